@@ -12,10 +12,10 @@ import { fileURLToPath } from "node:url"
 const most = {
   cluster: [6350, 53, 2.4],
   config: [2450, 20, 2.05],
-  core: [15546, 153, 1.85],
+  core: [15552, 153, 1.85],
   effect4: [1050, 12, 3.1],
   extensions: [2195, 22, 2],
-  gateway: [24855, 231, 1.8],
+  gateway: [24888, 231, 1.8],
   "http-server": [6500, 56, 2.25],
   opentelemetry: [1550, 17, 1.5],
   promise: [4400, 44, 2.9],

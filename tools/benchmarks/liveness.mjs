@@ -63,7 +63,8 @@ const inWords = ({ back, isKept, lost }, mustBeKept) =>
 await each(tasks, jobs, async ({ behaviour, name, row, transport }) => {
   /** @param {string} text */
   const log = (text) => verbose !== undefined && console.error(`${name}, ${row.name}: ${text}`)
-  const words = await measure(row, behaviour, transport, { folder, log }).then(
+  const once = () => measure(row, behaviour, transport, { folder, log })
+  const words = await once().catch(once).then(
     (result) => {
       if (behaviour.isKept && !result.isKept && isOurs(row)) wrong++
       return inWords(result, behaviour.isKept)

@@ -14,12 +14,11 @@ import { installed, versionOf } from "./recovery/packages.mjs"
 import * as Rows from "./recovery/rows.mjs"
 import { semaphore } from "./recovery/schedule.mjs"
 
-// Costs each start of Node.js about 90 ms, and only some clients pass it on to servers.
-delete process.env["NODE_EXTRA_CA_CERTS"]
-
 const options = Options.read(process.argv.slice(2), await Rows.all())
 const { jobs, json, record, runs, timeout, verbose, within } = options
 const { left, rows } = await installed(options.rows, (text) => console.error(text))
+// Costs each start of Node.js about 90 ms, and only some clients pass it on to servers.
+delete process.env["NODE_EXTRA_CA_CERTS"]
 
 /** @typedef {import("./recovery/faults.mjs").FaultName} FaultName */
 /** @typedef {import("./recovery/cell.mjs").Result} Result */
@@ -71,14 +70,16 @@ await each(cells, jobs, async (cell) => {
   const key = keyOf(cell.scene, cell.row)
   /** @param {string} text */
   const log = (text) => verbose && console.error(`${key}: ${text}`)
-  const said = await measure(cell.row, cell.scene, {
-    timeoutMs: timeout * 1000,
-    within: within * 1000,
-    cores,
-    folder,
-    published: true,
-    log
-  }).then((result) => {
+  const once = () =>
+    measure(cell.row, cell.scene, {
+      timeoutMs: timeout * 1000,
+      within: within * 1000,
+      cores,
+      folder,
+      published: true,
+      log
+    })
+  const said = await once().catch(once).then((result) => {
     results.set(key, [...results.get(key) ?? [], result])
     for (const call of result.calls) log(JSON.stringify(call))
     const back = result.back === undefined ? `not back in ${within} s` : `back after ${common.round(result.back, 0)} ms`

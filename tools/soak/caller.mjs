@@ -7,7 +7,7 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { connect, patience } from "./clients.mjs"
 import * as measure from "./measure.mjs"
-import { typeOf } from "./outcome.mjs"
+import { isNotSent, typeOf } from "./outcome.mjs"
 import * as Plan from "./plan.mjs"
 
 /** @typedef {import("./clients.mjs").Connected} Connected */
@@ -22,7 +22,7 @@ import * as Plan from "./plan.mjs"
 /**
  * What happened: a call was asked, was answered, failed or lost its client; a message arrived; a client has gone.
  *
- * @typedef {["asked", key: string, isCounted: boolean] | ["answered", key: string, text: string] | ["failed", key: string, type: string | null, message: string] | ["received", client: string, kind: string, key: string] | ["gone", client: string]} Entry
+ * @typedef {["asked", key: string, isCounted: boolean] | ["answered", key: string, text: string] | ["failed", key: string, type: string | null, message: string, isNotSent: boolean] | ["received", client: string, kind: string, key: string] | ["gone", client: string]} Entry
  */
 /** @typedef {{ readonly what: "run" | "pause" | "prove" | "measure" | "close" } | { readonly what: "giveUp" | "cancel" | "leave", readonly client: string } | { readonly what: "plant", readonly plant: string } | { readonly what: "exit", readonly server: string, readonly point: string }} Order */
 
@@ -148,7 +148,13 @@ class Caller {
       const isLate = performance.now() - since > patience - 1000
       const call = { speech: this.#client.speech, isCancelled: next !== undefined, isLate, replicas: job.replicas }
       const { code, message, name } = /** @type {any} */ (error)
-      entries.push(["failed", key, typeOf(error, call) ?? null, `${name} ${code ?? ""} ${message}`])
+      entries.push([
+        "failed",
+        key,
+        typeOf(error, call) ?? null,
+        `${name} ${code ?? ""} ${message}`,
+        isNotSent(error ?? {})
+      ])
       return false
     }
   }
@@ -186,12 +192,19 @@ class Caller {
   }
 
   /** Says what would be wrong, so that the soak is seen to notice it. @param {string} plant */
-  plant(plant) {
+  async plant(plant) {
     const key = `${this.id}#planted`
+    if (plant === "notSent") {
+      entries.push(["asked", key, true])
+      const server = this.#client.servers.find((name) => !name.startsWith("every")) ?? ""
+      const options = { signal: new AbortController().signal, timeout: undefined, onProgress: () => {} }
+      await this.#connected?.call(server, "work", { key }, options)
+      entries.push(["failed", key, "planted", "planted", true])
+    }
     if (plant === "crossed") entries.push(["received", this.id, "progress", `another#1`])
     if (plant !== "untyped") return
     const call = { speech: this.#client.speech, isCancelled: false, isLate: false, replicas: job.replicas }
-    entries.push(["asked", key, false], ["failed", key, typeOf(new Error("planted"), call) ?? null, "planted"])
+    entries.push(["asked", key, false], ["failed", key, typeOf(new Error("planted"), call) ?? null, "planted", false])
   }
 
   async close() {

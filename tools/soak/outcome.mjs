@@ -25,6 +25,10 @@ const networkCodes = new Set([
   "UND_ERR_BODY_TIMEOUT"
 ])
 
+/** Whether the error says that the call was not carried out. @param {any} error */
+export const isNotSent = ({ _tag, data }) =>
+  data?.fate === "notSent" || ["BackendUnavailable", "SessionExpired"].includes(_tag)
+
 /**
  * @param {any} error
  * @param {{ readonly speech: import("./doors.mjs").Speech, readonly isCancelled: boolean, readonly isLate: boolean, readonly replicas: boolean }} call `isLate`:

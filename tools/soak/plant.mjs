@@ -33,7 +33,10 @@ export const plants = {
   file: ({ door, folder }) => writeFileSync(join(folder, "tmp", door, "planted"), "")
 }
 
-/** What the clients do themselves: say that they got another client's message, or that a call failed with nothing but words. */
-export const ofCallers = /** @type {const} */ (["crossed", "untyped"])
+/**
+ * What the clients do themselves: say that they got another client's message, that a call failed with nothing but words, or that one which was
+ * carried out was not sent.
+ */
+export const ofCallers = /** @type {const} */ (["crossed", "untyped", "notSent"])
 
 export const names = [...Object.keys(plants), ...ofCallers]

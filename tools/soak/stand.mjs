@@ -142,7 +142,7 @@ export class Stand {
       case "answered":
         return calls.answered(entry[1], entry[2])
       case "failed":
-        return calls.failed(entry[1], entry[2], entry[3])
+        return calls.failed(entry[1], entry[2], entry[3], entry[4])
       case "received":
         return calls.received(this.name, entry[1], entry[2], entry[3])
       case "gone":

@@ -8,6 +8,7 @@
 export const promises = {
   ended: "every call is answered or ends with a typed error",
   twice: "no effect happens twice, and none is missing that was answered",
+  notSent: "what is reported as not sent was never carried out",
   crossed: "no message of one client arrives at another",
   closed: "everything that was opened is closed: processes, sockets, sessions",
   left: "no file is left",
@@ -23,6 +24,7 @@ const most = 20
  * @property {string} door
  * @property {boolean} isCounted whether the server counts its effects
  * @property {"asked" | "answered" | "failed" | "gone"} state
+ * @property {boolean} [isNotSent] whether its error says so
  */
 
 /** What became of each call. Keys are `<client>#<number>`, so that each says whose it is. */
@@ -87,10 +89,11 @@ export class Calls {
     }
   }
 
-  /** @param {string} key @param {string | null} type its error's, if it has one @param {string} message */
-  failed(key, type, message) {
+  /** @param {string} key @param {string | null} type its error's, if it has one @param {string} message @param {boolean} [isNotSent] whether it says so */
+  failed(key, type, message, isNotSent = false) {
     const call = this.#end(key, "failed")
     if (call === undefined) return
+    call.isNotSent = isNotSent
     const kind = `${call.door}: ${type ?? "untyped"}`
     this.errors.set(kind, (this.errors.get(kind) ?? 0) + 1)
     if (type === null) {
@@ -141,7 +144,10 @@ export class Calls {
       }
     }
     for (const [key, times] of effects) {
-      const door = this.#calls.get(key)?.door ?? ""
+      const { door = "", isNotSent = false } = this.#calls.get(key) ?? {}
+      if (isNotSent) {
+        found.push({ promise: "notSent", door, what: `${key} was reported as not sent, but had its effect` })
+      }
       if (times > 1) found.push({ promise: "twice", door, what: `${key} had its effect ${times} times` })
       // A process that is killed may not have said what it asked for last.
       if (!this.#calls.has(key) && !this.#gone.has(clientOf(key))) {

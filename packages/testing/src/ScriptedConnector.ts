@@ -69,8 +69,11 @@ export class ScriptedConnector implements Connector {
   otherwise: Outcome = {}
   /** Called for each request; returns how the server answers it. For `undefined`, the server gives the method's default answer. */
   respond: ((method: string, params: unknown, connection: ScriptedConnection) => Answer | undefined) | undefined
-  /** What the processes of the server show, also while it starts; by default, they cannot be seen. Set before a connection is made. */
-  sight: (() => ProcessSight | undefined) | undefined
+  /**
+   * What the processes of the server show; by default, they cannot be seen. `connection`: `undefined` while it starts. Set before a connection
+   * is made.
+   */
+  sight: ((connection: ScriptedConnection | undefined) => ProcessSight | undefined) | undefined
   readonly #script: Array<Outcome> = []
   #sessions = 0
 
@@ -107,7 +110,7 @@ export class ScriptedConnector implements Connector {
 
   readonly connect = (options: ConnectOptions): Effect.Effect<Connection, ConnectError, Scope.Scope> => {
     const outcome = this.#script.shift() ?? this.otherwise
-    const look = this.#look
+    const look = this.#look(undefined)
     if (look !== undefined) options.report({ _tag: "Attempt", describe: () => undefined, look: () => look })
     if (outcome.connect === "throw") throw new Error("the scripted connector throws")
     if (outcome.connect === "interrupt") return Effect.interrupt
@@ -133,8 +136,8 @@ export class ScriptedConnector implements Connector {
     }).pipe(Effect.tap((port) => this.#loseLater(port.scripted, outcome)))
   }
 
-  get #look(): Connection["look"] {
-    return this.sight && Effect.sync(() => this.sight?.())
+  #look(connection: ScriptedConnection | undefined): Connection["look"] {
+    return this.sight && Effect.sync(() => this.sight?.(connection))
   }
 
   #open(outcome: Outcome, options: ConnectOptions, now: () => number): Effect.Effect<ScriptedConnection, ConnectError> {
@@ -238,7 +241,7 @@ export class ScriptedConnector implements Connector {
         connection.onLost(callback)
         if (outcome.broken === "onLost") throw new Error("the scripted onLost throws")
       },
-      look: this.#look,
+      look: this.#look(connection),
       fail: (loss) => {
         connection.fail(loss)
         if (outcome.broken === "fail") throw new Error("the scripted fail throws")

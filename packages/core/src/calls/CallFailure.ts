@@ -25,6 +25,8 @@ export interface About {
   readonly timeout: number
   readonly state: State
   readonly lastError: LastError | undefined
+  /** The evidence on a server that leaves something without an answer. */
+  readonly evidence?: string | undefined
   /** Doing it twice does no harm. */
   readonly harmless?: boolean | undefined
   /** Set where it has reached the server as often as Lifeline sends it, without a result. */
@@ -35,7 +37,7 @@ const again = (times: number): Said =>
   said`this happened ${times} times, so find out why before you call again: it may be the call that ends the server`
 
 export const toCallError = (error: RequestError, about: About): CallError => {
-  const { generation, harmless = false, timeout, times } = about
+  const { evidence, generation, harmless = false, timeout, times } = about
   const common = { backend: about.backend, generation, cause: error.cause ?? error }
   const [backend, method, why] = [open(about.backend), open(about.method), detail(error.message, error.reason)]
   switch (error.fate) {
@@ -60,7 +62,9 @@ export const toCallError = (error: RequestError, about: About): CallError => {
           ...common,
           method: about.method,
           timeout,
-          ...said`${backend}: ${method} was not answered within ${timeout} ms; it may still be carried out. Give it more time (timeout), or ${
+          ...said`${backend}: ${method} was not answered within ${timeout} ms${
+            evidence === undefined ? said`` : open(` (${evidence})`)
+          }; it may still be carried out. Give it more time (timeout), or ${
             harmless ? said`call again: doing it twice does no harm` : said`check before you repeat it`
           }`
         })

@@ -100,8 +100,9 @@ export class FailedRequests {
     return Effect.fail(toCallError(error, { ...this.#about(method, runtime, timeout), harmless, times }))
   }
 
-  #about(method: string, { generation }: Runtime, timeout: number): About {
+  #about(method: string, runtime: Runtime, timeout: number): About {
     const { lastError, state } = this.#backend.published.value
-    return { backend: this.#backend.id, generation, method, timeout, state, lastError }
+    const evidence = this.#backend.isCurrent(runtime) ? this.#probe.verdict?.reason : undefined
+    return { backend: this.#backend.id, generation: runtime.generation, method, timeout, state, lastError, evidence }
   }
 }

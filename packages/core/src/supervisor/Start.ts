@@ -1,5 +1,5 @@
 /** One start of a server, which may outlast its attempt: then `RuntimeOwner` keeps it. */
-import { Deferred, Effect, FiberId } from "effect"
+import { Deferred, Effect, FiberId, Schedule } from "effect"
 import { constFalse, constUndefined } from "effect/Function"
 import type { ConnectError } from "../Errors.js"
 import { judgeStart, type Verdict } from "../health/judge.js"
@@ -13,8 +13,8 @@ import type { BackendState } from "../state/BackendState.js"
 import type { OpenVerdict } from "../state/Status.js"
 import { connectError } from "./connectError.js"
 
-/** Milliseconds between two looks at what it does. */
-const spacing = 2000
+/** Milliseconds until the first look at what it does, and between two. */
+const [first, spacing] = [200, 2000]
 
 export class Start {
   readonly runtime: Runtime
@@ -75,7 +75,8 @@ export class Start {
 
   get watch(): Effect.Effect<void> {
     const turn = Effect.suspend(() => this.#isOver ? Effect.void : this.#examine)
-    return Effect.asVoid(Effect.repeat(Effect.delay(turn, spacing), { until: () => this.#isOver }))
+    const turns = Effect.repeat(turn, { schedule: Schedule.spaced(spacing), until: () => this.#isOver })
+    return Effect.asVoid(Effect.delay(turns, first))
   }
 
   get #isOver(): boolean {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { type Backend, type Connection, type ConnectOptions, Policy, type ProcessSight } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
-import { type Clock, Effect, Fiber, Runtime, TestClock } from "effect"
+import { type Clock, Effect, Either, Fiber, Runtime, TestClock } from "effect"
 import { Examiner } from "../../src/health/Examiner.js"
 import { start } from "../../src/internal.js"
 import { State } from "../../src/lifecycle/Lifecycle.js"
@@ -116,6 +116,20 @@ describe("V3: calls that are quiet", () => {
       yield* Fiber.interrupt(call)
       yield* TestClock.adjust("30 seconds")
       expect(server.lost()).toMatchObject([{ isWedged: true }])
+    }))
+
+  it.scoped("[V1:virtual] a call without an answer in its time says what is known of the server", () =>
+    Effect.gen(function*() {
+      const server = yield* seen()
+      silence(server.script)
+      server.shows.isRunning = true
+      const call = yield* server.call("slow", 10_000)
+      yield* TestClock.adjust("10 seconds")
+      const error = Either.getOrThrow(Either.flip(yield* Fiber.join(call)))
+      expect(error._tag).toBe("RequestTimeout")
+      for (const text of [error.message, error.publicMessage]) {
+        expect(text).toMatch(/within 10000 ms \(its processes work \(\d+s\) on a call that its caller waits for\); it/)
+      }
     }))
 
   it.scoped("[V2:virtual] a server that works is kept while a caller waits, and after that for busyLimit", () =>

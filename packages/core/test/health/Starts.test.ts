@@ -54,13 +54,13 @@ describe("V5: what the processes of a server that starts do", () => {
       const server = yield* starting([hangs])
       server.shows.isStopped = true
       const call = yield* Effect.fork(server.backend.callTool({ name: "echo" }))
-      yield* TestClock.adjust("6 seconds")
+      yield* TestClock.adjust("4500 millis")
       server.shows.isStopped = false
       yield* TestClock.adjust("1 second")
       expect(yield* Fiber.join(call)).toBeDefined()
       expect(server.attempts()).toHaveLength(2)
       expect(server.events.filter(({ _tag }) => _tag === "Judged")).toMatchObject([
-        { kind: "wedged", generation: 1, reason: "starting for 6s: a process of it is stopped (4s)" }
+        { kind: "wedged", generation: 1, reason: "starting for 4s: a process of it is stopped (4s)" }
       ])
       expect(yield* server.verdict).toBeUndefined()
     }))
@@ -77,7 +77,7 @@ describe("V5: what the processes of a server that starts do", () => {
       yield* TestClock.adjust("20 seconds")
       expect(yield* server.verdict).toMatchObject({
         kind: "busy",
-        reason: expect.stringMatching(/^starting for 40s: its processes work/)
+        reason: expect.stringMatching(/^starting for 38s: its processes work/)
       })
       expect(server.events.filter(({ _tag }) => _tag === "Judged")).toHaveLength(1)
       expect((yield* server.backend.status).lastError).toMatch(

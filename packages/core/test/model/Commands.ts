@@ -7,6 +7,7 @@ import * as fc from "fast-check"
 import type { Command as BackendCommand } from "../../src/state/Message.js"
 import type { Fate, Refused } from "./Refusals.js"
 import type { Mode } from "./Server.js"
+import type { Doing } from "./Verdicts.js"
 import type { Setting } from "./World.js"
 
 export type Command =
@@ -62,6 +63,17 @@ export type Command =
   | { readonly do: "suspend"; readonly offered: ScriptedConnector.Outcome["offered"]; readonly late: boolean }
   /** The server hangs under a call, which ends by our timeout or is given up by its caller; `again`: another call is made later. */
   | { readonly do: "wedge"; readonly millis: number; readonly again?: boolean | "reads"; readonly giveUp?: boolean }
+  /**
+   * A call is in the server while its processes do something else, for so long; its caller has this patience. `concurrent`: it has answered
+   * calls side by side before.
+   */
+  | {
+    readonly do: "silence"
+    readonly doing: Doing
+    readonly concurrent: boolean
+    readonly patience: number
+    readonly millis: number
+  }
   /** Leaves the connection alone until it is said to be unused, and calls when so many tasks more have run. */
   | { readonly do: "useAsReleased"; readonly tasks: number }
   /** Connects anew, by a command or after a loss, and closes when so many tasks of what that began have run. */
@@ -90,6 +102,8 @@ const outcome: fc.Arbitrary<ScriptedConnector.Outcome> = fc.record({
   close: fc.constantFrom(undefined, undefined, 10, 3000, "never" as const, "die" as const),
   offered
 })
+
+const doing: fc.Arbitrary<Doing> = fc.constantFrom("works", "stopped", "still", "waits")
 
 const backendCommand: fc.Arbitrary<BackendCommand> = fc.constantFrom(
   "Reconnect",
@@ -130,7 +144,11 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     4,
     fc.record({
       do: fc.constant("mode" as const),
-      mode: fc.constantFrom("ok" as const, "hang" as const, "slow" as const, "late" as const, "broken" as const)
+      mode: fc.oneof(
+        weighted(4, fc.constantFrom("ok" as const, "hang" as const, "slow" as const, "late" as const)),
+        weighted(1, fc.constant("broken" as const)),
+        weighted(1, doing)
+      )
     })
   ),
   weighted(
@@ -207,6 +225,16 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       giveUp: fc.boolean()
     })
   ),
+  weighted(
+    4,
+    fc.record({
+      do: fc.constant("silence" as const),
+      doing,
+      concurrent: fc.boolean(),
+      patience: fc.constantFrom(5000, 60_000, 600_000),
+      millis: fc.constantFrom(3000, 12_000, 60_000, 200_000)
+    })
+  ),
   weighted(2, fc.record({ do: fc.constant("useAsReleased" as const), tasks: fc.nat(1) })),
   weighted(2, fc.record({ do: fc.constant("closeAsItConnects" as const), lost: fc.boolean(), tasks: fc.nat(24) })),
   weighted(1, fc.record({ do: fc.constant("shutdown" as const) }))
@@ -223,7 +251,8 @@ const setting: fc.Arbitrary<Setting> = fc.record({
   prepare: fc.constantFrom("nothing" as const, "nothing" as const, "asks" as const, "fails" as const),
   throwing: fc.constantFrom(false, false, true),
   suspends: fc.boolean(),
-  expires: fc.constantFrom(false, false, true)
+  expires: fc.constantFrom(false, false, true),
+  sights: fc.boolean()
 })
 
 /** Generated runs: a world and what happens in it. `small`: six commands on average, `max`: twenty. */

@@ -23,6 +23,8 @@ export interface Parts {
   readonly isAuto: () => boolean
   /** Whether a command may have begun the attempt that begins now. */
   readonly isCommanded: () => boolean
+  /** Whether a connection leaves requests without an answer, or is late with it. */
+  readonly isSilent: (connection: number) => boolean
 }
 
 /** Watches how often things are done in a world. */
@@ -38,8 +40,11 @@ export class Pace {
   readonly #fault: (what: string) => void
   readonly #isAuto: () => boolean
   readonly #isCommanded: () => boolean
+  readonly #isSilent: Parts["isSilent"]
   readonly #lists = new Map<number, number>()
   readonly #pings = new Map<number, number>()
+  /** Connections that leave the last ping without an answer, and that no list was asked of since then. */
+  readonly #mayAskBeside = new Set<number>()
   /** The first connection that a tool was called on. */
   #firstCalled = Number.POSITIVE_INFINITY
   /** Connections whose tools were read for calls, too. */
@@ -58,10 +63,11 @@ export class Pace {
   /** When an attempt last failed for good, and how many for calls since a command or a connection. */
   #permanent = { at: Number.NEGATIVE_INFINITY, demanded: 0 }
 
-  constructor({ fault, isAuto, isCommanded }: Parts) {
+  constructor({ fault, isAuto, isCommanded, isSilent }: Parts) {
     this.#fault = fault
     this.#isAuto = isAuto
     this.#isCommanded = isCommanded
+    this.#isSilent = isSilent
   }
 
   /** A server has asked for time. */
@@ -84,10 +90,15 @@ export class Pace {
     if (entry._tag === "Attempt") return this.#attempted(entry.at)
     if (entry._tag !== "Sent") return
     const { at, connection, method } = entry
-    if (method === "ping") this.#pings.set(connection, at)
+    if (method === "ping") {
+      this.#pings.set(connection, at)
+      if (this.#isSilent(connection)) this.#mayAskBeside.add(connection)
+      else this.#mayAskBeside.delete(connection)
+    }
     if (method === "tools/call") this.#firstCalled = Math.min(this.#firstCalled, connection)
-    // Beside a ping, it is a question whether the server lives. (V4)
-    if (method !== "tools/list" || this.#pings.get(connection) === at) return
+    if (method !== "tools/list") return
+    // Beside a ping, or after one without an answer, it is a question whether the server lives. (V4)
+    if (this.#mayAskBeside.delete(connection) || this.#pings.get(connection) === at) return
     const before = this.#lists.get(connection) ?? Number.NEGATIVE_INFINITY
     this.#lists.set(connection, at)
     if (!this.refreshed && at - before < defaults.discovery.minRefreshInterval) {

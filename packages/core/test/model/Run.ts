@@ -120,6 +120,23 @@ const perform = (world: World, command: Command): void => {
         world.sim.runUntilIdle()
       }
       return world.atRest()
+    case "silence":
+      world.command("Enable", false)
+      world.sim.advance(10)
+      world.mode("ok")
+      if (command.concurrent) {
+        world.mode("late")
+        world.call(60_000)
+        world.sim.runUntilIdle()
+        world.mode("ok")
+        world.call(60_000)
+        world.sim.advance(9000)
+        world.atRest()
+      }
+      world.mode(command.doing)
+      world.call(command.patience)
+      world.sim.advance(command.millis)
+      return world.atRest()
     case "useAsReleased":
       world.command("Enable", false)
       world.sim.advance(10)

@@ -6,9 +6,10 @@ import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { type Expiry, timeToLive } from "./Expiry.js"
 import type { Fate, Refusals } from "./Refusals.js"
 import type { Silence } from "./Silence.js"
+import { type Doing, isDoing, type Verdicts } from "./Verdicts.js"
 
-/** How a connection answers. */
-export type Mode = "ok" | "hang" | "slow" | "late" | "broken"
+/** How a connection answers: not at all while its processes do anything else. */
+export type Mode = "ok" | "hang" | "slow" | "late" | "broken" | Doing
 
 /** Sessions that it is going to forget: so many, each at its request of this number, from 0, and in these words. */
 export interface Forgets {
@@ -22,6 +23,7 @@ export interface Parts {
   readonly refusals: Refusals
   readonly silence: Silence
   readonly expiry: Expiry
+  readonly verdicts: Verdicts
   /** Whether it says how long its lists hold. */
   readonly grants: boolean
   readonly now: () => number
@@ -47,11 +49,16 @@ export class Server {
   /** From now on the connection is answered in this way. */
   mode(connection: number, mode: Mode): void {
     this.#modes.set(connection, mode)
+    this.#parts.verdicts.mode(connection, mode)
     if (mode !== "ok") this.#suspects.add(connection)
   }
 
   forget(forgets: Forgets): void {
     this.#forgets = forgets
+  }
+
+  isSilent(connection: number): boolean {
+    return !["ok", "slow"].includes(this.#modes.get(connection) ?? "ok")
   }
 
   /** Whether it has ever kept anybody waiting on a connection, or refused him something. */
@@ -67,6 +74,7 @@ export class Server {
     const answer = this.#answer(method, params, connection)
     this.#parts.silence.answers(connection, answer, this.#parts.now())
     this.#parts.expiry.answers(connection.id, method, answer, this.#parts.now())
+    this.#parts.verdicts.answers(connection.id, isCall(method), answer)
     return answer
   }
 
@@ -76,7 +84,9 @@ export class Server {
     connection: ScriptedConnector.ScriptedConnection
   ): ScriptedConnector.Answer {
     const { refusals } = this.#parts
-    if (this.#forgetsAt(connection)) {
+    const mode = this.#modes.get(connection.id) ?? "ok"
+    const isDeaf = isDoing(mode)
+    if (!isDeaf && this.#forgetsAt(connection)) {
       const { at, times, words } = this.#forgets
       this.#forgets = { at, times: times - 1, words }
       if (words === "known") {
@@ -86,9 +96,9 @@ export class Server {
       }
       refusals.forget(connection, words)
     }
-    const mode = this.#modes.get(connection.id) ?? "ok"
-    const refusal = refusals.of(method, connection, mode === "ok" || mode === "slow")
+    const refusal = isDeaf ? undefined : refusals.of(method, connection, mode === "ok" || mode === "slow")
     if (refusal !== undefined) this.#suspects.add(connection.id)
+    if (isCall(method)) this.#parts.verdicts.sends(idOf(params), connection.id)
     if (method === "prompts/get" && !this.#parts.ignoresPings()) {
       this.#parts.silence.sends(idOf(params), connection, this.#parts.now())
     }
@@ -113,6 +123,8 @@ export class Server {
   }
 }
 
+const isCall = (method: string): boolean => method === "tools/call" || method === "prompts/get"
+
 /** The number of a call. */
 const idOf = (params: unknown): number =>
   Number((params as { readonly arguments: { readonly id: number | string } }).arguments.id)
@@ -129,6 +141,10 @@ const inMode = (mode: Mode, method: string, connection: number, grants: boolean)
     case "late":
       return { answer: "result", result, after: 9000 }
     case "hang":
+    case "works":
+    case "stopped":
+    case "still":
+    case "waits":
       return { answer: "never" }
     case "broken":
       // Only what is of ours is waited for with a bound, whatever the connector does.

@@ -21,6 +21,7 @@ import { type Fate, Refusals, type Refused } from "./Refusals.js"
 import { type Mode, Server } from "./Server.js"
 import { Silence } from "./Silence.js"
 import { Slots } from "./Slots.js"
+import { Verdicts } from "./Verdicts.js"
 
 /** How a generated world differs from the default. */
 export interface Setting {
@@ -40,6 +41,8 @@ export interface Setting {
   readonly suspends: boolean
   /** Whether servers say how long their lists hold. */
   readonly expires?: boolean
+  /** Whether it can be seen what the processes of servers do. */
+  readonly sights?: boolean
 }
 
 /** Throws every second time. */
@@ -82,10 +85,17 @@ export class World {
   readonly #pace = new Pace({
     fault: (what) => this.fault(what),
     isAuto: () => this.#setting.auto,
-    isCommanded: () => this.#isCommanded()
+    isCommanded: () => this.#isCommanded(),
+    isSilent: (connection) => this.#server.isSilent(connection)
   })
   readonly #refusals = new Refusals((what) => this.fault(what))
   readonly #silence = new Silence((call) => this.calls[call]?.fiber.unsafePoll() ?? null, (what) => this.fault(what))
+  readonly #verdicts = new Verdicts({
+    isSeen: () => this.#setting.sights === true,
+    now: () => this.sim.now,
+    leaptAt: () => this.#pace.leaptAt,
+    fault: (what) => this.fault(what)
+  })
   readonly #expiry: Expiry
   readonly #server: Server
   readonly #closes: Closes
@@ -98,6 +108,8 @@ export class World {
   /** An attempt to replace a connection has failed: the refusals of the old one were believed. */
   #replacementFailed = false
   #attempts = 0
+  /** New sessions beside silent ones, until it is settled which one stays. */
+  #looks = 0
   #prepared = 0
   #nextCall = 0
   #closing: Fiber.RuntimeFiber<void> | undefined
@@ -110,6 +122,7 @@ export class World {
       refusals: this.#refusals,
       silence: this.#silence,
       expiry: this.#expiry,
+      verdicts: this.#verdicts,
       grants: setting.expires === true,
       now: () => this.sim.now,
       // Then nobody waits for what probes find.
@@ -122,6 +135,9 @@ export class World {
       startLimit: setting.patient === true ? 70_000 : undefined
     })
     this.script.otherwise = { ...takesTime, suspends: setting.suspends }
+    if (setting.sights === true) {
+      this.script.sight = (connection) => connection && this.#verdicts.sight(connection.id)
+    }
     this.script.respond = (method, params, connection) => this.#server.respond(method, params, connection)
     this.#closes = new Closes(this.script, () => this.sim.now, (what) => this.fault(what))
     this.#watchLedger()
@@ -139,6 +155,7 @@ export class World {
       }
     })
     this.backend = new BackendState("model", policy, this.sim.clock)
+    this.#watchLooks()
     if (setting.throwing) {
       const broken = everySecondTime()
       const call: Observer["call"] = (_, params) => {
@@ -165,7 +182,9 @@ export class World {
       if (event._tag === "AttemptFailed") this.#pace.attemptFailed(event.error.retryAfter, event.at)
       if (event._tag === "RuntimeLost") {
         this.#pace.lost(event.loss, event.at)
-        this.#refusals.lost(this.#slots.connectionOf(event.generation)!, event)
+        const connection = this.#slots.connectionOf(event.generation)!
+        this.#refusals.lost(connection, event)
+        this.#verdicts.lost(connection, event.loss)
       }
     })
     this.#slots = new Slots(this.backend.published.value, {
@@ -206,6 +225,18 @@ export class World {
     const session = resume?.take() as ScriptedConnector.ScriptedConnection["session"] | undefined
     session?.over("forgotten", this.sim.now)
     return options
+  }
+
+  #watchLooks(): void {
+    const { inbox } = this.backend
+    const offer = inbox.offer
+    inbox.offer = (message) => {
+      if (message._tag === "Doubted" && !message.doubt.isRefusing) {
+        this.#looks++
+        this.sim.fork(Effect.ensuring(Effect.exit(message.pending.answered), Effect.sync(() => this.#looks--)))
+      }
+      offer.call(inbox, message)
+    }
   }
 
   #prepare(session: Backend.Session): Effect.Effect<void, unknown> {
@@ -307,6 +338,7 @@ export class World {
         ? calls.request("prompts/get", { name: "read", arguments: { id: String(id) } }, options)
         : calls.request("tools/call", { name: "echo", arguments: { id } }, options)
     )
+    fiber.addObserver((exit) => this.#verdicts.ended(id, Exit.isSuccess(exit)))
     this.calls.push({ command: undefined, fiber, budget, until: undefined, interrupted: false })
   }
 
@@ -402,6 +434,7 @@ export class World {
     const { current, lastError, nextAttemptAt, state } = this.backend.published.value
     const connection = current?.connection.peer.pid
     this.#silence.atRest(connection, this.#pace.pingedAt(connection ?? -1), this.#pace.leaptAt, this.sim.now)
+    this.#verdicts.atRest(connection, this.backend.temperament.isConcurrent)
     const waiting = this.supervisor.calls.wait.forConnections
     if (waiting > 0 && state._tag === "Idle") this.fault("R8: a call waits and nothing wakes the idle backend")
     if (waiting > 0 && nextAttemptAt !== undefined) {
@@ -419,7 +452,7 @@ export class World {
       if (this.sim.now > call.until) this.fault("C5: a call outlives its budget")
     }
     const underWay = state._tag === "Connecting" || (state._tag === "Connected" && state.replacing)
-    if (this.#setting.overlap && underWay && this.#attempts === 0) {
+    if (this.#setting.overlap && underWay && this.#attempts + this.#looks === 0) {
       this.fault(`L5: ${state._tag}, and no attempt is under way`)
     }
     for (const { command, fiber } of this.commands) {
@@ -437,7 +470,7 @@ export class World {
     }
     const mine = this.backend.published.value.current?.connection.peer.pid
     for (const id of this.script.ledger.live) {
-      if (id === mine || this.#attempts > 0) continue
+      if (id === mine || this.#attempts + this.#looks > 0) continue
       // Counted from the first rest on: until then the machine may have stood still, and the drain not have begun.
       const since = this.#drainsSince.get(id) ?? this.sim.now
       this.#drainsSince.set(id, since)
@@ -513,6 +546,7 @@ export class World {
     for (const fault of this.script.ledger.faults) this.fault(`L6: ${fault}`)
     for (const fault of this.script.ledger.sessionFaults) this.fault(`T11: ${fault}`)
     this.#slots.ended()
+    if (this.#looks > 0) this.fault("L11: a look beside a silent session is never settled")
     if (this.#attempts > 0) this.fault(`L9: ${this.#attempts} attempts are still under way`)
     if (this.sim.timers > 0) this.fault(`${this.sim.timers} timers are left`)
   }

@@ -125,6 +125,8 @@ export const Server = Schema.Struct({
   processes: Schema.optional(Schema.Array(Process)),
   /** If each client has its own server: of all of them together. */
   usage: Schema.optional(Usage),
+  /** What it has shown of itself, which is evidence when it is silent. Missing if each client has its own server. */
+  learned: Schema.optional(Schema.Array(Schema.String)),
   /** Only with `maxMemory`: the limit, and how often the process was replaced because of it. */
   memoryLimit: Schema.optional(Schema.Struct({ bytes: count, restarts: count })),
   /** Name and version as the server gives them. */

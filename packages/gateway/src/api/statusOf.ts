@@ -7,6 +7,7 @@ import { Filters, Pins, type PinStatus } from "@mcp-lifeline/extensions"
 import * as SignInState from "@mcp-lifeline/sign-in/State"
 import { Effect } from "effect"
 import type { Server as Configured } from "../config/Backends.js"
+import * as Temperaments from "../known/Temperaments.js"
 import { clean } from "../Text.js"
 import { version } from "../Version.js"
 import * as Api from "./Api.js"
@@ -201,6 +202,7 @@ const sharedFields = (status: Status, share: Share | undefined) => {
     health,
     healthScore,
     keepalive,
+    learned,
     memoryLimit,
     nextAttemptAt,
     peer,
@@ -216,6 +218,7 @@ const sharedFields = (status: Status, share: Share | undefined) => {
     ...(peer?.pid === undefined ? {} : { pid: peer.pid }),
     ...(peer?.processes === undefined ? {} : { processes: peer.processes.map(processOf) }),
     ...usageOf([usage]),
+    ...(learned === undefined ? {} : { learned: Temperaments.inWords(learned) }),
     ...(memoryLimit === undefined
       ? {}
       : { memoryLimit: { bytes: memoryLimit.bytes, restarts: memoryLimit.restarts } }),

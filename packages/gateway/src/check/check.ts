@@ -14,6 +14,7 @@ import * as Backends from "../config/Backends.js"
 import * as Configuration from "../config/Configuration.js"
 import * as McpJson from "../config/McpJson.js"
 import { StartError } from "../Errors.js"
+import * as Temperaments from "../known/Temperaments.js"
 import * as Output from "../Output.js"
 import * as folderFile from "../serve/folderFile.js"
 import { forEntries } from "../sign-in/forEntries.js"
@@ -176,11 +177,19 @@ const check = ({ connect, json, ...options }: Options, output: Output.Output) =>
           (connected) => [name, { ...one, connected }] as const
         ), { concurrency: 4 })
     )
-    const rows = names.map((name): Row => {
+    const temperaments = yield* Temperaments.make
+    const rows = yield* Effect.forEach(names, (name) => {
       const entry = entries.find((one) => one.name === name)
       const options = backends.find(({ id }) => id === name)
       const wrapped = behind.servers.get(name)?.connector.target
-      return { name, entry, options, wrapped, connected: connected.get(name)?.connected }
+      return Effect.map(temperaments.shown(options?.identity), (shown): Row => ({
+        name,
+        entry,
+        options,
+        wrapped,
+        learned: shown && Temperaments.inWords(shown),
+        connected: connected.get(name)?.connected
+      }))
     })
     const unmatched = entries.flatMap(({ name, optionProblem }) =>
       (connected.get(name)?.unmatched ?? []).map(({ message, path }) => {

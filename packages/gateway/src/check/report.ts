@@ -21,6 +21,8 @@ export interface Row {
   readonly options: Pick<Backend.BackendOptions, "connector"> | undefined
   /** The command or address of the server behind `wrap`, if the entry is `wrap`. */
   readonly wrapped?: string | undefined
+  /** What `serve` has seen of it in other runs. */
+  readonly learned?: ReadonlyArray<string> | undefined
   readonly connected: Connected | undefined
 }
 
@@ -55,7 +57,7 @@ const optionsOf = (options: object): Readonly<Record<string, unknown>> =>
   )
 
 /** A server as JSON. */
-const describe = ({ connected, entry, name, options, wrapped }: Row, mask: (text: string) => string) => {
+const describe = ({ connected, entry, learned = [], name, options, wrapped }: Row, mask: (text: string) => string) => {
   if (entry === undefined || options === undefined) return { name, state: "wrong" as const }
   const { placement, policy, prefix, server, sessions } = entry
   const { protocol } = server
@@ -70,6 +72,7 @@ const describe = ({ connected, entry, name, options, wrapped }: Row, mask: (text
     target: mask(options.connector.target),
     ...(wrapped === undefined ? {} : { behindWrap: mask(wrapped) }),
     options: optionsOf({ ...policy, protocol, ...ofKind, sessions, placement, prefix }),
+    ...(learned.length === 0 ? {} : { learned }),
     ...(connected === undefined
       ? {}
       : { connected: connected.ok ? connected : { ...connected, error: mask(connected.error) } })
@@ -104,6 +107,7 @@ const details = (server: Described): ReadonlyArray<readonly [string, string]> =>
     ...envFile,
     ...(values.length === 0 ? [] : [["env" in server ? "env" : "headers", values.join(", ")] as const]),
     ...Object.entries(server.options).map(([name, value]) => [name, JSON.stringify(value)] as const),
+    ...("learned" in server && server.learned !== undefined ? [["learned", server.learned.join(", ")] as const] : []),
     ...(connected === undefined
       ? []
       : [

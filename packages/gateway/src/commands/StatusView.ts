@@ -68,6 +68,9 @@ const keepaliveLines = ({ keepalive, name }: Server): ReadonlyArray<string> =>
       clean(`${name}: keepalive is ${keepalive.state}${keepalive.reason === undefined ? "" : `: ${keepalive.reason}`}`)
     ]
 
+const learnedLines = ({ learned = [], name }: Server): ReadonlyArray<string> =>
+  learned.length === 0 ? [] : [clean(`${name}: ${learned.join(", ")}`)]
+
 const cells = (server: Server, now: number, hasUsage: boolean, hasOwner: boolean): ReadonlyArray<string> => {
   const { calls, counts, generation = 0, healthScore, nextAttemptAt, owner, sessions, since, stale, state } = server
   return [
@@ -269,6 +272,7 @@ export const renderServer = (server: ServerDetails, options: Options): string =>
   return [
     ...serverTable([server], server.owner !== undefined, options),
     ...keepaliveLines(server),
+    ...learnedLines(server),
     ...pinLines(server),
     ...(processes.length === 0 ? [] : [processTable(processes, options)]),
     ...(runtimes.length === 0 ? [] : [runtimeTable(runtimes, options)])

@@ -3,7 +3,7 @@
  */
 import type { Shown, TemperamentMemory } from "@mcp-lifeline/core"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
-import { Effect, Option, Schema } from "effect"
+import { Duration, Effect, Option, Schema } from "effect"
 import type { Fibers } from "../Fibers.js"
 
 const Kept = Schema.Struct({
@@ -17,9 +17,18 @@ const Kept = Schema.Struct({
 /** `maxUnused` in milliseconds. */
 const limits = { maxFiles: 500, maxUnused: 90 * 24 * 60 * 60 * 1000 }
 
+/** What a server has shown of itself, in words. */
+export const inWords = ({ ignoresPings, isConcurrent, slowestStart }: Omit<Shown, "server">): ReadonlyArray<string> => [
+  ...(isConcurrent ? ["answers requests during a call"] : []),
+  ...(ignoresPings ? ["ignores pings"] : []),
+  ...(slowestStart === undefined ? [] : [`has taken ${Duration.format(Duration.millis(slowestStart))} to start`])
+]
+
 /** What is kept of servers. Never fails. */
 export interface Temperaments {
-  /** What is kept of one server. `identity`: how it is started or reached; only a digest of it is kept. */
+  /** What is kept of one server; `undefined` if nothing is. `identity`: how it is started or reached, of which only a digest is kept. */
+  readonly shown: (identity: unknown) => Effect.Effect<Shown | undefined>
+  /** The same, and where it is kept from now on. */
   readonly of: (identity: unknown, fork: Fibers["fork"]) => Effect.Effect<TemperamentMemory>
 }
 
@@ -28,14 +37,16 @@ export const make: Effect.Effect<Temperaments, never, StateFolder.StateFolder> =
   StateFolder.StateFolder,
   (folder) => {
     const files = folder.collection("temperaments", Kept, limits)
+    const keyOf = (identity: unknown): string => StateFolder.key(JSON.stringify(identity))
+    const shown = (identity: unknown): Effect.Effect<Shown | undefined> =>
+      identity === undefined ? Effect.succeed(undefined) : Effect.map(files.get(keyOf(identity)), Option.getOrUndefined)
     return {
-      of: (identity, fork) => {
-        const key = StateFolder.key(JSON.stringify(identity))
-        return Effect.map(files.get(key), (found): TemperamentMemory => ({
-          remembered: Option.getOrUndefined(found),
-          keep: (shown: Shown) => void fork(files.set(key, shown))
+      shown,
+      of: (identity, fork) =>
+        Effect.map(shown(identity), (remembered): TemperamentMemory => ({
+          remembered,
+          keep: (news: Shown) => void fork(files.set(keyOf(identity), news))
         }))
-      }
     }
   }
 )

@@ -55,6 +55,15 @@ describe("status", () => {
     for (const state of ["Disabling", "Disabled"] as const) assert.notInclude(shown(state), "SIGKILL")
   })
 
+  it("[V9] what was learned of a server is a line below its row", () => {
+    const { servers: [stub] } = status(new CallCounts().counts)
+    const options = { now: 1000, width: 200, colour: false }
+    assert.include(
+      renderServer({ ...stub!, learned: ["ignores pings", "has taken 2s to start"] }, options),
+      "\nstub: ignores pings, has taken 2s to start"
+    )
+  })
+
   it("[H10:virtual] the score of each server, of each client's too, and why keepalive does not run", () => {
     const { gateway, servers: [stub] } = status(new CallCounts().counts)
     const options = { now: 1000, width: 200, colour: false }

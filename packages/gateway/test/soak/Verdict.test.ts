@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { typeOf } from "../../../../tools/soak/outcome.mjs"
+import { isNotSent, typeOf } from "../../../../tools/soak/outcome.mjs"
 import { Calls, grown, leftFiles, together, told, unclosed } from "../../../../tools/soak/verdict.mjs"
 
 const once = new Map([["serve/one.0#1", 1], ["serve/two.0#1", 1]])
@@ -40,6 +40,16 @@ describe("the ledger of a soak: calls", () => {
     const calls = well()
     calls.clientGone("serve/three.0")
     assert.deepStrictEqual(broken(calls, new Map([...once, ["serve/three.0#1", 2]])), [["", "twice"]])
+  })
+
+  it("[B3:real] reports an effect of a call whose error says that it was not sent", () => {
+    const calls = well()
+    calls.asked("serve", "serve/one.0#2", true)
+    calls.failed("serve/one.0#2", "-32000 (notSent)", "no connection", true)
+    assert.deepStrictEqual(broken(calls), [])
+    assert.deepStrictEqual(broken(calls, new Map([...once, ["serve/one.0#2", 1]])), [["serve", "notSent"]])
+    const errors = [{ data: { fate: "notSent" } }, { _tag: "BackendUnavailable" }, { data: { fate: "unknown" } }, {}]
+    assert.deepStrictEqual(errors.map(isNotSent), [true, true, false, false])
   })
 
   it("[B3:real] reports a message or an answer that was another client's", () => {

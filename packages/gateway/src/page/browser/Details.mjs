@@ -20,6 +20,7 @@ const labels = /** @type {const} */ ([
   "Server",
   "Health",
   "Keepalive",
+  "Learned",
   "Availability",
   "Generation",
   "Sessions",
@@ -126,6 +127,7 @@ export class Details {
     this.#fact("Server", server.server === null ? "" : clean(`${server.server.name} ${server.server.version}`, 200))
     this.#fact("Health", healthOf(server))
     this.#fact("Keepalive", keepaliveOf(server))
+    this.#fact("Learned", (server.learned ?? []).join(", "))
     this.#fact("Generation", generation === undefined ? "" : String(generation))
     this.#fact("Sessions", sessions === "shared" ? "One for all clients" : "One for each client")
     this.#fact("Runs on", ownerOf(server, Date.now()) ?? "")
