@@ -16,8 +16,9 @@ Usage
   pnpm test:release soak [options]
 
 At the end it checks that every call was answered or ended with a typed error; that no effect happened twice, or of a
-call that was reported as not sent; that no message of one client arrived at another; that every process, socket and session that was opened is closed; that no
-file is left; that heap and handles came back; and that every server answers again.
+call that was reported as not sent; that no message of one client arrived at another; that every process, socket and
+session that was opened is closed; that no file is left; that heap and handles came back; and that every server answers
+again.
 
 Options
   --minutes NUMBER    How long the faults last. Default: 10.

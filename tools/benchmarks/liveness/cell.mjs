@@ -129,12 +129,12 @@ export class Cell {
     let back
     const calls = []
     while (back === undefined && performance.now() - this.#since < within) {
-      calls.push(
-        this.call("look", 0, callers).then(({ error }) => {
-          if (error === undefined) back ??= performance.now() - this.#since
-        })
-      )
-      await Promise.race([sleep(every), ...calls.slice(-1)])
+      const call = this.call("look", 0, callers).then(({ error }) => {
+        if (error === undefined) back ??= performance.now() - this.#since
+      })
+      calls.push(call)
+      // One that fails at once is no reason to call again at once.
+      await Promise.race([sleep(every), call.then(() => back === undefined ? sleep(every) : undefined)])
     }
     await Promise.all(calls)
     return back

@@ -12,7 +12,7 @@ import {
 import { formatMillis } from "../internal/formatMillis.js"
 import { entries, inWords, type State } from "../lifecycle/Lifecycle.js"
 import { inWords as reasonInWords } from "../observe/Reason.js"
-import { detail, open, type Said, said } from "../observe/Said.js"
+import { aside, detail, open, type Said, said } from "../observe/Said.js"
 import type { Method } from "../port/Method.js"
 import type { BackendState, LastError } from "../state/BackendState.js"
 import type { Call } from "./Call.js"
@@ -25,7 +25,6 @@ export interface About {
   readonly timeout: number
   readonly state: State
   readonly lastError: LastError | undefined
-  /** The evidence on a server that leaves something without an answer. */
   readonly evidence?: string | undefined
   /** Doing it twice does no harm. */
   readonly harmless?: boolean | undefined
@@ -63,7 +62,7 @@ export const toCallError = (error: RequestError, about: About): CallError => {
           method: about.method,
           timeout,
           ...said`${backend}: ${method} was not answered within ${timeout} ms${
-            evidence === undefined ? said`` : open(` (${evidence})`)
+            aside(evidence)
           }; it may still be carried out. Give it more time (timeout), or ${
             harmless ? said`call again: doing it twice does no harm` : said`check before you repeat it`
           }`

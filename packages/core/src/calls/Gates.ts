@@ -2,7 +2,7 @@
 import { type Effect, Exit } from "effect"
 import { type BackendUnavailable, type CallError, SessionExpired } from "../Errors.js"
 import type { Probe } from "../health/Probe.js"
-import { open, said } from "../observe/Said.js"
+import { aside, open, said } from "../observe/Said.js"
 import type { Method } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
@@ -113,8 +113,7 @@ export class Gates {
     const { backend, probe, wait } = this.#parts
     const settled = runtime.until(() => !backend.isCurrent(runtime) || !this.#isHeld(call, runtime))
     return wait.forVerdict(call, settled, () => {
-      const reason = probe.verdict?.reason
-      const why = reason === undefined ? said`` : open(` (${reason})`)
+      const why = aside(probe.verdict?.reason)
       return said`the call was not sent, because the server does not answer probes${why}`
     })
   }

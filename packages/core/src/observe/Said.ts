@@ -13,6 +13,8 @@ export interface Said {
 /** What everybody may read: the name of the server, of a state or of a method. */
 export const open = (text: string): Said => ({ message: text, publicMessage: text })
 
+export const aside = (text: string | undefined): Said => open(text === undefined ? "" : ` (${text})`)
+
 /** Everybody else reads the reason instead, or nothing. */
 export const detail = (text: string, reason?: Reason): Said => ({
   message: text,

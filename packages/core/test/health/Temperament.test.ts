@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Backend, type Shown } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Fiber, TestClock } from "effect"
+import { type InFlight, Runtime } from "../../src/runtime/Runtime.js"
 import { Temperament } from "../../src/runtime/Temperament.js"
 
 const one = { name: "one", version: "1" }
@@ -109,6 +110,38 @@ describe("V9: what a server has shown of itself", () => {
       yield* Effect.fork(Effect.either(next.callTool({ name: "echo" })))
       yield* TestClock.adjust("8 seconds")
       expect(yield* next.status).toMatchObject({ lastError: expect.stringContaining("answered during a call before") })
+    }))
+
+  it.effect("[V1] an answer shows that it answers during a call only if that call is older, and still in progress", () =>
+    Effect.gen(function*() {
+      const shows = (play: (runtime: Runtime, call: InFlight) => void) =>
+        Effect.gen(function*() {
+          const temperament = new Temperament()
+          const runtime = yield* Runtime.make(1, temperament)
+          const call = { heardAt: 0, questions: 0 }
+          runtime.begin(call)
+          play(runtime, call)
+          const { isConcurrent } = temperament
+          for (const left of runtime.calls) runtime.end(3, false, left)
+          yield* runtime.closeConnection
+          return isConcurrent
+        })
+      expect(yield* shows((runtime, call) => runtime.answered(1, call))).toBe(true)
+      expect(yield* shows((runtime) => runtime.answered(1, undefined))).toBe(false)
+      expect(yield* shows((runtime, call) => runtime.end(1, true, call))).toBe(false)
+      expect(
+        yield* shows((runtime, call) => {
+          runtime.end(1, false, call)
+          runtime.answered(2, call)
+        })
+      ).toBe(false)
+      const younger = { heardAt: 1, questions: 0 }
+      expect(
+        yield* shows((runtime) => {
+          runtime.begin(younger)
+          runtime.end(2, true, younger)
+        })
+      ).toBe(true)
     }))
 
   it.scoped("[V9:virtual] a memory that throws stops nothing", () =>

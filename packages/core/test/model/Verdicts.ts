@@ -20,6 +20,8 @@ const most = 10_000
 
 interface Process {
   mode: string
+  /** The mode before it. */
+  before: string
   since: number
   readonly connectedAt: number
   /** Bytes. */
@@ -61,6 +63,7 @@ export class Verdicts {
     const now = this.#parts.now()
     const begun: Process = {
       mode: "ok",
+      before: "ok",
       since: now,
       connectedAt: now,
       transferred: 0,
@@ -78,6 +81,7 @@ export class Verdicts {
     const process = this.#of(connection)
     if (process.mode === mode) return
     process.cpuTime = this.#cpuTime(process)
+    process.before = process.mode
     process.mode = mode
     process.since = this.#parts.now()
   }
@@ -133,7 +137,7 @@ export class Verdicts {
   lost(connection: number, { kind, message }: Loss): void {
     if (kind !== "health" && kind !== "keepalive") return
     const process = this.#of(connection)
-    const { answeredAt, hasRefused, mode, since } = process
+    const { answeredAt, before, hasRefused, mode, since } = process
     const now = this.#parts.now()
     const wrong = (why: string) =>
       this.#parts.fault(
@@ -141,7 +145,7 @@ export class Verdicts {
       )
     if (hasRefused || this.#parts.leaptAt() >= answeredAt) return
     if (now - answeredAt < least) wrong(`it has answered ${now - answeredAt} ms ago`)
-    if (now - since < known || process.answersUntil > since) return
+    if ((before !== "ok" && now - since < known) || process.answersUntil > since) return
     const calls = [...process.calls.values()].filter(({ endedAt = now }) => endedAt >= answeredAt)
     const abandonedAt = Math.min(...calls.map(({ endedAt = Number.POSITIVE_INFINITY }) => endedAt))
     const isAwaited = calls.length > 0 && abandonedAt === Number.POSITIVE_INFINITY
