@@ -318,6 +318,12 @@ export interface CommonOptions extends PolicyOptions, OfficialOptions {
   readonly onConnected?: ((session: Session) => Answer<void>) | undefined
   /** Aborts connecting: Lifeline closes everything, and rejects the promise with the signal's reason. */
   readonly signal?: AbortSignal | undefined
+  /**
+   * Keeps what servers show of themselves (`status.learned`) for the next run of the program: in a folder at this path, or with `true` in that
+   * of `mcp-lifeline`, which `MCP_LIFELINE_STATE` can name. For servers with a `command` or a `url`. Default: it is known as long as this client
+   * lives.
+   */
+  readonly temperamentMemory?: boolean | string | undefined
   /** Called with each line of the log. Repeated lines are counted instead. Default: Lifeline logs nothing. */
   readonly logger?: ((entry: LogEntry) => void) | undefined
   /** Where Lifeline sends spans and metrics. Default: it records none, at no cost. */

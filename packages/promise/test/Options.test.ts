@@ -62,10 +62,16 @@ describe("options", () => {
     ])
     assert.deepEqual(
       await problems(
-        untyped({ command }, { signal: "now", handlers: { samplings: 1, roots: [] }, clientInfo: { name: 1 } })
+        untyped({ command }, {
+          signal: "now",
+          temperamentMemory: "",
+          handlers: { samplings: 1, roots: [] },
+          clientInfo: { name: 1 }
+        })
       ),
       [
         'a: signal is "now"; accepted: an AbortSignal',
+        'a: temperamentMemory is ""; accepted: true, false or the path of a folder',
         'a: handlers.samplings is not an option of handlers; did you mean "sampling"?',
         "a: handlers.roots is an array; accepted: a function",
         "a: clientInfo is an object; accepted: an object with name and version"

@@ -54,4 +54,13 @@ describe.concurrent("a process that takes longer to answer than an attempt", () 
       yield* eventually(() => starts().length > 1)
       assert.isFalse(isAlive(starts()[0]!))
     }))
+
+  it("[V5] by default it may take 5 minutes, or three times its slowest start; a limit that was given is kept", () => {
+    const limits = (options: Partial<StdioConnector.Options>) =>
+      [undefined, 100_000, 200_000].map((slowest) =>
+        StdioConnector.make({ command: "x", ...options }).startLimit?.(slowest)
+      )
+    assert.deepStrictEqual(limits({}), [300_000, 300_000, 600_000])
+    assert.deepStrictEqual(limits({ startLimit: "2 seconds" }), [2000, 2000, 2000])
+  })
 })

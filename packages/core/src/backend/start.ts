@@ -1,5 +1,5 @@
 /** Starts a backend, on its own or in a fleet. */
-import { Effect, Either, Scope } from "effect"
+import { type Cause, Effect, Either, FiberSet, Scope } from "effect"
 import type { InvalidOptions } from "../Errors.js"
 import { intervalOf } from "../health/cadence.js"
 import { methodOf } from "../health/KeepaliveState.js"
@@ -13,6 +13,8 @@ import type { BackendOptions } from "../options/BackendOptions.js"
 import { type Policy, type PolicyOptions, resolve } from "../options/Policy.js"
 import * as Problem from "../options/Problem.js"
 import type { Offers, Supervision } from "../port/Connector.js"
+import type { TemperamentMemory } from "../port/TemperamentMemory.js"
+import { Temperament } from "../runtime/Temperament.js"
 import { BackendState } from "../state/BackendState.js"
 import { Offered } from "../state/Offered.js"
 import { type ConnectPermits, unbounded } from "../supervisor/ConnectPermits.js"
@@ -30,6 +32,8 @@ export interface FleetContext {
   /** Tells of each suspend of the machine; a backend on its own watches for itself (R11). */
   readonly clockJumps?: Hub<void> | undefined
   readonly observer?: BackendObserver | undefined
+  /** Of the server of which it is one process. */
+  readonly temperament?: Temperament | undefined
 }
 
 interface Started {
@@ -57,12 +61,13 @@ const startParts = (
   Effect.gen(function*() {
     const policy = fleet.policy ?? (yield* resolvePolicy(id, options))
     const { fleetStartedAt } = fleet
-    const { catalogMemory: memory, temperamentMemory: temperament } = options
+    const { catalogMemory: memory, temperamentMemory } = options
     const offered = new Offered()
     let begun: BackendState | undefined
     const changed = () => begun?.publish({})
     const extensions = yield* Extensions.install(options.extensions, { backend: id, policy, changed }, offered)
     const clock = yield* Effect.clock
+    const temperament = fleet.temperament ?? (temperamentMemory && (yield* remembered(temperamentMemory)))
     const state = begun = new BackendState(id, policy, clock, { fleetStartedAt, memory, offered, temperament })
     const telemetry = yield* Telemetry.Current
     if (telemetry !== undefined) measure(state, options.connector, telemetry)
@@ -73,7 +78,7 @@ const startParts = (
       yield* SafeLog.info(`${id}: keepalive.interval is ${half}, half of keepalive.idleTtl, in place of ${asked}`)
     }
     const offers = extensions === Extensions.none ? undefined : offered
-    const supervision = () => supervisionOf(id, policy, extensions, offers)
+    const supervision = () => supervisionOf(id, policy, extensions, offers, state.temperament)
     const connector = extensions.around(options.connector)
     const supervisor = new Supervisor(state, { ...options, connector }, supervision, fleet.permits ?? unbounded)
     state.observer = fleet.observer
@@ -89,12 +94,24 @@ const startParts = (
     return { state, supervisor, extensions }
   })
 
+const remembered = (memory: TemperamentMemory): Effect.Effect<Temperament, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const run = yield* FiberSet.makeRuntime<never>()
+    const failed = (cause: Cause.Cause<never>) =>
+      Effect.as(SafeLog.error("the memory of what the server has shown failed", cause), undefined)
+    const before = yield* Effect.catchAllCause(memory.remembered ?? Effect.succeed(undefined), failed)
+    return new Temperament(before, (shown) => {
+      run(Effect.catchAllCause(Effect.suspend(() => memory.keep(shown)), failed))
+    })
+  })
+
 /** For a connector that makes several connections. */
 export const supervisionOf = (
   id: string,
   policy: Policy,
   { around }: Pick<Extensions.Extensions, "around"> = Extensions.none,
-  offers?: Offers
+  offers?: Offers,
+  temperament?: Temperament
 ): Supervision => ({
   backend: id,
   requestTimeout: policy.timeouts.request,
@@ -125,7 +142,7 @@ export const supervisionOf = (
         }
       }
     }
-    return startParts(`${id} (process ${number})`, { connector }, { policy: own, observer }).pipe(
+    return startParts(`${id} (process ${number})`, { connector }, { policy: own, observer, temperament }).pipe(
       Effect.orDie,
       // Telemetry counts connections of the server, not of its processes.
       Effect.provideService(Telemetry.Current, undefined),

@@ -1,5 +1,5 @@
 /** What a server has shown, over all its connections, and over runs of the program. (V9) */
-import type { Shown, TemperamentMemory } from "../port/TemperamentMemory.js"
+import type { Shown } from "../port/Shown.js"
 
 /** So many other answers beside an unanswered ping: it ignores pings. */
 const enough = 2
@@ -9,16 +9,15 @@ type Known = Omit<Shown, "server">
 const nothing: Known = { isConcurrent: false, ignoresPings: false }
 
 export class Temperament {
-  readonly #keep: ((shown: Shown) => void) | undefined
+  readonly #keep: (shown: Shown) => void
   #server: string | undefined
   #known: Known = nothing
   #isKept = true
   /** In a row. */
   #unansweredPings = 0
 
-  constructor(memory?: TemperamentMemory) {
-    this.#keep = memory?.keep
-    const { remembered } = memory ?? {}
+  constructor(remembered?: Shown, keep: (shown: Shown) => void = () => {}) {
+    this.#keep = keep
     if (remembered === undefined) return
     const { server, ...known } = remembered
     this.#server = server
@@ -79,6 +78,6 @@ export class Temperament {
   #learn(news: Partial<Known>): void {
     this.#known = { ...this.#known, ...news }
     this.#isKept = this.#server !== undefined
-    if (this.#server !== undefined) this.#keep?.({ server: this.#server, ...this.#known })
+    if (this.#server !== undefined) this.#keep({ server: this.#server, ...this.#known })
   }
 }

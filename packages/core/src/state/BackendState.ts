@@ -16,7 +16,6 @@ import type { Reason } from "../observe/Reason.js"
 import type { Observer } from "../observe/Telemetry.js"
 import type { Policy } from "../options/Policy.js"
 import type { ServerNotification } from "../port/Report.js"
-import type { TemperamentMemory } from "../port/TemperamentMemory.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import { Temperament } from "../runtime/Temperament.js"
 import type { Message } from "./Message.js"
@@ -68,7 +67,8 @@ export interface Beginning {
   readonly memory?: CatalogMemory | undefined
   /** Default: everything. */
   readonly offered?: Offered | undefined
-  readonly temperament?: TemperamentMemory | undefined
+  /** Default: nothing is known. */
+  readonly temperament?: Temperament | undefined
 }
 
 export class BackendState {
@@ -117,7 +117,7 @@ export class BackendState {
     id: string,
     policy: Policy,
     clock: Clock.Clock,
-    { fleetStartedAt, memory, offered = new Offered(), temperament }: Beginning = {}
+    { fleetStartedAt, memory, offered = new Offered(), temperament = new Temperament() }: Beginning = {}
   ) {
     this.id = id
     this.policy = policy
@@ -125,12 +125,7 @@ export class BackendState {
     this.clock = clock
     this.fleetStartedAt = fleetStartedAt
     this.#memory = memory
-    this.temperament = new Temperament(
-      temperament && {
-        remembered: temperament.remembered,
-        keep: (shown) => this.safely("the memory of what the server has shown", () => temperament.keep(shown))
-      }
-    )
+    this.temperament = temperament
     const { disabled, lazy } = policy.lifecycle
     const first: Slot = {
       state: disabled ? State.Disabled() : lazy ? State.Idle() : State.Connecting({ probe: false }),

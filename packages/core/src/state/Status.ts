@@ -6,7 +6,7 @@ import type { Reason } from "../observe/Reason.js"
 import type { ConnectorStatus } from "../port/ConnectorStatus.js"
 import type { Peer } from "../port/Peer.js"
 import type { LimitStatus, ResourceUsage } from "../port/ResourceUsage.js"
-import type { Shown } from "../port/TemperamentMemory.js"
+import type { Shown } from "../port/Shown.js"
 
 /** Whether keepalive runs, and why not. */
 export interface KeepaliveStatus {

@@ -31,10 +31,12 @@ const starting = (
     const kept: Array<Shown> = []
     const one = yield* watched(script, {
       temperamentMemory: {
-        remembered: took === undefined
-          ? undefined
-          : { server: "scripted 1.0.0", isConcurrent: false, ignoresPings: false, slowestStart: took },
-        keep: (shown) => kept.push(shown)
+        remembered: Effect.succeed(
+          took === undefined
+            ? undefined
+            : { server: "scripted 1.0.0", isConcurrent: false, ignoresPings: false, slowestStart: took }
+        ),
+        keep: (shown) => Effect.sync(() => kept.push(shown))
       },
       // Attempts follow each other.
       reconnect: { maxAttempts: 1000, initialDelay: 100, maxDelay: 100 },

@@ -1,16 +1,18 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Backend, type Shown } from "@mcp-lifeline/core"
+import { Backend, type Shown, type TemperamentMemory } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
-import { Effect, Fiber, TestClock } from "effect"
+import { Effect, Exit, Fiber, Scope, TestClock } from "effect"
+import type { Connection } from "../../src/port/Connection.js"
 import { type InFlight, Runtime } from "../../src/runtime/Runtime.js"
 import { Temperament } from "../../src/runtime/Temperament.js"
+import { logged } from "../support/Heartbeats.js"
 
 const one = { name: "one", version: "1" }
 
 describe("V9: what a server has shown of itself", () => {
   it("[V9] is kept when it is new, and only then", () => {
     const kept: Array<Shown> = []
-    const temperament = new Temperament({ keep: (shown) => void kept.push(shown) })
+    const temperament = new Temperament(undefined, (shown) => void kept.push(shown))
     temperament.meets(one)
     temperament.showedConcurrent()
     temperament.showedConcurrent()
@@ -29,7 +31,7 @@ describe("V9: what a server has shown of itself", () => {
 
   it("[V9] is kept also where it is known before the server has said who it is", () => {
     const kept: Array<Shown> = []
-    const temperament = new Temperament({ keep: (shown) => void kept.push(shown) })
+    const temperament = new Temperament(undefined, (shown) => void kept.push(shown))
     temperament.sessionsSince = 7
     expect(kept).toEqual([])
     temperament.meets(one)
@@ -45,7 +47,7 @@ describe("V9: what a server has shown of itself", () => {
 
   it("[V9] is evidence for that server in that version, and for no other", () => {
     const remembered = { server: "one 1", isConcurrent: true, ignoresPings: true }
-    const before = () => new Temperament({ remembered, keep: () => {} })
+    const before = () => new Temperament(remembered)
     const shows = ({ ignoresPings, isConcurrent }: Temperament) => [isConcurrent, ignoresPings]
     const same = before()
     same.meets(one)
@@ -66,7 +68,10 @@ describe("V9: what a server has shown of itself", () => {
       const remembered = { server: "scripted 1.0.0", isConcurrent: true, ignoresPings: true }
       const backend = yield* Backend.make("one", {
         connector: script,
-        temperamentMemory: { remembered, keep: (shown) => kept.push(shown) },
+        temperamentMemory: {
+          remembered: Effect.succeed(remembered),
+          keep: (shown) => Effect.sync(() => kept.push(shown))
+        },
         keepalive: { interval: "1 minute" }
       })
       yield* TestClock.adjust(0)
@@ -90,7 +95,13 @@ describe("V9: what a server has shown of itself", () => {
         youngest: 1e9
       })
       const start = (remembered?: Shown) =>
-        Backend.make("one", { connector: script, temperamentMemory: { remembered, keep: (shown) => kept.push(shown) } })
+        Backend.make("one", {
+          connector: script,
+          temperamentMemory: {
+            remembered: Effect.succeed(remembered),
+            keep: (shown) => Effect.sync(() => kept.push(shown))
+          }
+        })
       const first = yield* start()
       yield* TestClock.adjust(0)
       script.respond = (method, params) =>
@@ -136,28 +147,63 @@ describe("V9: what a server has shown of itself", () => {
         })
       ).toBe(false)
       const younger = { heardAt: 1, questions: 0 }
-      expect(
-        yield* shows((runtime) => {
-          runtime.begin(younger)
-          runtime.end(2, true, younger)
-        })
-      ).toBe(true)
+      const answersYounger = (runtime: Runtime) => {
+        runtime.begin(younger)
+        runtime.end(2, true, younger)
+      }
+      expect(yield* shows(answersYounger)).toBe(true)
+      // Of several processes of a server, another one may have answered.
+      for (const play of [answersYounger, (runtime: Runtime, call: InFlight) => runtime.answered(1, call)]) {
+        expect(
+          yield* shows((runtime, call) => {
+            runtime.opened({ spreads: true, fail: () => {} } as unknown as Connection, 0)
+            play(runtime, call)
+          })
+        ).toBe(false)
+      }
     }))
 
-  it.scoped("[V9:virtual] a memory that throws stops nothing", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const keep = () => {
-        throw new Error("the disk is full")
+  it.scoped.each<{ readonly how: string; readonly memory: TemperamentMemory }>([
+    {
+      how: "throws",
+      memory: {
+        keep: () => {
+          throw new Error("the disk is full")
+        }
       }
-      const backend = yield* Backend.make("one", { connector: script, temperamentMemory: { keep } })
-      yield* TestClock.adjust(0)
-      script.respond = (method) => method === "prompts/get" ? { answer: "result", after: 100 } : undefined
-      const slow = yield* Effect.fork(Effect.either(backend.getPrompt({ name: "slow" })))
-      yield* TestClock.adjust(0)
-      yield* backend.callTool({ name: "echo" })
+    },
+    { how: "dies", memory: { keep: () => Effect.dieMessage("the disk is full") } },
+    { how: "dies when it is read", memory: { remembered: Effect.dieMessage("no disk"), keep: () => Effect.void } }
+  ])(
+    "[V9:virtual] a memory that $how stops nothing, and that is logged",
+    ({ memory }) =>
+      logged(Effect.fnUntraced(function*(lines) {
+        const script = ScriptedConnector.make()
+        const backend = yield* Backend.make("one", { connector: script, temperamentMemory: memory })
+        yield* TestClock.adjust(0)
+        script.respond = (method) => method === "prompts/get" ? { answer: "result", after: 100 } : undefined
+        const slow = yield* Effect.fork(Effect.either(backend.getPrompt({ name: "slow" })))
+        yield* TestClock.adjust(0)
+        yield* backend.callTool({ name: "echo" })
+        yield* TestClock.adjust(100)
+        yield* Fiber.join(slow)
+        expect((yield* backend.status).state).toBe("Connected")
+        expect(lines).toContain("ERROR the memory of what the server has shown failed")
+      }))
+  )
+
+  it.scoped("[V9:virtual] what is shown last is kept before the backend has closed", () =>
+    Effect.gen(function*() {
+      const kept: Array<Shown> = []
+      const scope = yield* Scope.make()
+      const keep = (shown: Shown) =>
+        Effect.uninterruptible(Effect.zipRight(Effect.sleep(100), Effect.sync(() => kept.push(shown))))
+      const script = ScriptedConnector.make({ overlap: false, startLimit: 60_000 }).script({ after: 10 })
+      yield* Scope.extend(Backend.make("one", { connector: script, temperamentMemory: { keep } }), scope)
+      yield* TestClock.adjust(10)
+      const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
       yield* TestClock.adjust(100)
-      yield* Fiber.join(slow)
-      expect((yield* backend.status).state).toBe("Connected")
+      yield* Fiber.join(closing)
+      expect(kept).toMatchObject([{ server: "scripted 1.0.0", slowestStart: expect.any(Number) }])
     }))
 })

@@ -6,6 +6,7 @@ import { Fleet, type Status } from "@mcp-lifeline/core"
 import { TimeSpan, Tools } from "@mcp-lifeline/core/internal"
 import { Filters } from "@mcp-lifeline/extensions"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
+import * as Temperaments from "@mcp-lifeline/state/Temperaments"
 import * as Secrets from "@mcp-lifeline/transport-stdio/Secrets"
 import { Effect, Either, Logger, LogLevel, Redacted } from "effect"
 import { dirname, resolve } from "node:path"
@@ -14,7 +15,6 @@ import * as Backends from "../config/Backends.js"
 import * as Configuration from "../config/Configuration.js"
 import * as McpJson from "../config/McpJson.js"
 import { StartError } from "../Errors.js"
-import * as Temperaments from "../known/Temperaments.js"
 import * as Output from "../Output.js"
 import * as folderFile from "../serve/folderFile.js"
 import { forEntries } from "../sign-in/forEntries.js"
@@ -182,7 +182,7 @@ const check = ({ connect, json, ...options }: Options, output: Output.Output) =>
       const entry = entries.find((one) => one.name === name)
       const options = backends.find(({ id }) => id === name)
       const wrapped = behind.servers.get(name)?.connector.target
-      return Effect.map(temperaments.shown(options?.identity), (shown): Row => ({
+      return Effect.map(temperaments.of(options?.identity).remembered, (shown): Row => ({
         name,
         entry,
         options,

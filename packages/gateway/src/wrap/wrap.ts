@@ -10,6 +10,7 @@ import type { Incoming } from "@mcp-lifeline/protocol"
 import type { SignIn } from "@mcp-lifeline/sign-in/SignIn"
 import * as State from "@mcp-lifeline/sign-in/State"
 import { StateFolder } from "@mcp-lifeline/state/StateFolder"
+import * as Temperaments from "@mcp-lifeline/state/Temperaments"
 import type { JSONRPCNotification, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import { Deferred, Effect, Fiber, Option, type Scope, Stream } from "effect"
 import { constVoid } from "effect/Function"
@@ -20,7 +21,6 @@ import { StartError, type UsageError } from "../Errors.js"
 import * as Fibers from "../Fibers.js"
 import { mayShowCached, offerOf } from "../known/offer.js"
 import * as ServerCache from "../known/ServerCache.js"
-import * as Temperaments from "../known/Temperaments.js"
 import { endLeft } from "../processRecords.js"
 import * as StandardError from "../StandardError.js"
 import type { Http, Wrap } from "./Arguments.js"
@@ -144,12 +144,11 @@ const supervise = (
   incoming: Incoming
 ): Effect.Effect<Backend.Backend, never, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
-    const { fork } = yield* Fibers.make("1 second")
-    const temperamentMemory = yield* (yield* Temperaments.make).of({ server, cwd: process.cwd() }, fork)
+    const temperaments = yield* Temperaments.make
     const backend = yield* Backend.make(name, {
       ...ServerOptions.forBackend(policy, pinStore),
       discovery: { mode: "learn", ...policy.discovery },
-      temperamentMemory,
+      temperamentMemory: temperaments.of({ server, cwd: process.cwd() }),
       connector: watched === undefined ? incoming.around(connector) : version.around(incoming.around(connector)),
       clientInfo: client.clientInfo,
       capabilities: client.capabilities

@@ -94,6 +94,10 @@ const signIn: Check.Check = (value, path) =>
 const common = {
   ...ServerOptions.checks,
   signIn,
+  temperamentMemory: Check.is(
+    (value) => Predicate.isBoolean(value) || (Predicate.isString(value) && value !== ""),
+    "true, false or the path of a folder"
+  ),
   onConnected: Check.func,
   logger: Check.func,
   telemetry: Check.options(

@@ -17,6 +17,7 @@ import { fromError } from "./Failure.js"
 import { LazySignIn } from "./LazySignIn.js"
 import * as OnConnected from "./OnConnected.js"
 import * as StoredPins from "./StoredPins.js"
+import * as StoredTemperament from "./StoredTemperament.js"
 import type { Identity } from "./SupervisedClient.js"
 
 /** How to reach a server that a program describes. */
@@ -291,7 +292,9 @@ export const prepare = (
   const signIn = signInTo(server.reach, options.signIn)
   const connector = adapterOf(server.reach, signIn?.authorization).make()
   const identity = identityOf(options)
+  const origin = originOf(server.reach)
   const policy = ServerOptions.merge(defaults, ServerOptions.merge(ServerOptions.pick(options), server.policy))
+  const { temperamentMemory: folder = false } = options
   const onConnected = options.onConnected && OnConnected.make(name, options.onConnected)
   let lastError: CoreConnectError | undefined
   let describeAttempt: () => string | undefined = () => undefined
@@ -302,7 +305,10 @@ export const prepare = (
     lastError: () => lastError,
     describeAttempt: () => describeAttempt(),
     options: {
-      ...ServerOptions.forBackend(policy, StoredPins.make(name, originOf(server.reach))),
+      ...ServerOptions.forBackend(policy, StoredPins.make(name, origin)),
+      temperamentMemory: folder === false || server.reach._tag === "Custom"
+        ? undefined
+        : StoredTemperament.make(folder, { name, origin }),
       clientInfo: identity.clientInfo,
       capabilities: identity.capabilities,
       onConnected: onConnected && ((session) =>

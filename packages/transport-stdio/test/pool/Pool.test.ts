@@ -100,6 +100,26 @@ describe("several processes of a server", () => {
     )
   })
 
+  it.scoped("[V9:virtual C18] that two of them answer side by side shows nothing of one; what one of them shows is known of all", () =>
+    Effect.gen(function*() {
+      const { backend, script } = yield* three()
+      script.respond = (method, params) =>
+        method === "tools/call"
+          ? { answer: "result", after: (params as { readonly name: string }).name === "write" ? 1000 : 100 }
+          : undefined
+      const learned = Effect.map(backend.status, ({ learned }) => learned?.isConcurrent)
+      yield* call(backend, "write")
+      yield* call(backend, "read")
+      yield* TestClock.adjust("1 second")
+      expect(yield* learned).toBe(false)
+      yield* call(backend, "write")
+      yield* call(backend, "write")
+      yield* call(backend, "write")
+      yield* call(backend, "read")
+      yield* TestClock.adjust("1 second")
+      expect(yield* learned).toBe(true)
+    }))
+
   it.scoped("[C18:virtual] each call goes to the process that works on the fewest, in turn where several do", () =>
     Effect.gen(function*() {
       const { backend, script } = yield* three()

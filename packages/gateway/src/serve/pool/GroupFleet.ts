@@ -17,6 +17,7 @@ import { Incoming, Initialize, type Introduction } from "@mcp-lifeline/protocol"
 import { LogLevels } from "@mcp-lifeline/protocol/LogLevels"
 import { Subscriptions } from "@mcp-lifeline/protocol/Subscriptions"
 import * as SignIn from "@mcp-lifeline/sign-in/SignIn"
+import type { Temperaments } from "@mcp-lifeline/state/Temperaments"
 import type { ToolPins } from "@mcp-lifeline/state/ToolPins"
 import { Effect, FiberSet, Option, Predicate, Scope, Stream } from "effect"
 import type { Access } from "../../access/Access.js"
@@ -25,7 +26,6 @@ import * as Fibers from "../../Fibers.js"
 import { GroupCache } from "../../known/GroupCache.js"
 import { identityOf } from "../../known/offer.js"
 import type { ServerCache } from "../../known/ServerCache.js"
-import type { Temperaments } from "../../known/Temperaments.js"
 import type { Replica } from "../../replica/Replica.js"
 import { clean } from "../../Text.js"
 import { EncodedLists } from "../EncodedLists.js"
@@ -344,17 +344,12 @@ export const make = (
         const isOwned = replica !== undefined && sessions === "per-client" && runsOnce(server)
         return Effect.succeed(isOwned ? replica.own(connector) : connector)
       }
-      const memoryOf = ({ identity }: Server) =>
-        temperaments === undefined || identity === undefined
-          ? Effect.succeed(undefined)
-          : temperaments.of(identity, fork)
       const pinStoreOf = ({ id, origin }: Server) => origin && pins?.of(id, origin)
       /** `isOther`: takes the place of that of another client, which must not stay in use until this one is connected. */
       const makeOptions = (server: Server, client: string, isOther: boolean): Effect.Effect<Configured> =>
         connectorOf(server).pipe(
           Effect.flatMap((connector) => placedConnectorOf(server, connector)),
-          Effect.zip(memoryOf(server)),
-          Effect.map(([connector, temperamentMemory]) => ({
+          Effect.map((connector) => ({
             server,
             client,
             options: {
@@ -363,7 +358,7 @@ export const make = (
               ...(isOther ? { reconnect: { ...server.reconnect, overlap: false } } : {}),
               connector: incomingOf(server.id).around(connector),
               catalogMemory: cache.memory(server.id),
-              temperamentMemory,
+              temperamentMemory: temperaments?.of(server.identity),
               lifecycle: { ...server.lifecycle, disabled: isOff(server) },
               ...group.introduction
             }

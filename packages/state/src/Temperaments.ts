@@ -1,10 +1,8 @@
 /**
  * What servers have shown of themselves, in the state folder, so that it is evidence from the first second of the next start. (V9)
  */
-import type { Shown, TemperamentMemory } from "@mcp-lifeline/core"
-import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Duration, Effect, Option, Schema } from "effect"
-import type { Fibers } from "../Fibers.js"
+import * as StateFolder from "./StateFolder.js"
 
 const Kept = Schema.Struct({
   server: Schema.String,
@@ -13,6 +11,9 @@ const Kept = Schema.Struct({
   slowestStart: Schema.optional(Schema.Number),
   sessionsSince: Schema.optional(Schema.Number)
 })
+
+/** `Shown` of the core, which this package does not know. */
+type Shown = typeof Kept.Type
 
 /** `maxUnused` in milliseconds. */
 const limits = { maxFiles: 500, maxUnused: 90 * 24 * 60 * 60 * 1000 }
@@ -24,12 +25,16 @@ export const inWords = ({ ignoresPings, isConcurrent, slowestStart }: Omit<Shown
   ...(slowestStart === undefined ? [] : [`has taken ${Duration.format(Duration.millis(slowestStart))} to start`])
 ]
 
+/** What is kept of one server: a `TemperamentMemory` of the core. */
+export interface Memory {
+  readonly remembered: Effect.Effect<Shown | undefined>
+  readonly keep: (shown: Shown) => Effect.Effect<void>
+}
+
 /** What is kept of servers. Never fails. */
 export interface Temperaments {
-  /** What is kept of one server; `undefined` if nothing is. `identity`: how it is started or reached, of which only a digest is kept. */
-  readonly shown: (identity: unknown) => Effect.Effect<Shown | undefined>
-  /** The same, and where it is kept from now on. */
-  readonly of: (identity: unknown, fork: Fibers["fork"]) => Effect.Effect<TemperamentMemory>
+  /** `identity`: how the server is started or reached, of which only a digest is kept. Of `undefined` nothing is remembered. */
+  readonly of: (identity: unknown) => Memory
 }
 
 /** That of the state folder. */
@@ -37,16 +42,17 @@ export const make: Effect.Effect<Temperaments, never, StateFolder.StateFolder> =
   StateFolder.StateFolder,
   (folder) => {
     const files = folder.collection("temperaments", Kept, limits)
-    const keyOf = (identity: unknown): string => StateFolder.key(JSON.stringify(identity))
-    const shown = (identity: unknown): Effect.Effect<Shown | undefined> =>
-      identity === undefined ? Effect.succeed(undefined) : Effect.map(files.get(keyOf(identity)), Option.getOrUndefined)
+    // Of two writes at the same time, the older one could be the last. Each ends: the folder bounds it.
+    const inTurn = Effect.unsafeMakeSemaphore(1).withPermits(1)
     return {
-      shown,
-      of: (identity, fork) =>
-        Effect.map(shown(identity), (remembered): TemperamentMemory => ({
-          remembered,
-          keep: (news: Shown) => void fork(files.set(keyOf(identity), news))
-        }))
+      of: (identity) => {
+        if (identity === undefined) return { remembered: Effect.succeed(undefined), keep: () => Effect.void }
+        const key = StateFolder.key(JSON.stringify(identity))
+        return {
+          remembered: Effect.map(files.get(key), Option.getOrUndefined),
+          keep: (shown) => Effect.uninterruptible(inTurn(files.set(key, shown)))
+        }
+      }
     }
   }
 )
