@@ -4,15 +4,10 @@ import { once } from "node:events"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "vitest"
-import { type Call, doors, type Server } from "../support/CallDoors.js"
+import { anotherThan, doors, impatient, millis, type Server } from "../support/CallDoors.js"
 import { stateFolder } from "../support/Host.js"
 
 const program = fileURLToPath(new URL("../../../../tools/benchmarks/liveness/server.mjs", import.meta.url))
-
-const millis = (millis: number) => ({ arguments: { millis } })
-
-/** Heartbeats that find a silent server in a second. */
-const impatient = { keepalive: { interval: "1 s", timeout: "300 ms", suspectInterval: "300 ms" } }
 
 /** Lends it over stdio. */
 const started = async (use: (server: Server) => Promise<void>, ...mode: ReadonlyArray<string>): Promise<void> => {
@@ -30,11 +25,6 @@ const reached = async (use: (server: Server) => Promise<void>, ...mode: Readonly
   } finally {
     child.kill("SIGKILL")
   }
-}
-
-/** Calls until another process answers. */
-const anotherThan = async (pid: string, call: Call): Promise<void> => {
-  for (let said = ""; !/^\d+$/.test(said) || said === pid;) said = await call("look")
 }
 
 const shown = process.platform === "linux" ? describe : describe.skip
@@ -77,7 +67,7 @@ shown.concurrent.each(Object.entries(doors))("a row of the benchmark, %s", (_, o
           async (call) => {
             const pid = await call("look")
             expect(await call("spin", millis(600_000))).not.toBe(pid)
-            await anotherThan(pid, call)
+            await anotherThan(pid, call, "look")
           }
         )
       ),
@@ -91,7 +81,7 @@ shown.concurrent.each(Object.entries(doors))("a row of the benchmark, %s", (_, o
         open(server, { ...impatient, timeouts: { request: "2 s" } }, async (call) => {
           const pid = await call("look")
           expect(await call("deadlock")).not.toBe(pid)
-          await anotherThan(pid, call)
+          await anotherThan(pid, call, "look")
         })
       ),
     60_000

@@ -3,21 +3,11 @@ import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "vitest"
-import { type Call, doors } from "../support/CallDoors.js"
+import { anotherThan, doors, impatient, millis } from "../support/CallDoors.js"
 import { stateFolder } from "../support/Host.js"
 
 const program = fileURLToPath(new URL("../support/verdicts.mjs", import.meta.url))
 const server = (...args: ReadonlyArray<string>) => ({ command: process.execPath, args: [program, ...args] })
-const millis = (millis: number) => ({ arguments: { millis } })
-
-/** Calls until another process answers. */
-const anotherThan = async (pid: string, call: Call): Promise<string> => {
-  for (;;) {
-    const said = await call("pid")
-    if (/^\d+$/.test(said) && said !== pid) return said
-  }
-}
-
 const isAlive = (pid: string): boolean => {
   try {
     return process.kill(Number(pid), 0)
@@ -25,9 +15,6 @@ const isAlive = (pid: string): boolean => {
     return false
   }
 }
-
-/** Heartbeats that find a silent server in a second. */
-const impatient = { keepalive: { interval: "1 s", timeout: "300 ms", suspectInterval: "300 ms" } }
 
 const shown = process.platform === "linux" ? describe : describe.skip
 
@@ -39,7 +26,7 @@ shown.concurrent.each(Object.entries(doors))("the verdict on a server, %s", (_, 
         const pid = await call("pid")
         process.kill(Number(pid), "SIGSTOP")
         const waiting = call("sleep", millis(1))
-        const next = await anotherThan(pid, call)
+        const next = await anotherThan(pid, call, "pid")
         expect(isAlive(pid)).toBe(false)
         expect(await waiting).toBe(next)
       }),
@@ -58,7 +45,7 @@ shown.concurrent.each(Object.entries(doors))("the verdict on a server, %s", (_, 
         const blocked = call("block")
         while (!existsSync(file)) await sleep(20)
         const waiting = call("sleep", millis(1))
-        const next = await anotherThan(pid, call)
+        const next = await anotherThan(pid, call, "pid")
         expect(isAlive(pid)).toBe(false)
         expect(await waiting).toBe(next)
         expect(await blocked).toMatch(/read nothing and do nothing/)

@@ -25,6 +25,20 @@ export type Door = (
   use: (call: Call) => Promise<void>
 ) => Promise<void>
 
+/** Heartbeats that find a silent server in a second. */
+export const impatient = { keepalive: { interval: "1 s", timeout: "300 ms", suspectInterval: "300 ms" } }
+
+/** How long a tool works. */
+export const millis = (millis: number) => ({ arguments: { millis } })
+
+/** Calls a tool that answers with the id of its process, until another process does. */
+export const anotherThan = async (pid: string, call: Call, tool: string): Promise<string> => {
+  for (;;) {
+    const said = await call(tool)
+    if (/^\d+$/.test(said) && said !== pid) return said
+  }
+}
+
 const outcome = (result: Promise<unknown>): Promise<string> =>
   result.then(
     (result) => (result as { readonly content: ReadonlyArray<{ readonly text: string }> }).content[0]!.text,

@@ -16,8 +16,7 @@ import * as Checks from "./Checks.js"
 import { fromError } from "./Failure.js"
 import { LazySignIn } from "./LazySignIn.js"
 import * as OnConnected from "./OnConnected.js"
-import * as StoredPins from "./StoredPins.js"
-import * as StoredTemperament from "./StoredTemperament.js"
+import * as Stored from "./Stored.js"
 import type { Identity } from "./SupervisedClient.js"
 
 /** How to reach a server that a program describes. */
@@ -305,10 +304,10 @@ export const prepare = (
     lastError: () => lastError,
     describeAttempt: () => describeAttempt(),
     options: {
-      ...ServerOptions.forBackend(policy, StoredPins.make(name, origin)),
+      ...ServerOptions.forBackend(policy, Stored.pins(name, origin)),
       temperamentMemory: folder === false || server.reach._tag === "Custom"
         ? undefined
-        : StoredTemperament.make(folder, { name, origin }),
+        : Stored.temperament(name, origin, folder === true ? undefined : folder),
       clientInfo: identity.clientInfo,
       capabilities: identity.capabilities,
       onConnected: onConnected && ((session) =>
