@@ -164,7 +164,12 @@ describe("V3: a silent session", () => {
       yield* TestClock.adjust("5 seconds")
       expect(yield* server.backend.status).toMatchObject({ state: "Connected", generation: 2, resumed: true })
       expect(server.lost()).toMatchObject([{ kind: "closed" }])
-      yield* Fiber.interrupt(call)
+      // It is looked at again, should it be silent again.
+      server.silence()
+      const another = yield* server.call()
+      yield* TestClock.adjust("10 seconds")
+      expect(yield* server.backend.status).toMatchObject({ state: "Connected", generation: 3 })
+      yield* Fiber.interruptAll([call, another])
     }))
 
   it.scoped("[V3:virtual T11] is kept where it is answered once the network is back: what was asked before went nowhere", () =>
@@ -283,7 +288,9 @@ describe("V3: a silent session", () => {
       yield* TestClock.adjust("4 seconds")
       expect(yield* Fiber.join(command)).toMatchObject({ _tag: "Success" })
       expect(server.opened()).toBe(2)
-      expect((yield* server.backend.status).state).toBe("Connected")
+      const { lastError, state } = yield* server.backend.status
+      expect(state).toBe("Connected")
+      expect(lastError).not.toContain("a new session is answered")
       yield* Fiber.interrupt(call)
     }))
 

@@ -1,6 +1,6 @@
 /** Starts that take long are judged by what their processes do. */
 import { describe, expect, it } from "@effect/vitest"
-import type { Backend, ProcessSight, Shown } from "@mcp-lifeline/core"
+import type { Backend, ConnectOptions, ProcessSight, Shown } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Fiber, TestClock } from "effect"
 import { runUntilIdle, watched } from "../support/Watched.js"
@@ -29,7 +29,12 @@ const starting = (
     const shows = { ...still }
     script.sight = () => ({ ...shows })
     const kept: Array<Shown> = []
-    const one = yield* watched(script, {
+    let report: ConnectOptions["report"] = () => {}
+    const connect = (given: ConnectOptions) => {
+      report = given.report
+      return script.connect(given)
+    }
+    const one = yield* watched({ ...script, connect }, {
       temperamentMemory: {
         remembered: Effect.succeed(
           took === undefined
@@ -45,7 +50,12 @@ const starting = (
     yield* runUntilIdle
     const verdict = Effect.map(one.backend.status, (status) => status.verdict)
     const attempts = () => script.ledger.attempts.map((at) => at - (script.ledger.attempts[0] ?? 0))
-    return { ...one, script, shows, kept, verdict, attempts }
+    /** The attempt has another process. `took`: milliseconds of a look at it. */
+    const another = (took = 0) => {
+      const look = Effect.delay(Effect.sync((): ProcessSight => ({ ...shows })), took)
+      report({ _tag: "Attempt", describe: () => undefined, look: () => look })
+    }
+    return { ...one, script, shows, kept, verdict, attempts, another }
   })
 
 const hangs: ScriptedConnector.Outcome = { connect: "hang" }
@@ -65,6 +75,28 @@ describe("V5: what the processes of a server that starts do", () => {
         { kind: "wedged", generation: 1, reason: "starting for 4s: a process of it is stopped (4s)" }
       ])
       expect(yield* server.verdict).toBeUndefined()
+    }))
+
+  it.scoped("[V5:virtual] one process says nothing of the next one of the same start", () =>
+    Effect.gen(function*() {
+      const server = yield* starting([hangs])
+      server.shows.isStopped = true
+      yield* TestClock.adjust("3 seconds")
+      server.another()
+      yield* TestClock.adjust("5 seconds")
+      expect(server.attempts()).toHaveLength(1)
+      yield* TestClock.adjust("1 second")
+      expect(server.attempts()).toHaveLength(2)
+    }))
+
+  it.scoped("[V5:virtual] one that is answered while it is looked at is not judged", () =>
+    Effect.gen(function*() {
+      const server = yield* starting([{ after: 5.5 * second }])
+      server.another(500)
+      server.shows.isStopped = true
+      yield* TestClock.adjust("10 seconds")
+      expect(server.events.filter(({ _tag }) => _tag === "Judged")).toEqual([])
+      expect(yield* server.backend.status).toMatchObject({ state: "Connected", verdict: undefined })
     }))
 
   it.scoped("[V5:virtual] one that works goes on to startLimit, and the status says what it does", () =>

@@ -1,7 +1,8 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
-import { mkdtempSync, rmSync } from "node:fs"
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
 import { gateway } from "../../../testing/test/support/Built.js"
 import { unknownServer } from "../../src/conversation/introductions.js"
 import * as InProcess from "./InProcess.js"
@@ -194,9 +195,25 @@ export class Host {
 }
 
 /** A folder for state that goes with the test. */
-export const stateFolder = (): Disposable & { readonly path: string } => {
+interface StateFolder extends Disposable {
+  readonly path: string
+  /** Waits until the lists of a server are in it: they are written in the background, once the last of them is there. */
+  readonly hasLists: () => Promise<void>
+}
+
+export const stateFolder = (): StateFolder => {
   const path = mkdtempSync(join(tmpdir(), "lifeline-state-"))
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
+  const servers = join(path, "servers")
+  const isKept = () =>
+    existsSync(servers) &&
+    readdirSync(servers).some((name) => readFileSync(join(servers, name), "utf8").includes('"tools/list"'))
+  return {
+    path,
+    hasLists: async () => {
+      while (!isKept()) await sleep(20)
+    },
+    [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true })
+  }
 }
 
 /** Options of supervision as arguments of `wrap`. */

@@ -1,11 +1,8 @@
 import { it as effectIt } from "@effect/vitest"
 import { HttpFaultServer, ReservedPort } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
-import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { createServer as createHttpServer } from "node:http"
 import type { AddressInfo } from "node:net"
-import { join } from "node:path"
-import { setTimeout as sleep } from "node:timers/promises"
 import { assert, describe, it } from "vitest"
 import * as AuthServer from "../../../sign-in/test/support/AuthServer.js"
 import * as Signer from "../../../sign-in/test/support/Signer.js"
@@ -79,12 +76,7 @@ describe.concurrent("mcp-lifeline wrap URL", () => {
       await using host = wrap([server.url], { state: state.path })
       await host.initialize()
       tools = (await host.result("tools/list"))["tools"]
-      // Written in the background, for which the end of a host leaves a second.
-      const servers = join(state.path, "servers")
-      const isKept = () =>
-        existsSync(servers) &&
-        readdirSync(servers).some((name) => readFileSync(join(servers, name), "utf8").includes('"tools/list"'))
-      while (!isKept()) await sleep(20)
+      await state.hasLists()
     }
     const { url } = server
     await server[Symbol.asyncDispose]()

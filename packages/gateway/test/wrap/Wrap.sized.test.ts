@@ -169,6 +169,7 @@ describe.concurrent("mcp-lifeline wrap", () => {
         await using host = wrap(args, { state: state.path })
         await host.initialize()
         known = await host.result("tools/list")
+        await state.hasLists()
       }
       await using host = wrap(args, { state: state.path })
       await host.initialize()

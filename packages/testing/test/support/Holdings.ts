@@ -127,7 +127,8 @@ class Noted {
   get held(): Held {
     return {
       connections: [...this.#runtimes],
-      leases: [...this.#leases],
+      // The last one may have ended on the connection that took them over.
+      leases: [...this.#leases].filter(({ latest }) => latest.inFlight !== 0),
       listeners: [...this.#hubs.values()].flatMap((all) => [...all]),
       quotas: [...this.#holdings],
       shares: [...this.#shares],
