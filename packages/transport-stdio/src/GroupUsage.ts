@@ -33,8 +33,6 @@ const add = (found: Map<number, GroupUsage>, group: number, memory: number, cpuT
 
 /** How many processes are looked at before others may run. */
 const slice = 32
-/** How long it is remembered which processes are in no group, in milliseconds. */
-const memoryOfOthers = 60_000
 
 interface Member {
   readonly pid: string
@@ -66,39 +64,24 @@ const memoryOf = async (pid: string): Promise<number> => {
   return 0
 }
 
-/** Reads `/proc`. */
-export class ProcMeter implements Meter {
-  /** Processes that are in no group of ours: none of these can join one, since each group has a session for itself. */
-  #others = new Set<string>()
-  #forgetAt = 0
+const membersOf = async (groups: ReadonlySet<number>): Promise<ReadonlyArray<Member>> => {
+  const members: Array<Member> = []
+  let looked = 0
+  for (const pid of ProcStat.pids()) {
+    const stat = ProcStat.stat(pid)
+    if (stat !== undefined && groups.has(stat.group)) members.push({ pid, group: stat.group, cpuTime: stat.cpuTime })
+    if (++looked % slice === 0) await setImmediate()
+  }
+  return members
+}
 
-  async measure(groups: ReadonlySet<number>): Promise<ReadonlyMap<number, GroupUsage>> {
+/** Reads `/proc`. */
+export const procMeter: Meter = {
+  measure: async (groups) => {
     const found = new Map<number, GroupUsage>()
     // One after the other: they share what Node has for reading files with the rest of the program.
-    for (const { cpuTime, group, pid } of await this.#members(groups)) add(found, group, await memoryOf(pid), cpuTime)
+    for (const { cpuTime, group, pid } of await membersOf(groups)) add(found, group, await memoryOf(pid), cpuTime)
     return found
-  }
-
-  async #members(groups: ReadonlySet<number>): Promise<ReadonlyArray<Member>> {
-    const now = performance.now()
-    const known = now < this.#forgetAt ? this.#others : new Set<string>()
-    if (known !== this.#others) this.#forgetAt = now + memoryOfOthers
-    const others = new Set<string>()
-    this.#others = others
-    const members: Array<Member> = []
-    let looked = 0
-    for (const pid of ProcStat.pids()) {
-      if (known.has(pid)) {
-        others.add(pid)
-        continue
-      }
-      const stat = ProcStat.stat(pid)
-      if (stat === undefined) continue
-      if (groups.has(stat.group)) members.push({ pid, group: stat.group, cpuTime: stat.cpuTime })
-      else others.add(pid)
-      if (++looked % slice === 0) await setImmediate()
-    }
-    return members
   }
 }
 

@@ -2,7 +2,7 @@
  * Measures the process groups of all servers of this program, at intervals, in one pass for all that are due.
  */
 import type { ResourceUsage } from "@mcp-lifeline/core"
-import { type Meter, ProcMeter, psMeter } from "./GroupUsage.js"
+import { type Meter, procMeter, psMeter } from "./GroupUsage.js"
 import * as WindowsJob from "./WindowsJob.js"
 
 /** When groups are measured, in milliseconds. */
@@ -13,9 +13,12 @@ export interface Times {
   readonly limited: number
   /** The interval of others. */
   readonly unlimited: number
-  /** How much of the time measuring may take, as a part of 1: what takes longer is done less often. */
+  /** How much of the time measuring may take, as a part of 1: what takes longer is done less often, but once in a minute. */
   readonly atMost: number
 }
+
+/** Milliseconds: a pass takes long also on a machine that has no time for it. */
+const longest = 60_000
 
 /** Groups that would be due within this part of the shortest interval are measured now. */
 const early = 0.25
@@ -75,7 +78,7 @@ export class UsageSampler {
       const found = await this.#meter.measure(new Set(due.map(({ group }) => group)))
       const now = performance.now()
       for (const one of due) {
-        one.due = now + Math.max(one.interval, (now - startedAt) / atMost)
+        one.due = now + Math.max(one.interval, Math.min(longest, (now - startedAt) / atMost))
         const usage = found.get(one.group)
         if (usage === undefined || !this.#watched.has(one)) continue
         const { last } = one
@@ -107,7 +110,7 @@ const jobMeter: Meter = {
 }
 
 const meterOf = (platform: NodeJS.Platform): Meter =>
-  platform === "linux" ? new ProcMeter() : platform === "win32" ? jobMeter : psMeter()
+  platform === "linux" ? procMeter : platform === "win32" ? jobMeter : psMeter()
 
 /** The sampler of all servers of this program. */
 export const shared: UsageSampler = new UsageSampler(meterOf(process.platform), {

@@ -248,6 +248,7 @@ describe("V3: calls that are quiet", () => {
       yield* TestClock.adjust("3 minutes")
       expect(server.lost()).toEqual([])
       expect(server.pings().length).toBeLessThan(20)
+      expect(server.looks()).toBeLessThan(20)
     }))
 
   it.scoped("[V3:virtual C21] while the user is asked, nothing is quiet", () =>
