@@ -164,7 +164,7 @@ describe("the fate of a call", () => {
       Effect.promise(() =>
         fc.assert(
           fc.asyncProperty(plan, async (plan) => check(plan, await Effect.runPromise(played(plan)))),
-          { numRuns: bySize(80, 2000) }
+          { numRuns: bySize(80, 400) }
         )
       ),
     600_000

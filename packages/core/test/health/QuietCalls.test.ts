@@ -251,6 +251,18 @@ describe("V3: calls that are quiet", () => {
       expect(server.looks()).toBeLessThan(20)
     }))
 
+  it.scoped("[V3:virtual] one that stops minutes after the beginning of the call is found as well", () =>
+    Effect.gen(function*() {
+      const server = yield* seen()
+      server.script.respond = (method) => method === "tools/call" ? never : undefined
+      yield* server.call()
+      yield* TestClock.adjust("5 minutes")
+      silence(server.script)
+      server.shows.isStopped = true
+      yield* TestClock.adjust("22 seconds")
+      expect(server.lost()).toMatchObject([{ isWedged: true }])
+    }))
+
   it.scoped("[V3:virtual C21] while the user is asked, nothing is quiet", () =>
     Effect.gen(function*() {
       const server = yield* seen({}, (connection) => ({

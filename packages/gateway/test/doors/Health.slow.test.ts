@@ -12,7 +12,7 @@ import * as TestClient from "../support/TestClient.js"
 const program = fileURLToPath(new URL("../support/verdicts.mjs", import.meta.url))
 const server = { command: process.execPath, args: [program] }
 /** A probe fails before a stopped process is found out, so that its score falls. */
-const options = { keepalive: { interval: "1 s", timeout: "100 ms", suspectInterval: "1 s" } } as const
+const options = { keepalive: { interval: "1 s", timeout: "1 s", suspectInterval: "1 s" } } as const
 
 type Calls = Pick<Client, "callTool">
 

@@ -9,6 +9,9 @@ import { stateFolder } from "../support/Host.js"
 
 const program = fileURLToPath(new URL("../../../../tools/benchmarks/liveness/server.mjs", import.meta.url))
 
+/** A busy machine has time for an answer. */
+const answering = { keepalive: { interval: "1 s", timeout: "2 s", suspectInterval: "1 s" } }
+
 /** Lends it over stdio. */
 const started = async (use: (server: Server) => Promise<void>, ...mode: ReadonlyArray<string>): Promise<void> => {
   using folder = stateFolder()
@@ -105,7 +108,7 @@ shown.concurrent.each(Object.entries(doors))("a row of the benchmark, %s", (_, o
     "[V4:real] over HTTP, one that answers pings with nothing keeps its session, and the call that it works on",
     () =>
       reached((server) =>
-        open(server, impatient, async (call) => {
+        open(server, answering, async (call) => {
           const session = await call("look")
           expect(await call("sleep", millis(6000))).toBe(session)
           expect(await call("look")).toBe(session)
