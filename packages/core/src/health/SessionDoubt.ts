@@ -102,7 +102,7 @@ export class SessionDoubt {
     this.#isEvidence = false // guard: one-handshake-for-a-doubt
     const why = `the server refuses requests that it accepted before, as if it had forgotten the session: ${message}`
     const loss: Loss = { kind: "session", message: why }
-    const doubt: DoubtedSession = { runtime, isLost: Effect.succeed(true), loss: () => loss, isRefusing: true }
+    const doubt: DoubtedSession = { runtime, askAgain: Effect.void, loss: () => loss, isRefusing: true }
     this.#backend.send({ _tag: "Doubted", doubt, pending: replaced })
   }
 
@@ -113,7 +113,7 @@ export class SessionDoubt {
       this.#isLooking = true
       const pending = new PendingCommand("Reconnect")
       // What was asked before may have gone into a network that was gone.
-      const isLost = Effect.map(Effect.timeoutOption(this.#question.ask(runtime, false), lastPause), isSilent)
+      const askAgain = Effect.timeoutOption(this.#question.ask(runtime, false), lastPause)
       const loss = (): Loss | undefined => {
         if (!isSilent()) return undefined
         const { kind, reason } = this.#examiner.judge(runtime, {
@@ -123,7 +123,7 @@ export class SessionDoubt {
         })
         return kind === "wedged" ? { kind: "health", message: reason } : undefined
       }
-      this.#backend.send({ _tag: "Doubted", doubt: { runtime, isLost, loss, isRefusing: false }, pending })
+      this.#backend.send({ _tag: "Doubted", doubt: { runtime, askAgain, loss, isRefusing: false }, pending })
       const over = Effect.sync(() => {
         this.#isLooking = false
       })

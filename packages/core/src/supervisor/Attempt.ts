@@ -44,12 +44,11 @@ export class Attempts {
   }
 
   /**
-   * After those before it and, where two connections would fight, after their closes. `confirm`: whether the connection that it has made is
-   * kept.
+   * After those before it and, where two connections would fight, after their closes. `askAgain`: once it has made its connection.
    */
   run(
     generation: number,
-    confirm: Effect.Effect<void, ConnectError>,
+    askAgain: Effect.Effect<unknown>,
     report: (outcome: Either.Either<Runtime, ConnectError>) => void
   ): Effect.Effect<void> {
     return Effect.withFiberRuntime((fiber) => {
@@ -59,7 +58,7 @@ export class Attempts {
       return Effect.gen(this, function*() {
         yield* Fiber.awaitAll(before)
         if (!this.#overlap) yield* this.#parts.owner.emptied // guard: no-overlap
-        const attempt = establish(this.#parts, generation, this.#beside, confirm, report)
+        const attempt = establish(this.#parts, generation, this.#beside, askAgain, report)
         yield* this.#permits.withPermit(attempt, this.#parts.calls.wait)
       })
     })
@@ -90,7 +89,7 @@ const establish = (
   parts: Parts,
   generation: number,
   beside: Beside,
-  confirm: Effect.Effect<void, ConnectError>,
+  askAgain: Effect.Effect<unknown>,
   report: (outcome: Either.Either<Runtime, ConnectError>) => void
 ): Effect.Effect<void> =>
   Effect.uninterruptibleMask((restore) =>
@@ -100,7 +99,7 @@ const establish = (
       const { runtime } = start
       const { connect } = backend.policy.timeouts
       const millis = start.goesOn ? Math.min(connect, Math.max(start.left(backend.now()), 0)) : connect
-      const attempt = Effect.tap(prepared(parts, start, beside), () => confirm)
+      const attempt = Effect.tap(prepared(parts, start, beside), () => askAgain)
       let isOver = false
       backend.isSigningIn = start.isSigningIn
       backend.starting = start

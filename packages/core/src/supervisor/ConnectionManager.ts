@@ -88,13 +88,10 @@ export class ConnectionManager {
     backend.counters.lastAttemptAt = now
     this.#pace = Pace.attempted(this.#pace, now, demanded)
     if (doubt?.isRefusing !== false) backend.emit({ _tag: "AttemptStarted", attempt: this.#pace.failures + 1 })
-    const confirm = Effect.flatMap(
-      Effect.suspend(() => attempt.doubt?.isLost ?? Effect.succeed(true)),
-      (isLost) => isLost || !onlyLooks(attempt) ? Effect.void : this.#answeredAgain
-    )
+    const askAgain = Effect.suspend(() => attempt.doubt?.askAgain ?? Effect.void)
     return this.#phase.begin(
       attempt,
-      this.#parts.attempts.run(generation, confirm, (outcome) =>
+      this.#parts.attempts.run(generation, askAgain, (outcome) =>
         backend.send(
           Either.isRight(outcome)
             ? { _tag: "Established", attempt, runtime: outcome.right }
@@ -118,7 +115,10 @@ export class ConnectionManager {
     const before = backend.published.value.current
     const doubted = attempt.doubt?.runtime === before ? attempt.doubt?.loss() : undefined
     if (before !== undefined && doubted === undefined && onlyLooks(attempt)) {
-      const failed = this.#failed(attempt, this.#answeredAgain)
+      const failed = this.#failed(
+        attempt,
+        connectError(backend.id, "closed", "the session that was silent is answered again")
+      )
       return Effect.zipRight(this.#owner.retire(runtime, { kind: "closed", message: "it is not needed" }), failed)
     }
     return Effect.gen(this, function*() {
@@ -154,10 +154,6 @@ export class ConnectionManager {
 
   attemptFailed(attempt: Attempt, error: ConnectError): Effect.Effect<void> {
     return this.#phase.finish(attempt) ? this.#failed(attempt, error) : Effect.void
-  }
-
-  get #answeredAgain(): ConnectError {
-    return connectError(this.#backend.id, "closed", "the session that was silent is answered again")
   }
 
   #failed(attempt: Attempt, failure: ConnectError): Effect.Effect<void> {

@@ -42,9 +42,12 @@ const seen = (
       Effect.fork(Effect.either(one.backend.callTool({ name, arguments: {} }, { timeout }))).pipe(
         Effect.tap(() => TestClock.adjust(0))
       )
+    /** Its processes work from now on. */
+    const work = Effect.forkScoped(Effect.forever(Effect.delay(Effect.sync(() => shows.cpuTime += 1), "1 second")))
     const verdict = Effect.map(one.backend.status, (status) => status.verdict)
     const lost = () => one.events.flatMap((event) => event._tag === "RuntimeLost" ? [event.loss] : [])
-    return { ...one, script, shows, call, verdict, lost, looks: () => looks, pings: () => script.ledger.sent("ping") }
+    const pings = () => script.ledger.sent("ping")
+    return { ...one, script, shows, call, work, verdict, lost, looks: () => looks, pings }
   })
 
 /** A server that does not answer anything more. */
@@ -137,10 +140,7 @@ describe("V3: calls that are quiet", () => {
       const server = yield* seen({ health: { busyLimit: "3 minutes" } })
       yield* showConcurrent(server)
       silence(server.script)
-      const working = yield* Effect.fork(Effect.forever(Effect.delay(
-        Effect.sync(() => server.shows.cpuTime += 1),
-        "1 second"
-      )))
+      yield* server.work
       const call = yield* server.call("slow", 3_000_000)
       yield* TestClock.adjust("4 minutes")
       expect(server.lost()).toEqual([])
@@ -156,17 +156,27 @@ describe("V3: calls that are quiet", () => {
       expect(server.lost()).toEqual([])
       yield* TestClock.adjust("31 seconds")
       expect(server.lost()).toMatchObject([{ message: expect.stringContaining("health.busyLimit") }])
-      yield* Fiber.interrupt(working)
+    }))
+
+  it.scoped("[V2:virtual] one that works on a call that was given up is not kept for the calls after it", () =>
+    Effect.gen(function*() {
+      const server = yield* seen({ health: { busyLimit: "1 minute" } })
+      silence(server.script)
+      yield* server.work
+      const call = yield* server.call()
+      yield* TestClock.adjust("500 millis")
+      yield* Fiber.interrupt(call)
+      yield* server.call("later", 3_000_000)
+      expect(server.script.ledger.sent("tools/call")).toHaveLength(2)
+      yield* TestClock.adjust("80 seconds")
+      expect(server.lost()).toMatchObject([{ message: expect.stringContaining("health.busyLimit") }])
     }))
 
   it.scoped("[V2:virtual] a caller who has only stopped listening does not wait any more, though its call goes on", () =>
     Effect.gen(function*() {
       const server = yield* seen({ health: { busyLimit: "3 minutes" } })
       silence(server.script)
-      const working = yield* Effect.fork(Effect.forever(Effect.delay(
-        Effect.sync(() => server.shows.cpuTime += 1),
-        "1 second"
-      )))
+      yield* server.work
       const params = { name: "slow", arguments: {} }
       const fork = Runtime.runFork(yield* Effect.runtime())
       const call = start(server.backend, "tools/call", params, { timeout: 3_000_000 }, (rest) => void fork(rest))
@@ -177,7 +187,36 @@ describe("V3: calls that are quiet", () => {
       expect(server.lost()).toEqual([])
       yield* TestClock.adjust("31 seconds")
       expect(server.lost()).toMatchObject([{ message: expect.stringContaining("health.busyLimit") }])
-      yield* Fiber.interrupt(working)
+    }))
+
+  it.scoped("[V2:virtual] one that works on the second of two calls is kept for its caller, once the first is answered", () =>
+    Effect.gen(function*() {
+      const server = yield* seen({ health: { busyLimit: "1 minute" } })
+      yield* server.work
+      server.script.respond = (method, params) =>
+        method === "tools/call" && (params as { readonly name: string }).name === "first"
+          ? { answer: "result", after: 10_000 }
+          : never
+      const first = yield* server.call("first")
+      yield* server.call("second", 3_000_000)
+      yield* TestClock.adjust("10 seconds")
+      expect(yield* Fiber.join(first)).toMatchObject({ _tag: "Right" })
+      yield* TestClock.adjust("4 minutes")
+      expect(server.lost()).toEqual([])
+    }))
+
+  it.scoped("[V2:virtual] one that works on a call is kept for its caller, also where one before it was given up", () =>
+    Effect.gen(function*() {
+      const server = yield* seen({ health: { busyLimit: "1 minute" } })
+      server.script.respond = () => never
+      yield* Fiber.interrupt(yield* server.call())
+      server.script.respond = undefined
+      yield* Fiber.join(yield* server.call("quick"))
+      silence(server.script)
+      yield* server.work
+      yield* server.call("slow", 3_000_000)
+      yield* TestClock.adjust("4 minutes")
+      expect(server.lost()).toEqual([])
     }))
 
   it.scoped("[V2:virtual] one that has just worked has the whole patience again, and no longer", () =>
@@ -298,16 +337,12 @@ describe("V1: heartbeats without an answer", () => {
     Effect.gen(function*() {
       const server = yield* seen({ keepalive: { interval: "1 minute" }, health: { busyLimit: "3 minutes" } })
       silence(server.script)
-      const working = yield* Effect.fork(Effect.forever(Effect.delay(
-        Effect.sync(() => server.shows.cpuTime += 1),
-        "1 second"
-      )))
+      yield* server.work
       yield* TestClock.adjust("3 minutes")
       expect(server.lost()).toEqual([])
       expect(yield* server.verdict).toMatchObject({ kind: "busy" })
       yield* TestClock.adjust("2 minutes")
       expect(server.lost()).toMatchObject([{ kind: "keepalive", message: expect.stringContaining("busyLimit") }])
-      yield* Fiber.interrupt(working)
     }))
 })
 

@@ -190,17 +190,20 @@ describe("V3: a silent session", () => {
 
   const refusals = [["rejected", "rateLimited"], ["rejected", "server"], ["notSent", "network"]] as const
 
-  it.scoped.each(refusals)("[V3:virtual] is kept where it refuses to be asked: %s, %s", ([fate, reason]) =>
-    Effect.gen(function*() {
-      const server = yield* unseen()
-      yield* server.showConcurrent
-      const error = new RequestError({ fate, reason, message: "not now" })
-      server.script.respond = (method) => method === "tools/call" ? never : { answer: "error", error }
-      const call = yield* server.call()
-      yield* TestClock.adjust("2 minutes")
-      expect([server.lost(), server.opened()]).toEqual([[], 1])
-      yield* Fiber.interrupt(call)
-    }))
+  it.scoped.each(refusals)(
+    "[V3:virtual] is kept where it refuses to be asked: %s, %s",
+    ([fate, reason]) =>
+      Effect.gen(function*() {
+        const server = yield* unseen()
+        yield* server.showConcurrent
+        const error = new RequestError({ fate, reason, message: "not now" })
+        server.script.respond = (method) => method === "tools/call" ? never : { answer: "error", error }
+        const call = yield* server.call()
+        yield* TestClock.adjust("2 minutes")
+        expect([server.lost(), server.opened()]).toEqual([[], 1])
+        yield* Fiber.interrupt(call)
+      })
+  )
 
   it.scoped("[V3:virtual] is kept where the call that it works on tells of progress", () =>
     Effect.gen(function*() {
