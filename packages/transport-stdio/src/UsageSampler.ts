@@ -13,11 +13,11 @@ export interface Times {
   readonly limited: number
   /** The interval of others. */
   readonly unlimited: number
-  /** How much of the time measuring may take, as a part of 1: what takes longer is done less often, but once in a minute. */
+  /** How much of the time measuring may take, as a part of 1: what takes longer is done less often. */
   readonly atMost: number
 }
 
-/** Milliseconds: a pass takes long also on a machine that has no time for it. */
+/** Milliseconds: a busy machine makes a pass long, too. */
 const longest = 60_000
 
 /** Groups that would be due within this part of the shortest interval are measured now. */
