@@ -102,6 +102,9 @@ export interface Options {
 /** Values of `env` that are known. */
 type Values = { readonly [name: string]: string | Redacted.Redacted<string> | null }
 
+/** Milliseconds, of a start. */
+const longest = 86_400_000
+
 /** The defaults of the options. */
 export const defaults = {
   protocol: "auto",
@@ -143,7 +146,7 @@ const check = Check.options(
     maxMemory: Check.memory,
     stdinGrace: grace,
     termGrace: grace,
-    startLimit: Check.span(0, 86_400_000),
+    startLimit: Check.span(0, longest),
     handleSignals: Check.flag,
     record: Check.flag,
     stderr: Check.func
@@ -225,7 +228,8 @@ export const make = (options: Options, recorder?: Recorder): Connector => {
     overlap: false,
     target,
     usageLimit: maxMemory === undefined ? undefined : () => new MemoryLimit(maxMemory),
-    startLimit: (slowest = 0) => options.startLimit === undefined ? Math.max(startLimit, slowest * 3) : startLimit,
+    startLimit: (slowest = 0) =>
+      options.startLimit === undefined ? Math.min(Math.max(startLimit, slowest * 3), longest) : startLimit,
     connect: (connectOptions) =>
       Effect.gen(function*() {
         const runtime = yield* Effect.runtime<never>()

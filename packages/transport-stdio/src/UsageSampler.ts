@@ -13,11 +13,11 @@ export interface Times {
   readonly limited: number
   /** The interval of others. */
   readonly unlimited: number
-  /** How much of the time measuring may take, as a part of 1: what takes longer is done less often. */
+  /** How much of the time measuring should take, as a part of 1: what takes longer is done less often. */
   readonly atMost: number
 }
 
-/** Milliseconds: a busy machine makes a pass long, too. */
+/** Milliseconds, of the pause after a slow pass: a busy machine makes each one slow. */
 const longest = 60_000
 
 /** Groups that would be due within this part of the shortest interval are measured now. */

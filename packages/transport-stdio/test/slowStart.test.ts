@@ -30,10 +30,8 @@ describe.concurrent("a process that takes longer to answer than an attempt", () 
     it.scopedLive(`[V5:real] ${era}: is connected in the end, and was started once`, () =>
       Effect.gen(function*() {
         const { backend, ready, starts } = yield* slow(era)
-        assert.match(
-          (yield* backend.status).lastError ?? "",
-          /starting for .*may take 5m \(startLimit\).*has not answered/
-        )
+        const isTold = /starting for .*may take 5m \(startLimit\).*has not answered/
+        yield* until(backend, ({ lastError = "" }) => isTold.test(lastError))
         ready()
         const pid = yield* connected(backend)
         assert.deepStrictEqual(starts(), [pid])

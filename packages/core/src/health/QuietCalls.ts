@@ -96,6 +96,7 @@ export class QuietCalls {
         yield* Effect.sleep(spacing)
         if (runtime.answers !== answers) return
         yield* this.#examiner.look(runtime)
+        if (runtime.answers !== answers) return
         if (i === 0 && isAsked) yield* runtime.fork(this.#probe.besidePing(runtime))
         const verdict = this.#examiner.judge(runtime, { isOver: false, isSilent: true })
         if (verdict.kind === "wedged") return this.#probe.lose(runtime, "health", "it does not live", verdict)

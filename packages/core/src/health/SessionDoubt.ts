@@ -14,7 +14,7 @@ import { type DoubtedSession, PendingCommand } from "../state/Message.js"
 import type { Examiner } from "./Examiner.js"
 import { listOf, type Question } from "./Question.js"
 
-/** Milliseconds that a silent session has, once a new one is answered. */
+/** Milliseconds that a silent session has, once a new one is ready. */
 const lastPause = 1000
 
 export type Outcome = "lost" | "alive" | "unknown"
@@ -33,8 +33,8 @@ export class SessionDoubt {
   #doubt: Doubt | undefined
   /** A refused list says that the session is lost. */
   #isEvidence = true
-  /** Beside a silent session. */
-  #isLooking = false
+  /** A silent session, beside which a new one is being made. */
+  #lookedBeside: Runtime | undefined
   /** Set when the last handshake failed. */
   #notBefore = 0
 
@@ -109,13 +109,17 @@ export class SessionDoubt {
   /** Has a new one made beside it, one at a time. `isSilent`: it still is. Returns at once. */
   silent(runtime: Runtime, isSilent: () => boolean): Effect.Effect<void> {
     return Effect.suspend(() => {
-      if (this.#isLooking) return Effect.void
-      this.#isLooking = true
+      if (this.#lookedBeside === runtime) return Effect.void
+      this.#lookedBeside = runtime
       const pending = new PendingCommand("Reconnect")
       // What was asked before may have gone into a network that was gone.
-      const askAgain = Effect.timeoutOption(this.#question.ask(runtime, false), lastPause)
+      let isRefused = false
+      const asked = Effect.map(this.#question.ask(runtime, false), (error) => {
+        isRefused = error !== undefined && error.reason !== "timeout"
+      })
+      const askAgain = Effect.asVoid(Effect.timeoutOption(asked, lastPause))
       const loss = (): Loss | undefined => {
-        if (!isSilent()) return undefined
+        if (isRefused || !isSilent()) return undefined
         const { kind, reason } = this.#examiner.judge(runtime, {
           isOver: false,
           isSilent: true,
@@ -125,7 +129,7 @@ export class SessionDoubt {
       }
       this.#backend.send({ _tag: "Doubted", doubt: { runtime, askAgain, loss, isRefusing: false }, pending })
       const over = Effect.sync(() => {
-        this.#isLooking = false
+        if (this.#lookedBeside === runtime) this.#lookedBeside = undefined
       })
       return Effect.asVoid(runtime.fork(Effect.ensuring(Effect.exit(pending.answered), over)))
     })

@@ -29,9 +29,9 @@ export class PendingCommand {
 /** One that is silent, or refuses what it gave before. A new session decides. (R12, V3) */
 export interface DoubtedSession {
   readonly runtime: Runtime
-  /** Once there is a new one. */
-  readonly askAgain: Effect.Effect<unknown>
-  /** How it was lost, after that; `undefined` where it is alive, and the new one is not kept. */
+  /** Asks it once more, when the new one is ready. */
+  readonly askAgain: Effect.Effect<void>
+  /** How it was lost; `undefined` where nothing proves that it was. */
   readonly loss: () => Loss | undefined
   /** It is lost even where no other can be made beside it. */
   readonly isRefusing: boolean

@@ -44,11 +44,11 @@ export class Attempts {
   }
 
   /**
-   * After those before it and, where two connections would fight, after their closes. `askAgain`: once it has made its connection.
+   * After those before it and, where two connections would fight, after their closes. `askAgain`: run when its connection is ready.
    */
   run(
     generation: number,
-    askAgain: Effect.Effect<unknown>,
+    askAgain: Effect.Effect<void>,
     report: (outcome: Either.Either<Runtime, ConnectError>) => void
   ): Effect.Effect<void> {
     return Effect.withFiberRuntime((fiber) => {
@@ -89,7 +89,7 @@ const establish = (
   parts: Parts,
   generation: number,
   beside: Beside,
-  askAgain: Effect.Effect<unknown>,
+  askAgain: Effect.Effect<void>,
   report: (outcome: Either.Either<Runtime, ConnectError>) => void
 ): Effect.Effect<void> =>
   Effect.uninterruptibleMask((restore) =>

@@ -88,7 +88,7 @@ export class ConnectionManager {
     backend.counters.lastAttemptAt = now
     this.#pace = Pace.attempted(this.#pace, now, demanded)
     if (doubt?.isRefusing !== false) backend.emit({ _tag: "AttemptStarted", attempt: this.#pace.failures + 1 })
-    const askAgain = Effect.suspend(() => attempt.doubt?.askAgain ?? Effect.void)
+    const askAgain = Effect.suspend(() => onlyLooks(attempt) && attempt.doubt?.askAgain || Effect.void)
     return this.#phase.begin(
       attempt,
       this.#parts.attempts.run(generation, askAgain, (outcome) =>
@@ -115,11 +115,9 @@ export class ConnectionManager {
     const before = backend.published.value.current
     const doubted = attempt.doubt?.runtime === before ? attempt.doubt?.loss() : undefined
     if (before !== undefined && doubted === undefined && onlyLooks(attempt)) {
-      const failed = this.#failed(
-        attempt,
-        connectError(backend.id, "closed", "the session that was silent is answered again")
-      )
-      return Effect.zipRight(this.#owner.retire(runtime, { kind: "closed", message: "it is not needed" }), failed)
+      const message = "nothing proves that the silent session is lost"
+      const failed = this.#failed(attempt, connectError(backend.id, "closed", message))
+      return Effect.zipRight(this.#owner.retire(runtime, { kind: "closed", message }), failed)
     }
     return Effect.gen(this, function*() {
       const now = backend.now()
@@ -168,7 +166,7 @@ export class ConnectionManager {
       const replacing = this.#phase.state._tag === "Connected"
       this.#pace = Pace.asked(this.#pace, now, failure.retryAfter, policy.reconnect)
       // The session that it looked beside serves on, so nothing has failed for anyone.
-      if (onlyLooks(attempt) && this.#phase.move(endOfLook)) {
+      if (replacing && onlyLooks(attempt) && this.#phase.move(endOfLook)) {
         return joined.forEach((pending) => pending.answer(Exit.fail(failure)))
       }
       if (failure.reason === "session") yield* this.#forgotten(now, duration)

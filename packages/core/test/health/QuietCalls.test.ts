@@ -302,6 +302,21 @@ describe("V3: calls that are quiet", () => {
       expect(server.lost()).toMatchObject([{ isWedged: true }])
     }))
 
+  it.scoped("[V3:virtual] one that answers while it is looked at is asked nothing more", () =>
+    Effect.gen(function*() {
+      const server = yield* seen({}, (connection) => ({
+        ...delegated(connection),
+        look: connection.look && Effect.delay(connection.look, "500 millis")
+      }))
+      server.script.respond = (method) =>
+        method === "tools/call" ? never : method === "ping" ? { answer: "result", after: 2200 } : undefined
+      const lists = server.script.ledger.sent("tools/list").length
+      yield* server.call()
+      yield* TestClock.adjust("6 seconds")
+      expect(server.pings()).toHaveLength(1)
+      expect(server.script.ledger.sent("tools/list")).toHaveLength(lists)
+    }))
+
   it.scoped("[V3:virtual C21] while the user is asked, nothing is quiet", () =>
     Effect.gen(function*() {
       const server = yield* seen({}, (connection) => ({

@@ -205,6 +205,55 @@ describe("V3: a silent session", () => {
       })
   )
 
+  it.scoped.each(refusals)(
+    "[V3:virtual] is kept where it refuses what it is asked last: %s, %s",
+    ([fate, reason]) =>
+      Effect.gen(function*() {
+        const server = yield* unseen()
+        yield* server.showConcurrent
+        server.silence()
+        server.script.script({ after: 3000 })
+        const call = yield* server.call()
+        yield* TestClock.adjust("8 seconds")
+        const error = new RequestError({ fate, reason, message: "not now" })
+        server.script.respond = (method, _, { id }) =>
+          id > 0 ? undefined : method === "tools/call" ? never : { answer: "error", error }
+        yield* TestClock.adjust("4 seconds")
+        const [silent, ...others] = server.script.connections.map(({ state }) => state)
+        expect([silent, new Set(others), server.lost()]).toEqual(["open", new Set(["closed"]), []])
+        yield* Fiber.interrupt(call)
+      })
+  )
+
+  it.scoped("[V3:virtual R12] is connected again where it is forgotten while a new one is made, which fails", () =>
+    Effect.gen(function*() {
+      const server = yield* unseen()
+      yield* server.showConcurrent
+      server.silence()
+      server.script.script({ connect: "fail", after: 5000 })
+      const call = yield* server.call()
+      yield* TestClock.adjust("8 seconds")
+      server.script.current.lose("session")
+      yield* TestClock.adjust("10 seconds")
+      expect(yield* server.backend.status).toMatchObject({ state: "Connected", generation: 2 })
+      yield* Fiber.interrupt(call)
+    }))
+
+  it.scoped("[V3:virtual R9] a command that joined has its new one at once: the silent one is not asked again", () =>
+    Effect.gen(function*() {
+      const server = yield* unseen({ timeouts: { connect: 5000 } })
+      yield* server.showConcurrent
+      server.script.otherwise = { after: 4500 }
+      server.silence()
+      const call = yield* server.call()
+      yield* TestClock.adjust("7 seconds")
+      const command = yield* Effect.fork(Effect.exit(server.backend.reconnect))
+      yield* TestClock.adjust("5 seconds")
+      expect(yield* Fiber.join(command)).toMatchObject({ _tag: "Success" })
+      expect(yield* server.backend.status).toMatchObject({ state: "Connected", generation: 2 })
+      yield* Fiber.interrupt(call)
+    }))
+
   it.scoped("[V3:virtual] is kept where the call that it works on tells of progress", () =>
     Effect.gen(function*() {
       let progress: RequestOptions["onprogress"]

@@ -60,9 +60,9 @@ export class CachedAnswers {
   /** Takes one page of a list. `cursor` is that of its request. */
   addPage(method: ListMethod, cursor: unknown, page: Result): void {
     const before = cursor === undefined ? { pages: [], size: 0 } : this.#partial.get(method)
+    // The pages before it are missing, or it is one of another reading.
+    if (before === undefined || before.pages.at(-1)?.["nextCursor"] !== cursor) return
     this.#partial.delete(method)
-    // The pages before it are missing.
-    if (before === undefined) return
     const size = before.size + EntrySize.of(page)
     if (before.pages.length >= ListWatch.maxPages || size > largestList) return
     const pages = [...before.pages, page]

@@ -28,4 +28,24 @@ describe("what is remembered of a wrapped server", () => {
     cached.addPage("tools/list", "1", page("c", third))
     expect(cached.get("tools/list")?.["tools"]).toMatchObject([{ name: "b" }, { name: "c" }])
   })
+
+  it("[W3 W4] is a list with each page once, and none missing, also where a host reads it twice at a time", () => {
+    const pages = {
+      first: [undefined, page("a", 1, "1")],
+      second: ["1", page("b", 1, "2")],
+      third: ["2", page("c", 1)]
+    } as const
+    const twice: ReadonlyArray<ReadonlyArray<keyof typeof pages>> = [
+      ["first", "second", "first", "third"],
+      ["first", "first", "second", "second", "third", "third"],
+      ["first", "third", "second", "third"],
+      ["first", "second", "first", "third", "second", "third"]
+    ]
+    const known = twice.map((order) => {
+      const cached = make()
+      for (const [cursor, given] of order.map((one) => pages[one])) cached.addPage("tools/list", cursor, given)
+      return (cached.get("tools/list")?.["tools"] as ReadonlyArray<{ readonly name: string }>)?.map(({ name }) => name)
+    })
+    expect(known).toEqual([undefined, ["a", "b", "c"], ["a", "b", "c"], ["a", "b", "c"]])
+  })
 })
