@@ -4,7 +4,6 @@
 import { mebibytes } from "@mcp-lifeline/core/internal"
 import { execFile } from "node:child_process"
 import { readFile } from "node:fs/promises"
-import { setImmediate } from "node:timers/promises"
 import * as ProcStat from "./ProcStat.js"
 
 /** What the living processes of a group use. */
@@ -31,15 +30,6 @@ const add = (found: Map<number, GroupUsage>, group: number, memory: number, cpuT
 
 // --- Linux
 
-/** How many processes are looked at before others may run. */
-const slice = 32
-
-interface Member {
-  readonly pid: string
-  readonly group: number
-  readonly cpuTime: number
-}
-
 const kilobytes = (text: string, name: string): number | undefined => {
   const [, amount] = new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(text) ?? []
   return amount === undefined ? undefined : Number(amount) * 1024
@@ -64,23 +54,13 @@ const memoryOf = async (pid: string): Promise<number> => {
   return 0
 }
 
-const membersOf = async (groups: ReadonlySet<number>): Promise<ReadonlyArray<Member>> => {
-  const members: Array<Member> = []
-  let looked = 0
-  for (const pid of ProcStat.pids()) {
-    const stat = ProcStat.stat(pid)
-    if (stat !== undefined && groups.has(stat.group)) members.push({ pid, group: stat.group, cpuTime: stat.cpuTime })
-    if (++looked % slice === 0) await setImmediate()
-  }
-  return members
-}
-
-/** Reads `/proc`. */
 export const procMeter: Meter = {
   measure: async (groups) => {
     const found = new Map<number, GroupUsage>()
     // One after the other: they share what Node has for reading files with the rest of the program.
-    for (const { cpuTime, group, pid } of await membersOf(groups)) add(found, group, await memoryOf(pid), cpuTime)
+    for await (const { cpuTime, group, pid } of ProcStat.members(groups)) {
+      add(found, group, await memoryOf(pid), cpuTime)
+    }
     return found
   }
 }

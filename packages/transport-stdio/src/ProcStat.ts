@@ -3,6 +3,7 @@
  */
 import { closeSync, openSync, readdirSync, readSync } from "node:fs"
 import { uptime } from "node:os"
+import { setImmediate } from "node:timers/promises"
 
 /** A process at one moment. */
 export interface ProcStat {
@@ -18,6 +19,8 @@ export interface ProcStat {
 /** The kernel shows times in hundredths of a second on every processor that Node.js runs on. */
 const ticks = 100
 const buffer = Buffer.alloc(2048)
+/** Processes looked at before others may run. */
+const slice = 32
 
 /** The ids of all processes. Throws where there is no `/proc`. */
 export const pids = (): ReadonlyArray<string> =>
@@ -50,6 +53,18 @@ export const stat = (pid: string): ProcStat | undefined => {
   const [utime = 0, stime = 0, cutime = 0, cstime = 0] = fields.slice(11, 15).map(Number)
   const age = uptime() - Number(fields[19]) / ticks
   return { state, group: Number(group), cpuTime: (utime + stime + cutime + cstime) / ticks, age }
+}
+
+/** The living processes of these groups. Throws where there is no `/proc`. */
+export async function* members(
+  groups: ReadonlySet<number>
+): AsyncGenerator<ProcStat & { readonly pid: string }, void, undefined> {
+  let looked = 0
+  for (const pid of pids()) {
+    if (++looked % slice === 0) await setImmediate()
+    const found = stat(pid)
+    if (found !== undefined && groups.has(found.group)) yield { pid, ...found }
+  }
 }
 
 /** Bytes that a process has read and written since its start (`io`); `undefined` if the kernel does not show them to us. */

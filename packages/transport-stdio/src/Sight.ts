@@ -3,13 +3,9 @@
  */
 import type { ProcessSight } from "@mcp-lifeline/core"
 import { execFile } from "node:child_process"
-import { setImmediate } from "node:timers/promises"
 import * as GroupUsage from "./GroupUsage.js"
 import * as ProcStat from "./ProcStat.js"
 import * as WindowsJob from "./WindowsJob.js"
-
-/** How many processes are looked at before others may run. */
-const slice = 32
 
 const onLinux = async (group: number): Promise<ProcessSight | undefined> => {
   const pids: Array<number> = []
@@ -18,16 +14,12 @@ const onLinux = async (group: number): Promise<ProcessSight | undefined> => {
   let cpuTime = 0
   let transferred: number | undefined = 0
   let youngest: number | undefined
-  let looked = 0
-  for (const pid of ProcStat.pids()) {
-    if (++looked % slice === 0) await setImmediate()
-    const stat = ProcStat.stat(pid)
-    if (stat?.group !== group) continue
+  for await (const { age, pid, state, ...stat } of ProcStat.members(new Set([group]))) {
     pids.push(Number(pid))
-    isStopped ||= stat.state === "T"
-    isRunning ||= stat.state === "R" || stat.state === "D"
+    isStopped ||= state === "T"
+    isRunning ||= state === "R" || state === "D"
     cpuTime += stat.cpuTime
-    if (Number(pid) !== group) youngest = Math.min(youngest ?? Number.POSITIVE_INFINITY, stat.age * 1000)
+    if (Number(pid) !== group) youngest = Math.min(youngest ?? Number.POSITIVE_INFINITY, age * 1000)
     const bytes = ProcStat.transferred(pid)
     transferred = bytes === undefined || transferred === undefined
       ? undefined

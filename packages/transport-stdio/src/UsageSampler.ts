@@ -17,7 +17,7 @@ export interface Times {
   readonly atMost: number
 }
 
-/** Milliseconds, of the pause after a slow pass: a busy machine makes each one slow. */
+/** Milliseconds after a slow pass: a busy machine makes each one slow. */
 const longest = 60_000
 
 /** Groups that would be due within this part of the shortest interval are measured now. */
@@ -31,7 +31,6 @@ interface Watched {
   last: { readonly at: number; readonly cpuTime: number } | undefined
 }
 
-/** Measures the groups that are watched. Does nothing while there are none. */
 export class UsageSampler {
   /** Tests change them. */
   times: Times
@@ -58,7 +57,6 @@ export class UsageSampler {
     }
   }
 
-  /** Sets the timer for the group that is due first. */
   #plan(): void {
     clearTimeout(this.#timer)
     if (this.#isMeasuring || this.#watched.size === 0) return
@@ -112,7 +110,6 @@ const jobMeter: Meter = {
 const meterOf = (platform: NodeJS.Platform): Meter =>
   platform === "linux" ? procMeter : platform === "win32" ? jobMeter : psMeter()
 
-/** The sampler of all servers of this program. */
 export const shared: UsageSampler = new UsageSampler(meterOf(process.platform), {
   first: 500,
   limited: 5000,
