@@ -51,23 +51,15 @@ export const remote = (
   method?: string
 ): RequestError => {
   const message = PlainText.cut(said, longestMessage)
-  const verdict = hasSession ? LostSession.verdict({ status: undefined, code, message, method }) : LostSession.alive
-  if (verdict._tag === "Lost") {
-    return new RequestError({
-      fate: "rejected",
-      reason: "session",
-      message: `the server does not know the session any more: ${describe(message)}`,
-      code,
-      data
-    })
-  }
+  const isDoubtful = hasSession &&
+    LostSession.verdict({ status: undefined, code, isResponse: true, method }) !== "alive"
   return new RequestError({
     fate: "answered",
     reason: "remote",
     message,
     code,
     data,
-    ...(verdict._tag === "Doubtful" ? { ifSessionLost: verdict.fate } : {})
+    ...(isDoubtful ? { ifSessionLost: "answered" } : {})
   })
 }
 

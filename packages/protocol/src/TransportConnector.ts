@@ -32,8 +32,9 @@ const networkError = /^(fetch failed|terminated|network error)$/i
 const toFailure = async (error: unknown, hasSession: boolean): Promise<unknown> => {
   const code = property(error, "code")
   const message = describe(error)
-  if (code === 404 && hasSession) {
-    return new RequestError({ fate: "rejected", reason: "session", message, cause: error })
+  // What was answered is not told: it may be a response.
+  if ((code === 404 || code === 410) && hasSession) {
+    return new RequestError({ fate: "answered", reason: "protocol", message, ifSessionLost: "rejected", cause: error })
   }
   if (code === 401) {
     return new RequestError({ fate: "rejected", reason: "unauthorized", message, cause: error })

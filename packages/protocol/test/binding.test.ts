@@ -82,7 +82,7 @@ describe("SdkConnection", () => {
       }
     }))
 
-  it.scopedLive("(R7) a JSON-RPC error that names the session is a lost session, where there is one", () =>
+  it.scopedLive("[R7 R12] an error that names the session is the answer to its request, and ends no session", () =>
     Effect.gen(function*() {
       for (
         const [code, message] of [[-32001, "Session expired"], [-32600, "No valid session ID"], [
@@ -103,10 +103,8 @@ describe("SdkConnection", () => {
         assert.deepInclude(yield* call(), { fate: "answered", reason: "remote", message })
         assert.lengthOf(losses, 0)
         transport.sessionId = "abc"
-        assert.deepInclude(yield* call(), { fate: "rejected", reason: "session", code })
-        assert.deepStrictEqual(losses.map((loss) => loss.kind), ["session"])
-        const next = yield* Effect.flip(Sending.ask(connection, "ping", undefined, { timeout }))
-        assert.deepInclude(next, { fate: "notSent", reason: "lost" })
+        assert.deepInclude(yield* call(), { fate: "answered", reason: "remote", code, ifSessionLost: "answered" })
+        assert.lengthOf(losses, 0)
       }
     }))
 

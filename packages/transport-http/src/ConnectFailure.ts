@@ -4,7 +4,7 @@
 import type { ConnectError } from "@mcp-lifeline/core"
 import { JsonRpc, type LoginFailure } from "@mcp-lifeline/protocol"
 import { Predicate } from "effect"
-import { mayWantSession, NetworkFailure, StatusFailure } from "./HttpFailure.js"
+import { NetworkFailure, StatusFailure } from "./HttpFailure.js"
 
 /** Checks the tag, because a connector may come from another copy of this package. */
 const isLoginFailure = (cause: unknown): cause is LoginFailure.LoginFailure => Predicate.isTagged(cause, "LoginFailure")
@@ -38,7 +38,7 @@ export const isOpen = ({ cause, reason }: ConnectError): boolean => {
   if (!(cause instanceof StatusFailure)) return reason === "closed" || reason === "protocol"
   if (cause.retryAfter !== undefined) return false
   return cause.status === 401 || cause.status === 403
-    ? !cause.renewable || mayWantSession(cause)
+    ? !cause.renewable || cause.challenged !== true
     : reason === "server"
 }
 

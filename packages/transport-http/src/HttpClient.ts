@@ -4,6 +4,7 @@
 import { type Bytes, mebibytes } from "@mcp-lifeline/core/internal"
 import { type Arrivals, Messages } from "@mcp-lifeline/protocol"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
+import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Clock, Deferred, Effect, Exit } from "effect"
 import type { LookupFunction } from "node:net"
 import { Readable } from "node:stream"
@@ -14,15 +15,7 @@ import type { Credentials } from "./Credentials.js"
 import { Dispatch } from "./Dispatch.js"
 import * as Hedge from "./Hedge.js"
 import type { HttpFailure } from "./HttpFailure.js"
-import {
-  fromNetwork,
-  mayWantSession,
-  namesLostSession,
-  oneLine,
-  RedirectFailure,
-  retryAfter,
-  StatusFailure
-} from "./HttpFailure.js"
+import { fromNetwork, oneLine, RedirectFailure, retryAfter, StatusFailure } from "./HttpFailure.js"
 import type { Lingering } from "./Lingering.js"
 import type { Proxies, Proxy } from "./Proxy.js"
 import { type Reach, refusalIn } from "./Reach.js"
@@ -223,15 +216,22 @@ const parseUrl = (text: string, base: URL): URL | undefined => {
 const asRecord = (value: unknown): Record<string, unknown> =>
   typeof value === "object" && value !== null ? value as Record<string, unknown> : {}
 
+/** Characters of an error body that are read. */
+const longestRefusal = 16_384
+
 /** What an error body says: a JSON-RPC error, the common shapes of JSON errors, or a short plain text. */
-const explain = (text: string, contentType: string): Pick<StatusFailure, "detail" | "error"> => {
+const explain = (
+  text: string,
+  contentType: string,
+  id: RequestId | undefined
+): Pick<StatusFailure, "detail" | "error" | "isResponse"> => {
   const json = asRecord(Wire.parse(text))
   const inner = asRecord(json["error"])
   if (typeof inner["message"] === "string") {
     const isRpc = json["jsonrpc"] === "2.0" && inner["code"] !== undefined
     const { code, message } = Messages.numbered(inner)
     return isRpc
-      ? { detail: message, error: { code, data: inner["data"] } }
+      ? { detail: message, error: { code, data: inner["data"] }, isResponse: id !== undefined && json["id"] === id }
       : { detail: inner["message"], error: undefined }
   }
   for (const value of [json["error_description"], json["message"], json["detail"], json["error"]]) {
@@ -328,8 +328,8 @@ export const make = (options: {
   /** `own`: the user's headers that went with the request. */
   const statusFailure = Effect.fnUntraced(function*(answer: Answer, ask: Ask, own: Record<string, string>) {
     const now = yield* Clock.currentTimeMillis
-    const text = yield* someText(answer, 16_384)
-    const explained = explain(text, header(answer, "content-type") ?? "")
+    const text = yield* someText(answer, longestRefusal)
+    const explained = explain(text, header(answer, "content-type") ?? "", ask.id)
     const challenge = header(answer, "www-authenticate")
     const detail = explained.detail || described(challenge)
     return new StatusFailure({
@@ -337,6 +337,8 @@ export const make = (options: {
       // One of the protocol's headers names the session (T8).
       detail: oneLine(withoutSession(cookies.mask(credentials.mask(detail)), ask.headers["mcp-session-id"])),
       error: explained.error,
+      // Of what is longer, nobody has read the id.
+      isResponse: explained.isResponse ?? text.length > longestRefusal,
       retryAfter: retryAfter(header(answer, "retry-after"), now),
       renewable: credentials.renewable,
       challenged: challenge !== undefined,
@@ -409,9 +411,9 @@ export const make = (options: {
               const refused = answer.status === 401 ||
                 (answer.status === 403 && challenge?.includes("insufficient_scope") === true)
               return Effect.flatMap(statusFailure(answer, ask, own), (failure) => {
-                const wantsSession = namesLostSession(failure) || (ask.asksEra === true && mayWantSession(failure)) ||
-                  (ask.mayBeForgotten === true && !failure.authorized && failure.challenged !== true)
-                if (!first || !refused || !credentials.renewable || wantsSession) {
+                const mayWantSession = failure.challenged !== true &&
+                  (ask.asksEra === true || (ask.mayBeForgotten === true && !failure.authorized))
+                if (!first || !refused || !credentials.renewable || mayWantSession) {
                   return Effect.fail(failure)
                 }
                 ask.dispatch?.again()

@@ -61,6 +61,8 @@ export class StatusFailure extends Data.TaggedError("StatusFailure")<{
   readonly sent?: ReadonlyArray<string> | undefined
   /** Whether the request was one of a session. */
   readonly session: boolean
+  /** Whether the body is a JSON-RPC response with the id of the request. Default false. */
+  readonly isResponse?: boolean | undefined
 }> {}
 
 /** A redirect that is not followed. */
@@ -185,12 +187,8 @@ export const isGone = (failure: HttpFailure): boolean =>
   !namesLostSession(failure)
 
 /** What an answer says of the session of its request. */
-export const sessionVerdict = ({ detail, error, session, status }: StatusFailure): LostSession.Verdict =>
-  session ? LostSession.verdict({ status, code: error?.code, message: detail }) : LostSession.alive
-
-/** Whether an answer to a request without a session may mean that it wants one, and not other credentials. */
-export const mayWantSession = ({ challenged, detail, error, status }: StatusFailure): boolean =>
-  challenged !== true || LostSession.verdict({ status, code: error?.code, message: detail })._tag === "Lost"
+export const sessionVerdict = ({ error, isResponse = false, session, status }: StatusFailure): LostSession.Verdict =>
+  session ? LostSession.verdict({ status, code: error?.code, isResponse }) : "alive"
 
 /** Whether an answer says that the session of its request is gone. */
-export const namesLostSession = (failure: StatusFailure): boolean => sessionVerdict(failure)._tag === "Lost"
+export const namesLostSession = (failure: StatusFailure): boolean => sessionVerdict(failure) === "lost"

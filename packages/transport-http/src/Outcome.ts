@@ -101,8 +101,8 @@ export const toRequestError = (
   outcome: readonly [Fate, RequestReason] = requestOutcome(failure)
 ): RequestError => {
   if (isGone(failure)) return errorOf(failure, target, outcome, "rejected")
-  const verdict = failure._tag === "StatusFailure" ? sessionVerdict(failure) : undefined
-  return errorOf(failure, target, outcome, verdict?._tag === "Doubtful" ? verdict.fate : undefined)
+  const verdict = failure._tag === "StatusFailure" ? sessionVerdict(failure) : "alive"
+  return errorOf(failure, target, outcome, verdict === "rejected" || verdict === "answered" ? verdict : undefined)
 }
 
 /** Codes of the protocol without sessions, with 400 and 404: who answers them speaks it. */

@@ -2,6 +2,7 @@
  * One request over HTTP and the head of its answer: through undici, or through a `fetch` of the caller's.
  */
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
+import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Readable } from "node:stream"
 import type { ReadableStream } from "node:stream/web"
 import type { Dispatcher } from "undici"
@@ -16,6 +17,8 @@ export interface Ask {
   /** The protocol's own headers, by lower-case name. They win over the user's. */
   readonly headers: Record<string, string>
   readonly body?: string | undefined
+  /** Of the JSON-RPC request in the body. */
+  readonly id?: RequestId | undefined
   /** Whether it is one of a session, which the server may have lost. */
   readonly inSession?: boolean | undefined
   /** Whether it asks what the server speaks, and a server with sessions may refuse it for want of one. */

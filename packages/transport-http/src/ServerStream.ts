@@ -3,7 +3,6 @@
  */
 import type { Loss } from "@mcp-lifeline/core"
 import { firstOf } from "@mcp-lifeline/core/internal"
-import { LostSession } from "@mcp-lifeline/protocol"
 import { Clock, Deferred, Effect, Random } from "effect"
 import { constVoid } from "effect/Function"
 import type { End, Position } from "./EventStream.js"
@@ -44,8 +43,7 @@ export type Verdict = "none" | "session" | "again" | "fresh"
 const passing = new Set([401, 403, 407, 408, 425, 429])
 
 /** The server has not yet seen that the last stream is gone. */
-export const isTaken = ({ detail, session, status }: StatusFailure): boolean =>
-  status === 409 || (session && LostSession.isInUse(detail))
+export const isTaken = ({ status }: StatusFailure): boolean => status === 409
 
 /** What to do after a failure to open the stream. */
 export const verdict = (failure: HttpFailure, resuming: boolean): Verdict => {
@@ -77,8 +75,10 @@ export const keep = (options: {
   ) => Effect.Effect<End, HttpFailure>
   /** Called when the stream is not open, and when it is again. */
   readonly onHearing?: ((hears: boolean) => void) | undefined
-  /** Whether the server has forgotten the session, where it refuses the stream with words or a status that mean so. Default: it has. */
+  /** Whether the server has forgotten the session, where it refuses the stream with a status that means so. Default: it has. */
   readonly isForgotten?: Effect.Effect<boolean>
+  /** The server has offered it to this session before. Default false. */
+  readonly isOffered?: boolean | undefined
   /** The address for people. */
   readonly target: string
   /** Where it stands: it is opened there, and opened again where it was cut. */
@@ -91,7 +91,7 @@ export const keep = (options: {
     let refused = 0
     let silence = minSilence
     /** It has been open once, so the server offers it, whatever is said meanwhile by something in between. */
-    let offered = false
+    let offered = options.isOffered === true
     while (true) {
       const before = position.lastEventId
       const since = yield* Clock.currentTimeMillis

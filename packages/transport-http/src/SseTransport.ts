@@ -130,8 +130,8 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       )
     )
 
-    const settle = (failure: HttpFailure): RequestError => {
-      if (failure._tag === "StatusFailure" && namesLostSession(failure)) {
+    const settle = (failure: HttpFailure, isRequest: boolean): RequestError => {
+      if (failure._tag === "StatusFailure" && isRequest && namesLostSession(failure)) {
         const { retryAfter } = failure
         lose({ kind: "session", message: `${target}: ${describe(failure)}`, retryAfter, cause: failure })
         return toRequestError(failure, target, ["rejected", "session"])
@@ -153,13 +153,14 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         method: "POST",
         url: to,
         dispatch,
+        id: isRequest ? message.id : undefined,
         prompt: isRequest && message.method === "ping",
         answerless: !isRequest,
         inSession: initialized,
         headers: { ...headers(), "content-type": "application/json" },
         body: ExactJson.stringify(message)
       }, (answer) => Effect.sync(() => discard(answer.body))).pipe(
-        Effect.mapError((failure) => initialized ? settle(failure) : toConnectError(failure, target))
+        Effect.mapError((failure) => initialized ? settle(failure, isRequest) : toConnectError(failure, target))
       )
     }
 

@@ -133,10 +133,12 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       })
 
     /** Asks in the session itself: some servers know no stream, and answer that there is nothing. */
-    const isForgotten: Effect.Effect<boolean> = Effect.suspend(() =>
-      client.exchange({
+    const isForgotten: Effect.Effect<boolean> = Effect.suspend(() => {
+      const id = `stream-${++asked}`
+      return client.exchange({
         method: "POST",
         url,
+        id,
         inSession: session.id !== undefined,
         mayBeForgotten: session.mayBeForgotten,
         prompt: true,
@@ -145,9 +147,9 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
           "content-type": "application/json",
           accept: "application/json, text/event-stream"
         },
-        body: JSON.stringify({ jsonrpc: "2.0", id: `stream-${++asked}`, method: "ping" })
+        body: JSON.stringify({ jsonrpc: "2.0", id, method: "ping" })
       }, (answer) => Effect.sync(() => discard(answer.body)))
-    ).pipe(
+    }).pipe(
       Effect.match({
         onSuccess: () => false,
         onFailure: (failure) => failure._tag === "StatusFailure" && namesLostSession(failure)
@@ -155,20 +157,20 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       Effect.timeoutTo({ duration: "10 seconds", onSuccess: identity, onTimeout: () => false })
     )
 
-    const keepServerStream: Effect.Effect<void> = Effect.suspend(() =>
+    const keepServerStream = (isOffered: boolean): Effect.Effect<void> =>
       ServerStream.keep({
         open: (position, maxSilence, opened) => openStream(position, maxSilence, undefined, opened),
         onHearing: (hears) => transport.onhearing?.(hears),
         isForgotten,
+        isOffered,
         target,
         position: serverPosition
-      })
-    ).pipe(
-      Effect.map((loss) => {
-        serverStream = undefined
-        if (loss !== undefined) lose(loss)
-      })
-    )
+      }).pipe(
+        Effect.map((loss) => {
+          serverStream = undefined
+          if (loss !== undefined) lose(loss)
+        })
+      )
 
     const sessionLost = (failure: StatusFailure): void =>
       lose({
@@ -190,9 +192,10 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         : toConnectError(failure, target)
 
     /** What a failure to send means, once a session is up. Declares the loss before it is reported. */
-    const settle = (failure: HttpFailure): RequestError => {
+    const settle = (failure: HttpFailure, exchange: Exchange | undefined): RequestError => {
       if (failure._tag === "StatusFailure" && failure.status === 401) session.refused()
-      if (failure._tag === "StatusFailure" && namesLostSession(failure)) {
+      // A notification is refused for reasons of its own.
+      if (failure._tag === "StatusFailure" && exchange !== undefined && namesLostSession(failure)) {
         sessionLost(failure)
         return forgotten(failure)
       }
@@ -256,6 +259,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         return client.exchange({
           method: "POST",
           url,
+          id: exchange?.id,
           inSession: session.id !== undefined,
           mayBeForgotten: session.mayBeForgotten,
           prompt: method === "ping",
@@ -275,7 +279,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
               Wire.deliver(transport, { jsonrpc: "2.0", id: exchange.id, error }, exchanges)
               return Effect.succeed(undefined)
             }
-            return Effect.fail(connecting ? connectFailure(failure) : settle(failure))
+            return Effect.fail(connecting ? connectFailure(failure) : settle(failure, exchange))
           }),
           Effect.flatMap((cut) =>
             exchange === undefined || cut === undefined ? Effect.void : resumeStream(exchange, cut)
@@ -319,8 +323,8 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       })
     }
 
-    const openServerStream = (): void => {
-      serverStream = fibers.fork(keepServerStream)
+    const openServerStream = (isOffered: boolean): void => {
+      serverStream = fibers.fork(keepServerStream(isOffered))
     }
 
     /** What follows when a notification of ours has been sent, or could not be. */
@@ -329,7 +333,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         return
       }
       if (message.method === "notifications/initialized" && sent && lost === undefined) {
-        openServerStream()
+        openServerStream(false)
       }
       if (message.method === "notifications/cancelled") {
         // The server will not answer it any more, and may leave its stream open.
@@ -413,7 +417,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       const known = session.goOn()
       if (known === undefined) return
       serverPosition = positionOf(known.serverStream)
-      openServerStream()
+      openServerStream(true)
       for (const { id, ...position } of known.exchanges) {
         if (!isWaiting(id)) continue
         const exchange: Exchange = {

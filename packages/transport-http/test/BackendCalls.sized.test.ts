@@ -166,11 +166,12 @@ describe.concurrent("calls", () => {
         for (const index of before) {
           const result = results[index]!
           const done = times(server, `k${index}`)
-          if (index % 2 === 1) assert.isTrue(Either.isRight(result), `k${index}: ${JSON.stringify(result)}`)
+          const isTwiceLost = Either.isLeft(result) && /2 times|was lost, too/.test(result.left.message)
+          if (index % 2 === 1) assert.isTrue(Either.isRight(result) || isTwiceLost, `k${index}: ${JSON.stringify(result)}`)
           else if (Either.isRight(result)) assert.strictEqual(done, 1, `k${index}`)
           else {
             assert.isAtMost(done, 1, `k${index}`)
-            assert.strictEqual(result.left._tag, "ResultUnknown")
+            if (result.left._tag !== "ResultUnknown") assert.isTrue(isTwiceLost && done === 0, `k${index}`)
           }
         }
         assert.isAtLeast((yield* backend.status).generation, 6)

@@ -111,7 +111,7 @@ describe("what an answer asks for and says", () => {
     assert.strictEqual(Failure.oneLine(`${"\u0000".repeat(1_000)}end`), "")
   })
 
-  it("[R12:unit] only the answer to a request of a session says something of one, and a challenge asks for credentials", () => {
+  it("[R12:unit] only a bare 404 or 410 to a request of a session says that it is lost", () => {
     const failure = (more: Partial<Failure.StatusFailure>) =>
       new Failure.StatusFailure({
         status: 404,
@@ -124,11 +124,9 @@ describe("what an answer asks for and says", () => {
         ...more
       })
     assert.isTrue(Failure.namesLostSession(failure({})))
+    assert.isTrue(Failure.namesLostSession(failure({ error: { code: -32001, data: undefined }, isResponse: false })))
+    assert.isFalse(Failure.namesLostSession(failure({ error: { code: -32001, data: undefined }, isResponse: true })))
     assert.isFalse(Failure.namesLostSession(failure({ session: false })))
     assert.isFalse(Failure.namesLostSession(failure({ status: 500 })))
-    assert.isTrue(Failure.mayWantSession(failure({ status: 401 })))
-    assert.isTrue(Failure.mayWantSession(failure({ status: 401, challenged: false })))
-    assert.isFalse(Failure.mayWantSession(failure({ status: 401, challenged: true })))
-    assert.isTrue(Failure.mayWantSession(failure({ status: 401, challenged: true, detail: "Session not found" })))
   })
 })

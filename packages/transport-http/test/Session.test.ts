@@ -61,7 +61,7 @@ describe("sessions", () => {
     const [status, body] of [
       [404, ""],
       [404, "Session not found"],
-      [400, '{"jsonrpc":"2.0","error":{"code":-32000,"message":"Bad Request: No valid session ID provided"}}']
+      [410, '{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"Bad Request: No valid session ID provided"}}']
     ] as const
   ) {
     it.scopedLive(`[R7:real] HTTP ${status} ${body.slice(-40)}: the session is lost, and the call was not carried out`, () =>

@@ -138,6 +138,7 @@ export const make = <M extends Method>(
     begunAt: now,
     openEnded,
     sent: 0,
+    sessions: 0,
     withoutResult: 0,
     refusedBeside: 0,
     heardAt: now,

@@ -4,6 +4,9 @@ import { isGone, isObjection, RequestError, type RequestReason } from "../Errors
 /** A call that ends the server each time must not do so for everybody, as long as its caller waits. (C3) */
 const mostWithoutResult = 6
 
+/** A call that ends its session in each of them must not do so for everybody. (R7) */
+const mostSessions = 2
+
 /** If something else than the server refuses it so often while the server gives its lists, the request is meant. */
 const mostRefusedBeside = 3
 
@@ -26,6 +29,8 @@ export interface Tally {
   readonly sent: number
   /** Those of them that have reached the server, in whole or in part. */
   readonly withoutResult: number
+  /** Sessions that turned out to be lost with a request of it. */
+  readonly sessions: number
   /** The first failure of unknown fate, whatever becomes of the call now. */
   readonly unknown: { readonly generation: number; readonly error: RequestError } | undefined
   /** The server may have carried out its last request. */
@@ -57,7 +62,9 @@ export interface Decision {
 }
 
 export const decide = (failure: RequestError, tally: Tally, facts: Facts): Decision => {
-  const error = asTrusted(failure, facts)
+  const sessions = tally.sessions + Number(failure.reason === "session")
+  const isMeant = sessions > tally.sessions && sessions >= mostSessions
+  const error = asTrusted(isMeant && failure.cause instanceof RequestError ? failure.cause : failure, facts)
   const { fate } = error
   const { mayRepeat } = facts
   const isUnknown = fate === "unknown"
@@ -70,17 +77,19 @@ export const decide = (failure: RequestError, tally: Tally, facts: Facts): Decis
       sent: tally.sent,
       repeated: tally.repeated,
       withoutResult,
+      sessions,
       isDoubtful: isUnknown || fate === "answered",
       unknown: fate === "answered"
         ? undefined
         : tally.unknown ?? (isUnknown ? { generation: facts.generation, error } : undefined)
     },
     harmless: tally.repeated || isRepeatable,
-    times: isLast ? withoutResult : undefined,
+    times: isMeant ? sessions : isLast ? withoutResult : undefined,
     isSuspicious: fate !== "answered" && !isMisuse(error) && isSuspicious(error),
     again: "no"
   }
-  if (fate === "answered" || isMisuse(error) || isLast || !facts.retries || conclusive.has(error.reason)) return failed
+  if (isMeant || isLast || !facts.retries) return failed
+  if (fate === "answered" || isMisuse(error) || conclusive.has(error.reason)) return failed
   if (isUnknown && mayRepeat === false) return failed // guard: side-effect-once
   return {
     ...failed,

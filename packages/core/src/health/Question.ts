@@ -43,6 +43,9 @@ export const isSignOfLife = (error: RequestError): boolean => error.fate === "an
 export class Question {
   readonly #backend: BackendState
 
+  /** Called where what was asked was refused as by a session that is forgotten. */
+  onRefused: (runtime: Runtime, refusal: RequestError) => Effect.Effect<void> = () => Effect.void
+
   constructor(backend: BackendState) {
     this.#backend = backend
   }
@@ -76,7 +79,11 @@ export class Question {
 
   /** Fails where nothing was answered. */
   #alive(runtime: Runtime, method: List | "ping"): Effect.Effect<void, RequestError> {
-    return Effect.catchIf(Effect.asVoid(this.send(runtime, method, undefined)), isSignOfLife, () => Effect.void)
+    return Effect.catchIf(
+      Effect.asVoid(this.send(runtime, method, undefined)),
+      isSignOfLife,
+      (error) => error.ifSessionLost === undefined ? Effect.void : this.onRefused(runtime, error)
+    )
   }
 
   /** `mayAsk`: whether it is still sent, and its answer counts. */

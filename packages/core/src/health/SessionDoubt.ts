@@ -1,5 +1,5 @@
 /**
- * A refusal may mean a forgotten session: it is asked for a list; where it refuses that, too, a new one is made beside it. (R12)
+ * A refusal may mean a forgotten session: it is asked for a list; where it refuses that in the same way, a new one is made beside it. (R12)
  * A server that refuses its lists to every session costs one handshake; then that is no evidence, until a list was answered.
  * A silent session has a new one made beside it, too: whether that is answered tells a dead session from a server that stands still. (V3)
  */
@@ -21,10 +21,17 @@ export type Outcome = "lost" | "alive" | "unknown"
 
 interface Doubt {
   readonly runtime: Runtime
+  /** That raise it. */
+  readonly refusals: Array<RequestError>
   readonly asked: Deferred.Deferred<"given" | "refused" | "neither">
   /** Answered when a new session is installed, or could not be. */
   readonly replaced: PendingCommand
 }
+
+/** A forgotten session is refused in one way, whatever is asked. */
+const isAlike = ({ code, ifSessionLost, reason }: RequestError, refusals: ReadonlyArray<RequestError>): boolean =>
+  (ifSessionLost !== undefined || reason === "remote") &&
+  refusals.some((one) => one.reason === reason && one.code === code)
 
 export class SessionDoubt {
   readonly #backend: BackendState
@@ -42,20 +49,25 @@ export class SessionDoubt {
     this.#backend = backend
     this.#question = question
     this.#examiner = examiner
+    question.onRefused = (runtime, refusal) => Effect.asVoid(runtime.fork(this.settle(runtime, refusal)))
   }
 
   /** After one request, or an attempt to connect. */
   settle(runtime: Runtime, refusal: RequestError): Effect.Effect<Outcome> {
     return Effect.suspend(() => {
-      if (this.#doubt?.runtime === runtime) return this.#outcome(this.#doubt)
+      if (this.#doubt?.runtime === runtime) {
+        this.#doubt.refusals.push(refusal)
+        return this.#outcome(this.#doubt)
+      }
       if (!this.#backend.isCurrent(runtime)) return Effect.succeed("unknown")
       const doubt: Doubt = {
         runtime,
+        refusals: [refusal],
         asked: Deferred.unsafeMake(FiberId.none),
         replaced: new PendingCommand("Reconnect")
       }
       this.#doubt = doubt
-      const asking = Effect.map(this.#ask(runtime), (answer) => {
+      const asking = Effect.map(this.#ask(runtime, doubt.refusals), (answer) => {
         if (answer === "refused") this.#replace(doubt, refusal) // guard: doubt-asks-first
         Deferred.unsafeDone(doubt.asked, Effect.succeed(answer))
       })
@@ -136,14 +148,14 @@ export class SessionDoubt {
   }
 
   /** `refused` only where that is evidence. */
-  #ask(runtime: Runtime): Effect.Effect<"given" | "refused" | "neither"> {
+  #ask(runtime: Runtime, refusals: ReadonlyArray<RequestError> = []): Effect.Effect<"given" | "refused" | "neither"> {
     return Effect.match(this.#question.send(runtime, listOf(runtime.connection) ?? "ping", undefined), {
       onSuccess: () => {
         this.#isEvidence = true
         return "given" as const
       },
       onFailure: (error) =>
-        error.ifSessionLost !== undefined && this.#isEvidence && this.#backend.now() >= this.#notBefore
+        isAlike(error, refusals) && this.#isEvidence && this.#backend.now() >= this.#notBefore
           ? "refused" as const
           : "neither" as const
     })

@@ -6,7 +6,7 @@ import { afterDoubt, decide, type Facts, isMisuse, isSuspicious, type Tally } fr
 import type { RequestReason } from "../../src/Errors.js"
 import { failed, fates, reasons } from "../support/failures.js"
 
-const fresh: Tally = { sent: 0, withoutResult: 0, unknown: undefined, isDoubtful: true, repeated: false }
+const fresh: Tally = { sent: 0, withoutResult: 0, sessions: 0, unknown: undefined, isDoubtful: true, repeated: false }
 const usual: Facts = { generation: 3, mayRepeat: false, trustsRefusals: true, retries: true }
 
 const failure = fc.record({
@@ -97,7 +97,22 @@ describe("what follows on a failed request", () => {
     expect(afterDoubt(refused("rejected"), "alive", 3, trusted)).toMatchObject({ reason: "remote" })
   })
 
-  it("[C2 C3 C15] over failures in any order: no side effect twice, no doubt forgotten but by an answer, an end after six", () => {
+  it("[R7:virtual] the second session that ends with a request of the call is the last: the call fails with what came", () => {
+    const said = failed("answered", "remote", { message: "no such tool", ifSessionLost: "rejected" })
+    const inDoubt = afterDoubt(said, "lost", 0, usual)
+    for (const [lost, came] of [[failed("rejected", "session"), undefined], [inDoubt, said]] as const) {
+      for (const mayRepeat of [true, false, undefined]) {
+        const first = decide(lost, fresh, { ...usual, mayRepeat })
+        expect([first.again, first.error]).toEqual(["yes", lost])
+        // What happens between does not count.
+        const between = decide(failed("notSent", "network"), first.tally, { ...usual, mayRepeat })
+        const second = decide(lost, between.tally, { ...usual, mayRepeat })
+        expect([second.again, second.error, second.times]).toEqual(["no", came ?? lost, 2])
+      }
+    }
+  })
+
+  it("[C2 C3 C15] over failures in any order: no side effect twice, no doubt forgotten but by an answer, an end after six, or after two sessions", () => {
     fc.assert(fc.property(fc.array(fc.tuple(failure, facts), { minLength: 1, maxLength: 12 }), (failures) => {
       let tally: Tally = fresh
       let first: RequestError | undefined
@@ -112,8 +127,13 @@ describe("what follows on a failed request", () => {
         expect(tally.unknown?.error).toBe(first)
         expect(tally.isDoubtful).toBe(believed.fate === "unknown" || believed.fate === "answered")
         expect(tally.sent - before.sent).toBe(again === "no" ? 0 : 1)
+        const isSecondSession = tally.sessions > before.sessions && tally.sessions >= 2
         expect(decision.times).toBe(
-          tally.withoutResult > before.withoutResult && tally.withoutResult >= 6 ? tally.withoutResult : undefined
+          isSecondSession
+            ? tally.sessions
+            : tally.withoutResult > before.withoutResult && tally.withoutResult >= 6
+            ? tally.withoutResult
+            : undefined
         )
         if (again === "no") continue
         expect(known.retries && believed.fate !== "answered" && decision.times === undefined).toBe(true)
