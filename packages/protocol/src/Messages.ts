@@ -1,6 +1,6 @@
 /**
- * The messages in what a server has sent: a line, the data of an event, or a body. Servers print beside their messages, or write values that
- * JSON does not have. What is a message of that is read all the same. Pure.
+ * What a server has sent: a line, the data of an event, or a body. Only a whole text is a message: what a program prints may have parts that
+ * somebody else has written. Pure.
  */
 import { ExactJson, Nesting, PlainText } from "@mcp-lifeline/core/internal"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
@@ -31,8 +31,17 @@ export interface Unread {
 /** The beginning of what came, as a person is shown it. */
 export const quoted = (text: string): string => PlainText.json(text.trim().slice(0, 200))
 
-const unreadOf = (text: string): Unread => {
-  if (!/"jsonrpc"\s*:/.test(text)) return { text, isOfProtocol: false, id: undefined, hasMethod: false }
+/** Characters of what is no message that are looked at. */
+const longestUnread = 1_000_000
+
+/** Messages in one: of more, none is read. */
+const mostTogether = 100
+
+const unreadOf = (whole: string): Unread => {
+  const text = whole.slice(0, longestUnread)
+  if (!/^\s*\{/.test(text) || !/"jsonrpc"\s*:/.test(text)) {
+    return { text, isOfProtocol: false, id: undefined, hasMethod: false }
+  }
   const scanner = new IdScanner()
   scanner.push(Buffer.from(text))
   return { text, isOfProtocol: true, id: scanner.id, hasMethod: scanner.hasMethod }
@@ -40,23 +49,19 @@ const unreadOf = (text: string): Unread => {
 
 const isSome = <A>(value: A | undefined): value is A => value !== undefined
 
-/** How an object of the protocol begins in the middle of something else. */
-const beginning = /\{\s*"(?:jsonrpc|id|result|error|method)"\s*:/g
-
-/** What a server may ask and tell. Some print the messages that they receive, which look the same. */
-const ofServers = /^(?:ping|roots\/list|(?:sampling|elicitation)\/.*|notifications\/(?!initialized$|cancelled$).*)$/
-
 /** Reads a text. Takes time in proportion to its length. */
 export const read = (text: string): Read => {
   let value: unknown
   try {
     value = ExactJson.parse(text)
   } catch {
-    return within(text)
+    return { isJson: false, messages: [], unread: text.trim() === "" ? [] : [unreadOf(text)] }
   }
   const only = message(value)
   if (only !== undefined) return { isJson: true, messages: [only], unread: [] }
-  if (!Array.isArray(value)) return { isJson: true, messages: [], unread: [unreadOf(text)] }
+  if (!Array.isArray(value) || value.length > mostTogether) {
+    return { isJson: true, messages: [], unread: [unreadOf(text)] }
+  }
   // Revision 2025-03-26 lets a server send several messages in one.
   const messages = value.map(message)
   const others = value.filter((_, index) => messages[index] === undefined)
@@ -70,14 +75,14 @@ export const read = (text: string): Read => {
 
 /**
  * A value as a message, where it is one, or a response that is written as some servers write it: without the version, with a null beside what
- * is there, with an error that is a text. One whose id is none has no id.
+ * is there, with an error that is a text.
  */
 export const message = (value: unknown): JSONRPCMessage | undefined => {
   if (JsonRpc.isMessage(value)) return value
   if (!Predicate.isRecord(value) || value["method"] !== undefined) return undefined
   const { error, id, jsonrpc, result } = value
-  // What is printed as JSON often has an id or an error, too.
-  if (!JsonRpc.isId(id) && jsonrpc !== "2.0") return undefined
+  // What is printed as JSON often has an error, too.
+  if (!JsonRpc.isId(id) && !(Predicate.isNullable(id) && jsonrpc === "2.0")) return undefined
   const said = Predicate.isNullable(error)
     ? { result }
     : { error: Predicate.isRecord(error) ? numbered(error) : { code: JsonRpc.internalError, message: String(error) } }
@@ -101,50 +106,4 @@ export const numbered = (
       code: JsonRpc.internalError,
       message: Predicate.isString(code) ? text === "" ? code : `${text} (${code})` : text
     }
-}
-
-/** What stands in a text that is not JSON. */
-const within = (text: string): Read => {
-  const messages: Array<JSONRPCMessage> = []
-  const unread: Array<string> = []
-  let at = 0
-  beginning.lastIndex = 0
-  for (let found = beginning.exec(text); found !== null; found = beginning.exec(text)) {
-    const end = endOf(text, found.index)
-    const piece = text.slice(found.index, end)
-    const one = parsed(piece)
-    unread.push(text.slice(at, found.index))
-    if (one === undefined) unread.push(piece)
-    else if (!("method" in one) || ofServers.test(one.method)) messages.push(one)
-    at = end
-    beginning.lastIndex = end
-  }
-  unread.push(text.slice(at))
-  return { isJson: false, messages, unread: unread.filter((one) => one.trim() !== "").map(unreadOf) }
-}
-
-/** Whoever prints something else has no objects of this version in it. */
-const parsed = (piece: string): JSONRPCMessage | undefined => {
-  try {
-    const value = ExactJson.parse(piece)
-    return JsonRpc.isMessage(value) ? value : undefined
-  } catch {
-    return undefined
-  }
-}
-
-/** Where the object that begins at an index ends; the end of the text, where it does not. */
-const endOf = (text: string, from: number): number => {
-  let depth = 0
-  let isInText = false
-  for (let index = from; index < text.length; index++) {
-    const char = text.charCodeAt(index)
-    if (isInText) {
-      if (char === 0x5C) index++
-      else if (char === 0x22) isInText = false
-    } else if (char === 0x22) isInText = true
-    else if (char === 0x7B) depth++
-    else if (char === 0x7D && --depth === 0) return index + 1
-  }
-  return text.length
 }

@@ -35,6 +35,8 @@ export type Answer = Exit.Exit<Record<string, unknown>, RequestError>
 export type Response = Exclude<JSONRPCMessage, { readonly method: string }>
 
 interface Pending {
+  /** How many were sent before it. */
+  readonly order: number
   readonly method: string
   readonly options: Options
   /** When the whole is over, on the scale of its timers. */
@@ -56,6 +58,18 @@ interface Pending {
 
 const timedOut = "Request timed out"
 
+const drawn = new Uint32Array(256)
+let isDrawn = drawn.length
+
+/** Nobody can guess it, and every server keeps it: some read ids as integers of 32 bits. */
+const draw = (): number => {
+  if (isDrawn === drawn.length) {
+    crypto.getRandomValues(drawn)
+    isDrawn = 0
+  }
+  return (drawn[isDrawn++]! >>> 1) || 1
+}
+
 /** How long a request whose answer could not be read waits for a better one, in milliseconds. */
 const grace = 1000
 
@@ -68,22 +82,18 @@ export class Requests {
   readonly #listeners = new Map<number, NonNullable<Options["onprogress"]>>()
   /** The requests that have begun tasks, of whose progress somebody is told, by the task. */
   #tasks: Map<string, number> | undefined
-  #lastId: number
-  /** The last request before a notification that may have been answered, which no request should have been. */
+  #sent = 0
+  /** How many were sent before a notification that the server may answer, although no notification has an answer. */
   #notified = Number.POSITIVE_INFINITY
   readonly #timers: Timers.Timers
   /** While the session is suspended: what was cancelled, by id, with the reason. */
   #cancelled: Map<number, string> | undefined
 
-  /**
-   * `log`: called with what a server does that helps nobody, in words for a developer. `firstId`: of the first request; a session
-   * must not see one twice.
-   */
-  constructor(transport: AdapterTransport, log: (message: string) => void, firstId = 0, timers = Timers.live) {
+  /** `log`: called with what a server does that helps nobody, in words for a developer. */
+  constructor(transport: AdapterTransport, log: (message: string) => void, timers = Timers.live) {
     this.#transport = transport
     this.#log = log
     this.#timers = timers
-    this.#lastId = firstId - 1
   }
 
   /** Goes on over another transport, with the same session; tells the server what was cancelled meanwhile. */
@@ -93,11 +103,6 @@ export class Requests {
     const cancelled = this.#cancelled ?? []
     this.#cancelled = undefined
     for (const [id, reason] of cancelled) this.#sendCancelled(id, reason)
-  }
-
-  /** An id for a request that others send. */
-  nextId(): number {
-    return ++this.#lastId
   }
 
   /** Whether a request waits for its answer. */
@@ -117,9 +122,11 @@ export class Requests {
     options: Options,
     settle: (answer: Answer) => void
   ): number {
-    const id = ++this.#lastId
+    let id = draw()
+    while (this.#pending.has(id) || this.#listeners.has(id)) id = draw()
     const { maxTotalTimeout = Number.POSITIVE_INFINITY, onprogress, task } = options
     const pending: Pending = {
+      order: this.#sent++,
       method,
       options,
       deadline: this.#timers.now() + maxTotalTimeout,
@@ -191,19 +198,19 @@ export class Requests {
   /** Takes a response of the server. */
   answered(response: Response): void {
     const id = this.#meant(response.id)
-    if (id > this.#notified) this.#notified = Number.POSITIVE_INFINITY
+    const order = this.#pending.get(id)?.order
+    if (order !== undefined && order >= this.#notified) this.#notified = Number.POSITIVE_INFINITY
     const answer = answerOf(response, this.#transport.sessionId !== undefined, this.#pending.get(id)?.method)
     const pending = this.#take(id, answer)
     if (pending === undefined) return this.#log("a response came for no request that waits for it")
     pending.settle(answer ?? Exit.fail(Failures.noResponse()))
   }
 
-  /** The request that a response answers. One that names none, or none that was ever sent, can only mean the one that waits. */
+  /** The request that a response answers. One without an id can only mean the one that waits. */
   #meant(id: unknown): number {
-    const number = JsonRpc.isId(id) ? Number(id) : Number.NaN
-    if (this.#pending.has(number) || (number > 0 && number <= this.#lastId)) return number
-    const [only = number] = this.#pending.keys()
-    return this.#pending.size === 1 && this.#notified === Number.POSITIVE_INFINITY ? only : number
+    if (!Predicate.isNullable(id)) return JsonRpc.isId(id) ? Number(id) : Number.NaN
+    const [only = Number.NaN] = this.#pending.keys()
+    return this.#pending.size === 1 && this.#notified === Number.POSITIVE_INFINITY ? only : Number.NaN
   }
 
   /**
@@ -211,7 +218,7 @@ export class Requests {
    * to it.
    */
   notified(): void {
-    this.#notified = this.#lastId
+    this.#notified = this.#sent
   }
 
   /**
@@ -225,7 +232,7 @@ export class Requests {
       if (id !== undefined) this.#transport.send({ jsonrpc: "2.0", id, error }).catch(() => {})
       return
     }
-    const meant = this.#meant(id ?? of)
+    const meant = Number(id ?? of)
     const pending = this.#pending.get(meant)
     if (pending === undefined || pending.isUnread) return
     pending.isUnread = true

@@ -146,7 +146,7 @@ function open(
     const log = (message: string): void => {
       runFork(Effect.logDebug(`MCP: ${message.slice(0, 200)}`))
     }
-    let requests = new Requests(transport, log, suspended?.knows?.requests.nextId(), yield* Timers.current)
+    let requests = new Requests(transport, log, yield* Timers.current)
     const link = new Link(transport, {
       get requests() {
         return requests

@@ -55,7 +55,7 @@ const open = (
       runFork(Effect.logDebug(`MCP: ${message.slice(0, 200)}`))
     }
     const timers = yield* Timers.current
-    const requests = new Requests(transport, log, 0, timers)
+    const requests = new Requests(transport, log, timers)
     let listening: ListenStream | undefined
     const link = new Link(transport, {
       requests,

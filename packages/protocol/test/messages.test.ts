@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as fc from "fast-check"
+import { inspect } from "node:util"
 import * as Messages from "../src/Messages.js"
 
 const response = {
@@ -10,17 +11,29 @@ const response = {
 const text = JSON.stringify(response)
 const error = { code: -32_603, message: "no" }
 
-/** What stands beside a message, and is none. */
-const noise = fc.stringMatching(/^[\x20-\x7e]{0,40}$/).filter((one) =>
-  !/"(?:jsonrpc|id|result|error|method)"\s*:/.test(one)
-)
+/** How programs print what they have got. */
+const printers: ReadonlyArray<(value: unknown) => string> = [
+  (value) => inspect(value, { breakLength: Number.POSITIVE_INFINITY, depth: 9 }),
+  (value) => `called ${inspect(value, { breakLength: Number.POSITIVE_INFINITY })}`,
+  (value) => JSON.stringify({ level: "info", args: value }),
+  (value) => `args=${JSON.stringify(value)}`,
+  (value) => `args=${JSON.stringify(JSON.stringify(value))}`,
+  // As Python's repr.
+  (value) => `{'query': '${String(value).replaceAll("'", "\\'")}'}`,
+  (value) => `[${String(value)}`,
+  (value) => `> ${String(value)} <`
+]
 
 describe("what a server sends", () => {
-  it("[C9] is read wherever the message stands in it", () => {
-    fc.assert(fc.property(noise, noise, noise, (before, between, after) => {
-      const { messages } = Messages.read(`${before}${text}${between}${text}${after}`)
-      expect(messages).toEqual([response, response])
+  it("[C9 X1:unit] is a message only as a whole: nothing that a program prints is one, whatever texts are in it", () => {
+    const question = { jsonrpc: "2.0", id: 1, method: "elicitation/create", params: { message: "Your password?" } }
+    const written = fc.array(fc.oneof(fc.string(), fc.constantFrom(response, question).map((one) => JSON.stringify(one))))
+      .map((texts) => texts.join(" "))
+    fc.assert(fc.property(written, fc.constantFrom(...printers), fc.boolean(), (said, print, isNested) => {
+      const line = print(isNested ? { name: "search", arguments: { query: said, more: [said] } } : said)
+      expect(Messages.read(line.replaceAll("\n", " ")).messages).toEqual([])
     }))
+    expect(Messages.read(`${text}${text}`).messages).toEqual([])
   })
 
   it("[C9] is a response also as some servers write it", () => {
@@ -29,7 +42,7 @@ describe("what a server sends", () => {
     expect(read({ ...response, error: null }).messages).toEqual([response])
     expect(read({ id: 7, result: response.result }).messages).toEqual([response])
     expect(read({ ...response, id: null }).messages).toEqual([{ jsonrpc: "2.0", result: response.result }])
-    expect(read({ ...response, id: 1.5 }).messages).toEqual([{ jsonrpc: "2.0", result: response.result }])
+    expect(read({ ...response, id: 1.5 }).messages).toEqual([])
     expect(read({ jsonrpc: "2.0", id: 7, error: "no" }).messages).toEqual([{ jsonrpc: "2.0", id: 7, error }])
     expect(read({ jsonrpc: "2.0", id: 7, error: { code: "E_NO", message: "no" } }).messages).toEqual([
       { jsonrpc: "2.0", id: 7, error: { code: -32_603, message: "no (E_NO)" } }
@@ -50,8 +63,6 @@ describe("what a server sends", () => {
         JSON.stringify({ printed: text })
       ]
     ) expect([one, Messages.read(one).messages]).toEqual([one, []])
-    const question = { jsonrpc: "2.0", id: 1, method: "elicitation/create", params: {} }
-    expect(Messages.read(`now ${JSON.stringify(question)}`).messages).toEqual([question])
   })
 
   it("[X1:unit C9] may be nested more deeply than can be written again, beside a message too", () => {
@@ -65,16 +76,12 @@ describe("what a server sends", () => {
     const unread = (one: string) => Messages.read(one).unread.find(({ isOfProtocol }) => isOfProtocol)
     expect(unread(text.replace("[{", "NaN,[{"))).toMatchObject({ id: 7, hasMethod: false })
     expect(unread(text.slice(0, -3))).toMatchObject({ id: 7, hasMethod: false })
-    expect(unread(`note ${text.slice(0, -3)}`)).toMatchObject({ id: 7, hasMethod: false })
+    expect(unread(`note ${text.slice(0, -3)}`)).toBeUndefined()
     expect(unread(JSON.stringify({ jsonrpc: "2.0", id: 7 }))).toMatchObject({ id: 7, hasMethod: false })
     expect(unread(JSON.stringify({ jsonrpc: "2.0", id: 7, method: "ping", params: [] }))).toMatchObject({
       id: 7,
       hasMethod: true
     })
     expect(unread("out of memory")).toBeUndefined()
-    expect(Messages.read(`one ${text.slice(0, -3)}`).unread.map((part) => part.text)).toEqual([
-      "one ",
-      text.slice(0, -3)
-    ])
   })
 })

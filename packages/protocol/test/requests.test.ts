@@ -27,11 +27,11 @@ const transportOf = (more: Partial<AdapterTransport> = {}) => {
   return { sent, transport }
 }
 
-const make = (more: Partial<AdapterTransport> = {}, firstId?: number) => {
+const make = (more: Partial<AdapterTransport> = {}) => {
   const { sent, transport } = transportOf(more)
   const logged: Array<string> = []
   const log = (message: string): void => void logged.push(message)
-  const requests = new Requests(transport, log, firstId)
+  const requests = new Requests(transport, log)
   const ask = (
     options: Partial<Options> = {},
     params?: unknown,
@@ -62,25 +62,32 @@ describe("requests that wait for their answers", () => {
     vi.useRealTimers()
   })
 
-  it("have ids of which a session sees none twice", () => {
-    const { ask, requests } = make({}, 7)
-    assert.strictEqual(ask().id, 7)
-    assert.strictEqual(requests.nextId(), 8)
-    assert.strictEqual(ask().id, 9)
-    assert.deepStrictEqual([requests.size, requests.has(7), requests.has("9"), requests.has(8)], [2, true, true, false])
+  it("[C9:unit X1:unit] have ids that nobody can guess, and that are positive integers of 31 bits", () => {
+    const { ask, requests } = make()
+    const ids = Array.from({ length: 5000 }, () => ask().id)
+    assert.strictEqual(new Set(ids).size, ids.length)
+    assert.isTrue(ids.every((id) => Number.isInteger(id) && id > 0 && id < 2 ** 31))
+    // A step to the next one that comes again could be guessed.
+    assert.isAbove(new Set(ids.slice(1).map((id, index) => id - ids[index]!)).size, 4900)
+    assert.isAbove(ids.filter((id) => id > 2 ** 30).length, 2000)
+    const [id = 0] = ids
+    assert.deepStrictEqual([requests.size, requests.has(id), requests.has(`${id}`), requests.has(0)], [
+      5000,
+      true,
+      true,
+      false
+    ])
   })
 
   it("are sent as they are, with a token of progress and a task only where these are asked for", () => {
     const { ask, sent } = make()
     const onprogress = (): void => {}
-    ask()
-    ask({ task: { ttl: 5 } }, { name: "x" })
-    ask({ onprogress })
+    const [plain, task, progress] = [ask(), ask({ task: { ttl: 5 } }, { name: "x" }), ask({ onprogress })].map(({ id }) => id)
     const base = { jsonrpc: "2.0", method: "ping" }
     assert.deepStrictEqual(sent as ReadonlyArray<unknown>, [
-      { ...base, id: 0 },
-      { ...base, id: 1, params: { name: "x", task: { ttl: 5 } } },
-      { ...base, id: 2, params: { _meta: { progressToken: 2 } } }
+      { ...base, id: plain },
+      { ...base, id: task, params: { name: "x", task: { ttl: 5 } } },
+      { ...base, id: progress, params: { _meta: { progressToken: progress } } }
     ])
   })
 
@@ -202,11 +209,12 @@ describe("requests that wait for their answers", () => {
     const quiet = ask()
     unsent.add(quiet.id)
     requests.cancel(quiet.id, "enough")
-    requests.cancel(ask({ onwithdrawn }).id, "enough")
+    const sent = ask({ onwithdrawn }).id
+    requests.cancel(sent, "enough")
     requests.cancel(ask({ onwithdrawn }, {}, "initialize").id, "enough")
     requests.cancel(4711, "nobody asked")
     assert.strictEqual(withdrawn, 1)
-    assert.deepStrictEqual(cancelled(), [{ requestId: 2, reason: "enough" }])
+    assert.deepStrictEqual(cancelled(), [{ requestId: sent, reason: "enough" }])
     assert.strictEqual(requests.size, 0)
   })
 
@@ -385,12 +393,14 @@ describe("requests that wait for their answers", () => {
       assert.lengthOf(other.answers, 1)
     })
 
-    it("[C9:unit] one without an id, or with one that was never sent, is that of the only request that waits", () => {
-      for (const id of [undefined, 0, 99, "another"]) {
-        const { ask, requests } = make({}, 1)
+    it("[C9:unit] one without an id is that of the only request that waits; one with another id is nobody's", () => {
+      for (const id of [undefined, null, 0, -1, 1.5, 99, "another", true, {}]) {
+        const { answer, ask, requests } = make()
         const one = ask()
+        const isNameless = id === undefined || id === null
         requests.answered({ jsonrpc: "2.0", id, result: { a: 1 } } as never)
-        assert.deepStrictEqual(one.answers, [Exit.succeed({ a: 1 })])
+        assert.deepStrictEqual(one.answers, isNameless ? [Exit.succeed({ a: 1 })] : [])
+        answer(one.id)
         const [two, three] = [ask(), ask()]
         requests.answered({ jsonrpc: "2.0", id, result: { a: 2 } } as never)
         requests.unread(unread(undefined))
@@ -400,7 +410,7 @@ describe("requests that wait for their answers", () => {
     })
 
     it("[C9:unit] one to a notification, which nobody answers, is not taken for that of a request that follows", () => {
-      const { answer, ask, requests } = make({}, 1)
+      const { answer, ask, requests } = make()
       const first = ask()
       answer(first.id)
       requests.notified()

@@ -92,12 +92,8 @@ const readBody = (
     const parser = createParser({
       // In characters, of which there are not more than bytes: a line with the name of its field fits.
       maxBufferSize: maxBytes + 64,
-      onError: ({ line, type }) => {
+      onError: ({ type }) => {
         overflow ||= type === "max-buffer-size-exceeded"
-        // What a server prints into its data may end the line before the message.
-        if (type === "unknown-field" && line?.startsWith("{") === true) {
-          onEvent({ data: line, event: undefined, id: undefined })
-        }
       },
       onEvent: (event) => {
         // An id with a NUL or a line break would not be a legal header.

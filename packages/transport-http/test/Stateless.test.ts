@@ -674,7 +674,7 @@ describe("the era of a server", () => {
           delete others.connection
           delete others.host
           delete others["content-length"]
-          return [http, JSON.stringify(others).replace(id, "<id>"), body]
+          return [http, JSON.stringify(others).replace(id, "<id>"), body.replace(/"id":\d+/, '"id":N')]
         })
         if (protocol === "auto") assert.include(sent.shift()?.[2], '"method":"server/discover"')
         const own = '"user-agent":"mcp-lifeline"'
@@ -684,7 +684,7 @@ describe("the era of a server", () => {
           [
             "POST",
             `{"accept-encoding":"gzip, deflate, br",${own},${json}}`,
-            '{"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"lifeline","version":"0.0.0"}},"jsonrpc":"2.0","id":0}'
+            '{"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"lifeline","version":"0.0.0"}},"jsonrpc":"2.0","id":N}'
           ],
           [
             "POST",
@@ -695,7 +695,7 @@ describe("the era of a server", () => {
           [
             "POST",
             `{"accept-encoding":"gzip, deflate, br",${own},${session},${json}}`,
-            '{"method":"tools/call","params":{"name":"echo","arguments":{"message":"hi"}},"jsonrpc":"2.0","id":1}'
+            '{"method":"tools/call","params":{"name":"echo","arguments":{"message":"hi"}},"jsonrpc":"2.0","id":N}'
           ]
         ])
       }

@@ -162,11 +162,11 @@ describe("the era of a server over stdio", () => {
       yield* Sending.ask(connection, "tools/call", { name: "echo", arguments: { text: "hi" } }, { timeout: 20_000 })
       assert.isTrue(isAlive(pidOf(connection)))
       assert.strictEqual(
-        readFileSync(journal, "utf8"),
+        readFileSync(journal, "utf8").replaceAll(/"id":\d+/g, '"id":N'),
         [
-          '{"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"lifeline","version":"0.0.0"}},"jsonrpc":"2.0","id":0}',
+          '{"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"lifeline","version":"0.0.0"}},"jsonrpc":"2.0","id":N}',
           '{"method":"notifications/initialized","jsonrpc":"2.0"}',
-          '{"method":"tools/call","params":{"name":"echo","arguments":{"text":"hi"}},"jsonrpc":"2.0","id":1}',
+          '{"method":"tools/call","params":{"name":"echo","arguments":{"text":"hi"}},"jsonrpc":"2.0","id":N}',
           ""
         ].join("\n")
       )

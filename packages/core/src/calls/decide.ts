@@ -62,7 +62,7 @@ export interface Decision {
 }
 
 export const decide = (failure: RequestError, tally: Tally, facts: Facts): Decision => {
-  const sessions = tally.sessions + Number(failure.reason === "session")
+  const sessions = tally.sessions + Number(failure.reason === "session" && failure.fate !== "notSent")
   const isMeant = sessions > tally.sessions && sessions >= mostSessions
   const error = asTrusted(isMeant && failure.cause instanceof RequestError ? failure.cause : failure, facts)
   const { fate } = error
