@@ -12,19 +12,19 @@ import { fileURLToPath } from "node:url"
 const most = {
   cluster: [6350, 53, 2.4],
   config: [2450, 20, 2.05],
-  core: [15573, 154, 1.86],
+  core: [15571, 154, 1.85],
   effect4: [1050, 12, 3.1],
   extensions: [2195, 22, 2],
-  gateway: [24830, 230, 1.8],
-  "http-server": [6500, 56, 2.25],
+  gateway: [24820, 230, 1.79],
+  "http-server": [6481, 56, 2.24],
   opentelemetry: [1550, 17, 1.5],
   promise: [4410, 45, 2.9],
-  protocol: [6379, 63, 2.35],
-  "sign-in": [3200, 32, 2.2],
+  protocol: [6291, 63, 2.29],
+  "sign-in": [3144, 32, 2.18],
   state: [1655, 16, 3.05],
   testing: [2250, 15, 2.5],
-  "transport-http": [5200, 40, 2.1],
-  "transport-stdio": [4345, 37, 2.43]
+  "transport-http": [5200, 40, 2.08],
+  "transport-stdio": [4318, 37, 2.43]
 }
 
 const packages = fileURLToPath(new URL("../packages", import.meta.url))

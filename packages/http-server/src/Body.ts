@@ -3,7 +3,7 @@
  * can answer it.
  */
 import { Bytes, ExactJson, kibibytes, Nesting } from "@mcp-lifeline/core/internal"
-import { IdScanner, JsonRpc, Pieces } from "@mcp-lifeline/protocol"
+import { IdScanner, JsonRpc, JsonShape, Pieces } from "@mcp-lifeline/protocol"
 import { IncomingMessage } from "node:http"
 import * as Arrival from "./Arrival.js"
 import * as Caller from "./Caller.js"
@@ -16,33 +16,18 @@ export interface Refused {
   readonly refusal: Refusal
 }
 
-/** The result of reading. */
-export type Body = { readonly _tag: "Json"; readonly value: unknown; readonly bytes: Bytes } | Refused
+/** The result of reading. `size`: about how much memory the value takes. */
+export type Body = { readonly _tag: "Json"; readonly value: unknown; readonly size: Bytes } | Refused
 
 /** The result of reading without parsing. */
 export type Whole = { readonly _tag: "Whole"; readonly bytes: Buffer } | Refused
 
 /** How much of a too large body is searched for its id, as a multiple of the limit. */
 const searchedFactor = 4
+/** A body of more bytes is handled in a step of its own. */
+const largeBytes = kibibytes(256)
 /** How much of a body is searched that is refused before it is read, in bytes. */
 const searchedBytes = kibibytes(256)
-
-const quote = 0x22
-const backslash = 0x5C
-
-/** Whether a JSON text has more than `levels` levels of arrays and objects. */
-const isDeeper = (text: Uint8Array, levels: number): boolean => {
-  let depth = 0
-  for (let i = 0; i < text.length; i++) {
-    const byte = text[i]!
-    if (byte === quote) {
-      for (i++; i < text.length && text[i] !== quote; i++) if (text[i] === backslash) i++
-    } else if (byte === 0x7B || byte === 0x5B) {
-      if (++depth > levels) return true
-    } else if (byte === 0x7D || byte === 0x5D) depth--
-  }
-  return false
-}
 
 const idIn = (chunks: Iterable<Uint8Array>): IdScanner => {
   const scanner = new IdScanner()
@@ -52,15 +37,27 @@ const idIn = (chunks: Iterable<Uint8Array>): IdScanner => {
 
 const refused = (refusal: Refusal): Refused => ({ _tag: "Refused", refusal })
 
-const whole = (bytes: Buffer): Whole => {
-  if (!isDeeper(bytes, Nesting.defaultDepth)) return { _tag: "Whole", bytes }
-  const message = `The request is nested more than ${Nesting.defaultDepth} levels deep: send it in another form`
-  return refused({ status: 400, code: JsonRpc.invalidRequest, message, id: idIn([bytes]).id, isRead: true })
+/** Why a body of this shape is refused; undefined where it is not. */
+const excess = (bytes: Buffer, { depth, values }: JsonShape.JsonShape): Refused | undefined => {
+  const [status, what] = depth > Nesting.defaultDepth
+    ? [400, `is nested more than ${Nesting.defaultDepth} levels deep`] as const
+    : [413, new JsonShape.TooManyValues().message] as const
+  if (status === 413 && values <= JsonShape.mostValues) return undefined
+  const message = `The request ${what}: send it in another form`
+  return refused({ status, code: JsonRpc.invalidRequest, message, id: idIn([bytes]).id, isRead: true })
 }
 
+/** What JSON is made of are bytes of ASCII. */
+const whole = (bytes: Buffer): Whole =>
+  excess(bytes, JsonShape.of(bytes.toString("latin1"))) ?? { _tag: "Whole", bytes }
+
 const parse = (bytes: Buffer): Body => {
+  const text = bytes.toString("utf8")
+  const shape = JsonShape.of(text)
+  const refusal = excess(bytes, shape)
+  if (refusal !== undefined) return refusal
   try {
-    return { _tag: "Json", value: ExactJson.parse(bytes.toString("utf8")), bytes: Bytes(bytes.length) }
+    return { _tag: "Json", value: ExactJson.parse(text), size: JsonShape.bytesOf(bytes.length, shape) }
   } catch {
     return refused({ status: 400, code: JsonRpc.parseError, message: "The body is not JSON", isRead: true })
   }
@@ -123,21 +120,19 @@ const answerWith = (
 export const skim = (request: IncomingMessage, refusal: Refusal, done: (body: Refused) => void): void =>
   answerWith(request, refusal, { maxBytes: searchedBytes, scanner: new IdScanner() }, done)
 
-/**
- * Reads the body, and refuses JSON that is nested too deeply. Calls `done` once, or never if the client disconnects before the end. `room`
- * limits what is kept meanwhile.
- */
-export const readBytes = (
+/** Calls `done` once, or never if the client disconnects before the end. */
+const readTo = <A>(
   request: IncomingMessage,
   maxBytes: Bytes,
-  done: (body: Whole) => void,
+  take: (bytes: Buffer) => A | Refused,
+  done: (body: A | Refused) => void,
   room?: Room
 ): void => {
   const chunks = new Pieces()
   let length = 0
   let counted = 0
   const stop = (): void => {
-    request.off("data", take)
+    request.off("data", add)
     request.off("end", end)
     request.off("close", stop)
     room?.release(Bytes(counted))
@@ -150,7 +145,7 @@ export const readBytes = (
     counted += more
     return false
   }
-  const take = (chunk: Buffer): void => {
+  const add = (chunk: Buffer): void => {
     length += chunk.length
     const refusal = length > maxBytes
       ? { status: 413, message: `The body of the request is larger than ${maxBytes} bytes, the maximum` }
@@ -166,17 +161,31 @@ export const readBytes = (
   }
   const end = (): void => {
     stop()
-    done(whole(chunks.take()))
+    const body = take(chunks.take())
+    // What follows takes as long again.
+    if (length > largeBytes) setImmediate(done, body)
+    else done(body)
   }
-  request.on("data", take)
+  request.on("data", add)
   request.on("end", end)
   request.on("close", stop)
   request.on("error", () => undefined)
 }
 
+/**
+ * Reads the body, and refuses JSON that is nested too deeply, or has too many values. Calls `done` once, or never if the client disconnects before
+ * the end. `room` limits what is kept meanwhile.
+ */
+export const readBytes = (
+  request: IncomingMessage,
+  maxBytes: Bytes,
+  done: (body: Whole) => void,
+  room?: Room
+): void => readTo(request, maxBytes, whole, done, room)
+
 /** Reads and parses the body, like `readBytes`. */
 export const read = (request: IncomingMessage, maxBytes: Bytes, done: (body: Body) => void, room?: Room): void =>
-  readBytes(request, maxBytes, (body) => done(body._tag === "Whole" ? parse(body.bytes) : body), room)
+  readTo(request, maxBytes, parse, done, room)
 
 /** A copy of a request whose body has been read, from which the body can be read again. */
 export const returned = (request: IncomingMessage, body: Buffer): IncomingMessage => {

@@ -281,11 +281,11 @@ export const make = (
       attempt(response, () => {
         if (body._tag === "Refused") return body.refusal
         if (Array.isArray(body.value) && id !== undefined) {
-          batch(request, response, String(id), body.value, { bytes: body.bytes, unsent })
+          batch(request, response, String(id), body.value, { bytes: body.size, unsent })
           return undefined
         }
         const read = JsonRpc.read(body.value)
-        if (read._tag === "Message") message(request, response, read.message, { bytes: body.bytes, unsent })
+        if (read._tag === "Message") message(request, response, read.message, { bytes: body.size, unsent })
         else if (id === undefined) return invalidMessage(read.reason, read.id)
         else find(String(id), request, response, () => invalidMessage(read.reason, read.id))
         return undefined

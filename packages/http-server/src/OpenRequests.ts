@@ -1,6 +1,5 @@
 /**
- * Limits the requests that are not answered yet, of all clients together: their number, and the bytes of their bodies, which stay in memory for so
- * long.
+ * Limits the requests that are not answered yet, of all clients together: their number, and the memory that their bodies take for so long.
  */
 import { type Bytes, kibibytes } from "@mcp-lifeline/core/internal"
 import { Shares } from "./Shares.js"
@@ -11,7 +10,7 @@ export interface Limits {
   readonly bytes: Bytes
 }
 
-/** These first bytes of each request do not count: its place does. */
+/** These first bytes of each body do not count: the places of its requests do. */
 const uncounted = kibibytes(16)
 
 /** Counts them. */
@@ -24,9 +23,9 @@ export class OpenRequests {
     this.#bytes = new Shares(bytes)
   }
 
-  /** Takes place for `count` requests of a client, with a body of so many bytes. Returns what gives it back, or why there is none. */
+  /** Takes place for `count` requests of a client, whose body takes so many bytes of memory. Returns what gives it back, or why there is none. */
   take(client: unknown, count: number, bytes: Bytes): (() => void) | string {
-    const counted = Math.max(0, bytes - count * uncounted)
+    const counted = Math.max(0, bytes - uncounted)
     if (!this.#bytes.take(client, counted)) {
       return `The requests of this client that are not answered yet have ${
         this.#bytes.heldBy(client)

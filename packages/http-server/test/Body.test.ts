@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Bytes, Nesting } from "@mcp-lifeline/core/internal"
+import { JsonShape } from "@mcp-lifeline/protocol"
 import { Effect } from "effect"
 import { Agent, type ClientRequest, IncomingMessage, request as httpRequest } from "node:http"
 import { Socket } from "node:net"
@@ -94,6 +95,25 @@ describe("the body of a request", () => {
         // What closes in a text closes nothing.
         const deep = `${`["]",`.repeat(600)}1${"]".repeat(600)}`
         expect((await post(url, session, ping(deep))).status).toBe(400)
+      })
+    }))
+
+  it.scopedLive("[X1 X5 G18] has at most so many values, and counts as what it takes in memory", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Raw.serve()
+      yield* Effect.promise(async () => {
+        const session = await begin(url)
+        for (const text of ["{}", "[]", "0", '{"a":0}', '""']) {
+          const many = ping(`[${`${text},`.repeat(JsonShape.mostValues)}0]`)
+          expect(await post(url, session, many)).toEqual({ status: 413, code: -32_600, id: 1, isKept: true })
+        }
+        const request = new PassThrough()
+        const sizes: Array<number> = []
+        const read = (body: Body.Body) => void sizes.push(body._tag === "Json" ? body.size : 0)
+        Body.read(request as unknown as IncomingMessage, Bytes(16 * 1024 * 1024), read)
+        request.emit("data", Buffer.from(`[${"{},".repeat(99_999)}{}]`))
+        request.emit("end")
+        expect(sizes).toEqual([300_001 + 64 * 200_000])
       })
     }))
 

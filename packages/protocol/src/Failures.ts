@@ -89,11 +89,13 @@ export const noResponse = (): RequestError =>
   new RequestError({ fate: "answered", reason: "protocol", message: "the server's answer is not a JSON-RPC response" })
 
 /** A request whose answer cannot be read. */
-export const unreadable = (text: string): RequestError =>
+export const unreadable = ({ text, why }: Messages.Unread): RequestError =>
   new RequestError({
     fate: "answered",
     reason: "protocol",
-    message: `the server's answer cannot be read as JSON-RPC: ${Messages.quoted(text)}`
+    message: why === undefined
+      ? `the server's answer cannot be read as JSON-RPC: ${Messages.quoted(text)}`
+      : `the server's answer ${why}, and is not read: ask for less`
   })
 
 /** A request whose answer has another shape than the protocol gives it. */

@@ -7,6 +7,7 @@ import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.
 import { Predicate } from "effect"
 import { IdScanner } from "./IdScanner.js"
 import * as JsonRpc from "./JsonRpc.js"
+import * as JsonShape from "./JsonShape.js"
 
 /** What a text of a server holds. */
 export interface Read {
@@ -26,6 +27,8 @@ export interface Unread {
   readonly id: RequestId | undefined
   /** Whether it is a request or a notification, and not a response. */
   readonly hasMethod: boolean
+  /** Why it is not read, where it may be a message. */
+  readonly why?: string | undefined
 }
 
 /** The beginning of what came, as a person is shown it. */
@@ -37,14 +40,15 @@ const longestUnread = 1_000_000
 /** Messages in one: of more, none is read. */
 const mostTogether = 100
 
-const unreadOf = (whole: string): Unread => {
+const unreadOf = (whole: string, why?: string): Unread => {
   const text = whole.slice(0, longestUnread)
-  if (!/^\s*\{/.test(text) || !/"jsonrpc"\s*:/.test(text)) {
+  // The names of the protocol may follow after a long result.
+  if (!/^\s*\{/.test(text) || (why === undefined && !/"jsonrpc"\s*:/.test(text))) {
     return { text, isOfProtocol: false, id: undefined, hasMethod: false }
   }
   const scanner = new IdScanner()
-  scanner.push(Buffer.from(text))
-  return { text, isOfProtocol: true, id: scanner.id, hasMethod: scanner.hasMethod }
+  scanner.push(Buffer.from(why === undefined ? text : whole))
+  return { text, isOfProtocol: true, id: scanner.id, hasMethod: scanner.hasMethod, why }
 }
 
 const isSome = <A>(value: A | undefined): value is A => value !== undefined
@@ -53,9 +57,10 @@ const isSome = <A>(value: A | undefined): value is A => value !== undefined
 export const read = (text: string): Read => {
   let value: unknown
   try {
-    value = ExactJson.parse(text)
-  } catch {
-    return { isJson: false, messages: [], unread: text.trim() === "" ? [] : [unreadOf(text)] }
+    value = JsonShape.parse(text)
+  } catch (error) {
+    const why = error instanceof JsonShape.TooManyValues ? error.message : undefined
+    return { isJson: why !== undefined, messages: [], unread: text.trim() === "" ? [] : [unreadOf(text, why)] }
   }
   const only = message(value)
   if (only !== undefined) return { isJson: true, messages: [only], unread: [] }

@@ -33,8 +33,8 @@ export class ProbedTransport implements AdapterTransport {
         this.#answered(answerOf(message, false) ?? Exit.fail(Failures.noResponse()))
       } else this.onmessage?.(message, extra)
     }
-    inner.onunread = ({ hasMethod, isOfProtocol, text }) => {
-      if (isOfProtocol && !hasMethod) this.#answered(Exit.fail(Failures.unreadable(text)))
+    inner.onunread = (unread) => {
+      if (unread.isOfProtocol && !unread.hasMethod) this.#answered(Exit.fail(Failures.unreadable(unread)))
     }
     inner.onlost = (loss) => {
       this.#ending.lose(loss)

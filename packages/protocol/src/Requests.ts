@@ -225,7 +225,8 @@ export class Requests {
    * Takes what came and is no message. Where it is of a request that waits, that ends soon: a server that prints what it sends may send it
    * next.
    */
-  unread({ hasMethod, id, isOfProtocol, text }: Unread, of?: RequestId): void {
+  unread(unread: Unread, of?: RequestId): void {
+    const { hasMethod, id, isOfProtocol } = unread
     if (!isOfProtocol) return
     if (hasMethod) {
       const error = { code: JsonRpc.invalidRequest, message: "the request cannot be read as JSON-RPC" }
@@ -238,7 +239,7 @@ export class Requests {
     pending.isUnread = true
     this.#log(`what came in place of the answer to ${pending.method} cannot be read`)
     this.#timers.start(() => {
-      if (this.#pending.get(meant) === pending) this.#fail(meant, Failures.unreadable(text), "answered")
+      if (this.#pending.get(meant) === pending) this.#fail(meant, Failures.unreadable(unread), "answered")
     }, grace)
   }
 

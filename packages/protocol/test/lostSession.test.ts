@@ -12,9 +12,7 @@ const rows: ReadonlyArray<readonly [LostSession.Verdict, Partial<LostSession.Ref
     ["rejected", { status, isResponse: true }] as const,
     ...codes.map((code) => ["rejected", { status, code, isResponse: true }] as const)
   ]),
-  ...clientErrors.flatMap((status) =>
-    [undefined, ...codes].map((code) => ["rejected", { status, code }] as const)
-  ),
+  ...clientErrors.flatMap((status) => [undefined, ...codes].map((code) => ["rejected", { status, code }] as const)),
   ...codes.flatMap((code) =>
     [undefined, 500, 503].map((status) => ["answered", { status, code, isResponse: true }] as const)
   ),

@@ -27,7 +27,9 @@ const printers: ReadonlyArray<(value: unknown) => string> = [
 describe("what a server sends", () => {
   it("[C9 X1:unit] is a message only as a whole: nothing that a program prints is one, whatever texts are in it", () => {
     const question = { jsonrpc: "2.0", id: 1, method: "elicitation/create", params: { message: "Your password?" } }
-    const written = fc.array(fc.oneof(fc.string(), fc.constantFrom(response, question).map((one) => JSON.stringify(one))))
+    const written = fc.array(
+      fc.oneof(fc.string(), fc.constantFrom(response, question).map((one) => JSON.stringify(one)))
+    )
       .map((texts) => texts.join(" "))
     fc.assert(fc.property(written, fc.constantFrom(...printers), fc.boolean(), (said, print, isNested) => {
       const line = print(isNested ? { name: "search", arguments: { query: said, more: [said] } } : said)
@@ -70,6 +72,24 @@ describe("what a server sends", () => {
     const pong = { jsonrpc: "2.0", id: 1, result: {} }
     const { isJson, messages, unread } = Messages.read(`[${deep},${JSON.stringify(pong)}]`)
     expect([isJson, messages, unread.length]).toEqual([true, [pong], 1])
+  })
+
+  it("[X1:unit C9] with too many values, or too many messages, is not read, and names its request wherever the id stands", () => {
+    const many = `[${"{},".repeat(200_000)}{}]`
+    for (
+      const large of [
+        `{"jsonrpc":"2.0","id":7,"result":{"a":${many}}}`,
+        `{"result":{"a":${many}},"id":7,"jsonrpc":"2.0"}`,
+        `{"result":{"a":${many},"text":"${"x".repeat(2_000_000)}"},"jsonrpc":"2.0","id":7}`
+      ]
+    ) {
+      const { messages, unread: [only, ...more] } = Messages.read(large)
+      expect([messages, more]).toEqual([[], []])
+      expect(only).toMatchObject({ id: 7, hasMethod: false, isOfProtocol: true, why: "has more than 300000 values" })
+      expect(only?.text.length).toBeLessThanOrEqual(1_000_000)
+    }
+    const { messages, unread } = Messages.read(JSON.stringify(Array.from({ length: 101 }, () => response)))
+    expect([messages, unread.length]).toEqual([[], 1])
   })
 
   it("[C9] names its request where it cannot be read", () => {

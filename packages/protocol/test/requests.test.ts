@@ -82,7 +82,9 @@ describe("requests that wait for their answers", () => {
   it("are sent as they are, with a token of progress and a task only where these are asked for", () => {
     const { ask, sent } = make()
     const onprogress = (): void => {}
-    const [plain, task, progress] = [ask(), ask({ task: { ttl: 5 } }, { name: "x" }), ask({ onprogress })].map(({ id }) => id)
+    const [plain, task, progress] = [ask(), ask({ task: { ttl: 5 } }, { name: "x" }), ask({ onprogress })].map((
+      { id }
+    ) => id)
     const base = { jsonrpc: "2.0", method: "ping" }
     assert.deepStrictEqual(sent as ReadonlyArray<unknown>, [
       { ...base, id: plain },

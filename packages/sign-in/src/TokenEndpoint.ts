@@ -41,17 +41,6 @@ const text = (value: unknown): string | undefined => typeof value === "string" &
 /** Kinds of tokens that are of no use without more than the token. */
 const isBound = (type: unknown): boolean => typeof type === "string" && /^(?:dpop|mac|pop)$/i.test(type)
 
-/** What an authorization server refuses whatever parameters a request has. */
-const judgesOther = new Set([
-  "access_denied",
-  "authorization_pending",
-  "expired_token",
-  "invalid_client",
-  "invalid_grant",
-  "slow_down",
-  "unauthorized_client"
-])
-
 /** As RFC 6749 has it in 2.3.1. */
 const formEncoded = (text: string): string => new URLSearchParams({ a: text }).toString().slice(2)
 
@@ -111,10 +100,7 @@ export const post = (asker: Asker, url: URL, parameters: Readonly<Record<string,
     return yield* ask(asker.fetch, url, { method: "POST", headers, body: form })
   })
 
-/**
- * Asks for tokens. Only the token itself is needed of the answer: it may be the last one that there is. A server that does not take `resource`
- * is asked once more without it.
- */
+/** Asks for tokens. Only the token itself is needed of the answer: it may be the last one that there is. */
 export const tokens = (
   asker: Asker,
   grant: Readonly<Record<string, string | undefined>> & { readonly grant_type: string }
@@ -122,11 +108,7 @@ export const tokens = (
   Effect.gen(function*() {
     const { issuer, token_endpoint: address } = asker.metadata
     const url = yield* endpoint(address, "token endpoint")
-    const first = yield* post(asker, url, { ...grant, resource: asker.resource })
-    const mayBeTheResource = isRefusal(first) && (first.ok || first.status >= 400) &&
-      !judgesOther.has(String(property(first.json, "error")))
-    const second = mayBeTheResource && asker.resource !== undefined ? yield* post(asker, url, grant) : first
-    const answer = isRefusal(second) ? first : second
+    const answer = yield* post(asker, url, { ...grant, resource: asker.resource })
     if (isRefusal(answer)) return yield* refusal(`${issuer} gives no token`, answer)
     const access = text(property(answer.json, "access_token"))
     if (access === undefined || isBound(property(answer.json, "token_type"))) {

@@ -115,7 +115,7 @@ describe("tokens that are renewed", () => {
       }
     }))
 
-  it.scoped("[A2:unit] are asked for once more without the resource where that is what is refused", () =>
+  it.scoped("[A2:unit X2:unit] are never asked for without the resource, whatever is refused", () =>
     Effect.gen(function*() {
       for (const refusal of [{ error: "invalid_target" }, { error: "invalid_request" }, { message: "resource?" }]) {
         const { network, subject } = yield* make([withRefresh({ resource: server })])
@@ -123,9 +123,12 @@ describe("tokens that are renewed", () => {
           new URLSearchParams(body).has("resource")
             ? json(400, refusal)
             : json(200, { access_token: "new", token_type: "Bearer" }))
-        const renewed = yield* Renewal.beforeTheEnd(subject, network.fetch, withRefresh({ resource: server }))
-        expect([refusal, renewed && Redacted.value(renewed.access)]).toEqual([refusal, "new"])
-        expect(network.forms(`${issuer}/token`)).toHaveLength(2)
+        yield* Effect.ignore(
+          Renewal.beforeTheEnd(subject, network.fetch, withRefresh({ resource: server }), true)
+        )
+        const asked = network.forms(`${issuer}/token`)
+        expect(asked.length).toBeGreaterThan(0)
+        expect(asked.every((form) => form.resource === server)).toBe(true)
       }
     }))
 

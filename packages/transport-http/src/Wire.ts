@@ -1,9 +1,8 @@
 /**
  * JSON-RPC messages as they come over HTTP: input that nobody has checked.
  */
-import { ExactJson } from "@mcp-lifeline/core/internal"
 import type { AdapterTransport } from "@mcp-lifeline/protocol"
-import { Messages } from "@mcp-lifeline/protocol"
+import { JsonShape, Messages } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type { EventSourceMessage } from "eventsource-parser"
 
@@ -61,7 +60,7 @@ export const isMessage = (event: EventSourceMessage): boolean =>
 /** A JSON value, or undefined for what is none. */
 export const parse = (text: string): unknown => {
   try {
-    return ExactJson.parse(text)
+    return JsonShape.parse(text)
   } catch {
     return undefined
   }

@@ -167,9 +167,11 @@ describe.concurrent("calls", () => {
           const result = results[index]!
           const done = times(server, `k${index}`)
           const isTwiceLost = Either.isLeft(result) && /2 times|was lost, too/.test(result.left.message)
-          if (index % 2 === 1) assert.isTrue(Either.isRight(result) || isTwiceLost, `k${index}: ${JSON.stringify(result)}`)
-          else if (Either.isRight(result)) assert.strictEqual(done, 1, `k${index}`)
-          else {
+          if (index % 2 === 1) {
+            assert.isTrue(Either.isRight(result) || isTwiceLost, `k${index}: ${JSON.stringify(result)}`)
+          } else if (Either.isRight(result)) {
+            assert.strictEqual(done, 1, `k${index}`)
+          } else {
             assert.isAtMost(done, 1, `k${index}`)
             if (result.left._tag !== "ResultUnknown") assert.isTrue(isTwiceLost && done === 0, `k${index}`)
           }

@@ -92,7 +92,9 @@ describe("what others say of a session", () => {
       const server = yield* Harness.server
       const backend = yield* supervise(server)
       server.hook = ({ response, rpc }) =>
-        rpc === "tools/call" ? HttpExchange.fault(response, 404, { "content-type": "text/html" }, "<p>blocked") : undefined
+        rpc === "tools/call"
+          ? HttpExchange.fault(response, 404, { "content-type": "text/html" }, "<p>blocked")
+          : undefined
       for (let call = 1; call <= 2; call++) {
         const error = yield* Effect.flip(backend.callTool({ name: "echo" }))
         assert.strictEqual(error._tag, "ConnectionLost")

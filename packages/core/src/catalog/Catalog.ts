@@ -67,7 +67,6 @@ export const fromBefore = (remembered: Remembered): Snapshot => ({
   truncated: []
 })
 
-/** The lists of a server that offers nothing. */
 export const empty: Lists = { tools: [], prompts: [], resources: [], resourceTemplates: [] }
 
 /** As the backend shows it: `undefined` if it is withdrawn; stale if it has expired, or is not of the current connection. */

@@ -30,7 +30,6 @@ const ofAnnotations = (annotations: unknown): Pick<Hints, "readOnly" | "harmless
   return { readOnly, harmless: readOnly || idempotentHint === true }
 }
 
-/** Without a word on tasks a tool has none. */
 const supportOf = (execution: unknown): TaskSupport => {
   const support = Predicate.isRecord(execution) ? execution["taskSupport"] : undefined
   return support === "optional" || support === "required" ? support : "forbidden"

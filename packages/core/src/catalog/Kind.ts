@@ -15,6 +15,5 @@ export const byKind = <A>(make: (kind: Kind) => A): { readonly [K in Kind]: A } 
 /** The field that identifies an entry at its server. */
 export const keys = { tools: "name", prompts: "name", resources: "uri", resourceTemplates: "uriTemplate" } as const
 
-/** The notification that a list has changed. */
 export const changeOf = (kind: Kind): string =>
   `notifications/${kind === "resourceTemplates" ? "resources" : kind}/list_changed`

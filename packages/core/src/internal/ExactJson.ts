@@ -8,7 +8,7 @@ type Parent = Record<Key, unknown>
 const notes = new WeakMap<object, Map<Key, string>>()
 
 /** Of one text: a note takes more memory than the number. */
-const maxNotes = 100_000
+const maxNotes = 30_000
 
 /** Also finds numbers in strings. Most texts have none, and need no second look. */
 const suspects = /[[:,\s](-0|-?(?:\d{16,}|\d+(?:\.\d+(?:[eE][+-]?\d+)?|[eE][+-]?\d+)))(?=[\s,\]}])/g

@@ -1,5 +1,3 @@
-/** A number of bytes as a text. */
-
 export const units = {
   B: 1,
   KB: 1e3,
@@ -10,7 +8,6 @@ export const units = {
   GiB: 1024 ** 3
 } as const
 
-/** The units of a number of bytes that is written as text. */
 export type ByteUnit = keyof typeof units
 
 /** A number with its unit, as in `"512 MB"` or `"1.5GiB"`. */

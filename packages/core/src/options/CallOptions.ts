@@ -1,4 +1,3 @@
-/** The options of one call. */
 import type { Progress, TaskCreationParams } from "@modelcontextprotocol/sdk/types.js"
 import type { CallBounds } from "./CallBounds.js"
 import * as TimeSpan from "./TimeSpan.js"

@@ -170,7 +170,6 @@ export const schemas = (): Readonly<Record<string, Check.JsonSchema>> => ({
   tools: Tools.check.schema ?? {}
 })
 
-/** The check of each group. */
 export const checks: Readonly<Record<keyof PolicyOptions, Check.Check>> = {
   ...byGroup((rules, group) => Check.options(Record.map(rules, ({ check }) => check), group, { wrong: Problem.wrong })),
   tools: Tools.check
@@ -254,14 +253,12 @@ export const forAll = (options: PolicyOptions): PolicyOptions =>
     ? options
     : { ...options, tools: Tools.forAll(options.tools) as PolicyOptions["tools"] }
 
-/** Any other type is a text. */
 const readers: Readonly<Record<string, (name: string) => Config.Config<unknown>>> = {
   boolean: Config.boolean,
   integer: Config.integer,
   number: Config.number
 }
 
-/** Each option may be missing. */
 const configOf = (rules: Readonly<Record<string, Rule<unknown>>>): Config.Config<Readonly<Record<string, unknown>>> =>
   Config.map(
     Config.all(Record.filterMap(rules, ({ check: { schema } }, name) => {

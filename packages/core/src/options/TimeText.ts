@@ -1,5 +1,3 @@
-/** A length of time as a text. */
-
 export const second = 1000
 export const minute = 60 * second
 export const hour = 60 * minute

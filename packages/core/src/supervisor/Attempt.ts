@@ -33,7 +33,6 @@ export class Attempts {
   readonly #parts: Parts
   readonly #permits: ConnectPermits
   readonly #overlap: boolean
-  /** Cancelled ones too. */
   readonly #running = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
 
   /** `overlap`: a connection may be made while another one is still closing. */

@@ -203,7 +203,6 @@ export class ConnectionManager {
       : connectError(this.#backend.id, "session", `${error.message}; ${known}`, error.cause)
   }
 
-  /** Warns, once. */
   #forgotten(now: number, age: number): Effect.Effect<void> {
     const before = this.#pace
     const sessions = LostSessions.add(before.sessions, now, age)
@@ -402,7 +401,6 @@ export class ConnectionManager {
     })
   }
 
-  /** No call has used it for `idleRelease`. */
   release(runtime: Runtime): Effect.Effect<void> {
     if (!this.#backend.isCurrent(runtime)) return Effect.void
     // A call may have begun since the report.

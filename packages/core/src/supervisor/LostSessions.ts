@@ -1,7 +1,6 @@
 /** How soon a forgotten session may be replaced, and whether the server keeps forgetting them: data, and pure functions. */
 import { formatMillis } from "../internal/formatMillis.js"
 
-/** At once, after a quiet time. */
 const burst = 10
 
 /** One more after each of these, in milliseconds. */
@@ -25,7 +24,6 @@ export interface LostSessions {
   /** The last `many`, oldest first. */
   readonly recent: ReadonlyArray<LostSession>
   readonly isWarned: boolean
-  /** The next attempt replaces one. */
   readonly isReplacing: boolean
   /** When the bucket is full again. */
   readonly fullAt: number

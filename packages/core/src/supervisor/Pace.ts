@@ -33,7 +33,6 @@ const unheardReasons: ReadonlySet<ConnectReason> = new Set(["refused", "unreacha
 /** Of the outage so far: a server that is back is found that much later. */
 const partOfOutage = 0.1
 
-/** Of `demandInterval`. */
 const leastOfInterval = 0.25
 
 export const begin: Pace = {
@@ -63,7 +62,6 @@ export const attempted = (pace: Pace, now: number, demanded: boolean): Pace => (
   sessions: LostSessions.attempted(pace.sessions, now)
 })
 
-/** The next attempt replaces a lost session. */
 export const replacing = (pace: Pace): Pace => ({ ...pace, sessions: { ...pace.sessions, isReplacing: true } })
 
 export const connectionFailed = (pace: Pace): Pace => ({

@@ -51,7 +51,6 @@ export class Phase {
     })
   }
 
-  /** In place of what is under way. */
   begin(work: Work, run: Effect.Effect<void>): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.end()

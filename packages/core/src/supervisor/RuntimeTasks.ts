@@ -1,4 +1,3 @@
-/** What works for the installed runtime. */
 import { Effect, Predicate } from "effect"
 import * as Discovery from "../discovery/Discovery.js"
 import { Refresh } from "../discovery/Refresh.js"
@@ -120,7 +119,6 @@ export class RuntimeTasks {
   }
 }
 
-/** And again each time it stays so. (L18) */
 const watchIdle = (
   runtime: Runtime,
   idleRelease: number,

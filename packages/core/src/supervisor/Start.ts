@@ -20,7 +20,6 @@ export class Start {
   readonly runtime: Runtime
   /** On the Clock's scale. */
   readonly since: number
-  /** As far as it is told. */
   verdict: OpenVerdict | undefined
   readonly #backend: BackendState
   readonly #limit: number

@@ -124,7 +124,6 @@ export class Supervisor {
     })
   }
 
-  /** Other messages are of no account. */
   #answerInbox(): void {
     const { inbox } = this.#backend
     for (let message = inbox.shift(); message !== undefined; message = inbox.shift()) {

@@ -4,7 +4,7 @@
 import type { CallError } from "@mcp-lifeline/core"
 import { Nesting } from "@mcp-lifeline/core/internal"
 import { JsonRpc, JsonRpcError as Failure } from "@mcp-lifeline/protocol"
-import type { Cause } from "effect"
+import { type Cause, Predicate } from "effect"
 
 /** The error of a response. */
 export type JsonRpcError = Failure.JsonRpcError
@@ -39,10 +39,23 @@ const describe = ({ message, path }: Issue): string => {
 /** How many problems an error lists at most. */
 const maxIssues = 3
 
+/** Members of a record or an array that a schema is shown: it says something of each. */
+const maxMembers = 20
+
+/** What is no text is more often wrong. */
+const pruned = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.slice(0, maxMembers).map(pruned)
+  if (!Predicate.isRecord(value)) return value
+  const names = Object.keys(value)
+  const others = names.filter((name) => !Predicate.isString(value[name])).slice(0, maxMembers)
+  const texts = names.filter((name) => Predicate.isString(value[name])).slice(0, maxMembers)
+  return Object.fromEntries([...others, ...texts].map((name) => [name, pruned(value[name])]))
+}
+
 /** Says in one line why params are invalid for their method. Loads the schemas only when it runs. */
 export const invalidParams = async (method: Checked, params: unknown): Promise<JsonRpcError> => {
   const types = await import("@modelcontextprotocol/sdk/types.js")
-  const parsed = types[schemaOf[method]].safeParse({ method, params })
+  const parsed = types[schemaOf[method]].safeParse({ method, params: pruned(params) })
   const issues: ReadonlyArray<Issue> = parsed.success ? [] : parsed.error.issues
   const more = issues.length > maxIssues ? [`${issues.length - maxIssues} more`] : []
   const named = [...issues.slice(0, maxIssues).map(describe), ...more].join("; ")

@@ -26,7 +26,6 @@ import type { GroupFleet } from "./pool/GroupFleet.js"
 import type { ServerPool } from "./pool/ServerPool.js"
 import * as StatusTool from "./StatusTool.js"
 
-/** The servers to serve, and how. */
 export interface Options {
   readonly servers: ServerPool
   /** Whether clients get the status of the servers, as a tool and as a resource. Default: true. */
@@ -51,7 +50,6 @@ export interface Options {
   readonly transport?: "http" | undefined
 }
 
-/** All clients of one gateway. */
 export interface Clients {
   readonly begin: Begin
   /** Whether each shared server has connected, or failed to connect, since the start. */

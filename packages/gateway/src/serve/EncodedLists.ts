@@ -8,7 +8,6 @@ import * as ObjectResults from "@mcp-lifeline/protocol/ObjectResults"
 import * as TaskMarks from "@mcp-lifeline/protocol/TaskMarks"
 import type { Access } from "../access/Access.js"
 
-/** One of the lists of the protocol. */
 export type Kind = (typeof lists)[ListMethod]
 
 /** The kinds of list whose changes the gateway announces to clients. */
@@ -16,7 +15,6 @@ export type AnnouncedKind = "tools" | "prompts" | "resources"
 
 export const announcedKinds: ReadonlyArray<AnnouncedKind> = ["tools", "prompts", "resources"]
 
-/** The encoded entries. */
 const encoded = new WeakMap<object, string>()
 
 const encodeOnce = (value: object, encode: () => string): string => {
@@ -41,7 +39,6 @@ const withObjectResults = (catalog: Fleet.FleetCatalog): Fleet.FleetCatalog => {
   return isDifferent ? { ...catalog, tools, problems: [] } : catalog
 }
 
-/** The lists of one catalogue. */
 export class EncodedLists {
   readonly catalog: Fleet.FleetCatalog
   /** Those of callers that may not use everything, by their rules. */

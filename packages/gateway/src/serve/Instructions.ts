@@ -5,7 +5,6 @@
  */
 import { PlainText } from "@mcp-lifeline/core/internal"
 
-/** The instructions of one server. */
 export interface ServerInstructions {
   readonly server: string
   readonly instructions: string | undefined

@@ -10,7 +10,6 @@ import * as Table from "./Table.js"
 /** What a line needs to know about a server in addition to the event. */
 export type KnownStatus = Pick<Status, "state" | "generation" | "peer" | "target" | "transport" | "catalog">
 
-/** The log level of an event. */
 export const levelOf = (event: Event.Event): "info" | "warning" | "error" => {
   const { level } = Log.entryOf(event)
   if (LogLevel.greaterThanEqual(level, LogLevel.Error)) return "error"

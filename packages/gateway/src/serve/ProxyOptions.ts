@@ -7,7 +7,6 @@ import * as TrustedProxies from "@mcp-lifeline/http-server/TrustedProxies"
 import type { BlockList } from "node:net"
 import * as Command from "../commandLine/Command.js"
 
-/** What the options say. */
 export interface ProxyOptions {
   /** The URL under which clients reach a proxy in front. */
   readonly publicUrl: PublicUrl.PublicUrl | undefined

@@ -43,7 +43,6 @@ import * as SeveralFleets from "./severalFleets.js"
 import * as Systemd from "./Systemd.js"
 import * as Table from "./Table.js"
 
-/** The options of `serve`. */
 export interface Options extends ProxyOptions {
   /** Whether others can reach the gateway through a proxy, wherever it listens. */
   readonly isBehindProxy: boolean
@@ -59,7 +58,6 @@ export interface Options extends ProxyOptions {
   readonly sessionKey: PersistentSessions.KeyOptions
   /** A file that contains the token. */
   readonly tokenFile: string | undefined
-  /** The format of the log. */
   readonly logFormat: "text" | "json"
   /** Records calls in a file. */
   readonly audit: Audit.Options | undefined
@@ -105,7 +103,6 @@ const pids = (statuses: Readonly<Record<string, Status>>, httpPid: number | unde
 const hint = ({ backend, pid }: { readonly backend: string; readonly pid: number }): string =>
   `${process.platform === "win32" ? "taskkill /f /pid" : "kill -9"} ${pid}   # ${backend}: it comes back`
 
-/** Draws the table of backends in place. */
 const showTable = (fleet: Fleet.Fleet, demo: Demo.Demo | undefined, output: Output.Output) =>
   Effect.gen(function*() {
     const statuses = yield* Effect.flatMap(fleet.backends, Effect.forEach(({ status }) => status))

@@ -8,10 +8,8 @@ import { shownState } from "../api/shownState.js"
 import { withoutOptions } from "../conversation/Advice.js"
 import { bytes, clean, percent } from "../Text.js"
 
-/** The name of the tool. */
 export const toolName = "lifeline__status"
 
-/** The URI of the resource. */
 export const uri = "lifeline://status"
 
 const description =

@@ -6,7 +6,6 @@ import { type ShownState, shownState } from "../api/shownState.js"
 import * as Grid from "../Grid.js"
 import { bytes, clean, percent, span, until } from "../Text.js"
 
-/** How to draw the table. */
 export interface Options {
   /** The current time, in milliseconds since the epoch. */
   readonly now: number
@@ -85,7 +84,6 @@ const cells = (status: Status, now: number, hasUsage: boolean): ReadonlyArray<st
     lastError(status, now)
   ].map(clean)
 
-/** Colours a text by state. */
 export const paintState = (text: string, state: ShownState): string => `\u001B[${colours[state]}m${text}\u001B[39m`
 
 /** A table that fits into the width. If the column of errors does not fit, the errors follow below the table. */

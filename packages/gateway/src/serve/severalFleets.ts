@@ -5,7 +5,6 @@ import type { Server } from "../config/Backends.js"
 import type { KeyOptions } from "../http/PersistentSessions.js"
 import { runsOnce } from "./pool/GroupFleet.js"
 
-/** How many servers the warning names at most. */
 const maxNames = 10
 
 /** What to say at the start of a gateway that is in no cluster; `undefined` if there is nothing to say. */

@@ -1,10 +1,10 @@
 /**
  * The host of a wrapped server. It has started this process, and is connected to its standard input and output.
  */
-import { Bytes, ByteSize, ExactJson, mebibytes } from "@mcp-lifeline/core/internal"
+import { Bytes, ByteSize, mebibytes } from "@mcp-lifeline/core/internal"
 import type { Conversation } from "@mcp-lifeline/http-server/Conversation"
 import * as messages from "@mcp-lifeline/http-server/messages"
-import { ClientRequests, JsonRpc, type Responder } from "@mcp-lifeline/protocol"
+import { ClientRequests, IdScanner, JsonRpc, JsonShape, type Responder } from "@mcp-lifeline/protocol"
 import { type Frame, Framing } from "@mcp-lifeline/transport-stdio"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type { Readable, Writable } from "node:stream"
@@ -171,8 +171,9 @@ export class StdioHost {
   #line(text: string): void {
     let message: unknown
     try {
-      message = ExactJson.parse(text)
-    } catch {
+      message = JsonShape.parse(text)
+    } catch (error) {
+      if (error instanceof JsonShape.TooManyValues) return this.#tooMany(text, error)
       if (text.trim() === "") return
       return this.#refuse(null, JsonRpc.parseError, "the line is not JSON")
     }
@@ -182,6 +183,16 @@ export class StdioHost {
       ? "batches are not supported; send each message in a line of its own"
       : read.reason
     this.#refuse(read.id, JsonRpc.invalidRequest, reason)
+  }
+
+  #tooMany(text: string, { message: why }: JsonShape.TooManyValues): void {
+    const scanner = new IdScanner()
+    scanner.push(Buffer.from(text))
+    const { hasMethod, id } = scanner
+    const message = `the message ${why}: send it in another form`
+    if (hasMethod || id === undefined) return this.#refuse(id ?? null, JsonRpc.invalidRequest, message)
+    // It answers a question of the server.
+    this.#take({ jsonrpc: "2.0", id, error: { code: JsonRpc.invalidRequest, message } })
   }
 
   #take(message: JSONRPCMessage): void {

@@ -1,5 +1,5 @@
 import { Bytes } from "@mcp-lifeline/core/internal"
-import type { ClientRequest } from "@mcp-lifeline/protocol"
+import { type ClientRequest, JsonShape } from "@mcp-lifeline/protocol"
 import { PassThrough } from "node:stream"
 import { setImmediate } from "node:timers/promises"
 import { describe, expect, it } from "vitest"
@@ -52,6 +52,16 @@ describe("a host over standard input and output", () => {
       { id: "x", error: { code: -32_600, message: 'a request with the id "x" is not answered yet' } },
       { id: "x", result: { content: [] } }
     ])
+  })
+
+  it("[X1 G18] a message with too many values is refused by its id, and an answer with as many is an error for the server", async () => {
+    const { read, received, requests, write } = make()
+    const many = Array.from({ length: JsonShape.mostValues }, () => 0)
+    await write({ id: 7, method: "tools/call", params: { many } }, { id: 8, result: { many } })
+    expect(requests).toEqual([])
+    const error = { code: -32_600, message: "the message has more than 300000 values: send it in another form" }
+    expect(await read()).toMatchObject([{ id: 7, error }])
+    expect(received).toMatchObject([{ id: 8, error }])
   })
 
   it("[W3] what it cancels is stopped with its reason and answered no more; initialize cannot be cancelled", async () => {

@@ -5,8 +5,8 @@
 import { ExactJson, Nesting } from "@mcp-lifeline/core/internal"
 import type { Result } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
-import { changedTools } from "./changedTools.js"
 import type { Answer, ClientRequest } from "./ClientRequest.js"
+import { changedTools } from "./TaskMarks.js"
 
 type Schema = Readonly<Record<string, unknown>>
 

@@ -9,7 +9,6 @@ import { Predicate } from "effect"
 
 type Params = Readonly<Record<string, unknown>>
 
-/** What a request names. */
 export interface Destination {
   readonly kind: Fleet.Routed
   /** The name or URI that the client uses. */
@@ -79,10 +78,8 @@ const destinations = {
   "completion/complete": completion
 } as const
 
-/** A method that goes to a server. */
 export type Method = keyof typeof destinations
 
-/** Whether a method goes to a server. */
 export const isRouted = (method: string): method is Method => Object.hasOwn(destinations, method)
 
 /** The destination of a request; `undefined` if its params are not valid. */

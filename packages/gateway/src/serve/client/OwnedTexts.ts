@@ -5,14 +5,12 @@
 import type { Seal } from "@mcp-lifeline/http-server/SealedId"
 import { Predicate } from "effect"
 
-/** The caller that gets the texts. */
 export interface Owner {
   /** See `Caller.ownerOf`; empty where nothing tells one caller from another. */
   readonly owner: string
   readonly seal: Pick<Seal, "isMark" | "mark">
 }
 
-/** A text of a server. */
 export interface Given {
   /** Where it leads: the name of the server, and what is more precise than that. */
   readonly path: ReadonlyArray<string>

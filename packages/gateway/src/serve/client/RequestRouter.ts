@@ -68,7 +68,10 @@ export class RequestRouter {
     if (!Destination.isRouted(method)) return void request.answer({ error: methodNotFound(method) })
     const { access, context, names, relay, servers } = this.#options
     const destination = Destination.of(method, params)
-    if (destination === undefined) return void relay.refuseParams(request, method)
+    if (destination === undefined) {
+      const limited = access.limit(request)
+      return limited === undefined ? void relay.refuseParams(request, method) : void request.answer(limited)
+    }
     const { kind, name } = destination
     const statusResult = context.hasStatus() ? StatusTool.resultFor(method, name) : undefined
     if (statusResult !== undefined) {

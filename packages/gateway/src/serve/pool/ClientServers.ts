@@ -13,7 +13,6 @@ import * as GroupFleet from "./GroupFleet.js"
 
 /** What `ClientServers` needs from the pool of all servers. */
 export interface Pool {
-  /** The fleet of the shared servers. */
   readonly sharedFleet: GroupFleet.GroupFleet
   readonly settings: GroupFleet.Settings
   /** Receives a message after each change of the configuration. */
@@ -42,7 +41,6 @@ const noRoom = (servers: ReadonlyArray<Server>): RemoteError =>
       + "caller as many as one caller may have (lifeline.maxOwnServers): end sessions that are not needed, or try again later"
   })
 
-/** The servers of one client. */
 export class ClientServers {
   readonly #pool: Pool
   readonly #member: ClientGroup.Member
@@ -136,7 +134,6 @@ export class ClientServers {
     if (fleet !== undefined) this.#pool.run(logged(fleet.apply))
   }
 
-  /** Runs work in the background. */
   run(work: Effect.Effect<void>): void {
     this.#pool.run(work)
   }

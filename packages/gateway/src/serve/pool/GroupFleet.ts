@@ -52,7 +52,6 @@ export const logNames = (reports: ReadonlyArray<NameReport>): Effect.Effect<void
 export class Outages {
   readonly #all = new Map<string, Outage>()
 
-  /** Updates the outages with an event. */
   note(event: Event.Event): void {
     const { at, backend } = event
     if (event._tag === "Installed") this.#all.delete(backend)
@@ -69,12 +68,10 @@ export class Outages {
   }
 }
 
-/** The fleet of a group of clients. */
 export interface GroupFleet {
   readonly fleet: Fleet.Fleet
   readonly levels: LogLevels
   readonly subscriptions: Subscriptions
-  /** Since when servers are down. */
   readonly outages: Outages
   /** The lists of the fleet as they are now. */
   readonly lists: Effect.Effect<EncodedLists>
@@ -208,7 +205,6 @@ export const sameOptions = (a: Server, b: Server): boolean => {
   return [...keys].every((key) => key === "prefix" || a[key] === b[key])
 }
 
-/** The settings for the fleets of all groups. */
 export interface Settings {
   /** The servers of the configuration, as it is now. */
   readonly servers: () => ReadonlyArray<Server>
@@ -253,7 +249,6 @@ const backendOf = (fleet: Fleet.Fleet | undefined, name: string): Backend.Backen
   return Effect.runSync(fleet.backend(name))
 }
 
-/** Starts the servers of a group. */
 export const make = (
   group: ClientGroup,
   {

@@ -27,7 +27,6 @@ export interface Switched {
 
 /** The servers behind the gateway. They stop when the scope of `make` closes. */
 export interface ServerPool {
-  /** The shared servers. */
   readonly shared: GroupFleet.GroupFleet
   /** All servers of the current configuration, in its order, whether they run or not. */
   readonly servers: () => ReadonlyArray<Server>
@@ -52,7 +51,6 @@ export interface ServerPool {
    * reached now. A gateway that is alone does nothing.
    */
   readonly switchAll: (server: Server, isOff: boolean) => Effect.Effect<boolean>
-  /** Adds a client. */
   readonly join: (member: ClientGroup.Member) => ClientServers
   /** Calls the listener after each new configuration. Returns a function that removes the listener. */
   readonly whenApplied: (listener: () => void) => () => void
@@ -96,7 +94,6 @@ const connect = (backend: Backend.Backend): Effect.Effect<void> =>
 /** How often a replica looks whether somebody has disabled or enabled a server on another one. That asks the database for nothing that is known. */
 const followEvery = "1 second"
 
-/** Options of the pool. */
 export type Options = Partial<
   Pick<GroupFleet.Settings, "kept" | "temperaments" | "pins" | "replica" | "telemetry" | "waitTimeout">
 >

@@ -7,7 +7,6 @@ import { Effect, ExecutionStrategy, Exit, Scope } from "effect"
 import type { Server } from "../../config/Backends.js"
 import type { Replica } from "../../replica/Replica.js"
 
-/** The connector of one name. */
 interface Entry {
   readonly scope: Scope.CloseableScope
   readonly connector: Connector

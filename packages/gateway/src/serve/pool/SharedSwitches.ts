@@ -7,7 +7,6 @@ import { Clock, Effect, Schema } from "effect"
 import type { Server } from "../../config/Backends.js"
 import { switches } from "../../replica/collections.js"
 
-/** How a server was switched last. */
 const Switch = Schema.Struct({
   server: Schema.String,
   isOff: Schema.Boolean,

@@ -1,0 +1,162 @@
+/**
+ * The longest step of the gateway's event loop, as it measures it itself, while clients and servers send the largest messages of odd shapes.
+ */
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { readFileSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { performance } from "node:perf_hooks"
+import { folder } from "../../testing/test/support/folder.js"
+import * as Gateway from "./support/Gateway.js"
+
+const largest = 15.5 * 1024 * 1024
+
+/** Writes how long the longest step took since somebody removed the file, in milliseconds: of processor time, where others use it, too. */
+const monitor = (file: string): string => `
+  import { existsSync, writeFileSync } from "node:fs"
+  const used = () => {
+    const { system, user } = process.cpuUsage()
+    return (system + user) / 1000
+  }
+  let [last, lastUsed, longest] = [performance.now(), used(), 0]
+  setInterval(() => {
+    const step = Math.min(performance.now() - last, used() - lastUsed)
+    if (!existsSync(${JSON.stringify(file)})) longest = 0
+    if (step > longest) writeFileSync(${JSON.stringify(file)}, String(longest = step))
+    ;[last, lastUsed] = [performance.now(), used()]
+  }, 2).unref()
+`
+
+/** Answers each call with what is in the file that the call names. */
+const server = `
+  import { readFileSync } from "node:fs"
+  import { createInterface } from "node:readline"
+  const results = {
+    initialize: { protocolVersion: "2025-06-18", capabilities: { tools: {}, prompts: {}, resources: {} }, serverInfo: { name: "odd", version: "1" } },
+    "tools/list": { tools: [{ name: "odd", inputSchema: { type: "object" } }] },
+    "prompts/list": { prompts: [] },
+    "resources/list": { resources: [] },
+    "resources/templates/list": { resourceTemplates: [] },
+    ping: {}
+  }
+  createInterface({ input: process.stdin }).on("line", (line) => {
+    const { id, method, params } = JSON.parse(line)
+    if (id === undefined) return
+    const file = params?.arguments?.file
+    if (file === undefined) return console.log(JSON.stringify({ jsonrpc: "2.0", id, result: results[method] ?? { content: [] } }))
+    process.stdout.write(readFileSync(file, "utf8").replace("ID", id) + "\\n")
+  })
+`
+
+const filled = (unit: (index: number) => string, open: string, close: string): string => {
+  const parts: Array<string> = []
+  for (let [index, length] = [0, 0]; length < largest; index++) {
+    const part = unit(index)
+    parts.push(part)
+    length += part.length + 1
+  }
+  return `${open}${parts.join()}${close}`
+}
+
+/** Values of 15.5 MiB, as text. */
+const shapes: Readonly<Record<string, () => string>> = {
+  "empty objects": () => filled(() => "{}", "[", "]"),
+  "empty arrays": () => filled(() => "[]", "[", "]"),
+  "numbers": () => filled(() => "1", "[", "]"),
+  "exact numbers": () => filled(() => "1.0", "[", "]"),
+  "long numbers": () => filled((index) => `${index}${"9".repeat(60)}.0`, "[", "]"),
+  "names": () => filled((index) => `"${index}x":1`, "{", "}"),
+  "long names": () => filled((index) => `"${"n".repeat(60)}${index}":1`, "{", "}"),
+  "numbered names": () => filled((index) => `"${index}":1`, "{", "}"),
+  "objects of other names": () => filled((index) => `{"a${index}":1}`, "[", "]"),
+  "texts": () => filled((index) => `"t${index}"`, "[", "]"),
+  "one text": () => `"${"a".repeat(largest)}"`,
+  "a text of escapes": () => `"${"\\u0001".repeat(largest / 6)}"`,
+  "digits in a text": () => `"${"1.0 ,".repeat(largest / 5)}"`
+}
+
+const post = (base: string, body: string) =>
+  Effect.promise(async () => {
+    const response = await fetch(`${base}/mcp`, {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        accept: "application/json, text/event-stream",
+        "mcp-protocol-version": "2026-07-28",
+        "mcp-method": String(/"method":"([^"]*)"/.exec(body.slice(0, 300))?.[1]),
+        "mcp-name": String(/"name":"([^"]*)"/.exec(body.slice(0, 300))?.[1] ?? "x")
+      },
+      body
+    })
+    await response.text()
+    return response.status
+  })
+
+describe("the event loop of serve", () => {
+  it.scopedLive("[X1] is held for moments by the largest message of any shape, of a client or of a server", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const [measured, program] = [join(path, "longest"), join(path, "server.mjs")]
+      writeFileSync(program, server)
+      const url = `data:text/javascript,${encodeURIComponent(monitor(measured))}`
+      const { base } = yield* Gateway.serve(
+        { odd: { command: process.execPath, args: [program], env: { NODE_OPTIONS: "" } } },
+        [],
+        { NODE_OPTIONS: `--import ${url}` }
+      )
+      yield* Gateway.untilStatus(base, Gateway.isConnected, "odd")
+      const seen: Array<readonly [string, number]> = []
+      /** A machine that is busy, or slow, takes its time for everything. */
+      const slowness = Effect.sync(() => {
+        const text = filled((index) => `"${index}x":1`, "{", "}").slice(0, 1_500_000).replace(/,[^,]*$/, "}")
+        const at = performance.now()
+        JSON.parse(text)
+        return Math.max(1, (performance.now() - at) / 100)
+      })
+      const look = (what: string) =>
+        Effect.gen(function*() {
+          yield* Effect.sleep("100 millis")
+          seen.push([what, Number(readFileSync(measured, "utf8"))])
+          rmSync(measured)
+        })
+      const meta =
+        '"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"x","version":"1"}}'
+      // The schemas that say what is wrong are loaded once.
+      yield* post(base, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{${meta}}}`)
+      yield* look("the start")
+      for (const [name, shape] of Object.entries(shapes)) {
+        const value = shape()
+        const record = value.startsWith("{") ? value : `{"x":${value}}`
+        const params: Readonly<Record<string, string>> = {
+          "tools/call": `"name":"odd__odd","arguments":${record},${meta}`,
+          "prompts/get": `"name":"odd__p","arguments":${record},${meta}`,
+          "resources/read": `"uri":"odd:x","more":${value},${meta}`,
+          "completion/complete":
+            `"ref":{"type":"ref/prompt","name":"p"},"argument":{"name":"a","value":"b"},"context":{"arguments":${record}},${meta}`,
+          "logging/setLevel": `"level":${value},${meta}`
+        }
+        for (const [method, text] of Object.entries(params)) {
+          yield* post(base, `{"jsonrpc":"2.0","id":1,"method":"${method}","params":{${text}}}`)
+          yield* look(`${method}: ${name}`)
+        }
+        for (
+          const [where, message] of Object.entries({
+            result: `{"jsonrpc":"2.0","id":ID,"result":{"content":[],"x":${value}}}`,
+            error: `{"jsonrpc":"2.0","id":ID,"error":{"code":-32000,"message":"x","data":${value}}}`,
+            "what is no message": `{"id":ID,"x":${value}}`
+          })
+        ) {
+          const file = join(path, "result.json")
+          writeFileSync(file, message)
+          const call = `"name":"odd__odd","arguments":{"file":${JSON.stringify(file)}},${meta}`
+          yield* Effect.timeoutOption(
+            post(base, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{${call}}}`),
+            "5 seconds"
+          )
+          yield* look(`${where}: ${name}`)
+        }
+      }
+      const limit = 600 * (yield* slowness)
+      expect(seen.slice(1).filter(([, longest]) => longest > limit), `the limit is ${limit} ms`).toEqual([])
+    }))
+})
