@@ -174,7 +174,7 @@ export const toConnectError = (error: unknown): ConnectError => {
   return new ConnectError({
     backend: "",
     reason: connectReasons[failure.reason],
-    permanent: advice !== undefined,
+    permanent: false,
     message: advice === undefined ? said : `${said}: ${advice}`,
     retryAfter: failure.retryAfter,
     cause: failure.cause ?? failure

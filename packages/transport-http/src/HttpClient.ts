@@ -231,7 +231,11 @@ const explain = (
     const isRpc = json["jsonrpc"] === "2.0" && inner["code"] !== undefined
     const { code, message } = Messages.numbered(inner)
     return isRpc
-      ? { detail: message, error: { code, data: inner["data"] }, isResponse: id !== undefined && json["id"] === id }
+      ? {
+        detail: message,
+        error: { code, data: inner["data"] },
+        isResponse: id !== undefined && String(json["id"]) === String(id)
+      }
       : { detail: inner["message"], error: undefined }
   }
   for (const value of [json["error_description"], json["message"], json["detail"], json["error"]]) {

@@ -11,7 +11,7 @@ import { isGone, sessionVerdict } from "./HttpFailure.js"
 /** Whether an HTTP error is the server's JSON-RPC answer, and not a refusal of HTTP's own kind. */
 export const isAnswer = (failure: HttpFailure): failure is StatusFailure & { error: { code: number; data: unknown } } =>
   failure._tag === "StatusFailure" && failure.error !== undefined && requestOutcome(failure)[0] === "answered" &&
-  failure.status !== 404
+  (failure.status !== 404 || (failure.session && failure.isResponse === true))
 
 const networkReasons: { readonly [K in NetworkFailure["kind"]]: ConnectReason } = {
   refused: "refused",
@@ -49,7 +49,7 @@ const connectReason = (failure: HttpFailure): ConnectReason => {
   }
 }
 
-/** Why no session could be made. Permanent only where static credentials are refused, or the server serves another client. */
+/** Why no session could be made. Permanent only where static credentials are refused. */
 export const toConnectError = (failure: HttpFailure, target: string): ConnectError => {
   const reason = connectReason(failure)
   const refused = failure._tag === "StatusFailure" && (failure.status === 401 || failure.status === 403)
@@ -58,7 +58,7 @@ export const toConnectError = (failure: HttpFailure, target: string): ConnectErr
   return new ConnectError({
     backend: "",
     reason,
-    permanent: (refused && !failure.renewable) || advice !== undefined,
+    permanent: refused && !failure.renewable,
     message: advice === undefined ? said : `${said}; ${advice}`,
     ...(failure._tag === "StatusFailure" && failure.retryAfter !== undefined ? { retryAfter: failure.retryAfter } : {}),
     cause: failure

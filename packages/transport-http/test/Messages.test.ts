@@ -102,8 +102,7 @@ const connecting: Readonly<Record<string, Row>> = {
         answer: ({ message, response }) =>
           fault(response, status, isJson ? json : {}, isJson ? rpcError(message, -32600, text) : text),
         options: { protocol: "2025" },
-        says: [/serves one client, and has the session of an earlier one: end that client, or restart/],
-        permanent: true
+        says: [/serves one client, and has the session of an earlier one: end that client, or restart/]
       } satisfies Row
     ])
   ),

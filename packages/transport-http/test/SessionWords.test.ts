@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { HttpExchange } from "@mcp-lifeline/testing"
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
 import * as Harness from "./fixtures/Harness.js"
-import { supervise } from "./fixtures/Supervised.js"
+import { supervise, until } from "./fixtures/Supervised.js"
 
 /** What a client, or a third party, may have written. */
 const words = [
@@ -10,9 +10,11 @@ const words = [
   "the mail server said: 550 no such user, MCP session not found",
   "Server not initialized",
   "Mcp-Session-Id is missing",
-  "handler not found for resource URI 'x://mcp-session-not-found': resource not found",
-  `session not found ${"x".repeat(20_000)}`
+  "handler not found for resource URI 'x://mcp-session-not-found': resource not found"
 ]
+
+/** Longer than what is read of a refusal. */
+const long = `session not found ${"x".repeat(200_000)}`
 
 const codes = [undefined, -32000, -32001, -32002, -32600, -32601, -32602, -32603, 0, 404]
 
@@ -24,7 +26,7 @@ interface Refusal {
 
 const refusals: ReadonlyArray<Refusal> = [200, 400, 401, 403, 404, 409, 410, 422, 500, 503].flatMap((status) =>
   codes.filter((code) => code !== undefined || (status !== 200 && status !== 404 && status !== 410))
-    .map((code, index) => ({ status, code, said: words[(status + index) % words.length]! }))
+    .map((code, index) => ({ status, code, said: code === 0 ? long : words[(status + index) % words.length]! }))
 )
 
 const bodyOf = ({ code, said }: Refusal, id: unknown): string =>
@@ -84,6 +86,27 @@ describe("what others say of a session", () => {
         yield* backend.healthCheck
         yield* backend.callTool({ name: "echo" })
       }
+      assert.strictEqual(server.count("initialize"), 1)
+    }))
+
+  it.scopedLive("[R7:real T11:real] a session that answers a ping with an error goes on over the next connection", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      const backend = yield* supervise(server)
+      yield* backend.callTool({ name: "echo" })
+      server.hook = ({ message, response, rpc }) => {
+        const error = { code: -32601, message: "Method not found" }
+        const body = JSON.stringify({ jsonrpc: "2.0", id: String(message?.id), error })
+        return rpc === "ping"
+          ? HttpExchange.fault(response, 404, { "content-type": "application/json" }, body)
+          : undefined
+      }
+      yield* Effect.promise(() => server.stop())
+      const call = yield* Effect.fork(backend.callTool({ name: "echo" }, { idempotent: true }))
+      yield* until(backend, ({ state }) => state !== "Connected")
+      yield* Effect.promise(() => server.start())
+      yield* Fiber.join(call)
+      yield* until(backend, ({ generation, state }) => generation === 2 && state === "Connected")
       assert.strictEqual(server.count("initialize"), 1)
     }))
 
