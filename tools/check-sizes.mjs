@@ -23,7 +23,7 @@ const most = {
   "sign-in": [3144, 32, 2.18],
   state: [1655, 16, 3.05],
   testing: [2250, 15, 2.5],
-  "transport-http": [5200, 40, 2.08],
+  "transport-http": [5197, 40, 2.07],
   "transport-stdio": [4318, 37, 2.43]
 }
 

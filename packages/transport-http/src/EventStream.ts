@@ -33,7 +33,6 @@ export interface End {
 /** A server has sent what it kept so long after it opened a stream, in milliseconds: what comes later is new. */
 const replayed = 1000
 
-/** What is done with a stream. */
 export interface Reader {
   readonly onEvent: (event: EventSourceMessage) => void
   /** A comment came, by which a server shows that it lives. */

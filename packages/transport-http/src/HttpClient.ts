@@ -22,7 +22,6 @@ import { type Reach, refusalIn } from "./Reach.js"
 import { type Ask, byDispatcher, byFetch, type Dispatchers, type Sign, type Undici } from "./Send.js"
 import * as Wire from "./Wire.js"
 
-/** Sends requests to one server. */
 export interface HttpClient {
   /**
    * Sends a request and gives its 2xx answer to `use`; every other answer is a failure. An interruption or a failure, also
@@ -62,7 +61,6 @@ const slowest = 10
  */
 const maxIdle = 1000
 
-/** How sockets are made. */
 interface Sockets {
   readonly undici: Undici
   /** In milliseconds. */

@@ -183,8 +183,8 @@ const gone = new Set([404, 405, 410, 421, 425, 521, 523, 525, 526, 530])
 
 /** Whether an answer is none of an MCP server, so that the request was not carried out. */
 export const isGone = (failure: HttpFailure): boolean =>
-  failure._tag === "StatusFailure" && failure.error === undefined && gone.has(failure.status) &&
-  !namesLostSession(failure)
+  failure._tag === "StatusFailure" && failure.error === undefined && failure.isResponse !== true &&
+  gone.has(failure.status) && !namesLostSession(failure)
 
 /** What an answer says of the session of its request. */
 export const sessionVerdict = ({ error, isResponse = false, session, status }: StatusFailure): LostSession.Verdict =>

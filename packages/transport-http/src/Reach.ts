@@ -33,7 +33,6 @@ export interface Reach {
   readonly lookup: Lookup
 }
 
-/** The reach for a server. */
 export const make = (options: {
   readonly server: URL
   readonly isChosen?: ((url: URL) => boolean) | undefined

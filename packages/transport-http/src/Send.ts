@@ -10,7 +10,6 @@ import type { Answer, Body } from "./Answer.js"
 import type { Dispatch } from "./Dispatch.js"
 import type { Hedge } from "./Hedge.js"
 
-/** What is asked. */
 export interface Ask {
   readonly method: "GET" | "POST" | "DELETE" | "OPTIONS"
   readonly url: URL
@@ -38,7 +37,6 @@ export interface Ask {
   readonly dispatch?: Dispatch | undefined
 }
 
-/** The signature of one request. */
 export interface Signature {
   readonly headers: Readonly<Record<string, string>>
   /** Whether the answer only says that the signature is of another time: then the request is signed anew, and sent once more. */

@@ -37,7 +37,6 @@ export const receive = (
   }
 }
 
-/** Hands on a message. */
 export const deliver = (transport: AdapterTransport, message: JSONRPCMessage, waiting: Waiting): void => {
   if (!("method" in message)) isAnswered(waiting, message.id)
   try {
