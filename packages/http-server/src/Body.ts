@@ -10,7 +10,6 @@ import * as Caller from "./Caller.js"
 import type { Refusal } from "./Refusal.js"
 import type { Shares } from "./Shares.js"
 
-/** A refused body. */
 export interface Refused {
   readonly _tag: "Refused"
   readonly refusal: Refusal
@@ -37,14 +36,15 @@ const idIn = (chunks: Iterable<Uint8Array>): IdScanner => {
 
 const refused = (refusal: Refusal): Refused => ({ _tag: "Refused", refusal })
 
-/** Why a body of this shape is refused; undefined where it is not. */
-const excess = (bytes: Buffer, { depth, values }: JsonShape.JsonShape): Refused | undefined => {
-  const [status, what] = depth > Nesting.defaultDepth
-    ? [400, `is nested more than ${Nesting.defaultDepth} levels deep`] as const
-    : [413, new JsonShape.TooManyValues().message] as const
-  if (status === 413 && values <= JsonShape.mostValues) return undefined
+const refuse = (bytes: Buffer, status: number, what: string): Refused => {
   const message = `The request ${what}: send it in another form`
   return refused({ status, code: JsonRpc.invalidRequest, message, id: idIn([bytes]).id, isRead: true })
+}
+
+/** Why a body of this shape is refused; undefined where it is not. */
+const excess = (bytes: Buffer, { depth, values }: JsonShape.JsonShape): Refused | undefined => {
+  if (depth > Nesting.defaultDepth) return refuse(bytes, 400, `is nested more than ${Nesting.defaultDepth} levels deep`)
+  return values > JsonShape.mostValues ? refuse(bytes, 413, JsonShape.tooMany) : undefined
 }
 
 /** What JSON is made of are bytes of ASCII. */

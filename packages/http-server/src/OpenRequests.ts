@@ -13,7 +13,6 @@ export interface Limits {
 /** These first bytes of each body do not count: the places of its requests do. */
 const uncounted = kibibytes(16)
 
-/** Counts them. */
 export class OpenRequests {
   readonly #count: Shares
   readonly #bytes: Shares

@@ -14,14 +14,11 @@ export interface JsonShape {
   readonly values: number
 }
 
-/** A text that holds more than `mostValues`. */
-export class TooManyValues extends Error {
-  override readonly name = "TooManyValues"
+/** What is said of a text that holds more. */
+export const tooMany = `has more than ${mostValues} values`
 
-  constructor() {
-    super(`has more than ${mostValues} values`)
-  }
-}
+/** Says so. */
+export class TooManyValues extends Error {}
 
 /** Of any text. Takes a step for each character. */
 export const of = (text: string): JsonShape => {
@@ -59,6 +56,6 @@ export const bytesOf = (length: number, { values }: JsonShape): Bytes => Bytes(l
 
 /** As `ExactJson.parse`, for a text of a peer: throws `TooManyValues`, too. */
 export const parse = (text: string): unknown => {
-  if (text.length > mostValues && of(text).values > mostValues) throw new TooManyValues()
+  if (text.length > mostValues && of(text).values > mostValues) throw new TooManyValues(tooMany)
   return ExactJson.parse(text)
 }

@@ -59,7 +59,7 @@ export const read = (text: string): Read => {
   try {
     value = JsonShape.parse(text)
   } catch (error) {
-    const why = error instanceof JsonShape.TooManyValues ? error.message : undefined
+    const why = error instanceof JsonShape.TooManyValues ? JsonShape.tooMany : undefined
     return { isJson: why !== undefined, messages: [], unread: text.trim() === "" ? [] : [unreadOf(text, why)] }
   }
   const only = message(value)

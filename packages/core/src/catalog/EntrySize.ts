@@ -8,6 +8,7 @@ const ofEach = 16
 /** A byte for each character: most are Latin. */
 export const ofText = (text: string): Bytes => Bytes(text.length)
 
+/** Not recursive. */
 export const of = (value: unknown): Bytes => {
   let size = 0
   const left = [value]

@@ -42,7 +42,6 @@ export const isSignOfLife = (error: RequestError): boolean => error.fate === "an
 
 export class Question {
   readonly #backend: BackendState
-
   /** Called where what was asked was refused as by a session that is forgotten. */
   onRefused: (runtime: Runtime, refusal: RequestError) => Effect.Effect<void> = () => Effect.void
 

@@ -21,8 +21,7 @@ export type Outcome = "lost" | "alive" | "unknown"
 
 interface Doubt {
   readonly runtime: Runtime
-  /** That raise it. */
-  readonly refusals: Array<RequestError>
+  readonly raisedBy: Array<RequestError>
   readonly asked: Deferred.Deferred<"given" | "refused" | "neither">
   /** Answered when a new session is installed, or could not be. */
   readonly replaced: PendingCommand
@@ -56,18 +55,18 @@ export class SessionDoubt {
   settle(runtime: Runtime, refusal: RequestError): Effect.Effect<Outcome> {
     return Effect.suspend(() => {
       if (this.#doubt?.runtime === runtime) {
-        this.#doubt.refusals.push(refusal)
+        this.#doubt.raisedBy.push(refusal)
         return this.#outcome(this.#doubt)
       }
       if (!this.#backend.isCurrent(runtime)) return Effect.succeed("unknown")
       const doubt: Doubt = {
         runtime,
-        refusals: [refusal],
+        raisedBy: [refusal],
         asked: Deferred.unsafeMake(FiberId.none),
         replaced: new PendingCommand("Reconnect")
       }
       this.#doubt = doubt
-      const asking = Effect.map(this.#ask(runtime, doubt.refusals), (answer) => {
+      const asking = Effect.map(this.#ask(runtime, doubt.raisedBy), (answer) => {
         if (answer === "refused") this.#replace(doubt, refusal) // guard: doubt-asks-first
         Deferred.unsafeDone(doubt.asked, Effect.succeed(answer))
       })

@@ -184,7 +184,6 @@ interface Remembered {
 
 const roomy = 64
 
-/** Counts what repeats. */
 export class Repeats {
   readonly #window: number
   readonly #burst: number

@@ -10,6 +10,7 @@ const longest = 40
 
 const text = /^\s*(\d+(?:\.\d+)?)\s*([kmg]i?b|b)\s*$/i
 
+/** For a JSON Schema. */
 export const pattern = "^\\s*\\d+(\\.\\d+)?\\s*([KkMmGg][Ii]?[Bb]|[Bb])\\s*$"
 
 const lowerCase: ReadonlyMap<string, number> = new Map(

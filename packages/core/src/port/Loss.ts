@@ -20,7 +20,6 @@ export interface Loss {
   readonly cause?: unknown
 }
 
-/** What follows from the end of a connection. */
 interface Consequences {
   /** Milliseconds that calls in flight have at most, within `timeouts.drain`. */
   readonly drain: number
@@ -34,7 +33,6 @@ interface Consequences {
 
 const dead: Consequences = { drain: 0, isAtOnce: false, isWanted: false, keepsSession: true }
 
-/** By its kind. */
 export const losses: Readonly<Record<Loss["kind"], Consequences>> = {
   closed: dead,
   health: dead,

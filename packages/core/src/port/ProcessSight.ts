@@ -31,7 +31,6 @@ const startSlack = 50
 /** Bytes from which on reading and writing is work, and not only reading what was asked. */
 const workingBytes = kibibytes(64)
 
-/** How two sights were taken. */
 export interface Taken {
   /** How far they are apart, in milliseconds. */
   readonly apart: number
@@ -41,7 +40,6 @@ export interface Taken {
   readonly isAsked: boolean
 }
 
-/** What the processes did between two sights. */
 export const activity = (before: ProcessSight, after: ProcessSight, { apart, isAsked, silentFor }: Taken): Activity => {
   const cpuTime = after.cpuTime - before.cpuTime
   const transferred = before.transferred === undefined || after.transferred === undefined

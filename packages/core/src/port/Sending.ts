@@ -5,7 +5,6 @@ import type { RequestError } from "../Errors.js"
 import type { Connection, RequestOptions } from "./Connection.js"
 import type { Method, Params, Result } from "./Method.js"
 
-/** Takes an outcome. */
 export type Settle<A> = (exit: Exit.Exit<A, RequestError>) => void
 
 /** Sends at once, and returns what cancels it, as `Connection.send` does. */

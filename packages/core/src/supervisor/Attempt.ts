@@ -33,6 +33,7 @@ export class Attempts {
   readonly #parts: Parts
   readonly #permits: ConnectPermits
   readonly #overlap: boolean
+  /** Cancelled ones too. */
   readonly #running = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
 
   /** `overlap`: a connection may be made while another one is still closing. */

@@ -145,6 +145,7 @@ export class Commands {
     return this.#calls.unavailable(said`${open(command.toLowerCase())} was not carried out`)
   }
 
+  /** There is nothing left to disable or to disconnect. */
   answerWhenClosed(command: Command): Exit.Exit<void, CommandError> {
     return command === "Disable" || command === "Disconnect" ? Exit.void : Exit.fail(this.#refusal(command))
   }

@@ -1,6 +1,7 @@
 /** How soon a forgotten session may be replaced, and whether the server keeps forgetting them: data, and pure functions. */
 import { formatMillis } from "../internal/formatMillis.js"
 
+/** At once, after a quiet time. */
 const burst = 10
 
 /** One more after each of these, in milliseconds. */

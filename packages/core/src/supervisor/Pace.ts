@@ -33,6 +33,7 @@ const unheardReasons: ReadonlySet<ConnectReason> = new Set(["refused", "unreacha
 /** Of the outage so far: a server that is back is found that much later. */
 const partOfOutage = 0.1
 
+/** Of `demandInterval`. */
 const leastOfInterval = 0.25
 
 export const begin: Pace = {

@@ -111,6 +111,7 @@ export class RuntimeOwner {
     this.#suspended = undefined
   }
 
+  /** Returns at once; `closed` waits for the end. */
   enter({ _tag }: State): Effect.Effect<void> {
     return entries[_tag].session === "ended" ? this.#endSuspended : Effect.void
   }

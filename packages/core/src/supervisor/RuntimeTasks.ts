@@ -119,6 +119,7 @@ export class RuntimeTasks {
   }
 }
 
+/** And again each time it stays so. (L18) */
 const watchIdle = (
   runtime: Runtime,
   idleRelease: number,

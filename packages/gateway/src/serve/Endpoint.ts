@@ -51,6 +51,7 @@ export interface Options extends Omit<Clients.Options, "transport">, Bound {
 }
 
 export interface Endpoint {
+  /** The URL for a client's configuration. */
   readonly url: string
   readonly sessions: Effect.Effect<number>
   /** Ends once no client has used the endpoint for this time, in milliseconds. */

@@ -9,7 +9,6 @@ import { clean, json as jsonText } from "../Text.js"
 const json = ({ at, level, server, text }: EventLog.Entry): string =>
   jsonText({ time: new Date(at).toISOString(), level, ...(server === null ? {} : { server }), message: text })
 
-/** Writes one line of the log. */
 export const entry = (output: Output, line: EventLog.Entry): Effect.Effect<void> => output.line(json(line))
 
 const now = (level: EventLog.Entry["level"], text: string) =>

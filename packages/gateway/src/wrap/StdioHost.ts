@@ -173,7 +173,7 @@ export class StdioHost {
     try {
       message = JsonShape.parse(text)
     } catch (error) {
-      if (error instanceof JsonShape.TooManyValues) return this.#tooMany(text, error)
+      if (error instanceof JsonShape.TooManyValues) return this.#tooMany(text)
       if (text.trim() === "") return
       return this.#refuse(null, JsonRpc.parseError, "the line is not JSON")
     }
@@ -185,11 +185,11 @@ export class StdioHost {
     this.#refuse(read.id, JsonRpc.invalidRequest, reason)
   }
 
-  #tooMany(text: string, { message: why }: JsonShape.TooManyValues): void {
+  #tooMany(text: string): void {
     const scanner = new IdScanner()
     scanner.push(Buffer.from(text))
     const { hasMethod, id } = scanner
-    const message = `the message ${why}: send it in another form`
+    const message = `the message ${JsonShape.tooMany}: send it in another form`
     if (hasMethod || id === undefined) return this.#refuse(id ?? null, JsonRpc.invalidRequest, message)
     // It answers a question of the server.
     this.#take({ jsonrpc: "2.0", id, error: { code: JsonRpc.invalidRequest, message } })

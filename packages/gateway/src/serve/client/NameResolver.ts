@@ -13,6 +13,7 @@ import type { GroupFleet } from "../pool/GroupFleet.js"
 export interface ResolvedName {
   readonly fleet: GroupFleet
   readonly route: Fleet.Route
+  /** What the fleet calls it. */
   readonly key: string
 }
 

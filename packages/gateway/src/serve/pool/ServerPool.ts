@@ -87,7 +87,6 @@ const outcome = (
   }
 }
 
-/** Connects a backend, unless it is connected. */
 const connect = (backend: Backend.Backend): Effect.Effect<void> =>
   Effect.flatMap(backend.isConnected, (isConnected) => isConnected ? Effect.void : Effect.ignore(backend.reconnect))
 
