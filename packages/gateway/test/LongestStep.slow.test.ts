@@ -93,7 +93,7 @@ const post = (base: string, body: string) =>
   })
 
 describe("the event loop of serve", () => {
-  it.scopedLive("[X1] is held for moments by the largest message of any shape, of a client or of a server", () =>
+  it.scopedLive("[X1] is held for at most 0.6 s by the largest message of any shape, of a client or of a server", () =>
     Effect.gen(function*() {
       const path = yield* folder
       const [measured, program] = [join(path, "longest"), join(path, "server.mjs")]

@@ -85,10 +85,12 @@ describe("SdkConnection", () => {
   it.scopedLive("[R7 R12] an error that names the session is the answer to its request, and ends no session", () =>
     Effect.gen(function*() {
       for (
-        const [code, message] of [[-32001, "Session expired"], [-32600, "No valid session ID"], [
-          -32000,
-          "Bad Request: session not found"
-        ]] as const
+        const [code, message] of [
+          [-32001, "Session expired"],
+          [-32600, "No valid session ID"],
+          [-32602, "browser session not found"],
+          [1, "session not found"]
+        ] as const
       ) {
         const { answer, connection, transport } = yield* scripted(options())
         const losses: Array<Loss> = []
@@ -105,18 +107,6 @@ describe("SdkConnection", () => {
         transport.sessionId = "abc"
         assert.deepInclude(yield* call(), { fate: "answered", reason: "remote", code, ifSessionLost: "answered" })
         assert.lengthOf(losses, 0)
-      }
-    }))
-
-  it.scopedLive("(R7) a tool's own words about a session do not end ours", () =>
-    Effect.gen(function*() {
-      const { answer, connection, transport } = yield* scripted(options())
-      transport.sessionId = "abc"
-      for (const code of [-32602, -32603, 1]) {
-        const fiber = yield* Effect.fork(Effect.flip(Sending.ask(connection, "ping", undefined, { timeout })))
-        yield* Effect.yieldNow()
-        answer({ error: { code, message: "browser session not found" } })
-        assert.deepInclude(yield* Fiber.join(fiber), { fate: "answered", reason: "remote", code })
       }
     }))
 

@@ -48,7 +48,8 @@ describe("a stream of events", () => {
     assert.deepStrictEqual(position, { lastEventId: "1", retry: 20 })
     await write("id: \u0001\ndata: c\n\n")
     assert.strictEqual(position.lastEventId, "1")
-    await write("id:\ndata: d\n\n")
+    // What stands in a line of its own is no data.
+    await write('{"jsonrpc":"2.0","id":1,"result":{}}\nid:\ndata: d\n\n')
     assert.isUndefined(position.lastEventId)
     assert.lengthOf(events, 4)
     assert.lengthOf(comments, 1)

@@ -56,13 +56,6 @@ describe.concurrent("sessions that a server has forgotten", () => {
       }))
   }
 
-  const words = [
-    "Session not found",
-    "unknown session",
-    "session has expired",
-    "Invalid or missing session ID",
-    "SESSION_NOT_FOUND"
-  ]
   const codes = [undefined, 0, 404, 32600, -32600, -32001, -32603, -31000, "SESSION_GONE"]
   const requests = {
     "a call": (backend: Backend.Backend) => Effect.asVoid(backend.callTool({ name: "echo" }, { idempotent: true })),
@@ -81,11 +74,12 @@ describe.concurrent("sessions that a server has forgotten", () => {
       Effect.gen(function*() {
         const server = yield* Harness.server
         const backend = yield* supervise(server)
-        for (const [lost, message] of words.entries()) {
-          server.lostSession = { status, code, message }
+        server.lostSession = { status, code, message: "" }
+        // The one in its place, too.
+        for (const sessions of [2, 3]) {
           server.sessions.clear()
           yield* request(backend)
-          assert.strictEqual(server.count("initialize"), lost + 2, message)
+          assert.strictEqual(server.count("initialize"), sessions)
         }
         assert.strictEqual((yield* backend.status).state, "Connected")
       }))
@@ -96,13 +90,11 @@ describe.concurrent("sessions that a server has forgotten", () => {
       const server = yield* Harness.server
       server.stateful = false
       const backend = yield* supervise(server)
-      for (const message of words) {
-        for (const status of [400, 404, 406]) {
-          server.fail("tools/call", HttpFault.status(status, { body: message }), 1)
-          const outcome = yield* Effect.either(backend.callTool({ name: "echo" }))
-          // Who knows nothing of the address is not the server, which is asked again.
-          assert.strictEqual(outcome._tag, status === 404 ? "Right" : "Left")
-        }
+      for (const status of [400, 404, 406]) {
+        server.fail("tools/call", HttpFault.status(status, { body: "Session not found" }), 1)
+        const outcome = yield* Effect.either(backend.callTool({ name: "echo" }))
+        // Who knows nothing of the address is not the server, which is asked again.
+        assert.strictEqual(outcome._tag, status === 404 ? "Right" : "Left")
       }
       assert.strictEqual(server.count("initialize"), 1)
       assert.strictEqual((yield* backend.status).generation, 1)

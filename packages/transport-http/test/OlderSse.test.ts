@@ -123,16 +123,26 @@ describe("the older HTTP+SSE", () => {
       assert.strictEqual(losses.length, 1)
     }))
 
-  it.scopedLive("[R6:real R7:real] 404 to a request: the session is lost, and Retry-After is kept", () =>
+  it.scopedLive("[R6:real R7:real] a bare 404 to a request, and to nothing else: the session is lost, and Retry-After is kept", () =>
     Effect.gen(function*() {
       const server = yield* Harness.server
       let lose = false
       OlderServer.speak(
         server,
-        ({ response, rpc }) =>
-          lose && rpc === "tools/call" && fault(response, 404, { "retry-after": "3" }, "Session not found")
+        ({ message, response, rpc }) => {
+          if (rpc === "notifications/progress") return fault(response, 404, {}, "Session not found")
+          const error = { code: -32001, message: "Session not found" }
+          if (rpc === "ping") {
+            return fault(response, 404, {}, JSON.stringify({ jsonrpc: "2.0", id: message?.id, error }))
+          }
+          return lose && rpc === "tools/call" && fault(response, 404, { "retry-after": "3" }, "Session not found")
+        }
       )
-      const { call, losses } = yield* Harness.connect(sseTo(server.url))
+      const { call, connection, losses } = yield* Harness.connect(sseTo(server.url))
+      yield* Effect.flip(connection.notify("notifications/progress", { progressToken: 1, progress: 1 }))
+      const pinged = yield* Effect.flip(Sending.ask(connection, "ping", undefined, { timeout: 60_000 }))
+      assert.deepInclude(pinged, { fate: "answered", reason: "remote", ifSessionLost: "rejected" })
+      assert.deepStrictEqual(losses, [])
       lose = true
       const error = yield* Effect.flip(call())
       assert.deepStrictEqual([error.fate, error.reason], ["rejected", "session"])

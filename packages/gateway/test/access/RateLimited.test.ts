@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest"
 import { CallRates } from "../../src/access/CallRates.js"
 import * as RateLimited from "../../src/access/RateLimited.js"
 import { ClientAccess } from "../../src/serve/client/ClientAccess.js"
+import { RequestRouter } from "../../src/serve/client/RequestRouter.js"
 
 describe("what somebody is told who has made too many calls", () => {
   it.each(
@@ -50,5 +51,23 @@ describe("a call within the limit", () => {
     ) as [ClientRequest, ClientRequest, ClientRequest]
     for (const request of [first, first, first, second, first]) expect(access.limit(request)).toBeUndefined()
     for (const request of [third, third]) expect(access.limit(request)).toMatchObject({ result: { isError: true } })
+  })
+
+  it("[G22:unit X1:unit] counts where its params are refused, too", () => {
+    const control = { rules: { of: () => ({ callsPerMinute: 2 }) }, rates: new CallRates(Clock.make()) }
+    const [refused, answers]: [Array<unknown>, Array<unknown>] = [[], []]
+    const router = new RequestRouter({
+      context: {},
+      access: new ClientAccess(control as never, {}),
+      relay: { refuseParams: ({ id }: ClientRequest) => refused.push(id) }
+    } as never)
+    const responder = { say: () => {}, answer: (_: unknown, answer: unknown) => answers.push(answer) }
+    for (const id of [1, 2, 3]) {
+      const params = { name: 7 }
+      router.resolve(
+        new ClientRequest({ jsonrpc: "2.0", id, method: "tools/call", params }, responder as never, () => {})
+      )
+    }
+    expect([refused, answers.length]).toEqual([[1, 2], 1])
   })
 })

@@ -308,6 +308,13 @@ describe("Endpoint", () => {
             + "string, received array; arguments.d: expected string, received null; 1 more"
         }
       )
+      const many = Object.fromEntries(Array.from({ length: 2000 }, (_, index) => [`a${index}`, index < 1000 ? "" : 1]))
+      // Of what is wrong in a large record, only the beginning is looked for.
+      expect(yield* error("prompts/get", { name: "greet", arguments: many })).toEqual({
+        code: -32_602,
+        message: "Invalid params of prompts/get: arguments.a1000: expected string, received number; arguments.a1001: "
+          + "expected string, received number; arguments.a1002: expected string, received number; 17 more"
+      })
       expect(yield* error("completion/complete", { ref: { type: "x" }, argument: { name: "a", value: "b" } })).toEqual({
         code: -32_602,
         message: "Invalid params of completion/complete: ref: not of an accepted form"
