@@ -95,7 +95,7 @@ const waits: ReadonlyArray<readonly [string, Begin]> = [
   [
     "the pause before it is sent again",
     (script) => {
-      script.respond = (method) => method === "tools/call" ? rejected("server") : undefined
+      script.respond = () => rejected("server")
     }
   ]
 ]

@@ -17,7 +17,7 @@ const longest = Effect.withRandom(Random.fixed([1]))
 /** Jitter that takes the shortest delay. */
 const shortest = Effect.withRandom(Random.fixed([0]))
 
-const failing = { connect: "fail", error: { reason: "server" } } as const
+const failing = { connect: "fail", error: { reason: "closed" } } as const
 /** Nobody listens there. */
 const refused = { connect: "fail" } as const
 
@@ -1113,8 +1113,11 @@ describe("V10: attempts that reach nobody", () => {
       expect((yield* attempts(1000, refused)).slice(0, 4)).toEqual([0, 188, 376, 564])
     }).pipe(shortest))
 
-  it.scoped("[V10:virtual] what a server has answered keeps its pace, a Retry-After holds, and another failure ends the short spacing", () =>
+  it.scoped("[V10:virtual] a server that begins to work keeps its pace, what a router may have answered demandInterval, a Retry-After holds, and another failure ends the short spacing", () =>
     Effect.gen(function*() {
+      for (const reason of ["notFound", "server"] as const) {
+        expect(yield* attempts(3999, { connect: "fail", error: { reason } })).toEqual([0, 1000, 2000, 3000])
+      }
       expect(yield* attempts(10_000, failing)).toEqual([0, 1000, 3000, 7000])
       expect(yield* attempts(10_000, { ...refused, error: { retryAfter: 4000 } })).toEqual([0, 4000, 8000])
       expect(yield* attempts(10_000, failing, refused, refused)).toEqual([0, 250, 500, 4500, 8500])

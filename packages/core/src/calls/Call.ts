@@ -39,6 +39,8 @@ export interface Call<M extends Method> extends Mutable<Tally> {
   readonly openEnded: boolean
   /** Refusals by something else than the server, while the server gave its lists. */
   refusedBeside: number
+  /** When it was refused last, and what it had answered until then. */
+  refused: { readonly by: Runtime; readonly answers: number } | undefined
   /** When its last request was sent, or the server told of progress. */
   heardAt: number
   questions: number
@@ -141,6 +143,7 @@ export const make = <M extends Method>(
     sessions: 0,
     withoutResult: 0,
     refusedBeside: 0,
+    refused: undefined,
     heardAt: now,
     questions: 0,
     askedAt: now,

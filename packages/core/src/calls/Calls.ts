@@ -38,7 +38,7 @@ export class Calls {
   readonly #backend: BackendState
   readonly #probe: Probe
   readonly failures: FailedRequests
-  readonly #gates: Gates
+  readonly gates: Gates
   readonly #loop: CallLoop
 
   constructor(
@@ -56,7 +56,7 @@ export class Calls {
     const hints = new ToolHints(backend, readTools)
     const failures = this.failures = new FailedRequests(backend, probe, doubt, wait, hints)
     const tasks = new TaskSupport(backend, hints)
-    const gates = this.#gates = new Gates({ backend, failures, hints, probe, queue, tasks, wait })
+    const gates = this.gates = new Gates({ backend, failures, hints, probe, queue, tasks, wait })
     const { sessionState } = this
     this.#loop = new CallLoop({ backend, beats, failures, gates, probe, queue, sessionState, tasks, tools, wait })
   }
@@ -119,16 +119,6 @@ export class Calls {
   leaveTo(successor: Calls): void {
     this.#loop.successor = successor.#loop
     this.#backend.publish({ hasSuccessor: true })
-  }
-
-  /** Not for a session that was asked to end. */
-  sessionLost(generation: number): void {
-    if (this.#backend.policy.calls.afterSessionLoss === "fail") this.#gates.sessionLost(generation)
-  }
-
-  /** Who has ended the connection on purpose knows that the next session begins with nothing. */
-  forgetSessionLoss(): void {
-    this.#gates.forgetSessionLoss()
   }
 
   /** For `onConnected`. The connection is not installed yet: nothing is waited for, sent again or probed. (C11) */

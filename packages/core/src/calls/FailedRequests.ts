@@ -1,7 +1,7 @@
 /** What becomes of a call whose request has failed. */
 import { Effect, Option } from "effect"
 import { constant } from "effect/Function"
-import { type CallError, isGone, type RequestError } from "../Errors.js"
+import { type CallError, isGone, isObjection, type RequestError } from "../Errors.js"
 import type { Probe } from "../health/Probe.js"
 import type { SessionDoubt } from "../health/SessionDoubt.js"
 import type { Method } from "../port/Method.js"
@@ -52,34 +52,38 @@ export class FailedRequests {
     const { again, error, harmless, isSuspicious, tally, times } = decide(failure, call, this.#factsOf(call, runtime))
     Object.assign(call, tally)
     const fail = this.fail(error, call.method, runtime, timeOver(call), harmless, times)
-    const suspicion = isSuspicious
-      ? this.#probe.onSuspicion(runtime, error.reason === "timeout")
-      : Effect.succeed(Effect.void)
+    const suspicion = isSuspicious ? this.#probe.onSuspicion(runtime, error.reason === "timeout") : Effect.void
     if (again === "no") return isSuspicious ? Effect.zipRight(suspicion, fail) : fail
-    return Effect.flatMap(suspicion, (verdict) => {
-      const gone = isLost(error)
-      const wait = gone && runtime.connection.spreads === true && runtime.loss === undefined
-        ? Effect.void // One process was lost, and another one takes it. (C18)
-        : gone
-        ? this.#wait.forCall(call, runtime)
-        : this.#backend.before(call.deadline, verdict)
-      const pause = gone ? Effect.void : this.#pause(call, error, fail)
-      if (again === "yes") return after(Effect.zipRight(wait, pause))
-      call.undecided = { failed: runtime, readOn: undefined, pause, fail }
-      return after(wait)
-    })
+    const gone = isLost(error)
+    const wait = !gone
+      ? this.#pause(call, runtime, error, fail)
+      : runtime.connection.spreads === true && runtime.loss === undefined
+      ? Effect.void // One process was lost, and another one takes it. (C18)
+      : this.#wait.forCall(call, runtime)
+    if (again === "hints") call.undecided = { failed: runtime, readOn: undefined, pause: gone ? undefined : wait, fail }
+    return after(again === "yes" || gone ? Effect.zipRight(suspicion, wait) : suspicion)
   }
 
+  /** Ends where the server answers again, unless it did during the last one: then it means this call. */
   #pause<M extends Method>(
     call: Call<M>,
+    runtime: Runtime,
     error: RequestError,
     fail: Effect.Effect<never, CallError>
   ): Effect.Effect<void, CallError> {
-    const { demandInterval, maxDelay } = this.#backend.policy.reconnect
+    const backend = this.#backend
+    const { demandInterval, maxDelay } = backend.policy.reconnect
     // A time that has passed, or none, is no reason to ask without a pause.
     const delay = error.retryAfter || Math.min(maxDelay, demandInterval * 2 ** (call.sent - 1))
-    const end = this.#backend.now() + delay
-    return end < call.deadline ? this.#backend.sleepUntil(end) : fail
+    const end = backend.now() + delay
+    if (end >= call.deadline) return fail
+    const { answers } = runtime
+    const answersOthers = call.refused?.by === runtime && call.refused.answers !== answers
+    call.refused = { by: runtime, answers }
+    if (answersOthers || isObjection(error)) return backend.sleepUntil(end)
+    const isBack = () => runtime.detached || runtime.answers !== answers
+    const back = Effect.zipRight(runtime.hold(isBack), backend.sleepUntil(backend.now() + demandInterval))
+    return Effect.asVoid(backend.before(end, back))
   }
 
   /** Known to do no harm twice. (C3) */

@@ -75,11 +75,12 @@ export class Gates {
     return after(wait)
   }
 
-  /** The first one counts: callers know what they have built there. */
+  /** The first one counts: callers know what they have built there. Not for a session that was asked to end. */
   sessionLost(generation: number): void {
-    this.#lostGeneration ??= generation
+    if (this.#parts.backend.policy.calls.afterSessionLoss === "fail") this.#lostGeneration ??= generation
   }
 
+  /** Who has ended the connection on purpose knows that the next session begins with nothing. */
   forgetSessionLoss(): void {
     this.#lostGeneration = undefined
   }
@@ -111,7 +112,7 @@ export class Gates {
 
   #verdict<M extends Method>(call: Call<M>, runtime: Runtime): Effect.Effect<void, BackendUnavailable> {
     const { backend, probe, wait } = this.#parts
-    const settled = runtime.until(() => !backend.isCurrent(runtime) || !this.#isHeld(call, runtime))
+    const settled = runtime.hold(() => !backend.isCurrent(runtime) || !this.#isHeld(call, runtime))
     return wait.forVerdict(call, settled, () => {
       const why = aside(probe.verdict?.reason)
       return said`the call was not sent, because the server does not answer probes${why}`

@@ -24,8 +24,6 @@ interface Doubt {
   /** The answers before a suspend of the machine: without one since, a failure decides. (R11) */
   decidesAt: number | undefined
   hasLeftPing: boolean
-  /** `undefined` between two probes. */
-  round: { isOver: boolean } | undefined
 }
 
 export type Silence = "call" | "probe"
@@ -92,11 +90,11 @@ export class Probe {
     })
   }
 
-  /** If it fails, nothing counts or follows. Sends nothing with `keepalive.method: "none"`. (G25) */
+  /** If it fails, nothing counts or follows. Sends nothing with `keepalive.method: "none"`, unless a call waits for a verdict. (G25) */
   ask(runtime: Runtime): Effect.Effect<"alive" | "silent" | "refused"> {
     return Effect.suspend(() => {
       const backend = this.#backend
-      if (backend.policy.keepalive.method === "none") return Effect.succeed("refused")
+      if (backend.policy.keepalive.method === "none" && !runtime.isHeld) return Effect.succeed("refused")
       return Effect.map(this.#question.ask(runtime, false), (error) => {
         if (error !== undefined) return error.reason === "timeout" ? "silent" : "refused"
         return backend.isCurrent(runtime) ? "alive" : "refused"
@@ -153,7 +151,7 @@ export class Probe {
     return Effect.suspend(() => {
       if (runtime.connection.spreads === true || !this.#backend.isCurrent(runtime)) return Effect.void
       if (!this.isDoubted(runtime)) this.#isLost(runtime, failed, "health", "questions in a row failed")
-      return Effect.asVoid(this.onSuspicion(runtime))
+      return this.onSuspicion(runtime)
     })
   }
 
@@ -164,19 +162,18 @@ export class Probe {
   }
 
   /**
-   * Probes at once, or joins the probe under way; if it fails, others follow, `suspectInterval` apart, until an answer or a loss. Between
-   * two, none is sent. `silent`: what raises it has no answer. Returns what waits for the end of the probe that is under way. (H4)
+   * Probes at once, unless one is under way; if it fails, others follow, `suspectInterval` apart, until an answer or a loss. Between two,
+   * none is sent. `silent`: what raises it has no answer. (H4)
    */
-  onSuspicion(suspect: Runtime, silent = false): Effect.Effect<Effect.Effect<void>> {
+  onSuspicion(suspect: Runtime, silent = false): Effect.Effect<void> {
     return Effect.uninterruptible(Effect.suspend(() => {
       const { current } = this.#backend.published.value
-      if (current === undefined || current !== suspect.latest) return Effect.succeed(Effect.void)
-      if (current.connection.spreads === true) return Effect.succeed(Effect.void)
+      if (current === undefined || current !== suspect.latest || current.connection.spreads === true) return Effect.void
       if (silent) this.leftUnanswered(current)
       const open = this.#doubtOf(current)
-      if (open === undefined) return this.#probeAtOnce(current)
+      if (open === undefined) return this.#probing(this.#begin(current), 0)
       open.answers = current.answers
-      return Effect.succeed(open.round === undefined ? Effect.void : endOf(current, open.round))
+      return Effect.void
     }))
   }
 
@@ -186,24 +183,15 @@ export class Probe {
       const backend = this.#backend
       if (runtime.connection.spreads === true || backend.policy.keepalive.method === "none") return Effect.void
       if (backend.now() - runtime.answeredAt < tick) return Effect.void
-      const isUnderWay = this.#doubtOf(runtime)?.round !== undefined
-      const probing = isUnderWay ? Effect.void : this.#probeAtOnce(runtime)
-      return Effect.map(probing, () => {
-        if (this.#doubt !== undefined) this.#doubt.decidesAt = runtime.answers
-      })
+      const doubt = this.#begin(runtime)
+      doubt.decidesAt = runtime.answers
+      return this.#probing(doubt, 0)
     })
   }
 
   #begin(runtime: Runtime): Doubt {
     const { answers } = runtime
-    return this.#doubt = { runtime, answers, decidesAt: undefined, hasLeftPing: false, round: undefined }
-  }
-
-  #probeAtOnce(runtime: Runtime): Effect.Effect<Effect.Effect<void>> {
-    const doubt = this.#begin(runtime)
-    // Whoever suspects the runtime before the fiber has begun joins this one.
-    const round = doubt.round = { isOver: false }
-    return Effect.as(this.#probing(doubt, 0), endOf(runtime, round))
+    return this.#doubt = { runtime, answers, decidesAt: undefined, hasLeftPing: false }
   }
 
   /** `pause`: milliseconds to the first probe. */
@@ -225,7 +213,6 @@ export class Probe {
   #probe(doubt: Doubt): Effect.Effect<number> {
     const { runtime } = doubt
     const at = this.#backend.now()
-    const round = doubt.round ??= { isOver: false }
     const asked = Effect.map(this.#ask(runtime, doubt.hasLeftPing), (error) => {
       if (error === undefined || !this.#backend.isCurrent(runtime)) return 0
       this.#weigh(doubt, { error, at })
@@ -234,8 +221,6 @@ export class Probe {
     return Effect.ensuring(
       asked,
       Effect.sync(() => {
-        round.isOver = true
-        doubt.round = undefined
         this.#isOpen(doubt) // guard: probe-is-followed
         runtime.probed()
       })
@@ -265,7 +250,7 @@ export class Probe {
   /** Unless the evidence speaks for it. `decides`: this failure is enough. (H1, V1) */
   #isLost(runtime: Runtime, failed: Failed, kind: "health" | "keepalive", what: string, decides = false): boolean {
     const { message, reason } = failed.error
-    const count = runtime.failed(failed.at, this.#backend.now(), this.nextAfter(failed))
+    const count = runtime.failed(failed.at, this.#backend.now(), this.#mending(failed))
     const isOver = decides || count >= this.#backend.policy.keepalive.failureThreshold
     const verdict = this.#examiner.judge(runtime, { isOver, isSilent: reason === "timeout" && !decides })
     if (verdict.kind !== "wedged") return false
@@ -273,8 +258,13 @@ export class Probe {
     return true
   }
 
+  /** No later than without a doubt. */
+  nextAfter(failed: Failed): number {
+    return Math.min(this.#mending(failed), this.#backend.policy.keepalive.interval)
+  }
+
   /** What failed in a moment has the whole `suspectInterval` to mend; time waited in vain is a part of it. */
-  nextAfter({ at, error }: Failed): number {
+  #mending({ at, error }: Failed): number {
     const { suspectInterval, timeout } = this.#backend.policy.keepalive
     if (error.reason !== "timeout") return suspectInterval
     // The clock may have been set, or this process may have stood still.
@@ -305,6 +295,3 @@ export class Probe {
     this.#backend.send({ _tag: "Lost", runtime, loss: { kind, message, ...(isWedged ? { isWedged } : {}) } })
   }
 }
-
-const endOf = (runtime: Runtime, round: { readonly isOver: boolean }): Effect.Effect<void> =>
-  runtime.until(() => round.isOver || runtime.detached)

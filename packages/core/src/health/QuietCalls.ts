@@ -1,4 +1,4 @@
-/** A quiet call has the server examined, while its caller waits: by its processes, or by a session beside. (V3) */
+/** A call that waits, quiet or for a verdict, has the server examined: by its processes, by questions, or by a session beside. (V3, C14) */
 import { Effect } from "effect"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
@@ -6,14 +6,14 @@ import type { Examiner } from "./Examiner.js"
 import type { Probe } from "./Probe.js"
 import type { SessionDoubt } from "./SessionDoubt.js"
 
-/** Milliseconds between looks at the calls. */
+/** Milliseconds between looks at the calls, and between questions for one that waits for a verdict. */
 const tick = 1000
 /** Milliseconds without an answer, while the server is silent. */
 const quiet = 2000
-/** Milliseconds between sights, how many follow on the first, and after which the silence of a session that shows nothing says something. */
-const [spacing, sights, enough] = [2000, 3, 2]
-/** Milliseconds, at most, until the same calls cause another examination. */
-const longestPause = 15_000
+/** Of an examination, in ticks: its length, and after how many of silence a list is asked for, and that of a session that shows nothing says something. */
+const [whole, late, enough] = [6, 2, 4]
+/** Milliseconds until the same quiet calls cause another examination; it doubles. */
+const [shortestPause, longestPause] = [2000, 15_000]
 /** Milliseconds without calls: a message to the supervisor begins the watch. */
 const linger = 30_000
 
@@ -31,7 +31,8 @@ export class QuietCalls {
   }
 
   attach(runtime: Runtime): void {
-    if (!this.#canSee(runtime)) return
+    const { look, spreads } = runtime.connection
+    if (look === undefined && spreads === true) return
     if (runtime.inFlight > 0) this.#used(runtime)
     else runtime.onUsed = this.#used
   }
@@ -42,8 +43,8 @@ export class QuietCalls {
   }
 
   /** What shows nothing may have a session that is answered no more. */
-  #canSee({ connection: { look, sessionId, spreads, stateful } }: Runtime): boolean {
-    return look !== undefined || (stateful && sessionId !== undefined && spreads !== true && this.#mayAsk)
+  #canTell({ connection: { look, sessionId, stateful } }: Runtime): boolean {
+    return look !== undefined || (stateful && sessionId !== undefined && this.#mayAsk)
   }
 
   get #mayAsk(): boolean {
@@ -52,23 +53,28 @@ export class QuietCalls {
 
   begin(runtime: Runtime): Effect.Effect<void> {
     let examinedAt = Number.NEGATIVE_INFINITY
-    let pause = spacing
-    const turn = Effect.suspend(() => {
-      const now = this.#backend.now()
-      const silentSince = (heardAt: number) => Math.max(heardAt, runtime.answeredAt)
+    let pause = shortestPause
+    const isDue = (now: number): boolean => {
+      if (runtime.isHeld) return true
+      if (!this.#canTell(runtime)) return false
       let hasNew = false
       let hasQuiet = false
       for (const { heardAt, questions } of runtime.calls) {
-        if (questions > 0 || now - silentSince(heardAt) < quiet) continue
+        if (questions > 0 || now - Math.max(heardAt, runtime.answeredAt) < quiet) continue
         hasQuiet = true
         hasNew ||= heardAt > examinedAt
       }
-      if (!hasNew && !(hasQuiet && now >= examinedAt + pause)) return Effect.void
-      pause = hasNew ? spacing : Math.min(2 * pause, longestPause)
+      if (!hasNew && !(hasQuiet && now >= examinedAt + pause)) return false
+      pause = hasNew ? shortestPause : Math.min(2 * pause, longestPause)
+      return true
+    }
+    const turn = Effect.suspend(() => {
+      const now = this.#backend.now()
+      if (!isDue(now)) return Effect.void
       examinedAt = now
       return this.#examine(runtime)
     })
-    const isOver = () => runtime.inFlight === 0 && this.#backend.now() - runtime.usedAt >= linger
+    const isOver = () => runtime.inFlight === 0 && !runtime.isHeld && this.#backend.now() - runtime.usedAt >= linger
     const watch = Effect.repeat(Effect.delay(turn, tick), { until: isOver })
     return Effect.asVoid(runtime.fork(Effect.zipRight(watch, Effect.sync(() => this.attach(runtime)))))
   }
@@ -81,30 +87,32 @@ export class QuietCalls {
       const calls = [...runtime.calls]
       const isHeard = () => calls.some((call) => runtime.calls.has(call) && (call.heardAt > at || call.questions > 0))
       const isSilent = () => runtime.answers === answers && !isHeard()
+      let isRefused = false
+      const ask = Effect.zipRight(
+        runtime.fork(Effect.map(this.#probe.ask(runtime), (found) => {
+          isRefused ||= found === "refused"
+        })),
+        Effect.sync(() => this.#examiner.asked(runtime))
+      )
       // A stopped process would carry it out first when it goes on.
       const isStopped = yield* this.#examiner.look(runtime)
-      const isAsked = !isStopped && this.#mayAsk
-      let isRefused = false
-      if (isAsked) {
-        const asked = Effect.map(this.#probe.ask(runtime), (found) => {
-          isRefused = found === "refused"
-        })
-        yield* runtime.fork(asked)
-        this.#examiner.asked(runtime)
-      }
-      for (let i = 0; i < sights; i++) {
-        yield* Effect.sleep(spacing)
+      const isAsked = runtime.isHeld || (!isStopped && this.#mayAsk)
+      if (isAsked) yield* ask
+      for (let i = 1; i <= whole; i++) {
+        yield* Effect.sleep(tick)
         if (runtime.answers !== answers) return
+        if (!runtime.isHeld && i % 2 === 1) continue
         yield* this.#examiner.look(runtime)
         if (runtime.answers !== answers) return
-        if (i === 0 && isAsked) yield* runtime.fork(this.#probe.besidePing(runtime))
+        if (runtime.isHeld) yield* ask
+        if (i === late && isAsked) yield* runtime.fork(this.#probe.besidePing(runtime))
         const verdict = this.#examiner.judge(runtime, { isOver: false, isSilent: true })
         if (verdict.kind === "wedged") return this.#probe.lose(runtime, "health", "it does not live", verdict)
         // A refusal is no silence.
         const { look } = runtime.connection
         if (look !== undefined || isRefused || !isSilent() || !this.#backend.temperament.isConcurrent) continue
         this.#probe.leftUnanswered(runtime, "probe")
-        if (i + 1 === enough) return yield* this.#doubt.silent(runtime, isSilent)
+        if (i >= enough && this.#canTell(runtime)) return yield* this.#doubt.silent(runtime, isSilent)
       }
     })
   }

@@ -24,8 +24,8 @@ export interface KeepaliveOptions<Time> {
    */
   readonly failureThreshold?: number | undefined
   /**
-   * How long to wait after a failed heartbeat or probe before the next one. The time for which it has waited in vain for an answer is a
-   * part of it. Default 10 s.
+   * How long to wait after a failed heartbeat or probe before the next one; at most `interval`. The time for which it has waited in vain for
+   * an answer is a part of it. Default 10 s.
    */
   readonly suspectInterval?: Time | undefined
   /** How long a keepalive that switched itself off waits before it tries again. Default 30 minutes. */
@@ -60,8 +60,9 @@ export interface ReconnectOptions<Time> {
   /**
    * The shortest time between attempts that calls trigger. It doubles with each failure, up to `maxDelay`; but while a call waits, to no
    * more than 40% of the time that it may wait (`timeouts.wait`, 4 s by default), so that the call finds a server that is up again. Attempts
-   * that reach no server (refused, unreachable) follow each other sooner: by a tenth of the outage, at least a quarter of this. After a
-   * permanent failure, this is the shortest time from the failure to the next attempt that a call triggers. Default 1 s.
+   * that reach no server (refused, unreachable) follow each other sooner: by a tenth of the outage, at least a quarter of this. After an
+   * answer of 404 or 5xx, it does not double. After a permanent failure, this is the shortest time from the failure to the next attempt
+   * that a call triggers. Default 1 s.
    */
   readonly demandInterval?: Time | undefined
   /** Whether to make the new connection before closing the old one. Default: true for HTTP, false for stdio. */

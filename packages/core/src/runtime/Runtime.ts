@@ -62,6 +62,8 @@ export class Runtime {
   /** Goes on with the session and its calls. */
   #successor: Runtime | undefined
   #needTask: Set<string> | undefined
+  /** Calls that wait for what becomes of it. */
+  #held = 0
 
   constructor(
     generation: number,
@@ -319,6 +321,19 @@ export class Runtime {
       waiting.add(look)
       return Effect.sync(() => waiting.delete(look))
     })
+  }
+
+  get isHeld(): boolean {
+    return this.#held > 0
+  }
+
+  /** For a call: it is asked once a second meanwhile. (C14) */
+  hold(isSettled: () => boolean): Effect.Effect<void> {
+    return Effect.acquireUseRelease(
+      Effect.sync(() => this.#held++),
+      () => this.until(isSettled),
+      () => Effect.sync(() => this.#held--)
+    )
   }
 
   /** Says nothing of the failures before it. */

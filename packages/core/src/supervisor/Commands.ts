@@ -1,16 +1,11 @@
 /** What users ask. A command is answered by what ends it: the attempt that it starts or joins, or the teardown. */
 import { Effect, Exit } from "effect"
-import type { Calls } from "../calls/Calls.js"
 import type { CommandError } from "../Errors.js"
 import * as Lifecycle from "../lifecycle/Lifecycle.js"
 import { open, said } from "../observe/Said.js"
 import type { Loss } from "../port/Connection.js"
-import type { BackendState } from "../state/BackendState.js"
 import type { Command, PendingCommand, Teardown } from "../state/Message.js"
-import type { Attempts } from "./Attempt.js"
 import type { ConnectionManager, Parts as ConnectionParts } from "./ConnectionManager.js"
-import type { Phase } from "./Phase.js"
-import type { RuntimeOwner } from "./RuntimeOwner.js"
 
 export interface Parts extends ConnectionParts {
   readonly connections: ConnectionManager
@@ -18,22 +13,10 @@ export interface Parts extends ConnectionParts {
 
 /** Runs in the supervisor's fiber, and waits for nothing. */
 export class Commands {
-  readonly #backend: BackendState
-  readonly #phase: Phase
-  readonly #owner: RuntimeOwner
-  readonly #attempts: Attempts
-  readonly #calls: Calls
-  readonly #connections: ConnectionManager
-  readonly #overlap: boolean
+  readonly #parts: Parts
 
-  constructor({ attempts, backend, calls, connections, overlap, owner, phase }: Parts) {
-    this.#backend = backend
-    this.#phase = phase
-    this.#owner = owner
-    this.#attempts = attempts
-    this.#calls = calls
-    this.#connections = connections
-    this.#overlap = overlap
+  constructor(parts: Parts) {
+    this.#parts = parts
   }
 
   carryOut(pending: PendingCommand): Effect.Effect<void> {
@@ -43,7 +26,7 @@ export class Commands {
       case "Disconnect":
         return this.#disconnect(pending)
       case "Reconnect":
-        return this.#reconnect(pending, Lifecycle.Event.Reconnect({ overlap: this.#overlap }))
+        return this.#reconnect(pending, Lifecycle.Event.Reconnect({ overlap: this.#parts.overlap }))
       case "Enable":
         return this.#reconnect(pending, Lifecycle.Event.Enable())
     }
@@ -51,30 +34,30 @@ export class Commands {
 
   #reconnect(pending: PendingCommand, event: Lifecycle.Event): Effect.Effect<void> {
     return Effect.gen(this, function*() {
-      const { work } = this.#phase
-      const { current } = this.#backend.published.value
+      const { work } = this.#parts.phase
+      const { current } = this.#parts.backend.published.value
       if (event._tag === "Enable" && current !== undefined) return pending.answer(Exit.void)
       if (work?._tag === "Attempt") return void work.joined.push(pending)
       if (work?._tag === "Teardown" && event._tag === "Enable") {
         work.enables.push(pending)
-        return void this.#phase.move(event)
+        return void this.#parts.phase.move(event)
       }
-      const patch = this.#overlap ? {} : this.#connections.clearErrorIfStable(current)
-      if (!this.#phase.move(event, patch)) return this.#refuse([pending])
-      if (event._tag === "Reconnect") yield* this.#owner.endStart({ kind: "closed", message: "reconnect" })
-      if (current === undefined) this.#connections.forgetOutage()
-      else if (!this.#overlap) {
-        this.#connections.recordUptime(current)
-        yield* this.#owner.retire(current)
+      const patch = this.#parts.overlap ? {} : this.#parts.connections.clearErrorIfStable(current)
+      if (!this.#parts.phase.move(event, patch)) return this.#refuse([pending])
+      if (event._tag === "Reconnect") yield* this.#parts.owner.endStart({ kind: "closed", message: "reconnect" })
+      if (current === undefined) this.#parts.connections.forgetOutage()
+      else if (!this.#parts.overlap) {
+        this.#parts.connections.recordUptime(current)
+        yield* this.#parts.owner.retire(current)
       }
-      yield* this.#connections.connect(false, [pending])
+      yield* this.#parts.connections.connect(false, [pending])
     })
   }
 
   #disconnect(pending: PendingCommand): Effect.Effect<void> {
     return Effect.gen(this, function*() {
       yield* this.#endAll(Lifecycle.Event.Disconnect(), "disconnected")
-      this.#backend.firstOutcome.complete()
+      this.#parts.backend.firstOutcome.complete()
       pending.answer(Exit.void)
     })
   }
@@ -82,55 +65,55 @@ export class Commands {
   /** Disabling, then Disabled, nothing ever rolled back. (L10) */
   #disable(pending: PendingCommand): Effect.Effect<void> {
     return Effect.gen(this, function*() {
-      const { state, work } = this.#phase
+      const { state, work } = this.#parts.phase
       if (state._tag === "Disabled") return pending.answer(Exit.void)
       if (work?._tag === "Teardown") {
-        this.#phase.move(Lifecycle.Event.Disable())
+        this.#parts.phase.move(Lifecycle.Event.Disable())
         work.disables.push(pending)
         return this.#refuse(work.enables.splice(0))
       }
-      const ended = this.#attempts.ended(this.#backend.policy.timeouts.close)
+      const ended = this.#parts.attempts.ended(this.#parts.backend.policy.timeouts.close)
       yield* this.#endAll(Lifecycle.Event.Disable(), "disabled")
-      this.#backend.firstOutcome.complete()
+      this.#parts.backend.firstOutcome.complete()
       const teardown: Teardown = { _tag: "Teardown", disables: [pending], enables: [] }
       const run = Effect.gen(this, function*() {
         yield* ended
-        yield* this.#owner.retireAll({ kind: "closed", message: "disabled" })
-        yield* this.#owner.closed // guard: teardown-is-awaited
-        this.#backend.send({ _tag: "TornDown", teardown })
+        yield* this.#parts.owner.retireAll({ kind: "closed", message: "disabled" })
+        yield* this.#parts.owner.closed // guard: teardown-is-awaited
+        this.#parts.backend.send({ _tag: "TornDown", teardown })
       })
-      yield* this.#phase.begin(teardown, run)
+      yield* this.#parts.phase.begin(teardown, run)
     })
   }
 
   tornDown(teardown: Teardown): Effect.Effect<void> {
-    if (!this.#phase.finish(teardown)) return Effect.void
-    this.#phase.move(Lifecycle.Event.TornDown())
+    if (!this.#parts.phase.finish(teardown)) return Effect.void
+    this.#parts.phase.move(Lifecycle.Event.TornDown())
     for (const pending of teardown.disables) pending.answer(Exit.void)
-    if (this.#phase.state._tag !== "Connecting") return Effect.void
-    this.#connections.forgetOutage()
-    return this.#connections.connect(false, teardown.enables)
+    if (this.#parts.phase.state._tag !== "Connecting") return Effect.void
+    this.#parts.connections.forgetOutage()
+    return this.#parts.connections.connect(false, teardown.enables)
   }
 
   #endAll(event: Lifecycle.Event, why: string): Effect.Effect<void> {
-    const { current } = this.#backend.published.value
-    if (!this.#phase.move(event, this.#connections.clearErrorIfStable(current))) return Effect.void
+    const { current } = this.#parts.backend.published.value
+    if (!this.#parts.phase.move(event, this.#parts.connections.clearErrorIfStable(current))) return Effect.void
     const loss: Loss = { kind: "closed", message: why }
     this.endWork()
-    this.#connections.forgetLoss()
-    this.#owner.failDraining(loss)
-    if (current !== undefined) this.#connections.recordUptime(current)
+    this.#parts.connections.forgetLoss()
+    this.#parts.owner.failDraining(loss)
+    if (current !== undefined) this.#parts.connections.recordUptime(current)
     return Effect.gen(this, function*() {
-      yield* this.#owner.enter(this.#phase.state) // guard: unwanted-session-is-ended
-      if (current !== undefined) yield* this.#owner.retire(current, loss)
-      yield* this.#owner.endStart(loss)
+      yield* this.#parts.owner.enter(this.#parts.phase.state) // guard: unwanted-session-is-ended
+      if (current !== undefined) yield* this.#parts.owner.retire(current, loss)
+      yield* this.#parts.owner.endStart(loss)
     })
   }
 
   // --- answers
 
   endWork(): void {
-    const work = this.#phase.end()
+    const work = this.#parts.phase.end()
     if (work?._tag === "Attempt") this.#refuse(work.joined)
     if (work?._tag !== "Teardown") return
     this.#refuse(work.enables)
@@ -142,7 +125,7 @@ export class Commands {
   }
 
   #refusal(command: Command): CommandError {
-    return this.#calls.unavailable(said`${open(command.toLowerCase())} was not carried out`)
+    return this.#parts.calls.unavailable(said`${open(command.toLowerCase())} was not carried out`)
   }
 
   /** There is nothing left to disable or to disconnect. */

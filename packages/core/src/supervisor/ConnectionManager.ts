@@ -70,7 +70,7 @@ export class ConnectionManager {
 
   forgetLoss(): void {
     this.#lost = undefined
-    this.#parts.calls.forgetSessionLoss()
+    this.#parts.calls.gates.forgetSessionLoss()
   }
 
   // --- attempts
@@ -123,7 +123,7 @@ export class ConnectionManager {
       const now = backend.now()
       const resumed = runtime.connection.resumed === true
       const downtime = this.#lost === undefined ? undefined : now - this.#lost.at
-      if (this.#lost !== undefined && !resumed) this.#parts.calls.sessionLost(this.#lost.generation)
+      if (this.#lost !== undefined && !resumed) this.#parts.calls.gates.sessionLost(this.#lost.generation)
       this.#lost = undefined
       if (resumed) this.#owner.resumed(runtime)
       if (before !== undefined && doubted !== undefined) yield* this.#confirmed(before, doubted)
@@ -395,7 +395,7 @@ export class ConnectionManager {
       const now = this.#backend.now()
       const uptime = now - runtime.installedAt
       this.#backend.counters.errors++
-      this.#parts.calls.sessionLost(runtime.generation)
+      this.#parts.calls.gates.sessionLost(runtime.generation)
       this.#backend.emit({ _tag: "RuntimeLost", generation: runtime.generation, loss, uptime })
       return loss.kind === "session" ? this.#forgotten(now, uptime) : Effect.void
     })

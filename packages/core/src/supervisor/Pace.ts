@@ -16,7 +16,7 @@ export interface Pace {
   readonly permanentFailures: number
   readonly backoffs: number
   readonly failedSince: number | undefined
-  /** Between attempts for calls, where the last one has reached nobody. (V10) */
+  /** Between attempts for calls, where the last one has reached nobody, or a router. (V10) */
   readonly unheardSpacing: number
   readonly demandedAt: number
   /** A Retry-After is a time, and passes by itself. */
@@ -29,6 +29,9 @@ const partOfWait = 0.4
 
 /** Such an attempt has given nobody anything to do. */
 const unheardReasons: ReadonlySet<ConnectReason> = new Set(["refused", "unreachable"])
+
+/** It may have been answered by a router, which does as little for each. */
+const routedReasons: ReadonlySet<ConnectReason> = new Set(["notFound", "server"])
 
 /** Of the outage so far: a server that is back is found that much later. */
 const partOfOutage = 0.1
@@ -96,6 +99,8 @@ export const attemptFailed = (
   const part = Math.max((now - failedSince) * partOfOutage, demandInterval * leastOfInterval)
   const unheardSpacing = unheardReasons.has(reason)
     ? jittered(Math.min(part, demandInterval), 0.75, draw)
+    : routedReasons.has(reason)
+    ? demandInterval
     : begin.unheardSpacing
   return {
     pace: { ...pace, failures: pace.failures + 1, quickFailures, permanentFailures, failedSince, unheardSpacing },

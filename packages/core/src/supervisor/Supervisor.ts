@@ -162,7 +162,7 @@ export class Supervisor {
         case "ListsChanged":
           return this.tasks.refresh.readChanged(message.runtime)
         case "Suspected":
-          return Effect.asVoid(this.tasks.probe.onSuspicion(message.runtime))
+          return this.tasks.probe.onSuspicion(message.runtime)
         case "ProgressWanted":
           return this.#scope === undefined
             ? Effect.void

@@ -319,7 +319,7 @@ describe("V3: calls that are quiet", () => {
 
   it.scoped("[V3:virtual C21] while the user is asked, nothing is quiet", () =>
     Effect.gen(function*() {
-      const server = yield* seen({}, (connection) => ({
+      const server = yield* seen({ keepalive: { method: "none" } }, (connection) => ({
         ...delegated(connection),
         send: (method, params, options, settle) => {
           if (method === "tools/call") options.onasking?.(true)

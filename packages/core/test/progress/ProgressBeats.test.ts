@@ -197,7 +197,7 @@ describe("ProgressBeats", () => {
           reconnect: { initialDelay: "3 seconds", demandInterval: "3 seconds" }
         })
         yield* TestClock.adjust("1 minute")
-        script.failNext(1, { reason: "server" })
+        script.failNext(1, { reason: "closed" })
         script.script({ after: 2000 })
         script.current.lose()
         yield* TestClock.adjust(0)

@@ -26,7 +26,7 @@ describe("the pace of attempts", () => {
   it("[V10:unit] a server that nobody reaches is tried at a part of its outage; once it was reached, the spacing doubles as for any other", () => {
     const unheard = failed(failed(Pace.begin, 0, "refused"), second, "refused")
     expect(spacing(unheard, second)).toBe(options.demandInterval / 4)
-    const heard = failed(unheard, second, "server")
+    const heard = failed(unheard, second, "closed")
     expect(spacing(heard, second)).toBe(options.demandInterval * 4)
     // Nor does the outage before it count for the next one.
     const lost = Pace.connectionFailed(unheard)
@@ -41,7 +41,7 @@ describe("the pace of attempts", () => {
   })
 
   it("[R8:unit] only attempts for calls space the next one for a call", () => {
-    const pace = Pace.attempted(failed(Pace.begin, 0, "server"), 0, true)
+    const pace = Pace.attempted(failed(Pace.begin, 0, "closed"), 0, true)
     const byItself = Pace.attempted(pace, 500, false)
     expect(Pace.nextDemanded(byItself, 500, minute, options)).toBe(Pace.nextDemanded(pace, 0, minute, options))
   })
