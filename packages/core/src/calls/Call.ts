@@ -39,7 +39,7 @@ export interface Call<M extends Method> extends Mutable<Tally> {
   readonly openEnded: boolean
   /** Refusals by something else than the server, while the server gave its lists. */
   refusedBeside: number
-  /** When it was refused last, and what it had answered until then. */
+  /** By whom it was refused last, and how much that had answered until then. */
   refused: { readonly by: Runtime; readonly answers: number } | undefined
   /** When its last request was sent, or the server told of progress. */
   heardAt: number

@@ -10,7 +10,7 @@ import type { SessionDoubt } from "./SessionDoubt.js"
 const tick = 1000
 /** Milliseconds without an answer, while the server is silent. */
 const quiet = 2000
-/** Of an examination, in ticks: its length, and after how many of silence a list is asked for, and that of a session that shows nothing says something. */
+/** Ticks of an examination: all, until a list is asked for, and until the silence of a session that shows nothing says something. */
 const [whole, late, enough] = [6, 2, 4]
 /** Milliseconds until the same quiet calls cause another examination; it doubles. */
 const [shortestPause, longestPause] = [2000, 15_000]
@@ -33,11 +33,12 @@ export class QuietCalls {
   attach(runtime: Runtime): void {
     const { look, spreads } = runtime.connection
     if (look === undefined && spreads === true) return
-    if (runtime.inFlight > 0) this.#used(runtime)
-    else runtime.onUsed = this.#used
+    runtime.onUsed = this.#used
+    if (runtime.inFlight > 0 || runtime.isHeld) this.#used(runtime)
   }
 
   readonly #used = (runtime: Runtime): void => {
+    if (!runtime.isHeld && !this.#canTell(runtime)) return
     runtime.onUsed = undefined
     this.#backend.send({ _tag: "Used", runtime })
   }

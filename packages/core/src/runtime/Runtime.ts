@@ -26,7 +26,7 @@ export class Runtime {
   readonly #attached: Scope.CloseableScope
   readonly #own: Scope.CloseableScope
   #connection: Connection | undefined
-  /** Called at the first lease. Must not throw. */
+  /** Called at the first lease, and at the first hold. Must not throw. */
   onUsed: ((runtime: Runtime) => void) | undefined
   listed: Listed | undefined
   /** For a call, or it could not be. */
@@ -330,7 +330,9 @@ export class Runtime {
   /** For a call: it is asked once a second meanwhile. (C14) */
   hold(isSettled: () => boolean): Effect.Effect<void> {
     return Effect.acquireUseRelease(
-      Effect.sync(() => this.#held++),
+      Effect.sync(() => {
+        if (++this.#held === 1) this.onUsed?.(this)
+      }),
       () => this.until(isSettled),
       () => Effect.sync(() => this.#held--)
     )

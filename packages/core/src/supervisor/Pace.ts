@@ -30,7 +30,7 @@ const partOfWait = 0.4
 /** Such an attempt has given nobody anything to do. */
 const unheardReasons: ReadonlySet<ConnectReason> = new Set(["refused", "unreachable"])
 
-/** It may have been answered by a router, which does as little for each. */
+/** Perhaps the answer of a router. */
 const routedReasons: ReadonlySet<ConnectReason> = new Set(["notFound", "server"])
 
 /** Of the outage so far: a server that is back is found that much later. */

@@ -44,8 +44,8 @@ const server = (keepalive: Backend.BackendOptions["keepalive"], isSeen: boolean)
         const calling = yield* Effect.fork(Effect.repeat(call, { until: () => good !== undefined }))
         return { good: () => good ?? Number.POSITIVE_INFINITY, end: Fiber.interrupt(calling) }
       })
-    const stop = (stopped: boolean) => {
-      isStopped = stopped
+    const stop = () => {
+      isStopped = true
     }
     return { ...one, script, firstGood, stop }
   })
@@ -78,6 +78,25 @@ describe("the first good call", () => {
     )
   }
 
+  it.scoped("[C14:virtual] comes as soon where a health check alone was swallowed, and no call was sent since", () =>
+    Effect.forEach([true, false], (isSeen) =>
+      Effect.scoped(Effect.gen(function*() {
+        const { backend, firstGood, script } = yield* server({ interval: "1 hour", timeout: "20 seconds" }, isSeen)
+        yield* backend.ping()
+        yield* TestClock.adjust("1 minute")
+        script.respond = () => never
+        yield* Effect.fork(backend.healthCheck)
+        yield* TestClock.adjust("21 seconds")
+        const calls = yield* firstGood(60_000, 5000, false)
+        yield* TestClock.adjust("5 seconds")
+        expect(script.ledger.sent("tools/call")).toEqual([])
+        script.respond = undefined
+        yield* TestClock.adjust("10 seconds")
+        const good = calls.good()
+        expect([isSeen, good <= 1200 || good]).toEqual([isSeen, true])
+        yield* calls.end
+      }))))
+
   it.scoped.each(keepalives)(
     "[V3:virtual] comes 8 s after a process was stopped, or a session forgotten without a word, at the latest: keepalive %j",
     (keepalive) =>
@@ -97,7 +116,7 @@ describe("the first good call", () => {
               yield* Fiber.join(call)
               const { id: last } = script.current
               script.respond = (_, __, { id }) => id <= last ? never : undefined
-              stop(true)
+              stop()
               const calls = yield* firstGood(timeout, 0, true)
               yield* TestClock.adjust("10 seconds")
               const good = calls.good()
