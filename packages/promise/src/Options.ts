@@ -134,8 +134,7 @@ export interface StdioOptions {
   readonly termGrace?: Duration | undefined
   /**
    * How long a start of the server may take, to its answer to the first request. An attempt ends after `timeouts.connect`, but its process goes
-   * on, and the next attempt waits for the same one. Default 5 minutes, or three times the slowest start that this server has shown, if that
-   * is longer.
+   * on, and the next attempt waits for the same one. Default 5 minutes, or three times the slowest start so far, if that is longer.
    */
   readonly startLimit?: Duration | undefined
   /** On SIGINT, SIGTERM and SIGHUP, terminate the server's process group and then this process. Default false. */
@@ -148,15 +147,14 @@ export interface StdioOptions {
 
 /** Options of servers over HTTP. */
 export interface HttpOptions {
-  /**
-   * The longest message of the server, in bytes after decompression. Lifeline drops a longer one while it arrives, and only its own call
-   * fails. At least 1024; default 64 MiB.
-   */
+  /** The longest message, in bytes after decompression. Lifeline drops a longer one, and only its own call fails. At least 1024; default 64 MiB. */
   readonly maxMessageBytes?: number | undefined
   /** How many sockets calls share. Further calls wait for a socket. Not together with a dispatcher or a fetch. Default 64. */
   readonly maxSockets?: number | undefined
   /** How long a TCP and TLS connection may take. Default 10 seconds. */
   readonly connectTimeout?: Duration | undefined
+  /** As `startLimit` of `StdioOptions`, for the first request. Default 75 seconds. */
+  readonly startLimit?: Duration | undefined
   /** How long the request that ends the session at close may take. Default 2 seconds. */
   readonly closeTimeout?: Duration | undefined
 }

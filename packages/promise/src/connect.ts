@@ -13,8 +13,8 @@ import type { ConnectOptions, Server } from "./Options.js"
  * Rejects with ConnectError:
  * - at once, if the cause is permanent (a command that does not exist, credentials that the server refuses);
  * - after 5 s, if nothing listens, nothing is found, or what answers is not an MCP server;
- * - after `timeouts.connect` (30 s), if a server at a URL may still be starting;
- * - after `startLimit` (5 min), if the process of a server runs and has not answered. `signal` ends the wait before that.
+ * - after `timeouts.connect` (30 s), if a server at a URL answers that it is not ready;
+ * - after `startLimit`, if the server has not answered: 75 s at a URL, 5 min for a process that runs. `signal` ends the wait before that.
  *
  * Until then it keeps trying. If you give `timeouts.connect`, this time applies to all but the first case. Rejects with UnauthorizedError, at
  * once, if a person has to log in.

@@ -1,9 +1,9 @@
 /**
- * A first request (`initialize`, `server/discover`, the GET of SSE) that has no answer is sent again beside itself: what was sent into a network
- * that is gone, or to a process that hangs, is never answered, and the next one may be. (V10)
+ * A first request (`initialize`, `server/discover`, the GET of SSE) may be lost in the network, or be worked on slowly: questions that begin
+ * nothing tell which, so that it is sent again only where that is of use. (V10)
  */
 import type { ConnectOptions } from "@mcp-lifeline/core"
-import { Deferred, Effect, Exit, Fiber, FiberId } from "effect"
+import { Deferred, Effect, Exit, Fiber, FiberId, Option } from "effect"
 import { type Answer, discard, header } from "./Answer.js"
 import { type HttpFailure, retryAfter } from "./HttpFailure.js"
 
@@ -14,128 +14,151 @@ export type Copy = Fiber.RuntimeFiber<Answer, HttpFailure>
 export interface Hedge {
   /** Runs one more beside the first, where a call waits and the fleet allows it. */
   readonly beside: NonNullable<ConnectOptions["beside"]>
-  /** Whether a refusal says nothing of the first: it counts where no other is answered. Default: that of a busy server. */
+  /** Whether the refusal of another may be due to the first. Default: that of a busy server. */
   readonly mayBeOurs?: ((refusal: Answer) => boolean) | undefined
-  /** Gets each that has not been answered when another is, and ends it. Default: it is interrupted. */
+  /** Ends one that is given up, and what it leaves with a server that is there. Default: it is interrupted. */
   readonly onLoser?: ((loser: Copy) => void) | undefined
 }
 
-/** How long after one the next is sent, in milliseconds; and the longest, to a server that refuses. */
-const [pause, maxPause] = [1000, 4000]
+/** How many are sent. */
+const most = 3
 
-/**
- * The time is counted in parts of so many milliseconds. One that ends later than this has not passed: while this process is that busy, an answer
- * may be there that it has not read.
- */
-const [part, lateness] = [250, 50]
+/** Milliseconds until the first question, and for the answer to each, when the next one follows. */
+const [first, pace] = [250, 750]
 
-/**
- * How many may be without an answer: the first, which a slow server may be working on; the newest, for a server that is back; and one between
- * them, for a server that is back and needs longer than a second for its first answer.
- */
-const atOnce = 3
+/** So late, in milliseconds, that an answer may have been there: this process is busy. */
+const lateness = 50
 
-/** How long the one between them may take, in milliseconds. */
-const patience = 4000
+/** Milliseconds for other answers that come with one. */
+const grace = 100
+
+/** `unasked`: nobody waited, or this process was busy. */
+type Question = "answered" | "unanswered" | "unasked"
+
+/** Since the newest request: each question was answered; not each was asked; one had no answer. */
+export type Seen = "well" | "unknown" | "silent"
+
+/** Milliseconds after which the next is sent in any case; `well`: where a server seems to work on the last, and each leaves something there. */
+const patience = { any: 10_000, well: 60_000 }
+
+export const seenAfter = (seen: Seen, question: Question): Seen =>
+  seen === "silent" || question === "unanswered" ? "silent" : question === "unasked" ? "unknown" : seen
+
+/** So many milliseconds after the newest. */
+export const isDue = (seen: Seen, question: Question, age: number, leaves: boolean): boolean =>
+  (seen === "silent" && question === "answered") || age >= (leaves && seen === "well" ? patience.well : patience.any)
 
 /** Whether a server may say something else when it has time. */
 const isBusy = ({ status }: Answer): boolean => status >= 500 || status === 408 || status === 425 || status === 429
 
+/** A router answers so for a server that is away. */
+const isRouted = ({ status }: Answer): boolean => status >= 500 || status === 404
+
+const questionOf = (answer: Option.Option<Answer>): Question =>
+  Option.isSome(answer) && !isRouted(answer.value) ? "answered" : "unanswered"
+
 /**
- * The first answer to a request, which is sent again each second while it has none and `beside` allows it. The first request is never given up.
- * A failure of one of them counts when no other may be answered.
- *
- * `send` sends one, on a socket of its own unless it `isFirst`, and ends what it has begun when it is interrupted.
+ * The first answer to a request. A failure of one of them counts when no other may be answered. `send` sends one, on a socket of its own unless it
+ * `isFirst`, and ends what it has begun when it is interrupted.
  */
 export const send = (
   { beside, mayBeOurs = isBusy, onLoser }: Hedge,
+  probe: Effect.Effect<Answer, HttpFailure>,
   send: (isFirst: boolean) => Effect.Effect<Answer, HttpFailure>
 ): Effect.Effect<Answer, HttpFailure> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
       const clock = yield* Effect.clock
       const now = () => clock.unsafeCurrentTimeMillis()
-      const first = Deferred.unsafeMake<Answer, HttpFailure>(FiberId.none)
-      /** Those without an answer, the oldest first, and when each was sent. */
-      const copies = new Map<Copy, number>()
+      const outcome = Deferred.unsafeMake<Answer, HttpFailure>(FiberId.none)
+      /** Those without an answer, the oldest first. */
+      const copies = new Set<Copy>()
+      let sent = 0
+      let sentAt = 0
+      let seen: Seen = "well"
+      /** The first, as far as a silence that is over shows. */
+      let isLost = false
+      let isHeard = false
       let isOver = false
       let refusal: Answer | undefined
-      let refusals = 0
       let notBefore = 0
 
       const finish = (exit: Exit.Exit<Answer, HttpFailure>): void => {
         isOver = true
-        Deferred.unsafeDone(first, exit)
+        Deferred.unsafeDone(outcome, exit)
       }
       const refused = (answer: Answer): void => {
         if (refusal !== undefined) discard(refusal.body)
         refusal = answer
-        const asked = retryAfter(header(answer, "retry-after"), now()) ?? 0
-        notBefore = now() + Math.max(asked, Math.min(pause * 2 ** ++refusals, maxPause))
+        notBefore = now() + (retryAfter(header(answer, "retry-after"), now()) ?? 0)
+        if (isLost && isBusy(answer)) seen = "silent"
       }
       const ended = (copy: Copy, exit: Exit.Exit<Answer, HttpFailure>): void => {
-        const [oldest] = copies.keys()
+        const [oldest] = copies
         copies.delete(copy)
         if (Exit.isFailure(exit)) {
           if (copies.size === 0) finish(refusal === undefined ? exit : Exit.succeed(refusal))
         } else if (copy !== oldest && mayBeOurs(exit.value)) refused(exit.value)
-        else {
-          if (refusal !== undefined) discard(refusal.body)
-          finish(exit)
-        }
+        else finish(exit)
       }
-      const begin = (isFirst: boolean) =>
-        Effect.map(Effect.forkDaemon(Effect.interruptible(send(isFirst))), (copy) => {
-          copies.set(copy, now())
-          copy.addObserver((exit) => {
-            if (!copies.has(copy)) return
-            if (isOver) lose(copy)
-            else ended(copy, exit)
-          })
-          return copy
-        })
       const giveUp = (copy: Copy): void => {
         copies.delete(copy)
+        if (onLoser !== undefined && isHeard) return onLoser(copy)
         copy.addObserver((exit) => Exit.isSuccess(exit) ? discard(exit.value.body) : undefined)
         copy.unsafeInterruptAsFork(FiberId.none)
       }
-      const lose = (copy: Copy): void => {
-        if (onLoser === undefined) return giveUp(copy)
-        copies.delete(copy)
-        onLoser(copy)
-      }
-      const makeRoom = (): void => {
-        const [, second, newest] = [...copies.keys()]
-        if (second === undefined || newest === undefined) return
-        giveUp(now() - copies.get(second)! >= patience ? second : newest)
-      }
-      const one = Effect.uninterruptibleMask((interruptibly) =>
-        Effect.suspend(() => {
-          if (isOver || now() < notBefore) return Effect.void
-          if (copies.size >= atOnce) makeRoom()
-          return Effect.flatMap(begin(false), (copy) => interruptibly(Fiber.await(copy)))
+      const begin = (isFirst: boolean): Effect.Effect<Copy> =>
+        Effect.map(Effect.forkDaemon(Effect.interruptible(send(isFirst))), (copy) => {
+          sent++
+          sentAt = now()
+          seen = "well"
+          copies.add(copy)
+          copy.addObserver((exit) => copies.has(copy) ? ended(copy, exit) : undefined)
+          return copy
         })
+      const one = Effect.uninterruptibleMask((interruptibly) =>
+        Effect.suspend(() =>
+          isOver ? Effect.void : Effect.flatMap(begin(false), (copy) => interruptibly(Fiber.await(copy)))
+        )
       )
-      const passed = Effect.gen(function*() {
-        for (let left = pause; left > 0;) {
-          const due = now() + part
-          yield* Effect.sleep(part)
-          if (now() - due <= lateness) left -= part
-        }
+      const question: Effect.Effect<Question> = Effect.gen(function*() {
+        const due = now() + pace
+        const asked = yield* beside(Effect.timeoutOption(Effect.option(probe), pace))
+        if (Option.isNone(asked) || now() > due + lateness) return "unasked"
+        return questionOf(Option.flatten(asked.value))
       })
-      const more = Effect.forever(Effect.zipRight(passed, Effect.forkDaemon(Effect.interruptible(beside(one)))))
+      /** Where the first is lost, and no other is sent soon. */
+      const lastWord = Effect.suspend(() => {
+        const isLast = isLost && copies.size === 1 && (sent === most || now() < notBefore)
+        if (refusal === undefined || !isLast) return Effect.void
+        const said = Exit.succeed(refusal)
+        return Effect.delay(Effect.sync(() => finish(said)), grace)
+      })
+      const turn = Effect.gen(function*() {
+        const next = now() + pace
+        if (sent < most) {
+          const answer = yield* question
+          isHeard = answer === "answered"
+          seen = seenAfter(seen, answer)
+          if (now() >= notBefore && isDue(seen, answer, now() - sentAt, onLoser !== undefined)) {
+            isLost ||= answer === "answered" && seen === "silent"
+            yield* Effect.sleep(grace)
+            yield* Effect.forkDaemon(Effect.interruptible(beside(one)))
+          }
+        }
+        yield* lastWord
+        yield* Effect.sleep(Math.max(next - now(), 0))
+      })
 
       yield* begin(true)
-      const sending = yield* Effect.forkDaemon(Effect.interruptible(more))
-      return yield* Effect.onExit(restore(Deferred.await(first)), (exit) =>
+      const watch = yield* Effect.forkDaemon(Effect.interruptible(Effect.delay(Effect.forever(turn), first)))
+      return yield* Effect.onExit(restore(Deferred.await(outcome)), (exit) =>
         Effect.sync(() => {
           isOver = true
-          sending.unsafeInterruptAsFork(FiberId.none)
-          for (const copy of copies.keys()) {
-            if (Exit.isSuccess(exit)) lose(copy)
-            else giveUp(copy)
-          }
-          if (Exit.isFailure(exit) && refusal !== undefined) discard(refusal.body)
+          isHeard ||= Exit.isSuccess(exit)
+          watch.unsafeInterruptAsFork(FiberId.none)
+          for (const copy of [...copies]) giveUp(copy)
+          if (refusal !== undefined && !(Exit.isSuccess(exit) && exit.value === refusal)) discard(refusal.body)
         }))
     })
   )

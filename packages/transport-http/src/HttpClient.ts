@@ -28,8 +28,8 @@ export interface HttpClient {
    * of `use`, aborts the exchange and nothing else.
    */
   readonly exchange: <A, E>(ask: Ask, use: (answer: Answer) => Effect.Effect<A, E>) => Effect.Effect<A, E | HttpFailure>
-  /** Sends a request and succeeds with the status of whatever answer. Without the user's headers if so asked. */
-  readonly probe: (ask: Ask, withCredentials: boolean) => Effect.Effect<Answer, HttpFailure>
+  /** Asks OPTIONS, which begins nothing at the server, and succeeds with whatever answer. Without the user's headers if so asked. */
+  readonly probe: (url: URL, withCredentials: boolean) => Effect.Effect<Answer, HttpFailure>
   /** Where the answered streams of its calls wait for their end. Default: each alone. */
   readonly lingering?: Lingering | undefined
   /** Counts what is kept of the server's messages while they arrive. Default: each by itself. */
@@ -382,20 +382,21 @@ export const make = (options: {
     Effect.suspend(() => {
       const controller = new AbortController()
       const abort = () => controller.abort()
-      all.signal.addEventListener("abort", abort, { once: true })
       return Effect.onExit(follow(ask, headers, controller, maxRedirects), (exit) =>
-        Effect.sync(() => {
-          if (Exit.isSuccess(exit)) return
-          all.signal.removeEventListener("abort", abort)
-          abort()
-        }))
+        Effect.sync(() =>
+          Exit.isSuccess(exit) ? all.signal.addEventListener("abort", abort, { once: true }) : abort()
+        ))
     })
 
   /** What finds no free socket would wait behind those that have no answer: each further one is prompt. */
   const answered = (ask: Ask, headers: Record<string, string>, controller: AbortController) =>
     ask.hedge === undefined
       ? follow(ask, headers, controller, maxRedirects)
-      : Hedge.send(ask.hedge, (isFirst) => copy(isFirst ? ask : { ...ask, prompt: true }, headers, controller))
+      : Hedge.send(
+        ask.hedge,
+        probe(ask.url, false),
+        (isFirst) => copy(isFirst ? ask : { ...ask, prompt: true }, headers, controller)
+      )
 
   const exchange: HttpClient["exchange"] = (ask, use) =>
     Effect.suspend(() => {
@@ -441,11 +442,12 @@ export const make = (options: {
       )
     })
 
-  const probe: HttpClient["probe"] = (ask, withCredentials) =>
+  const probe: HttpClient["probe"] = (url, withCredentials) =>
     Effect.suspend(() => {
       const controller = new AbortController()
+      const ask: Ask = { method: "OPTIONS", url, headers: {}, prompt: true }
       return (withCredentials ? credentials.headers : Effect.succeed({})).pipe(
-        Effect.flatMap((own) => once(ask, { ...agent, ...own, ...ask.headers }, controller)),
+        Effect.flatMap((own) => once(ask, { ...agent, ...own }, controller)),
         Effect.tap((answer) => Effect.sync(() => discard(answer.body))),
         Effect.onError(() => Effect.sync(() => controller.abort()))
       )

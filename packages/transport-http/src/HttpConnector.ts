@@ -92,6 +92,7 @@ export const make = (options: Options): Connector => {
   const protocol = transport === "sse" ? "2025" : options.protocol ?? defaults.protocol
   const closeTimeout = TimeSpan.millis(options.closeTimeout ?? defaults.closeTimeout)
   const connectTimeout = TimeSpan.millis(options.connectTimeout ?? defaults.connectTimeout)
+  const startLimit = TimeSpan.millis(options.startLimit ?? defaults.startLimit)
   const maxMessageBytes = Bytes(options.maxMessageBytes ?? defaults.maxMessageBytes)
   const maxSockets = options.maxSockets ?? defaults.maxSockets
 
@@ -128,6 +129,7 @@ export const make = (options: Options): Connector => {
   }
 
   const arrivals = new Arrivals.Arrivals()
+  const worker = { isSingle: false }
   const makeClient = ({ secretHeaders }: Attempt) =>
     Effect.map(HttpClient.undici, (undici) => {
       const { dispatcher } = options
@@ -159,7 +161,7 @@ export const make = (options: Options): Connector => {
     })
 
   const heartbeat = (client: HttpClient.HttpClient): NonNullable<Connection["heartbeat"]> => ({ authenticated }) =>
-    client.probe({ method: "OPTIONS", url, headers: {}, prompt: true }, authenticated).pipe(
+    client.probe(url, authenticated).pipe(
       Effect.mapError((failure) => toRequestError(failure, target)),
       Effect.flatMap((answer) => {
         if (answer.status < 500 && answer.status !== 429) return Effect.void
@@ -207,6 +209,8 @@ export const make = (options: Options): Connector => {
       url,
       target,
       closeTimeout,
+      startLimit,
+      worker,
       maxMessageBytes,
       beside: attempt.beside
     })
@@ -341,6 +345,7 @@ export const make = (options: Options): Connector => {
     overlap: true,
     heartbeat: true,
     target,
+    startLimit: () => startLimit,
     status: () => ({ connectorWarning: exposure.warning, signIn: authorization?.needed?.() }),
     connect: (connectOptions) => {
       if (!hasReadings) return connectAttempt({ ...connectOptions, secretHeaders: undefined })

@@ -44,6 +44,8 @@ export interface Options {
   readonly protocol?: "auto" | "2025" | "2026" | undefined
   /** How long a TCP and TLS connection may take. Default 10 s. */
   readonly connectTimeout?: TimeSpan.TimeSpan | undefined
+  /** How long a start may take, to the answer to the first request: the attempt ends after `timeouts.connect`, and the next one waits for the same request. Default 75 s. */
+  readonly startLimit?: TimeSpan.TimeSpan | undefined
   /** How long the DELETE that ends the session at close may take. Default 2 s. */
   readonly closeTimeout?: TimeSpan.TimeSpan | undefined
   /**
@@ -83,6 +85,7 @@ export const defaults = {
   transport: "auto",
   protocol: "auto",
   connectTimeout: Duration.seconds(10),
+  startLimit: Duration.seconds(75),
   closeTimeout: Duration.seconds(2),
   maxMessageBytes: mebibytes(64),
   maxSockets: 64
@@ -147,6 +150,7 @@ const check = Check.options(
     transport: Check.oneOf("auto", "streamable", "sse"),
     protocol: Check.oneOf("auto", "2025", "2026"),
     connectTimeout: Check.span(1, 3_600_000),
+    startLimit: Check.span(0, 86_400_000),
     closeTimeout: Check.span(0, 3_600_000),
     maxMessageBytes: Check.whole(1024, Infinity),
     maxSockets: Check.whole(1, 10_000),

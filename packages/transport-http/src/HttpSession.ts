@@ -15,8 +15,8 @@ export interface Known {
   readonly cookies?: Cookies | undefined
 }
 
-/** A copy of where a stream stands. */
-export const positionOf = ({ lastEventId, retry }: Position): Position => ({ lastEventId, retry })
+/** A copy of where a stream stands; without one, where it begins. */
+export const positionOf = ({ lastEventId, retry }: Partial<Position> = {}): Position => ({ lastEventId, retry })
 
 /** Session ids are visible ASCII (T8). */
 const idText = /^[\x21-\x7e]+$/

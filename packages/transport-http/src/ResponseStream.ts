@@ -1,23 +1,20 @@
 /**
  * The stream that carries the answer to one request, when it was cut: it is resumed where it stood.
  */
-import type { ConnectError } from "@mcp-lifeline/core"
 import { RequestError } from "@mcp-lifeline/core"
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
-import { Effect, type Fiber, Random } from "effect"
-import type { Dispatch } from "./Dispatch.js"
+import { Effect, Random } from "effect"
 import type { End, Position } from "./EventStream.js"
 import { describe } from "./FailureText.js"
 import type { HttpFailure, StatusFailure } from "./HttpFailure.js"
 import { AnswerFailure, namesLostSession } from "./HttpFailure.js"
 import { toRequestError } from "./Outcome.js"
+import type { Post } from "./Posts.js"
 import * as ServerStream from "./ServerStream.js"
 
 /** A request that is out, and where its response stream stands. */
-export interface Exchange extends Position {
+export interface Exchange extends Position, Post {
   readonly id: RequestId
-  readonly dispatch: Dispatch
-  readonly fiber: { current: Fiber.RuntimeFiber<void, ConnectError | RequestError> | undefined }
   answered: boolean
 }
 

@@ -26,18 +26,17 @@ const maxSilence = 300_000
 /** So many refused connections in a row, a second apart, mean that the server is gone, not only its stream. */
 const maxRefused = 3
 
-/**
- * Milliseconds to wait before the stream is opened again: at least a second and what the server asked for, doubling with
- * each try that brought nothing, up to 30 s or what the
- * server asked for (at most 10 min). `random` in [0, 1) adds up to a fifth.
- */
+/** Milliseconds until the next try: doubles with each that brought nothing, within what the server asked for. `random` in [0, 1) adds up to a fifth. */
 export const delay = (attempt: number, asked: number | undefined, random: number): number => {
   const base = Math.min(Math.max(minDelay, asked ?? 0), maxAsked)
   return Math.min(base * 2 ** Math.min(attempt, 20), Math.max(maxDelay, base)) * (1 + random / 5)
 }
 
-/** What a failure to open the stream means. `fresh`: the place to resume from is not accepted, start without it. */
-export type Verdict = "none" | "session" | "again" | "fresh"
+/** So many refusals in a row mean that the server does not know the place. */
+const maxPlaceRefusals = 2
+
+/** What a failure to open the stream means. */
+export type Verdict = "none" | "session" | "again"
 
 /** Statuses that pass by themselves. */
 const passing = new Set([401, 403, 407, 408, 425, 429])
@@ -45,7 +44,11 @@ const passing = new Set([401, 403, 407, 408, 425, 429])
 /** The server has not yet seen that the last stream is gone. */
 export const isTaken = ({ status }: StatusFailure): boolean => status === 409
 
-/** What to do after a failure to open the stream. */
+/** Whether it may be the place that the server refuses, and not a router. */
+const mayRefusePlace = (failure: HttpFailure): boolean =>
+  failure._tag === "StatusFailure" && !passing.has(failure.status) && failure.status <= 500
+
+/** What to do after a failure to open the stream, at a place or from its beginning. */
 export const verdict = (failure: HttpFailure, resuming: boolean): Verdict => {
   switch (failure._tag) {
     case "StatusFailure":
@@ -53,7 +56,7 @@ export const verdict = (failure: HttpFailure, resuming: boolean): Verdict => {
       if (passing.has(failure.status) || isTaken(failure)) return "again"
       if (failure.status === 405 || failure.status === 501) return "none"
       if (failure.status >= 500) return "again"
-      return resuming ? "fresh" : "none"
+      return resuming ? "again" : "none"
     case "AnswerFailure":
     case "RedirectFailure":
       return "none"
@@ -89,6 +92,7 @@ export const keep = (options: {
     const hearing = new StreamHearing(options.onHearing ?? constVoid)
     let attempt = 0
     let refused = 0
+    let placeRefusals = 0
     let silence = minSilence
     /** It has been open once, so the server offers it, whatever is said meanwhile by something in between. */
     let offered = options.isOffered === true
@@ -106,7 +110,7 @@ export const keep = (options: {
       const now = yield* Clock.currentTimeMillis
       let asked = position.retry
       if (outcome._tag === "Right") {
-        refused = 0
+        refused = placeRefusals = 0
         offered = true
         if (outcome.right.isSilent === true) {
           silence = position.lastEventId === before ? Math.min(silence * 2, maxSilence) : minSilence
@@ -136,8 +140,9 @@ export const keep = (options: {
             if (offered) break
             yield* Effect.logDebug(message)
             return undefined
-          case "fresh":
-            position.lastEventId = undefined
+        }
+        if (before !== undefined && mayRefusePlace(failure) && ++placeRefusals >= maxPlaceRefusals) {
+          position.lastEventId = undefined
         }
         refused = failure._tag === "NetworkFailure" && failure.kind === "refused" ? refused + 1 : 0
         if (refused === maxRefused) return { kind: "closed", message, cause: failure }

@@ -2,40 +2,27 @@
  * Streamable HTTP of the protocol without sessions (2026-07-28) as an `AdapterTransport`: each request is one POST, and nothing
  * connects one with another. Closing its response cancels a request.
  */
-import type { ConnectOptions, Loss } from "@mcp-lifeline/core"
-import { RequestError } from "@mcp-lifeline/core"
-import type { ConnectError } from "@mcp-lifeline/core"
-import { type Bytes, ExactJson } from "@mcp-lifeline/core/internal"
+import type { ConnectError, RequestError } from "@mcp-lifeline/core"
+import { ExactJson } from "@mcp-lifeline/core/internal"
 import type { AdapterTransport } from "@mcp-lifeline/protocol"
-import { JsonRpc, Oversized } from "@mcp-lifeline/protocol"
+import { JsonRpc } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
-import { Effect, type Fiber } from "effect"
+import { Effect } from "effect"
 import { discard } from "./Answer.js"
 import { Dispatch } from "./Dispatch.js"
 import type { Reader } from "./EventStream.js"
-import { describe } from "./FailureText.js"
-import { Fibers, settlePromise } from "./Fibers.js"
-import type { HttpClient } from "./HttpClient.js"
 import type { HttpFailure } from "./HttpFailure.js"
-import { isAnswer, toConnectError, toRequestError, toStatelessError } from "./Outcome.js"
+import { isAnswer, toConnectError, toStatelessError } from "./Outcome.js"
 import type { ParameterHeaders } from "./ParameterHeaders.js"
+import { cancelledBy, type Options as CommonOptions, type Post, Posts } from "./Posts.js"
 import * as Reply from "./Reply.js"
 import * as RequestHeaders from "./RequestHeaders.js"
 import * as Wire from "./Wire.js"
 
 export { ParameterHeaders } from "./ParameterHeaders.js"
 
-/** What a transport is made from. */
-export interface Options {
-  readonly client: HttpClient
-  readonly url: URL
-  /** The address for people, without userinfo and query. */
-  readonly target: string
-  /** The longest message that is taken, in bytes. */
-  readonly maxMessageBytes: Bytes
+export interface Options extends CommonOptions {
   readonly parameters: ParameterHeaders
-  /** Runs a request beside one that has no answer. Default: none is run. */
-  readonly beside?: ConnectOptions["beside"]
 }
 
 /** Whether a message opens the stream of changes. What compresses that may hold its events back. */
@@ -47,9 +34,7 @@ const isPrompt = (message: JSONRPCRequest): boolean => message.method === "serve
 type Failure = ConnectError | RequestError
 
 /** A request that is out. */
-interface Exchange {
-  readonly dispatch: Dispatch
-  fiber: Fiber.RuntimeFiber<void, Failure> | undefined
+interface Exchange extends Post {
   answered: boolean
 }
 
@@ -58,18 +43,9 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
   Effect.gen(function*() {
     const { beside, client, maxMessageBytes, parameters, target, url } = options
     const runtime = yield* Effect.runtime<never>()
-    const fibers = new Fibers(runtime)
-    const exchanges = new Map<RequestId, Exchange>()
+    const posts = new Posts<Exchange>(runtime, options, () => transport)
+    const exchanges = posts.requests
     let protocolVersion: string | undefined
-    let lost: Loss | undefined
-    let closing: Promise<void> | undefined
-
-    let warned = false
-    const dropped = (message: Oversized.Oversized): void => {
-      if (!warned) fibers.fork(Effect.logWarning(`${target}: ${Oversized.warning(message, maxMessageBytes)}`))
-      warned = true
-      if (message.isResponse) Oversized.answer(transport, message, maxMessageBytes)
-    }
 
     /** Takes what came in the answer to a request. */
     const receive = (text: string, id: RequestId): void => Wire.receive(transport, target, text, exchanges, id)
@@ -80,7 +56,8 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       },
       onDropped: (message) => {
         if (message.isResponse) exchange.answered = true
-        dropped(message)
+        // Nothing of the server is answered.
+        posts.dropped(message.isResponse ? message : { ...message, id: undefined })
       },
       onComment: () => transport.onbeat?.(id),
       complete: () => exchange.answered,
@@ -90,15 +67,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       arrivals: client.arrivals
     })
 
-    /** What a failure means once there is a connection. One that was refused is declared lost before the request is. */
-    const settle = (failure: HttpFailure): RequestError => {
-      if (failure._tag !== "NetworkFailure" || failure.kind !== "refused") return toStatelessError(failure, target)
-      if (lost === undefined && closing === undefined) {
-        lost = { kind: "closed", message: `${target}: ${describe(failure)}`, cause: failure }
-        transport.onlost?.(lost)
-      }
-      return toRequestError(failure, target, ["notSent", "lost"])
-    }
+    const settle = (failure: HttpFailure): RequestError => posts.gone(failure) ?? toStatelessError(failure, target)
 
     const headersOf = (message: JSONRPCMessage): Record<string, string> => ({
       ...RequestHeaders.of(message),
@@ -151,52 +120,19 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         (answer) => Effect.sync(() => discard(answer.body))
       ).pipe(Effect.mapError(settle))
 
-    const over = (fate: RequestError["fate"], cause?: unknown): RequestError =>
-      new RequestError({
-        fate,
-        reason: "lost",
-        message: lost?.message ?? `${target}: the connection is closed`,
-        cause
-      })
-
-    const interrupt = (exchange: Exchange | undefined): void => {
-      const fiber = exchange?.fiber
-      fiber?.unsafeInterruptAsFork(fiber.id())
-    }
-
-    const withdraw = (id: RequestId): boolean => {
-      const exchange = exchanges.get(id)
-      if (exchange?.dispatch.withdraw() !== true) return false
-      interrupt(exchange)
-      return true
-    }
-
     /** Answers are never sent: the server asks nothing in this protocol. */
     const send = (message: JSONRPCMessage): Promise<void> => {
-      if (lost !== undefined || closing !== undefined) return Promise.reject(over("notSent"))
+      if (posts.isOver) return Promise.reject(posts.over("notSent"))
       if ("method" in message && message.method === "notifications/cancelled") {
-        const requestId = (message.params as { readonly requestId?: RequestId } | undefined)?.requestId
-        if (requestId !== undefined) interrupt(exchanges.get(requestId))
+        posts.interrupt(cancelledBy(message))
         return Promise.resolve()
       }
       const body = ExactJson.stringify(message)
       const exchange: Exchange = { dispatch: new Dispatch(), fiber: undefined, answered: false }
-      const id = JsonRpc.isRequest(message) ? message.id : undefined
-      if (id !== undefined) exchanges.set(id, exchange)
-      return new Promise((resolve, reject) => {
-        const fiber = fibers.fork(JsonRpc.isRequest(message) ? ask(message, body, exchange) : tell(message, body))
-        exchange.fiber = fiber
-        fiber.addObserver((exit) => {
-          if (id !== undefined) exchanges.delete(id)
-          settlePromise(exit, resolve, reject, (cause) => over(exchange.dispatch.isDone ? "unknown" : "notSent", cause))
-        })
-      })
+      return JsonRpc.isRequest(message)
+        ? posts.ask(message.id, ask(message, body, exchange), exchange)
+        : posts.send(tell(message, body), exchange)
     }
-
-    const shutdown = fibers.interruptAll.pipe(
-      Effect.zipRight(client.destroy),
-      Effect.ensuring(Effect.sync(() => transport.onclose?.()))
-    )
 
     const transport: AdapterTransport = {
       peer: { url: target },
@@ -206,8 +142,8 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       },
       start: () => Promise.resolve(),
       send,
-      withdraw,
-      close: () => closing ??= fibers.runPromise(shutdown)
+      withdraw: (id) => posts.withdraw(id),
+      close: () => posts.close()
     }
     return transport
   })

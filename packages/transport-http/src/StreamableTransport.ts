@@ -1,19 +1,10 @@
 /**
  * Streamable HTTP (protocol revisions 2025-03-26 to 2025-11-25) as an `AdapterTransport`.
- *
- * A transport of our own, and not the official SDK's with a `fetch` of ours, because what has to be known of a failure is
- * where the SDK's transport keeps no books: which request waits on which response stream (so that a cut stream fails its own
- * request and no other), what became of a request before it failed, and where each stream is to be resumed. Its reconnect
- * counter, its one AbortSignal for everything, its close without DELETE and its timers would each have had to be overridden
- * by private members, and would have come back with each release. It implements the SDK's `Transport`, validates with
- * the SDK's schemas and logs in with the SDK's OAuth; the event stream is parsed by the parser that the SDK uses.
  */
-import type { ConnectOptions, Loss, Peer } from "@mcp-lifeline/core"
-import { RequestError } from "@mcp-lifeline/core"
-import type { ConnectError } from "@mcp-lifeline/core"
-import { type Bytes, ExactJson } from "@mcp-lifeline/core/internal"
+import type { ConnectError, Peer, RequestError } from "@mcp-lifeline/core"
+import { ExactJson } from "@mcp-lifeline/core/internal"
 import type { AdapterTransport, TransportSession } from "@mcp-lifeline/protocol"
-import { JsonRpc, Oversized } from "@mcp-lifeline/protocol"
+import { JsonRpc } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Exit, Fiber } from "effect"
 import { identity } from "effect/Function"
@@ -22,63 +13,57 @@ import { discard, header, mediaType } from "./Answer.js"
 import { Dispatch } from "./Dispatch.js"
 import type { End, Position, Reader } from "./EventStream.js"
 import * as EventStream from "./EventStream.js"
-import { describe } from "./FailureText.js"
-import { Fibers, settlePromise } from "./Fibers.js"
 import type { Copy, Hedge } from "./Hedge.js"
 import type { HttpClient } from "./HttpClient.js"
 import type { HttpFailure, StatusFailure } from "./HttpFailure.js"
 import { AnswerFailure, namesLostSession } from "./HttpFailure.js"
 import { HttpSession, type Known, positionOf } from "./HttpSession.js"
 import { isAnswer, toConnectError, toRequestError } from "./Outcome.js"
+import { cancelledBy, type Options as CommonOptions, Posts } from "./Posts.js"
 import * as Reply from "./Reply.js"
 import type { Exchange } from "./ResponseStream.js"
 import * as ResponseStream from "./ResponseStream.js"
 import * as ServerStream from "./ServerStream.js"
 import * as Wire from "./Wire.js"
 
-/** What a transport is made from. */
-export interface Options {
-  readonly client: HttpClient
-  readonly url: URL
-  /** The address for people, without userinfo and query. */
-  readonly target: string
+export interface Options extends CommonOptions {
   /** A client for the end of a session that has outlived this transport. */
   readonly makeClient: Effect.Effect<HttpClient>
   /** Milliseconds for the DELETE at close. */
   readonly closeTimeout: number
-  /** The longest message that is taken, in bytes. */
-  readonly maxMessageBytes: Bytes
-  /** Runs a request beside one that has no answer. Default: none is run. */
-  readonly beside?: ConnectOptions["beside"]
+  /** Milliseconds for the answer to an `initialize`. */
+  readonly startLimit: number
+  /** Whether the server's stream takes its only worker; of all its sessions. */
+  readonly worker: { isSingle: boolean }
 }
+
+/** Without an answer the stream is closed, and an answer is waited for, in milliseconds. */
+const [workerSilence, workerAnswer] = [3000, 1000]
+
+const singleWorker =
+  "the server answers nothing while its stream is open, so that it stays closed: lists are read from time to time"
 
 /** Makes a transport that is not connected yet. Its `close` ends the session and frees everything. */
 export const make = (options: Options): Effect.Effect<AdapterTransport> =>
   Effect.gen(function*() {
-    const { beside, client, maxMessageBytes, target, url } = options
+    const { beside = () => Effect.succeedNone, client, maxMessageBytes, target, url } = options
     const runtime = yield* Effect.runtime<never>()
-    const fibers = new Fibers(runtime)
-    const exchanges = new Map<RequestId, Exchange>()
+    const posts = new Posts<Exchange>(
+      runtime,
+      options,
+      () => transport,
+      () => serverStream?.unsafeInterruptAsFork(serverStream.id())
+    )
+    const exchanges = posts.requests
     const session = new HttpSession()
     let serverStream: Fiber.RuntimeFiber<void> | undefined
-    let lost: Loss | undefined
-    let closing: Promise<void> | undefined
     let serverPosition: Position = { lastEventId: undefined, retry: undefined }
 
     let asked = 0
-    let warned = false
-    const dropped = (message: Oversized.Oversized): void => {
-      if (!warned) fibers.fork(Effect.logWarning(`${target}: ${Oversized.warning(message, maxMessageBytes)}`))
-      warned = true
-      Oversized.answer(transport, message, maxMessageBytes)
-    }
-
-    const lose = (loss: Loss): void => {
-      if (lost !== undefined || closing !== undefined) return
-      lost = loss
-      if (serverStream !== undefined) serverStream.unsafeInterruptAsFork(serverStream.id())
-      transport.onlost?.(loss)
-    }
+    let answers = 0
+    let isStreamOpen = false
+    let isWorkerKnown = false
+    let workerWatch: Fiber.RuntimeFiber<void> | undefined
 
     /** Takes what came, in the answer to a request or on the stream from the server. */
     const receive = (text: string, exchange?: Exchange): void => {
@@ -91,7 +76,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       },
       onDropped: (message) => {
         if (message.isResponse) Wire.isAnswered(exchanges, message.id)
-        dropped(message)
+        posts.dropped(message)
       },
       complete: () => exchange?.answered === true,
       lingering: client.lingering,
@@ -159,7 +144,11 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
 
     const keepServerStream = (isOffered: boolean): Effect.Effect<void> =>
       ServerStream.keep({
-        open: (position, maxSilence, opened) => openStream(position, maxSilence, undefined, opened),
+        open: (position, maxSilence, opened) => {
+          isStreamOpen = false
+          const open = Effect.sync(() => (isStreamOpen = true))
+          return openStream(position, maxSilence, undefined, Effect.zipRight(open, opened))
+        },
         onHearing: (hears) => transport.onhearing?.(hears),
         isForgotten,
         isOffered,
@@ -168,20 +157,11 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       }).pipe(
         Effect.map((loss) => {
           serverStream = undefined
-          if (loss !== undefined) lose(loss)
+          if (loss !== undefined) posts.declare(loss)
         })
       )
 
-    const sessionLost = (failure: StatusFailure): void =>
-      lose({
-        kind: "session",
-        message: `${target}: ${describe(failure)}`,
-        retryAfter: failure.retryAfter,
-        cause: failure
-      })
-
-    const serverGone = (failure: HttpFailure): void =>
-      lose({ kind: "closed", message: `${target}: ${describe(failure)}`, cause: failure })
+    const sessionLost = (failure: StatusFailure): void => posts.lose("session", failure)
 
     const forgotten = (failure: StatusFailure): RequestError => toRequestError(failure, target, ["rejected", "session"])
 
@@ -199,11 +179,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         sessionLost(failure)
         return forgotten(failure)
       }
-      if (failure._tag === "NetworkFailure" && failure.kind === "refused") {
-        serverGone(failure)
-        return toRequestError(failure, target, ["notSent", "lost"])
-      }
-      return toRequestError(failure, target)
+      return posts.gone(failure) ?? toRequestError(failure, target)
     }
 
     const resumeStream = (exchange: Exchange, cut: End): Effect.Effect<void, RequestError> =>
@@ -212,7 +188,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         target,
         isForgotten,
         onLost: sessionLost,
-        onGone: serverGone
+        onGone: (failure) => posts.lose("closed", failure)
       })
 
     /** Reads the answer to a POST. Succeeds with how the stream was cut when it is to be resumed. */
@@ -235,6 +211,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         return Effect.succeed(undefined)
       }
       if (!isInitialize) session.answered()
+      answers++
       // Some servers accept a request and answer it on the stream from the server.
       if (answer.status === 202 && serverStream !== undefined && !Reply.hasMessages(answer)) {
         discard(answer.body)
@@ -251,11 +228,13 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
     const post = (
       message: JSONRPCMessage,
       body: string,
+      dispatch: Dispatch,
       exchange: Exchange | undefined
     ): Effect.Effect<void, ConnectError | RequestError> =>
       Effect.suspend(() => {
         const method = "method" in message ? message.method : undefined
         const connecting = session.isConnecting
+        const isBeside = isStreamOpen
         return client.exchange({
           method: "POST",
           url,
@@ -265,13 +244,16 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
           prompt: method === "ping",
           answerless: exchange === undefined,
           hedge: connecting ? hedgeOf(method) : undefined,
-          dispatch: exchange?.dispatch,
+          dispatch,
           headers: Object.assign(session.headers, {
             "content-type": "application/json",
             accept: "application/json, text/event-stream"
           }),
           body
-        }, (answer) => readAnswer(answer, exchange, method === "initialize")).pipe(
+        }, (answer) => {
+          isWorkerKnown ||= isBeside && exchange !== undefined
+          return readAnswer(answer, exchange, method === "initialize")
+        }).pipe(
           Effect.catchAll((failure): Effect.Effect<undefined, ConnectError | RequestError> => {
             if (exchange?.answered === true) return Effect.succeed(undefined)
             if (connecting && exchange !== undefined && isAnswer(failure)) {
@@ -287,75 +269,55 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         )
       })
 
-    const over = (fate: RequestError["fate"], cause?: unknown): RequestError =>
-      new RequestError({
-        fate,
-        reason: "lost",
-        message: lost?.message ?? `${target}: the connection is closed`,
-        cause
-      })
-
     const send = (message: JSONRPCMessage): Promise<void> => {
-      if (lost !== undefined || closing !== undefined) return Promise.reject(over("notSent"))
+      if (posts.isOver) return Promise.reject(posts.over("notSent"))
       const body = ExactJson.stringify(message)
-      const exchange: Exchange | undefined = JsonRpc.isRequest(message)
-        ? {
-          id: message.id,
-          dispatch: new Dispatch(),
-          fiber: { current: undefined },
-          answered: false,
-          lastEventId: undefined,
-          retry: undefined
-        }
-        : undefined
-      if (exchange !== undefined) exchanges.set(exchange.id, exchange)
-      return new Promise((resolve, reject) => {
-        const fiber = fibers.fork(post(message, body, exchange))
-        if (exchange !== undefined) exchange.fiber.current = fiber
-        fiber.addObserver((exit) => {
-          if (exchange !== undefined) exchanges.delete(exchange.id)
-          after(message, Exit.isSuccess(exit))
-          // What a suspended session has not answered waits for whoever goes on with it.
-          if (exchange !== undefined && session.isSuspended) return resolve()
-          settlePromise(exit, resolve, reject, (cause) =>
-            over(exchange?.dispatch.isDone === false ? "notSent" : "unknown", cause))
-        })
+      const dispatch = new Dispatch()
+      if (JsonRpc.isRequest(message)) {
+        const { id } = message
+        if (!isWorkerKnown && serverStream !== undefined) workerWatch ??= posts.fork(watchWorker)
+        const exchange: Exchange = { id, dispatch, fiber: undefined, answered: false, ...positionOf() }
+        // What a suspended session has not answered waits for whoever goes on with it.
+        return posts.ask(id, post(message, body, dispatch, exchange), exchange, () => session.isSuspended)
+      }
+      return posts.send(post(message, body, dispatch, undefined), { dispatch, fiber: undefined }, (isSent) => {
+        if (!posts.isClosing) after(message, isSent)
+        return false
       })
     }
 
     const openServerStream = (isOffered: boolean): void => {
-      serverStream = fibers.fork(keepServerStream(isOffered))
+      if (options.worker.isSingle) transport.onhearing?.(false)
+      else serverStream = posts.fork(keepServerStream(isOffered))
     }
+
+    /** Once in a session: where nothing is answered beside the stream, but is when that is closed, it stays closed. */
+    const watchWorker = Effect.gen(function*() {
+      let before: number
+      do {
+        before = answers
+        yield* Effect.sleep(workerSilence)
+      } while (answers !== before && !isWorkerKnown)
+      workerWatch = undefined
+      const stream = serverStream
+      const isAwaited = [...exchanges.values()].some(({ answered }) => !answered)
+      if (isWorkerKnown || !isAwaited || stream === undefined) return
+      isWorkerKnown = true
+      serverStream = undefined
+      yield* Fiber.interrupt(stream)
+      yield* Effect.sleep(workerAnswer)
+      options.worker.isSingle = answers !== before
+      openServerStream(true)
+      if (answers !== before) yield* Effect.logWarning(`${target}: ${singleWorker}`)
+    })
 
     /** What follows when a notification of ours has been sent, or could not be. */
     const after = (message: JSONRPCMessage, sent: boolean): void => {
-      if (!("method" in message) || closing !== undefined) {
-        return
-      }
-      if (message.method === "notifications/initialized" && sent && lost === undefined) {
+      if ("method" in message && message.method === "notifications/initialized" && sent && !posts.isOver) {
         openServerStream(false)
       }
-      if (message.method === "notifications/cancelled") {
-        // The server will not answer it any more, and may leave its stream open.
-        const id = (message.params as { readonly requestId?: RequestId } | undefined)?.requestId
-        if (id !== undefined) {
-          interrupt(exchanges.get(id))
-        }
-      }
-    }
-
-    const interrupt = (exchange: Exchange | undefined): void => {
-      const fiber = exchange?.fiber.current
-      fiber?.unsafeInterruptAsFork(fiber.id())
-    }
-
-    const withdraw = (id: RequestId): boolean => {
-      const exchange = exchanges.get(id)
-      if (exchange?.dispatch.withdraw() !== true) {
-        return false
-      }
-      interrupt(exchange)
-      return true
+      // The server will not answer it any more, and may leave its stream open.
+      posts.interrupt(cancelledBy(message))
     }
 
     const endSession = (client: HttpClient, headers = session.headers): Effect.Effect<void> =>
@@ -367,16 +329,14 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         }
       ).pipe(
         Effect.timeout(options.closeTimeout),
-        Effect.catchAll((failure) =>
-          Effect.logDebug(`${target}: the session was not ended`, failure._tag)
-        )
+        Effect.catchAll((failure) => Effect.logDebug(`${target}: the session was not ended`, failure._tag))
       )
 
-    /** Ends the session that a server makes although another answer has been taken, where it says so in time. */
+    /** Ends the session that a server makes although its answer is not taken, as soon as it says so. */
     const endLoser = (loser: Copy): void =>
-      void fibers.fork(Effect.uninterruptibleMask((restore) =>
+      posts.forkEnd(Effect.uninterruptibleMask((restore) =>
         Effect.gen(function*() {
-          yield* Effect.exit(restore(Effect.timeoutOption(Fiber.await(loser), options.closeTimeout)))
+          yield* Effect.exit(restore(Effect.timeoutOption(Fiber.await(loser), options.startLimit)))
           const exit = yield* Fiber.interrupt(loser)
           if (Exit.isFailure(exit)) return
           discard(exit.value.body)
@@ -389,14 +349,13 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
     const isRefusal = ({ status }: Answer): boolean => status >= 300
 
     const hedgeOf = (method: string | undefined): Hedge | undefined => {
-      if (beside === undefined || method !== "initialize") return undefined
-      return { beside, mayBeOurs: isRefusal, onLoser: endLoser }
+      return method === "initialize" ? { beside, mayBeOurs: isRefusal, onLoser: endLoser } : undefined
     }
 
-    const isOurs = (): boolean => session.isOurs && lost?.kind !== "session"
+    const isOurs = (): boolean => session.isOurs && posts.lost?.kind !== "session"
 
     const suspend = (): TransportSession | undefined => {
-      if (!isOurs() || closing !== undefined) return undefined
+      if (!isOurs() || posts.isClosing) return undefined
       const waiting = [...exchanges.values()].filter((exchange) =>
         !exchange.answered && exchange.lastEventId !== undefined
       )
@@ -420,16 +379,9 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       openServerStream(true)
       for (const { id, ...position } of known.exchanges) {
         if (!isWaiting(id)) continue
-        const exchange: Exchange = {
-          id,
-          dispatch: Dispatch.done(),
-          fiber: { current: undefined },
-          answered: false,
-          ...position
-        }
+        const exchange: Exchange = { id, dispatch: Dispatch.done(), fiber: undefined, answered: false, ...position }
         exchanges.set(id, exchange)
-        const fiber = fibers.fork(resumeStream(exchange, { cause: undefined }))
-        exchange.fiber.current = fiber
+        const fiber = exchange.fiber = posts.fork(resumeStream(exchange, { cause: undefined }))
         fiber.addObserver((exit) => {
           exchanges.delete(id)
           if (session.isSuspended || Exit.isSuccess(exit) || exit.cause._tag !== "Fail") return
@@ -437,12 +389,6 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         })
       }
     }
-
-    const shutdown = Effect.suspend(() => isOurs() ? endSession(client) : Effect.void).pipe(
-      Effect.zipRight(fibers.interruptAll),
-      Effect.zipRight(client.destroy),
-      Effect.ensuring(Effect.sync(() => transport.onclose?.()))
-    )
 
     const transport: AdapterTransport = {
       peer: { url: target } satisfies Peer,
@@ -462,8 +408,8 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       },
       goOn,
       send,
-      withdraw,
-      close: () => closing ??= fibers.runPromise(shutdown)
+      withdraw: (id) => posts.withdraw(id),
+      close: () => posts.close(Effect.suspend(() => isOurs() ? endSession(client) : Effect.void), options.closeTimeout)
     }
     return transport
   })

@@ -40,6 +40,8 @@ const transports = {
       url,
       target: url.href,
       closeTimeout: 1000,
+      startLimit: 75_000,
+      worker: { isSingle: false },
       maxMessageBytes: Bytes(1_000_000)
     }),
   "without sessions": (client: HttpClient.HttpClient, url: URL) =>

@@ -27,22 +27,40 @@ const gone = new NetworkFailure({
 /** What one of the requests of a test gets, so many milliseconds after it was sent; `undefined`: nothing. */
 type Fate = { readonly after: number; readonly gets: Answer | NetworkFailure } | undefined
 
+const second = 1000
+
+const endOf = (copy: Hedge.Copy): void => copy.unsafeInterruptAsFork(copy.id())
+
+/** What questions get: the status of an answer, so many milliseconds later, or nothing. */
+interface Server {
+  status: number | undefined
+  delay: number
+}
+
 /** Sends as scripted, the last fate again and again; says when each was sent and which were interrupted. */
 const play = (fates: ReadonlyArray<Fate>, options: Partial<Hedge.Hedge> = {}) =>
   Effect.gen(function*() {
     const sent: Array<number> = []
+    const asked: Array<number> = []
     const ended: Array<number> = []
-    const world = { sent, ended, isAwaited: true }
+    const server: Server = { status: 405, delay: 0 }
+    const world = { isAwaited: true }
     const clock = yield* Effect.clock
     const began = clock.unsafeCurrentTimeMillis()
+    const time = () => clock.unsafeCurrentTimeMillis() - began
     const fiber = yield* Effect.fork(Hedge.send(
       {
         beside: (work) => Effect.suspend(() => world.isAwaited ? Effect.asSome(work) : Effect.succeedNone),
         ...options
       },
+      Effect.suspend(() => {
+        asked.push(time())
+        const { delay, status } = server
+        return status === undefined ? Effect.never : Effect.delay(Effect.succeed(answerOf(status)), delay)
+      }),
       () =>
         Effect.suspend(() => {
-          const at = clock.unsafeCurrentTimeMillis() - began
+          const at = time()
           const fate = fates[Math.min(sent.length, fates.length - 1)]
           sent.push(at)
           const outcome = fate === undefined
@@ -52,129 +70,181 @@ const play = (fates: ReadonlyArray<Fate>, options: Partial<Hedge.Hedge> = {}) =>
         })
     ))
     yield* TestClock.adjust(0)
-    return { ...world, world, fiber }
+    return { asked, sent, ended, server, world, fiber }
   })
 
 const ok = answerOf(200)
+const busy = answerOf(503)
+
+/** One that the network swallows, and whose server answers questions after so long. */
+const swallowed = (millis: number, fates: ReadonlyArray<Fate>, options?: Partial<Hedge.Hedge>) =>
+  Effect.gen(function*() {
+    const played = yield* play([undefined, ...fates], options)
+    played.server.status = undefined
+    yield* TestClock.adjust(millis)
+    played.server.status = 405
+    return played
+  })
 
 describe("what is sent beside a request without an answer", () => {
-  it.effect("[V10:virtual] one each second, at most three at once: the first stays, and one of the others has 4 s", () =>
+  it.effect("[V10:virtual] to a server that answers questions and is slow: one after a minute, or 10 s if it leaves nothing there", () =>
     Effect.gen(function*() {
-      const { ended, fiber, sent } = yield* play([undefined])
-      yield* TestClock.adjust(9999)
-      assert.deepStrictEqual(sent, [0, 1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000, 9000])
-      assert.deepStrictEqual(ended, [2000, 3000, 1000, 5000, 6000, 4000, 8000])
-      yield* Fiber.interrupt(fiber)
-      yield* TestClock.adjust("1 minute")
-      assert.deepStrictEqual([sent.length, ended.length], [10, 10])
+      for (const [wait, onLoser] of [[60, endOf], [10, undefined]] as const) {
+        const { fiber, sent } = yield* play([{ after: wait * second, gets: ok }], { onLoser })
+        yield* TestClock.adjust("2 minutes")
+        assert.strictEqual(yield* Fiber.join(fiber), ok)
+        assert.deepStrictEqual(sent, [0])
+        const other = yield* play([undefined], { onLoser })
+        yield* TestClock.adjust((2 * wait + 8) * second)
+        assert.strictEqual(other.sent.length, 3)
+        assert.isTrue(other.sent.every((at, index) => at >= index * wait * second && at <= index * (wait + 2) * second))
+        assert.deepStrictEqual(other.ended, [])
+        yield* Fiber.interrupt(other.fiber)
+        yield* TestClock.adjust("1 minute")
+        assert.deepStrictEqual([other.sent.length, other.ended.length], [3, 3])
+      }
     }))
 
-  it.effect("[V10:virtual] none while no call waits, and none once one is answered", () =>
+  it.effect("[V10:virtual] one, within a second of the first answer after a silence, however long that was", () =>
     Effect.gen(function*() {
-      const { fiber, sent, world } = yield* play([undefined, undefined, { after: 400, gets: ok }])
-      world.isAwaited = false
-      yield* TestClock.adjust("20 seconds")
-      assert.deepStrictEqual(sent, [0])
-      world.isAwaited = true
-      yield* TestClock.adjust(2400)
+      for (const millis of [1000, 1600, 3000, 7000, 9000]) {
+        const { fiber, sent } = yield* swallowed(millis, [{ after: 0, gets: ok }])
+        assert.deepStrictEqual(sent, [0])
+        yield* TestClock.adjust(850)
+        assert.strictEqual(yield* Fiber.join(fiber), ok)
+      }
+    }))
+
+  it.effect("[V10:virtual] none where the first is answered as the silence ends, as by a server that was busy", () =>
+    Effect.gen(function*() {
+      const { fiber, sent, server } = yield* play([{ after: 8050, gets: ok }])
+      server.status = undefined
+      yield* TestClock.adjust(7990)
+      server.status = 200
+      yield* TestClock.adjust("1 minute")
       assert.strictEqual(yield* Fiber.join(fiber), ok)
-      yield* TestClock.adjust("1 minute")
-      assert.deepStrictEqual(sent, [0, 21_000, 22_000])
+      assert.deepStrictEqual(sent, [0])
     }))
 
-  it.effect("[V10:virtual] the time in which this process stands still does not count", () =>
+  it.effect("[V10:virtual] where a router answers questions, one when the server does", () =>
+    Effect.gen(function*() {
+      for (const status of [404, 502, 503]) {
+        const { fiber, sent, server } = yield* play([undefined, { after: 0, gets: ok }])
+        server.status = status
+        yield* TestClock.adjust(6000)
+        assert.deepStrictEqual(sent, [0])
+        server.status = 401
+        yield* TestClock.adjust(850)
+        assert.strictEqual(yield* Fiber.join(fiber), ok)
+      }
+    }))
+
+  it.effect("[V10:virtual] without a sign of the server: one after 10 s, one after 20 s, and no more", () =>
+    Effect.gen(function*() {
+      const { fiber, sent, server } = yield* play([undefined])
+      server.status = undefined
+      yield* TestClock.adjust(10_000)
+      assert.deepStrictEqual(sent, [0])
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(sent.length, 3)
+      assert.isTrue(sent[1]! < 11_000 && sent[2]! < 22_000)
+      yield* Fiber.interrupt(fiber)
+    }))
+
+  it.effect("[V10:virtual] while no call waits, nothing; for one that comes then, 10 s after the first", () =>
+    Effect.gen(function*() {
+      const { asked, fiber, sent, world } = yield* play([undefined, { after: 400, gets: ok }])
+      world.isAwaited = false
+      yield* TestClock.adjust("9 seconds")
+      world.isAwaited = true
+      assert.deepStrictEqual([sent, asked], [[0], []])
+      yield* TestClock.adjust(3000)
+      assert.strictEqual(yield* Fiber.join(fiber), ok)
+      const all = asked.length
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual([sent.length, asked.length], [2, all])
+      assert.isAtLeast(sent[1]!, 10_000)
+    }))
+
+  it.effect("[V10:virtual] a question that this process was too busy to hear of proves nothing", () =>
     Effect.gen(function*() {
       let late = 0
       const clock = yield* Effect.clock
       const slow: typeof clock = Object.assign(Object.create(clock), {
         unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis() + late
       })
-      const { fiber, sent } = yield* Effect.withClock(play([undefined]), slow)
-      yield* TestClock.adjust(500)
+      const { fiber, sent, server } = yield* Effect.withClock(play([undefined]), slow)
+      server.status = undefined
+      yield* TestClock.adjust(300)
       late = 60
-      yield* TestClock.adjust(749)
+      server.status = 405
+      yield* TestClock.adjust(8000)
       assert.deepStrictEqual(sent, [0])
-      yield* TestClock.adjust(1)
-      assert.strictEqual(sent.length, 2)
       yield* Fiber.interrupt(fiber)
-    }))
-
-  it.effect("[V10:virtual] what answers within a second is asked once, and so is what fails", () =>
-    Effect.gen(function*() {
-      for (const gets of [ok, answerOf(503), gone]) {
-        const { fiber, sent } = yield* play([{ after: 999, gets }])
-        yield* TestClock.adjust("1 minute")
-        const exit = yield* Fiber.await(fiber)
-        if (gets instanceof NetworkFailure) assert.deepStrictEqual(exit, Exit.fail(gone))
-        else assert.deepStrictEqual(exit, Exit.succeed(gets))
-        assert.deepStrictEqual(sent, [0])
-      }
     }))
 
   it.effect("[V10:virtual] a failure of one counts when no other may be answered", () =>
     Effect.gen(function*() {
-      const { fiber, sent } = yield* play([{ after: 2500, gets: gone }, { after: 100, gets: gone }, undefined, {
-        after: 100,
-        gets: ok
-      }])
-      yield* TestClock.adjust(3099)
-      assert.isNull(fiber.unsafePoll())
-      yield* TestClock.adjust(1)
-      assert.strictEqual(yield* Fiber.join(fiber), ok)
-      assert.deepStrictEqual(sent, [0, 1000, 2000, 3000])
-      const all = yield* play([{ after: 1500, gets: gone }, { after: 700, gets: gone }])
-      yield* TestClock.adjust(1700)
-      assert.deepStrictEqual(yield* Fiber.await(all.fiber), Exit.fail(gone))
-    }))
-
-  it.effect("[V10:virtual] a busy server is asked less and less, and not before its Retry-After; its answer counts where it is the only one", () =>
-    Effect.gen(function*() {
-      const busy = answerOf(503)
-      const slow = yield* play([undefined, { after: 0, gets: busy }])
-      yield* TestClock.adjust(15_000)
-      assert.deepStrictEqual(slow.sent, [0, 1000, 3000, 7000, 11_000, 15_000])
-      yield* Fiber.interrupt(slow.fiber)
-
-      const asked = answerOf(429, { "retry-after": "10" })
-      const told = yield* play([{ after: 20_000, gets: gone }, { after: 0, gets: asked }])
-      yield* TestClock.adjust(19_999)
-      assert.deepStrictEqual(told.sent, [0, 1000, 11_000])
-      yield* TestClock.adjust(1)
-      assert.strictEqual(yield* Fiber.join(told.fiber), asked)
-
-      const other = yield* play([{ after: 5000, gets: ok }, { after: 0, gets: busy }])
+      const first = yield* play([{ after: 999, gets: gone }])
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual([yield* Fiber.await(first.fiber), first.sent], [Exit.fail(gone), [0]])
+      const { fiber } = yield* swallowed(3000, [{ after: 100, gets: gone }, { after: 100, gets: ok }])
       yield* TestClock.adjust(5000)
-      assert.strictEqual(yield* Fiber.join(other.fiber), ok)
+      assert.isNull(fiber.unsafePoll())
+      yield* Fiber.interrupt(fiber)
     }))
 
-  it.effect("[V10:virtual] another refusal counts at once, unless the request says that it may be due to the first", () =>
+  it.effect("[V10:virtual] a busy server that has lost the first is asked twice, not before its Retry-After; then its answer counts", () =>
+    Effect.gen(function*() {
+      const { fiber, sent } = yield* swallowed(3000, [{ after: 0, gets: busy }])
+      yield* TestClock.adjust(5000)
+      assert.strictEqual(yield* Fiber.join(fiber), busy)
+      assert.strictEqual(sent.length, 3)
+      const asked = answerOf(429, { "retry-after": "10" })
+      const told = yield* swallowed(3000, [{ after: 0, gets: asked }])
+      yield* TestClock.adjust(5000)
+      assert.strictEqual(yield* Fiber.join(told.fiber), asked)
+      assert.strictEqual(told.sent.length, 2)
+    }))
+
+  it.effect("[V10:virtual] a refusal of another says nothing of the first where it may be due to that: 'there is one already'", () =>
     Effect.gen(function*() {
       const refusal = answerOf(400)
-      const fates: ReadonlyArray<Fate> = [{ after: 5000, gets: ok }, { after: 0, gets: refusal }]
-      const at = yield* play(fates)
+      const at = yield* swallowed(3000, [{ after: 0, gets: refusal }])
       yield* TestClock.adjust(1000)
       assert.strictEqual(yield* Fiber.join(at.fiber), refusal)
-      const ours = yield* play(fates, { mayBeOurs: ({ status }) => status >= 300 })
-      yield* TestClock.adjust(5000)
-      assert.strictEqual(yield* Fiber.join(ours.fiber), ok)
+      const { fiber } = yield* play(
+        [{ after: 25_000, gets: ok }, { after: 0, gets: refusal }],
+        { mayBeOurs: ({ status }) => status >= 300 }
+      )
+      yield* TestClock.adjust(25_000)
+      assert.strictEqual(yield* Fiber.join(fiber), ok)
     }))
 
-  it.effect("[V10:virtual] those that lose are interrupted, or given to who ends them", () =>
+  it.effect("[V10:virtual] those that lose, or are given up while the server is there, are interrupted, or given to who ends them", () =>
     Effect.gen(function*() {
-      const fates: ReadonlyArray<Fate> = [undefined, { after: 500, gets: ok }]
-      const alone = yield* play(fates)
-      yield* TestClock.adjust(1500)
+      const fates: ReadonlyArray<Fate> = [{ after: 500, gets: ok }]
+      const alone = yield* swallowed(3000, fates)
+      yield* TestClock.adjust(2000)
       yield* Fiber.join(alone.fiber)
-      yield* TestClock.adjust(0)
       assert.deepStrictEqual(alone.ended, [0])
       const losers: Array<Hedge.Copy> = []
-      const given = yield* play(fates, { onLoser: (loser) => void losers.push(loser) })
-      yield* TestClock.adjust(1500)
+      const onLoser = (loser: Hedge.Copy) => void losers.push(loser)
+      const given = yield* swallowed(3000, fates, { onLoser })
+      yield* TestClock.adjust(2000)
       yield* Fiber.join(given.fiber)
       assert.deepStrictEqual([given.ended, losers.length], [[], 1])
       const exit = yield* Fiber.interrupt(losers[0]!)
       assert.isTrue(Exit.isFailure(exit) && Cause.isInterrupted(exit.cause))
       assert.deepStrictEqual(given.ended, [0])
+      for (const [status, ended, count] of [[405, [], 2], [undefined, [0], 2]] as const) {
+        const up = yield* play([undefined], { onLoser })
+        up.server.status = status
+        yield* TestClock.adjust(1500)
+        yield* Fiber.interrupt(up.fiber)
+        yield* TestClock.adjust(0)
+        assert.deepStrictEqual([up.ended, losers.length], [ended, count])
+      }
     }))
 })
 
@@ -184,10 +254,16 @@ const options = { keepalive: { method: "none" }, reconnect: { initialDelay: "1 h
 describe.concurrent.each(eras)("an attempt without an answer, %s", (era) => {
   const { first } = requestsOf[era]
 
+  /** The server hangs: it answers neither the first request nor two questions. */
+  const hangs = (server: HttpFaultServer.HttpFaultServer) => {
+    server.fail(first, HttpFault.hang(), 1)
+    server.fail("OPTIONS", HttpFault.hang(), 2)
+  }
+
   /** A backend that connects when it is called. */
   const backendTo = (url: string, more: Omit<Backend.BackendOptions, "connector"> = {}) =>
     Backend.make("test", {
-      connector: HttpConnector.make({ url, transport: "streamable", protocol: era, closeTimeout: "30 seconds" }),
+      connector: HttpConnector.make({ url, transport: "streamable", protocol: era, closeTimeout: "1 second" }),
       timeouts: { wait: "2 minutes", connect: "2 minutes" },
       lifecycle: { lazy: true },
       ...options,
@@ -200,7 +276,7 @@ describe.concurrent.each(eras)("an attempt without an answer, %s", (era) => {
   it.scopedLive("[V10:real] one that hangs for ever is overtaken by the next, which is prepared once; nothing is left", () =>
     Effect.gen(function*() {
       const server = yield* HttpFaultServer.make({ era })
-      server.fail(first, HttpFault.hang(), 1)
+      hangs(server)
       let prepared = 0
       const backend = yield* backendTo(server.url, { onConnected: () => Effect.sync(() => void prepared++) })
       assert.include(yield* call(backend), "here")
@@ -220,6 +296,7 @@ describe.concurrent.each(eras)("an attempt without an answer, %s", (era) => {
         await HttpFault.late(500)(turn, carryOut)
       }
       server.fail(first, slow, 1)
+      server.fail("OPTIONS", HttpFault.hang(), 2)
       const backend = yield* backendTo(server.url)
       assert.include(yield* call(backend), "here")
       if (era === "2025") yield* seen(server, () => server.count("DELETE") >= 1 && server.sessions.size === 1)
@@ -230,21 +307,21 @@ describe.concurrent.each(eras)("an attempt without an answer, %s", (era) => {
   it.scopedLive("[V10:real] the first start of a backend is waited for, too", () =>
     Effect.gen(function*() {
       const server = yield* HttpFaultServer.make({ era })
-      server.fail(first, HttpFault.hang(), 1)
+      hangs(server)
       const backend = yield* backendTo(server.url, { lifecycle: {} })
       yield* backend.firstOutcome
       assert.strictEqual((yield* backend.status).state, "Connected")
       assert.isAtLeast(server.count(first), 2)
     }))
 
-  it.scopedLive("[V10:real] a backend that closes while two hang leaves nothing", () =>
+  it.scopedLive("[V10:real] a backend that closes while it hangs leaves nothing", () =>
     Effect.gen(function*() {
       const server = yield* HttpFaultServer.make({ era })
       server.fail(first, HttpFault.hang())
       yield* Effect.scoped(Effect.gen(function*() {
         const backend = yield* backendTo(server.url)
         yield* Effect.fork(call(backend))
-        yield* seen(server, () => server.count(first) >= 2)
+        yield* seen(server, () => server.count("OPTIONS") >= 2)
       }))
       yield* seen(server, () => server.sockets.size === 0)
     }))

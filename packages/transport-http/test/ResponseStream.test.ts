@@ -34,7 +34,7 @@ const resuming = (
     const exchange: ResponseStream.Exchange = {
       id: 1,
       dispatch: Dispatch.done(),
-      fiber: { current: undefined },
+      fiber: undefined,
       answered: false,
       lastEventId: "1",
       retry
@@ -230,19 +230,5 @@ describe("the stream from the server", () => {
         target
       })
       assert.deepInclude(loss, { kind: "session", retryAfter: 5000 })
-    }))
-
-  it.effect("[T4:virtual] a place that is refused is not asked for again", () =>
-    Effect.gen(function*() {
-      const position = { lastEventId: "7", retry: undefined }
-      const asked: Array<string | undefined> = []
-      const fiber = yield* Effect.fork(ServerStream.keep({
-        open: ({ lastEventId }) => Effect.suspend(() => (asked.push(lastEventId), Effect.fail(status(416)))),
-        position,
-        target
-      }))
-      yield* TestClock.adjust("1 minute")
-      assert.deepStrictEqual(asked, ["7", undefined])
-      assert.isUndefined(yield* Fiber.join(fiber))
     }))
 })

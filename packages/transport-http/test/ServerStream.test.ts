@@ -148,13 +148,13 @@ describe("ServerStream", () => {
     }
   })
 
-  it("[T4:unit] what a refusal means: another try, a fresh start, no stream, or no session any more", () => {
+  it("[T4:unit] what a refusal means: another try, no stream, or no session any more", () => {
     const again = [401, 403, 407, 408, 409, 425, 429, 500, 502, 503]
     for (const resuming of [false, true]) {
       for (const one of again) assert.strictEqual(ServerStream.verdict(status(one), resuming), "again", `${one}`)
       for (const one of [405, 501]) assert.strictEqual(ServerStream.verdict(status(one), resuming), "none", `${one}`)
       for (const one of [400, 418, 499]) {
-        assert.strictEqual(ServerStream.verdict(status(one), resuming), resuming ? "fresh" : "none", `${one}`)
+        assert.strictEqual(ServerStream.verdict(status(one), resuming), resuming ? "again" : "none", `${one}`)
       }
       assert.strictEqual(ServerStream.verdict(status(404, true), resuming), "session")
       assert.strictEqual(ServerStream.verdict(reset, resuming), "again")
@@ -285,15 +285,36 @@ describe("ServerStream", () => {
       assert.isUndefined((yield* opened([no, no])).loss)
     }))
 
-  it.effect("[R6:unit] a session that is forgotten is its loss; a place that is refused is given up", () =>
+  it.effect("[R6:unit] a session that is forgotten is its loss", () =>
     Effect.gen(function*() {
       const failure = status(404, true, 3000)
       const { loss, waits } = yield* opened([() => Effect.fail(failure)])
       assert.deepInclude(loss, { kind: "session", retryAfter: 3000, cause: failure })
       assert.include(loss?.message, "http://server.test/mcp: the stream from the server: ")
       assert.deepStrictEqual(waits, [])
-      const fresh = yield* opened([() => Effect.fail(status(400))], "1")
-      assert.deepStrictEqual([fresh.position.lastEventId, fresh.bounds], [undefined, [5000, undefined]])
+    }))
+
+  it.effect("[T4:virtual] a place that the server refuses twice is given up; a router's refusal says nothing of it", () =>
+    Effect.gen(function*() {
+      const kept = [401, 429, 502, 503, 504]
+      for (const one of [400, 404, 409, 410, 422, 500, ...kept]) {
+        const asked: Array<string | undefined> = []
+        const position: EventStream.Position = { lastEventId: "1", retry: undefined }
+        const fiber = yield* Effect.fork(ServerStream.keep({
+          open: ({ lastEventId }) =>
+            Effect.suspend(() => {
+              asked.push(lastEventId)
+              return asked.length <= 4 && lastEventId !== undefined ? Effect.fail(status(one, true)) : Effect.never
+            }),
+          isForgotten: Effect.succeed(false),
+          isOffered: true,
+          position,
+          target: "http://server.test/mcp"
+        }))
+        yield* TestClock.adjust("1 minute")
+        assert.deepStrictEqual(asked, kept.includes(one) ? Array(5).fill("1") : ["1", "1", undefined], `${one}`)
+        yield* Fiber.interrupt(fiber)
+      }
     }))
 
   it("[T3] Retry-After: seconds, dates, and nonsense", () => {

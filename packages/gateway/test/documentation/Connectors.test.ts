@@ -38,6 +38,7 @@ const http: Names<HttpConnector.Options> = {
   transport: true,
   protocol: true,
   connectTimeout: true,
+  startLimit: true,
   closeTimeout: true,
   maxMessageBytes: true,
   maxSockets: true,
