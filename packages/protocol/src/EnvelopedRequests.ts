@@ -11,11 +11,9 @@ import * as Meta from "./Meta.js"
 import type { Answer, Options, Requests } from "./Requests.js"
 import * as StatelessTasks from "./StatelessTasks.js"
 
-/** Whether a server refuses the version of a request and names that very version: another replica, or the same a moment later, takes it. */
-const isContradiction = ({ code, data }: RequestError): boolean => {
-  const supported = Predicate.isRecord(data) ? data["supported"] : undefined
-  return code === Era.unsupportedVersion && Array.isArray(supported) && supported.includes(Era.statelessVersion)
-}
+/** Whether a refusal of a version names that very version: another replica, or the same a moment later, takes it. */
+const isContradiction = ({ code, data }: RequestError): boolean =>
+  code === Era.unsupportedVersion && Era.namedIn(data)?.includes(Era.statelessVersion) === true
 
 /** Sends requests in their envelope. */
 export class EnvelopedRequests {

@@ -9,6 +9,9 @@ import { Predicate } from "effect"
 /** The revision without sessions that Lifeline speaks. */
 export const statelessVersion = "2026-07-28"
 
+/** The versions with sessions, newest first. A test compares them to the official SDK's. */
+export const versions: ReadonlyArray<string> = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05", "2024-10-07"]
+
 /**
  * How long a server may be silent after `server/discover` before it is initialized, in milliseconds: 5 s, or a third of an attempt that is
  * shorter.
@@ -67,13 +70,24 @@ const failures: { readonly [R in ConnectReason]: { readonly http: Verdict; reado
   defect: { http: none }
 }
 
-const textsOf = (value: unknown): ReadonlyArray<string> =>
-  Array.isArray(value) ? value.filter((one): one is string => typeof one === "string") : []
+const textsOf = (value: unknown): ReadonlyArray<string> | undefined =>
+  Array.isArray(value) ? value.slice(0, 100).filter(Predicate.isString) : undefined
+
+/** The versions that the data of a refusal names. */
+export const namedIn = (data: unknown): ReadonlyArray<string> | undefined =>
+  textsOf(Predicate.isRecord(data) ? data["supported"] : undefined)
+
+/** What to ask for after a refusal: who asked for an old version may know no newer one. */
+export const common = (data: unknown, refused = ""): string | undefined => {
+  const named = namedIn(data)
+  const others = versions.filter((one) => one !== refused && named?.includes(one))
+  return others.find((one) => one < refused) ?? others[0]
+}
 
 /** Revisions are dates, so they can be compared as strings. */
 const hasSessions = (version: string): boolean => /^\d{4}-\d\d-\d\d$/.test(version) && version < statelessVersion
 
-/** The conclusion from the revisions that a server names, if Lifeline's revision without sessions is not among them. */
+/** The conclusion from revisions of which none is Lifeline's without sessions. */
 const ofOthers = (versions: ReadonlyArray<string>): Verdict =>
   versions.length === 0 || versions.some(hasSessions) ? sessions : { _tag: "Unsupported", versions }
 
@@ -82,14 +96,14 @@ export const verdict = (outcome: Outcome, transport: "http" | "stdio"): Verdict 
   switch (outcome._tag) {
     case "Result": {
       const { result } = outcome
-      const versions = textsOf(result["supportedVersions"])
+      const versions = textsOf(result["supportedVersions"]) ?? []
       return versions.includes(statelessVersion) && Predicate.isRecord(result["capabilities"])
         ? { _tag: "Stateless", discovered: result }
         : ofOthers(versions.filter((version) => version !== statelessVersion))
     }
     case "Error": {
       if (outcome.code !== unsupportedVersion) return sessions
-      const versions = textsOf(Predicate.isRecord(outcome.data) ? outcome.data["supported"] : undefined)
+      const versions = namedIn(outcome.data) ?? []
       // It refuses what it says to support: something on the way has changed what was asked.
       return versions.includes(statelessVersion) ? none : ofOthers(versions)
     }

@@ -13,13 +13,10 @@ export const mayBeStateless = ({ reason }: ConnectError): boolean =>
   reason === "incompatible" || reason === "protocol" || reason === "notFound" || reason === "session"
 
 /** Whether a refusal of `initialize` shows that the server speaks the protocol without sessions. */
-export const namesStateless = ({ cause }: ConnectError): boolean => {
-  const data: unknown = Predicate.isRecord(cause) ? cause["data"] : undefined
-  const supported = Predicate.isRecord(data) ? data["supported"] : undefined
-  return Array.isArray(supported) && supported.includes(Era.statelessVersion)
-}
+export const namesStateless = ({ cause }: ConnectError): boolean =>
+  Era.namedIn(Predicate.isRecord(cause) ? cause["data"] : undefined)?.includes(Era.statelessVersion) === true
 
-/** The memory of one connector, that is, of one configuration of a server. */
+/** Of one connector: of one configuration of a server. */
 export class EraMemory {
   #known: NonNullable<ConnectOptions["known"]> = {}
 
@@ -37,7 +34,6 @@ export class EraMemory {
     return this.#known.sessionsSince !== undefined
   }
 
-  /** Remembers that the server has sessions. */
   remember(now: number): void {
     this.#known.sessionsSince ??= now
   }

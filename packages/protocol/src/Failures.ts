@@ -4,6 +4,7 @@
 import type { ConnectReason, Fate, Loss, RequestReason } from "@mcp-lifeline/core"
 import { ConnectError, RequestError } from "@mcp-lifeline/core"
 import { PlainText } from "@mcp-lifeline/core/internal"
+import * as Era from "./Era.js"
 import * as JsonRpc from "./JsonRpc.js"
 import * as LostSession from "./LostSession.js"
 import * as Messages from "./Messages.js"
@@ -155,9 +156,8 @@ export const toConnectError = (error: unknown): ConnectError => {
   const failure = toRequestError(error, "unknown")
   if (failure.cause instanceof ConnectError) return failure.cause
   if (failure.reason === "remote") {
-    const supported = (failure.data as { readonly supported?: unknown } | null | undefined)?.supported
-    if (Array.isArray(supported)) {
-      const versions = supported.slice(0, 100).filter((one) => typeof one === "string")
+    const versions = Era.namedIn(failure.data)
+    if (versions !== undefined && Era.common(failure.data) === undefined) {
       return unsupported(versions.join(", "), failure)
     }
     if (failure.code === JsonRpc.methodNotFound) {

@@ -7,13 +7,10 @@ import type { Implementation, InitializeResult, ServerCapabilities } from "@mode
 import { Exit, Predicate } from "effect"
 import * as Failures from "./Failures.js"
 
-/** The versions with sessions, newest first. A test compares them to the official SDK's. */
-export const versions: ReadonlyArray<string> = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05", "2024-10-07"]
+export { versions } from "./Era.js"
 
 /** The version that Lifeline requests. */
 export const latestVersion = "2025-11-25"
-
-const isText = Predicate.isString
 
 /** The capabilities that Lifeline uses. */
 const known = ["completions", "logging", "prompts", "resources", "tasks", "tools"] as const
@@ -28,7 +25,7 @@ export const isCapabilities = (value: unknown): value is ServerCapabilities =>
 
 /** Whether a value has the form of a server's name and version. */
 export const isImplementation = (value: unknown): value is Implementation =>
-  Predicate.isRecord(value) && isText(value["name"]) && isText(value["version"])
+  Predicate.isRecord(value) && Predicate.isString(value["name"]) && Predicate.isString(value["version"])
 
 /** The longest texts of a server about itself that are kept whole, in characters. */
 const longest = { name: 256, instructions: 100_000 }
@@ -39,7 +36,7 @@ export const instructionsOf = (instructions: string): string => PlainText.cut(in
 /** A server's name as it came, and nothing of it longer than is bearable. */
 export const implementationOf = (info: Implementation): Implementation => {
   const tooLong = (["name", "title", "version"] as const).filter((key) =>
-    isText(info[key]) && info[key].length > longest.name
+    Predicate.isString(info[key]) && info[key].length > longest.name
   )
   return tooLong.length === 0
     ? info
@@ -47,13 +44,13 @@ export const implementationOf = (info: Implementation): Implementation => {
 }
 
 const wrong = ({ capabilities, instructions, protocolVersion, serverInfo }: Record<string, unknown>) =>
-  !isText(protocolVersion)
+  !Predicate.isString(protocolVersion)
     ? "protocolVersion is no string"
     : !isCapabilities(capabilities)
     ? "capabilities is no object of objects"
     : !isImplementation(serverInfo)
     ? "serverInfo has no name and version"
-    : instructions !== undefined && !isText(instructions)
+    : instructions !== undefined && !Predicate.isString(instructions)
     ? "instructions is no string"
     : Nesting.isDeeper([capabilities, serverInfo], Nesting.defaultDepth)
     ? tooDeep

@@ -20,8 +20,10 @@ import { Cause, Data, Effect, Exit, Option, Predicate, Runtime } from "effect"
 import type { AdapterTransport, TransportSession } from "./AdapterTransport.js"
 import { allOrNothing } from "./allOrNothing.js"
 import { capabilitiesOf } from "./capabilities.js"
+import * as Era from "./Era.js"
 import { misused, refused, textOf, toConnectError, toRequestError, unsupported } from "./Failures.js"
 import * as Initialize from "./Initialize.js"
+import * as JsonRpc from "./JsonRpc.js"
 import { Link } from "./Link.js"
 import { fieldsOf, kindsOfAll } from "./listenFilter.js"
 import * as Meta from "./Meta.js"
@@ -104,9 +106,10 @@ export const connect = (
   parts: Parts,
   transport: AdapterTransport,
   options: Options
-): Effect.Effect<Connection, ConnectError, Scope.Scope> => allOrNothing(open(parts, transport, options))
+): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
+  Effect.catchTag(allOrNothing(open(parts, transport, options)), "NotResumed", Effect.die)
 
-/** Resumes a suspended session over a transport that has not been started, or fails with the reason why it cannot. */
+/** Resumes a suspended session over a transport that has not been started, or gives the reason why it cannot. */
 export const resume = (
   parts: Parts,
   transport: AdapterTransport,
@@ -123,24 +126,13 @@ export const resume = (
  */
 export type NotResumedReason = "forgotten" | "unanswered"
 
-function open(
-  parts: Parts,
-  transport: AdapterTransport,
-  options: Options
-): Effect.Effect<Connection, ConnectError, Scope.Scope>
-function open(
-  parts: Parts,
-  transport: AdapterTransport,
-  options: Options,
-  suspended: SuspendedSession<Suspended>
-): Effect.Effect<Connection, ConnectError | NotResumed, Scope.Scope>
-function open(
+const open = (
   parts: Parts,
   transport: AdapterTransport,
   options: Options,
   suspended?: SuspendedSession<Suspended>
-): Effect.Effect<Connection, ConnectError | NotResumed, Scope.Scope> {
-  return Effect.gen(function*() {
+): Effect.Effect<Connection, ConnectError | NotResumed, Scope.Scope> =>
+  Effect.gen(function*() {
     const runtime = yield* Effect.runtime<never>()
     const runFork = Runtime.runFork(runtime)
     const log = (message: string): void => {
@@ -288,7 +280,6 @@ function open(
       }
     }
   })
-}
 
 /** The state of a session after its connection has ended. */
 interface Suspended {
@@ -297,7 +288,6 @@ interface Suspended {
   readonly session: TransportSession
 }
 
-/** A session cannot be resumed. */
 class NotResumed extends Data.TaggedError("NotResumed")<{ readonly reason: NotResumedReason }> {}
 
 /** How long the server may take to answer the ping in an old session, in milliseconds. */
@@ -326,9 +316,6 @@ const notResumed = ({ cause, reason }: RequestError): ConnectError | NotResumed 
   return new NotResumed({ reason: "forgotten" })
 }
 
-/** JSON-RPC "method not found": the server does not support ping, but knows the session. */
-const methodNotFound = -32601
-
 /** Pings the server in the session, and resumes the session in the same step in which the answer arrives. */
 const resumed = (
   requests: Requests,
@@ -344,24 +331,31 @@ const resumed = (
     transport.borrow?.(session)
     const id = requests.send("ping", undefined, { timeout }, (answer) => {
       const error = Exit.isFailure(answer) ? Cause.failureOption(answer.cause) : Option.none()
-      const known = Option.isNone(error) || (error.value.reason === "remote" && error.value.code === methodNotFound)
+      // Who does not support ping may know the session.
+      const known = Option.isNone(error) || error.value.code === JsonRpc.methodNotFound
       if (!known) return resume(Exit.fail(notResumed(error.value)))
       resume(goOn(suspended) ? Exit.succeed(server) : Exit.fail(new NotResumed({ reason: "forgotten" })))
     })
     return Effect.sync(() => requests.cancel(id, ""))
   })
 
-/** Begins the session. Has no time limit. */
+/** Begins the session: once more where the server names another version that both know. */
 const initialize = (
   requests: Requests,
-  params: InitializeRequest["params"]
+  params: InitializeRequest["params"],
+  isRepeated = false
 ): Effect.Effect<InitializeResult, ConnectError> =>
   Effect.async<Record<string, unknown>, RequestError>((resume) => {
     const id = requests.send("initialize", params, { timeout: Number.POSITIVE_INFINITY }, resume)
     return Effect.sync(() => requests.cancel(id, ""))
   }).pipe(
     Effect.flatMap(Initialize.read),
-    Effect.mapError(toConnectError),
+    Effect.catchAll((refused) => {
+      const other = isRepeated ? undefined : Era.common(refused.data, params.protocolVersion)
+      return other === undefined
+        ? Effect.fail(toConnectError(refused))
+        : initialize(requests, { ...params, protocolVersion: other }, true)
+    }),
     Effect.filterOrFail(
       ({ protocolVersion }) => Initialize.versions.includes(protocolVersion),
       ({ protocolVersion }) => unsupported(protocolVersion)

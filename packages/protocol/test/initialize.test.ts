@@ -163,6 +163,88 @@ describe("a failing initialize", () => {
     })))
 })
 
+describe("a refusal of the version", () => {
+  const latest = "2025-11-25"
+
+  /** Attempts to connect to a server that speaks one version, and refuses others with these versions, each time or at first only. */
+  const refusing = (
+    code: number,
+    supported: unknown,
+    { speaks = "", relay = {} as Partial<SdkConnection.Relay> } = {}
+  ) => {
+    const asked: Array<unknown> = []
+    const taken: Array<string> = []
+    const { transport } = transportOf((message: JSONRPCMessage) => {
+      if (!("id" in message) || !("method" in message)) return Promise.resolve()
+      const version = message.params?.["protocolVersion"]
+      asked.push(version)
+      const reply = version === speaks
+        ? { result: { ...initializeResult, protocolVersion: speaks } }
+        : { error: { code, message: "no such version", data: { supported } } }
+      queueMicrotask(() => transport.onmessage?.({ jsonrpc: "2.0", id: message.id, ...reply } as JSONRPCMessage))
+      return Promise.resolve()
+    })
+    transport.setProtocolVersion = (version) => taken.push(version)
+    const request = () => Promise.reject(new Error("none"))
+    const connect = SdkConnection.connect(
+      transport,
+      relay.protocolVersion === undefined
+        ? options
+        : { ...options, relay: { request, ...relay, protocolVersion: relay.protocolVersion } }
+    )
+    return { asked, taken, connect }
+  }
+
+  for (const code of [-32602, -32022, -32000]) {
+    it.scopedLive(`[E1] (${code}) that names versions: initialize is sent once more, with the newest that both know`, () =>
+      Effect.gen(function*() {
+        const cases: ReadonlyArray<readonly [supported: ReadonlyArray<unknown>, version: string]> = [
+          [["2025-06-18"], "2025-06-18"],
+          [["2024-11-05", "2031-01-01", "2025-06-18", "draft", 7, null, {}], "2025-06-18"],
+          [[latest, "2024-10-07"], "2024-10-07"],
+          [["2026-07-28", "2025-03-26"], "2025-03-26"]
+        ]
+        for (const [supported, version] of cases) {
+          const { asked, connect, taken } = refusing(code, supported, { speaks: version })
+          const { protocolVersion } = yield* connect
+          assert.deepStrictEqual([asked, taken, protocolVersion], [[latest, version], [version], version])
+        }
+      }))
+
+    it.live(`[E1] (${code}) that names none in common, or nothing, or comes again, is the error`, () =>
+      Effect.gen(function*() {
+        const others = { reason: "incompatible", permanent: true }
+        const own = { reason: "protocol", message: `the server refused initialize: no such version (code ${code})` }
+        const cases: ReadonlyArray<readonly [supported: unknown, error: object, asked: ReadonlyArray<string>]> = [
+          [["2031-01-01", "2026-07-28"], others, [latest]],
+          [[], others, [latest]],
+          [[...Array<string>(100).fill("2031-01-01"), "2025-06-18"], others, [latest]],
+          ["2025-06-18", own, [latest]],
+          [{ includes: true, 0: "2025-06-18" }, own, [latest]],
+          [null, own, [latest]],
+          [[latest], own, [latest]],
+          [["2025-03-26", "2025-06-18"], own, [latest, "2025-06-18"]]
+        ]
+        for (const [supported, expected, versions] of cases) {
+          const { asked, connect, taken } = refusing(code, supported)
+          assert.deepInclude(yield* Effect.scoped(Effect.flip(connect)), expected)
+          assert.deepStrictEqual([asked, taken], [versions, []])
+        }
+      }))
+  }
+
+  it.scopedLive("[E1 W2] of a client that asks for an old one: older ones come first, which it may know", () =>
+    Effect.gen(function*() {
+      const cases = [[["2025-06-18", "2024-11-05"], "2024-11-05"], [["2025-06-18"], "2025-06-18"]] as const
+      for (const [supported, speaks] of cases) {
+        const relay = { protocolVersion: "2025-03-26" }
+        const { asked, connect } = refusing(-32602, supported, { speaks, relay })
+        assert.strictEqual((yield* connect).protocolVersion, speaks)
+        assert.deepStrictEqual(asked, ["2025-03-26", speaks])
+      }
+    }))
+})
+
 describe("MemoryConnector", () => {
   it.live("makes a server for each connection, and says what it is", () =>
     Effect.gen(function*() {

@@ -29,7 +29,7 @@ import * as Wire from "./Wire.js"
 export interface Options extends CommonOptions {
   /** A client for the end of a session that has outlived this transport. */
   readonly makeClient: Effect.Effect<HttpClient>
-  /** Milliseconds for the DELETE at close. */
+  /** Milliseconds for DELETE at close. */
   readonly closeTimeout: number
   /** Milliseconds for the answer to an `initialize`. */
   readonly startLimit: number
@@ -278,7 +278,8 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         if (!isWorkerKnown && serverStream !== undefined) workerWatch ??= posts.fork(watchWorker)
         const exchange: Exchange = { id, dispatch, fiber: undefined, answered: false, ...positionOf() }
         // What a suspended session has not answered waits for whoever goes on with it.
-        return posts.ask(id, post(message, body, dispatch, exchange), exchange, () => session.isSuspended)
+        const asked = Effect.zipRight(endRefused, post(message, body, dispatch, exchange))
+        return posts.ask(id, asked, exchange, () => session.isSuspended)
       }
       return posts.send(post(message, body, dispatch, undefined), { dispatch, fiber: undefined }, (isSent) => {
         if (!posts.isClosing) after(message, isSent)
@@ -331,6 +332,11 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         Effect.timeout(options.closeTimeout),
         Effect.catchAll((failure) => Effect.logDebug(`${target}: the session was not ended`, failure._tag))
       )
+
+    /** A server may begin a session with its refusal of `initialize`. */
+    const endRefused = Effect.suspend(() =>
+      isOurs() && !session.isInitialized ? Effect.map(endSession(client), () => session.begin(undefined)) : Effect.void
+    )
 
     /** Ends the session that a server makes although its answer is not taken, as soon as it says so. */
     const endLoser = (loser: Copy): void =>

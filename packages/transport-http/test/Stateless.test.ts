@@ -328,6 +328,20 @@ describe("the protocol without sessions", () => {
   }
 })
 
+/** A server with sessions that refuses other versions than one so, and names these. With 200, it begins a session all the same. */
+const refusing = (code: number, status: number, supported: ReadonlyArray<string>, speaks?: string) =>
+  Effect.tap(Harness.server, (server) =>
+    Effect.sync(() => {
+      server.hook = ({ message, response }) => {
+        if (message?.method !== "initialize" || message.params?.["protocolVersion"] === speaks) return false
+        const error = { code, message: "Unsupported protocol version", data: { supported } }
+        const headers = status === 200 ? { "mcp-session-id": "refused" } : {}
+        response.writeHead(status, { "content-type": "application/json", ...headers })
+          .end(JSON.stringify({ jsonrpc: "2.0", id: message.id, error }))
+        return true
+      }
+    }))
+
 describe("the era of a server", () => {
   it.scopedLive("[E1:real] auto, which is the default, speaks 2026-07-28 where the server does, for one request more than none", () =>
     Effect.gen(function*() {
@@ -374,6 +388,57 @@ describe("the era of a server", () => {
       assert.strictEqual(error.reason, "incompatible")
       const newer = yield* Harness.connect(connector)
       assert.strictEqual(newer.connection.protocolVersion, version)
+    }))
+
+  for (const code of [-32602, -32022]) {
+    it.scopedLive(`[E1:real] a server that refuses the version with ${code} and names others gets initialize once more`, () =>
+      Effect.gen(function*() {
+        for (const protocol of ["auto", "2025"] as const) {
+          for (const status of [200, 400]) {
+            const server = yield* refusing(code, status, ["draft", "2024-11-05", "2025-06-18"], "2025-06-18")
+            const connector = HttpConnector.make({ url: server.url, protocol })
+            for (let i = 0; i < 2; i++) {
+              server.seen.length = 0
+              const { call, connection } = yield* Harness.connect(connector)
+              assert.strictEqual(connection.protocolVersion, "2025-06-18")
+              assert.strictEqual(connection.stateful, true)
+              yield* call()
+              const seen = server.seen.filter(({ http }) => http !== "GET")
+              assert.deepStrictEqual(
+                seen.map(({ headers, http, rpc, session }) => [rpc ?? http, session, headers["mcp-protocol-version"]]),
+                [
+                  ...(protocol === "auto" && i === 0 ? [["server/discover", undefined, version]] : []),
+                  ["initialize", undefined, undefined],
+                  // A session that begins with a refusal ends: initialize goes to none.
+                  ...(status === 200 ? [["DELETE", "refused", undefined]] : []),
+                  ["initialize", undefined, undefined],
+                  ["notifications/initialized", connection.sessionId, "2025-06-18"],
+                  ["tools/call", connection.sessionId, "2025-06-18"]
+                ]
+              )
+            }
+          }
+        }
+      }))
+  }
+
+  it.scopedLive("[E1:real] auto: a server that names other versions with sessions only is taken for none without", () =>
+    Effect.gen(function*() {
+      const cases = [
+        [["2023-01-01"], "incompatible", 1],
+        [["2025-06-18"], "protocol", 2]
+      ] as const
+      for (const [supported, reason, times] of cases) {
+        const server = yield* refusing(-32602, 400, supported)
+        const error = yield* Effect.flip(
+          Effect.scoped(Harness.connect(HttpConnector.make({ url: server.url, protocol: "auto" })))
+        )
+        assert.strictEqual(error.reason, reason)
+        assert.deepStrictEqual(server.seen.map(({ rpc }) => rpc), [
+          "server/discover",
+          ...Array<string>(times).fill("initialize")
+        ])
+      }
     }))
 
   it.scopedLive("[E1:real] auto: 401, 403, 429, 5xx and a refused connection are no verdict; initialize decides, except after 429 and Retry-After", () =>

@@ -141,6 +141,29 @@ describe("the era of a server over stdio", () => {
       assert.strictEqual(counts().start, 3)
     }))
 
+  it.scopedLive("[E1:real] a server over stdio that refuses the version and names others gets initialize once more, in the same process", () =>
+    Effect.gen(function*() {
+      const server = `
+        require("node:readline").createInterface({ input: process.stdin }).on("line", (line) => {
+          const { id, method, params } = JSON.parse(line)
+          if (id === undefined) return
+          const { protocolVersion } = params
+          const reply = method !== "initialize"
+            ? { error: { code: -32601, message: "Method not found" } }
+            : protocolVersion !== "2025-06-18"
+            ? { error: { code: -32602, message: "no", data: { supported: ["2024-11-05", "2025-06-18"] } } }
+            : { result: { protocolVersion, capabilities: {}, serverInfo: { name: String(process.pid), version: "1" } } }
+          console.log(JSON.stringify({ jsonrpc: "2.0", id, ...reply }))
+        })
+      `
+      for (const protocol of ["auto", "2025"] as const) {
+        const options = { command: process.execPath, args: ["-e", server], protocol }
+        const connection = yield* StdioConnector.make(options).connect(connectOptions)
+        assert.strictEqual(connection.protocolVersion, "2025-06-18")
+        assert.strictEqual(connection.serverInfo.name, String(pidOf(connection)))
+      }
+    }))
+
   it.scopedLive("[E1:real] 2025 over stdio sends the same bytes as before there were eras", () =>
     Effect.gen(function*() {
       const journal = join(yield* temporary, "lines")
