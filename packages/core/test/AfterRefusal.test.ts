@@ -73,6 +73,61 @@ describe("a call that was refused", () => {
   )
 })
 
+describe("a call that the server asks to come later", () => {
+  const hour = 3_600_000
+  const endless = { defaultTimeout: Number.POSITIVE_INFINITY }
+  const heard = { ...endless, onprogress: () => {} }
+  const cases: ReadonlyArray<
+    readonly [
+      what: string,
+      options: Backend.CallOptions,
+      waits: number,
+      fails: ReadonlyArray<readonly [retryAfter: number, said: string]>
+    ]
+  > = [
+    ["one that has a minute", { timeout: 60_000 }, 59_999, [[60_000, "1m"], [hour, "1h"]]],
+    ["one that has two hours", { timeout: 2 * hour }, hour, [[3 * hour, "3h"]]],
+    ["one without end", endless, 44_999, [[45_000, "45s"], [hour, "1h"]]],
+    ["one without end and with progress", heard, 44_999, [[45_000, "45s"], [hour, "1h"]]]
+  ]
+
+  for (const reason of ["rateLimited", "server"] as const) {
+    it.scoped.each(cases)(
+      `[R6] waits if it may for so long, and is told at once for how long otherwise (${reason}): %s`,
+      ([, options, waits, fails]) =>
+        Effect.gen(function*() {
+          const script = ScriptedConnector.make()
+          const backend = yield* start(script, "resend")
+          const call = (retryAfter: number) => {
+            let sent = 0
+            script.respond = (method) => {
+              if (method !== "tools/call" || ++sent > 1) return undefined
+              return {
+                answer: "error",
+                error: new RequestError({ fate: "rejected", reason, message: "no", retryAfter })
+              }
+            }
+            return Effect.tap(Effect.fork(Effect.either(backend.callTool({ name: "pay" }, options))), () =>
+              TestClock.adjust(0))
+          }
+          const waiting = yield* call(waits)
+          yield* TestClock.adjust(waits - 1)
+          expect(waiting.unsafePoll()).toBeNull()
+          yield* TestClock.adjust(1)
+          expect(yield* Fiber.join(waiting)).toMatchObject({ _tag: "Right" })
+          for (const [retryAfter, said] of fails) {
+            const told = yield* call(retryAfter)
+            expect(told.unsafePoll()).not.toBeNull()
+            const text = expect.stringMatching(new RegExp(`was not carried out.*Call again in ${said}$`))
+            expect(yield* Fiber.join(told)).toMatchObject({
+              left: { _tag: "BackendUnavailable", message: text, publicMessage: text }
+            })
+          }
+        })
+    )
+  }
+})
+
 describe("a call that something else than the server refuses", () => {
   const gone = { reason: "network", message: "404 of a proxy" } as const
 

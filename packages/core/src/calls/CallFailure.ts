@@ -38,6 +38,7 @@ const again = (times: number): Said =>
 export const toCallError = (error: RequestError, about: About): CallError => {
   const { evidence, generation, harmless = false, timeout, times } = about
   const common = { backend: about.backend, generation, cause: error.cause ?? error }
+  const when = error.retryAfter ? `in ${formatMillis(error.retryAfter)}` : "later"
   const [backend, method, why] = [open(about.backend), open(about.method), detail(error.message, error.reason)]
   switch (error.fate) {
     case "answered":
@@ -89,11 +90,8 @@ export const toCallError = (error: RequestError, about: About): CallError => {
       }
       // The server lives, and did not take this one request.
       if (error.reason === "unauthorized" || error.reason === "rateLimited" || error.reason === "server") {
-        const advice = error.reason === "unauthorized" ? said`Check the credentials` : said`Call again later`
-        return notTaken(
-          about,
-          said`${backend} did not accept ${method}, and it was not carried out: ${why}. ${advice}`
-        )
+        const advice = error.reason === "unauthorized" ? said`Check the credentials` : said`Call again ${open(when)}`
+        return notTaken(about, said`${backend} did not accept ${method}, and it was not carried out: ${why}. ${advice}`)
       }
       return new ConnectionLost({
         ...common,
@@ -157,7 +155,6 @@ export const outcomeOf = (
 }
 
 export const unavailable = (on: BackendState, why: Said): BackendUnavailable => {
-  const backend = on.id
   const now = on.now()
   const { demandableFrom, generation, lastError, nextAttemptAt, state } = on.published.value
   const last = lastError === undefined ? said`` : said`; last error: ${detail(lastError.message, lastError.reason)}`
@@ -169,12 +166,12 @@ export const unavailable = (on: BackendState, why: Said): BackendUnavailable => 
   // A call makes the next attempt, where that is possible.
   const remedy = demandableFrom === undefined ? entries[state._tag].remedy : `Fix the cause, then call again${early}`
   return new BackendUnavailable({
-    backend,
+    backend: on.id,
     generation: generation || undefined,
     state: state._tag,
     ...lastErrorOf(lastError),
     nextAttemptAt,
-    ...said`${open(backend)} is ${open(inWords(state._tag))}: ${why}${last}${
+    ...said`${open(on.id)} is ${open(inWords(state._tag))}: ${why}${last}${
       open(`${next}${remedy === undefined ? "" : `. ${remedy}`}`)
     }`
   })

@@ -8,7 +8,7 @@ import type { Method } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import { after, type Call, type Rest, timeOver } from "./Call.js"
-import { type About, toCallError } from "./CallFailure.js"
+import { toCallError } from "./CallFailure.js"
 import { afterDoubt, decide, type Facts, isLost, isMisuse } from "./decide.js"
 import type { ToolHints } from "./ToolHints.js"
 import type { Waiting } from "./Waiting.js"
@@ -76,7 +76,8 @@ export class FailedRequests {
     // A time that has passed, or none, is no reason to ask without a pause.
     const delay = error.retryAfter || Math.min(maxDelay, demandInterval * 2 ** (call.sent - 1))
     const end = backend.now() + delay
-    if (end >= call.deadline) return fail
+    const last = delay === error.retryAfter ? this.#wait.patience(call, call.deadline) : call.deadline
+    if (end >= last) return fail
     const { answers } = runtime
     const answersOthers = call.refused?.by === runtime && call.refused.answers !== answers
     call.refused = { by: runtime, answers }
@@ -101,12 +102,10 @@ export class FailedRequests {
     times?: number
   ): Effect.Effect<never, CallError> {
     if (isMisuse(error)) return Effect.die(error.cause ?? error)
-    return Effect.fail(toCallError(error, { ...this.#about(method, runtime, timeout), harmless, times }))
-  }
-
-  #about(method: string, runtime: Runtime, timeout: number): About {
-    const { lastError, state } = this.#backend.published.value
+    const { id: backend, published } = this.#backend
+    const { lastError, state } = published.value
     const evidence = this.#backend.isCurrent(runtime) ? this.#probe.verdict?.reason : undefined
-    return { backend: this.#backend.id, generation: runtime.generation, method, timeout, state, lastError, evidence }
+    const about = { backend, generation: runtime.generation, method, timeout, state, lastError, evidence }
+    return Effect.fail(toCallError(error, { ...about, harmless, times }))
   }
 }

@@ -110,6 +110,13 @@ export class Waiting {
     })
   }
 
+  /** Nobody knows how long the caller of a call without end waits. */
+  patience<M extends Method>({ deadline }: Call<M>, otherwise: number): number {
+    if (deadline < Number.POSITIVE_INFINITY) return otherwise
+    const begunAt = this.#backend.now()
+    return heldUntil({ begunAt, deadline: begunAt + this.#backend.policy.timeouts.request })
+  }
+
   /** Any answer settles it: what fails meanwhile was not sent. (H4, C14) */
   forVerdict<M extends Method>(
     call: Call<M>,
@@ -118,11 +125,8 @@ export class Waiting {
   ): Effect.Effect<void, BackendUnavailable> {
     return Effect.suspend(() => {
       this.#queue.away(call)
-      const begunAt = this.#backend.now()
-      // Nobody knows the patience of the caller of one without end, who hears nothing meanwhile.
-      const isPatient = call.deadline < Number.POSITIVE_INFINITY || call.progress !== undefined
-      const { request } = this.#backend.policy.timeouts
-      const end = heldUntil(isPatient ? call : { begunAt, deadline: begunAt + request })
+      // With progress, the caller hears what the call waits for.
+      const end = call.progress === undefined ? this.patience(call, heldUntil(call)) : heldUntil(call)
       const settled = waitingFor(call, "waits until the server answers a probe", isSettled)
       return this.#among(() => this.unsent, this.#within(end, settled, late), () => {
         this.#verdicts++

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { HttpFaultServer } from "@mcp-lifeline/testing"
+import { HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -44,6 +44,18 @@ const post = (url: string, message: object, headers: Record<string, string> = {}
   })
 
 describe.concurrent("what may pass the gateway", () => {
+  it.scopedLive("[R6] a call that the server asks to come in an hour is told so, and does not wait", () =>
+    Effect.gen(function*() {
+      const { server, url } = yield* serve([])
+      const { session } = yield* post(url, initialize)
+      const headers = { "mcp-session-id": session }
+      yield* post(url, { jsonrpc: "2.0", method: "notifications/initialized" }, headers)
+      server.fail("tools/call", HttpFault.status(429, { retryAfter: 3600 }))
+      const params = { name: "docs__echo", arguments: { message: "hi" } }
+      const { text } = yield* post(url, { jsonrpc: "2.0", id: 2, method: "tools/call", params }, headers)
+      expect(text).toContain("Call again in 1h")
+    }))
+
   it.scopedLive("[G9 G6 E9] a client's Authorization header and the protocol's keys of _meta are not passed on, and no page of elsewhere may ask", () =>
     Effect.gen(function*() {
       const { server, url } = yield* serve([])
