@@ -128,6 +128,23 @@ describe("a call that the server asks to come later", () => {
   }
 })
 
+describe("a call without end that the server asks to come later again and again", () => {
+  it.scoped("[R6] is told so when it has waited for as long as it may", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const backend = yield* start(script, "resend")
+      const error = new RequestError({ fate: "rejected", reason: "rateLimited", message: "no", retryAfter: 14_000 })
+      script.respond = (method) => method === "tools/call" ? { answer: "error", error } : undefined
+      const call = yield* Effect.fork(
+        Effect.either(backend.callTool({ name: "pay" }, { defaultTimeout: Number.POSITIVE_INFINITY }))
+      )
+      yield* TestClock.adjust(41_999)
+      expect(call.unsafePoll()).toBeNull()
+      yield* TestClock.adjust(1)
+      expect(yield* Fiber.join(call)).toMatchObject({ left: { _tag: "BackendUnavailable" } })
+    }))
+})
+
 describe("a call that something else than the server refuses", () => {
   const gone = { reason: "network", message: "404 of a proxy" } as const
 

@@ -39,8 +39,8 @@ export interface Call<M extends Method> extends Mutable<Tally> {
   readonly openEnded: boolean
   /** Refusals by something else than the server, while the server gave its lists. */
   refusedBeside: number
-  /** By whom it was refused last, and how much that had answered until then. */
-  refused: { readonly by: Runtime; readonly answers: number } | undefined
+  /** By whom it was refused last, how much that had answered by then, and since when. */
+  refused: { readonly by: Runtime; readonly answers: number; readonly since: number } | undefined
   /** When its last request was sent, or the server told of progress. */
   heardAt: number
   questions: number

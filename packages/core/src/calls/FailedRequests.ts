@@ -76,11 +76,12 @@ export class FailedRequests {
     // A time that has passed, or none, is no reason to ask without a pause.
     const delay = error.retryAfter || Math.min(maxDelay, demandInterval * 2 ** (call.sent - 1))
     const end = backend.now() + delay
-    const last = delay === error.retryAfter ? this.#wait.patience(call, call.deadline) : call.deadline
-    if (end >= last) return fail
     const { answers } = runtime
+    const since = call.refused?.since ?? backend.now()
+    const last = delay === error.retryAfter ? this.#wait.patience(call, call.deadline, since) : call.deadline
+    if (end >= last) return fail
     const answersOthers = call.refused?.by === runtime && call.refused.answers !== answers
-    call.refused = { by: runtime, answers }
+    call.refused = { by: runtime, answers, since }
     if (answersOthers || isObjection(error)) return backend.sleepUntil(end)
     const isBack = () => runtime.detached || runtime.answers !== answers
     const back = Effect.zipRight(runtime.hold(isBack), backend.sleepUntil(backend.now() + demandInterval))

@@ -111,9 +111,8 @@ export class Waiting {
   }
 
   /** Nobody knows how long the caller of a call without end waits. */
-  patience<M extends Method>({ deadline }: Call<M>, otherwise: number): number {
+  patience<M extends Method>({ deadline }: Call<M>, otherwise: number, begunAt = this.#backend.now()): number {
     if (deadline < Number.POSITIVE_INFINITY) return otherwise
-    const begunAt = this.#backend.now()
     return heldUntil({ begunAt, deadline: begunAt + this.#backend.policy.timeouts.request })
   }
 
