@@ -1,7 +1,7 @@
 /**
- * A server on this machine that takes longer to start than an attempt, through each way to call it.
+ * A server that takes longer to start than an attempt, through each way to call it.
  */
-import { StdioFaultServer } from "@mcp-lifeline/testing"
+import { HttpFault, HttpFaultServer, StdioFaultServer } from "@mcp-lifeline/testing"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -34,3 +34,26 @@ describe.concurrent.each(doorsAndTimes)("through %s", (name, startDelay, options
     })
   }, 120_000)
 })
+
+/** A server that keeps only `initialize` waiting, and one that answers nothing until it has started. */
+const starts = [
+  ["initialize is slow", "initialize", 1],
+  ["everything waits", () => true, 3]
+] as const
+
+for (const [what, waits, most] of starts) {
+  describe.concurrent.each(doorsAndTimes)(`over HTTP, through %s: ${what}`, (name, startDelay, options) => {
+    it("[V5:real V10:real] it is asked to begin few sessions, and keeps none", async ({ expect }) => {
+      await using server = await HttpFaultServer.open()
+      const started = Date.now() + startDelay
+      const late: HttpFault.HttpFault = (turn, carryOut) =>
+        HttpFault.late(Math.max(started - Date.now(), 0))(turn, carryOut)
+      server.fail(waits, late)
+      await doors[name]!({ url: server.url }, options, async (call) => {
+        await expect.poll(() => call("echo", { arguments: { message: "here" } }), { timeout: 60_000 }).toBe("here")
+      })
+      expect(server.count("initialize")).toBeLessThanOrEqual(most)
+      await expect.poll(() => server.sessions.size).toBe(0)
+    }, 120_000)
+  })
+}
