@@ -28,6 +28,9 @@ const verbs: Readonly<Record<string, ReadonlyArray<string>>> = {
   pixi: ["run", "exec"]
 }
 
+/** Of these, who waits while the server runs. Others become it. */
+export const waiting = /^(?:p?npx|p?npm|yarn|bunx|uvx?|go)$/
+
 /** Programs that start what stands in their arguments. */
 const starters =
   /^(?:cmd|sh|bash|dash|zsh|fish|pwsh|powershell|env|sudo|doas|nice|ionice|nohup|setsid|stdbuf|time|timeout|xvfb-run|node|corepack|asdf|direnv|mise|volta|fnm|op|doppler|dotenv|dotenvx|infisical|aws-vault|envchain)$/

@@ -1,7 +1,7 @@
 /**
  * Processes as `/proc` of Linux shows them.
  */
-import { closeSync, openSync, readdirSync, readSync } from "node:fs"
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from "node:fs"
 import { uptime } from "node:os"
 import { setImmediate } from "node:timers/promises"
 
@@ -71,4 +71,24 @@ export async function* members(
 export const transferred = (pid: string): { readonly read: number; readonly written: number } | undefined => {
   const [, received, sent] = /^rchar: (\d+)\nwchar: (\d+)$/m.exec(read(pid, "io") ?? "") ?? []
   return received === undefined ? undefined : { read: Number(received), written: Number(sent) }
+}
+
+/** Where the descriptors of a process lead, by their numbers; `undefined` if we do not see all of them. */
+export const files = (pid: string): ReadonlyMap<string, string> | undefined => {
+  try {
+    const folder = `/proc/${pid}/fd`
+    return new Map(readdirSync(folder).map((fd) => [fd, readlinkSync(`${folder}/${fd}`)]))
+  } catch {
+    return undefined
+  }
+}
+
+/** The unix sockets without a name that are connected, in the network of a process. */
+export const unnamedSockets = (pid: string): ReadonlySet<number> => {
+  try {
+    const table = readFileSync(`/proc/${pid}/net/unix`, "latin1")
+    return new Set(Array.from(table.matchAll(/^(?:\S+ +){3}0+ +\d+ +03 +(\d+)$/gm), ([, inode]) => Number(inode)))
+  } catch {
+    return new Set()
+  }
 }

@@ -131,6 +131,11 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
   /** The child has shown itself to be a server. */
   serves(): void {
     this.#serving = true
+    this.installed()
+  }
+
+  /** The child downloads nothing any more. */
+  installed(): void {
     if (this.#finishBy === 0) return
     this.#finishBy = 0
     if (this.pid !== undefined && this.#isRecorded) this.#record(this.pid)

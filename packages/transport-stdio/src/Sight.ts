@@ -7,26 +7,55 @@ import * as GroupUsage from "./GroupUsage.js"
 import * as ProcStat from "./ProcStat.js"
 import * as WindowsJob from "./WindowsJob.js"
 
-const onLinux = async (group: number): Promise<ProcessSight | undefined> => {
-  const pids: Array<number> = []
-  let isStopped = false
-  let isRunning = false
-  let cpuTime = 0
-  let transferred: number | undefined = 0
-  let youngest: number | undefined
-  for await (const { age, pid, state, ...stat } of ProcStat.members(new Set([group]))) {
-    pids.push(Number(pid))
-    isStopped ||= state === "T"
-    isRunning ||= state === "R" || state === "D"
-    cpuTime += stat.cpuTime
-    if (Number(pid) !== group) youngest = Math.min(youngest ?? Number.POSITIVE_INFINITY, age * 1000)
-    const bytes = ProcStat.transferred(pid)
-    transferred = bytes === undefined || transferred === undefined
-      ? undefined
-      : transferred + bytes.read + bytes.written
+interface Process extends ProcStat.ProcStat {
+  readonly pid: string
+}
+
+/** What a group shows. `counted`: those of which it counts what they do. */
+const shown = (group: string, all: ReadonlyArray<Process>, counted = all): ProcessSight => {
+  const bytes = counted.map(({ pid }) => ProcStat.transferred(pid))
+  const ages = all.flatMap(({ age, pid }) => pid === group ? [] : [age * 1000])
+  return {
+    isStopped: all.some(({ state }) => state === "T"),
+    isRunning: counted.some(({ state }) => state === "R" || state === "D"),
+    cpuTime: counted.reduce((sum, { cpuTime }) => sum + cpuTime, 0),
+    transferred: bytes.reduce<number | undefined>(
+      (sum, one) => one && sum !== undefined ? sum + one.read + one.written : undefined,
+      0
+    ),
+    pids: all.map(({ pid }) => Number(pid)),
+    youngest: ages.length === 0 ? undefined : Math.min(...ages)
   }
-  if (pids.length === 0) return undefined
-  return { isStopped, isRunning, cpuTime, transferred, pids, youngest }
+}
+
+/** Whether there is a socket among these, but for pairs, with which loops of events wake themselves. */
+const haveSocket = (group: string, files: ReadonlyArray<string>): boolean => {
+  const sockets = new Set(files.flatMap((file) => file.startsWith("socket:[") ? [parseInt(file.slice(8), 10)] : []))
+  const unnamed = sockets.size === 0 ? sockets : ProcStat.unnamedSockets(group)
+  const isEnd = (socket: number): boolean => sockets.has(socket) && unnamed.has(socket)
+  // The kernel numbers the ends of a pair one after the other.
+  return ![...sockets].every((socket) => isEnd(socket) && (isEnd(socket - 1) || isEnd(socket + 1)))
+}
+
+/** Who has the leader's stdin and stdout is a launcher or the server, which may wait for what has others. */
+const startShown = (group: string, all: ReadonlyArray<Process>, isLaunched: boolean): ProcessSight => {
+  const files = new Map(all.map(({ pid }) => [pid, ProcStat.files(pid)]))
+  const [stdin, stdout, stderr] = ["0", "1", "2"].map((fd) => files.get(group)?.get(fd))
+  const isServer = ({ pid, state }: Process): boolean => {
+    const its = files.get(pid)
+    return its !== undefined && state !== "t" && its.get("0") === stdin && its.get("1") === stdout
+  }
+  const counted = isLaunched && all.filter(isServer).length > 1 ? all.filter(({ pid }) => pid !== group) : all
+  const open = counted.flatMap(({ pid }) => [...files.get(pid)?.values() ?? []])
+  const others = open.filter((file) => ![stdin, stdout, stderr].includes(file))
+  return { ...shown(group, all, counted), mayWait: !all.every(isServer) || haveSocket(group, others) }
+}
+
+const onLinux = async (group: number, isLaunched?: boolean): Promise<ProcessSight | undefined> => {
+  const all: Array<Process> = []
+  for await (const one of ProcStat.members(new Set([group]))) all.push(one)
+  if (all.length === 0) return undefined
+  return isLaunched === undefined ? shown(String(group), all) : startShown(String(group), all, isLaunched)
 }
 
 /** What `ps -axo pgid=,pid=,stat=,time=` says of a group. */
@@ -75,3 +104,7 @@ export const of: (group: number) => Promise<ProcessSight | undefined> = process.
   : process.platform === "win32"
   ? onWindows
   : withPs
+
+/** Of a start, with `mayWait` on Linux. `isLaunched`: once the first process has started the server, that one does not count. */
+export const ofStart = (group: number, isLaunched: boolean): Promise<ProcessSight | undefined> =>
+  process.platform === "linux" ? onLinux(group, isLaunched).catch(() => undefined) : of(group)

@@ -278,7 +278,8 @@ export const make = (options: Options, recorder?: Recorder): Connector => {
           connectOptions.report({
             _tag: "Attempt",
             describe: () => transport.describe(),
-            look: () => transport.look
+            look: () => transport.look,
+            hangs: () => transport.hangs()
           })
           return transport
         }

@@ -1,7 +1,7 @@
 /**
  * JSON-RPC over the standard streams of a child process: a Transport of the official SDK that knows how it ended.
  */
-import type { Connection, Loss, Peer, ResourceUsage } from "@mcp-lifeline/core"
+import type { Connection, Loss, Peer, ProcessSight, ResourceUsage } from "@mcp-lifeline/core"
 import { ConnectError, RequestError } from "@mcp-lifeline/core"
 import { Bytes, ExactJson, mebibytes } from "@mcp-lifeline/core/internal"
 import type { AdapterTransport } from "@mcp-lifeline/protocol"
@@ -12,6 +12,7 @@ import type { Writable } from "node:stream"
 import type { Frame } from "./Framing.js"
 import { Framing } from "./Framing.js"
 import { HeaderFraming } from "./HeaderFraming.js"
+import * as Installer from "./Installer.js"
 import type { Exit, Options as GroupOptions } from "./ProcessGroup.js"
 import { ProcessGroup } from "./ProcessGroup.js"
 import * as Secrets from "./Secrets.js"
@@ -117,6 +118,8 @@ export class StdioTransport implements AdapterTransport {
   #answered = false
   /** That request, the last that was sent before it was answered. */
   #first: { readonly id: RequestId; readonly method: string } | undefined
+  /** It starts, and shows no sign of life. */
+  #isLifeless = false
   #tooLong = 0
 
   constructor(options: Options) {
@@ -236,7 +239,19 @@ export class StdioTransport implements AdapterTransport {
   get look(): Connection["look"] {
     const { pid } = this.peer
     if (pid === undefined || this.#options.container !== undefined) return undefined
-    return Effect.promise(() => Sight.of(pid))
+    return Effect.promise(() => this.#answered ? Sight.of(pid) : this.#lookAtStart(pid))
+  }
+
+  async #lookAtStart(pid: number): Promise<ProcessSight | undefined> {
+    const sight = await Sight.ofStart(pid, Installer.waiting.test(this.#options.installer ?? ""))
+    const hasSaid = this.#stderr.text !== "" || this.#noise.describe(this.#framing.begun) !== ""
+    return sight && hasSaid ? { ...sight, mayWait: true } : sight
+  }
+
+  /** A start that does nothing downloads nothing. */
+  hangs(): void {
+    this.#isLifeless = true
+    this.#group?.installed()
   }
 
   condemn(loss: Loss): void {
@@ -339,6 +354,9 @@ export class StdioTransport implements AdapterTransport {
     const { pid } = this.peer
     if (pid === undefined || this.#answered) return undefined
     const seen = this.#seen(`${this.#command()} runs (pid ${pid}) but has not answered ${this.#asked}`)
+    if (this.#isLifeless) {
+      return `${seen}: ${advice}, and not one that waits for Content-Length headers, as language servers do`
+    }
     const { installer } = this.#options
     if (installer !== undefined) return `${seen}: ${downloading(installer)}`
     return `${seen}: ${advice}; if it is only slow to start, raise startLimit`

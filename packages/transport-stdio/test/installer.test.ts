@@ -8,6 +8,11 @@ import * as Installer from "../src/Installer.js"
 import { call, connectOptions, eventually, isAlive } from "./support.js"
 
 describe("programs that download a server", () => {
+  it("[V5] some wait while the server runs, others become it", () => {
+    const names = ["npx", "pnpx", "npm", "pnpm", "yarn", "bunx", "uvx", "uv", "go", "deno", "cargo", "nix", "pipx", ""]
+    assert.deepStrictEqual(names.filter((name) => !Installer.waiting.test(name)), ["deno", "cargo", "nix", "pipx", ""])
+  })
+
   it.each([
     ["npx", ["-y", "server"], "npx"],
     ["/usr/local/bin/npx", ["-y", "server"], "npx"],

@@ -46,6 +46,10 @@ const seen = async (pid: number, isSeen: (sight: NonNullable<Awaited<ReturnType<
 
 const sleeping = "exec sleep 1000"
 
+/** A program that calls `say` once it is what is to be seen. */
+const node = (body: string): string =>
+  `exec '${process.execPath}' -e 'const say = () => console.log(1); ${body}; setInterval(() => {}, 1e9)'`
+
 describe("what ps says of a group", () => {
   const text = [
     "    7   70 Ss     0:01.50",
@@ -120,6 +124,49 @@ describe.runIf(isLinux)("a process", () => {
     while (!isNamed()) await new Promise((resolve) => setTimeout(resolve, 5))
     assert.deepInclude(ProcStat.stat(String(pid)), { group: pid })
     assert.include(["S", "D", "R"], ProcStat.stat(String(pid))?.state)
+  })
+})
+
+/** What a start runs, and whether something says that it may wait. */
+const starts: ReadonlyArray<readonly [string, boolean, string]> = [
+  ["nothing", false, `echo; ${sleeping}`],
+  ["a server below it, with its streams", false, `sleep 1000 & echo; wait`],
+  ["a process with another stdout", true, `sleep 1000 > /dev/null & echo; wait`],
+  ["a process with another stdin", true, `exec 3<&1; true | sleep 1000 >&3 & echo; wait`],
+  ["one that listens", true, node(`require("net").createServer().listen(0, "127.0.0.1", say)`)],
+  ["one that listens at a path", true, node(`require("net").createServer().listen("\\0" + process.pid, say)`)],
+  ["one with a socket of UDP", true, node(`require("dgram").createSocket("udp4").bind(0, "127.0.0.1", say)`)],
+  [
+    "two ends of a pair",
+    false,
+    node(
+      `require("child_process").spawn("sleep", ["1000"], { stdio: ["inherit", "inherit", "inherit", "ipc"] }); say()`
+    )
+  ]
+]
+
+describe.runIf(isLinux)("a start", () => {
+  for (const [what, mayWait, script] of starts) {
+    it(`[V5:unit] with ${what}: it ${mayWait ? "may wait" : "waits for nobody"}`, async () => {
+      const pid = await group(script)
+      for (;;) {
+        const sight = await Sight.ofStart(pid, false)
+        if (sight?.mayWait === mayWait) break
+        await new Promise((resolve) => setTimeout(resolve, 5))
+      }
+      assert.isUndefined((await Sight.of(pid))?.mayWait)
+    })
+  }
+
+  it("[V5:unit] a launcher counts, unless it only waits for the server that it has started", async () => {
+    const pid = await group(`sleep 1000 & echo; wait`)
+    const all = await seen(pid, ({ pids }) => pids.length === 2)
+    const [launched, other] = [await Sight.ofStart(pid, true), await Sight.ofStart(pid, false)]
+    assert.strictEqual(other?.transferred, all.transferred)
+    assert.isBelow(launched?.transferred ?? Number.NaN, all.transferred ?? Number.NaN)
+    assert.deepStrictEqual(launched?.pids, all.pids)
+    const alone = await group(`echo; ${sleeping}`)
+    assert.isAbove((await Sight.ofStart(alone, true))?.transferred ?? 0, 0)
   })
 })
 

@@ -9,44 +9,31 @@ const longest = 15_000
 export class Sights {
   #last: ProcessSight | undefined
   #at: number
-  #activity: Activity | undefined
-  #since: number
-  #workedAt = Number.NEGATIVE_INFINITY
+  activity: Activity | undefined
+  /** Since when. */
+  since: number
+  workedAt = Number.NEGATIVE_INFINITY
 
   constructor(now: number) {
     this.#at = now
-    this.#since = now
+    this.since = now
   }
 
-  /** `sight`: `undefined` if they cannot be seen at this moment. */
+  /** `sight`: `undefined` if they cannot be seen. */
   add(sight: ProcessSight | undefined, now: number, taken: Omit<Taken, "apart">): void {
     const before = this.#last
     const apart = now - this.#at
     if (sight !== undefined && before !== undefined && apart < shortest) return
     const isComparable = sight !== undefined && before !== undefined && apart <= longest
     const found = isComparable ? activity(before, sight, { ...taken, apart }) : undefined
-    if (found !== this.#activity) this.#since = isComparable ? this.#at : now
-    this.#activity = found
-    if (found === "works" || found === "waits") this.#workedAt = now
+    if (found !== this.activity) this.since = isComparable ? this.#at : now
+    this.activity = found
+    if (found === "works" || found === "waits") this.workedAt = now
     this.#last = sight
     this.#at = now
   }
 
   get isEmpty(): boolean {
     return this.#last === undefined
-  }
-
-  get activity(): Activity | undefined {
-    return this.#activity
-  }
-
-  /** Since when. */
-  get since(): number {
-    return this.#since
-  }
-
-  /** When they were seen to, last. */
-  get workedAt(): number {
-    return this.#workedAt
   }
 }

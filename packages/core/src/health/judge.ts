@@ -1,6 +1,7 @@
 /** Whether a server that leaves something without an answer lives. Pure. (V1) */
 import { formatMillis } from "../internal/formatMillis.js"
 import type { Activity } from "../port/ProcessSight.js"
+import type { OpenVerdict } from "../state/Status.js"
 
 /** Durations in milliseconds. */
 export interface Evidence {
@@ -16,29 +17,25 @@ export interface Evidence {
   readonly isPatienceOver: boolean
   /** The last one was sent, and nothing came back. */
   readonly isSilent: boolean
-  /** A new session was answered, which was made because this one had no answer for some seconds. */
+  /** A new session was answered, made because of the silence of this one. */
   readonly isAnsweredBeside: boolean
   /** `health.busyLimit`. */
   readonly busyLimit: number
 }
 
-/** `unknown`: nothing proves anything yet. `wedged`: its connection is replaced. */
-export type VerdictKind = "alive" | "busy" | "unknown" | "wedged" | "gone"
-
-export interface Verdict {
-  readonly kind: VerdictKind
-  readonly reason: string
-}
+export type Verdict = Omit<OpenVerdict, "since">
 
 /** Milliseconds of the same activity that prove something. */
 export const settled = 4000
+/** The same of a start. */
+export const lifeless = 30_000
 
-const is = (kind: VerdictKind, reason: string): Verdict => ({ kind, reason })
+const is = (kind: Verdict["kind"], reason: string): Verdict => ({ kind, reason })
 
 const doings: { readonly [A in Activity]: string } = {
   stopped: "a process of it is stopped",
   still: "its processes read nothing and do nothing",
-  waits: "it may wait for a process that it has started",
+  waits: "it may wait for a process that it has started, or for a person",
   reads: "it reads what it is sent, but does not answer",
   works: "its processes work",
   unclear: "its processes do little"
@@ -73,9 +70,11 @@ const busy = ({ busyLimit, isAwaited, unawaitedFor }: Evidence, seen: string): V
     : is("wedged", `${seen}, and no caller has waited for ${formatMillis(unawaitedFor)} (health.busyLimit)`)
 }
 
-/** On a server that has not answered its first request. Nothing done is no evidence: it may wait for a person who signs in. (V5) */
-export const judgeStart = (evidence: Pick<Evidence, "activity" | "seenFor">): Verdict => {
-  const { activity, seenFor } = evidence
-  const isProven = activity === "stopped" && seenFor >= settled
-  return is(isProven ? "wedged" : activity === "works" ? "busy" : "unknown", inWords(evidence))
+/** On a start. `slowest`: of the server. (V5) */
+export const judgeStart = (
+  { activity, seenFor, slowest = 0 }: Pick<Evidence, "activity" | "seenFor"> & { readonly slowest?: number | undefined }
+): Verdict => {
+  const enough = activity === "stopped" ? settled : activity === "still" ? Math.max(lifeless, 3 * slowest) : Infinity
+  const kind = seenFor >= enough ? "wedged" : activity === "works" ? "busy" : "unknown"
+  return is(kind, inWords({ activity, seenFor }))
 }

@@ -61,10 +61,10 @@ export type Events<Failure> = {
     readonly message: string
     readonly nextRestartAt: number | undefined
   }
-  /** The verdict on a server that leaves something without an answer is another one. `reason`: the evidence, in words. */
+  /** The verdict on a server that leaves something without an answer is another one. `reason`: the evidence. */
   Judged: Common & {
     readonly generation: number
-    readonly kind: "alive" | "busy" | "unknown" | "wedged" | "gone"
+    readonly kind: "busy" | "unknown" | "wedged"
     readonly reason: string
   }
   /** A list could not be read. */

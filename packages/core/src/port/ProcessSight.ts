@@ -14,11 +14,14 @@ export interface ProcessSight {
   readonly pids: ReadonlyArray<number>
   /** The age of the youngest but the first, in milliseconds; `undefined` if there is none, or the system does not say. */
   readonly youngest: number | undefined
+  /** Of a start: it has a socket, a process of its own, or has said something; `undefined`: nobody knows. */
+  readonly mayWait?: boolean | undefined
 }
 
 /**
  * `stopped`: by a signal. `still`: idle, with what was written to them unread. `waits`: the same, but the server has started one of them
- * since its last answer. `reads`: little more than reading. `works`: they used the processor, or read and wrote. `unclear`: none of these.
+ * since its last answer, or `mayWait`. `reads`: little more than reading. `works`: they used the processor, or read and wrote. `unclear`: none
+ * of these.
  */
 export type Activity = "stopped" | "still" | "waits" | "reads" | "works" | "unclear"
 
@@ -53,6 +56,6 @@ export const activity = (before: ProcessSight, after: ProcessSight, { apart, isA
   const known = new Set(before.pids)
   const isSame = known.size === after.pids.length && after.pids.every((pid) => known.has(pid))
   if (!isIdle || !isSame || after.isRunning) return "unclear"
-  if (after.youngest !== undefined && after.youngest < silentFor + startSlack) return "waits"
+  if (after.mayWait ?? (after.youngest !== undefined && after.youngest < silentFor + startSlack)) return "waits"
   return isAsked && transferred !== undefined ? "still" : "unclear"
 }

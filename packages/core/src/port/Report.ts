@@ -30,14 +30,15 @@ export type Report =
   | { readonly _tag: "Doubt" }
   /**
    * What the attempt does until the next such report. `describe`: called when it takes too long, so that the error says what the server has
-   * done meanwhile: one line without secrets, or `undefined`. `isSigningIn`: whether it waits for a sign-in now, for callers that want to
-   * hear what their calls wait for. Neither may throw. `look`: what the processes of the server show now, as `Connection.look`.
+   * done meanwhile: one line without secrets, or `undefined`. `isSigningIn`: whether it waits for a sign-in, which callers are told. `look`:
+   * as `Connection.look`. `hangs`: called before it is ended because it shows no sign of life. None may throw.
    */
   | {
     readonly _tag: "Attempt"
     readonly describe: () => string | undefined
     readonly isSigningIn?: (() => boolean) | undefined
     readonly look?: (() => Connection["look"]) | undefined
+    readonly hangs?: (() => void) | undefined
   }
   /** What the connection's `peer` says has changed. */
   | { readonly _tag: "Peer" }

@@ -26,8 +26,8 @@ export interface OpenVerdict {
    * `busy`: its processes work, so it is kept as long as a caller waits, or for `health.busyLimit`. `unknown`: nothing proves anything yet.
    * `wedged`: it will not answer any more, and its connection is being replaced.
    */
-  readonly kind: "alive" | "busy" | "unknown" | "wedged" | "gone"
-  /** The evidence, in words. */
+  readonly kind: "busy" | "unknown" | "wedged"
+  /** The evidence. */
   readonly reason: string
   /** Since when. */
   readonly since: number

@@ -1,12 +1,11 @@
 /** One start of a server, which may outlast its attempt: then `RuntimeOwner` keeps it. */
 import { Deferred, Effect, FiberId, Schedule } from "effect"
-import { constFalse, constUndefined } from "effect/Function"
+import { constUndefined } from "effect/Function"
 import type { ConnectError } from "../Errors.js"
 import { judgeStart, type Verdict } from "../health/judge.js"
 import { Sights } from "../health/Sights.js"
 import { formatMillis } from "../internal/formatMillis.js"
 import { unlessThrown } from "../internal/unlessThrown.js"
-import type { Connection } from "../port/Connection.js"
 import type { Report } from "../port/Report.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
@@ -24,9 +23,7 @@ export class Start {
   readonly #backend: BackendState
   readonly #limit: number
   readonly #wedged = Deferred.unsafeMake<never, ConnectError>(FiberId.none)
-  #describe: () => string | undefined = constUndefined
-  #isSigningIn: () => boolean = constFalse
-  #look: () => Connection["look"] = constUndefined
+  #attempt: Extract<Report, { _tag: "Attempt" }> = { _tag: "Attempt", describe: constUndefined }
   #sights: Sights
   #seen: Verdict | undefined
 
@@ -48,16 +45,14 @@ export class Start {
     return this.since + this.#limit - now
   }
 
-  reported({ describe, isSigningIn, look = constUndefined }: Extract<Report, { _tag: "Attempt" }>): void {
-    this.#describe = describe
-    this.#isSigningIn = isSigningIn === undefined ? constFalse : () => unlessThrown(isSigningIn) === true
+  reported(attempt: Extract<Report, { _tag: "Attempt" }>): void {
+    this.#attempt = attempt
     // Another process may have been started.
-    this.#look = look
     this.#sights = new Sights(this.#backend.now())
     this.#seen = undefined
   }
 
-  readonly isSigningIn = (): boolean => this.#isSigningIn()
+  readonly isSigningIn = (): boolean => unlessThrown(() => this.#attempt.isSigningIn?.()) === true
 
   /** It has been answered. The machine may have been suspended meanwhile. */
   opened(): void {
@@ -83,11 +78,12 @@ export class Start {
   }
 
   get #examine(): Effect.Effect<void> {
-    const look = unlessThrown(this.#look)
+    const look = unlessThrown(() => this.#attempt.look?.())
     if (look === undefined) return Effect.void
     return Effect.map(Effect.catchAllCause(look, () => Effect.succeed(undefined)), (sight) => {
       const now = this.#backend.now()
-      this.#sights.add(sight, now, { silentFor: now - this.since, isAsked: true })
+      const seen = sight && { ...sight, mayWait: sight.mayWait ?? true }
+      this.#sights.add(seen, now, { silentFor: now - this.since, isAsked: true })
       if (!this.#isOver) this.#judge(now)
     })
   }
@@ -95,7 +91,8 @@ export class Start {
   #judge(now: number): void {
     const backend = this.#backend
     const { activity, since } = this.#sights
-    const verdict = this.#seen = activity && judgeStart({ activity, seenFor: now - since })
+    const { slowestStart: slowest } = backend.temperament.known
+    const verdict = this.#seen = activity && judgeStart({ activity, seenFor: now - since, slowest })
     if (verdict === undefined) return void (this.verdict = undefined)
     const isWedged = verdict.kind === "wedged"
     // Many servers take some seconds.
@@ -104,6 +101,7 @@ export class Start {
       backend.judged(this.runtime.generation, { kind: verdict.kind, reason }, this)
     }
     if (!isWedged) return
+    if (activity === "still") unlessThrown(() => this.#attempt.hangs?.())
     const message = this.#described(`no connection after ${rounded(now - this.since)}: ${verdict.reason}`)
     Deferred.unsafeDone(this.#wedged, connectError(backend.id, "timeout", message))
   }
@@ -115,7 +113,7 @@ export class Start {
   }
 
   #described(what: string): string {
-    const known = unlessThrown(this.#describe)
+    const known = unlessThrown(this.#attempt.describe)
     return known === undefined ? what : `${what}: ${known}`
   }
 

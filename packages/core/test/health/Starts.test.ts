@@ -9,6 +9,8 @@ const second = 1000
 const minute = 60 * second
 const longest = 5 * minute
 
+type Changeable = { -readonly [K in keyof ProcessSight]: ProcessSight[K] }
+
 const still: ProcessSight = {
   isStopped: false,
   isRunning: false,
@@ -21,19 +23,25 @@ const still: ProcessSight = {
 /** A server whose processes can be seen while it starts, and that has started before in that time. */
 const starting = (
   outcomes: ReadonlyArray<ScriptedConnector.Outcome>,
-  { took, ...options }: Omit<Backend.BackendOptions, "connector"> & { readonly took?: number | undefined } = {}
+  { startLimit = longest, took, ...options }: Omit<Backend.BackendOptions, "connector"> & {
+    readonly startLimit?: number
+    readonly took?: number | undefined
+  } = {}
 ) =>
   Effect.gen(function*() {
-    const script = ScriptedConnector.make({ overlap: false, startLimit: longest })
+    const script = ScriptedConnector.make({ overlap: false, startLimit })
     script.script(...outcomes)
-    const shows = { ...still }
+    const shows: Changeable = { ...still }
     script.sight = () => ({ ...shows })
     const kept: Array<Shown> = []
+    const told: Array<string> = []
     let report: ConnectOptions["report"] = () => {}
     const connect = (given: ConnectOptions) => {
-      report = given.report
-      return script.connect(given)
+      report = (one) => given.report(one._tag === "Attempt" ? { ...one, describe, hangs } : one)
+      return script.connect({ ...given, report })
     }
+    const hangs = () => void told.push("hangs")
+    const describe = () => told.includes("hangs") ? "it hangs" : undefined
     const one = yield* watched({ ...script, connect }, {
       temperamentMemory: {
         remembered: Effect.succeed(
@@ -55,7 +63,7 @@ const starting = (
       const look = Effect.delay(Effect.sync((): ProcessSight => ({ ...shows })), took)
       report({ _tag: "Attempt", describe: () => undefined, look: () => look })
     }
-    return { ...one, script, shows, kept, verdict, attempts, another }
+    return { ...one, script, shows, kept, told, verdict, attempts, another }
   })
 
 const hangs: ScriptedConnector.Outcome = { connect: "hang" }
@@ -124,14 +132,76 @@ describe("V5: what the processes of a server that starts do", () => {
       yield* Fiber.interrupt(working)
     }))
 
-  it.scoped("[V5:virtual] one that does nothing goes on to startLimit: it may wait for a person", () =>
+  for (const [what, mayWait] of [["something that it may wait for", true], ["nothing of that", undefined]] as const) {
+    it.scoped(`[V5:virtual] one that does nothing, and shows ${what}, goes on to startLimit`, () =>
+      Effect.gen(function*() {
+        const server = yield* starting([hangs], { took: second })
+        server.shows.mayWait = mayWait
+        yield* TestClock.adjust("295 seconds")
+        expect(server.attempts()).toEqual([0])
+        expect(yield* server.verdict).toMatchObject({ kind: "unknown", reason: expect.stringContaining("a person") })
+        yield* TestClock.adjust("10 seconds")
+        expect(server.attempts()).toHaveLength(2)
+        expect(server.told).toEqual([])
+      }))
+  }
+
+  it.scoped("[V5:virtual] one that shows no sign of life is ended after 30 s, and begun anew", () =>
     Effect.gen(function*() {
       const server = yield* starting([hangs], { took: second })
-      yield* TestClock.adjust("295 seconds")
-      expect(server.attempts()).toEqual([0])
-      expect(yield* server.verdict).toMatchObject({ kind: "unknown", reason: expect.stringContaining("do nothing") })
-      yield* TestClock.adjust("10 seconds")
+      server.shows.mayWait = false
+      // As one has that a launcher has started.
+      server.shows.youngest = 1000
+      yield* TestClock.adjust("30 seconds")
+      expect([server.attempts(), server.told]).toEqual([[0], []])
+      yield* TestClock.adjust("4 seconds")
       expect(server.attempts()).toHaveLength(2)
+      expect(server.told).toEqual(["hangs"])
+      expect(server.events).toContainEqual(expect.objectContaining({
+        _tag: "Judged",
+        kind: "wedged",
+        generation: 1,
+        reason: expect.stringMatching(/^starting for 3[0-3]s: its processes read nothing and do nothing/)
+      }))
+      expect(server.events).toContainEqual(expect.objectContaining({
+        _tag: "AttemptFailed",
+        error: expect.objectContaining({
+          message: expect.stringMatching(/^no connection after 3[0-3]s: .*: it hangs$/)
+        })
+      }))
+      expect(yield* server.verdict).toBeUndefined()
+    }))
+
+  it.scoped("[V5:virtual] any sign of life begins the 30 s anew", () =>
+    Effect.gen(function*() {
+      const server = yield* starting([hangs])
+      server.shows.mayWait = false
+      yield* TestClock.adjust("25 seconds")
+      // It reads what it was sent.
+      server.shows.transferred = 100
+      yield* TestClock.adjust("30 seconds")
+      expect(server.attempts()).toHaveLength(1)
+      yield* TestClock.adjust("5 seconds")
+      expect(server.attempts()).toHaveLength(2)
+    }))
+
+  it.scoped("[V5:virtual] one whose server has taken long before has three times as long to show one", () =>
+    Effect.gen(function*() {
+      const server = yield* starting([hangs], { took: 20 * second })
+      server.shows.mayWait = false
+      yield* TestClock.adjust("60 seconds")
+      expect(server.attempts()).toHaveLength(1)
+      yield* TestClock.adjust("5 seconds")
+      expect(server.attempts()).toHaveLength(2)
+    }))
+
+  it.scoped("[V5:virtual] startLimit ends it before, where that is shorter", () =>
+    Effect.gen(function*() {
+      const server = yield* starting([hangs], { startLimit: 20 * second, timeouts: { connect: 5 * second } })
+      server.shows.mayWait = false
+      yield* TestClock.adjust("22 seconds")
+      expect(server.attempts()).toHaveLength(2)
+      expect(server.told).toEqual([])
     }))
 
   it.scoped("[V5:virtual] one that fails leaves no verdict", () =>

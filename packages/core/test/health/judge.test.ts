@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { type Evidence, judge, judgeStart, settled } from "../../src/health/judge.js"
+import { type Evidence, judge, judgeStart, lifeless, settled } from "../../src/health/judge.js"
 import { type Activity, activity, type ProcessSight } from "../../src/port/ProcessSight.js"
 
 const busyLimit = 120_000
@@ -84,8 +84,9 @@ const starts: ReadonlyArray<readonly [string, Partial<Evidence>, string]> = [
   ["it works", { activity: "works", seenFor: 1e9 }, "busy"],
   ["it is stopped", { activity: "stopped" }, "wedged"],
   ["it is stopped for a moment", { activity: "stopped", seenFor: settled - 1 }, "unknown"],
-  ["it does nothing, as one that waits for a sign-in", { activity: "still", seenFor: 1e9 }, "unknown"],
-  ["it waits for a process", { activity: "waits", seenFor: 1e9 }, "unknown"],
+  ["it shows no sign of life", { activity: "still", seenFor: lifeless }, "wedged"],
+  ["it shows none for a shorter time", { activity: "still", seenFor: lifeless - 1 }, "unknown"],
+  ["it may wait for a process, or for a person", { activity: "waits", seenFor: 1e9 }, "unknown"],
   ["it does little", { activity: "unclear", seenFor: 1e9 }, "unknown"],
   ["it reads", { activity: "reads", seenFor: 1e9 }, "unknown"]
 ]
@@ -93,6 +94,14 @@ const starts: ReadonlyArray<readonly [string, Partial<Evidence>, string]> = [
 describe("V5: the verdict on a start", () => {
   it.each(starts)("[V5] %s", (_, evidence, kind) => {
     expect(judgeStart({ activity: undefined, seenFor: settled, ...evidence }).kind).toBe(kind)
+  })
+
+  it("[V5] one that may take long has three times its slowest start, and never less than 30 s", () => {
+    const times = [undefined, 0, 1000, 10_000, 10_001, 60_000].map((slowest) => {
+      const isEnded = (seenFor: number) => judgeStart({ activity: "still", seenFor, slowest }).kind === "wedged"
+      return [30_000, 30_003, 180_000].find((millis) => isEnded(millis) && !isEnded(millis - 1))
+    })
+    expect(times).toEqual([30_000, 30_000, 30_000, 30_000, 30_003, 180_000])
   })
 })
 
@@ -118,6 +127,9 @@ const changes: ReadonlyArray<readonly [string, Partial<ProcessSight>, Activity]>
   ["one process has ended", { pids: [1] }, "unclear"],
   ["a process started since the last answer is there", { youngest: 4900 }, "waits"],
   ["one that is older than the silence is there", { youngest: 5100 }, "still"],
+  ["it has a reason to wait", { mayWait: true }, "waits"],
+  ["it has a reason to wait, and works", { mayWait: true, cpuTime: 11 }, "works"],
+  ["a launcher waits for the server that it has started", { mayWait: false, youngest: 4900 }, "still"],
   ["one process runs", { isRunning: true }, "unclear"],
   ["nothing is known of reading", { transferred: undefined }, "unclear"],
   ["one is stopped now", { isStopped: true }, "still"]
@@ -128,6 +140,27 @@ describe("V1: what processes did between two sights", () => {
 
   it.each(changes)("[V1] %s", (_, change, found) => {
     expect(activity(sight(), sight(change), taken)).toBe(found)
+  })
+
+  /** Of a start that shows no sign of life, and each of the signs that it may show. */
+  it("[V5] any one sign of life keeps a start, and nothing else ends it", () => {
+    const lifelessStart = { mayWait: false, youngest: 1000 }
+    const signs: ReadonlyArray<Partial<ProcessSight>> = [
+      { mayWait: true },
+      { cpuTime: 10.02 },
+      { cpuTime: 12 },
+      { transferred: 1001 },
+      { transferred: 1e6 },
+      { transferred: undefined },
+      { isRunning: true },
+      { pids: [1, 3] }
+    ]
+    const verdict = (change: Partial<ProcessSight>) => {
+      const found = activity(sight(lifelessStart), sight({ ...lifelessStart, ...change }), taken)
+      return judgeStart({ activity: found, seenFor: 1e9 }).kind
+    }
+    const shown = signs.flatMap((one) => signs.map((other) => ({ ...one, ...other })))
+    expect([{}, ...shown].filter((change) => verdict(change) === "wedged")).toEqual([{}])
   })
 
   it("[V1] stopped in both, and nothing done", () => {

@@ -27,7 +27,8 @@ describe.concurrent.each(doorsAndTimes)("through %s", (name, startDelay, options
     const folder = mkdtempSync(join(tmpdir(), "slow-"))
     folders.push(folder)
     const journal = join(folder, "journal")
-    const { args, command } = StdioFaultServer.command({ journal, startDelay })
+    // One that says nothing meanwhile, and does nothing, is ended.
+    const { args, command } = StdioFaultServer.command({ journal, startDelay, noise: true })
     await doors[name]!({ command, args: [...args] }, options, async (call) => {
       await expect.poll(() => call("echo", { arguments: { text: "here" } }), { timeout: 60_000 }).toBe("here")
       expect(StdioFaultServer.count(journal, "start")).toBe(1)
