@@ -6,6 +6,26 @@ import { afterEach, assert, describe, it, vi } from "vitest"
 import type { Answer } from "../src/Answer.js"
 import { content, discard, header, mediaType, someText, text } from "../src/Answer.js"
 
+/** Fakes timers, and gives those of an answer that are pending: other files of the process may have left some. */
+const watchTimers = (): ReadonlySet<unknown> => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })
+  const pending = new Set<unknown>()
+  const { clearTimeout, setTimeout } = globalThis
+  vi.stubGlobal("setTimeout", (act: () => void, millis: number) => {
+    const timer = setTimeout(() => {
+      pending.delete(timer)
+      act()
+    }, millis)
+    if (millis === 800) pending.add(timer)
+    return timer
+  })
+  vi.stubGlobal("clearTimeout", (timer: NodeJS.Timeout) => {
+    pending.delete(timer)
+    clearTimeout(timer)
+  })
+  return pending
+}
+
 /** An answer with a body that knows how it was dropped. */
 const answerOf = (readable: Readable, headers: Answer["headers"] = {}) => {
   const dumped: Array<number> = []
@@ -133,36 +153,22 @@ describe("an answer", () => {
 
   it("[T2:unit] that nobody waits for any more is closed, with its timer", async () => {
     for (const read of [text, someText]) {
-      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })
+      const pending = watchTimers()
       const { answer } = answerOf(new PassThrough())
       const fiber = Effect.runFork(Effect.asVoid<unknown, unknown, never>(read(answer, Bytes(10))))
       await new Promise((resolve) => setImmediate(resolve))
       assert.isFalse(answer.body.destroyed)
-      assert.strictEqual(vi.getTimerCount(), read === someText ? 1 : 0)
+      assert.strictEqual(pending.size, read === someText ? 1 : 0)
       await Effect.runPromise(Fiber.interrupt(fiber))
       assert.isTrue(answer.body.destroyed)
-      assert.strictEqual(vi.getTimerCount(), 0)
+      assert.strictEqual(pending.size, 0)
+      vi.unstubAllGlobals()
       vi.useRealTimers()
     }
   })
 
   it("[T3:unit] that refuses says so much of why as comes in time, up to a bound", async () => {
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })
-    // Those of this test: other files of the process may have left some.
-    const pending = new Set<unknown>()
-    const { clearTimeout, setTimeout } = globalThis
-    vi.stubGlobal("setTimeout", (act: () => void, millis: number) => {
-      const timer = setTimeout(() => {
-        pending.delete(timer)
-        act()
-      }, millis)
-      if (millis === 800) pending.add(timer)
-      return timer
-    })
-    vi.stubGlobal("clearTimeout", (timer: NodeJS.Timeout) => {
-      pending.delete(timer)
-      clearTimeout(timer)
-    })
+    const pending = watchTimers()
     const turn = () => new Promise((resolve) => setImmediate(resolve))
     const ends: ReadonlyArray<readonly [string, (body: Readable) => void, boolean]> = [
       ["end", (body) => body.push(null), true],
