@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url"
 const most = {
   cluster: [6335, 53, 2.4],
   config: [2419, 20, 2.03],
-  core: [15559, 154, 1.85],
+  core: [15565, 154, 1.85],
   effect4: [1043, 12, 3.06],
   extensions: [2125, 22, 2],
   gateway: [24820, 230, 1.79],

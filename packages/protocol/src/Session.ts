@@ -330,10 +330,10 @@ const resumed = (
     const { server, session } = knows
     transport.borrow?.(session)
     const id = requests.send("ping", undefined, { timeout }, (answer) => {
-      const error = Exit.isFailure(answer) ? Cause.failureOption(answer.cause) : Option.none()
+      const why = Exit.isFailure(answer) ? Cause.failureOption(answer.cause) : Option.none()
       // Who does not support ping may know the session.
-      const known = Option.isNone(error) || error.value.code === JsonRpc.methodNotFound
-      if (!known) return resume(Exit.fail(notResumed(error.value)))
+      const known = Option.isNone(why) || (why.value.reason === "remote" && why.value.code === JsonRpc.methodNotFound)
+      if (!known) return resume(Exit.fail(notResumed(why.value)))
       resume(goOn(suspended) ? Exit.succeed(server) : Exit.fail(new NotResumed({ reason: "forgotten" })))
     })
     return Effect.sync(() => requests.cancel(id, ""))

@@ -36,16 +36,16 @@ const grace = 100
 type Question = "answered" | "unanswered" | "unasked"
 
 /** Since the newest request: each question was answered; not each was asked; one had no answer. */
-export type Seen = "well" | "unknown" | "silent"
+type Seen = "well" | "unknown" | "silent"
 
 /** Milliseconds after which the next is sent in any case; `well`: where a server seems to work on the last, and each leaves something there. */
 const patience = { any: 10_000, well: 60_000 }
 
-export const seenAfter = (seen: Seen, question: Question): Seen =>
+const seenAfter = (seen: Seen, question: Question): Seen =>
   seen === "silent" || question === "unanswered" ? "silent" : question === "unasked" ? "unknown" : seen
 
 /** So many milliseconds after the newest. */
-export const isDue = (seen: Seen, question: Question, age: number, leaves: boolean): boolean =>
+const isDue = (seen: Seen, question: Question, age: number, leaves: boolean): boolean =>
   (seen === "silent" && question === "answered") || age >= (leaves && seen === "well" ? patience.well : patience.any)
 
 /** Whether a server may say something else when it has time. */

@@ -278,7 +278,8 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         if (!isWorkerKnown && serverStream !== undefined) workerWatch ??= posts.fork(watchWorker)
         const exchange: Exchange = { id, dispatch, fiber: undefined, answered: false, ...positionOf() }
         // What a suspended session has not answered waits for whoever goes on with it.
-        const asked = Effect.zipRight(endRefused, post(message, body, dispatch, exchange))
+        const work = post(message, body, dispatch, exchange)
+        const asked = message.method === "initialize" ? Effect.zipRight(endRefused, work) : work
         return posts.ask(id, asked, exchange, () => session.isSuspended)
       }
       return posts.send(post(message, body, dispatch, undefined), { dispatch, fiber: undefined }, (isSent) => {
@@ -354,9 +355,8 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
     /** A server that serves one client refuses a second `initialize`: what refuses one says nothing of those before it. */
     const isRefusal = ({ status }: Answer): boolean => status >= 300
 
-    const hedgeOf = (method: string | undefined): Hedge | undefined => {
-      return method === "initialize" ? { beside, mayBeOurs: isRefusal, onLoser: endLoser } : undefined
-    }
+    const hedgeOf = (method: string | undefined): Hedge | undefined =>
+      method === "initialize" ? { beside, mayBeOurs: isRefusal, onLoser: endLoser } : undefined
 
     const isOurs = (): boolean => session.isOurs && posts.lost?.kind !== "session"
 

@@ -5,14 +5,14 @@ import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { OpenVerdict } from "../state/Status.js"
 import { judge, type Verdict } from "./judge.js"
-import { Sights } from "./Sights.js"
+import * as Sights from "./Sights.js"
 
 interface Doubt {
   readonly runtime: Runtime
   /** When it began. */
   readonly answers: number
   readonly beganAt: number
-  readonly sights: Sights
+  sights: Sights.Sights
   /** Since the first sight. */
   isAsked: boolean
   verdict: OpenVerdict | undefined
@@ -45,8 +45,9 @@ export class Examiner {
     if (look === undefined) return Effect.succeed(false)
     return Effect.map(Effect.catchAllCause(look, () => Effect.succeed(undefined)), (sight) => {
       const now = this.#backend.now()
-      const { isAsked, sights } = this.#of(runtime)
-      sights.add(sight, now, { silentFor: now - runtime.answeredAt, isAsked })
+      const doubt = this.#of(runtime)
+      const taken = { silentFor: now - runtime.answeredAt, isAsked: doubt.isAsked }
+      doubt.sights = Sights.add(doubt.sights, sight, now, taken)
       return sight?.isStopped === true
     })
   }
@@ -58,7 +59,7 @@ export class Examiner {
   /** Before the first sight, it may have been read unseen. */
   asked(runtime: Runtime): void {
     const doubt = this.#of(runtime)
-    if (!doubt.sights.isEmpty) doubt.isAsked = true
+    if (doubt.sights.last !== undefined) doubt.isAsked = true
   }
 
   judge(runtime: Runtime, patience: Patience): Verdict {
@@ -96,7 +97,7 @@ export class Examiner {
       runtime,
       answers: runtime.answers,
       beganAt: now,
-      sights: new Sights(now),
+      sights: Sights.begin(now),
       isAsked: false,
       verdict: undefined
     }

@@ -1,4 +1,4 @@
-/** What the processes of a server do, from one look at them to the next. */
+/** What the processes of a server do, from one look at them to the next. Pure. */
 import { type Activity, activity, type ProcessSight, type Taken } from "../port/ProcessSight.js"
 
 /** Milliseconds between sights: the clock of the kernel has ticks of 10 ms. */
@@ -6,34 +6,39 @@ const shortest = 200
 /** Milliseconds between sights: the machine may have been suspended. */
 const longest = 15_000
 
-export class Sights {
-  #last: ProcessSight | undefined
-  #at: number
-  activity: Activity | undefined
-  /** Since when. */
-  since: number
-  workedAt = Number.NEGATIVE_INFINITY
+export interface Sights {
+  readonly last: ProcessSight | undefined
+  readonly at: number
+  readonly activity: Activity | undefined
+  readonly since: number
+  readonly workedAt: number
+}
 
-  constructor(now: number) {
-    this.#at = now
-    this.since = now
-  }
+export const begin = (now: number): Sights => ({
+  last: undefined,
+  at: now,
+  activity: undefined,
+  since: now,
+  workedAt: Number.NEGATIVE_INFINITY
+})
 
-  /** `sight`: `undefined` if they cannot be seen. */
-  add(sight: ProcessSight | undefined, now: number, taken: Omit<Taken, "apart">): void {
-    const before = this.#last
-    const apart = now - this.#at
-    if (sight !== undefined && before !== undefined && apart < shortest) return
-    const isComparable = sight !== undefined && before !== undefined && apart <= longest
-    const found = isComparable ? activity(before, sight, { ...taken, apart }) : undefined
-    if (found !== this.activity) this.since = isComparable ? this.#at : now
-    this.activity = found
-    if (found === "works" || found === "waits") this.workedAt = now
-    this.#last = sight
-    this.#at = now
-  }
-
-  get isEmpty(): boolean {
-    return this.#last === undefined
+/** `sight`: `undefined` if they cannot be seen. */
+export const add = (
+  sights: Sights,
+  sight: ProcessSight | undefined,
+  now: number,
+  taken: Omit<Taken, "apart">
+): Sights => {
+  const { at, last } = sights
+  const apart = now - at
+  if (sight !== undefined && last !== undefined && apart < shortest) return sights
+  const isComparable = sight !== undefined && last !== undefined && apart <= longest
+  const found = isComparable ? activity(last, sight, { ...taken, apart }) : undefined
+  return {
+    last: sight,
+    at: now,
+    activity: found,
+    since: found === sights.activity ? sights.since : isComparable ? at : now,
+    workedAt: found === "works" || found === "waits" ? now : sights.workedAt
   }
 }

@@ -3,7 +3,7 @@ import { Deferred, Effect, FiberId, Schedule } from "effect"
 import { constUndefined } from "effect/Function"
 import type { ConnectError } from "../Errors.js"
 import { judgeStart, type Verdict } from "../health/judge.js"
-import { Sights } from "../health/Sights.js"
+import * as Sights from "../health/Sights.js"
 import { formatMillis } from "../internal/formatMillis.js"
 import { unlessThrown } from "../internal/unlessThrown.js"
 import type { Report } from "../port/Report.js"
@@ -24,7 +24,7 @@ export class Start {
   readonly #limit: number
   readonly #wedged = Deferred.unsafeMake<never, ConnectError>(FiberId.none)
   #attempt: Extract<Report, { _tag: "Attempt" }> = { _tag: "Attempt", describe: constUndefined }
-  #sights: Sights
+  #sights: Sights.Sights
   #seen: Verdict | undefined
 
   /** `limit`: milliseconds; `undefined` if it ends with its attempt. */
@@ -33,7 +33,7 @@ export class Start {
     this.runtime = runtime
     this.since = backend.now()
     this.#limit = limit ?? 0
-    this.#sights = new Sights(this.since)
+    this.#sights = Sights.begin(this.since)
   }
 
   get goesOn(): boolean {
@@ -48,7 +48,7 @@ export class Start {
   reported(attempt: Extract<Report, { _tag: "Attempt" }>): void {
     this.#attempt = attempt
     // Another process may have been started.
-    this.#sights = new Sights(this.#backend.now())
+    this.#sights = Sights.begin(this.#backend.now())
     this.#seen = undefined
   }
 
@@ -83,7 +83,7 @@ export class Start {
     return Effect.map(Effect.catchAllCause(look, () => Effect.succeed(undefined)), (sight) => {
       const now = this.#backend.now()
       const seen = sight && { ...sight, mayWait: sight.mayWait ?? true }
-      this.#sights.add(seen, now, { silentFor: now - this.since, isAsked: true })
+      this.#sights = Sights.add(this.#sights, seen, now, { silentFor: now - this.since, isAsked: true })
       if (!this.#isOver) this.#judge(now)
     })
   }
