@@ -228,4 +228,31 @@ describe("calls that wait for a backend that is replaced", () => {
       const successor = yield* backendOf(fleet)
       expect((yield* successor.status).calls.givenUp).toBe(1)
     }))
+
+  for (
+    const [what, outcome, after, options = {}] of [
+      ["its successor has given its own", {}, ["docs__other"]],
+      ["its successor has failed", { connect: "fail" }, []],
+      ["its successor, which hides some, has given its own", {}, [], { tools: { hide: ["echo", "other"] } }]
+    ] as const
+  ) {
+    it.scoped(`[L15 P2] the lists of one that is replaced stay until ${what}, also over several edits`, () =>
+      Effect.gen(function*() {
+        const fleet = yield* Fleet.make({ backends: docs(scripted(false, {})) })
+        yield* fleet.ready
+        const listed = Effect.map(fleet.catalog, ({ tools }) => [...tools.keys()])
+        const extensions = [Filters.make(options)]
+        for (let edit = 0; edit < 2; edit++) {
+          const next = scripted(false, { ...outcome, after: 5000 })
+          next.offer = { ...offer, tools: [ScriptedConnector.tool("other")] }
+          yield* fleet.apply(docs(next, { extensions }))
+          yield* TestClock.adjust(4000)
+          expect(yield* listed).toEqual("tools" in options ? [] : ["docs__echo"])
+        }
+        yield* TestClock.adjust(2000)
+        expect(yield* listed).toEqual(after)
+        yield* fleet.apply(docs(scripted(false, {}), { lifecycle: { disabled: true } }))
+        expect(yield* listed).toEqual([])
+      }))
+  }
 })

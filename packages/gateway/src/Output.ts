@@ -42,10 +42,8 @@ export const make: Effect.Effect<Output, never, Scope.Scope> = Effect.gen(functi
   const { env, stderr, stdout } = process
   // A terminal without a known size has 0 rows, and would show nothing of a frame.
   const live = stdout.isTTY === true && stdout.rows !== 0 && env["TERM"] !== "dumb"
-  // If the reader of a stream goes away, the gateway continues.
-  const ignore = () => {}
-  stdout.on("error", ignore)
-  stderr.on("error", ignore)
+  // If its reader goes away, the gateway continues.
+  stdout.on("error", () => {})
   const frames = yield* Effect.acquireRelease(
     live ? Effect.map(loadFrames, ({ createLogUpdate }) => createLogUpdate(stdout)) : Effect.succeed(undefined),
     (frames) =>

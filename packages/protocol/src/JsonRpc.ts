@@ -50,20 +50,19 @@ export type Read = { readonly _tag: "Message"; readonly message: JSONRPCMessage 
 const unsafeId =
   `the id of the message is an integer beyond ${Number.MAX_SAFE_INTEGER}, which JSON numbers do not keep: use a text`
 
-/** Some programs write null for a missing member. */
-const withoutNulls = (value: Readonly<Record<string, unknown>>): unknown => {
-  const absent = ["params", "error"].filter((key) => value[key] === null)
-  return absent.length === 0
-    ? value
-    : Object.fromEntries(Object.entries(value).filter(([key]) => !absent.includes(key)))
-}
+/** Some programs write null, or an empty list of params, for a member that is absent. */
+export const withoutAbsent = ({ error, params, ...rest }: Readonly<Record<string, unknown>>): unknown => ({
+  ...rest,
+  ...(Predicate.isNullable(error) ? {} : { error }),
+  ...(Predicate.isNullable(params) || (Array.isArray(params) && params.length === 0) ? {} : { params })
+})
 
 /**
  * Reads what a client has sent. Turns an unreadable answer into an error answer, so that the server does not wait for it.
  */
 export const read = (value: unknown): Read => {
   if (isMessage(value)) return { _tag: "Message", message: value }
-  const clean = Predicate.isRecord(value) ? withoutNulls(value) : value
+  const clean = Predicate.isRecord(value) ? withoutAbsent(value) : value
   if (isMessage(clean)) return { _tag: "Message", message: clean }
   const id = Predicate.isRecord(clean) && isId(clean["id"]) ? clean["id"] : null
   if (id === null || "method" in Object(clean)) {

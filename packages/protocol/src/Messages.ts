@@ -84,7 +84,11 @@ export const read = (text: string): Read => {
  */
 export const message = (value: unknown): JSONRPCMessage | undefined => {
   if (JsonRpc.isMessage(value)) return value
-  if (!Predicate.isRecord(value) || value["method"] !== undefined) return undefined
+  if (!Predicate.isRecord(value)) return undefined
+  if (value["method"] !== undefined) {
+    const clean = JsonRpc.withoutAbsent(value)
+    return JsonRpc.isMessage(clean) ? clean : undefined
+  }
   const { error, id, jsonrpc, result } = value
   // What is printed as JSON often has an error, too.
   if (!JsonRpc.isId(id) && !(Predicate.isNullable(id) && jsonrpc === "2.0")) return undefined

@@ -236,6 +236,8 @@ export class Requests {
     const meant = Number(id ?? of)
     const pending = this.#pending.get(meant)
     if (pending === undefined || pending.isUnread) return
+    // Whatever it says, it is alive, and has the session.
+    if (pending.method === "ping" && id !== undefined) return this.#take(meant)?.settle(Exit.succeed({}))
     pending.isUnread = true
     this.#log(`what came in place of the answer to ${pending.method} cannot be read`)
     this.#timers.start(() => {

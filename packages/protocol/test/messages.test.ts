@@ -38,6 +38,21 @@ describe("what a server sends", () => {
     expect(Messages.read(`${text}${text}`).messages).toEqual([])
   })
 
+  it("[P12] is a notification or a request also where it has no params in another form", () => {
+    for (
+      const message of [{ jsonrpc: "2.0", method: "notifications/tools/list_changed" }, {
+        jsonrpc: "2.0",
+        id: 1,
+        method: "ping"
+      }]
+    ) {
+      for (const params of [null, [], undefined]) {
+        expect(Messages.read(JSON.stringify({ ...message, params })).messages).toEqual([message])
+      }
+      expect(Messages.read(JSON.stringify({ ...message, params: [1] })).messages).toEqual([])
+    }
+  })
+
   it("[C9] is a response also as some servers write it", () => {
     const read = (value: object) => Messages.read(JSON.stringify(value))
     expect(read([response, response]).messages).toEqual([response, response])
@@ -98,7 +113,7 @@ describe("what a server sends", () => {
     expect(unread(text.slice(0, -3))).toMatchObject({ id: 7, hasMethod: false })
     expect(unread(`note ${text.slice(0, -3)}`)).toBeUndefined()
     expect(unread(JSON.stringify({ jsonrpc: "2.0", id: 7 }))).toMatchObject({ id: 7, hasMethod: false })
-    expect(unread(JSON.stringify({ jsonrpc: "2.0", id: 7, method: "ping", params: [] }))).toMatchObject({
+    expect(unread(JSON.stringify({ jsonrpc: "2.0", id: 7, method: "ping", params: 5 }))).toMatchObject({
       id: 7,
       hasMethod: true
     })

@@ -4,7 +4,7 @@ import type { AdapterTransport } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import { Exit } from "effect"
 import { afterEach, assert, beforeEach, describe, it, vi } from "vitest"
-import type { Unread } from "../src/Messages.js"
+import * as Messages from "../src/Messages.js"
 import type { Answer, Options, Response } from "../src/Requests.js"
 import { answerOf, Requests } from "../src/Requests.js"
 
@@ -119,7 +119,13 @@ describe("requests that wait for their answers", () => {
   const limits = [
     ["its timeout", { timeout: 600 }],
     ["the bound of the whole", { timeout: 3_600_000, maxTotalTimeout: 600 }],
-    ["a timeout that progress moves", { timeout: 600, resetTimeoutOnProgress: true, onprogress: () => {} }]
+    ["a timeout that progress moves", { timeout: 600, resetTimeoutOnProgress: true, onprogress: () => {} }],
+    ["the bound of the whole, with progress", {
+      timeout: 600,
+      maxTotalTimeout: 600,
+      resetTimeoutOnProgress: true,
+      onprogress: () => {}
+    }]
   ] as const
   for (const [what, limit] of limits) {
     it(`[C21:virtual] stand still while the user is asked, but for pings and what is sent later: ${what}`, () => {
@@ -141,12 +147,13 @@ describe("requests that wait for their answers", () => {
       answer(answered.id)
       assert.deepStrictEqual(asking, [true, true, true, true, false, false])
       progress({ progressToken: waiting.id, progress: 1 })
-      const left = "onprogress" in limit ? 600 : 200
+      const left = "onprogress" in limit && !("maxTotalTimeout" in limit) ? 600 : 200
       first()
       first()
       vi.advanceTimersByTime(3_600_000)
       assert.lengthOf(waiting.answers, 0)
       second()
+      progress({ progressToken: waiting.id, progress: 2 })
       vi.advanceTimersByTime(left - 1)
       assert.lengthOf(waiting.answers, 0)
       assert.strictEqual(asking.filter((isAsking) => !isAsking).length, 4)
@@ -368,7 +375,7 @@ describe("requests that wait for their answers", () => {
   })
 
   describe("whose answers are hard to read", () => {
-    const unread = (id: number | undefined, hasMethod = false): Unread => ({
+    const unread = (id: number | undefined, hasMethod = false): Messages.Unread => ({
       text: '{"jsonrpc":"2.0", NaN }',
       isOfProtocol: true,
       id,
@@ -377,7 +384,7 @@ describe("requests that wait for their answers", () => {
 
     it("[C9:unit] one that cannot be read ends its request after a second, with what came, unless a better one comes", () => {
       const { answer, ask, logged, requests } = make()
-      const [one, other] = [ask(), ask()]
+      const [one, other] = [ask({}, {}, "tools/call"), ask({}, {}, "tools/call")]
       // However often it comes, it is noted once.
       for (let time = 0; time < 5; time++) requests.unread(unread(one.id))
       assert.lengthOf(logged, 1)
@@ -393,6 +400,15 @@ describe("requests that wait for their answers", () => {
       ]])
       assert.include(errorsOf(one.answers)[0]!.message, "NaN")
       assert.lengthOf(other.answers, 1)
+    })
+
+    it("[C14 K12:unit] one to a ping that cannot be read says at once that the session lives", () => {
+      const { ask, requests } = make()
+      for (const result of [[], null, "pong", true, 0]) {
+        const { answers, id } = ask()
+        for (const one of Messages.read(JSON.stringify({ jsonrpc: "2.0", id, result })).unread) requests.unread(one)
+        assert.deepStrictEqual(answers, [Exit.succeed({})])
+      }
     })
 
     it("[C9:unit] one without an id is that of the only request that waits; one with another id is nobody's", () => {

@@ -226,6 +226,11 @@ export class BackendHandle implements Backend {
     return this.#state.policy.calls.tasks !== "never"
   }
 
+  /** What it would offer of a catalogue from before. */
+  onlyOffered(snapshot: Snapshot): Snapshot {
+    return this.#state.offered.only({ ...snapshot, stale: true })
+  }
+
   offersTool(name: string): boolean {
     return this.#state.offered.has("tools", name)
   }

@@ -146,6 +146,23 @@ export const make = (context: MemberContext): Effect.Effect<FleetMembers, never,
         for (const { observer } of members.values()) observer.announce()
       })
 
+    /** What the old member offers stays listed until its successor has connected with its own lists, or has failed to. */
+    const inherit = (
+      { source: { latest } }: Member,
+      { backend, policy, scope, source }: Member
+    ): Effect.Effect<unknown> => {
+      const { disabled, lazy } = policy.lifecycle
+      if (latest === undefined || source.latest !== undefined || disabled) return Effect.void
+      const inherited = backend.onlyOffered(latest)
+      context.offered(source, inherited)
+      const forget = Effect.sync(() => {
+        if (source.latest === inherited) context.offered(source, undefined)
+      })
+      return lazy
+        ? Effect.void
+        : Effect.forkIn(Effect.interruptible(Effect.zipRight(backend.firstOutcome, forget)), scope)
+    }
+
     /** Returns false, and keeps the old member, if the new one does not connect. */
     const takeOver = (id: string, old: Member, next: Member): Effect.Effect<boolean> =>
       Effect.gen(function*() {
@@ -196,7 +213,11 @@ export const make = (context: MemberContext): Effect.Effect<FleetMembers, never,
           ({ next, old }) => waitsForSuccessor(old, next)
         )
         const waiting = new Map(successions.map(({ id, old }) => [id, old]))
-        for (const { backend } of fresh.values()) pending.add(backend)
+        for (const [id, next] of fresh) {
+          pending.add(next.backend)
+          const old = before.get(id)
+          if (old !== undefined && !waiting.has(id)) yield* inherit(old, next)
+        }
         prefixed = prefixes
         yield* place(new Map([...wanted.keys()].map((id) => [id, waiting.get(id) ?? fresh.get(id) ?? before.get(id)!])))
         placed.complete()

@@ -4,7 +4,14 @@
 import { Bytes, ByteSize, mebibytes } from "@mcp-lifeline/core/internal"
 import type { Conversation } from "@mcp-lifeline/http-server/Conversation"
 import * as messages from "@mcp-lifeline/http-server/messages"
-import { ClientRequests, IdScanner, JsonRpc, JsonShape, type Responder } from "@mcp-lifeline/protocol"
+import {
+  type ClientRequest,
+  ClientRequests,
+  IdScanner,
+  JsonRpc,
+  JsonShape,
+  type Responder
+} from "@mcp-lifeline/protocol"
 import { type Frame, Framing } from "@mcp-lifeline/transport-stdio"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type { Readable, Writable } from "node:stream"
@@ -21,6 +28,12 @@ const tooLong = `the message is longer than ${maxMessageBytes} bytes`
  */
 const unreadLimits = { pause: mebibytes(1), giveUp: mebibytes(256) }
 
+/**
+ * How long after a word about a request its answer is written, in milliseconds. Clients, among them those of the official SDK, forget who
+ * hears of a request when they read its answer, before they have handled what they read with it.
+ */
+const pause = 5
+
 const closed = "the host has closed its end, so that it answers nothing"
 
 /** Receives what the host sends, and its end. */
@@ -35,9 +48,24 @@ export class StdioHost {
   readonly #output: Writable
   readonly #requests = new ClientRequests()
   readonly #responder: Responder = {
-    say: (_, message) => this.write(message),
-    answer: ({ id }, answer) => this.#answer(id, messages.encodeAnswer(id, answer))
+    say: (request, message) => {
+      this.#saidAt.set(request, performance.now())
+      this.write(message)
+    },
+    answer: (request, answer) => {
+      const text = messages.encodeAnswer(request.id, answer)
+      const left = pause - (performance.now() - (this.#saidAt.get(request) ?? 0))
+      if (left <= 0) return this.#answer(request.id, text)
+      const write = (): void => {
+        if (this.#held.delete(write)) this.#answer(request.id, text)
+      }
+      this.#held.add(write)
+      setTimeout(write, left)
+    }
   }
+  readonly #saidAt = new WeakMap<ClientRequest, number>()
+  /** Write the answers that follow what was just said of their requests. */
+  readonly #held = new Set<() => void>()
   readonly #conversation: Listener["conversation"]
   readonly #longest: Bytes
   /** What the host has been asked and has not answered. */
@@ -161,6 +189,8 @@ export class StdioHost {
 
   /** Resolves when everything is written, or cannot be written any more. */
   flushed(): Promise<void> {
+    this.#send()
+    for (const write of this.#held) write()
     this.#send()
     return new Promise((resolve) => {
       if (this.#isOver || this.#output.writableLength === 0) resolve()

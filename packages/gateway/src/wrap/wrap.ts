@@ -12,7 +12,7 @@ import * as State from "@mcp-lifeline/sign-in/State"
 import { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import * as Temperaments from "@mcp-lifeline/state/Temperaments"
 import type { JSONRPCNotification, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
-import { Deferred, Effect, Fiber, Option, type Scope, Stream } from "effect"
+import { Deferred, Effect, Fiber, Option, Schedule, type Scope, Stream } from "effect"
 import { constVoid } from "effect/Function"
 import type { Audit } from "../audit/Audit.js"
 import { opened } from "../audit/opened.js"
@@ -285,7 +285,11 @@ const overStdio = (context: WrapContext, byHand: ByHand.Advice, longest: Bytes |
         )
     }, longest)
     yield* Effect.addFinalizer(() => Effect.promise(() => host.flushed()))
-    yield* Deferred.await(over)
+    const isOrphaned = Effect.repeat(Effect.sync(() => process.ppid !== ppid), {
+      until: (isOrphaned) => isOrphaned,
+      schedule: Schedule.spaced(lookTime)
+    })
+    yield* Effect.raceFirst(Deferred.await(over), isOrphaned)
     // The host does not end them any more, and `settled` would wait for them.
     conversation.endStreams()
     // What was piped in is answered; who has ended without a word reads nothing, and neither does who leaves the same output unread.

@@ -9,7 +9,6 @@ import { describe, expect, it } from "vitest"
 import { gateway } from "../../../testing/test/support/Built.js"
 import { type Message, stateFolder } from "../support/Host.js"
 import { alive } from "../support/Program.js"
-import { scripted } from "../support/Scripted.js"
 
 /** A server that takes its time to start, and for a call. */
 const source = `
@@ -20,7 +19,7 @@ process.stdin.setEncoding("utf8").on("data", (chunk) => {
     const introduction = { capabilities: { tools: {} }, serverInfo: { name: "slow", version: "1" } }
     if (method === "initialize") setTimeout(() => answer({ ...introduction, protocolVersion: params.protocolVersion }), 2000)
     else if (method === "tools/list") answer({ tools: ["slow", "other"].map((name) => ({ name, inputSchema: { type: "object" } })) })
-    else if (method === "tools/call") setTimeout(() => answer({ content: [{ type: "text", text: "x" }] }), params.name === "slow" ? 3000 : 0)
+    else if (method === "tools/call") console.error("a line"), setTimeout(() => answer({ content: [{ type: "text", text: "x" }] }), params.name === "slow" ? 3000 : 0)
     else if (id !== undefined) console.log(JSON.stringify({ jsonrpc: "2.0", id, error: { code: -32601, message: "no" } }))
   }
 })`
@@ -97,20 +96,32 @@ describe("a host that reads slowly", () => {
   }, 120_000)
 })
 
-describe.skipIf(process.platform === "win32")("a host that ends without a word", () => {
-  it("[W5] leaves no wrap behind that waits for the end of a call", async () => {
-    using state = stateFolder()
-    const args = JSON.stringify([gateway, "wrap", "--", ...scripted("", "").slice(1)])
-    const host = spawn(process.execPath, [
-      "-e",
-      `const child = require("node:child_process").spawn(process.execPath, ${args}, { stdio: ["pipe", "pipe", "inherit"] })
-       child.stdin.write(${JSON.stringify(requests)})
-       child.stdout.once("data", () => console.log(child.pid))`
-    ], { env: { ...process.env, MCP_LIFELINE_STATE: state.path }, stdio: ["pipe", "pipe", "inherit"] })
-    const [line] = await once(host.stdout, "data") as [Buffer]
-    const pid = Number(line)
-    expect(alive(pid)).toBe(true)
-    host.kill("SIGKILL")
-    await expect.poll(() => alive(pid), { timeout: 60_000 }).toBe(false)
-  }, 120_000)
+describe.skipIf(process.platform === "win32").each(Object.entries(commands))("%s without its host", (_, command) => {
+  // Its stdin is that of the host, which stays open.
+  it.each(["pipe", 0] as const)(
+    "[W5] goes on where nobody reads stderr, and ends with its host (stdin: %s)",
+    async (stdin) => {
+      using state = stateFolder()
+      const args = JSON.stringify([gateway, ...command(state.path)])
+      const host = spawn(process.execPath, [
+        "-e",
+        `const stdio = [${JSON.stringify(stdin)}, "pipe", "pipe"]
+       const child = require("node:child_process").spawn(process.execPath, ${args}, { stdio })
+       child.stderr.destroy()
+       child.stdin?.write(${JSON.stringify(requests)})
+       let text = ""
+       child.stdout.on("data", (chunk) => {
+         text += chunk
+         if (text.includes('"id":2,') && text.includes('"id":3,')) console.log(child.pid, text.includes("error"))
+       })`
+      ], { env: { ...process.env, MCP_LIFELINE_STATE: state.path }, stdio: ["pipe", "pipe", "inherit"] })
+      if (stdin === 0) host.stdin.write(requests)
+      const [line] = await once(host.stdout, "data") as [Buffer]
+      const [pid, hasFailed] = String(line).trim().split(" ")
+      expect([alive(Number(pid)), hasFailed]).toEqual([true, "false"])
+      host.kill("SIGKILL")
+      await expect.poll(() => alive(Number(pid)), { timeout: 60_000 }).toBe(false)
+    },
+    120_000
+  )
 })

@@ -18,12 +18,13 @@ const make = (longest?: Bytes) => {
     },
     onEnd: () => undefined
   }, longest)
-  let text = ""
-  output.on("data", (chunk: Buffer) => (text += String(chunk)))
+  const chunks: Array<string> = []
+  output.on("data", (chunk: Buffer) => void chunks.push(String(chunk)))
   return {
     stdio,
     requests,
     received,
+    chunks,
     end: async (): Promise<void> => {
       input.end()
       await setImmediate()
@@ -35,7 +36,7 @@ const make = (longest?: Bytes) => {
     read: async (): Promise<ReadonlyArray<Message>> => {
       await stdio.flushed()
       await setImmediate()
-      return text.trim().split("\n").filter(Boolean).map((line) => JSON.parse(line) as Message)
+      return chunks.join("").trim().split("\n").filter(Boolean).map((line) => JSON.parse(line) as Message)
     }
   }
 }
@@ -156,5 +157,19 @@ describe("a host over standard input and output", () => {
     requests[0]?.answer({ result: { content: [] } })
     expect((await read()).at(-1)).toMatchObject({ id: "x", result: { content: [] } })
     expect(isSettled).toBe(true)
+  })
+
+  it("[W3] an answer is written by itself, after what was said of its request, also where that was said just before", async () => {
+    const { chunks, requests, stdio, write } = make()
+    await write({ id: 1, method: "tools/call" }, { id: 2, method: "tools/call" }, { id: 3, method: "tools/call" })
+    for (const request of requests) {
+      if (request.id !== 1) request.say({ jsonrpc: "2.0", method: "notifications/progress", params: {} })
+      request.answer({ result: {} })
+    }
+    await setImmediate()
+    await stdio.flushed()
+    await setImmediate()
+    const shown = chunks.map((chunk) => chunk.match(/(?<="id":).|progress/g))
+    expect(shown).toEqual([["1", "progress", "progress"], ["2", "3"]])
   })
 })
