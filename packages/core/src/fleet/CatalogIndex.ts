@@ -5,8 +5,9 @@
 import { HashMap } from "effect"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import { byKind, kinds } from "../catalog/Kind.js"
+import * as Addresses from "./Addresses.js"
 import { type CatalogSource, Claim, Claims, namedOnce, namingOf, Templates } from "./Claim.js"
-import { type ByKey, Catalogue, type Entry, type Renamed, type Share } from "./FleetCatalog.js"
+import { type ByKey, Catalogue, type Entry, type Renamed, same, type Share } from "./FleetCatalog.js"
 import * as Names from "./names.js"
 import * as Prefix from "./Prefix.js"
 
@@ -267,6 +268,13 @@ export class CatalogIndex {
       return
     }
     const renamed: Array<Renamed> = []
+    const listed = new Map(source.claims.resources.map((claim) => [claim.original, claim]))
+    const address = (uri: string): string => {
+      const claim = listed.get(uri)
+      // Whether a server lists its user interfaces is left to it.
+      if (claim === undefined && !uri.startsWith("ui://")) return uri
+      return (claim && this.#keyOf(claim)) ?? Names.scopedUri(id, uri) ?? uri
+    }
     const entriesOf = (kind: Kind): ReadonlyArray<readonly [string, Entry<never>]> =>
       source.claims[kind].flatMap((claim) => {
         const key = this.#keyOf(claim)
@@ -274,11 +282,13 @@ export class CatalogIndex {
         const { original, plain, value, wanted } = claim
         if (key !== plain) renamed.push({ kind, key, original, plain, wanted })
         if (key === undefined) return []
-        if (claim.entry === undefined || claim.made !== value || claim.entry.stale !== taken.stale) {
+        const shown = kind === "tools" ? Addresses.inDefinition(value as object, address) : value
+        const isMade = claim.made === shown || (shown !== value && same(claim.made, shown))
+        if (claim.entry === undefined || !isMade || claim.entry.stale !== taken.stale) {
           if (claim.key === undefined && kind === "resourceTemplates") this.#templates.add(claim)
-          const named = namedOnce(kind, value, key) as never
+          const named = namedOnce(kind, shown, key) as never
           claim.entry = { backend: id, original, stale: taken.stale, value: named }
-          claim.made = value
+          claim.made = shown
           claim.key = key
           held.push({ kind, key, entry: claim.entry })
         }

@@ -228,5 +228,5 @@ export const listsSame = <K extends Kind>(
 }
 
 /** False for values from a server that are nested too deeply to be compared. */
-const same = (a: unknown, b: unknown): boolean =>
+export const same = (a: unknown, b: unknown): boolean =>
   unlessThrown(() => Equal.equals(a, b) || JSON.stringify(a) === JSON.stringify(b)) === true

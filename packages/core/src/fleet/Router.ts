@@ -8,6 +8,7 @@ import { detail, open, said } from "../observe/Said.js"
 import { type CallOptions, timeOf } from "../options/CallOptions.js"
 import * as TimeSpan from "../options/TimeSpan.js"
 import type { Params } from "../port/Method.js"
+import * as Addresses from "./Addresses.js"
 import type { CatalogIndex, Routed } from "./CatalogIndex.js"
 import * as Names from "./names.js"
 import * as Prefix from "./Prefix.js"
@@ -157,11 +158,21 @@ export class Router {
   readonly callTool = (params: Params<"tools/call">, options?: CallOptions, onRouted?: (to: Route) => void) =>
     this.#ask("tools", params.name, options, (backend, name, left) => {
       onRouted?.({ backend, original: name })
-      return backend.callTool({ ...params, name }, left)
+      return this.#addressed(backend, backend.callTool({ ...params, name }, left))
     })
 
   readonly getPrompt = (params: Params<"prompts/get">, options?: CallOptions) =>
-    this.#ask("prompts", params.name, options, (backend, name, left) => backend.getPrompt({ ...params, name }, left))
+    this.#ask(
+      "prompts",
+      params.name,
+      options,
+      (backend, name, left) => this.#addressed(backend, backend.getPrompt({ ...params, name }, left))
+    )
+
+  #addressed<A extends object, E>({ id }: Backend, asked: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    const address = Addresses.of(id, (uri) => this.find("resources", uri)?.backend.id)
+    return Effect.map(asked, (result) => Addresses.inResult(result, address))
+  }
 
   readonly readResource = (
     params: Params<"resources/read">,
@@ -169,7 +180,7 @@ export class Router {
   ): Effect.Effect<ReadResourceResult, CallError> =>
     this.#ask("resources", params.uri, options, (backend, uri, left) => {
       const result = backend.readResource({ ...params, uri }, left)
-      return uri === params.uri ? result : Effect.map(result, (result) => underAskedUri(result, uri, params.uri))
+      return uri === params.uri ? result : Effect.map(result, (result) => Addresses.underAsked(result, uri, params.uri))
     })
 
   readonly complete = (params: Params<"completion/complete">, options?: CallOptions) => {
@@ -251,9 +262,3 @@ const less = (options: CallOptions | undefined, taken: number): CallOptions | un
     time === undefined ? undefined : Math.max(1, TimeSpan.millis(time) - taken)
   return { ...options, timeout: rest(options.timeout), maxTotalTimeout: rest(options.maxTotalTimeout) }
 }
-
-/** Contents with other URIs, as of the files of a folder, keep theirs: only the server knows what those stand for. */
-export const underAskedUri = (result: ReadResourceResult, original: string, asked: string): ReadResourceResult =>
-  Array.isArray(result.contents)
-    ? { ...result, contents: result.contents.map((one) => one?.uri === original ? { ...one, uri: asked } : one) }
-    : result

@@ -40,24 +40,25 @@ export const mayName = (backend: string, name: string, prefix: string = Prefix.o
   return head.startsWith(shortened(prefix)) || head.startsWith(shortened(`${backend}\n`))
 }
 
-const scheme = "lifeline://"
+/** Hosts take an address for that of a user interface only by its scheme. */
+const scopeOf = (uri: string): string => uri.startsWith("ui://") ? "ui://lifeline/" : "lifeline://"
 
 /** Whether only Lifeline itself offers it. The scheme counts in any case. (X4) */
 export const isReserved = (kind: Kind, key: string): boolean =>
   kind === "tools" || kind === "prompts"
     ? key.startsWith(Prefix.reserved)
-    : key.slice(0, "lifeline:".length).toLowerCase() === "lifeline:"
+    : /^(?:lifeline:|ui:\/\/lifeline\/)/i.test(key)
 
 /** Reaches a resource of one backend whatever others offer. None for half a surrogate pair, which UTF-8 cannot say. */
 export const scopedUri = (backend: string, uri: string): string | undefined =>
-  unlessThrown(() => `${scheme}${encodeURIComponent(backend)}/${encodeURIComponent(uri)}`)
+  unlessThrown(() => `${scopeOf(uri)}${encodeURIComponent(backend)}/${encodeURIComponent(uri)}`)
 
 /** One character becomes up to nine. */
 const longestScoped = 10 * longestUri
 
 export const parseScopedUri = (uri: string): { readonly backend: string; readonly uri: string } | undefined => {
   if (uri.length > longestScoped) return undefined
-  const match = uri.startsWith(scheme) ? /^([^/]+)\/([^/]+)$/.exec(uri.slice(scheme.length)) : null
+  const match = /^(?:lifeline:\/\/|ui:\/\/lifeline\/)([^/]+)\/([^/]+)$/.exec(uri)
   if (match === null) return undefined
   return unlessThrown(() => ({ backend: decodeURIComponent(match[1]!), uri: decodeURIComponent(match[2]!) }))
 }

@@ -2,7 +2,7 @@
  * The lists of a fleet as the gateway sends them to clients. Each entry is encoded once for all clients, until its server changes it.
  */
 import { Fleet } from "@mcp-lifeline/core"
-import { ExactJson, listsSame, namesOf, otherName, PerVisible } from "@mcp-lifeline/core/internal"
+import { Addresses, ExactJson, listsSame, namesOf, otherName, PerVisible } from "@mcp-lifeline/core/internal"
 import type { ListMethod, lists } from "@mcp-lifeline/protocol/listMethods"
 import * as ObjectResults from "@mcp-lifeline/protocol/ObjectResults"
 import * as TaskMarks from "@mcp-lifeline/protocol/TaskMarks"
@@ -71,11 +71,13 @@ export class EncodedLists {
   entries(kind: Kind, others: ReadonlyArray<EncodedLists> = []): string {
     const own: ReadonlyMap<string, Fleet.Entry<object>> = this.catalog[kind]
     const displaced = this.displaced(kind, others)
-    if (displaced.size > 0) {
+    const resources = kind === "tools" ? this.displaced("resources", others) : displaced
+    if (displaced.size + resources.size > 0) {
       return [...own].flatMap(([key, { value }]) => {
-        if (!displaced.has(key)) return textOf(kind, value)
+        const shown = kind === "tools" ? Addresses.inDefinition(value, (uri) => resources.get(uri) ?? uri) : value
+        if (!displaced.has(key)) return textOf(kind, shown)
         const other = displaced.get(key)
-        const renamed = kind === "resources" ? { ...value, uri: other } : { ...value, name: other }
+        const renamed = kind === "resources" ? { ...shown, uri: other } : { ...shown, name: other }
         return other === undefined ? [] : ExactJson.stringify(kind === "tools" ? TaskMarks.tool(renamed) : renamed)
       }).join(",")
     }

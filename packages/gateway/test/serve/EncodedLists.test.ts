@@ -150,4 +150,18 @@ describe("a change of lists", () => {
         ["prompts"]
       ])
     }))
+
+  it.scoped("[G3 P6:unit] a tool names a resource of its server by the address that the resource has beside those of other lists", () =>
+    Effect.gen(function*() {
+      const app = "ui://app/main.html"
+      const offer = { resources: [resource(app)], tools: [tool("show", { _meta: { ui: { resourceUri: app } } })] }
+      const { lists: shared } = yield* fleetOf({ shared: offer })
+      const { lists: own } = yield* fleetOf({ own: offer })
+      const all = [yield* shared, yield* own]
+      const { tools } = JSON.parse(result("tools", all, "")) as { tools: ReadonlyArray<object> }
+      expect(namesIn("resources", result("resources", all, ""))).toEqual([app, Fleet.scopedUri("own", app)])
+      expect(tools).toMatchObject(
+        [app, Fleet.scopedUri("own", app)].map((resourceUri) => ({ _meta: { ui: { resourceUri } } }))
+      )
+    }))
 })

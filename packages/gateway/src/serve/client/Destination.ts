@@ -2,7 +2,7 @@
  * The destination of a client's request: the tool, prompt or resource that it names, and the params for the server that has it. Pure.
  */
 import { Fleet } from "@mcp-lifeline/core"
-import { ExactJson, underAskedUri } from "@mcp-lifeline/core/internal"
+import { Addresses, ExactJson } from "@mcp-lifeline/core/internal"
 import { Meta } from "@mcp-lifeline/protocol"
 import type { ReadResourceResult, Result } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
@@ -86,8 +86,17 @@ export const isRouted = (method: string): method is Method => Object.hasOwn(dest
 export const of = (method: Method, params: unknown): Destination | undefined =>
   Predicate.isRecord(params) && hasMeta(params) ? destinations[method](params) : undefined
 
-/** The result for the client. The result of `resources/read` has the URI that the client requested in place of the server's. */
-export const clientResult = (method: Method, { name }: Destination, original: string, result: Result): Result =>
-  method === "resources/read" && original !== name
-    ? underAskedUri(result as ReadResourceResult, original, name)
-    : result
+/**
+ * The result for the client, with addresses that lead back to the server. The result of `resources/read` has the URI that the client requested
+ * in place of the server's.
+ */
+export const clientResult = (
+  method: Method,
+  { name }: Destination,
+  original: string,
+  result: Result,
+  address: (uri: string) => string
+): Result =>
+  method === "resources/read"
+    ? original === name ? result : Addresses.underAsked(result as ReadResourceResult, original, name)
+    : Addresses.inResult(result, address)

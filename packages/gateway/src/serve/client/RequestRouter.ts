@@ -3,7 +3,16 @@
  * task. Answers requests that go to no server.
  */
 import { type CallError, type Fleet, RemoteError, ResultUnknown } from "@mcp-lifeline/core"
-import { ExactJson, firstOf, maySay, offersTool, Prefix, Said, toolOptions } from "@mcp-lifeline/core/internal"
+import {
+  Addresses,
+  ExactJson,
+  firstOf,
+  maySay,
+  offersTool,
+  Prefix,
+  Said,
+  toolOptions
+} from "@mcp-lifeline/core/internal"
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import * as Translation from "@mcp-lifeline/http-server/translation"
 import { type ClientRequest, JsonRpc } from "@mcp-lifeline/protocol"
@@ -103,7 +112,7 @@ export class RequestRouter {
           const own = method === "tools/call"
             ? taskIds.inResult({ server: backend.id, tool: original }, result)
             : result
-          return Destination.clientResult(method, destination, original, own)
+          return Destination.clientResult(method, destination, original, own, this.#addressOf(backend.id, request))
         },
         questionForClient: (result) => requestStates.inResult(backend.id, result)
       })
@@ -168,7 +177,8 @@ export class RequestRouter {
       ),
       isBounded: context.servers.hasTimeout(server),
       failFast: this.#login(server) !== undefined,
-      resultForClient: (result) => taskIds.inResult({ server, tool }, result),
+      resultForClient: (result) =>
+        Addresses.inResult(taskIds.inResult({ server, tool }, result), this.#addressOf(server, request)),
       questionForClient: (result) => requestStates.inResult(server, result)
     }))
   }
@@ -185,6 +195,11 @@ export class RequestRouter {
     if (!isOwn) return find
     servers.need()
     return Effect.zipRight(servers.made, find)
+  }
+
+  #addressOf(server: string, request: ClientRequest): (uri: string) => string {
+    const { access, names } = this.#options
+    return Addresses.of(server, (uri) => names.find("resources", uri, access.of(request))?.route.backend.id)
   }
 
   #login(server: string): string | undefined {

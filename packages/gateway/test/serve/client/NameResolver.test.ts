@@ -6,6 +6,7 @@ import { ServerPool } from "mcp-lifeline"
 import * as Access from "../../../src/access/Access.js"
 import { NameResolver } from "../../../src/serve/client/NameResolver.js"
 import { member } from "../../support/member.js"
+import { gateway } from "../../support/Talk.js"
 
 const keepalive = { method: "none" } as const
 
@@ -60,3 +61,32 @@ describe("the server of a name", () => {
       expect(error).toMatchObject({ _tag: "RemoteError", code: -32_002, data: { name: "test://nowhere" } })
     }))
 })
+
+it.scopedLive("[P6 G3] what a server hands out can be read from it, also where another server has the same address", () =>
+  Effect.gen(function*() {
+    const [listed, unlisted] = ["file:///listed", "file:///unlisted"]
+    const server = (id: string, more: object = {}) => {
+      const connector = ScriptedConnector.make()
+      connector.offer = {
+        tools: [ScriptedConnector.tool("show")],
+        prompts: [],
+        resources: [{ uri: listed, name: "listed" }],
+        resourceTemplates: []
+      }
+      const content = [listed, unlisted].map((uri) => ({ type: "resource_link", uri, name: uri }))
+      connector.respond = (method, params) =>
+        method === "tools/call" ? { answer: "result", result: { content } } : method === "resources/read"
+          ? { answer: "result", result: { contents: [{ ...(params as object), text: id }] } }
+          : undefined
+      return { id, connector, ...more }
+    }
+    const { client } = yield* gateway([server("a"), server("b"), server("c", { sessions: "per-client" })])
+    const one = yield* client()
+    for (const id of ["a", "b", "c"]) {
+      const { content } = yield* Effect.promise(() => one.result("tools/call", { name: `${id}__show` }))
+      for (const { uri } of content as ReadonlyArray<{ readonly uri: string }>) {
+        const { contents } = yield* Effect.promise(() => one.result("resources/read", { uri }))
+        expect(contents).toEqual([{ uri, text: id }])
+      }
+    }
+  }))
