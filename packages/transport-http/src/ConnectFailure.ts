@@ -46,5 +46,5 @@ export const isOpen = ({ cause, reason }: ConnectError): boolean => {
 export const hasNoSessions = ({ cause, reason }: ConnectError): boolean =>
   reason === "incompatible" || (cause instanceof StatusFailure && cause.error?.code === JsonRpc.methodNotFound)
 
-/** Whether a server of the older HTTP+SSE refuses the credentials or requires some, which shows that it is the right server. */
+/** Whether a server refuses the credentials or requires some. */
 export const isRefusal = ({ reason }: ConnectError): boolean => reason === "unauthorized" || reason === "forbidden"

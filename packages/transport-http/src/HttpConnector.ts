@@ -189,14 +189,15 @@ export const make = (options: Options): Connector => {
 
   const connectWith = (
     kind: "streamable" | "sse",
-    connectOptions: Attempt
+    connectOptions: Attempt,
+    onOpen?: () => void
   ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
     Effect.gen(function*() {
       connectOptions.report(connecting)
       const { beside } = connectOptions
       const client = yield* makeClient(connectOptions)
       const adapter = kind === "sse"
-        ? yield* Effect.flatMap(sse, ({ make }) => make({ client, url, target, maxMessageBytes, beside }))
+        ? yield* Effect.flatMap(sse, ({ make }) => make({ client, url, target, maxMessageBytes, beside, onOpen }))
         : yield* streamable(client, connectOptions)
       const connection = yield* (yield* Binding.load(connectOptions)).connect(adapter, connectOptions)
       return { ...connection, heartbeat: heartbeat(client) }
@@ -294,10 +295,12 @@ export const make = (options: Options): Connector => {
     transport !== "auto"
       ? connectWith(transport, connectOptions)
       : connectWith("streamable", connectOptions).pipe(
-        Effect.catchIf(
-          mayBeOlder,
-          (error) => Effect.mapError(connectWith("sse", connectOptions), (older) => isRefusal(older) ? older : error)
-        )
+        Effect.catchIf(mayBeOlder, (error) => {
+          let isOpen = false
+          const older = connectWith("sse", connectOptions, () => (isOpen = true))
+          // Of the attempt that came farther.
+          return Effect.mapError(older, (refused) => isOpen || isRefusal(refused) ? refused : error)
+        })
       )
 
   /** Goes on with the session that an attempt is offered, where the server still knows it. */

@@ -18,8 +18,10 @@ import { toConnectError, toRequestError } from "./Outcome.js"
 import { cancelledBy, type Options, type Post, Posts } from "./Posts.js"
 import * as Wire from "./Wire.js"
 
-/** Makes a transport that is not connected yet. `start` ends when the server has named its address. */
-export const make = (options: Options): Effect.Effect<AdapterTransport> =>
+/** Makes a transport that is not connected yet. `start` ends when the server has named its address. `onOpen`: called when its stream is open. */
+export const make = (
+  options: Options & { readonly onOpen?: (() => void) | undefined }
+): Effect.Effect<AdapterTransport> =>
   Effect.gen(function*() {
     const { beside, client, maxMessageBytes, target, url } = options
     const runtime = yield* Effect.runtime<never>()
@@ -63,6 +65,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
           }: is this the address of an MCP endpoint of the older HTTP+SSE?`
           return Effect.fail(new AnswerFailure({ detail }))
         }
+        options.onOpen?.()
         return EventStream.read(answer, { lastEventId: undefined, retry: undefined }, {
           onEvent: (event) => {
             if (event.event === "endpoint") return name(event.data)

@@ -41,6 +41,9 @@ describe("the older HTTP+SSE", () => {
       assert.isAtMost(server.sockets.size, 4)
     }))
 
+  /** To the address that the server has named. */
+  const isPosted = ({ http, url }: Turn): boolean => http === "POST" && url.includes("session=")
+
   const refusals: ReadonlyArray<readonly [string, (turn: Turn) => boolean | undefined, string, RegExp]> = [
     [
       "401 to the stream",
@@ -56,34 +59,39 @@ describe("the older HTTP+SSE", () => {
     ],
     [
       "an address of another origin to post to",
-      ({ response }) => (sse(response).write("event: endpoint\ndata: http://127.0.0.2:1/x\n\n"), true),
+      ({ http, response }) =>
+        http === "GET" && (sse(response).write("event: endpoint\ndata: http://127.0.0.2:1/x\n\n"), true),
       "protocol",
       /another origin \(http:\/\/127\.0\.0\.2:1\)/
     ],
     [
       "a stream that ends before it has named an address",
-      ({ response }) => (sse(response).end(), true),
+      ({ http, response }) => http === "GET" && (sse(response).end(), true),
       "closed",
       /before .*address/
     ],
-    ["500 to initialize", ({ http, response }) => http === "POST" && fault(response, 500), "server", /HTTP 500/],
+    ["500 to initialize", (turn) => isPosted(turn) && fault(turn.response, 500), "server", /HTTP 500/],
     [
       "a stream that is cut before initialize is answered",
-      ({ http, response }) => http === "POST" && fault(response, 202),
+      (turn) => isPosted(turn) && fault(turn.response, 202),
       "closed",
       /stream/
     ]
   ]
-  for (const [name, intercept, reason, said] of refusals) {
-    it.scopedLive(`[T3] ${name}: ${reason}, and nothing is left`, () =>
+  for (
+    const [transport, [name, intercept, reason, said]] of refusals.flatMap((one) =>
+      [["sse", one], ["auto", one]] as const
+    )
+  ) {
+    it.scopedLive(`[T3] ${name}: ${reason}, and nothing is left (transport ${transport})`, () =>
       Effect.gen(function*() {
         const server = yield* Harness.server
         OlderServer.speak(server, (turn) => {
           const answered = intercept(turn)
-          if (name.includes("is cut") && turn.http === "POST") server.dropStreams()
+          if (name.includes("is cut") && isPosted(turn)) server.dropStreams()
           return answered
         })
-        const error = yield* Effect.flip(Harness.connect(sseTo(server.url)))
+        const error = yield* Effect.flip(Harness.connect(sseTo(server.url, { transport })))
         assert.strictEqual(error.reason, reason)
         assert.match(error.message, said)
         assert.strictEqual(error.message.split(server.url).length, 2, error.message)
