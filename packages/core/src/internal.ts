@@ -1,5 +1,5 @@
 /** What the other packages of Lifeline use of the core, and nobody else should: it may change with each minor version. */
-import type { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import type { Backend } from "./backend/Backend.js"
 import type { BackendHandle } from "./backend/BackendHandle.js"
 import type { StartedCall } from "./calls/Calls.js"
@@ -70,6 +70,13 @@ export const start = <M extends Method>(
   options: CallOptions | undefined,
   next: (rest: Effect.Effect<Result<M>, CallError>) => void
 ): StartedCall => (backend as BackendHandle).calls.start(method, params, options, next)
+
+/** Waits for a connection as a call does, up to so many milliseconds: the next attempt comes as soon as for a call. */
+export const awaitConnection = (backend: Backend, wait: number): Effect.Effect<void, CallError> =>
+  Effect.flatMap(Clock.currentTimeMillis, (begunAt) => {
+    const end = begunAt + wait
+    return (backend as BackendHandle).calls.wait.until({ begunAt, deadline: end, end, isChosen: true })
+  })
 
 /** The state of a backend, without an Effect. */
 export const stateOf = (backend: Backend): Status["state"] => (backend as BackendHandle).state

@@ -45,4 +45,19 @@ describe("the wait of connect for a server that starts slowly", () => {
       expect(yield* ending("refused")).toEqual([5, "Reconnecting"])
       expect(yield* ending("refused", { isExplicit: true })).toEqual([30, undefined])
     }))
+
+  it.scoped("[F1 R14] finds a server that comes up meanwhile as soon as a call does, however many attempts have failed", () =>
+    Effect.gen(function*() {
+      const connector = ScriptedConnector.make()
+      const failing = { connect: "fail", error: refused } as const
+      connector.otherwise = failing
+      const backend = yield* Backend.make("one", { connector, reconnect: { maxAttempts: 2, maxDelay: "1 minute" } })
+      const timeout = { millis: 30 * second, isExplicit: true }
+      const lastError = () => connector.otherwise === failing ? refused : undefined
+      const waiting = yield* Effect.fork(FirstConnection.wait({ backend, lastError, startsOn: false, timeout }))
+      yield* TestClock.adjust(20 * second)
+      connector.otherwise = {}
+      yield* TestClock.adjust(second)
+      expect((yield* Fiber.join(waiting)).status?.state).toBe("Connected")
+    }))
 })

@@ -2,6 +2,7 @@
  * Waits for the first connection of a backend. How long depends on why the attempts fail.
  */
 import type { Backend, ConnectError, Status } from "@mcp-lifeline/core"
+import { awaitConnection } from "@mcp-lifeline/core/internal"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Option, Stream } from "effect"
 
@@ -81,19 +82,14 @@ export const wait = ({ backend, lastError, startsOn, timeout }: Awaited): Effect
   /** The first status that passes the test, if there is one in time. */
   const first = (test: (status: Status) => boolean, millis: number): Effect.Effect<Status | undefined> =>
     backend.status.changes.pipe(
-      // The caller wants a connection now, and not at the next probe of a dormant backend. To reconnect would end a start.
-      Stream.tap((status) =>
-        status.state === "Dormant" && status.startingSince === undefined && !test(status)
-          ? Effect.ignore(backend.reconnect)
-          : Effect.void
-      ),
       Stream.filter(test),
       Stream.runHead,
       Effect.timeoutOption(millis),
       Effect.map((found) => Option.getOrUndefined(Option.flatten(found)))
     )
-  return Effect.gen(function*() {
+  return Effect.scoped(Effect.gen(function*() {
     const { isExplicit, millis } = timeout
+    if (!isOver(yield* backend.status)) yield* Effect.forkScoped(Effect.ignore(awaitConnection(backend, millis)))
     const soon = yield* first(isOver, isExplicit ? millis : Math.min(millis, absentTimeout))
     if (soon !== undefined || isExplicit || millis <= absentTimeout) return { status: soon, isAbsent: false }
     const hasEnded = (one: Status): boolean => isOver(one) || hasNoServer(one)
@@ -103,5 +99,5 @@ export const wait = ({ backend, lastError, startsOn, timeout }: Awaited): Effect
       startsOn && (startingSince !== undefined || state === "Connecting")
     const status = inTime ?? (yield* first((one) => hasEnded(one) || !isStarting(one), longest))
     return { status, isAbsent: status !== undefined && hasNoServer(status) && !isOver(status) }
-  })
+  }))
 }
