@@ -393,15 +393,10 @@ describe("Calls", () => {
       script.respond = (method, params, connection) =>
         method === "prompts/list" ? never : respond!(method, params, connection)
       const backend = yield* start(script)
+      const { offer } = script
       const page = (tools: ReadonlyArray<unknown>) => {
-        const { offer } = script
         script.offer = { ...offer, tools: tools as typeof offer.tools }
-        return Effect.ensuring(
-          backend.listTools(),
-          Effect.sync(() => {
-            script.offer = offer
-          })
-        )
+        return Effect.zipRight(TestClock.adjust("1 minute"), backend.listTools())
       }
       const pay = () =>
         Effect.gen(function*() {
@@ -413,8 +408,11 @@ describe("Calls", () => {
         })
       expect(yield* pay()).toBe(1)
       yield* page([tool("pay", { idempotentHint: true }), { name: 7 }, null, { annotations: {} }])
-      // Sent again once: on the next connection it is said to do harm.
-      expect(yield* pay()).toBe(2)
+      expect(yield* pay()).toBe(6)
+      yield* page([tool("pay", { readOnlyHint: true })])
+      script.offer = offer
+      // On the next connection, which would carry it out, it is said to do harm.
+      expect(yield* pay()).toBe(1)
       yield* page([tool("pay", { readOnlyHint: true })])
       yield* page([tool("pay")])
       expect(yield* pay()).toBe(1)

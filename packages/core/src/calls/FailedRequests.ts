@@ -60,8 +60,11 @@ export class FailedRequests {
       : runtime.connection.spreads === true && runtime.loss === undefined
       ? Effect.void // One process was lost, and another one takes it. (C18)
       : this.#wait.forCall(call, runtime)
-    if (again === "hints") call.undecided = { failed: runtime, readOn: undefined, pause: gone ? undefined : wait, fail }
-    return after(again === "yes" || gone ? Effect.zipRight(suspicion, wait) : suspicion)
+    const waits = again === "yes" || gone
+    if (error.fate === "unknown") {
+      call.undecided = { failed: runtime, readOn: undefined, pause: waits ? undefined : wait, fail }
+    }
+    return after(waits ? Effect.zipRight(suspicion, wait) : suspicion)
   }
 
   /** Ends where the server answers again, unless it did during the last one: then it means this call. */
