@@ -39,6 +39,8 @@ export interface Credentials {
     refused: Record<string, string>,
     refusal: Refusal
   ) => Effect.Effect<boolean, CredentialFailure | LoginFailure.LoginFailure>
+  /** Whether they are tokens of a login for which no person is waited for. */
+  readonly isRenewed: () => boolean
   /** Called when the server has taken a request that it had refused before. */
   readonly accepted: () => void
   /** Replaces every secret value of 8 characters or more that was ever sent. */
@@ -177,6 +179,7 @@ export const make = (options: {
     headers,
     renewable: headerProvider !== undefined || secretHeaders !== undefined || authorization !== undefined,
     renew,
+    isRenewed: () => authorization !== undefined && authorization.needed?.() === undefined,
     accepted: () => authorization?.accepted?.(),
     mask
   }

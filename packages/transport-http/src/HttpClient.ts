@@ -3,6 +3,7 @@
  */
 import { type Bytes, mebibytes } from "@mcp-lifeline/core/internal"
 import { type Arrivals, Messages } from "@mcp-lifeline/protocol"
+import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Clock, Deferred, Effect, Exit } from "effect"
@@ -203,14 +204,6 @@ const refusal = (ask: Ask, status: number, to: URL | undefined, left: number): R
   return left === 0 ? "circle" : undefined
 }
 
-const parseUrl = (text: string, base: URL): URL | undefined => {
-  try {
-    return new URL(text, base)
-  } catch {
-    return undefined
-  }
-}
-
 const asRecord = (value: unknown): Record<string, unknown> =>
   typeof value === "object" && value !== null ? value as Record<string, unknown> : {}
 
@@ -277,6 +270,8 @@ export const make = (options: {
 }): HttpClient => {
   const { arrivals, credentials, dispatchers, lingering, origin, proxy, sign, undici } = options
   const cookies = new Cookies(origin)
+  /** The credentials of the request of the session that was answered last. */
+  let taken: string | undefined
   const send = options.fetch === undefined ? byDispatcher(undici, dispatchers) : byFetch(options.fetch)
 
   const sent = (ask: Ask, headers: Record<string, string>, signal: AbortSignal): Effect.Effect<Answer, HttpFailure> =>
@@ -408,14 +403,19 @@ export const make = (options: {
             (answer): Effect.Effect<Answer, HttpFailure> => {
               if (answer.status >= 200 && answer.status < 300) {
                 if (!first) credentials.accepted()
+                if (ask.inSession === true && ask.id !== undefined) taken = own["authorization"]
                 return Effect.succeed(answer)
               }
               const challenge = header(answer, "www-authenticate")
               const refused = answer.status === 401 ||
                 (answer.status === 403 && challenge?.includes("insufficient_scope") === true)
               return Effect.flatMap(statusFailure(answer, ask, own), (failure) => {
-                const mayWantSession = failure.challenged !== true &&
-                  (ask.asksEra === true || (ask.mayBeForgotten === true && !failure.authorized))
+                const { authorization } = own
+                // Some sessions are bound to the token with which they have begun: a new session tells what a new token is worth.
+                const isBound = ask.inSession === true && answer.status === 401 && credentials.isRenewed() &&
+                  authorization !== undefined && taken !== undefined && taken !== authorization
+                const mayWantSession = isBound || (failure.challenged !== true &&
+                  (ask.asksEra === true || (ask.mayBeForgotten === true && !failure.authorized)))
                 if (!first || !refused || !credentials.renewable || mayWantSession) {
                   return Effect.fail(failure)
                 }

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Sending } from "@mcp-lifeline/core"
+import { Backend, Sending } from "@mcp-lifeline/core"
 import { HttpExchange, HttpFault } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { UnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js"
@@ -64,7 +64,7 @@ describe("logging in", () => {
 
   it.scopedLive("[R12:real T7] a session refused in unknown words with a renewed token, too, is in doubt; nobody has to log in", () =>
     Effect.gen(function*() {
-      const { connector, kept, logins, server } = yield* setup
+      const { connector, demand, grant, kept, logins, onToken, server } = yield* setup
       kept.tokens = { access_token: "token-1", refresh_token: "refresh-1", token_type: "bearer" }
       const { call, connection } = yield* Harness.connect(connector)
       const { hook } = server
@@ -72,10 +72,54 @@ describe("logging in", () => {
         turn.headers["mcp-session-id"] === connection.sessionId
           ? fault(turn.response, 401, { "www-authenticate": "Bearer" })
           : hook?.(turn)
-      const error = yield* Effect.flip(call())
-      assert.deepInclude(error, { fate: "rejected", reason: "unauthorized", ifSessionLost: "rejected" })
-      assert.strictEqual(server.seen.filter(({ url }) => url === "/token").length, 1)
-      assert.strictEqual(logins.length, 0)
+      yield* Effect.flip(call())
+      // As when the first request, which may have been none of a session, was answered.
+      server.hook = hook
+      yield* call()
+      let count = 1
+      onToken(() => {
+        grant.token = demand.token = `renewed-${++count}`
+        return undefined
+      })
+      server.hook = (turn) =>
+        turn.headers["mcp-session-id"] === connection.sessionId
+          ? fault(turn.response, 401, { "www-authenticate": "Bearer" })
+          : hook?.(turn)
+      for (let time = 0; time < 3; time++) {
+        const error = yield* Effect.flip(call())
+        assert.deepInclude(error, { fate: "rejected", reason: "unauthorized", ifSessionLost: "rejected" })
+      }
+      assert.strictEqual(count, 2)
+      yield* (yield* Harness.connect(connector)).call()
+      assert.deepStrictEqual([count, logins.length], [2, 0])
+    }))
+
+  it.scopedLive("[R12:real T7] sessions that are bound to their first token: each renewal begins a new one, and nobody has to log in", () =>
+    Effect.gen(function*() {
+      const { connector, demand, grant, kept, logins, onToken, server } = yield* setup
+      kept.tokens = { access_token: "token-1", refresh_token: "refresh-1", token_type: "bearer" }
+      const { hook } = server
+      const sessions = new Map<unknown, unknown>()
+      server.hook = (turn) => {
+        const { "mcp-session-id": id, authorization } = turn.headers
+        if (id !== undefined && !sessions.has(id)) sessions.set(id, authorization)
+        return id === undefined || sessions.get(id) === authorization
+          ? hook?.(turn)
+          : fault(turn.response, 401, { "www-authenticate": "Bearer" })
+      }
+      let count = 0
+      onToken(() => {
+        grant.token = demand.token = `renewed-${++count}`
+        return undefined
+      })
+      const backend = yield* Backend.make("bound", { connector, keepalive: { method: "none" } })
+      const call = Effect.asVoid(backend.callTool({ name: "echo", arguments: { text: "hello" } }))
+      yield* call
+      for (const time of [1, 2]) {
+        demand.token = "another"
+        yield* Effect.all([call, call, call], { concurrency: "unbounded" })
+        assert.deepStrictEqual([count, logins.length], [time, 0])
+      }
     }))
 
   it.scopedLive("[T7] a token that is refused after a login leads to the next login", () =>
@@ -183,6 +227,9 @@ describe("logging in", () => {
       }
       demand.token = "another"
       for (let time = 0; time < 4; time++) yield* Effect.flip(call())
+      // The session may be bound to the token that it has taken last: a new one tells.
+      assert.deepStrictEqual([logins.length, count], [0, 5])
+      for (let time = 0; time < 3; time++) yield* Effect.flip(Harness.connect(connector))
       assert.strictEqual(logins.length, 1)
       assert.isAtMost(count, 7)
       grant.token = "another"
