@@ -20,6 +20,8 @@ export const Client = Schema.Struct({
   authentication: Schema.optional(Schema.String),
   /** Where its registration ends, in milliseconds since 1970. */
   expiresAt: Schema.optional(Schema.Number),
+  /** Until when it is offered without a login that was finished, in milliseconds since 1970: only a person sees that it was forgotten. */
+  offeredUntil: Schema.optional(Schema.Number),
   redirects: Schema.Array(Schema.String),
   /** The file of its private key: the key itself is kept by whoever has it. */
   signing: Schema.optional(Schema.Struct({ file: Schema.String, algorithm: Schema.String }))

@@ -34,8 +34,8 @@ export interface Request {
   readonly browser: Browser | undefined
   /** The tokens that were there when the login was asked for. */
   readonly before: Grant.Grant | undefined
-  /** The id of a client that the authorization server does not know any more. */
-  readonly unknownClient: string | undefined
+  /** Whether a client may still be known to the authorization server. */
+  readonly trusts: (client: Client.Client) => boolean
   /** Succeeds as soon as this process has found tokens of another login, with which it goes on. */
   readonly adopted: Effect.Effect<Grant.Grant>
   /** Called with the login that is waited for, by whichever process; more than once where it changes. */
@@ -92,7 +92,7 @@ const watch = (request: Request): Effect.Effect<void> => {
 /** The login that another process has left behind, if it is for the same and can still be finished. */
 const inherited = (request: Request) =>
   Effect.gen(function*() {
-    const { discovered, method, scope, subject, unknownClient } = request
+    const { discovered, method, scope, subject } = request
     const stored = yield* PendingLogin.pendingLogins(subject.folder).get(slotOf(request))
     if (Option.isNone(stored)) return undefined
     const login = stored.value
@@ -100,7 +100,7 @@ const inherited = (request: Request) =>
       login.account === subject.account && scopes.covers(login.scope, scope) &&
       (login.way._tag === "Device") === (method === "device") &&
       (subject.configured.id === undefined || subject.configured.id === login.client.id) &&
-      login.client.id !== unknownClient
+      request.trusts(login.client)
     if (!fits || login.until - (yield* Clock.currentTimeMillis) < worthwhile) return undefined
     return yield* Login.resume(login)
   })
@@ -110,20 +110,18 @@ const begin = (request: Request) =>
     const { discovered, fetch, method, person, places, publicRedirects, scope, subject } = request
     const clients = Client.registered(subject.folder)
     const owner = { ...subject, issuer: discovered.issuer }
-    const known = Option.filter(yield* clients.get(Client.key(owner)), ({ id }) => id !== request.unknownClient)
-    const waiting = yield* Login.begin({
-      ...owner,
-      fetch,
-      discovered,
-      scope,
-      method,
-      places,
-      publicRedirects,
-      person,
-      kept: Option.getOrUndefined(known)
-    })
+    const known = Option.filter(yield* clients.get(Client.key(owner)), request.trusts)
+    const wanted = { ...owner, fetch, discovered, scope, method, places, publicRedirects, person }
+    const waiting = yield* Login.begin({ ...wanted, kept: Option.getOrUndefined(known) }).pipe(
+      Effect.catchIf(
+        (failure) => Option.isSome(known) && failure._tag === "Refused" && Client.isUnknown(failure),
+        () => Login.begin({ ...wanted, kept: undefined })
+      )
+    )
     const { login } = waiting
-    if (login.client.origin === "registered") yield* clients.set(Client.key(owner), login.client)
+    if (login.client.origin === "registered") {
+      yield* clients.set(Client.key(owner), { offeredUntil: login.until, ...login.client })
+    }
     yield* PendingLogin.pendingLogins(subject.folder).set(slotOf(request), login)
     return waiting
   })
@@ -198,6 +196,9 @@ export const run = (request: Request): Effect.Effect<Grant.Grant, Later | Refuse
         yield* Grant.save(kept, grant)
         yield* forget(request)
         yield* RefusedLogin.forget(folder, (one) =>
+        if (login.client.origin === "registered") {
+          yield* Client.registered(folder).set(Client.key(grant), { ...login.client, offeredUntil: undefined })
+        }
           one.server === server && one.account === account && scopes.covers(login.scope, one.scope))
       })
     const finish = Effect.zipRight(Login.finish(waiting, asker, keep), Effect.suspend(() => Effect.fromNullable(grant)))

@@ -20,6 +20,9 @@ const Registration = Schema.Struct({
   token_endpoint_auth_method: optional(Schema.String),
   client_secret_expires_at: optional(Schema.Number)
 })
+/** How long a new client is offered to whoever does not finish a login, in milliseconds: one that is not there all day. */
+const offered = 86_400_000
+
 const decodeRegistration = Schema.decodeUnknownEither(Registration)
 
 /** The grant of RFC 8628. */
@@ -29,7 +32,7 @@ export const deviceGrant = "urn:ietf:params:oauth:grant-type:device_code"
 const authenticationFor = ({ token_endpoint_auth_methods_supported: supported }: Metadata): string | undefined =>
   ["none", "client_secret_basic", "client_secret_post"].find((one) => supported?.includes(one))
 
-const register = (fetch: FetchLike, discovered: Discovered, redirect: string, scope: string | undefined) =>
+const register = ({ discovered, fetch, now, redirect, scope }: Parameters<typeof choose>[0]) =>
   Effect.gen(function*() {
     const { issuer, metadata } = discovered
     const url = yield* endpoint(metadata.registration_endpoint, "registration endpoint")
@@ -74,6 +77,7 @@ const register = (fetch: FetchLike, discovered: Discovered, redirect: string, sc
       origin: "registered",
       id,
       secret: secret === undefined ? undefined : Redacted.make(secret),
+      offeredUntil: now + offered,
       authentication: agreed ?? authentication,
       expiresAt: expires === undefined || expires === 0 ? undefined : expires * 1000,
       redirects: [redirect]
@@ -102,19 +106,18 @@ export const choose = (options: {
 }
 
 const unconfigured = (options: Parameters<typeof choose>[0]): Effect.Effect<Client, Later | Refused> => {
-  const { configured: { document }, discovered, fetch, kept, now, redirect, scope } = options
+  const { configured: { document }, discovered, kept, now, redirect } = options
   if (document !== undefined && discovered.metadata.client_id_metadata_document_supported === true) {
     return isDocument(document)
       ? Effect.succeed({ origin: "document", id: document, authentication: "none", redirects: [] })
       : new Refused({ detail: `${document} cannot be a client id: give an https address with a path` })
   }
-  if (kept?.redirects.includes(redirect) === true && (kept.expiresAt === undefined || kept.expiresAt > now)) {
-    return Effect.succeed(kept)
-  }
+  const isGood = [kept?.expiresAt, kept?.offeredUntil].every((end) => end === undefined || end > now)
+  if (isGood && kept?.redirects.includes(redirect) === true) return Effect.succeed(kept)
   return discovered.metadata.registration_endpoint === undefined
     ? new Refused({
       detail:
         `${discovered.issuer} registers no clients by itself: register one there with the redirect ${redirect}, and give its id`
     })
-    : register(fetch, discovered, redirect, scope)
+    : register(options)
 }

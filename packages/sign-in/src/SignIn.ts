@@ -119,6 +119,8 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
     let renewing: Fiber.Fiber<Renewal.Outcome, Later | Refused> | undefined
     /** Whether a browser was opened since the last login that was finished: a person who is not there gets no second one. */
     let hasOpened = false
+    /** Whether a person asks, who may have seen that no login can be finished with the client that is registered. */
+    let isAsked = false
     /** Whether this waits for the tokens of another login, after one that failed. */
     let isWatching = false
     /** When logins were finished, of late. Several waits can end with the tokens of one. */
@@ -270,7 +272,10 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
         )
       })
 
-    const askAgain = RefusedLogin.forget(folder, (one) => one.server === server && one.account === account)
+    const askAgain = Effect.suspend(() => {
+      isAsked = true
+      return RefusedLogin.forget(folder, (one) => one.server === server && one.account === account)
+    })
 
     const begin = (
       fetch: FetchLike,
@@ -293,7 +298,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
           person,
           browser: hasOpened ? undefined : browser,
           before,
-          unknownClient: dead?.unknownClient,
+          trusts: ({ id, origin }) => id !== dead?.unknownClient && !(isAsked && origin === "registered"),
           adopted: changes.pipe(
             Stream.filterMap(() => Grant.isSame(current, before) ? Option.none() : Option.fromNullable(current)),
             Stream.runHead,
@@ -325,6 +330,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
           ),
           Effect.ensuring(Effect.sync(() => {
             login = undefined
+            isAsked = false
           })),
           Effect.interruptible
         )

@@ -364,7 +364,7 @@ const faultsOf = async (commands: ReadonlyArray<Command>, seed: number, maxOps: 
           })
       },
       before: run.before,
-      unknownClient,
+      trusts: ({ id }) => id !== unknownClient,
       adopted: Deferred.await(adopted),
       onWaiting: ({ address }) =>
         Effect.sync(() => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
-import { Chunk, Clock, Duration, Effect, Either, Fiber, Redacted, Stream, TestClock } from "effect"
+import { Chunk, Clock, Duration, Effect, Either, Fiber, Option, Redacted, Stream, TestClock } from "effect"
 import { generateKeyPairSync } from "node:crypto"
 import { writeFileSync } from "node:fs"
 import { createServer } from "node:http"
@@ -14,6 +14,7 @@ import type * as PendingLogin from "../src/PendingLogin.js"
 import { placesFor } from "../src/places.js"
 import * as Registration from "../src/Registration.js"
 import * as SignIn from "../src/SignIn.js"
+import type * as State from "../src/State.js"
 import * as TokenEndpoint from "../src/TokenEndpoint.js"
 import { inTime } from "./support/inTime.js"
 import * as Signer from "./support/Signer.js"
@@ -230,6 +231,10 @@ describe("the client of a login", () => {
       expect(yield* idOf({})).toBe("kept")
       expect(yield* idOf({ expiresAt: 1001 })).toBe("kept")
       expect(yield* idOf({ expiresAt: 1000 })).not.toBe("kept")
+      expect([yield* idOf({ offeredUntil: 1001 }), yield* idOf({ offeredUntil: 1000 })]).toEqual([
+        "kept",
+        `registered at ${login}`
+      ])
       expect(yield* idOf({ redirects: ["http://localhost:2/callback"] })).not.toBe("kept")
     }))
 
@@ -729,6 +734,44 @@ describe("tokens that are kept", () => {
           ])
         }))
       }
+    }))
+
+  it.scoped("[A1] a client with which nobody finishes a login is registered anew, by itself once a day, and when a person asks", () =>
+    Effect.gen(function*() {
+      let registered = 0
+      const network = refusing(Infinity, () => json(400, { error: "invalid_grant" }))
+        .at(`${login}/register`, () => json(201, { client_id: `client ${++registered}` }))
+      const { kept, renew, signIn } = yield* make(grantOf({ client: client() }), {}, network)
+      const reached = (tag: State.State["_tag"]) =>
+        Effect.map(Stream.runHead(Stream.filter(signIn.changes, ({ _tag }) => _tag === tag)), Option.getOrThrow)
+      /** The client of a login that is offered for ten minutes. */
+      const offered = Effect.gen(function*() {
+        yield* inTime(renew())
+        const state = yield* reached("LoginNeeded")
+        const id = state._tag === "LoginNeeded" ? new URL(state.address).searchParams.get("client_id") : undefined
+        yield* TestClock.adjust("10 minutes")
+        yield* reached("Refused")
+        return id
+      })
+      expect([yield* offered, yield* offered, yield* offered]).toEqual(["a client", "client 1", "client 1"])
+      yield* TestClock.adjust("1 day")
+      expect(yield* offered).toBe("client 2")
+      yield* signIn.askAgain
+      expect([yield* offered, yield* offered]).toEqual(["client 3", "client 3"])
+      expect((yield* kept).clients).toHaveLength(1)
+    }))
+
+  it.scoped("[A1] a client that is not known where a login on another device begins is registered anew at once", () =>
+    Effect.gen(function*() {
+      const network = refusing(Infinity, () => json(400, { error: "invalid_grant" }))
+        .at(`${login}/device`, ({ body }) =>
+          new URLSearchParams(body).get("client_id") === "a client"
+            ? json(401, { error: "invalid_client" })
+            : json(200, { device_code: "d", user_code: "CODE", verification_uri: `${login}/go`, expires_in: 600 }))
+      const { kept, renew, signIn } = yield* make(grantOf({ client: client() }), { method: "device" }, network)
+      yield* inTime(renew())
+      yield* isAsking(signIn)
+      expect((yield* kept).clients.map(([, { id }]) => id)).toEqual([`registered at ${login}`])
     }))
 
   it.scoped("[A2] that were refused are not sent, and are tried once a minute while a person is asked", () =>
