@@ -28,9 +28,9 @@ import * as ToolPattern from "../../core/src/options/ToolPattern.js"
 import * as UriForms from "../../extensions/src/filters/uriForms.js"
 import { difference } from "../../extensions/src/pins/difference.js"
 import * as Headers from "../../http-server/src/Headers.js"
+import { isSameIssuer } from "../../sign-in/src/addresses.js"
 import * as Challenge from "../../sign-in/src/Challenge.js"
 import * as Failures from "../../sign-in/src/Failures.js"
-import * as Metadata from "../../sign-in/src/Metadata.js"
 import { page } from "../../sign-in/src/page.js"
 import * as Scopes from "../../sign-in/src/scopes.js"
 import * as AddressKind from "../../transport-http/src/AddressKind.js"
@@ -215,7 +215,7 @@ const subjects: Readonly<Record<string, (text: string) => unknown>> = {
   ],
   "scopes": (text) => [Scopes.split(text), Scopes.covers(text, text)],
   "Failures.quoted": Failures.quoted,
-  "Metadata.isSameIssuer": (text) => Metadata.isSameIssuer(text, `${text}/`),
+  "isSameIssuer": (text) => isSameIssuer(text, `${text}/`),
   "page": (text) => page(text, true),
   "Headers": (text) => [
     Headers.checkPost({ accept: text, "content-type": text }),

@@ -4,8 +4,8 @@
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import type { Redacted } from "effect"
 import { Effect, Schema } from "effect"
+import { isSameIssuer, issuerKey } from "./addresses.js"
 import { quoted, Refused } from "./Failures.js"
-import { isSameIssuer } from "./Metadata.js"
 import { OptionNames } from "./OptionNames.js"
 
 /** A client that an authorization server knows. */
@@ -115,7 +115,7 @@ export interface Owner {
 }
 
 /** The key of a registered client. */
-export const key = ({ account, issuer, server }: Owner): string => StateFolder.key(issuer, server, account)
+export const key = ({ account, issuer, server }: Owner): string => StateFolder.key(issuerKey(issuer), server, account)
 
 /** Whether an authorization server says that it does not know the client. */
 export const isUnknown = ({ code }: Refused): boolean => code === "invalid_client" || code === "unauthorized_client"

@@ -6,11 +6,11 @@ import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import { Audience } from "@mcp-lifeline/transport-http"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Effect, Either, Option, Schema } from "effect"
-import { isSecure } from "./addresses.js"
+import { isSameIssuer, isSecure } from "./addresses.js"
 import { endpoint, property } from "./ask.js"
 import type { Challenge } from "./Challenge.js"
 import { type Later, quoted, Refused } from "./Failures.js"
-import { isSameIssuer, Metadata } from "./Metadata.js"
+import { Metadata, optional } from "./Metadata.js"
 import * as WellKnown from "./WellKnown.js"
 
 /** Where to log in for a server. */
@@ -26,7 +26,7 @@ export interface Discovered {
   readonly scopes: ReadonlyArray<string> | undefined
 }
 
-const texts = Schema.optionalWith(Schema.Array(Schema.String), { nullable: true })
+const texts = optional(Schema.Array(Schema.String))
 
 /** What a resource says of itself. */
 const Resource = Schema.Struct({

@@ -3,8 +3,9 @@
  */
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect, Redacted, Schema } from "effect"
+import { isSameIssuer, issuerKey } from "./addresses.js"
 import { Client, type Configured } from "./Client.js"
-import { isSameIssuer, Metadata } from "./Metadata.js"
+import { Metadata } from "./Metadata.js"
 import * as scopes from "./scopes.js"
 
 /** How a login is made: in a browser that comes back to this machine, with a code on any device, or by a machine alone. */
@@ -41,7 +42,7 @@ export const grants = (state: StateFolder.StateFolder["Type"]): StateFolder.Coll
 
 /** Whose grant it is: never by the value of a header. */
 export const key = ({ account, issuer, server }: Pick<Grant, "account" | "issuer" | "server">): string =>
-  StateFolder.key(issuer, server, account)
+  StateFolder.key(issuerKey(issuer), server, account)
 
 /** The newest grant for a server and an account, from whichever authorization server. */
 export const find = (

@@ -4,9 +4,9 @@
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Effect, Option } from "effect"
+import { isSameIssuer } from "./addresses.js"
 import { ask, endpoint, property } from "./ask.js"
 import { Later, quoted, Refused } from "./Failures.js"
-import { isSameIssuer } from "./Metadata.js"
 import * as WellKnown from "./WellKnown.js"
 
 /** Whose keys. */

@@ -14,6 +14,7 @@ import {
   generateRandomCodeVerifier,
   validateAuthResponse
 } from "oauth4webapi"
+import { isSameIssuer } from "./addresses.js"
 import { endpoint, refusal } from "./ask.js"
 import * as Client from "./Client.js"
 import type { Discovered } from "./Discovery.js"
@@ -244,7 +245,11 @@ const fromBrowser = (
 ): Effect.Effect<TokenEndpoint.Tokens, Later | Refused> =>
   Effect.gen(function*() {
     const { authorization_response_iss_parameter_supported: names, issuer } = login.metadata
-    const server = { issuer, authorization_response_iss_parameter_supported: names === true }
+    const from = parameters.get("iss") ?? issuer
+    const server = {
+      issuer: isSameIssuer(from, issuer) ? from : issuer,
+      authorization_response_iss_parameter_supported: names === true
+    }
     const answer = yield* Effect.try({
       try: () => validateAuthResponse(server, { client_id: login.client.id }, parameters, Redacted.value(way.state)),
       catch: (cause) => notGranted(login, cause)

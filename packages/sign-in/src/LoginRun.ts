@@ -5,6 +5,7 @@
 import { firstOf } from "@mcp-lifeline/core/internal"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Clock, Effect, Fiber, Option, Schedule } from "effect"
+import { isSameIssuer } from "./addresses.js"
 import type { Browser } from "./Browser.js"
 import * as Client from "./Client.js"
 import type { Discovered } from "./Discovery.js"
@@ -96,7 +97,8 @@ const inherited = (request: Request) =>
     const stored = yield* PendingLogin.pendingLogins(subject.folder).get(slotOf(request))
     if (Option.isNone(stored)) return undefined
     const login = stored.value
-    const fits = login.isPersonal !== true && login.issuer === discovered.issuer && login.server === subject.server &&
+    const fits = login.isPersonal !== true && isSameIssuer(login.issuer, discovered.issuer) &&
+      login.server === subject.server &&
       login.account === subject.account && scopes.covers(login.scope, scope) &&
       (login.way._tag === "Device") === (method === "device") &&
       (subject.configured.id === undefined || subject.configured.id === login.client.id) &&
@@ -194,11 +196,11 @@ export const run = (request: Request): Effect.Effect<Grant.Grant, Later | Refuse
           obtainedAt
         }, tokens)
         yield* Grant.save(kept, grant)
-        yield* forget(request)
-        yield* RefusedLogin.forget(folder, (one) =>
         if (login.client.origin === "registered") {
           yield* Client.registered(folder).set(Client.key(grant), { ...login.client, offeredUntil: undefined })
         }
+        yield* forget(request)
+        yield* RefusedLogin.forget(folder, (one) =>
           one.server === server && one.account === account && scopes.covers(login.scope, one.scope))
       })
     const finish = Effect.zipRight(Login.finish(waiting, asker, keep), Effect.suspend(() => Effect.fromNullable(grant)))

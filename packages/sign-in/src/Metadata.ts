@@ -3,7 +3,8 @@
  */
 import { Schema } from "effect"
 
-const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { nullable: true })
+/** What may be left out, or null. */
+export const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { nullable: true })
 const strings = optional(Schema.Array(Schema.String))
 
 /** What an authorization server says of itself. */
@@ -25,6 +26,3 @@ export const Metadata = Schema.Struct({
 
 /** What an authorization server says of itself. */
 export type Metadata = typeof Metadata.Type
-
-/** Two spellings of one issuer: a slash at the end is often left out. */
-export const isSameIssuer = (a: string, b: string): boolean => a.replace(/\/$/, "") === b.replace(/\/$/, "")

@@ -3,6 +3,7 @@
  */
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Clock, Effect, Schema } from "effect"
+import { isSameIssuer, issuerKey } from "./addresses.js"
 import * as scopes from "./scopes.js"
 
 /** How long what was refused is not asked for again, in milliseconds. */
@@ -35,7 +36,7 @@ const refusedLogins = (folder: Folder): StateFolder.Collection<RefusedLogin> =>
 export const save = (folder: Folder, refused: RefusedLogin): Effect.Effect<void> => {
   const { account, issuer, method, scope, server } = refused
   const rights = scopes.split(scope).toSorted()
-  return refusedLogins(folder).set(StateFolder.key(server, account, issuer, method, ...rights), refused)
+  return refusedLogins(folder).set(StateFolder.key(server, account, issuerKey(issuer), method, ...rights), refused)
 }
 
 /** The refusal of a login that asked for no more than this one, if it is not over. */
@@ -45,7 +46,7 @@ export const find = (folder: Folder, wanted: Wanted): Effect.Effect<RefusedLogin
     const now = yield* Clock.currentTimeMillis
     yield* forget(folder, ({ until }) => until <= now)
     return (yield* refusedLogins(folder).entries).map(([, one]) => one).find((one) =>
-      one.server === server && one.account === account && one.issuer === issuer && one.method === method &&
+      one.server === server && one.account === account && isSameIssuer(one.issuer, issuer) && one.method === method &&
       scopes.covers(scope, one.scope)
     )
   })

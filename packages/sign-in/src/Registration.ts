@@ -10,9 +10,7 @@ import { type Client, type Configured, configuredFor } from "./Client.js"
 import type { Discovered } from "./Discovery.js"
 import type { Later } from "./Failures.js"
 import { Refused } from "./Failures.js"
-import type { Metadata } from "./Metadata.js"
-
-const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { nullable: true })
+import { type Metadata, optional } from "./Metadata.js"
 
 const Registration = Schema.Struct({
   client_id: Schema.String,
@@ -20,10 +18,10 @@ const Registration = Schema.Struct({
   token_endpoint_auth_method: optional(Schema.String),
   client_secret_expires_at: optional(Schema.Number)
 })
+const decodeRegistration = Schema.decodeUnknownEither(Registration)
+
 /** How long a new client is offered to whoever does not finish a login, in milliseconds: one that is not there all day. */
 const offered = 86_400_000
-
-const decodeRegistration = Schema.decodeUnknownEither(Registration)
 
 /** The grant of RFC 8628. */
 export const deviceGrant = "urn:ietf:params:oauth:grant-type:device_code"
@@ -77,9 +75,9 @@ const register = ({ discovered, fetch, now, redirect, scope }: Parameters<typeof
       origin: "registered",
       id,
       secret: secret === undefined ? undefined : Redacted.make(secret),
-      offeredUntil: now + offered,
       authentication: agreed ?? authentication,
       expiresAt: expires === undefined || expires === 0 ? undefined : expires * 1000,
+      offeredUntil: now + offered,
       redirects: [redirect]
     } satisfies Client
   })

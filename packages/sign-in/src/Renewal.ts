@@ -9,6 +9,7 @@ import type * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { TokenRefusals } from "@mcp-lifeline/transport-http"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Clock, Data, Effect, Either, Redacted } from "effect"
+import { isSameIssuer } from "./addresses.js"
 import type { Challenge } from "./Challenge.js"
 import * as Client from "./Client.js"
 import { discover, type Discovered } from "./Discovery.js"
@@ -216,7 +217,7 @@ export const afterRefusal = (
       // Before anything is asked of it.
       yield* Client.checkIssuer(subject.configured, discovered.issuer)
       // What another authorization server gave stays with it.
-      const mine = stored?.issuer === discovered.issuer ? stored : undefined
+      const mine = stored !== undefined && isSameIssuer(stored.issuer, discovered.issuer) ? stored : undefined
       const isMachine = (subject.method ?? mine?.method) === "credentials"
       const scope = scopes.wanted({
         configured: subject.scope,

@@ -20,3 +20,9 @@ export const isDocument = (text: string): boolean => {
   const url = parseUrl(text)
   return url?.protocol === "https:" && url.pathname !== "/"
 }
+
+/** What all spellings of an issuer have in common: a slash at the end is often left out. */
+export const issuerKey = (issuer: string): string => issuer.replace(/\/$/, "")
+
+/** Whether these are two spellings of one issuer. */
+export const isSameIssuer = (a: string, b: string): boolean => issuerKey(a) === issuerKey(b)

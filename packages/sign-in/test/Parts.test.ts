@@ -3,7 +3,7 @@ import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect, Redacted } from "effect"
 import { chmodSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { isAddress, isSecure } from "../src/addresses.js"
+import { isAddress, isSameIssuer, isSecure } from "../src/addresses.js"
 import { ask, endpoint, property, refusal } from "../src/ask.js"
 import * as Browser from "../src/Browser.js"
 import * as Challenge from "../src/Challenge.js"
@@ -11,7 +11,6 @@ import * as Client from "../src/Client.js"
 import * as Discovery from "../src/Discovery.js"
 import { quoted, reasonOf } from "../src/Failures.js"
 import * as Grant from "../src/Grant.js"
-import { isSameIssuer } from "../src/Metadata.js"
 import { page } from "../src/page.js"
 import { placesFor } from "../src/places.js"
 import * as RefusedLogin from "../src/RefusedLogin.js"
@@ -444,6 +443,7 @@ describe("what is kept", () => {
           Effect.map(RefusedLogin.find(folder, { ...refused, ...changes }), (one) => one?.detail)
         expect(yield* find()).toBe("no")
         expect(yield* find({ scope: "a b" })).toBe("no")
+        expect(yield* find({ issuer: `${refused.issuer}/` })).toBe("no")
         const others: ReadonlyArray<Partial<RefusedLogin.Wanted>> = [
           { scope: "b" },
           { scope: undefined },
@@ -475,7 +475,7 @@ describe("what is kept", () => {
         const owners = [owner, { ...owner, issuer: "j" }, { ...owner, server: "t" }, { ...owner, account: "b" }]
         for (const one of owners) yield* kept.set(Client.key(one), client)
         expect(yield* kept.entries).toHaveLength(4)
-        yield* Client.forget(folder, owner)
+        yield* Client.forget(folder, { ...owner, issuer: "i/" })
         expect(yield* kept.entries).toHaveLength(3)
       })
     ))

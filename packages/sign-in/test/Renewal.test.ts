@@ -173,6 +173,17 @@ describe("tokens that were refused", () => {
       expect(more.outcome).toMatchObject({ _tag: "LoginNeeded", scope: "b" })
     }))
 
+  it.scoped("[A1:unit] come from the same authorization server, with or without a slash, whoever spells it so", () =>
+    Effect.gen(function*() {
+      for (const spelled of [{ issuer: `${issuer}/` }, { named: `${issuer}/` }, { said: `${issuer}/` }]) {
+        const kept = withRefresh({ issuer: spelled.issuer ?? issuer })
+        const { all, network, subject } = yield* make([kept])
+        network.authServer(issuer, { issuer: spelled.said ?? issuer }).resource(server, spelled.named ?? issuer)
+        const outcome = yield* Renewal.afterRefusal(subject, network.fetch, Challenge.none, kept, "good")
+        expect([spelled, outcome._tag, (yield* all).length]).toEqual([spelled, "Renewed", 1])
+      }
+    }))
+
   it.scoped("[X2:unit] nothing is asked of an authorization server that the user has not named", () =>
     Effect.gen(function*() {
       const { failure, network } = yield* after({}, withRefresh(), { configured: { issuer: "https://mine.example" } })

@@ -118,6 +118,8 @@ describe("the sign-in to a server", () => {
         expect(JSON.stringify(state)).not.toMatch(/evil|access_denied/)
         expect(server.tokenRequests).toEqual([])
       }
+      const slash = yield* setup({}, { iss: "ORIGIN/" })
+      yield* slash.reaches("SignedIn")
     }))
 
   it.scopedLive("[A1] metadata of another issuer, without PKCE or with endpoints that are not https start no login", () =>

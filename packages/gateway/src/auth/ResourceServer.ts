@@ -6,6 +6,7 @@ import { type Authentication, bearer } from "@mcp-lifeline/http-server/Authentic
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import type { Handler } from "@mcp-lifeline/http-server/Listener"
 import type { Refusal } from "@mcp-lifeline/http-server/Refusal"
+import { isSameIssuer } from "@mcp-lifeline/sign-in/addresses"
 import { Clock, Data, Effect, type Fiber, FiberId, type Scope } from "effect"
 import type { JWTPayload, JWTVerifyGetKey } from "jose"
 import type { IncomingMessage } from "node:http"
@@ -44,11 +45,6 @@ const invalid = (why: string): AccessToken.Refused => ({ _tag: "Invalid", why })
 
 /** The address has the parameter of RFC 6750, section 2.3. */
 const hasTokenInAddress = ({ url = "" }: IncomingMessage): boolean => /[?&]access_token=/i.test(url)
-
-/** Two spellings of one issuer: a slash at the end is often left out. */
-const spellings = (
-  issuer: string
-): readonly [string, string] => [issuer, issuer.endsWith("/") ? issuer.slice(0, -1) : `${issuer}/`]
 
 /** Checks tokens until the scope closes. */
 export const make = (
@@ -107,7 +103,7 @@ export const make = (
     const verified = (token: string, issuer: string, keys: JWTVerifyGetKey, rules: AccessToken.Rules) =>
       Effect.map(
         Effect.tryPromise({
-          try: () => jose.jwtVerify(token, keys, { ...AccessToken.optionsFor(rules), issuer: [...spellings(issuer)] }),
+          try: () => jose.jwtVerify(token, keys, { ...AccessToken.optionsFor(rules), issuer }),
           catch: (error) =>
             error instanceof jose.errors.JWKSNoMatchingKey ? new UnknownKey() : AccessToken.reasonOf(error)
         }),
@@ -150,7 +146,8 @@ export const make = (
           return yield* refuse(invalid("it is not a JSON Web Token as it should be"), undefined, request, auth)
         }
         const { claims, header } = found.value
-        const issuer = auth.issuers.find((one) => spellings(one).includes(String(claims.iss)))
+        const iss = String(claims.iss)
+        const issuer = auth.issuers.find((one) => isSameIssuer(one, iss))
         const keys = issuer === undefined ? undefined : watched.get(keyOf(issuer, auth.jwksUri))?.keys
         if (issuer === undefined || keys === undefined) {
           return yield* refuse(invalid("it is of another issuer"), undefined, request, auth)
@@ -161,7 +158,7 @@ export const make = (
           ? auth.audiences
           : ProtectedResource.defaultAudiences(place, request.socket.localPort ?? 0)
         const rules = { ...auth, audiences }
-        return yield* claimsOf(token, issuer, keys, rules).pipe(
+        return yield* claimsOf(token, iss, keys, rules).pipe(
           Effect.map((claims) => AccessToken.callerOf(issuer, claims, rules)),
           Effect.flatMap((answer) => "_tag" in answer ? Effect.fail(answer) : Effect.succeed(answer)),
           Effect.catchAll((error) =>

@@ -23,7 +23,7 @@ export interface Knobs {
   metadataReady: Promise<void> | undefined
   /** The scope that calls of tools need beside the one that the login needs. */
   callScope: string | undefined
-  /** The `iss` that the browser brings back. */
+  /** The `iss` that the browser brings back, in which ORIGIN is that of the server. */
   iss: string | undefined
   /** Changes of the metadata of the authorization server. */
   metadata: Record<string, unknown>
@@ -294,7 +294,7 @@ export const make = Effect.acquireRelease(
           authorizations.push(parameters)
           const back = new URL(parameters.get("redirect_uri") ?? "")
           back.searchParams.set("state", parameters.get("state") ?? "")
-          if (knobs.iss !== undefined) back.searchParams.set("iss", knobs.iss)
+          if (knobs.iss !== undefined) back.searchParams.set("iss", knobs.iss.replace("ORIGIN", origin))
           if (knobs.consent) {
             const code = token()
             codes.set(code, newLogin(parameters, request.headers["x-account"] as string | undefined))
