@@ -84,11 +84,8 @@ export const make: Effect.Effect<ServerOperations> = Effect.gen(function*() {
   const answered = new Map<string, Series>()
   const recordAnswered = (method: string, name: string | undefined, seconds: number): void => {
     const key = name === undefined ? method : `${method} ${name}`
-    let series = answered.get(key)
-    if (series === undefined) {
-      series = meter.series(Names.serverOperationDuration, attributesOf(method, name))
-      answered.set(key, series)
-    }
+    const series = answered.get(key) ?? meter.series(Names.serverOperationDuration, attributesOf(method, name))
+    answered.set(key, series)
     series(seconds)
   }
 
