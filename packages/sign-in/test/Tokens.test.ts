@@ -668,6 +668,18 @@ describe("tokens that are kept", () => {
       }
     }))
 
+  it.scoped("[A2] that are refused as soon as they are renewed now and then, and good for two minutes in between, lead to no login", () =>
+    Effect.gen(function*() {
+      const { refreshes, renew, signIn } = yield* make(grantOf({ expiresAt: undefined }))
+      for (let round = 1; round <= 4; round++) {
+        for (const good of ["1 second", "121 seconds"] as const) {
+          expect([round, yield* inTime(renew())]).toEqual([round, Either.right(true)])
+          yield* TestClock.adjust(good)
+        }
+      }
+      expect([refreshes(), (yield* signIn.state)._tag]).toEqual([8, "SignedIn"])
+    }))
+
   it.scoped("[A2] of a machine that are refused as soon as they are given are not asked for again and again", () =>
     Effect.gen(function*() {
       const { network, renew } = yield* make(grantOf({ method: "credentials", expiresAt: undefined }))
