@@ -12,7 +12,7 @@ const small = kibibytes(64)
 export interface Limits {
   /** What all clients together may leave unread; one alone half of it. */
   readonly bytes: Bytes
-  /** How long a client may read nothing of what waits for it, in milliseconds, before its connection is closed. */
+  /** How long a client may read nothing, in milliseconds: between that and twice as long its connection is closed. */
   readonly stall: number
 }
 
