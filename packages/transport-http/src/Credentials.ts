@@ -39,7 +39,7 @@ export interface Credentials {
     refused: Record<string, string>,
     refusal: Refusal
   ) => Effect.Effect<boolean, CredentialFailure | LoginFailure.LoginFailure>
-  /** Whether they are tokens of a login for which no person is waited for. */
+  /** Whether they are tokens, and no person has to log in. */
   readonly isRenewed: () => boolean
   /** Called when the server has taken a request that it had refused before. */
   readonly accepted: () => void

@@ -270,7 +270,7 @@ export const make = (options: {
 }): HttpClient => {
   const { arrivals, credentials, dispatchers, lingering, origin, proxy, sign, undici } = options
   const cookies = new Cookies(origin)
-  /** The credentials of the request of the session that was answered last. */
+  /** With which the session has answered last. */
   let taken: string | undefined
   const send = options.fetch === undefined ? byDispatcher(undici, dispatchers) : byFetch(options.fetch)
 
@@ -411,7 +411,7 @@ export const make = (options: {
                 (answer.status === 403 && challenge?.includes("insufficient_scope") === true)
               return Effect.flatMap(statusFailure(answer, ask, own), (failure) => {
                 const { authorization } = own
-                // Some sessions are bound to the token with which they have begun: a new session tells what a new token is worth.
+                // A session may be bound to a token: a new one tells what a new token is worth.
                 const isBound = ask.inSession === true && answer.status === 401 && credentials.isRenewed() &&
                   authorization !== undefined && taken !== undefined && taken !== authorization
                 const mayWantSession = isBound || (failure.challenged !== true &&

@@ -15,6 +15,7 @@ import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Predicate } from "effect"
 import * as Audience from "./Audience.js"
 import * as TokenRefusals from "./TokenRefusals.js"
+import * as Wire from "./Wire.js"
 
 /** What is asked for. */
 export interface Request {
@@ -195,12 +196,8 @@ export const start = ({ fetch, needsLogin, provider, scope, sleep, ...request }:
 
 /** The code of an error answer, if it has one. */
 const codeOf = (text: string): unknown => {
-  try {
-    const said: unknown = JSON.parse(text)
-    return Predicate.isRecord(said) ? said["error"] : undefined
-  } catch {
-    return undefined
-  }
+  const said: unknown = Wire.parse(text)
+  return Predicate.isRecord(said) ? said["error"] : undefined
 }
 
 /** What an error of `fetch` says: the reason is in its cause. */
