@@ -2,9 +2,12 @@ import { describe, expect, it } from "@effect/vitest"
 import { Backend, RequestError } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { ListToolsResultSchema } from "@modelcontextprotocol/sdk/types.js"
-import { Effect, Random, Runtime, TestClock } from "effect"
+import { Effect, type Fiber, Random, Runtime, TestClock } from "effect"
 import type { ListMethod } from "../src/listMethods.js"
+import { Incoming } from "../src/relay/Incoming.js"
+import * as ListChanges from "../src/relay/ListChanges.js"
 import { ListWatch } from "../src/relay/ListWatch.js"
+import { Relay, type Target } from "../src/relay/Relay.js"
 
 const { tool } = ScriptedConnector
 
@@ -109,127 +112,103 @@ describe("lists that nobody announces", () => {
     }).pipe(Effect.withRandom(Random.fixed([0.5]))))
 })
 
-describe("lists that a server announces", () => {
-  it.scoped("[P9] are told at once, until the client has read the same again: then they are compared first, the less often the longer nothing differs", () =>
+describe("announcements of changed lists", () => {
+  const change = "notifications/tools/list_changed"
+
+  /** A client, and when it hears of its tools, in milliseconds. */
+  const client = Effect.gen(function*() {
+    const runtime = yield* Effect.runtime()
+    const clock = yield* Effect.clock
+    const told: Array<number> = []
+    const heard: Array<string> = []
+    const relay = new Relay("one", {
+      onmessage: (message) => {
+        if (!("method" in message)) return
+        heard.push(message.method)
+        if (message.method === change) told.push(clock.unsafeCurrentTimeMillis())
+      }
+    })
+    let last: Fiber.RuntimeFiber<unknown, unknown> | undefined
+    const fork: Target["fork"] = (work) => {
+      const fiber = Runtime.runFork(runtime)(work)
+      last = fiber
+      return fiber
+    }
+    relay.watchLists(fork)
+    return { fork, heard, isOver: () => last?.unsafePoll() !== null, relay, told }
+  })
+
+  it.scoped("[P11] that go on are passed on ever less often, the first and the last always, and at once again after ten seconds without", () =>
     Effect.gen(function*() {
-      const { changed, offer, read, script, watch } = yield* watched()
-      let count = 0
-      script.respond = (method) => {
-        if (method === "tools/list") count++
-        return undefined
+      const { heard, relay, told } = yield* client
+      for (let time = 0; time < 200_000; time += 100) {
+        for (let nth = 0; nth < 10; nth++) relay.pass({ method: change })
+        yield* TestClock.adjust(100)
       }
-      // It says so whenever it is asked, the client asks whenever it hears it, and so on for ten minutes.
-      let told = 0
-      for (let time = 0; time < 200; time++) {
-        if (watch.announced(["tools/list"])) {
-          told++
-          yield* read
-        }
-        yield* TestClock.adjust("3 seconds")
+      const first = [0, 300, 900, 2100, 4500, 9300, 18_900, 38_100, 76_500, 136_500, 196_500]
+      expect(told).toEqual(first)
+      relay.pass({ method: "notifications/prompts/list_changed" })
+      relay.pass({ method: "notifications/message" })
+      expect(heard.slice(first.length)).toEqual(["notifications/prompts/list_changed", "notifications/message"])
+      yield* TestClock.adjust("1 hour")
+      expect(told).toEqual([...first, 256_500])
+      for (const nth of [1, 2, 3]) {
+        const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
+        relay.pass({ method: change })
+        expect([nth, told.at(-1)]).toEqual([nth, now])
+        yield* TestClock.adjust("10 seconds")
       }
-      expect(told).toBe(1)
-      expect(changed).toEqual([])
-      expect(count).toBeGreaterThan(5)
-      expect(count).toBeLessThan(20)
-      offer("a", "b")
-      expect(watch.announced(["tools/list"])).toBe(false)
-      yield* TestClock.adjust("1 minute")
-      expect(changed).toEqual([tools])
-      yield* read
-      // It was one that is worth to be told.
-      expect(watch.announced(["tools/list"])).toBe(true)
-      yield* read
-      offer("a")
-      expect(watch.announced(["tools/list"])).toBe(false)
+    }))
+
+  it.scoped("[P11] that are slow to come go on, too; and none that waits outlives its client", () =>
+    Effect.gen(function*() {
+      const { isOver, relay, told } = yield* client
+      for (let time = 0; time < 30; time++) {
+        relay.pass({ method: change })
+        yield* TestClock.adjust("9 seconds")
+      }
+      expect(told.length).toBeLessThan(12)
+      relay.pass({ method: change })
+      const before = told.length
+      relay.end()
       yield* TestClock.adjust("1 second")
-      expect(changed).toEqual([tools, tools])
+      expect([isOver(), told.length]).toEqual([true, before])
     }))
 
-  it.scoped("[P9] that are compared are told, whoever reads them meanwhile: another client, or this one before they changed", () =>
+  it.scoped("[F3] one of a list that is the same says nothing of the next connection: that its list differs is told once", () =>
     Effect.gen(function*() {
-      const { changed, offer, read, script, watch } = yield* watched()
-      const page = (...names: ReadonlyArray<string>) => ({ tools: names.map((name) => tool(name)) })
-      expect(watch.announced(["tools/list"])).toBe(true)
-      yield* read
-      // Compared once, so that there is a pause before the next.
-      expect(watch.announced(["tools/list"])).toBe(false)
+      const script = ScriptedConnector.make()
+      const incoming = new Incoming()
+      const { fork, relay, told } = yield* client
+      const backend = yield* Backend.make("one", {
+        connector: incoming.around(script),
+        keepalive: { method: "none" }
+      })
       yield* TestClock.adjust(0)
-      offer("a", "b")
-      expect(watch.announced(["tools/list"])).toBe(false)
-      watch.given("tools/list", undefined, page("a", "b"))
-      expect(changed).toEqual([tools])
+      const source: ListChanges.Source = {
+        fork,
+        use: (f) => f(backend),
+        backend: () => backend,
+        status: () => Effect.runSync(backend.status),
+        events: backend.events
+      }
+      incoming.receiver = {
+        ...ListChanges.announce(source, relay, () => ({ tools: { listChanged: true } })),
+        asked: () => Promise.reject(new Error("asked"))
+      }
       yield* TestClock.adjust("1 minute")
-      yield* read
-      expect(watch.announced(["tools/list"])).toBe(true)
-      yield* read
-      // An answer from before the change comes while the list is compared.
-      let hasCome = false
-      script.respond = (method) => {
-        if (method === "tools/list" && !hasCome) {
-          hasCome = true
-          watch.given("tools/list", undefined, page("a", "b"))
-        }
-        return undefined
-      }
-      offer("c")
-      expect(watch.announced(["tools/list"])).toBe(false)
+      const hears = (...announced: ReadonlyArray<"tools">) =>
+        script.current.options.report({
+          _tag: "Hearing",
+          hearing: { announced, unannounced: announced.length === 0 ? ["tools"] : [] }
+        })
+      script.current.notify(change)
       yield* TestClock.adjust("1 minute")
-      expect(changed).toEqual([tools, tools])
-    }))
-
-  it.scoped("[P9] are compared without a pause where there is another reason for it", () =>
-    Effect.gen(function*() {
-      const { changed, compare, offer, read, watch } = yield* watched()
-      watch.announced(["tools/list"])
-      yield* read
-      watch.announced(["tools/list"])
-      yield* TestClock.adjust(0)
-      offer("a", "b")
-      watch.announced(["tools/list"])
-      yield* TestClock.adjust(0)
-      expect(changed).toEqual([])
-      yield* compare
-      expect(changed).toEqual([tools])
-    }))
-
-  it.scoped("[P9] wake no server that was released", () =>
-    Effect.gen(function*() {
-      const { backend, read, script, watch } = yield* watched({ lifecycle: { idleRelease: "200 millis" } })
-      watch.announced(["tools/list"])
-      yield* read
-      for (let time = 0; time < 2; time++) {
-        watch.announced(["tools/list"])
-        yield* TestClock.adjust(0)
-      }
-      yield* TestClock.adjust("2 minutes")
-      expect([(yield* backend.status).state, script.connections.length]).toEqual(["Idle", 1])
-    }))
-
-  it.scoped("[P9] are told each time where they differ, where the client has not read them, and where it reads another one too", () =>
-    Effect.gen(function*() {
-      const { changed, offer, read, watch } = yield* watched()
-      for (const names of [["a", "b"], ["a"], ["a", "c"]]) {
-        offer(...names)
-        expect([watch.announced(["tools/list"]), watch.announced(["tools/list"])]).toEqual([true, true])
-        yield* read
-      }
-      for (let time = 0; time < 3; time++) expect(watch.announced(["prompts/list"])).toBe(true)
-      const resources: ReadonlyArray<ListMethod> = ["resources/list", "resources/templates/list"]
-      const given = (method: ListMethod, field: string, ...names: ReadonlyArray<string>) =>
-        watch.given(method, undefined, { [field]: names.map((name) => ({ name })) })
-      given("resources/list", "resources", "one")
-      given("resources/templates/list", "resourceTemplates", "one")
-      for (const name of ["two", "three"]) {
-        expect(watch.announced(resources)).toBe(true)
-        given("resources/list", "resources", "one")
-        given("resources/templates/list", "resourceTemplates", name)
-      }
-      // What the client knows is forgotten with its connection.
-      expect(watch.announced(["tools/list"])).toBe(true)
-      yield* read
-      expect(watch.announced(["tools/list"])).toBe(false)
-      watch.forget()
-      expect(watch.announced(["tools/list"])).toBe(true)
-      expect(changed).toEqual([])
+      expect(told.length).toBe(1)
+      hears()
+      script.offer = { ...script.offer, tools: [tool("other")] }
+      hears("tools")
+      yield* TestClock.adjust("1 minute")
+      expect(told.length).toBe(2)
     }))
 })

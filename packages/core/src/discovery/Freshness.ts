@@ -1,4 +1,4 @@
-/** How long the lists of one connection hold, by what the server says of each (`ttlMs`). */
+/** How long the lists of one connection hold, by what the server says of each (`ttlMs`), and how soon its announcements are heard. */
 import { Clock, Duration, Effect, Random } from "effect"
 import type { Kind } from "../catalog/Kind.js"
 
@@ -35,6 +35,29 @@ export const pollPause = (after: (draw: number) => number): Effect.Effect<void> 
       yield* Effect.sleep(Math.ceil(Math.min(rest, shortest)))
     }
   })
+
+/** When an announcement was heard last, and how long the next one waits from then; in milliseconds. */
+export interface Pace {
+  readonly at: number
+  readonly pause: number
+}
+
+/** Nothing was heard so far. */
+export const unpaced: Pace = { at: Number.NEGATIVE_INFINITY, pause: 0 }
+
+export const longestPause = Duration.toMillis("1 minute")
+
+/** So long after one was heard, it was the last one. */
+export const quiet = Duration.toMillis("10 seconds")
+
+/** When an announcement of `now` is heard: the first one at once, and those that go on after pauses that double. */
+export const paced = (before: Pace, now: number, least: number): Pace => {
+  const pause = Math.max(before.pause, least)
+  const goesOn = now >= before.at && now < before.at + Math.max(quiet, least)
+  return goesOn
+    ? { at: Math.max(now, before.at + pause), pause: Math.min(2 * pause, Math.max(longestPause, least)) }
+    : { at: now, pause: least }
+}
 
 interface Read {
   readonly kind: Kind

@@ -15,7 +15,7 @@ import { withDeadline } from "../port/withDeadline.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import * as Discovery from "./Discovery.js"
-import { Freshness, pollPause } from "./Freshness.js"
+import { Freshness, longestPause, type Pace, paced, pollPause, quiet, unpaced } from "./Freshness.js"
 import { describe, unmatchedPatterns } from "./unmatchedPatterns.js"
 
 /** One reading at a time; what is asked for meanwhile is read after it, once. (P4) */
@@ -26,14 +26,12 @@ interface Reading {
   readonly freshness: Freshness
   polling: boolean
   running: boolean
-  underWay: boolean
   /** The session has given a list, on this connection or on one before. */
   given: boolean
-  endedAt: number
-  /** The server has announced a change during a reading, or less than `minRefreshInterval` after it. */
-  announcedSoon: boolean
-  /** Readings in a row that were announced too soon. */
-  soonInARow: number
+  /** The end of the last one, and the pause after it. */
+  pace: Pace
+  /** When the server announced what the next one reads. */
+  announcedAt: number | undefined
   /** When the last seek found nothing new. */
   soughtAt: number
   /** Readings in a row. */
@@ -48,16 +46,11 @@ const makeReading = (runtime: Runtime, kinds: ReadonlyArray<Kind>): Reading => (
   freshness: new Freshness(),
   polling: false,
   running: false,
-  underWay: false,
-  endedAt: Number.NEGATIVE_INFINITY,
-  announcedSoon: false,
-  soonInARow: 0,
+  pace: unpaced,
+  announcedAt: undefined,
   soughtAt: Number.NEGATIVE_INFINITY,
   refused: 0
 })
-
-/** In a row. */
-const manyTooSoon = 20
 
 /** After a seek without news, in milliseconds. */
 const seekPause = 5000
@@ -115,8 +108,7 @@ export class Refresh {
   /** True if `readChanged` has to be called: no reading will see the change. */
   announced(runtime: Runtime, kinds: ReadonlyArray<Kind>): boolean {
     const reading = this.#reading
-    const isSoon = reading?.runtime === runtime && (reading.underWay || this.#tooSoon(reading) > 0)
-    if (isSoon) reading.announcedSoon = true
+    if (reading?.runtime === runtime) reading.announcedAt ??= this.#backend.now()
     return this.#noteChanged(runtime, kinds)
   }
 
@@ -216,18 +208,17 @@ export class Refresh {
     return Effect.map(bounded, ([list]) => list?.given === true ? list.entries : undefined)
   }
 
-  /** Milliseconds until the lists may be read again; 0 or less: now. (P11) */
-  #tooSoon({ endedAt }: Reading): number {
-    return endedAt + this.#backend.policy.discovery.minRefreshInterval - this.#backend.now()
-  }
-
-  /** Warns, once, of a server that keeps announcing changes sooner. */
+  /** Warns, once, of a server that keeps announcing changes. (P11) */
   #pace(reading: Reading): Effect.Effect<void> {
     return Effect.suspend(() => {
-      reading.soonInARow = reading.announcedSoon ? reading.soonInARow + 1 : 0
-      reading.announcedSoon = false
-      const wait = this.#tooSoon(reading)
-      const warned = reading.soonInARow >= manyTooSoon ? this.#warn : Effect.void
+      const { announcedAt, pace } = reading
+      const { minRefreshInterval } = this.#backend.policy.discovery
+      const { at, pause } = announcedAt === undefined
+        ? { at: pace.at + minRefreshInterval, pause: 0 }
+        : paced(pace, Math.max(announcedAt, pace.at), minRefreshInterval)
+      reading.pace = { at: pace.at, pause }
+      const wait = at - this.#backend.now()
+      const warned = announcedAt !== undefined && wait > 0 && pace.pause >= longestPause ? this.#warn : Effect.void
       return wait <= 0 ? warned : Effect.zipRight(warned, Effect.sleep(wait)) // guard: lists-paced
     })
   }
@@ -236,11 +227,13 @@ export class Refresh {
     return Effect.suspend(() => {
       if (this.#warned) return Effect.void
       this.#warned = true
-      const { id, policy: { discovery } } = this.#backend
-      const interval = formatMillis(discovery.minRefreshInterval)
       return SafeLog.warning(
-        `${id}: the server has announced ${manyTooSoon} times in a row, less than ${interval} after its lists were read, that they ` +
-          `have changed. They are read at most once in ${interval} (discovery.minRefreshInterval); a server should ` +
+        `${this.#backend.id}: the server keeps announcing that its lists have changed, sooner than ${
+          formatMillis(quiet)
+        } after they ` +
+          `were read. They are read less and less often, in the end once in ${
+            formatMillis(longestPause)
+          }; a server should ` +
           "announce a change only where there is one"
       )
     })
@@ -270,6 +263,7 @@ export class Refresh {
       if (current !== reading.runtime) return Effect.void
       const kinds = [...reading.wanted]
       reading.wanted.clear()
+      reading.announcedAt = undefined
       return Effect.tapError(this.#readOnce(current, kinds, reading), (error) =>
         Effect.sync(() => {
           for (const kind of kinds) reading.wanted.add(kind)
@@ -291,12 +285,10 @@ export class Refresh {
     let at = 0
     const lists = Discovery.read(id, connection, kinds, policy, () => runtime.answered(backend.now()))
     const begin = Effect.sync(() => {
-      reading.underWay = true
       at = backend.now()
     })
     const end = Effect.sync(() => {
-      reading.underWay = false
-      reading.endedAt = backend.now()
+      reading.pace = { ...reading.pace, at: backend.now() }
     })
     const bounded = withDeadline(lists, policy.timeouts.request * policy.discovery.maxPages)
     return Effect.matchEffect(Effect.zipRight(begin, Effect.ensuring(bounded, end)), {

@@ -115,7 +115,7 @@ export class ClientRelay {
         }
       }
     )
-    this.#relay.logListings(options.fork)
+    this.#relay.watchLists(options.fork)
   }
 
   // --- from the client

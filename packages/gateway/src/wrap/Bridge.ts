@@ -351,10 +351,7 @@ export class Bridge {
       this.#cache = cache
       this.#incoming.protocolVersion = cache.introduction?.protocolVersion ?? client.protocolVersion
       this.#incoming.receiver = {
-        notified: (notification) => {
-          const lists = ListChanges.listsOf(notification.method)
-          if (lists.length === 0 || this.#watch.announced(lists)) this.#relay.pass(notification)
-        },
+        notified: (notification) => this.#relay.pass(notification),
         asked: (request, signal) => this.#relay.ask(name, request, signal),
         drained,
         heard: (hearing) => this.#watch.heard(hearing),

@@ -198,7 +198,8 @@ export class RelayTransport implements SupervisedTransport {
     const relay = this.#relay
     incoming.receiver = {
       notified: (notification) => {
-        if (this.#announcing?.takes(notification.method) !== true) relay.pass(notification)
+        if (this.#announcing === undefined) relay.pass(notification)
+        else this.#announcing.notified(notification)
       },
       heard: (hearing) => this.#announcing?.heard(hearing),
       asked: (request, signal) => relay.ask(request, signal),

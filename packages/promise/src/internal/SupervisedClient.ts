@@ -87,10 +87,7 @@ export class SupervisedClient extends SdkClient {
     )
     announcing.heard({ announced: [], unannounced: incoming.unannounced })
     incoming.receiver = {
-      notified: (notification) => {
-        if (!announcing.takes(notification.method)) this.#transport.relay.pass(notification)
-      },
-      heard: announcing.heard,
+      ...announcing,
       asked: async (request, signal) => {
         await this.#handlers.waitFor(request.method, signal)
         return this.#transport.relay.ask(request, signal)

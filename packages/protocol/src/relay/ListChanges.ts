@@ -1,7 +1,7 @@
 /**
  * Decides for which lists a client needs a notification: those that differ, or may differ, from what it has read.
  */
-import type { Catalog, Event, Hearing, Status } from "@mcp-lifeline/core"
+import type { Catalog, Event, Hearing, ServerNotification, Status } from "@mcp-lifeline/core"
 import type { ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Stream } from "effect"
 import { isDeepStrictEqual } from "node:util"
@@ -38,9 +38,9 @@ export const announcing = (capabilities: ServerCapabilities): ServerCapabilities
   }
 }
 
-/** The lists that a notification is about; none where it is about something else. */
-export const listsOf = (notification: string): ReadonlyArray<ListMethod> =>
-  listMethods.filter((method) => notificationOf(method) === notification)
+/** Whether a notification says that lists have changed. */
+const isChange = (notification: string): boolean =>
+  listMethods.some((method) => notificationOf(method) === notification)
 
 /** The kinds of lists for which the client was given `listChanged`. */
 export type Declared = () => ServerCapabilities | undefined
@@ -60,11 +60,8 @@ export interface Source extends WatchedTarget {
   readonly events: Stream.Stream<Event.Event>
 }
 
-/** What has to be known of the server's own notifications. */
-export interface Announcing extends Required<Pick<Receiver, "heard">> {
-  /** Takes a notification of the server that is not passed to the client at once. */
-  readonly takes: (method: string) => boolean
-}
+/** What has to be known of the server's own notifications: `notified` passes them to the client. */
+export type Announcing = Required<Pick<Receiver, "heard" | "notified">>
 
 /**
  * Notifies a client of lists that have changed without a notification of the server, until the events of the source end. `schemaOf`:
@@ -89,13 +86,11 @@ export const announce = (
     changes.forgetPassed()
     watch.heard(hearing)
   }
-  const takes = (method: string): boolean => {
-    const methods = listsOf(method)
-    if (methods.length === 0) return false
-    changes.announced(method)
-    return !watch.announced(methods)
+  const notified = (notification: ServerNotification): void => {
+    if (isChange(notification.method)) changes.announced(notification.method)
+    relay.pass(notification)
   }
-  relay.logListings(source.fork)
+  relay.watchLists(source.fork)
   relay.listings.onResult = (method, params, result) => watch.given(method, params, result)
   const read = Effect.map(source.use((backend) => backend.catalog), (snapshot) => changes.next(snapshot))
   // Whoever asks for a catalogue that there is has nothing read.
@@ -112,7 +107,7 @@ export const announce = (
       for (const method of methods) relay.pass({ method })
     }))
   source.fork(Effect.zipRight(Effect.fork(watch.work), following))
-  return { heard, takes }
+  return { heard, notified }
 }
 
 /** Compares the catalogues of one backend in the order in which they are published. */
@@ -144,7 +139,7 @@ export class ListChanges {
     return this.#due((kind) => methods.some((method) => kindOf(method) === kind))
   }
 
-  /** The server has announced lists itself, which is passed on, or compared first. */
+  /** The server has announced lists itself, which is passed on. */
   announced(method: string): void {
     this.#passed.add(method)
     this.#said.add(method)

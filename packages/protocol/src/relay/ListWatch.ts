@@ -5,7 +5,7 @@
  */
 import type { Hearing } from "@mcp-lifeline/core"
 import { Freshness, Listing, stateOf } from "@mcp-lifeline/core/internal"
-import { Clock, Effect, Predicate } from "effect"
+import { Effect, Predicate } from "effect"
 import * as JsonRpc from "../JsonRpc.js"
 import { isList, type ListMethod, lists } from "../listMethods.js"
 import * as ReadList from "./ReadList.js"
@@ -22,9 +22,6 @@ export const maxPages = 100
 export interface WatchedTarget extends Target {
   readonly backend: NonNullable<Target["backend"]>
 }
-
-/** The pauses before announced lists are compared, in milliseconds: the least, and the longest while nothing differs. */
-const pauses = { least: 300, most: 60_000 }
 
 /** The client, and how to reach its server. None of these may throw. */
 export interface Options {
@@ -59,18 +56,10 @@ export class ListWatch {
   #unannounced: Hearing["unannounced"] = []
   /** Open while notifications do not arrive. */
   readonly #deaf = Effect.unsafeMakeLatch()
-  /** What the client had read of a list when the server said that it has changed, until it has read as much again. */
-  readonly #before = new Map<ListMethod, ReadList.ReadList>()
-  /** Lists that were the same when the client read them after that, and have not been others since. */
-  readonly #vain = new Set<ListMethod>()
   /** Lists to compare. */
   readonly #due = new Set<ListMethod>()
   /** Open while there are some. */
   readonly #wanted = Effect.unsafeMakeLatch()
-  /** Open while they are to be compared without a pause. */
-  readonly #urgent = Effect.unsafeMakeLatch()
-  #pause = 0
-  #comparedAt = Number.NEGATIVE_INFINITY
 
   constructor(options: Options) {
     this.#options = options
@@ -83,40 +72,17 @@ export class ListWatch {
     const before = cursor === undefined ? undefined : this.#known.get(method)
     const read = before?.read ?? ReadList.none
     if (read.next !== cursor) return
-    const now = ReadList.and(read, entriesOf(method, page), page["nextCursor"])
     this.#known.set(method, {
-      read: now,
+      read: ReadList.and(read, entriesOf(method, page), page["nextCursor"]),
       timeToLive: Freshness.shorter(before?.timeToLive, Freshness.timeToLive(page["ttlMs"])),
       isDoubtful: false
     })
-    const older = this.#before.get(method)
-    if (older === undefined || (!now.isWhole && now.count < older.count)) return
-    this.#before.delete(method)
-    if (ReadList.isSame(older, now)) return void this.#vain.add(method)
-    // It was withheld, and one conversation may be that of several clients, of whom one has read it.
-    if (this.#vain.delete(method)) this.#options.onChanged([method])
   }
 
   /** The client was notified of all lists: what it has read says nothing any more. */
   forget(): void {
-    for (const lists of [this.#known, this.#before, this.#vain, this.#due]) lists.clear()
-  }
-
-  /**
-   * The server says that these lists have changed. Returns whether the client is to be told at once. Some servers say so whenever they are
-   * asked, and some clients ask whenever they hear it: where the client has read the same list again, what is announced is compared
-   * before it is told, the less often the longer nothing differs.
-   */
-  announced(methods: ReadonlyArray<ListMethod>): boolean {
-    const known = methods.flatMap((method) => {
-      const known = this.#known.get(method)
-      if (known === undefined) return []
-      if (!this.#before.has(method)) this.#before.set(method, known.read)
-      return method
-    })
-    if (known.length === 0 || known.some((method) => !this.#vain.has(method))) return true
-    this.#want(known)
-    return false
+    this.#known.clear()
+    this.#due.clear()
   }
 
   #want(methods: Iterable<ListMethod>): void {
@@ -152,29 +118,18 @@ export class ListWatch {
   /** The lists that the client has read are read again and compared. If that is being done, it is done once more. */
   compare(): void {
     if (this.#options.isWatched?.() === true) return
-    this.#urgent.unsafeOpen()
     this.#want(this.#known.keys())
   }
 
   get #comparing(): Effect.Effect<void> {
     return Effect.gen(this, function*() {
       yield* this.#wanted.await
-      const wait = this.#comparedAt + this.#pause - (yield* Clock.currentTimeMillis)
-      if (wait > 0) yield* Effect.raceFirst(Effect.sleep(wait), this.#urgent.await)
       this.#wanted.unsafeClose()
-      this.#urgent.unsafeClose()
       const methods = [...this.#due]
       this.#due.clear()
       // The next connection is compared anyway.
       if (!this.#isConnected) return
       const differing = yield* Effect.filter(methods, (method) => this.#differs(method))
-      if (methods.some((method) => this.#vain.has(method))) {
-        this.#comparedAt = yield* Clock.currentTimeMillis
-        this.#pause = differing.length > 0
-          ? pauses.least
-          : Math.min(pauses.most, Math.max(pauses.least, 2 * this.#pause))
-      }
-      for (const method of differing) this.#vain.delete(method)
       if (differing.length > 0) this.#options.onChanged(differing)
     })
   }

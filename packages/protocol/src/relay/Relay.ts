@@ -3,7 +3,7 @@
  * messages to the client. Results and parameters pass unchanged; the client decodes them.
  */
 import type { Backend, CallError, Method, ServerNotification } from "@mcp-lifeline/core"
-import { Bytes, EntrySize, ExactJson, Nesting, runsTasks, start } from "@mcp-lifeline/core/internal"
+import { Bytes, EntrySize, ExactJson, Freshness, Nesting, runsTasks, start } from "@mcp-lifeline/core/internal"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type {
   JSONRPCMessage,
@@ -15,7 +15,7 @@ import type {
   Result
 } from "@modelcontextprotocol/sdk/types.js"
 import type { Cause, Fiber } from "effect"
-import { Effect, Exit, FiberId } from "effect"
+import { Clock, Effect, Exit, FiberId } from "effect"
 import { constant, constVoid } from "effect/Function"
 import { type Answer, type ClientRequest, type Fate, type Responder, responseOf, type Work } from "./ClientRequest.js"
 import * as JsonRpcError from "./JsonRpcError.js"
@@ -108,6 +108,9 @@ const readable = (progress: Progress): Progress => {
 /** A schema that accepts any value unchanged. */
 export const asItComes = { safeParse: (data: unknown) => ({ success: true, data }) }
 
+/** The shortest time between two announcements of the same lists, in milliseconds. */
+const leastPause = 300
+
 /** How messages are passed on. */
 export interface Options {
   /** Whether messages that the server sends by itself wait until the client is initialized, as many as there is room for (`relayLimits`). Default: they do not. */
@@ -150,6 +153,11 @@ export class Relay {
   readonly #asked = new Map<RequestId, Question>()
   /** How far the client has read each list. */
   readonly listings = new Listings()
+  /** How often each announcement of changed lists is passed on. */
+  readonly #paces = new Map<string, Freshness.Pace>()
+  /** Those that wait. */
+  readonly #waiting = new Map<string, Fiber.RuntimeFiber<void>>()
+  #fork: Target["fork"] | undefined
   #asks = 0
   #ended = false
 
@@ -160,8 +168,9 @@ export class Relay {
     this.#errorOf = options.errorOf ?? errorOfClosed
   }
 
-  /** Logs which lists end at a cursor that the server repeats. */
-  logListings(fork: Target["fork"]): void {
+  /** From now on, logs which lists end at a cursor that the server repeats, and passes on announcements that go on ever less often. */
+  watchLists(fork: Target["fork"]): void {
+    this.#fork = fork
     this.listings.onRepeated = (list) =>
       fork(Effect.logWarning(`${list} of ${this.#name} repeats a cursor: the list ends there`))
   }
@@ -336,8 +345,23 @@ export class Relay {
     for (const { deliver } of waiting) deliver()
   }
 
-  /** Passes on a notification of the server. */
-  pass({ method, params }: ServerNotification): void {
+  /** Passes on a notification of the server: one of changed lists now or later, and any other now. */
+  pass(notification: ServerNotification): void {
+    const { method } = notification
+    if (this.#fork === undefined || !method.endsWith("/list_changed")) return this.#passNow(notification)
+    if (this.#waiting.has(method) || this.#ended) return
+    const paced = Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const pace = Freshness.paced(this.#paces.get(method) ?? Freshness.unpaced, now, leastPause)
+      this.#paces.set(method, pace)
+      const passed = Effect.sync(() => this.#passNow(notification))
+      return pace.at > now ? Effect.delay(passed, pace.at - now) : passed
+    })
+    const fiber = this.#fork(paced)
+    this.#waiting.set(method, fiber)
+    fiber.addObserver(() => this.#waiting.delete(method))
+  }
+
+  #passNow({ method, params }: ServerNotification): void {
     this.#whenReady(params, () => this.deliver({ jsonrpc: "2.0", method, ...withParams(params) }))
   }
 
@@ -345,6 +369,7 @@ export class Relay {
   end(): void {
     for (const { reject } of this.#asked.values()) reject(closed(this.#name))
     this.#asked.clear()
+    for (const fiber of this.#waiting.values()) fiber.unsafeInterruptAsFork(FiberId.none)
     this.#ended = true
     this.#held = this.#held === undefined ? undefined : []
     this.#roomForHeld.close()
