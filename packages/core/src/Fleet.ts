@@ -213,8 +213,8 @@ export const make = <R = never>(options: FleetOptions<R>): Effect.Effect<Fleet, 
     const readCatalog = Effect.sync(() => index.catalog)
     const catalog = Live.make(
       Effect.suspend(() => {
-        for (const { backend } of members.current.value.values()) backend.touchCatalog()
-        return readCatalog
+        const old = [...members.current.value.values()].flatMap(({ backend }) => backend.touchCatalog() ?? [])
+        return Effect.zipRight(Effect.all(old, { concurrency: "unbounded", discard: true }), readCatalog)
       }),
       Stream.changesWith(
         Stream.mapEffect(catalogVersion.changes, () => readCatalog),

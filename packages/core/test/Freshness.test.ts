@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Backend, type Catalog, Fleet, RequestError } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
-import { Effect, Random, Stream, TestClock } from "effect"
+import { Effect, Fiber, Random, Stream, TestClock } from "effect"
 import * as Freshness from "../src/discovery/Freshness.js"
 import * as Watched from "./support/Watched.js"
 
@@ -297,6 +297,46 @@ describe("lists whose changes nobody announces", () => {
         assert.strictEqual(sent(script), 2)
       }))
   }
+
+  it.scoped("[E4] are read again for who asks a fleet for them, once in 30 s, and are waited for as long as 2.5 s", () =>
+    Effect.gen(function*() {
+      const script = server(undefined)
+      const fleet = yield* Fleet.make({ backends: { one: { connector: script, keepalive: { method: "none" } } } })
+      yield* TestClock.adjust(0)
+      script.current.options.report({ _tag: "Hearing", hearing: unheard })
+      const names = Effect.map(fleet.catalog, ({ tools }) => [...tools.keys()].join())
+      yield* TestClock.adjust(29_999)
+      script.offer = offer("b")
+      assert.strictEqual(yield* names, "one__echo")
+      yield* TestClock.adjust(1)
+      const [first, second] = yield* Effect.all([names, names], { concurrency: 2 })
+      assert.deepStrictEqual([first, second, sent(script)], ["one__b", "one__b", 2])
+      const slow = { tools: [tool("c")] }
+      script.respond = (method) => method === "tools/list" ? { answer: "result", result: slow, after: 5000 } : undefined
+      yield* TestClock.adjust("30 seconds")
+      const asked = yield* Effect.fork(names)
+      yield* TestClock.adjust(2500)
+      assert.strictEqual(yield* Fiber.join(asked), "one__b")
+      yield* TestClock.adjust(2500)
+      assert.strictEqual(yield* names, "one__c")
+      script.current.options.report({ _tag: "Hearing", hearing: heard })
+      yield* TestClock.adjust("1 hour")
+      const before = sent(script)
+      yield* names
+      assert.strictEqual(sent(script), before)
+    }))
+
+  it.scoped("[E4] are read again in the background for who asks a backend for them, after 30 s", () =>
+    Effect.gen(function*() {
+      const script = server(undefined)
+      const { backend } = yield* watched(script)
+      script.current.options.report({ _tag: "Hearing", hearing: unheard })
+      yield* TestClock.adjust(30_000)
+      script.offer = offer("b")
+      assert.deepStrictEqual(seen(yield* backend.catalog), { tools: ["echo"], stale: false, revision: 1 })
+      yield* TestClock.adjust(0)
+      assert.deepStrictEqual(seen(yield* backend.catalog), { tools: ["b"], stale: false, revision: 2 })
+    }))
 
   it.scoped("[E4] no more once changes are announced again: then they are read once, since some may have been missed", () =>
     Effect.gen(function*() {

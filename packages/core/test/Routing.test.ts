@@ -258,6 +258,20 @@ describe("a name that no list has", () => {
       expect(reads(connector)).toBe(now)
     }))
 
+  it.scoped("[P9] is looked for in lists that are announced so often that they wait to be read", () =>
+    Effect.gen(function*() {
+      const connector = ScriptedConnector.make()
+      connector.offer = offer("a")
+      const fleet = yield* fleetOf(connector)
+      for (let time = 0; time < 60; time++) {
+        connector.current.notify("notifications/tools/list_changed")
+        yield* TestClock.adjust("1 second")
+      }
+      connector.offer = offer("a", "b")
+      expect((yield* fleet.catalog).tools.has("one__b")).toBe(false)
+      expect(yield* fleet.callTool({ name: "one__b" })).toHaveProperty("content")
+    }))
+
   it.scoped("[P9] is unknown after 10 s where the server does not give its lists", () =>
     Effect.gen(function*() {
       const connector = ScriptedConnector.make()

@@ -65,8 +65,12 @@ export class BackendHandle implements Backend {
     return Live.make(Effect.map(look, () => published.value.snapshot), Stream.unwrap(Effect.as(look, changes)))
   }
 
-  touchCatalog(): void {
-    this.#supervisor.tasks.refresh.touch()
+  /** For whoever asks for the lists of a fleet. Returns what is to be waited for, if anything. */
+  touchCatalog(): Effect.Effect<void> | undefined {
+    const { refresh } = this.#supervisor.tasks
+    if (refresh.areOld) return refresh.fresh
+    refresh.touch()
+    return undefined
   }
 
   /** For a name that is in no list: reads those lists again whose changes nobody announces. */

@@ -1,5 +1,5 @@
 /** Reads the lists of whichever runtime is installed, and publishes them. */
-import { Effect, Schedule } from "effect"
+import { Effect, Fiber, Schedule } from "effect"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import { kinds as allKinds } from "../catalog/Kind.js"
 import { RequestError } from "../Errors.js"
@@ -15,7 +15,7 @@ import { withDeadline } from "../port/withDeadline.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import * as Discovery from "./Discovery.js"
-import { Freshness, longestPause, type Pace, paced, pollPause, quiet, unpaced } from "./Freshness.js"
+import { Freshness, longestPause, type Pace, paced, pollPause, quiet, shortest, unpaced } from "./Freshness.js"
 import { describe, unmatchedPatterns } from "./unmatchedPatterns.js"
 
 /** One reading at a time; what is asked for meanwhile is read after it, once. (P4) */
@@ -57,6 +57,9 @@ const seekPause = 5000
 
 /** Milliseconds. */
 const seekTimeout = 10_000
+
+/** For lists that are there and may be old. */
+const freshTimeout = 2500
 
 export class Refresh {
   readonly #backend: BackendState
@@ -112,16 +115,18 @@ export class Refresh {
     return this.#noteChanged(runtime, kinds)
   }
 
-  /** Expired lists are shown as stale, and read again in the background. */
+  /** Expired lists are shown as stale, and read again in the background, as are old ones whose changes no server announces. */
   touch(): void {
     const reading = this.#reading
-    if (reading === undefined || !reading.freshness.hasExpired(this.#backend.now())) return
-    const { runtime } = reading
-    if (!this.#backend.isCurrent(runtime)) return
-    if (!this.#backend.published.value.expired) this.#backend.publish({ expired: true }) // guard: expired-is-stale
+    if (reading === undefined) return
+    const { freshness, runtime } = reading
+    const old = this.areOld ? runtime.unannounced : []
+    const expired = freshness.expired(this.#backend.now())
+    if (old.length + expired.length === 0 || !this.#backend.isCurrent(runtime)) return
+    if (expired.length > 0 && !this.#backend.published.value.expired) this.#backend.publish({ expired: true }) // guard: expired-is-stale
     // This reading may include them; if not, the next look asks for them.
     if (reading.running) return
-    const isNew = this.#noteChanged(runtime, reading.freshness.expired(this.#backend.now()))
+    const isNew = this.#noteChanged(runtime, [...old, ...expired])
     if (isNew) this.#backend.send({ _tag: "ListsChanged", runtime })
   }
 
@@ -177,27 +182,46 @@ export class Refresh {
     })
   }
 
-  /** For a caller that looks for an entry: reads lists whose changes no server announces. */
+  /** For a caller that looks for an entry: reads lists whose changes no server announces, or that wait to be read. */
   seek(kind: Kind): Effect.Effect<void> {
+    const isDue = ({ runtime, soughtAt, wanted }: Reading): boolean =>
+      (wanted.has(kind) || runtime.unannounced.includes(kind)) && this.#backend.now() >= soughtAt + seekPause // guard: seeking-paced
+    return this.#look(isDue, seekTimeout)
+  }
+
+  /** For a caller of all lists: reads those whose changes no server announces, if it has read none for a while. */
+  get fresh(): Effect.Effect<void> {
+    return this.#look(() => this.areOld, freshTimeout)
+  }
+
+  /** Ends when lists have been read; after `timeout`, that goes on in the background. */
+  #look(isDue: (reading: Reading) => boolean, timeout: number): Effect.Effect<void> {
     return Effect.suspend(() => {
       const backend = this.#backend
       const { current } = backend.published.value
       const reading = this.#reading
-      if (current === undefined || reading?.runtime !== current) return Effect.void
-      const { unannounced } = current
-      if (!unannounced.includes(kind)) return Effect.void
+      if (current === undefined || reading?.runtime !== current || !isDue(reading)) return Effect.void
       const read = Effect.suspend(() => {
-        if (backend.now() < reading.soughtAt + seekPause) return Effect.void // guard: seeking-paced
+        if (!isDue(reading)) return Effect.void
         const { revision } = backend.published.value
+        const kinds = new Set([...current.unannounced, ...reading.wanted])
         return Effect.ensuring(
-          Effect.ignore(this.#read(current, unannounced, reading)),
+          Effect.ignore(this.#read(current, [...kinds], reading)),
           Effect.sync(() => {
             if (backend.published.value.revision === revision) reading.soughtAt = backend.now()
           })
         )
       })
-      return Effect.asVoid(Effect.timeoutOption(reading.lock.withPermits(1)(read), seekTimeout))
+      const reader = current.fork(reading.lock.withPermits(1)(read))
+      return Effect.asVoid(Effect.timeoutOption(Effect.flatMap(reader, Fiber.await), timeout))
     })
+  }
+
+  /** No server announces their changes, and none has been read for a while. */
+  get areOld(): boolean {
+    const reading = this.#reading
+    return reading !== undefined && reading.runtime.unannounced.length > 0 &&
+      this.#backend.now() >= reading.pace.at + shortest
   }
 
   /** For calls that wait for what tools say of themselves. Publishes nothing. (C15) */
