@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Backend, RequestError } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
-import { Effect, TestClock } from "effect"
+import { Effect, Stream, TestClock } from "effect"
 
 /** What was asked of each connection, in order. */
 const asked = (script: ScriptedConnector.ScriptedConnector, connection: number) =>
@@ -27,11 +27,17 @@ describe("Standing", () => {
       yield* backend.subscribeResource("file:///b")
       yield* backend.unsubscribeResource("file:///b")
       uris.length = 0
+      const heard: Array<unknown> = []
+      yield* Effect.forkScoped(
+        Stream.runForEach(backend.notifications, (one) => Effect.sync(() => void heard.push([one, uris.length])))
+      )
       script.current.lose()
       yield* TestClock.adjust("2 seconds")
       yield* backend.callTool({ name: "echo" })
       expect(asked(script, 1)).toEqual(["logging/setLevel", "resources/subscribe", "tools/call"])
       expect(uris).toEqual(["file:///a"])
+      // It may have changed meanwhile.
+      expect(heard).toEqual([[{ method: "notifications/resources/updated", params: { uri: "file:///a" } }, 1]])
     }))
 
   it.scoped("(C7) what the new session refuses keeps nothing back", () =>

@@ -44,6 +44,8 @@ interface Open {
   ended: Answer | undefined
 }
 
+const updated = "notifications/resources/updated"
+
 const refused = (code: number, message: string): RequestError =>
   new RequestError({ fate: "answered", reason: "remote", code, message })
 
@@ -57,6 +59,8 @@ export class ListenStream {
   /** Lists that were given before anything was acknowledged: changes since then may have been missed. */
   #givenBefore: Set<Kind> | undefined = new Set()
   #stream: Open | undefined
+  /** Resources of a stream that ended by itself: changes since then may have been missed. */
+  readonly #missed = new Set<string>()
   /** Streams in a row that did not live long. */
   #short = 0
   #openAt = 0
@@ -167,7 +171,10 @@ export class ListenStream {
       const error = refused(-32602, `the server does not announce changes of ${uri}`)
       if (!uris.has(uri)) this.#uris.delete(uri)
       this.#settle(uri, uris.has(uri) ? Exit.void : Exit.fail(error))
+      if (!this.#missed.has(uri) || !this.#uris.has(uri)) continue
+      this.#host.report({ _tag: "Notification", notification: { method: updated, params: { uri } } })
     }
+    this.#missed.clear()
     this.#wakeUp()
   }
 
@@ -190,7 +197,7 @@ export class ListenStream {
       stream.heardAt = this.#now()
       stream.hasAnnounced = true
     }
-    if (method !== "notifications/resources/updated") return true
+    if (method !== updated) return true
     const uri = String(params?.["uri"])
     return this.#uris.has(uri) || stream?.uris.has(uri) !== true
   }
@@ -314,6 +321,7 @@ export class ListenStream {
   }
 
   #count({ hasAnnounced, honoured, openedAt }: Open, now: number): void {
+    for (const uri of honoured?.uris ?? []) this.#missed.add(uri)
     const isGood = hasAnnounced || now - openedAt >= Pace.stableAfter
     this.#short = honoured !== undefined && isGood ? 0 : this.#short + 1
   }

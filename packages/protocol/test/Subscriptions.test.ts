@@ -44,8 +44,10 @@ describe("the subscriptions of clients", () => {
       subscriptions.connected(backend)
       yield* turn
       expect(asked).toHaveLength(2)
-      subscriptions.updated("b", { uri: "test://one" })
+      // It may have changed meanwhile.
       expect(told).toEqual([["b", { uri: "test://mine" }]])
+      subscriptions.updated("b", { uri: "test://one" })
+      expect(told).toEqual([["b", { uri: "test://mine" }], ["b", { uri: "test://mine" }]])
     }))
 
   it.effect("[G10 C18] all that are made again are, a few at a time: a session's, and those of a server that is made anew", () =>

@@ -233,10 +233,13 @@ export class BackendState {
 
   /** Callers are offered other entries, although the server has changed nothing. */
   announce(kinds: ReadonlyArray<Kind>): void {
-    for (const method of new Set(kinds.map(changeOf))) {
-      this.notifications.emit({ method })
-      this.offered.announce({ method })
-    }
+    for (const method of new Set(kinds.map(changeOf))) this.tell({ method })
+  }
+
+  /** Tells callers what no server has said. */
+  tell(notification: ServerNotification): void {
+    this.notifications.emit(notification)
+    this.offered.announce(notification)
   }
 
   /** Publishes what changes. (V1) */

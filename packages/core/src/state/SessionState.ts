@@ -1,6 +1,7 @@
 /** What a session was asked to keep for us: asked for again on each new session, before calls are let in (C7). */
 import type { LoggingLevel } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
+import { constVoid } from "effect/Function"
 import type { RequestError } from "../Errors.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import type { Connection } from "../port/Connection.js"
@@ -30,8 +31,16 @@ export class SessionState {
     }
   }
 
-  /** What a session refuses (a resource that is gone) is logged at debug and no failure. */
-  readonly restore = (backend: string, connection: Connection, timeout: number): Effect.Effect<void> =>
+  /**
+   * What a session refuses (a resource that is gone) is logged at debug and no failure. `subscribed`: called with each resource that was
+   * subscribed to again, and may have changed meanwhile.
+   */
+  readonly restore = (
+    backend: string,
+    connection: Connection,
+    timeout: number,
+    subscribed: (uri: string) => void = constVoid
+  ): Effect.Effect<void> =>
     Effect.suspend(() => {
       const { logging, resources } = connection.capabilities
       const ask = <M extends Method>(method: M, params: Params<M>): Effect.Effect<unknown, RequestError> =>
@@ -42,7 +51,9 @@ export class SessionState {
           : [ask("logging/setLevel", { level: this.#level })]),
         ...(resources?.subscribe !== true
           ? []
-          : [...this.#uris ?? []].map((uri) => ask("resources/subscribe", { uri })))
+          : [...this.#uris ?? []].map((uri) =>
+            Effect.map(ask("resources/subscribe", { uri }), () => this.#uris?.has(uri) === true && subscribed(uri))
+          ))
       ]
       return Effect.forEach(
         requests,

@@ -173,7 +173,12 @@ const prepared = (
       backend.send({ _tag: "Lost", runtime, loss })
     })
     if (connection.resumed === true) return runtime
-    yield* calls.sessionState.restore(backend.id, connection, backend.policy.timeouts.request)
+    yield* calls.sessionState.restore(
+      backend.id,
+      connection,
+      backend.policy.timeouts.request,
+      (uri) => backend.tell({ method: "notifications/resources/updated", params: { uri } })
+    )
     if (onConnected !== undefined) {
       yield* Effect.catchAllCause(Effect.suspend(() => onConnected(calls.session(runtime))), (failure) => {
         if (Cause.isInterrupted(failure)) return Effect.interrupt

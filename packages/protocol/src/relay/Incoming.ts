@@ -50,6 +50,8 @@ export class Incoming {
   unannounced: Hearing["unannounced"] = []
   #introduction: Introduction | undefined
   readonly #makeReceiver: () => Promise<unknown>
+  /** One for all connections, so that it is told once while one takes the place of another. */
+  readonly #announced = (notification: ServerNotification): void => this.receiver?.notified(notification)
 
   /** `makeReceiver`: called when the server sends a request and there is no receiver yet. */
   constructor(makeReceiver: () => Promise<unknown> = () => Promise.resolve()) {
@@ -99,8 +101,8 @@ export class Incoming {
           this.#heard({ announced: [], unannounced: last.unannounced })
           const refusal = this.#introduced(connection)
           if (refusal !== undefined) return Effect.fail(refusal)
-          const end = offers?.onAnnounced((notification) => this.receiver?.notified(notification))
-          return end === undefined ? Effect.void : Effect.addFinalizer(() => Effect.sync(end))
+          offers?.onAnnounced(this.#announced)
+          return Effect.void
         })
       }
     }

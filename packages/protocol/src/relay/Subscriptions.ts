@@ -91,7 +91,9 @@ export class Subscriptions {
       subscription.subscribers.set(subscriber, uri)
       const all = this.#of.get(subscriber) ?? new Set()
       this.#of.set(subscriber, all.add(subscription))
-      const subscribed = isResumed ? this.#again(subscription, backend) : this.#subscribe(subscription, backend)
+      const subscribed = isResumed
+        ? Effect.map(this.#again(subscription, backend), () => subscriber.updated(backend.id, { uri }))
+        : this.#subscribe(subscription, backend)
       return Effect.onError(subscribed, (cause) =>
         Effect.sync(() => {
           const isDown = cause._tag === "Fail" && cause.error._tag !== "RemoteError"
@@ -130,7 +132,12 @@ export class Subscriptions {
   connected(backend: Backend.Backend): void {
     for (const subscription of this.#all.get(backend.id)?.byUri.values() ?? []) {
       if (subscription.subscribers.size === 0) this.#release(subscription)
-      else if (subscription.subscribedAt !== backend) this.#fork(Effect.ignore(this.#again(subscription, backend)))
+      else if (subscription.subscribedAt !== backend) {
+        const { original: uri } = subscription
+        this.#fork(
+          Effect.ignore(Effect.map(this.#again(subscription, backend), () => this.updated(backend.id, { uri })))
+        )
+      }
     }
   }
 
