@@ -12,18 +12,18 @@ import { fileURLToPath } from "node:url"
 const most = {
   cluster: [6335, 53, 2.4],
   config: [2419, 20, 2.03],
-  core: [15565, 154, 1.85],
+  core: [15733, 155, 1.85],
   effect4: [1043, 12, 3.06],
   extensions: [2125, 22, 2],
-  gateway: [24820, 230, 1.79],
+  gateway: [24796, 230, 1.77],
   "http-server": [6480, 56, 2.24],
-  opentelemetry: [1527, 17, 1.49],
-  promise: [4408, 44, 2.85],
-  protocol: [6287, 63, 2.29],
-  "sign-in": [3144, 32, 2.18],
+  opentelemetry: [1526, 17, 1.49],
+  promise: [4402, 44, 2.85],
+  protocol: [6284, 63, 2.28],
+  "sign-in": [3143, 32, 2.12],
   state: [1655, 16, 3],
   testing: [2204, 15, 2.5],
-  "transport-http": [5180, 40, 2.07],
+  "transport-http": [5174, 40, 2.06],
   "transport-stdio": [4398, 37, 2.43]
 }
 

@@ -106,7 +106,6 @@ export class InvalidOptions extends Schema.TaggedError<InvalidOptions>()("Invali
   problems: Schema.Array(Schema.Struct({ backend: Schema.String, field: Schema.String, message: Schema.String }))
 }) {}
 
-/** The errors of calls. */
 export type CallError =
   | SessionExpired
   | ConnectionLost

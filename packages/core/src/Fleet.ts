@@ -38,7 +38,6 @@ export { scopedUri } from "./fleet/names.js"
 export type { Route } from "./fleet/Router.js"
 export { isUnknown } from "./fleet/Unknown.js"
 
-/** One backend of a fleet. */
 export interface FleetBackend<R = never> extends BackendOptions<R> {
   /** What stands before the names of its tools and prompts. Default: the fleet's. Another prefix does not replace the backend. */
   readonly prefix?: string | undefined

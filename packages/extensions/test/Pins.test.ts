@@ -116,7 +116,7 @@ describe("G24: pinned tools", () => {
       const change = (name: string) =>
         Effect.suspend(() => {
           announce(script, [described(name, `It is ${next++}.`), first[1]!])
-          return TestClock.adjust("1 second")
+          return TestClock.adjust("11 seconds")
         })
       for (let i = 0; i < 20; i++) yield* change("read")
       expect(logged().map((line) => line.includes("keep changing"))).toEqual([false, false, false, false, false, true])

@@ -31,7 +31,6 @@ export interface Surroundings {
 /** The file with the modules that every start needs. */
 export const main = "program.cjs"
 
-/** Runs the program. */
 export const run = ({ read, require, url }: Surroundings): void => {
   const modules = new Map(Object.entries(read(main)))
   const loaded = new Map<string, { exports: Exports }>()

@@ -19,7 +19,6 @@ import { StartError } from "./Errors.js"
 import { processRecords } from "./processRecords.js"
 import * as Text from "./Text.js"
 
-/** The running demo. */
 export interface Demo {
   readonly backends: Readonly<Record<"every-stdio" | "every-http", Backend.BackendOptions>>
   /** The process of the HTTP server; `undefined` while it is dead. */

@@ -3,7 +3,6 @@
  */
 import { Cause, type Duration, Effect, Exit, type Fiber, FiberSet, type Scope } from "effect"
 
-/** Starts fibers. */
 export interface Fibers {
   /** Starts a fiber synchronously. */
   readonly fork: <A, E>(work: Effect.Effect<A, E>) => Fiber.RuntimeFiber<A, E>

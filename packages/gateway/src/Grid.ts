@@ -3,7 +3,6 @@
  */
 import CliTable from "cli-table3"
 
-/** A table. */
 export interface Grid {
   readonly head: ReadonlyArray<string>
   readonly rows: ReadonlyArray<ReadonlyArray<string>>

@@ -270,7 +270,9 @@ describe("mcp-lifeline", () => {
       rmSync(join(folder, "mcp.json"))
       const program = yield* Program.start(["serve", "--port", "0"], {}, undefined, folder)
       const [line] = yield* program.prints(/Servers: .*/)
-      expect(line).toBe("Servers: a demo, because this folder contains no mcp.json, and no --config FILE names another")
+      expect(line).toContain(
+        "a demo, because this folder contains no mcp.json, and no --config FILE names another; in it calls wait 1 minute"
+      )
     }).pipe(Effect.scoped))
 
   it.live("[G2:cli] while npx fetches the demo's server, it says so", () =>

@@ -4,7 +4,8 @@
 import { PlainText } from "@mcp-lifeline/core/internal"
 
 /** The most names. */
-const [atMost, longest] = [1000, 1024]
+const atMost = 1000
+const longest = 1024
 
 /** The names that metrics have so far. */
 export class BoundedNames {

@@ -5,7 +5,6 @@ import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import { Effect } from "effect"
 import { spawn } from "node:child_process"
 
-/** Shows addresses to the person at this machine. */
 export interface Browser {
   /** Opens the address; succeeds with whether that worked. */
   readonly open: (address: string) => Effect.Effect<boolean>
@@ -62,7 +61,6 @@ const run = ([command, ...args]: Command): Effect.Effect<boolean> =>
     child.unref()
   })
 
-/** The browser of this machine. */
 export const system = (env: NodeJS.ProcessEnv): Browser => ({
   open: (address) =>
     Effect.gen(function*() {

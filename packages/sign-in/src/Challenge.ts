@@ -23,7 +23,6 @@ const parameter = (header: string, name: string): string | undefined => {
   return undefined
 }
 
-/** Reads a refusal. */
 export const read = ({ challenge, status }: Refusal): Challenge => {
   const header = challenge ?? ""
   const metadata = parameter(header, "resource_metadata")

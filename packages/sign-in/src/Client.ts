@@ -8,7 +8,6 @@ import { isSameIssuer, issuerKey } from "./addresses.js"
 import { quoted, Refused } from "./Failures.js"
 import { OptionNames } from "./OptionNames.js"
 
-/** A client that an authorization server knows. */
 export const Client = Schema.Struct({
   /** Where its id comes from. */
   origin: Schema.Literal("configured", "document", "registered"),
@@ -27,7 +26,6 @@ export const Client = Schema.Struct({
   signing: Schema.optional(Schema.Struct({ file: Schema.String, algorithm: Schema.String }))
 })
 
-/** A client that an authorization server knows. */
 export type Client = typeof Client.Type
 
 /** A key with which a client signs who it is (private_key_jwt): PEM (PKCS #8) or JWK as JSON, itself or in a file. */
@@ -114,7 +112,6 @@ export interface Owner {
   readonly account: string
 }
 
-/** The key of a registered client. */
 export const key = ({ account, issuer, server }: Owner): string => StateFolder.key(issuerKey(issuer), server, account)
 
 /** Whether an authorization server says that it does not know the client. */

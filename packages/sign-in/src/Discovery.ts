@@ -22,13 +22,11 @@ export interface Discovered {
   readonly resource: string | undefined
   /** Whether no metadata was found, and what stands here are the paths of 2025-03-26. */
   readonly isGuessed: boolean
-  /** The scopes that the resource lists. */
   readonly scopes: ReadonlyArray<string> | undefined
 }
 
 const texts = optional(Schema.Array(Schema.String))
 
-/** What a resource says of itself. */
 const Resource = Schema.Struct({
   resource: Schema.String,
   authorization_servers: texts,

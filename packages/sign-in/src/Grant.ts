@@ -33,10 +33,8 @@ export const Grant = Schema.Struct({
   expiresAt: Schema.optional(Schema.Number)
 })
 
-/** Tokens with what is needed to renew them. */
 export type Grant = typeof Grant.Type
 
-/** The grants of a state folder. */
 export const grants = (state: StateFolder.StateFolder["Type"]): StateFolder.Collection<Grant> =>
   state.collection("grants", Grant)
 
@@ -85,9 +83,9 @@ export const isAskedFor = (
     scopes.covers(scopes.union(asked, scope), wanted.scope)
 }
 
-/** How much of its life a token may have left to be renewed: a fifth, and at most a minute. */
+/** How much of its life a token may have left to be renewed: a fifth, and at most five minutes. */
 const margin = ({ expiresAt = 0, obtainedAt }: Grant): number =>
-  Math.min(60_000, Math.max(0, expiresAt - obtainedAt) / 5)
+  Math.min(300_000, Math.max(0, expiresAt - obtainedAt) / 5)
 
 /** Whether the access token ends soon, and can be renewed. */
 export const isDue = (grant: Grant, now: number): boolean =>

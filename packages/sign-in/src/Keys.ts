@@ -9,7 +9,6 @@ import { ask, endpoint, property } from "./ask.js"
 import { Later, quoted, Refused } from "./Failures.js"
 import * as WellKnown from "./WellKnown.js"
 
-/** Whose keys. */
 export interface Options {
   readonly issuer: string
   /** Where they are. Default: where the metadata of the issuer say. */

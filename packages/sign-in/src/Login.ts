@@ -28,7 +28,6 @@ import * as Registration from "./Registration.js"
 import * as scopes from "./scopes.js"
 import * as TokenEndpoint from "./TokenEndpoint.js"
 
-/** What a login is for. */
 export interface Request {
   readonly fetch: FetchLike
   readonly server: string
@@ -47,7 +46,6 @@ export interface Request {
   readonly person?: Person | undefined
 }
 
-/** A login that is waited for. */
 export interface Waiting {
   readonly login: PendingLogin.PendingLogin
   /** Undefined for a login on another device. */
@@ -94,7 +92,6 @@ const common = ({ account, discovered, person, scope, server }: Request, client:
   opened: false
 })
 
-/** Gets ready for the browser to come back. */
 const listen = ({ places, publicRedirects }: Request, loginPage: LoginPage | undefined) =>
   Effect.gen(function*() {
     if (publicRedirects !== undefined) return yield* publicRedirects.listener(loginPage)
@@ -267,7 +264,6 @@ const fromBrowser = (
     }))
   })
 
-/** Where the time is up. */
 const overdue = new Refused({ detail: "nobody has finished the login in time", code: "expired_token" })
 
 /** Tokens once the person has logged in elsewhere. The answer to each question is waited for: it may have the tokens. */

@@ -18,14 +18,11 @@ export interface Person {
   readonly name?: string | undefined
 }
 
-/** What the page says. */
 export interface Words {
   readonly person: Person
-  /** The address of the server. */
   readonly server: string
 }
 
-/** What a browser is answered. */
 export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
@@ -61,7 +58,6 @@ const cookieOf = ({ headers }: IncomingMessage, name: string): string => {
   return ""
 }
 
-/** One login has one. */
 export class LoginPage {
   readonly #words: Words
   readonly #site: Site

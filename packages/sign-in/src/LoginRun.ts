@@ -20,7 +20,6 @@ import * as RefusedLogin from "./RefusedLogin.js"
 import { grantOf, type Subject } from "./Renewal.js"
 import * as scopes from "./scopes.js"
 
-/** A login that is asked for. */
 export interface Request {
   readonly subject: Subject
   readonly fetch: FetchLike
@@ -36,7 +35,7 @@ export interface Request {
   /** The tokens that were there when the login was asked for. */
   readonly before: Grant.Grant | undefined
   /** Whether a client may still be known to the authorization server. */
-  readonly trusts: (client: Client.Client) => boolean
+  readonly trusts: (client: Client.Client, now: number) => boolean
   /** Succeeds as soon as this process has found tokens of another login, with which it goes on. */
   readonly adopted: Effect.Effect<Grant.Grant>
   /** Called with the login that is waited for, by whichever process; more than once where it changes. */
@@ -94,6 +93,7 @@ const watch = (request: Request): Effect.Effect<void> => {
 const inherited = (request: Request) =>
   Effect.gen(function*() {
     const { discovered, method, scope, subject } = request
+    const now = yield* Clock.currentTimeMillis
     const stored = yield* PendingLogin.pendingLogins(subject.folder).get(slotOf(request))
     if (Option.isNone(stored)) return undefined
     const login = stored.value
@@ -102,8 +102,8 @@ const inherited = (request: Request) =>
       login.account === subject.account && scopes.covers(login.scope, scope) &&
       (login.way._tag === "Device") === (method === "device") &&
       (subject.configured.id === undefined || subject.configured.id === login.client.id) &&
-      request.trusts(login.client)
-    if (!fits || login.until - (yield* Clock.currentTimeMillis) < worthwhile) return undefined
+      request.trusts(login.client, now)
+    if (!fits || login.until - now < worthwhile) return undefined
     return yield* Login.resume(login)
   })
 
@@ -112,7 +112,8 @@ const begin = (request: Request) =>
     const { discovered, fetch, method, person, places, publicRedirects, scope, subject } = request
     const clients = Client.registered(subject.folder)
     const owner = { ...subject, issuer: discovered.issuer }
-    const known = Option.filter(yield* clients.get(Client.key(owner)), request.trusts)
+    const now = yield* Clock.currentTimeMillis
+    const known = Option.filter(yield* clients.get(Client.key(owner)), (client) => request.trusts(client, now))
     const wanted = { ...owner, fetch, discovered, scope, method, places, publicRedirects, person }
     const waiting = yield* Login.begin({ ...wanted, kept: Option.getOrUndefined(known) }).pipe(
       Effect.catchIf(

@@ -24,5 +24,4 @@ export const Metadata = Schema.Struct({
   authorization_response_iss_parameter_supported: optional(Schema.Boolean)
 })
 
-/** What an authorization server says of itself. */
 export type Metadata = typeof Metadata.Type

@@ -3,7 +3,6 @@
  */
 import { Context } from "effect"
 
-/** The names of options in messages. */
 export interface Names {
   /** The authorization server of the client. Default: `client.issuer`. */
   readonly issuer: string
@@ -13,7 +12,6 @@ export interface Names {
 
 const defaults: Names = { issuer: "client.issuer", device: 'method "device"' }
 
-/** The names for one sign-in. */
 export class OptionNames extends Context.Reference<OptionNames>()("@mcp-lifeline/sign-in/OptionNames", {
   defaultValue: () => defaults
 }) {}

@@ -10,7 +10,6 @@ import type { Names } from "./OptionNames.js"
 import type { RedirectOptions } from "./places.js"
 import type { PublicRedirects } from "./PublicRedirects.js"
 
-/** Options of a sign-in. */
 export interface Options {
   /** The address of the MCP server. Query and credentials in it are not looked at. */
   readonly url: string | URL

@@ -41,9 +41,7 @@ export const PendingLogin = Schema.Struct({
   )
 })
 
-/** A login that waits for a person. */
 export type PendingLogin = typeof PendingLogin.Type
 
-/** The logins of a state folder that wait. */
 export const pendingLogins = (state: StateFolder.StateFolder["Type"]): StateFolder.Collection<PendingLogin> =>
   state.collection("logins", PendingLogin)

@@ -17,7 +17,6 @@ export interface Arrival {
 /** The target of a request, if it is a valid one. */
 export const targetOf = (request: IncomingMessage): URL | undefined => parseUrl(request.url ?? "/", "http://localhost")
 
-/** Answers with a sentence. */
 export const answer = (response: ServerResponse, status: number, text: string): void => {
   response.writeHead(status, {
     "content-type": "text/html; charset=utf-8",
@@ -40,7 +39,6 @@ export const answerForeign = (response: ServerResponse): void =>
 
 /** Where it is, and who runs its effects. */
 export interface Options {
-  /** The path of the redirect. */
   readonly path: string
   /** Where the login has to begin; then only the same browser can finish it. */
   readonly loginPage: LoginPage | undefined

@@ -9,17 +9,14 @@ import type { AddressInfo } from "node:net"
 import type { LoginPage } from "./LoginPage.js"
 import { answer, type Arrival, RedirectEndpoint, targetOf } from "./RedirectEndpoint.js"
 
-/** A listener that is up. */
 export interface RedirectListener {
   /** What the paths of the page at which a login begins are below. */
   readonly base: string
-  /** The redirect that leads here. */
   readonly redirect: string
   /** Waits for the first request that brings `state`; others are refused and change nothing. */
   readonly arrival: (state: string) => Effect.Effect<Arrival>
 }
 
-/** Where to listen. */
 export interface Place {
   readonly host: string
   readonly port: number

@@ -21,10 +21,8 @@ export const RefusedLogin = Schema.Struct({
   until: Schema.Number
 })
 
-/** A login that was refused. */
 export type RefusedLogin = typeof RefusedLogin.Type
 
-/** A login that is to be asked for. */
 export type Wanted = Pick<RefusedLogin, "account" | "issuer" | "method" | "scope" | "server">
 
 type Folder = StateFolder.StateFolder["Type"]

@@ -23,6 +23,9 @@ const decodeRegistration = Schema.decodeUnknownEither(Registration)
 /** How long a new client is offered to whoever does not finish a login, in milliseconds: one that is not there all day. */
 const offered = 86_400_000
 
+/** Whether it was registered for a login that may still be waited for: nobody has forgotten it. */
+export const isNew = ({ offeredUntil = 0 }: Client, now: number): boolean => offeredUntil - now > offered - 600_000
+
 /** The grant of RFC 8628. */
 export const deviceGrant = "urn:ietf:params:oauth:grant-type:device_code"
 

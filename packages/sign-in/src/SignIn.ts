@@ -19,6 +19,7 @@ import { OptionNames } from "./OptionNames.js"
 import type { Options } from "./Options.js"
 import { placesFor } from "./places.js"
 import * as RefusedLogin from "./RefusedLogin.js"
+import * as Registration from "./Registration.js"
 import type * as Renewal from "./Renewal.js"
 import * as State from "./State.js"
 
@@ -298,7 +299,9 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
           person,
           browser: hasOpened ? undefined : browser,
           before,
-          trusts: ({ id, origin }) => id !== dead?.unknownClient && !(isAsked && origin === "registered"),
+          trusts: (client, now) =>
+            client.id !== dead?.unknownClient &&
+            (!isAsked || client.origin !== "registered" || Registration.isNew(client, now)),
           adopted: changes.pipe(
             Stream.filterMap(() => Grant.isSame(current, before) ? Option.none() : Option.fromNullable(current)),
             Stream.runHead,

@@ -67,7 +67,7 @@ describe("tokens that several want at once", () => {
         scope: "read"
       })
       expect(yield* renew).toEqual(Either.right(true))
-      yield* TestClock.adjust("3539 seconds")
+      yield* TestClock.adjust("3299 seconds")
       const first = Either.getOrThrow(yield* tokens)
       expect(first && Redacted.value(first.access)).toBe("token-1")
       yield* TestClock.adjust("1 second")
@@ -85,7 +85,7 @@ describe("tokens that several want at once", () => {
         _tag: "SignedIn",
         issuer: login,
         scope: "read",
-        expiresAt: (3540 + 3600) * 1000,
+        expiresAt: (3300 + 3600) * 1000,
         renewable: true
       })
     }))

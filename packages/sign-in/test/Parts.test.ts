@@ -369,7 +369,7 @@ describe("what is kept", () => {
       ])
   })
 
-  it("[A2] tokens are due when a fifth of their life is left, and at most a minute, if they can be renewed", () => {
+  it("[A2] tokens are due when a fifth of their life is left, and at most five minutes, if they can be renewed", () => {
     const isDue = (life: number | undefined, left: number, changes: Partial<Grant.Grant> = {}) =>
       Grant.isDue(
         grant({
@@ -381,8 +381,8 @@ describe("what is kept", () => {
         1000 + (life ?? 0) - left
       )
     const cases: ReadonlyArray<readonly [life: number | undefined, left: number, isDue: boolean]> = [
-      [3_600_000, 60_001, false],
-      [3_600_000, 60_000, true],
+      [3_600_000, 300_001, false],
+      [3_600_000, 300_000, true],
       [100_000, 20_001, false],
       [100_000, 20_000, true],
       [0, 1, false],

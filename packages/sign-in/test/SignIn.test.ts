@@ -168,7 +168,7 @@ describe("the sign-in to a server", () => {
           const { call, server } = yield* setup()
           expect((yield* call)._tag).toBe("Right")
           const before = server.presented.at(-1)
-          forward(3_500_000)
+          forward(3_250_000)
           yield* call
           expect(server.grants("refresh_token")).toEqual([])
           forward(50_000)

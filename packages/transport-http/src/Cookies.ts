@@ -49,7 +49,6 @@ const read = (text: string, url: URL, now: number): Cookie | undefined => {
   return { name, value, path: path?.startsWith("/") === true ? path : folderOf(url), until: untilOf(attributes, now) }
 }
 
-/** Cookies of one origin. */
 export class Cookies {
   readonly #origin: string
   readonly #kept = new Map<string, Cookie>()

@@ -13,7 +13,6 @@ import * as Credentials from "./Credentials.js"
 import * as Proxy from "./Proxy.js"
 import type { Sign } from "./Send.js"
 
-/** Options of a connector over HTTP. */
 export interface Options {
   /** The address of the MCP endpoint. A user and password in it are sent as basic authentication. */
   readonly url: string | URL
@@ -80,7 +79,6 @@ export interface Options {
   readonly fetch?: FetchLike | undefined
 }
 
-/** Defaults of the options. */
 export const defaults = {
   transport: "auto",
   protocol: "auto",

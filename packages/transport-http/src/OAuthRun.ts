@@ -17,7 +17,6 @@ import * as Audience from "./Audience.js"
 import * as TokenRefusals from "./TokenRefusals.js"
 import * as Wire from "./Wire.js"
 
-/** What is asked for. */
 export interface Request {
   readonly provider: OAuthClientProvider
   readonly serverUrl: URL
@@ -67,7 +66,6 @@ const withType = <A extends { readonly redirect_uris?: ReadonlyArray<string | UR
   return { ...metadata, application_type: redirects.some((uri) => isNative(String(uri))) ? "native" : "web" }
 }
 
-/** Begins a run. */
 export const start = ({ fetch, needsLogin, provider, scope, sleep, ...request }: Request): Run => {
   /** Why the token could not be renewed, where that passes by itself. */
   let outage: Error | undefined

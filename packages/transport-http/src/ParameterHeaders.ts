@@ -9,7 +9,6 @@ import { Effect, Exit, Predicate, type Runtime } from "effect"
 import { oneLine } from "./HttpFailure.js"
 import * as RequestHeaders from "./RequestHeaders.js"
 
-/** A parameter and its header. */
 export interface Declaration {
   /** In lower case, with its prefix. */
   readonly header: string
@@ -85,7 +84,6 @@ export class ParameterHeaders {
     this.#target = target
   }
 
-  /** The headers of a message's parameters. */
   of(message: JSONRPCMessage): Record<string, string> {
     if (!("method" in message) || message.method !== "tools/call") return {}
     const { arguments: given, name } = message.params as { readonly arguments?: unknown; readonly name?: unknown }

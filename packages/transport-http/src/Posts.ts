@@ -34,7 +34,6 @@ export interface Post {
   fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
 }
 
-/** The id of the request that a message cancels. */
 export const cancelledBy = (message: JSONRPCMessage): RequestId | undefined =>
   "method" in message && message.method === "notifications/cancelled"
     ? (message.params as { readonly requestId?: RequestId } | undefined)?.requestId

@@ -4,7 +4,6 @@
 import type { Problem } from "@mcp-lifeline/core/internal"
 import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 
-/** A proxy. */
 export interface Proxy {
   /** The variable that names it. */
   readonly variable: string
@@ -22,7 +21,6 @@ export interface Proxies {
   readonly used: Proxy | undefined
 }
 
-/** No proxies. */
 export const none: Proxies = { http: "", https: "", used: undefined }
 
 type Environment = Readonly<Record<string, string | undefined>>

@@ -13,7 +13,6 @@ export const value = (text: string): string =>
     ? text
     : `=?base64?${Buffer.from(text, "utf8").toString("base64")}?=`
 
-/** The headers of a message. */
 export const of = (message: JSONRPCMessage): Record<string, string> => {
   const headers: Record<string, string> = { "mcp-protocol-version": Era.statelessVersion }
   if (!("method" in message)) return headers

@@ -30,7 +30,6 @@ export const make = (
     let address: URL | undefined
     let initialized = false
     let protocolVersion: string | undefined
-    /** Requests that the server has not accepted yet. */
     const posts = new Posts(runtime, options, () => transport)
 
     const headers = (): Record<string, string> =>

@@ -20,7 +20,6 @@ import type { Method, Params, Result } from "../port/Method.js"
 import type { ServerNotification } from "../port/Report.js"
 import type { Status } from "../state/Status.js"
 
-/** The result of `healthCheck`. */
 export interface HealthCheck {
   readonly status: Status
   /** Milliseconds to the answer. */
@@ -35,7 +34,6 @@ export interface HealthCheck {
  * the waiting: Lifeline still carries the command out.
  */
 export interface Backend {
-  /** Its name. */
   readonly id: string
   /** The status. A slow reader of `changes` may miss values in between, never the last one. */
   readonly status: Live.Live<Status>

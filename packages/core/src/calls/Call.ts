@@ -71,7 +71,6 @@ export interface Call<M extends Method> extends Mutable<Tally> {
 }
 
 export interface Undecided {
-  /** Where it has failed. */
   readonly failed: Runtime
   /** Where its tools are read, or were. */
   readOn: Runtime | undefined

@@ -11,7 +11,6 @@ import type { Kind } from "./Kind.js"
 
 export type { Kind } from "./Kind.js"
 
-/** The lists of a server. */
 export interface Lists {
   readonly tools: ReadonlyArray<Tool>
   readonly prompts: ReadonlyArray<Prompt>

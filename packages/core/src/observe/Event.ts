@@ -7,7 +7,6 @@ import type { Events } from "./Events.js"
 /** What happened to a backend. */
 export type Event = Data.TaggedEnum<Events<ConnectError>>
 
-/** Constructors of events. */
 export const Event = Data.taggedEnum<Event>()
 
 /** Whoever watches a backend from within: its fleet. Synchronous, in order; what it throws is logged. */

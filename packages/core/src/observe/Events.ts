@@ -3,7 +3,6 @@ import type { StateName } from "../lifecycle/States.js"
 import type { Loss } from "../port/Loss.js"
 
 interface Common {
-  /** The name of the backend. */
   readonly backend: string
   /** Milliseconds since the epoch. */
   readonly at: number
@@ -11,7 +10,6 @@ interface Common {
 
 /** What can happen to a backend, by the tag of its event. Durations in milliseconds. `Failure`: why an attempt failed. */
 export type Events<Failure> = {
-  /** The state changed. */
   StateChanged: Common & { readonly from: StateName; readonly to: StateName; readonly generation: number }
   /** An attempt to connect began; `attempt` counts from 1 since the last stable connection. */
   AttemptStarted: Common & { readonly attempt: number }
@@ -31,7 +29,6 @@ export type Events<Failure> = {
     readonly downtime: number | undefined
     readonly resumed: boolean
   }
-  /** The connection was lost. */
   RuntimeLost: Common & { readonly generation: number; readonly loss: Loss; readonly uptime: number }
   /**
    * A connection was closed, or closing it failed or was abandoned. `installed`: whether it had been the current connection; if not, its

@@ -21,5 +21,4 @@ class LiveValue<A> extends Effectable.Class<A> implements Live<A> {
   }
 }
 
-/** A live value of an effect and a stream. */
 export const make = <A>(get: Effect.Effect<A>, changes: Stream.Stream<A>): Live<A> => new LiveValue(get, changes)

@@ -2,7 +2,6 @@ import type { Progress, TaskCreationParams } from "@modelcontextprotocol/sdk/typ
 import type { CallBounds } from "./CallBounds.js"
 import * as TimeSpan from "./TimeSpan.js"
 
-/** Options of one call. */
 export interface CallOptions extends CallBounds<TimeSpan.TimeSpan> {
   /** Time for the whole call where neither `timeout` nor the options of its tool say it. Default `timeouts.request`. */
   readonly defaultTimeout?: TimeSpan.TimeSpan | undefined

@@ -8,7 +8,6 @@ import type { Policy } from "./Policy.js"
 
 /** What a backend is to its extension. */
 export interface Host {
-  /** The name of the backend. */
   readonly backend: string
   readonly policy: Policy
   /** What all extensions offer of what the server has. */

@@ -178,8 +178,8 @@ export interface DiscoveryOptions<Time> {
    */
   readonly refreshInterval?: Time | "never" | undefined
   /**
-   * The shortest time from the end of one reading of the lists to the next, no matter how often the server announces changes. `refresh`
-   * reads them at once. Default 300 ms.
+   * The shortest time from the end of one reading of the lists to the next. While the server goes on announcing changes, it doubles each
+   * time, up to a minute. `refresh` reads them at once. Default 300 ms.
    */
   readonly minRefreshInterval?: Time | undefined
   /** How many pages of one list Lifeline reads at most. Default 100. */

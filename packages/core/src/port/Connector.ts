@@ -44,7 +44,6 @@ export interface ClientOptions<R = never> {
 
 /** What a backend says of itself to its connector, and does for one that makes several connections. */
 export interface Supervision {
-  /** The name of the backend. */
   readonly backend: string
   /** How long the server may take to answer a request, in milliseconds (`timeouts.request`). */
   readonly requestTimeout: number

@@ -8,7 +8,6 @@ export interface ProcessStatus {
   readonly number: number
   /** Its id, while it is connected. */
   readonly pid: number | undefined
-  /** The state of its supervision. */
   readonly state: StateName
   /** How many connections were made for this number. */
   readonly generation: number

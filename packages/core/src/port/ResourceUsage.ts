@@ -12,7 +12,6 @@ export interface ResourceUsage {
 
 /** Part of `Status`. */
 export interface LimitStatus {
-  /** The limit. */
   readonly bytes: number
   /** How often a process was replaced because of it. */
   readonly restarts: number

@@ -35,9 +35,7 @@ export interface OpenVerdict {
 
 /** The status of a backend at one moment; immutable. Times are milliseconds since the epoch, durations milliseconds. */
 export interface Status extends ConnectorStatus {
-  /** Its name. */
   readonly backend: string
-  /** The state of its lifecycle. */
   readonly state: StateName
   /** Number of the last connection; 0 before the first. */
   readonly generation: number

@@ -21,7 +21,6 @@ export interface AccessControl {
 /** Where everybody may use everything. */
 export const open: AccessControl = { of: () => Access.everything, whenChanged: () => () => undefined }
 
-/** The rules in use. */
 export class RulesInUse implements AccessControl {
   #rules: McpConfig.Access | undefined
   #clients = new Map<string, Access.Access>()
@@ -35,7 +34,6 @@ export class RulesInUse implements AccessControl {
     this.#use(rules)
   }
 
-  /** Replaces the rules. */
   set(rules: McpConfig.Access | undefined): void {
     const before = [...this.#clients.keys()]
     this.#use(rules)

@@ -3,7 +3,6 @@
  */
 import type { Clock } from "effect"
 
-/** The calls of one caller. */
 interface Bucket {
   /** How many calls are left. */
   left: number

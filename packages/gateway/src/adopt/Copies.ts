@@ -27,7 +27,6 @@ export interface Copies {
   readonly of: (path: string) => Effect.Effect<ReadonlyArray<Step>>
   /** Stores the steps of a file, or deletes its copy if there are none. Returns whether this is on the disk. */
   readonly keep: (path: string, steps: ReadonlyArray<Step>) => Effect.Effect<boolean>
-  /** The folder of the copies. */
   readonly folder: string
 }
 

@@ -14,7 +14,6 @@ const Data: Schema.Schema<Value.Data> = Schema.Union(
 /** The path from the entry to the table or list to change. */
 const path = Schema.Array(Schema.String)
 
-/** Replaces a value. */
 const Replace = Schema.TaggedStruct("Replace", { path, from: Data, to: Data })
 /** Renames a key of the table. Its value stays as it is written. */
 const Rename = Schema.TaggedStruct("Rename", { path, from: Schema.String, to: Schema.String })

@@ -12,7 +12,6 @@ export interface Todo {
   readonly commands: ReadonlyArray<string>
 }
 
-/** What happened to one file. */
 export interface FileReport {
   readonly file: string
   readonly host: string | undefined

@@ -24,23 +24,19 @@ const failure = <const Codes extends readonly [string, ...ReadonlyArray<string>]
     HttpApiSchema.annotations({ status, description })
   )
 
-/** The request makes no sense. */
 export const BadRequest = failure(400, "The request makes no sense", "bad_request")
 export type BadRequest = typeof BadRequest.Type
 
-/** There is no such server or tool. */
 export const NotFound = failure(404, "There is no such server or tool", "not_found")
 export type NotFound = typeof NotFound.Type
 
 export const notFound = (message: string): NotFound => ({ error: { code: "not_found", message } })
 
-/** The caller has made as many calls as it may in a minute. */
 export const RateLimited = failure(429, "The caller has made as many calls as it may in a minute", "rate_limited")
 export type RateLimited = typeof RateLimited.Type
 
 export const rateLimited = (message: string): RateLimited => ({ error: { code: "rate_limited", message } })
 
-/** The server has no sign-in, or the sign-in failed. */
 export const NoLogin = failure(409, "The server has no sign-in, or the sign-in failed", "no_login", "login_failed")
 export type NoLogin = typeof NoLogin.Type
 
@@ -97,7 +93,6 @@ export const Tools = Schema.Struct({
 }).annotations({ identifier: "Tools" })
 export type Tools = typeof Tools.Type
 
-/** A call of a tool. */
 export const Call = Schema.Struct({
   name: Schema.String,
   arguments: Schema.optional(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
@@ -209,7 +204,6 @@ const servers = HttpApiGroup.make("servers")
       .annotate(OpenApi.Description, "Begins a sign-in to the server, and answers where a person has to go for it.")
   )
 
-/** The API. */
 export const Api = HttpApi.make("mcp-lifeline").add(gateway).add(servers).prefix("/api")
   .addError(BadRequest)
   .annotate(OpenApi.Title, "Lifeline's gateway")
@@ -238,7 +232,6 @@ const withoutUnused = (value: unknown): unknown => {
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, withoutUnused(one)]))
 }
 
-/** The API as an OpenAPI document. */
 export const openApiDocument = (): unknown => {
   const { components, ...spec } = OpenApi.fromApi(Api)
   const schemas = Object.entries(components.schemas).filter(([name]) => !unused.has(name))

@@ -18,7 +18,6 @@ export interface Counts {
 /** How many durations are kept. */
 const maxDurations = 200
 
-/** Counts the calls of one server. */
 export class CallCounts {
   #total = 0
   #failed = 0

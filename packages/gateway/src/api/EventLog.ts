@@ -3,7 +3,6 @@
  */
 import { Effect, PubSub, Schema, Stream } from "effect"
 
-/** One line. */
 export const Entry = Schema.Struct({
   /** Milliseconds since 1970. */
   at: Schema.Number,

@@ -35,7 +35,6 @@ export interface About {
   readonly personalSignIns?: ((server: string) => PersonalSignIns | undefined) | undefined
 }
 
-/** A running gateway. */
 export interface Gateway extends About {
   readonly servers: ServerPool
   /** What each caller may use and do. */

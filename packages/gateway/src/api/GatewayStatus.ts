@@ -35,7 +35,6 @@ export type Owner = typeof Owner.Type
 
 /** What the processes of a server over stdio use. */
 export const Usage = Schema.Struct({
-  /** Their memory. */
   memoryBytes: count,
   /** Their processor time since the measurement before, in percent of one core; null after the first measurement. */
   cpuPercent: Schema.NullOr(Schema.Number)
@@ -104,7 +103,6 @@ export const Pins = Schema.Struct({
 }).annotations({ identifier: "Pins" })
 export type Pins = typeof Pins.Type
 
-/** One server. */
 export const Server = Schema.Struct({
   name: Schema.String,
   /** For a server of which each client has its own: the state of the runtime that an operator should look at first. */
@@ -232,7 +230,6 @@ export const ApprovedServer = Schema.extend(
 ).annotations({ identifier: "ApprovedServer" })
 export type ApprovedServer = typeof ApprovedServer.Type
 
-/** A replica of a cluster. */
 export const Replica = Schema.Struct({
   /** The beginning of its id, which is another one after each lease that has ended. */
   id: Schema.String,

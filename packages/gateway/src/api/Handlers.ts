@@ -50,7 +50,6 @@ const gatewayHandlers = (gateway: Gateway, operations: Operations) =>
         )
     }))
 
-/** Whether a shared server is connected. */
 const isConnected = ({ servers: { shared } }: Gateway, name: string): Effect.Effect<boolean> =>
   Effect.orElseSucceed(Effect.flatMap(shared.fleet.backend(name), (backend) => backend.isConnected), () => false)
 
@@ -118,7 +117,6 @@ const serverHandlers = (gateway: Gateway, operations: Operations) =>
         .handle("login", ({ path, request }) => login(path.name, request))
     }))
 
-/** The handlers of all endpoints. */
 export const layer = (gateway: Gateway, operations: Operations) =>
   HttpApiBuilder.api(Api.Api).pipe(
     Layer.provide(gatewayHandlers(gateway, operations)),

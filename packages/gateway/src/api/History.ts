@@ -22,7 +22,6 @@ interface LastError {
 /** How many changes are kept. */
 const maxChanges = 200
 
-/** The history of one server. */
 export class History {
   #changes: ReadonlyArray<Change> = []
   #lastError: LastError | undefined

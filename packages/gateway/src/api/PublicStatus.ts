@@ -42,7 +42,6 @@ const loginsOf = ({ clientLogins }: Server, { isWaiting }: Own): Pick<Server, "c
   return { clientLogins: { signedIn: isWaiting === false ? 1 : 0, waiting: waits ? 1 : 0 } }
 }
 
-/** A server. */
 export const server = (server: Server, own: Own): Server => ({
   ...Struct.pick(server, "name", "state", "since", "transport", "server", "sessions", "stale", "calls", "history"),
   ...(server.sessions === "per-client"
@@ -62,6 +61,5 @@ export const connection = (status: Status) => ({
   ...(status.lastError === undefined ? {} : { lastError: Reason.inWords(status.lastReason) })
 })
 
-/** The gateway. */
 export const gateway = (gateway: GatewayStatus["gateway"]): GatewayStatus["gateway"] =>
   Struct.pick(gateway, "name", "version", "url", "startedAt", "clients")

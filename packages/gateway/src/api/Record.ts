@@ -10,7 +10,6 @@ import * as EventLog from "./EventLog.js"
 import * as RepeatedLines from "./RepeatedLines.js"
 import { type OnEvent, ServerRecords } from "./ServerRecords.js"
 
-/** The record. */
 export interface Record {
   readonly servers: ServerRecords
   readonly log: EventLog.EventLog

@@ -24,7 +24,6 @@ interface Following {
   isQuiet: boolean
 }
 
-/** One line for all counted lines. */
 const lineOf = ({ count, last, since }: Following, now: number): EventLog.Entry | undefined => {
   if (last === undefined || count === 1) return last && { ...last, at: now }
   return { ...last, at: now, text: `${last.text}  (${count} times in ${span(Math.max(1000, now - since))})` }

@@ -39,7 +39,6 @@ export class Runtime {
   #isDown = false
   #usage: ResourceUsage | undefined
   #keepalive: Pick<Status["keepalive"], "reason" | "state"> | undefined
-  /** Its health score. */
   healthScore = 1
 
   constructor(number: number, group: object, { clock, state }: Telemetry.Observed) {

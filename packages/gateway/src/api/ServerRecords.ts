@@ -10,7 +10,6 @@ import { leading, Runtime } from "./Runtime.js"
 /** Gets each event of a runtime after it is recorded. Must not throw. */
 export type OnEvent = (event: Event.Event, runtime: Runtime, observed: Telemetry.Observed) => void
 
-/** The record of one server. */
 export class ServerRecord {
   readonly calls = new CallCounts()
   readonly history = new History()
@@ -27,7 +26,6 @@ export class ServerRecord {
     return leading(this.runtimes)
   }
 
-  /** Adds a runtime. */
   add(group: object, observed: Telemetry.Observed): Runtime {
     const runtime = new Runtime(++this.#made, group, observed)
     this.#runtimes.add(runtime)
@@ -35,7 +33,6 @@ export class ServerRecord {
     return runtime
   }
 
-  /** Records an event of a runtime. */
   take(runtime: Runtime, event: Parameters<Runtime["take"]>[0]): void {
     runtime.take(event)
     this.history.take(event)

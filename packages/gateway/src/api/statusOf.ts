@@ -310,7 +310,6 @@ const serverOf = (
   }
 }
 
-/** The status of one server. */
 export const serverStatus = (gateway: Gateway, name: string): Effect.Effect<Server, Api.NotFound> =>
   Effect.flatMap(gatewayStatus(gateway), ({ servers }) => {
     const server = servers.find((one) => one.name === name)
@@ -350,7 +349,6 @@ const problems = (
   }
 }
 
-/** The status as it is now. */
 export const gatewayStatus = (gateway: Gateway): Effect.Effect<GatewayStatus> =>
   Effect.gen(function*() {
     const { record, servers: { servers, shared } } = gateway

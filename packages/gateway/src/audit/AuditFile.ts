@@ -56,7 +56,6 @@ const maxBatch = 1024 * 1024
 const pause = 1000
 const newline = 0x0a
 
-/** An open file. */
 interface Opened {
   readonly handle: FileHandle
   readonly inode: bigint

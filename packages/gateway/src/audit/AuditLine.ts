@@ -23,7 +23,6 @@ export interface AuditClient {
   readonly version?: string | undefined
 }
 
-/** A line of the file. */
 export interface AuditLine {
   readonly event: "call"
   /** When it arrived, in ISO 8601. */

@@ -39,7 +39,6 @@ export const options = {
   )
 }
 
-/** The options as they are parsed. */
 interface Parsed {
   readonly audit: string | undefined
   readonly auditArguments: boolean
@@ -48,7 +47,6 @@ interface Parsed {
   readonly auditFull: "stop" | "go-on" | undefined
 }
 
-/** Reads the options. */
 export const read = (
   { audit, auditArguments, auditFiles = 10, auditFull = "stop", auditSize = 100_000_000 }: Parsed,
   { has, refuse }: Command.Line

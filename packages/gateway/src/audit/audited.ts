@@ -16,7 +16,6 @@ const kinds = {
   string
 >
 
-/** What a call names. */
 export type Kind = (typeof kinds)[Named.Call]
 
 /** What a name leads to. */

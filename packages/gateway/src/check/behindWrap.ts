@@ -69,7 +69,6 @@ const versionOf = (launcher: ReadonlyArray<string>): ReadonlyArray<string> =>
     ? [...launcher.slice(0, -1), "--", ...launcher.slice(-1), "--version"]
     : [...launcher, "--version"]
 
-/** A command line of `wrap`. */
 interface CommandLine {
   /** The words that start Lifeline. */
   readonly launcher: ReadonlyArray<string>

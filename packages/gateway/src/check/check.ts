@@ -22,7 +22,6 @@ import { json as jsonText } from "../Text.js"
 import * as BehindWrap from "./behindWrap.js"
 import { type Connected, report, type Row } from "./report.js"
 
-/** The options of `check`. */
 export interface Options {
   /** Default: the one that `serve` uses. */
   readonly file: string | undefined

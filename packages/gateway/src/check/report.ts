@@ -26,7 +26,6 @@ export interface Row {
   readonly connected: Connected | undefined
 }
 
-/** All results. */
 export interface Results {
   readonly file: string
   readonly rows: ReadonlyArray<Row>

@@ -49,18 +49,15 @@ type Parsed<O extends Options, A extends Arguments> =
       : string | undefined
   }
 
-/** A command line as a whole. */
 export interface Line {
   /** Whether the command line has an option, such as `--port`. */
   readonly has: (option: string) => boolean
   /** The command line of another program, if the command takes one. */
   readonly program: ReadonlyArray<string> | undefined
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Refuses the command line. */
   readonly refuse: Refuse
 }
 
-/** The texts of the help. */
 interface Help {
   readonly name: string
   /** One sentence. The list of commands has it, too. */
@@ -84,7 +81,6 @@ export interface Command<Request> extends Help {
   readonly request: (parsed: never, line: Line) => Request
 }
 
-/** Declares a command. */
 export const make = <const O extends Options, const A extends Arguments, Request>(
   command: Omit<Command<Request>, "options" | "arguments" | "request"> & {
     readonly options: O

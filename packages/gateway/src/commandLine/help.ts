@@ -48,7 +48,6 @@ const placed = (place: Command<unknown>["arguments"][string]): string =>
 
 const page = (parts: ReadonlyArray<string>): string => parts.join("\n\n")
 
-/** The help of a command. */
 export const ofCommand = <Request>(command: Command<Request>): string => {
   const options = Object.entries(command.options)
   const places = Object.values(command.arguments)
@@ -77,7 +76,6 @@ export const ofCommand = <Request>(command: Command<Request>): string => {
   ])
 }
 
-/** The help of the program. */
 export const ofProgram = <Request>(summary: string, commands: ReadonlyArray<Command<Request>>): string =>
   page([
     wrap(summary, width).join("\n"),

@@ -9,7 +9,6 @@ export interface Choice {
   readonly config: string | undefined
 }
 
-/** A command for a gateway. */
 export type GatewayCommand =
   | { readonly _tag: "Status"; readonly name: string | undefined; readonly json: boolean }
   | { readonly _tag: "Top" }

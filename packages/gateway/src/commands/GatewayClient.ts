@@ -28,7 +28,6 @@ export type Update =
   | { readonly _tag: "Status"; readonly status: GatewayStatus.StatusUpdate }
   | { readonly _tag: "Line"; readonly line: EventLog.Entry }
 
-/** The client of one gateway. */
 export interface GatewayClient {
   readonly status: Effect.Effect<GatewayStatus.GatewayStatus, Failure>
   readonly server: (name: string) => Effect.Effect<GatewayStatus.ServerDetails, Failure>
@@ -44,7 +43,6 @@ export interface GatewayClient {
   readonly updates: Stream.Stream<Update, Failure>
 }
 
-/** The address of a gateway. */
 interface GatewayAddress {
   readonly url: string
   readonly token: Redacted.Redacted | null

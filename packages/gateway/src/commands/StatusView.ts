@@ -6,7 +6,6 @@ import * as Grid from "../Grid.js"
 import { paintState, processesOf } from "../serve/Table.js"
 import { bytes, clean, harmless, percent, span, until } from "../Text.js"
 
-/** A server as the status or its updates have it. */
 type Server = StatusUpdate["servers"][number]
 
 /** How to draw it. */
@@ -169,7 +168,6 @@ const serverTable = (
   ]
 }
 
-/** The replicas of a cluster. */
 const replicaTable = (replicas: ReadonlyArray<Replica>, { now, width }: Options): string =>
   Grid.render({
     head: ["replica", "state", "for", "up", "clients", "servers", "address"],

@@ -30,7 +30,6 @@ export interface Entry {
   readonly optionProblem: Entry["problem"]
 }
 
-/** A problem in the file. */
 export interface Problem {
   readonly file: string
   /** The number of the line, from 1. */

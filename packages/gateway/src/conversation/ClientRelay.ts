@@ -31,7 +31,6 @@ import {
 } from "./errors.js"
 import type { Handler } from "./Handler.js"
 
-/** A message of the client. */
 type ClientMessage = ClientRequest | JSONRPCNotification | JSONRPCResponse
 
 /** The request to a server that a request of the client leads to. */
@@ -90,7 +89,6 @@ const isClosed = (error: JsonRpcError): boolean =>
   Failure.isOurs(error) && Predicate.isRecord(error.data) && error.data["tag"] === "BackendUnavailable" &&
   error.data["state"] === "Closed"
 
-/** The relay of one client. */
 export class ClientRelay {
   readonly #options: Options
   readonly #relay: Relay

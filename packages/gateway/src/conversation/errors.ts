@@ -6,7 +6,6 @@ import { Nesting } from "@mcp-lifeline/core/internal"
 import { JsonRpc, JsonRpcError as Failure } from "@mcp-lifeline/protocol"
 import { type Cause, Predicate } from "effect"
 
-/** The error of a response. */
 export type JsonRpcError = Failure.JsonRpcError
 
 /** The official SDK's schemas of the methods whose params the gateway reads. */
@@ -65,7 +64,6 @@ export const invalidParams = async (method: Checked, params: unknown): Promise<J
   }
 }
 
-/** The error for an unknown method. */
 export const methodNotFound = (method: string): JsonRpcError => ({
   code: JsonRpc.methodNotFound,
   message: `Method not found: ${method}`

@@ -33,7 +33,6 @@ export const announced = (introduction: Introduction): Introduction => ({
   capabilities: ListChanges.announcing(introduction.capabilities)
 })
 
-/** The answer to `initialize`. */
 export const introducing = ({ capabilities, instructions, protocolVersion, serverInfo }: Introduction): Answer => ({
   result: { protocolVersion, capabilities, serverInfo, ...(instructions === undefined ? {} : { instructions }) }
 })

@@ -54,7 +54,6 @@ const next = (told: Told, change: Change, now: number): readonly [Told, boolean]
   }
 }
 
-/** Options of `make`. */
 export interface Options {
   /** Whom to tell; `undefined` for nobody. */
   readonly listener: () => McpConfig.Listener | undefined

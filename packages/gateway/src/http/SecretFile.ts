@@ -9,7 +9,6 @@ import { StartError } from "../Errors.js"
 /** The newest first. */
 export type Secrets = Array.NonEmptyReadonlyArray<Redacted.Redacted>
 
-/** Secrets that are in use. */
 export interface SecretsInUse {
   readonly current: () => Secrets
   /**

@@ -29,7 +29,6 @@ export interface Token {
 
 const remedy = "write one into it, on one line and without spaces"
 
-/** What a token has to be. */
 export const rules = {
   what: "token",
   remedy,
@@ -47,7 +46,6 @@ export const given = (token: Redacted.Redacted, place: string): Effect.Effect<Se
     : new StartError({ message: `${place}: ${McpConfig.tokenMessage(problem)}` })
 }
 
-/** Reads the tokens of a file. */
 export const read = (file: string): Effect.Effect<SecretFile.SecretsInUse, StartError> =>
   SecretFile.make(file, "token", (text) =>
     text.pipe(
@@ -58,7 +56,6 @@ export const read = (file: string): Effect.Effect<SecretFile.SecretsInUse, Start
       Effect.flatMap((text) => SecretFile.parse(text, file, rules))
     ))
 
-/** Generates a token. */
 export const random = (): Redacted.Redacted => Redacted.make(randomBytes(32).toString("base64url"))
 
 /** Reads or generates the token. */

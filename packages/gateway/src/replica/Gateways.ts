@@ -22,7 +22,6 @@ export interface PassedCounts {
 }
 
 export interface Gateways {
-  /** This replica. */
   readonly own: () => ReplicaName
   /** The others: those whose leases have not ended, as far as this one knows. */
   readonly others: () => ReadonlyArray<ReplicaName>

@@ -48,7 +48,6 @@ const keyOf = ({ pid, url }: Pick<RunningGateway, "pid" | "url">): string => Sta
 export const reachable = (url: string): string =>
   url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
 
-/** The entry of a gateway. */
 export interface Registered {
   /** The path of its file, which only this user can read. */
   readonly file: string
@@ -82,7 +81,6 @@ export const register = (
     }
   })
 
-/** The headers of a request to a gateway. */
 export const headersOf = ({ token }: Pick<RunningGateway, "token">): Record<string, string> =>
   token === null ? {} : { authorization: `Bearer ${Redacted.value(token)}` }
 

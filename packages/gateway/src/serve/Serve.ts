@@ -71,7 +71,8 @@ const behindProxy = ({ publicUrl, url }: Listener, indent = ""): ReadonlyArray<s
 /** Which servers these are, if no option says so. */
 const withoutOption = (file: string | undefined): string =>
   file === undefined
-    ? "Servers: a demo, because this folder contains no mcp.json, and no --config FILE names another"
+    ? "Servers: a demo, because this folder contains no mcp.json, and no --config FILE names another; " +
+      "in it calls wait 1 minute for a server (timeouts.wait: 10 s by default), and attempts are at most 2 s apart (reconnect.maxDelay)"
     : `Servers: those of ${resolve(file)}, because no --config FILE names another`
 
 const welcome = (url: string, listener: Listener, hasToken: boolean, servers: string | undefined): string => {
@@ -101,7 +102,9 @@ const pids = (statuses: Readonly<Record<string, Status>>, httpPid: number | unde
   })
 
 const hint = ({ backend, pid }: { readonly backend: string; readonly pid: number }): string =>
-  `${process.platform === "win32" ? "taskkill /f /pid" : "kill -9"} ${pid}   # ${backend}: it comes back`
+  `${process.platform === "win32" ? "taskkill /f /pid" : "kill -9"} ${pid}   # ${backend}: ${
+    backend === "every-http" ? "the demo starts it again" : "it comes back"
+  }`
 
 const showTable = (fleet: Fleet.Fleet, demo: Demo.Demo | undefined, output: Output.Output) =>
   Effect.gen(function*() {

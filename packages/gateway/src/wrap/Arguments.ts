@@ -59,7 +59,6 @@ export interface Http {
   readonly tokenFile: string | undefined
 }
 
-/** The options of `wrap`. */
 export interface Wrap {
   readonly server: Command | Address
   readonly name: string | undefined

@@ -38,7 +38,6 @@ import { announced, type Client, clientOf, introducing, unknownServer } from "..
 import type { Fibers } from "../Fibers.js"
 import { type CachedAnswers, emptyList } from "./CachedAnswers.js"
 
-/** The parts of a bridge. */
 export interface Options {
   readonly name: string
   /** Whether the host speaks 2026-07-28, so that each of its requests has its capabilities. `beginSession` changes it. */

@@ -10,7 +10,6 @@ const lookInterval = 250
 
 /** Receives changes, and chooses folders. */
 export interface Listener {
-  /** Whether to watch a folder. */
   readonly isOpened: (folder: string) => boolean
   /** Called with each file that was written, made, replaced or removed; not on Windows also with a folder that was removed or got other rights. */
   readonly onChange: (path: string) => void

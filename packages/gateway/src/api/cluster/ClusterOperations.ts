@@ -165,7 +165,6 @@ export const make = (
         return yield* onAll(isKept ? parts.filter(isReached) : parts, action, name)
       })
 
-    /** The details of a server as a replica has them. */
     const detailsOn = ({ replica }: Part, name: string): Effect.Effect<ServerDetails | undefined> =>
       Effect.orElseSucceed(
         others.askSoon(replica, ({ servers }) => servers.server({ path: { name } })),

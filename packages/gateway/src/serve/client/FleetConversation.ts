@@ -42,7 +42,6 @@ const measured = ({ begin }: ServerOperations.ServerOperations): Step => (next) 
   next(request)
 }
 
-/** The conversation of one client. */
 export class FleetConversation implements Conversation {
   readonly #context: GatewayContext
   readonly #client: Client

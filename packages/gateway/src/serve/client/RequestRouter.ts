@@ -62,7 +62,6 @@ const repeated = (backend: string, method: string): ResultUnknown =>
     } has gone, and its result is unknown: check before you repeat it`
   })
 
-/** The router of one client. */
 export class RequestRouter {
   readonly #options: Options
 

@@ -24,7 +24,6 @@ export interface Options {
 /** Why a request is refused. */
 type Refusal = readonly [code: number, message: string]
 
-/** Handles each of these methods. */
 export const handlers = ({ access, names, relay, subscriptions }: Options): Readonly<Record<string, Handler>> => {
   /** Answers a change of settings only once it is saved: a client that has the answer does not lose the change in a crash of the gateway. */
   const answerAfterSave = (request: ClientRequest, saved: Promise<void>): void =>

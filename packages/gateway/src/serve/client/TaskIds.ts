@@ -32,12 +32,10 @@ export const refusal = (method: string, capabilities: unknown): JsonRpcError | u
   }
 }
 
-/** A task of a server. */
 export interface Task {
   readonly server: string
   /** The tool that it runs, by the name that the server gives it. */
   readonly tool: string
-  /** The id that it has at the server. */
   readonly id: string
 }
 

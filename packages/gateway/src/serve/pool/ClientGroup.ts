@@ -21,7 +21,6 @@ export interface Member {
   readonly caller: () => Caller
   /** Whether this client may start this number of servers, given how many other clients have. */
   readonly hasRoom: (count: number) => boolean
-  /** Whether this client may use a server. */
   readonly mayUse: (server: string) => boolean
   /** Called when the fleet of its own servers is made, connected or not. */
   readonly opened: () => void

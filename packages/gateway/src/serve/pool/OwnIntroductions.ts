@@ -25,7 +25,6 @@ export class OwnIntroductions {
   /** By the owner, and then by the server. First the owner of whom nothing was set for longest. */
   readonly #all = new Map<string, Map<string, Introduction>>()
 
-  /** A server of a caller has introduced itself. */
   set(caller: Caller, server: string, introduction: Introduction): void {
     const owner = ownerOf(caller)
     const own = this.#all.get(owner) ?? new Map<string, Introduction>()

@@ -8,7 +8,6 @@ import { Clock, Effect } from "effect"
 import type { Output } from "../../Output.js"
 import { clean, json as jsonText, span } from "../../Text.js"
 
-/** The options of `auth`. */
 export interface Options {
   readonly json: boolean
 }

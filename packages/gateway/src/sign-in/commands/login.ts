@@ -18,7 +18,6 @@ import { version } from "../../Version.js"
 import { optionNames } from "../optionNames.js"
 import * as Target from "./Target.js"
 
-/** The options of `login`. */
 export interface Options {
   /** The URL of the server, or its name in `config`. */
   readonly target: string

@@ -14,7 +14,6 @@ import type { Output } from "../../Output.js"
 import { accountOf } from "../PersonalSignIns.js"
 import * as Target from "./Target.js"
 
-/** The options of `logout`. */
 export interface Options {
   /** The URL of a server, or its name in `config`. Default: all servers. */
   readonly target: string | undefined

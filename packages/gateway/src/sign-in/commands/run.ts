@@ -23,7 +23,6 @@ const runCommand = (request: Request, output: Output.Output) => {
   }
 }
 
-/** Runs a request. */
 export const run = (request: Request): Effect.Effect<void, StartError | UsageError> =>
   Effect.scoped(Effect.gen(function*() {
     const output = yield* Output.make
