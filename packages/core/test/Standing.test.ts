@@ -12,7 +12,7 @@ const asked = (script: ScriptedConnector.ScriptedConnector, connection: number) 
   )
 
 describe("Standing", () => {
-  it.scoped("(C7) subscriptions and the logging level are asked for again before calls are let in", () =>
+  it.scoped("[C7] subscriptions and the logging level are asked for again before calls are let in", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
       const uris: Array<unknown> = []
