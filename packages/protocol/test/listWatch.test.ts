@@ -141,17 +141,17 @@ describe("announcements of changed lists", () => {
   it.scoped("[P11] that go on are passed on ever less often, the first and the last always, and at once again after ten seconds without", () =>
     Effect.gen(function*() {
       const { heard, relay, told } = yield* client
-      for (let time = 0; time < 200_000; time += 100) {
-        for (let nth = 0; nth < 10; nth++) relay.pass({ method: change })
+      for (let time = 0; time < 80_000; time += 100) {
+        for (let nth = 0; nth < 3; nth++) relay.pass({ method: change })
         yield* TestClock.adjust(100)
       }
-      const first = [0, 300, 900, 2100, 4500, 9300, 18_900, 38_100, 76_500, 136_500, 196_500]
+      const first = [0, 300, 900, 2100, 4500, 9300, 18_900, 38_100, 76_500]
       expect(told).toEqual(first)
       relay.pass({ method: "notifications/prompts/list_changed" })
       relay.pass({ method: "notifications/message" })
       expect(heard.slice(first.length)).toEqual(["notifications/prompts/list_changed", "notifications/message"])
       yield* TestClock.adjust("1 hour")
-      expect(told).toEqual([...first, 256_500])
+      expect(told).toEqual([...first, 136_500])
       for (const nth of [1, 2, 3]) {
         const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
         relay.pass({ method: change })

@@ -3,7 +3,7 @@ import { Predicate } from "effect"
 import { Bytes } from "../internal/Bytes.js"
 
 /** Of each value beside its texts, in bytes, so that many small values count. */
-const ofEach = 16
+const ofEach = { object: 64, other: 16 }
 
 /** A byte for each character: most are Latin. */
 export const ofText = (text: string): Bytes => Bytes(text.length)
@@ -14,7 +14,7 @@ export const of = (value: unknown): Bytes => {
   const left = [value]
   while (left.length > 0) {
     const one = left.pop()
-    size += ofEach
+    size += typeof one === "object" && one !== null ? ofEach.object : ofEach.other
     if (typeof one === "string") size += one.length
     else if (Array.isArray(one)) { for (const inner of one) left.push(inner) }
     else if (Predicate.isRecord(one)) {

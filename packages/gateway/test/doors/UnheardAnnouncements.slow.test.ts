@@ -47,6 +47,24 @@ describe.concurrent("servers whose announcements do not arrive", () => {
   }
 
   it.scopedLive(
+    "[E4:real] serve: a list that is asked for is read again where it is older than half a minute",
+    () =>
+      withEach(known, (make, name) =>
+        Effect.gen(function*() {
+          const server = yield* make
+          const client = yield* doors["serve"]!(server.definition)
+          yield* Effect.promise(client.read)
+          server.offer(withLate)
+          yield* Effect.sleep("31 seconds")
+          expect([name, (yield* Effect.promise(client.read)).tools.join()]).toEqual([
+            name,
+            expect.stringContaining("late")
+          ])
+        })),
+    120_000
+  )
+
+  it.scopedLive(
     "[P9:real] serve: a tool that is not listed is looked for, and not for each client anew",
     () =>
       withEach(known, (make) =>
