@@ -73,9 +73,10 @@ describe.concurrent("what may pass the gateway", () => {
       const { text } = yield* post(url, { jsonrpc: "2.0", id: 2, method: "tools/call", params }, headers)
       expect(text).toContain("hi")
       expect(server.seen.length).toBeGreaterThan(0)
-      for (const { headers } of server.seen) {
+      for (const { headers, http } of server.seen) {
         expect(headers["authorization"]).toBeUndefined()
-        expect(headers["x-key"]).toBe("ours")
+        // A server that starts slowly is asked, without any credentials, whether it is there.
+        expect(headers["x-key"]).toBe(http === "OPTIONS" ? undefined : "ours")
       }
       const call = server.seen.map(({ body }) => JSON.stringify(body) ?? "").find((body) => body.includes("tools/call"))
       expect(call).toContain("example.com/trace")
