@@ -162,8 +162,9 @@ describe.runIf(isLinux)("a start", () => {
     const pid = await group(`sleep 1000 & echo; wait`)
     const all = await seen(pid, ({ pids }) => pids.length === 2)
     const [launched, other] = [await Sight.ofStart(pid, true), await Sight.ofStart(pid, false)]
-    assert.strictEqual(other?.transferred, all.transferred)
-    assert.isBelow(launched?.transferred ?? Number.NaN, all.transferred ?? Number.NaN)
+    // What is started may be reading still.
+    assert.isAtLeast(other?.transferred ?? Number.NaN, all.transferred ?? Number.NaN)
+    assert.isBelow(launched?.transferred ?? Number.NaN, other?.transferred ?? Number.NaN)
     assert.deepStrictEqual(launched?.pids, all.pids)
     const alone = await group(`echo; ${sleeping}`)
     assert.isAbove((await Sight.ofStart(alone, true))?.transferred ?? 0, 0)
