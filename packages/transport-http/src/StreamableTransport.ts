@@ -324,7 +324,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
 
     const endSession = (client: HttpClient, headers = session.headers): Effect.Effect<void> =>
       client.exchange(
-        { method: "DELETE", url, headers, mayBeForgotten: true, prompt: true },
+        { method: "DELETE", url, headers, inSession: true, mayBeForgotten: true, prompt: true },
         (answer) => {
           discard(answer.body)
           return Effect.void

@@ -118,6 +118,9 @@ describe("logging in", () => {
       for (const time of [1, 2]) {
         demand.token = "another"
         yield* Effect.all([call, call, call], { concurrency: "unbounded" })
+        // The end of the old session is refused as well, and tells nothing of the token.
+        yield* Effect.promise(() => server.until(() => server.count("DELETE") === time))
+        yield* Effect.repeatN(call, 20)
         assert.deepStrictEqual([count, logins.length], [time, 0])
       }
     }))
