@@ -121,7 +121,7 @@ export class Refresh {
     if (reading === undefined) return
     const { freshness, runtime } = reading
     const old = this.areOld ? runtime.unannounced : []
-    const expired = freshness.expired(this.#backend.now())
+    const expired = freshness.hasExpired(this.#backend.now()) ? freshness.expired(this.#backend.now()) : []
     if (old.length + expired.length === 0 || !this.#backend.isCurrent(runtime)) return
     if (expired.length > 0 && !this.#backend.published.value.expired) this.#backend.publish({ expired: true }) // guard: expired-is-stale
     // This reading may include them; if not, the next look asks for them.
