@@ -10,7 +10,7 @@ import * as Body from "@mcp-lifeline/http-server/Body"
 import * as Guard from "@mcp-lifeline/http-server/Guard"
 import { decodeIds } from "@mcp-lifeline/http-server/messages"
 import * as SealedId from "@mcp-lifeline/http-server/SealedId"
-import { IdScanner, JsonRpc, Messages, Pieces } from "@mcp-lifeline/protocol"
+import { JsonRpc, JsonScanner, Messages, Pieces } from "@mcp-lifeline/protocol"
 import { Framing } from "@mcp-lifeline/transport-stdio"
 import { Effect } from "effect"
 import type { IncomingMessage } from "node:http"
@@ -131,7 +131,7 @@ const subjects: Readonly<Record<string, (text: string) => unknown>> = {
   "ToolSwitches": (text) => ToolSwitches.hidden({ [text]: false, [`*${text}`]: true, "a*": false }, text.slice(0, 200)),
   "ToolPattern": (text) => ["a*a*b", "*{?*}x", `*${text.slice(0, 16)}*x`].map((one) => ToolPattern.matches(one, text)),
   "ExactJson": (text) => ExactJson.parse(`{"a":[1.0,${JSON.stringify(text)},1e400]}`),
-  "IdScanner": (text) => new IdScanner().push(Buffer.from(text)),
+  "JsonScanner": (text) => new JsonScanner().push(Buffer.from(text)),
   "Messages.read": (text) =>
     [text, `{"id":${text}`, text.replaceAll(text.slice(0, 1), '{"id":'), `{"id":1}`.repeat(text.length / 8)].map((
       one

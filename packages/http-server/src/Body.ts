@@ -3,7 +3,7 @@
  * can answer it.
  */
 import { Bytes, ExactJson, kibibytes, Nesting } from "@mcp-lifeline/core/internal"
-import { IdScanner, JsonRpc, JsonShape, Pieces } from "@mcp-lifeline/protocol"
+import { JsonRpc, JsonScanner, JsonShape, Pieces, Turns } from "@mcp-lifeline/protocol"
 import { IncomingMessage } from "node:http"
 import * as Arrival from "./Arrival.js"
 import * as Caller from "./Caller.js"
@@ -23,41 +23,29 @@ export type Whole = { readonly _tag: "Whole"; readonly bytes: Buffer } | Refused
 
 /** How much of a too large body is searched for its id, as a multiple of the limit. */
 const searchedFactor = 4
-/** A body of more bytes is handled in a step of its own. */
-const largeBytes = kibibytes(256)
 /** How much of a body is searched that is refused before it is read, in bytes. */
 const searchedBytes = kibibytes(256)
 
-const idIn = (chunks: Iterable<Uint8Array>): IdScanner => {
-  const scanner = new IdScanner()
-  for (const chunk of chunks) scanner.push(chunk)
-  return scanner
-}
-
 const refused = (refusal: Refusal): Refused => ({ _tag: "Refused", refusal })
 
-const refuse = (bytes: Buffer, status: number, what: string): Refused => {
-  const message = `The request ${what}: send it in another form`
-  return refused({ status, code: JsonRpc.invalidRequest, message, id: idIn([bytes]).id, isRead: true })
-}
+const refuse = (status: number, what: string): Refusal => ({
+  status,
+  code: JsonRpc.invalidRequest,
+  message: `The request ${what}: send it in another form`
+})
 
 /** Why a body of this shape is refused; undefined where it is not. */
-const excess = (bytes: Buffer, { depth, values }: JsonShape.JsonShape): Refused | undefined => {
-  if (depth > Nesting.defaultDepth) return refuse(bytes, 400, `is nested more than ${Nesting.defaultDepth} levels deep`)
-  return values > JsonShape.mostValues ? refuse(bytes, 413, JsonShape.tooMany) : undefined
+const excess = ({ depth, values }: JsonScanner): Refusal | undefined => {
+  if (depth > Nesting.defaultDepth) return refuse(400, `is nested more than ${Nesting.defaultDepth} levels deep`)
+  return values > JsonShape.mostValues ? refuse(413, JsonShape.tooMany) : undefined
 }
 
-/** What JSON is made of are bytes of ASCII. */
-const whole = (bytes: Buffer): Whole =>
-  excess(bytes, JsonShape.of(bytes.toString("latin1"))) ?? { _tag: "Whole", bytes }
+const whole = (bytes: Buffer): Whole => ({ _tag: "Whole", bytes })
 
-const parse = (bytes: Buffer): Body => {
-  const text = bytes.toString("utf8")
-  const shape = JsonShape.of(text)
-  const refusal = excess(bytes, shape)
-  if (refusal !== undefined) return refusal
+const parse = (bytes: Buffer, { values }: JsonScanner): Body => {
   try {
-    return { _tag: "Json", value: ExactJson.parse(text), size: JsonShape.bytesOf(bytes.length, shape) }
+    const value = ExactJson.parse(bytes.toString("utf8"))
+    return { _tag: "Json", value, size: JsonShape.bytesOf(bytes.length, values) }
   } catch {
     return refused({ status: 400, code: JsonRpc.parseError, message: "The body is not JSON", isRead: true })
   }
@@ -96,7 +84,7 @@ const crowded: Refusal = {
 const answerWith = (
   request: IncomingMessage,
   refusal: Refusal,
-  { maxBytes, scanner }: { readonly maxBytes: Bytes; readonly scanner: IdScanner },
+  { maxBytes, scanner }: { readonly maxBytes: Bytes; readonly scanner: JsonScanner },
   done: (body: Refused) => void
 ): void => {
   let length = 0
@@ -118,17 +106,18 @@ const answerWith = (
 
 /** Reads only as much of a body as it takes to answer the request with a refusal, and keeps nothing. */
 export const skim = (request: IncomingMessage, refusal: Refusal, done: (body: Refused) => void): void =>
-  answerWith(request, refusal, { maxBytes: searchedBytes, scanner: new IdScanner() }, done)
+  answerWith(request, refusal, { maxBytes: searchedBytes, scanner: new JsonScanner() }, done)
 
 /** Calls `done` once, or never if the client disconnects before the end. */
 const readTo = <A>(
   request: IncomingMessage,
   maxBytes: Bytes,
-  take: (bytes: Buffer) => A | Refused,
+  take: (bytes: Buffer, found: JsonScanner) => A | Refused,
   done: (body: A | Refused) => void,
   room?: Room
 ): void => {
   const chunks = new Pieces()
+  const scanner = new JsonScanner()
   let length = 0
   let counted = 0
   const stop = (): void => {
@@ -147,24 +136,21 @@ const readTo = <A>(
   }
   const add = (chunk: Buffer): void => {
     length += chunk.length
+    scanner.push(chunk)
     const refusal = length > maxBytes
       ? { status: 413, message: `The body of the request is larger than ${maxBytes} bytes, the maximum` }
       : isCrowded()
       ? crowded
-      : undefined
-    chunks.push(chunk)
-    if (refusal === undefined) return
+      : excess(scanner)
+    if (refusal === undefined) return chunks.push(chunk)
     stop()
-    const scanner = idIn(chunks)
     chunks.clear()
     answerWith(request, refusal, { maxBytes: Bytes(maxBytes * searchedFactor - length), scanner }, done)
   }
   const end = (): void => {
     stop()
-    const body = take(chunks.take())
-    // What follows takes as long again.
-    if (length > largeBytes) setImmediate(done, body)
-    else done(body)
+    const bytes = chunks.take()
+    Turns.run(length, () => take(bytes, scanner), done)
   }
   request.on("data", add)
   request.on("end", end)

@@ -2,7 +2,7 @@
  * Answers one POST: with plain JSON if the answer comes soon and no message precedes it, otherwise with a stream of events, so that proxies
  * see that the connection is alive.
  */
-import { type Answer, type ClientRequest, JsonRpcError, type Responder } from "@mcp-lifeline/protocol"
+import { type Answer, type ClientRequest, JsonRpcError, type Responder, Turns } from "@mcp-lifeline/protocol"
 import type { JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type { ServerResponse } from "node:http"
 import * as messages from "./messages.js"
@@ -145,12 +145,15 @@ export class Exchange implements Responder {
     const text = isBatch ? `[${texts.join(",")}]` : first
     const session = sessionId?.()
     const isTaken = this.#answers.some(({ isUnsent }) => !isUnsent)
-    response.writeHead(isTaken ? status : 503, {
-      ...(isTaken ? {} : { "Retry-After": "1", [notTakenHeader]: "1" }),
-      "Content-Type": "application/json",
-      "Content-Length": Buffer.byteLength(text),
-      ...(session === undefined ? {} : { "Mcp-Session-Id": session })
+    Turns.run(text.length, () => {
+      const bytes = Buffer.from(text)
+      response.writeHead(isTaken ? status : 503, {
+        ...(isTaken ? {} : { "Retry-After": "1", [notTakenHeader]: "1" }),
+        "Content-Type": "application/json",
+        "Content-Length": bytes.length,
+        ...(session === undefined ? {} : { "Mcp-Session-Id": session })
+      })
+      response.end(bytes)
     })
-    response.end(text)
   }
 }

@@ -3,6 +3,7 @@
  * whose id it has.
  */
 import { Bytes, mebibytes } from "@mcp-lifeline/core/internal"
+import { Turns } from "@mcp-lifeline/protocol"
 import type { ServerResponse } from "node:http"
 import type { Discardable, EventBudget } from "./EventBudget.js"
 import * as messages from "./messages.js"
@@ -64,6 +65,7 @@ export class SseWriter {
   #dropped = 0
   #response: ServerResponse | undefined
   #isFlushing = false
+  readonly #turns = new Turns.Turns()
   #isEnded = false
   /** When `end` was called, by `performance.now`; undefined while the stream may get more events. */
   endedAt: number | undefined
@@ -149,7 +151,7 @@ export class SseWriter {
     if (isLog) this.#waitingLogs++
     this.#events.push({ ...kind, number: this.#nextNumber++, text })
     this.#bytes += text.length
-    if (key === undefined) return this.#flush()
+    if (key === undefined) return this.#turns.run(text.length, () => this.#flush())
     this.#updateBudget()
     if (this.#isFlushing) return
     this.#isFlushing = true
@@ -164,7 +166,7 @@ export class SseWriter {
     if (this.#isEnded) return
     this.#isEnded = true
     this.endedAt = performance.now()
-    this.#flush()
+    this.#turns.run(0, () => this.#flush())
   }
 
   /** Sends a comment, so that proxies and the client see that the connection is alive. */
@@ -217,7 +219,7 @@ export class SseWriter {
     this.#stopWaiting(event)
     const { name } = this.#options
     const id = name === undefined ? "" : `id: ${name}${event.number}\n`
-    response.write(`event: message\n${id}data: ${event.text ?? messages.lostAnswer(event.answers!)}\n\n`)
+    response.write(Buffer.from(`event: message\n${id}data: ${event.text ?? messages.lostAnswer(event.answers!)}\n\n`))
   }
 
   /** Updates the counts of waiting events. */

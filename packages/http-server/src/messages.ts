@@ -2,7 +2,7 @@
  * Encodes messages to a client, and tells what kind of event each is. A message that JSON cannot hold becomes an error, and harms no other.
  */
 import { ExactJson } from "@mcp-lifeline/core/internal"
-import { type Answer, JsonRpc, JsonRpcError } from "@mcp-lifeline/protocol"
+import { type Answer, JsonRpc, JsonRpcError, Turns } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
 
 /** How to treat an event. */
@@ -14,10 +14,16 @@ export interface EventKind {
   readonly answers?: RequestId | undefined
 }
 
+/** Notifications that take long to write, by their params: one that goes to many clients is written once. */
+const longTexts = new WeakMap<object, string>()
+
 /** The text of a message; `undefined` if JSON cannot hold it. */
 export const encode = (message: JSONRPCMessage): string | undefined => {
+  const params = "method" in message && !("id" in message) ? message.params ?? message : undefined
   try {
-    return ExactJson.stringify(message)
+    const text = (params && longTexts.get(params)) ?? ExactJson.stringify(message)
+    if (params !== undefined && Turns.isLong(text.length)) longTexts.set(params, text)
+    return text
   } catch {
     return undefined
   }

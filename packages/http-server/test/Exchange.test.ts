@@ -20,7 +20,7 @@ const make = (ids: ReadonlyArray<number>, { isBatch = false, isDestroyed = false
       state.status = status
       headers = Object.entries(written)
     },
-    end: (body = "") => void (state.body = body)
+    end: (body: string | Buffer = "") => void (state.body = String(body))
   }
   const stream = {
     attach: () => undefined,

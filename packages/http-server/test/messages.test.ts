@@ -40,3 +40,19 @@ describe("the kind of an event", () => {
     }
   })
 })
+
+describe("a notification for many clients", () => {
+  it("[X1:unit] that is long is written once", () => {
+    let written = 0
+    const params = (length: number) => ({ text: "x".repeat(length), toJSON: () => `${++written}${"x".repeat(length)}` })
+    const [short, long] = [params(10), params(300_000)]
+    const send = (one: object) =>
+      messages.encode({ jsonrpc: "2.0", method: "notifications/message", params: { ...one } })
+    const to = (one: ReturnType<typeof params>) =>
+      [1, 2, 3].map(() => messages.encode({ jsonrpc: "2.0", method: "notifications/message", params: one }))
+    expect(new Set(to(long)).size).toBe(1)
+    expect(to(long)[0]).toContain(`"params":"1x`)
+    expect(new Set(to(short)).size).toBe(3)
+    expect(send(long)).toContain(`"params":"5x`)
+  })
+})

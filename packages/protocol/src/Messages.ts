@@ -5,8 +5,8 @@
 import { ExactJson, Nesting, PlainText } from "@mcp-lifeline/core/internal"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
-import { IdScanner } from "./IdScanner.js"
 import * as JsonRpc from "./JsonRpc.js"
+import { JsonScanner } from "./JsonScanner.js"
 import * as JsonShape from "./JsonShape.js"
 
 /** What a text of a server holds. */
@@ -40,15 +40,14 @@ const longestUnread = 1_000_000
 /** Messages in one: of more, none is read. */
 const mostTogether = 100
 
-const unreadOf = (whole: string, why?: string): Unread => {
+const unreadOf = (whole: string, found?: JsonScanner): Unread => {
   const text = whole.slice(0, longestUnread)
   // The names of the protocol may follow after a long result.
-  if (!/^\s*\{/.test(text) || (why === undefined && !/"jsonrpc"\s*:/.test(text))) {
+  if (!/^\s*\{/.test(text) || (found === undefined && !/"jsonrpc"\s*:/.test(text))) {
     return { text, isOfProtocol: false, id: undefined, hasMethod: false }
   }
-  const scanner = new IdScanner()
-  scanner.push(Buffer.from(why === undefined ? text : whole))
-  return { text, isOfProtocol: true, id: scanner.id, hasMethod: scanner.hasMethod, why }
+  const { hasMethod, id } = found ?? new JsonScanner().push(text)
+  return { text, isOfProtocol: true, id, hasMethod, why: found && JsonShape.tooMany }
 }
 
 const isSome = <A>(value: A | undefined): value is A => value !== undefined
@@ -59,8 +58,8 @@ export const read = (text: string): Read => {
   try {
     value = JsonShape.parse(text)
   } catch (error) {
-    const why = error instanceof JsonShape.TooManyValues ? JsonShape.tooMany : undefined
-    return { isJson: why !== undefined, messages: [], unread: text.trim() === "" ? [] : [unreadOf(text, why)] }
+    const found = error instanceof JsonShape.TooManyValues ? error.found : undefined
+    return { isJson: found !== undefined, messages: [], unread: text.trim() === "" ? [] : [unreadOf(text, found)] }
   }
   const only = message(value)
   if (only !== undefined) return { isJson: true, messages: [only], unread: [] }

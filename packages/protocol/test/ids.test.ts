@@ -1,4 +1,4 @@
-import { IdScanner, JsonRpc } from "@mcp-lifeline/protocol"
+import { JsonRpc, JsonScanner } from "@mcp-lifeline/protocol"
 import { assert, describe, it } from "vitest"
 
 describe("ids of requests", () => {
@@ -20,7 +20,7 @@ describe("ids of requests", () => {
 
   it("[X5] of a message that is too long to keep, the id is found where it is short, and nothing else is kept", () => {
     const found = (text: string) => {
-      const scanner = new IdScanner()
+      const scanner = new JsonScanner()
       for (const one of Buffer.from(text)) scanner.push(Uint8Array.of(one))
       return scanner.id
     }

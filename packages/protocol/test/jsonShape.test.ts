@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Nesting } from "@mcp-lifeline/core/internal"
 import * as fc from "fast-check"
+import { JsonScanner } from "../src/JsonScanner.js"
 import * as JsonShape from "../src/JsonShape.js"
 
 /** What a value holds, found by walking through it. */
@@ -15,12 +16,14 @@ const held = (value: unknown): number =>
 describe("what a JSON text holds", () => {
   it("[X1:unit] is counted without parsing it, whatever its texts have in them", () => {
     fc.assert(fc.property(fc.jsonValue(), fc.nat(2), (value, spaces) => {
-      const shape = JsonShape.of(JSON.stringify(value, undefined, spaces))
+      const shape = new JsonScanner().push(JSON.stringify(value, undefined, spaces))
       expect(shape.values).toBe(held(value))
       expect(Nesting.isDeeper(value, shape.depth)).toBe(false)
       expect(Nesting.isDeeper(value, Math.max(0, shape.depth - 1))).toBe(shape.depth > 0)
     }))
-    for (const text of ["", "{", '"', '"\\', "}}]]", "[[", '{"a\\"']) expect(JsonShape.of(text).depth).toBeLessThan(3)
+    for (const text of ["", "{", '"', '"\\', "}}]]", "[[", '{"a\\"']) {
+      expect(new JsonScanner().push(text).depth).toBeLessThan(3)
+    }
   })
 
   it("[X1:unit] is bounded where a peer has written it", () => {

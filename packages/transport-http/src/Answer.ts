@@ -3,7 +3,7 @@
  */
 import { Bytes } from "@mcp-lifeline/core/internal"
 import { Arrivals, Oversized, Pieces } from "@mcp-lifeline/protocol"
-import { Effect } from "effect"
+import { Effect, Either } from "effect"
 import type { Readable, TransformCallback } from "node:stream"
 import { pipeline, Transform } from "node:stream"
 import * as Zlib from "node:zlib"
@@ -145,7 +145,7 @@ export const text = (
       })
       readable.on("end", () => {
         const whole = pieces.take()
-        resume(Effect.try({
+        resume(Either.try({
           try: () => decoder.decode(whole),
           catch: () =>
             new AnswerFailure({ detail: `the answer is longer than the longest string of Node.js (${bytes})` })

@@ -3,7 +3,7 @@
  */
 import { Bytes } from "@mcp-lifeline/core/internal"
 import type { Oversized } from "@mcp-lifeline/protocol"
-import { IdScanner, Pieces } from "@mcp-lifeline/protocol"
+import { JsonScanner, Pieces } from "@mcp-lifeline/protocol"
 
 const lineFeed = 0x0A
 const carriageReturn = 0x0D
@@ -15,7 +15,7 @@ export class EventLines {
   readonly #pieces = new Pieces()
   #bytes = 0
   /** Reads the line that is being dropped. */
-  #scanner: IdScanner | undefined
+  #scanner: JsonScanner | undefined
   #isCrowded = false
 
   /** `keeps`: whether there is room for so many bytes of a line that has begun. Default: there is. */
@@ -77,7 +77,7 @@ export class EventLines {
   }
 
   #drop(line: Buffer, onDropped: (message: Oversized.Oversized) => void): void {
-    const scanner = this.#scanner ?? new IdScanner()
+    const scanner = this.#scanner ?? new JsonScanner()
     for (const piece of this.#pieces) scanner.push(piece)
     scanner.push(line)
     this.#pieces.clear()

@@ -2,7 +2,7 @@
  * Reads a response body as Server-Sent Events.
  */
 import { Bytes } from "@mcp-lifeline/core/internal"
-import { Arrivals, Oversized } from "@mcp-lifeline/protocol"
+import { Arrivals, Oversized, Turns } from "@mcp-lifeline/protocol"
 import { Effect } from "effect"
 import { createParser } from "eventsource-parser"
 import type { EventSourceMessage } from "eventsource-parser"
@@ -34,7 +34,8 @@ export interface End {
 const replayed = 1000
 
 export interface Reader {
-  readonly onEvent: (event: EventSourceMessage) => void
+  /** Where it gives a function, that is called next: for a long event in another turn. */
+  readonly onEvent: (event: EventSourceMessage) => unknown
   /** A comment came, by which a server shows that it lives. */
   readonly onComment?: (() => void) | undefined
   /** A message was too long and was dropped; the stream goes on. */
@@ -83,6 +84,11 @@ const readBody = (
     let silence: ReturnType<typeof setTimeout> | undefined
     let overflow = false
     let wasOfUse = false
+    let isOver = false
+    const turns = new Turns.Turns()
+    const expectEnd = () => {
+      if (forget === undefined && !isOver && complete()) forget = lingering.linger(() => body.destroy())
+    }
     const decoder = new TextDecoder()
     /** Characters of the event that has begun, which the parser keeps, and whether the next one begins a line. */
     let begun = 0
@@ -101,7 +107,11 @@ const readBody = (
         }
         // Without data it only marks a place.
         wasOfUse ||= event.data !== ""
-        onEvent(event)
+        turns.run(event.data.length, () => isOver ? undefined : onEvent(event), (hand) => {
+          if (isOver) return
+          if (typeof hand === "function") hand()
+          expectEnd()
+        })
       },
       onComment: (comment) => {
         begun = Math.max(0, begun - comment.length - 2)
@@ -113,15 +123,17 @@ const readBody = (
       }
     })
     const end = () => {
+      isOver = true
       forget?.()
       clearTimeout(silence)
       lines.clear()
       arrival.end()
     }
-    const finish = (cause: unknown, isSilent = false) => {
-      end()
-      resume(Effect.succeed({ cause, isSilent, wasOfUse }))
-    }
+    const finish = (cause: unknown, isSilent = false) =>
+      turns.run(0, () => {
+        end()
+        resume(Effect.succeed({ cause, isSilent, wasOfUse }))
+      })
     const since = performance.now()
     const listen = () => {
       clearTimeout(silence)
@@ -132,6 +144,13 @@ const readBody = (
       }, maxSilence)
     }
     listen()
+    const pause = () => {
+      const waiting = drained?.()
+      if (waiting === undefined) return
+      clearTimeout(silence)
+      body.pause()
+      void waiting.then(() => body.resume())
+    }
     let endedInCr = false
     /** The parser waits after a CR for what follows, so it is given LF for every end of a line. */
     const withLineFeeds = (text: string): string => {
@@ -162,12 +181,9 @@ const readBody = (
         body.destroy(cause)
         return
       }
-      if (forget === undefined && complete()) forget = lingering.linger(() => body.destroy())
-      const waiting = drained?.()
-      if (waiting === undefined) return
-      clearTimeout(silence)
-      body.pause()
-      void waiting.then(() => body.resume())
+      expectEnd()
+      turns.hold(body)
+      turns.run(0, pause)
     })
     body.on("end", () => finish(undefined))
     body.on("error", (cause: unknown) => finish(cause))

@@ -1,7 +1,7 @@
 /**
  * The answer of a server to a POST: JSON, or a stream of events.
  */
-import { Messages } from "@mcp-lifeline/protocol"
+import { Messages, Turns } from "@mcp-lifeline/protocol"
 import { Effect } from "effect"
 import type { Answer } from "./Answer.js"
 import { discard, mediaType, text } from "./Answer.js"
@@ -23,13 +23,13 @@ export const cut = (end: End | undefined): CutFailure =>
 
 /**
  * Reads an answer until the response is there, which `reader.complete` knows; gives how the stream ended where it ended without.
- * `receive` is given the text that came as JSON.
+ * `receive` reads the text that came as JSON, and gives what hands it on.
  */
 export const read = (
   answer: Answer,
   position: Position,
   reader: Reader,
-  receive: (text: string) => void
+  receive: (text: string) => () => void
 ): Effect.Effect<End | undefined, HttpFailure> => {
   const type = mediaType(answer)
   if (type === "text/event-stream") {
@@ -44,12 +44,17 @@ export const read = (
   if (type === "application/json") {
     return Effect.flatMap(
       text(answer, reader.maxBytes, reader.arrivals),
-      (body): Effect.Effect<undefined, HttpFailure> => {
-        receive(body)
-        return reader.complete()
-          ? Effect.succeed(undefined)
-          : unexpected(`the answer is no response to the request: ${Messages.quoted(body)}`)
-      }
+      (body) =>
+        Effect.async<undefined, HttpFailure>((resume) =>
+          Turns.run(body.length, () => receive(body), (hand) => {
+            hand()
+            resume(
+              reader.complete()
+                ? Effect.succeed(undefined)
+                : unexpected(`the answer is no response to the request: ${Messages.quoted(body)}`)
+            )
+          })
+        )
     )
   }
   discard(answer.body)

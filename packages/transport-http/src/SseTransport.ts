@@ -68,7 +68,7 @@ export const make = (
         return EventStream.read(answer, { lastEventId: undefined, retry: undefined }, {
           onEvent: (event) => {
             if (event.event === "endpoint") return name(event.data)
-            if (Wire.isMessage(event)) Wire.receive(transport, target, event.data)
+            return Wire.isMessage(event) ? Wire.read(transport, target, event.data) : undefined
           },
           onDropped: (message) => posts.dropped(message),
           complete: () => false,

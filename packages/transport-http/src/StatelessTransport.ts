@@ -47,13 +47,11 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
     const exchanges = posts.requests
     let protocolVersion: string | undefined
 
-    /** Takes what came in the answer to a request. */
-    const receive = (text: string, id: RequestId): void => Wire.receive(transport, target, text, exchanges, id)
+    /** Reads what came in the answer to a request. */
+    const receive = (text: string, id: RequestId): () => void => Wire.read(transport, target, text, exchanges, id)
 
     const reader = (exchange: Exchange, id: RequestId): Reader => ({
-      onEvent: (event) => {
-        if (Wire.isMessage(event)) receive(event.data, id)
-      },
+      onEvent: (event) => Wire.isMessage(event) ? receive(event.data, id) : undefined,
       onDropped: (message) => {
         if (message.isResponse) exchange.answered = true
         // Nothing of the server is answered.

@@ -65,15 +65,16 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
     let isWorkerKnown = false
     let workerWatch: Fiber.RuntimeFiber<void> | undefined
 
-    /** Takes what came, in the answer to a request or on the stream from the server. */
-    const receive = (text: string, exchange?: Exchange): void => {
-      if (!session.isSuspended) Wire.receive(transport, target, text, exchanges, exchange?.id)
+    /** Reads what came, in the answer to a request or on the stream from the server. */
+    const receive = (text: string, exchange?: Exchange): () => void => {
+      const hand = Wire.read(transport, target, text, exchanges, exchange?.id)
+      return () => {
+        if (!session.isSuspended) hand()
+      }
     }
 
     const reader = (exchange?: Exchange): Reader => ({
-      onEvent: (event) => {
-        if (Wire.isMessage(event)) receive(event.data, exchange)
-      },
+      onEvent: (event) => Wire.isMessage(event) ? receive(event.data, exchange) : undefined,
       onDropped: (message) => {
         if (message.isResponse) Wire.isAnswered(exchanges, message.id)
         posts.dropped(message)

@@ -12,28 +12,30 @@ export type Waiting = ReadonlyMap<RequestId, { answered: boolean }>
 const none: Waiting = new Map()
 
 /**
- * Hands on the messages in what came, and notes which of `waiting` are answered. What is no message, and what the receiver throws, is reported
- * to `onerror`: it must end neither the stream nor the process. `of`: the request in whose answer it came.
+ * Reads what came, and gives what hands on its messages, and notes which of `waiting` are answered. What is no message, and what the receiver
+ * throws, is reported to `onerror`: it must end neither the stream nor the process. `of`: the request in whose answer it came.
  */
-export const receive = (
+export const read = (
   transport: AdapterTransport,
   target: string,
   text: string,
   waiting = none,
   of?: RequestId
-): void => {
+): () => void => {
   const { messages, unread } = Messages.read(text)
-  for (const message of messages) {
-    const isNameless = !("method" in message) && message.id === undefined && of !== undefined
-    deliver(transport, isNameless ? { ...message, id: of } : message, waiting)
-  }
-  for (const one of unread) {
-    transport.onerror?.(
-      new Error(`${target}: the server sent something that is not a JSON-RPC message, and it was dropped`)
-    )
-    transport.onunread?.(one, of)
-    const { hasMethod, id, isOfProtocol } = one
-    if (isOfProtocol && !hasMethod && (id === undefined || id === of)) isAnswered(waiting, of)
+  return () => {
+    for (const message of messages) {
+      const isNameless = !("method" in message) && message.id === undefined && of !== undefined
+      deliver(transport, isNameless ? { ...message, id: of } : message, waiting)
+    }
+    for (const one of unread) {
+      transport.onerror?.(
+        new Error(`${target}: the server sent something that is not a JSON-RPC message, and it was dropped`)
+      )
+      transport.onunread?.(one, of)
+      const { hasMethod, id, isOfProtocol } = one
+      if (isOfProtocol && !hasMethod && (id === undefined || id === of)) isAnswered(waiting, of)
+    }
   }
 }
 

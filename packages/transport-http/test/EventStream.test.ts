@@ -105,6 +105,25 @@ describe("a stream of events", () => {
     assert.deepStrictEqual(events, ["ö"])
   })
 
+  it("[X1 C6:unit] a long event is handled before its end and what follows it, and not once nobody reads", async () => {
+    const [long, maxBytes] = ["x".repeat(300_000), Bytes(1_000_000)]
+    const { body, end, events } = stream({ maxBytes, complete: () => events.includes(long) })
+    body.end(`data: ${long}\n\ndata: b\n\n`)
+    await vi.waitFor(() => assert.isDefined(end()))
+    assert.deepStrictEqual(events, [long, "b"])
+    const left = stream({ maxBytes })
+    left.body.write(`data: ${long}\n\n`)
+    await turn()
+    await Effect.runPromise(Fiber.interrupt(left.fiber))
+    for (let turns = 0; turns < 5; turns++) await turn()
+    assert.deepStrictEqual(left.events, [])
+    const open = stream({ maxBytes, complete: () => open.events.includes(long) })
+    open.body.write(`data: ${long}\n\n`)
+    await vi.waitFor(() => assert.deepStrictEqual(open.events, [long]))
+    vi.advanceTimersByTime(2_000)
+    await vi.waitFor(() => assert.isDefined(open.end()))
+  })
+
   it("[C6:unit] that is cut ends with the cause, and also where there is none", async () => {
     const reset = new Error("reset")
     const cut = stream()

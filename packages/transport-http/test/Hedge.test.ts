@@ -4,6 +4,7 @@ import { HttpFault, HttpFaultServer, TcpProxy } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Cause, Effect, Exit, Fiber, TestClock } from "effect"
 import { Readable } from "node:stream"
+import { setTimeout } from "node:timers/promises"
 import type { Answer } from "../src/Answer.js"
 import * as Hedge from "../src/Hedge.js"
 import { NetworkFailure } from "../src/HttpFailure.js"
@@ -288,18 +289,23 @@ describe.concurrent.each(eras)("an attempt without an answer, %s", (era) => {
       yield* seen(server, () => server.sockets.size === 0 && server.sessions.size === 0)
     }))
 
-  it.scopedLive("[V10:real] a slow one that another has overtaken leaves no session", () =>
+  it.scopedLive("[V10:real] a slow one that another has overtaken leaves no session, and no answer that nobody reads", () =>
     Effect.gen(function*() {
       const server = yield* HttpFaultServer.make({ era })
-      const slow: HttpFault.HttpFault = async (turn, carryOut) => {
+      let isOpen = true
+      const slow: HttpFault.HttpFault = async ({ response }, carryOut) => {
+        response.on("close", () => isOpen = false)
         await server.until(() => server.count(first) > 1)
-        await HttpFault.late(500)(turn, carryOut)
+        const { headers, status } = await carryOut()
+        await setTimeout(500)
+        if (isOpen) response.writeHead(status, headers).write("an answer without an end")
       }
       server.fail(first, slow, 1)
       server.fail("OPTIONS", HttpFault.hang(), 2)
       const backend = yield* backendTo(server.url)
       assert.include(yield* call(backend), "here")
       if (era === "2025") yield* seen(server, () => server.count("DELETE") >= 1 && server.sessions.size === 1)
+      yield* Effect.repeat(Effect.sleep("50 millis"), { until: () => !isOpen })
       assert.include(yield* call(backend), "here")
       assert.strictEqual((yield* backend.status).connectionCount, 1)
     }))

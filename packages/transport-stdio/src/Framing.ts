@@ -2,7 +2,7 @@
  * Splits a stream of bytes into lines, none of which is kept past a limit.
  */
 import { Bytes } from "@mcp-lifeline/core/internal"
-import { type Arrivals, IdScanner, type Oversized, Pieces } from "@mcp-lifeline/protocol"
+import { type Arrivals, JsonScanner, type Oversized, Pieces, Turns } from "@mcp-lifeline/protocol"
 import { constants } from "node:buffer"
 
 /** A line, or what is known of one that was too long. */
@@ -19,25 +19,19 @@ const longestBegun = 1024
 /** A line without the byte order mark with which some runtimes begin what they write. */
 const line = (text: string): Frame => ({ _tag: "Line", text: text.startsWith("\uFEFF") ? text.slice(1) : text })
 
-const eachLine = (text: string, onFrame: (frame: Frame) => void): void => {
-  let start = 0
-  for (let end = text.indexOf("\n"); end !== -1; end = text.indexOf("\n", start)) {
-    onFrame(line(text.slice(start, end)))
-    start = end + 1
-  }
-}
-
 /** Stateful; one for each stream. */
 export class Framing {
   readonly #maxBytes: Bytes
   readonly #maxLineBytes: Bytes
   readonly #pieces = new Pieces()
+  /** In which frames are handled. */
+  readonly turns = new Turns.Turns()
   /** Of the line that has begun, kept or not. */
   #bytes = 0
   /** The line is too long, and is dropped as it comes. */
   #dropped = false
   /** Reads a dropped line that may be a message. */
-  #scanner: IdScanner | undefined
+  #scanner: JsonScanner | undefined
   readonly #arrival: Arrivals.Arrival | undefined
   #isCrowded = false
 
@@ -48,25 +42,33 @@ export class Framing {
     this.#maxLineBytes = maxLineBytes
   }
 
-  /** Hands on the frames that this chunk completes. */
-  push(chunk: Buffer, onFrame: (frame: Frame) => void): void {
+  /** Reads the frames that this chunk completes, and does something with the result, in their order: with a long one in later turns. */
+  push<A>(chunk: Buffer, read: (frame: Frame) => A, then?: (result: A) => void): void {
+    const hand = (frame: Frame): void =>
+      this.turns.run(frame._tag === "Line" ? frame.text.length : 0, () => read(frame), then)
     // Most chunks are one line or several, which are found faster in a text.
     if (this.#bytes === 0 && chunk.length <= this.#maxBytes && chunk[chunk.length - 1] === lineFeed) {
-      return eachLine(chunk.toString(), onFrame)
+      const text = chunk.toString()
+      let start = 0
+      for (let end = text.indexOf("\n"); end !== -1; end = text.indexOf("\n", start)) {
+        hand(line(text.slice(start, end)))
+        start = end + 1
+      }
+      return
     }
     let start = 0
     for (;;) {
       const end = chunk.indexOf(lineFeed, start)
       // Even a chunk that ends within a line has mostly whole ones.
       if (end !== -1 && this.#bytes === 0 && end - start <= this.#maxBytes) {
-        onFrame(line(chunk.toString("utf8", start, end)))
+        hand(line(chunk.toString("utf8", start, end)))
         start = end + 1
         continue
       }
       // Also with nothing: what is kept is counted then.
       this.#extend(end === -1 ? chunk.subarray(start) : chunk.subarray(start, end))
       if (end === -1) return
-      onFrame(this.#complete())
+      hand(this.#complete())
       start = end + 1
     }
   }
@@ -89,13 +91,13 @@ export class Framing {
 
   #extend(piece: Buffer): void {
     this.#bytes += piece.length
-    if (this.#dropped) return this.#scanner?.push(piece)
+    if (this.#dropped) return void this.#scanner?.push(piece)
     this.#isCrowded = this.#arrival?.keeps(Bytes(this.#bytes)) === false
     this.#pieces.push(piece)
     if (this.#bytes <= this.#maxBytes && !this.#isCrowded) return
     this.#dropped = true
     // Only an object has an id.
-    if (/^\s*(\{|$)/.test(this.begun)) this.#scanner = new IdScanner()
+    if (/^\s*(\{|$)/.test(this.begun)) this.#scanner = new JsonScanner()
     for (const kept of this.#pieces) this.#scanner?.push(kept)
     this.#pieces.clear()
     this.#arrival?.keeps(Bytes(0))

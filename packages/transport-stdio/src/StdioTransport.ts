@@ -163,9 +163,16 @@ export class StdioTransport implements AdapterTransport {
     const { child, stdin } = group
     const input = this.#input = new UnreadInput(stdin, pid, () => group.exit !== undefined)
     child.stdout.on("data", (chunk: Buffer) => {
-      this.#framing.push(chunk, (frame) => this.#onFrame(frame))
+      this.#framing.push(
+        chunk,
+        (frame) => frame._tag === "Line" ? { ...frame, ...Messages.read(frame.text) } : frame,
+        (frame) => this.#onFrame(frame)
+      )
       this.#lookForHeaders(({ begun, begunBytes }) => this.#headers.isUsed(begun, begunBytes))
-      if (!this.#framing.isEndless) return this.#pause(group)
+      if (!this.#framing.isEndless) {
+        this.#framing.turns.hold(child.stdout)
+        return this.#framing.turns.run(0, () => this.#pause(group))
+      }
       // Nothing of it is read any more. Node would go on after a pause, once the process has exited.
       child.stdout.destroy()
       this.#settle(0)
@@ -302,12 +309,12 @@ export class StdioTransport implements AdapterTransport {
     for (const stream of [stdin, stdout, stderr]) stream.destroy()
   }
 
-  #onFrame(frame: Frame): void {
+  #onFrame(frame: Extract<Frame, { _tag: "TooLong" }> | (Extract<Frame, { _tag: "Line" }> & Messages.Read)): void {
     if (this.#closed !== undefined) return
     if (frame._tag === "TooLong") return this.#onTooLong(frame)
-    const { isJson, messages, unread } = Messages.read(frame.text)
+    const { isJson, messages, text, unread } = frame
     if (isJson) this.#headers.forget()
-    else this.#lookForHeaders(() => this.#headers.add(frame.text))
+    else this.#lookForHeaders(() => this.#headers.add(text))
     for (const one of unread) {
       this.#skip(one.text)
       this.onunread?.(one)
@@ -435,9 +442,9 @@ export class StdioTransport implements AdapterTransport {
     if (due >= this.#due) return
     this.#due = due
     clearTimeout(this.#settling)
-    if (millis === 0) this.#lose()
+    if (millis === 0) this.#framing.turns.run(0, () => this.#lose())
     // After a busy moment the timer is due before what is in the pipe has been read: one more turn reads it.
-    else this.#settling = setTimeout(() => setImmediate(() => this.#lose()), millis)
+    else this.#settling = setTimeout(() => setImmediate(() => this.#framing.turns.run(0, () => this.#lose())), millis)
   }
 
   #lose(): void {

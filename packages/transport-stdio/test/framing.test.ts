@@ -1,6 +1,8 @@
 import { Bytes } from "@mcp-lifeline/core/internal"
 import { assert, describe, it } from "vitest"
-import { Framing } from "../src/Framing.js"
+import { type Frame, Framing } from "../src/Framing.js"
+
+type Line = Extract<Frame, { readonly _tag: "Line" }>
 
 describe("Framing", () => {
   const frames = (bytes: Buffer, size: number, max: number) => {
@@ -57,6 +59,18 @@ describe("Framing", () => {
         max === 10 ? { _tag: "TooLong", id: undefined, isResponse: true } : { _tag: "Line", text }
       ])
     }
+  })
+
+  it("[X1:unit] a long line is handed on in a later turn, before what follows it", async () => {
+    const framing = new Framing(Bytes(1_000_000), Bytes(1_000_000))
+    const seen: Array<number | string> = []
+    const take = (text: string) => framing.push(Buffer.from(text), (frame) => seen.push((frame as Line).text.length))
+    take(`a\n${"x".repeat(300_000)}`)
+    take("\nbb\n")
+    take("ccc\n")
+    assert.deepStrictEqual(seen, [1])
+    await new Promise<void>((resolve) => framing.turns.run(0, () => resolve(void seen.push("after"))))
+    assert.deepStrictEqual(seen, [1, 300_000, 2, 3, "after"])
   })
 
   it("[S6:unit] shows the first 1,024 bytes of a line that has begun, and nothing of one that has ended", () => {

@@ -156,6 +156,17 @@ describe("the pipes of a process", () => {
     assert.lengthOf(messages, 3)
   })
 
+  it("[S3] long messages, which are handled in later turns, come before the end of their program", async () => {
+    holdTime()
+    const many = Array.from({ length: 30 }, () => `{"jsonrpc":"2.0","method":"x","params":{"long":"%270000s"}}\\n`)
+    const { lost, messages, transport } = make(`printf '${many.join("")}'; echo '${note}'`, {
+      maxMessageBytes: Bytes(2_000_000)
+    })
+    await transport.start()
+    await lost
+    assert.strictEqual(messages.length, many.length + 1)
+  })
+
   it("[S2] a close reads on, without its reader: a server that cannot write would not see the end of its stdin", async () => {
     const script =
       `read go; echo '${answer}'; head -c 1000000 /dev/zero | tr '\\0' '\\n'; echo '${note}'; read end; exit 5`

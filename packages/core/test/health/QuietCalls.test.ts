@@ -302,6 +302,18 @@ describe("V3: calls that are quiet", () => {
       expect(server.lost()).toMatchObject([{ isWedged: true }])
     }))
 
+  it.scoped("[V3:virtual] one that stops while nobody calls is found by the next call, as soon as any", () =>
+    Effect.gen(function*() {
+      const server = yield* seen()
+      yield* Fiber.join(yield* server.call("quick"))
+      yield* TestClock.adjust("45 seconds")
+      silence(server.script)
+      server.shows.isStopped = true
+      yield* server.call()
+      yield* TestClock.adjust("8 seconds")
+      expect(server.lost()).toMatchObject([{ isWedged: true }])
+    }))
+
   it.scoped("[V3:virtual] one that answers while it is looked at is asked nothing more", () =>
     Effect.gen(function*() {
       const server = yield* seen({}, (connection) => ({

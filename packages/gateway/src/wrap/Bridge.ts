@@ -237,6 +237,8 @@ export class Bridge {
       // The server owes an answer, which says whether it lives.
       request.clientLeft()
       this.#remember(request, method)
+      // Its late answer is nobody's.
+      this.#watch.compare()
     })
     this.#run(Effect.delay(late, listTimeout))
     return false
@@ -274,8 +276,7 @@ export class Bridge {
     const { params } = request
     return {
       resultForClient: (result) => {
-        if (request.isOver) this.#watch.compare()
-        else this.#watch.given(method, params, result)
+        this.#watch.given(method, params, result)
         this.#cache?.addPage(method, params?.["cursor"], result)
         return result
       },

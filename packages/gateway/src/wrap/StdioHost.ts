@@ -7,13 +7,15 @@ import * as messages from "@mcp-lifeline/http-server/messages"
 import {
   type ClientRequest,
   ClientRequests,
-  IdScanner,
   JsonRpc,
+  type JsonScanner,
   JsonShape,
-  type Responder
+  type Responder,
+  Turns
 } from "@mcp-lifeline/protocol"
 import { type Frame, Framing } from "@mcp-lifeline/transport-stdio"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
+import { Either } from "effect"
 import type { Readable, Writable } from "node:stream"
 import * as StandardError from "../StandardError.js"
 import * as HostLimit from "./hostLimit.js"
@@ -35,6 +37,9 @@ const unreadLimits = { pause: mebibytes(1), giveUp: mebibytes(256) }
 const pause = 5
 
 const closed = "the host has closed its end, so that it answers nothing"
+
+const parsed = (frame: Frame) =>
+  frame._tag === "Line" ? { ...frame, value: Either.try(() => JsonShape.parse(frame.text)) } : frame
 
 /** Receives what the host sends, and its end. */
 export interface Listener {
@@ -93,12 +98,11 @@ export class StdioHost {
     this.#listener = listener
     this.#conversation = listener.conversation
     const framing = new Framing(maxMessageBytes, Bytes(Number.POSITIVE_INFINITY))
-    const take = (frame: Frame): void => {
-      if (frame._tag === "Line") this.#line(frame.text)
-      else this.#refuse(frame.id ?? null, JsonRpc.invalidRequest, tooLong)
-    }
-    input.on("data", (chunk: Buffer) => framing.push(chunk, take))
-    input.on("end", () => this.#end("stdin"))
+    input.on("data", (chunk: Buffer) => {
+      framing.push(chunk, parsed, (frame) => this.#line(frame))
+      framing.turns.hold(input)
+    })
+    input.on("end", () => framing.turns.run(0, () => this.#end("stdin")))
     input.on("error", () => this.#end("stdin"))
     output.on("error", () => this.#end("stdout"))
     output.on("drain", () => this.#resume())
@@ -162,7 +166,7 @@ export class StdioHost {
 
   #write(text: string): void {
     if (this.#isOver) return
-    if (this.#unsent === "") process.nextTick(this.#send)
+    if (this.#unsent === "") process.nextTick(() => Turns.run(this.#unsent.length, this.#send))
     this.#unsent += `${text}\n`
     if (this.unread > unreadLimits.giveUp) this.#end("stdout")
   }
@@ -198,15 +202,15 @@ export class StdioHost {
     })
   }
 
-  #line(text: string): void {
-    let message: unknown
-    try {
-      message = JsonShape.parse(text)
-    } catch (error) {
-      if (error instanceof JsonShape.TooManyValues) return this.#tooMany(text)
-      if (text.trim() === "") return
+  #line(frame: ReturnType<typeof parsed>): void {
+    if (frame._tag === "TooLong") return this.#refuse(frame.id ?? null, JsonRpc.invalidRequest, tooLong)
+    if (Either.isLeft(frame.value)) {
+      const error = frame.value.left
+      if (error instanceof JsonShape.TooManyValues) return this.#tooMany(error.found)
+      if (frame.text.trim() === "") return
       return this.#refuse(null, JsonRpc.parseError, "the line is not JSON")
     }
+    const message = frame.value.right
     const read = JsonRpc.read(message)
     if (read._tag === "Message") return this.#take(read.message)
     const reason = Array.isArray(message)
@@ -215,10 +219,7 @@ export class StdioHost {
     this.#refuse(read.id, JsonRpc.invalidRequest, reason)
   }
 
-  #tooMany(text: string): void {
-    const scanner = new IdScanner()
-    scanner.push(Buffer.from(text))
-    const { hasMethod, id } = scanner
+  #tooMany({ hasMethod, id }: JsonScanner): void {
     const message = `the message ${JsonShape.tooMany}: send it in another form`
     if (hasMethod || id === undefined) return this.#refuse(id ?? null, JsonRpc.invalidRequest, message)
     // It answers a question of the server.

@@ -2,7 +2,7 @@ import { Bytes } from "@mcp-lifeline/core/internal"
 import { type ClientRequest, JsonShape } from "@mcp-lifeline/protocol"
 import { PassThrough } from "node:stream"
 import { setImmediate } from "node:timers/promises"
-import { describe, expect, it } from "vitest"
+import { describe, expect, it, vi } from "vitest"
 import { StdioHost } from "../../src/wrap/StdioHost.js"
 import type { Message } from "../support/Host.js"
 
@@ -59,10 +59,10 @@ describe("a host over standard input and output", () => {
     const { read, received, requests, write } = make()
     const many = Array.from({ length: JsonShape.mostValues }, () => 0)
     await write({ id: 7, method: "tools/call", params: { many } }, { id: 8, result: { many } })
-    expect(requests).toEqual([])
     const error = { code: -32_600, message: "the message has more than 300000 values: send it in another form" }
+    await vi.waitFor(() => expect(received).toMatchObject([{ id: 8, error }]))
+    expect(requests).toEqual([])
     expect(await read()).toMatchObject([{ id: 7, error }])
-    expect(received).toMatchObject([{ id: 8, error }])
   })
 
   it("[W3] what it cancels is stopped with its reason and answered no more; initialize cannot be cancelled", async () => {

@@ -73,3 +73,31 @@ describe.each(Object.entries(servers))("wrap in front of a server over %s that m
     300_000
   )
 })
+
+/** Leaves its second `tools/list` without an answer for 4 s, and has one tool more from then on. */
+const slow = `
+  let lists = 0
+  const results = {
+    initialize: () => ({ protocolVersion: "2025-06-18", capabilities: { tools: {} }, serverInfo: { name: "slow", version: "1" } }),
+    "tools/list": () => ({ tools: Array.from({ length: lists < 2 ? 1 : 2 }, (_, index) => ({ name: "tool" + index, inputSchema: { type: "object" } })) })
+  }
+  require("readline").createInterface({ input: process.stdin }).on("line", (line) => {
+    const { id, method } = JSON.parse(line)
+    if (id === undefined) return
+    const answer = () => console.log(JSON.stringify({ jsonrpc: "2.0", id, result: (results[method] ?? (() => ({})))() }))
+    if (method === "tools/list" && ++lists === 2) setTimeout(answer, 4000)
+    else answer()
+  })
+`
+
+describe("a list that comes late", () => {
+  it("[V8:real] is told to the host that was given the old one, and remembered", async () => {
+    using state = stateFolder()
+    await using host = wrap(["--", process.execPath, "-e", slow], { state: state.path })
+    await host.initialize()
+    const tools = async () => (await host.result("tools/list"))["tools"].length
+    assert.deepEqual([await tools(), await tools()], [1, 1])
+    await host.until(() => host.notified("notifications/tools/list_changed").at(0))
+    assert.equal(await tools(), 2)
+  }, 60_000)
+})

@@ -1,11 +1,19 @@
-import { IdScanner } from "@mcp-lifeline/protocol"
+import { JsonScanner } from "@mcp-lifeline/protocol"
 import { assert, describe, it } from "vitest"
 
-describe("IdScanner", () => {
+describe("JsonScanner", () => {
+  const seen = ({ depth, hasMethod, id, values }: JsonScanner) => ({ depth, hasMethod, id, values })
   const scan = (text: string) => {
-    const scanner = new IdScanner()
-    scanner.push(Buffer.from(text))
-    return { id: scanner.id, hasMethod: scanner.hasMethod }
+    const whole = seen(new JsonScanner().push(text))
+    for (const pieces of [[text], [...text]]) {
+      const scanner = new JsonScanner()
+      for (const one of Buffer.from(text)) scanner.push(Uint8Array.of(one))
+      assert.deepStrictEqual(seen(scanner), whole, text)
+      const ofText = new JsonScanner()
+      for (const piece of pieces) ofText.push(piece)
+      assert.deepStrictEqual(seen(ofText), whole, text)
+    }
+    return { id: whole.id, hasMethod: whole.hasMethod }
   }
   const found = (id: unknown, hasMethod = false) => ({ id, hasMethod })
 

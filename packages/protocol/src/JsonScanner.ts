@@ -1,0 +1,112 @@
+/**
+ * What a JSON text holds, found without parsing it, and while it arrives.
+ */
+import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
+
+/** The longest key or id that is read, in bytes or characters. */
+const maxToken = 256
+/** A message has six. */
+const maxKeys = 100
+
+/**
+ * Takes a JSON text in pieces: all of them text, or all of them bytes. It keeps nothing of it but a short id. For a text that is not JSON the
+ * result is arbitrary, but never an error.
+ */
+export class JsonScanner {
+  /** The value of the key `id` of the outermost object, if it has been found yet. */
+  id: RequestId | undefined
+  /** Whether that has a key `method`: the message is a request or a notification, and not an answer. */
+  hasMethod = false
+  /** The most arrays and objects in one another. */
+  depth = 0
+  /** Arrays, objects and separators; names count twice. */
+  values = 0
+
+  #within = 0
+  #inString = false
+  #escaped = false
+  #isObject = false
+  #keys = 0
+  #key: unknown
+  /** Of the key or value of the outermost object that has begun, what came in earlier pieces. Bytes are kept as characters. */
+  #token = ""
+
+  push(piece: string | Uint8Array): this {
+    const isText = typeof piece === "string"
+    const { length } = piece
+    let [within, inString, depth, values] = [this.#within, this.#inString, this.depth, this.values]
+    let [at, begin] = [this.#escaped ? 1 : 0, 0]
+    for (; at < length; at++) {
+      for (; inString && at < length; at++) {
+        const char = isText ? piece.charCodeAt(at) : piece[at]!
+        if (char === 0x22) inString = false // "
+        else if (char === 0x5C) at++ // \
+      }
+      if (at >= length) break
+      const char = isText ? piece.charCodeAt(at) : piece[at]!
+      switch (char) {
+        case 0x22: // "
+          inString = true
+          break
+        case 0x7B: // {
+        case 0x5B: // [
+          values++
+          if (++within > depth) depth = within
+          if (within > 1) break
+          this.#isObject = char === 0x7B
+          begin = at + 1
+          break
+        case 0x7D: // }
+        case 0x5D: // ]
+          if (within-- === 1) this.#endsValue(piece, begin, at)
+          break
+        case 0x2C: // ,
+          values++
+          if (within !== 1) break
+          this.#endsValue(piece, begin, at)
+          begin = at + 1
+          break
+        case 0x3A: // :
+          values += 2
+          if (within !== 1) break
+          this.#endsKey(piece, begin, at)
+          begin = at + 1
+      }
+    }
+    if (within === 1) this.#token = this.#tokenTo(piece, begin, length)
+    this.#within = within
+    this.#inString = inString
+    this.#escaped = at > length
+    this.depth = depth
+    this.values = values
+    return this
+  }
+
+  #endsKey(piece: string | Uint8Array, begin: number, end: number): void {
+    this.#key = this.#isObject && this.#keys++ < maxKeys ? this.#parsed(piece, begin, end) : undefined
+    if (this.#key === "method") this.hasMethod = true
+    this.#token = ""
+  }
+
+  #endsValue(piece: string | Uint8Array, begin: number, end: number): void {
+    const id = this.#key === "id" ? this.#parsed(piece, begin, end) : undefined
+    if (typeof id === "string" || typeof id === "number") this.id = id
+    this.#key = undefined
+    this.#token = ""
+  }
+
+  #parsed(piece: string | Uint8Array, begin: number, end: number): unknown {
+    const token = this.#tokenTo(piece, begin, end)
+    if (token.length > maxToken) return undefined
+    try {
+      return JSON.parse(typeof piece === "string" ? token : Buffer.from(token, "latin1").toString())
+    } catch {
+      return undefined
+    }
+  }
+
+  #tokenTo(piece: string | Uint8Array, begin: number, end: number): string {
+    const more = piece.slice(begin, Math.min(end, begin + maxToken + 1))
+    return (this.#token + (typeof more === "string" ? more : String.fromCharCode(...more))).slice(0, maxToken + 1)
+  }
+}

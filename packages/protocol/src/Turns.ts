@@ -1,0 +1,63 @@
+/**
+ * Long work in turns of the event loop of its own, so that timers and other connections have theirs between.
+ */
+import { kibibytes } from "@mcp-lifeline/core/internal"
+import type { Readable } from "node:stream"
+
+/** Whether the work on a text takes turns of its own; its length in characters or bytes. */
+export const isLong = (length: number): boolean => length >= kibibytes(256)
+
+/** Long work of the whole program. */
+const due: Array<() => void> = []
+
+const turn = (): void => {
+  // What is begun by an immediate comes after the next poll, and not in the turn of this one.
+  setImmediate(() =>
+    setImmediate(() => {
+      const work = due.shift()
+      if (due.length > 0) turn()
+      work?.()
+    })
+  )
+}
+
+const later = (work: () => void): void => {
+  if (due.push(work) === 1) turn()
+}
+
+/** Does work on so much, and something with its result: at once, or where it is long, in two later turns. */
+export const run = <A>(length: number, work: () => A, then?: (result: A) => void): void =>
+  new Turns().run(length, work, then)
+
+/** Does so in order: what comes behind long work waits for it. */
+export class Turns {
+  readonly #waiting: Array<{ readonly takesTurns: boolean; readonly work: () => void }> = []
+
+  run<A>(length: number, work: () => A, then?: (result: A) => void): void {
+    const takesTurns = isLong(length)
+    const isFirst = this.#waiting.length === 0
+    if (isFirst && !takesTurns) {
+      const result = work()
+      return then?.(result)
+    }
+    let result: A
+    this.#waiting.push({ takesTurns, work: () => void (result = work()) })
+    if (then !== undefined) this.#waiting.push({ takesTurns, work: () => then(result) })
+    if (isFirst) this.#wait()
+  }
+
+  /** Reads nothing more while something waits. */
+  hold(stream: Pick<Readable, "pause" | "resume">): void {
+    if (this.#waiting.length === 0) return
+    stream.pause()
+    this.run(0, () => stream.resume())
+  }
+
+  #wait(): void {
+    later(() => {
+      do this.#waiting.shift()?.work()
+      while (this.#waiting[0]?.takesTurns === false)
+      if (this.#waiting.length > 0) this.#wait()
+    })
+  }
+}
