@@ -16,15 +16,15 @@ const most = {
   effect4: [1043, 12, 3.06],
   extensions: [2125, 22, 2],
   gateway: [24796, 230, 1.77],
-  "http-server": [6480, 56, 2.24],
+  "http-server": [6477, 56, 2.24],
   opentelemetry: [1526, 17, 1.49],
   promise: [4402, 44, 2.85],
-  protocol: [6284, 63, 2.28],
+  protocol: [6321, 64, 2.29],
   "sign-in": [3143, 32, 2.12],
   state: [1655, 16, 3],
   testing: [2204, 15, 2.5],
-  "transport-http": [5174, 40, 2.06],
-  "transport-stdio": [4398, 37, 2.43]
+  "transport-http": [5196, 40, 2.06],
+  "transport-stdio": [4407, 37, 2.43]
 }
 
 const packages = fileURLToPath(new URL("../packages", import.meta.url))

@@ -8,7 +8,9 @@ const unquotable = /["`$\p{Cc}\u201C-\u201E]|%(?=.*%)/gu
 /** A word as a shell of the platform takes it. On Windows, `?` is in place of what cannot be quoted: then the command finds nothing, and does nothing else. */
 export const shellWord = (text: string, platform: NodeJS.Platform = process.platform): string =>
   platform === "win32"
-    ? /^[\w+:./\\-][\w@+:./\\-]*$/.test(text) ? text : `"${text.replace(unquotable, "?").replace(/\\+$/, "$&$&")}"`
+    ? /^[\w+:./\\-][\w@+:./\\-]*$/.test(text)
+      ? text
+      : `"${text.replace(unquotable, "?").replace(/(?<!\\)\\+$/, "$&$&")}"`
     : /^[\w@%+=:,./-]+$/.test(text)
     ? text
     : `'${text.replaceAll("'", `'\\''`)}'`

@@ -68,8 +68,9 @@ describe("the stream from the server", () => {
       yield* connect(server)
       yield* Effect.promise(() => server.until(() => server.streams.size === 1))
       for (const stream of server.streams.keys()) stream.end(event(notification, "e-1"))
-      yield* Effect.promise(() => server.until(() => server.count("GET") === 3))
-      assert.deepStrictEqual(gets(server).map((one) => one.headers["last-event-id"]), [undefined, "e-1", undefined])
+      yield* Effect.promise(() => server.until(() => server.count("GET") === 4))
+      const places = gets(server).map((one) => one.headers["last-event-id"])
+      assert.deepStrictEqual(places, [undefined, "e-1", "e-1", undefined])
     }))
 
   it.scopedLive("[T4] a server that is gone for good is noticed by it, without a call", () =>

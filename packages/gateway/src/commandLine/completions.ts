@@ -11,7 +11,7 @@ const optionsOf = ({ options }: Command<unknown>): ReadonlyArray<readonly [name:
 ]
 
 /** The first sentence of a text, in quotes that all three shells read. */
-const quoted = (text: string): string => `'${(/^.*?[.:](?= |$)/.exec(text)?.[0] ?? text).replaceAll(/['\\]/g, "")}'`
+const quoted = (text: string): string => `'${text.split(/(?<=[.:]) /, 1)[0]!.replaceAll(/['\\]/g, "")}'`
 
 const described = (name: string, help: string): string => quoted(`${name.replaceAll(":", "")}:${help}`)
 

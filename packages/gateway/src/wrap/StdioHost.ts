@@ -80,9 +80,7 @@ export class StdioHost {
   #listener: Listener | undefined
   #isOver = false
   #whenOver: () => void = () => undefined
-  readonly #over = new Promise<void>((resolve) => {
-    this.#whenOver = resolve
-  })
+  readonly #over = new Promise<void>((resolve) => void (this.#whenOver = resolve))
   /** The messages of the current tick, which are written together at its end. */
   #unsent = ""
   readonly #send = (): void => {
@@ -159,9 +157,9 @@ export class StdioHost {
 
   /** Answers a question of the server in place of the host. */
   #cannotAnswer(id: RequestId, message: string): void {
-    const conversation = this.#conversation
+    const error = { code: JsonRpc.internalError, message }
     // Whoever asks knows the id only after it has asked.
-    queueMicrotask(() => conversation.receive({ jsonrpc: "2.0", id, error: { code: JsonRpc.internalError, message } }))
+    queueMicrotask(() => this.#conversation.receive({ jsonrpc: "2.0", id, error }))
   }
 
   #write(text: string): void {
@@ -193,7 +191,6 @@ export class StdioHost {
 
   /** Resolves when everything is written, or cannot be written any more. */
   flushed(): Promise<void> {
-    this.#send()
     for (const write of this.#held) write()
     this.#send()
     return new Promise((resolve) => {
@@ -204,16 +201,14 @@ export class StdioHost {
 
   #line(frame: ReturnType<typeof parsed>): void {
     if (frame._tag === "TooLong") return this.#refuse(frame.id ?? null, JsonRpc.invalidRequest, tooLong)
-    if (Either.isLeft(frame.value)) {
-      const error = frame.value.left
-      if (error instanceof JsonShape.TooManyValues) return this.#tooMany(error.found)
-      if (frame.text.trim() === "") return
-      return this.#refuse(null, JsonRpc.parseError, "the line is not JSON")
+    const { text, value } = frame
+    if (Either.isLeft(value)) {
+      if (value.left instanceof JsonShape.TooManyValues) return this.#tooMany(value.left.found)
+      return text.trim() === "" ? undefined : this.#refuse(null, JsonRpc.parseError, "the line is not JSON")
     }
-    const message = frame.value.right
-    const read = JsonRpc.read(message)
+    const read = JsonRpc.read(value.right)
     if (read._tag === "Message") return this.#take(read.message)
-    const reason = Array.isArray(message)
+    const reason = Array.isArray(value.right)
       ? "batches are not supported; send each message in a line of its own"
       : read.reason
     this.#refuse(read.id, JsonRpc.invalidRequest, reason)

@@ -59,9 +59,23 @@ const v1 = async (url: URL, name?: string): Promise<Unaware> => {
   }
 }
 
+/**
+ * Without sessions, this client does not notice that the stream of an answer is cut, which nothing resumes: it waits until its time is up. It is told
+ * so here.
+ */
+const noticing = (onCut: (error: unknown) => void): typeof fetch => async (input, init) => {
+  const response = await fetch(input, init)
+  if (response.body === null || !String(init?.body).includes('"tools/call"')) return response
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
+  response.body.pipeTo(writable).catch(onCut)
+  return new Response(readable, response)
+}
+
 const v2 = (mode: "legacy" | "auto") => async (url: URL, name?: string): Promise<Unaware> => {
   const heard: Heard = { listChanged: 0, updated: 0 }
-  const transport = new HttpV2(url, { reconnectionOptions })
+  const calls = new Set<(error: unknown) => void>()
+  const onCut = (error: unknown) => calls.forEach((reject) => reject(error))
+  const transport = new HttpV2(url, { reconnectionOptions, ...(mode === "auto" ? { fetch: noticing(onCut) } : {}) })
   const client = new ClientV2(clientInfo(name), { versionNegotiation: { mode } })
   client.setNotificationHandler("notifications/tools/list_changed", () => void heard.listChanged++)
   client.setNotificationHandler("notifications/resources/updated", () => void heard.updated++)
@@ -71,8 +85,12 @@ const v2 = (mode: "legacy" | "auto") => async (url: URL, name?: string): Promise
     heard,
     sessionId: () => transport.sessionId,
     subscribe: mode === "auto" ? undefined : (uri) => client.subscribeResource({ uri }),
-    call: async (name, args, timeout) =>
-      textOf(await client.callTool({ name, arguments: args }, { timeout, onprogress: () => undefined })),
+    call: async (name, args, timeout) => {
+      let end: (error: unknown) => void = () => undefined
+      const cut = new Promise<never>((_, reject) => calls.add(end = reject))
+      const result = client.callTool({ name, arguments: args }, { timeout, onprogress: () => undefined })
+      return textOf(await Promise.race([result, cut]).finally(() => calls.delete(end)))
+    },
     close: () => client.close()
   }
 }
