@@ -21,10 +21,6 @@ const turn = (): void => {
   )
 }
 
-const later = (work: () => void): void => {
-  if (due.push(work) === 1) turn()
-}
-
 /** Does work on so much, and something with its result: at once, or where it is long, in two later turns. */
 export const run = <A>(length: number, work: () => A, then?: (result: A) => void): void =>
   new Turns().run(length, work, then)
@@ -54,10 +50,14 @@ export class Turns {
   }
 
   #wait(): void {
-    later(() => {
-      do this.#waiting.shift()?.work()
-      while (this.#waiting[0]?.takesTurns === false)
+    const next = (): void => {
+      do {
+        this.#waiting[0]?.work()
+        // Not before, so that what the work itself begins comes behind it.
+        this.#waiting.shift()
+      } while (this.#waiting[0]?.takesTurns === false)
       if (this.#waiting.length > 0) this.#wait()
-    })
+    }
+    if (due.push(next) === 1) turn()
   }
 }

@@ -51,5 +51,12 @@ describe("long work", () => {
     turns.hold(stream as never)
     await new Promise<void>((resolve) => turns.run(0, resolve))
     expect(seen.slice(-4)).toEqual(["at once", "pause", "long", "resume"])
+    await new Promise<void>((resolve) => {
+      turns.run(long, () => {
+        turns.run(0, () => resolve(void seen.push("what it begins")))
+        seen.push("the only one")
+      })
+    })
+    expect(seen.slice(-2)).toEqual(["the only one", "what it begins"])
   })
 })
