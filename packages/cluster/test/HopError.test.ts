@@ -76,6 +76,6 @@ describe("errors across the hop", () => {
 
   it("[D2] other failures are as they are", () => {
     const error = new RequestError({ fate: "unknown", reason: "timeout", message: "late" })
-    expect(unescaped(error)).toEqual({ error, isGoing: false })
+    expect(unescaped(error)).toEqual({ error, isGoing: false, isUnasked: false })
   })
 })

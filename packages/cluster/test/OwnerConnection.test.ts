@@ -1,18 +1,22 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Backend } from "@mcp-lifeline/core"
+import { Backend, BackendUnavailable, RequestError } from "@mcp-lifeline/core"
+import { JsonRpcError } from "@mcp-lifeline/protocol"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
-import { Effect, Option, Stream } from "effect"
+import { Effect, Option, Stream, TestClock } from "effect"
 import * as OwnerConnection from "../src/hop/OwnerConnection.js"
+
+/** A backend whose server another replica owns. */
+const remote = (script: ScriptedConnector.ScriptedConnector) =>
+  Backend.make("s", {
+    connector: { ...script, connect: (options) => OwnerConnection.connect(script, options) },
+    keepalive: { method: "none" }
+  })
 
 describe("a connection to the owner of a server", () => {
   it.scopedLive("[D8] is lost as one that moves when the owner gives the server up, and nobody has forgotten a session", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
-      const connector = {
-        ...script,
-        connect: (options: Parameters<typeof script.connect>[0]) => OwnerConnection.connect(script, options)
-      }
-      const backend = yield* Backend.make("s", { connector, keepalive: { method: "none" } })
+      const backend = yield* remote(script)
       yield* backend.firstOutcome
       const lost = yield* Effect.fork(
         Stream.runHead(Stream.filter(backend.events, ({ _tag }) => _tag === "RuntimeLost"))
@@ -26,5 +30,21 @@ describe("a connection to the owner of a server", () => {
       script.current.notify(OwnerConnection.going)
       expect(Option.getOrThrow(yield* lost)).toMatchObject({ loss: { kind: "session", isMove: true } })
       expect(heard).toEqual(["notifications/message"])
+    }))
+
+  it.scoped("[D2 P3] reads lists again for which the owner could not ask the server", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make()
+      const { code, data, message } = JsonRpcError.fromCallError(
+        new BackendUnavailable({ backend: "s", message: "it is away", state: "Reconnecting" })
+      )
+      const error = new RequestError({ fate: "answered", reason: "remote", code, data, message })
+      script.respond = (method) => method === "tools/list" ? { answer: "error", error } : undefined
+      const backend = yield* remote(script)
+      yield* backend.firstOutcome
+      script.respond = undefined
+      yield* TestClock.adjust("1 minute")
+      expect((yield* backend.catalog)?.tools.map(({ name }) => name)).toEqual(["echo"])
+      expect(script.connections.length).toBe(1)
     }))
 })

@@ -129,10 +129,12 @@ describe.each(requests)("%s of a backend that was never connected", (what, ask) 
       expect(yield* Fiber.join(asking)).toMatchObject({ _tag: "RequestTimeout" })
     }))
 
-  it.scoped("[P6, C9] says that nothing was sent where the lists cannot be read", () =>
+  it.scoped.each([
+    new RequestError({ fate: "unknown", reason: "timeout", message: "no answer" }),
+    new RequestError({ fate: "answered", reason: "remote", code: -32603, message: "no lists yet" })
+  ])("[P6, C9] says that nothing was sent where the lists cannot be read: $message", (error) =>
     Effect.gen(function*() {
       const connector = ScriptedConnector.make()
-      const error = new RequestError({ fate: "unknown", reason: "timeout", message: "no answer" })
       connector.respond = (method) => method.endsWith("/list") ? { answer: "error", error } : undefined
       const { fleet } = yield* beside(connector)
       expect(yield* stateOf(fleet, "down")).toBe("Connected")
@@ -142,6 +144,9 @@ describe.each(requests)("%s of a backend that was never connected", (what, ask) 
         state: "Connected",
         message: expect.stringMatching(/^down: the call was not sent, because .* did not give the lists/)
       })
+      connector.respond = undefined
+      yield* TestClock.adjust("5 seconds")
+      yield* ask(fleet)
     }))
 })
 

@@ -191,4 +191,5 @@ export const sessionVerdict = ({ error, isResponse = false, session, status }: S
   session ? LostSession.verdict({ status, code: error?.code, isResponse }) : "alive"
 
 /** Whether an answer says that the session of its request is gone. */
-export const namesLostSession = (failure: StatusFailure): boolean => sessionVerdict(failure) === "lost"
+export const namesLostSession = (failure: HttpFailure): boolean =>
+  failure._tag === "StatusFailure" && sessionVerdict(failure) === "lost"

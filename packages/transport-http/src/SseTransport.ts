@@ -91,7 +91,7 @@ export const make = (
     )
 
     const settle = (failure: HttpFailure, isRequest: boolean): RequestError => {
-      if (failure._tag !== "StatusFailure" || !isRequest || !namesLostSession(failure)) {
+      if (!isRequest || !namesLostSession(failure)) {
         return posts.gone(failure) ?? toRequestError(failure, target)
       }
       posts.lose("session", failure)

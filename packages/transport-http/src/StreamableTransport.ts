@@ -15,7 +15,7 @@ import type { End, Position, Reader } from "./EventStream.js"
 import * as EventStream from "./EventStream.js"
 import type { Copy, Hedge } from "./Hedge.js"
 import type { HttpClient } from "./HttpClient.js"
-import type { HttpFailure, StatusFailure } from "./HttpFailure.js"
+import type { HttpFailure } from "./HttpFailure.js"
 import { AnswerFailure, namesLostSession } from "./HttpFailure.js"
 import { HttpSession, type Known, positionOf } from "./HttpSession.js"
 import { isAnswer, toConnectError, toRequestError } from "./Outcome.js"
@@ -138,7 +138,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
     }).pipe(
       Effect.match({
         onSuccess: () => false,
-        onFailure: (failure) => failure._tag === "StatusFailure" && namesLostSession(failure)
+        onFailure: namesLostSession
       }),
       Effect.timeoutTo({ duration: "10 seconds", onSuccess: identity, onTimeout: () => false })
     )
@@ -162,13 +162,13 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         })
       )
 
-    const sessionLost = (failure: StatusFailure): void => posts.lose("session", failure)
+    const sessionLost = (failure: HttpFailure): void => posts.lose("session", failure)
 
-    const forgotten = (failure: StatusFailure): RequestError => toRequestError(failure, target, ["rejected", "session"])
+    const forgotten = (failure: HttpFailure): RequestError => toRequestError(failure, target, ["rejected", "session"])
 
     /** What a failure to send means, before a session is up. A borrowed one may be forgotten, which is no loss of ours. */
     const connectFailure = (failure: HttpFailure): ConnectError | RequestError =>
-      failure._tag === "StatusFailure" && session.isBorrowed && namesLostSession(failure)
+      session.isBorrowed && namesLostSession(failure)
         ? forgotten(failure)
         : toConnectError(failure, target)
 
@@ -176,7 +176,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
     const settle = (failure: HttpFailure, exchange: Exchange | undefined): RequestError => {
       if (failure._tag === "StatusFailure" && failure.status === 401) session.refused()
       // A notification is refused for reasons of its own.
-      if (failure._tag === "StatusFailure" && exchange !== undefined && namesLostSession(failure)) {
+      if (exchange !== undefined && namesLostSession(failure)) {
         sessionLost(failure)
         return forgotten(failure)
       }
@@ -261,6 +261,13 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
               const error = { ...failure.error, message: failure.detail }
               Wire.deliver(transport, { jsonrpc: "2.0", id: exchange.id, error }, exchanges)
               return Effect.succeed(undefined)
+            }
+            // The refusal of a notification proves nothing: the session is asked.
+            if (method === "notifications/initialized" && namesLostSession(failure)) {
+              return Effect.flatMap(
+                isForgotten,
+                (isGone) => isGone ? Effect.fail(forgotten(failure)) : Effect.succeed(undefined)
+              )
             }
             return Effect.fail(connecting ? connectFailure(failure) : settle(failure, exchange))
           }),

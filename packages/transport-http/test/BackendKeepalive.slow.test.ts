@@ -115,9 +115,10 @@ describe.concurrent("keepalive", () => {
             }),
             (backend) => backend.firstOutcome
           )
-          const beats = () => server.seen.filter(({ http }) => http === "OPTIONS")
-          yield* seen(server, () => beats().length >= 2)
-          for (const { headers } of beats()) assert.strictEqual(headers["x-key"], authenticated ? "key" : undefined)
+          const all = () => server.seen.filter(({ http }) => http === "OPTIONS").map(({ headers }) => headers["x-key"])
+          // Without headers it is also asked where an answer takes long, as on a busy machine.
+          yield* seen(server, () => all().filter((key) => (key === "key") === authenticated).length >= 2)
+          if (!authenticated) assert.notInclude(all(), "key")
           assert.strictEqual(server.count("ping"), 0)
         })
     )

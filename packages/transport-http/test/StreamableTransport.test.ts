@@ -51,6 +51,22 @@ describe("Streamable HTTP", () => {
     assert.lengthOf(asked.filter(({ ask }) => ask.method === "GET"), 0)
   })
 
+  it("[R7:unit] a refusal of what begins the session proves nothing: the session is asked", async () => {
+    for (const isGone of [true, false]) {
+      const { asked, losses, send } = await streamable()
+      const told = await send({ method: "notifications/initialized" })
+      await told.exchange.fail(forgotten)
+      const ping = asked.at(-1)!
+      assert.deepInclude(ping.rpc, { method: "ping" })
+      if (isGone) await ping.fail(forgotten)
+      else await ping.answer(200, { "content-type": "application/json" }, '{"jsonrpc":"2.0","id":"a","result":{}}')
+      if (isGone) assert.deepInclude(told.outcome.value, { fate: "rejected", reason: "session" })
+      else assert.strictEqual(told.outcome.value, "sent")
+      assert.lengthOf(asked.filter(({ ask }) => ask.method === "GET"), isGone ? 0 : 1)
+      assert.deepStrictEqual(losses, [])
+    }
+  })
+
   it("[T4:unit] what is no stream is not read, and a server that forgets the session says so there, too", async () => {
     const page = await initialized()
     await page.get.answer(200, { "content-type": "text/html" })

@@ -42,6 +42,8 @@ export interface Meaning {
   readonly error: RequestError
   /** Whether the owner gives the server up, so that another replica has it next. */
   readonly isGoing: boolean
+  /** Whether it is the owner that says so, which could not ask the server. */
+  readonly isUnasked: boolean
 }
 
 const isGoing = ({ fate, state, tag }: Readonly<Record<string, unknown>>): boolean =>
@@ -50,7 +52,7 @@ const isGoing = ({ fate, state, tag }: Readonly<Record<string, unknown>>): boole
 /** At the other replica: what a failed request means. */
 export const unescaped = (error: RequestError): Meaning => {
   const { message } = error
-  const stays = (error: RequestError): Meaning => ({ error, isGoing: false })
+  const stays = (error: RequestError, isUnasked = false): Meaning => ({ error, isGoing: false, isUnasked })
   if (error.reason !== "remote" || !isLikeOurs(error)) return stays(error)
   const { data } = error
   if (data[mark] !== undefined) {
@@ -64,8 +66,9 @@ export const unescaped = (error: RequestError): Meaning => {
   }
   // With its other reasons not to send a request the owner stays the owner, so there is nobody else to send it to.
   return isGoing(data)
-    ? { error: new RequestError({ fate: "notSent", reason: "lost", message }), isGoing: true }
+    ? { error: new RequestError({ fate: "notSent", reason: "lost", message }), isGoing: true, isUnasked: true }
     : stays(
-      new RequestError({ ...error, message, data: rest, publicMessage: Predicate.isString(said) ? said : unsaid })
+      new RequestError({ ...error, message, data: rest, publicMessage: Predicate.isString(said) ? said : unsaid }),
+      fate === "notSent"
     )
 }

@@ -74,7 +74,7 @@ export class BackendHandle implements Backend {
   }
 
   /** For a name that is in no list: reads those lists again whose changes nobody announces. */
-  seek(kind: Kind): Effect.Effect<void> {
+  seek(kind: Kind): Effect.Effect<string | undefined> {
     return this.#supervisor.tasks.refresh.seek(kind)
   }
 

@@ -22,6 +22,8 @@ import { describe, unmatchedPatterns } from "./unmatchedPatterns.js"
 interface Reading {
   readonly runtime: Runtime
   readonly wanted: Set<Kind>
+  /** Lists that the server has refused, and what it said. */
+  readonly refusals: Map<Kind, string>
   readonly lock: Effect.Semaphore
   readonly freshness: Freshness
   polling: boolean
@@ -42,6 +44,7 @@ const makeReading = (runtime: Runtime, kinds: ReadonlyArray<Kind>): Reading => (
   runtime,
   given: false,
   wanted: new Set(kinds),
+  refusals: new Map(),
   lock: Effect.unsafeMakeSemaphore(1),
   freshness: new Freshness(),
   polling: false,
@@ -182,11 +185,15 @@ export class Refresh {
     })
   }
 
-  /** For a caller that looks for an entry: reads lists whose changes no server announces, or that wait to be read. */
-  seek(kind: Kind): Effect.Effect<void> {
-    const isDue = ({ runtime, soughtAt, wanted }: Reading): boolean =>
-      (wanted.has(kind) || runtime.unannounced.includes(kind)) && this.#backend.now() >= soughtAt + seekPause // guard: seeking-paced
-    return this.#look(isDue, seekTimeout)
+  /**
+   * For a caller that looks for an entry: reads lists whose changes no server announces, that wait to be read, or that were refused. Gives the
+   * refusal, if the server still refuses the list.
+   */
+  seek(kind: Kind): Effect.Effect<string | undefined> {
+    const isDue = ({ refusals, runtime, soughtAt, wanted }: Reading): boolean =>
+      (wanted.has(kind) || refusals.has(kind) || runtime.unannounced.includes(kind)) &&
+      this.#backend.now() >= soughtAt + seekPause // guard: seeking-paced
+    return Effect.map(this.#look(isDue, seekTimeout), () => this.#reading?.refusals.get(kind))
   }
 
   /** For a caller of all lists: reads those whose changes no server announces, if it has read none for a while. */
@@ -204,7 +211,7 @@ export class Refresh {
       const read = Effect.suspend(() => {
         if (!isDue(reading)) return Effect.void
         const { revision } = backend.published.value
-        const kinds = new Set([...current.unannounced, ...reading.wanted])
+        const kinds = new Set([...current.unannounced, ...reading.wanted, ...reading.refusals.keys()])
         return Effect.ensuring(
           Effect.ignore(this.#read(current, [...kinds], reading)),
           Effect.sync(() => {
@@ -321,7 +328,7 @@ export class Refresh {
         return Effect.zipRight(
           this.#settle(runtime, reading, lists),
           Effect.suspend(() => {
-            const snapshot = this.#publish(runtime, lists, reading.freshness)
+            const snapshot = this.#publish(runtime, lists, reading)
             return snapshot === undefined ? Effect.void : this.#unmatched.read(unmatchedPatterns(backend, snapshot))
           })
         )
@@ -387,15 +394,17 @@ export class Refresh {
   #publish(
     runtime: Runtime,
     lists: ReadonlyArray<Discovery.ReadList>,
-    freshness: Freshness
+    { freshness, refusals }: Reading
   ): Snapshot | undefined {
     const backend = this.#backend
     const slot = backend.published.value
     if (slot.current !== runtime) return undefined // guard: late-lists
     freshness.read(lists, backend.now())
     const expired = slot.expired && freshness.hasExpired(backend.now())
-    for (const { refused } of lists) {
+    for (const { kind, refused } of lists) {
+      refusals.delete(kind)
       if (refused !== undefined) {
+        refusals.set(kind, refused)
         backend.emit({ _tag: "DiscoveryFailed", generation: runtime.generation, message: refused })
       }
     }

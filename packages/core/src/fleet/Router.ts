@@ -78,17 +78,21 @@ export class Router {
       })
     })
 
-  /** Reads lists whose changes no server announces: of the backends that the name says, else of all. */
+  /** Reads lists that may be known better by now: of the backends that the name says, else of all. */
   #seek(kind: Routed, name: string, said: ReadonlyArray<BackendHandle>): Effect.Effect<Route, CallError> {
     const all = this.#entries.map(([, { backend }]) => backend)
     const sought = said.length > 0 ? said : this.#saysUnknown(kind, name) ? [] : all
-    return Effect.zipRight(
-      Effect.forEach(sought, (backend) => backend.seek(kind), { concurrency: "unbounded", discard: true }),
-      Effect.suspend(() => {
-        const found = this.find(kind, name)
-        return found === undefined ? Effect.fail(this.#unknown(kind, name)) : Effect.succeed(found)
-      })
+    const refused = Effect.forEach(
+      sought,
+      (backend) => Effect.map(backend.seek(kind), (why) => why === undefined ? [] : [{ backend, why }]),
+      { concurrency: "unbounded" }
     )
+    return Effect.flatMap(refused, (all) => {
+      const found = this.find(kind, name)
+      if (found !== undefined) return Effect.succeed(found)
+      const [first] = said.length > 0 ? all.flat() : []
+      return Effect.fail(first === undefined ? this.#unknown(kind, name) : notGiven(first.backend.id, first.why))
+    })
   }
 
   /** The call counts from the step that finds the backend; the time of finding is part of it. */
@@ -242,18 +246,19 @@ const listed = (
 const notAsked = (error: CallError): CallError =>
   error._tag === "BackendUnavailable" || error._tag === "ConnectionLost" || error._tag === "SessionExpired"
     ? error
-    : new BackendUnavailable({
-      backend: error.backend,
-      generation: error.generation,
-      state: "Connected",
-      lastError: error.message,
-      cause: error,
-      ...said`${
-        open(error.backend)
-      }: the call was not sent, because the server did not give the lists of what it offers${
-        detail(`: ${error.message}`)
-      }`
-    })
+    : notGiven(error.backend, error.message, error)
+
+const notGiven = (backend: string, why: string, cause?: CallError): BackendUnavailable =>
+  new BackendUnavailable({
+    backend,
+    generation: cause?.generation,
+    state: "Connected",
+    lastError: why,
+    cause,
+    ...said`${open(backend)}: the call was not sent, because the server did not give the lists of what it offers${
+      detail(`: ${why}`)
+    }`
+  })
 
 /** `taken`: milliseconds. */
 const less = (options: CallOptions | undefined, taken: number): CallOptions | undefined => {

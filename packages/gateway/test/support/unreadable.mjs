@@ -8,21 +8,16 @@ const [way = "stdio"] = process.argv.slice(2)
 /** What it writes for an answer. @type {Record<string, (answer: string, id: unknown) => string>} */
 const forms = {
   plain: (answer) => answer,
-  title: (answer) => `\u001b]0;working\u0007${answer}`,
-  progress: (answer) => `12% done\r${answer}`,
-  label: (answer) => `note: ${answer}`,
   brace: (answer) => `{ done } ${answer}`,
   trailing: (answer) => `${answer} trailing`,
   twice: (answer) => answer + answer,
   list: (answer) => `[${answer}]`,
   idNull: (answer, id) => answer.replace(`"id":${id}`, '"id":null'),
-  idOther: (answer, id) => answer.replace(`"id":${id}`, '"id":"another"'),
   errorNull: (answer) => answer.replace(/}$/, ',"error":null}'),
   member: (answer) => answer.replace(/}$/, ',"took":3}'),
   noVersion: (answer) => answer.replace('"jsonrpc":"2.0",', ""),
   nan: (answer) => answer.replace('"said"', "NaN"),
   cut: (answer) => answer.slice(0, -4),
-  idNullNan: (answer, id) => answer.replace(`"id":${id}`, '"id":null').replace('"said"', "NaN"),
   errorText: (_, id) => `{"jsonrpc":"2.0","id":${id},"error":"said: no"}`,
   errorOfNobody: () => '{"jsonrpc":"2.0","id":null,"error":{"code":-32603,"message":"said: no"}}'
 }

@@ -27,7 +27,7 @@ play("HTTP", {
   },
   "An answer cannot be read": {
     file: "doors/Unreadable",
-    title: "[C9:real] an answer that is there is taken, and one that cannot be read is quoted, within seconds"
+    title: "[C9:real] a whole answer is taken, and one that cannot be read is quoted, within seconds"
   },
   "Something else answers in the server's place": {
     file: "doors/GoneAddress",
