@@ -10,7 +10,7 @@ const arrived = (error: JsonRpcError.JsonRpcError): RequestError => {
   if (!("error" in answer)) throw new Error("no error")
   // As it comes over the wire.
   const { code, data, message } = JSON.parse(JSON.stringify(answer.error)) as JsonRpcError.JsonRpcError
-  return unescaped(new RequestError({ fate: "answered", reason: "remote", code, message, data })).error
+  return unescaped("tools/call", new RequestError({ fate: "answered", reason: "remote", code, message, data })).error
 }
 
 describe("errors across the hop", () => {
@@ -21,7 +21,10 @@ describe("errors across the hop", () => {
   it.each(["Closed", "Dormant"])("[D4] the owner goes if its backend is closed, and else it stays: %s", (state) => {
     const error = new BackendUnavailable({ backend: "notes", message: "x", state })
     const { code, data, message } = JsonRpcError.fromCallError(error)
-    const meaning = unescaped(new RequestError({ fate: "answered", reason: "remote", code, message, data }))
+    const meaning = unescaped(
+      "tools/call",
+      new RequestError({ fate: "answered", reason: "remote", code, message, data })
+    )
     expect(meaning.isGoing).toBe(state === "Closed")
     expect(meaning.error.reason).toBe(state === "Closed" ? "lost" : "remote")
   })
@@ -76,6 +79,6 @@ describe("errors across the hop", () => {
 
   it("[D2] other failures are as they are", () => {
     const error = new RequestError({ fate: "unknown", reason: "timeout", message: "late" })
-    expect(unescaped(error)).toEqual({ error, isGoing: false, isUnasked: false })
+    expect(unescaped("tools/call", error)).toEqual({ error, isGoing: false })
   })
 })

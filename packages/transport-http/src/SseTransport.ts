@@ -91,9 +91,7 @@ export const make = (
     )
 
     const settle = (failure: HttpFailure, isRequest: boolean): RequestError => {
-      if (!isRequest || !namesLostSession(failure)) {
-        return posts.gone(failure) ?? toRequestError(failure, target)
-      }
+      if (!isRequest || !namesLostSession(failure)) return posts.gone(failure) ?? toRequestError(failure, target)
       posts.lose("session", failure)
       return toRequestError(failure, target, ["rejected", "session"])
     }

@@ -162,8 +162,6 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         })
       )
 
-    const sessionLost = (failure: HttpFailure): void => posts.lose("session", failure)
-
     const forgotten = (failure: HttpFailure): RequestError => toRequestError(failure, target, ["rejected", "session"])
 
     /** What a failure to send means, before a session is up. A borrowed one may be forgotten, which is no loss of ours. */
@@ -175,9 +173,8 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
     /** What a failure to send means, once a session is up. Declares the loss before it is reported. */
     const settle = (failure: HttpFailure, exchange: Exchange | undefined): RequestError => {
       if (failure._tag === "StatusFailure" && failure.status === 401) session.refused()
-      // A notification is refused for reasons of its own.
       if (exchange !== undefined && namesLostSession(failure)) {
-        sessionLost(failure)
+        posts.lose("session", failure)
         return forgotten(failure)
       }
       return posts.gone(failure) ?? toRequestError(failure, target)
@@ -188,7 +185,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         open: (maxSilence) => openStream(exchange, maxSilence, exchange),
         target,
         isForgotten,
-        onLost: sessionLost,
+        onLost: (failure) => posts.lose("session", failure),
         onGone: (failure) => posts.lose("closed", failure)
       })
 
@@ -262,12 +259,9 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
               Wire.deliver(transport, { jsonrpc: "2.0", id: exchange.id, error }, exchanges)
               return Effect.succeed(undefined)
             }
-            // The refusal of a notification proves nothing: the session is asked.
+            // A notification may be refused for reasons of its own: the session is asked.
             if (method === "notifications/initialized" && namesLostSession(failure)) {
-              return Effect.flatMap(
-                isForgotten,
-                (isGone) => isGone ? Effect.fail(forgotten(failure)) : Effect.succeed(undefined)
-              )
+              return Effect.as(Effect.whenEffect(Effect.fail(forgotten(failure)), isForgotten), undefined)
             }
             return Effect.fail(connecting ? connectFailure(failure) : settle(failure, exchange))
           }),

@@ -7,6 +7,7 @@
  */
 import { RequestError } from "@mcp-lifeline/core"
 import { type Answer, JsonRpcError } from "@mcp-lifeline/protocol"
+import { isList } from "@mcp-lifeline/protocol/listMethods"
 import { Predicate } from "effect"
 
 /** The member of an error's data that says that the server has written it. */
@@ -42,17 +43,15 @@ export interface Meaning {
   readonly error: RequestError
   /** Whether the owner gives the server up, so that another replica has it next. */
   readonly isGoing: boolean
-  /** Whether it is the owner that says so, which could not ask the server. */
-  readonly isUnasked: boolean
 }
 
 const isGoing = ({ fate, state, tag }: Readonly<Record<string, unknown>>): boolean =>
   fate === "notSent" && (tag === "Interrupted" || (tag === "BackendUnavailable" && state === "Closed"))
 
-/** At the other replica: what a failed request means. */
-export const unescaped = (error: RequestError): Meaning => {
+/** At the other replica: what a failed request of this method means. */
+export const unescaped = (method: string, error: RequestError): Meaning => {
   const { message } = error
-  const stays = (error: RequestError, isUnasked = false): Meaning => ({ error, isGoing: false, isUnasked })
+  const stays = (error: RequestError): Meaning => ({ error, isGoing: false })
   if (error.reason !== "remote" || !isLikeOurs(error)) return stays(error)
   const { data } = error
   if (data[mark] !== undefined) {
@@ -64,11 +63,9 @@ export const unescaped = (error: RequestError): Meaning => {
   if (fate === "unknown") {
     return stays(new RequestError({ fate, reason: tag === "RequestTimeout" ? "timeout" : "lost", message }))
   }
-  // With its other reasons not to send a request the owner stays the owner, so there is nobody else to send it to.
-  return isGoing(data)
-    ? { error: new RequestError({ fate: "notSent", reason: "lost", message }), isGoing: true, isUnasked: true }
-    : stays(
-      new RequestError({ ...error, message, data: rest, publicMessage: Predicate.isString(said) ? said : unsaid }),
-      fate === "notSent"
-    )
+  if (isGoing(data)) return { error: new RequestError({ fate: "notSent", reason: "lost", message }), isGoing: true }
+  // With its other reasons not to send a request the owner stays the owner: nobody else can be asked, and a list is read again.
+  const reason = fate === "notSent" && isList(method) ? "server" : error.reason
+  const publicMessage = Predicate.isString(said) ? said : unsaid
+  return stays(new RequestError({ ...error, message, data: rest, reason, publicMessage }))
 }

@@ -2,16 +2,8 @@
  * A connection to the owner of a server. It is lost as soon as the owner says that it gives the server up; what the owner has accepted before is
  * still answered.
  */
-import {
-  type ConnectError,
-  type Connection,
-  type ConnectOptions,
-  type Connector,
-  type Loss,
-  RequestError
-} from "@mcp-lifeline/core"
+import type { ConnectError, Connection, ConnectOptions, Connector, Loss, RequestError } from "@mcp-lifeline/core"
 import { delegated, Ending } from "@mcp-lifeline/core/internal"
-import { isList } from "@mcp-lifeline/protocol/listMethods"
 import { Effect, Exit, type Scope } from "effect"
 import * as HopError from "./HopError.js"
 
@@ -32,13 +24,10 @@ export const connect = (
 ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
   Effect.suspend(() => {
     const ending = new Ending()
-    const understood = (method: string, failure: RequestError): RequestError => {
-      const { error, isGoing, isUnasked } = HopError.unescaped(failure)
-      if (isGoing) ending.lose(gone)
-      // It says nothing of the list, which is read again.
-      return isUnasked && !isGoing && isList(method)
-        ? new RequestError({ ...error, message: error.message, reason: "server" })
-        : error
+    const understood = (method: string) => (error: RequestError): RequestError => {
+      const meant = HopError.unescaped(method, error)
+      if (meant.isGoing) ending.lose(gone)
+      return meant.error
     }
     const connected = connector.connect({
       ...options,
@@ -55,9 +44,7 @@ export const connect = (
         // The owner has the same options as we have.
         isFiltered: true,
         send: (method, params, options, settle) =>
-          plain.send(method, params, options, (exit) =>
-            settle(Exit.mapError(exit, (error) =>
-              understood(method, error)))),
+          plain.send(method, params, options, (exit) => settle(Exit.mapError(exit, understood(method)))),
         onLost: ending.onLost
       }
     })

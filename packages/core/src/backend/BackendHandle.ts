@@ -2,7 +2,7 @@
 import { Context, Effect, Either, Option, Stream } from "effect"
 import type { Calls } from "../calls/Calls.js"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
-import type { CallError } from "../Errors.js"
+import type { CallError, ProtocolError } from "../Errors.js"
 import * as Health from "../health/Health.js"
 import { firstOf } from "../internal/firstOf.js"
 import type { Event } from "../observe/Event.js"
@@ -74,7 +74,7 @@ export class BackendHandle implements Backend {
   }
 
   /** For a name that is in no list: reads those lists again whose changes nobody announces. */
-  seek(kind: Kind): Effect.Effect<string | undefined> {
+  seek(kind: Kind): Effect.Effect<ProtocolError | undefined> {
     return this.#supervisor.tasks.refresh.seek(kind)
   }
 

@@ -2,7 +2,7 @@
 import { Effect, Fiber, Schedule } from "effect"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import { kinds as allKinds } from "../catalog/Kind.js"
-import { RequestError } from "../Errors.js"
+import { ProtocolError, RequestError } from "../Errors.js"
 import type { Probe } from "../health/Probe.js"
 import { isSignOfLife } from "../health/Question.js"
 import type { SessionDoubt } from "../health/SessionDoubt.js"
@@ -22,8 +22,7 @@ import { describe, unmatchedPatterns } from "./unmatchedPatterns.js"
 interface Reading {
   readonly runtime: Runtime
   readonly wanted: Set<Kind>
-  /** Lists that the server has refused, and what it said. */
-  readonly refusals: Map<Kind, string>
+  readonly refusals: Map<Kind, ProtocolError>
   readonly lock: Effect.Semaphore
   readonly freshness: Freshness
   polling: boolean
@@ -185,11 +184,8 @@ export class Refresh {
     })
   }
 
-  /**
-   * For a caller that looks for an entry: reads lists whose changes no server announces, that wait to be read, or that were refused. Gives the
-   * refusal, if the server still refuses the list.
-   */
-  seek(kind: Kind): Effect.Effect<string | undefined> {
+  /** For a caller that looks for an entry: reads lists that may be known better by now. Gives why one is refused. */
+  seek(kind: Kind): Effect.Effect<ProtocolError | undefined> {
     const isDue = ({ refusals, runtime, soughtAt, wanted }: Reading): boolean =>
       (wanted.has(kind) || refusals.has(kind) || runtime.unannounced.includes(kind)) &&
       this.#backend.now() >= soughtAt + seekPause // guard: seeking-paced
@@ -315,9 +311,7 @@ export class Refresh {
     const { id, policy } = backend
     let at = 0
     const lists = Discovery.read(id, connection, kinds, policy, () => runtime.answered(backend.now()))
-    const begin = Effect.sync(() => {
-      at = backend.now()
-    })
+    const begin = Effect.sync(() => (at = backend.now()))
     const end = Effect.sync(() => {
       reading.pace = { ...reading.pace, at: backend.now() }
     })
@@ -404,7 +398,7 @@ export class Refresh {
     for (const { kind, refused } of lists) {
       refusals.delete(kind)
       if (refused !== undefined) {
-        refusals.set(kind, refused)
+        refusals.set(kind, new ProtocolError({ backend: backend.id, message: refused }))
         backend.emit({ _tag: "DiscoveryFailed", generation: runtime.generation, message: refused })
       }
     }

@@ -1,6 +1,6 @@
 /** Finds the backend of a full name, and asks it. */
 import type { ReadResourceResult } from "@modelcontextprotocol/sdk/types.js"
-import { Array, Clock, Effect } from "effect"
+import { Array, Clock, Effect, Predicate } from "effect"
 import type { Backend } from "../backend/Backend.js"
 import type { BackendHandle } from "../backend/BackendHandle.js"
 import { BackendUnavailable, type CallError } from "../Errors.js"
@@ -31,7 +31,6 @@ export class Router {
   readonly #ready: Effect.Effect<void>
   /** Backends that a call has waited for as long as it may, without a first outcome. */
   readonly #late = new WeakSet<BackendHandle>()
-
   readonly #visible: Visible | undefined
 
   /** `pending`: may have had no first outcome yet. `ready`: all have had it. `visible`: default: everything. */
@@ -78,20 +77,16 @@ export class Router {
       })
     })
 
-  /** Reads lists that may be known better by now: of the backends that the name says, else of all. */
+  /** Of the backends that the name says, else of all. */
   #seek(kind: Routed, name: string, said: ReadonlyArray<BackendHandle>): Effect.Effect<Route, CallError> {
-    const all = this.#entries.map(([, { backend }]) => backend)
-    const sought = said.length > 0 ? said : this.#saysUnknown(kind, name) ? [] : all
-    const refused = Effect.forEach(
-      sought,
-      (backend) => Effect.map(backend.seek(kind), (why) => why === undefined ? [] : [{ backend, why }]),
-      { concurrency: "unbounded" }
-    )
-    return Effect.flatMap(refused, (all) => {
+    const others = this.#saysUnknown(kind, name) ? [] : this.#entries.map(([, { backend }]) => backend)
+    const sought = said.length > 0 ? said : others
+    const all = Effect.forEach(sought, (backend) => backend.seek(kind), { concurrency: "unbounded" })
+    return Effect.flatMap(all, (refusals) => {
       const found = this.find(kind, name)
       if (found !== undefined) return Effect.succeed(found)
-      const [first] = said.length > 0 ? all.flat() : []
-      return Effect.fail(first === undefined ? this.#unknown(kind, name) : notGiven(first.backend.id, first.why))
+      const [refused] = said.length > 0 ? refusals.filter(Predicate.isNotUndefined) : []
+      return Effect.fail(refused === undefined ? this.#unknown(kind, name) : notAsked(refused))
     })
   }
 
@@ -235,30 +230,26 @@ const listed = (
       ),
     { concurrency: "unbounded" }
   ).pipe(
-    Effect.map((outcomes) => {
-      const [failure] = Array.getLefts(outcomes)
-      return failure && notAsked(failure)
-    }),
+    Effect.map((outcomes) => Array.getLefts(outcomes).map(notAsked)[0]),
     Effect.orElseSucceed(() => undefined)
   )
 
 /** The call was not sent, whatever became of the request for the lists. */
-const notAsked = (error: CallError): CallError =>
-  error._tag === "BackendUnavailable" || error._tag === "ConnectionLost" || error._tag === "SessionExpired"
-    ? error
-    : notGiven(error.backend, error.message, error)
-
-const notGiven = (backend: string, why: string, cause?: CallError): BackendUnavailable =>
-  new BackendUnavailable({
+const notAsked = (error: CallError): CallError => {
+  if (error._tag === "BackendUnavailable" || error._tag === "ConnectionLost" || error._tag === "SessionExpired") {
+    return error
+  }
+  const { backend, generation, message: lastError } = error
+  const why = detail(`: ${lastError}`)
+  return new BackendUnavailable({
     backend,
-    generation: cause?.generation,
+    generation,
     state: "Connected",
-    lastError: why,
-    cause,
-    ...said`${open(backend)}: the call was not sent, because the server did not give the lists of what it offers${
-      detail(`: ${why}`)
-    }`
+    lastError,
+    cause: error,
+    ...said`${open(backend)}: the call was not sent, because the server did not give the lists of what it offers${why}`
   })
+}
 
 /** `taken`: milliseconds. */
 const less = (options: CallOptions | undefined, taken: number): CallOptions | undefined => {
