@@ -5,11 +5,11 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import { performance } from "node:perf_hooks"
 import { text } from "node:stream/consumers"
 import { folder } from "../../testing/test/support/folder.js"
+import { listening } from "../../testing/test/support/listening.js"
 import * as Gateway from "./support/Gateway.js"
 
 const largest = 15.5 * 1024 * 1024
@@ -73,15 +73,7 @@ const overHttp = Effect.gen(function*() {
       return response.end(isStream ? found.map((answer) => `data: ${answer}\n\n`).join("") : found.at(-1))
     })
   })
-  yield* Effect.acquireRelease(
-    Effect.async<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
-    () =>
-      Effect.sync(() => {
-        server.close()
-        server.closeAllConnections()
-      })
-  )
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return yield* listening(server)
 })
 
 const filled = (unit: (index: number) => string, open: string, close: string): string => {

@@ -4,8 +4,9 @@ import { HttpFault } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Deferred, Effect, Fiber } from "effect"
 import { createServer } from "node:http"
-import type { AddressInfo, Socket } from "node:net"
+import type { Socket } from "node:net"
 import { json } from "node:stream/consumers"
+import { listening } from "../../testing/test/support/listening.js"
 import * as Harness from "./fixtures/Harness.js"
 
 /** The sockets that calls share by default, those for what does not wait behind them, and those for what has no answer. */
@@ -92,12 +93,7 @@ describe("sockets", () => {
             if (isCalled && open.size === 0) Deferred.unsafeDone(closed, Effect.void)
           })
         })
-        yield* Effect.acquireRelease(
-          Effect.async<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
-          () => Effect.sync(() => server.close().closeAllConnections())
-        )
-        const { port } = server.address() as AddressInfo
-        const url = `http://127.0.0.1:${port}/mcp`
+        const url = `${yield* listening(server)}/mcp`
         const { call, losses } = yield* Harness.connect(HttpConnector.make({ url, protocol: "2025" }))
         isCalled = true
         yield* call()

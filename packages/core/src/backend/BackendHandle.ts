@@ -73,7 +73,7 @@ export class BackendHandle implements Backend {
     return undefined
   }
 
-  /** For a name that is in no list: reads those lists again whose changes nobody announces. */
+  /** For a name that is in no list: reads those again that may be known better by now. Gives why one is refused. */
   seek(kind: Kind): Effect.Effect<ProtocolError | undefined> {
     return this.#supervisor.tasks.refresh.seek(kind)
   }

@@ -3,7 +3,7 @@
  */
 import { Effect } from "effect"
 import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
+import { listening } from "../../../testing/test/support/listening.js"
 
 /** A request as it came. */
 export interface Arrived {
@@ -78,13 +78,5 @@ export const serve = (era: "2025" | "2026", more: Lists = {}) =>
         )
       })
     })
-    yield* Effect.acquireRelease(
-      Effect.async<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
-      () =>
-        Effect.sync(() => {
-          server.close()
-          server.closeAllConnections()
-        })
-    )
-    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`, arrived }
+    return { url: `${yield* listening(server)}/mcp`, arrived }
   })
