@@ -129,24 +129,52 @@ describe.each(requests)("%s of a backend that was never connected", (what, ask) 
       expect(yield* Fiber.join(asking)).toMatchObject({ _tag: "RequestTimeout" })
     }))
 
-  it.scoped.each([
-    new RequestError({ fate: "unknown", reason: "timeout", message: "no answer" }),
-    new RequestError({ fate: "answered", reason: "remote", code: -32603, message: "no lists yet" })
-  ])("[P6, C9] says that nothing was sent where the lists cannot be read: $message", (error) =>
+  const refused = new RequestError({ fate: "answered", reason: "remote", code: -32603, message: "no lists yet" })
+  const unasked = new RequestError({ fate: "unknown", reason: "timeout", message: "no answer" })
+
+  it.scoped.each(
+    [
+      { error: refused, waits: 0, options: {} },
+      { error: unasked, waits: 0, options: { failFast: true } },
+      { error: unasked, waits: 10_000, options: {} },
+      { error: unasked, waits: 20_000, options: { wait: "20 seconds" } }
+    ] as const
+  )(
+    "[P6, C9] says that nothing was sent where the lists cannot be read: $error.message, $waits",
+    ({ error, options, waits }) =>
+      Effect.gen(function*() {
+        const connector = ScriptedConnector.make()
+        connector.respond = (method) => method.endsWith("/list") ? { answer: "error", error } : undefined
+        const { fleet } = yield* beside(connector)
+        expect(yield* stateOf(fleet, "down")).toBe("Connected")
+        const asking = yield* Effect.fork(Effect.flip(ask(fleet, options)))
+        yield* TestClock.adjust(Math.max(0, waits - 1))
+        yield* runUntilIdle
+        expect(Option.isNone(yield* Fiber.poll(asking))).toBe(waits > 0)
+        yield* TestClock.adjust(1)
+        expect(yield* Fiber.join(asking)).toMatchObject({
+          _tag: "BackendUnavailable",
+          backend: "down",
+          state: "Connected",
+          message: expect.stringMatching(/^down: the call was not sent, because .* did not give the lists/)
+        })
+        connector.respond = undefined
+        yield* TestClock.adjust("5 seconds")
+        yield* ask(fleet)
+      })
+  )
+
+  it.scoped("[P6, D11] waits for lists that could not be asked for", () =>
     Effect.gen(function*() {
       const connector = ScriptedConnector.make()
-      connector.respond = (method) => method.endsWith("/list") ? { answer: "error", error } : undefined
+      connector.respond = (method) => method.endsWith("/list") ? { answer: "error", error: unasked } : undefined
       const { fleet } = yield* beside(connector)
-      expect(yield* stateOf(fleet, "down")).toBe("Connected")
-      expect(yield* Effect.flip(ask(fleet))).toMatchObject({
-        _tag: "BackendUnavailable",
-        backend: "down",
-        state: "Connected",
-        message: expect.stringMatching(/^down: the call was not sent, because .* did not give the lists/)
-      })
-      connector.respond = undefined
+      const asking = yield* Effect.fork(ask(fleet))
       yield* TestClock.adjust("5 seconds")
-      yield* ask(fleet)
+      expect(yield* Fiber.poll(asking)).toEqual(Option.none())
+      connector.respond = undefined
+      yield* TestClock.adjust("4 seconds")
+      yield* Fiber.join(asking)
     }))
 })
 

@@ -1,5 +1,6 @@
 /** The handle of a backend, over all its connections. */
-import { Context, Effect, Either, Option, Stream } from "effect"
+import { Context, Effect, Either, Option, Schedule, Stream } from "effect"
+import { millis } from "../calls/Call.js"
 import type { Calls } from "../calls/Calls.js"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import type { CallError, ProtocolError } from "../Errors.js"
@@ -85,15 +86,9 @@ export class BackendHandle implements Backend {
   #refresh(options?: CallOptions): Backend["refresh"] {
     const { calls, tasks: { refresh } } = this.#supervisor
     const read = (runtime: Runtime) => Effect.map(refresh.now(runtime), () => this.#state.published.value.snapshot)
+    const onward = (rest: CallOptions) => this.#onward((to) => to.#refresh(rest))
     return Effect.flatMap(
-      withConnection(
-        this.#state,
-        calls,
-        read,
-        "tools/list",
-        options,
-        (rest) => this.#onward((to) => to.#refresh(rest))
-      ),
+      withConnection(this.#state, calls, read, "tools/list", options, onward),
       (snapshot) =>
         snapshot === undefined ? Effect.fail(calls.unavailable(said`no catalogue`)) : Effect.succeed(snapshot)
     )
@@ -109,12 +104,17 @@ export class BackendHandle implements Backend {
         Stream.runHead(Stream.filter(this.catalog.changes, isFresh)),
         Option.match({ onNone: () => Effect.never, onSome: () => Effect.void })
       )
-      const all = firstOf(read, Effect.asVoid(this.#refresh(options)))
+      const wait = options?.failFast ? 0 : millis(options?.wait, this.#state.policy.timeouts.wait)
+      const end = this.#state.now() + wait
+      const again = Effect.retry(this.#refresh(options), {
+        schedule: Schedule.spaced(wait / 4),
+        while: (error) => error._tag !== "BackendUnavailable" && this.#state.now() < end
+      })
+      const all = firstOf(read, Effect.asVoid(again))
       const time = timeOf(options)
       if (time === undefined) return all
       const { calls } = this.#supervisor
-      const late =
-        said`the call was not sent, because its time was over before the server had given its lists (timeout)`
+      const late = said`the call was not sent, because its time was over before the server gave its lists (timeout)`
       return Effect.flatMap(
         this.#state.before(this.#state.now() + time, all),
         Option.match({ onNone: () => Effect.fail(calls.unavailable(late)), onSome: Effect.succeed })
