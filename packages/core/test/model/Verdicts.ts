@@ -145,7 +145,9 @@ export class Verdicts {
       )
     if (hasRefused || this.#parts.leaptAt() >= answeredAt) return
     if (now - answeredAt < least) wrong(`it has answered ${now - answeredAt} ms ago`)
-    if ((before !== "ok" && now - since < known) || process.answersUntil > since) return
+    // A session that goes on in another connection has its answers there.
+    const answersUntil = Math.max(...[...this.#processes.values()].map((one) => one.answersUntil))
+    if ((before !== "ok" && now - since < known) || answersUntil > since) return
     const calls = [...process.calls.values()].filter(({ endedAt = now }) => endedAt >= answeredAt)
     const abandonedAt = Math.min(...calls.map(({ endedAt = Number.POSITIVE_INFINITY }) => endedAt))
     const isAwaited = calls.length > 0 && abandonedAt === Number.POSITIVE_INFINITY
