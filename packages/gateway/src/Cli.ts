@@ -2,7 +2,6 @@
  * Parses the command line of the program into a request, as data. Carries nothing out.
  */
 import * as Adopt from "./adopt/Arguments.js"
-import * as Audit from "./audit/Arguments.js"
 import * as Check from "./check/Arguments.js"
 import * as Command from "./commandLine/Command.js"
 import { scripts } from "./commandLine/completions.js"
@@ -21,7 +20,6 @@ export type Request =
   | Ask.Request
   | Wrap.Request
   | Adopt.Request
-  | Audit.Request
   | SignIn.Request
 
 /** A text to print: help, the version, completions. */
@@ -60,7 +58,6 @@ export const commands: ReadonlyArray<Command.Command<Request | Text>> = [
   ...Ask.commands,
   Wrap.command,
   Adopt.command,
-  Audit.command,
   ...SignIn.commands,
   help
 ]

@@ -40,10 +40,6 @@ const main = (request: Request) =>
       const { run } = yield* Effect.promise(() => import("./check/check.js"))
       return yield* Effect.onInterrupt(run(request.options), () => Effect.sync(() => (process.exitCode = 130)))
     }
-    if (request._tag === "Audit") {
-      const { run } = yield* Effect.promise(() => import("./audit/run.js"))
-      return yield* Effect.onInterrupt(run(request), () => Effect.sync(() => (process.exitCode = 130)))
-    }
     if (request._tag === "Ask") {
       const { run } = yield* Effect.promise(() => import("./commands/run.js"))
       return yield* Effect.onInterrupt(run(request), () => Effect.sync(() => (process.exitCode = 130)))

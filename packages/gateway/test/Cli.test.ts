@@ -48,7 +48,7 @@ describe("mcp-lifeline", () => {
     ["unknown option --versoin; did you mean --version?", ["--versoin"]],
     [
       "unknown command bogus; there are: serve, check, status, top, tools, call, logs, reconnect, enable, disable, approve, wrap, adopt, "
-      + "audit, login, logout, auth, help",
+      + "login, logout, auth, help",
       ["bogus"]
     ],
     ["unknown command stauts; did you mean status?", ["stauts"]],

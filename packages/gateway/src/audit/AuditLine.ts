@@ -1,8 +1,6 @@
 /**
  * One line of the audit file: a call of a tool, prompt or resource, and what became of it. Pure.
  */
-import { Predicate } from "effect"
-
 /** What became of a request of the call at its server. `answered`: it was carried out. */
 export type Fate = "answered" | "rejected" | "notSent" | "unknown"
 
@@ -66,39 +64,5 @@ export interface AuditLine {
   readonly answered?: number | undefined
 }
 
-const { isNumber, isRecord, isString } = Predicate
-
-/** A call, as far as a line of a file is one. */
-export const read = (line: string): AuditLine | undefined => {
-  try {
-    const found: unknown = JSON.parse(line)
-    if (!isRecord(found) || found["event"] !== "call") return undefined
-    const { client, fate, method, outcome, server, time, tool, waited } = found
-    const isCall = isString(time) && isString(method) && isString(tool) && isString(outcome) && isString(fate)
-      && (server === null || isString(server)) && isRecord(client) && isNumber(waited)
-    return isCall ? found as unknown as AuditLine : undefined
-  } catch {
-    return undefined
-  }
-}
-
-/** Who a client is: its subject, and where it has none, what its program says of itself, which proves nothing. */
-export const callerOf = ({ program, subject }: AuditClient): string =>
-  subject ?? (program === undefined ? "-" : `program ${program}`)
-
-/** The same with its name, for people. */
-export const shownCaller = (client: AuditClient): string =>
-  client.subject === undefined || client.name === undefined || client.subject === `client:${client.name}`
-    ? callerOf(client)
-    : `${client.subject} (${client.name})`
-
 /** Milliseconds without the digits that adding them up makes. */
 export const rounded = (millis: number): number => Math.round(millis * 100) / 100
-
-/** How long a call took, in milliseconds. */
-export const durationOf = ({ answered = 0, waited }: AuditLine): number => rounded(waited + answered)
-
-const successes: ReadonlySet<string> = new Set<Outcome>(["ok", "task", "input-required"])
-
-/** Whether a call did not do what was asked. */
-export const isError = ({ outcome }: AuditLine): boolean => !successes.has(outcome)

@@ -12,8 +12,7 @@ const sizes = { least: 1_000_000, most: 1_000_000_000_000 }
 export const options = {
   audit: Command.text(
     "FILE",
-    "Record each call of a tool, prompt or resource in this file, as a line of JSON that is there before the caller has the answer. "
-      + "`mcp-lifeline audit FILE` summarizes it."
+    "Record each call of a tool, prompt or resource in this file, as a line of JSON that is there before the caller has the answer."
   ),
   auditArguments: Command.flag(
     "Also record the arguments of calls, with what looks like a secret masked. Default: only a hash."

@@ -29,24 +29,14 @@ export interface Argument<A extends string | undefined> {
   readonly isRequired: undefined extends A ? false : true
 }
 
-/** The last positional argument, where there may be several of it, and at least one. */
-export interface Rest {
-  readonly name: string
-  readonly help: string
-  readonly isRequired: true
-  readonly isRest: true
-}
-
 type Options = Readonly<Record<string, Option<unknown>>>
-type Arguments = Readonly<Record<string, Argument<string> | Argument<string | undefined> | Rest>>
+type Arguments = Readonly<Record<string, Argument<string> | Argument<string | undefined>>>
 
 /** The values of options and arguments, by the keys of their declarations. */
 type Parsed<O extends Options, A extends Arguments> =
   & { readonly [K in keyof O]: O[K] extends Option<infer B> ? B : never }
   & {
-    readonly [K in keyof A]: A[K] extends Rest ? ReadonlyArray<string>
-      : A[K]["isRequired"] extends true ? string
-      : string | undefined
+    readonly [K in keyof A]: A[K]["isRequired"] extends true ? string : string | undefined
   }
 
 export interface Line {
@@ -99,8 +89,6 @@ export const optional = (name: string, help: string): Argument<string | undefine
   help,
   isRequired: false
 })
-
-export const several = (name: string, help: string): Rest => ({ name, help, isRequired: true, isRest: true })
 
 /** An option without a value. */
 export const flag = (help: string, short?: string): Option<boolean> => ({

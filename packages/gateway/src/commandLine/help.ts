@@ -42,9 +42,8 @@ export const written = (key: string, { isValueOptional, short, value }: Option<u
   return value === undefined ? name : isValueOptional ? `${name}[=${value}]` : `${name} ${value}`
 }
 
-/** `FILE`, `[FILE]`, `FILE...`. */
-const placed = (place: Command<unknown>["arguments"][string]): string =>
-  "isRest" in place ? `${place.name}...` : place.isRequired ? place.name : `[${place.name}]`
+/** `FILE`, `[FILE]`. */
+const placed = ({ isRequired, name }: Command<unknown>["arguments"][string]): string => isRequired ? name : `[${name}]`
 
 const page = (parts: ReadonlyArray<string>): string => parts.join("\n\n")
 

@@ -88,8 +88,7 @@ export const read = <Request>(
   }
 
   const places = Object.entries(command.arguments)
-  const hasRest = places.some(([, place]) => "isRest" in place)
-  const extra = hasRest ? undefined : positionals[places.length]
+  const extra = positionals[places.length]
   if (extra !== undefined) {
     const taken = places.map(([, { name }]) => name).join(" and ")
     refuse(`unknown argument ${extra}: ${command.name} takes ${taken === "" ? "none" : `only ${taken}`}`)
@@ -104,10 +103,10 @@ export const read = <Request>(
     }),
     ...places.map(([key, argument], place) => {
       const { isRequired, name } = argument
-      const values = positionals.slice(place, "isRest" in argument ? undefined : place + 1)
-      if (values.includes("")) refuse(`${name} is empty`)
-      if (isRequired && values.length === 0) refuse(`${command.name} needs ${name}`)
-      return [key, "isRest" in argument ? values : values[0]]
+      const value = positionals[place]
+      if (value === "") refuse(`${name} is empty`)
+      if (isRequired && value === undefined) refuse(`${command.name} needs ${name}`)
+      return [key, value]
     })
   ]
   const line: Line = { has: (option) => valuesByName.has(option), program, env, refuse }
