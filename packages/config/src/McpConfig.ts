@@ -30,7 +30,6 @@ export { type Auth, type ClaimValue, read as readAuth } from "./auth.js"
 export * as ClientText from "./ClientText.js"
 export type { Sources, Variables } from "./Expansion.js"
 export { isKey, notTakenOver } from "./keys.js"
-export { type Listener, read as readListener } from "./listener.js"
 export { schema } from "./schema.js"
 export {
   type FromClient,

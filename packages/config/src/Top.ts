@@ -26,8 +26,6 @@ export interface Top {
   readonly statusTool: boolean
   /** How many servers of single clients a gateway runs at once, where the file says it. */
   readonly maxOwnServers: number | undefined
-  /** Whom a gateway tells what its user should know, as it is written, for `readListener`. */
-  readonly onEvent: unknown
   /** Whose access tokens a gateway accepts, as it is written, for `readAuth`. */
   readonly auth: unknown
   /** Who may use what of a gateway, as it is written, for `readAccess`. */
@@ -127,7 +125,6 @@ export const readTop = (raw: unknown): Read<Top> => {
         prefix: others["prefix"] as Server["prefix"],
         statusTool: others["statusTool"] !== false,
         maxOwnServers: others["maxOwnServers"] as number | undefined,
-        onEvent: others["onEvent"],
         auth: others["auth"],
         access: others["clients"] === undefined && others["groups"] === undefined
           ? undefined

@@ -7,7 +7,6 @@ import { Predicate } from "effect"
 import * as Access from "./access.js"
 import * as Auth from "./auth.js"
 import { doubtful } from "./hosts.js"
-import * as Listener from "./listener.js"
 import * as Tools from "./tools.js"
 
 /** What was read, as far as it could be, and everything that is wrong with it. */
@@ -36,7 +35,6 @@ export const gateway = {
     prefix: Prefix.check,
     statusTool: Check.flag,
     maxOwnServers: Check.whole(1, 100_000),
-    onEvent: Listener.check,
     auth: Auth.check,
     clients: Access.clients,
     groups: Access.groups

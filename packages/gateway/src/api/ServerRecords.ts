@@ -53,9 +53,6 @@ export class ServerRecords {
   readonly #records = new Map<string, ServerRecord>()
   readonly #next: Telemetry.Telemetry | undefined
 
-  /** Called when the state of a server has changed. Must not throw. */
-  onState: ((server: string, record: ServerRecord) => void) | undefined
-
   constructor(next: Telemetry.Telemetry | undefined) {
     this.#next = next
   }
@@ -84,9 +81,7 @@ export class ServerRecords {
     return {
       hasSpans: next?.hasSpans === true,
       event: (event) => {
-        const before = record.history.state
         record.take(runtime, event)
-        if (record.history.state !== before) this.onState?.(backend.id, record)
         onEvent(event, runtime, backend)
         next?.event(event)
       },

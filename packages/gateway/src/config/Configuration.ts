@@ -45,9 +45,6 @@ export interface Target {
   readonly signedIn: (server: string) => Effect.Effect<void>
 }
 
-/** Gets how far the sign-in to a server is, each time that this changes. */
-export type OnSignIn = (server: string, state: SignInState.State) => Effect.Effect<void>
-
 /** The file in use. */
 export interface Configuration {
   readonly servers: ReadonlyArray<Backends.Server>
@@ -55,8 +52,6 @@ export interface Configuration {
   readonly hasStatus: () => boolean
   /** How many servers of single clients may run at once, if the file limits that now. */
   readonly maxOwnServers: () => number | undefined
-  /** Whom the file now says that the gateway tells what its user should know. */
-  readonly onEvent: () => McpConfig.Listener | undefined
   /** Whose access tokens the gateway accepts. Whether there is such an option is decided at the start. */
   readonly auth: () => McpConfig.Auth | undefined
   /** Who may use what, as the file says now. */
@@ -69,11 +64,8 @@ export interface Configuration {
   readonly signIn: (name: string) => SignIn.SignIn | undefined
   /** The sign-ins of clients to a server of which each client has its own. */
   readonly personalSignIns: (name: string) => PersonalSignIns | undefined
-  /**
-   * Shows logins that the user has to finish, and applies each new version of the file, until the scope closes. Passes how far each sign-in
-   * is to `onSignIn`.
-   */
-  readonly follow: (target: Target, onSignIn?: OnSignIn) => Effect.Effect<void, never, Scope.Scope>
+  /** Shows logins that the user has to finish, and applies each new version of the file, until the scope closes. */
+  readonly follow: (target: Target) => Effect.Effect<void, never, Scope.Scope>
 }
 
 /** Reads the text of a file. `how`: how to give another file, for the error. */
@@ -97,7 +89,6 @@ interface Loaded {
   readonly used: ServersInUse
   readonly statusTool: boolean
   readonly maxOwnServers: number | undefined
-  readonly onEvent: McpConfig.Listener | undefined
   readonly auth: McpConfig.Auth | undefined
   readonly access: AccessInUse.Loaded
   /** Digests of what the file says beside the servers, by its keys. */
@@ -108,10 +99,10 @@ interface Loaded {
 }
 
 const partsOf = (
-  { access, auth, maxOwnServers, onEvent, statusTool }: McpJson.McpJson
+  { access, auth, maxOwnServers, statusTool }: McpJson.McpJson
 ): ReadonlyMap<string, string> => {
   const { clients, groups } = access ?? {}
-  const parts = { clients, groups, auth, maxOwnServers, onEvent, statusTool }
+  const parts = { clients, groups, auth, maxOwnServers, statusTool }
   return new Map(Object.entries(parts).map(([key, value]) => [`lifeline.${key}`, digest([value])]))
 }
 
@@ -169,7 +160,6 @@ const load = (
       used: new Map(used),
       statusTool: parsed.statusTool,
       maxOwnServers: parsed.maxOwnServers,
-      onEvent: parsed.onEvent,
       auth: parsed.auth,
       access,
       parts: partsOf(parsed),
@@ -183,18 +173,14 @@ const load = (
 const showSignIn = (
   name: string,
   { scope, signIn }: ServerInUse,
-  output: Output.Output,
-  onSignIn: OnSignIn
+  output: Output.Output
 ): Effect.Effect<void> =>
   signIn === undefined
     ? Effect.void
     : signIn.follow((state) =>
-      Effect.zipRight(
-        state._tag === "LoginNeeded" || state._tag === "Refused"
-          ? output.line(`${name}: ${clean(SignInState.show(state))}`)
-          : Effect.void,
-        onSignIn(name, state)
-      )
+      state._tag === "LoginNeeded" || state._tag === "Refused"
+        ? output.line(`${name}: ${clean(SignInState.show(state))}`)
+        : Effect.void
     ).pipe(
       Effect.interruptible,
       Effect.forkIn(scope),
@@ -259,10 +245,10 @@ export const make = (
         : "it cannot be used before that is corrected (see above)"
       return yield* new StartError({ message: `${file}: ${why}` })
     }
-    let { auth, maxOwnServers, onEvent, parts, refused, statusTool, used } = first
+    let { auth, maxOwnServers, parts, refused, statusTool, used } = first
     const access = yield* AccessInUse.make(first.access, output.line, ofGateway)
 
-    const reload = (target: Target, onSignIn: OnSignIn) =>
+    const reload = (target: Target) =>
       Effect.gen(function*() {
         const next = yield* load(file, used, parent, env, ofGateway, publicRedirects)
         yield* Effect.forEach(next.problems, output.problem)
@@ -277,10 +263,9 @@ export const make = (
           yield* output.problem(problem)
         }
         const fresh = [...next.used].filter(([name, { scope }]) => used.get(name)?.scope !== scope)
-        yield* Effect.forEach(fresh, ([name, one]) => showSignIn(name, one, output, onSignIn))
+        yield* Effect.forEach(fresh, ([name, one]) => showSignIn(name, one, output))
         statusTool = next.statusTool
         maxOwnServers = next.maxOwnServers
-        onEvent = next.onEvent
         // Before there are other servers: nobody uses one meanwhile that it may not.
         yield* access.use(next.access)
         const applied = yield* target.apply(Array.from(next.used.values(), ({ options }) => options))
@@ -315,7 +300,6 @@ export const make = (
       servers: Array.from(first.used.values(), ({ options }) => options),
       hasStatus: () => statusTool,
       maxOwnServers: () => maxOwnServers,
-      onEvent: () => onEvent,
       auth: () => auth,
       access,
       refused: () => {
@@ -330,16 +314,16 @@ export const make = (
       },
       signIn: (name) => used.get(name)?.signIn,
       personalSignIns: (name) => used.get(name)?.personal,
-      follow: (target, onSignIn = () => Effect.void) =>
+      follow: (target) =>
         Effect.gen(function*() {
           yield* Effect.forEach(
             first.used,
             ([name, one]) =>
-              Effect.zipRight(showSignIn(name, one, output, onSignIn), connectWhenDone(name, one, target)),
+              Effect.zipRight(showSignIn(name, one, output), connectWhenDone(name, one, target)),
             { discard: true }
           )
           yield* SavedFile.follow(file, before, {
-            changed: reload(target, onSignIn),
+            changed: reload(target),
             gone: output.problem(`${file} is gone; the servers go on as they were, and it is read when it is back`)
           }).pipe(Effect.interruptible, Effect.forkScoped)
         })

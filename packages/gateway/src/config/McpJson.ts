@@ -60,8 +60,6 @@ export interface McpJson {
   readonly statusTool: boolean
   /** How many servers of single clients may run at once; `undefined` if the file does not limit that. */
   readonly maxOwnServers: number | undefined
-  /** Whom the gateway tells what its user should know. */
-  readonly onEvent: McpConfig.Listener | undefined
   /** Whose access tokens the gateway accepts from its clients. */
   readonly auth: McpConfig.Auth | undefined
   /** Who may use what; `undefined` if the file does not say it. */
@@ -202,8 +200,6 @@ export const parse = (
     clients: true
   }
   const hasIdentities = tellsClientsApart(document.value)
-  const listener = isTopBad || top.onEvent === undefined ? undefined : McpConfig.readListener(top.onEvent, sources)
-  for (const one of listener?.problems ?? []) problems.push(at(["lifeline", "onEvent", ...one.path], one.message))
   const auth = isTopBad || top.auth === undefined
     ? undefined
     : McpConfig.readAuth(top.auth, sources, IssuerAddress.problemOf)
@@ -274,7 +270,6 @@ export const parse = (
     names,
     statusTool: top.statusTool,
     maxOwnServers: top.maxOwnServers,
-    onEvent: listener?.value,
     auth: auth?.value,
     access: access?.value && {
       ...access.value,

@@ -11,7 +11,7 @@ import * as ToolPins from "@mcp-lifeline/state/ToolPins"
 import type { Scope } from "effect"
 import { Clock, Effect, Logger, Redacted, Stream } from "effect"
 import { randomUUID } from "node:crypto"
-import { dirname, resolve } from "node:path"
+import { resolve } from "node:path"
 import type * as EventLog from "../api/EventLog.js"
 import * as Record from "../api/Record.js"
 import { inspector } from "../api/Tools.js"
@@ -21,7 +21,6 @@ import * as GatewayAuthentication from "../auth/GatewayAuthentication.js"
 import * as Configuration from "../config/Configuration.js"
 import * as Demo from "../Demo.js"
 import { StartError, type UsageError } from "../Errors.js"
-import * as Events from "../events/Events.js"
 import * as PersistentSessions from "../http/PersistentSessions.js"
 import * as SecretFile from "../http/SecretFile.js"
 import * as Token from "../http/Token.js"
@@ -258,15 +257,6 @@ const serve = (options: Resolved, record: Record.Record, output: Output.Output, 
       RunningGateways.explainPortInUse(options)
     )
     const { listener } = bound
-    const events = configuration === undefined || options.config === undefined
-      ? undefined
-      : yield* state(Events.make({
-        listener: configuration.onEvent,
-        cwd: dirname(resolve(options.config)),
-        gateway: { page: `${listener.publicUrl}/`, config: resolve(options.config) }
-      }))
-    record.servers.onState = (server, { history }) =>
-      events?.state(server, history.state ?? "", () => history.lastError?.message ?? "")
     const warning = replica === undefined && SeveralFleets.warning(options.sessionKey, configuration?.servers ?? [])
     if (warning) yield* Effect.logWarning(warning)
     const sessions = yield* state(PersistentSessions.make(keys, replica?.records, output.line))
@@ -286,9 +276,7 @@ const serve = (options: Resolved, record: Record.Record, output: Output.Output, 
     )
     const { fleet } = servers.shared
     yield* record.follow(fleet)
-    if (configuration) {
-      yield* configuration.follow(servers, (server, state) => Effect.sync(() => events?.signIn(server, state)))
-    }
+    if (configuration) yield* configuration.follow(servers)
     const draw = output.live ? drawTable(fleet, demo, output) : demo ? printHints(fleet, demo, output) : Effect.void
     yield* draw.pipe(
       // A failure of the display does not stop the gateway.
