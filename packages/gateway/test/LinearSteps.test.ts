@@ -51,7 +51,6 @@ import * as Toml from "../src/document/Toml.js"
 import { Unreadable } from "../src/document/Tree.js"
 import * as Instructions from "../src/serve/Instructions.js"
 import * as Lines from "../src/serve/Lines.js"
-import { masked } from "../src/wrap/masked.js"
 
 /** What a text consists of, again and again. */
 const units = [
@@ -208,7 +207,6 @@ const subjects: Readonly<Record<string, (text: string) => unknown>> = {
     [undefined, "BackendUnavailable", "ResultUnknown"].map((tag) =>
       Advice.advised("raw", { code: -32_000, message: text, data: { tag, state: text } }, undefined, "serve")
     ).concat(Advice.withoutOptions(text) as never),
-  "masked": (text) => [masked({ a: text }), masked({ [text]: "x" })],
   "Challenge.read": (text) => [
     Challenge.read({ status: 401, challenge: text } as never),
     Challenge.read({ status: 401, challenge: `Bearer scope="${text}` } as never)

@@ -9,7 +9,6 @@ import { isReadable } from "../conversation/errors.js"
 import type { Client as Introduced } from "../conversation/introductions.js"
 import { StartError } from "../Errors.js"
 import { version } from "../Version.js"
-import { masked } from "../wrap/masked.js"
 import { AuditFile, type WhenFull } from "./AuditFile.js"
 import { type AuditClient, type AuditLine, rounded } from "./AuditLine.js"
 import { canonical, digest, hashOf } from "./canonical.js"
@@ -22,7 +21,7 @@ export interface Options {
   readonly size: number
   readonly files: number
   readonly full: WhenFull
-  /** Whether lines have the arguments of calls, with what looks like a secret masked. */
+  /** Whether lines have the arguments of calls, as they are. */
   readonly withArguments: boolean
 }
 
@@ -73,8 +72,7 @@ const most = { text: 500, arguments: 64 * 1024 }
 
 const { isRecord, isString } = Predicate
 
-/** A text of a client with what looks like a secret masked, and short: in this order, since the beginning of a secret does not look like one. */
-const textOf = (value: unknown): string => isString(value) ? String(masked(value)).slice(0, most.text) : ""
+const textOf = (value: unknown): string => isString(value) ? value.slice(0, most.text) : ""
 
 /** What a line has of a name or URI, with a hash of the whole unless the text is all of it. */
 const shownName = (name: unknown): { readonly text: string; readonly hash?: string } => {
@@ -100,7 +98,7 @@ const shownGiven = (given: unknown, isShown: boolean): { readonly hash?: string;
   const hash = hashOf(text)
   if (!isShown) return { hash }
   const { length } = text
-  return { hash, shown: length > most.arguments ? `[cut: ${length} characters]` : masked(given) }
+  return { hash, shown: length > most.arguments ? `[cut: ${length} characters]` : given }
 }
 
 /** What a line says of what a client gives to the call: its arguments, and the input that the server has asked for. */
@@ -111,7 +109,7 @@ const givenOf = (params: Arrived["params"], isShown: boolean) => {
   return { hash, arguments: shown, inputHash: answers?.hash, input: answers?.shown } satisfies Partial<AuditLine>
 }
 
-/** A subject as it is, because one that is masked or cut could be that of somebody else, too. A hash stands for the end of a long one. */
+/** A subject that is cut could be that of somebody else, too: a hash stands for the end of a long one. */
 const subjectOf = (subject: string): string =>
   subject.length <= most.text ? subject : `${subject.slice(0, most.text - 80)} ${digest(subject)}`
 

@@ -15,7 +15,7 @@ export const options = {
     "Record each call of a tool, prompt or resource in this file, as a line of JSON that is there before the caller has the answer."
   ),
   auditArguments: Command.flag(
-    "Also record the arguments of calls, with what looks like a secret masked. Default: only a hash."
+    "Also record the arguments of calls as they are, with the secrets in them. Default: only a hash."
   ),
   auditSize: Command.value(
     "SIZE",

@@ -208,7 +208,7 @@ export const command = CommandLine.make({
     log: CommandLine.text("FILE", "Write what happens to the server, as JSON lines."),
     record: CommandLine.text(
       "FILE",
-      "Write every message that passes, as JSON lines; what looks like a secret is masked: read it before you share it."
+      "Write every message that passes, as JSON lines. Only secrets of the command line are masked: read it before you share it."
     )
   },
   environment: {

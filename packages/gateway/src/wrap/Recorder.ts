@@ -1,11 +1,11 @@
 /**
- * Writes the messages between a host and a server, or events, to a file as JSON lines, for bug reports. It masks what looks like a secret.
+ * Writes the messages between a host and a server, or events, to a file as JSON lines, for bug reports.
  */
 import { mebibytes, Nesting } from "@mcp-lifeline/core/internal"
+import * as Secrets from "@mcp-lifeline/transport-stdio/Secrets"
 import { Predicate } from "effect"
 import { closeSync, constants, createWriteStream, fchmodSync, fstatSync, openSync, type WriteStream } from "node:fs"
 import { NoRegularFile, troubleOf } from "../audit/trouble.js"
-import { masked } from "./masked.js"
 
 /** The most bytes that wait to be written. Beyond that, lines are dropped. */
 const maxBuffered = mebibytes(64)
@@ -39,8 +39,7 @@ const lineOf = (head: object, content: object): string => {
     if (Nesting.isDeeper(content, Nesting.defaultDepth + 2)) {
       return JSON.stringify({ ...head, ...outline(content), left: "nested too deeply to be written" })
     }
-    const plain: unknown = JSON.parse(JSON.stringify(content))
-    return JSON.stringify({ ...head, ...(masked(plain) as object) })
+    return JSON.stringify({ ...head, ...content })
   } catch (error) {
     return JSON.stringify({
       ...head,
@@ -52,10 +51,13 @@ const lineOf = (head: object, content: object): string => {
 /** Writes to a file until it is closed. If the file cannot be written, reports this once, and drops all lines. */
 export class Recorder {
   readonly #file: WriteStream | undefined
+  readonly #secrets: Secrets.Secrets
   #isBroken = false
   #dropped = 0
 
-  constructor(path: string, onError: (message: string) => void) {
+  /** `secrets` are masked. */
+  constructor(path: string, onError: (message: string) => void, secrets: Secrets.Secrets = []) {
+    this.#secrets = secrets
     const fail = (error: unknown): void => {
       const { reason, remedy } = troubleOf(error, path)
       if (!this.#isBroken) onError(`mcp-lifeline: ${path} cannot be written (${reason}); ${remedy}`)
@@ -76,7 +78,7 @@ export class Recorder {
     if (file.writableLength > maxBuffered) return void this.#dropped++
     const head = { at: new Date().toISOString(), about, ...(this.#dropped === 0 ? {} : { missing: this.#dropped }) }
     this.#dropped = 0
-    file.write(`${lineOf(head, content)}\n`)
+    file.write(`${Secrets.mask(this.#secrets, lineOf(head, content))}\n`)
   }
 
   close(): Promise<void> {

@@ -8,6 +8,7 @@ import type * as SignIn from "@mcp-lifeline/sign-in/SignIn"
 import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import * as UserFile from "@mcp-lifeline/state/UserFile"
 import { SecretCommand, StdioConnector } from "@mcp-lifeline/transport-stdio"
+import * as Secrets from "@mcp-lifeline/transport-stdio/Secrets"
 import type { Scope } from "effect"
 import { Effect, Record, Redacted } from "effect"
 import { resolve } from "node:path"
@@ -56,10 +57,10 @@ const expanded = (text: string, what: string, env: NodeJS.ProcessEnv): string =>
 }
 
 /** What reads each secret, by the name of its variable. */
-type Secrets = Readonly<Record<string, Effect.Effect<Redacted.Redacted, ConnectError>>>
+type Readings = Readonly<Record<string, Effect.Effect<Redacted.Redacted, ConnectError>>>
 
 /** Reads what `--secret` says. Messages may show only the name, because the arguments of the command may be a secret. */
-const secretsOf = (lines: ReadonlyArray<string>, cwd: string | undefined): Secrets =>
+const secretsOf = (lines: ReadonlyArray<string>, cwd: string | undefined): Readings =>
   Object.fromEntries(lines.map((line) => {
     const [, name, command = ""] = /^([A-Za-z_]\w*)=(.*)$/s.exec(line) ?? []
     if (name === undefined) throw new UsageError({ message: "a secret is not written as NAME=COMMAND" })
@@ -70,12 +71,12 @@ const secretsOf = (lines: ReadonlyArray<string>, cwd: string | undefined): Secre
   }))
 
 /** Whether the value of a variable comes from a command. */
-const isRead = (value: Surroundings["env"][string]): value is Secrets[string] => Effect.isEffect(value)
+const isRead = (value: Surroundings["env"][string]): value is Readings[string] => Effect.isEffect(value)
 
 type Header = Redacted.Redacted | Effect.Effect<Redacted.Redacted, ConnectError>
 
 /** Reads a header line. Messages may show only the name, because the value may be a secret. */
-const header = (line: string, env: NodeJS.ProcessEnv, secrets: Secrets): readonly [string, Header] => {
+const header = (line: string, env: NodeJS.ProcessEnv, secrets: Readings): readonly [string, Header] => {
   const colon = line.indexOf(":")
   const name = line.slice(0, Math.max(0, colon)).trim()
   if (name === "" || /\s/.test(name)) {
@@ -216,6 +217,13 @@ const stdioConnector = (
     stderr,
     ...(protocol === undefined ? {} : { protocol: protocol as "2025" | "2026" })
   }, processRecords())
+
+/** What of its command line, and of the variables in that, is a secret. */
+export const secretsIn = ({ server }: Pick<Wrap, "server">, env = process.env): Secrets.Secrets => {
+  const given = server._tag === "Address" ? [server.url, ...server.headers] : [server.command, ...server.args]
+  const variables = Array.from(given.join("\n").matchAll(/\$\{(\w+)\}/g), ([, name = ""]) => [name, env[name] ?? ""])
+  return Secrets.collect(Object.fromEntries(variables), given, env)
+}
 
 /** Makes the connector and the sign-in of a server in its surroundings. */
 export const makeIn = (

@@ -29,6 +29,7 @@ import * as ByHand from "./byHand.js"
 import { CachedAnswers } from "./CachedAnswers.js"
 import { recorded } from "./recorded.js"
 import { Recorder } from "./Recorder.js"
+import type * as Secrets from "@mcp-lifeline/transport-stdio/Secrets"
 import * as Server from "./Server.js"
 import { StdioHost } from "./StdioHost.js"
 import { WatchedVersion } from "./WatchedVersion.js"
@@ -235,9 +236,9 @@ const openConversation = (
     return record === undefined ? conversation : recorded(record, conversation)
   })
 
-const recorder = (file: string | undefined) =>
+const recorder = (file: string | undefined, secrets?: Secrets.Secrets) =>
   Effect.acquireRelease(
-    Effect.sync(() => file === undefined ? undefined : new Recorder(file, StandardError.line)),
+    Effect.sync(() => file === undefined ? undefined : new Recorder(file, StandardError.line, secrets)),
     (recorder) => Effect.promise(async () => recorder?.close())
   )
 
@@ -386,8 +387,9 @@ export const run = (wrap: Wrap): Effect.Effect<void, StartError | UsageError, Sc
       watched: wrap.watch === undefined ? undefined : new Map(),
       audit: yield* opened(wrap.audit),
       log: yield* recorder(wrap.log),
-      record: yield* recorder(wrap.record)
+      record: yield* recorder(wrap.record, Server.secretsIn(wrap))
     }
+    context.record?.write("record", { note: "everything that passed, also what is private: read it before you share it" })
     yield* restartOnChange(wrap, context)
     yield* wrap.http === undefined ? overStdio(context, ByHand.wrap, wrap.maxMessage) : overHttp(wrap.http, context)
   })

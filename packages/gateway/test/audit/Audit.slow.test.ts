@@ -272,15 +272,14 @@ describe("the audit", () => {
       })
   )
 
-  it.scopedLive("[G23:real] with --audit-arguments, arguments are there without what looks like a secret", () =>
+  it.scopedLive("[G23:real] with --audit-arguments, arguments are there", () =>
     Effect.gen(function*() {
       const gateway = yield* auditing(serveHere, "--audit-arguments")
       const { tool } = yield* v1(gateway)
-      yield* Effect.promise(() => tool("s__ok", { path: "a.txt", apiKey: "s3cr3t", header: "Bearer abcdefghijkl" }))
+      yield* Effect.promise(() => tool("s__ok", { path: "a.txt" }))
       yield* Effect.promise(() => tool("s__ok", { text: "x".repeat(100_000) }))
       const [first, second] = gateway.lines()
-      expect(first?.arguments).toEqual({ path: "a.txt", apiKey: "[masked]", header: "[masked]" })
-      expect(first?.hash).toBe(digest({ path: "a.txt", apiKey: "s3cr3t", header: "Bearer abcdefghijkl" }))
+      expect(first).toMatchObject({ arguments: { path: "a.txt" }, hash: digest({ path: "a.txt" }) })
       expect(second?.arguments).toMatch(/^\[cut: 100011 characters\]$/)
     }))
 
@@ -361,14 +360,14 @@ describe("the audit", () => {
 })
 
 describe("who calls", () => {
-  it("[G23:unit] is known by its name, its subject and its program, in short and without what looks like a secret", () => {
+  it("[G23:unit] is known by its name, its subject and its program, in short", () => {
     expect(clientOf({ subject: "", claims: {} })).toEqual({})
     expect(clientOf({ subject: "u1", name: "Anna", claims: { email: "a@b.c" } }, {
-      clientInfo: { name: "x".repeat(1000), version: "sk-0123456789abcdef0123" }
-    })).toEqual({ subject: "u1", name: "Anna", program: "x".repeat(500), version: "[masked]" })
+      clientInfo: { name: "x".repeat(1000), version: "1" }
+    })).toEqual({ subject: "u1", name: "Anna", program: "x".repeat(500), version: "1" })
   })
 
-  it("[G23:unit] has a subject that is nobody else's: neither masked nor cut at what two have in common", () => {
+  it("[G23:unit] has a subject that is nobody else's: not cut at what two have in common", () => {
     const subjectOf = (subject: string) => clientOf({ subject, claims: {} }).subject ?? ""
     for (const one of ["https://issuer access_token:1", "https://issuer sk-0123456789abcdef0123"]) {
       expect(subjectOf(one)).toBe(one)

@@ -193,15 +193,13 @@ describe("the line of a call", () => {
       expect(strange).toMatchObject({ client: { program: "", version: "" }, id: "y".repeat(500) })
     }))
 
-  it.scoped("[G23:unit] has the arguments only where it is asked to: masked, and not those that are too long or too deep", () =>
+  it.scoped("[G23:unit] has the arguments only where it is asked to, and not those that are too long or too deep", () =>
     Effect.gen(function*() {
       const [without, withThem] = [yield* recording(), yield* recording({ withArguments: true })]
       const of = (given: unknown) => ({ params: { name: "read", arguments: given } })
-      const secret = { password: "hunter2-hunter2", path: "/a" }
-      expect(yield* without.line(of(secret))).not.toHaveProperty("arguments")
-      const masked = yield* withThem.line(of(secret))
-      expect(masked).toMatchObject({ hash: digest(secret), arguments: { path: "/a" } })
-      expect(JSON.stringify(masked)).not.toContain("hunter2")
+      const given = { a: 1, path: "/a" }
+      expect(yield* without.line(of(given))).not.toHaveProperty("arguments")
+      expect(yield* withThem.line(of(given))).toMatchObject({ hash: digest(given), arguments: given })
       const fits = "z".repeat(64 * 1024 - 2)
       expect((yield* withThem.line(of(fits))).arguments).toBe(fits)
       const cut = yield* withThem.line(of(`${fits}z`))

@@ -99,7 +99,7 @@ describe.concurrent("mcp-lifeline wrap, further", () => {
     while (last.some(alive)) await pause(20)
   })
 
-  it("[W1] --log and --record write what happens and what passes, without secrets", async () => {
+  it("[W1] --log and --record write what happens and what passes", async () => {
     using state = stateFolder()
     using where = folder()
     const [log, record] = [join(where.path, "log"), join(where.path, "record")]
@@ -109,7 +109,7 @@ describe.concurrent("mcp-lifeline wrap, further", () => {
         { state: state.path }
       )
       await host.initialize()
-      await host.call("echo", { message: "hello there", password: "hunter22", note: "Bearer abcdefghijkl" })
+      await host.call("echo", { message: "hello there" })
       const params = { name: "trigger-long-running-operation", arguments: { duration: 600, steps: 2 } }
       host.send({ jsonrpc: "2.0", id: "long", method: "tools/call", params })
       host.send({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: "long", reason: "enough" } })
@@ -119,9 +119,8 @@ describe.concurrent("mcp-lifeline wrap, further", () => {
     assert.includeMembers(lines(log).map(({ _tag }) => _tag), ["StateChanged"])
     const text = readFileSync(record, "utf8")
     assert.include(text, "hello there")
-    assert.notInclude(text, "hunter22")
-    assert.notInclude(text, "abcdefghijkl")
     assert.includeMembers(lines(record).map(({ about }) => about), ["from the host", "to the host"])
+    assert.match(lines(record)[0].note, /read it before you share it/)
     const passed = lines(record).map(({ message }) => message)
     assert.deepInclude(passed.find(({ method }) => method === "notifications/cancelled"), {
       params: { requestId: "long", reason: "enough" }

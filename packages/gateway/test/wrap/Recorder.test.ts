@@ -2,105 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
-import { masked } from "../../src/wrap/masked.js"
 import { Recorder } from "../../src/wrap/Recorder.js"
-
-const written = (value: unknown): string => JSON.stringify(masked(value))
-
-const pem = "-----BEGIN RSA PRIVATE KEY-----\nhunter22hunter22\nhunter22\n-----END RSA PRIVATE KEY-----"
-
-describe("what --record writes", () => {
-  const secrets: ReadonlyArray<object> = [
-    { "X-API-Key": "hunter22" },
-    { githubToken: "hunter22" },
-    { auth_token: "hunter22" },
-    { AWS_SECRET_ACCESS_KEY: "hunter22" },
-    { dbPassword: "hunter22" },
-    { private_key: "hunter22" },
-    { pin: { password: 22_222_222 } },
-    { text: "Authorization: Basic aHVudGVyMjI=" },
-    { text: "see postgres://ada:hunter22@db.example/x" },
-    { uri: "https://example.com/mcp?x=1&access_token=hunter22&y=2" },
-    { text: "eyJhbGciOiJIUzI1NiJ9.aHVudGVyMjI.c2ln" },
-    { text: "github_pat_hunter22hunter22hunter22" },
-    { password: ["hunter22"] },
-    { arguments: { secret: { value: "hunter22" } } },
-    { tokens: { github: "hunter22" } },
-    { apiKeys: ["hunter22", { deep: ["hunter22"] }] },
-    { content: [{ type: "text", text: '{"login": {"password": "hunter22"}}' }] },
-    { text: '{"inner": "{\\"password\\": [\\"hunter22\\"]}"}' },
-    { text: 'The answer: {"apiKey": "hunter22"}, and more' },
-    { text: "export DB_PASSWORD=hunter22 && run" },
-    { text: "password: 'hunter22'" },
-    { otp: "222222" },
-    { otp: 222_222 },
-    { code: "hunter22hunter22" },
-    { code: "4/0AhunTer22-x_Y" },
-    { deviceCode: "hunter_hunter22" },
-    { text: "user_code: HUNT-222222" },
-    { text: pem },
-    { text: `before\n${pem}\nafter` },
-    { text: "-----BEGIN PRIVATE KEY-----\nhunter22" },
-    { text: "AIzaSyhunter22hunter22hunter22hunter22hu" },
-    { text: "npm_hunter22hunter22hunter22hunter22hunt" },
-    { text: "xapp-1-A02-hunter22hunter22-hunter22" },
-    { properties: { password: { type: "string", default: "hunter22", examples: ["hunter22"] } } }
-  ]
-  for (const secret of secrets) {
-    it(`[W1] masks ${JSON.stringify(secret)}`, () => {
-      assert.notMatch(written(secret), /hunter22|222222|aHVudGVyMjI/)
-      assert.include(written(secret), "[masked]")
-    })
-  }
-
-  it("[W1] leaves the names of errors", () => {
-    const codes = [
-      "ECONNREFUSED",
-      "EPROTONOSUPPORT",
-      "EAI_AGAIN",
-      "ERR_TLS_CERT_ALTNAME_INVALID",
-      "ERR_HTTP2_STREAM_ERROR",
-      "UND_ERR_CONNECT_TIMEOUT",
-      "SELF_SIGNED_CERT_IN_CHAIN",
-      "invalid_grant",
-      "unauthorized",
-      "not-found",
-      "UNAUTHENTICATED",
-      "FORBIDDEN",
-      "INTERNAL",
-      "Unauthorized",
-      "Timeout",
-      "http2_error",
-      "NoSuchBucket",
-      "rateLimitExceeded"
-    ]
-    for (const code of codes) {
-      const message = { code, cause: { Code: code }, text: `{"code":"${code}"} and code: ${code}` }
-      assert.strictEqual(written(message), JSON.stringify(message))
-    }
-  })
-
-  it("[W1] leaves what is no secret", () => {
-    const message = {
-      method: "sampling/createMessage",
-      params: { maxTokens: 5, _meta: { progressToken: "mine" }, nextCursor: "abc", keyboard: "x", author: "y" },
-      schema: { properties: { password: { type: "string", description: "yours" }, token: { type: "string" } } },
-      error: { code: -32_601, message: "x" },
-      usage: { input_tokens: 1, outputTokens: 2 },
-      source: { code: "const a = 1" },
-      text: "a monkey=1, https://example.com/a?monk=1, basic words here, a.b.c, skeleton-of-the-whole-program",
-      json: '{ "a": [1, 2],  "b": null }'
-    }
-    assert.strictEqual(written(message), JSON.stringify(message))
-  })
-
-  it("[W1] keeps no part of a secret where a long text is cut", () => {
-    const token = `eyJ${"hunter22".repeat(100)}`
-    const text = `${"x ".repeat(524_288 - 200)}${token}.${token}.${token}`
-    assert.notInclude(written({ text }), "hunter22")
-    assert.include(written({ text }), "[cut: ")
-  })
-})
+import { secretsIn } from "../../src/wrap/Server.js"
 
 describe("the file of --record", () => {
   let folder = ""
@@ -173,6 +76,17 @@ describe("the file of --record", () => {
       lines(path).map((line) => ({ ...line, at: "" })),
       [{ n: 1 }, { missing: 2, n: 4 }, { n: 5 }].map((line) => ({ at: "", about: "from the host", ...line }))
     )
+  })
+
+  it("[C10:unit] has no configured secret, however it is written in a message", async () => {
+    const path = join(folder, "record")
+    const server = { _tag: "Address", url: "https://x", headers: ["X-Key: ${KEY}"] } as never
+    const recorder = new Recorder(path, assert.fail, secretsIn({ server }, { KEY: 'hunter "22"' }))
+    const messages = ['hunter "22"', "https://x/?key=hunter%20%2222%22"].map((text) => ({ message: { text } }))
+    for (const message of messages) recorder.write("to the host", message)
+    await recorder.close()
+    assert.notInclude(readFileSync(path, "utf8"), "hunter")
+    assert.lengthOf(lines(path), messages.length)
   })
 
   it.skipIf(process.platform === "win32")(
