@@ -16,8 +16,6 @@ export interface Options {
   readonly cwd?: string | undefined
   /** Environment variables, in addition to those of this process. */
   readonly env?: Readonly<Record<string, string>> | undefined
-  /** What it reads from its standard input. Default: nothing. */
-  readonly input?: string | undefined
   /** How long it may run. */
   readonly timeout: TimeSpan.TimeSpan
   /** How many bytes it may write to its standard output. Default: what it writes is dropped. */
@@ -54,7 +52,7 @@ const start = ({ command: [command = "", ...args], cwd, env }: Options): Process
 /** What a process that has been started writes to stdout before it exits with code 0. */
 const outputOf = ({ child, stdin }: ProcessGroup, options: Options): Effect.Effect<string, ConnectError> =>
   Effect.async((resume) => {
-    const { input = "", maxBytes, remedy, tooLong = "" } = options
+    const { maxBytes, remedy, tooLong = "" } = options
     const program = programOf(options)
     const chunks: Array<Buffer> = []
     let bytes = 0
@@ -87,7 +85,7 @@ const outputOf = ({ child, stdin }: ProcessGroup, options: Options): Effect.Effe
     for (const stream of [stdin, child.stdout, child.stderr]) stream.on("error", () => {})
     child.once("close", exited)
     child.once("exit", () => waiting = setTimeout(exited, lastWords))
-    stdin.end(input)
+    stdin.end()
   })
 
 /** Ends the process and what it has started, and waits for that. */

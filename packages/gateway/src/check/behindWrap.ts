@@ -16,58 +16,19 @@ import * as Arguments from "../wrap/Arguments.js"
 import * as Server from "../wrap/Server.js"
 import type { Connected } from "./report.js"
 
-/** Programs that start Lifeline here, with the variables that they get. */
-const launchers = /^(node|npx|npm|pnpm|pnpx|yarn|bunx?)$/i
+const nameOf = (program: string): string => basename(win32.basename(program)).replace(/\.(cmd|exe)$/i, "")
 
-/** A line for a shell in which nothing is but words and quotes. */
-const plainLine = /^(?:[\w \t@%+:,./=-]|"[\w\s@%+:,./='-]*"|'[\w\s@%+:,./="-]*')+$/
+/** Without the shell that `adopt` writes for Windows, which changes some characters. */
+const withoutCmd = ([command = "", ...args]: ReadonlyArray<string>): ReadonlyArray<string> =>
+  nameOf(command).toLowerCase() === "cmd" && !args.some((word) => /[%&|<>^]/.test(word))
+    ? args.slice(1)
+    : [command, ...args]
 
-const nameOf = (program: string): string => basename(win32.basename(program)).replace(/\.(cmd|exe|bat|ps1)$/i, "")
-
-/** The words with which the program is started that a shell starts. `undefined` if the shell would change them. */
-const withoutShell = (words: ReadonlyArray<string>): ReadonlyArray<string> | undefined => {
-  const [shell = "", option = "", line = "", ...rest] = words
-  if (/^(ba|da|z|k)?sh$/.test(nameOf(shell)) && option === "-c" && rest.length === 0) {
-    const found = LifelineCommand.shellWords(line)
-    // Such a first word sets a variable.
-    return plainLine.test(line) && !/^\w+=/.test(found[0] ?? "") ? found : undefined
-  }
-  if (!/^cmd$/i.test(nameOf(shell))) return words
-  return /^\/c$/i.test(option) && !words.some((word) => /[%&|<>^]/.test(word)) ? words.slice(2) : undefined
-}
-
-/** Options with which a program starts something else, or with more variables. */
-const starting = /^--(eval|print|run|test|check|env-file|call)/
-
-/** Why what starts Lifeline may start something else, or change its arguments; `undefined` if it cannot. `args`: those of `wrap`. */
-const unclear = (launcher: ReadonlyArray<string>, args: ReadonlyArray<string>): string | undefined => {
-  const [program = "", ...between] = launcher.slice(0, -1)
-  if (launcher.length === 1) return undefined
-  const name = nameOf(program)
-  // What has a `=` may set a variable, to a secret.
-  if (!launchers.test(name)) return program.includes("=") ? "another program starts it" : `${name} starts it`
-  const isNode = /^node$/i.test(name)
-  const isKnown = between.every((word, index) =>
-    word.startsWith("-")
-      ? !starting.test(word)
-      : !isNode && (/^(exec|dlx|x)$/.test(word) || /^(-p|--package)$/.test(between[index - 1] ?? ""))
-  )
-  const isNpm = /^npm$/i.test(name)
-  if (!isKnown || (isNpm && !between.some((word) => word === "exec" || word === "x"))) {
-    return `${name} starts it with arguments that check does not know`
-  }
-  const end = args.indexOf("--")
-  const before = end === -1 ? args : args.slice(0, end)
-  return isNpm && !between.includes("--") && before.some((word) => word.startsWith("-"))
-    ? "npm takes options that stand there without -- for its own"
-    : undefined
-}
-
-/** Starts Lifeline to say its version. `npm exec` would take the option for its own. */
-const versionOf = (launcher: ReadonlyArray<string>): ReadonlyArray<string> =>
-  /^npm$/i.test(nameOf(launcher[0] ?? "")) && !launcher.includes("--")
-    ? [...launcher.slice(0, -1), "--", ...launcher.slice(-1), "--version"]
-    : [...launcher, "--version"]
+/** Whether Lifeline is started as `adopt` writes it: by itself, its file by Node.js, or npx. */
+const isAdopted = ([program = "", ...rest]: ReadonlyArray<string>): boolean =>
+  rest.length === 0 ||
+  (nameOf(program) === "node" && rest.length === 1) ||
+  (nameOf(program) === "npx" && rest.slice(0, -1).every((word) => word === "-y"))
 
 interface CommandLine {
   /** The words that start Lifeline. */
@@ -94,11 +55,9 @@ const parse = (
   const words = [command, ...args]
   if (LifelineCommand.of(words) !== "wrap") return undefined
   if (!Record.isEmptyRecord(fromClient)) return "it is started for each client, with what is known of it"
-  const found = LifelineCommand.wrap(withoutShell(words) ?? [])
-  if (found === undefined) return "a shell makes its command line"
+  const found = LifelineCommand.wrap(withoutCmd(words))
+  if (found === undefined || !isAdopted(found.launcher)) return "it is not started as adopt starts it"
   const { launcher } = found
-  const reason = unclear(launcher, found.args)
-  if (reason !== undefined) return reason
   try {
     const request = readCommand(Arguments.command, found.args, {}) as Arguments.Request | undefined
     if (request === undefined) return new UsageError({ message: "--help only shows the help of wrap" })
@@ -163,7 +122,7 @@ const serverOf = (
       connector,
       policy: yield* Server.readPolicy(wrap, connector),
       start: ShortCommand.run({
-        command: versionOf(launcher),
+        command: [...launcher, "--version"],
         cwd,
         env,
         timeout: startTimeout,

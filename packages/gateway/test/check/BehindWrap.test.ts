@@ -34,102 +34,55 @@ const found = (mcpServers: object, env: Readonly<Record<string, string>> = {}, l
   })
 
 describe("what is behind wrap", () => {
-  it.scopedLive("[G2] [W7] is found in every form in which hosts start it", () =>
+  it.scopedLive("[G2] [W7] is found in every form in which adopt starts it, and in no other", () =>
     Effect.gen(function*() {
       const behind = ["wrap", "--", "node", "a.mjs"]
-      const { hidden, targets } = yield* found({
+      const adopted = {
         plain: { command: "mcp-lifeline", args: behind },
         path: { command: "/opt/bin/mcp-lifeline", args: ["wrap", "node", "a.mjs"] },
-        adopted: { command: "/usr/bin/node", args: ["/usr/local/bin/mcp-lifeline", ...behind] },
-        file: { command: "node", args: ["--no-warnings", "/x/gateway/esm/bin.js", ...behind] },
+        file: { command: "/usr/bin/node", args: ["/x/gateway/esm/bin.js", ...behind] },
         npx: { command: "npx", args: ["-y", "mcp-lifeline@1.2.3", ...behind] },
         list: { command: ["npx", "-y", "mcp-lifeline", ...behind] },
-        windows: { command: "cmd", args: ["/c", "mcp-lifeline", ...behind] },
-        shell: { command: "sh", args: ["-c", "npx -y mcp-lifeline wrap -- node 'a.mjs'"] },
-        quoted: { command: "sh", args: ["-c", `'/x y'/mcp-lifeline wrap -- "no"de a.mjs`] },
-        shellFile: { command: "sh", args: ["-c", "node /x/mcp-lifeline/esm/bin.js wrap -- node a.mjs"] },
-        package: { command: "npx", args: ["-y", "-p", "mcp-lifeline", "mcp-lifeline", ...behind] },
-        exec: { command: "npm", args: ["exec", "--", "mcp-lifeline", ...behind] },
-        dlx: { command: "pnpm", args: ["dlx", "mcp-lifeline", ...behind] },
+        windows: { command: "cmd", args: ["/c", "npx", "-y", "mcp-lifeline", ...behind] },
         options: {
           command: "mcp-lifeline",
           args: ["wrap", "--name", "x", "--option", "timeouts.connect=1s", ...behind.slice(1)]
-        },
-        url: { command: "mcp-lifeline", args: ["wrap", "--transport", "sse", "https://docs.example/mcp?key=x"] },
-        other: { command: "node", args: ["a.mjs"] },
-        serve: { command: "mcp-lifeline", args: ["serve", "--stdio"] }
-      })
-      expect([...hidden]).toEqual([])
-      expect(targets).toEqual({
-        ...Object.fromEntries(
-          [
-            ...[
-              "plain",
-              "path",
-              "adopted",
-              "file",
-              "npx",
-              "list",
-              "windows",
-              "shell",
-              "quoted",
-              "shellFile",
-              "package"
-            ],
-            ...["exec", "dlx", "options"]
-          ].map((name) => [name, "node a.mjs"])
-        ),
-        url: "https://docs.example/mcp",
-        other: undefined,
-        serve: undefined
-      })
-    }))
-
-  it.scopedLive("[G2] where it cannot be seen, check says so, and does not take the answers of wrap for it", () =>
-    Effect.gen(function*() {
-      const { hidden, targets } = yield* found({
-        ssh: { command: "ssh", args: ["host", "mcp-lifeline", "wrap", "--", "node", "a.mjs"] },
-        docker: { command: "docker", args: ["run", "-i", "image", "mcp-lifeline", "wrap", "node", "a.mjs"] },
-        shell: { command: "sh", args: ["-c", "cd /x && exec mcp-lifeline wrap -- node a.mjs"] },
-        windows: { command: "cmd", args: ["/c", "mcp-lifeline", "wrap", "--", "%APPDATA%\\a.exe"] },
-        both: { command: "cmd", args: ["/c", "mcp-lifeline", "wrap", "http://h/?a=1&b=2"] },
-        lines: { command: "sh", args: ["-c", "mcp-lifeline wrap -- node\na.mjs"] },
-        nested: { command: "sh", args: ["-c", `sh -c "'/x/mcp-lifeline' wrap -- node a.mjs"`] },
-        variable: { command: "sh", args: ["-c", "TOKEN=abc/s3cret-token npx mcp-lifeline wrap -- node a.mjs"] },
-        word: { command: "TOKEN=abc/s3cret-token", args: ["mcp-lifeline", "wrap", "--", "node", "a.mjs"] },
-        again: { command: "mcp-lifeline", args: ["wrap", "--", "npx", "mcp-lifeline", "wrap", "--", "node", "a.mjs"] },
-        script: { command: "node", args: ["srv.mjs", "mcp-lifeline", "wrap", "--", "node", "a.mjs"] },
-        through: { command: "npx", args: ["-y", "x", "-e", ".env", "--", "mcp-lifeline", "wrap", "--", "node"] },
-        evaluated: { command: "node", args: ["--eval=0", "mcp-lifeline", "wrap", "--", "node", "a.mjs"] },
-        npm: { command: "npm", args: ["mcp-lifeline", "wrap", "--", "node", "a.mjs"] },
-        eaten: { command: "npm", args: ["exec", "mcp-lifeline", "wrap", "--name", "x", "--", "node", "a.mjs"] },
+        }
+      }
+      const others = {
+        ssh: { command: "ssh", args: ["host", "mcp-lifeline", ...behind] },
+        shell: { command: "sh", args: ["-c", "mcp-lifeline wrap -- node a.mjs"] },
+        variable: { command: "cmd", args: ["/c", "mcp-lifeline", "wrap", "--", "%APPDATA%\\a.exe"] },
+        evaluated: { command: "node", args: ["--eval=0", "mcp-lifeline", ...behind] },
+        through: { command: "npx", args: ["-y", "x", "mcp-lifeline", ...behind] }
+      }
+      const unseen = {
+        again: { command: "mcp-lifeline", args: ["wrap", "--", "npx", "mcp-lifeline", ...behind] },
         read: {
           command: "mcp-lifeline",
           args: ["wrap", "--client-id", "a", "--client-secret", "${CS}", "http://h/"],
           env: { CS: { command: ["pass", "cs"] } }
         }
+      }
+      const { hidden, targets } = yield* found({
+        ...adopted,
+        ...others,
+        ...unseen,
+        url: { command: "mcp-lifeline", args: ["wrap", "--transport", "sse", "https://docs.example/mcp?key=x"] },
+        other: { command: "node", args: ["a.mjs"] },
+        serve: { command: "mcp-lifeline", args: ["serve", "--stdio"] }
       })
       const instead = "so that check cannot see the server behind wrap; try what stands behind wrap by itself"
-      const shell = `a shell makes its command line, ${instead}`
+      expect([...hidden]).toEqual(Object.keys({ ...others, ...unseen }))
       expect(targets).toEqual({
-        ssh: `ssh starts it, ${instead}`,
-        docker: `docker starts it, ${instead}`,
-        shell,
-        windows: shell,
-        both: shell,
-        lines: shell,
-        nested: shell,
-        variable: shell,
-        word: `another program starts it, ${instead}`,
+        ...Object.fromEntries(Object.keys(adopted).map((name) => [name, "node a.mjs"])),
+        ...Object.fromEntries(Object.keys(others).map((name) => [name, `it is not started as adopt starts it, ${instead}`])),
         again: `wrap starts wrap again, ${instead}`,
-        script: `node starts it with arguments that check does not know, ${instead}`,
-        through: `npx starts it with arguments that check does not know, ${instead}`,
-        evaluated: `node starts it with arguments that check does not know, ${instead}`,
-        npm: `npm starts it with arguments that check does not know, ${instead}`,
-        eaten: `npm takes options that stand there without -- for its own, ${instead}`,
-        read: `a command gives it the credentials of its client, ${instead}`
+        read: `a command gives it the credentials of its client, ${instead}`,
+        url: "https://docs.example/mcp",
+        other: undefined,
+        serve: undefined
       })
-      expect([...hidden]).toEqual(Object.keys(targets))
     }))
 
   it.scopedLive("[G2] a server of each client is none that check can see", () =>
@@ -168,20 +121,18 @@ describe("what is behind wrap", () => {
         return join(path, name)
       }
       const lifeline = program("mcp-lifeline", '[ "$1 $GIVEN" = "--version yes" ]')
-      // It says its own version, as npm does, unless there is -- before the option.
-      const npm = program("npm", '[ "$*" = "exec -y -- mcp-lifeline --version" ]')
+      const npx = program("npx", '[ "$*" = "-y mcp-lifeline --version" ]')
       const args = ["wrap", "--", "node", "a.mjs"]
       const { servers } = yield* found({
         given: { command: lifeline, args, env: { GIVEN: "yes" } },
         missing: { command: lifeline, args },
-        npm: { command: npm, args: ["exec", "-y", "mcp-lifeline", ...args] },
-        folder: { command: npm, args: ["exec", "-y", "--", "mcp-lifeline", ...args] }
+        npx: { command: npx, args: ["-y", "mcp-lifeline", ...args] }
       })
       const started = yield* Effect.forEach(
         servers,
         ([name, { start }]) => Effect.map(Effect.isSuccess(start), (isStarted) => [name, isStarted] as const)
       )
-      expect(Object.fromEntries(started)).toEqual({ given: true, missing: false, npm: true, folder: true })
+      expect(Object.fromEntries(started)).toEqual({ given: true, missing: false, npx: true })
     }))
 
   it.scopedLive("[G2] what wrap refuses is a problem of the entry", () =>
