@@ -1,5 +1,5 @@
 /**
- * The key of a cluster, by which its replicas know each other. It can be replaced while they run, so there may be several for a while.
+ * The key of a cluster, by which its replicas know each other.
  */
 import { Array, Redacted } from "effect"
 import { hkdfSync } from "node:crypto"
@@ -10,11 +10,8 @@ import { hkdfSync } from "node:crypto"
  */
 export type ClusterKey = Redacted.Redacted<string | Uint8Array>
 
-/**
- * The key; or what returns those that count now, the newest first. Two replicas understand each other as long as they have one in common. It
- * has to return the same array until they change, and must not throw.
- */
-export type ClusterKeys = ClusterKey | (() => Array.NonEmptyReadonlyArray<ClusterKey>)
+/** The key; or, while it is replaced, the new one and then the old one. Two replicas understand each other as long as they have one in common. */
+export type ClusterKeys = ClusterKey | Array.NonEmptyReadonlyArray<ClusterKey>
 
 const minKey = 32
 
@@ -22,7 +19,7 @@ const minKey = 32
  * The key for one purpose. `info`: the purpose, and the form of what is made with it; another form needs another text. Throws a RangeError if
  * the key of the cluster is too short.
  */
-export const derived = (key: ClusterKey, info: string): Buffer => {
+const derived = (key: ClusterKey, info: string): Buffer => {
   const shared = Buffer.from(Redacted.value(key))
   if (shared.length < minKey) {
     throw new RangeError(
@@ -32,27 +29,6 @@ export const derived = (key: ClusterKey, info: string): Buffer => {
   return Buffer.from(hkdfSync("sha256", shared, "", info, 32))
 }
 
-/** What is made of each of the keys that count when it is called. Made once for each change, and at first here. */
-export const fromEach = <A>(
-  keys: ClusterKeys,
-  make: (keys: Array.NonEmptyReadonlyArray<ClusterKey>) => A
-): () => A => {
-  if (Redacted.isRedacted(keys)) {
-    const made = make([keys])
-    return () => made
-  }
-  let from = keys()
-  let made = make(from)
-  return () => {
-    const now = keys()
-    if (now !== from) {
-      made = make(now)
-      from = now
-    }
-    return made
-  }
-}
-
 /** The keys for one purpose, the newest first. Throws a RangeError if one of the cluster is too short. */
-export const allDerived = (keys: ClusterKeys, info: string): () => Array.NonEmptyReadonlyArray<Buffer> =>
-  fromEach(keys, Array.map((key) => derived(key, info)))
+export const allDerived = (keys: ClusterKeys, info: string): Array.NonEmptyReadonlyArray<Buffer> =>
+  Array.map(Redacted.isRedacted(keys) ? [keys] as const : keys, (key) => derived(key, info))

@@ -57,7 +57,7 @@ const maxProofs = 5
 
 /** Signs messages with each key of the cluster, so that whoever has one of them believes it. */
 export class Signatures {
-  readonly #keys: () => ReadonlyArray<Uint8Array>
+  readonly #keys: ReadonlyArray<Uint8Array>
 
   /** Throws a RangeError if a key is too short. */
   constructor(keys: ClusterKey.ClusterKeys) {
@@ -66,7 +66,7 @@ export class Signatures {
 
   #of(before: string, body: Uint8Array): string {
     return proofs(
-      this.#keys().map((key) => createHmac("sha256", key).update(before).update(body).digest("base64url"))
+      this.#keys.map((key) => createHmac("sha256", key).update(before).update(body).digest("base64url"))
     )
   }
 

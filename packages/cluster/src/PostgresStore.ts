@@ -176,10 +176,10 @@ export const make = (
       yield* Tables.prepare(sql)
       yield* sql`
         INSERT INTO lifeline_terms (terms, key_fingerprint) VALUES (${JSON.stringify(terms)}::jsonb, ${
-        KeyPrints.text(prints())
+        KeyPrints.text(prints)
       })
         ON CONFLICT DO NOTHING`
-      yield* KeyPrints.admit(sql, prints())
+      yield* KeyPrints.admit(sql, prints)
       return yield* decoded(TermsRow, sql`SELECT terms FROM lifeline_terms`)
     }))
     const [kept] = yield* limited("prepare its tables", prepare, preparation)

@@ -142,8 +142,8 @@ describe("a request between replicas", () => {
   )
 
   it("[D13] believes no time that was not signed for this very request", () => {
-    const keys = allDerived(PeerServer.key, "info")()
-    const foreign = allDerived(PeerServer.otherKey, "info")()
+    const keys = allDerived(PeerServer.key, "info")
+    const foreign = allDerived(PeerServer.otherKey, "info")
     const asked = { to: "a", nonce: "n".repeat(22), time: 1, digest: "", signatures: "" }
     const said = RequestProof.encodeTime(keys, asked, 5)
     expect(RequestProof.decodeTime(keys, asked, said)).toBe(5)

@@ -122,7 +122,7 @@ export const make = (
   const ahead = new Map<ReplicaId, number>()
 
   const sign: ReplicaRequests["sign"] = (to, request) => {
-    const proof = RequestProof.sign(keys(), request, {
+    const proof = RequestProof.sign(keys, request, {
       to,
       time: now() + (ahead.get(to) ?? 0),
       nonce: RequestProof.newNonce(),
@@ -131,11 +131,11 @@ export const make = (
     return {
       headers: { [RequestProof.header]: RequestProof.encode(proof) },
       isAnotherTime: (answer) => {
-        const time = RequestProof.decodeTime(keys(), proof, answer[RequestProof.timeHeader])
+        const time = RequestProof.decodeTime(keys, proof, answer[RequestProof.timeHeader])
         if (time === undefined) return false
         ahead.delete(to)
         ahead.set(to, time - now())
-        const [first] = ahead.keys()
+        const [first] = ahead.keys
         if (ahead.size > maxClocks && first !== undefined) ahead.delete(first)
         return true
       }
@@ -146,7 +146,7 @@ export const make = (
     if (proof.to !== own()) return misdirected
     const time = now()
     if (Math.abs(time - proof.time) > maxSkew) {
-      const own = { [RequestProof.timeHeader]: RequestProof.encodeTime(keys(), proof, time) }
+      const own = { [RequestProof.timeHeader]: RequestProof.encodeTime(keys, proof, time) }
       return { ...anotherTime, headers: { ...headers, ...own } }
     }
     if (!seen.add(proof.nonce, time)) return repeated
@@ -181,7 +181,7 @@ export const make = (
       }
       const { headers, method = "", url: target = "" } = request
       const proof = RequestProof.decode(headers[RequestProof.header])
-      if (proof === undefined || !RequestProof.isOf(keys(), { method, target, headers }, proof)) {
+      if (proof === undefined || !RequestProof.isOf(keys, { method, target, headers }, proof)) {
         return refuse(response, forbidden)
       }
       const refusal = refusalOf(request, proof)

@@ -12,10 +12,10 @@ type Prints = ReadonlyArray<string>
 /** A change of the keys. It is complete when everything that is shared is sealed with the keys that this replica has, and no others. */
 export interface KeyPrints {
   /**
-   * Lets in replicas with the keys that this one has, beside those that were let in before. Returns what these are to the keys of the cluster: `same` if
-   * no change is under way, and `behind` if other replicas have newer ones. Fails if the keys are entirely others.
+   * Lets in replicas with the keys that this one has, beside those that were let in before. Returns whether other replicas have newer ones. Fails if the
+   * keys are entirely others.
    */
-  readonly begin: Effect.Effect<"same" | "changing" | "behind", StoreError>
+  readonly begin: Effect.Effect<boolean, StoreError>
   /** From now on refuses replicas that have none of the keys that this one has, unless others have newer ones. */
   readonly end: Effect.Effect<void, StoreError>
 }
@@ -28,8 +28,8 @@ const separator = " "
 const Row = Schema.Struct({ prints: Schema.String })
 
 /** The fingerprints of the keys. Throws a RangeError if one is too short. */
-export const of = (keys: ClusterKey.ClusterKeys): () => Prints =>
-  ClusterKey.fromEach(keys, (all) => all.map((key) => ClusterKey.derived(key, info).toString("base64url")))
+export const of = (keys: ClusterKey.ClusterKeys): Prints =>
+  ClusterKey.allDerived(keys, info).map((key) => key.toString("base64url"))
 
 export const text = (prints: Prints): string => prints.join(separator)
 
@@ -49,7 +49,7 @@ const refused = new StoreError({
     + "--cluster-key-file; or, for a new cluster, stop them all and delete the rows of lifeline_terms and lifeline_row, with which logins are lost"
 })
 
-/** Lets this replica in, within the transaction that it runs in. Returns what the cluster has, and what it had. */
+/** Lets this replica in, within the transaction that it runs in. Returns what the cluster has then. */
 export const admit = (sql: PgClient.PgClient, own: Prints) =>
   Effect.gen(function*() {
     const [row] = yield* decoded(Row, sql`SELECT key_fingerprint AS prints FROM lifeline_terms FOR UPDATE`)
@@ -57,30 +57,22 @@ export const admit = (sql: PgClient.PgClient, own: Prints) =>
     const next = merged(own, known)
     if (next === undefined) return yield* refused
     if (text(next) !== text(known)) yield* sql`UPDATE lifeline_terms SET key_fingerprint = ${text(next)}`
-    return { known, next }
+    return next
   })
 
 /** Those of the database. */
-export const make = (sql: PgClient.PgClient, limited: Limited, prints: () => Prints): KeyPrints => ({
+export const make = (sql: PgClient.PgClient, limited: Limited, own: Prints): KeyPrints => ({
   begin: limited(
     "change its key",
-    Effect.suspend(() => {
-      const own = prints()
-      return Effect.map(
-        sql.withTransaction(admit(sql, own)),
-        ({ known }) =>
-          isBehind(own, known) ? "behind" : own.length === 1 && text(own) === text(known) ? "same" : "changing"
-      )
-    })
+    Effect.map(sql.withTransaction(admit(sql, own)), (next) => isBehind(own, next))
   ),
   end: limited(
     "change its key",
-    Effect.suspend(() => {
-      const own = prints()
-      const narrow = Effect.asVoid(sql`UPDATE lifeline_terms SET key_fingerprint = ${text(own)}`)
-      return sql.withTransaction(
-        Effect.flatMap(admit(sql, own), ({ next }) => isBehind(own, next) ? Effect.void : narrow)
-      )
-    })
+    sql.withTransaction(
+      Effect.flatMap(admit(sql, own), (next) =>
+        isBehind(own, next)
+          ? Effect.void
+          : Effect.asVoid(sql`UPDATE lifeline_terms SET key_fingerprint = ${text(own)}`))
+    )
   )
 })

@@ -1,8 +1,6 @@
 /**
- * Seals everything that replicas share with the keys that count now, and no others, so that a key can be taken away. The age of what is shared stays
+ * Seals everything that replicas share with the keys that this one has, and no others, so that a key can be taken away. The age of what is shared stays
  * as it was.
- *
- * Each replica does so whenever its keys change: one that has not got the new key yet may still write something without it.
  */
 import { Effect } from "effect"
 import type { ClusterKeys } from "../ClusterKey.js"
@@ -20,21 +18,15 @@ export interface Options {
 }
 
 /** How many rows are read at a time. */
-const atOnce = 200
+const atOnce = 50
 
 /**
- * What a change of the keys needs. Either returns how many rows were sealed anew; `undefined` if there was nothing to do. What nobody with these keys
- * has sealed stays as it is. Can be run again if it fails.
+ * Returns how many rows were sealed anew. To be run at the start of a replica, and again if it fails. Does nothing where other replicas have newer
+ * keys. What nobody with these keys has sealed stays as it is. Throws a RangeError if a key is too short.
  */
-export interface KeyChange {
-  /** To be run once at the start: completes a change that is under way. */
-  readonly atStart: Effect.Effect<number | undefined, StoreError>
-  /** To be run after each change. */
-  readonly afterChange: Effect.Effect<number | undefined, StoreError>
-}
-
-/** Throws a RangeError if a key is too short. */
-export const make = ({ followed = [], key: keys, prints, store: { rows } }: Options): KeyChange => {
+export const complete = (
+  { followed = [], key: keys, prints, store: { rows } }: Options
+): Effect.Effect<number, StoreError> => {
   const seal = Seal.make(keys)
   const isFollowed = new Set(followed)
   /** A row that somebody else changes meanwhile is sealed by that one, with the keys that he has. */
@@ -57,10 +49,5 @@ export const make = ({ followed = [], key: keys, prints, store: { rows } }: Opti
       if (place === undefined) return count
     }
   })
-  const unless = (done: ReadonlySet<string>) =>
-    Effect.flatMap(
-      prints.begin,
-      (found) => done.has(found) ? Effect.succeed(undefined) : Effect.zipLeft(all, prints.end)
-    )
-  return { atStart: unless(new Set(["same", "behind"])), afterChange: unless(new Set(["behind"])) }
+  return Effect.flatMap(prints.begin, (isBehind) => isBehind ? Effect.succeed(0) : Effect.zipLeft(all, prints.end))
 }

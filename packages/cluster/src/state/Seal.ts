@@ -57,12 +57,12 @@ export const make = (keys: ClusterKey.ClusterKeys, info = shared): Seal => {
   return {
     seal: (collection, key, text) => {
       const aad = place(collection, key)
-      return secrets().map((secret) => sealedWith(secret, aad, text)).join(separator)
+      return secrets.map((secret) => sealedWith(secret, aad, text)).join(separator)
     },
     open: (collection, key, sealed) => {
       const aad = place(collection, key)
       const parts = sealed.split(separator, maxParts)
-      for (const secret of secrets()) {
+      for (const secret of secrets) {
         for (const part of parts) {
           const text = openedWith(secret, aad, part)
           if (text !== undefined) return text
@@ -73,9 +73,8 @@ export const make = (keys: ClusterKey.ClusterKeys, info = shared): Seal => {
     isCurrent: (collection, key, sealed) => {
       const aad = place(collection, key)
       const parts = sealed.split(separator, maxParts + 1)
-      const all = secrets()
-      return parts.length === all.length &&
-        all.every((secret, index) => openedWith(secret, aad, parts[index] ?? "") !== undefined)
+      return parts.length === secrets.length &&
+        secrets.every((secret, index) => openedWith(secret, aad, parts[index] ?? "") !== undefined)
     }
   }
 }

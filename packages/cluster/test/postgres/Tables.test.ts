@@ -163,26 +163,22 @@ describe.skipIf(!Postgres.isInstalled)(`the tables in PostgreSQL${Postgres.title
 
   it("[G26 D1] let in whoever has one of the keys while they change, and refuse the old one when it was taken away", async () => {
     const [old, fresh] = ["o", "n"].map((letter) => Redacted.make(letter.repeat(40))) as [typeof key, typeof key]
-    let keys: readonly [typeof key, ...ReadonlyArray<typeof key>] = [old]
-    const one = await opened(undefined, { key: () => keys })
-    expect(await run(one.keys.begin)).toBe("same")
+    const store = (key: ClusterKeys) => opened(undefined, { key })
+    const one = await store(old)
+    expect(await run(one.keys.begin)).toBe(false)
     expect((await refused(undefined, { key: fresh })).message).toContain("another key")
-    keys = [fresh, old]
-    expect(await run(one.keys.begin)).toBe("changing")
+    const both = await store([fresh, old])
+    expect(await run(both.keys.begin)).toBe(false)
+    await run(both.keys.end)
+    for (const key of [old, fresh]) await store(key)
+    // One that has not got the new key yet takes nothing away.
+    expect(await run(one.keys.begin)).toBe(true)
     await run(one.keys.end)
-    for (const key of [old, fresh, () => keys]) await opened(undefined, { key })
-    // One that has not read the new key yet takes nothing away.
-    const behind = await opened(undefined, { key: old })
-    expect(await run(behind.keys.begin)).toBe("behind")
-    await run(behind.keys.end)
-    await opened(undefined, { key: fresh })
-    keys = [fresh]
-    expect(await run(one.keys.begin)).toBe("changing")
-    await opened(undefined, { key: old })
-    await run(one.keys.end)
-    expect(await run(one.keys.begin)).toBe("same")
+    const last = await store(fresh)
+    expect(await run(last.keys.begin)).toBe(false)
+    await store(old)
+    await run(last.keys.end)
     expect((await refused(undefined, { key: old })).message).toContain("another key")
-    keys = [old]
     expect((await run(Effect.flip(one.keys.begin))).message).toContain("another key")
   })
 

@@ -47,12 +47,7 @@ export const sessionKeys = (
   folder: StateFolder["Type"]
 ): Effect.Effect<SecretFile.SecretsInUse, StartError> => {
   if (file !== undefined) {
-    const place = `--session-key-file ${file}`
-    return SecretFile.make(file, "session key", (text) =>
-      text.pipe(
-        Effect.mapError((cause) => new StartError({ message: `${place} cannot be read: ${cause.message}`, cause })),
-        Effect.flatMap((text) => SecretFile.parse(text, place, rules))
-      ))
+    return SecretFile.keys("--session-key-file", file, rules.what)
   }
   return secret === undefined
     ? Effect.map(storedKey(folder), (key) => SecretFile.fixed([key]))

@@ -80,3 +80,13 @@ export const make = (
         }).pipe(Effect.interruptible, Effect.forkScoped, Effect.asVoid)
     }
   })
+
+/** The keys in the file that an option names. */
+export const keys = (option: string, file: string, what: string): Effect.Effect<SecretsInUse, StartError> => {
+  const place = `${option} ${file}`
+  return make(file, what, (text) =>
+    text.pipe(
+      Effect.mapError((cause) => new StartError({ message: `${place} cannot be read: ${cause.message}`, cause })),
+      Effect.flatMap((text) => parse(text, place, { ...keyRules, what }))
+    ))
+}

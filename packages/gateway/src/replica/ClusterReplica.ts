@@ -6,6 +6,7 @@ import {
   ClusterServer,
   ClusterSessionRecords,
   ClusterState,
+  KeyChange,
   LeasedConnector,
   PostgresStore,
   SessionHomes,
@@ -16,10 +17,9 @@ import { kibibytes } from "@mcp-lifeline/core/internal"
 import * as Listener from "@mcp-lifeline/http-server/Listener"
 import { refuse } from "@mcp-lifeline/http-server/Refusal"
 import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
-import { Effect, type Scope } from "effect"
+import { type Array, Effect, type Redacted, Schedule, type Scope } from "effect"
 import { StartError } from "../Errors.js"
 import * as Fibers from "../Fibers.js"
-import type { SecretsInUse } from "../http/SecretFile.js"
 import type { ClusterOptions } from "../serve/ClusterOptions.js"
 import * as Certificate from "./certificate.js"
 import * as ClusterGateways from "./ClusterGateways.js"
@@ -27,7 +27,6 @@ import * as ClusterMetrics from "./ClusterMetrics.js"
 import { followed } from "./collections.js"
 import { databaseUrl } from "./databaseUrl.js"
 import type { Replica } from "./Replica.js"
-import { resealOnChange } from "./resealOnChange.js"
 import { told } from "./storeProblems.js"
 
 /** What a client may send, and what replicas add to it. */
@@ -45,13 +44,23 @@ const lost = Effect.logWarning(
 const startError = ({ cause, message }: { readonly message: string; readonly cause?: unknown }): StartError =>
   new StartError({ message: `--cluster: ${message}`, cause })
 
+/** Also what another run of a gateway has left sealed with other keys. */
+const sealed = (options: KeyChange.Options, changed: (line: string) => Effect.Effect<void>) =>
+  KeyChange.complete(options).pipe(
+    Effect.tapError(({ message }) => Effect.logWarning(`what replicas share is not sealed with the cluster keys yet: ${message}`)),
+    Effect.retry(Schedule.spaced("2 seconds")),
+    Effect.tap((count) =>
+      count === 0 ? Effect.void : changed(`what the replicas share is sealed with the cluster keys of this one (sealed anew: ${count})`)
+    )
+  )
+
 /**
- * Joins the cluster, until the scope closes. `keys`: those by which replicas know each other. `changed` gets a line about each change of them. `id`: of
- * this replica, at first.
+ * Joins the cluster, until the scope closes. `key`: those by which replicas know each other. `changed` gets a line where they are others than before.
+ * `id`: of this replica, at first.
  */
 export const make = (
   { address, certificate, listen, store: given, terms: decided }: ClusterOptions,
-  keys: SecretsInUse,
+  key: Array.NonEmptyReadonlyArray<Redacted.Redacted>,
   folder: StateFolder["Type"],
   changed: (line: string) => Effect.Effect<void>,
   id?: string
@@ -63,7 +72,6 @@ export const make = (
       Listener.listen({ ...listen, optionNames, tls, maxHeaderBytes }),
       startError
     )
-    const key = keys.current
     const terms = termsOf(decided)
     const postgres = yield* Effect.mapError(PostgresStore.make({ url, terms, key }), startError)
     const store = told(postgres)
@@ -87,7 +95,7 @@ export const make = (
         || handle(request, response, path)
       if (!isTheirs) refuse(response, notFound)
     })
-    yield* resealOnChange({ store, prints: postgres.keys, keys, changed })
+    yield* Effect.forkScoped(sealed({ store, prints: postgres.keys, key, followed }, changed))
     const state = yield* ClusterState.make({ store, key, membership, local: folder, followed })
     return {
       gateways,

@@ -112,7 +112,7 @@ export const options = {
     "FILE",
     "A file with the key by which the replicas know each other, and with which they seal what they share; at least 32 characters, and the same for "
       + "all. To replace it, write the new key into the first line and keep the old one below it: replicas understand each other that have one in "
-      + "common. It is read again when it is saved. Default: the session key, which then cannot be changed."
+      + "common. It is read at the start. Default: the session key, which then cannot be changed."
   ),
   clusterAddress: {
     ...Command.value(

@@ -195,18 +195,13 @@ const serveWithLog = (options: Resolved, plain: Output.Output, replicaId: string
   })
 
 /** Joins a cluster. Nothing of that is loaded without the option. */
-const joined = (
-  options: ClusterOptions,
-  keys: SecretFile.SecretsInUse,
-  output: Output.Output,
-  id: string | undefined
-) =>
+const joined = (options: ClusterOptions, session: SecretFile.Secrets, output: Output.Output, id: string | undefined) =>
   Effect.gen(function*() {
-    const [ClusterKeyFile, ClusterReplica] = yield* Effect.promise(() =>
-      Promise.all([import("../replica/ClusterKeyFile.js"), import("../replica/ClusterReplica.js")])
+    const [{ clusterKeys }, ClusterReplica] = yield* Effect.promise(() =>
+      Promise.all([import("../replica/clusterKeys.js"), import("../replica/ClusterReplica.js")])
     )
-    const clusterKeys = yield* ClusterKeyFile.make(options.keyFile, keys)
-    return yield* ClusterReplica.make(options, clusterKeys, yield* StateFolder.StateFolder, output.line, id)
+    const keys = yield* clusterKeys(options.keyFile, session)
+    return yield* ClusterReplica.make(options, keys, yield* StateFolder.StateFolder, output.line, id)
   })
 
 const serve = (options: Resolved, record: Record.Record, output: Output.Output, replicaId: string | undefined) =>
@@ -219,7 +214,7 @@ const serve = (options: Resolved, record: Record.Record, output: Output.Output, 
     const keys = cluster !== undefined && cluster.keyFile === undefined
       ? SecretFile.fixed(sessionKeys.current())
       : sessionKeys
-    const replica = cluster === undefined ? undefined : yield* joined(cluster, keys, output, replicaId)
+    const replica = cluster === undefined ? undefined : yield* joined(cluster, keys.current(), output, replicaId)
     const state = Effect.provideService(StateFolder.StateFolder, replica?.state ?? folder)
     // Its own tokens, which no client of the file may have; known once the file has said whether it needs one.
     let inUse: SecretFile.SecretsInUse | undefined

@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { folder as path } from "../../../testing/test/support/folder.js"
 import * as PersistentSessions from "../../src/http/PersistentSessions.js"
 import * as SecretFile from "../../src/http/SecretFile.js"
-import * as ClusterKeyFile from "../../src/replica/ClusterKeyFile.js"
+import { clusterKeys } from "../../src/replica/clusterKeys.js"
 
 const key = "k".repeat(32)
 
@@ -72,9 +72,8 @@ describe("the key that seals the ids of sessions", () => {
       expect(both.open(old.seal(claims))).toEqual(claims)
       expect(fresh.open(both.seal(claims))).toEqual(claims)
       expect(old.open(both.seal(claims))).toBeUndefined()
-      const ofCluster = (keys: SecretFile.SecretsInUse) => ClusterKeyFile.make(undefined, keys)
-      expect((yield* ofCluster(SecretFile.fixed([Redacted.make(key)]))).current().map(Redacted.value)).toEqual([key])
-      expect((yield* Effect.flip(ofCluster(keys))).message).toMatch(/^--cluster needs one session key/)
+      expect((yield* clusterKeys(undefined, [Redacted.make(key)])).map(Redacted.value)).toEqual([key])
+      expect((yield* Effect.flip(clusterKeys(undefined, keys.current()))).message).toMatch(/^--cluster needs one session key/)
     }))
 
   it.scopedLive("[G10] is made once for a state folder, whoever comes first, and differs between two", () =>

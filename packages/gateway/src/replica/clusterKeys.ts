@@ -1,0 +1,21 @@
+/**
+ * The keys by which the replicas of a cluster know each other: those of a file, the newest first, or else the session key.
+ */
+import { Effect } from "effect"
+import { StartError } from "../Errors.js"
+import * as SecretFile from "../http/SecretFile.js"
+
+/** `session`: the keys of sessions, of which there is only one if no file is given. */
+export const clusterKeys = (
+  file: string | undefined,
+  [session, ...others]: SecretFile.Secrets
+): Effect.Effect<SecretFile.Secrets, StartError> => {
+  if (file !== undefined) {
+    return Effect.map(SecretFile.keys("--cluster-key-file", file, "cluster key"), ({ current }) => current())
+  }
+  return others.length === 0 ? Effect.succeed([session]) : new StartError({
+    message:
+      "--cluster needs one session key and no second one: the replicas know each other by it, and the database is encrypted with it; to have several, "
+      + "give the replicas a key of their own with --cluster-key-file"
+  })
+}
