@@ -6,7 +6,7 @@ import { identified, key } from "../src/calls/callId.js"
 
 const start = (script: ScriptedConnector.ScriptedConnector, afterRefusal: "resend" | "safe") =>
   Effect.tap(
-    Backend.make("one", { connector: script, calls: { afterRefusal }, keepalive: { method: "none" } }),
+    Backend.make("one", { connector: script, calls: { afterRefusal, callId: true }, keepalive: { method: "none" } }),
     () => TestClock.adjust(0)
   )
 
@@ -67,7 +67,7 @@ describe("a call that was refused", () => {
           const { ids, outcome } = yield* refused(refusal, afterRefusal, options)
           expect(outcome).toMatchObject({ _tag: "Right" })
           expect(ids).toEqual([ids[0], ids[0]])
-          expect(ids[0]).toMatch(/^[0-9a-f]{32}$/)
+          expect(ids[0]).toMatch(/^[0-9a-f-]{36}$/)
         }
       })
   )

@@ -9,7 +9,6 @@ import type { Chosen } from "../options/Tools.js"
 import type { RequestOptions } from "../port/Connection.js"
 import type { Method, Params, Result } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"
-import { identified } from "./callId.js"
 import type { Tally } from "./decide.js"
 import { CallProgress } from "./progress/CallProgress.js"
 
@@ -130,7 +129,7 @@ export const make = <M extends Method>(
   const longest = progressResets ? total : Math.min(timeout, total)
   return {
     method,
-    params: method === "tools/call" ? identified(params) : params,
+    params,
     options,
     tool,
     timeout,

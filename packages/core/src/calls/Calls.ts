@@ -13,6 +13,7 @@ import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import { SessionState } from "../state/SessionState.js"
 import * as Call from "./Call.js"
+import { identified } from "./callId.js"
 import { unavailable } from "./CallFailure.js"
 import { CallLoop } from "./CallLoop.js"
 import { FailedRequests } from "./FailedRequests.js"
@@ -101,7 +102,9 @@ export class Calls {
 
   #make<M extends Method>(method: M, params: Params<M>, options: CallOptions | undefined): Call.Call<M> {
     const tool = this.tools.of(method, params)
-    const call = Call.make(method, params, options, tool, this.#backend.policy.timeouts.request, this.#backend.now())
+    const { calls: { callId }, timeouts: { request } } = this.#backend.policy
+    const sent = callId && method === "tools/call" ? identified(params) : params
+    const call = Call.make(method, sent, options, tool, request, this.#backend.now())
     this.queue.begin(call)
     return call
   }

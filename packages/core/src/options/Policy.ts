@@ -100,6 +100,7 @@ const table = {
     tasks: oneOf("required", "required", "prefer", "never"),
     afterSessionLoss: oneOf("resume", "resume", "fail"),
     afterRefusal: oneOf("resend", "resend", "safe"),
+    callId: flag(false),
     maxInFlight: count(1, 1_000_000, 1000),
     concurrency: rule<number | undefined>(Check.whole(1, 1_000_000), undefined),
     maxWaiting: count(0, 1_000_000, 10_000),

@@ -122,6 +122,8 @@ export interface CallsOptions<Time> {
    * after a lost connection. Otherwise the call fails with ResultUnknown. Default `resend`.
    */
   readonly afterRefusal?: "resend" | "safe" | undefined
+  /** Whether each `tools/call` carries an id in `_meta` (`mcp-lifeline/callId`), the same each time it is sent. Default false. */
+  readonly callId?: boolean | undefined
   /** How many calls may be in flight; further ones wait for their turn, in order, within their own time. Default 1,000. */
   readonly maxInFlight?: number | undefined
   /**

@@ -70,7 +70,7 @@ describe.concurrent.each(all)("%s", (_, door, cases) => {
     async (afterRefusal, tool, times, says) => {
       await using server = await HttpFaultServer.open({ tools })
       await using between = await proxy(server.url)
-      await door({ url: between.url }, { calls: { afterRefusal } }, async (call) => {
+      await door({ url: between.url }, { calls: { afterRefusal, callId: true } }, async (call) => {
         assert.match(await call(tool), says)
         assert.strictEqual(server.applied.length, times)
         // Another call has another id, and the caller's own is kept.
@@ -80,7 +80,7 @@ describe.concurrent.each(all)("%s", (_, door, cases) => {
       const ids = [...new Set(between.ids)]
       assert.strictEqual(between.ids.length, times + 2)
       assert.deepStrictEqual([ids.length, ids[2]], [3, "mine"])
-      for (const id of ids.slice(0, 2)) assert.match(id, /^[0-9a-f]{32}$/)
+      for (const id of ids.slice(0, 2)) assert.match(id, /^[0-9a-f-]{36}$/)
     }
   )
 })

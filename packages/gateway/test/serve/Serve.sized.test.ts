@@ -114,8 +114,7 @@ describe.concurrent("mcp-lifeline serve", () => {
       const seen = yield* Effect.promise(() => TestClient.echo(client, "mirror", "hi"))
       expect(JSON.parse(seen)).toEqual({
         name: "echo",
-        arguments: { message: "hi" },
-        _meta: { "mcp-lifeline/callId": expect.any(String) }
+        arguments: { message: "hi" }
       })
     }))
 
