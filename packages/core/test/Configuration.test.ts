@@ -47,6 +47,7 @@ const options: {
     failFast: true,
     afterSessionLoss: true,
     afterRefusal: true,
+    callId: true,
     tasks: true,
     maxInFlight: true,
     concurrency: true,

@@ -135,6 +135,7 @@ describe("Backend.Tag", () => {
           failFast: "true",
           afterSessionLoss: "fail",
           afterRefusal: "safe",
+          callId: "true",
           tasks: "never",
           maxInFlight: "7",
           concurrency: "6",

@@ -53,6 +53,7 @@ describe("Policy", () => {
         failFast: false,
         afterSessionLoss: "resume",
         afterRefusal: "resend",
+        callId: false,
         tasks: "required",
         maxInFlight: 1000,
         maxWaiting: 10_000,

@@ -23,7 +23,7 @@ const run = <A, E>(test: Effect.Effect<A, E, Scope.Scope>): Promise<A> => Effect
 const parentOf = ({ parent }: Tracer.Span) => Option.getOrUndefined(parent)
 
 const tracedAt = (server: HttpFaultServer.HttpFaultServer) =>
-  server.seen.filter(({ tool }) => tool === "echo").map(({ message }) => message?.params?.["_meta"].traceparent)
+  server.seen.filter(({ tool }) => tool === "echo").map(({ message }) => message?.params?.["_meta"]?.traceparent)
 
 const echo = { name: "echo", arguments: { message: "hi" } }
 

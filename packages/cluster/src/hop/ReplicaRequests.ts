@@ -135,7 +135,7 @@ export const make = (
         if (time === undefined) return false
         ahead.delete(to)
         ahead.set(to, time - now())
-        const [first] = ahead.keys
+        const [first] = ahead.keys()
         if (ahead.size > maxClocks && first !== undefined) ahead.delete(first)
         return true
       }

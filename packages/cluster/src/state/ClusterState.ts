@@ -7,7 +7,7 @@
  */
 import type { Collection, StateFolder } from "@mcp-lifeline/state/StateFolder"
 import { Unreadable } from "@mcp-lifeline/state/Unreadable"
-import { Clock, Effect, Either, Option, Redacted, Schema, type Scope } from "effect"
+import { Clock, Effect, Either, Option, Schema, type Scope } from "effect"
 import type { ClusterKeys } from "../ClusterKey.js"
 import type { ClusterStore } from "../ClusterStore.js"
 import type { Membership } from "../Membership.js"
@@ -51,9 +51,7 @@ export const make = (
     const rows = yield* SharedRows.make({
       store,
       followed: new Set(followed),
-      changes: membership.changes,
-      // What another replica has sealed anew may be newer than what this one has seen of it.
-      readWith: Redacted.isRedacted(clusterKey) ? undefined : clusterKey
+      changes: membership.changes
     })
     const locks = yield* ClusterLocks.make({ locks: store.locks, membership, rows })
     const warned = new Set<string>()

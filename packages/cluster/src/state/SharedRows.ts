@@ -21,8 +21,6 @@ export interface Options {
   readonly followed: ReadonlySet<string>
   /** `Renewal.changes`, as seen last; `undefined` if that was long ago. */
   readonly changes: () => number | undefined
-  /** What the texts can be read with: they are read again when it is something else. Default: always the same. */
-  readonly readWith?: (() => unknown) | undefined
 }
 
 export interface SharedRows {
@@ -55,13 +53,12 @@ interface Unwritten {
 /** A followed collection. */
 interface Snapshot {
   readonly changes: number | undefined
-  readonly readWith: unknown
   readonly rows: Map<string, string>
 }
 
 /** When the scope closes, writes what is left. */
 export const make = (
-  { changes, followed, readWith = () => undefined, store: { rows } }: Options
+  { changes, followed, store: { rows } }: Options
 ): Effect.Effect<SharedRows, never, Scope.Scope> =>
   Effect.gen(function*() {
     const recent = new RecentRows()
@@ -101,7 +98,7 @@ export const make = (
       if (!followed.has(collection)) return recent.set(collection, key, text)
       const known = snapshots.get(collection)?.rows
       if (known === undefined && text !== undefined) {
-        snapshots.set(collection, { changes: undefined, readWith: undefined, rows: new Map([[key, text]]) })
+        snapshots.set(collection, { changes: undefined, rows: new Map([[key, text]]) })
       } else if (text === undefined) known?.delete(key)
       else known?.set(key, text)
     }
@@ -185,16 +182,16 @@ export const make = (
     const snapshot = (collection: string): Effect.Effect<ReadonlyMap<string, string>> =>
       Effect.gen(function*() {
         while (true) {
-          const [now, reader] = [changes(), readWith()]
+          const now = changes()
           const known = snapshots.get(collection)
-          const isSame = known !== undefined && known.changes === now && known.readWith === reader
+          const isSame = known !== undefined && known.changes === now
           if (isSame && now !== undefined && exact === 0) return known.rows
           const before = writes
           const read = yield* asked(rows.entries(collection))
           if (Either.isLeft(read)) return guess(known?.rows ?? new Map<string, string>())
           if (before !== writes) continue
           const found = withUnwritten(collection, read.right)
-          snapshots.set(collection, { changes: now, readWith: reader, rows: found })
+          snapshots.set(collection, { changes: now, rows: found })
           return found
         }
       })

@@ -38,7 +38,7 @@ describe("the address of a replica in the database", () => {
 
   it("[D13] is known to those who have one of several keys", () => {
     const keys = [otherKey, key] as const
-    const both = SealedAddresses.make(() => keys, 1000)
+    const both = SealedAddresses.make(keys, 1000)
     expect(addresses.open("a", both.seal("a", "http://a", 1), 1)).toBe("http://a")
     expect(both.open("a", sealed, 5000)).toBe("http://a")
   })

@@ -10,8 +10,7 @@ import * as Seal from "../../src/state/Seal.js"
 
 const keyOf = (letter: string) => Redacted.make(letter.repeat(40))
 /** A replica that has the keys of these letters. */
-const having = (letters: string): ClusterKeys =>
-  Array.map(letters.split("") as [string, ...Array<string>], keyOf)
+const having = (letters: string): ClusterKeys => Array.map(letters.split("") as [string, ...Array<string>], keyOf)
 
 const request = { method: "GET", target: "/", headers: {} }
 const proofOf = (letters: string): RequestProof.Proof =>

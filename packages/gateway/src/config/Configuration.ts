@@ -318,8 +318,7 @@ export const make = (
         Effect.gen(function*() {
           yield* Effect.forEach(
             first.used,
-            ([name, one]) =>
-              Effect.zipRight(showSignIn(name, one, output), connectWhenDone(name, one, target)),
+            ([name, one]) => Effect.zipRight(showSignIn(name, one, output), connectWhenDone(name, one, target)),
             { discard: true }
           )
           yield* SavedFile.follow(file, before, {

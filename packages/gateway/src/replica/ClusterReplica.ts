@@ -47,10 +47,14 @@ const startError = ({ cause, message }: { readonly message: string; readonly cau
 /** Also what another run of a gateway has left sealed with other keys. */
 const sealed = (options: KeyChange.Options, changed: (line: string) => Effect.Effect<void>) =>
   KeyChange.complete(options).pipe(
-    Effect.tapError(({ message }) => Effect.logWarning(`what replicas share is not sealed with the cluster keys yet: ${message}`)),
+    Effect.tapError(({ message }) =>
+      Effect.logWarning(`what replicas share is not sealed with the cluster keys yet: ${message}`)
+    ),
     Effect.retry(Schedule.spaced("2 seconds")),
     Effect.tap((count) =>
-      count === 0 ? Effect.void : changed(`what the replicas share is sealed with the cluster keys of this one (sealed anew: ${count})`)
+      count === 0
+        ? Effect.void
+        : changed(`what the replicas share is sealed with the cluster keys of this one (sealed anew: ${count})`)
     )
   )
 

@@ -11,6 +11,7 @@ import type { SignIn } from "@mcp-lifeline/sign-in/SignIn"
 import * as State from "@mcp-lifeline/sign-in/State"
 import { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import * as Temperaments from "@mcp-lifeline/state/Temperaments"
+import type * as Secrets from "@mcp-lifeline/transport-stdio/Secrets"
 import type { JSONRPCNotification, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import { Deferred, Effect, Fiber, Option, Schedule, type Scope, Stream } from "effect"
 import { constVoid } from "effect/Function"
@@ -29,7 +30,6 @@ import * as ByHand from "./byHand.js"
 import { CachedAnswers } from "./CachedAnswers.js"
 import { recorded } from "./recorded.js"
 import { Recorder } from "./Recorder.js"
-import type * as Secrets from "@mcp-lifeline/transport-stdio/Secrets"
 import * as Server from "./Server.js"
 import { StdioHost } from "./StdioHost.js"
 import { WatchedVersion } from "./WatchedVersion.js"
@@ -389,7 +389,9 @@ export const run = (wrap: Wrap): Effect.Effect<void, StartError | UsageError, Sc
       log: yield* recorder(wrap.log),
       record: yield* recorder(wrap.record, Server.secretsIn(wrap))
     }
-    context.record?.write("record", { note: "everything that passed, also what is private: read it before you share it" })
+    context.record?.write("record", {
+      note: "everything that passed, also what is private: read it before you share it"
+    })
     yield* restartOnChange(wrap, context)
     yield* wrap.http === undefined ? overStdio(context, ByHand.wrap, wrap.maxMessage) : overHttp(wrap.http, context)
   })

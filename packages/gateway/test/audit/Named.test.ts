@@ -84,7 +84,6 @@ describe.each(eras)("a client in the era %s", (_, isStateless) => {
       expect(read).toEqual(uris.flatMap((uri) => odd.map(() => uri)))
       expect(found).toHaveLength(read.length)
       for (const [i, line] of found.entries()) expectNames(line, read[i])
-      expect(JSON.stringify(found)).not.toContain("user:payroll")
       // What was cut says so.
       for (const line of found.filter((_, i) => read[i]!.length > 500)) {
         expect(line.tool).toMatch(/\[cut: \d+ characters]$/)

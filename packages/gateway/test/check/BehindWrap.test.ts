@@ -76,7 +76,9 @@ describe("what is behind wrap", () => {
       expect([...hidden]).toEqual(Object.keys({ ...others, ...unseen }))
       expect(targets).toEqual({
         ...Object.fromEntries(Object.keys(adopted).map((name) => [name, "node a.mjs"])),
-        ...Object.fromEntries(Object.keys(others).map((name) => [name, `it is not started as adopt starts it, ${instead}`])),
+        ...Object.fromEntries(
+          Object.keys(others).map((name) => [name, `it is not started as adopt starts it, ${instead}`])
+        ),
         again: `wrap starts wrap again, ${instead}`,
         read: `a command gives it the credentials of its client, ${instead}`,
         url: "https://docs.example/mcp",

@@ -73,7 +73,9 @@ describe("the key that seals the ids of sessions", () => {
       expect(fresh.open(both.seal(claims))).toEqual(claims)
       expect(old.open(both.seal(claims))).toBeUndefined()
       expect((yield* clusterKeys(undefined, [Redacted.make(key)])).map(Redacted.value)).toEqual([key])
-      expect((yield* Effect.flip(clusterKeys(undefined, keys.current()))).message).toMatch(/^--cluster needs one session key/)
+      expect((yield* Effect.flip(clusterKeys(undefined, keys.current()))).message).toMatch(
+        /^--cluster needs one session key/
+      )
     }))
 
   it.scopedLive("[G10] is made once for a state folder, whoever comes first, and differs between two", () =>

@@ -137,7 +137,11 @@ describe.skipIf(!Postgres.isInstalled || process.platform !== "linux")(
             const seal = Seal.make(Redacted.make(key))
             return rows.filter(({ collection, key, text }) => seal.open(collection, key, text) !== undefined).length
           }
-          return [rows.some(({ collection }) => collection === "sessions"), rows.length - openedBy(fresh), openedBy(old)]
+          return [
+            rows.some(({ collection }) => collection === "sessions"),
+            rows.length - openedBy(fresh),
+            openedBy(old)
+          ]
         }
         await expect.poll(unopened, { timeout: patience }).toEqual([true, 0, 0])
         for (const replica of all.replicas) {

@@ -18,10 +18,10 @@ export type Server =
 /** Calls a tool; gives its text, or the message of the error. */
 export type Call = (tool: string, params?: object) => Promise<string>
 
-/** Uses a server with options of Lifeline, which are texts. */
+/** Uses a server with options of Lifeline. */
 export type Door = (
   server: Server,
-  options: Readonly<Record<string, Readonly<Record<string, string>>>>,
+  options: Readonly<Record<string, Readonly<Record<string, string | boolean>>>>,
   use: (call: Call) => Promise<void>
 ) => Promise<void>
 
