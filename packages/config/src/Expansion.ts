@@ -59,13 +59,11 @@ export const isPlain = (value: unknown): value is Readonly<Record<string, unknow
 /** `NAME`, `env:NAME`, `input:ID`, `/`; each may have a default. */
 const shape = /^(?:(env|input):)?([A-Za-z_][A-Za-z0-9_]*|(?<=^input:)[^:}]+|(?<=^)\/)(?::-(.*))?$/s
 
-/** The environment variable with the value of an input. */
 const variableOf = (id: string): string => id.toUpperCase().replace(/[^A-Z0-9]+/g, "_")
 
 const own = (values: Variables | undefined, name: string): string | undefined =>
   values !== undefined && Object.hasOwn(values, name) ? values[name] : undefined
 
-/** A reference: its value, or what is wrong with it. */
 type Looked = { readonly value: string } | { readonly problem: string }
 
 const look = (inside: string, { inputs, isKept, places, variables }: Sources): Looked => {

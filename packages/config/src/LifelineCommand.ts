@@ -43,7 +43,6 @@ export const wrap = (words: ReadonlyArray<string>): Wrap | undefined => {
     : { launcher: words.slice(0, place + 1), args: words.slice(place + 2) }
 }
 
-/** An option of `wrap` with its value. */
 interface Option {
   readonly name: string
   readonly value: string
@@ -74,7 +73,6 @@ const replacing: ReadonlySet<string> = new Set(["--header", "--client-id", "--cl
 export interface Kept {
   /** The places of the words that may have them. */
   readonly places: ReadonlySet<number>
-  /** Whether `wrap` has a variable of this name. */
   readonly has: (name: string) => boolean
 }
 

@@ -84,7 +84,6 @@ const expandWords = (
     : expand(words, sources, report)
 }
 
-/** The words of a value that is one, or a list of them. */
 const wordsOf = (value: unknown): ReadonlyArray<string> =>
   (Array.isArray(value) ? value : [value]).filter(Predicate.isString)
 
@@ -95,7 +94,6 @@ const ofExtension: Problem.Problem = {
   key: "elsewhere"
 }
 
-/** Whether a server is disabled, by either of the two keys for this. */
 const isDisabled = ({ disabled, enabled }: Raw): boolean | undefined =>
   Predicate.isBoolean(disabled) ? disabled : Predicate.isBoolean(enabled) ? !enabled : undefined
 
@@ -147,7 +145,6 @@ export const readServer = (raw: unknown, sources?: Sources, context: Context = {
   }
 }
 
-/** What is known of an entry besides its keys. */
 interface Context {
   readonly name?: string | undefined
   readonly remedy?: string

@@ -8,7 +8,6 @@ interface Launcher {
   readonly verbs?: ReadonlyArray<string>
   /** Whether an option takes the next argument as its value. */
   readonly takesValue: (option: string) => boolean
-  /** What the argument after the options names. */
   readonly nameOf: (argument: string) => string
 }
 
@@ -96,7 +95,6 @@ const argumentOf = (launcher: Launcher, args: ReadonlyArray<string>): string | u
   return undefined
 }
 
-/** The characters that a name may have. */
 const asName = (text: string): string => text.replace(/[^A-Za-z0-9_-]+/g, "-").replace(/^-+|(?<!-)-+$/g, "") || "server"
 
 /** How much of a command line is looked at: arguments, and the characters of each. */

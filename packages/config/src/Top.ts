@@ -12,7 +12,6 @@ import * as ToolSwitches from "./ToolSwitches.js"
 
 /** The top level of a configuration. */
 export interface Top {
-  /** The path of the object with the servers. */
   readonly path: ReadonlyArray<string>
   /** The servers by name; each is read by `readServer`. */
   readonly servers: Readonly<Record<string, unknown>>
@@ -22,7 +21,6 @@ export interface Top {
   readonly sessions: Server["sessions"]
   /** What stands before the names of tools and prompts, where a server does not say it. */
   readonly prefix: Server["prefix"]
-  /** Whether a gateway offers its clients the status of the servers. */
   readonly statusTool: boolean
   /** How many servers of single clients a gateway runs at once, where the file says it. */
   readonly maxOwnServers: number | undefined

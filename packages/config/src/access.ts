@@ -33,7 +33,6 @@ export interface NamedClient {
 /** Those whose claim has a value. */
 export interface Group {
   readonly claim: string
-  /** A pattern. */
   readonly value: string
   readonly rules: Rules
 }

@@ -14,7 +14,6 @@ export interface Auth {
   readonly issuers: ReadonlyArray<string>
   /** A token is for one of these. Empty: for the URL of the endpoint. */
   readonly audiences: ReadonlyArray<string>
-  /** A token has all of these. */
   readonly requiredScopes: ReadonlyArray<string>
   /** A token has each of these claims, with one of the values. */
   readonly claims: Readonly<Record<string, ReadonlyArray<ClaimValue>>>
@@ -36,7 +35,6 @@ const algorithms = [
 
 const defaultTolerance = 30_000
 
-/** Accepts one, or an array of at least one. */
 const oneOrMore = (one: Check.Check, accepted: string): Check.Check =>
   Check.described((value, path) => {
     if (!Array.isArray(value)) return one(value, path)

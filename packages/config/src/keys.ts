@@ -82,7 +82,6 @@ const secrets = scalars("string", "number", "boolean")
 
 const argv = Check.list(Check.string, "an array of strings")
 
-/** A program, or one with its arguments. */
 const command: Check.Check = Check.described((value, path) => {
   if (Predicate.isString(value)) return Check.text(value, path)
   if (!Array.isArray(value)) {

@@ -6,10 +6,8 @@ import { ToolPattern } from "@mcp-lifeline/core/internal"
 
 const joint = "__"
 
-/** A pattern of servers, and one of their tools. */
 type Reading = readonly [server: string, tool: string]
 
-/** All places at which a text stands in another. */
 const placesOf = (text: string, part: string): ReadonlyArray<number> => {
   const found: Array<number> = []
   for (let at = text.indexOf(part); at !== -1; at = text.indexOf(part, at + 1)) found.push(at)

@@ -10,7 +10,6 @@ import * as ToolSwitches from "./ToolSwitches.js"
 
 type Raw = Readonly<Record<string, unknown>>
 
-/** How the texts of a list name tools. */
 type Reading = "patterns" | "names" | "wrapped"
 
 /** Lists of the only tools to offer. What hosts do with names that have more than a name differs. */
@@ -24,7 +23,6 @@ const allowing: Readonly<Record<string, Reading>> = {
   tools: "names"
 }
 
-/** Lists of tools to hide, by their names. */
 const denying = ["excludeTools", "disabledTools", "disabled_tools"] as const
 
 /** Nothing else, not even null: who reads it as no list at all offers every tool. */

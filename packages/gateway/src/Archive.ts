@@ -20,9 +20,7 @@ export type Modules = Readonly<Record<string, Module>>
 
 /** What is not the archive's own. */
 export interface Surroundings {
-  /** The modules of a file of the archive. */
   readonly read: (file: string) => Modules
-  /** Gives modules of Node.js, and installed ones. */
   readonly require: (specifier: string) => unknown
   /** What `import.meta.url` is. */
   readonly url: string

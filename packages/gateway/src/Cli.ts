@@ -51,7 +51,6 @@ const help = Command.make({
   }
 })
 
-/** All commands, in the order of the help. */
 export const commands: ReadonlyArray<Command.Command<Request | Text>> = [
   Serve.command,
   Check.command,

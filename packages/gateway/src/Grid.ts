@@ -8,7 +8,6 @@ export interface Grid {
   readonly rows: ReadonlyArray<ReadonlyArray<string>>
   /** The columns that may shrink, in this order, with their minimum width. */
   readonly shrinking: ReadonlyArray<readonly [column: number, least: number]>
-  /** Colours the text of a cell. */
   readonly paint?: ((text: string, row: number, column: number) => string) | undefined
 }
 

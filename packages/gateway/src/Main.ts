@@ -68,7 +68,6 @@ const main = (request: Request) =>
 /** Exit codes by the tag of the error; 1 for others. */
 const exitCodes: Readonly<Record<string, number>> = { UsageError: 2, NoGateway: 3 }
 
-/** Runs a request, and ends the process. */
 export const run = (request: Request): void =>
   NodeRuntime.runMain(main(request), {
     disableErrorReporting: true,

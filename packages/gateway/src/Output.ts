@@ -92,7 +92,6 @@ export const whileWaiting = <A, E, R>(
     )
   })
 
-/** The server that a log message is about. */
 export const serverOf = (annotations: HashMap.HashMap<string, unknown>): string | undefined => {
   const server = Option.getOrUndefined(HashMap.get(annotations, "backend"))
   return typeof server === "string" ? server : undefined

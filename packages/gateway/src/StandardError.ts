@@ -21,7 +21,6 @@ export const write = (text: string): void => {
 /** Writes a text as one line, without control sequences. */
 export const line = (text: string): void => write(clean(text))
 
-/** Writes each message as a line. */
 export const logger = Logger.make(({ cause, logLevel, message }) => {
   const parts = (Array.isArray(message) ? message : [message]).map(String)
   const causes = Cause.isEmpty(cause) ? [] : [Cause.pretty(cause)]

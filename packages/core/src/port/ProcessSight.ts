@@ -10,7 +10,6 @@ export interface ProcessSight {
   readonly cpuTime: number
   /** Bytes that they have read and written; `undefined` if the system does not say. */
   readonly transferred: number | undefined
-  /** Their ids. */
   readonly pids: ReadonlyArray<number>
   /** The age of the youngest but the first, in milliseconds; `undefined` if there is none, or the system does not say. */
   readonly youngest: number | undefined

@@ -12,7 +12,6 @@ import * as Token from "../http/Token.js"
 import { RulesInUse } from "./AccessControl.js"
 import type { NamedTokens } from "./ClientTokens.js"
 
-/** A client whose tokens were read. */
 interface Client {
   readonly name: string
   readonly tokens: SecretFile.SecretsInUse
@@ -120,7 +119,6 @@ export const problems = (
 
 export interface AccessInUse {
   readonly control: RulesInUse
-  /** The clients that are let in now. */
   readonly tokens: () => ReadonlyArray<NamedTokens>
   /** Whether requests need credentials. Once they have, they always do: a file from which all clients are removed opens nothing. */
   readonly isNeeded: () => boolean

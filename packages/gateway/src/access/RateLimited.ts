@@ -3,10 +3,8 @@
  */
 import { type Answer, JsonRpcError } from "@mcp-lifeline/protocol"
 
-/** The methods that count as calls. */
 const calls: ReadonlySet<string> = new Set(["tools/call", "prompts/get", "resources/read"])
 
-/** Whether a request counts as a call. */
 export const isCall = (method: string): boolean => calls.has(method)
 
 /** In `_meta` of the result: after how many milliseconds the next call may be made. */

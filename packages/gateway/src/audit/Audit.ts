@@ -44,7 +44,6 @@ export interface AuditedCall {
   readonly found: (server: string, original?: string) => void
   /** Its server, and the params that this gets. */
   readonly sentAs: (server: string, params: Arrived["params"]) => void
-  /** Whether it was ever sent. */
   readonly isSent: () => boolean
   /** Writes its line. `done`: whether the caller may get the answer. */
   readonly ended: (ended: Ended.Ended, done: (mayAnswer: boolean) => void) => void
@@ -140,7 +139,6 @@ export const make = (
   Effect.gen(function*() {
     const clock = yield* Clock.clockWith(Effect.succeed)
     const refused = ({ reason }: Trouble): string => `${path} cannot be written (${reason})`
-    /** The calls that have no answer yet. */
     const open = new Set<AuditedCall>()
     const iso = (): string => new Date(clock.unsafeCurrentTimeMillis()).toISOString()
     let said = 0

@@ -22,7 +22,6 @@ export interface Known {
   readonly isSent: boolean
   /** Whether there is what it asks for, and the client may not use it. */
   readonly isHidden: boolean
-  /** Whether the client asked for a task. */
   readonly asksForTask: boolean
 }
 

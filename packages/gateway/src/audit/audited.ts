@@ -6,7 +6,6 @@ import type { Step } from "../conversation/Handler.js"
 import type { Arrived, Audit } from "./Audit.js"
 import * as Ended from "./Ended.js"
 
-/** The kind of what each call names. */
 const kinds = {
   "tools/call": "tools",
   "prompts/get": "prompts",
@@ -23,7 +22,6 @@ export interface Known {
   readonly server: string
   /** Its name or URI there, if that may be another. */
   readonly original?: string
-  /** Whether the client may not use it. */
   readonly isHidden: boolean
 }
 

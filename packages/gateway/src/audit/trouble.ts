@@ -8,7 +8,6 @@ import { dirname } from "node:path"
 export interface Trouble {
   /** Why, as the end of "it cannot be written, because". */
   readonly reason: string
-  /** What a person can do. */
   readonly remedy: string
 }
 

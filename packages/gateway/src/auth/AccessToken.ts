@@ -68,7 +68,6 @@ export const hasClaim = (
   return (Array.isArray(value) ? value : [value]).some((one) => accepted.includes(one as McpConfig.ClaimValue))
 }
 
-/** The options for `jose`. */
 export const optionsFor = (rules: Rules): JWTVerifyOptions => ({
   audience: [...rules.audiences],
   algorithms: [...rules.algorithms],
@@ -119,7 +118,6 @@ const claims: Readonly<Record<string, string>> = {
   sub: "it has no subject (sub)"
 }
 
-/** Why `jose` refuses a token. */
 export const reasonOf = (error: unknown): Refused => {
   const { claim, code } = Predicate.isRecord(error) ? error : {}
   const why = reasons[String(code)] ?? claims[String(claim)]

@@ -15,7 +15,6 @@ const refreshEvery = 10 * 60 * 1000
 const staleAfter = 60 * 60 * 1000
 /** The shortest time between two fetches for tokens that name unknown keys, which anybody can make up, in milliseconds. */
 const askedEvery = 30_000
-/** How long one fetch may take. */
 const fetchTimeout = "10 seconds"
 /** The shortest and the longest pause after a fetch that failed, in milliseconds. The pause doubles. */
 const [minPause, maxPause] = [1000, 30_000]

@@ -56,7 +56,6 @@ export const defaultAudiences = ({ host, publicUrl }: Place, port: number): Read
   return Array.from(names, (name) => `http://${name}:${port}/mcp`)
 }
 
-/** The document. */
 export const metadata = (request: Asked, place: Place, { issuers, requiredScopes }: McpConfig.Auth) => ({
   resource: `${baseOf(request, place)}/mcp`,
   authorization_servers: issuers,
@@ -78,7 +77,6 @@ const needed = (request: Asked, place: Place, { requiredScopes }: McpConfig.Auth
   scope: requiredScopes.length === 0 ? undefined : requiredScopes.join(" ")
 })
 
-/** The answer to a request without a token. */
 export const tokenMissing = (request: Asked, place: Place, auth: McpConfig.Auth): Refusal => ({
   status: 401,
   message:

@@ -55,7 +55,6 @@ const optionsOf = (options: object): Readonly<Record<string, unknown>> =>
     )
   )
 
-/** A server as JSON. */
 const describe = ({ connected, entry, learned = [], name, options, wrapped }: Row, mask: (text: string) => string) => {
   if (entry === undefined || options === undefined) return { name, state: "wrong" as const }
   const { placement, policy, prefix, server, sessions } = entry
@@ -92,7 +91,6 @@ const describe = ({ connected, entry, learned = [], name, options, wrapped }: Ro
 
 type Described = ReturnType<typeof describe>
 
-/** The details below the line of a server. */
 const details = (server: Described): ReadonlyArray<readonly [string, string]> => {
   if (server.state === "wrong") return []
   const cwd = "cwd" in server && server.cwd !== undefined ? [["cwd", server.cwd] as const] : []

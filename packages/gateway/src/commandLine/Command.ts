@@ -54,7 +54,6 @@ interface Help {
   readonly summary: string
   /** Each form of the command line, with its meaning. Default: one form, made of the options and arguments. */
   readonly usage?: ReadonlyArray<readonly [line: string, meaning: string]>
-  /** Text after the usage. */
   readonly details?: string
   /** Environment variables without an option. */
   readonly environment?: Readonly<Record<string, string>>
@@ -79,7 +78,6 @@ export const make = <const O extends Options, const A extends Arguments, Request
   }
 ): Command<Request> => command
 
-/** The name of an option by its key. */
 export const nameOf = (key: string): string => `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
 
 export const required = (name: string, help: string): Argument<string> => ({ name, help, isRequired: true })
@@ -90,7 +88,6 @@ export const optional = (name: string, help: string): Argument<string | undefine
   isRequired: false
 })
 
-/** An option without a value. */
 export const flag = (help: string, short?: string): Option<boolean> => ({
   help,
   ...(short === undefined ? {} : { short }),

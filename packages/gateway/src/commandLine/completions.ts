@@ -55,5 +55,4 @@ const fish = (commands: Commands): string =>
     )
   ]).join("\n")
 
-/** The script of each shell. */
 export const scripts: Readonly<Record<string, (commands: Commands) => string>> = { bash, zsh, fish }

@@ -42,7 +42,6 @@ export const written = (key: string, { isValueOptional, short, value }: Option<u
   return value === undefined ? name : isValueOptional ? `${name}[=${value}]` : `${name} ${value}`
 }
 
-/** `FILE`, `[FILE]`. */
 const placed = ({ isRequired, name }: Command<unknown>["arguments"][string]): string => isRequired ? name : `[${name}]`
 
 const page = (parts: ReadonlyArray<string>): string => parts.join("\n\n")

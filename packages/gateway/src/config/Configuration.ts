@@ -25,13 +25,11 @@ import * as SavedFile from "./savedFile.js"
 
 /** A server of the file that is in use. */
 interface ServerInUse {
-  /** A digest of its entry. */
   readonly fingerprint: string
   readonly options: Backends.Server
   readonly signIn: SignIn.SignIn | undefined
   /** The sign-ins of clients that have their own. */
   readonly personal: PersonalSignIns | undefined
-  /** The scope of the sign-ins. */
   readonly scope: Scope.CloseableScope
 }
 
@@ -187,7 +185,6 @@ const showSignIn = (
       Effect.asVoid
     )
 
-/** Connects a server when its login succeeds. */
 const connectWhenDone = (name: string, { scope, signIn }: ServerInUse, target: Target): Effect.Effect<void> =>
   signIn === undefined ? Effect.void : Scope.extend(SignIn.whenDone(signIn, target.signedIn(name)), scope)
 

@@ -32,7 +32,7 @@ export interface Entry {
 
 export interface Problem {
   readonly file: string
-  /** The number of the line, from 1. */
+  /** From 1. */
   readonly line: number
   /** The path of the key, for example `mcpServers.docs.args[0]`. */
   readonly key: string
@@ -56,7 +56,6 @@ export interface McpJson {
   readonly notices: ReadonlyArray<Problem>
   /** The names of all servers in the file, valid and invalid, in its order. */
   readonly names: ReadonlyArray<string>
-  /** Whether clients get the status of the servers. */
   readonly statusTool: boolean
   /** How many servers of single clients may run at once; `undefined` if the file does not limit that. */
   readonly maxOwnServers: number | undefined
@@ -71,13 +70,11 @@ export interface McpJson {
 /** The whole file is unusable: it is not valid JSON or TOML, or contains no object with servers. */
 export class BrokenFile extends Data.TaggedError("BrokenFile")<{ readonly problem: Problem }> {}
 
-/** A problem in one line. */
 export const show = (problem: Problem): string =>
   `${problem.file}:${problem.line}: ${problem.key === "" ? "" : `${problem.key}: `}${problem.message}`
 
 type Path = OptionProblem.Path
 
-/** How many keys a notice lists at most. */
 const maxListedKeys = 8
 
 /** Combines the notices of keys that belong to other programs into one, at the first of these keys. */
@@ -136,7 +133,6 @@ const folderVariables = (file: string): McpConfig.Variables => {
   }
 }
 
-/** Whether a value has something at a path. */
 const has = (value: unknown, [key, ...rest]: Path): boolean =>
   key === undefined || (Predicate.isRecord(value) && Object.hasOwn(value, key) && has(value[key], rest))
 

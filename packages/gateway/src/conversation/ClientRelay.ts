@@ -53,7 +53,6 @@ export interface Options {
   readonly name: string
   readonly client: Pick<Client, "isStateless" | "write"> & Partial<Pick<Client, "requests">>
   readonly fork: Fibers["fork"]
-  /** Handles the requests of the client. */
   readonly handle: Handler
   /** Passes a notification of the client on to servers. Returns whether there is a server to send it to. */
   readonly notifyServers: (notification: JSONRPCNotification) => boolean

@@ -17,7 +17,6 @@ export type Step = (next: Handler) => Handler
 export const pipeline = (steps: ReadonlyArray<Step>, last: Handler): Handler =>
   steps.reduceRight((next, step) => step(next), last)
 
-/** Answers `ping`. */
 export const ping: Step = (next) => (request) => {
   if (request.method === "ping") request.answer({ result: {} })
   else next(request)
@@ -35,7 +34,6 @@ export interface Handshake {
   readonly hasBegun: () => boolean
   /** Whether the client may send `initialize` again, because the first was refused. Default: false. */
   readonly mayBeginAgain?: () => boolean
-  /** Answers `initialize`. */
   readonly initialize: (request: ClientRequest, client: Client) => void
 }
 

@@ -35,7 +35,6 @@ const describe = ({ message, path }: Issue): string => {
   return `${name.map(String).join(".")}: ${what ? what[1] ?? "not of an accepted form" : message}`
 }
 
-/** How many problems an error lists at most. */
 const maxIssues = 3
 
 /** Members of a record or an array that a schema is shown: it says something of each. */

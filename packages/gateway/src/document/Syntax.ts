@@ -9,10 +9,8 @@ export interface Syntax {
   readonly tree: (text: string) => Node
   /** The value of the text, as an established parser of the format reads it. Throws an Unreadable. */
   readonly value: (text: string) => Value
-  /** Prints a value in one line. */
   readonly print: (data: Data) => string
   readonly printKey: (key: string) => string
-  /** The characters between a key and its value. */
   readonly assign: string
   /** Whether a new line of a block repeats the beginning of the line before, with its dotted keys. Otherwise it gets as many blanks. */
   readonly keepsPrefix: boolean

@@ -44,7 +44,6 @@ export const at = (value: Value | undefined, [step, ...rest]: Path): Value | und
   return isTable(value) ? at(value.get(step), rest) : undefined
 }
 
-/** The value if it is a text. */
 export const text = (value: Value | undefined): string | undefined => typeof value === "string" ? value : undefined
 
 /** The value if it is a list of texts. */

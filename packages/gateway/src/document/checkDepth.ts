@@ -9,7 +9,6 @@ export const maxDepth = 200
 
 const tooDeep = (): Unreadable => new Unreadable(`nested more than ${maxDepth} levels deep`)
 
-/** Counts open brackets. */
 class Brackets {
   #depth = 0
 
@@ -37,7 +36,6 @@ const endOf = (text: string, end: string, start: number): number => {
   return found === -1 ? text.length : found + end.length - 1
 }
 
-/** JSON with comments. */
 export const json = (text: string): string => {
   const brackets = new Brackets()
   for (let at = 0; at < text.length; at++) {

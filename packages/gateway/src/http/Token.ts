@@ -58,7 +58,6 @@ export const read = (file: string): Effect.Effect<SecretFile.SecretsInUse, Start
 
 export const random = (): Redacted.Redacted => Redacted.make(randomBytes(32).toString("base64url"))
 
-/** Reads or generates the token. */
 export const find = (
   { hasAuth = false, host, isBehindProxy = false, token, tokenFile }: Options
 ): Effect.Effect<Token, StartError | UsageError> => {

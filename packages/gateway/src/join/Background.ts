@@ -19,7 +19,6 @@ const checkInterval = 50
 
 /** Which gateway to run, and how long. */
 export interface Options {
-  /** The absolute path of its configuration file. */
   readonly file: string
   /** How long it keeps running after its last client has left, in seconds. */
   readonly linger: number

@@ -11,7 +11,6 @@ import { isDeepStrictEqual } from "node:util"
 import type { Fibers } from "../Fibers.js"
 import { type CachedServer, type CacheKey, introductionOf, type ServerCache } from "./ServerCache.js"
 
-/** A server of the configuration. */
 interface Server {
   readonly id: string
   /** A digest of how the server is started or reached. Without it, nothing is cached. */
@@ -21,7 +20,6 @@ interface Server {
 /** The client that servers see. */
 export type ClientIdentity = Pick<CacheKey, "protocolVersion" | "clientName" | "capabilities">
 
-/** The cached data of one server. */
 interface CachedBackend {
   readonly identity: string
   /** For its backend: the same object as long as the configuration of the server is the same. */

@@ -13,7 +13,6 @@ import type { Gateways } from "./Gateways.js"
 /** A server that runs once in the cluster. */
 export interface Shared {
   readonly name: string
-  /** Starts it on this replica. */
   readonly local: Connector
   /** Whether this replica may run it: not while others have a newer configuration of it. Must not throw. */
   readonly mayRun: () => boolean

@@ -13,7 +13,6 @@ const read = (option: string, file: string): Effect.Effect<string, StartError> =
     (cause) => new StartError({ message: `${option} ${file} cannot be read: ${cause.message}`, cause })
   )
 
-/** Reads both files. */
 export const load = ({ certificate, key }: CertificateFiles): Effect.Effect<Certificate, StartError> =>
   Effect.all({
     certificate: read("--cluster-certificate", certificate),

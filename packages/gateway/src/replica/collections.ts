@@ -2,7 +2,6 @@
  * What replicas keep together, by the names of its collections. Pure.
  */
 
-/** Which servers somebody has disabled or enabled. */
 export const switches = "switches"
 
 /** How each replica is configured to run servers. */

@@ -19,7 +19,6 @@ export interface ClusterOptions {
   readonly listen: HostAndPort
   /** For an address of `https`, and for no other. */
   readonly certificate: CertificateFiles | undefined
-  /** The durations of the cluster, in milliseconds. */
   readonly terms: TermsOptions
 }
 

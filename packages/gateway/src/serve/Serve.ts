@@ -55,12 +55,9 @@ export interface Options extends ProxyOptions {
   readonly linger: number | undefined
   /** The key of sessions. Default: the key in the state folder. */
   readonly sessionKey: PersistentSessions.KeyOptions
-  /** A file that contains the token. */
   readonly tokenFile: string | undefined
   readonly logFormat: "text" | "json"
-  /** Records calls in a file. */
   readonly audit: Audit.Options | undefined
-  /** Makes this process a replica of a cluster. */
   readonly cluster: ClusterOptions | undefined
 }
 

@@ -60,7 +60,6 @@ export interface ServerState {
   readonly login: string | undefined
 }
 
-/** What the report says about one server. */
 interface ServerReport {
   readonly name: string
   readonly state: "up" | "down" | "sign-in needed" | "idle" | "off"

@@ -49,7 +49,6 @@ export interface Options {
   readonly write: (message: JSONRPCNotification | JSONRPCRequest) => void
   /** If the host does not read, returns a promise that resolves when it has read enough. */
   readonly drained?: (() => Promise<void> | undefined) | undefined
-  /** Loads what the server has answered earlier. */
   readonly loadCache: (client: Client) => Effect.Effect<CachedAnswers>
   /** Starts to supervise the server, with the name and capabilities of the client. Called once. */
   readonly open: (client: Client, incoming: Incoming) => Effect.Effect<Backend.Backend>
@@ -182,7 +181,6 @@ export class Bridge {
     )
   }
 
-  /** Refuses subscriptions beyond the limits. */
   readonly #limited: Step = (next) => (request) => {
     const excess = this.#subscriptions.note(request)
     if (excess === undefined) next(request)

@@ -12,7 +12,6 @@ import { type CachedServer, introductionOf } from "../known/ServerCache.js"
 /** A result as the server sent it. */
 export type Result = Readonly<Record<string, unknown>>
 
-/** A list without entries. */
 export const emptyList = (method: ListMethod): Result => ({ [lists[method]]: [] })
 
 const entriesOf = (method: ListMethod, result: Result): ReadonlyArray<unknown> => {

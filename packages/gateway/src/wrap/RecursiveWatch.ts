@@ -12,7 +12,6 @@ import { entriesOf, type Listener } from "./FolderWatch.js"
 /** How often to look whether the folder is there, and still the same, in milliseconds. Windows does not report that it was renamed. */
 const lookInterval = 250
 
-/** What is known of a file. */
 type Fingerprint = string
 
 const missing = (error: unknown): boolean =>

@@ -22,7 +22,6 @@ import type { Address, Command, Wrap } from "./Arguments.js"
 export interface Surroundings {
   /** The variables for which `${NAME}` stands in the command line. */
   readonly variables: NodeJS.ProcessEnv
-  /** Variables of the server. */
   readonly env: NonNullable<StdioConnector.Options["env"]>
   /** Whether it has all variables of this process, too. */
   readonly inheritEnv: boolean

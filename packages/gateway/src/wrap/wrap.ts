@@ -94,7 +94,6 @@ const loginNeeded = (signIn: SignIn | undefined): Effect.Effect<string> =>
     Effect.flatMap(Option.match({ onNone: () => Effect.never, onSome: Effect.succeed }))
   )
 
-/** The current state of a sign-in. */
 const stateNow = (signIn: SignIn | undefined): State.State =>
   // Reads a Ref, which is synchronous, so that `Bridge` can ask without a fiber.
   signIn === undefined ? { _tag: "NotAsked" } : Effect.runSync(signIn.state)
@@ -131,7 +130,6 @@ interface WrapContext {
   readonly signIn: SignIn | undefined
   /** The running servers, if their files are watched. */
   readonly watched: Map<Backend.Backend, WatchedVersion> | undefined
-  /** Records calls, if they are recorded. */
   readonly audit?: Audit | undefined
   readonly log: Recorder | undefined
   readonly record: Recorder | undefined

@@ -35,7 +35,6 @@ export interface Options {
   readonly notify: (server: string, notification: JSONRPCNotification) => void
   /** Connects the client's own server, unless it is connected. */
   readonly connect: (server: string) => Effect.Effect<void>
-  /** Runs work in the background. */
   readonly run: (work: Effect.Effect<void>) => void
 }
 

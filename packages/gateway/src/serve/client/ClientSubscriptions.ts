@@ -14,13 +14,11 @@ import type { ResolvedName } from "./NameResolver.js"
 
 /** The client, as `ClientSubscriptions` uses it. */
 export interface SubscribingClient {
-  /** Sends the client a notification of a server. */
   readonly notify: (server: string, notification: ServerNotification) => void
   /** Saves a change of the settings. Resolves when it is on disk, or cannot be written. */
   readonly saveSetting: (change: SettingChange) => Promise<void>
   /** Room for the subscriptions; those from before a restart have it already. Default: there is no limit here. */
   readonly room: Holding | undefined
-  /** The servers that the client can use now. */
   readonly fleets: () => ReadonlyArray<GroupFleet>
 }
 

@@ -35,7 +35,6 @@ export const forwarded = (params: Params): Params => {
   return ExactJson.copied(forwarded, rest)
 }
 
-/** The params to forward, with other values. */
 const changed = (params: Params, values: Params): Params => {
   const given = forwarded(params)
   return ExactJson.copied(given, { ...given, ...values })

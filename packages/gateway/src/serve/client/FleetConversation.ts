@@ -34,7 +34,6 @@ import { NameResolver } from "./NameResolver.js"
 import { RequestRouter } from "./RequestRouter.js"
 import * as SettingMethods from "./SettingMethods.js"
 
-/** Measures the duration of each request. */
 const measured = ({ begin }: ServerOperations.ServerOperations): Step => (next) => (request) => {
   const operation = begin(request.method, request.params)
   request.traced = (params) => operation.passedOn(params)

@@ -21,7 +21,6 @@ export interface Options {
   readonly subscriptions: ClientSubscriptions
 }
 
-/** Why a request is refused. */
 type Refusal = readonly [code: number, message: string]
 
 export const handlers = ({ access, names, relay, subscriptions }: Options): Readonly<Record<string, Handler>> => {

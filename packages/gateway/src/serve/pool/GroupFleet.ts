@@ -83,7 +83,6 @@ export interface GroupFleet {
   readonly takesTask: (tool: string, access: Access) => boolean
   /** Whether each server has connected, failed to, or exceeded the time for that. */
   readonly isReady: () => boolean
-  /** Ends when `isReady` becomes true. */
   readonly ready: Effect.Effect<void>
   /** What a server said about itself last. */
   readonly introduction: (server: string) => Introduction | undefined
@@ -208,7 +207,6 @@ export const sameOptions = (a: Server, b: Server): boolean => {
 export interface Settings {
   /** The servers of the configuration, as it is now. */
   readonly servers: () => ReadonlyArray<Server>
-  /** Whether a server is disabled. */
   readonly isOff: (server: Server) => boolean
   /** Called when a server that a caller has for itself introduces itself. */
   readonly introduced: (caller: Caller, server: string, introduction: Introduction) => void

@@ -11,7 +11,6 @@ import type { Server } from "../../config/Backends.js"
 import { configurations } from "../../replica/collections.js"
 import type { Gateways } from "../../replica/Gateways.js"
 
-/** How a replica runs a server. */
 const Used = Schema.Struct({
   /** `Server.identity`. */
   identity: Schema.String,
@@ -20,7 +19,6 @@ const Used = Schema.Struct({
 })
 type Used = typeof Used.Type
 
-/** All that a replica has said. */
 const Configuration = Schema.Struct({
   address: Schema.String,
   servers: Schema.Record({ key: Schema.String, value: Used })
@@ -30,7 +28,6 @@ type Configuration = typeof Configuration.Type
 export interface SharedConfigurations {
   /** Tells the others how this replica is configured. */
   readonly publish: (servers: ReadonlyArray<Server>) => Effect.Effect<void>
-  /** Sees what others have told. */
   readonly look: Effect.Effect<void>
   /** The address of a replica that has a newer configuration of a server, as far as `look` has seen; `undefined` if none has. */
   readonly newer: (server: string) => string | undefined

@@ -20,7 +20,6 @@ type Switch = typeof Switch.Type
 export interface SharedSwitches {
   /** How a server was switched last, as far as `look` has seen; `undefined` if the file decides. */
   readonly of: (server: Server) => Pick<Switch, "at" | "isOff"> | undefined
-  /** Sees what others have done. */
   readonly look: Effect.Effect<void>
   /** Tells the others. Returns whether those learn of it that cannot be reached now, too. */
   readonly set: (server: Server, isOff: boolean) => Effect.Effect<boolean>
