@@ -89,7 +89,7 @@ const connectorOf = (
       }).pipe(Effect.tap((connection) => {
         introduction = connection
         listeners?.connected()
-        const end = options.supervision?.offers?.onAnnounced((notification) => listeners?.notified(notification))
+        const end = options.offers?.onAnnounced((notification) => listeners?.notified(notification))
         return end === undefined ? Effect.void : Effect.addFinalizer(() => Effect.sync(end))
       }))
   }

@@ -57,24 +57,6 @@ export const untilConnected = (
     })
   )
 
-/** The processes that a connection has now. */
-const pidsOf = ({ peer: { pid, processes = [] } }: Connection): ReadonlyArray<number> =>
-  [pid, ...processes.map((one) => one.pid)].filter((one) => one !== undefined)
-
-/** Makes the processes that are watched those that there are. */
-const changeTo = (
-  watched: Set<number>,
-  now: ReadonlySet<number>,
-  { unwatch, watch }: Pick<Options, "unwatch" | "watch">
-): void => {
-  for (const pid of watched) {
-    if (!now.has(pid) && watched.delete(pid)) unwatch?.(pid)
-  }
-  for (const pid of now) {
-    if (!watched.has(pid) && watched.add(pid)) watch?.(pid)
-  }
-}
-
 /** Makes the connector. */
 export const make = ({ local, membership, onLapse = Effect.void, unwatch, watch }: Options): LeasedConnector => {
   const stopped = Effect.unsafeMakeLatch(true)
@@ -83,22 +65,13 @@ export const make = ({ local, membership, onLapse = Effect.void, unwatch, watch 
       yield* stopped.await
       if (!held.isHeld()) return Option.none()
       yield* membership.running
-      const watched = new Set<number>()
-      let connection: Connection | undefined
-      const look = () => {
-        if (connection !== undefined) changeTo(watched, new Set(pidsOf(connection)), { watch, unwatch })
-      }
+      let pid: number | undefined
       // These come last when the scope closes: the process has ended then.
       yield* Effect.acquireRelease(stopped.close, () => stopped.open)
-      yield* Effect.addFinalizer(() => Effect.sync(() => watched.forEach((pid) => unwatch?.(pid))))
-      connection = yield* local.connect({
-        ...options,
-        report: (report) => {
-          if (report._tag === "Peer") look()
-          options.report(report)
-        }
-      })
-      look()
+      yield* Effect.addFinalizer(() => Effect.sync(() => pid !== undefined && unwatch?.(pid)))
+      const connection = yield* local.connect(options)
+      pid = connection.peer.pid
+      if (pid !== undefined) watch?.(pid)
       const guarded = endable(connection, held.isHeld, () => {})
       const message = "this replica's lease has ended, so it has ended the server"
       const lapse = Effect.zipRight(

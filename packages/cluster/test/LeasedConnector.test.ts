@@ -1,6 +1,5 @@
 import { Backend, Sending } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
-import { PooledConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Exit, Fiber, Scope } from "effect"
 import { beforeEach, describe, expect, it } from "vitest"
 import { mayLeave } from "../../testing/test/support/Holdings.js"
@@ -66,25 +65,6 @@ beforeEach(() => {
 const toLapse = terms.lease - terms.margin
 
 describe("a server that belongs to one replica", () => {
-  it("[C18:virtual] with several processes, each is watched as long as it is there", () => {
-    const pool = LeasedConnector.make({
-      membership,
-      local: PooledConnector.make({ connector: local, processes: 3 }),
-      watch: (pid) => void seen.push(`watch ${pid}`),
-      unwatch: (pid) => void seen.push(`gone ${pid}`)
-    })
-    run(Backend.make("own", { connector: pool, keepalive: { method: "none" } }), 500)
-    expect(seen.toSorted()).toEqual(["watch 0", "watch 1", "watch 2"])
-    local.connections[1]?.lose()
-    sim.advance(0)
-    expect(seen.slice(3)).toEqual(["gone 1"])
-    sim.advance(2000)
-    expect(seen.slice(4)).toEqual(["watch 3"])
-    Effect.runSync(Fiber.poll(sim.fork(Scope.close(process, Exit.void))))
-    sim.advance(60_000)
-    expect(seen.slice(5).toSorted()).toEqual(["gone 0", "gone 2", "gone 3"])
-  })
-
   it("[D1][D6] ends with the replica's lease, and is started again when the replica has one", () => {
     local.otherwise = { close: 2000 }
     const backend = run(Backend.make("own", { connector }), 500)

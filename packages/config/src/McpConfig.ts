@@ -4,7 +4,7 @@
  * Pure: the caller gives the variables. The values of `env` and `headers` are returned as Redacted, and no problem contains a value that
  * may be secret.
  */
-import { Check, Problem, Processes } from "@mcp-lifeline/core/internal"
+import { Check, Problem } from "@mcp-lifeline/core/internal"
 import { ServerOptions } from "@mcp-lifeline/extensions"
 import { Predicate } from "effect"
 import * as ClientText from "./ClientText.js"
@@ -214,7 +214,6 @@ const readEntry = (
     report(unset.length > 0 ? unset : check(reach[name], [key]))
   }
   report(ToolLists.checkTools(raw["tools"]))
-  if (isStdio) report(Processes.problems(reach))
   for (const one of ofPolicy) problems.push(one)
   const disabled = isDisabled(reach)
   if (Predicate.isBoolean(reach["disabled"]) && reach["enabled"] === reach["disabled"]) {

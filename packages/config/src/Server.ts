@@ -32,10 +32,6 @@ export interface StdioServer {
   readonly cwd: string | undefined
   readonly protocol: "auto" | "2025" | "2026" | undefined
   readonly maxMemory: ByteSize | undefined
-  /** How many processes of it run at the same time. */
-  readonly processes: number | undefined
-  /** Whether it keeps nothing between calls. */
-  readonly stateless: boolean | undefined
   /** The options under `stdio`, which the connector checks. */
   readonly stdio: Readonly<Record<string, unknown>>
 }
@@ -140,8 +136,6 @@ export const stdioOf = (raw: Raw, inherited: Raw = {}, fromClient: FromClient = 
   cwd: raw["cwd"] as string | undefined,
   protocol: raw["protocol"] as StdioServer["protocol"],
   maxMemory: raw["maxMemory"] as StdioServer["maxMemory"],
-  processes: raw["processes"] as number | undefined,
-  stateless: raw["stateless"] as boolean | undefined,
   stdio: (raw["stdio"] ?? {}) as Raw
 })
 

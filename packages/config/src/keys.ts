@@ -1,7 +1,7 @@
 /**
  * The keys of a server's entry: the values that each accepts, its other names, and the messages about keys that have no effect.
  */
-import { Check, Problem, Processes, SecretCommand } from "@mcp-lifeline/core/internal"
+import { Check, Problem, SecretCommand } from "@mcp-lifeline/core/internal"
 import { ServerOptions } from "@mcp-lifeline/extensions"
 import { Option, Predicate, Record } from "effect"
 import { isPlain } from "./Expansion.js"
@@ -116,7 +116,6 @@ const stdioChecks: Checks = {
   cwd: Check.text,
   protocol,
   maxMemory: Check.memory,
-  ...Processes.checks,
   stdio: ownOptions("stdio", () => stdioChecks)
 }
 

@@ -123,24 +123,6 @@ describe("McpConfig", () => {
     expect(argsOf(["wrap", "${IN_FILE}"], { envFile: ".env" })).toEqual([expect.stringContaining("args[1]")])
   })
 
-  it("[C18:unit] several processes need a command, and the declaration that the server keeps nothing", () => {
-    const read = (raw: object) => McpConfig.readServer({ command: "x", ...raw })
-    const good = read({ processes: 3, stateless: true })
-    expect([good.value?.reach, said(good)]).toEqual([expect.objectContaining({ processes: 3, stateless: true }), []])
-    expect(said(read({ processes: 1 }))).toEqual([])
-    expect(said(read({ processes: 3 }))).toEqual([
-      "processes: is 3, so calls could land in different processes; declare stateless: true if the server keeps nothing between calls, or leave it out"
-    ])
-    expect(read({ processes: 3, stateless: false }).value).toBeUndefined()
-    expect(said(read({ processes: 65, stateless: true }))).toEqual([
-      "processes: is 65; accepted: a whole number from 1 to 64"
-    ])
-    expect(said(read({ stdio: { processes: 3 } }))).toEqual(["stdio.processes: belongs beside stdio, not in it"])
-    expect(said(McpConfig.readServer({ url: "http://h/mcp", processes: 3 }))).toEqual([
-      "processes: belongs to a server with a command, and this one has a url; leave it out"
-    ])
-  })
-
   it("[C18:unit] options by tool stand among what other programs keep under the same name", () => {
     const read = (tools: unknown) => {
       const found = McpConfig.readServer({ command: "x", tools })

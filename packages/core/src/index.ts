@@ -12,17 +12,9 @@ export type { ByteSize } from "./options/ByteSize.js"
 export type * as Extension from "./options/Extension.js"
 export * as Policy from "./options/Policy.js"
 export type { TimeSpan } from "./options/TimeSpan.js"
-export type { Connection, Loss, Peer, ProcessStatus, RequestOptions } from "./port/Connection.js"
-export type {
-  ClientOptions,
-  ConnectOptions,
-  Connector,
-  Offers,
-  ServerRequestHandlers,
-  Supervision
-} from "./port/Connector.js"
+export type { Connection, Loss, Peer, RequestOptions } from "./port/Connection.js"
+export type { ClientOptions, ConnectOptions, Connector, Offers, ServerRequestHandlers } from "./port/Connector.js"
 export type { ConnectorStatus, NeededSignIn } from "./port/ConnectorStatus.js"
-export type { LiveMember, Member, MemberEvent, MemberOptions } from "./port/Member.js"
 export type { Method, Methods, Params, Result } from "./port/Method.js"
 export { isRead } from "./port/Method.js"
 export type { ProcessSight } from "./port/ProcessSight.js"

@@ -19,7 +19,7 @@ export type {
 export type { TimeText, Unit } from "./options/TimeText.js"
 export type { NeededSignIn } from "./port/ConnectorStatus.js"
 export type { Loss } from "./port/Loss.js"
-export type { Peer, ProcessStatus } from "./port/Peer.js"
+export type { Peer } from "./port/Peer.js"
 export type { ProcessSight } from "./port/ProcessSight.js"
 export type { ResourceUsage } from "./port/ResourceUsage.js"
 export type { KeepaliveStatus, Status } from "./state/Status.js"

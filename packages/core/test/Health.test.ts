@@ -1,10 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Backend, type Connection, type ConnectOptions, RequestError } from "@mcp-lifeline/core"
+import { Backend, RequestError } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Chunk, Effect, Fiber, Random, Stream, TestClock } from "effect"
 import * as Health from "../src/health/Health.js"
 import { State } from "../src/lifecycle/Lifecycle.js"
-import { delegated } from "../src/port/delegated.js"
 
 /** A backend that sends no heartbeats of its own; probes are given half a second and come 1.5 seconds apart, requests a second. */
 const start = (script: ScriptedConnector.ScriptedConnector, options: Partial<Backend.BackendOptions> = {}) =>
@@ -113,22 +112,6 @@ describe("Health", () => {
       expect(script.ledger.sent("ping")).toEqual([1000])
       yield* backend.callTool({ name: "pay" })
       expect(yield* backend.status).toMatchObject({ waiting: 0, inFlight: 0 })
-    }))
-
-  it.scoped("[H1 C18:virtual] a reading without an answer puts no pool of processes in doubt: each has its own supervision", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const connector = {
-        ...script,
-        connect: (options: ConnectOptions) =>
-          Effect.map(script.connect(options), (inner): Connection => ({ ...delegated(inner), spreads: true }))
-      }
-      script.respond = deaf("ping")
-      const backend = yield* Backend.make("one", { connector, timeouts: { request: 1000 } })
-      yield* TestClock.adjust("1 minute")
-      expect(script.ledger.sent("tools/list").length).toBeGreaterThan(3)
-      expect(script.ledger.sent("ping")).toEqual([])
-      expect(yield* backend.status).toMatchObject({ generation: 1, failures: 0 })
     }))
 
   it.scoped("[H1 R12] readings that are refused, three in a row, end a connection that answers pings: another one may be accepted", () =>

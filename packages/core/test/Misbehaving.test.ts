@@ -127,7 +127,6 @@ describe("a connection that misbehaves at its end", () => {
       { _tag: "Hearing", hearing: { announced: ["tools"], unannounced: ["prompts"] } },
       { _tag: "Doubt" },
       { _tag: "Attempt", describe: () => "too late" },
-      { _tag: "Peer" },
       { _tag: "Usage", usage: { memory: 1, cpu: 1, cpuTime: 1 } }
     ]
     return balanced(script, ({ backend }) =>

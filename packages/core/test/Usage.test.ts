@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Backend, type ConnectOptions, type ResourceUsage, Telemetry, type UsageLimit } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
-import { Effect, Stream, TestClock } from "effect"
-import { runUntilIdle, watched } from "./support/Watched.js"
+import { Effect, TestClock } from "effect"
+import { runUntilIdle } from "./support/Watched.js"
 
 const quiet = {
   event: () => {},
@@ -70,24 +70,6 @@ describe("what processes use", () => {
       yield* Effect.provideService(Backend.make("one", options), Telemetry.Current, { observe: () => observer })
       yield* TestClock.adjust("1 minute")
       expect(told).toEqual(["begin", "told 1", "judged 1"])
-    }))
-
-  it.scoped("[C18:virtual] a connection whose peer has changed shows the status anew", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const { backend } = yield* watched(script)
-      yield* runUntilIdle
-      let shown = 0
-      const show = () =>
-        Effect.sync(() => {
-          shown++
-        })
-      yield* Effect.forkScoped(Stream.runForEach(backend.status.changes, show))
-      yield* runUntilIdle
-      const before = shown
-      script.current.options.report({ _tag: "Peer" })
-      yield* runUntilIdle
-      expect(shown).toBe(before + 1)
     }))
 
   it.scoped.each(["begin", "measured"])(

@@ -7,7 +7,6 @@ import { Effect, Exit, Fiber, Logger, Option, TestClock } from "effect"
 import * as fc from "fast-check"
 import { runUntilIdle, watched } from "../../core/test/support/Watched.js"
 import { mayLeave } from "../../testing/test/support/Holdings.js"
-import * as PooledConnector from "../../transport-stdio/src/pool/PooledConnector.js"
 import { difference } from "../src/pins/difference.js"
 import { LoggedChanges } from "../src/pins/LoggedChanges.js"
 import { PinnedTools } from "../src/pins/PinnedTools.js"
@@ -322,28 +321,6 @@ describe("G24: pinned tools", () => {
       const error = yield* Effect.flip(fleet.callTool({ name: "docs__read" }))
       expect(error.message).toContain("has changed since it was approved")
       expect((yield* Effect.flip(fleet.callTool({ name: "docs__other" }))).message).toContain("no server offers")
-    }))
-
-  it.scoped("[G24] each process of a pool is compared by itself", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const connector = PooledConnector.make({ connector: script, processes: 2 })
-      list(script, first)
-      const { backend } = yield* watched(script, { extensions: Pins.fromOption("block"), ...{ connector } })
-      yield* TestClock.adjust("1 second")
-      expect(yield* listed(backend)).toEqual(["read", "write"])
-      yield* backend.callTool({ name: "read" })
-      const calls = script.ledger.sent("tools/call").length
-      list(script, changed)
-      for (const connection of [...script.connections]) connection.lose()
-      yield* TestClock.adjust("5 seconds")
-      for (const _ of [1, 2, 3, 4]) expect((yield* refusal(backend, "read")).message).toContain("has changed")
-      expect(script.ledger.sent("tools/call")).toHaveLength(calls)
-      yield* TestClock.adjust("1 second")
-      expect(yield* listed(backend)).toEqual(["write"])
-      yield* approve(backend)
-      yield* TestClock.adjust("1 second")
-      expect(yield* listed(backend)).toEqual(["read", "write", "exec"])
     }))
 })
 

@@ -56,7 +56,7 @@ export interface AnyServer extends PolicyOptions {
   readonly disabled?: boolean | undefined
 }
 
-type Stdio = "args" | "command" | "cwd" | "env" | "maxMemory" | "processes" | "stateless" | "stdio"
+type Stdio = "args" | "command" | "cwd" | "env" | "maxMemory" | "stdio"
 type Http =
   | "authProvider"
   | "dispatcher"
@@ -95,13 +95,6 @@ export interface StdioServer extends AnyServer, Without<Http | Custom> {
    * process; at most once a minute. On Windows this needs the optional dependency for Windows. Default: no limit.
    */
   readonly maxMemory?: number | Core.ByteSizeText | undefined
-  /**
-   * How many processes of the server run at the same time, from 1 to 64. Each call goes to the one that works on the fewest; each is
-   * supervised by itself, and one fails alone. More than one needs `stateless`. Default 1.
-   */
-  readonly processes?: number | undefined
-  /** Declares that the server keeps nothing between calls, so that each call may go to another process of it. Default false. */
-  readonly stateless?: boolean | undefined
   /** Options of child processes. */
   readonly stdio?: StdioOptions | undefined
 }

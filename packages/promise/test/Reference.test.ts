@@ -120,7 +120,6 @@ describe("docs/reference/client.md", () => {
         ["state/Status.ts", "KeepaliveStatus"]
       ] as const
     ) assert.includeMembers([...status], [...members(`${core}/${file}`, name).keys()], name)
-    agree("Several processes", members(`${core}/port/Peer.ts`, "ProcessStatus"))
     agree("A loss", members(`${core}/port/Loss.ts`, "Loss"))
   })
 

@@ -2,16 +2,7 @@
  * MCP servers as child processes.
  */
 import type { ConnectError, Connector } from "@mcp-lifeline/core"
-import {
-  Bytes,
-  ByteSize,
-  Check,
-  mebibytes,
-  Problem,
-  Processes,
-  SecretValues,
-  TimeSpan
-} from "@mcp-lifeline/core/internal"
+import { Bytes, ByteSize, Check, mebibytes, Problem, SecretValues, TimeSpan } from "@mcp-lifeline/core/internal"
 import { Binding, EraMemory, SpeaksSessions } from "@mcp-lifeline/protocol"
 import { Duration, Effect, Predicate, Redacted, Runtime } from "effect"
 import { Container } from "./Container.js"
@@ -21,7 +12,6 @@ import * as Environment from "./Environment.js"
 import { maxLineBytes } from "./Framing.js"
 import * as Installer from "./Installer.js"
 import { MemoryLimit } from "./MemoryLimit.js"
-import * as PooledConnector from "./pool/PooledConnector.js"
 import type { Recorder } from "./Recorder.js"
 import * as Secrets from "./Secrets.js"
 import { downloading, type Options as TransportOptions, StdioTransport } from "./StdioTransport.js"
@@ -62,13 +52,6 @@ export interface Options {
    * does not ask.
    */
   readonly protocol?: "auto" | "2025" | "2026" | undefined
-  /**
-   * How many processes of the server run at the same time, from 1 to 64. Each call goes to the one that works on the fewest; each is
-   * supervised by itself, and one fails alone. More than one needs `stateless`. Default 1.
-   */
-  readonly processes?: number | undefined
-  /** Declares that the server keeps nothing between calls, so that each call may go to another process of it. Default false. */
-  readonly stateless?: boolean | undefined
   /** The longest message, in bytes. The connector drops a longer one while it arrives, and only its own request fails. Default 16 MiB. */
   readonly maxMessageBytes?: number | undefined
   /**
@@ -108,8 +91,6 @@ const longest = 86_400_000
 /** The defaults of the options. */
 export const defaults = {
   protocol: "auto",
-  processes: 1,
-  stateless: false,
   inheritEnv: false,
   maxMessageBytes: mebibytes(16),
   stdinGrace: Duration.seconds(2),
@@ -122,10 +103,7 @@ export const defaults = {
 const grace = Check.span(0, 600_000)
 
 /** Returns all problems with options. `make` throws them as an `InvalidOptions`. */
-export const problems: (options: Options) => ReadonlyArray<Problem.Problem> = (options) => [
-  ...check(options, []),
-  ...Processes.problems(options)
-]
+export const problems: (options: Options) => ReadonlyArray<Problem.Problem> = (options) => check(options, [])
 
 const check = Check.options(
   {
@@ -141,7 +119,6 @@ const check = Check.options(
     cwd: Check.string,
     inheritEnv: Check.flag,
     protocol: Check.oneOf("auto", "2025", "2026"),
-    ...Processes.checks,
     maxMessageBytes: Check.whole(1024, Infinity),
     maxMemory: Check.memory,
     stdinGrace: grace,
@@ -223,7 +200,7 @@ export const make = (options: Options, recorder?: Recorder): Connector => {
     return new ContainerTransport({ ...given, args: labelled, container }, ending)
   }
   let hasWarned = containerCommand?.interactive !== false
-  const connector: Connector = {
+  return {
     transport: "stdio",
     overlap: false,
     target,
@@ -295,6 +272,4 @@ export const make = (options: Options, recorder?: Recorder): Connector => {
           )
       })
   }
-  const { processes = defaults.processes } = options
-  return processes === 1 ? connector : PooledConnector.make({ connector, processes })
 }

@@ -1,6 +1,5 @@
 export { type Frame, Framing } from "./Framing.js"
 export * as LeftContainer from "./LeftContainer.js"
-export * as PooledConnector from "./pool/PooledConnector.js"
 export type { Recorder } from "./Recorder.js"
 export * as SecretCommand from "./SecretCommand.js"
 export * as Secrets from "./Secrets.js"

@@ -1,11 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
 import type { Backend, Event, UsageVerdict } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
-import { Duration, Effect, Exit, Fiber, Logger, TestClock } from "effect"
+import { Duration, Effect, Exit, Fiber, TestClock } from "effect"
 import * as fc from "fast-check"
 import { runUntilIdle, watched } from "../../core/test/support/Watched.js"
 import { MemoryLimit } from "../src/MemoryLimit.js"
-import * as PooledConnector from "../src/pool/PooledConnector.js"
 
 const second = 1000
 const MB = 1e6
@@ -206,43 +205,6 @@ describe("S13: the memory limit", () => {
       yield* runUntilIdle
       expect(yield* restarts()).toEqual([[1, false], [1, false]])
     }))
-
-  it.scoped("[S13 C18] each process of a pool has one", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make({ usageLimit })
-      const { backend, events } = yield* watched(PooledConnector.make({ connector: script, processes: 2 }))
-      yield* runUntilIdle
-      script.connections[0]?.use(101 * MB)
-      yield* runUntilIdle
-      script.connections[1]?.use(101 * MB)
-      yield* runUntilIdle
-      expect(script.connections.map(({ state }) => state)).toEqual(["closed", "closed", "open", "open"])
-      script.connections[2]?.use(101 * MB)
-      yield* runUntilIdle
-      expect(script.connections).toHaveLength(4)
-      expect((yield* backend.status).state).toBe("Connected")
-      expect(events.filter(({ _tag }) => _tag === "Installed").length).toBeLessThanOrEqual(2)
-    }))
-
-  it.scoped("[S13 C18] the log says which process of a pool uses much, each time", () => {
-    const lines: Array<string> = []
-    const logger = Logger.make(({ logLevel, message }) => void lines.push(`${logLevel.label} ${String(message)}`))
-    return Effect.provide(
-      Effect.gen(function*() {
-        const script = ScriptedConnector.make({ usageLimit })
-        yield* watched(PooledConnector.make({ connector: script, processes: 2 }))
-        yield* runUntilIdle
-        for (const round of [1, 2]) {
-          script.connections[1]?.use(90 * MB)
-          yield* runUntilIdle
-          expect(lines.filter((line) => /^WARN .*process 2 uses 90 MB/.test(line))).toHaveLength(round)
-          script.connections[1]?.use(10 * MB)
-          yield* runUntilIdle
-        }
-      }),
-      Logger.replace(Logger.defaultLogger, logger)
-    )
-  })
 
   it.scoped("[S13 C17] a task goes on where it was begun, until it is over", () =>
     Effect.gen(function*() {

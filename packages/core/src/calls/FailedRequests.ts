@@ -55,11 +55,7 @@ export class FailedRequests {
     const suspicion = isSuspicious ? this.#probe.onSuspicion(runtime, error.reason === "timeout") : Effect.void
     if (again === "no") return isSuspicious ? Effect.zipRight(suspicion, fail) : fail
     const gone = isLost(error)
-    const wait = !gone
-      ? this.#pause(call, runtime, error, fail)
-      : runtime.connection.spreads === true && runtime.loss === undefined
-      ? Effect.void // One process was lost, and another one takes it. (C18)
-      : this.#wait.forCall(call, runtime)
+    const wait = gone ? this.#wait.forCall(call, runtime) : this.#pause(call, runtime, error, fail)
     const waits = again === "yes" || gone
     if (error.fate === "unknown") {
       call.undecided = { failed: runtime, readOn: undefined, pause: waits ? undefined : wait, fail }

@@ -28,7 +28,6 @@ export const methodOf = (policy: Policy): string => policy.keepalive.method ?? "
 export const offReason = (policy: Policy, connection: Connection): string | undefined => {
   const { idleTtl, method } = policy.keepalive
   if (method === "none") return "keepalive.method is none"
-  if (connection.spreads === true) return "each process has its own"
   if (method !== undefined) return undefined
   if (!connection.stateful) return "the server keeps no session"
   return idleTtl === "never" ? "keepalive.idleTtl is never" : undefined

@@ -149,7 +149,7 @@ export class Probe {
   /** Counts, and is followed by probes. (P3) */
   readingFailed(runtime: Runtime, failed: Failed): Effect.Effect<void> {
     return Effect.suspend(() => {
-      if (runtime.connection.spreads === true || !this.#backend.isCurrent(runtime)) return Effect.void
+      if (!this.#backend.isCurrent(runtime)) return Effect.void
       if (!this.isDoubted(runtime)) this.#isLost(runtime, failed, "health", "questions in a row failed")
       return this.onSuspicion(runtime)
     })
@@ -168,7 +168,7 @@ export class Probe {
   onSuspicion(suspect: Runtime, silent = false): Effect.Effect<void> {
     return Effect.uninterruptible(Effect.suspend(() => {
       const { current } = this.#backend.published.value
-      if (current === undefined || current !== suspect.latest || current.connection.spreads === true) return Effect.void
+      if (current === undefined || current !== suspect.latest) return Effect.void
       if (silent) this.leftUnanswered(current)
       const open = this.#doubtOf(current)
       if (open === undefined) return this.#probing(this.#begin(current), 0)
@@ -181,7 +181,7 @@ export class Probe {
   afterClockJump(runtime: Runtime): Effect.Effect<void> {
     return Effect.suspend(() => {
       const backend = this.#backend
-      if (runtime.connection.spreads === true || backend.policy.keepalive.method === "none") return Effect.void
+      if (backend.policy.keepalive.method === "none") return Effect.void
       if (backend.now() - runtime.answeredAt < tick) return Effect.void
       const doubt = this.#begin(runtime)
       doubt.decidesAt = runtime.answers
@@ -282,7 +282,7 @@ export class Probe {
 
   /** Whoever says so of a call calls `onSuspicion`, and need not wait for that. */
   leftUnanswered(runtime: Runtime, left: Silence = "call"): void {
-    if (runtime.connection.spreads === true || !this.#backend.isCurrent(runtime)) return
+    if (!this.#backend.isCurrent(runtime)) return
     if (left === "call" || this.silenceOf(runtime) === undefined) {
       this.#silent = { runtime, answers: runtime.answers, left }
     }

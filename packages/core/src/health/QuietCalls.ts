@@ -31,8 +31,6 @@ export class QuietCalls {
   }
 
   attach(runtime: Runtime): void {
-    const { look, spreads } = runtime.connection
-    if (look === undefined && spreads === true) return
     runtime.onUsed = this.#used
     if (runtime.inFlight > 0 || runtime.isHeld) this.#used(runtime)
   }

@@ -37,7 +37,7 @@ export interface Refusal {
 export interface Installed<Service> {
   /** What programs use of it: `Backend.extension(tag)`. */
   readonly service: Service
-  /** Lays something around the connector. Where that makes several connections (`Connection.spreads`), it lies around each of them, too. */
+  /** Lays something around the connector. */
   readonly around?: ((connector: Connector) => Connector) | undefined
   /** The fields that it adds to the backend's status, under names that the status does not have. `catalog`: the one that is shown. */
   readonly status?: ((catalog: Snapshot | undefined) => object) | undefined

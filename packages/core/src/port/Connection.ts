@@ -14,7 +14,7 @@ import type { ProcessSight } from "./ProcessSight.js"
 import type { SuspendedSession } from "./SuspendedSession.js"
 
 export type { Loss } from "./Loss.js"
-export type { Peer, ProcessStatus } from "./Peer.js"
+export type { Peer } from "./Peer.js"
 
 /** Options of one request. All durations in milliseconds. */
 export interface RequestOptions {
@@ -96,12 +96,6 @@ export interface Connection {
    * nothing to resume. Called at most once, before `fail`; must not throw.
    */
   readonly suspend?: ((loss: Loss) => SuspendedSession | undefined) | undefined
-  /**
-   * Whether it spreads requests over several processes of the server, each of which is supervised by itself. Then the core sends no heartbeats
-   * of its own, and a request that fails puts only its process in doubt. One that fails as `lost` while the connection is not may be sent
-   * again at once, to another process. Default false.
-   */
-  readonly spreads?: boolean | undefined
   /**
    * Whether its lists are what a backend elsewhere offers its callers: what is not in them may be hidden there, and says nothing of the
    * server. Default false.

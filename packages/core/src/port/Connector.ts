@@ -14,7 +14,6 @@ import type { Kind } from "../catalog/Kind.js"
 import type { ConnectError } from "../Errors.js"
 import type { Connection } from "./Connection.js"
 import type { ConnectorStatus } from "./ConnectorStatus.js"
-import type { Member, MemberOptions } from "./Member.js"
 import type { Report, ServerNotification } from "./Report.js"
 import type { UsageLimit } from "./ResourceUsage.js"
 import type { SuspendedSession } from "./SuspendedSession.js"
@@ -40,19 +39,6 @@ export interface ClientOptions<R = never> {
   /** Capabilities of this client, declared unchanged. Those that are missing here are derived from the handlers. */
   readonly capabilities?: ClientCapabilities | undefined
   readonly handlers?: ServerRequestHandlers<R> | undefined
-}
-
-/** What a backend says of itself to its connector, and does for one that makes several connections. */
-export interface Supervision {
-  readonly backend: string
-  /** How long the server may take to answer a request, in milliseconds (`timeouts.request`). */
-  readonly requestTimeout: number
-  /** What the backend lays around its own connector, such as the comparison of tools with those that were approved. */
-  readonly around: (connector: Connector) => Connector
-  /** Supervises one of several connections by itself, as a backend with the same options, until the scope closes. */
-  readonly supervise: (connector: Connector, options: MemberOptions) => Effect.Effect<Member, never, Scope.Scope>
-  /** What its callers are offered. Default: everything. */
-  readonly offers?: Offers | undefined
 }
 
 /** What a connector needs to know of what callers are offered, if it passes messages of the server on to them itself. */
@@ -81,8 +67,8 @@ export interface ConnectOptions extends ClientOptions {
    * run, because nothing waits for the connection, or the fleet makes too many attempts now (`connectConcurrency`). Default: run nothing.
    */
   readonly beside?: (<A, E>(work: Effect.Effect<A, E>) => Effect.Effect<Option.Option<A>, E>) | undefined
-  /** How the backend supervises the connection, for a connector that makes several. Default: with the defaults of all options. */
-  readonly supervision?: Supervision | undefined
+  /** What the backend's callers are offered. Default: everything. */
+  readonly offers?: Offers | undefined
   /**
    * What connectors to this server have found out, also in other runs of the program: they write it, too. `sessionsSince`: see
    * `Shown`. Default: not kept.

@@ -40,7 +40,5 @@ export type Report =
     readonly look?: (() => Connection["look"]) | undefined
     readonly hangs?: (() => void) | undefined
   }
-  /** What the connection's `peer` says has changed. */
-  | { readonly _tag: "Peer" }
   /** What the server's processes use on this machine: one report for each measurement. Default: nothing is measured. */
   | { readonly _tag: "Usage"; readonly usage: ResourceUsage }

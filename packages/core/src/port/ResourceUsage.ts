@@ -25,7 +25,7 @@ export type UsageVerdict =
   | { readonly _tag: "High"; readonly message: string; readonly nextRestartAt: number | undefined }
   | { readonly _tag: "Restart"; readonly message: string }
 
-/** One for each backend, and for each process that is supervised by itself. It paces restarts: nothing else does. Must not throw. */
+/** One for each backend. It paces restarts: nothing else does. Must not throw. */
 export interface UsageLimit {
   readonly status: LimitStatus
   /** Another connection is measured from now on. */

@@ -12,7 +12,6 @@ export const delegated = (inner: Connection): Connection => {
     sessionId: inner.sessionId,
     peer: inner.peer,
     stateful: inner.stateful,
-    spreads: inner.spreads,
     resumed: inner.resumed,
     isFiltered: inner.isFiltered,
     send: (...given) => inner.send(...given),

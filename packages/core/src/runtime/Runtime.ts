@@ -224,13 +224,8 @@ export class Runtime {
     this.#drained = undefined
   }
 
-  /** That two processes answer at the same time says nothing of one. */
-  #showedConcurrent(): void {
-    if (this.#connection?.spreads !== true) this.#temperament.showedConcurrent()
-  }
-
   #ended(now: number, answered: boolean, call: InFlight): void {
-    if (answered && this.oldest !== call) this.#showedConcurrent()
+    if (answered && this.oldest !== call) this.#temperament.showedConcurrent()
     this.#calls.delete(call)
     if (this.#workedOn !== call) return
     this.#workedOn = undefined
@@ -281,7 +276,7 @@ export class Runtime {
 
   /** `before`: the oldest call in flight when the question was sent. (H2) */
   answered(now: number, before?: InFlight): void {
-    if (before !== undefined && this.#calls.has(before)) this.#showedConcurrent()
+    if (before !== undefined && this.#calls.has(before)) this.#temperament.showedConcurrent()
     this.#workedOn = this.oldest
     this.#abandonedAt = undefined
     this.#answeredAt = now

@@ -8,7 +8,7 @@ import { messageOf } from "../internal/messageOf.js"
 import { unlessThrown } from "../internal/unlessThrown.js"
 import type { BackendOptions } from "../options/BackendOptions.js"
 import { connectErrorOf, lossOf, problemOf } from "../port/checkConnector.js"
-import type { ConnectOptions, Supervision } from "../port/Connector.js"
+import type { ConnectOptions, Offers } from "../port/Connector.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import { connectError } from "./connectError.js"
@@ -22,7 +22,7 @@ type Beside = NonNullable<ConnectOptions["beside"]>
 export interface Parts {
   readonly backend: BackendState
   readonly options: BackendOptions
-  readonly supervision: () => Supervision
+  readonly offers: Offers | undefined
   readonly owner: RuntimeOwner
   readonly calls: Calls
   readonly tasks: RuntimeTasks
@@ -156,7 +156,7 @@ const prepared = (
           report._tag === "Attempt" ? start.reported(report) : parts.tasks.reported(runtime, report)),
       timeout: backend.policy.timeouts.connect,
       beside,
-      supervision: parts.supervision(),
+      offers: parts.offers,
       known: backend.temperament,
       resume: parts.owner.suspended
     })

@@ -85,8 +85,6 @@ export class RuntimeTasks {
         return backend.send({ _tag: "ListsChanged", runtime })
       case "Doubt":
         return backend.policy.keepalive.method === "none" ? undefined : backend.send({ _tag: "Suspected", runtime })
-      case "Peer":
-        return backend.isCurrent(runtime) ? backend.publish({}) : undefined
     }
   }
 

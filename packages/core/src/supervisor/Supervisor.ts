@@ -11,7 +11,7 @@ import * as SafeLog from "../internal/SafeLog.js"
 import * as Lifecycle from "../lifecycle/Lifecycle.js"
 import type { BackendOptions } from "../options/BackendOptions.js"
 import type { Loss } from "../port/Connection.js"
-import type { Supervision } from "../port/Connector.js"
+import type { Offers } from "../port/Connector.js"
 import type { BackendState } from "../state/BackendState.js"
 import { type Command, type Message, PendingCommand } from "../state/Message.js"
 import { Attempts } from "./Attempt.js"
@@ -39,7 +39,7 @@ export class Supervisor {
   constructor(
     backend: BackendState,
     options: BackendOptions,
-    supervision: () => Supervision,
+    offers: Offers | undefined,
     permits: ConnectPermits
   ) {
     const overlap = backend.policy.reconnect.overlap ?? options.connector.overlap
@@ -55,7 +55,7 @@ export class Supervisor {
     }))
     const calls = this.calls = new Calls(backend, tasks.probe, tasks.doubt, beats, tasks.refresh.tools)
     const attempts = this.#attempts = new Attempts(
-      { backend, options, supervision, owner, calls, tasks },
+      { backend, options, offers, owner, calls, tasks },
       permits,
       overlap
     )

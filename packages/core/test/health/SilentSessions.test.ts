@@ -349,20 +349,6 @@ describe("V3: a silent session", () => {
       yield* Fiber.interrupt(call)
     }))
 
-  it.scoped("[V3:virtual] is none of one process among several: each is asked by itself", () =>
-    Effect.gen(function*() {
-      const server = yield* unseen({}, {}, {}, (script) => ({
-        ...script,
-        connect: (options) => Effect.map(script.connect(options), (connection) => ({ ...connection, spreads: true }))
-      }))
-      yield* server.showConcurrent
-      server.silence()
-      const call = yield* server.call()
-      yield* TestClock.adjust("1 minute")
-      expect([server.script.ledger.sent("ping"), server.opened()]).toEqual([[], 1])
-      yield* Fiber.interrupt(call)
-    }))
-
   const kept: ReadonlyArray<readonly [string, ...Parameters<typeof unseen>]> = [
     ["its server never answered during a call", {}, {}, {}],
     ["the server keeps no session", {}, {}, { stateful: false }],

@@ -6,7 +6,6 @@ import type { Backend, ConnectOptions, Loss, Policy } from "@mcp-lifeline/core"
 import { Ledger, ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Cause, Effect, Either, Exit, Fiber, FiberRef, HashSet, Logger, LogLevel, Scope } from "effect"
 import { measure } from "../../src/backend/measure.js"
-import { supervisionOf } from "../../src/backend/start.js"
 import * as Lifecycle from "../../src/lifecycle/Lifecycle.js"
 import type { Observer } from "../../src/observe/Telemetry.js"
 import { decode } from "../../src/options/Policy.js"
@@ -171,7 +170,7 @@ export class World {
         connector: this.script,
         onConnected: setting.prepare === "nothing" ? undefined : (session) => this.#counted(this.#prepare(session))
       },
-      () => supervisionOf(this.backend.id, this.backend.policy),
+      undefined,
       unbounded
     )
     this.backend.events.listen((event) => {

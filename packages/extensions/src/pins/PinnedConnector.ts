@@ -1,6 +1,5 @@
 /**
  * A connector whose connections offer only approved tools. It wraps the connector that makes the connection: no request passes around it.
- * A pool wraps each of its processes: each may list other tools.
  */
 import type { ConnectOptions, Connector, Policy, Report, ServerNotification } from "@mcp-lifeline/core"
 import { problemOf, SafeLog } from "@mcp-lifeline/core/internal"
@@ -39,11 +38,11 @@ export const around = (connector: Connector, { backend, pins, policy }: Options)
       }
       const inner = yield* connector.connect(given)
       // The caller refuses what is no connection.
-      if (problemOf(inner) !== undefined || inner.spreads === true || inner.isFiltered === true) return inner
+      if (problemOf(inner) !== undefined || inner.isFiltered === true) return inner
       const clock = yield* Effect.clock
       const announce = () => {
         options.report({ _tag: "Notification", notification: toolsChanged })
-        options.supervision?.offers?.announce(toolsChanged)
+        options.offers?.announce(toolsChanged)
       }
       const made = pinned = new PinnedConnection({ inner, backend, policy, pins, clock, announce })
       yield* Effect.acquireRelease(

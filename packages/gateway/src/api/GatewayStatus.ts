@@ -56,23 +56,6 @@ export type Keepalive = typeof Keepalive.Type
 /** A weighted mean of the last ten signs of life, the newest first: 1 is perfect, from 0.7 on it is healthy. */
 const healthScore = Schema.Number
 
-/** One of several processes of a server (`processes`). */
-export const Process = Schema.Struct({
-  /** Counted from 1; a process that takes the place of another one has its number. */
-  number: count,
-  state: State,
-  /** Missing while it is not connected. */
-  pid: Schema.optional(Schema.Int),
-  /** How many processes had this number. */
-  generation: count,
-  /** How many requests it is working on. */
-  inFlight: count,
-  usage: Schema.optional(Usage),
-  /** Why it is or was down. */
-  lastError: Schema.optional(Schema.String)
-}).annotations({ identifier: "Process" })
-export type Process = typeof Process.Type
-
 /** A tool whose definition is not the one that was approved (the option `pin`). */
 export const PinChange = Schema.Struct({
   /** Its name at the server. */
@@ -119,8 +102,6 @@ export const Server = Schema.Struct({
   /** The command or the address, without credentials. Missing for callers that are no admins. */
   target: Schema.optional(Schema.String),
   pid: Schema.optional(Schema.Int),
-  /** Of a server with several processes, while it is connected. */
-  processes: Schema.optional(Schema.Array(Process)),
   /** If each client has its own server: of all of them together. */
   usage: Schema.optional(Usage),
   /** What it has shown of itself, which is evidence when it is silent. Missing if each client has its own server. */

@@ -1,7 +1,7 @@
 /**
  * Computes the status of a gateway from its fleet and its record.
  */
-import type { Fleet, ProcessStatus, ResourceUsage, Status } from "@mcp-lifeline/core"
+import type { Fleet, ResourceUsage, Status } from "@mcp-lifeline/core"
 import { Unknown } from "@mcp-lifeline/core/internal"
 import { Filters, Pins, type PinStatus } from "@mcp-lifeline/extensions"
 import * as SignInState from "@mcp-lifeline/sign-in/State"
@@ -15,7 +15,6 @@ import type { Gateway } from "./Gateway.js"
 import {
   type GatewayStatus,
   type Keepalive,
-  type Process,
   type Runtime,
   type Server,
   type ServerDetails,
@@ -145,16 +144,6 @@ const usageOf = (all: ReadonlyArray<ResourceUsage | undefined>): { readonly usag
   }
 }
 
-const processOf = ({ generation, inFlight, lastError, number, pid, state, usage }: ProcessStatus): Process => ({
-  number,
-  state,
-  ...(pid === undefined ? {} : { pid }),
-  generation,
-  inFlight,
-  ...usageOf([usage]),
-  ...(lastError === undefined ? {} : { lastError: clean(lastError) })
-})
-
 /** How much of a server is hidden from clients; nothing where that is nothing, or not known. */
 const hiddenOf = (status: Status): Pick<Server, "hidden"> => {
   const filters = Filters.statusOf(status)
@@ -216,7 +205,6 @@ const sharedFields = (status: Status, share: Share | undefined) => {
     healthScore,
     keepalive: keepaliveOf(keepalive),
     ...(peer?.pid === undefined ? {} : { pid: peer.pid }),
-    ...(peer?.processes === undefined ? {} : { processes: peer.processes.map(processOf) }),
     ...usageOf([usage]),
     ...(learned === undefined ? {} : { learned: Temperaments.inWords(learned) }),
     ...(memoryLimit === undefined

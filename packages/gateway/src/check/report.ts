@@ -61,7 +61,7 @@ const describe = ({ connected, entry, learned = [], name, options, wrapped }: Ro
   const { protocol } = server
   const ofKind = server._tag === "Http"
     ? { http: server.http }
-    : { maxMemory: server.maxMemory, processes: server.processes, stateless: server.stateless, stdio: server.stdio }
+    : { maxMemory: server.maxMemory, stdio: server.stdio }
   const common = {
     name,
     state: policy.lifecycle?.disabled === true ? "disabled" as const : "enabled" as const,

@@ -1,9 +1,9 @@
 /**
  * Renders the status of a gateway for a terminal. Pure.
  */
-import type { Process, Replica, Runtime, ServerDetails, StatusUpdate } from "../api/GatewayStatus.js"
+import type { Replica, Runtime, ServerDetails, StatusUpdate } from "../api/GatewayStatus.js"
 import * as Grid from "../Grid.js"
-import { paintState, processesOf } from "../serve/Table.js"
+import { paintState } from "../serve/Table.js"
 import { bytes, clean, harmless, percent, span, until } from "../Text.js"
 
 type Server = StatusUpdate["servers"][number]
@@ -28,10 +28,9 @@ export const perClient = (runtimesByState: NonNullable<Server["runtimesByState"]
   return `per client: ${counts.length === 0 ? "no client has one" : counts.join(", ")}`
 }
 
-/** The process id or address of a server, or how many processes or runtimes it has. */
-const whereOf = ({ pid, processes, runtimesByState, target = "" }: Server): string => {
+/** The process id or address of a server, or how many runtimes it has. */
+const whereOf = ({ pid, runtimesByState, target = "" }: Server): string => {
   if (runtimesByState !== undefined) return perClient(runtimesByState)
-  if (processes !== undefined) return processesOf(processes)
   return pid === undefined ? target : `pid ${pid}`
 }
 
@@ -219,23 +218,6 @@ const runtimeTable = (runtimes: ReadonlyArray<Runtime>, options: Options): strin
   }, options)
 }
 
-const processTable = (processes: ReadonlyArray<Process>, options: Options): string => {
-  const hasUsage = processes.some(({ usage }) => usage !== undefined)
-  return table(processes, {
-    head: ["process", "state", "pid", "gen", "in flight", ...(hasUsage ? usageHead : []), "last error"],
-    shrinking: [[hasUsage ? 7 : 5, 16]],
-    cells: ({ generation, inFlight, lastError = "", number, pid, state, usage }) => [
-      String(number),
-      state,
-      pid === undefined ? "" : String(pid),
-      String(generation),
-      String(inFlight),
-      ...(hasUsage ? usageOf({ usage }) : []),
-      clean(lastError)
-    ]
-  }, options)
-}
-
 const pinWords = {
   changed: "has changed",
   added: "is new",
@@ -264,17 +246,14 @@ export const render = ({ gateway, replicas, servers }: StatusUpdate, options: Op
     ...serverTable(servers, replicas !== undefined, options)
   ].join("\n")
 
-/** One server, and its processes if it has several, or its runtimes if each client has its own. */
+/** One server, and its runtimes if each client has its own. */
 export const renderServer = (server: ServerDetails, options: Options): string => {
-  const { processes = [], runtimes = [] } = server
+  const { runtimes = [] } = server
   return [
     ...serverTable([server], server.owner !== undefined, options),
     ...keepaliveLines(server),
     ...learnedLines(server),
     ...pinLines(server),
-    ...(processes.length === 0 ? [] : [processTable(processes, options)]),
     ...(runtimes.length === 0 ? [] : [runtimeTable(runtimes, options)])
-  ].join(
-    "\n"
-  )
+  ].join("\n")
 }

@@ -38,17 +38,9 @@ const headOf = (hasUsage: boolean): ReadonlyArray<string> => [
   ...["up / next", "last error"]
 ]
 
-/** `2 of 3 processes`: how many are connected. */
-export const processesOf = (processes: ReadonlyArray<{ readonly state: string }>): string =>
-  `${processes.filter(({ state }) => state === "Connected").length} of ${processes.length} processes`
-
-/** The process id or the URL of a backend now, or how many of its processes are connected. */
+/** The process id or the URL of a backend now. */
 export const peer = ({ peer, target, transport }: Pick<Status, "peer" | "target" | "transport">): string =>
-  peer?.processes !== undefined
-    ? processesOf(peer.processes)
-    : peer?.pid !== undefined
-    ? `pid ${peer.pid}`
-    : peer?.url ?? (transport === "stdio" ? "" : target)
+  peer?.pid === undefined ? peer?.url ?? (transport === "stdio" ? "" : target) : `pid ${peer.pid}`
 
 /**
  * The last error; with its age if the backend is connected, because the error is from before that, or from a call. Nothing if it is disabled.

@@ -1,7 +1,7 @@
 /**
  * The command line of `wrap`.
  */
-import { type Bytes, Check, Processes } from "@mcp-lifeline/core/internal"
+import { type Bytes, Check } from "@mcp-lifeline/core/internal"
 import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import type * as Audit from "../audit/Audit.js"
 import * as AuditOptions from "../audit/AuditOptions.js"
@@ -16,10 +16,6 @@ export interface Command {
   readonly args: ReadonlyArray<string>
   /** The limit for its memory, as it is written. */
   readonly maxMemory: string | undefined
-  /** How many processes of it run at the same time, of which each may get the next call. */
-  readonly processes: number | undefined
-  /** Whether it keeps nothing between calls. */
-  readonly stateless: boolean
 }
 
 /** A server at an address. */
@@ -115,16 +111,6 @@ const ofUrl = {
   clientSecret: CommandLine.text("'${VARIABLE}'", "Its secret, from the environment.")
 }
 
-/** Options that apply only to a command. */
-const ofCommand = {
-  processes: CommandLine.integer(
-    "NUMBER",
-    "Run so many processes of the server, and give each call to the one that works on the fewest. Needs --stateless.",
-    [1, 64]
-  ),
-  stateless: CommandLine.flag("Declare that the server keeps nothing between calls.")
-}
-
 /** Options of `--http`. */
 const ofHttp = {
   port: CommandLine.withDefault(
@@ -183,7 +169,6 @@ export const command = CommandLine.make({
       "Run this command before each start of the server, or each connection, and give the server what it writes: as the environment "
         + "variable NAME, or as ${NAME} in a header. Without a shell."
     ),
-    ...ofCommand,
     ...ofUrl,
     noBrowser: CommandLine.flag("Open no browser, as is the default."),
     maxMemory: CommandLine.value(
@@ -250,10 +235,7 @@ export const command = CommandLine.make({
       if (command === "") refuse("give a URL, or -- and the command that starts the server")
       const urlOption = first(ofUrl)
       if (urlOption !== undefined) refuse(`${urlOption} is for a URL; a command has none`)
-      const { processes, stateless } = parsed
-      const [problem] = Processes.problems({ processes, stateless }, "add --stateless")
-      if (problem !== undefined) refuse(`--processes ${problem.message}`)
-      return wrapping({ _tag: "Command", command, args, maxMemory: parsed.maxMemory, processes, stateless })
+      return wrapping({ _tag: "Command", command, args, maxMemory: parsed.maxMemory })
     }
     if (!isUrl(url)) {
       refuse(`${url} is no command: if it is the address of a server, write http://${url} or https://${url}`)
@@ -263,8 +245,6 @@ export const command = CommandLine.make({
       refuse(`${url} is not an address that begins with http:// or https://`)
     }
     if (parsed.maxMemory !== undefined) refuse("--max-memory is for a command; the memory of a URL is not measured")
-    const commandOption = first(ofCommand)
-    if (commandOption !== undefined) refuse(`${commandOption} is for a command; a URL has no processes`)
     if (watch !== undefined) refuse("--watch is for a command; a URL has no files")
     return wrapping({
       _tag: "Address",

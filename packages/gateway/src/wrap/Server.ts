@@ -198,7 +198,7 @@ const signInTo = (
   })
 
 const stdioConnector = (
-  { args, command, maxMemory, processes, stateless }: Command,
+  { args, command, maxMemory }: Command,
   { protocol, secrets }: Wrap,
   { cwd, env, inheritEnv, stderr }: Surroundings
 ): Connector =>
@@ -210,8 +210,6 @@ const stdioConnector = (
     ...graces,
     maxMessageBytes,
     ...(maxMemory === undefined ? {} : { maxMemory: maxMemory as ByteSize }),
-    processes,
-    stateless,
     inheritEnv,
     stderr,
     ...(protocol === undefined ? {} : { protocol: protocol as "2025" | "2026" })

@@ -34,7 +34,6 @@ const full = (name: string): Server =>
     pid: 1,
     owner: { replica: "b", since: 1 },
     newerOn: `http://${operators}`,
-    processes: [{ number: 1, state: "Connected", generation: 1, inFlight: 0, lastError: operators }],
     memoryLimit: { bytes: 1, restarts: 1 },
     counts: { tools: 9, prompts: 1, resources: 1 },
     hidden: { tools: 7, prompts: 0, resources: 0 },

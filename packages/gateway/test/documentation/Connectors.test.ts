@@ -17,8 +17,6 @@ const stdio: Names<StdioConnector.Options> = {
   cwd: true,
   inheritEnv: true,
   protocol: true,
-  processes: true,
-  stateless: true,
   maxMessageBytes: true,
   maxMemory: true,
   stdinGrace: true,

@@ -110,10 +110,6 @@ const expected: Readonly<Record<string, ReadonlyArray<number>>> = {
     constant("gateway/src/serve/pool/OwnIntroductions", "longest"),
     constant("gateway/src/serve/pool/OwnIntroductions", "maxOwners")
   ],
-  "processes of tasks": [
-    constant("transport-stdio/src/pool/TaskOwners", "longestId"),
-    constant("transport-stdio/src/pool/TaskOwners", "most")
-  ],
   "changes of state": [constant("gateway/src/api/History", "maxChanges")],
   "log lines": [constant("gateway/src/api/EventLog", "maxLines")],
   "processes to be ended after a crash": [

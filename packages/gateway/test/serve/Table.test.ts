@@ -78,10 +78,6 @@ describe("the table of servers", () => {
   })
 
   it.each<[object, string]>([
-    [
-      { peer: { processes: [{ state: "Connected" }, { state: "Connecting" }, { state: "Connected" }], pid: 5 } },
-      "2 of 3 processes"
-    ],
     [{ peer: { pid: 5, url: "http://x" } }, "pid 5"],
     [{ peer: { url: "http://x" }, transport: "http", target: "http://y" }, "http://x"],
     [{ peer: undefined, transport: "http", target: "http://y" }, "http://y"],

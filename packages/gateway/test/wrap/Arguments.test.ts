@@ -61,15 +61,6 @@ describe("the command line of wrap", () => {
     ["a URL and a command cannot be combined; wrap takes one server", "http://h/mcp", "--", "x"],
     ["a URL and a command cannot be combined; wrap takes one server", "http://h/mcp", "x"],
     ["--watch is for a command; a URL has no files", "--watch", "http://h/mcp"],
-    ["--processes is for a command; a URL has no processes", "--processes", "2", "http://h/mcp"],
-    ["--stateless is for a command; a URL has no processes", "--stateless", "http://h/mcp"],
-    ["--processes must be a whole number from 1 to 64", "--processes", "65", "--stateless", "x"],
-    [
-      "--processes is 2, so calls could land in different processes; add --stateless if the server keeps nothing between calls, or leave it out",
-      "--processes",
-      "2",
-      "x"
-    ],
     ["give a URL, or -- and the command that starts the server", "--"]
   ])("[W1] is refused: %s", (message, ...argv) => {
     expect(() => wrapOf(...argv)).toThrow(

@@ -84,7 +84,7 @@ export class Incoming {
     return {
       ...connector,
       connect: (options) => {
-        const offers = options.supervision?.offers
+        const { offers } = options
         let last: Hearing = { announced: [], unannounced: [] }
         const relayed: Session.Options = {
           ...options,

@@ -26,7 +26,6 @@ const labels = /** @type {const} */ ([
   "Sessions",
   "Runs on",
   "Offers",
-  "Processes",
   "Memory",
   "Processor",
   "Last error",
@@ -35,14 +34,6 @@ const labels = /** @type {const} */ ([
 
 /** How a tool is not as it was approved. */
 const changeNames = { changed: "has changed", added: "is new", removed: "is gone", unknown: "may have changed" }
-
-/** `1: connected, pid 4711, 2 in flight`. @param {NonNullable<ServerStatus["processes"]>[number]} process */
-const processOf = ({ inFlight, number, pid, state }) =>
-  [
-    `${number}: ${stateName(state)}`,
-    ...(pid === undefined ? [] : [`pid ${pid}`]),
-    ...(inFlight === 0 ? [] : [`${inFlight} in flight`])
-  ].join(", ")
 
 /** `152 MB, limit 1 GB, restarted 2 times because of it`. @param {ServerStatus} server */
 const memoryOf = ({ memoryLimit, usage }) =>
@@ -141,7 +132,6 @@ export class Details {
         + (hidden === undefined ? "" : `; ${number(hidden.tools + hidden.prompts + hidden.resources)} hidden`)
         + (server.stale ? " (stale: read before the connection was lost)" : "")
     )
-    this.#fact("Processes", (server.processes ?? []).map(processOf).join("; "))
     this.#fact("Memory", memoryOf(server))
     const cpu = server.usage?.cpuPercent ?? null
     this.#fact("Processor", cpu === null ? "" : `${percent(cpu)} of one core`)
