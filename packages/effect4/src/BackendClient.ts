@@ -58,7 +58,7 @@ export interface Backend {
   /** Reads the lists of the catalogue again. */
   readonly refresh: Effect.Effect<void, CallError>
   /** Approves the definitions of its tools as they are now (option `pin`). Returns the names of those that differed. */
-  readonly approveTools: (tool?: string) => Effect.Effect<ReadonlyArray<string>>
+  readonly approveTools: Effect.Effect<ReadonlyArray<string>>
   /** Pauses and resumes the heartbeats. */
   readonly keepalive: { readonly pause: Effect.Effect<void>; readonly resume: Effect.Effect<void> }
   /** Any request of the protocol. The schema decodes the result. */
@@ -179,7 +179,7 @@ export const fromClient = (client: Facade.Client, closed: Effect.Effect<void>): 
     disable: commanding((options) => client.disable(options)),
     disconnect: commanding((options) => client.disconnect(options)),
     refresh: commanding((options) => client.refresh(options)),
-    approveTools: (tool) => commanding((options) => client.approveTools(tool, options)),
+    approveTools: commanding((options) => client.approveTools(options)),
     keepalive: {
       pause: commanding(() => client.keepalive.pause()),
       resume: commanding(() => client.keepalive.resume())

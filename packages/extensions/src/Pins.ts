@@ -13,11 +13,11 @@ import * as PinStore from "./PinStore.js"
 export interface Service {
   readonly status: Effect.Effect<PinStatus>
   /**
-   * Approves the definitions as they are now: of one tool, or of all that differ (`status`). Returns the names of the tools whose
-   * definitions were not the approved ones. If what was approved cannot be read, what is known here replaces it; if nothing is known, it is
-   * removed, and the tools listed next count as approved.
+   * Approves the definitions as they are now. Returns the names of the tools whose definitions were not the approved ones. If what was
+   * approved cannot be read, what is known here replaces it; if nothing is known, it is removed, and the tools listed next count as
+   * approved.
    */
-  readonly approve: (tool?: string) => Effect.Effect<ReadonlyArray<string>>
+  readonly approve: Effect.Effect<ReadonlyArray<string>>
 }
 
 /** The pinned tools of a backend: `backend.extension(Pins.Pins)`. */
@@ -25,7 +25,7 @@ export class Pins extends Context.Tag("@mcp-lifeline/extensions/Pins")<Pins, Ser
 
 const serviceOf = (tools: PinnedTools): Service => ({
   status: Effect.sync(() => tools.status),
-  approve: (tool) => tools.approve(tool)
+  approve: tools.approve
 })
 
 const checkMode = Check.oneOf("warn", "block")
@@ -56,7 +56,7 @@ export interface Options {
  *     const pins = yield* docs.extension(Pins.Pins)
  *     const { warning } = yield* pins.status
  *     yield* Effect.log(warning ?? "its tools are as they were approved")
- *     return yield* pins.approve()
+ *     return yield* pins.approve
  *   })
  */
 export const make = ({ mode, store }: Options): Extension.Extension<Pins, Service> => ({

@@ -52,8 +52,8 @@ const start = (
 
 const statusOf = (backend: Backend.Backend) => Effect.map(backend.status, Pins.statusOf)
 
-const approve = (backend: Backend.Backend, tool?: string) =>
-  Option.match(Pins.of(backend), { onNone: () => Effect.die("not pinned"), onSome: (pins) => pins.approve(tool) })
+const approve = (backend: Backend.Backend) =>
+  Option.match(Pins.of(backend), { onNone: () => Effect.die("not pinned"), onSome: (pins) => pins.approve })
 
 const refusal = (backend: Backend.Backend, name: string) => Effect.flip(backend.callTool({ name }))
 
@@ -93,14 +93,10 @@ describe("G24: pinned tools", () => {
         warning: expect.stringContaining('changed "read"; added "exec"'),
         changes: [{ tool: "read", kind: "changed", withheld: true }, { tool: "exec", kind: "added", withheld: true }]
       })
-      expect(yield* approve(backend, "exec")).toEqual(["exec"])
-      yield* TestClock.adjust("1 second")
-      expect(yield* listed(backend)).toEqual(["write", "exec"])
-      yield* backend.callTool({ name: "exec" })
-      expect((yield* refusal(backend, "read")).message).toContain("has changed")
-      expect(yield* approve(backend)).toEqual(["read"])
+      expect(yield* approve(backend)).toEqual(["read", "exec"])
       yield* TestClock.adjust("1 second")
       expect(yield* listed(backend)).toEqual(["read", "write", "exec"])
+      yield* backend.callTool({ name: "exec" })
       yield* backend.callTool({ name: "read" })
       expect(yield* approve(backend)).toEqual([])
       expect((yield* statusOf(backend))?.changes).toEqual([])
@@ -370,30 +366,23 @@ describe("G24: what was approved cannot be read", () => {
       })
     }))
 
-  it.scoped("[G24] what is approved then is kept in its place, and what is not stays withheld", () =>
+  it.scoped("[G24] what is approved then is kept in its place", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
       const store = yield* storeOf(broken)
       const { backend } = yield* start(script, "block", { store })
-      expect(yield* approve(backend, "write")).toEqual(["write"])
-      yield* TestClock.adjust("1 second")
-      expect(yield* listed(backend)).toEqual(["write"])
-      yield* backend.callTool({ name: "write" })
-      expect((yield* refusal(backend, "read")).message).toContain("is new since its tools were approved")
-      expect(yield* statusOf(backend)).toMatchObject({ changes: [{ tool: "read", kind: "added" }] })
-      expect(yield* statusOf(backend)).not.toHaveProperty("unreadable")
-      expect(yield* approve(backend)).toEqual(["read"])
+      expect(yield* approve(backend)).toEqual(["read", "write"])
       yield* TestClock.adjust("1 second")
       expect(yield* listed(backend)).toEqual(["read", "write"])
+      yield* backend.callTool({ name: "write" })
+      expect(yield* statusOf(backend)).not.toHaveProperty("unreadable")
     }))
 
-  it.scoped("[G24] before its tools are known nobody approves one of them in its place, and all of them", () =>
+  it.scoped("[G24] before its tools are known an approval removes it", () =>
     Effect.gen(function*() {
       const store = yield* storeOf(broken)
       const pins = yield* Pins.read("one", "block", store)
-      expect(yield* pins.approve("write")).toEqual([])
-      expect(yield* store.get).toBe(broken)
-      yield* pins.approve()
+      expect(yield* pins.approve).toEqual([])
       expect(yield* store.get).toBeUndefined()
     }))
 

@@ -75,10 +75,10 @@ export interface Client extends SdkClient, AsyncDisposable {
   /** Reads tools, prompts and resources again. */
   refresh(options?: SignalOptions): Promise<void>
   /**
-   * Approves the definitions of its tools as they are now (option `pin`): of one tool, or of all that differ (`status.pins`). Resolves with
-   * the names of the tools whose definitions were not the approved ones.
+   * Approves the definitions of its tools as they are now (option `pin`). Resolves with the names of the tools whose definitions were not
+   * the approved ones (`status.pins`).
    */
-  approveTools(tool?: string, options?: SignalOptions): Promise<ReadonlyArray<string>>
+  approveTools(options?: SignalOptions): Promise<ReadonlyArray<string>>
   /** Whether `status.healthScore` reaches a threshold, 0.7 unless you give another. Sends nothing. */
   isHealthy(threshold?: number): boolean
   /**

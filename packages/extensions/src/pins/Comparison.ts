@@ -47,20 +47,14 @@ export const compared = (
   return isUnchanged ? kept : { ...kept, found }
 }
 
-/** `tool`: `undefined` approves all. */
 export const approved = (
-  kept: Kept | undefined,
-  tool: string | undefined
+  kept: Kept | undefined
 ): { readonly kept: Kept | undefined; readonly tools: ReadonlyArray<string> } => {
-  const taken = kept?.found.filter((one) => tool === undefined || one.tool === tool) ?? []
-  if (kept === undefined || taken.length === 0) return { kept, tools: [] }
+  if (kept === undefined || kept.found.length === 0) return { kept, tools: [] }
   const definitions = new Map(kept.approved)
-  for (const { definition, tool } of taken) {
+  for (const { definition, tool } of kept.found) {
     if (definition === undefined) definitions.delete(tool)
     else definitions.set(tool, definition)
   }
-  return {
-    kept: { approved: bounded(definitions), found: kept.found.filter((one) => !taken.includes(one)) },
-    tools: taken.map(({ tool }) => tool)
-  }
+  return { kept: { approved: bounded(definitions), found: [] }, tools: kept.found.map(({ tool }) => tool) }
 }

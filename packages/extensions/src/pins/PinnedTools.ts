@@ -115,19 +115,17 @@ export class PinnedTools {
   }
 
   /**
-   * `tool`: default all. Returns the approved tools. If what was approved cannot be read, what is known here replaces it;
-   * if nothing is known, it is removed, and the tools listed next count as approved.
+   * Returns the approved tools. If what was approved cannot be read, what is known here replaces it; if nothing is known, it is removed,
+   * and the tools listed next count as approved.
    */
-  approve(tool?: string): Effect.Effect<ReadonlyArray<string>> {
+  get approve(): Effect.Effect<ReadonlyArray<string>> {
     return Effect.gen(this, function*() {
       const { server, store } = this.#options
       let names: ReadonlyArray<string> = []
       const found = yield* store.update((found) => {
         const known = isUnreadable(found) ? this.#kept : found
-        if (isUnreadable(found) && (known === undefined || isEmpty(known))) {
-          return tool === undefined ? undefined : found
-        }
-        const approval = Comparison.approved(known, tool)
+        if (isUnreadable(found) && (known === undefined || isEmpty(known))) return undefined
+        const approval = Comparison.approved(known)
         names = approval.tools
         return approval.kept
       })

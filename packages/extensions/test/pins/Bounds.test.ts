@@ -23,7 +23,7 @@ describe("how much is kept and said of definitions", () => {
     const changed = new Map(Array.from(seen, ([tool]) => [tool, definition(32_767)] as const))
     const found = Comparison.compared(first, changed, true, 2)
     expect(found?.found).toHaveLength(130)
-    const { kept, tools } = Comparison.approved(found, undefined)
+    const { kept, tools } = Comparison.approved(found)
     expect(tools).toHaveLength(130)
     expect(kept?.found).toEqual([])
     expect(whole(kept)).toEqual(expected.map(([, length]) => ["32767", length && 32_767]))
@@ -77,7 +77,7 @@ describe("how much is kept and said of definitions", () => {
         lines.length = 0
         yield* pins.compare(tools("ten", 10), true)
         expect(lines).toHaveLength(10)
-        yield* pins.approve()
+        yield* pins.approve
         expect(lines[10]).toMatch(/"t0", .*"t9"$/)
         for (const description of ["1", "2"]) {
           lines.length = 0
@@ -88,7 +88,7 @@ describe("how much is kept and said of definitions", () => {
           yield* pins.compare(tools(description), true)
           expect(lines).toHaveLength(11)
           lines.length = 0
-          yield* pins.approve()
+          yield* pins.approve
           expect(lines).toEqual([expect.stringMatching(/"t0", .*"t9", and 3 more$/)])
         }
       }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
@@ -134,7 +134,7 @@ describe("how much is kept and said of definitions", () => {
           yield* pins.reload
           expect(told).toEqual({ changed: before + 1, approvals: round })
         }
-        yield* pins.approve()
+        yield* pins.approve
         for (const _ of [1, 2]) {
           yield* pins.reload
           expect(told).toEqual({ changed: before + 2, approvals: round + 1 })

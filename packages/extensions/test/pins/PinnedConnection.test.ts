@@ -452,7 +452,7 @@ describe("a connector of pinned connections", () => {
         expect(yield* readsIn(1999)).toBe(0)
         expect(yield* readsIn(1)).toBe(1)
         expect(yield* readsIn(20_000)).toBe(10)
-        yield* pins.approve()
+        yield* pins.approve
         // It notices that when it looks next.
         yield* TestClock.adjust(2000)
         expect(yield* readsIn(600_000)).toBe(0)
@@ -522,7 +522,7 @@ describe("a connector of pinned connections", () => {
       yield* one.close
       expect(yield* readsIn(2000)).toBe(1)
       told.length = 0
-      yield* pins.approve()
+      yield* pins.approve
       expect(told).toHaveLength(1)
       yield* TestClock.adjust(2000)
       yield* other.close

@@ -190,12 +190,11 @@ const servers = HttpApiGroup.make("servers")
   )
   .add(
     HttpApiEndpoint.post("approve")`/servers/${name}/approve`
-      .setUrlParams(Schema.Struct({ tool: Schema.optional(Schema.String) }))
       .addSuccess(GatewayStatus.ApprovedServer)
       .addError(NotFound)
       .annotate(
         OpenApi.Description,
-        "Approves the definitions of the server's tools as they are now: of one tool, by its name at the server, or of all that differ."
+        "Approves the definitions of the server's tools as they are now."
       )
   )
   .add(

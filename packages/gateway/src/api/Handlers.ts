@@ -113,7 +113,7 @@ const serverHandlers = (gateway: Gateway, operations: Operations) =>
         .handle("reconnect", ({ path, request }) => operationsFor(request).reconnect(path.name))
         .handle("enable", ({ path, request }) => operationsFor(request).enable(path.name))
         .handle("disable", ({ path, request }) => operationsFor(request).disable(path.name))
-        .handle("approve", ({ path, request, urlParams }) => operationsFor(request).approve(path.name, urlParams.tool))
+        .handle("approve", ({ path, request }) => operationsFor(request).approve(path.name))
         .handle("login", ({ path, request }) => login(path.name, request))
     }))
 

@@ -33,12 +33,8 @@ export interface Operations {
   readonly reconnect: Command<Api.NotFound | Api.ServerFailed>
   readonly enable: Command<Api.NotFound | Api.ServerFailed>
   readonly disable: Command<Api.NotFound | Api.ServerFailed>
-  /** Approves one tool, or all. `allows`: only those of them; default: each. */
-  readonly approve: (
-    server: string,
-    tool: string | undefined,
-    allows?: (tool: string) => boolean
-  ) => Effect.Effect<ApprovedServer, Api.NotFound>
+  /** `allows`: whether the caller may use a tool; default: each. */
+  readonly approve: (server: string, allows?: (tool: string) => boolean) => Effect.Effect<ApprovedServer, Api.NotFound>
 }
 
 /** Those of a gateway by itself. */
@@ -58,6 +54,6 @@ export const make = (gateway: Gateway): Operations => {
     reconnect: (name) => ServerCommands.reconnect(gateway, name),
     enable: (name) => ServerCommands.enable(gateway, name),
     disable: (name) => ServerCommands.disable(gateway, name),
-    approve: (name, tool, allows) => ServerCommands.approve(gateway, name, tool, allows)
+    approve: (name, allows) => ServerCommands.approve(gateway, name, allows)
   }
 }

@@ -6,7 +6,7 @@ import type { Backend, CommandError } from "@mcp-lifeline/core"
 import { Unknown } from "@mcp-lifeline/core/internal"
 import { Pins } from "@mcp-lifeline/extensions"
 import { Effect, Fiber, Option } from "effect"
-import { notAllAllowed, nothingToApprove, notPinned } from "../known/Approvals.js"
+import { notAllAllowed, notPinned } from "../known/Approvals.js"
 import { clean } from "../Text.js"
 import * as Api from "./Api.js"
 import type { Gateway } from "./Gateway.js"
@@ -120,13 +120,12 @@ export const disable = (gateway: Gateway, name: string): Effect.Effect<ChangedSe
   )
 
 /**
- * Approves the definitions of tools as they are now, for all groups, which share what is approved. `allows`: whether a tool may be approved, or
- * named; default: each.
+ * Approves the definitions of tools as they are now, for all groups, which share what is approved. `allows`: whether the caller may use a tool;
+ * default: each.
  */
 export const approve = (
   gateway: Gateway,
   name: string,
-  tool: string | undefined,
   allows?: (tool: string) => boolean
 ): Effect.Effect<ApprovedServer, Api.NotFound> =>
   Effect.gen(function*() {
@@ -141,18 +140,10 @@ export const approve = (
       (backend) => Effect.map(backend.status, (status) => ({ backend, changes: Pins.statusOf(status)?.changes ?? [] }))
     )
     const knowing = backends.toSorted((one, other) => other.changes.length - one.changes.length)
-    const known = [
-      ...new Set([pins.status, ...knowing].flatMap(({ changes }) => changes).map((change) => change.tool))
-    ].filter((one) => allows?.(one) ?? true)
-    if (tool !== undefined && !known.includes(tool)) {
-      return yield* Effect.fail(Api.notFound(nothingToApprove(name, tool, known)))
-    }
-    // To approve all where none is known would remove what was approved of the others, too.
-    if (allows !== undefined && known.length === 0 && pins.status.unreadable !== undefined) {
-      return yield* Effect.fail(Api.notFound(notAllAllowed(name)))
-    }
-    const tools = allows === undefined || tool !== undefined ? [tool] : known
+    const changes = [pins.status, ...knowing].flatMap((one) => one.changes)
+    const isAllowed = pins.status.unreadable === undefined && changes.every(({ tool }) => allows?.(tool) === true)
+    if (allows !== undefined && !isAllowed) return yield* Effect.fail(Api.notFound(notAllAllowed(name)))
     const pinned = [...knowing.flatMap(({ backend }) => Option.toArray(Pins.of(backend))), pins]
-    const approved = yield* Effect.forEach(pinned, (pins) => Effect.forEach(tools, (tool) => pins.approve(tool)))
-    return { ...yield* serverStatus(gateway, name), approved: [...new Set(approved.flat(2))].map(clean) }
+    const approved = yield* Effect.forEach(pinned, ({ approve }) => approve)
+    return { ...yield* serverStatus(gateway, name), approved: [...new Set(approved.flat())].map(clean) }
   })

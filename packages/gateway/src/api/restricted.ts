@@ -150,7 +150,7 @@ export const operationsFor = (seen: Seen, caller: Caller, operations: Operations
   const status = Effect.flatMap(operations.status, (status) => statusFor(seen, caller, status))
   const { follow: _0, lines: _1, statusNow: _2, ...allowed } = operations
   if (access.isWhole && access.isAdmin) return { ...allowed, status }
-  const { hasServer, hasTool, isAdmin, isWhole } = access
+  const { hasServer, hasTool, isAdmin } = access
   const unknown = (name: string) => {
     const visible = seen.servers.servers().map(({ id }) => id).filter(hasServer)
     return Effect.fail(Api.notFound(Unknown.backend(name, visible).message))
@@ -191,11 +191,11 @@ export const operationsFor = (seen: Seen, caller: Caller, operations: Operations
     reconnect: command(operations.reconnect),
     enable: command(operations.enable),
     disable: command(operations.disable),
-    approve: (name, tool) =>
+    approve: (name) =>
       known(
         name,
         Effect.flatMap(
-          operations.approve(name, tool, isWhole ? undefined : (tool) => hasTool(name, tool)),
+          operations.approve(name, (tool) => hasTool(name, tool)),
           ({ approved, ...server }) => Effect.map(own(server), (own) => ({ ...own, approved }))
         )
       )

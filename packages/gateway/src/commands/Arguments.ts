@@ -34,7 +34,6 @@ export type GatewayCommand =
 export interface Approve {
   readonly _tag: "Approve"
   readonly server: string
-  readonly tool: string | undefined
   readonly shows: boolean
   readonly json: boolean
 }
@@ -152,10 +151,7 @@ export const commands = [
     summary: "Approve the tools of a server as they are now, after their definitions have changed (the option pin).",
     details:
       "Without a running gateway that has the server, it approves what is kept in the state folder, as for a server behind wrap.",
-    arguments: {
-      server,
-      tool: Command.optional("TOOL", "Only this tool, by its name at the server. Default: all that have changed.")
-    },
+    arguments: { server },
     options: { show: Command.flag("Say what has changed, and approve nothing."), ...choice, json },
     environment: {
       ...all.environment,
@@ -163,11 +159,10 @@ export const commands = [
     },
     exitCodes: {
       0: "Done.",
-      1: "Failed: nothing is kept of the server, or of the tool.",
+      1: "Failed: nothing is kept of the server.",
       3: "With --url or --config: no such gateway runs.",
       130: "Interrupted."
     },
-    request: ({ json, server, show, tool, ...choice }) =>
-      request(choice, { _tag: "Approve", server, tool, shows: show, json })
+    request: ({ json, server, show, ...choice }) => request(choice, { _tag: "Approve", server, shows: show, json })
   })
 ]

@@ -38,7 +38,7 @@ export interface GatewayClient {
     action: "reconnect" | "enable" | "disable",
     server: string
   ) => Effect.Effect<GatewayStatus.ChangedServer, Failure>
-  readonly approve: (server: string, tool: string | undefined) => Effect.Effect<GatewayStatus.ApprovedServer, Failure>
+  readonly approve: (server: string) => Effect.Effect<GatewayStatus.ApprovedServer, Failure>
   /** The status now and after each change, and each new line of the log. Fails when the gateway ends. */
   readonly updates: Stream.Stream<Update, Failure>
 }
@@ -184,7 +184,7 @@ export const find = (choice: Choice): Effect.Effect<GatewayClient, Failure | Usa
       logs: (limit, server) =>
         failed(Effect.map(api.gateway.logs({ urlParams: { limit, server } }), ({ events }) => events)),
       act: (action, name) => failed(api.servers[action]({ path: { name } })),
-      approve: (name, tool) => failed(api.servers.approve({ path: { name }, urlParams: { tool } })),
+      approve: (name) => failed(api.servers.approve({ path: { name } })),
       updates: Stream.unwrapScoped(Effect.map(
         failed(Effect.flatMap(http.get(`${address.url}/api/events`), HttpClientResponse.filterStatusOk)),
         ({ stream }) =>

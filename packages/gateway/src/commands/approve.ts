@@ -6,7 +6,7 @@ import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import * as ToolPins from "@mcp-lifeline/state/ToolPins"
 import { Effect, Struct } from "effect"
 import { StartError, type UsageError } from "../Errors.js"
-import { forgotten, nothingToApprove, notPinned, unknownTools } from "../known/Approvals.js"
+import { forgotten, notPinned } from "../known/Approvals.js"
 import type { Output } from "../Output.js"
 import { clean, harmless, json as jsonText } from "../Text.js"
 import type { Approve, Choice } from "./Arguments.js"
@@ -17,9 +17,7 @@ interface Approver {
   readonly changes: ReadonlyArray<Omit<PinChange, "summary" | "withheld">>
   /** Why it is not known what was approved. */
   readonly unreadable?: PinStatus["unreadable"]
-  readonly approve: (
-    tool: string | undefined
-  ) => Effect.Effect<ReadonlyArray<string>, GatewayClient.Failure, StateFolder.StateFolder>
+  readonly approve: Effect.Effect<ReadonlyArray<string>, GatewayClient.Failure, StateFolder.StateFolder>
 }
 
 /** The running gateway, if it has the server and compares its tools. */
@@ -33,7 +31,7 @@ const byGateway = (server: string, choice: Choice) =>
     const approver: Approver | undefined = pins && {
       changes: pins.changes,
       unreadable: pins.unreadable,
-      approve: (tool) => Effect.map(client.approve(server, tool), ({ approved }) => approved)
+      approve: Effect.map(client.approve(server), ({ approved }) => approved)
     }
     return approver
   })
@@ -69,11 +67,10 @@ const kept = (server: string) =>
     all.length === 0 ? undefined : {
       changes: changesOf(all),
       unreadable: unreadableOf(all),
-      approve: (tool) =>
-        Effect.zipLeft(
-          Effect.map(Effect.forEach(all, (pins) => pins.approve(tool)), (names) => [...new Set(names.flat())]),
-          assertWritten(server, changesOf(all).filter((one) => tool === undefined || one.tool === tool))
-        )
+      approve: Effect.zipLeft(
+        Effect.map(Effect.forEach(all, ({ approve }) => approve), (names) => [...new Set(names.flat())]),
+        assertWritten(server, changesOf(all))
+      )
     })
 
 const words = {
@@ -90,7 +87,7 @@ const describe = ({ difference, kind, tool }: Approver["changes"][number]): Read
 
 /** Runs it. With a URL or a file, only that gateway is asked. */
 export const run = (
-  { json, server, shows, tool }: Approve,
+  { json, server, shows }: Approve,
   choice: Choice,
   output: Output
 ): Effect.Effect<void, GatewayClient.Failure | UsageError, StateFolder.StateFolder> =>
@@ -100,17 +97,9 @@ export const run = (
     const found = yield* isChosen ? gateway : Effect.catchTag(gateway, "NoGateway", () => Effect.succeed(undefined))
     const approver = found ?? (isChosen ? undefined : yield* kept(server))
     if (approver === undefined) return yield* Effect.fail(new StartError({ message: notPinned(server) }))
-    const { unreadable } = approver
-    const known = approver.changes.map((change) => change.tool)
-    if (tool !== undefined && !known.includes(tool)) {
-      const message = unreadable !== undefined && known.length === 0
-        ? unknownTools(server)
-        : nothingToApprove(server, tool, known)
-      return yield* Effect.fail(new StartError({ message }))
-    }
-    const changes = approver.changes.filter((change) => tool === undefined || change.tool === tool)
+    const { changes, unreadable } = approver
     const isNothing = changes.length === 0 && unreadable === undefined
-    const approved = shows || isNothing ? [] : yield* approver.approve(tool)
+    const approved = shows || isNothing ? [] : yield* approver.approve
     if (json) return yield* output.line(jsonText({ server, changes, unreadable, approved }, 2))
     if (isNothing) return yield* output.line(`${clean(server)}: its tools are as they were approved`)
     if (shows) {

@@ -38,7 +38,7 @@ interface Door {
   readonly call: (tool: string) => Promise<string>
   /** How often the client was told that its tools have changed; `undefined` if nobody tells. */
   readonly told?: () => number
-  readonly approve: (tool?: string) => Effect.Effect<unknown, never, Scope.Scope>
+  readonly approve: Effect.Effect<unknown, never, Scope.Scope>
 }
 
 interface Where {
@@ -74,11 +74,11 @@ const through = (client: Client, prefix = ""): Omit<Door, "approve"> => {
 }
 
 /** Approves with the command, as another program of the same user. */
-const byCommand = (env: Record<string, string>) => (tool?: string) =>
-  Effect.map(Program.run(["approve", "s", ...(tool === undefined ? [] : [tool])], env), (ended) => {
+const byCommand = (env: Record<string, string>) =>
+  Effect.map(Program.run(["approve", "s"], env), (ended) => {
     expect(ended).toMatchObject({
       code: 0,
-      stdout: expect.stringMatching(/^s: (approved |what was approved could not be read and is removed)/)
+      stdout: expect.stringMatching(/^s: (approved read, exec\n$|what was approved could not be read and is removed)/)
     })
   })
 
@@ -88,7 +88,7 @@ const doors: Readonly<Record<string, (where: Where) => Effect.Effect<Door, never
       opened(() => connect(server, { name: "s", pin: "block", ...patient }), (client) => client.close()),
       (client) => ({
         ...through(client as never),
-        approve: (tool) => Effect.promise(() => client.approveTools(tool))
+        approve: Effect.promise(() => client.approveTools())
       })
     ),
   connectAll: ({ server }) =>
@@ -97,7 +97,7 @@ const doors: Readonly<Record<string, (where: Where) => Effect.Effect<Door, never
       (fleet) => ({
         list: async () => (await fleet.listTools()).tools.map(({ name }) => name.slice("s__".length)),
         call: (tool) => outcome(fleet.callTool({ name: `s__${tool}` })),
-        approve: (tool) => Effect.promise(() => fleet.client("s").approveTools(tool))
+        approve: Effect.promise(() => fleet.client("s").approveTools())
       })
     ),
   supervisedTransport: ({ server }) =>
@@ -107,7 +107,7 @@ const doors: Readonly<Record<string, (where: Where) => Effect.Effect<Door, never
       yield* opened(() => client.connect(transport), () => client.close())
       return {
         ...through(client),
-        approve: (tool) => Effect.promise(() => transport.supervision!.approveTools(tool))
+        approve: Effect.promise(() => transport.supervision!.approveTools())
       }
     }),
   wrap: ({ path, server }) =>
@@ -220,12 +220,10 @@ describe.each(Object.keys(doors))("pinned tools through %s", (name) => {
         expect(calls()).toEqual(["read", "write"])
         yield* untilListed(door, ["write"])
         const told = door.told?.()
-        yield* door.approve("read")
+        yield* door.approve
         if (told !== undefined) yield* Program.eventually(() => door.told!() > told ? true : undefined)
-        yield* untilListed(door, ["read", "write"])
-        expect(yield* Effect.promise(() => door.call("read"))).toBe(other)
-        yield* door.approve()
         yield* untilListed(door, ["read", "write", "exec"])
+        expect(yield* Effect.promise(() => door.call("read"))).toBe(other)
         expect(yield* Effect.promise(() => door.call("exec"))).toBe(other)
       }),
     { timeout: 300_000 }
@@ -286,7 +284,7 @@ describe.each(["connectAll", "wrap"])("pins that cannot be read, through %s", (n
         expect(message).not.toContain(path)
         expect(existsSync(`${file}.calls`)).toBe(false)
         for (const one of kept) expect(readFileSync(one, "utf8")).toBe('{"server":"s","approved":[["re')
-        yield* door.approve()
+        yield* door.approve
         yield* untilListed(door, ["read", "write"])
         yield* Effect.promise(() => door.call("read"))
         expect(readFileSync(`${file}.calls`, "utf8")).toBe("read\n")
@@ -346,11 +344,7 @@ describe("pinned tools of a gateway", () => {
           changes: [{ tool: "read" }, { tool: "write" }],
           approved: []
         })
-        expect(yield* withJson("approve", "s", "read")).toMatchObject({ approved: ["read"] })
-        expect((yield* Gateway.untilStatus(base, Gateway.isConnected, "s")).pins).toMatchObject({
-          changes: [{ tool: "write", kind: "added" }]
-        })
-        expect(yield* withJson("approve", "s")).toMatchObject({ approved: ["write"] })
+        expect(yield* withJson("approve", "s")).toMatchObject({ approved: ["read", "write"] })
         yield* Gateway.untilStatus(base, ({ counts }) => counts.tools === 2, "s")
       }),
     { timeout: 300_000 }
@@ -374,18 +368,19 @@ describe("pinned tools of a gateway", () => {
         yield* listed(changed)
         const approve = (...args: ReadonlyArray<string>) =>
           Program.run(["approve", "s", ...args], { MCP_LIFELINE_STATE: state })
-        const json = JSON.parse((yield* approve("--json", "exec")).stdout)
-        expect(json).toMatchObject({ server: "s", approved: ["exec"], changes: [{ tool: "exec" }] })
-        expect(yield* approve()).toMatchObject({ code: 0, stdout: "s: approved read\n", stderr: "" })
+        const json = JSON.parse((yield* approve("--json")).stdout)
+        expect(json).toMatchObject({
+          server: "s",
+          approved: ["read", "exec"],
+          changes: [{ tool: "read" }, { tool: "exec" }]
+        })
+        const stdout = "s: its tools are as they were approved\n"
+        expect(yield* approve()).toMatchObject({ code: 0, stdout, stderr: "" })
         const pins = join(state, "tool-pins")
         const kept = join(pins, readdirSync(pins)[0]!)
         writeFileSync(kept, "{}")
         expect((yield* approve("--show")).stdout).toContain(`s: what was approved cannot be read: ${kept}`)
         expect(JSON.parse((yield* approve("--show", "--json")).stdout)).toMatchObject({ unreadable: { file: kept } })
-        expect(yield* approve("read")).toMatchObject({
-          code: 1,
-          stderr: expect.stringContaining("a single one cannot be approved")
-        })
         // What is no file cannot be removed like one.
         rmSync(kept)
         mkdirSync(kept)
@@ -431,17 +426,12 @@ describe("pinned tools of a gateway", () => {
         expect(json.pins.changes).toHaveLength(2)
         const shown = yield* command("approve", "s", "--show")
         expect(shown.stdout).toContain("exec: it is new")
-        expect((yield* command("approve", "s", "--json", "exec")).stdout).toContain('"approved": [\n    "exec"\n  ]')
-        expect(yield* command("approve", "s", "write")).toMatchObject({
-          code: 1,
-          stderr: expect.stringContaining('s: nothing of the tool "write" waits for an approval, but of read')
-        })
         expect(yield* command("approve", "plain")).toMatchObject({
           code: 1,
           stderr: expect.stringContaining("nothing of the tools of plain is remembered")
         })
-        const { body, status } = yield* Gateway.ask(`${base}/api/servers/s/approve?tool=read`, "POST")
-        expect([status, body.approved]).toEqual([200, ["read"]])
+        const { body, status } = yield* Gateway.ask(`${base}/api/servers/s/approve`, "POST")
+        expect([status, body.approved]).toEqual([200, ["read", "exec"]])
         expect((yield* Gateway.ask(`${base}/api/servers/none/approve`, "POST")).status).toBe(404)
         expect((yield* command("approve", "s")).stdout).toContain("its tools are as they were approved")
         yield* Gateway.untilStatus(base, ({ counts }) => counts.tools === 3, "s")

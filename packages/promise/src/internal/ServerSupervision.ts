@@ -127,10 +127,10 @@ export class ServerSupervision implements Supervision {
     await this.use((backend) => backend.refresh, options)
   }
 
-  approveTools(tool?: string, options?: SignalOptions): Promise<ReadonlyArray<string>> {
+  approveTools(options?: SignalOptions): Promise<ReadonlyArray<string>> {
     return this.use(
       (backend) =>
-        Option.match(Pins.of(backend), { onNone: () => Effect.succeed([]), onSome: (pins) => pins.approve(tool) }),
+        Option.match(Pins.of(backend), { onNone: () => Effect.succeed([]), onSome: ({ approve }) => approve }),
       options
     )
   }
