@@ -8,9 +8,7 @@ import * as WindowsCommand from "./WindowsCommand.js"
 
 /** How to find a container again, also for another process. */
 export interface Found {
-  /** The program that knows it, with its options. */
   readonly engine: ContainerCommand.ContainerCommand["engine"]
-  /** The value of its label. */
   readonly run: string
   /** Whether its volumes without a name go with it. */
   readonly rm: boolean
@@ -22,12 +20,10 @@ export interface Surroundings {
   readonly cwd: string | undefined
   /** How long the container may take to exit after SIGTERM. */
   readonly termGrace: number
-  /** The removals that are under way, for those who wait for them. */
   readonly ending: Set<Promise<void>>
   readonly warn: (message: string) => void
 }
 
-/** How the process of a container ended. */
 export interface End {
   /** The container has had SIGTERM through it, and its time. */
   readonly terminated: boolean
@@ -53,12 +49,10 @@ const idsOf = (stdout: string): ReadonlyArray<string> => stdout.split(/\s+/).fil
 
 const wait = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis))
 
-/** One container, of one process. */
 export class Container {
   readonly found: Found
   readonly #surroundings: Surroundings
   readonly #bound: number
-  /** The commands that are under way. */
   readonly #running = new Set<ChildProcess>()
   #deadline = 0
   #isEnded = false
@@ -70,13 +64,11 @@ export class Container {
     this.#bound = bound
   }
 
-  /** That of a process which is about to start. */
   static of(command: ContainerCommand.ContainerCommand, surroundings: Surroundings): Container {
     const { engine, rm } = command
     return new Container({ engine, rm, run: randomBytes(12).toString("hex") }, surroundings)
   }
 
-  /** Whether it has been looked for after the end of its process. */
   get isEnded(): boolean {
     return this.#isEnded
   }

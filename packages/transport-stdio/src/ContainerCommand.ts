@@ -7,7 +7,6 @@
  * the file only after the container was made, and two commands cannot share one.
  */
 
-/** What is known of a command that runs a container. */
 export interface ContainerCommand {
   /** The program that lists, stops and removes containers, with its options: `docker`, `--context`, `desktop`. */
   readonly engine: readonly [program: string, ...options: ReadonlyArray<string>]
@@ -15,7 +14,6 @@ export interface ContainerCommand {
   readonly before: ReadonlyArray<string>
   /** The arguments after that: options, the image, and what is for the server. */
   readonly after: ReadonlyArray<string>
-  /** Whether the server can read its stdin. */
   readonly interactive: boolean
   /** Whether the user wants the volumes without a name to be removed with the container. */
   readonly rm: boolean
@@ -24,7 +22,6 @@ export interface ContainerCommand {
 /** The label of all containers that Lifeline has started; its value is different for each. */
 export const label = "mcp-lifeline.run"
 
-/** A warning. */
 export const notInteractive =
   "the command runs a container without -i (--interactive), so the server in it cannot read any message: add -i after run"
 
@@ -98,7 +95,6 @@ const programOf = (command: string, platform: NodeJS.Platform): string => {
   return platform === "win32" ? file.toLowerCase().replace(/\.(exe|cmd|bat)$/, "") : file
 }
 
-/** Whether a program is one that lists and removes containers. */
 export const isEngine = (command: string, platform: NodeJS.Platform = process.platform): boolean =>
   engines.has(programOf(command, platform))
 

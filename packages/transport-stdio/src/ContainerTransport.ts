@@ -4,7 +4,6 @@
  */
 import { type Options, StdioTransport } from "./StdioTransport.js"
 
-/** A transport of the SDK. */
 export class ContainerTransport extends StdioTransport {
   readonly #ending: ReadonlySet<Promise<void>>
   #isWaiting = false

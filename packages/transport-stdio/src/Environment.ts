@@ -8,7 +8,6 @@ const removeInAnyCase = (env: Record<string, string>, name: string): void => {
   for (const other of Object.keys(env)) if (other.toUpperCase() === name.toUpperCase()) delete env[other]
 }
 
-/** Options of `make`. */
 export interface Options {
   readonly env?: { readonly [name: string]: string | Redacted.Redacted<string> | null } | undefined
   readonly inheritEnv?: boolean | undefined

@@ -24,7 +24,6 @@ export class Framing {
   readonly #maxBytes: Bytes
   readonly #maxLineBytes: Bytes
   readonly #pieces = new Pieces()
-  /** In which frames are handled. */
   readonly turns = new Turns.Turns()
   /** Of the line that has begun, kept or not. */
   #bytes = 0

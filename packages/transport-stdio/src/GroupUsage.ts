@@ -6,7 +6,6 @@ import { execFile } from "node:child_process"
 import { readFile } from "node:fs/promises"
 import * as ProcStat from "./ProcStat.js"
 
-/** What the living processes of a group use. */
 export interface GroupUsage {
   /** In bytes. */
   memory: number

@@ -31,11 +31,9 @@ const verbs: Readonly<Record<string, ReadonlyArray<string>>> = {
 /** Of these, who waits while the server runs. Others become it. */
 export const waiting = /^(?:p?npx|p?npm|yarn|bunx|uvx?|go)$/
 
-/** Programs that start what stands in their arguments. */
 const starters =
   /^(?:cmd|sh|bash|dash|zsh|fish|pwsh|powershell|env|sudo|doas|nice|ionice|nohup|setsid|stdbuf|time|timeout|xvfb-run|node|corepack|asdf|direnv|mise|volta|fnm|op|doppler|dotenv|dotenvx|infisical|aws-vault|envchain)$/
 
-/** Arguments that are looked at. */
 const maxWords = 200
 
 /** `C:\Program Files\nodejs\npx.cmd` and `/usr/lib/node_modules/npm/bin/npx-cli.js` are npx. */
@@ -43,7 +41,6 @@ const stemOf = (path: string): string =>
   path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1).toLowerCase()
     .replace(/\.(?:cmd|exe|bat|ps1)$/, "").replace(/-cli\.[cm]?js$/, "")
 
-/** The name of the program that downloads, if a command starts one. */
 export const nameOf = (command: string, args: ReadonlyArray<string>): string | undefined => {
   const program = stemOf(command)
   const needed = Object.hasOwn(verbs, program) ? verbs[program] : undefined

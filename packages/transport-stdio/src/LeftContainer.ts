@@ -6,7 +6,6 @@ import * as ContainerCommand from "./ContainerCommand.js"
 import * as Environment from "./Environment.js"
 import * as inherited from "./inherited.js"
 
-/** What is recorded of a container. */
 export interface Left extends Found {
   readonly cwd: string | undefined
   /** What the engine needs of the environment, and nothing else of it. */
@@ -16,7 +15,6 @@ export interface Left extends Found {
 
 const kept = new Set(["PATH", "HOME", ...inherited.containers, ...inherited.folders])
 
-/** What to record of a container. */
 export const of = (found: Found, { cwd, env, termGrace }: Pick<Left, "cwd" | "env" | "termGrace">): Left => ({
   ...found,
   cwd,

@@ -2,9 +2,7 @@
  * All process groups that are alive, so that none outlives this process where that can be helped (S8).
  */
 
-/** What is needed of a process group. */
 export interface LiveGroup {
-  /** Whether signals to this process run the shutdown of the group. */
   readonly handleSignals: boolean
   /** SIGKILL to the group, now. What has to be removed with it is left after `until`, on the scale of `performance.now`. */
   readonly kill: (until: number) => void
@@ -61,7 +59,6 @@ export const add = (group: LiveGroup): void => {
   }
 }
 
-/** The group is gone. */
 export const remove = (group: LiveGroup): void => {
   if (!live.delete(group)) return
   if (live.size === 0) process.off("exit", onExit)

@@ -5,7 +5,6 @@ import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync 
 import { uptime } from "node:os"
 import { setImmediate } from "node:timers/promises"
 
-/** A process at one moment. */
 export interface ProcStat {
   /** `R`, `S`, `D`, `T` and so on. */
   readonly state: string

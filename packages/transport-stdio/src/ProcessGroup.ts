@@ -13,7 +13,6 @@ import type { Recording } from "./Recorder.js"
 import * as WindowsCommand from "./WindowsCommand.js"
 import * as WindowsJob from "./WindowsJob.js"
 
-/** How the child ended. */
 export interface Exit {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
@@ -30,7 +29,6 @@ export interface Options {
   readonly handleSignals: boolean
   /** The container that the child runs, which is not in the group. */
   readonly container?: Container | undefined
-  /** Where it is recorded. */
   readonly recording?: Recording | undefined
   /** How long it may take, from its start, to download the server that it is to start. Default: it downloads none. */
   readonly installTime?: number | undefined
@@ -66,7 +64,6 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
   exit: Exit | undefined
 
   readonly #options: Options
-  /** The tree of processes on Windows. */
   #job: WindowsJob.WindowsJob | undefined
   /** Set once and for ever: the system may give the number to another process from then on. */
   #gone = false
@@ -78,7 +75,6 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
   #finished: Promise<void> | undefined
   /** The child has had SIGTERM, and its time to pass it on and exit. */
   #terminated = false
-  /** It neither reads nor does anything. */
   #isCondemned = false
   #isRecorded = false
 
@@ -128,13 +124,11 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
     return this.#serving
   }
 
-  /** The child has shown itself to be a server. */
   serves(): void {
     this.#serving = true
     this.installed()
   }
 
-  /** The child downloads nothing any more. */
   installed(): void {
     if (this.#finishBy === 0) return
     this.#finishBy = 0

@@ -72,7 +72,6 @@ const forms = (value: string): ReadonlyArray<string> =>
     encodeURIComponent(Buffer.from(line).toString("utf8"))
   ])
 
-/** The text without the secrets. */
 export const mask = (secrets: Secrets, text: string): string =>
   secrets.reduce((masked, secret) => masked.replaceAll(secret, mark), text)
 
@@ -141,6 +140,5 @@ export const args = (secrets: Secrets, given: ReadonlyArray<string>): ReadonlyAr
       .replaceAll(/([?&][^?=&\s]+=)[^&\s]+/g, `$1${mark}`)
   })
 
-/** A command line for people. */
 export const commandLine = (secrets: Secrets, command: string, given: ReadonlyArray<string>): string =>
   [mask(secrets, command), ...args(secrets, given)].join(" ")

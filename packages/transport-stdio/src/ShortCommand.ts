@@ -35,7 +35,6 @@ const lastWords = 1_000
 export const failed = (message: string): ConnectError =>
   new ConnectError({ backend: "", reason: "spawn", permanent: false, message })
 
-/** How the program of a command is called in messages. */
 export const programOf = ({ command: [command = ""] }: Pick<Options, "command">): string => quoted(command)
 
 const start = ({ command: [command = "", ...args], cwd, env }: Options): ProcessGroup =>
@@ -88,7 +87,6 @@ const outputOf = ({ child, stdin }: ProcessGroup, options: Options): Effect.Effe
     stdin.end()
   })
 
-/** Ends the process and what it has started, and waits for that. */
 const ended = (group: ProcessGroup): Effect.Effect<void> =>
   Effect.promise(async () => {
     try {

@@ -113,7 +113,6 @@ const explain = (error: unknown, code: string | undefined, target: Target): stri
   }
 }
 
-/** What to do about a path that does not exist. */
 const correct = (path: string, otherwise: string): string => {
   const literal = unexpanded(path)
   return literal === undefined ? otherwise : `no shell expands ${literal}; give the full path`

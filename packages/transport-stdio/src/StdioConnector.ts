@@ -82,7 +82,6 @@ export interface Options {
   readonly stderr?: ((line: string) => void) | undefined
 }
 
-/** Values of `env` that are known. */
 type Values = { readonly [name: string]: string | Redacted.Redacted<string> | null }
 
 /** Milliseconds, of a start. */
@@ -190,7 +189,6 @@ export const make = (options: Options, recorder?: Recorder): Connector => {
   const installer = Installer.nameOf(options.command, args)
   /** The ends of processes of earlier attempts, which may still be downloading the server. */
   const installing = new Set<Promise<void>>()
-  /** The removals of containers that are under way. */
   const ending = new Set<Promise<void>>()
   const transportOf = (given: TransportOptions): StdioTransport => {
     if (containerCommand === undefined) return new StdioTransport(given)

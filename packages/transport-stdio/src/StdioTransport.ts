@@ -24,7 +24,6 @@ import { UnreadInput } from "./UnreadInput.js"
 import * as UsageSampler from "./UsageSampler.js"
 
 export interface Options extends GroupOptions {
-  /** The command line for people. */
   readonly target: string
   readonly maxMessageBytes: Bytes
   /** A line that is longer loses the connection. */
@@ -36,7 +35,6 @@ export interface Options extends GroupOptions {
   readonly installer?: string | undefined
   /** Gets a promise for each process that may still be downloading the server after it was closed; settled ones are removed. */
   readonly installing?: Set<Promise<void>> | undefined
-  /** Whether the memory of the process group has a limit. */
   readonly hasMemoryLimit?: boolean | undefined
 }
 
@@ -61,11 +59,9 @@ const lastSteps = 200
 const describeExit = ({ code, signal }: Exit): string =>
   signal === null ? `exited with code ${code}` : `was killed by ${signal}`
 
-/** What to do about a program that may still be downloading the server. */
 export const downloading = (installer: string): string =>
   `${installer} may still be downloading the server. Lifeline lets it finish and then tries again: call again later, or run the command once in a terminal until the server is installed. If it is installed and only slow to start, raise startLimit`
 
-/** The longest command line that is shown in a message. */
 const maxTarget = 200
 const advice = "check that command and args start an MCP server over stdio"
 
@@ -73,7 +69,6 @@ const framed =
   "frames its messages with Content-Length headers, as language servers do, but MCP over stdio has one message a line: use a version "
   + "of it, or an option, that writes lines"
 
-/** One process, from `start` to `close`. */
 export class StdioTransport implements AdapterTransport {
   readonly stateful = true
   onmessage?: (<T extends JSONRPCMessage>(message: T, extra?: MessageExtraInfo) => void) | undefined
@@ -98,7 +93,6 @@ export class StdioTransport implements AdapterTransport {
   #writing: Write | undefined
   /** What waits for that, in order. Nothing of it has left. */
   readonly #waiting = new Set<Write>()
-  /** The requests among these. */
   readonly #waitingRequests = new Map<RequestId, Write>()
   /** Room for the others among these. */
   readonly #room = new Holding(unreadLimits)
@@ -107,18 +101,14 @@ export class StdioTransport implements AdapterTransport {
    * nobody acts on it.
    */
   #failed: Array<Write> = []
-  /** What the process has read of its stdin. */
   #input: UnreadInput | undefined
   #stderrFailed = false
   readonly #noise: StdoutNoise
   readonly #headers = new HeaderFraming()
-  /** The server frames its messages with headers. */
   #hasHeaders = false
-  /** The server has answered the request that begins a connection. */
   #answered = false
   /** That request, the last that was sent before it was answered. */
   #first: { readonly id: RequestId; readonly method: string } | undefined
-  /** It starts, and shows no sign of life. */
   #isLifeless = false
   #tooLong = 0
 

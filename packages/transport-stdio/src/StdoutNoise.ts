@@ -7,7 +7,6 @@ import * as Secrets from "./Secrets.js"
 /** Characters of a line which are looked at. */
 const longest = 1024
 
-/** Keeps what one process writes beside its messages. */
 export class StdoutNoise {
   readonly #secrets: Secrets.Secrets
   #count = 0
@@ -17,7 +16,6 @@ export class StdoutNoise {
     this.#secrets = secrets
   }
 
-  /** How many lines there were. */
   get count(): number {
     return this.#count
   }
@@ -31,7 +29,6 @@ export class StdoutNoise {
       : Messages.quoted(Secrets.mask(this.#secrets, line))
   }
 
-  /** What people are told of the first line. */
   get warning(): string {
     return `a line on stdout is not JSON-RPC and is skipped, as are others like it (a server logs to stderr): ${this.#first}`
   }

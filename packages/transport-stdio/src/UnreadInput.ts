@@ -13,7 +13,6 @@ import { Socket } from "node:net"
 import type { Writable } from "node:stream"
 import * as ProcStat from "./ProcStat.js"
 
-/** A request that was not read to its end. */
 export interface UnreadRequest {
   readonly id: RequestId
   /** Whether the process may have read a part of it. */
@@ -21,7 +20,6 @@ export interface UnreadRequest {
 }
 
 interface Message {
-  /** Of a request. */
   readonly id: RequestId | undefined
   /** Its place in the stream of all messages, in bytes. */
   readonly begin: number
@@ -35,7 +33,6 @@ const pause = 50
 /** So many looks do not wait for that, so that the count is known to be right soon after the start. */
 const quickLooks = 10
 
-/** The messages that were written to the stdin of one process, and what became of them. */
 export class UnreadInput {
   readonly #pid: number
   readonly #hasExited: () => boolean
@@ -47,7 +44,6 @@ export class UnreadInput {
   #last: Message | undefined
   /** The requests after that, in order. */
   readonly #requests = new Map<string, Message>()
-  /** The last one was not read to its end. */
   #isReset = false
   /** Nothing after this was read. */
   #bound = Number.POSITIVE_INFINITY
@@ -68,7 +64,6 @@ export class UnreadInput {
     if (this.#isWatched) watch(stdin as Socket)
   }
 
-  /** A message is about to be written. */
   begin(id: RequestId | undefined, line: string): void {
     if (!this.#isWatched) return
     this.#look()
@@ -89,7 +84,6 @@ export class UnreadInput {
     }
   }
 
-  /** Nobody waits for the answer to a request any more. */
   forget(id: RequestId): void {
     this.#requests.delete(String(id))
   }
@@ -109,7 +103,6 @@ export class UnreadInput {
     if (count !== undefined) this.#bound = this.#lowestExcess + count
   }
 
-  /** The requests that wait for an answer, and were not read. */
   get unread(): ReadonlyArray<UnreadRequest> {
     return [...this.#requests.values()].flatMap((message) =>
       this.#isUnread(message) ? [this.#unreadRequest(message)] : []

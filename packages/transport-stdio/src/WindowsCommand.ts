@@ -5,14 +5,12 @@
 import { closeSync, lstatSync, openSync, readSync, statSync } from "node:fs"
 import { win32 } from "node:path"
 
-/** What is looked at on the disk. */
 export interface Files {
   readonly isFile: (path: string) => boolean
   /** How a file begins; empty if it cannot be read. */
   readonly read: (path: string) => string
 }
 
-/** What to spawn. */
 export interface Start {
   readonly file: string
   readonly args: ReadonlyArray<string>
@@ -20,7 +18,6 @@ export interface Start {
   readonly verbatim: boolean
 }
 
-/** Why nothing can be spawned. */
 export type Problem =
   | {
     readonly _tag: "NotFound"
@@ -91,7 +88,6 @@ const extensionOf = (path: string): string => {
 /** A name with a folder or a drive is not looked up in PATH. */
 export const isPath = (command: string): boolean => /[/\\]|^[a-z]:/i.test(command)
 
-/** How many files may name each other as interpreters. */
 const maxInterpreters = 4
 /** Characters of a command line. */
 const maxLine = 32_766

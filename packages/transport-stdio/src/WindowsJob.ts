@@ -5,10 +5,8 @@
 
 import type { GroupUsage } from "./GroupUsage.js"
 
-/** A value that only the system looks into. */
 type Handle = unknown
 
-/** The functions of kernel32.dll that are called here. */
 export interface Kernel {
   readonly CreateJobObjectW: (attributes: null, name: null) => Handle
   readonly SetInformationJobObject: (job: Handle, kind: number, information: Buffer, size: number) => number
@@ -58,7 +56,6 @@ const queryLimitedInformation = 0x1000
 /** Times are in units of 100 ns. */
 const second = 10_000_000
 
-/** A job, and the process tree in it. */
 export class WindowsJob {
   readonly #kernel: Kernel
   readonly #handle: Handle
@@ -99,7 +96,6 @@ export class WindowsJob {
     return this.#kernel.QueryInformationJobObject(this.#handle, kind, found, size, null) === 0 ? undefined : found
   }
 
-  /** Whether any process of it is alive. */
   hasMembers(): boolean {
     const counts = this.#query(accounting.kind, accounting.size)
     return counts === undefined || counts.readUInt32LE(accounting.activeProcesses) > 0
@@ -130,7 +126,6 @@ export class WindowsJob {
     return isKnown ? Number(counters.readBigUInt64LE(committed)) : 0
   }
 
-  /** Ends all of them, now. */
   terminate(): void {
     this.#kernel.TerminateJobObject(this.#handle, 1)
   }

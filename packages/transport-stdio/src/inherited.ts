@@ -37,7 +37,6 @@ export const javascript = words(
   "COREPACK_HOME COREPACK_NPM_REGISTRY PNPM_HOME BUN_INSTALL BUN_CONFIG_REGISTRY DENO_DIR"
 )
 
-/** uv, pip and pipx. */
 export const python = words(`
   UV_INDEX UV_DEFAULT_INDEX UV_INDEX_URL UV_EXTRA_INDEX_URL UV_FIND_LINKS UV_INDEX_STRATEGY UV_INSECURE_HOST UV_KEYRING_PROVIDER
   UV_NATIVE_TLS UV_SYSTEM_CERTS UV_OFFLINE UV_HTTP_TIMEOUT UV_CACHE_DIR UV_CONFIG_FILE UV_TOOL_DIR UV_TOOL_BIN_DIR UV_LINK_MODE UV_PYTHON
@@ -65,7 +64,6 @@ const onWindows = new Set([...windows, ...shared].map((name) => name.toUpperCase
 const exact = new Set([...posix, ...shared, ...proxies.map((name) => name.toLowerCase())])
 const inAnyCase = new Set(npm)
 
-/** Whether a server inherits a variable. */
 export const isInherited = (name: string, platform: NodeJS.Platform): boolean =>
   platform === "win32"
     ? onWindows.has(name.toUpperCase())

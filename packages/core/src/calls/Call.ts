@@ -90,10 +90,8 @@ export const isOutcome = <M extends Method>(rest: Rest<M>): rest is Exit.Exit<Re
 export const after = <E extends CallError>(wait: Effect.Effect<unknown, E>): Effect.Effect<typeof again, E> =>
   Effect.map(wait, () => again)
 
-/** The outcome of a call that was cancelled. */
 export const interrupted = Exit.interrupt(FiberId.none)
 
-/** A backend that calls can be left to. */
 export interface Carrier {
   /** Nothing of the call is in flight. */
   readonly take: <M extends Method>(call: Call<M>) => Effect.Effect<Result<M>, CallError>

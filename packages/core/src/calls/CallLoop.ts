@@ -45,7 +45,6 @@ export interface Parts {
   readonly wait: Waiting
 }
 
-/** Carries out the calls of one backend. */
 export class CallLoop implements Call.Carrier {
   /** Who has taken the place of the backend. */
   successor: Call.Carrier | undefined

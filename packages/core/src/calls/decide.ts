@@ -25,7 +25,6 @@ export const isMisuse = ({ fate, reason }: RequestError): boolean => reason === 
 
 /** Of the requests of one call. */
 export interface Tally {
-  /** Requests that were sent and failed. */
   readonly sent: number
   /** Those of them that have reached the server, in whole or in part. */
   readonly withoutResult: number
@@ -45,7 +44,6 @@ export interface Facts {
   readonly mayRepeat: boolean | undefined
   /** A refused request was not carried out, whoever has refused it. (`calls.afterRefusal`) */
   readonly trustsRefusals: boolean
-  /** `calls.retry`, or that of the tool. */
   readonly retries: boolean
 }
 

@@ -1,5 +1,4 @@
 /** The kinds of list, and what is the same for each of them. */
-/** A kind of list that a server can have. */
 export type Kind = "tools" | "prompts" | "resources" | "resourceTemplates"
 
 /** In the order in which they are read and compared. */

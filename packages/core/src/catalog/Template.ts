@@ -30,7 +30,6 @@ export const isTemplate = (text: string): boolean => {
   return open !== -1 && text.includes("}", open)
 }
 
-/** What every URI of the template begins with. */
 export const prefixOf = (template: string): string => partsOf(template).literals[0] ?? ""
 
 /** `exact`: a name alone stands for no slash, as in the URIs that servers make and accept; in doubt no match. */

@@ -157,7 +157,6 @@ export class CatalogSource {
   }
 }
 
-/** Templates by what their URIs begin with. */
 export class Templates {
   readonly #byPrefix = new Map<string, Set<Claim>>()
   readonly #lengths = new Map<number, number>()

@@ -17,7 +17,6 @@ import * as Problem from "../options/Problem.js"
 import * as ConnectPermits from "../supervisor/ConnectPermits.js"
 import { CatalogSource } from "./Claim.js"
 
-/** What `apply` did. */
 export interface Applied {
   readonly started: ReadonlyArray<string>
   readonly stopped: ReadonlyArray<string>

@@ -15,10 +15,8 @@ import * as Prefix from "./Prefix.js"
 import * as Unknown from "./Unknown.js"
 import type { Visible } from "./Visible.js"
 
-/** Where a full name leads. */
 export interface Route {
   readonly backend: Backend
-  /** The name or URI there. */
   readonly original: string
 }
 

@@ -28,7 +28,6 @@ export const backend = (id: string, backends: ReadonlyArray<string>): BackendUna
 
 const mostMeant = 3
 
-/** The full names for a bare one. */
 const meant = (kind: Routed, name: string, catalogs: ReadonlyArray<FleetCatalog>): ReadonlyArray<string> => {
   const found: Array<string> = []
   if (kind === "resources") return found

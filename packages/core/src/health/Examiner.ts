@@ -33,7 +33,6 @@ export class Examiner {
     this.#backend = backend
   }
 
-  /** While it answers nothing. */
   get verdict(): OpenVerdict | undefined {
     const doubt = this.#doubt
     return doubt !== undefined && this.#isOpen(doubt) ? doubt.verdict : undefined

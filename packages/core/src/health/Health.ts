@@ -4,7 +4,6 @@ import type { State } from "../lifecycle/Lifecycle.js"
 /** The last ten, newest first. Kept over reconnects (H5). */
 export type History = ReadonlyArray<boolean>
 
-/** A perfect score. */
 export const empty: History = []
 
 const kept = 10

@@ -79,7 +79,6 @@ export class Probe {
 
   // --- one question
 
-  /** Returns its error. (H8) */
   now(runtime: Runtime): Effect.Effect<RequestError | undefined> {
     return Effect.suspend(() => {
       const at = this.#backend.now()
@@ -126,7 +125,6 @@ export class Probe {
 
   // --- a doubt
 
-  /** Questions are being asked. */
   isDoubted(runtime: Runtime): boolean {
     return this.#doubtOf(runtime)?.answers === runtime.answers
   }

@@ -41,7 +41,6 @@ export class SessionDoubt {
   #isEvidence = true
   /** A silent session, beside which a new one is being made. */
   #lookedBeside: Runtime | undefined
-  /** Set when the last handshake failed. */
   #notBefore = 0
 
   constructor(backend: BackendState, question: Question, examiner: Examiner) {

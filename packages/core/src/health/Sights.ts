@@ -22,7 +22,6 @@ export const begin = (now: number): Sights => ({
   workedAt: Number.NEGATIVE_INFINITY
 })
 
-/** `sight`: `undefined` if they cannot be seen. */
 export const add = (
   sights: Sights,
   sight: ProcessSight | undefined,

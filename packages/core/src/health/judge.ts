@@ -7,7 +7,6 @@ import type { OpenVerdict } from "../state/Status.js"
 export interface Evidence {
   /** `undefined` if it cannot be seen. */
   readonly activity: Activity | undefined
-  /** Of that activity. */
   readonly seenFor: number
   readonly isConcurrent: boolean
   /** The call that the server may be working on. */
@@ -19,7 +18,6 @@ export interface Evidence {
   readonly isSilent: boolean
   /** A new session was answered, made because of the silence of this one. */
   readonly isAnsweredBeside: boolean
-  /** `health.busyLimit`. */
   readonly busyLimit: number
 }
 

@@ -9,7 +9,6 @@ export type State = Data.TaggedEnum<States>
 export const State = Data.taggedEnum<State>()
 
 export type Event = Data.TaggedEnum<{
-  /** A call asks for a connection. */
   Demanded: {}
   /** The backoff, or the wait of a Dormant backend, is over. */
   Due: {}
@@ -128,7 +127,6 @@ export const transition = (state: State, event: Event): Transition => {
   return next === undefined ? { _tag: "Refused", state, event } : { _tag: "Accepted", state: next }
 }
 
-/** What holds as long as a state lasts. */
 interface Entry {
   readonly timer?: "backoff" | "probe"
   /** Of a connection that the network has ended: the next attempt may resume it, or it ends. (T11) */

@@ -22,7 +22,6 @@ export interface LostSessions {
   readonly count: number
   /** Without a pause of `memory` milliseconds. */
   readonly inARow: number
-  /** The last `many`, oldest first. */
   readonly recent: ReadonlyArray<LostSession>
   readonly isWarned: boolean
   readonly isReplacing: boolean

@@ -36,7 +36,6 @@ const routedReasons: ReadonlySet<ConnectReason> = new Set(["notFound", "server"]
 /** Of the outage so far: a server that is back is found that much later. */
 const partOfOutage = 0.1
 
-/** Of `demandInterval`. */
 const leastOfInterval = 0.25
 
 export const begin: Pace = {
@@ -79,7 +78,6 @@ export type AttemptVerdict = "retry" | "exhausted" | "permanent"
 
 export interface Failed {
   readonly error: Pick<ConnectError, "permanent" | "reason">
-  /** A call waited for it. */
   readonly demanded: boolean
   /** A backend that was up before gets all quick attempts. (R5) */
   readonly everConnected: boolean
