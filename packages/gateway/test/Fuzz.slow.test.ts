@@ -299,7 +299,6 @@ describe("answers of authorization servers of any form", () => {
     authorization_endpoint: address,
     token_endpoint: fc.oneof(fc.constant(`${issuer}/token`), address),
     registration_endpoint: fc.oneof(fc.constant(`${issuer}/register`), address),
-    device_authorization_endpoint: fc.oneof(fc.constant(`${issuer}/device`), address),
     code_challenge_methods_supported: fc.oneof(fc.constant(["S256"]), Hostile.json),
     scopes_supported: Hostile.json,
     client_id: fc.oneof(Hostile.text, Hostile.json),
@@ -308,10 +307,6 @@ describe("answers of authorization servers of any form", () => {
     access_token: fc.oneof(Hostile.text, Hostile.json),
     token_type: fc.oneof(fc.constant("Bearer"), Hostile.json),
     expires_in: fc.oneof(fc.constantFrom(1e308, -1, 0), Hostile.json),
-    interval: fc.oneof(fc.constantFrom(1e308, -1, 0), Hostile.json),
-    device_code: Hostile.text,
-    user_code: Hostile.text,
-    verification_uri: address,
     error: fc.oneof(Hostile.text, Hostile.json),
     error_description: fc.oneof(Hostile.text, Hostile.json)
   }, { requiredKeys: [] })
@@ -358,8 +353,7 @@ describe("answers of authorization servers of any form", () => {
             scope: challenge,
             configured: {},
             kept: client,
-            method: "device",
-            places: []
+            places: [{ host: "localhost", port: 0, path: "/callback" }]
           })
         })
         const exit = await Effect.runPromiseExit(Effect.scoped(work))

@@ -26,8 +26,6 @@ export interface Login {
   readonly server: string
   /** Where the person goes. */
   readonly address: string
-  /** What the person enters there, if `method` is `device`. */
-  readonly code: string | undefined
   /** How long that is possible, in milliseconds since the epoch. */
   readonly until: number
 }
@@ -41,10 +39,10 @@ export interface SignInOptions {
   /** The scopes to ask for, separated by spaces. Default: those that the server names. */
   readonly scope?: string | undefined
   /**
-   * `browser`: in a browser on this machine. `device`: with a code on any device. `credentials`: without a person; needs `client` with an
-   * id and a secret or a key. Default: as at the last login, otherwise `browser`.
+   * `browser`: in a browser on this machine. `credentials`: without a person; needs `client` with an id and a secret or a key. Default: as
+   * at the last login, otherwise `browser`.
    */
-  readonly method?: "browser" | "device" | "credentials" | undefined
+  readonly method?: "browser" | "credentials" | undefined
   /** Where the browser returns to. Default: `http://localhost` at a port that is derived from the server's address, and `/callback`. */
   readonly redirect?: {
     /** `localhost`, `127.0.0.1` or `[::1]`. */

@@ -226,7 +226,7 @@ describe("the option signIn", () => {
       [{ command: "node" }, true, "signIn is for servers with a url"],
       [{ url, authProvider }, true, "signIn cannot be combined with authProvider; keep one of the two"],
       [{ url, headers: { AUTHORIZATION: "Bearer a" } }, {}, "signIn cannot be combined with an Authorization header"],
-      [{ url }, { methods: "device" } as SignInOptions, "signIn.methods is not an option of signIn"],
+      [{ url }, { methods: "browser" } as SignInOptions, "signIn.methods is not an option of signIn"],
       [{ url }, { client: { secret: 1 as unknown as string } }, "signIn.client.secret"],
       [{ url }, "yes" as unknown as true, "accepted: true, false or an object of options"]
     ]

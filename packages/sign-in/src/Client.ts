@@ -6,7 +6,7 @@ import type { Redacted } from "effect"
 import { Effect, Schema } from "effect"
 import { isSameIssuer, issuerKey } from "./addresses.js"
 import { quoted, Refused } from "./Failures.js"
-import { OptionNames } from "./OptionNames.js"
+import { IssuerOption } from "./IssuerOption.js"
 
 export const Client = Schema.Struct({
   /** Where its id comes from. */
@@ -55,23 +55,21 @@ export const checkIssuer = (
   offered: string
 ): Effect.Effect<void, Refused> => {
   if (issuer !== undefined) {
-    return isSameIssuer(issuer, offered) ? Effect.void : Effect.flatMap(OptionNames, (names) =>
+    return isSameIssuer(issuer, offered) ? Effect.void : Effect.flatMap(IssuerOption, (option) =>
       new Refused({
         detail:
-          `the server names the authorization server ${
-            quoted(offered)
-          }, and you have named ${issuer} (${names.issuer}), ` +
+          `the server names the authorization server ${quoted(offered)}, and you have named ${issuer} (${option}), ` +
           "so that no login is started: correct the one that is wrong"
       }))
   }
   // Without an id nobody uses them.
   if (id === undefined) return Effect.void
   const what = secret !== undefined ? "client secret" : signingKey !== undefined ? "client's key" : undefined
-  return what === undefined ? Effect.void : Effect.flatMap(OptionNames, (names) =>
+  return what === undefined ? Effect.void : Effect.flatMap(IssuerOption, (option) =>
     new Refused({
       detail:
         `the ${what} is not used, because it is for one authorization server, and you have not said which: if it is ` +
-        `${quoted(offered)}, which the server names, add ${names.issuer} ${quoted(offered)}`
+        `${quoted(offered)}, which the server names, add ${option} ${quoted(offered)}`
     }))
 }
 

@@ -8,10 +8,9 @@ import { Client, type Configured } from "./Client.js"
 import { Metadata } from "./Metadata.js"
 import * as scopes from "./scopes.js"
 
-/** How a login is made: in a browser that comes back to this machine, with a code on any device, or by a machine alone. */
-export const Method = Schema.Literal("browser", "device", "credentials")
+/** How a login is made: in a browser that comes back to this machine, or by a machine alone. */
+export const Method = Schema.Literal("browser", "credentials")
 
-/** How a login is made: in a browser that comes back to this machine, with a code on any device, or by a machine alone. */
 export type Method = typeof Method.Type
 
 /** Tokens with what is needed to renew them; times are milliseconds since 1970. */

@@ -4,7 +4,7 @@
  */
 import { firstOf } from "@mcp-lifeline/core/internal"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
-import { Clock, Effect, Fiber, Option, Schedule } from "effect"
+import { Clock, Effect, Fiber, Option, Ref, Schedule } from "effect"
 import { isSameIssuer } from "./addresses.js"
 import type { Browser } from "./Browser.js"
 import * as Client from "./Client.js"
@@ -16,24 +16,33 @@ import type { Person } from "./LoginPage.js"
 import * as PendingLogin from "./PendingLogin.js"
 import type { PublicRedirects } from "./PublicRedirects.js"
 import type * as RedirectListener from "./RedirectListener.js"
-import * as RefusedLogin from "./RefusedLogin.js"
-import { grantOf, type Subject } from "./Renewal.js"
+import { grantOf, refusalTime, type Subject } from "./Renewal.js"
 import * as scopes from "./scopes.js"
+
+/** A login that was refused: none for as much is begun before `until`, in milliseconds since 1970. */
+export interface RefusedLogin {
+  readonly issuer: string
+  readonly scope: string | undefined
+  readonly detail: string
+  readonly until: number
+}
 
 export interface Request {
   readonly subject: Subject
   readonly fetch: FetchLike
   readonly discovered: Discovered
   readonly scope: string | undefined
-  readonly method: "browser" | "device"
+  /** Whether it asks for more than there is: the command `login` would not. */
+  readonly stepUp: boolean
   readonly places: ReadonlyArray<RedirectListener.Place>
   readonly publicRedirects: PublicRedirects | undefined
-  /** Who is to log in, where that is one of several. */
   readonly person: Person | undefined
   /** Opens the address, unless another process has done so. */
   readonly browser: Browser | undefined
   /** The tokens that were there when the login was asked for. */
   readonly before: Grant.Grant | undefined
+  /** What was refused in this process. */
+  readonly refusedLogins: Ref.Ref<ReadonlyArray<RefusedLogin>>
   /** Whether a client may still be known to the authorization server. */
   readonly trusts: (client: Client.Client, now: number) => boolean
   /** Succeeds as soon as this process has found tokens of another login, with which it goes on. */
@@ -48,14 +57,10 @@ const pollInterval = 200
 /** How much time has to be left for a login to be gone on with, in milliseconds. */
 const worthwhile = 5_000
 
-/** A login on another device waits for nobody who waits for a browser. */
-const slotOf = ({ method, subject }: Request): string => method === "device" ? `${subject.id}-device` : subject.id
-
 /** Work on the login that is kept, which no other process changes meanwhile: what is over must not be written again. */
 const alone = <A>({ subject: { folder, id } }: Request, work: Effect.Effect<A>): Effect.Effect<A> =>
   Effect.scoped(Effect.zipRight(folder.lock(`browser-${id}`), work))
 
-/** Opens the browser once, whichever process is the first. */
 const openOnce = (request: Request, login: PendingLogin.PendingLogin): Effect.Effect<void> => {
   const { browser, subject } = request
   if (browser === undefined || login.opened) return Effect.void
@@ -63,9 +68,9 @@ const openOnce = (request: Request, login: PendingLogin.PendingLogin): Effect.Ef
   const isFirst = alone(
     request,
     Effect.gen(function*() {
-      const stored = yield* pending.get(slotOf(request))
+      const stored = yield* pending.get(subject.id)
       if (Option.isNone(stored) || stored.value.opened || stored.value.address !== login.address) return false
-      yield* pending.set(slotOf(request), { ...stored.value, opened: true })
+      yield* pending.set(subject.id, { ...stored.value, opened: true })
       return true
     })
   )
@@ -74,14 +79,15 @@ const openOnce = (request: Request, login: PendingLogin.PendingLogin): Effect.Ef
 
 /** A login is over: its code is good for one time. */
 const forget = (request: Request): Effect.Effect<void> =>
-  alone(request, PendingLogin.pendingLogins(request.subject.folder).remove(slotOf(request)))
+  alone(request, PendingLogin.pendingLogins(request.subject.folder).remove(request.subject.id))
 
 /** Shows what the owner shows, as long as another process owns the login. */
 const watch = (request: Request): Effect.Effect<void> => {
-  const pending = PendingLogin.pendingLogins(request.subject.folder)
+  const { folder, id } = request.subject
+  const pending = PendingLogin.pendingLogins(folder)
   let shown: string | undefined
   return Effect.gen(function*() {
-    const stored = yield* pending.get(slotOf(request))
+    const stored = yield* pending.get(id)
     if (Option.isNone(stored) || stored.value.until < (yield* Clock.currentTimeMillis)) return
     if (stored.value.address !== shown) yield* request.onWaiting(stored.value)
     shown = stored.value.address
@@ -92,15 +98,14 @@ const watch = (request: Request): Effect.Effect<void> => {
 /** The login that another process has left behind, if it is for the same and can still be finished. */
 const inherited = (request: Request) =>
   Effect.gen(function*() {
-    const { discovered, method, scope, subject } = request
+    const { discovered, scope, subject } = request
     const now = yield* Clock.currentTimeMillis
-    const stored = yield* PendingLogin.pendingLogins(subject.folder).get(slotOf(request))
+    const stored = yield* PendingLogin.pendingLogins(subject.folder).get(subject.id)
     if (Option.isNone(stored)) return undefined
     const login = stored.value
     const fits = login.isPersonal !== true && isSameIssuer(login.issuer, discovered.issuer) &&
       login.server === subject.server &&
       login.account === subject.account && scopes.covers(login.scope, scope) &&
-      (login.way._tag === "Device") === (method === "device") &&
       (subject.configured.id === undefined || subject.configured.id === login.client.id) &&
       request.trusts(login.client, now)
     if (!fits || login.until - now < worthwhile) return undefined
@@ -109,30 +114,24 @@ const inherited = (request: Request) =>
 
 const begin = (request: Request) =>
   Effect.gen(function*() {
-    const { discovered, fetch, method, person, places, publicRedirects, scope, subject } = request
+    const { discovered, subject } = request
     const clients = Client.registered(subject.folder)
     const owner = { ...subject, issuer: discovered.issuer }
     const now = yield* Clock.currentTimeMillis
     const known = Option.filter(yield* clients.get(Client.key(owner)), (client) => request.trusts(client, now))
-    const wanted = { ...owner, fetch, discovered, scope, method, places, publicRedirects, person }
-    const waiting = yield* Login.begin({ ...wanted, kept: Option.getOrUndefined(known) }).pipe(
-      Effect.catchIf(
-        (failure) => Option.isSome(known) && failure._tag === "Refused" && Client.isUnknown(failure),
-        () => Login.begin({ ...wanted, kept: undefined })
-      )
-    )
+    const waiting = yield* Login.begin({ ...owner, ...request, kept: Option.getOrUndefined(known) })
     const { login } = waiting
     if (login.client.origin === "registered") {
       yield* clients.set(Client.key(owner), { offeredUntil: login.until, ...login.client })
     }
-    yield* PendingLogin.pendingLogins(subject.folder).set(slotOf(request), login)
+    yield* PendingLogin.pendingLogins(subject.folder).set(subject.id, login)
     return waiting
   })
 
 /** How often somebody who waits for a person looks whether there are tokens from another login, in milliseconds. */
 const elsewhereInterval = 1_000
 
-/** Waits for tokens of another login: with another method, or by a command. */
+/** Waits for tokens of another login, for example by a command. */
 export const elsewhere = ({ before, subject }: Pick<Request, "before" | "subject">): Effect.Effect<Grant.Grant> =>
   Effect.gen(function*() {
     while (true) {
@@ -142,67 +141,67 @@ export const elsewhere = ({ before, subject }: Pick<Request, "before" | "subject
     }
   })
 
-/** What makes a person be asked again. */
-const commandOf = ({ method, subject: { account, server } }: Request): string =>
-  ["mcp-lifeline login", server, ...(account === "default" ? [] : ["--account", account])].join(" ") +
-  (method === "device" ? " --device" : "")
+const commandOf = ({ account, server }: Subject): string =>
+  `mcp-lifeline login ${server}${account === "default" ? "" : ` --account ${account}`}`
 
-/** A login has failed: keeps that for a while, unless the next one can end otherwise. */
+/** A login has failed: remembers that for a while, unless the next one can end otherwise. */
 const refuse = (request: Request, { client, issuer, scope }: PendingLogin.PendingLogin, failure: Refused) =>
   Effect.gen(function*() {
-    const { method, subject: { account, folder, server } } = request
+    const { person, refusedLogins, stepUp, subject } = request
     const isUnknown = Client.isUnknown(failure)
-    if (isUnknown) yield* Client.forget(folder, { server, account, issuer })
-    if (failure.code === "expired_token" || (isUnknown && client.origin === "registered")) return yield* failure
-    const again = request.person === undefined
-      ? `you run ${commandOf(request)}`
-      : "you begin a login on the status page of the gateway"
-    const detail = `${failure.detail}; for 10 minutes nobody is asked again, unless ${again}`
-    const until = (yield* Clock.currentTimeMillis) + RefusedLogin.lifetime
-    yield* RefusedLogin.save(folder, { server, account, issuer, method, scope, detail, until })
+    if (isUnknown) yield* Client.forget(subject.folder, { ...subject, issuer })
+    if (failure === Login.overdue || (isUnknown && client.origin === "registered")) return yield* failure
+    const again = person !== undefined
+      ? "begin a login on the status page of the gateway"
+      : stepUp
+      ? "wait for 10 minutes"
+      : `run ${commandOf(subject)}`
+    const detail = `${failure.detail}; to be asked again, ${again}`
+    const now = yield* Clock.currentTimeMillis
+    yield* Ref.update(refusedLogins, (all) => [
+      ...all.filter(({ until }) => until > now),
+      { issuer, scope, detail, until: now + refusalTime }
+    ])
     return yield* new Refused({ detail, code: failure.code })
   })
 
 /** Waits until there are new tokens, whichever process gets them. */
 export const run = (request: Request): Effect.Effect<Grant.Grant, Later | Refused> =>
   Effect.scoped(Effect.gen(function*() {
-    const { adopted, before, discovered: { issuer }, fetch, method, scope, subject } = request
-    const { account, folder, kept, server } = subject
-    const locked = Effect.as(folder.lock(`login-${slotOf(request)}`), undefined)
+    const { adopted, before, discovered: { issuer }, fetch, refusedLogins, scope, subject } = request
+    const { account, folder, id, kept, server } = subject
+    const locked = Effect.as(folder.lock(`login-${id}`), undefined)
     const found = yield* firstOf(locked, Effect.zipRight(watch(request), Effect.never), adopted)
     if (found !== undefined) return found
     const stored = yield* Grant.find(kept, server, account)
     if (stored !== undefined && !Grant.isSame(stored, before)) return stored
-    const refused = yield* RefusedLogin.find(folder, { server, account, issuer, method, scope })
+    const now = yield* Clock.currentTimeMillis
+    const refused = (yield* Ref.get(refusedLogins)).find((one) =>
+      one.until > now && isSameIssuer(one.issuer, issuer) && scopes.covers(scope, one.scope)
+    )
     if (refused !== undefined) return yield* new Refused({ detail: refused.detail })
     const waiting = (yield* inherited(request)) ?? (yield* begin(request))
     const { login } = waiting
+    const { client } = login
     yield* request.onWaiting(login)
     yield* Effect.forkScoped(Effect.interruptible(openOnce(request, login)))
     let grant: Grant.Grant | undefined
     const asker = {
       fetch,
       metadata: login.metadata,
-      client: login.client,
+      client,
       signingKey: Client.signingKeyFor(subject.configured, login),
       resource: login.resource
     }
     const keep = (tokens: Parameters<typeof grantOf>[3]) =>
       Effect.gen(function*() {
         const obtainedAt = yield* Clock.currentTimeMillis
-        grant = grantOf(subject, login, {
-          method,
-          client: login.client,
-          asked: login.scope,
-          obtainedAt
-        }, tokens)
+        grant = grantOf(subject, login, { method: "browser", client, asked: login.scope, obtainedAt }, tokens)
         yield* Grant.save(kept, grant)
-        if (login.client.origin === "registered") {
-          yield* Client.registered(folder).set(Client.key(grant), { ...login.client, offeredUntil: undefined })
+        if (client.origin === "registered") {
+          yield* Client.registered(folder).set(Client.key(grant), { ...client, offeredUntil: undefined })
         }
         yield* forget(request)
-        yield* RefusedLogin.forget(folder, (one) =>
-          one.server === server && one.account === account && scopes.covers(login.scope, one.scope))
       })
     const finish = Effect.zipRight(Login.finish(waiting, asker, keep), Effect.suspend(() => Effect.fromNullable(grant)))
     const finishing = yield* Effect.forkScoped(Effect.interruptible(finish))

@@ -7,13 +7,11 @@ import { Schema } from "effect"
 export const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { nullable: true })
 const strings = optional(Schema.Array(Schema.String))
 
-/** What an authorization server says of itself. */
 export const Metadata = Schema.Struct({
   issuer: Schema.String,
   authorization_endpoint: optional(Schema.String),
   token_endpoint: Schema.String,
   registration_endpoint: optional(Schema.String),
-  device_authorization_endpoint: optional(Schema.String),
   revocation_endpoint: optional(Schema.String),
   response_types_supported: strings,
   grant_types_supported: strings,

@@ -6,7 +6,6 @@ import type { Browser } from "./Browser.js"
 import type * as Client from "./Client.js"
 import type * as Grant from "./Grant.js"
 import type { Person } from "./LoginPage.js"
-import type { Names } from "./OptionNames.js"
 import type { RedirectOptions } from "./places.js"
 import type { PublicRedirects } from "./PublicRedirects.js"
 
@@ -36,8 +35,8 @@ export interface Options {
   readonly browser?: Browser | undefined
   /** How long a request that needs a login waits for it before it fails with the address. Default 2 s. */
   readonly loginWait?: Duration.DurationInput | undefined
-  /** What messages call the options, if the program has flags for them. Default: as they are called here. */
-  readonly optionNames?: Names | undefined
+  /** What messages call `client.issuer`, if the program has a flag for it. */
+  readonly issuerOption?: string | undefined
   /**
    * Whether it begins a login by itself when the server refuses a request. Default true. Otherwise it uses only what a login has left that
    * somebody has asked for: the credentials of the configuration are others.

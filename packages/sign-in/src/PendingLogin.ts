@@ -26,19 +26,9 @@ export const PendingLogin = Schema.Struct({
   isPersonal: Schema.optional(Schema.Boolean),
   /** Whether a browser was opened for it. */
   opened: Schema.Boolean,
-  way: Schema.Union(
-    Schema.TaggedStruct("Browser", {
-      redirect: Schema.String,
-      state: Schema.Redacted(Schema.String),
-      verifier: Schema.Redacted(Schema.String)
-    }),
-    Schema.TaggedStruct("Device", {
-      code: Schema.Redacted(Schema.String),
-      userCode: Schema.String,
-      /** Milliseconds between two questions whether it is done. */
-      interval: Schema.Number
-    })
-  )
+  redirect: Schema.String,
+  state: Schema.Redacted(Schema.String),
+  verifier: Schema.Redacted(Schema.String)
 })
 
 export type PendingLogin = typeof PendingLogin.Type

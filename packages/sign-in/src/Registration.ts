@@ -26,9 +26,6 @@ const offered = 86_400_000
 /** Whether it was registered for a login that may still be waited for: nobody has forgotten it. */
 export const isNew = ({ offeredUntil = 0 }: Client, now: number): boolean => offeredUntil - now > offered - 600_000
 
-/** The grant of RFC 8628. */
-export const deviceGrant = "urn:ietf:params:oauth:grant-type:device_code"
-
 /** How a client that nobody else knows shows who it is: not at all, where the server takes that. */
 const authenticationFor = ({ token_endpoint_auth_methods_supported: supported }: Metadata): string | undefined =>
   ["none", "client_secret_basic", "client_secret_post"].find((one) => supported?.includes(one))
@@ -46,11 +43,7 @@ const register = ({ discovered, fetch, now, redirect, scope }: Parameters<typeof
         // A native application comes back to its own machine over http, any other one is "web" (OpenID Connect Registration).
         application_type: new URL(redirect).protocol === "http:" ? "native" : "web",
         redirect_uris: [redirect],
-        grant_types: [
-          "authorization_code",
-          "refresh_token",
-          ...(metadata.device_authorization_endpoint === undefined ? [] : [deviceGrant])
-        ],
+        grant_types: ["authorization_code", "refresh_token"],
         response_types: ["code"],
         ...(authentication === undefined ? {} : { token_endpoint_auth_method: authentication }),
         ...(scope === undefined ? {} : { scope })

@@ -15,11 +15,12 @@ import * as Client from "./Client.js"
 import { discover, type Discovered } from "./Discovery.js"
 import { type Later, Refused } from "./Failures.js"
 import * as Grant from "./Grant.js"
-import * as RefusedLogin from "./RefusedLogin.js"
 import * as scopes from "./scopes.js"
 import * as TokenEndpoint from "./TokenEndpoint.js"
 
-/** Whose tokens these are, and how they are got. */
+/** How long a person is not asked again for what was not granted, in milliseconds. */
+export const refusalTime = 600_000
+
 export interface Subject {
   readonly folder: StateFolder.StateFolder["Type"]
   readonly kept: StateFolder.Collection<Grant.Grant>
@@ -34,7 +35,6 @@ export interface Subject {
   readonly scope: string | undefined
 }
 
-/** What came of it. */
 export type Outcome =
   | { readonly _tag: "Renewed"; readonly grant: Grant.Grant }
   /** A person has to log in, and for what. */
@@ -48,7 +48,6 @@ export type Outcome =
   /** More rights are wanted than anybody grants. */
   | { readonly _tag: "Pointless" }
 
-/** A grant out of tokens. */
 export const grantOf = (
   subject: Pick<Subject, "account" | "server">,
   discovered: Pick<Discovered, "issuer" | "metadata"> & { readonly resource?: string | undefined },
@@ -228,7 +227,7 @@ export const afterRefusal = (
       })
       if (stepUp && mine !== undefined && scopes.covers(mine.asked, scope)) {
         const now = yield* Clock.currentTimeMillis
-        if (now - mine.obtainedAt < RefusedLogin.lifetime) return { _tag: "Pointless" }
+        if (now - mine.obtainedAt < refusalTime) return { _tag: "Pointless" }
       }
       if (isMachine && hope === "vain") {
         return yield* new Refused({ detail: `the server refuses each token that ${discovered.issuer} gives for it` })

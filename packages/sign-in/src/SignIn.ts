@@ -9,18 +9,19 @@ import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import type { Authorization, Refusal } from "@mcp-lifeline/transport-http"
 import { CredentialFailure, HttpConnector, TokenRefusals } from "@mcp-lifeline/transport-http"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
-import { Cause, Clock, Deferred, Duration, Effect, Exit, Fiber, Option, Stream } from "effect"
+import { Cause, Clock, Deferred, Duration, Effect, Exit, Fiber, Option, Ref, Stream } from "effect"
 import type { Scope } from "effect"
 import type { Browser } from "./Browser.js"
 import * as Challenge from "./Challenge.js"
 import { Later, Refused } from "./Failures.js"
 import * as Grant from "./Grant.js"
-import { OptionNames } from "./OptionNames.js"
+import { IssuerOption } from "./IssuerOption.js"
+import type { RefusedLogin } from "./LoginRun.js"
 import type { Options } from "./Options.js"
 import { placesFor } from "./places.js"
-import * as RefusedLogin from "./RefusedLogin.js"
 import * as Registration from "./Registration.js"
 import type * as Renewal from "./Renewal.js"
+import * as scopes from "./scopes.js"
 import * as State from "./State.js"
 
 export type { Person } from "./LoginPage.js"
@@ -39,7 +40,7 @@ export interface SignIn {
   readonly changes: Stream.Stream<State.State>
   /** Runs an effect with the state as it is, and with each change of it, one after the other; does not end. Holds less than `changes` does. */
   readonly follow: <R>(use: (state: State.State) => Effect.Effect<void, never, R>) => Effect.Effect<void, never, R>
-  /** Lets what was refused be asked for again, by this process and by others. */
+  /** Lets what was refused be asked for again. */
   readonly askAgain: Effect.Effect<void>
   /** Begins a login, also where the server has not asked for one or one was refused, unless one is under way; waits until it is done. */
   readonly login: Effect.Effect<void, Later | Refused>
@@ -68,7 +69,6 @@ const loadSdk = Effect.promise(() => import("@modelcontextprotocol/sdk/client/au
 const outcomeOf = (grant: Grant.Grant | undefined): Renewal.Outcome =>
   grant === undefined ? { _tag: "Pointless" } : { _tag: "Renewed", grant }
 
-/** A login that is under way. */
 interface Login {
   readonly fiber: Fiber.RuntimeFiber<Grant.Grant, Later | Refused>
   /** Succeeds when the address is known. */
@@ -82,7 +82,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
     const given = new URL(String(options.url))
     const url = new URL(given.origin + given.pathname)
     const [server, account] = [url.href, options.account ?? "default"]
-    const { isAutomatic = true, method, optionNames, person } = options
+    const { isAutomatic = true, issuerOption, method, person } = options
     const loginWait = Duration.decode(options.loginWait ?? "2 seconds")
     const subject: Renewal.Subject = {
       folder,
@@ -96,7 +96,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
       scope: options.scope
     }
     const named = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-      optionNames === undefined ? effect : Effect.provideService(effect, OptionNames, optionNames)
+      issuerOption === undefined ? effect : Effect.provideService(effect, IssuerOption, issuerOption)
     const places = placesFor(subject.id, options.redirect)
     const scope = yield* Effect.scope
     let state: State.State = { _tag: "NotAsked" }
@@ -122,6 +122,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
     let hasOpened = false
     /** Whether a person asks, who may have seen that no login can be finished with the client that is registered. */
     let isAsked = false
+    const refusedLogins = yield* Ref.make<ReadonlyArray<RefusedLogin>>([])
     /** Whether this waits for the tokens of another login, after one that failed. */
     let isWatching = false
     /** When logins were finished, of late. Several waits can end with the tokens of one. */
@@ -145,6 +146,13 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
         dead = undefined
         return reached(State.signedIn(grant))
       })
+
+    /** Adopts the tokens of a login, which makes up for those that were refused for no more. */
+    const adoptLogin = (grant: Grant.Grant) =>
+      Effect.zipRight(
+        Ref.update(refusedLogins, (all) => all.filter(({ scope }) => !scopes.covers(grant.asked, scope))),
+        adopt(grant)
+      )
 
     /**
      * Adopts tokens of another login. Nobody has to finish one that is under way here: what uses the tokens waits until that has ended, so
@@ -264,7 +272,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
         isWatching = true
         const goesOn = ({ _tag }: State.State) => _tag === "Refused" || (_tag === "SignedIn" && current === before)
         const over = Stream.runHead(Stream.filter(changes, (next) => !goesOn(next)))
-        return firstOf(Effect.flatMap(elsewhere, adopt), over).pipe(
+        return firstOf(Effect.flatMap(elsewhere, adoptLogin), over).pipe(
           Effect.ensuring(Effect.sync(() => {
             isWatching = false
           })),
@@ -275,7 +283,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
 
     const askAgain = Effect.suspend(() => {
       isAsked = true
-      return RefusedLogin.forget(folder, (one) => one.server === server && one.account === account)
+      return Ref.set(refusedLogins, [])
     })
 
     const begin = (
@@ -293,12 +301,13 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
           fetch,
           discovered,
           scope: wanted,
-          method: method === "device" ? "device" : "browser",
+          stepUp,
           places,
           publicRedirects: options.publicRedirects,
           person,
           browser: hasOpened ? undefined : browser,
           before,
+          refusedLogins,
           trusts: (client, now) =>
             client.id !== dead?.unknownClient &&
             (!isAsked || client.origin !== "registered" || Registration.isNew(client, now)),
@@ -307,15 +316,9 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
             Stream.runHead,
             Effect.flatMap(Option.match({ onNone: () => Effect.never, onSome: Effect.succeed }))
           ),
-          onWaiting: ({ address, until, way }) =>
+          onWaiting: ({ address, until }) =>
             Effect.zipRight(
-              reached({
-                _tag: "LoginNeeded",
-                address,
-                userCode: way._tag === "Device" ? way.userCode : undefined,
-                until,
-                stepUp
-              }),
+              reached({ _tag: "LoginNeeded", address, until, stepUp }),
               Deferred.succeed(shown, undefined)
             )
         }).pipe(
@@ -323,7 +326,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
           Effect.tap((grant) => {
             finished.add(grant.obtainedAt)
             hasOpened = false
-            return adopt(grant)
+            return adoptLogin(grant)
           }),
           Effect.tapError((failure) =>
             Effect.zipRight(

@@ -1,6 +1,3 @@
-/**
- * How far the sign-in to one server is.
- */
 import type { NeededSignIn } from "@mcp-lifeline/core"
 import type { Grant } from "./Grant.js"
 
@@ -22,8 +19,6 @@ export type State =
     /** A person has to log in. The address works as long as a process of this user waits for it, until `until`. */
     readonly _tag: "LoginNeeded"
     readonly address: string
-    /** To be typed in at the address, for a login on another device. */
-    readonly userCode: string | undefined
     readonly until: number
     /** Whether a call needs more scopes than an earlier login granted. */
     readonly stepUp: boolean
@@ -55,12 +50,10 @@ export const show = (state: State): string => {
       return "no login asked for"
     case "SignedIn":
       return `signed in at ${state.issuer}`
-    case "LoginNeeded": {
-      const code = state.userCode === undefined ? "" : ` and enter the code ${state.userCode}`
+    case "LoginNeeded":
       return `${
         state.stepUp ? "the server requires more scopes than the last login granted" : "a login is needed"
-      }: open ${state.address}${code}`
-    }
+      }: open ${state.address}`
     case "Later":
     case "Refused":
       return state.detail

@@ -11,7 +11,6 @@ import type { Later } from "./Failures.js"
 import { reasonOf, Refused } from "./Failures.js"
 import type { Metadata } from "./Metadata.js"
 
-/** Tokens as they were given. */
 export interface Tokens {
   readonly access: Redacted.Redacted
   /** Undefined where none was given, after a renewal also where the old one goes on. */
@@ -32,9 +31,9 @@ export interface Asker {
 }
 
 /** A number of seconds, which some servers write as a text. */
-export const Seconds = Schema.Union(Schema.Finite, Schema.compose(Schema.NumberFromString, Schema.Finite))
-
-const seconds = Schema.decodeUnknownOption(Seconds)
+const seconds = Schema.decodeUnknownOption(
+  Schema.Union(Schema.Finite, Schema.compose(Schema.NumberFromString, Schema.Finite))
+)
 
 const text = (value: unknown): string | undefined => typeof value === "string" && value !== "" ? value : undefined
 
@@ -44,7 +43,6 @@ const isBound = (type: unknown): boolean => typeof type === "string" && /^(?:dpo
 /** As RFC 6749 has it in 2.3.1. */
 const formEncoded = (text: string): string => new URLSearchParams({ a: text }).toString().slice(2)
 
-/** The private key as text. */
 const read = (signingKey: SigningKey): Effect.Effect<string, Refused> =>
   "key" in signingKey ? Effect.succeed(Redacted.value(signingKey.key)) : Effect.mapError(
     UserFile.text(signingKey.file),
@@ -54,7 +52,6 @@ const read = (signingKey: SigningKey): Effect.Effect<string, Refused> =>
 /** What only a client with a key needs. */
 const loadClientAssertion = Effect.promise(() => import("./ClientAssertion.js"))
 
-/** Adds to a request who asks. */
 const authenticate = (
   { client, metadata, signingKey = client.signing }: Asker,
   headers: Headers,

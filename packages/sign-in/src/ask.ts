@@ -8,7 +8,7 @@ import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Effect } from "effect"
 import { isSecure } from "./addresses.js"
 import { Later, quoted, reasonOf, Refused } from "./Failures.js"
-import { type Names, OptionNames } from "./OptionNames.js"
+import { IssuerOption } from "./IssuerOption.js"
 
 /** How long one request may take, in milliseconds. */
 const timeout = 30_000
@@ -20,7 +20,6 @@ export interface Answer {
   readonly json: unknown
 }
 
-/** An object's property, whatever the value is. */
 export const property = (value: unknown, key: string): unknown =>
   typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>)[key] : undefined
 
@@ -32,11 +31,10 @@ const parse = (text: string): unknown => {
   }
 }
 
-/** Why no answer came. */
-const failureOf = (url: URL, cause: unknown, names: Names): Later | Refused =>
+const failureOf = (url: URL, cause: unknown, option: string): Later | Refused =>
   HttpConnector.isOutOfReach(cause)
     ? new Refused({
-      detail: `${reasonOf(cause)}: if you know it as your authorization server, name it with ${names.issuer}`
+      detail: `${reasonOf(cause)}: if you know it as your authorization server, name it with ${option}`
     })
     : new Later({ detail: `${url.origin + url.pathname} cannot be reached: ${reasonOf(cause)}`, cause })
 
@@ -45,14 +43,14 @@ const failureOf = (url: URL, cause: unknown, names: Names): Later | Refused =>
  * Refused where nothing may be sent.
  */
 export const ask = (fetch: FetchLike, url: URL, init: RequestInit): Effect.Effect<Answer, Later | Refused> =>
-  Effect.flatMap(OptionNames, (names) =>
+  Effect.flatMap(IssuerOption, (option) =>
     Effect.tryPromise({
       try: async (interrupted) => {
         const signal = AbortSignal.any([interrupted, AbortSignal.timeout(timeout)])
         const response = await fetchWithinOrigin(fetch)(url, { ...init, signal })
         return { status: response.status, ok: response.ok, json: parse(await response.text()) }
       },
-      catch: (cause) => failureOf(url, cause, names)
+      catch: (cause) => failureOf(url, cause, option)
     })).pipe(Effect.filterOrFail(
       ({ status }) => !TokenRefusals.isPassing(status),
       ({ status }) => new Later({ detail: `${url.origin + url.pathname} is not ready: HTTP ${status}` })

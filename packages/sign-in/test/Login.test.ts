@@ -26,12 +26,9 @@ const loginAt = (server: Server): PendingLogin.PendingLogin => ({
   opened: true,
   address: "https://login.example/authorize",
   until: 0,
-  way: {
-    _tag: "Browser",
-    redirect: `http://127.0.0.1:${(server.address() as AddressInfo).port}/callback`,
-    state: Redacted.make("state"),
-    verifier: Redacted.make("verifier")
-  }
+  redirect: `http://127.0.0.1:${(server.address() as AddressInfo).port}/callback`,
+  state: Redacted.make("state"),
+  verifier: Redacted.make("verifier")
 })
 
 /** Waits until somebody sleeps on the virtual clock, for which sockets take real time. */
@@ -54,9 +51,7 @@ describe("a login that goes on in another process", () => {
       yield* asleep
       yield* free(server)
       yield* TestClock.adjust("100 millis")
-      expect((yield* Fiber.join(resuming))?.listener?.redirect).toBe(
-        (login.way as { readonly redirect: string }).redirect
-      )
+      expect((yield* Fiber.join(resuming))?.listener.redirect).toBe(login.redirect)
     }))
 
   it.scoped("[A4] is none where another program keeps the port", () =>

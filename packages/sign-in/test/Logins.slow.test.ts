@@ -4,9 +4,9 @@ import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Deferred, type Duration, Effect, Fiber, Option, Redacted, Stream, TestClock } from "effect"
 import * as Client from "../src/Client.js"
 import * as PendingLogin from "../src/PendingLogin.js"
-import * as RefusedLogin from "../src/RefusedLogin.js"
 import * as SignIn from "../src/SignIn.js"
 import type * as State from "../src/State.js"
+import { waiting } from "./support/grants.js"
 import * as Signer from "./support/Signer.js"
 import { json, StubNetwork } from "./support/StubNetwork.js"
 
@@ -215,7 +215,7 @@ describe("a login that a person finishes", () => {
       yield* reaches(signIn, "Refused")
       expect(yield* signIn.state).toMatchObject({
         detail:
-          `the login was not granted: access_denied: no; for 10 minutes nobody is asked again, unless you run mcp-lifeline login ${server} --account work`
+          `the login was not granted: access_denied: no; to be asked again, run mcp-lifeline login ${server} --account work`
       })
       expect(yield* pending(folder)).toEqual([])
       yield* renew
@@ -236,20 +236,43 @@ describe("a login that a person finishes", () => {
       expect(net.forms(`${login}/token`)).toHaveLength(1)
     }))
 
-  it.scoped("[A4] one that was refused is asked for again by no process before ten minutes are over, and by each after that", () =>
+  it.scoped("[A4] one that was refused is asked for again by its process after ten minutes, and by another one at once", () =>
     Effect.gen(function*() {
       const [net, folder] = [network(), yield* Signer.folder]
       yield* TestClock.setTime(1_000_000)
       const { renew, signIn } = yield* make(net, folder)
-      yield* renew
-      yield* comeBack(yield* addressOf(signIn), { error: "access_denied" })
-      yield* reaches(signIn, "Refused")
+      for (const one of [{ renew, signIn }, yield* make(net, folder)]) {
+        yield* one.renew
+        yield* comeBack(yield* addressOf(one.signIn), { error: "access_denied" })
+        yield* reaches(one.signIn, "Refused")
+      }
       for (const [wait, tag] of [[599_999, "Refused"], [1, "LoginNeeded"]] as const) {
         yield* TestClock.adjust(wait)
-        const other = yield* make(net, folder)
-        yield* other.renew
-        expect([wait, (yield* other.signIn.state)._tag]).toEqual([wait, tag])
+        yield* renew
+        expect([wait, (yield* signIn.state)._tag]).toEqual([wait, tag])
       }
+    }))
+
+  it.scoped("[A4] one that is done makes up for those that were refused for as much or less, and for no more", () =>
+    Effect.gen(function*() {
+      const [net, folder] = [withoutRefresh(), yield* Signer.folder]
+      const { signIn } = yield* make(net, folder)
+      const asksFor = (scope: string) =>
+        Effect.zipRight(
+          Effect.either(signIn.authorization.renew({ status: 401, challenge: `Bearer scope="${scope}"` }, net.fetch)),
+          Effect.map(signIn.state, ({ _tag }) => _tag)
+        )
+      for (const scope of ["read write", "read"]) {
+        expect(yield* asksFor(scope)).toBe("LoginNeeded")
+        yield* comeBack(yield* addressOf(signIn), { error: "access_denied" })
+        yield* reaches(signIn, "Refused")
+      }
+      const other = yield* make(net, folder, { scope: "read" })
+      yield* other.renew
+      yield* comeBack(yield* addressOf(other.signIn))
+      yield* reaches(other.signIn, "SignedIn")
+      yield* passing("1 second", Effect.map(signIn.state, ({ _tag }) => _tag === "SignedIn"))
+      expect([yield* asksFor("read write"), yield* asksFor("read")]).toEqual(["Refused", "LoginNeeded"])
     }))
 
   it.scoped("[A4] one that a person asks for is begun, however far an attempt is that meets the last refusal", () =>
@@ -313,51 +336,6 @@ describe("a login that a person finishes", () => {
         yield* TestClock.adjust("1 second")
         yield* reaches(signIn, "SignedIn")
       }
-    }))
-
-  it.scoped("[A4] one that was refused is known as that for 10 minutes, to all processes, and not to those who want more", () =>
-    Effect.gen(function*() {
-      const state = StateFolder.make(yield* Signer.folder)
-      const wanted = { server, account: "default", issuer: login, method: "browser", scope: "a" } as const
-      yield* RefusedLogin.save(state, { ...wanted, detail: "no", until: RefusedLogin.lifetime })
-      const find = (more: object = {}) =>
-        Effect.map(RefusedLogin.find(state, { ...wanted, ...more }), (found) => found?.detail)
-      const others = [{ server: `${server}/2` }, { account: "work" }, { issuer: `${login}/2` }, { method: "device" }]
-      for (const other of [...others, { scope: undefined }, { scope: "b" }]) expect(yield* find(other)).toBeUndefined()
-      expect(yield* find({ scope: "a b" })).toBe("no")
-      yield* TestClock.adjust(RefusedLogin.lifetime - 1)
-      expect(yield* find()).toBe("no")
-      yield* TestClock.adjust(1)
-      expect(yield* find()).toBeUndefined()
-      expect(yield* state.collection("refused", RefusedLogin.RefusedLogin).entries).toEqual([])
-    }))
-
-  it.scoped("[A4] one that is done makes up for those that were refused for as much or less, and for no more", () =>
-    Effect.gen(function*() {
-      const net = network()
-      const folder = yield* Signer.folder
-      const refused = (scope: string | undefined, account = "default") => ({
-        server,
-        account,
-        issuer: login,
-        method: "device" as const,
-        scope,
-        detail: "no",
-        until: 600_000
-      })
-      const state = StateFolder.make(folder)
-      for (const one of [refused("read"), refused("read write"), refused("read", "work")]) {
-        yield* RefusedLogin.save(state, one)
-      }
-      const { renew, signIn } = yield* make(net, folder, { scope: "read" })
-      yield* renew
-      yield* comeBack(yield* addressOf(signIn))
-      yield* reaches(signIn, "SignedIn")
-      const left = yield* state.collection("refused", RefusedLogin.RefusedLogin).entries
-      expect(left.map(([, { account, scope }]) => `${account}: ${scope}`).toSorted()).toEqual([
-        "default: read write",
-        "work: read"
-      ])
     }))
 
   it.scoped("[A4] one that nobody finishes is over after 10 minutes, and asked for again; the browser is not opened a second time", () =>
@@ -488,6 +466,7 @@ describe("a login that another process has begun", () => {
         const [net, folder] = [network(), yield* Signer.folder]
         const first = yield* left(net, folder, begun)
         expect(first).toContain("client_id=one")
+        yield* TestClock.adjust("595 seconds")
         expect(yield* goesOn(net, folder, first, options)).toBe(true)
         expect(net.forms(`${login}/token`)).toHaveLength(1)
       }
@@ -543,23 +522,6 @@ describe("a login that another process has begun", () => {
       expect(opened()).toHaveLength(1)
     }))
 
-  it.scoped("[A4] with a code does not wait for one in a browser", () =>
-    Effect.gen(function*() {
-      const net = network().at(`${login}/device`, {
-        device_code: "c",
-        user_code: "AB",
-        verification_uri: `${login}/d`,
-        expires_in: 600
-      })
-      const folder = yield* Signer.folder
-      const browser = yield* make(net, folder)
-      yield* browser.renew
-      const device = yield* make(net, folder, { method: "device" })
-      yield* device.renew
-      expect(yield* device.signIn.state).toMatchObject({ _tag: "LoginNeeded", userCode: "AB", address: `${login}/d` })
-      expect(yield* pending(folder)).toHaveLength(2)
-    }))
-
   it.scoped("[A3] frees its port with its process", () =>
     Effect.gen(function*() {
       const address = yield* left(network(), yield* Signer.folder)
@@ -602,18 +564,7 @@ describe("requests while a login waits", () => {
       yield* Effect.gen(function*() {
         const state = yield* StateFolder.StateFolder
         yield* state.lock(`login-${StateFolder.key(server, "default")}`)
-        const kept = PendingLogin.pendingLogins(state)
-        yield* kept.set(StateFolder.key(server, "default"), {
-          server,
-          account: "default",
-          issuer: login,
-          metadata: { issuer: login, token_endpoint: `${login}/token` },
-          client: { origin: "registered", id: "c", redirects: [] },
-          address: "https://login.example/over",
-          until: -1,
-          opened: false,
-          way: { _tag: "Device", code: Redacted.make("c"), userCode: "AB", interval: 1000 }
-        })
+        yield* PendingLogin.pendingLogins(state).set(StateFolder.key(server, "default"), waiting(-1))
       }).pipe(Effect.provide(StateFolder.layerAt(folder)))
       const { renew } = yield* make(net, folder)
       const failed = yield* Effect.fork(renew)

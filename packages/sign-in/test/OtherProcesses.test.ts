@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
-import { Effect, Either, Option, Redacted, Stream, TestClock } from "effect"
+import { Effect, Either, Option, Redacted, TestClock } from "effect"
 import { folder } from "../../testing/test/support/folder.js"
 import * as Grant from "../src/Grant.js"
 import * as PendingLogin from "../src/PendingLogin.js"
@@ -206,44 +206,5 @@ describe("a login that another process owns", () => {
         yield* passing(Effect.succeed(false), 20)
         expect(asked).toEqual(opened ? [] : [address])
       }
-    }))
-})
-
-describe("a login on another device that a process has left", () => {
-  it.scoped("[A4] is gone on with by the next one, with the same code", () =>
-    Effect.gen(function*() {
-      let devices = 0
-      const net = network().at(`${login}/device`, () =>
-        json(200, {
-          device_code: `device-${++devices}`,
-          user_code: `CODE-${devices}`,
-          verification_uri: `${login}/activate`,
-          expires_in: 600
-        }))
-      const folder = yield* state
-      const options = { method: "device" } as const
-      yield* Effect.scoped(Effect.flatMap(make(folder, net, options), ({ renew }) => renew))
-      const { renew, signIn } = yield* make(folder, net, options)
-      yield* renew
-      expect(yield* signIn.state).toMatchObject({
-        _tag: "LoginNeeded",
-        userCode: "CODE-1",
-        address: `${login}/activate`
-      })
-      const done = signIn.changes.pipe(Stream.filter(({ _tag }) => _tag === "SignedIn"), Stream.runHead)
-      yield* Effect.raceFirst(
-        done,
-        Effect.forever(Effect.zipRight(
-          TestClock.adjust("1 second"),
-          Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
-        ))
-      )
-      expect(devices).toBe(1)
-      expect(net.forms(`${login}/token`)).toEqual([{
-        grant_type: "urn:ietf:params:oauth:grant-type:device_code",
-        device_code: "device-1",
-        client_id: `registered at ${login}`,
-        resource: server
-      }])
     }))
 })

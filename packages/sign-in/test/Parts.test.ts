@@ -13,7 +13,6 @@ import { quoted, reasonOf } from "../src/Failures.js"
 import * as Grant from "../src/Grant.js"
 import { page } from "../src/page.js"
 import { placesFor } from "../src/places.js"
-import * as RefusedLogin from "../src/RefusedLogin.js"
 import * as scopes from "../src/scopes.js"
 import * as State from "../src/State.js"
 import * as Signer from "./support/Signer.js"
@@ -405,11 +404,9 @@ describe("what is kept", () => {
     const knowsDocuments = { ...grant().metadata, client_id_metadata_document_supported: true }
     // Without any option, any will do, also of a machine.
     expect([isAskedFor({}), isAskedFor({ method: "credentials", scope: "a" })]).toEqual([true, true])
-    expect([isAskedFor({}, { method: "device" }), isAskedFor({ method: "device" }, { method: "device" })]).toEqual([
-      false,
-      true
-    ])
-    expect(isAskedFor({ method: "device" }, { scope: "" })).toBe(false)
+    const machine = { method: "credentials" } as const
+    expect([isAskedFor({}, machine), isAskedFor(machine, machine)]).toEqual([false, true])
+    expect(isAskedFor(machine, { scope: "" })).toBe(false)
     expect([isAskedFor({}, { id: "c" }), isAskedFor({}, { id: "d" })]).toEqual([true, false])
     expect([isAskedFor({}, { document }), isAskedFor({ metadata: knowsDocuments }, { document })]).toEqual([
       true,
@@ -425,46 +422,6 @@ describe("what is kept", () => {
       expect([isAskedFor(had, { scope: "b a" }), isAskedFor(had, { scope: "a c" })]).toEqual([true, false])
     }
   })
-
-  it.scoped("[A4] a refusal counts for what asks for as much, at the same place, until it is over", () =>
-    inFolder((folder) =>
-      Effect.gen(function*() {
-        const refused: RefusedLogin.RefusedLogin = {
-          server: "https://a.example/mcp",
-          account: "default",
-          issuer: "https://i.example",
-          method: "browser",
-          scope: "a",
-          detail: "no",
-          until: 1000
-        }
-        yield* RefusedLogin.save(folder, refused)
-        const find = (changes: Partial<RefusedLogin.Wanted> = {}) =>
-          Effect.map(RefusedLogin.find(folder, { ...refused, ...changes }), (one) => one?.detail)
-        expect(yield* find()).toBe("no")
-        expect(yield* find({ scope: "a b" })).toBe("no")
-        expect(yield* find({ issuer: `${refused.issuer}/` })).toBe("no")
-        const others: ReadonlyArray<Partial<RefusedLogin.Wanted>> = [
-          { scope: "b" },
-          { scope: undefined },
-          { server: "https://b.example/mcp" },
-          { account: "work" },
-          { issuer: "https://j.example" },
-          { method: "device" }
-        ]
-        for (const other of others) expect([other, yield* find(other)]).toEqual([other, undefined])
-        // The order of scopes is none.
-        yield* RefusedLogin.save(folder, { ...refused, scope: "c b", detail: "one" })
-        yield* RefusedLogin.save(folder, { ...refused, scope: "b c", detail: "two" })
-        expect(yield* find({ scope: "b c" })).toBe("two")
-        yield* RefusedLogin.forget(folder, ({ scope }) => scope === "b c")
-        expect(yield* find({ scope: "b c" })).toBeUndefined()
-        expect(yield* find()).toBe("no")
-        yield* RefusedLogin.save(folder, { ...refused, until: 0 })
-        expect(yield* find()).toBeUndefined()
-        expect(RefusedLogin.lifetime).toBe(600_000)
-      })
-    ))
 
   it.scoped("[A2] a registered client is forgotten alone", () =>
     inFolder((folder) =>
@@ -503,11 +460,8 @@ describe("who may sign with a key", () => {
 describe("what a person sees of a sign-in", () => {
   it("[A3 G22] of the login of one of several people, others learn that there is one, and not where", () => {
     const address = "https://a.example/x"
-    const waiting: State.State = { _tag: "LoginNeeded", address, userCode: "AB", until: 0, stepUp: false }
-    expect(State.needed(waiting)).toEqual({
-      message: `a login is needed: open ${address} and enter the code AB`,
-      address
-    })
+    const waiting: State.State = { _tag: "LoginNeeded", address, until: 0, stepUp: false }
+    expect(State.needed(waiting)).toEqual({ message: `a login is needed: open ${address}`, address })
     expect(State.needed(waiting, true)).toEqual({ message: "who uses it has to log in", address: "" })
     for (const state of [{ _tag: "NotAsked" }, { _tag: "Refused", detail: "no" }] as const) {
       expect([State.needed(state), State.needed(state, true)]).toEqual([undefined, undefined])
@@ -515,13 +469,7 @@ describe("what a person sees of a sign-in", () => {
   })
 
   it("[A3] each state in one line, and what there is to do", () => {
-    const needed: State.State = {
-      _tag: "LoginNeeded",
-      address: "https://a.example/x",
-      userCode: undefined,
-      until: 0,
-      stepUp: false
-    }
+    const needed: State.State = { _tag: "LoginNeeded", address: "https://a.example/x", until: 0, stepUp: false }
     const states: ReadonlyArray<readonly [State.State, string, boolean, boolean]> = [
       [{ _tag: "NotAsked" }, "no login asked for", false, false],
       [
@@ -531,7 +479,6 @@ describe("what a person sees of a sign-in", () => {
         false
       ],
       [needed, "a login is needed: open https://a.example/x", true, true],
-      [{ ...needed, userCode: "AB" }, "a login is needed: open https://a.example/x and enter the code AB", true, true],
       [
         { ...needed, stepUp: true },
         "the server requires more scopes than the last login granted: open https://a.example/x",

@@ -4,7 +4,7 @@ import { Effect, TestClock } from "effect"
 import * as PendingLogin from "../src/PendingLogin.js"
 import * as SignIn from "../src/SignIn.js"
 import * as Signer from "./support/Signer.js"
-import { json, StubNetwork } from "./support/StubNetwork.js"
+import { StubNetwork } from "./support/StubNetwork.js"
 
 const server = "https://mcp.example/mcp"
 const login = "https://login.example"
@@ -38,68 +38,22 @@ const passing = (isSo: Effect.Effect<boolean>) =>
 describe("a login of one of several people", () => {
   it.scoped.each(
     [
-      ["browser", "all", undefined],
-      ["browser", "the same person", { identity: "anna" }],
-      ["browser", "another one", { identity: "ben" }],
-      ["device", "all", undefined],
-      ["device", "another one", { identity: "ben" }]
+      ["all", undefined],
+      ["the same person", { identity: "anna" }],
+      ["another one", { identity: "ben" }]
     ] as const
-  )(
-    "[A4 G22] (with a %s) is gone on with in no other process: not for %s",
-    ([method, , person]) =>
-      Effect.gen(function*() {
-        let codes = 0
-        const network = new StubNetwork().authServer(login).resource(server, login).at(`${login}/device`, () =>
-          json(200, {
-            device_code: `code-${++codes}`,
-            user_code: `USER-${codes}`,
-            verification_uri: `${login}/d?code=${codes}`,
-            expires_in: 600
-          }))
-        const folder = yield* Signer.folder
-        const first = yield* Effect.scoped(
-          Effect.flatten(begin(network, folder, { method, person: { identity: "anna" } }))
-        )
-        expect(yield* pending(folder)).toEqual([[first, true]])
-        const address = yield* begin(network, folder, { method, person })
-        // At first it shows what the other process has left.
-        yield* passing(Effect.map(address, (shown) =>
-          shown !== first))
-        const second = yield* address
-        expect(second).toMatch(/^https?:/)
-        expect(second).not.toBe(first)
-        expect(yield* pending(folder)).toEqual([[second, person !== undefined]])
-      })
-  )
-})
-
-describe("a login that another process has left behind", () => {
-  it.scoped.each(
-    [
-      ["all", 600_000, true],
-      ["a little more than five seconds", 6500, true],
-      ["a little less", 4500, false]
-    ] as const
-  )("[A4] is gone on with while at least five seconds are left: %s", ([, left, isInherited]) =>
+  )("[A4 G22] is gone on with in no other process: not for %s", ([, person]) =>
     Effect.gen(function*() {
-      let codes = 0
       const network = new StubNetwork().authServer(login).resource(server, login)
-        .at(`${login}/device`, () =>
-          json(200, {
-            device_code: `code-${++codes}`,
-            user_code: `USER-${codes}`,
-            verification_uri: `${login}/d?code=${codes}`,
-            expires_in: 600,
-            interval: 1
-          }))
-        .at(`${login}/token`, () => json(400, { error: "authorization_pending" }))
       const folder = yield* Signer.folder
-      yield* Effect.scoped(Effect.asVoid(begin(network, folder, { method: "device" })))
-      yield* TestClock.adjust(600_000 - left)
-      const asked = () => network.forms(`${login}/token`)
-      const before = asked().length
-      yield* Effect.asVoid(begin(network, folder, { method: "device" }))
-      yield* passing(Effect.sync(() => asked().length > before))
-      expect(asked().at(-1)).toMatchObject({ device_code: isInherited ? "code-1" : "code-2" })
+      const first = yield* Effect.scoped(Effect.flatten(begin(network, folder, { person: { identity: "anna" } })))
+      expect(yield* pending(folder)).toEqual([[first, true]])
+      const address = yield* begin(network, folder, { person })
+      // At first it shows what the other process has left.
+      yield* passing(Effect.map(address, (shown) => shown !== first))
+      const second = yield* address
+      expect(second).toMatch(/^https?:/)
+      expect(second).not.toBe(first)
+      expect(yield* pending(folder)).toEqual([[second, person !== undefined]])
     }))
 })

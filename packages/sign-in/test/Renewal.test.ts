@@ -4,7 +4,6 @@ import { Effect, Either, Redacted, TestClock } from "effect"
 import { folder } from "../../testing/test/support/folder.js"
 import * as Challenge from "../src/Challenge.js"
 import * as Grant from "../src/Grant.js"
-import * as RefusedLogin from "../src/RefusedLogin.js"
 import * as Renewal from "../src/Renewal.js"
 import { grant } from "./support/grants.js"
 import { json, StubNetwork } from "./support/StubNetwork.js"
@@ -198,8 +197,8 @@ describe("tokens that were refused", () => {
     Effect.gen(function*() {
       const had = withRefresh({ asked: "a b", scope: "a", obtainedAt: 1000 })
       for (
-        const [at, tag] of [[1000, "Pointless"], [1000 + RefusedLogin.lifetime - 1, "Pointless"], [
-          1000 + RefusedLogin.lifetime,
+        const [at, tag] of [[1000, "Pointless"], [1000 + Renewal.refusalTime - 1, "Pointless"], [
+          1000 + Renewal.refusalTime,
           "LoginNeeded"
         ]] as const
       ) {

@@ -10,7 +10,6 @@ import * as Client from "../src/Client.js"
 import type { Discovered } from "../src/Discovery.js"
 import * as Grant from "../src/Grant.js"
 import * as Login from "../src/Login.js"
-import type * as PendingLogin from "../src/PendingLogin.js"
 import { placesFor } from "../src/places.js"
 import * as Registration from "../src/Registration.js"
 import * as SignIn from "../src/SignIn.js"
@@ -28,7 +27,6 @@ const metadataOf = (more: Partial<Discovered["metadata"]> = {}): Discovered["met
   authorization_endpoint: `${login}/authorize`,
   token_endpoint: `${login}/token`,
   registration_endpoint: `${login}/register`,
-  device_authorization_endpoint: `${login}/device`,
   response_types_supported: ["code"],
   code_challenge_methods_supported: ["S256"],
   ...more
@@ -247,15 +245,11 @@ describe("the client of a login", () => {
         client_name: "Lifeline",
         application_type: "native",
         redirect_uris: ["http://localhost:1/callback"],
-        grant_types: ["authorization_code", "refresh_token", Registration.deviceGrant],
+        grant_types: ["authorization_code", "refresh_token"],
         response_types: ["code"],
         scope: "a b"
       })
-      const plain = yield* sent({
-        discovered: discoveredOf({ metadata: metadataOf({ device_authorization_endpoint: undefined }) })
-      })
-      expect(plain["grant_types"]).toEqual(["authorization_code", "refresh_token"])
-      expect(plain).not.toHaveProperty("scope")
+      expect(yield* sent()).not.toHaveProperty("scope")
       const methods = [
         [["client_secret_post", "none"], "none"],
         [["client_secret_post", "client_secret_basic"], "client_secret_basic"],
@@ -307,14 +301,13 @@ describe("a login", () => {
     scope: "a b",
     configured: {},
     kept: undefined,
-    method: "browser",
     places: [{ host: "localhost", port: 0, path: "/callback" }],
     ...more
   })
   const begin = (more: Partial<Login.Request> = {}, network = new StubNetwork().authServer(login)) =>
     Effect.either(Login.begin(request(network, more)))
 
-  it.scopedLive("[A1] in a browser: its address has all that it needs, and each has a state and a verifier of its own", () =>
+  it.scopedLive("[A1] its address has all that it needs, and each has a state and a verifier of its own", () =>
     Effect.gen(function*() {
       const [one, two] = [Either.getOrThrow(yield* begin()), Either.getOrThrow(yield* begin())]
       const { login: first } = one
@@ -326,15 +319,14 @@ describe("a login", () => {
         code_challenge_method: "S256",
         scope: "a b",
         resource: server,
-        redirect_uri: one.listener?.redirect
+        redirect_uri: one.listener.redirect
       })
       expect(parameters["state"]).toMatch(/^[\w-]{32}$/)
       expect(first).toMatchObject({
         opened: false,
         issuer: login,
         account: "default",
-        resource: server,
-        way: { _tag: "Browser" }
+        resource: server
       })
       expect(new URL(two.login.address).searchParams.get("state")).not.toBe(parameters["state"])
       expect(new URL(two.login.address).searchParams.get("code_challenge")).not.toBe(parameters["code_challenge"])
@@ -365,132 +357,6 @@ describe("a login", () => {
       expect(detailOf(yield* begin({ places: [place] }))).toContain(`port ${port} is taken`)
       const next = yield* begin({ places: [place, { ...place, port: 0 }] })
       expect(Either.isRight(next)).toBe(true)
-    }))
-
-  const fromDevice = (answer: unknown, status = 200, metadata: Partial<Discovered["metadata"]> = {}) => {
-    const network = new StubNetwork().authServer(login).at(`${login}/device`, () => json(status, answer))
-    return Effect.map(
-      begin({ method: "device", discovered: discoveredOf({ metadata: metadataOf(metadata) }) }, network),
-      (outcome) => ({ outcome, network })
-    )
-  }
-  const device = {
-    device_code: "code",
-    user_code: "AB\u001b[2J-CD",
-    verification_uri: "https://login.example/d",
-    expires_in: 600
-  }
-
-  it.scoped("[A1] on another device: the code and the address are shown, and asked with as often as is wanted", () =>
-    Effect.gen(function*() {
-      yield* TestClock.adjust("1 minute")
-      const { network, outcome } = yield* fromDevice(device)
-      const { listener, login: waiting } = Either.getOrThrow(outcome)
-      expect(listener).toBeUndefined()
-      expect(waiting).toMatchObject({
-        address: "https://login.example/d",
-        until: 660_000,
-        way: { _tag: "Device", userCode: "AB-CD", interval: 5000 }
-      })
-      expect(network.forms(`${login}/device`)).toEqual([{
-        scope: "a b",
-        resource: server,
-        client_id: `registered at ${login}`
-      }])
-      const lenient = Either.getOrThrow(
-        (yield* fromDevice({ ...device, expires_in: "600", interval: null, verification_uri_complete: null })).outcome
-      )
-      expect(lenient.login).toMatchObject({
-        address: "https://login.example/d",
-        until: 660_000,
-        way: { interval: 5000 }
-      })
-      const complete = Either.getOrThrow(
-        (yield* fromDevice({ ...device, interval: 0.1, verification_uri_complete: "https://login.example/d?c=1" }))
-          .outcome
-      )
-      expect(complete.login).toMatchObject({ address: "https://login.example/d?c=1", way: { interval: 1000 } })
-      for (
-        const [answer, status, said] of [
-          [{ error: "no" }, 400, "starts no login on another device: no"],
-          [{ ...device, device_code: 1 }, 200, "starts no login on another device"],
-          [{ ...device, verification_uri: "http://login.example/d" }, 200, "is not https"],
-          [{ ...device, verification_uri: "javascript:alert(1)" }, 200, "is not https"]
-        ] as const
-      ) expect(detailOf((yield* fromDevice(answer, status)).outcome)).toContain(said)
-      expect(detailOf((yield* fromDevice(device, 200, { device_authorization_endpoint: undefined })).outcome))
-        .toContain('log in without method "device"')
-    }))
-
-  /** Waits for a login on another device, whose token endpoint answers in turn. */
-  const finish = (...answers: ReadonlyArray<readonly [number, unknown]>) =>
-    Effect.gen(function*() {
-      const start = yield* Clock.currentTimeMillis
-      const left = [...answers]
-      const times: Array<number> = []
-      const network = new StubNetwork().at(`${login}/token`, () => {
-        times.push(clock.unsafeCurrentTimeMillis() - start)
-        const [status, answer] = left.shift() ?? [400, { error: "authorization_pending" }]
-        return json(status, answer)
-      })
-      const clock = yield* Clock.clockWith(Effect.succeed)
-      const waiting: PendingLogin.PendingLogin = {
-        server,
-        account: "default",
-        issuer: login,
-        metadata: metadataOf(),
-        client: clientOf(),
-        address: "",
-        until: start + 60_000,
-        opened: false,
-        way: { _tag: "Device", code: Redacted.make("code"), userCode: "", interval: 1000 }
-      }
-      const asker = {
-        fetch: network.fetch,
-        metadata: metadataOf(),
-        client: clientOf(),
-        signingKey: undefined,
-        resource: server
-      }
-      let kept: string | undefined
-      const fiber = yield* Effect.fork(Effect.either(Login.finish(
-        { login: waiting, listener: undefined },
-        asker,
-        ({ access }) => Effect.sync(() => void (kept = Redacted.value(access)))
-      )))
-      for (let seconds = 0; seconds < 61; seconds++) {
-        yield* TestClock.adjust("1 second")
-        // Answers come by real promises.
-        yield* Effect.promise(() => new Promise((done) => setImmediate(done)))
-        yield* Effect.yieldNow()
-      }
-      return { outcome: yield* Fiber.join(fiber), kept, times, network }
-    })
-  const pending = [400, { error: "authorization_pending" }] as const
-  const done = [200, { access_token: "access", token_type: "Bearer" }] as const
-
-  it.effect("[A1] on another device: is asked for until it is done, more slowly where that is wanted", () =>
-    Effect.gen(function*() {
-      const simple = yield* finish(pending, pending, done)
-      expect([simple.kept, simple.times]).toEqual(["access", [1000, 2000, 3000]])
-      expect(simple.network.forms(`${login}/token`)[0]).toMatchObject({
-        grant_type: Registration.deviceGrant,
-        device_code: "code"
-      })
-      const slow = yield* finish(pending, [400, { error: "slow_down" }], pending, done)
-      expect([slow.kept, slow.times]).toEqual(["access", [1000, 2000, 8000, 14_000]])
-      const away = yield* finish([503, {}], done)
-      expect([away.kept, away.times]).toEqual(["access", [1000, 7000]])
-    }))
-
-  it.effect("[A1] on another device: ends where it is refused, or nobody comes", () =>
-    Effect.gen(function*() {
-      const refused = yield* finish(pending, [400, { error: "access_denied" }], done)
-      expect(refused.outcome).toMatchObject({ left: { _tag: "Refused", code: "access_denied" } })
-      expect([refused.kept, refused.times]).toEqual([undefined, [1000, 2000]])
-      const late = yield* finish()
-      expect(late.outcome).toMatchObject({ left: { _tag: "Refused", code: "expired_token" } })
-      expect(late.times.at(-1)).toBeLessThanOrEqual(60_000)
     }))
 })
 
@@ -771,19 +637,6 @@ describe("tokens that are kept", () => {
       yield* signIn.askAgain
       expect(yield* offered).toBe("client 3")
       expect((yield* kept).clients).toHaveLength(1)
-    }))
-
-  it.scoped("[A1] a client that is not known where a login on another device begins is registered anew at once", () =>
-    Effect.gen(function*() {
-      const network = refusing(Infinity, () => json(400, { error: "invalid_grant" }))
-        .at(`${login}/device`, ({ body }) =>
-          new URLSearchParams(body).get("client_id") === "a client"
-            ? json(401, { error: "invalid_client" })
-            : json(200, { device_code: "d", user_code: "CODE", verification_uri: `${login}/go`, expires_in: 600 }))
-      const { kept, renew, signIn } = yield* make(grantOf({ client: client() }), { method: "device" }, network)
-      yield* inTime(renew())
-      yield* isAsking(signIn)
-      expect((yield* kept).clients.map(([, { id }]) => id)).toEqual([`registered at ${login}`])
     }))
 
   it.scoped("[A2] that were refused are not sent, and are tried once a minute while a person is asked", () =>

@@ -75,7 +75,7 @@ describe("to whom a secret is sent", () => {
         "client secret": robot,
         "client's key": { id: "robot", signingKey: { key, algorithm: "ES256" } }
       }
-      for (const method of ["credentials", "browser", "device"] as const) {
+      for (const method of ["credentials", "browser"] as const) {
         for (const [what, client] of Object.entries(clients)) {
           const network = new StubNetwork().authServer(evil).resource(server, evil)
           const { renew } = yield* make(network, { client, method })
@@ -346,26 +346,7 @@ describe("where a server's metadata lead", () => {
 
   it.scopedLive("[X2] nor does what a login without a browser asks", () =>
     Effect.gen(function*() {
-      const address = "http://127.0.0.1:7332"
-      for (const name of ["device_authorization_endpoint", "registration_endpoint"]) {
-        const { hits, state } = yield* attack(metadata(name), address, { method: "device" })
-        expect([name, hits, state._tag]).toEqual([name, [], "Refused"])
-      }
-      const shown = yield* attack(
-        (network) => {
-          network.at(`${evil}/device`, {
-            device_code: "c",
-            user_code: "u",
-            verification_uri: `${address}/api`,
-            expires_in: 600
-          })
-          return undefined
-        },
-        address,
-        { method: "device" }
-      )
-      expect(shown.state).toMatchObject({ _tag: "Refused", detail: expect.stringContaining("nobody is sent to") })
-      const token = yield* attack(metadata("token_endpoint"), address, {
+      const token = yield* attack(metadata("token_endpoint"), "http://127.0.0.1:7332", {
         method: "credentials",
         client: { ...robot, issuer: evil }
       })

@@ -9,7 +9,7 @@ import * as MemoryStore from "../../src/MemoryStore.js"
 import { type Replica, replica } from "./Replica.js"
 
 const [server, login] = [grant().server, grant().issuer]
-const followed = ["grants", "clients", "logins", "refused"]
+const followed = ["grants", "clients", "logins"]
 
 /** An authorization server whose refresh tokens are good for one time; the second use of one ends the login. */
 const rotating = (): StubNetwork => {

@@ -54,8 +54,7 @@ const loginOf = (gateway: Gateway, name: string): Effect.Effect<Server["login"]>
   const signIn = gateway.signIn(name)
   return signIn === undefined ? Effect.succeed(undefined) : Effect.map(signIn.state, (state) => {
     if (state._tag === "LoginNeeded") {
-      const code = state.userCode === undefined ? "" : ` and enter the code ${state.userCode}`
-      return { message: `Open the address in a browser to sign in${code}`, url: state.address }
+      return { message: "Open the address in a browser to sign in", url: state.address }
     }
     return state._tag === "Refused" ? { message: clean(SignInState.show(state)) } : undefined
   })

@@ -8,4 +8,4 @@ export const switches = "switches"
 export const configurations = "configurations"
 
 /** Of these, each replica learns at once when another one changes them. */
-export const followed: ReadonlyArray<string> = ["grants", "logins", "refused", "clients", switches, configurations]
+export const followed: ReadonlyArray<string> = ["grants", "logins", "clients", switches, configurations]

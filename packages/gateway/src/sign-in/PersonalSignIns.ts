@@ -11,7 +11,7 @@ import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import { Effect, RcMap, type Scope } from "effect"
 import * as NamedCaller from "../access/NamedCaller.js"
 import { clean } from "../Text.js"
-import { optionNames } from "./optionNames.js"
+import { issuerOption } from "./issuerOption.js"
 
 export interface PersonalSignIns {
   /** The sign-in of a client, until the scope closes. The client has a subject. */
@@ -61,7 +61,7 @@ export const make = (
               account,
               person: people.get(account) ?? { identity: account },
               publicRedirects,
-              optionNames
+              issuerOption
             }),
             (signIn) => Effect.sync(() => void all.set(account, signIn))
           ),

@@ -8,7 +8,7 @@ import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import { Effect } from "effect"
 import type { Scope } from "effect"
 import type { Entry } from "../config/McpJson.js"
-import { optionNames } from "./optionNames.js"
+import { issuerOption } from "./issuerOption.js"
 import * as OwnCredentials from "./ownCredentials.js"
 import * as PersonalSignIns from "./PersonalSignIns.js"
 
@@ -28,7 +28,7 @@ export const forEntries = (
     const signIns = new Map<string, SignIn.SignIn>()
     for (const entry of entries) {
       const login = loginOf(entry)
-      if (login !== undefined) signIns.set(entry.name, yield* SignIn.make({ ...login, browser, optionNames }))
+      if (login !== undefined) signIns.set(entry.name, yield* SignIn.make({ ...login, browser, issuerOption }))
     }
     return signIns
   })

@@ -6,7 +6,7 @@ import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import type * as Audit from "../audit/Audit.js"
 import * as AuditOptions from "../audit/AuditOptions.js"
 import * as CommandLine from "../commandLine/Command.js"
-import { client, methodOf } from "../sign-in/commands/Arguments.js"
+import { client } from "../sign-in/commands/Arguments.js"
 import * as HostLimit from "./hostLimit.js"
 
 /** A server that Lifeline starts. */
@@ -43,7 +43,7 @@ export interface OAuthClient {
   readonly metadataUrl: string | undefined
   readonly scope: string | undefined
   readonly callbackPort: number | undefined
-  readonly method: "browser" | "device" | "credentials"
+  readonly method: "browser" | "credentials"
 }
 
 /** How to serve over HTTP. */
@@ -263,7 +263,7 @@ export const command = CommandLine.make({
         metadataUrl: parsed.clientMetadataUrl,
         scope: parsed.scope,
         callbackPort: parsed.callbackPort,
-        method: methodOf(parsed, line)
+        method: parsed.clientCredentials ? "credentials" : "browser"
       }
     })
   }

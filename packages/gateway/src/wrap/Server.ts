@@ -14,7 +14,7 @@ import { Effect, Record, Redacted } from "effect"
 import { resolve } from "node:path"
 import { UsageError } from "../Errors.js"
 import { processRecords } from "../processRecords.js"
-import { optionNames } from "../sign-in/optionNames.js"
+import { issuerOption } from "../sign-in/issuerOption.js"
 import * as OwnCredentials from "../sign-in/ownCredentials.js"
 import type { Address, Command, Wrap } from "./Arguments.js"
 
@@ -192,7 +192,7 @@ const signInTo = (
       },
       redirect: { port: callbackPort },
       browser: Browser.choose(browser, false, variables),
-      optionNames,
+      issuerOption,
       isAutomatic
     })
   })

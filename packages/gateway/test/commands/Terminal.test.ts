@@ -3,7 +3,6 @@ import { Effect, Either } from "effect"
 import { Writable } from "node:stream"
 import { vi } from "vitest"
 import * as Login from "../../../sign-in/src/Login.js"
-import type { Metadata } from "../../../sign-in/src/Metadata.js"
 import type { GatewayClient } from "../../src/commands/GatewayClient.js"
 import * as Tools from "../../src/commands/tools.js"
 import * as Output from "../../src/Output.js"
@@ -87,35 +86,36 @@ describe("what a terminal is given", () => {
 })
 
 const issuer = "https://as.example"
-const metadata: Metadata = {
-  issuer,
-  token_endpoint: `${issuer}/token`,
-  device_authorization_endpoint: `${issuer}/device`
-}
 
-/** The login on another device that an authorization server starts with this address. */
+/** The login that an authorization server with this address starts. */
 const begun = (address: string) =>
   Effect.scoped(Login.begin({
-    fetch: () =>
-      Promise.resolve(
-        Response.json({ device_code: "d", user_code: hostile, verification_uri: address, expires_in: 60 })
-      ),
+    fetch,
     server: "https://mcp.example/",
     account: "default",
-    discovered: { issuer, metadata, resource: undefined, isGuessed: false, scopes: undefined },
+    discovered: {
+      issuer,
+      metadata: {
+        issuer,
+        authorization_endpoint: address,
+        token_endpoint: `${issuer}/token`,
+        code_challenge_methods_supported: ["S256"]
+      },
+      resource: undefined,
+      isGuessed: false,
+      scopes: undefined
+    },
     scope: undefined,
     configured: { id: "client" },
     kept: undefined,
-    method: "device",
-    places: []
+    places: [{ host: "localhost", port: 0, path: "/callback" }]
   }))
 
-describe("the address of a login on another device", () => {
+describe("the address of a login", () => {
   it.live("[X3] is shown and opened as it was checked", () =>
     Effect.gen(function*() {
       const { login } = yield* begun(`${issuer}/\u001B]0;x\u0007\u001B[2J\u001B[H\nSigned in\u202E?q=\u009B#\u001B[m`)
       expect(login.address).toMatch(/^https:\/\/as\.example\/[\x21-\x7E]*$/)
-      expect(login.way).toMatchObject({ userCode: "plain" })
     }))
 
   it.live("[X3] is refused where it leads to no page", () =>

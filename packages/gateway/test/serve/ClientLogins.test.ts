@@ -8,7 +8,6 @@ import { ClientLogins, type Options } from "../../src/serve/client/ClientLogins.
 const needed: SignInState.State = {
   _tag: "LoginNeeded",
   address: "https://issuer.example/login",
-  userCode: undefined,
   until: 1e15,
   stepUp: false
 }

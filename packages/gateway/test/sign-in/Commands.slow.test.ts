@@ -71,26 +71,14 @@ describe("login, logout and auth", () => {
       expect(browser.opened()).toEqual([])
     }))
 
-  it.scopedLive("[A1] --device shows a code, and waits until it was entered", () =>
-    Effect.gen(function*() {
-      const { browser, run, server } = yield* setup
-      const { code, stdout } = yield* run(["login", server.url, "--device"])
-      expect(code).toBe(0)
-      expect(stdout).toContain("ABCD-EFGH")
-      expect(stdout).toContain(`${server.origin}/activate`)
-      expect(server.grants("urn:ietf:params:oauth:grant-type:device_code").map(({ status }) => status)).toEqual([
-        400,
-        200
-      ])
-      expect(browser.opened()).toEqual([])
-    }))
-
-  it.scopedLive("[A4] a login with a code waits for nobody who waits for a browser, and its tokens end that wait", () =>
+  it.scopedLive("[A4] a login without a person waits for nobody who waits for a browser, and its tokens end that wait", () =>
     Effect.gen(function*() {
       const { run, server, state } = yield* setup
       const signer = yield* Signer.start({ url: server.url, state })
       yield* signer.next(({ _tag }) => _tag === "LoginNeeded")
-      expect((yield* run(["login", server.url, "--device"])).code).toBe(0)
+      const robot = ["--client-credentials", "--client-id", "robot", "--client-issuer", server.origin]
+      const secret = { MCP_LIFELINE_CLIENT_SECRET: "robot-secret" }
+      expect((yield* run(["login", server.url, ...robot], secret)).code).toBe(0)
       yield* signer.next(({ backend }) => backend === "Connected")
       expect((yield* run(["auth", "--json"])).stdout).not.toContain("waiting")
     }))
@@ -183,7 +171,7 @@ describe("login, logout and auth", () => {
       expect(yield* declined.run(["login", declined.server.url, "--browser"])).toMatchObject({
         code: 1,
         stderr:
-          `mcp-lifeline: ${declined.server.url}: the login was not granted: access_denied: the person said no; for 10 minutes nobody is asked again, unless you run mcp-lifeline login ${declined.server.url}\n`
+          `mcp-lifeline: ${declined.server.url}: the login was not granted: access_denied: the person said no; to be asked again, run mcp-lifeline login ${declined.server.url}\n`
       })
       const unsafe = yield* setup
       unsafe.server.knobs.metadata = { code_challenge_methods_supported: ["plain"] }

@@ -82,7 +82,6 @@ it.scopedLive(
       })
       expect(server.authorizations).toHaveLength(1)
 
-      yield* run("mcp-lifeline login https://docs.example/mcp --device")
       yield* logout
       yield* run(
         "MCP_LIFELINE_CLIENT_SECRET=... mcp-lifeline login https://docs.example/mcp --client-credentials --client-id my-agent --client-issuer https://login.example"

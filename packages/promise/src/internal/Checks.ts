@@ -73,7 +73,7 @@ const signInOptions = Check.options(
       "client"
     ),
     scope: Check.text,
-    method: Check.oneOf("browser", "device", "credentials"),
+    method: Check.oneOf("browser", "credentials"),
     redirect: Check.options({ host: Check.text, port: Check.whole(0, 65_535), path: Check.text }, "redirect"),
     browser: Check.flag,
     onLogin: Check.func,

@@ -25,10 +25,9 @@ const show = (signIn: SignIn.SignIn, onLogin: SignInOptions["onLogin"]) =>
     ),
     Stream.runForEach((state) => {
       if (state._tag !== "LoginNeeded") return Effect.void
-      const { address, until, userCode } = state
-      const login = { server: signIn.server, address, code: userCode, until }
+      const { address, until } = state
       return Effect.logWarning(State.show(state)).pipe(
-        Effect.zipRight(Effect.try(() => onLogin?.(login))),
+        Effect.zipRight(Effect.try(() => onLogin?.({ server: signIn.server, address, until }))),
         Effect.catchAll(({ error }) => Effect.logError("onLogin threw", error))
       )
     })

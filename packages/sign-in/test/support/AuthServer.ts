@@ -35,10 +35,6 @@ export interface Knobs {
   portal: boolean
   /** How many of the clients that were registered first are not known any more. */
   forgottenClients: number
-  /** How often the device endpoint says that nobody has agreed yet. */
-  devicePending: number
-  /** Seconds that a person has to enter the code of a device. */
-  deviceExpiresIn: number
   /** The status with which the MCP server answers whoever has a good token. */
   mcpStatus: number | undefined
   /** The status with which the revocation endpoint answers. */
@@ -132,8 +128,6 @@ export const make = Effect.acquireRelease(
       withheld: undefined,
       portal: false,
       forgottenClients: 0,
-      devicePending: 1,
-      deviceExpiresIn: 600,
       mcpStatus: undefined,
       revokeStatus: 200,
       revokeReady: undefined
@@ -143,7 +137,6 @@ export const make = Effect.acquireRelease(
     const registrations: Array<Record<string, unknown>> = []
     const authorizations: Array<URLSearchParams> = []
     const revocations: Array<FormRequest> = []
-    const deviceRequests: Array<FormRequest> = []
     /** The headers of each request to the MCP server. */
     const headers: Array<IncomingHttpHeaders> = []
     /** Who initialized a session. */
@@ -192,7 +185,6 @@ export const make = Effect.acquireRelease(
       return login
     }
 
-    let pending = 0
     const answerToken = (form: Record<string, string>): readonly [number, unknown] => {
       const [, client] = /^client-(\d+)$/.exec(form["client_id"] ?? "") ?? []
       if (Number(client) <= knobs.forgottenClients) return [401, { error: "invalid_client" }]
@@ -220,9 +212,6 @@ export const make = Effect.acquireRelease(
           return [200, give(login)]
         }
         case "client_credentials":
-          return [200, give(newLogin(new URLSearchParams(form)))]
-        case "urn:ietf:params:oauth:grant-type:device_code":
-          if (pending++ < knobs.devicePending) return [400, { error: "authorization_pending" }]
           return [200, give(newLogin(new URLSearchParams(form)))]
         default:
           return [400, { error: "unsupported_grant_type" }]
@@ -278,7 +267,6 @@ export const make = Effect.acquireRelease(
             token_endpoint: `${origin}/token`,
             registration_endpoint: `${origin}/register`,
             revocation_endpoint: `${origin}/revoke`,
-            device_authorization_endpoint: `${origin}/device`,
             response_types_supported: ["code"],
             code_challenge_methods_supported: ["S256"],
             token_endpoint_auth_methods_supported: ["none", "client_secret_basic"],
@@ -305,15 +293,6 @@ export const make = Effect.acquireRelease(
           }
           return response.writeHead(302, { location: back.href }).end()
         }
-        case "/device":
-          deviceRequests.push(await formOf(request))
-          return json(response, 200, {
-            device_code: token(),
-            user_code: "ABCD-EFGH",
-            verification_uri: `${origin}/activate`,
-            expires_in: knobs.deviceExpiresIn,
-            interval: 1
-          })
         case "/revoke":
           revocations.push(await formOf(request))
           await knobs.revokeReady
@@ -351,7 +330,6 @@ export const make = Effect.acquireRelease(
       registrations,
       authorizations,
       revocations,
-      deviceRequests,
       presented,
       methods,
       headers,

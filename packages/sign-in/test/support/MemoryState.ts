@@ -11,7 +11,6 @@ type Folder = StateFolder.StateFolder["Type"]
 export interface Written {
   readonly holder: string
   readonly collection: string
-  readonly key: string
   readonly value: unknown
 }
 
@@ -53,17 +52,16 @@ export class MemoryState {
       const turn = <A>(work: () => A) => Effect.zipRight(Effect.yieldNow(), Effect.sync(work))
       const get = (key: string) =>
         turn(() => Option.map(Option.fromNullable(values.get(key)), (text) => decode(JSON.parse(text))))
-      const write = (key: string, value: unknown, work: () => void) =>
+      const write = (value: unknown, work: () => void) =>
         turn(() => {
           work()
-          this.#written({ holder, collection: name, key, value })
+          this.#written({ holder, collection: name, value })
         })
       return {
         get,
         read: get,
-        set: (key, value) =>
-          Effect.as(write(key, value, () => void values.set(key, JSON.stringify(encode(value)))), true),
-        remove: (key) => write(key, undefined, () => void values.delete(key)),
+        set: (key, value) => Effect.as(write(value, () => void values.set(key, JSON.stringify(encode(value)))), true),
+        remove: (key) => write(undefined, () => void values.delete(key)),
         entries: turn(() => [...values].map(([key, text]) => [key, decode(JSON.parse(text))] as const)),
         keys: turn(() => [...values.keys()])
       }
@@ -75,11 +73,6 @@ export class MemoryState {
   now<A, I>(name: string, schema: Schema.Schema<A, I>, key: string): A | undefined {
     const text = this.#of(name).get(key)
     return text === undefined ? undefined : Schema.decodeUnknownSync(schema)(JSON.parse(text))
-  }
-
-  /** Removes all values of one kind, at once. */
-  clear(name: string): void {
-    this.#of(name).clear()
   }
 
   #of(name: string): Map<string, string> {

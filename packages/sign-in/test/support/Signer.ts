@@ -34,7 +34,6 @@ export interface Line {
   readonly _tag?: string
   readonly address?: string
   readonly detail?: string
-  readonly userCode?: string
   /** A state of the backend. */
   readonly backend?: string
   /** Whether a call succeeded. */

@@ -65,7 +65,6 @@ export class StubNetwork {
         authorization_endpoint: `${origin}/authorize`,
         token_endpoint: `${origin}/token`,
         registration_endpoint: `${origin}/register`,
-        device_authorization_endpoint: `${origin}/device`,
         revocation_endpoint: `${origin}/revoke`,
         response_types_supported: ["code"],
         code_challenge_methods_supported: ["S256"],

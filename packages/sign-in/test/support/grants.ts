@@ -6,7 +6,6 @@ import { Effect, Redacted } from "effect"
 import * as Client from "../../src/Client.js"
 import * as Grant from "../../src/Grant.js"
 import * as PendingLogin from "../../src/PendingLogin.js"
-import * as RefusedLogin from "../../src/RefusedLogin.js"
 
 const issuer = "https://login.example"
 
@@ -38,23 +37,18 @@ export const waiting = (until: number, given: Partial<PendingLogin.PendingLogin>
   address: `${issuer}/authorize?state=1`,
   until,
   opened: false,
-  way: {
-    _tag: "Browser",
-    redirect: "http://localhost:1/callback",
-    state: Redacted.make("secret-state"),
-    verifier: Redacted.make("secret-verifier")
-  },
+  redirect: "http://localhost:1/callback",
+  state: Redacted.make("secret-state"),
+  verifier: Redacted.make("secret-verifier"),
   ...given
 })
 
 /** Keeps them, each with the client that was registered for it. */
 export const keep = (
   folder: StateFolder.StateFolder["Type"],
-  { grants = [], logins = [], refused = [] }: {
+  { grants = [], logins = [] }: {
     readonly grants?: ReadonlyArray<Grant.Grant>
     readonly logins?: ReadonlyArray<PendingLogin.PendingLogin>
-    /** Until 1970 and so many milliseconds. */
-    readonly refused?: ReadonlyArray<Pick<RefusedLogin.RefusedLogin, "server" | "account" | "until">>
   }
 ): Effect.Effect<void> =>
   Effect.gen(function*() {
@@ -63,7 +57,4 @@ export const keep = (
       yield* Client.registered(folder).set(Client.key(one), one.client)
     }
     for (const [index, one] of logins.entries()) yield* PendingLogin.pendingLogins(folder).set(`login-${index}`, one)
-    for (const one of refused) {
-      yield* RefusedLogin.save(folder, { issuer, method: "browser", scope: undefined, detail: "no", ...one })
-    }
   })

@@ -22,7 +22,6 @@ const config = Command.text("FILE", "The mcp.json in which the server has that n
 /** The options that `login` and `wrap` share: how to log in, and as which client. */
 export const client = {
   account: Command.text("NAME", "Keeps several logins at one server separate."),
-  device: Command.flag("Log in with a code on any device, if the server supports this."),
   clientCredentials: Command.flag("Log in without a person, with --client-id and its secret or private key."),
   clientId: Command.text("ID", "A client that you have registered beforehand."),
   clientIssuer: Command.value(
@@ -47,19 +46,6 @@ export const client = {
     [1, 65_535]
   )
 }
-
-/** The method of the login, from its options. */
-export const methodOf = (
-  { clientCredentials, device }: { readonly clientCredentials: boolean; readonly device: boolean },
-  { refuse }: Command.Line
-) =>
-  clientCredentials && device
-    ? refuse("--device cannot be combined with --client-credentials; keep one")
-    : device
-    ? "device"
-    : clientCredentials
-    ? "credentials"
-    : "browser"
 
 const login = Command.make({
   name: "login",
@@ -92,7 +78,7 @@ const login = Command.make({
         target,
         config,
         account,
-        method: methodOf(parsed, line),
+        method: parsed.clientCredentials ? "credentials" : "browser",
         browser: browser ? true : noBrowser ? false : undefined,
         client: {
           id: parsed.clientId,

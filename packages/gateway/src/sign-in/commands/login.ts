@@ -15,7 +15,7 @@ import { StartError, UsageError } from "../../Errors.js"
 import type { Output } from "../../Output.js"
 import { clean } from "../../Text.js"
 import { version } from "../../Version.js"
-import { optionNames } from "../optionNames.js"
+import { issuerOption } from "../issuerOption.js"
 import * as Target from "./Target.js"
 
 export interface Options {
@@ -40,9 +40,7 @@ const showLogin = (output: Output, isOpened: boolean) => (state: State): Effect.
   if (state._tag !== "LoginNeeded") return Effect.void
   const minutes = Math.max(1, Math.round((state.until - Date.now()) / 60_000))
   return output.line([
-    state.userCode === undefined
-      ? `Open this address to sign in${isOpened ? " (a browser is opened, unless another process has done so)" : ""}:`
-      : `Open this address on any device, and enter the code ${clean(state.userCode)}:`,
+    `Open this address to sign in${isOpened ? " (a browser is opened, unless another process has done so)" : ""}:`,
     "",
     `  ${clean(state.address)}`,
     "",
@@ -50,17 +48,11 @@ const showLogin = (output: Output, isOpened: boolean) => (state: State): Effect.
   ].join("\n"))
 }
 
-const ways: Readonly<Record<Grant.Method, string>> = {
-  browser: "in a browser",
-  device: "with a code on any device",
-  credentials: "with client credentials"
-}
-
 /** What to do about a stored login that is not what the options ask for. */
 const otherLogin = ({ account, server }: SignIn.SignIn, { client, issuer, method }: Grant.Grant): string =>
-  `${server}: another login is stored: one made ${ways[method]}, by the client ${clean(client.id)} at ${
-    clean(issuer)
-  }; ` +
+  `${server}: another login is stored: one made ${
+    method === "browser" ? "in a browser" : "with client credentials"
+  }, by the client ${clean(client.id)} at ${clean(issuer)}; ` +
   `delete it with mcp-lifeline logout ${server}${account === "default" ? "" : ` --account ${account}`} first, ` +
   "or keep both with another --account NAME"
 
@@ -81,7 +73,7 @@ export const run = (options: Options, output: Output) =>
       redirect: { port: options.callbackPort },
       browser,
       loginWait: 0,
-      optionNames
+      issuerOption
     })
     yield* signIn.askAgain
     const connector = yield* target.connector(signIn.authorization)

@@ -4,7 +4,6 @@
 import * as Client from "@mcp-lifeline/sign-in/Client"
 import * as Grant from "@mcp-lifeline/sign-in/Grant"
 import * as PendingLogin from "@mcp-lifeline/sign-in/PendingLogin"
-import * as RefusedLogin from "@mcp-lifeline/sign-in/RefusedLogin"
 import { revoke } from "@mcp-lifeline/sign-in/Revocation"
 import { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import { Effect } from "effect"
@@ -51,6 +50,5 @@ export const run = (
       }
     }
     for (const [key, login] of yield* pending.entries) if (isMeant(login)) yield* pending.remove(key)
-    yield* RefusedLogin.forget(folder, isMeant)
     if (found.length === 0) yield* output.line(`No login is stored${server === undefined ? "" : ` for ${server}`}`)
   })

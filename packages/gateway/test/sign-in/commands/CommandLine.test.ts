@@ -87,16 +87,11 @@ describe("the command line of login, logout and auth", () => {
       expect(yield* login("--no-browser")).toStrictEqual({ _tag: "Login", options: { ...plain, browser: false } })
     }))
 
-  it.effect("[A1] a login is made with a browser, a code or credentials; a browser for the code can be asked for", () =>
+  it.effect("[A1] a login is made with a browser or credentials", () =>
     Effect.gen(function*() {
-      expect(yield* login("--device")).toStrictEqual({ _tag: "Login", options: { ...plain, method: "device" } })
       expect(yield* login("--client-credentials")).toStrictEqual({
         _tag: "Login",
         options: { ...plain, method: "credentials" }
-      })
-      expect(yield* login("--device", "--browser")).toStrictEqual({
-        _tag: "Login",
-        options: { ...plain, method: "device", browser: true }
       })
       expect(yield* login("--client-credentials", "--no-browser")).toStrictEqual({
         _tag: "Login",
@@ -139,12 +134,6 @@ describe("the command line of login, logout and auth", () => {
 
   it.effect.each<[string, ReadonlyArray<string>]>([
     ["--browser cannot be combined with --no-browser; keep one", ["login", url, "--browser", "--no-browser"]],
-    ["--device cannot be combined with --client-credentials; keep one", [
-      "login",
-      url,
-      "--device",
-      "--client-credentials"
-    ]],
     ...["http://login.example", "login.example", ""].map((issuer): [string, ReadonlyArray<string>] => [
       issuer === "" ? "--client-issuer needs a value" : "--client-issuer must be an address that begins with https://",
       ["login", url, `--client-issuer=${issuer}`]
@@ -201,7 +190,6 @@ describe("the command line of login, logout and auth", () => {
           "--account NAME",
           "--browser",
           "--no-browser",
-          "--device",
           "--client-credentials",
           "--client-id ID",
           "--client-issuer URL",

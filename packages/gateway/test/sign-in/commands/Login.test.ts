@@ -3,7 +3,7 @@ import * as Grant from "@mcp-lifeline/sign-in/Grant"
 import * as PendingLogin from "@mcp-lifeline/sign-in/PendingLogin"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Clock, Duration, Effect, Either, Fiber, Redacted, Schedule } from "effect"
-import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs"
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { join } from "node:path"
@@ -175,7 +175,7 @@ describe("login with a browser", () => {
 
   it.scopedLive("[A1] says why it was refused, and asks again when it is run again", () =>
     Effect.gen(function*() {
-      const { begin, grants, server, state } = yield* setup({ consent: false })
+      const { begin, grants, server } = yield* setup({ consent: false })
       for (const runs of [1, 2]) {
         const login = yield* begin({ account: "work" })
         const address = yield* login.prints(printed)
@@ -184,14 +184,13 @@ describe("login with a browser", () => {
         const failure = failureOf(yield* login.ended)
         expect(failure).toBeInstanceOf(StartError)
         expect(failure.message).toBe(
-          `${server.url}: the login was not granted: access_denied: the person said no; for 10 minutes nobody is asked `
-            + `again, unless you run mcp-lifeline login ${server.url} --account work`
+          `${server.url}: the login was not granted: access_denied: the person said no; to be asked again, `
+            + `run mcp-lifeline login ${server.url} --account work`
         )
         expect(login.lines).toHaveLength(1)
         // Without tokens the server is not asked again.
         expect(server.headers).toHaveLength(requests)
         expect(server.authorizations).toHaveLength(runs)
-        expect(readdirSync(join(state, "refused"))).toHaveLength(1)
       }
       expect(yield* grants).toEqual([])
     }))
@@ -289,42 +288,6 @@ describe("login with a browser", () => {
     }))
 })
 
-describe("login with a code", () => {
-  it.scopedLive("[A1] shows the code and where to enter it, and waits until that was done", () =>
-    Effect.gen(function*() {
-      const { grants, pending, run, server } = yield* setup({ deviceExpiresIn: 20 })
-      expect(yield* run({ method: "device" })).toEqual({
-        outcome: succeeded,
-        lines: [
-          `Open this address on any device, and enter the code ABCD-EFGH:\n\n  ${server.origin}/activate\n\n`
-          + "Waiting for the login, for 1 min; Ctrl+C ends that",
-          `Signed in to ${server.url}`
-        ],
-        problems: []
-      })
-      expect(server.deviceRequests).toEqual([{
-        form: { client_id: "client-1", scope: "basic", resource: server.url },
-        authorization: undefined
-      }])
-      const type = "urn:ietf:params:oauth:grant-type:device_code"
-      expect(server.grants(type).map(({ status }) => status)).toEqual([400, 200])
-      expect([server.authorizations, yield* pending]).toEqual([[], []])
-      expect(yield* grants).toMatchObject([{ method: "device", account: "default" }])
-    }).pipe(Effect.withClock(hasty())))
-
-  it.scopedLive("[A1] says that there is none at a server that offers none", () =>
-    Effect.gen(function*() {
-      const { run, server } = yield* setup({ metadata: { device_authorization_endpoint: undefined } })
-      const { lines, outcome } = yield* run({ method: "device" })
-      const failure = failureOf(outcome)
-      expect(failure).toBeInstanceOf(StartError)
-      expect(failure.message).toContain(
-        `${server.origin} offers no login on another device: log in without --device`
-      )
-      expect(lines).toEqual([])
-    }))
-})
-
 describe("login where one is stored", () => {
   it.scopedLive("[A1] of another method, client, authorization server or scope fails, says what to do, and leaves the stored one", () =>
     Effect.gen(function*() {
@@ -338,7 +301,6 @@ describe("login where one is stored", () => {
       const document = "https://app.example/client.json"
       for (
         const more of [
-          { method: "device" },
           { method: "credentials", client: robot },
           { client: { id: "mine" } },
           { client: { issuer: "https://login.example" } },
@@ -355,7 +317,7 @@ describe("login where one is stored", () => {
         expect(lines).toEqual([])
       }
       expect(yield* grants).toEqual(before)
-      expect([server.tokenRequests.length, server.deviceRequests]).toEqual([requests, []])
+      expect(server.tokenRequests).toHaveLength(requests)
       // What asks for nothing else, and a document that this authorization server does not take.
       for (const more of [{}, { scope: "read" }, { client: { issuer: `${server.origin}/`, document } }]) {
         expect(yield* run(more)).toMatchObject({

@@ -18,7 +18,7 @@ const setup = (kept: Parameters<typeof keep>[1] = {}) =>
     /** How many files of each kind there are. */
     const files = () =>
       Object.fromEntries(
-        ["grants", "clients", "logins", "refused"].map((name) => {
+        ["grants", "clients", "logins"].map((name) => {
           const path = join(state.path, name)
           return [name, existsSync(path) ? readdirSync(path).length : 0]
         })
@@ -64,14 +64,9 @@ const three = {
     waiting(until, { server: a }),
     waiting(until, { server: a, account: "work" }),
     waiting(until, { server: b })
-  ],
-  refused: [{ server: a, account: "default", until }, { server: a, account: "work", until }, {
-    server: b,
-    account: "default",
-    until
-  }]
+  ]
 }
-const left = (count: number) => ({ grants: count, clients: count, logins: count, refused: count })
+const left = (count: number) => ({ grants: count, clients: count, logins: count })
 
 describe("logout", () => {
   it.scoped("[A1] deletes all that is stored for a server, whatever the account, and nothing of others", () =>
@@ -130,9 +125,9 @@ describe("logout", () => {
       expect(files()).toEqual(left(2))
     }))
 
-  it.scoped("[A1] ends a login that waits or was refused also where there are no tokens", () =>
+  it.scoped("[A1] ends a login that waits also where there are no tokens", () =>
     Effect.gen(function*() {
-      const { files, logout } = yield* setup({ logins: three.logins, refused: three.refused })
+      const { files, logout } = yield* setup({ logins: three.logins })
       expect(yield* logout({ target: b })).toEqual({ lines: [`No login is stored for ${b}`], problems: [] })
       expect(files()).toEqual({ ...left(2), grants: 0, clients: 0 })
     }))

@@ -9,7 +9,6 @@ import * as AuthServer from "../../../../sign-in/test/support/AuthServer.js"
 import * as Signer from "../../../../sign-in/test/support/Signer.js"
 import { play } from "../../support/FailureGuide.js"
 import { type Host, refusal, stateFolder, wrap } from "../../support/Host.js"
-import * as Program from "../../support/Program.js"
 
 /** A host whose server asks for logins, and somebody at a browser who has agreed to the first one. */
 interface SignedIn {
@@ -17,8 +16,6 @@ interface SignedIn {
   readonly server: AuthServer.AuthServer
   /** The addresses that the browser was opened at. */
   readonly opened: () => ReadonlyArray<string>
-  /** Runs `mcp-lifeline login` beside it. */
-  readonly login: () => Promise<{ readonly code: number | null }>
 }
 
 /** Calls until there is what is looked for: a result, or what an error says. */
@@ -39,9 +36,7 @@ const signedIn = (use: (signedIn: SignedIn) => Promise<void>) => (): Promise<voi
       await host.introduction({}, undefined, true)
       host.notify("notifications/initialized")
       await answered(host)
-      const login = () =>
-        Effect.runPromise(Program.run(["login", server.url, "--no-browser"], { MCP_LIFELINE_STATE: state }))
-      await use({ host, server, opened: browser.opened, login })
+      await use({ host, server, opened: browser.opened })
     })
   }).pipe(Effect.scoped, Effect.runPromise)
 
@@ -96,22 +91,13 @@ play("HTTP: sign-in and credentials", {
       assert.lengthOf(opened(), 1)
     }
   ),
-  "403 that names a scope": signedIn(async ({ host, login, opened, server }) => {
+  "403 that names a scope": signedIn(async ({ host, opened, server }) => {
     server.knobs.callScope = "write"
     await answered(host)
     assert.lengthOf(opened(), 2)
     Object.assign(server.knobs, { callScope: "admin", consent: false })
-    const refused =
-      `the person said no; for 10 minutes nobody is asked again, unless you run mcp-lifeline login ${server.url}`
+    const refused = "the person said no; to be asked again, wait for 10 minutes"
     for (let calls = 0; calls < 3; calls++) await until(host, (error) => error?.includes(refused) === true)
-    assert.lengthOf(opened(), 3)
-    server.knobs.consent = true
-    assert.strictEqual((await login()).code, 0)
-    const { error } = await host.request("tools/call", { name: "ask", arguments: {} })
-    const [address = ""] = /http:\S+admin\S+/.exec(error?.message ?? "") ?? []
-    await Effect.runPromise(Signer.visit(address))
-    await answered(host)
-    // A person who has refused gets no second tab, but the address.
     assert.lengthOf(opened(), 3)
     assert.include(server.authorizations.map((asked) => asked.get("scope")), "basic write admin")
   })
