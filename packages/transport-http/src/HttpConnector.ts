@@ -24,7 +24,6 @@ import * as SecretHeaders from "./SecretHeaders.js"
 import * as StreamableTransport from "./StreamableTransport.js"
 
 export { loginNeeded, loginOf, statusOf } from "./ConnectFailure.js"
-export { isHeader } from "./Credentials.js"
 export { defaults, type Options, problems } from "./HttpOptions.js"
 
 /**

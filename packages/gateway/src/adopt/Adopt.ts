@@ -23,14 +23,12 @@ import { undo } from "./Undo.js"
 
 /** Prints lines, and asks the user. */
 export interface Terminal {
-  /** Whether there is a user to ask. */
   readonly canAsk: boolean
   readonly colour: boolean
   readonly line: (text: string) => Effect.Effect<void>
   readonly ask: (question: string) => Effect.Effect<boolean>
 }
 
-/** A planned change of one file. */
 interface Change {
   readonly file: ConfigFile.ConfigFile
   readonly text: string

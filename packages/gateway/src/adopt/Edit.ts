@@ -23,14 +23,11 @@ const items = {
   at: Schema.optionalWith(Schema.Number, { exact: true }),
   items: Schema.Array(Schema.String)
 }
-/** Adds items to a list. */
 const Prepend = Schema.TaggedStruct("Prepend", items)
-/** Removes items from a list. */
 const Unprepend = Schema.TaggedStruct("Unprepend", items)
 /** A key of a table with its value. `after`: the key before it; none in an empty table. */
 const pair = { path, after: Schema.UndefinedOr(Schema.String), key: Schema.String, value: Data }
 const Insert = Schema.TaggedStruct("Insert", { ...pair, after: Schema.optionalWith(Schema.String, { exact: true }) })
-/** Removes a key of the table. */
 const Remove = Schema.TaggedStruct("Remove", { ...pair, after: Schema.optionalWith(Schema.String, { exact: true }) })
 
 export const Edit = Schema.Union(Replace, Rename, Prepend, Unprepend, Insert, Remove)

@@ -15,7 +15,6 @@ export interface Counts {
   readonly p50Millis: number | null
 }
 
-/** How many durations are kept. */
 const maxDurations = 200
 
 export class CallCounts {

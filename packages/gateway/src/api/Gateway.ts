@@ -45,7 +45,6 @@ export interface Gateway extends About {
   readonly replicas?: Gateways | undefined
   /** The pages of logins; `undefined` if there are none here. */
   readonly logins?: LoginPages | undefined
-  /** The URL of the MCP endpoint. */
   readonly url: string
   /** How many sessions are open. */
   readonly clients: Effect.Effect<number>

@@ -19,7 +19,6 @@ interface LastError {
   readonly at: number
 }
 
-/** How many changes are kept. */
 const maxChanges = 200
 
 export class History {

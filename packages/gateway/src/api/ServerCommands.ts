@@ -140,9 +140,11 @@ export const approve = (
       (backend) => Effect.map(backend.status, (status) => ({ backend, changes: Pins.statusOf(status)?.changes ?? [] }))
     )
     const knowing = backends.toSorted((one, other) => other.changes.length - one.changes.length)
-    const changes = [pins.status, ...knowing].flatMap((one) => one.changes)
-    const isAllowed = pins.status.unreadable === undefined && changes.every(({ tool }) => allows?.(tool) === true)
-    if (allows !== undefined && !isAllowed) return yield* Effect.fail(Api.notFound(notAllAllowed(name)))
+    if (allows !== undefined) {
+      const changes = [pins.status, ...knowing].flatMap((one) => one.changes)
+      const isAllowed = pins.status.unreadable === undefined && changes.every(({ tool }) => allows(tool))
+      if (!isAllowed) return yield* Effect.fail(Api.notFound(notAllAllowed(name)))
+    }
     const pinned = [...knowing.flatMap(({ backend }) => Option.toArray(Pins.of(backend))), pins]
     const approved = yield* Effect.forEach(pinned, ({ approve }) => approve)
     return { ...yield* serverStatus(gateway, name), approved: [...new Set(approved.flat())].map(clean) }

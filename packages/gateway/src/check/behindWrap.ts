@@ -19,10 +19,11 @@ import type { Connected } from "./report.js"
 const nameOf = (program: string): string => basename(win32.basename(program)).replace(/\.(cmd|exe)$/i, "")
 
 /** Without the shell that `adopt` writes for Windows, which changes some characters. */
-const withoutCmd = ([command = "", ...args]: ReadonlyArray<string>): ReadonlyArray<string> =>
-  nameOf(command).toLowerCase() === "cmd" && !args.some((word) => /[%&|<>^]/.test(word))
-    ? args.slice(1)
-    : [command, ...args]
+const withoutCmd = (words: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const [command = "", option = ""] = words
+  const isCmd = /^cmd$/i.test(nameOf(command)) && /^\/c$/i.test(option)
+  return isCmd && !words.some((word) => /[%&|<>^]/.test(word)) ? words.slice(2) : words
+}
 
 /** Whether Lifeline is started as `adopt` writes it: by itself, its file by Node.js, or npx. */
 const isAdopted = ([program = "", ...rest]: ReadonlyArray<string>): boolean =>

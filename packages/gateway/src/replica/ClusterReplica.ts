@@ -44,19 +44,25 @@ const lost = Effect.logWarning(
 const startError = ({ cause, message }: { readonly message: string; readonly cause?: unknown }): StartError =>
   new StartError({ message: `--cluster: ${message}`, cause })
 
-/** Also what another run of a gateway has left sealed with other keys. */
-const sealed = (options: KeyChange.Options, changed: (line: string) => Effect.Effect<void>) =>
-  KeyChange.complete(options).pipe(
-    Effect.tapError(({ message }) =>
-      Effect.logWarning(`what replicas share is not sealed with the cluster keys yet: ${message}`)
+/** Also what another run of a gateway has left sealed with other keys. Warns once, and tries again as while the database is away. */
+const sealed = (options: KeyChange.Options, changed: (line: string) => Effect.Effect<void>) => {
+  const complete = KeyChange.complete(options)
+  return complete.pipe(
+    Effect.catchAll(({ message }) =>
+      Effect.zipRight(
+        Effect.logWarning(
+          `what replicas share is not sealed with the cluster keys yet, and it is tried again: ${message}`
+        ),
+        Effect.retry(complete, Schedule.spaced("2 seconds"))
+      )
     ),
-    Effect.retry(Schedule.spaced("2 seconds")),
     Effect.tap((count) =>
       count === 0
         ? Effect.void
         : changed(`what the replicas share is sealed with the cluster keys of this one (sealed anew: ${count})`)
     )
   )
+}
 
 /**
  * Joins the cluster, until the scope closes. `key`: those by which replicas know each other. `changed` gets a line where they are others than before.

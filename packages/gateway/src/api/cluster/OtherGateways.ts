@@ -41,7 +41,6 @@ const connect = (baseUrl: string) =>
 export type Client = Effect.Effect.Success<ReturnType<typeof connect>>
 
 export interface OtherGateways {
-  /** Asks all for their status. */
   readonly look: Effect.Effect<ReadonlyArray<Seen>>
   /** What was seen last. */
   readonly last: () => ReadonlyArray<Seen>
