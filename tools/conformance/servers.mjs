@@ -17,7 +17,7 @@ const bin = join(here, "../../packages/gateway/esm/bin.js")
 /** A server at a URL, until `end`. @typedef {{ readonly url: string, readonly end: () => Promise<unknown> }} Served */
 
 /** The line of a program's output with its own URL: a gateway also logs the URLs of its servers, before it listens if they fail. */
-const ownUrl = /^(?:Serving (?:\S+ at )?)?(http:\S+\/mcp)$/m
+const ownUrl = /^(?:Serving )?(http:\S+\/mcp)$/m
 
 /**
  * Starts a program that prints its URL.
@@ -49,11 +49,12 @@ const start = (args, variables = {}) =>
     child.once("exit", () => reject(new Error(`${args.join(" ")} has ended: ${output}`)))
   })
 
-/** @param {string} state @param {ReadonlyArray<string>} server */
-const wrap = (state, server) =>
-  start([bin, "wrap", "--http", "--no-token", "--port", "0", "--option", "timeouts.wait=2min", ...server], {
-    MCP_LIFELINE_STATE: state
-  })
+/** The gateway that stands for one server. @param {string} state @param {ReadonlyArray<string>} command */
+const single = (state, ...command) =>
+  start([bin, "serve", "--port", "0", "--", process.execPath, ...command], { MCP_LIFELINE_STATE: state })
+
+/** The same in front of `wrap`, which speaks over standard input and output. @param {string} state @param {ReadonlyArray<string>} server */
+const wrap = (state, ...server) => single(state, bin, "wrap", "--option", "timeouts.wait=2min", ...server)
 
 /** The gateway in front of one server. @param {string} state @param {object} server */
 const gateway = async (state, server) => {
@@ -87,16 +88,21 @@ const ways = [
     serve: (reference) => start([reference, "http"])
   },
   {
+    name: "serve -- COMMAND",
+    revisions: Object.keys(references),
+    serve: (reference, state) => single(state, reference, "stdio")
+  },
+  {
     name: "wrap of a command",
     revisions: Object.keys(references),
-    serve: (reference, state) => wrap(state, ["--", process.execPath, reference, "stdio"])
+    serve: (reference, state) => wrap(state, "--", process.execPath, reference, "stdio")
   },
   {
     name: "wrap of a URL",
     revisions: Object.keys(references),
     serve: async (reference, state) => {
       const server = await start([reference, "http"])
-      const wrapped = await wrap(state, [server.url])
+      const wrapped = await wrap(state, server.url)
       return { url: wrapped.url, end: () => Promise.all([wrapped.end(), server.end()]) }
     }
   },

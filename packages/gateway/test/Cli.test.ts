@@ -82,6 +82,13 @@ describe("mcp-lifeline", () => {
     ["--host cannot be combined with --stdio; keep one of the two", [
       ...["serve", "--stdio", "--config", "a.json", "--host", "::1"]
     ], "serve "],
+    ["a command cannot be combined with --stdio; keep one of the two, or use wrap", [
+      ...["serve", "--stdio", "--config", "a.json", "--", "x"]
+    ], "serve "],
+    ["--config cannot be combined with a command; keep one of the two", [
+      ...["serve", "--config", "a.json", "--", "x"]
+    ], "serve "],
+    ["-- is without the command that starts the server", ["serve", "--"], "serve "],
     ["--account needs a value", ["login", "https://docs.example/mcp", "--account"], "login "]
   ])("usage error: %s", ([message, args, command = ""]) =>
     Effect.gen(function*() {

@@ -12,7 +12,6 @@ import { ClientSessions, type Home, idleWithServers, sessionNotFound } from "./C
 import type { Begin } from "./Conversation.js"
 import { ConversationPerCaller } from "./eras/ConversationPerCaller.js"
 import { isStateless } from "./eras/Envelope.js"
-import type { StatelessHandler } from "./eras/StatelessHandler.js"
 import { EventBudget } from "./EventBudget.js"
 import type { Unsent } from "./Exchange.js"
 import * as Headers from "./Headers.js"
@@ -46,8 +45,6 @@ export interface Options {
   readonly onEnded?: ((id: string) => void) | undefined
   /** Whether a caller may use servers that each client has for itself. Default: nobody may who has no session. */
   readonly hasOwnServers?: ((caller: Caller.Caller) => boolean) | undefined
-  /** Answers requests without a session (2026-07-28). Default: `ConversationPerCaller`. */
-  readonly stateless?: StatelessHandler | undefined
 }
 
 /** A running endpoint. */
@@ -156,7 +153,7 @@ export const make = (
     home
   })
   const statelessRequests = new StatelessRequests({
-    stateless: options.stateless ?? new ConversationPerCaller(begin, hasOwnServers, {
+    stateless: new ConversationPerCaller(begin, hasOwnServers, {
       maxClients: limits.maxSessions,
       idleTime: idleWithServers,
       ownServers: sessions.ownServers

@@ -2,26 +2,35 @@ import { describe, expect, it } from "@effect/vitest"
 import { Bytes } from "@mcp-lifeline/core/internal"
 import { Meta } from "@mcp-lifeline/protocol"
 import { Effect } from "effect"
+import type { Begin } from "../src/Conversation.js"
+import { PassedSubscriptions } from "../src/PassedSubscriptions.js"
 import type { Limits } from "../src/Quota.js"
-import * as Resumption from "../src/Resumption.js"
 import * as SealedId from "../src/SealedId.js"
 import * as SessionRecords from "../src/SessionRecords.js"
+import { noRoom } from "../src/subscriptionLimits.js"
 import * as Raw from "./support/RawEndpoint.js"
 
 /** Conversations that answer every request, except for some resources; `asked` has what they were asked to subscribe to. */
 const make = (subscriptions: Limits, shared: object = {}) => {
   const asked: Array<string> = []
-  const begin = Resumption.replaying(() =>
-    Raw.conversing(() => undefined, {
+  const begin: Begin = (client, resumed) => {
+    const before = resumed?.settings.subscriptions ?? []
+    const passed = new PassedSubscriptions(client.subscriptions, before)
+    for (const uri of before) asked.push(`resources/subscribe ${uri}`)
+    return Raw.conversing(() => undefined, {
       introduce: () => Promise.resolve(Raw.introduction as never),
       request: (request) => {
+        const excess = passed.note(request)
+        if (excess !== undefined) return request.refuse(-32_000, noRoom(excess))
         const uri = String(request.params?.["uri"])
         asked.push(`${request.method} ${uri}`)
         if (uri.includes("refused")) return request.refuse(-32_002, "no such resource")
-        request.answer({ result: request.method === "initialize" ? Raw.introduction : {} })
+        const answer = () => request.answer({ result: request.method === "initialize" ? Raw.introduction : {} })
+        if (request.method === "resources/subscribe") void client.saveSetting({ subscribed: uri }).then(answer)
+        else answer()
       }
     })
-  )
+  }
   return Effect.map(Raw.serve(undefined, { begin, limits: { subscriptions }, ...shared }), ({ errors, url }) => ({
     asked,
     errors,

@@ -19,7 +19,7 @@ export interface About {
   readonly record: Record.Record
   /** In milliseconds since 1970. */
   readonly startedAt: number
-  /** The configuration file; `undefined` for the demo. */
+  /** The configuration file; `undefined` if there is none. */
   readonly config: string | undefined
   /** Why the last version of the file, or a part of it, is not in use; `undefined` if it is. */
   readonly refused?: (() => string | undefined) | undefined

@@ -247,7 +247,7 @@ export const GatewayStatus = Schema.Struct({
     /** Missing for callers that are no admins. */
     pid: Schema.optional(Schema.Int),
     startedAt: Schema.Number,
-    /** The configuration file; missing for the demo, and for callers that are no admins. */
+    /** The configuration file; missing if there is none, and for callers that are no admins. */
     config: Schema.optional(Schema.String),
     /** Why the last version of the file, or a part of it, is not in use. */
     configProblem: Schema.optional(Schema.String),

@@ -62,9 +62,7 @@ const parse = (
   try {
     const request = readCommand(Arguments.command, found.args, {}) as Arguments.Request | undefined
     if (request === undefined) return new UsageError({ message: "--help only shows the help of wrap" })
-    return request.options.http === undefined
-      ? unseen(request.options, env) ?? { launcher, wrap: request.options }
-      : new UsageError({ message: "--http serves a URL instead of standard input and output, where this host speaks" })
+    return unseen(request.options, env) ?? { launcher, wrap: request.options }
   } catch (error) {
     if (error instanceof UsageError) return error
     throw error

@@ -50,7 +50,7 @@ interface GatewayAddress {
 
 const howToStart = "start one with: mcp-lifeline serve --config FILE"
 
-const describe = ({ config, url }: RunningGateways.RunningGateway): string => `${url} (${config ?? "the demo"})`
+const describe = ({ config, url }: RunningGateways.RunningGateway): string => `${url} (${config ?? "without a file"})`
 
 /** The origin of a URL from the command line, with or without a path. */
 const originOf = (url: string): Effect.Effect<string, UsageError> => {

@@ -107,13 +107,13 @@ const notes = ({ lastError, login, name, state, warnings }: Server): ReadonlyArr
 
 const gatewayLine = ({ clients, config, pid, startedAt, url, version }: StatusUpdate["gateway"], now: number) => {
   // Callers that are no admins get neither the process nor the file, if there is one.
-  const isDemo = config === undefined && pid !== undefined
+  const isWithoutFile = config === undefined && pid !== undefined
   return [
     `mcp-lifeline ${version} at ${url}`,
     ...(pid === undefined ? [] : [`pid ${pid}`]),
     `up ${span(now - startedAt)}`,
     `${clients} ${clients === 1 ? "client" : "clients"}`,
-    ...(config !== undefined ? [clean(config)] : isDemo ? ["the demo"] : [])
+    ...(config !== undefined ? [clean(config)] : isWithoutFile ? ["without a file"] : [])
   ].join(", ")
 }
 

@@ -19,7 +19,7 @@ export const RunningGateway = Schema.Struct({
   pid: Schema.Int,
   /** What tells its process from others with the same id: when it was started, as the system writes it, or on Windows its pipe. */
   start: Schema.String,
-  /** The configuration file; `null` for the demo. */
+  /** The configuration file; `null` if there is none. */
   config: Schema.NullOr(Schema.String),
   /** Whether it is a replica of a cluster: whichever replica is asked speaks for all. */
   inCluster: Schema.optional(Schema.Boolean),
@@ -144,7 +144,8 @@ export const explainPortInUse =
         const gateway = isInUse(error) ? yield* at(host, port) : undefined
         if (gateway === undefined) return yield* new StartError({ message: error.message, cause: error.cause })
         const { config, pid, url } = gateway
-        const message = `port ${port} on ${host} is in use by your own gateway (pid ${pid}, ${config ?? "the demo"}); `
+        const message =
+          `port ${port} on ${host} is in use by your own gateway (pid ${pid}, ${config ?? "without a file"}); `
           + `see it with mcp-lifeline status --url ${url}, stop it, or give another port with --port (0 for any)`
         return yield* new StartError({ message, cause: error.cause })
       }))

@@ -87,7 +87,12 @@ export const command = Command.make({
   details:
     "SIGINT and SIGTERM stop it: calls in progress get 5 seconds, everything that it has started is terminated, and the "
     + "exit code is 0. A second signal stops it at once (130).",
+  usage: [
+    ["[options]", "The servers of a file."],
+    ["[options] -- COMMAND [ARGUMENTS]", "One server as it is: its own names, instructions and server info."]
+  ],
   arguments: {},
+  isProgram: () => false,
   options,
   environment: {
     [keyVariable]: "The key for clients' sessions itself.",
@@ -95,7 +100,7 @@ export const command = Command.make({
   },
   exitCodes: { 0: "It was stopped.", 1: "It could not start.", 130: "It was stopped at once." },
   request: (parsed, line): Request => {
-    const { env, has, refuse } = line
+    const { env, has, program, refuse } = line
     const isBehindProxy = ProxyOptions.isBehindProxy(parsed)
     const ofCluster = Struct.pick(parsed, ...Struct.keys(ClusterOptions.options))
     const { maxMessage, sessionKeyFile, stdio, ...others } = Struct.omit(
@@ -118,11 +123,16 @@ export const command = Command.make({
     )
     if (!stdio) {
       if (maxMessage !== undefined) refuse("--max-message is for --stdio; give both or none")
+      if (program?.length === 0) refuse("-- is without the command that starts the server")
+      if (program !== undefined && others.config !== undefined) {
+        refuse("--config cannot be combined with a command; keep one of the two")
+      }
       const audit = AuditOptions.read(parsed, line)
       return {
         _tag: "Serve",
         options: {
           ...others,
+          command: program,
           audit,
           sessionKey: { file: sessionKeyFile, secret },
           cluster: clusterOptions,
@@ -131,6 +141,7 @@ export const command = Command.make({
       }
     }
     const { config, linger = defaultLinger } = others
+    if (program !== undefined) refuse("a command cannot be combined with --stdio; keep one of the two, or use wrap")
     const other = Object.keys(options).find((key) => !withStdio.has(key) && has(Command.nameOf(key)))
     if (other !== undefined) refuse(`${Command.nameOf(other)} cannot be combined with --stdio; keep one of the two`)
     if (config === undefined) return refuse("serve --stdio needs --config FILE: hosts share the gateway of a file")

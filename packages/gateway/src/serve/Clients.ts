@@ -9,12 +9,14 @@ import { ServerOperations } from "@mcp-lifeline/opentelemetry"
 import { Initialize, type Introduction, JsonRpcError, ListChanges } from "@mcp-lifeline/protocol"
 import type { ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
 import type { Scope } from "effect"
-import { type Duration, Effect } from "effect"
+import { type Duration, Effect, Struct } from "effect"
 import type { Access } from "../access/Access.js"
 import * as AccessControl from "../access/AccessControl.js"
 import { CallRates } from "../access/CallRates.js"
 import * as PublicStatus from "../api/PublicStatus.js"
+import type { Server } from "../config/Backends.js"
 import { shuttingDown } from "../conversation/errors.js"
+import { announced, unknownServer } from "../conversation/introductions.js"
 import * as Fibers from "../Fibers.js"
 import { version } from "../Version.js"
 import { FleetConversation } from "./client/FleetConversation.js"
@@ -22,6 +24,7 @@ import type { GatewayContext } from "./client/GatewayContext.js"
 import { type Kind, result } from "./EncodedLists.js"
 import * as Instructions from "./Instructions.js"
 import * as ListChange from "./ListChange.js"
+import type { ClientServers } from "./pool/ClientServers.js"
 import type { GroupFleet } from "./pool/GroupFleet.js"
 import type { ServerPool } from "./pool/ServerPool.js"
 import * as StatusTool from "./StatusTool.js"
@@ -30,6 +33,8 @@ export interface Options {
   readonly servers: ServerPool
   /** Whether clients get the status of the servers, as a tool and as a resource. Default: true. */
   readonly hasStatus?: (() => boolean) | undefined
+  /** Whether there is one server, of which each client has its own, and for which the gateway stands: clients get its introduction. Default: false. */
+  readonly isSingle?: boolean | undefined
   /** What the user of a client has to do now to sign in to a server; `undefined` if nothing. */
   readonly login?: ((server: string, caller: Caller) => string | undefined) | undefined
   /** The sign-in of a client to a server, if it has its own and is in use. Default: no client has. */
@@ -60,6 +65,9 @@ export interface Clients {
   readonly interrupt: Effect.Effect<void>
 }
 
+/** How long the answer to `initialize` waits for the server of a client, if the gateway stands for that. Hosts wait 10 s or more. */
+const singleWait = "8 seconds"
+
 /** The gateway's own entries in a list. They collide with no server's: `Fleet` leaves out what servers offer under the gateway's names. */
 const ownEntries = (kind: Kind): string =>
   kind === "tools" ? StatusTool.entries.tools : kind === "resources" ? StatusTool.entries.resources : ""
@@ -86,6 +94,7 @@ export const make = (
     audit,
     rules = AccessControl.open,
     hasStatus = () => true,
+    isSingle = false,
     login: loginNow = () => undefined,
     introductionWait = "5 seconds",
     rates: givenRates,
@@ -191,8 +200,24 @@ export const make = (
     }
     const sharedReady = Effect.timeoutOption(shared.ready, introductionWait)
     const introduced = Effect.suspend(() => shared.isReady() ? Effect.void : sharedReady)
-    const introduction: GatewayContext["introduction"] = (access, caller) =>
-      Effect.map(introduced, () => introductionNow(access, caller))
+    /** What the server itself says to the client, and can do through the gateway. */
+    const introductionOf = ({ id }: Server, clientServers: ClientServers) =>
+      Effect.gen(function*() {
+        clientServers.need()
+        yield* clientServers.made
+        const { own } = clientServers
+        if (own?.introduction(id) === undefined) yield* Effect.timeoutOption(own?.ready ?? Effect.void, singleWait)
+        const known = own?.introduction(id)
+        const { capabilities: all, ...said } = known ?? unknownServer(id, Initialize.latestVersion)
+        const passed = Struct.pick(all, ...Struct.keys(capabilities))
+        return announced({ ...said, capabilities: { ...passed, ...tasksOf([known]) } })
+      })
+    const introduction: GatewayContext["introduction"] = (access, caller, clientServers) => {
+      const [single] = isSingle ? servers.servers() : []
+      return single === undefined
+        ? Effect.map(introduced, () => introductionNow(access, caller))
+        : introductionOf(single, clientServers)
+    }
 
     const context: GatewayContext = {
       rules,

@@ -126,6 +126,8 @@ export const serve = (
           onEnded: shared?.onEnded,
           begin: clients.begin,
           hasOwnServers: (caller) => {
+            // Those that nothing tells apart share a server only where there is no other.
+            if (caller.subject === "" && options.isSingle !== true) return false
             const { hasServer } = (options.rules ?? AccessControl.open).of(caller)
             return options.servers.servers().some(({ id, sessions }) => sessions === "per-client" && hasServer(id))
           },

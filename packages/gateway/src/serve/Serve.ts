@@ -1,5 +1,5 @@
 /**
- * `mcp-lifeline serve`: serves the servers of a file, or the demo, as one endpoint, until it is stopped.
+ * `mcp-lifeline serve`: serves the servers of a file, that of a command, or the demo, as one endpoint, until it is stopped.
  */
 import type { Fleet, Status } from "@mcp-lifeline/core"
 import type { Listener } from "@mcp-lifeline/http-server/Listener"
@@ -10,6 +10,7 @@ import * as Temperaments from "@mcp-lifeline/state/Temperaments"
 import * as ToolPins from "@mcp-lifeline/state/ToolPins"
 import type { Scope } from "effect"
 import { Clock, Effect, Logger, Redacted, Stream } from "effect"
+import { constFalse } from "effect/Function"
 import { randomUUID } from "node:crypto"
 import { resolve } from "node:path"
 import type * as EventLog from "../api/EventLog.js"
@@ -30,6 +31,7 @@ import { endLeft } from "../processRecords.js"
 import * as Proof from "../running/Proof.js"
 import * as RunningGateways from "../running/RunningGateways.js"
 import type { ClusterOptions } from "./ClusterOptions.js"
+import * as CommandServer from "./commandServer.js"
 import * as Endpoint from "./Endpoint.js"
 import * as folderFile from "./folderFile.js"
 import * as Heap from "./Heap.js"
@@ -45,8 +47,10 @@ import * as Table from "./Table.js"
 export interface Options extends ProxyOptions {
   /** Whether others can reach the gateway through a proxy, wherever it listens. */
   readonly isBehindProxy: boolean
-  /** Path of an `mcp.json`. Default: that of this folder, else the demo. */
+  /** Path of an `mcp.json`. Default: that of this folder, else the demo, unless there is a command. */
   readonly config: string | undefined
+  /** The only server, in place of a file: a command with its arguments. */
+  readonly command: ReadonlyArray<string> | undefined
   readonly host: string
   /** 0 for any free port. */
   readonly port: number
@@ -154,10 +158,9 @@ export const run = (
   given: Options
 ): Effect.Effect<void, StartError | UsageError, Scope.Scope> =>
   Effect.gen(function*() {
-    const file = given.config === undefined ? yield* folderFile.find : undefined
-    const options: Resolved = given.config === undefined
-      ? { ...given, config: file, servers: withoutOption(file) }
-      : { ...given, servers: undefined }
+    const isChosen = given.config !== undefined || given.command !== undefined
+    const file = isChosen ? given.config : yield* folderFile.find
+    const options: Resolved = { ...given, config: file, servers: isChosen ? undefined : withoutOption(file) }
     const plain = yield* Output.make
     const isJson = options.logFormat === "json"
     const output = isJson ? JsonLog.over(plain) : plain
@@ -253,11 +256,12 @@ const serve = (options: Resolved, record: Record.Record, output: Output.Output, 
     if (warning) yield* Effect.logWarning(warning)
     const sessions = yield* state(PersistentSessions.make(keys, replica?.records, output.line))
     const audit = yield* opened(options.audit)
-    const demo = configuration ? undefined : yield* Demo.make(output.line)
+    const only = options.command && (yield* CommandServer.make(options.command, replica?.env))
+    const demo = configuration ?? only ? undefined : yield* Demo.make(output.line)
     const demoServers = Object.entries(demo?.backends ?? {}).map(([id, options]) => ({ ...options, id }))
     const startedAt = yield* Clock.currentTimeMillis
     const servers = yield* Effect.mapError(
-      ServerPool.make(configuration?.servers ?? demoServers, {
+      ServerPool.make(configuration?.servers ?? (only ? [only] : demoServers), {
         kept: yield* ServerCache.make,
         temperaments: yield* state(Temperaments.make),
         pins: yield* state(ToolPins.make),
@@ -291,7 +295,8 @@ const serve = (options: Resolved, record: Record.Record, output: Output.Output, 
       audit,
       login: configuration?.login,
       personalSignIn: (server, caller) => configuration?.personalSignIns(server)?.inUse(caller),
-      hasStatus: configuration?.hasStatus,
+      hasStatus: only ? constFalse : configuration?.hasStatus,
+      isSingle: only !== undefined,
       limits: { maxOwnServers: configuration?.maxOwnServers },
       about: {
         record,

@@ -46,15 +46,6 @@ export interface OAuthClient {
   readonly method: "browser" | "credentials"
 }
 
-/** How to serve over HTTP. */
-export interface Http {
-  readonly port: number
-  /** Whether clients must send a token. */
-  readonly hasToken: boolean
-  /** A file with the token. Default: `MCP_LIFELINE_TOKEN`, otherwise Lifeline makes one. */
-  readonly tokenFile: string | undefined
-}
-
 export interface Wrap {
   readonly server: Command | Address
   readonly name: string | undefined
@@ -71,8 +62,6 @@ export interface Wrap {
   readonly hide: ReadonlyArray<string>
   /** Restart the server when files change: those of the glob, or those that its command line names. */
   readonly watch: { readonly glob: string | undefined } | undefined
-  /** Serve over HTTP instead of standard input and output. */
-  readonly http: Http | undefined
   /** The longest message for a host on standard output. */
   readonly maxMessage: Bytes | undefined
   /** How calls are recorded, if they are. */
@@ -109,20 +98,6 @@ const ofUrl = {
   ),
   ...client,
   clientSecret: CommandLine.text("'${VARIABLE}'", "Its secret, from the environment.")
-}
-
-/** Options of `--http`. */
-const ofHttp = {
-  port: CommandLine.withDefault(
-    CommandLine.integer("NUMBER", "The port for --http; 0 for any free one.", [0, 65_535]),
-    7333
-  ),
-  tokenFile: CommandLine.text(
-    "FILE",
-    "For --http: a file with the token that clients must send. Default: MCP_LIFELINE_TOKEN, otherwise a token that wrap generates "
-      + "once and stores in the state folder."
-  ),
-  noToken: CommandLine.flag("For --http: require no token; every user of this machine can then use the server.")
 }
 
 const isUrl = (text: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(text)
@@ -187,8 +162,6 @@ export const command = CommandLine.make({
       read: ([glob]): Wrap["watch"] => glob === undefined ? undefined : { glob: glob === "" ? undefined : glob }
     },
     maxMessage: HostLimit.option,
-    http: CommandLine.flag("Serve a URL on this machine, instead of standard input and output."),
-    ...ofHttp,
     ...AuditOptions.options,
     log: CommandLine.text("FILE", "Write what happens to the server, as JSON lines."),
     record: CommandLine.text(
@@ -197,20 +170,12 @@ export const command = CommandLine.make({
     )
   },
   environment: {
-    MCP_LIFELINE_STATE: "The state folder. Default: the platform's folder for state.",
-    MCP_LIFELINE_TOKEN: "For --http: the token that clients must send."
+    MCP_LIFELINE_STATE: "The state folder. Default: the platform's folder for state."
   },
   exitCodes: { 0: "The host closed the connection, or wrap received a signal.", 1: "It cannot use the server." },
   request: (parsed, line): Request => {
     const { has, refuse } = line
-    const { http, noToken, port, tokenFile, url, watch } = parsed
-    const first = (options: object): string | undefined => Object.keys(options).map(CommandLine.nameOf).find(has)
-    const httpOption = http ? undefined : first(ofHttp)
-    if (httpOption !== undefined) refuse(`${httpOption} is for --http; give both or none`)
-    if (noToken && tokenFile !== undefined) {
-      refuse("--no-token cannot be combined with --token-file; keep one of the two")
-    }
-    if (http && parsed.maxMessage !== undefined) refuse("--max-message is for standard output; keep one of the two")
+    const { url, watch } = parsed
     const wrapping = (server: Wrap["server"]): Request => ({
       _tag: "Wrap",
       options: {
@@ -223,7 +188,6 @@ export const command = CommandLine.make({
         only: parsed.only,
         hide: parsed.hide,
         watch,
-        http: http ? { port, hasToken: !noToken, tokenFile } : undefined,
         maxMessage: parsed.maxMessage,
         audit: AuditOptions.read(parsed, line),
         log: parsed.log,
@@ -233,7 +197,7 @@ export const command = CommandLine.make({
     if (url === undefined) {
       const [command = "", ...args] = line.program ?? []
       if (command === "") refuse("give a URL, or -- and the command that starts the server")
-      const urlOption = first(ofUrl)
+      const urlOption = Object.keys(ofUrl).map(CommandLine.nameOf).find(has)
       if (urlOption !== undefined) refuse(`${urlOption} is for a URL; a command has none`)
       return wrapping({ _tag: "Command", command, args, maxMemory: parsed.maxMemory })
     }

@@ -13,8 +13,7 @@ import { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import * as Temperaments from "@mcp-lifeline/state/Temperaments"
 import type * as Secrets from "@mcp-lifeline/transport-stdio/Secrets"
 import type { JSONRPCNotification, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
-import { Deferred, Effect, Fiber, Option, Schedule, type Scope, Stream } from "effect"
-import { constVoid } from "effect/Function"
+import { Deferred, Effect, Option, Schedule, type Scope, Stream } from "effect"
 import type { Audit } from "../audit/Audit.js"
 import { opened } from "../audit/opened.js"
 import type { Client } from "../conversation/introductions.js"
@@ -24,7 +23,7 @@ import { mayShowCached, offerOf } from "../known/offer.js"
 import * as ServerCache from "../known/ServerCache.js"
 import { endLeft } from "../processRecords.js"
 import * as StandardError from "../StandardError.js"
-import type { Http, Wrap } from "./Arguments.js"
+import type { Wrap } from "./Arguments.js"
 import { Bridge, type Options as BridgeOptions } from "./Bridge.js"
 import * as ByHand from "./byHand.js"
 import { CachedAnswers } from "./CachedAnswers.js"
@@ -117,7 +116,6 @@ const loadCache = ({ pinStore, policy, server }: WrapContext, client: Client, { 
     )
   })
 
-/** What all conversations of one `wrap` share. */
 interface WrapContext {
   readonly name: string
   /** The command or address of the server, under which its answers are cached. */
@@ -176,22 +174,14 @@ type Write = (message: JSONRPCNotification | JSONRPCRequest) => void
 
 /** The messages between one host and the server. */
 interface Conversation extends Pick<HttpConversation, "introduce" | "receive" | "request"> {
-  /** Whether no host without a session waits for an answer. */
-  readonly isIdle: () => boolean
-  /** Called at intervals. Ends calls that such a host has not continued in time. */
-  readonly tick: () => void
-  /** Ends the change streams of such a host. */
+  /** Ends the change streams of a host without a session. */
   readonly endStreams: () => void
 }
 
 /** Opens a conversation with a host. It ends when the scope closes. */
 const openConversation = (
   context: WrapContext,
-  { drained, isShared, onFailed, write }: Pick<BridgeOptions, "drained" | "onFailed"> & {
-    readonly write: Write
-    /** Whether requests of several hosts may arrive here that cannot be told apart. */
-    readonly isShared?: boolean
-  }
+  { drained, onFailed, write }: Pick<BridgeOptions, "drained" | "onFailed" | "write">
 ): Effect.Effect<Conversation, never, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
     const runtime = yield* Effect.runtime<Scope.Scope | StateFolder>()
@@ -221,14 +211,12 @@ const openConversation = (
     const router = new EraRouter(name, bridge, (message) => {
       record?.write("to the host", { message })
       write(message)
-    }, isShared)
+    })
     yield* Effect.addFinalizer(() => Effect.sync(() => router.end()))
     const conversation: Conversation = {
       introduce: (params) => router.introduce(params),
       request: (request) => router.request(request),
       receive: (message) => router.receive(message),
-      isIdle: () => router.isIdle,
-      tick: () => router.tick(),
       endStreams: () => router.endStreams()
     }
     return record === undefined ? conversation : recorded(record, conversation)
@@ -305,41 +293,6 @@ const overStdio = (context: WrapContext, byHand: ByHand.Advice, longest: Bytes |
     yield* Effect.timeoutOption(Effect.race(isServed, isGone), drainTime)
   })
 
-/** Serves hosts over HTTP until interrupted. */
-const overHttp = (http: Http, context: WrapContext) =>
-  Effect.gen(function*() {
-    const HttpHost = yield* Effect.promise(() => import("./HttpHost.js"))
-    const HttpToken = yield* Effect.promise(() => import("./HttpToken.js"))
-    const token = yield* HttpToken.find(http, process.env)
-    const state = yield* Effect.context<StateFolder>()
-    const fibers = yield* Fibers.make()
-    const { recheck, url } = yield* HttpHost.serve({ port: http.port, token: token.value }, (write) => {
-      let conversation: Conversation | undefined
-      // The conversation opens synchronously, and ends with its fiber.
-      const life = fibers.fork(
-        openConversation(context, { write, isShared: true, onFailed: constVoid }).pipe(
-          Effect.flatMap((begun) => {
-            conversation = begun
-            return Effect.never
-          }),
-          Effect.scoped,
-          Effect.provide(state)
-        )
-      )
-      if (conversation === undefined) throw new Error("the conversation has not begun")
-      return { ...conversation as Conversation, close: () => fibers.promise(Effect.asVoid(Fiber.interrupt(life))) }
-    })
-    StandardError.line(`Serving ${context.name} at ${url}`)
-    StandardError.line(HttpToken.line(token, process.stderr.isTTY))
-    const replaced = (line: string) =>
-      Effect.sync(() => {
-        recheck()
-        StandardError.line(line)
-      })
-    yield* token.value?.follow(replaced) ?? Effect.void
-    return yield* Effect.never
-  })
-
 /** Prints on standard error what a person has to do to log in. */
 const printLogins = (name: string, signIn: SignIn) =>
   Effect.forkScoped(
@@ -366,7 +319,7 @@ const pinStoreOf = (name: string, { server }: Wrap, { pin = "off" }: ServerOptio
       Effect.map(ToolPins.make, ({ of }) =>
         of(name, server._tag === "Address" ? { url: server.url } : { command: server.command, args: server.args })))
 
-/** Runs `wrap` until the host closes its end, or, with `--http`, until it is interrupted. */
+/** Runs `wrap` until the host closes its end. */
 export const run = (wrap: Wrap): Effect.Effect<void, StartError | UsageError, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
     yield* endLeft
@@ -391,5 +344,5 @@ export const run = (wrap: Wrap): Effect.Effect<void, StartError | UsageError, Sc
       note: "everything that passed, also what is private: read it before you share it"
     })
     yield* restartOnChange(wrap, context)
-    yield* wrap.http === undefined ? overStdio(context, ByHand.wrap, wrap.maxMessage) : overHttp(wrap.http, context)
+    yield* overStdio(context, ByHand.wrap, wrap.maxMessage)
   })

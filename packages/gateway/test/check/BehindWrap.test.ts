@@ -141,7 +141,6 @@ describe("what is behind wrap", () => {
     Effect.gen(function*() {
       const { hidden, problems, targets } = yield* found({
         option: { command: "mcp-lifeline", args: ["wrap", "--optoin", "x", "--", "node"] },
-        http: { command: "mcp-lifeline", args: ["wrap", "--http", "--", "node"] },
         help: { command: "mcp-lifeline", args: ["wrap", "--help"] },
         value: { command: "mcp-lifeline", args: ["wrap", "--option", "timeouts.connect=-1", "--", "node"] },
         variable: {
@@ -155,11 +154,10 @@ describe("what is behind wrap", () => {
           env: { PATH: null }
         }
       })
-      expect(problems).toHaveLength(6)
-      expect([...hidden]).toHaveLength(6)
+      expect(problems).toHaveLength(5)
+      expect([...hidden]).toHaveLength(5)
       expect(targets).toEqual({
         option: expect.stringContaining("wrap refuses them: unknown option --optoin; did you mean --option?"),
-        http: expect.stringContaining("--http serves a URL"),
         help: expect.stringContaining("--help only shows"),
         value: expect.stringContaining("timeouts.connect"),
         variable: expect.stringContaining("the header A has ${B}, which is not set"),

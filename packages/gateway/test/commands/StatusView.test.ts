@@ -93,7 +93,7 @@ describe("status", () => {
     const first = (gateway: GatewayStatus["gateway"]): string | undefined =>
       render({ gateway, servers }, { now: 1000, width: 200, colour: false }).split("\n")[0]
     const known = "mcp-lifeline 1 at http://127.0.0.1:1/mcp"
-    assert.strictEqual(first(gateway), `${known}, pid 1, up 1 s, 1 client, the demo`)
+    assert.strictEqual(first(gateway), `${known}, pid 1, up 1 s, 1 client, without a file`)
     assert.strictEqual(first({ ...gateway, config: "/a/mcp.json" }), `${known}, pid 1, up 1 s, 1 client, /a/mcp.json`)
     assert.strictEqual(first(forMembers), `${known}, up 1 s, 1 client`)
   })

@@ -31,8 +31,6 @@ const ofCommand = (option: string): unknown => {
   switch (option) {
     case "serve --port":
       return read("serve").options.port
-    case "wrap --port":
-      return read("wrap", "--http", "--", "server").options.http.port
     case "serve --linger":
       return read("serve", "--stdio", "--config", "mcp.json").options.linger * second
     default:

@@ -3,7 +3,6 @@ import { type HttpExchange, HttpFaultServer } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, type Scope } from "effect"
 import * as Raw from "../../../http-server/test/support/RawEndpoint.js"
-import { options, stateFolder, wrap } from "../support/Host.js"
 import { gateway } from "../support/Talk.js"
 
 /** An endpoint in front of a server, and what the server's tools are called there. */
@@ -26,27 +25,9 @@ const served = (server: string, sessions: "shared" | "per-client"): Effect.Effec
     return { url, prefix: "s__" }
   })
 
-/** A busy machine takes long to connect: what is asked meanwhile waits for it. */
-const patient = options("timeouts.connect=2min", "timeouts.wait=2min")
-
-const wrapped = (server: string): Effect.Effect<Door, never, Scope.Scope> =>
-  Effect.gen(function*() {
-    const state = yield* Effect.acquireRelease(
-      Effect.sync(stateFolder),
-      (state) => Effect.sync(() => state[Symbol.dispose]())
-    )
-    const host = yield* Effect.acquireRelease(
-      Effect.sync(() => wrap(["--http", "--no-token", "--port", "0", ...patient, server], { state: state.path })),
-      (host) => Effect.promise(async () => void (host.child.kill("SIGTERM"), await host.ended))
-    )
-    const url = yield* Effect.promise(() => host.until(() => /^Serving \S+ at (http:\S+)$/m.exec(host.stderr)?.[1]))
-    return { url, prefix: "" }
-  })
-
 const doors: Readonly<Record<string, (server: string) => Effect.Effect<Door, unknown, Scope.Scope>>> = {
   "serve": (server) => served(server, "shared"),
-  "serve, a server of its own": (server) => served(server, "per-client"),
-  "wrap --http": wrapped
+  "serve, a server of its own": (server) => served(server, "per-client")
 }
 
 /** Sockets for calls to one server. */

@@ -78,19 +78,6 @@ const officialV2 = (client: ClientV2, prefix = ""): Caller => ({
   call: (name) => unlessImpatient(client.callTool({ name: `${prefix}${name}` }, { timeout: patience }), isOvertaking)
 })
 
-/** `wrap --http`, until the test has ended. */
-const wrapped = async (server: Server, use: (url: string) => Promise<void>): Promise<void> => {
-  using state = stateFolder()
-  const args = ["--http", "--no-token", "--port", "0", ...asArguments, ...lastArguments(server)]
-  const host = wrap(args, { state: state.path })
-  try {
-    await use(await host.until(() => /^Serving \S+ at (http:\S+)$/m.exec(host.stderr)?.[1]))
-  } finally {
-    host.child.kill("SIGTERM")
-    await host.ended
-  }
-}
-
 /** A call as a host makes it that speaks JSON-RPC with a process. */
 const raw = async (host: Host, name: string): Promise<string | undefined> => {
   const id = `${name} ${performance.now()}`
@@ -126,18 +113,6 @@ const doors: Readonly<Record<string, Door>> = {
     await host.initialize()
     await use({ call: (name) => raw(host, name) })
   },
-  "wrap --http": (server, use) =>
-    wrapped(server, async (url) => {
-      const client = await overHttp(url)
-      await use(official(client))
-      await client.close()
-    }),
-  "wrap --http, a client of 2026-07-28": (server, use) =>
-    wrapped(server, async (url) => {
-      const client = await overHttpV2(url)
-      await use(officialV2(client))
-      await client.close()
-    }),
   "serve": (server, use) =>
     served(server, async ({ base, givenUp }) => {
       const client = await overHttp(`${base}/mcp`)

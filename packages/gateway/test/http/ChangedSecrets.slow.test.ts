@@ -11,9 +11,7 @@ import { everything } from "../../../testing/test/support/Built.js"
 import { folder } from "../../../testing/test/support/folder.js"
 import { eventually } from "../../../testing/test/support/Processes.js"
 import * as Gateway from "../support/Gateway.js"
-import { stateFolder, wrap } from "../support/Host.js"
 import * as Program from "../support/Program.js"
-import { scripted } from "../support/Scripted.js"
 
 const servers = { every: { command: process.execPath, args: [everything, "stdio"] } }
 
@@ -139,42 +137,4 @@ describe("secrets that change while clients are connected", () => {
       yield* program.until(() => /contains no token/.exec(program.stderr()) ?? undefined)
       expect(yield* Effect.all(["old-token-of-sixteen", "", "undefined"].map(statusOf))).toEqual([200, 401, 401])
     }))
-
-  it("[G26:real] wrap --http reads its --token-file again, too", async () => {
-    using state = stateFolder()
-    const tokens = join(state.path, "given")
-    writeFileSync(tokens, "old-token-of-sixteen\n")
-    const server = scripted('send(said("hi"))')
-    await using host = wrap(["--http", "--port", "0", "--token-file", tokens, ...server], { state: state.path })
-    const url = await host.until(() => /^Serving \S+ at (http:\S+)$/m.exec(host.stderr)?.[1])
-    const session = await Raw.begin(url, undefined, as("old-token-of-sixteen"))
-    const statuses = async () => {
-      const sent = ["old-token-of-sixteen", "new-token-of-sixteen"].map((token) =>
-        Raw.send(url, "POST", { ...session, ...as(token) }, ping)
-      )
-      return (await Promise.all(sent)).map(({ status }) => status)
-    }
-    expect(await statuses()).toEqual([200, 401])
-    const other = await Raw.begin(url, undefined, as("old-token-of-sixteen"))
-    const listening = await fetch(url, {
-      headers: { ...as("old-token-of-sixteen"), ...other, accept: "text/event-stream" }
-    })
-    expect(listening.status).toBe(200)
-    for (
-      const [text, line, expected] of [["new-token-of-sixteen\nold-token-of-sixteen\n", /2 tokens/, [200, 200]], [
-        "new-token-of-sixteen\n",
-        /1 token$/m,
-        [
-          401,
-          200
-        ]
-      ]] as const
-    ) {
-      writeFileSync(tokens, text)
-      await host.until(() => line.exec(host.stderr)?.[0])
-      expect(await statuses()).toEqual(expected)
-    }
-    // It has ended.
-    await listening.text()
-  })
 })

@@ -42,7 +42,7 @@ describe("a port that is in use", () => {
           yield* register(`http://0.0.0.0:${own}`, null)
           const { cause, message } = yield* refusal(own)
           expect(message).toBe(
-            `port ${own} on ${host} is in use by your own gateway (pid ${process.pid}, the demo); see it with mcp-lifeline `
+            `port ${own} on ${host} is in use by your own gateway (pid ${process.pid}, without a file); see it with mcp-lifeline `
               + `status --url http://${host}:${own}, stop it, or give another port with --port (0 for any)`
           )
           expect(cause).toMatchObject({ code: "EADDRINUSE" })

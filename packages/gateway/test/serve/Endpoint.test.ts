@@ -6,8 +6,11 @@ import {
   ToolListChangedNotificationSchema
 } from "@modelcontextprotocol/sdk/types.js"
 import { Cause, Deferred, Effect, Exit, Logger, Redacted, Scope } from "effect"
+import { Endpoint, ServerPool } from "mcp-lifeline"
+import * as Raw from "../../../http-server/test/support/RawEndpoint.js"
+import * as RawServer from "../support/RawServer.js"
 import * as ScriptedFleet from "../support/ScriptedFleet.js"
-import { accept, bare, connected, initialize, nothing, rejection, serve, text } from "../support/Served.js"
+import { accept, bare, bind, connected, initialize, nothing, rejection, serve, text } from "../support/Served.js"
 
 const { catalog, tool } = ScriptedFleet
 
@@ -157,6 +160,24 @@ describe("Endpoint", () => {
         text("fine")
       )
       expect(seen).toEqual([{ progress: 1, total: 2, message: "half" }])
+    }))
+
+  it.scopedLive("[G15:endpoint E7] clients that nothing tells apart share no server of one client, unless the gateway stands for it", () =>
+    Effect.gen(function*() {
+      const own = RawServer.make("own", ({ method }) => method === "tools/list" ? { tools: [tool("mine")] } : undefined)
+      for (const isSingle of [false, true]) {
+        const servers = yield* ServerPool.make([{ ...own, sessions: "per-client", prefix: "" }])
+        const { url } = yield* Endpoint.serve({ ...yield* bind(), servers, isSingle, hasStatus: () => false })
+        const _meta = {
+          "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+          "io.modelcontextprotocol/clientCapabilities": {}
+        }
+        const headers = { "MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/list" }
+        const message = { id: 1, method: "tools/list", params: { _meta } }
+        const { body } = yield* Effect.promise(() => Raw.send(url, "POST", headers, message))
+        const tools = JSON.parse(yield* Effect.promise(() => body)).result.tools
+        expect(tools).toMatchObject(isSingle ? [{ name: "mine" }] : [])
+      }
     }))
 
   it.scopedLive("[G3:endpoint] passes progress to the call that asked for it, and asks for none otherwise", () =>

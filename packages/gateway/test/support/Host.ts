@@ -68,6 +68,11 @@ export class Host {
     return new Host(spawn(command, args, { env, stdio: ["pipe", "pipe", "pipe"] }), answers)
   }
 
+  /** Of the gateway that it is. */
+  get url(): string | undefined {
+    return this.strange.map((line) => /^Serving (http:\S+)$/.exec(line)?.[1]).find((url) => url !== undefined)
+  }
+
   get pid(): number {
     return this.child.pid ?? 0
   }
@@ -187,7 +192,7 @@ export class Host {
   async [Symbol.asyncDispose](): Promise<void> {
     this.child.stdin?.end()
     // Over HTTP, the end of its input is not the end of its clients.
-    if (/^Serving .* at http:/m.test(this.stderr)) this.child.kill("SIGTERM")
+    if (this.url !== undefined) this.child.kill("SIGTERM")
     const timer = setTimeout(() => this.child.kill("SIGKILL"), 60_000)
     await this.ended
     clearTimeout(timer)
@@ -236,6 +241,10 @@ const environment = ({ env, state }: Surroundings): NodeJS.ProcessEnv => ({
 /** A host of `mcp-lifeline wrap` with these arguments, in this process. */
 export const wrap = (args: ReadonlyArray<string>, surroundings: Surroundings): Host =>
   new Host(InProcess.start(["wrap", ...args], environment(surroundings)), surroundings.answers)
+
+/** `mcp-lifeline serve` of a command, in this process. */
+export const serve = (command: ReadonlyArray<string>, surroundings: Surroundings): Host =>
+  new Host(InProcess.start(["serve", "--port", "0", ...command], environment(surroundings)))
 
 /** A host that has started `mcp-lifeline wrap` with these arguments as a process of its own. */
 export const startWrap = (args: ReadonlyArray<string>, surroundings: Surroundings): Host =>

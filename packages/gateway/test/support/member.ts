@@ -5,6 +5,7 @@ import type { Member } from "../../src/serve/pool/ClientGroup.js"
 export const member = (name = "a-test"): Member => ({
   client: () => ({ capabilities: {}, clientInfo: { name, version: "1" }, protocolVersion: "2025-11-25" }),
   caller: () => anyone,
+  isStateless: false,
   hasRoom: () => true,
   mayUse: () => true,
   opened: () => undefined,

@@ -43,7 +43,6 @@ describe("the command line of wrap", () => {
   it.each<[string, ...ReadonlyArray<string>]>([
     ["--header is for a URL; a command has none", "--header", "A: b", "--", "x"],
     ["--transport is for a URL; a command has none", "--transport", "sse", "x"],
-    ["--port is for --http; give both or none", "--port", "1", "http://h/mcp"],
     [
       '--max-memory is "1G"; accepted: at least 10 MB, as bytes or as a text such as "512 MB" or "1 GiB"',
       "--max-memory",

@@ -1,5 +1,3 @@
-import { Client } from "@modelcontextprotocol/sdk/client/index.js"
-import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -68,36 +66,6 @@ describe.concurrent("mcp-lifeline wrap, further", () => {
       assert.deepEqual(await toolsOf(host), ["one", "two", "three"])
     }
   )
-
-  it("[W1] --http serves a URL, each session with a server of its own, and nothing is left", async () => {
-    using state = stateFolder()
-    const host = startWrap(["--http", "--no-token", "--port", "0", "--", process.execPath, everything, "stdio"], {
-      state: state.path
-    })
-    const url = await host.until(() => /^Serving everything at (http:\S+)$/m.exec(host.stderr)?.[1])
-    const make = async () => {
-      const client = new Client({ name: "c", version: "1" })
-      await client.connect(new StreamableHTTPClientTransport(new URL(url)) as never)
-      return client
-    }
-    const [one, other] = await Promise.all([make(), make()])
-    for (const client of [one, other]) {
-      const result = await client.callTool({ name: "echo", arguments: { message: "hi" } })
-      assert.deepEqual(result.content, [{ type: "text", text: "Echo: hi" }])
-    }
-    const started = host.family
-    assert.lengthOf(started, 2)
-    process.kill(started[0] ?? 0, "SIGKILL")
-    assert.isAbove((await one.listTools()).tools.length, 5)
-    assert.isAbove((await other.listTools()).tools.length, 5)
-    const foreign = await fetch(url, { method: "POST", headers: { Origin: "https://example.com" }, body: "{}" })
-    assert.strictEqual(foreign.status, 403)
-    await Promise.all([one.close(), other.close()])
-    const last = host.family
-    host.child.kill("SIGTERM")
-    assert.deepEqual(await host.ended, { code: 0, signal: null })
-    while (last.some(alive)) await pause(20)
-  })
 
   it("[W1] --log and --record write what happens and what passes", async () => {
     using state = stateFolder()

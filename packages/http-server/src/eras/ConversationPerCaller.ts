@@ -1,6 +1,6 @@
 /**
- * Gives a client without a session a conversation that goes on between its requests, if it is known who calls and there are servers that each client has for
- * itself: these stay alive between its requests, and are never another caller's. Every other request is a conversation of its own.
+ * Gives a client without a session a conversation that goes on between its requests, if its caller may use servers that each client has for itself: these stay
+ * alive between its requests, and are never another caller's. Every other request is a conversation of its own.
  */
 import type { ClientRequest } from "@mcp-lifeline/protocol"
 import type { Caller } from "../Caller.js"
@@ -46,7 +46,7 @@ export class ConversationPerCaller implements StatelessHandler {
       ? undefined
       : [this.#single, this.#lasting].find((one) => one.hasParked(request, caller))
     if (asked !== undefined) return asked
-    return caller.subject !== "" && this.#hasOwnServers(caller) ? this.#lasting : this.#single
+    return this.#hasOwnServers(caller) ? this.#lasting : this.#single
   }
 
   tick(): void {

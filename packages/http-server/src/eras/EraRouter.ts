@@ -34,28 +34,15 @@ export class EraRouter {
   readonly #make: Make
   readonly #write: Write
   readonly #name: string
-  readonly #isShared: boolean
   #withSession: Bridge | undefined
   #withoutSession: StatelessClient | undefined
   /** The bridge of the client without a session, and where its messages go. */
   #stateless: { readonly bridge: Bridge; write: Write } | undefined
 
-  /** `isShared`: whether the messages may be of several clients without sessions that look the same. */
-  constructor(name: string, make: Make, write: Write, isShared = false) {
+  constructor(name: string, make: Make, write: Write) {
     this.#make = make
     this.#write = write
     this.#name = name
-    this.#isShared = isShared
-  }
-
-  /** Whether no client without a session waits for anything. */
-  get isIdle(): boolean {
-    return this.#withoutSession?.isIdle !== false
-  }
-
-  /** Called at intervals: ends calls whose client was asked for input and did not come back. */
-  tick(): void {
-    this.#withoutSession?.tick()
   }
 
   request(request: ClientRequest): void {
@@ -105,7 +92,7 @@ export class EraRouter {
 
   #makeStatelessClient(): StatelessClient {
     const session = this.#makeBridge((message) => stateless.write(message), true)
-    const client = new StatelessClient({ name: this.#name, isShared: this.#isShared, session })
+    const client = new StatelessClient({ name: this.#name, session })
     const stateless = { bridge: session, write: (message: Parameters<Write>[0]) => client.deliver(message) }
     this.#stateless = stateless
     return client

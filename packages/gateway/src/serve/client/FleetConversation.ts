@@ -53,6 +53,8 @@ export class FleetConversation implements Conversation {
   readonly #onClose: () => void
   /** What the client said about itself in `initialize`. */
   #introduced: Introduced | undefined
+  /** What a client without a session said about itself when it asked who the server is. */
+  #asking: Introduced | undefined
   /** Ends the measurement of the client's session; `undefined` if it has none. */
   #sessionEnded: (() => void) | undefined
   #closing: Promise<void> | undefined
@@ -94,7 +96,9 @@ export class FleetConversation implements Conversation {
       fleets: () => this.#servers.fleets
     }, resumed?.settings.subscriptions)
     this.#servers = context.servers.join({
-      client: () => client.isStateless === true && client.isLasting !== true ? undefined : this.#introduced,
+      client: () =>
+        client.isStateless === true && client.isLasting !== true ? undefined : this.#introduced ?? this.#asking,
+      isStateless: client.isStateless === true,
       caller: () => this.#caller,
       hasRoom: (count) => client.startsServers?.(count) ?? true,
       mayUse: (server) => this.#access.now.hasServer(server),
@@ -160,8 +164,9 @@ export class FleetConversation implements Conversation {
     if (this.#closing === undefined) this.#relay.receive(message)
   }
 
-  introduce(): Promise<Introduction> {
-    return this.#context.fibers.promise(this.#context.introduction(this.#access.now, this.#caller))
+  introduce(params: unknown): Promise<Introduction> {
+    this.#asking = clientOf(params)
+    return this.#context.fibers.promise(this.#context.introduction(this.#access.now, this.#caller, this.#servers))
   }
 
   close(why: string): Promise<void> {
@@ -224,7 +229,7 @@ export class FleetConversation implements Conversation {
     const { protocolVersion } = this.#introduce(introduced)
     this.#relay.after(
       request,
-      this.#context.introduction(this.#access.of(request), this.#caller),
+      this.#context.introduction(this.#access.of(request), this.#caller, this.#servers),
       (introduction) => request.answer(introducing({ ...introduction, protocolVersion }))
     )
   }

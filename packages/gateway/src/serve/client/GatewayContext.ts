@@ -10,6 +10,7 @@ import type { Access } from "../../access/Access.js"
 import type { Audit } from "../../audit/Audit.js"
 import type { Fibers } from "../../Fibers.js"
 import type { Kind } from "../EncodedLists.js"
+import type { ClientServers } from "../pool/ClientServers.js"
 import type { GroupFleet } from "../pool/GroupFleet.js"
 import type { ServerPool } from "../pool/ServerPool.js"
 import type * as StatusTool from "../StatusTool.js"
@@ -21,7 +22,7 @@ export interface GatewayContext extends Control {
   /**
    * What the gateway says about itself to a caller that may use this. Waits at the start for the shared servers, because it includes their instructions.
    */
-  readonly introduction: (access: Access, caller: Caller) => Effect.Effect<Introduction>
+  readonly introduction: (access: Access, caller: Caller, servers: ClientServers) => Effect.Effect<Introduction>
   /** Whether clients get the status of the servers, as a tool and as a resource. */
   readonly hasStatus: () => boolean
   /** The report about the servers that a client can use. */

@@ -17,6 +17,8 @@ export interface Member {
    * What the client said about itself; `undefined` before `initialize`, and for a client without a session that nobody knows, which can have no own servers.
    */
   readonly client: () => Client | undefined
+  /** Whether it speaks 2026-07-28, in which a server asks in place of a result. */
+  readonly isStateless: boolean
   /** Who the client is, as far as is known now. */
   readonly caller: () => Caller
   /** Whether this client may start this number of servers, given how many other clients have. */
@@ -35,7 +37,7 @@ export interface Member {
 
 /** The clients that share the runtimes of servers: all, or one. */
 export interface ClientGroup
-  extends Pick<Member, "asked" | "caller" | "listsChanged" | "logged" | "mayUse" | "notified">
+  extends Pick<Member, "asked" | "caller" | "isStateless" | "listsChanged" | "logged" | "mayUse" | "notified">
 {
   /** Runs the servers that are configured with this value of `sessions`. */
   readonly sessions: "shared" | "per-client"
@@ -55,6 +57,7 @@ export const allClients = (members: () => Iterable<Member>): ClientGroup => ({
   sessions: "shared",
   identity: { clientName: "mcp-lifeline", protocolVersion: "", capabilities: {} },
   introduction: {},
+  isStateless: true,
   caller: () => anyone,
   mayUse: () => true,
   logged: (server, notification) => {

@@ -289,8 +289,8 @@ export const make = (
       const incomingOf = (server: string): Incoming => {
         const incoming = new Incoming()
         incoming.isRaw = true
-        if (sessions === "shared") incoming.isStateless = true
-        else incoming.protocolVersion = protocolVersion
+        incoming.isStateless = group.isStateless
+        if (sessions === "per-client") incoming.protocolVersion = protocolVersion
         incoming.receiver = {
           notified: (notification) => onNotification(server, notification),
           asked: (request, signal) => group.asked(server, request, signal),

@@ -28,6 +28,7 @@ const make = (first: ReadonlyArray<ServerPool.Server> = []) =>
     const pool = yield* Effect.provide(ServerPool.make(first), Logger.replace(Logger.defaultLogger, logged))
     const own = pool.join({
       client: () => ({ capabilities: {}, clientInfo: { name: "a-test", version: "1" }, protocolVersion: "2025-11-25" }),
+      isStateless: false,
       caller: () => anyone,
       mayUse: () => true,
       hasRoom: (count) => {

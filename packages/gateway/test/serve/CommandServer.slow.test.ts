@@ -1,13 +1,12 @@
 import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from "@modelcontextprotocol/client"
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js"
+import { StdioClientTransport as StdioV1 } from "@modelcontextprotocol/sdk/client/stdio.js"
 import { StreamableHTTPClientTransport as HttpV1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { assert, describe, it } from "vitest"
-import { eras } from "../../../testing/test/support/Built.js"
-import { type Host, stateFolder, wrap } from "../support/Host.js"
+import { eras, everything } from "../../../testing/test/support/Built.js"
+import { serve, stateFolder } from "../support/Host.js"
+import { alive } from "../support/Program.js"
 import { scripted } from "../support/Scripted.js"
 
 const version = "2026-07-28"
@@ -15,16 +14,11 @@ const key = (name: string): string => `io.modelcontextprotocol/${name}`
 
 const capabilities = { elicitation: { form: {} } }
 
-/** The URL of a host's `wrap --http`. */
-const urlOf = (host: Host): Promise<string> => host.until(() => /^Serving \S+ at (http:\S+)$/m.exec(host.stderr)?.[1])
-
-/** `wrap --http` in front of a server, and its URL. */
+/** `serve -- COMMAND` in front of a server, and its URL. */
 const served = async (server: ReadonlyArray<string>) => {
   const state = stateFolder()
-  // A busy machine is not to add progress of its own.
-  const options = ["--option", "calls.progressInterval=never"]
-  const host = wrap(["--http", "--no-token", "--port", "0", ...options, ...server], { state: state.path })
-  const url = await urlOf(host)
+  const host = serve(server, { state: state.path })
+  const url = await host.until(() => host.url)
   return {
     host,
     url,
@@ -87,6 +81,13 @@ const post = async (url: string, method: string, params: Record<string, unknown>
   return { status: response.status, response }
 }
 
+/** Has a scripted server list its tools. */
+const listing = (...names: ReadonlyArray<string>) => ({
+  before: `if (method === "tools/list") return send(answer({ tools: ${
+    JSON.stringify(names.map((name) => ({ name, inputSchema: { type: "object" } })))
+  } }))`
+})
+
 /** The messages of an answer, however it came. */
 const messages = async (response: Response): Promise<ReadonlyArray<any>> => {
   const text = await response.text()
@@ -95,7 +96,7 @@ const messages = async (response: Response): Promise<ReadonlyArray<any>> => {
     : text.split("\n").filter((line) => line.startsWith("data: {")).map((line) => JSON.parse(line.slice(6)))
 }
 
-describe.concurrent.each(["2025", "2026"])("wrap --http in front of a server of %s", (era) => {
+describe.concurrent.each(["2025", "2026"])("serve -- COMMAND in front of a server of %s", (era) => {
   const server = ["--", process.execPath, eras, era]
 
   it("[E7 E8] real clients of both eras are served at one URL at once", async () => {
@@ -140,6 +141,13 @@ describe.concurrent.each(["2025", "2026"])("wrap --http in front of a server of 
     await eve.close()
   })
 
+  it.runIf(era === "2026")("[E3 E8] what the server asks in place of a result comes as it is", async () => {
+    await using one = await served(server)
+    const meta = { [key("clientCapabilities")]: capabilities }
+    const [asked] = await messages((await post(one.url, "tools/call", { name: "asks", _meta: meta })).response)
+    assert.deepEqual(Object.keys(asked.result.inputRequests), ["name"])
+  })
+
   it("[E8] a client that goes away cancels its request, and no other of the same number", async () => {
     await using one = await served(server)
     const abort = new AbortController()
@@ -155,12 +163,47 @@ describe.concurrent.each(["2025", "2026"])("wrap --http in front of a server of 
   })
 })
 
-describe("wrap --http without sessions", () => {
+describe("serve -- COMMAND", () => {
+  it("[W1 W2 W9] stands where the server stood, each session with one of its own, and leaves nothing", async () => {
+    await using one = await served(["--", process.execPath, everything, "stdio"])
+    const direct = new ClientV1({ name: "a-test", version: "1" }, { capabilities })
+    await direct.connect(new StdioV1({ command: process.execPath, args: [everything, "stdio"], stderr: "ignore" }))
+    const [client, other] = [await legacy(one.url), await legacy(one.url)]
+    const said = async (of: ClientV1) => ({
+      info: of.getServerVersion(),
+      instructions: of.getInstructions(),
+      kinds: Object.keys(of.getServerCapabilities() ?? {}).toSorted(),
+      // That a tool only runs as a task is nothing that a client has to know.
+      tools: (await of.listTools()).tools.map((tool) => ({ ...tool, execution: undefined })),
+      prompts: await of.listPrompts(),
+      resources: await of.listResources(),
+      templates: await of.listResourceTemplates(),
+      echo: await of.callTool({ name: "echo", arguments: { message: "hi" } })
+    })
+    const itself = await said(direct)
+    await direct.close()
+    assert.deepEqual([await said(client), await said(other)], [itself, itself])
+    const started = one.host.family
+    assert.lengthOf(started, 2)
+    process.kill(started[0] ?? 0, "SIGKILL")
+    assert.deepEqual([await said(client), await said(other)], [itself, itself])
+    const last = one.host.family
+    one.host.child.kill("SIGTERM")
+    assert.deepEqual(await one.host.ended, { code: 0, signal: null })
+    while (last.some(alive)) await new Promise((resolve) => setTimeout(resolve, 20))
+  })
+})
+
+describe("serve -- COMMAND without sessions", () => {
   it("[E8] what the server says during a request goes to that request, under its own names", async () => {
-    await using one = await served(scripted(`
+    await using one = await served(scripted(
+      `
       const { progressToken } = params._meta ?? {}
       if (progressToken !== undefined) send({ method: "notifications/progress", params: { progressToken, progress: 1 } })
-      setTimeout(() => send(said(name)), 200)`))
+      setTimeout(() => send(said(name)), 200)`,
+      "",
+      listing("a", "b")
+    ))
     const answers = await Promise.all(["a", "b"].map(async (name) => {
       const { response } = await post(one.url, "tools/call", { name, _meta: { progressToken: "same" } })
       return messages(response)
@@ -172,10 +215,14 @@ describe("wrap --http without sessions", () => {
   })
 
   it("[E8] a question of the server is shown to nobody while calls of two windows wait", async () => {
-    await using one = await served(scripted(`
+    await using one = await served(scripted(
+      `
       if (name === "asks") ask("elicitation/create", { message: "Who?", requestedSchema: { type: "object" } })
         .then((answer) => send(said(answer)))
-      else send({ method: "notifications/progress", params: { progressToken: params._meta.progressToken, progress: 1 } })`))
+      else send({ method: "notifications/progress", params: { progressToken: params._meta.progressToken, progress: 1 } })`,
+      "",
+      listing("asks", "hangs")
+    ))
     const abort = new AbortController()
     const meta = { [key("clientCapabilities")]: capabilities }
     const window = await post(
@@ -188,31 +235,6 @@ describe("wrap --http without sessions", () => {
     assert.match(JSON.parse(textOf(answer.result)).message, /2 calls are under way.*shown to nobody/)
     abort.abort()
     await window.response.text().catch(() => "")
-  })
-
-  it("[C13 E8] a stream of changes is answered, also after the server could not be started, and opens once it can", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "mcp-lifeline-"))
-    try {
-      const mended = join(folder, "mended")
-      const [first, ...args] = scripted("", "", { capabilities: { tools: { listChanged: true } } as never })
-      const code = `import { existsSync } from "node:fs"\nif (!existsSync(${JSON.stringify(mended)})) process.exit(1)\n`
-      await using one = await served([first!, ...args.slice(0, -1), code + args.at(-1)])
-      const listen = { notifications: { toolsListChanged: true } }
-      const refused = async () =>
-        (await messages((await post(one.url, "subscriptions/listen", listen)).response))[0].error
-      assert.include((await refused()).message, "exit")
-      assert.include((await refused()).message, "exit")
-      writeFileSync(mended, "")
-      for (let isOpen = false; !isOpen;) {
-        const abort = new AbortController()
-        const { response } = await post(one.url, "subscriptions/listen", listen, abort.signal)
-        const { value } = await response.body!.getReader().read()
-        isOpen = Buffer.from(value!).toString().includes("subscriptions/acknowledged")
-        abort.abort()
-      }
-    } finally {
-      rmSync(folder, { recursive: true })
-    }
   })
 
   it("[E7 E8] a probe is answered, and headers that differ from the body are refused", async () => {
@@ -235,7 +257,7 @@ describe("wrap --http without sessions", () => {
     assert.strictEqual((await fetch(one.url, { headers })).status, 405)
   })
 
-  it("[E8 G18] streams of changes end with a result when wrap ends", async () => {
+  it("[E8 G18] streams of changes end with a result when serve ends", async () => {
     await using one = await served(["--", process.execPath, eras, "2025"])
     const client = await modern(one.url)
     const subscription = await client.listen({ toolsListChanged: true })
