@@ -12,7 +12,7 @@ export interface PinChange {
    * 32,768 characters, and characters that cannot be seen are shown as their codes. Of a longer one, it says that it is too long.
    */
   readonly difference: ReadonlyArray<string>
-  /** The same in short, at most 22 lines: long texts are shortened around the change, with how much is left out, and with where all is shown. */
+  /** The same in short, at most 22 lines: long texts are cut, and the last line says what shows all. */
   readonly summary: ReadonlyArray<string>
 }
 

@@ -133,12 +133,12 @@ describe("G24: pinned tools", () => {
       const { changes = [], warning } = (yield* statusOf(backend)) ?? {}
       expect(changes[0]?.difference).toEqual([`description: "Reads a file." -> "${description}"`])
       expect(changes[0]?.summary).toEqual([
-        expect.stringMatching(/" \(\d+ characters left out\)$/),
+        expect.stringMatching(/… \[cut: \d+ characters\]$/),
         "all of it: mcp-lifeline approve one --show"
       ])
       const line = lines.find((line) => line.includes("Whoever"))
       expect(line).not.toContain(payload)
-      expect(line).toMatch(/\(\d+ characters left out\); all of it: mcp-lifeline approve one --show\. Whoever/)
+      expect(line).toMatch(/… \[cut: \d+ characters\]; all of it: mcp-lifeline approve one --show\. Whoever/)
       expect(warning).toContain("What has changed: mcp-lifeline approve one --show.")
     }))
 
@@ -651,8 +651,9 @@ describe("the difference of two definitions", () => {
       `description: ${json(before.description)} -> ${json(after.description)}`
     )
     expect(difference(json(before), json(after)).short).toEqual([
-      'description: (974 characters left out) " word word word word word harmless word word word word word word" (971 characters left out)'
-      + ' -> (974 characters left out) " word word word word word harmful word word word word word word" (971 characters left out)',
+      expect.stringMatching(
+        /^description: "(word ){59}word… \[cut: \d+ characters\] -> "(word ){59}word… \[cut: \d+ characters\]$/
+      ),
       'inputSchema.properties.path.type: "string" -> "number"',
       'inputSchema.properties["to send"]: added {"type":"string"}',
       'inputSchema.required: ["path"] -> ["path","to send"]',
@@ -700,7 +701,7 @@ describe("the difference of two definitions", () => {
     expect(full[0]).toBe(`description: "Reads a file." -> "Reads any file. ${" ".repeat(20_000)}${payload}"`)
     expect(full.at(-2)).toBe('inputSchema.properties.a49: added {"description":"It is 49."}')
     expect(full.at(-1)).toContain(payload)
-    expect(short[0]).toMatch(/^description: "Reads a file." -> "Reads any file\. +" \(\d+ characters left out\)$/)
+    expect(short[0]).toMatch(/^description: "Reads a file." -> "Reads any file\. +… \[cut: \d+ characters\]$/)
     expect(short.at(-1)).toBe("and 32 more")
   })
 

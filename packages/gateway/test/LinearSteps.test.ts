@@ -25,7 +25,8 @@ import * as Template from "../../core/src/catalog/Template.js"
 import * as Names from "../../core/src/fleet/names.js"
 import * as PlainText from "../../core/src/observe/PlainText.js"
 import * as ToolPattern from "../../core/src/options/ToolPattern.js"
-import * as UriForms from "../../extensions/src/filters/uriForms.js"
+import { FilteredUris } from "../../extensions/src/filters/FilteredUris.js"
+import * as ListFilter from "../../extensions/src/filters/ListFilter.js"
 import { difference } from "../../extensions/src/pins/difference.js"
 import * as Headers from "../../http-server/src/Headers.js"
 import { isSameIssuer } from "../../sign-in/src/addresses.js"
@@ -126,7 +127,10 @@ const subjects: Readonly<Record<string, (text: string) => unknown>> = {
   "Template.matches, the template": (text) => [Template.matches(text, "x:abc"), Template.prefixOf(text)],
   "Template.matches, both": (text) => Template.matches(text, text.slice(0, 16_384)),
   "Template.matches, the URI": (text) => Template.matches("a{b}a{c}{d}a", text.slice(0, 16_384)),
-  "uriForms": (text) => [UriForms.of(text), UriForms.of(`file://${text}`), UriForms.plainPattern(`https://h/${text}`)],
+  "FilteredUris": (text) => {
+    const filtered = new FilteredUris(ListFilter.decode({ hide: [text.slice(0, 200)], only: ["*"] }))
+    return [text, `file:///${text}`, `https://h/${text}`].map((uri) => filtered.has(uri.slice(0, 16_384), undefined))
+  },
   "ToolSwitches": (text) => ToolSwitches.hidden({ [text]: false, [`*${text}`]: true, "a*": false }, text.slice(0, 200)),
   "ToolPattern": (text) => ["a*a*b", "*{?*}x", `*${text.slice(0, 16)}*x`].map((one) => ToolPattern.matches(one, text)),
   "ExactJson": (text) => ExactJson.parse(`{"a":[1.0,${JSON.stringify(text)},1e400]}`),

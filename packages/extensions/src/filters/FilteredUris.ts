@@ -1,80 +1,76 @@
 /**
- * Which resources callers are offered, however their URIs are written: what one text names is hidden under all of them,
- * and `only` offers what is meant in each way in which a server could read it. (G19)
+ * Which resources callers are offered. A URI that the server does not list is offered only in its plain spelling: what it names is compared then, however a
+ * server reads it. (G19)
  */
 import type { Catalog } from "@mcp-lifeline/core"
 import { longestUri, Template, ToolPattern } from "@mcp-lifeline/core/internal"
 import * as ListFilter from "./ListFilter.js"
-import * as UriForms from "./uriForms.js"
 
-interface Prepared {
-  readonly pattern: string
-  readonly plain: string
-  readonly isTemplate: boolean
+/** Each platform has it, but no types that this package needs do. */
+const { URL } = globalThis as unknown as {
+  readonly URL: { readonly canParse: (text: string) => boolean; new(text: string): { readonly href: string } }
 }
 
-const prepared = (pattern: string): Prepared => ({
-  pattern,
-  plain: UriForms.plainPattern(pattern),
-  isTemplate: Template.isTemplate(pattern)
-})
-
-/** A server has few templates; each of its URIs asks for them. */
-const preparedTemplates = new Map<string, Prepared>()
-const mostPrepared = 1000
-
-const templateOf = (template: string): Prepared => {
-  const known = preparedTemplates.get(template)
-  if (known !== undefined) return known
-  const made = prepared(template)
-  if (preparedTemplates.size >= mostPrepared) preparedTemplates.clear()
-  preparedTemplates.set(template, made)
-  return made
+/** Escapes that are no text stay. */
+const decoded = (uri: string): string => {
+  try {
+    return decodeURIComponent(uri)
+  } catch {
+    return uri
+  }
 }
 
-/** Paths of files have no query: there a question mark stands for a character. */
-const beforeQuery = (pattern: string): string => {
-  if (pattern.startsWith("file:")) return pattern
-  const at = pattern.replaceAll(/\{[^{}]*\}/g, (expression) => "_".repeat(expression.length)).indexOf("?")
-  return at < 0 ? pattern : pattern.slice(0, at)
+/** Some servers do not look at a query. Of a pattern, its first question mark counts as one. */
+const beforeQuery = (text: string): string => text.replace(/\{?\?.*/s, "")
+
+/** Whether a URI is as `URL` writes it, and has nothing that a server may resolve, cut off, leave out, or decode twice. */
+const isPlain = (uri: string): boolean => {
+  if (!URL.canParse(uri) || new URL(uri).href !== uri || uri.includes("#")) return false
+  const rest = decoded(beforeQuery(uri)).replace(/^[^:]*:(?:\/\/)?/, "")
+  if (/[%\\?#\p{Cc}]|\/\/|(?:^|\/)\.\.?(?:\/|$)/u.test(rest)) return false
+  if (uri.startsWith("file:")) return rest.startsWith("/")
+  const [authority = ""] = uri.includes("://") ? rest.split("/", 1) : []
+  return !/@|\.(?:$|:)|:(?:$|0)/.test(authority)
 }
 
-const star = (template: string): string => template.replaceAll(/\{[^{}]*\}/g, "*")
+/** What tells unlisted resources apart: some servers look at neither case, slashes nor a slash at the end. */
+const keyOf = (uri: string): string => decoded(uri).toLowerCase().replaceAll(/\/+/g, "/").replace(/\/$/, "")
 
-/** One with expressions matches what they can stand for, too. */
-const hidingTexts = ({ isTemplate, pattern, plain }: Prepared): ReadonlyArray<string> => {
-  const texts = [pattern, plain, UriForms.withoutSlash(plain)]
-  return [...new Set(isTemplate ? [...texts, ...texts.map(star)] : texts)]
+/** In its plain spelling, too; an expression of a template in it stands for anything. */
+const hiding = (pattern: string): ReadonlyArray<string> => [
+  ...new Set([
+    pattern,
+    decoded(pattern),
+    ...URL.canParse(pattern) ? [new URL(pattern).href] : [],
+    pattern.replaceAll(/\{[^{}]*\}/g, "*")
+  ])
+]
+
+const standsFor = (pattern: string, uri: string): boolean => {
+  const path = beforeQuery(uri)
+  return Template.matches(pattern, uri, true)
+    && (Template.matches(pattern, path) || Template.matches(beforeQuery(pattern), path))
 }
 
-/** However the URI may be written or read. */
-const standsFor = ({ pattern, plain }: Prepared, forms: UriForms.UriForms): boolean =>
-  forms.written.every((form) => Template.matches(pattern, form, true))
-  && forms.plain.every((form) => Template.matches(plain, form))
-  && forms.paths.every((form) => Template.matches(plain, form) || Template.matches(beforeQuery(plain), form))
-
-const means = (one: Prepared, uri: string, forms: UriForms.UriForms): boolean => {
-  const { isTemplate, pattern, plain } = one
-  const fits = (form: string): boolean => ToolPattern.matches(pattern, form) || ToolPattern.matches(plain, form)
-  const path = beforeQuery(plain)
-  return pattern === uri
-    || (forms.written.every(fits) && forms.decoded.every(fits) && forms.plain.every(fits)
-      && forms.paths.every((form) => fits(form) || ToolPattern.matches(path, form)))
-    || (isTemplate && standsFor(one, forms))
+const means = (pattern: string, uri: string): boolean => {
+  const fits = (text: string, of = pattern): boolean => ToolPattern.matches(of, text)
+  const path = beforeQuery(uri)
+  return pattern === uri || (fits(uri) && (fits(path) || fits(path, beforeQuery(pattern))))
+    || (Template.isTemplate(pattern) && standsFor(pattern, uri))
 }
 
 export class FilteredUris {
   readonly #filter: ListFilter.ListFilter
   readonly #hide: ReadonlyArray<string>
-  readonly #only: ReadonlyArray<ReadonlyArray<Prepared>>
+  readonly #only: ReadonlyArray<ReadonlyArray<string>>
   #listed: Catalog.Lists | undefined
-  /** `hidden`: the plain forms of listed URIs that are not offered. */
+  /** `hidden`: the keys of listed URIs that are not offered. */
   #known: { readonly uris: ReadonlyMap<string, boolean>; readonly hidden: ReadonlySet<string> } | undefined
 
   constructor(filter: ListFilter.ListFilter) {
     this.#filter = filter
-    this.#hide = filter.hide.flatMap(({ pattern }) => hidingTexts(prepared(pattern)))
-    this.#only = filter.only.map((list) => list.map(({ pattern }) => prepared(pattern)))
+    this.#hide = filter.hide.flatMap(({ pattern }) => hiding(pattern))
+    this.#only = filter.only.map((list) => list.map(({ pattern }) => pattern))
   }
 
   has(uri: string, listed: Catalog.Lists | undefined): boolean {
@@ -82,41 +78,35 @@ export class FilteredUris {
     const { hidden, uris } = this.#knownOf(listed)
     const isOffered = uris.get(uri)
     if (isOffered !== undefined) return isOffered
-    const forms = UriForms.of(uri)
-    if (this.#hides(forms, false) || forms.plain.some((form) => hidden.has(form))) return false // guard: each-spelling-is-hidden
-    const all = [...forms.written, ...forms.decoded, ...forms.plain, ...forms.paths]
-    const templates = listed?.resourceTemplates.map(({ uriTemplate }) => templateOf(uriTemplate)) ?? []
-    const standing = templates.filter(({ pattern, plain }) =>
-      all.some((form) => Template.matches(pattern, form) || Template.matches(plain, form))
-    )
+    if (!isPlain(uri) || this.#hidesUnlisted(uri) || hidden.has(keyOf(uri))) return false // guard: each-spelling-is-hidden
+    const standing = (listed?.resourceTemplates ?? []).map(({ uriTemplate }) => uriTemplate)
+      .filter((template) => [uri, decoded(uri), beforeQuery(uri)].some((text) => Template.matches(template, text)))
     // What only a hidden template stands for is hidden with it.
-    if (standing.some((one) => ListFilter.passes(this.#filter, one.pattern) && standsFor(one, forms))) return true
+    if (standing.some((one) => ListFilter.passes(this.#filter, one) && standsFor(one, uri))) return true
     if (this.#only.length === 0) return standing.length === 0
-    return this.#only.every((list) => list.some((one) => means(one, uri, forms)))
+    return this.#only.every((list) => list.some((one) => means(one, uri)))
   }
 
-  /** A server tells its listed URIs apart, so of those the query counts. */
-  #hides(forms: UriForms.UriForms, isListed: boolean): boolean {
-    const { decoded, farFetched, plain, written } = forms
-    const all = [...written, ...decoded, ...plain, ...(isListed ? [] : forms.paths), ...farFetched]
-    const texts = [...new Set([...all, ...all.map(UriForms.withoutSlash)])]
-    return this.#hide.some((pattern) => texts.some((text) => ToolPattern.matches(pattern, text)))
+  #hidesUnlisted(uri: string): boolean {
+    const texts = [uri, decoded(uri), beforeQuery(uri), decoded(beforeQuery(uri))].map((text) => text.toLowerCase())
+    const all = [...texts, ...texts.map((text) => text.replace(/\/$/, ""))]
+    return this.#hide.some((pattern) => all.some((text) => ToolPattern.matches(pattern.toLowerCase(), text)))
+  }
+
+  /** A server tells its listed URIs apart, by their case and query, too. */
+  #hidesListed(uri: string): boolean {
+    return this.#hide.some((pattern) => [uri, decoded(uri)].some((text) => ToolPattern.matches(pattern, text)))
   }
 
   #knownOf(listed: Catalog.Lists | undefined) {
     if (this.#known !== undefined && this.#listed === listed) return this.#known
-    const uris = new Map<string, boolean>()
-    const hidden = new Set<string>()
-    for (const { uri } of listed?.resources ?? []) {
-      if (uri.length > longestUri) continue
-      const forms = UriForms.of(uri)
-      const isMeant = (one: Prepared) =>
-        ToolPattern.matches(one.pattern, uri) || (one.isTemplate && standsFor(one, forms))
-      const isOffered = !this.#hides(forms, true) && this.#only.every((list) => list.some(isMeant))
-      uris.set(uri, isOffered)
-      if (!isOffered) { for (const form of forms.plain) hidden.add(form) }
-    }
+    const all = (listed?.resources ?? []).flatMap(({ uri }) => uri.length > longestUri ? [] : [uri])
+    const isMeant = (uri: string) => (pattern: string): boolean =>
+      ToolPattern.matches(pattern, uri) || (Template.isTemplate(pattern) && standsFor(pattern, uri))
+    const isOffered = (uri: string): boolean =>
+      !this.#hidesListed(uri) && this.#only.every((list) => list.some(isMeant(uri)))
+    const uris = new Map(all.map((uri) => [uri, isOffered(uri)]))
     this.#listed = listed
-    return this.#known = { uris, hidden }
+    return this.#known = { uris, hidden: new Set(all.filter((uri) => uris.get(uri) === false).map(keyOf)) }
   }
 }

@@ -2,13 +2,10 @@
 import { PlainText } from "@mcp-lifeline/core/internal"
 import { Predicate } from "effect"
 
-const { json } = PlainText
+const { cut, json } = PlainText
 
-/** How many differences are shown in short, and how many characters of each path. */
-const [most, longestPath] = [20, 200]
-
-/** How many characters are shown in short around a change, and of the change. */
-const [around, longest] = [30, 200]
+/** In short: how many differences, and how many characters of each value and path. */
+const [most, longest] = [20, 300]
 
 /** Of all paths of one definition together, in characters. If they are longer, whole fields are compared. */
 const longestPaths = 100_000
@@ -33,61 +30,21 @@ const member = (path: string, key: string): string => {
   return path === "" ? key : `${path}.${key}`
 }
 
-const isLow = (unit: number): boolean => unit >= 0xdc00 && unit <= 0xdfff
-
-/** Not between the halves of a surrogate pair. */
-const before = (text: string, at: number): number => at > 0 && isLow(text.charCodeAt(at)) ? at - 1 : at
-
-const leftOut = (count: number): string => `(${count} characters left out)`
-
-/** With how much stands before and after it. */
-const part = (text: string, from: number, to: number, show = (text: string) => text): string => {
-  const [start, end] = [before(text, Math.max(0, from)), before(text, Math.min(text.length, to))]
-  return [
-    ...(start > 0 ? [leftOut(start)] : []),
-    show(text.slice(start, end)),
-    ...(end < text.length ? [leftOut(text.length - end)] : [])
-  ].join(" ")
-}
-
-/** Around the place where they differ. */
-const texts = (one: string, other: string, show?: (text: string) => string): readonly [string, string] => {
-  const shorter = Math.min(one.length, other.length)
-  let start = 0
-  while (start < shorter && one[start] === other[start]) start++
-  let end = 0
-  while (end < shorter - start && one[one.length - 1 - end] === other[other.length - 1 - end]) end++
-  const shown = (text: string) =>
-    part(text, start - around, Math.min(text.length - end + around, start + longest + around), show)
-  return [shown(one), shown(other)]
-}
-
 const isNested = (value: unknown): boolean => typeof value === "object" && value !== null
 
-const inShort = (value: unknown): string =>
-  Predicate.isString(value) ? part(value, 0, longest, json) : part(json(value), 0, longest)
-
-const bothInShort = (one: unknown, other: unknown): readonly [string, string] =>
-  Predicate.isString(one) && Predicate.isString(other)
-    ? texts(one, other, json)
-    : Predicate.isString(one) || Predicate.isString(other)
-    ? [inShort(one), inShort(other)]
-    : texts(json(one), json(other))
+const inShort = (text: string): string => cut(text, longest)
 
 const lineOf = (path: string, was: string | undefined, is: string | undefined): string => {
   if (was === undefined) return `${path}: added ${is}`
   return is === undefined ? `${path}: removed, was ${was}` : `${path}: ${was} -> ${is}`
 }
 
-const full = ({ path, ...values }: Change): string =>
-  lineOf(path, "was" in values ? json(values.was) : undefined, "is" in values ? json(values.is) : undefined)
-
-const short = ({ path, ...values }: Change): string => {
-  const place = part(path, 0, longestPath)
-  if (!("was" in values)) return lineOf(place, undefined, inShort(values.is))
-  if (!("is" in values)) return lineOf(place, inShort(values.was), undefined)
-  return lineOf(place, ...bothInShort(values.was, values.is))
-}
+const shown = ({ path, ...values }: Change, show = (text: string) => text): string =>
+  lineOf(
+    show(path),
+    "was" in values ? show(json(values.was)) : undefined,
+    "is" in values ? show(json(values.is)) : undefined
+  )
 
 const first = <A>(all: ReadonlyArray<A>, lineOf: (one: A) => string): ReadonlyArray<string> => [
   ...all.slice(0, most).map(lineOf),
@@ -157,7 +114,7 @@ export const fieldsOf = (text: string | undefined): Difference => {
   const fields = Object.entries(definition)
   return {
     full: fields.map(([field, value]) => `${field}: ${json(value)}`),
-    short: first(fields, ([field, value]) => `${part(field, 0, longestPath)}: ${inShort(value)}`)
+    short: first(fields, ([field, value]) => `${inShort(field)}: ${inShort(json(value))}`)
   }
 }
 
@@ -171,5 +128,5 @@ export const difference = (approved: string | undefined, now: string | undefined
     return { full: [unknown, ...full], short: [unknown, ...short] }
   }
   const changes = changesOf(one, other)
-  return { full: changes.map(full), short: first(changes, short) }
+  return { full: changes.map((one) => shown(one)), short: first(changes, (one) => shown(one, inShort)) }
 }

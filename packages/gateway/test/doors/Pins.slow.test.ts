@@ -462,7 +462,7 @@ describe("pinned tools of a gateway", () => {
           const { pins: short } = yield* Gateway.untilStatus(base, ({ pins }) => pins.changes.length > 0, "s")
           expect([short.changes.length, short.more]).toEqual([100, 21])
           expect(short.changes[0].difference).toEqual([
-            expect.stringMatching(/^description: .*" \(\d+ characters left out\)$/),
+            expect.stringMatching(/^description: .*… \[cut: \d+ characters\]$/),
             "all of it: mcp-lifeline approve s --show"
           ])
           const { pins } = (yield* Gateway.ask(`${base}/api/servers/s`)).body

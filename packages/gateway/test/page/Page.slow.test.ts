@@ -290,7 +290,7 @@ describe.skipIf(Chromium.executable === undefined)("the status page in a browser
         yield* run(() => page.getByRole("button", { name: "Reconnect pinned" }).click())
         yield* shows(
           row.locator(".changes"),
-          /\(\d+ characters left out\)\s*all of it: mcp-lifeline approve pinned --show/
+          /… \[cut: \d+ characters\]\s*all of it: mcp-lifeline approve pinned --show/
         )
         yield* shows(
           row.locator(".events"),
