@@ -7,8 +7,15 @@ import { longestUri, Template, ToolPattern } from "@mcp-lifeline/core/internal"
 import * as ListFilter from "./ListFilter.js"
 
 /** Each platform has it, but no types that this package needs do. */
-const { URL } = globalThis as unknown as {
-  readonly URL: { readonly canParse: (text: string) => boolean; new(text: string): { readonly href: string } }
+const { URL } = globalThis as unknown as { readonly URL: new(text: string) => { readonly href: string } }
+
+/** As `URL` writes it; `undefined` if it is no URL. */
+const hrefOf = (uri: string): string | undefined => {
+  try {
+    return new URL(uri).href
+  } catch {
+    return undefined
+  }
 }
 
 /** Escapes that are no text stay. */
@@ -25,7 +32,7 @@ const beforeQuery = (text: string): string => text.replace(/\{?\?.*/s, "")
 
 /** Whether a URI is as `URL` writes it, and has nothing that a server may resolve, cut off, leave out, or decode twice. */
 const isPlain = (uri: string): boolean => {
-  if (!URL.canParse(uri) || new URL(uri).href !== uri || uri.includes("#")) return false
+  if (hrefOf(uri) !== uri || uri.includes("#")) return false
   const rest = decoded(beforeQuery(uri)).replace(/^[^:]*:(?:\/\/)?/, "")
   if (/[%\\?#\p{Cc}]|\/\/|(?:^|\/)\.\.?(?:\/|$)/u.test(rest)) return false
   if (uri.startsWith("file:")) return rest.startsWith("/")
@@ -41,7 +48,7 @@ const hiding = (pattern: string): ReadonlyArray<string> => [
   ...new Set([
     pattern,
     decoded(pattern),
-    ...URL.canParse(pattern) ? [new URL(pattern).href] : [],
+    hrefOf(pattern) ?? pattern,
     pattern.replaceAll(/\{[^{}]*\}/g, "*")
   ])
 ]

@@ -481,7 +481,7 @@ describe("pinned tools of a gateway", () => {
             server: "s",
             level: "warning",
             text: expect.stringMatching(
-              /^the definition of .* characters left out\); all of it: mcp-lifeline approve s --show\. Whoever/
+              /^the definition of .*… \[cut: \d+ characters\]; all of it: mcp-lifeline approve s --show\. Whoever/
             )
           })
           expect(JSON.stringify(events)).not.toContain(payload)
