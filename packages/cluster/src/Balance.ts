@@ -1,9 +1,8 @@
 /**
- * Moves servers from a replica that runs more than its share to others, one at a time, each with its calls answered: after a replica has joined,
- * or after all were replaced one after the other.
+ * Moves servers, one at a time and with their calls answered, from a replica that runs more than its share to others.
  *
- * A server that moves is started again, so nothing moves before the replicas, and what each of them runs, have been the same for a while. A move
- * changes that, for all. So that no two replicas begin at the same time, the one that moves a server has a lock.
+ * A moved server is started again, so nothing moves before the replicas, and what each runs, have been the same for a while. The one that
+ * moves a server has a lock, so that no two begin at once.
  */
 import { Clock, Effect, Random } from "effect"
 import type { ClusterStore, StoreError } from "./ClusterStore.js"
@@ -11,38 +10,33 @@ import type { Membership } from "./Membership.js"
 import { excess } from "./placement.js"
 import type { WantedServer } from "./WantedServer.js"
 
-/** What balancing needs. All durations in milliseconds. */
+/** In milliseconds. */
 export interface Options {
   readonly store: Pick<ClusterStore, "loads" | "locks">
   readonly membership: Pick<Membership, "held" | "replicas">
-  /** The servers that this replica wants. */
   readonly servers: Iterable<WantedServer>
-  /** The time between two looks is 3 to 6 times as long. */
+  /** Looks are 3 to 6 times as far apart. */
   readonly renewal: number
-  /** For how long nothing must have changed. */
+  /** How long nothing must have changed. */
   readonly calm: number
 }
 
-/** The lock of the replica that moves a server. */
 const lock = "balance"
 
-/** The server with the fewest calls; `undefined` if there is none. */
 const leastUsed = (servers: ReadonlyArray<WantedServer>): Effect.Effect<WantedServer | undefined> =>
   Effect.map(
     Effect.forEach(servers, (server) => Effect.map(server.calls, (calls) => ({ server, calls }))),
     (all) => all.toSorted((one, other) => one.calls - other.calls)[0]?.server
   )
 
-/** Looks from time to time, for ever. */
 export const run = ({ calm, membership, renewal, servers, store }: Options): Effect.Effect<never> =>
   Effect.suspend(() => {
     let replicas = ""
     let seen = ""
     let since = 0
-    /** Servers that no other replica has taken. */
+    /** No other replica has taken them. */
     const unwanted = new Set<string>()
 
-    /** Moves one server, if this replica runs more than its share. */
     const look: Effect.Effect<void, StoreError> = Effect.gen(function*() {
       const { id } = yield* membership.held
       const ids = membership.replicas().map((replica) => replica.id).toSorted()

@@ -1,6 +1,3 @@
-/**
- * This process as a part of a cluster, with everything that a replica needs: its lease, its watchdog, and the ways to the other replicas.
- */
 import { Context, Effect, Layer, Runtime, type Scope } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import * as Balance from "./Balance.js"
@@ -17,58 +14,53 @@ import * as uptime from "./uptime.js"
 import type { WantedServer } from "./WantedServer.js"
 import * as Watchdog from "./Watchdog.js"
 
-/** What a replica needs. */
 export interface Options {
   readonly store: ClusterStore
-  /** The same for all replicas, and known to nobody else. At least 32 bytes. To change it, keep the one before as a second one meanwhile. */
+  /** The same for all replicas, known to nobody else, at least 32 bytes. To change it, keep the old one as a second one meanwhile. */
   readonly key: ClusterKeys
-  /** Where the other replicas reach this one, as a URL without a path: what `handle` answers there. */
+  /** Where other replicas reach `handle`, as a URL without a path. */
   readonly address: string
-  /** The id of this replica under its first lease. Nobody else may ever have had it. Default: a new one. */
+  /** Under its first lease. Nobody may have had it before. Default: a new one. */
   readonly id?: ReplicaId | undefined
-  /** The same for all replicas, and for the store. Default: `defaults`. */
+  /** The same for all replicas and the store. Default: `defaults`. */
   readonly terms?: Terms | undefined
   /**
-   * For how long the replicas, and what each of them runs, must have been the same before a server moves to a replica that runs less, in
-   * milliseconds. `Infinity`: none ever does. Default 10,000.
+   * How long the replicas, and what each runs, must not have changed before a server moves to a replica that runs less, in milliseconds.
+   * `Infinity`: none moves. Default 10,000.
    */
   readonly calm?: number | undefined
 }
 
-/** A replica of a cluster. Programs use `handle` and `leave`; the other members are for what runs in it, as `ClusterBackend`. */
+/** Programs use `handle` and `leave`; the rest is for what runs in it, as `ClusterBackend`. */
 export interface Cluster {
   readonly store: ClusterStore
   readonly membership: Membership.Membership
   readonly watchdog: Watchdog.Watchdog
   readonly hop: Hop.Hop
-  /** The servers that this replica wants. Each adds itself, and removes itself. */
+  /** Each adds and removes itself. */
   readonly servers: Set<WantedServer>
   /**
-   * Stops all of them, each as its `stop` says, and waits until the other replicas have what they were answered, for 5 seconds at most. To be
-   * done before their backends close, and before nobody calls `handle` any more.
+   * Stops all servers, and waits until other replicas have their answers, for 5 seconds at most. Call it before their backends close, and
+   * while `handle` is still called.
    */
   readonly leave: Effect.Effect<void>
-  /** Answers the other replicas, at the address that was given. True if the path is one of theirs. Never throws. */
+  /** True if the path is one of the other replicas'. Never throws. */
   readonly handle: (request: IncomingMessage, response: ServerResponse, path: string) => boolean
 }
 
-/**
- * See `Options.calm`.
- *
- * @internal
- */
+/** @internal */
 export const defaultCalm = 10_000
 
-/** How long is waited at the end until other replicas have closed their connections, in milliseconds. */
+/** In milliseconds. */
 const longestLeave = 5000
 
 /**
- * Joins a cluster, until the scope closes. Close the backends first: layers do. The listener with `handle` and the store have to be there
- * before, and until it has left.
+ * Joins a cluster, until the scope closes. Close the backends first: layers do. The listener with `handle` and the store have to outlive
+ * it.
  *
- * Fails with a StoreError if the store does not answer, and with a WatchdogError if the watchdog cannot be started, as on Windows. Dies with a
- * RangeError if the key has less than 32 bytes. Later, nothing fails: while the store is away, servers go on for as long as the other
- * replicas allow it, for `Terms.withoutStore` at most.
+ * Fails with a StoreError if the store does not answer, and with a WatchdogError if the watchdog cannot be started, as on Windows. Dies
+ * with a RangeError if the key has less than 32 bytes. Later nothing fails: while the store is away, servers go on as long as other
+ * replicas allow, for `Terms.withoutStore` at most.
  */
 export const make = (
   { address, id, key, store, terms = defaults, calm = defaultCalm }: Options
@@ -104,14 +96,10 @@ export const make = (
     return yield* assemble({ store, membership, watchdog }, ways, terms, calm)
   })
 
-/** Makes the ways to the other replicas. `missed`: called with each server that another replica looks for here in vain. */
+/** `missed`: for each server that another replica looks for here in vain. */
 type Ways = (missed: (server: string) => void) => Pick<Cluster, "hop" | "handle">
 
-/**
- * A replica of its parts.
- *
- * @internal
- */
+/** @internal */
 export const assemble = (
   parts: Pick<Cluster, "store" | "membership" | "watchdog">,
   ways: Ways,
@@ -136,9 +124,8 @@ export const assemble = (
     return { ...parts, hop, handle, servers, leave }
   })
 
-/** This process as a replica. */
 export const Cluster: Context.Tag<Cluster, Cluster> = Context.GenericTag<Cluster>("@mcp-lifeline/cluster/Cluster")
 
-/** `make` as a layer, with a store and a listener that outlive it. */
+/** The store and the listener outlive it. */
 export const layer = (options: Options): Layer.Layer<Cluster, StoreError | Watchdog.WatchdogError> =>
   Layer.scoped(Cluster, make(options))

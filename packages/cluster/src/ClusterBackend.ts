@@ -1,27 +1,20 @@
-/**
- * A backend whose server runs once in the cluster, whichever replica has it.
- */
 import { Backend, type Connector, type InvalidOptions } from "@mcp-lifeline/core"
 import { type Context, Effect, Layer, type Scope } from "effect"
 import { Cluster } from "./Cluster.js"
 import * as ClusterServer from "./ClusterServer.js"
 
-/** The options of a backend, and how its server is started here. */
 export interface Options<R = never> extends Omit<Backend.BackendOptions<R>, "connector"> {
-  /**
-   * Starts the server on this replica. `env`: variables that the server needs in its environment, so that it is found if it has to be ended
-   * while this process cannot.
-   */
+  /** Starts the server on this replica. `env`: variables that the server needs, to be found if it has to be ended while this process cannot. */
   readonly connector: (env: Readonly<Record<string, string>>) => Connector
 }
 
 /**
- * Makes the backend. Its server has the same name on all replicas, which give it the same options; its handlers are used on the replica that
- * runs it. It is as any backend: a change of the owner is a lost connection, so calls wait for the next one (`timeouts.wait`), and a call that was
- * sent, and whose answer is lost, is sent again only if that does no harm; otherwise it fails with ResultUnknown.
+ * The server has the same name and options on all replicas; its handlers are used where it runs. A change of the owner is a lost
+ * connection: calls wait for the next one (`timeouts.wait`), and a call whose answer is lost is sent again only if that does no harm;
+ * otherwise it fails with ResultUnknown.
  *
- * Fails with InvalidOptions. When the scope closes, calls in flight are answered first, for 5 seconds at most, and another replica takes the
- * server; nobody can interrupt that.
+ * Fails with InvalidOptions. When the scope closes, calls in flight are answered first, for 5 seconds at most, and another replica takes
+ * the server; nobody can interrupt that.
  */
 export const make = <R = never>(
   name: string,
@@ -41,7 +34,6 @@ export const make = <R = never>(
     return backend
   })
 
-/** `make` as a layer of a tag. */
 export const layer = <Self, R = never>(
   tag: Context.Tag<Self, Backend.Backend>,
   name: string,

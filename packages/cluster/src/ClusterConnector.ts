@@ -1,7 +1,4 @@
-/**
- * Connects to a server that runs once in the cluster: starts it here if this replica has it, and otherwise connects to the replica that has
- * it. So a backend with this connector is the same on every replica, and a change of the owner is a lost connection.
- */
+/** Starts a server here if this replica has it, otherwise connects to its owner: a change of the owner is a lost connection. */
 import { ConnectError, type Connection, type ConnectOptions, type Connector } from "@mcp-lifeline/core"
 import { firstOf } from "@mcp-lifeline/core/internal"
 import { Effect, Exit, Fiber, Option, Scope } from "effect"
@@ -13,41 +10,35 @@ import type { Held, Membership } from "./Membership.js"
 import { rank } from "./placement.js"
 import { longestSilence } from "./Terms.js"
 
-/** How long a replica leaves a free server to each one that should take it before, in milliseconds. */
+/** How long a free server is left to each replica that should take it first, in milliseconds. */
 const patience = 200
 
-/** How often a replica looks whether another one has taken the server that it has left, and for how long, in milliseconds. */
+/** How often, and how long, to look whether another replica has taken a server, in milliseconds. */
 const [look, longest] = [100, 2000]
 
-/** How long the connector waits at its end for a server that does not end, in milliseconds. Then the replica's lease has to end. */
+/** How long closing waits for a server, in milliseconds. Then the replica's lease has to end. */
 const longestEnd = 10_000
 
-/** What a connector needs. */
 export interface Options {
   readonly membership: Membership
   readonly store: ClusterStore
-  /** The name of the server, which is the same on all replicas. */
   readonly server: string
-  /** Starts the server on this replica. */
   readonly local: Connector
-  /** Whether this replica may take the server. Must not throw. Default: it may. */
+  /** Must not throw. Default: it may. */
   readonly mayTake?: (() => boolean) | undefined
-  /** Connects to the server on the replica that has it. */
   readonly remote: (owner: Ownership) => Connector
-  /** Runs while this replica has the server, whether it is connected or not, until its scope closes. */
+  /** Runs while this replica has the server, connected or not, until its scope closes. */
   readonly whileOwned?: Effect.Effect<void, never, Scope.Scope> | undefined
-  /** Called with the process id of a server that runs here, and when it has ended. Neither may throw. */
+  /** With the process id of a server that runs here. Must not throw. */
   readonly watch?: ((pid: number) => void) | undefined
   readonly unwatch?: ((pid: number) => void) | undefined
 }
 
-/** What this replica has taken. */
 interface Taken {
   readonly id: string
   readonly generation: number
 }
 
-/** Whether nobody has answered. */
 const isSilence = ({ reason }: ConnectError): boolean =>
   reason === "refused" || reason === "unreachable" || reason === "timeout"
 
@@ -61,20 +52,18 @@ const nobody = new ConnectError({
   message: "this replica stops, and no other one has taken the server"
 })
 
-/** The connector of a server that runs once in the cluster. */
 export interface ClusterConnector extends Connector {
-  /** Whether this replica has the server. */
   readonly isHere: () => boolean
   /**
-   * From the next connection on, leaves the server to another replica, if one takes it soon. Only when the server runs here: have the
-   * backend reconnect then, which lets calls in flight finish. `isForGood`: this replica never takes it again.
+   * From the next connection on, leaves a server that runs here to another replica, if one takes it soon: have the backend reconnect, which
+   * lets calls in flight finish. `isForGood`: never takes it again.
    */
   readonly leave: (isForGood?: boolean) => void
-  /** Serves the server to the others no more, and ends when nobody uses it any more that way. */
+  /** Ends when no other replica uses it any more. */
   readonly unserve: Effect.Effect<void>
 }
 
-/** Makes the connector. When the scope closes, this replica gives the server to the others: close the backend first. */
+/** When the scope closes, gives the server to the others: close the backend first. */
 export const make = (
   { local, mayTake = () => true, membership, remote, server, store, unwatch, watch, whileOwned = Effect.void }: Options
 ): Effect.Effect<ClusterConnector, never, Scope.Scope> =>
@@ -93,7 +82,6 @@ export const make = (
         return Scope.extend(whileOwned, scope)
       })
     })
-    /** Begins to end what runs while this replica has the server. Nobody can interrupt that. */
     const disown = Effect.suspend(() => {
       const scope = ownership
       ownership = undefined
@@ -110,7 +98,6 @@ export const make = (
       onLapse: Effect.asVoid(disown)
     })
 
-    /** Gives the server back once it has ended here. */
     const release = Effect.zipRight(
       Effect.zipRight(Effect.flatMap(disown, Fiber.await), stopped),
       Effect.suspend(() => {
@@ -122,7 +109,6 @@ export const make = (
     )
     yield* Effect.addFinalizer(() => Effect.timeoutOption(Effect.interruptible(release), longestEnd))
 
-    /** Takes a free server, unless a replica that should take it before does. */
     const take = (held: Held): Effect.Effect<Ownership | undefined, StoreError> =>
       Effect.gen(function*() {
         if (!mayTake()) return undefined
@@ -132,17 +118,14 @@ export const make = (
         return found ?? (yield* store.claim(held.id, server))
       })
 
-    /** Waits until the server has another owner than before, for a while. */
     const change = (before: Ownership | undefined) =>
       Effect.repeat(Effect.delay(store.find(server), look), {
         until: (found) => found?.owner !== before?.owner || found?.generation !== before?.generation,
         times: longest / look - 1
       })
 
-    /** Waits until another replica has taken the server that nobody has, for a while, if there is another one. */
     const taking = Effect.suspend(() => membership.replicas().length > 1 ? change(undefined) : store.find(server))
 
-    /** Who has the server; takes it if nobody does. */
     const owner = (held: Held): Effect.Effect<Ownership | undefined, ConnectError> =>
       Effect.gen(function*() {
         const isLeft = leaves && taken !== undefined
@@ -153,7 +136,7 @@ export const make = (
           if (next === undefined || next.owner === held.id) return yield* nobody
           return next
         }
-        // Nobody here has taken it so, or may run it so: a claim was not answered, or a release was not.
+        // Not taken here like this: a claim or a release was not answered.
         if (found?.owner === held.id && found.generation !== taken?.generation) {
           return yield* store.claim(held.id, server, found.generation)
         }
@@ -177,7 +160,7 @@ export const make = (
         return guarded.connection
       })
 
-    /** It cannot be reached at its owner: that may give it up, or have done so, or have gone, which is known when its lease has ended. */
+    /** The owner may give it up, or have gone, which is known when its lease has ended. */
     const anew = (found: Ownership, error: ConnectError): Effect.Effect<Option.Option<Connection>, ConnectError> =>
       Effect.gen(function*() {
         const next = yield* Effect.mapError(change(found), unreachable)
@@ -187,7 +170,7 @@ export const make = (
         return Option.isSome(gone) ? Option.none() : yield* error
       })
 
-    /** One try; none if what was known about the owner does not hold any more. */
+    /** None if what was known about the owner does not hold any more. */
     const attempt = (options: ConnectOptions): Try =>
       Effect.gen(function*() {
         const held = yield* membership.held

@@ -1,7 +1,3 @@
-/**
- * A server that runs once in the cluster, as a replica sees it: what its backend connects with, and what serves it to the other replicas while
- * it runs here.
- */
 import type { Backend, Connector } from "@mcp-lifeline/core"
 import type { Introduction } from "@mcp-lifeline/protocol"
 import { Effect, Schedule, type Scope } from "effect"
@@ -10,38 +6,35 @@ import * as ClusterConnector from "./ClusterConnector.js"
 import type * as Hop from "./hop/Hop.js"
 import type { WantedServer } from "./WantedServer.js"
 
-/** What a replica needs for a server. */
 export interface Options {
   readonly cluster: Cluster
   /** The same on all replicas. */
   readonly name: string
-  /** Starts the server on this replica, with `Watchdog.env` in its environment. */
+  /** With `Watchdog.env` in its environment. */
   readonly local: Connector
-  /** Whether this replica may have the server, as far as it is concerned; else it leaves it to others, who may. Must not throw. Default: it may. */
+  /** Otherwise leaves the server to others. Must not throw. Default: it may. */
   readonly mayRun?: (() => boolean) | undefined
-  /** The backend that has the connector. After a change of its options it may be another one. Called once it is there; must not throw. */
+  /** Another one after a change of options. Called once it is there; must not throw. */
   readonly backend: () => Backend.Backend
-  /** Runs while this replica has the server, whether it is connected or not, until its scope closes. */
+  /** Runs while this replica has the server, connected or not, until its scope closes. */
   readonly whileOwned?: Effect.Effect<void, never, Scope.Scope> | undefined
   readonly began?: Hop.Served["began"]
 }
 
-/** How long calls may go on before their backend closes, in milliseconds. */
+/** Before their backend closes, in milliseconds. */
 const longestCalls = 5000
 
 const limited = <A>(work: Effect.Effect<A>): Effect.Effect<void> =>
   Effect.asVoid(Effect.timeoutOption(Effect.interruptible(work), longestCalls))
 
-/** How often is looked whether they have ended, in milliseconds. */
+/** In milliseconds. */
 const look = 50
 
-/** How often is looked whether this replica may still have it. */
 const mayRunEvery = "1 second"
 
-/** The connector of the server's backend, and the server as this replica has it. */
 export interface ClusterServer extends ClusterConnector.ClusterConnector, WantedServer {}
 
-/** Makes the connector of the backend. When the scope closes, this replica gives the server to the others: close the backend first. */
+/** When the scope closes, gives the server to the others: close the backend first. */
 export const make = (options: Options): Effect.Effect<ClusterServer, never, Scope.Scope> =>
   Effect.gen(function*() {
     const { backend, cluster, mayRun = () => true, name } = options

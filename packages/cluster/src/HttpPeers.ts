@@ -1,8 +1,4 @@
-/**
- * Asks other replicas over HTTP. Their answers are at `PeerAnswers`.
- *
- * Nothing is believed that does not have the signature of the cluster's key for this very question. No redirect is followed, and no proxy used.
- */
+/** Only what the cluster's key has signed for this very question is believed. No redirect is followed, and no proxy used. */
 import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import { Duration, Effect, Either, Schema } from "effect"
 import * as Http from "node:http"
@@ -23,39 +19,32 @@ import {
 } from "./PeerMessages.js"
 import { PeerError, type Peers } from "./Peers.js"
 
-/** How other replicas are asked. */
 export interface Options {
-  /** The same for all replicas of the cluster. */
   readonly key: ClusterKeys
-  /** After how long a question counts as not answered. Default 5 seconds; `Membership` waits for a sixth of a lease at most. */
+  /** Default 5 seconds; `Membership` waits for a sixth of a lease at most. */
   readonly timeout?: Duration.DurationInput | undefined
-  /** Options of TLS, for replicas whose addresses begin with `https:`. Default: as Node.js has them. */
+  /** For `https:` addresses. Default: those of Node.js. */
   readonly ssl?: ConnectionOptions | undefined
 }
 
-/** An answer over HTTP of the status 200. */
 interface Received {
   readonly signature: unknown
   readonly body: Buffer
 }
 
-/** How a message says what was asked. */
 const subjects: Record<Question["ask"], string> = {
   promise: "a promise not to end the lease of",
   consent: "consent to the end of the lease of"
 }
 
-/** What a message says about a status. */
 const reasons: Record<number, string> = {
   403: "; does it have another key?",
   404: "; is it a replica at all?",
   409: "; another replica is there now, or this one has a new lease"
 }
 
-/** A text for a message: of one line, and not long. */
 const plain = (text: string): string => text.slice(0, 300).replace(/[^ -~]/g, "?")
 
-/** The URL of a path after a base URL; `undefined` if that is none of HTTP. */
 const urlOf = (address: string): URL | undefined => {
   const url = parseUrl(address)
   if (url?.protocol !== "http:" && url?.protocol !== "https:") return undefined
@@ -63,7 +52,7 @@ const urlOf = (address: string): URL | undefined => {
   return url
 }
 
-/** An address without user and password. */
+/** Without user and password. */
 const shown = (address: string | undefined): string =>
   address === undefined
     ? "an unknown address"
@@ -75,7 +64,7 @@ const reasonOf = (error: unknown): string => {
   return message || code || String(error)
 }
 
-/** Sends a body, and receives the answer. Interruption destroys the request. */
+/** Interruption destroys the request. */
 const exchange = (url: URL, options: Https.RequestOptions, body: Uint8Array): Effect.Effect<Received, string> =>
   Effect.async<Received, string>((resume) => {
     const fail = (why: string): void => resume(Effect.fail(why))
@@ -110,10 +99,7 @@ const exchange = (url: URL, options: Https.RequestOptions, body: Uint8Array): Ef
     // Options of TLS may be wrong.
   }).pipe(Effect.catchAllDefect((error) => Effect.fail(reasonOf(error))))
 
-/**
- * Asks other replicas over HTTP or HTTPS, on connections that are kept. A `PeerError` says which replica was asked for what, and why there is
- * no answer. Throws a RangeError if the key has less than 32 bytes.
- */
+/** A `PeerError` says which replica was asked for what, and why there is no answer. */
 export const make = ({ key, ssl, timeout = "5 seconds" }: Options): Peers => {
   const signatures = new Signatures(key)
   const limit = Duration.decode(timeout)

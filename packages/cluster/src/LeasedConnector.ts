@@ -1,42 +1,40 @@
 /**
- * Connects to a server that runs on this replica, and only while this replica has its lease: so that it has ended when another replica may
- * start it. For servers that belong to what this replica owns, such as the session of one client.
+ * Connects to a server on this replica, only while it has its lease: another replica may start it then. For servers of what this replica
+ * owns, such as one client's session.
  */
 import type { ConnectError, Connection, ConnectOptions, Connector } from "@mcp-lifeline/core"
 import { Effect, Exit, Option, Scope } from "effect"
 import { endable } from "./endable.js"
 import type { Held, Membership } from "./Membership.js"
 
-/** What a connector needs. */
 export interface Options {
   readonly membership: Membership
-  /** Starts the server on this replica. */
   readonly local: Connector
-  /** Called with the process id of a server that runs here, and when it has ended. Neither may throw. */
+  /** With the process id of a server that runs here. Must not throw. */
   readonly watch?: ((pid: number) => void) | undefined
   readonly unwatch?: ((pid: number) => void) | undefined
-  /** Done when the lease lapses while the server runs, before its connection ends. */
+  /** When the lease lapses, before the server's connection ends. */
   readonly onLapse?: Effect.Effect<void> | undefined
 }
 
 /**
- * One server at a time. `connect` waits for the lease, and until the server that ran before has ended. The connection ends when the lease
- * lapses; from that moment on, it refuses requests as not sent.
+ * One server at a time: `connect` waits for the lease, and the end of the server before. The connection ends when the lease lapses; from
+ * then on, it refuses requests as not sent.
  */
 export interface LeasedConnector extends Connector {
-  /** `connect` with a lease that this replica has; none if it has lapsed. */
+  /** None if the lease has lapsed. */
   readonly connectUnder: (
     held: Held,
     options: ConnectOptions
   ) => Effect.Effect<Option.Option<Connection>, ConnectError, Scope.Scope>
-  /** Ends when no server runs, and none is being started or ended. */
+  /** When no server runs, starts or ends. */
   readonly stopped: Effect.Effect<void>
 }
 
-/** One try to connect; none if it has to be tried again. */
+/** None if it has to be tried again. */
 export type Try = Effect.Effect<Option.Option<Connection>, ConnectError, Scope.Scope>
 
-/** Tries until there is a connection. What a try has acquired is released before the next one, and before `failed`. */
+/** What a try has acquired is released before the next one, and before `failed`. */
 export const untilConnected = (
   attempt: Try,
   failed: Effect.Effect<void> = Effect.void
@@ -57,7 +55,6 @@ export const untilConnected = (
     })
   )
 
-/** Makes the connector. */
 export const make = ({ local, membership, onLapse = Effect.void, unwatch, watch }: Options): LeasedConnector => {
   const stopped = Effect.unsafeMakeLatch(true)
   const connectUnder: LeasedConnector["connectUnder"] = (held, options) =>
@@ -66,7 +63,7 @@ export const make = ({ local, membership, onLapse = Effect.void, unwatch, watch 
       if (!held.isHeld()) return Option.none()
       yield* membership.running
       let pid: number | undefined
-      // These come last when the scope closes: the process has ended then.
+      // Released last: the process has ended then.
       yield* Effect.acquireRelease(stopped.close, () => stopped.open)
       yield* Effect.addFinalizer(() => Effect.sync(() => pid !== undefined && unwatch?.(pid)))
       const connection = yield* local.connect(options)
@@ -84,7 +81,6 @@ export const make = ({ local, membership, onLapse = Effect.void, unwatch, watch 
   return {
     transport: local.transport,
     target: local.target,
-    // The server runs once: the one before has to have ended.
     overlap: false,
     heartbeat: local.heartbeat,
     status: local.status,

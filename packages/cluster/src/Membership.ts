@@ -1,6 +1,4 @@
-/**
- * This process as a replica of the cluster: keeps its lease, and ends those of replicas that have gone.
- */
+/** Keeps this replica's lease, and ends those of replicas that have gone. */
 import { Deferred, Effect, Exit, FiberId, Option, type Scope } from "effect"
 import { randomUUID } from "node:crypto"
 import type { ClusterStore, Renewal, Replica, StoreError } from "./ClusterStore.js"
@@ -8,50 +6,44 @@ import { LeaseRules, type ReplicaId } from "./LeaseRules.js"
 import type { Answers, Peers } from "./Peers.js"
 import { longestAnswer, type Terms } from "./Terms.js"
 
-/** The right to run servers, from when it is given to when it lapses. */
 export interface Held {
-  /** The id of this replica while it has this lease. */
   readonly id: ReplicaId
-  /** Whether servers may be started, and given something to do, at this moment. */
+  /** Whether servers may be started and used now. */
   readonly isHeld: () => boolean
-  /** Ends when the lease has lapsed: what runs has to be ended at once. */
+  /** What runs has to be ended at once. */
   readonly lapsed: Effect.Effect<void>
 }
 
-/** This process as a replica. The lease ends with the scope of `make`. */
+/** The lease ends with the scope of `make`. */
 export interface Membership {
-  /** The durations of the cluster. */
   readonly terms: Terms
-  /** The id of this replica now: another one after each lease that has ended. */
+  /** Another one after each lease. */
   readonly id: () => ReplicaId
-  /** The answers of the replica of this id; `undefined` if this process is not that replica, or not any more. */
+  /** undefined if this process is not that replica now. */
   readonly asked: (id: ReplicaId) => Answers | undefined
-  /** The lease. Waits until there is one: while the database is away, for as long as it is. */
+  /** Waits until there is a lease, as long as the database is away. */
   readonly held: Effect.Effect<Held>
-  /** Says that something runs here until the scope closes. Until then, the lease is not ended before its time. */
+  /** Until the scope closes, the lease is not ended early. */
   readonly running: Effect.Effect<void, never, Scope.Scope>
-  /** The replicas whose leases have not ended, as seen last, with this one. */
+  /** As last seen, with this one, without ended ones. */
   readonly replicas: () => ReadonlyArray<Replica>
-  /** `Renewal.changes`, as seen last. `undefined` while the store does not answer. */
+  /** As last seen. undefined while the store does not answer. */
   readonly changes: () => number | undefined
   /** Ends when the lease of a replica has ended, and everything that it ran has stopped. */
   readonly ended: (id: ReplicaId) => Effect.Effect<void>
 }
 
-/** What a replica needs. */
 export interface Options {
   readonly store: ClusterStore
   readonly peers: Peers
   readonly terms: Terms
-  /** Where other replicas reach this one. */
   readonly address: string
-  /** The id of this replica under its first lease. Nobody else may ever have had it. Default: a new one. */
   readonly id?: ReplicaId | undefined
   /** Milliseconds of a clock that never jumps, and counts while the machine sleeps. */
   readonly now: () => number
-  /** Tells somebody who survives this process when everything has to have stopped. Must not throw. */
+  /** Tells somebody who survives this process when all has to have stopped. Must not throw. */
   readonly watch: (until: number) => void
-  /** Whether that somebody answers. The lease is renewed only after an answer, and lapses without. Default: always. */
+  /** Whether that somebody answers; otherwise the lease is not renewed. Default: always. */
   readonly isWatched?: Effect.Effect<boolean> | undefined
 }
 
@@ -60,15 +52,14 @@ interface Lapse {
   readonly lapse: () => void
 }
 
-/** Somebody who waits for the end of another replica's lease. */
 interface Waiting {
   readonly id: ReplicaId
-  /** The rounds before: only one that begins later has seen every replica that there was. */
+  /** Only a later round has seen every replica that there was. */
   readonly after: number
   readonly ended: Deferred.Deferred<void>
 }
 
-/** Joins the cluster, and keeps a lease until the scope closes. Fails if the store cannot be reached now. */
+/** Keeps a lease until the scope closes. Fails if the store cannot be reached now. */
 export const make = (
   { address, id: firstId = randomUUID(), isWatched = Effect.succeed(true), now, peers, store, terms, watch }: Options
 ): Effect.Effect<Membership, StoreError, Scope.Scope> =>
@@ -82,7 +73,6 @@ export const make = (
     let current: Lapse | undefined
     const given = yield* Effect.makeLatch()
 
-    /** Gives the lease out, or takes it back. */
     const update = Effect.gen(function*() {
       const isHeld = rules.isHeld(now())
       if (isHeld) watch(rules.until)
@@ -126,7 +116,6 @@ export const make = (
       for (const one of waiting) if (one.id === id) Deferred.unsafeDone(one.ended, Exit.void)
     }
 
-    /** Ends the lease of a replica that has gone. */
     const end = (replica: Replica): Effect.Effect<void> =>
       Effect.gen(function*() {
         const needs = rules.ending(now(), replica.id)
@@ -168,7 +157,7 @@ export const make = (
       const { renewals } = renewal.value
       saw(number, renewal.value)
       if (renewals === undefined) {
-        // Another replica has ended the lease. What this one ran has stopped before that.
+        // What ran here has stopped before another replica ended the lease.
         rules.ended()
         yield* update
         rules = new LeaseRules(randomUUID(), terms)
@@ -185,7 +174,6 @@ export const make = (
       return Effect.sleep(Math.min(terms.renewal, soonest))
     })
 
-    /** Takes the lease back in time. */
     const lapse = given.await.pipe(
       Effect.zipRight(Effect.suspend(() => Effect.sleep(Math.max(rules.until - now(), 1)))),
       Effect.zipRight(update)

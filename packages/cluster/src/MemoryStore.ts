@@ -1,6 +1,4 @@
-/**
- * A store in the memory of one process, for tests of programs, with any number of replicas.
- */
+/** For tests, with any number of replicas. */
 import { Clock, Effect } from "effect"
 import type { Claims, ClusterStore, Ownership, Place, Replica } from "./ClusterStore.js"
 
@@ -26,7 +24,6 @@ const inOrder = (one: Place, other: Place): number =>
     ? 0
     : 1
 
-/** An empty store. */
 export const make = (): ClusterStore => {
   const replicas = new Map<string, Row>()
   const servers = new Map<string, Claim>()
@@ -68,7 +65,7 @@ export const make = (): ClusterStore => {
         if (row?.owner === id && row.generation === generation) free(name, row)
       })
   })
-  /** Of which nothing is left when they are released. */
+  /** Nothing is left of them when released. */
   const short = (): Claims => {
     const rows = new Map<string, Claim>()
     return claims(rows, () => ++taken, (name) => void rows.delete(name))

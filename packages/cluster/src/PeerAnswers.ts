@@ -1,10 +1,7 @@
 /**
- * Answers other replicas that ask over HTTP, with `HttpPeers`.
- *
- * A request can be recorded, and sent again to the same replica while it has the same id. That cannot make two replicas run a server: what
- * comes back is the answer to an old question, which nobody waits for; and `LeaseRules` keep what they have answered, whatever they are
- * asked later. A promise that is asked for again is kept for longer, and a refusal stays one. So a request that is sent again can only delay
- * the end of a lease, or make a replica without the store stop its servers earlier. HTTPS keeps others from recording any.
+ * A recorded request can be replayed to the same replica while it has the same id. That cannot make two replicas run a server: nobody waits
+ * for the answer to an old question, and `LeaseRules` keep what they have answered. So a replay can only delay the end of a lease, or make
+ * a replica without the store stop its servers earlier. HTTPS prevents recording.
  */
 import { Either, Schema } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
@@ -15,14 +12,13 @@ import type { Answers } from "./Peers.js"
 
 export { path } from "./PeerMessages.js"
 
-/** Answers with a status alone. A connection whose request was not read is closed. */
+/** A connection whose request was not read is closed. */
 const refuse = (response: ServerResponse, status: number, headers: Record<string, string> = {}): void => {
   if (response.headersSent) return void response.destroy()
   response.writeHead(status, { ...headers, "Content-Length": 0, Connection: "close" })
   response.end()
 }
 
-/** The status for a request whose body is not read; `undefined` if it may be. */
 const refusal = ({ headers, method }: IncomingMessage): number | undefined => {
   if (method !== "POST") return 405
   if (typeof headers[signatureHeader] !== "string") return 403
@@ -34,13 +30,11 @@ const refusal = ({ headers, method }: IncomingMessage): number | undefined => {
 const decode = Schema.decodeUnknownEither(Schema.parseJson(Question))
 
 /**
- * Answers requests for `path` of a server of `node:http` or `node:https`, whose limits for connections and slow requests apply. `asked` has
- * the answers of the replica of an id, as `Membership` has it. Throws a RangeError if the key has less than 32 bytes; what it returns never
+ * Answers requests for `path` of a server of `node:http` or `node:https`, whose limits for connections and slow requests apply. Never
  * throws.
  *
- * A request is refused with the status 403 if it is not signed with the key, without a body and a reason; with 409 if this process is not the
- * replica that is asked; and with 400, 405, 411 or 413 if it has another form. No body is read that is longer than 4,096 bytes, or whose
- * length is unknown.
+ * Refuses with 403, without a reason, what is not signed with the key; with 409 if this process is not the replica that is asked; and with
+ * 400, 405, 411 or 413 another form. Reads no body longer than 4,096 bytes, or of unknown length.
  */
 export const handler = (
   keys: ClusterKeys,

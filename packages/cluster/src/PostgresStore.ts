@@ -2,10 +2,10 @@
  * The store of a cluster in PostgreSQL, 13 or later. Nothing that has to hold depends on the clock of the database.
  *
  * The role needs `SELECT`, `INSERT`, `UPDATE` and `DELETE` on the tables `lifeline_terms`, `lifeline_replica`, `lifeline_claim` and
- * `lifeline_row`, and `SELECT` on `lifeline_version`. The first replica makes them, and the first of a later version changes them: its role also
- * needs `CREATE` on the schema, and has to own the tables.
+ * `lifeline_row`, and `SELECT` on `lifeline_version`. The first replica makes them, and the first of a later version changes them: its role
+ * also needs `CREATE` on the schema, and has to own the tables.
  *
- * A commit must not be lost: with a standby that can take over, it has to be a synchronous one (`synchronous_standby_names`).
+ * A commit must not be lost: a standby that can take over has to be synchronous (`synchronous_standby_names`).
  */
 import { layer as reactivity } from "@effect/experimental/Reactivity"
 import { PgClient } from "@effect/sql-pg"
@@ -25,44 +25,41 @@ import * as Tables from "./postgres/Tables.js"
 import { defaults, type Terms } from "./Terms.js"
 import * as uptime from "./uptime.js"
 
-/** How the database is reached. */
 export interface Options {
   /**
-   * `postgres://user:password@host:port/database`, with parameters. Those for TLS are not quite those of `psql`:
+   * `postgres://user:password@host:port/database`, with parameters. Those for TLS differ from `psql`:
    *
-   * - `sslmode=verify-full`: only over TLS, and only to a server whose certificate is for the host of the URL and signed by somebody that Node.js
-   *   trusts, or by `sslrootcert`, the path of a PEM file. Use this one wherever the network is not your own.
-   * - `prefer`, `require`, `verify-ca`, and also any other word: the same, and today the driver warns of the first three. With
-   *   `uselibpqcompat=true` they are those of `psql`: `require` alone verifies nothing, and `verify-ca` no name.
+   * - `sslmode=verify-full`: only TLS, with a certificate for the URL's host, signed by somebody that Node.js trusts, or by `sslrootcert`,
+   *   the path of a PEM file. Use it wherever the network is not your own.
+   * - `prefer`, `require`, `verify-ca`, and any other word: the same. With `uselibpqcompat=true` they are those of `psql`: `require` alone
+   *   verifies nothing, and `verify-ca` no name.
    * - `no-verify`: TLS with whoever answers.
    * - `disable`, or neither `sslmode` nor `sslrootcert`, `sslcert` or `sslkey`: no TLS.
    *
-   * There is no mode that goes on without TLS where a server has none.
+   * No mode falls back to no TLS.
    */
   readonly url: Redacted.Redacted
-  /** Options of the TLS connection, or whether there is one. Only where the URL says nothing of TLS, which goes first. */
+  /** Options of TLS, or whether to use it. Only where the URL says nothing of TLS. */
   readonly ssl?: boolean | ConnectionOptions | undefined
-  /** The terms of this cluster, which are kept in the store: those that its replicas have. Default: `defaults`. */
+  /** Kept in the store. Default: `defaults`. */
   readonly terms?: Terms | undefined
-  /** The key of this cluster, of which the store keeps a fingerprint. At least 32 bytes. */
+  /** At least 32 bytes. The store keeps a fingerprint. */
   readonly key: ClusterKeys
-  /** After how long a statement counts as failed, and its connections as broken. Default 3 seconds. */
+  /** Then a statement fails, and its connections count as broken. Default 3 seconds. */
   readonly timeout?: Duration.DurationInput | undefined
 }
 
-/** Ended leases are told for so long, and then forgotten. */
+/** Ended leases are told for so long. */
 const forgotten = "1 hour"
 
-/** Sessions that ended with their owner are kept for so long. No session is unused for that long, and goes on. */
+/** For sessions that ended with their owner. None is unused for that long, and goes on. */
 const oldest = "31 days"
 
-/** So many rows are changed in one statement. */
 const atOnce = 2000
 
-/** The tables may have to be changed, or another replica may be doing that. */
+/** Other replicas may be changing the tables. */
 const preparation = "1 minute"
 
-/** A store that knows of the keys. */
 export interface PostgresStore extends ClusterStore {
   readonly keys: KeyPrints.KeyPrints
 }
@@ -88,7 +85,6 @@ const ReplicaRow = Schema.Struct({
 const LoadRow = Schema.Struct({ owner: Schema.String, load: Schema.NumberFromString })
 const ServerRow = Schema.Struct({ ...Claims.OwnershipRow.fields, server: Schema.String, since: Schema.Number })
 
-/** What the terms are called, and the options of the gateway that set them. */
 const termNames: Readonly<Record<keyof Terms, readonly [name: string, option: string]>> = {
   lease: ["the lease", "--cluster-lease"],
   withoutStore: ["the time without the database", "--cluster-without-database"],
@@ -96,7 +92,6 @@ const termNames: Readonly<Record<keyof Terms, readonly [name: string, option: st
   renewal: ["the time between two renewals", "terms"]
 }
 
-/** What is wrong with the terms of a replica; `undefined` if they are those of the cluster. */
 const otherTerms = (own: Terms, kept: Terms): string | undefined => {
   const other = (Object.keys(termNames) as Array<keyof Terms>).find((name) => kept[name] !== own[name])
   if (other === undefined) return undefined
@@ -117,18 +112,17 @@ const failed = (what: string) => (cause: unknown) =>
     : new StoreError({ message: `the database could not ${what}: ${reason(cause)}${Tables.remedy(cause)}`, cause })
 
 /**
- * Connects, and makes the tables if there are none, or changes those of an earlier version. At most six connections, which close with the scope.
+ * Connects, and makes or migrates the tables. At most six connections, which close with the scope.
  *
- * Fails with a StoreError if the database cannot be reached, if the role may not do what it has to, if the cluster has another key or other
- * terms, if its tables are of a later version, or if the key has less than 32 bytes. Later, each operation fails with one that is not
- * answered within `timeout`. An operation that is interrupted is carried out nevertheless, or not.
+ * Fails with a StoreError if the database cannot be reached, the role lacks a privilege, the cluster has another key or other terms, its
+ * tables are of a later version, or the key has less than 32 bytes. Later, an operation that is not answered within `timeout` fails with
+ * one. An interrupted operation may still be carried out.
  */
 export const make = (
   { key, ssl, terms = defaults, timeout = "3 seconds", url }: Options
 ): Effect.Effect<PostgresStore, StoreError, Scope.Scope> =>
   Effect.gen(function*() {
     const { addresses, prints } = yield* Effect.try({
-      // A replica that has not renewed its lease for longer has gone.
       try: () => ({
         prints: KeyPrints.of(key),
         addresses: SealedAddresses.make(key, terms.withoutStore + terms.lease)
@@ -136,7 +130,7 @@ export const make = (
       catch: (cause) => new StoreError({ message: reason(cause), cause })
     })
     const sockets = new Set<Socket>()
-    /** A connection that does not answer is given up: nobody knows what became of it. */
+    /** Nobody knows what became of an unanswered statement. */
     const disconnect = Effect.sync(() => {
       for (const socket of sockets) socket.destroy()
     })
@@ -186,9 +180,8 @@ export const make = (
     const message = kept && otherTerms(terms, kept.terms)
     if (message !== undefined) return yield* new StoreError({ message })
 
-    /** The addresses of replicas that have joined here, by their ids. */
     const own = new Map<ReplicaId, string>()
-    /** What the clock of the database has shown, and that of the machine then. */
+    /** As last seen, and the machine's then. */
     let clock = { database: 0, here: 0 }
     const saw = (database: number): void => {
       clock = { database, here: uptime.now() }
@@ -196,9 +189,8 @@ export const make = (
     const sealed = (id: ReplicaId, address: string): string =>
       addresses.seal(id, address, clock.database + uptime.now() - clock.here)
 
-    /** Rows for which the log has a line already. */
     const told = new Set<ReplicaId>()
-    /** Says that somebody else writes to the database, or that a replica of another version does. */
+    /** Somebody else, or another version, writes to the database. */
     const tell = (replicas: ReadonlyArray<Replica>): Effect.Effect<void> =>
       Effect.suspend(() => {
         const unsealed = replicas.filter(({ address, hasEnded }) => address === undefined && !hasEnded)

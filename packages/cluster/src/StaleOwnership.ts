@@ -1,23 +1,22 @@
 /**
- * Gives back what the store says that this replica has, although nobody here wants it: a claim that was not answered has come late, or a
- * release that was not answered has not come at all. Other replicas would wait until the lease ends.
+ * Gives back what nobody here wants, for which other replicas would wait until the lease ends: an unanswered claim has come late, or an
+ * unanswered release not at all.
  */
 import { Effect, FiberMap, type Scope } from "effect"
 import type { Claims } from "./ClusterStore.js"
 import type { Membership } from "./Membership.js"
 
-/** What is needed for that. */
 export interface Options {
   readonly store: Pick<Claims, "find" | "release">
   readonly membership: Pick<Membership, "held">
-  /** Whether a backend of this replica has the server, or may take it. It then does not run with a generation that it has not taken itself. */
+  /** It then runs with no generation that it has not taken itself. */
   readonly isWanted: (server: string) => boolean
 }
 
-/** How long the same server is not looked at again, in milliseconds. */
+/** For the same server, in milliseconds. */
 const pause = 2000
 
-/** Returns a function to be called with each server that another replica has looked for here without success. */
+/** The result is called with each server that another replica has looked for here in vain. */
 export const make = (
   { isWanted, membership, store }: Options
 ): Effect.Effect<(server: string) => void, never, Scope.Scope> =>

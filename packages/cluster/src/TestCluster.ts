@@ -1,7 +1,6 @@
 /**
- * A cluster in the memory of one process, for tests of programs: no database, no other processes, no network, and no watchdog. It takes time from
- * `Clock`, so under `TestClock` it takes no real time. All else is as in a real cluster: leases, takeovers, calls that pass from one replica
- * to another, and what their callers are told.
+ * A cluster in the memory of one process, for tests of programs: no database, other processes, network or watchdog. Time comes from
+ * `Clock`. All else is real: leases, takeovers, calls between replicas, and what their callers are told.
  */
 import { Effect, Layer } from "effect"
 import * as Cluster from "./Cluster.js"
@@ -14,34 +13,31 @@ import { PeerError, type Peers } from "./Peers.js"
 import { defaults, type Terms } from "./Terms.js"
 import type { Watchdog } from "./Watchdog.js"
 
-/** How the cluster is. */
 export interface Options {
-  /** Default: those of real clusters, `defaults`. */
+  /** Default: `defaults`. */
   readonly terms?: Terms | undefined
-  /** See `Cluster.Options`. In milliseconds. Default 10,000. */
+  /** See `Cluster.Options`. */
   readonly calm?: number | undefined
 }
 
-/** Any number of replicas. */
 export interface TestCluster {
   /**
-   * A replica with this name. Each build of the layer is a new one; at most one of a name at a time. One that is cut off cannot join: its layer
-   * dies.
+   * Each build of the layer is a new replica, at most one of a name at a time. The layer of one that is cut off dies.
    *
-   * When its scope closes, it leaves in order, as a program that ends. While there are others, that takes up to 10 seconds of the clock: under
-   * `TestClock`, close the scope in a fiber, and adjust the clock meanwhile.
+   * When its scope closes, it leaves in order. While there are others, that takes up to 10 seconds of the clock: under `TestClock`, close
+   * the scope in a fiber, and adjust the clock meanwhile.
    */
   readonly replica: (name: string) => Layer.Layer<Cluster.Cluster>
   /**
-   * From now on, all that a replica sends or is sent is lost, to the store and to the others, as when its network
-   * fails. With the usual terms, it ends its servers within 4.5 seconds, and another replica takes them within 8.
+   * All that a replica sends or is sent is lost, to the store and to the others. With the default terms, it ends its servers within 4.5
+   * seconds, and another replica takes them within 8.
    */
   readonly cutOff: (name: string) => Effect.Effect<void>
-  /** Ends that: the replica takes part again. */
+  /** Ends `cutOff`. */
   readonly restore: (name: string) => Effect.Effect<void>
 }
 
-/** Nobody has to kill what runs: this process does not die without its servers. */
+/** This process does not die without its servers. */
 const noWatchdog: Watchdog = {
   watch: () => {},
   group: () => {},
@@ -52,7 +48,6 @@ const noWatchdog: Watchdog = {
 
 const addressOf = (name: string): string => `memory://${name}`
 
-/** What a replica reaches of the store. */
 const reached = (store: ClusterStore, isCut: () => boolean): ClusterStore => {
   const reach = (value: unknown): unknown => {
     if (Effect.isEffect(value)) {
@@ -66,7 +61,6 @@ const reached = (store: ClusterStore, isCut: () => boolean): ClusterStore => {
   return reach(store) as ClusterStore
 }
 
-/** A cluster without replicas. */
 export const make = ({ calm = Cluster.defaultCalm, terms = defaults }: Options = {}): TestCluster => {
   const store = MemoryStore.make()
   const cut = new Set<string>()
@@ -125,5 +119,4 @@ export const make = ({ calm = Cluster.defaultCalm, terms = defaults }: Options =
   }
 }
 
-/** A replica that is alone in a cluster of its own. */
 export const layer: Layer.Layer<Cluster.Cluster> = Layer.suspend(() => make().replica("alone"))

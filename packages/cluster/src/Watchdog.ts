@@ -1,6 +1,4 @@
-/**
- * A process beside each replica that kills what the replica runs, in time, even if the replica itself is stopped, hangs or has been killed.
- */
+/** Kills what a replica runs, in time, even if the replica is stopped, hangs or was killed. */
 import { firstOf } from "@mcp-lifeline/core/internal"
 import { Data, Deferred, Effect, Exit, FiberId, Schedule, type Scope } from "effect"
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
@@ -8,35 +6,32 @@ import { randomUUID } from "node:crypto"
 import { fileURLToPath } from "node:url"
 import { now } from "./uptime.js"
 
-/** The watchdog cannot be started. */
 export class WatchdogError extends Data.TaggedError("WatchdogError")<{
   readonly message: string
   readonly cause?: unknown
 }> {}
 
 /**
- * A watchdog kills process groups that it was given, with SIGKILL. On Linux it also kills each process that has `env` in its environment, and
- * the group of that process. So it misses a process that has left its group and cleared its environment, or has overwritten it; and on other
- * systems than Linux each that has left its group.
- *
- * It kills when the time is up, and when this process has died. None of its functions throws.
+ * Kills process groups that it was given, with SIGKILL, when the time is up or this process has died; on Linux also each process with `env`
+ * in its environment, and that one's group. It misses a process that has left its group and, on Linux, cleared or overwritten its
+ * environment. None of its functions throws.
  */
 export interface Watchdog {
   /**
-   * When everything has to have stopped, in milliseconds of the clock of `uptime.ts`. A later call replaces an earlier one. What starts after
-   * that moment, and before the next call, is killed too. Before the first call nothing is.
+   * When everything has to have stopped, in milliseconds of the clock of `uptime.ts`; replaces an earlier call. What starts after that
+   * moment, and before the next call, is killed, too. Before the first call nothing is.
    */
   readonly watch: (until: number) => void
-  /** Adds a process group, by the id of its first process. */
+  /** By the id of its first process. */
   readonly group: (pid: number) => void
-  /** Removes a process group, all of whose processes have ended. */
+  /** All processes of the group have ended. */
   readonly gone: (pid: number) => void
-  /** The variable that each server needs in its environment. It is no secret. */
+  /** Each server needs it in its environment. No secret. */
   readonly env: Readonly<Record<string, string>>
   /**
-   * Asks the watchdog whether it lives, and succeeds with true when it has answered: an existing process may be stopped, or hang. Succeeds with
-   * false if it has died; waits as long as it does not answer. One that has died, or has left five questions in a row unanswered, is replaced by
-   * another one, which is given everything again; until that one listens, nothing may run for longer than it may already.
+   * True once the watchdog has answered (an existing process may be stopped, or hang), false if it has died. One that has died, or left
+   * five questions in a row unanswered, is replaced, and the new one is given everything again; until that listens, nothing may run for
+   * longer than it may already.
    */
   readonly answers: Effect.Effect<boolean>
 }
@@ -45,21 +40,17 @@ const variable = "MCP_LIFELINE_REPLICA"
 const program = fileURLToPath(new URL("watchdog.mjs", import.meta.url))
 
 /**
- * The process takes 9 MB of its own (PSS 12 MB, RSS 48 MB, with Node 20 on Linux), two more than an empty program. This flag keeps it so. Others saved less than
- * can be measured (`--v8-pool-size`, `--max-old-space-size`, `--optimize-for-size`, MALLOC_ARENA_MAX), or less than 1 MB for compilers
- * (`--jitless`, `--lite-mode`).
+ * Keeps the process at 9 MB of its own (PSS 12 MB, RSS 48 MB, Node 20 on Linux), two more than an empty program. Other flags saved less
+ * than 1 MB.
  */
 const flags = ["--max-semi-space-size=1"]
 
-/**
- * How long it may take to start, and to end, in milliseconds. A program that brings its own Node.js may not run another file with it, and then
- * never answers.
- */
+/** In milliseconds. A program that brings its own Node.js may be unable to run another file, and never answers. */
 const longest = 30_000
 
 /**
- * Without options for Node.js, which would make it larger. And without the mark of a replica that runs this one as a server: that one's watchdog kills
- * this process, and not this one's watchdog, which then kills what ran here.
+ * Options for Node.js would enlarge it. With the mark of an outer replica that runs this one as a server, the outer watchdog would kill
+ * this watchdog, too, instead of leaving it to kill what ran here.
  */
 const environment = (): NodeJS.ProcessEnv =>
   Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("NODE_") && name !== variable))
@@ -67,21 +58,17 @@ const environment = (): NodeJS.ProcessEnv =>
 const failure = (message: string, cause?: unknown): WatchdogError =>
   new WatchdogError({ message: `The watchdog of the replica ${message}`, cause })
 
-/** The time between two tries to start another one, in milliseconds. */
+/** In milliseconds. */
 const pause = 1000
 
-/** How many questions in a row a watchdog may leave unanswered. */
 const maxUnanswered = 5
 
-/** The longest line that it writes. */
 const maxLine = 100
 
 interface Process {
   readonly child: ChildProcessWithoutNullStreams
   readonly ended: Deferred.Deferred<void>
-  /** What waits for the answers to questions, by their numbers. */
   readonly questions: Map<number, () => void>
-  /** How many questions it has got since its last answer. */
   unanswered: number
 }
 
@@ -89,7 +76,7 @@ const start = Effect.try({
   try: (): Process => {
     const child = spawn(process.execPath, [...flags, program], {
       cwd: "/",
-      // A session of its own: what a terminal sends to this process does not reach it.
+      // So what a terminal sends to this process does not reach it.
       detached: true,
       env: environment(),
       stdio: "pipe"
@@ -97,7 +84,7 @@ const start = Effect.try({
     const ended = Deferred.unsafeMake<void>(FiberId.none)
     const end = () => Deferred.unsafeDone(ended, Exit.void)
     child.on("exit", end)
-    // It was not started, if it has no id.
+    // Without an id, it was not started.
     child.on("error", () => child.pid === undefined && end())
     child.stdin.on("error", () => {})
     child.stdout.on("error", () => {})
@@ -106,7 +93,7 @@ const start = Effect.try({
   catch: (cause) => failure(`cannot be started: ${String(cause)}`, cause)
 })
 
-/** Waits until it listens. It says what its clock shows. */
+/** Returns its clock. */
 const listening = (running: Process): Effect.Effect<number, WatchdogError> => {
   const { child } = running
   return Effect.async<number, WatchdogError>((resume) => {
@@ -145,7 +132,6 @@ const listening = (running: Process): Effect.Effect<number, WatchdogError> => {
   )
 }
 
-/** Lets it kill what is left, and end. */
 const end = ({ child, ended }: Process): Effect.Effect<void> => {
   const wait = Effect.interruptible(Deferred.await(ended)).pipe(Effect.timeoutOption(longest))
   return Effect.sync(() => child.stdin.end()).pipe(
@@ -157,7 +143,7 @@ const end = ({ child, ended }: Process): Effect.Effect<void> => {
 
 const clock = Effect.try({ try: now, catch: (cause) => failure(`cannot read the clock: ${String(cause)}`, cause) })
 
-/** Starts one, waits until it listens, and hands it over. Leaves none behind if that fails. */
+/** Leaves no process behind if it fails. */
 const launch = (begin: (running: Process) => void): Effect.Effect<void, WatchdogError> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
@@ -174,8 +160,8 @@ const launch = (begin: (running: Process) => void): Effect.Effect<void, Watchdog
   )
 
 /**
- * Starts a watchdog, which ends with the scope. What is to stop in an orderly way has to be acquired after it, in the same scope or one inside: when the
- * scope closes, the watchdog is last, and kills what is left. Fails if it cannot be started, as on Windows.
+ * Ends with the scope. Acquire what is to stop in an orderly way after it, in the same scope or one inside: the watchdog is last, and kills
+ * what is left. Fails if it cannot be started, as on Windows.
  */
 export const make: Effect.Effect<Watchdog, WatchdogError, Scope.Scope> = Effect.gen(function*() {
   if (process.platform === "win32") {
@@ -212,7 +198,6 @@ export const make: Effect.Effect<Watchdog, WatchdogError, Scope.Scope> = Effect.
     last = until
     say(() => `until ${until} ${now()}`)
   }
-  /** A new one is told what the one before was told. */
   const begin = (one: Process): void => {
     running = one
     say(() => `mark ${mark}`)

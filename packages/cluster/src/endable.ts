@@ -1,17 +1,13 @@
-/**
- * A connection that can be ended from outside.
- */
 import { type Connection, type Loss, RequestError, Sending } from "@mcp-lifeline/core"
 import { delegated, Ending } from "@mcp-lifeline/core/internal"
 import { Effect } from "effect"
 
-/** A connection, and what ends it from outside. */
 export interface Endable {
   readonly connection: Connection
   readonly end: (loss: Loss) => void
 }
 
-/** Refuses requests while `mayUse` is false. `suspended` is called when the session of the connection is kept. */
+/** Refuses requests while `mayUse` is false. `suspended`: called when the connection's session is kept. */
 export const endable = (inner: Connection, mayUse: () => boolean, suspended: () => void): Endable => {
   const ending = new Ending()
   const end = (loss: Loss): void => {

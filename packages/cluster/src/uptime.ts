@@ -1,10 +1,9 @@
 /**
- * The clock of leases: it never jumps, counts while the machine sleeps, and is the same in all processes of a machine.
+ * The clock of leases: never jumps, counts while the machine sleeps, and is the same in all processes of a machine.
  *
- * On Linux it is `/proc/uptime` (CLOCK_BOOTTIME), in steps of 10 ms. `os.uptime()` of Node 20 reads the same file, but opens it anew each time (12 µs
- * instead of 2 µs), and when that fails, as without a free file descriptor, it returns whole seconds of a clock that a container may not share. On
- * macOS, `os.uptime()` is the time of day without that of the start, in seconds, and jumps; there `process.hrtime` counts while the machine
- * sleeps (`mach_continuous_time`). On Linux it does not (CLOCK_MONOTONIC).
+ * On Linux it is `/proc/uptime` (CLOCK_BOOTTIME), in steps of 10 ms. `os.uptime()` of Node 20 opens that file anew each time (12 µs instead
+ * of 2 µs), and without a free file descriptor it returns whole seconds of a clock that a container may not share. On macOS it jumps with
+ * the time of day; there `process.hrtime` counts while the machine sleeps, which on Linux it does not.
  *
  * `watchdog.mjs` has the same lines, since it imports no file; `Watchdog.make` compares the two clocks.
  */
@@ -13,7 +12,7 @@ import { openSync, readSync } from "node:fs"
 const text = Buffer.alloc(64)
 let file: number | undefined
 
-/** Milliseconds since the machine was started, or since another moment before this process. Throws on Linux if `/proc/uptime` cannot be read. */
+/** In milliseconds. Throws on Linux if `/proc/uptime` cannot be read. */
 export const now = (): number => {
   if (process.platform !== "linux") return Number(process.hrtime.bigint()) / 1e6
   file ??= openSync("/proc/uptime", "r")

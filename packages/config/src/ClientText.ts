@@ -1,20 +1,19 @@
 /**
- * Texts of a configuration that refer to the client for which a server runs: `${client.name}`, `${client.subject}` and `${client.claim.NAME}`.
- * They are known only when a client comes, so they are replaced when its server starts.
+ * Texts that refer to the client for which a server runs: `${client.name}`, `${client.subject}`, `${client.claim.NAME}`. Replaced when its
+ * server starts.
  */
 import { Redacted } from "effect"
 
-/** What of a client is meant. */
 export type Reference =
   | { readonly _tag: "Name" }
   | { readonly _tag: "Subject" }
   | {
     readonly _tag: "Claim"
-    /** The name of the claim as it stands in the token. A dot in it is part of the name. */
+    /** As it stands in the token. A dot is part of the name. */
     readonly claim: string
   }
 
-/** A text that refers to a client. What stands between the references may be secret. */
+/** What stands between the references may be secret. */
 export interface ClientText {
   readonly _tag: "ClientText"
   readonly parts: ReadonlyArray<Redacted.Redacted | Reference>
@@ -23,18 +22,16 @@ export interface ClientText {
 const prefix = "client."
 const claimPrefix = "claim."
 
-/** How long the name of a claim may be. */
+/** In characters. */
 const maxClaim = 200
 
-/** Whether what stands in `${..}` refers to a client. */
+/** `inside`: of `${..}`. */
 export const isReference = (inside: string): boolean => inside.startsWith(prefix)
 
-/** Whether a text refers to a client. */
 export const mentions = (text: unknown): text is string => typeof text === "string" && text.includes("${client.")
 
 const known = "${client.name}, ${client.subject} or ${client.claim.NAME}"
 
-/** What is meant by what stands in `${..}`, or what is wrong with it. */
 export const read = (inside: string): { readonly value: Reference } | { readonly problem: string } => {
   const rest = inside.slice(prefix.length)
   if (rest.includes(":-")) {
@@ -51,7 +48,6 @@ export const read = (inside: string): { readonly value: Reference } | { readonly
     : { value: { _tag: "Claim", claim } }
 }
 
-/** Why a reference to a client cannot stand where it stands. */
 export const notHere = (inside: string): string =>
   `has \${${
     inside.slice(0, maxClaim)
@@ -65,11 +61,9 @@ export const make = (parts: ReadonlyArray<string | Reference>): ClientText => ({
   )
 })
 
-/** How a reference is written. */
 export const show = (reference: Reference): string =>
   reference._tag === "Claim" ? `\${client.claim.${reference.claim}}` : `\${client.${reference._tag.toLowerCase()}}`
 
-/** The first reference of a text, as it is written. */
 export const firstOf = ({ parts }: ClientText): string => {
   const [first] = parts.flatMap((part) => Redacted.isRedacted(part) ? [] : [part])
   return first === undefined ? "" : show(first)

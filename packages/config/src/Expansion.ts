@@ -1,33 +1,27 @@
 /**
- * Replaces references in the strings of a configuration, such as `${VAR}`, `${VAR:-default}`, `${env:VAR}`, `${input:id}` and
- * `${workspaceFolder}`.
+ * Replaces references in strings: `${VAR}`, `${VAR:-default}`, `${env:VAR}`, `${input:id}`, `${workspaceFolder}`.
  */
 import type { Problem } from "@mcp-lifeline/core/internal"
 import * as ClientText from "./ClientText.js"
 
-/** Values by name. */
 export type Variables = Readonly<Record<string, string | undefined>>
 
-/** The sources of the values of references. */
 export interface Sources {
   /** The environment, for `${VAR}` and `${env:VAR}`; also for `${input:id}`, by the id itself or in capitals (`api-key`: `API_KEY`). */
   readonly variables: Variables
-  /** Values that depend on the file's path: `workspaceFolder`, `userHome` and the like. They override variables of the same name. */
+  /** Depend on the file's path: `workspaceFolder`, `userHome` and the like. They override variables of the same name. */
   readonly places?: Variables | undefined
-  /** The defaults of the file's own inputs, by their ids. */
+  /** Defaults of the file's own inputs, by their ids. */
   readonly inputs?: Variables | undefined
   /** Whether `{env:VAR}`, without the dollar, is a reference, too. */
   readonly bare?: boolean | undefined
-  /** Whether a reference `${NAME}` stays as it is, because the program replaces it itself. */
+  /** Whether `${NAME}` stays, because the program replaces it itself. */
   readonly isKept?: ((name: string) => boolean) | undefined
-  /** Whether a server may be started for a client, so that `env` and `headers` may refer to it (`${client.name}`). */
+  /** Whether a server may be started for a client, to which `env` and `headers` may refer (`${client.name}`). */
   readonly clients?: boolean | undefined
 }
 
-/**
- * The parts of a text, with each `${..}` replaced, and each `{env:..}` and `{file:..}` if these are references, too. Looks for the end of a reference
- * once for all that are open before it, so that it takes time in proportion to the length of the text.
- */
+/** Looks for the end of a reference once for all that are open before it, and so takes linear time. */
 const partsOf = <A>(
   text: string,
   isBare: boolean,
@@ -49,7 +43,7 @@ const partsOf = <A>(
   return parts
 }
 
-/** Whether a value is an object literal or a result of JSON.parse, of any realm. Instances of classes are kept as they are. */
+/** An object literal or a result of JSON.parse, of any realm; no instance of a class. */
 export const isPlain = (value: unknown): value is Readonly<Record<string, unknown>> => {
   if (typeof value !== "object" || value === null) return false
   const prototype: unknown = Object.getPrototypeOf(value)
@@ -91,9 +85,8 @@ const look = (inside: string, { inputs, isKept, places, variables }: Sources): L
 }
 
 /**
- * Replaces the references in every string of a value, at any depth. Reports a reference that it cannot replace, with its path, and keeps
- * it as it is. A variable that is set but empty takes its default, as in a shell. The value of a variable is not expanded again, so no
- * variable can refer to another one.
+ * In every string, at any depth. Reports a reference that it cannot replace, and keeps it. An empty variable takes its default, as in a shell. Values
+ * are not expanded again, so no variable can refer to another.
  */
 export const expand = (
   value: unknown,
@@ -118,7 +111,7 @@ export const expand = (
   return value
 }
 
-/** A text that refers to a client, with all other references replaced. `undefined` after a problem, which is reported. */
+/** All other references are replaced. `undefined` after a problem, which is reported. */
 export const expandForClient = (
   text: string,
   sources: Sources,

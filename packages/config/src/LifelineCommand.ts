@@ -1,17 +1,17 @@
 /**
- * The command line of Lifeline in configurations: recognizes it in any form. Pure.
+ * Recognizes the command line of Lifeline in any form. Pure.
  */
 
-/** `mcp-lifeline`, also with a version, a folder or the extension of a script of Windows, or the file of the program. */
+/** Also with a version, a folder or the extension of a script of Windows; or the file of the program. */
 export const isLifeline = (argument: string): boolean =>
   /(^|[/\\])mcp-lifeline(@[^/\\]+)?(\.(cmd|exe|ps1|js))?$/i.test(argument) ||
   /[/\\](mcp-lifeline|gateway)[/\\](esm|dist)[/\\]bin\.js$/.test(argument)
 
-/** Where Lifeline and the name of its command are words of their own; -1 if they are nowhere. */
+/** Lifeline and its command are words of their own. -1 if they are nowhere. */
 const placeOf = (words: ReadonlyArray<string>): number =>
   words.findIndex((word, index) => isLifeline(word) && /^[a-z]+$/.test(words[index + 1] ?? ""))
 
-/** Which command of Lifeline a command line runs, for example `wrap`; `undefined` if it runs another program. */
+/** For example `wrap`; `undefined` for another program. */
 export const of = (words: ReadonlyArray<string>): string | undefined => {
   const found = (among: ReadonlyArray<string>): ReadonlyArray<string> => {
     const place = placeOf(among)
@@ -22,20 +22,20 @@ export const of = (words: ReadonlyArray<string>): string | undefined => {
   return [...found(words), ...within][0]
 }
 
-/** The words of a line for a shell in which nothing is but words and quotes. */
+/** Of a line with nothing but words and quotes. */
 export const shellWords = (line: string): ReadonlyArray<string> =>
   Array.from(
     line.matchAll(/(?:[^\s"']|"[^"]*"|'[^']*')+/g),
     ([word]) => word.replaceAll(/"([^"]*)"|'([^']*)'/g, (_, double?: string, single?: string) => double ?? single ?? "")
   )
 
-/** A command line of `wrap`: the words that start Lifeline, and the arguments of `wrap`. */
+/** `launcher`: the words that start Lifeline. `args`: those of `wrap`. */
 export interface Wrap {
   readonly launcher: ReadonlyArray<string>
   readonly args: ReadonlyArray<string>
 }
 
-/** Splits a command line of `wrap`; `undefined` if it is none, or has all of it in one word. */
+/** `undefined` if it is no `wrap`, or has all of it in one word. */
 export const wrap = (words: ReadonlyArray<string>): Wrap | undefined => {
   const place = placeOf(words)
   return place === -1 || words[place + 1] !== "wrap"
@@ -46,13 +46,13 @@ export const wrap = (words: ReadonlyArray<string>): Wrap | undefined => {
 interface Option {
   readonly name: string
   readonly value: string
-  /** Where the word with its value is among the arguments. */
+  /** Of the word with its value, among the arguments. */
   readonly place: number
 }
 
 const isAddress = (word: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(word) || word.startsWith("${")
 
-/** The options before the command of the server. What follows an option may be its value; what else is no option begins the command. */
+/** What follows an option may be its value; what else is no option begins the command of the server. */
 const optionsIn = (args: ReadonlyArray<string>): ReadonlyArray<Option> => {
   const found: Array<Option> = []
   for (const [place, word] of args.entries()) {
@@ -66,19 +66,18 @@ const optionsIn = (args: ReadonlyArray<string>): ReadonlyArray<Option> => {
   return found
 }
 
-/** The options in whose values `wrap` replaces references. */
+/** `wrap` replaces references in their values. */
 const replacing: ReadonlySet<string> = new Set(["--header", "--client-id", "--client-secret"])
 
-/** The references in a command line that `wrap` replaces itself. */
 export interface Kept {
-  /** The places of the words that may have them. */
+  /** Of the words that may have them. */
   readonly places: ReadonlySet<number>
   readonly has: (name: string) => boolean
 }
 
 /**
- * The references in a command line that `wrap` replaces itself, in the values of some of its options: those to variables that its entry gives it, and to
- * secrets that it reads. `isGiven`: whether the entry gives it a variable.
+ * References that `wrap` replaces itself in values of its options: to variables that its entry gives it, and to secrets that it reads. `isGiven`:
+ * whether the entry gives a variable.
  */
 export const keptReferences = (words: ReadonlyArray<string>, isGiven: (name: string) => boolean): Kept => {
   const found = wrap(words)

@@ -1,8 +1,6 @@
 /**
- * Reads an `mcp.json`, or an object of the same shape. Files and code use the same reader, so that both mean the same.
- *
- * Pure: the caller gives the variables. The values of `env` and `headers` are returned as Redacted, and no problem contains a value that
- * may be secret.
+ * Reads an `mcp.json`, or an object of the same shape, which means the same. Pure: the caller gives the variables. No problem contains a value that may be
+ * secret.
  */
 import { Check, Problem } from "@mcp-lifeline/core/internal"
 import { ServerOptions } from "@mcp-lifeline/extensions"
@@ -47,7 +45,7 @@ export { tokenMessage, tokenProblem } from "./token.js"
 export type { ToolSwitches } from "./ToolSwitches.js"
 export { readTop, type Top } from "./Top.js"
 
-/** The path of a problem as people write it, for example `headers.Authorization`. */
+/** As people write it, for example `headers.Authorization`. */
 export const { showPath } = Problem
 
 export type { Read } from "./supervision.js"
@@ -57,7 +55,7 @@ const isEmpty = (value: unknown): boolean =>
 
 type Raw = Readonly<Record<string, unknown>>
 
-/** The keys of an entry as they are written, by their usual names. */
+/** As they are written, by their usual names. */
 const spelling = (raw: Raw, problems: Array<Problem.Problem>): ReadonlyMap<string, string> => {
   const written = new Map<string, string>()
   for (const key of Object.keys(raw)) {
@@ -70,7 +68,7 @@ const spelling = (raw: Raw, problems: Array<Problem.Problem>): ReadonlyMap<strin
   return written
 }
 
-/** Replaces the references in the words of a command line, except for those that the program replaces itself. `before`: how many words stand before these. */
+/** Except for references that the program replaces itself. `before`: how many words stand before these. */
 const expandWords = (
   words: unknown,
   before: number,
@@ -87,7 +85,7 @@ const expandWords = (
 const wordsOf = (value: unknown): ReadonlyArray<string> =>
   (Array.isArray(value) ? value : [value]).filter(Predicate.isString)
 
-/** Zed's entry of a server that one of its extensions brings: which command that is, Zed alone knows. */
+/** Which command it is, Zed alone knows. */
 const ofExtension: Problem.Problem = {
   path: [],
   message: "is a server of an extension of Zed, which only Zed starts; it is left out here",
@@ -97,7 +95,6 @@ const ofExtension: Problem.Problem = {
 const isDisabled = ({ disabled, enabled }: Raw): boolean | undefined =>
   Predicate.isBoolean(disabled) ? disabled : Predicate.isBoolean(enabled) ? !enabled : undefined
 
-/** Splits the values of `env` or `headers`: those that refer to the client, and the others. */
 const splitForClient = (
   given: unknown,
   sources: Sources,
@@ -118,9 +115,8 @@ const splitForClient = (
 }
 
 /**
- * Reads one server. Replaces references such as `${NAME}` if `sources` are given; otherwise it keeps them. `remedy` says what else the
- * user can do about a reference that cannot be replaced. `name`: that of the server, which some hosts write before those of its tools. `switches`: those of its tools,
- * from the top of the file.
+ * Replaces references such as `${NAME}` if `sources` are given. `remedy`: what else the user can do about one that cannot be replaced. `name`: of the server,
+ * which some hosts write before those of its tools. `switches`: of its tools, from the top of the file.
  */
 export const readServer = (raw: unknown, sources?: Sources, context: Context = {}): Read<Server> => {
   if (!Predicate.isRecord(raw)) {
@@ -248,10 +244,7 @@ const readEntry = (
   }
 }
 
-/**
- * Reads the entry of a server that code gives under the keys `own`: the options of supervision, and `disabled`. Any other key is a
- * problem.
- */
+/** For a server that code gives under the keys `own`: the options of supervision, and `disabled`. Any other key is a problem. */
 export const readSupervision = (
   raw: Raw,
   own: ReadonlyArray<string>

@@ -1,12 +1,11 @@
 /**
- * Derives a name for a server that has none from what its command line runs, which is seldom the command itself. Pure.
+ * Names a server by what its command line runs, which is seldom the command itself. Pure.
  */
 
-/** A program that runs another program, which its arguments name. */
+/** Runs another program, which its arguments name. */
 interface Launcher {
-  /** Words before that name that are not the name: `run`, `dlx`. */
+  /** Words before that name: `run`, `dlx`. */
   readonly verbs?: ReadonlyArray<string>
-  /** Whether an option takes the next argument as its value. */
   readonly takesValue: (option: string) => boolean
   readonly nameOf: (argument: string) => string
 }
@@ -16,7 +15,7 @@ const oneOf = (...options: ReadonlyArray<string>) => (option: string): boolean =
 
 const lastOf = (path: string): string => path.split(/[\\/]/).findLast((part) => part !== "") ?? ""
 
-/** Names of files and folders that do not identify a server. */
+/** Do not identify a server. */
 const nameless = /^(index|main|__main__|cli|dist|build|src|bin|lib|out|\.+)$/
 
 /** `./weather/build/index.js` is weather. */
@@ -79,7 +78,7 @@ const launchers: ReadonlyArray<readonly [RegExp, Launcher]> = [
   [/^(docker|podman|nerdctl)$/, container]
 ]
 
-/** Options that are followed by the text of a program, which has no name. */
+/** Followed by the text of a program, which has no name. */
 const inline = /^(-e|--eval|-p|--print|-pe|-c|--call|eval)$/
 
 const argumentOf = (launcher: Launcher, args: ReadonlyArray<string>): string | undefined => {
@@ -97,20 +96,19 @@ const argumentOf = (launcher: Launcher, args: ReadonlyArray<string>): string | u
 
 const asName = (text: string): string => text.replace(/[^A-Za-z0-9_-]+/g, "-").replace(/^-+|(?<!-)-+$/g, "") || "server"
 
-/** How much of a command line is looked at: arguments, and the characters of each. */
+/** Limits of a command line: arguments, and characters of each. */
 const looked = { arguments: 100, characters: 1000 }
 
 const beginning = (text: string): string => text.slice(0, looked.characters)
 
-/** The name for a server with this command line. */
 export const ofCommand = (command: string, args: ReadonlyArray<string>): string =>
   asName(runBy(beginning(command), args.slice(0, looked.arguments).map(beginning)))
 
-/** The name for a server at this address: its host. The address may be invalid. */
+/** Its host. The address may be invalid. */
 export const ofUrl = (url: string): string =>
   asName(/^https?:\/\/(?:[^@/?#]*@)?([^/?#]+)/i.exec(beginning(url))?.[1] ?? "")
 
-/** What a command runs: the package, script, module or image that its arguments name; otherwise the command itself. */
+/** The package, script, module or image that the arguments name; otherwise the command itself. */
 const runBy = (command: string, args: ReadonlyArray<string>): string => {
   const program = lastOf(command).replace(/\.(exe|cmd|bat|ps1)$/i, "")
   if (/^cmd$/i.test(program)) {

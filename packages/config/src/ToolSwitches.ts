@@ -1,13 +1,12 @@
 /**
- * The switches of opencode, which stand in `tools` at the top of its file: patterns of the names that it gives the tools of all servers,
- * `<server>_<tool>`, each with `false` (off) or `true`. Of several that match, the longest counts.
+ * Switches of opencode, in `tools` at the top of its file: patterns of `<server>_<tool>`, each with `false` (off) or `true`. Of several
+ * that match, the longest counts.
  */
 import { ListFilter } from "@mcp-lifeline/extensions/internal"
 import { Predicate, Record } from "effect"
 
 export type ToolSwitches = Readonly<Record<string, boolean>>
 
-/** What of `tools` at the top of a file of opencode are its switches, and the rest. */
 export const split = (tools: unknown): { readonly switches: ToolSwitches; readonly rest: unknown } => {
   if (!Predicate.isRecord(tools)) return { switches: {}, rest: tools }
   const [rest, switches] = Record.partition(tools, Predicate.isBoolean)
@@ -17,9 +16,9 @@ export const split = (tools: unknown): { readonly switches: ToolSwitches; readon
 /** opencode has these characters in names, and `_` for each other one. */
 const prefixOf = (server: string): string => `${server.replaceAll(/[^\w-]/g, "_")}_`
 
-/** What is left of a pattern where what it matches begins with a text: each pattern of what may follow. */
+/** What may follow `text` in what a pattern matches: a pattern for each way. */
 const after = (pattern: string, text: string): ReadonlyArray<string> => {
-  /** How far the pattern may have been matched. A star may match nothing. */
+  /** A star may match nothing. */
   const skipping = (positions: Iterable<number>): ReadonlySet<number> => {
     const all = new Set(positions)
     for (const position of all) if (pattern[position] === "*") all.add(position + 1)
@@ -36,10 +35,10 @@ const after = (pattern: string, text: string): ReadonlyArray<string> => {
   return Array.from(positions, (position) => pattern.slice(position)).filter((rest) => rest !== "")
 }
 
-/** Longer than the names of tools are: a longer pattern means none. */
+/** Longer than any tool's name: a longer pattern means none. */
 const longest = 1000
 
-/** What the switches hide of a server: an item of `hide` for each that is off. */
+/** An item of `hide` for each switch that is off. */
 export const hidden = (switches: ToolSwitches, server: string): ReadonlyArray<string> => {
   const prefix = prefixOf(server)
   const known = Object.entries(switches).filter(([pattern]) => pattern.length <= longest).map(([pattern, isOn]) => ({
@@ -57,6 +56,6 @@ export const hidden = (switches: ToolSwitches, server: string): ReadonlyArray<st
   )
 }
 
-/** Of two of the same length the one that comes later in the alphabet counts. */
+/** Of the same length, the one that comes later in the alphabet counts. */
 const isLonger = (one: string, other: string): boolean =>
   one.length === other.length ? one > other : one.length > other.length

@@ -1,5 +1,5 @@
 /**
- * Reads the top level of a configuration, and finds the key with the servers, which differs between hosts.
+ * Finds the key with the servers, which differs between hosts.
  */
 import { Problem } from "@mcp-lifeline/core/internal"
 import { ServerOptions } from "@mcp-lifeline/extensions"
@@ -10,33 +10,32 @@ import { gateway, policyOf, type Read } from "./supervision.js"
 import * as Tools from "./tools.js"
 import * as ToolSwitches from "./ToolSwitches.js"
 
-/** The top level of a configuration. */
 export interface Top {
   readonly path: ReadonlyArray<string>
-  /** The servers by name; each is read by `readServer`. */
+  /** By name; each is read by `readServer`. */
   readonly servers: Readonly<Record<string, unknown>>
-  /** Options for all servers, which a server's own options override. */
+  /** For all servers; a server's own options override them. */
   readonly policy: ServerOptions.ServerOptions
-  /** Whether each client of a gateway has its own of a server that does not say it. */
+  /** For servers that do not say it. */
   readonly sessions: Server["sessions"]
-  /** What stands before the names of tools and prompts, where a server does not say it. */
+  /** For servers that do not say it. */
   readonly prefix: Server["prefix"]
   readonly statusTool: boolean
-  /** How many servers of single clients a gateway runs at once, where the file says it. */
+  /** Servers of single clients that a gateway runs at once. */
   readonly maxOwnServers: number | undefined
-  /** Whose access tokens a gateway accepts, as it is written, for `readAuth`. */
+  /** As it is written, for `readAuth`. */
   readonly auth: unknown
-  /** Who may use what of a gateway, as it is written, for `readAccess`. */
+  /** As it is written, for `readAccess`. */
   readonly access: { readonly clients: unknown; readonly groups: unknown } | undefined
-  /** The defaults of the inputs that the file declares, by their ids. */
+  /** Defaults of the inputs that the file declares, by their ids. */
   readonly inputs: Variables
-  /** Which tools opencode has switched off, by the names that it gives them. */
+  /** Of opencode, by the names that it gives tools. */
   readonly switches: ToolSwitches.ToolSwitches
-  /** Whether `{env:VAR}` is a reference in such a file. */
+  /** Whether `{env:VAR}` is a reference in this file. */
   readonly bare: boolean
 }
 
-/** The paths at which hosts keep servers. The first one that exists counts. Only the first two contain nothing but servers. */
+/** Where hosts keep servers. The first that exists counts. Only the first two contain nothing but servers. */
 export const homes: ReadonlyArray<ReadonlyArray<string>> = [
   ["mcpServers"],
   ["servers"],
@@ -47,7 +46,7 @@ export const homes: ReadonlyArray<ReadonlyArray<string>> = [
   ["mcp"]
 ]
 
-/** Keys of other programs beside the servers. */
+/** Beside the servers. */
 const foreign: ReadonlySet<string> = new Set(["inputs", "mcp"])
 
 type Raw = Readonly<Record<string, unknown>>
@@ -58,7 +57,6 @@ const at = (raw: unknown, path: ReadonlyArray<string>): unknown =>
     raw
   )
 
-/** Whether an object is a single server, and not an object of servers by name. */
 const isServer = (value: Raw): boolean =>
   ["command", "url", "type"].some((key) => Predicate.isString(value[key]) || Array.isArray(value[key]))
 
@@ -78,7 +76,6 @@ const inputsOf = (inputs: unknown): Variables =>
     )
   )
 
-/** Reads the top level. */
 export const readTop = (raw: unknown): Read<Top> => {
   const shape = "an object with mcpServers, an object of servers by name"
   if (!Predicate.isRecord(raw)) return { value: undefined, problems: [Problem.wrongSecret([], raw, shape)] }
@@ -87,7 +84,7 @@ export const readTop = (raw: unknown): Read<Top> => {
   const bare = path.length === 1 && first === "mcp"
   const { rest, switches } = bare ? ToolSwitches.split(raw["tools"]) : { rest: raw["tools"], switches: {} }
   const { others, policy, problems } = policyOf({ ...raw, tools: rest }, gateway.ofAll)
-  /** Whether a file of servers alone, and not the settings of a whole host. */
+  /** A file of servers alone, not the settings of a whole host. */
   const isOwn = first === "mcpServers" || first === "servers"
   if (first === "mcpServers" && raw["servers"] !== undefined) {
     problems.push({ path: ["servers"], message: "cannot be combined with mcpServers; keep one of the two" })

@@ -1,5 +1,5 @@
 /**
- * Who may use what of a gateway: clients with names (`lifeline.clients`), and groups of a claim (`lifeline.groups`).
+ * Who may use what: named clients (`lifeline.clients`), and groups of a claim (`lifeline.groups`).
  */
 import { Check, nearest, Problem, ToolPattern } from "@mcp-lifeline/core/internal"
 import { Predicate, Redacted } from "effect"
@@ -7,14 +7,13 @@ import { expand, type Sources } from "./Expansion.js"
 import * as ServerTools from "./serverTools.js"
 import * as Token from "./token.js"
 
-/** Some of all names, by patterns: those that one of `only` matches, without those that one of `hide` matches. */
+/** Patterns of names: what one of `only` matches and none of `hide`. */
 export interface Selection {
   /** Default: all. */
   readonly only?: ReadonlyArray<string> | undefined
   readonly hide: ReadonlyArray<string>
 }
 
-/** What somebody may use. */
 export interface Rules {
   readonly servers: Selection
   readonly tools: Selection
@@ -22,7 +21,7 @@ export interface Rules {
   readonly isAdmin: boolean
 }
 
-/** A client with a name. It has either a token or a file with it. */
+/** Has either a token or a file with it. */
 export interface NamedClient {
   readonly name: string
   readonly rules: Rules
@@ -41,9 +40,9 @@ export interface Group {
 export interface Access {
   /** Empty, too, if the file has none: then none is let in. */
   readonly clients: ReadonlyArray<NamedClient>
-  /** `undefined` if the file has no groups: then whoever the gateway lets in may use everything, but is no admin. */
+  /** `undefined` without groups in the file: whoever the gateway lets in may use everything, but is no admin. */
   readonly groups: ReadonlyArray<Group> | undefined
-  /** The names of the servers in the file, where they are known. */
+  /** Those in the file, where they are known. */
   readonly servers?: ReadonlyArray<string> | undefined
 }
 
@@ -52,10 +51,7 @@ type Raw = Readonly<Record<string, unknown>>
 const patterns = Check.list(Check.text, 'an array of patterns, or an object with "only" and "hide"')
 const listOfPatterns = Check.list(Check.text, "an array of patterns")
 
-/**
- * An object with these options. A key that does not exist is a problem like any other: if it had no effect, somebody might be allowed more than was
- * meant.
- */
+/** An unknown key is a problem: without effect, it might allow more than was meant. */
 const strict = (table: Readonly<Record<string, Check.Check>>, of: string): Check.Check =>
   Check.described(
     Check.options(table, of, {
@@ -119,7 +115,7 @@ const clientProblems = (value: unknown, path: Problem.Path): ReadonlyArray<Probl
   return found
 }
 
-/** Accepts `lifeline.clients`, in which references to variables are not replaced yet. */
+/** References to variables are not replaced yet. */
 export const clients: Check.Check = Check.described(
   Check.values(clientProblems, "an object of clients by name"),
   {
@@ -129,7 +125,6 @@ export const clients: Check.Check = Check.described(
   }
 )
 
-/** Accepts `lifeline.groups`. */
 export const groups: Check.Check = Check.values(
   Check.values(rules, "an object of rules by the value of the claim"),
   "an object of claims"
@@ -152,7 +147,7 @@ const entriesOf = (value: unknown): ReadonlyArray<readonly [string, Raw]> =>
   Object.entries((value ?? {}) as Readonly<Record<string, Raw | undefined>>)
     .flatMap(([key, one]) => one === undefined ? [] : [[key, one] as const])
 
-/** What was read of the two options, or their problems, with paths in `lifeline`. The options were checked. */
+/** The options were checked. Problems have paths in `lifeline`. */
 export const read = (
   given: { readonly clients: unknown; readonly groups: unknown },
   sources: Sources
@@ -220,8 +215,8 @@ const doubtsOf = (rules: Rules, names: ReadonlyArray<string>, path: Problem.Path
 const nobody = "so that nobody but the operator, with the token of the gateway itself, is let in"
 
 /**
- * Rules that have no effect, or only that nobody is let in, with paths in `lifeline`. `names`: of the servers in the file. `given`: the two options as they
- * are written. `hasClaims`: whether tokens with claims are accepted.
+ * Rules that have no effect, or only that nobody is let in, with paths in `lifeline`. `names`: of the servers. `given`: the options as written.
+ * `hasClaims`: tokens with claims are accepted.
  */
 export const doubts = (
   { clients, groups }: Access,

@@ -1,33 +1,30 @@
 /**
- * Whose access tokens a gateway accepts from its clients (`lifeline.auth`).
+ * Whose access tokens a gateway accepts (`lifeline.auth`).
  */
 import { Check, Problem, TimeSpan } from "@mcp-lifeline/core/internal"
 import { Predicate } from "effect"
 import { expand, type Sources } from "./Expansion.js"
 
-/** A value that a claim can be required to have. */
 export type ClaimValue = string | number | boolean
 
-/** Which tokens a gateway accepts. */
 export interface Auth {
-  /** The authorization servers whose tokens are accepted. At least one. */
+  /** At least one. */
   readonly issuers: ReadonlyArray<string>
   /** A token is for one of these. Empty: for the URL of the endpoint. */
   readonly audiences: ReadonlyArray<string>
   readonly requiredScopes: ReadonlyArray<string>
-  /** A token has each of these claims, with one of the values. */
+  /** A token has each claim, with one of the values. */
   readonly claims: Readonly<Record<string, ReadonlyArray<ClaimValue>>>
-  /** A token is signed by one of these algorithms. */
   readonly algorithms: ReadonlyArray<string>
-  /** Where the keys of the only issuer are. Default: where its metadata say. */
+  /** Of the only issuer. Default: where its metadata say. */
   readonly jwksUri: string | undefined
-  /** How far the clock of an issuer may be from ours, in milliseconds. */
+  /** Between an issuer's clock and ours, in milliseconds. */
   readonly clockTolerance: number
 }
 
 type Raw = Readonly<Record<string, unknown>>
 
-/** Those of RFC 7518 and RFC 8037 with a public key. A shared secret, or none, is not among them. */
+/** Of RFC 7518 and RFC 8037, those with a public key: no shared secret, and not `none`. */
 const algorithms = [
   ...["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],
   ...["ES256", "ES384", "ES512", "EdDSA", "Ed25519"]
@@ -78,7 +75,7 @@ const table = {
 }
 const options = Check.options(table, "auth")
 
-/** Accepts the option, in which references to variables are not replaced yet. */
+/** References to variables are not replaced yet. */
 export const check: Check.Check = Check.described((value, path) => {
   const found = options(value, path)
   if (!Predicate.isRecord(value)) return found
@@ -106,8 +103,8 @@ const issuerProblem = (text: string): string | undefined =>
     : undefined
 
 /**
- * What was read of the option, or its problems, with paths in the option. The option was checked. `addressProblem`: why keys are
- * not fetched from an address, as a predicate; `undefined` if they can be.
+ * The option was checked; problems have paths in it. `addressProblem`: why keys are not fetched from an address, as a predicate;
+ * `undefined` if they can be.
  */
 export const read = (
   given: unknown,

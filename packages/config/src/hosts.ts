@@ -1,5 +1,5 @@
 /**
- * The keys with which hosts express options of Lifeline: timeouts, and values that come from variables.
+ * Keys with which hosts express options of Lifeline: timeouts, and values from variables.
  */
 import { Check, type Problem, TimeSpan } from "@mcp-lifeline/core/internal"
 import type { ServerOptions } from "@mcp-lifeline/extensions"
@@ -8,7 +8,7 @@ import type { Variables } from "./Expansion.js"
 
 type Raw = Readonly<Record<string, unknown>>
 
-/** A timeout: the option of Lifeline that it corresponds to, and how many milliseconds the unit of a bare number has. */
+/** `unit`: the milliseconds of a bare number. */
 interface Time {
   readonly option: "request" | "connect"
   readonly unit: 1 | 1000
@@ -44,31 +44,27 @@ const timeCheck = (time: Time): Check.Check =>
         message: "is out of range, or no number of seconds"
       })), { anyOf: [{ type: "number", exclusiveMinimum: 0 }, { type: "string" }] })
 
-/** Keys of hosts for a server with a command. */
 export const stdioChecks: Readonly<Record<string, Check.Check>> = {
   env_vars: Check.list(Check.text, "an array of names of variables")
 }
 
-/** Keys of hosts for a server with a url. */
 export const httpChecks: Readonly<Record<string, Check.Check>> = {
   bearer_token_env_var: Check.text,
   env_http_headers: Check.values(Check.text, "an object of names of variables, by header")
 }
 
-/** Keys of hosts for any server. */
 export const anyChecks: Readonly<Record<string, Check.Check>> = Record.map(times, timeCheck)
 
-/** A number that the user may have meant in another unit. */
 export const ambiguous = (path: Problem.Path, value: number, effect: string): Problem.Problem => ({
   path,
   message: `is ${value} without a unit, ${effect}; write "${value} ms" or "${value} s"`,
   key: "ambiguous"
 })
 
-/** For the timeout of a request, numbers below this are probably not meant as milliseconds. */
+/** Numbers below this are probably not meant as milliseconds. */
 const short = 1000
 
-/** The timeouts under the names of hosts, which Lifeline's own options override; and the doubtful numbers of either. */
+/** Under the names of hosts; Lifeline's own options override them. */
 export const timeouts = (
   raw: Raw
 ): { readonly policy: ServerOptions.ServerOptions; readonly problems: ReadonlyArray<Problem.Problem> } => {
@@ -84,7 +80,7 @@ export const timeouts = (
   return { policy: Object.keys(found).length === 0 ? {} : { timeouts: found }, problems }
 }
 
-/** Lifeline's own timeouts of requests, tools and connections with so few milliseconds that the user may have meant seconds. */
+/** Lifeline's own timeouts with so few milliseconds that the user may have meant seconds. */
 export const doubtful = (
   { timeouts, tools }: { readonly timeouts?: unknown; readonly tools?: unknown },
   path: Problem.Path
@@ -104,10 +100,7 @@ export const doubtful = (
   ]
 }
 
-/**
- * Values that hosts take from environment variables by name: for headers, or for the environment of the process. A variable that is
- * not set is reported; in `env_vars` it is left out.
- */
+/** Values that hosts take from environment variables. One that is not set is reported; in `env_vars` it is left out. */
 export const fromVariables = (
   reach: Raw,
   variables: Variables,

@@ -1,5 +1,5 @@
 /**
- * The keys of a server's entry: the values that each accepts, its other names, and the messages about keys that have no effect.
+ * What each key of a server's entry accepts, its other names, and messages about keys without effect.
  */
 import { Check, Problem, SecretCommand } from "@mcp-lifeline/core/internal"
 import { ServerOptions } from "@mcp-lifeline/extensions"
@@ -9,7 +9,6 @@ import * as Hosts from "./hosts.js"
 import { pairs, transports } from "./Server.js"
 import * as ToolLists from "./toolLists.js"
 
-/** Other names of the same key. */
 export const synonyms: Readonly<Record<string, string>> = {
   serverUrl: "url",
   httpUrl: "url",
@@ -19,7 +18,7 @@ export const synonyms: Readonly<Record<string, string>> = {
   http_headers: "headers"
 }
 
-/** Frequent mistakes that are spelt too differently from the right key to be found by their letters. */
+/** Mistakes spelt too differently to be found by their letters. */
 const meanings: Readonly<Record<string, string>> = {
   cmd: "command",
   arguments: "args",
@@ -27,7 +26,7 @@ const meanings: Readonly<Record<string, string>> = {
   endpoint: "url"
 }
 
-/** Keys of other programs in a server's entry, which have no effect here. */
+/** Without effect here. */
 const foreign: ReadonlySet<string> = new Set([
   "alwaysAllow",
   "auth",
@@ -52,7 +51,7 @@ const foreign: ReadonlySet<string> = new Set([
   "watchPaths"
 ])
 
-/** Options of the official SDK's transports that Lifeline does not support, and what it does instead. */
+/** Of the official SDK's transports. */
 const instead: Readonly<Record<string, string>> = {
   sessionId: "Lifeline keeps the session itself and makes a new one when it is lost. Leave it out",
   reconnectionOptions: "Lifeline reconnects by its own options. Write reconnect: { initialDelay, factor, maxDelay, "
@@ -64,7 +63,7 @@ const instead: Readonly<Record<string, string>> = {
 
 type Checks = Readonly<Record<string, Check.Check>>
 
-/** Accepts an object of values of these types, which may be secret, and of commands that write a secret. */
+/** Values of these types, which may be secret, or commands that write a secret. */
 const scalars = (...types: ReadonlyArray<string>): Check.Check => {
   const scalar = Check.isSecret(
     (value) => types.includes(value === null ? "null" : typeof value),
@@ -96,7 +95,7 @@ const command: Check.Check = Check.described((value, path) => {
   ]
 })
 
-/** Options of a connector, which checks them itself. The keys of the server do not belong in this object. */
+/** The connector checks the options. The keys of the server do not belong among them. */
 const ownOptions = (group: string, beside: () => Checks): Check.Check =>
   Check.described((value, path) => {
     const misplaced = Object.keys(Object(value)).filter((name) => name !== group && Object.hasOwn(beside(), name))
@@ -175,7 +174,6 @@ const anyChecks: Checks = {
   enabled: Check.flag
 }
 
-/** What a server of each kind accepts, and one of which the kind is not known. */
 const tables = {
   stdio: {
     ...anyChecks,
@@ -190,7 +188,7 @@ const tables = {
   any: { ...stdioChecks, ...httpChecks, ...Hosts.stdioChecks, ...Hosts.httpChecks, ...anyChecks }
 } satisfies Readonly<Record<string, Checks>>
 
-/** The keys whose strings may contain references to variables. */
+/** Their strings may contain references to variables. */
 export const expanded: ReadonlySet<string> = new Set([
   "command",
   "args",
@@ -211,22 +209,16 @@ const known = [
   ...ServerOptions.groups
 ]
 
-/** Whether a server has a command or a url; undefined for an entry with neither. */
+/** Undefined for an entry with neither command nor url. */
 export type Kind = "stdio" | "http" | undefined
 
-/**
- * The values that a key accepts for a server of this kind; undefined if no such server has the key, or if it is an option of
- * supervision.
- */
+/** Undefined if no such server has the key, or if it is an option of supervision. */
 export const checkOf = (kind: Kind, name: string): Check.Check | undefined => {
   const checks: Checks = tables[kind ?? "any"]
   return Object.hasOwn(checks, name) ? checks[name] : undefined
 }
 
-/**
- * The JSON Schemas of all keys that a server may have in a file, under all their names. The schema of keys of other programs accepts
- * anything.
- */
+/** Of all keys in a file, under all their names. Keys of other programs accept anything. */
 export const schemas = (): Readonly<Record<string, Check.JsonSchema>> => {
   const own = Record.filterMap(tables.any as Checks, ({ schema }) => Option.fromNullable(schema))
   return {
@@ -238,26 +230,21 @@ export const schemas = (): Readonly<Record<string, Check.JsonSchema>> => {
   }
 }
 
-/** The key that was probably meant. */
 export const meantBy = (key: string): string | undefined =>
   Object.hasOwn(meanings, key) ? meanings[key] : Problem.nearest(key, known)
 
-/** An option of the official SDK's transports that is not supported. */
 export const notTakenOver = (path: Problem.Path): Problem.Problem | undefined => {
   const key = String(path.at(-1))
   return Object.hasOwn(instead, key) ? { path, message: `is not supported: ${instead[key]}` } : undefined
 }
 
-/** Whether it is a key of a server. */
 export const isKey = (key: unknown): boolean => known.includes(String(key))
 
-/** Why a server of this kind does not take the keys of the other one. */
 const belongsTo = (kind: Kind): string =>
   kind === "http"
     ? "belongs to a server with a command, and this one has a url"
     : "belongs to a server with a url, and this one has a command"
 
-/** The problem with a key that a server of this kind, or any server, does not have. */
 export const refused = (key: string, kind: Kind): Problem.Problem => {
   const path = [key]
   const sdk = notTakenOver(path)

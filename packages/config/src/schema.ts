@@ -1,5 +1,5 @@
 /**
- * The JSON Schema of a configuration, for editors. It is made from the tables with which Lifeline reads the configuration.
+ * Made from the tables with which Lifeline reads the configuration.
  */
 import { type Check, SecretCommand } from "@mcp-lifeline/core/internal"
 import { ServerOptions } from "@mcp-lifeline/extensions"
@@ -41,7 +41,7 @@ const ways = () => [
   ...Object.entries(Keys.synonyms).flatMap(([name, same]) => same === "url" ? [name] : [])
 ]
 
-/** The schema, draft 7. For it, references such as `${VAR}` are strings. `mcp-lifeline check` finds problems that it cannot express. */
+/** Draft 7, for editors. References such as `${VAR}` are strings. `mcp-lifeline check` finds problems that it cannot express. */
 export const schema = (): Check.JsonSchema => ({
   $schema: "http://json-schema.org/draft-07/schema#",
   title: "MCP servers, and how Lifeline supervises them",

@@ -1,6 +1,3 @@
-/**
- * The options of supervision among the other keys of a configuration.
- */
 import { Check, Prefix, type Problem } from "@mcp-lifeline/core/internal"
 import { ServerOptions } from "@mcp-lifeline/extensions"
 import { Predicate } from "effect"
@@ -9,7 +6,7 @@ import * as Auth from "./auth.js"
 import { doubtful } from "./hosts.js"
 import * as Tools from "./tools.js"
 
-/** What was read, as far as it could be, and everything that is wrong with it. */
+/** What could be read, and everything that is wrong. */
 export interface Read<A> {
   readonly value: A | undefined
   readonly problems: ReadonlyArray<Problem.Problem>
@@ -17,7 +14,7 @@ export interface Read<A> {
 
 type Raw = Readonly<Record<string, unknown>>
 
-/** The options of supervision, and what stands under `lifeline` beside them. */
+/** `others`: what stands under `lifeline` beside the options of supervision. */
 export interface Options {
   readonly policy: ServerOptions.ServerOptions
   readonly others: Raw
@@ -27,7 +24,7 @@ export interface Options {
 const sessions = Check.oneOf("shared", "per-client")
 const placement = Check.oneOf("one", "each")
 
-/** What stands under `lifeline` beside the options of supervision: in the entry of a server, and for all of them. */
+/** Under `lifeline`, beside the options of supervision. */
 export const gateway = {
   ofServer: { sessions, placement, prefix: Prefix.check },
   ofAll: {
@@ -41,7 +38,7 @@ export const gateway = {
   }
 } satisfies Record<string, Readonly<Record<string, Check.Check>>>
 
-/** The options of supervision among others: in groups, or in groups under `lifeline`, where `others` may stand beside them. */
+/** In groups, or in groups under `lifeline`, where `others` may stand beside them. */
 export const policyOf = (
   raw: Raw,
   others: Readonly<Record<string, Check.Check>> = {},

@@ -1,6 +1,6 @@
 /**
- * The lists with which hosts say which tools of a server they offer, read as each of them means it. Lists that only spare the user a question,
- * such as `alwaysAllow` and `autoApprove`, are not among them.
+ * Lists of the tools that hosts offer, read as each host means them. Lists that only spare a question, such as `alwaysAllow` and `autoApprove`,
+ * are not among them.
  */
 import { Check, Problem } from "@mcp-lifeline/core/internal"
 import type { ServerOptions } from "@mcp-lifeline/extensions"
@@ -12,11 +12,11 @@ type Raw = Readonly<Record<string, unknown>>
 
 type Reading = "patterns" | "names" | "wrapped"
 
-/** Lists of the only tools to offer. What hosts do with names that have more than a name differs. */
+/** What hosts do with names that have more than a name differs. */
 const allowing: Readonly<Record<string, Reading>> = {
   // Gemini CLI has names, perhaps with their arguments in brackets; Amp has patterns.
   includeTools: "patterns",
-  // nanobot has the names of the server, and those that it gives the tools itself: mcp_<server>_<tool>. Others write mcp__<server>__<tool>.
+  // nanobot has names of the server, and those that it gives the tools: mcp_<server>_<tool>. Others write mcp__<server>__<tool>.
   enabledTools: "wrapped",
   enabled_tools: "names",
   // Copilot.
@@ -28,13 +28,12 @@ const denying = ["excludeTools", "disabledTools", "disabled_tools"] as const
 /** Nothing else, not even null: who reads it as no list at all offers every tool. */
 const list = Check.list(Check.string, "an array of names of tools; to offer all, leave it out")
 
-/** What is accepted of the keys that are nothing but such lists. */
 export const checks: Readonly<Record<string, Check.Check>> = Record.fromIterableWith(
   [...Object.keys(allowing).filter((key) => key !== "tools"), ...denying],
   (key) => [key, list]
 )
 
-/** `tools` may be an object with options by tool; as anything else it is such a list. */
+/** An object has options by tool; anything else is such a list. */
 export const checkTools = (tools: unknown): ReadonlyArray<Problem.Problem> =>
   tools === undefined || Predicate.isRecord(tools)
     ? []
@@ -46,18 +45,16 @@ export const checkTools = (tools: unknown): ReadonlyArray<Problem.Problem> =>
       "an array of names of tools, or an object of options by tool; to offer all, leave it out"
     )]
 
-/** The JSON Schema of such a list. */
 export const { schema } = list
 
 const textsOf = (value: unknown): ReadonlyArray<string> | undefined =>
   Array.isArray(value) && value.every(Predicate.isString) ? value.filter((text) => text !== "") : undefined
 
-/** A text that names a tool in several ways, of which one is enough. */
+/** One of the two is enough. */
 const eitherOf = (text: string, other: string): string => ListFilter.meaning(text, { readings: [text, other] })
 
 const isPattern = (text: string): boolean => /[*?]/.test(text)
 
-/** What a text of a list of the only tools names. */
 const nameOf = (text: string, reading: Reading, server: string | undefined): string => {
   if (reading === "patterns") {
     const bracket = text.indexOf("(")
@@ -69,10 +66,7 @@ const nameOf = (text: string, reading: Reading, server: string | undefined): str
   return prefix === undefined ? text : eitherOf(text, text.slice(prefix.length))
 }
 
-/**
- * What the lists of an entry hide, as options; and a notice of each text that names no tool. `server`: the name of the server, where it has one.
- * `switches`: those of opencode, at the top of its file.
- */
+/** A problem for each text that names no tool. `server`: its name, if it has one. `switches`: of opencode, at the top of its file. */
 export const read = (
   raw: Raw,
   server: string | undefined,

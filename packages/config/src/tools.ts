@@ -1,15 +1,14 @@
 /**
- * `tools` beside other keys of a server or a file: options by tool, among what other programs keep under this name.
+ * `tools` beside other keys: options by tool, among what other programs keep under this name.
  */
 import { Problem, Tools } from "@mcp-lifeline/core/internal"
 import type { ServerOptions } from "@mcp-lifeline/extensions"
 import { ListFilter } from "@mcp-lifeline/extensions/internal"
 import { Predicate } from "effect"
 
-/** Options of other programs beside ours, for one tool. */
 const foreign: ReadonlySet<string> = new Set(["approval_mode"])
 
-/** Whether an entry has options of Lifeline, perhaps misspelt. What is no list for `hide` and `only` is refused later, and not passed over. */
+/** Perhaps misspelt. What is no list for `hide` and `only` is refused later, not passed over. */
 const isOurs = (name: string, entry: unknown): boolean => {
   if (!Predicate.isRecord(entry)) {
     return ListFilter.names.includes(name)
@@ -26,7 +25,7 @@ export const belongsToOthers = (path: Problem.Path): Problem.Problem => ({
   key: "foreign"
 })
 
-/** The problem of a value that is no object at the top of a file with servers alone: there it was meant for us, and who passes it over offers all. */
+/** A value that is no object, in a file with servers alone: it was meant for us, and to pass it over would offer all. */
 export const misplaced = (group: "tools" | "prompts" | "resources", value: unknown): Problem.Problem =>
   Problem.wrongSecret(
     [group],
@@ -34,7 +33,7 @@ export const misplaced = (group: "tools" | "prompts" | "resources", value: unkno
     group === "tools" ? 'an object of options by tool, with "only" and "hide"' : 'an object with "only" and "hide"'
   )
 
-/** Which entries callers are offered, which is not checked yet, among what other programs keep at the top of a file under the same name. */
+/** Not checked yet, among what other programs keep at the top of a file under the same name. */
 export const ownFilter = (
   group: "prompts" | "resources",
   value: unknown
@@ -48,7 +47,7 @@ export const ownFilter = (
     : { filter: undefined, problems: [belongsToOthers([group])] }
 }
 
-/** The options by tool, which are not checked yet, and a problem for each key of other programs. What is no object is not looked at here. */
+/** Not checked yet, with a problem for each key of other programs. What is no object is not looked at here. */
 export const own = (
   tools: unknown
 ): { readonly tools: ServerOptions.ServerOptions["tools"]; readonly problems: ReadonlyArray<Problem.Problem> } => {

@@ -1,4 +1,3 @@
-/** A backend: one supervised MCP server. You use the same object for all connections to it. */
 import { type Config, Context, Effect, Layer, type Scope } from "effect"
 import type { ConfigError } from "effect/ConfigError"
 import type { Backend } from "./backend/Backend.js"
@@ -14,8 +13,7 @@ export type { Session } from "./options/Session.js"
 /**
  * Makes a backend that lives as long as the scope. It starts to connect at once, unless it is lazy or disabled.
  *
- * When the scope closes, waiting calls fail with BackendUnavailable, and calls whose request was sent with ResultUnknown. Closing
- * takes at most a few times `timeouts.close`.
+ * When the scope closes, waiting calls fail with BackendUnavailable, sent ones with ResultUnknown, within a few times `timeouts.close`.
  */
 export const make = <R = never>(
   id: string,
@@ -23,21 +21,19 @@ export const make = <R = never>(
 ): Effect.Effect<Backend, InvalidOptions, R | Scope.Scope> =>
   Effect.flatMap(provided(options), (complete) => startBackend(id, complete, {}))
 
-/** A service tag whose service is one backend. */
 export interface TagClass<Self, Id extends string>
   extends Context.TagClass<Self, `@mcp-lifeline/core/Backend/${Id}`, Backend>
 {
-  /** The backend. It starts to connect in the background when the layer is built, and closes with the layer's scope. */
+  /** Starts to connect when the layer is built, and closes with the layer's scope. */
   readonly layer: <R = never>(options: BackendOptions<R>) => Layer.Layer<Self, InvalidOptions, Exclude<R, Scope.Scope>>
-  /** The same with options that are read from the configuration. */
+  /** With options from the configuration. */
   readonly layerConfig: <R = never>(
     options: Config.Config<BackendOptions<R>>
   ) => Layer.Layer<Self, ConfigError | InvalidOptions, Exclude<R, Scope.Scope>>
 }
 
 /**
- * A service tag for one backend, with its layers. The tag's key is `@mcp-lifeline/core/Backend/<id>`, so it does not conflict with another
- * service of the program that has the same short name.
+ * A service tag for one backend, with its layers. Its key, `@mcp-lifeline/core/Backend/<id>`, conflicts with no other service of the program.
  *
  * @example
  * import { Backend } from "@mcp-lifeline/core"

@@ -1,4 +1,3 @@
-/** Why a connection could not be made. */
 export const connectReasons = [
   "timeout",
   "refused",
@@ -19,5 +18,5 @@ export const connectReasons = [
   "defect"
 ] as const
 
-/** Why a connection could not be made. `session`: the server has forgotten the session before the handshake ended. */
+/** `session`: the server forgot the session before the handshake ended. */
 export type ConnectReason = typeof connectReasons[number]

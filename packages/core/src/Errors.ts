@@ -1,62 +1,52 @@
-/**
- * All errors, with one class for each decision that a caller can make.
- *
- * Adapters also report `ConnectError` and `RequestError` through the ports; the core makes the others.
- */
+/** One class for each decision that a caller can make. Adapters report `ConnectError` and `RequestError`; the core makes the others. */
 import { Cause, Data, Option, Predicate, Schema } from "effect"
 import { connectReasons } from "./ConnectReason.js"
 import { messageOf } from "./internal/messageOf.js"
 import type { RequestReason } from "./RequestReason.js"
 
 const common = {
-  /** The name of the backend. Empty in errors of an adapter, until the core sets it. */
+  /** Empty in errors of an adapter, until the core sets it. */
   backend: Schema.String,
-  /** The number of the connection, if there was one. */
+  /** Of the connection, if there was one. */
   generation: Schema.optional(Schema.Number),
-  /** One line that says what happened and what to do. */
+  /** One line: what happened and what to do. */
   message: Schema.String,
   /**
-   * The same for those who use the backend and do not run it: nothing of how it is started or reached, and no words of others. Without it, nothing
-   * of the message is for them; that of a RemoteError without it is what the server says.
+   * For those who use the backend and do not run it: nothing of how it is started or reached, and no words of others. Without it, nothing of the
+   * message is for them; of a RemoteError, what the server says.
    */
   publicMessage: Schema.optional(Schema.String),
   /** The original error, unchanged. */
   cause: Schema.optional(Schema.Defect)
 } as const
 
-/** Why a connection could not be made. `session`: the server forgot the session before the handshake ended. */
+/** `session`: the server forgot the session before the handshake ended. */
 export const ConnectReason = Schema.Literal(...connectReasons)
 
-/** Why a connection could not be made. */
 export type ConnectReason = typeof ConnectReason.Type
 
-/** Lifeline could not connect. `permanent` says that waiting does not help. */
 export class ConnectError extends Schema.TaggedError<ConnectError>()("ConnectError", {
   ...common,
   reason: ConnectReason,
-  /** Whether waiting does not help: the command does not exist, the server refuses the credentials, or the protocol is incompatible. */
+  /** Waiting does not help: no such command, refused credentials, or an incompatible protocol. */
   permanent: Schema.Boolean,
-  /** How long the server asked us to wait, in milliseconds (Retry-After). */
+  /** What the server asked for, in milliseconds (Retry-After). */
   retryAfter: Schema.optional(Schema.Number)
 }) {}
 
-/** The session was lost, and `calls.afterSessionLoss` is `fail`: the caller decides how to continue with the new session. */
+/** The session was lost, and `calls.afterSessionLoss` is `fail`. */
 export class SessionExpired extends Schema.TaggedError<SessionExpired>()("SessionExpired", {
   ...common,
-  /** The generation of the new session. */
   newGeneration: Schema.Number
 }) {}
 
-/** The connection ended before Lifeline sent the request, and there was no new one in time. Calling again is safe. */
+/** The connection ended before the request was sent, and no new one came in time. Calling again is safe. */
 export class ConnectionLost extends Schema.TaggedError<ConnectionLost>()("ConnectionLost", common) {}
 
-/**
- * There is no connection, or there are too many calls. Has the state, the last error, and when the next attempt is due. Calling again
- * is safe.
- */
+/** There is no connection, or there are too many calls. Calling again is safe. */
 export class BackendUnavailable extends Schema.TaggedError<BackendUnavailable>()("BackendUnavailable", {
   ...common,
-  /** The lifecycle state, or `Busy` if too many calls are in flight or waiting. */
+  /** The lifecycle state, or `Busy`: too many calls in flight or waiting. */
   state: Schema.String,
   lastError: Schema.optional(Schema.String),
   /** The code of `lastError`. */
@@ -65,44 +55,40 @@ export class BackendUnavailable extends Schema.TaggedError<BackendUnavailable>()
   nextAttemptAt: Schema.optional(Schema.Number)
 }) {}
 
-/** The server did not answer in time. The session stays. */
+/** No answer in time. The session stays. */
 export class RequestTimeout extends Schema.TaggedError<RequestTimeout>()("RequestTimeout", {
   ...common,
   method: Schema.String,
-  /** The timeout of the request, in milliseconds. */
+  /** In milliseconds. */
   timeout: Schema.Number
 }) {}
 
-/** The connection ended after Lifeline sent the request, so the server may or may not have carried it out. Lifeline did not send it again. */
+/** The connection ended after the request was sent: the server may have carried it out. Not sent again. */
 export class ResultUnknown extends Schema.TaggedError<ResultUnknown>()("ResultUnknown", {
   ...common,
   method: Schema.String
 }) {}
 
-/** The server answered with a JSON-RPC error; or none of the servers of a fleet has what was asked for. */
+/** The server answered with a JSON-RPC error, or no server of a fleet has what was asked for. */
 export class RemoteError extends Schema.TaggedError<RemoteError>()("RemoteError", {
   ...common,
   method: Schema.String,
-  /** The JSON-RPC error code. */
   code: Schema.Number,
   data: Schema.optional(Schema.Unknown)
 }) {}
 
-/** The server's answer does not match the protocol. */
+/** The answer does not match the protocol. */
 export class ProtocolError extends Schema.TaggedError<ProtocolError>()("ProtocolError", {
   ...common,
   method: Schema.optional(Schema.String)
 }) {}
 
-/**
- * Lifeline does not accept some options. Names them, their values, and what is accepted. `backend` and `field` are those of the first
- * problem.
- */
+/** `backend` and `field` are those of the first problem. */
 export class InvalidOptions extends Schema.TaggedError<InvalidOptions>()("InvalidOptions", {
   ...common,
-  /** The path of the option, for example `keepalive.interval`. */
+  /** For example `keepalive.interval`. */
   field: Schema.String,
-  /** All problems, each with its own line; `message` lists them. */
+  /** All, one line each; `message` lists them. */
   problems: Schema.Array(Schema.Struct({ backend: Schema.String, field: Schema.String, message: Schema.String }))
 }) {}
 
@@ -115,42 +101,38 @@ export type CallError =
   | RemoteError
   | ProtocolError
 
-/** The errors of commands (reconnect, enable). */
+/** Of `reconnect` and `enable`. */
 export type CommandError = ConnectError | BackendUnavailable
 
 /**
- * What Lifeline knows about a failed request: it did not send it (`notSent`), the server refused it before acting on it (`rejected`), the
- * server may have carried it out (`unknown`), or the server answered (`answered`).
+ * A failed request was not sent, was refused by the server before acting on it (`rejected`), may have been carried out (`unknown`), or was
+ * answered.
  */
 export type Fate = "notSent" | "rejected" | "unknown" | "answered"
 
 export type { RequestReason } from "./RequestReason.js"
 
-/** A failed request, as a connection reports it. The core makes the caller's error from it. */
+/** As a connection reports it; the core makes the caller's error from it. */
 export class RequestError extends Data.TaggedError("RequestError")<{
   readonly fate: Fate
   readonly reason: RequestReason
   readonly message: string
-  /** Of a `remote` error that another gateway has made in the place of the server: what everybody may read of it. */
+  /** Of a `remote` error that another gateway made: what everybody may read of it. */
   readonly publicMessage?: string | undefined
-  /** The JSON-RPC error code of a `remote` error. */
+  /** Of a `remote` error (JSON-RPC). */
   readonly code?: number | undefined
-  /** The JSON-RPC error data of a `remote` error. */
   readonly data?: unknown
-  /** Milliseconds that the server asked us to wait. */
+  /** Asked for by the server, in milliseconds. */
   readonly retryAfter?: number | undefined
-  /**
-   * Set if a server may also give this answer because it has forgotten the session: the fate of the request in this case. The core checks
-   * whether the session is lost before it accepts the answer.
-   */
+  /** The fate if the server gave this answer because it has forgotten the session; the core checks that before it accepts the answer. */
   readonly ifSessionLost?: "rejected" | "answered" | undefined
-  /** Set if a part of a request that was not sent may have reached the server, which may have ended because of it. */
+  /** A part of a request that was not sent may have reached, and ended, the server. */
   readonly partlySent?: boolean | undefined
   readonly cause?: unknown
 }> {}
 
 /**
- * Whether the server asks us to wait (429, Retry-After), which shows that it is alive.
+ * The server asks us to wait (429, Retry-After), so it is alive.
  *
  * @internal
  */
@@ -158,7 +140,7 @@ export const isObjection = ({ reason, retryAfter }: RequestError): boolean =>
   reason === "rateLimited" || (retryAfter !== undefined && reason !== "session")
 
 /**
- * Whether something that is no server has answered in the place of the server, which is being replaced, or does not know this request.
+ * Something that is no server answered in its place: it is being replaced, or does not know this request.
  *
  * @internal
  */
@@ -166,7 +148,7 @@ export const isGone = ({ ifSessionLost, reason }: RequestError): boolean =>
   reason === "network" && ifSessionLost !== undefined
 
 /**
- * What a request failed with: also that of a connector that dies or interrupts itself.
+ * Also of a connector that dies or interrupts itself.
  *
  * @internal
  */

@@ -1,4 +1,3 @@
-/** A fleet: many backends, one catalogue. */
 import type {
   CallToolResult,
   CompleteResult,
@@ -39,84 +38,82 @@ export type { Route } from "./fleet/Router.js"
 export { isUnknown } from "./fleet/Unknown.js"
 
 export interface FleetBackend<R = never> extends BackendOptions<R> {
-  /** What stands before the names of its tools and prompts. Default: the fleet's. Another prefix does not replace the backend. */
+  /** Prefix of its tool and prompt names. Default: the fleet's. Another prefix does not replace the backend. */
   readonly prefix?: string | undefined
 }
 
-/** The backends of a fleet, by name or as a list with ids. If several offer the same name or URI, the first in this order gets it. */
+/** By name, or as a list with ids. The first in this order that offers a name or URI gets it. */
 export type Backends<R = never> =
   | Readonly<Record<string, FleetBackend<R>>>
   | ReadonlyArray<FleetBackend<R> & { readonly id: string }>
 
-/** A fleet's options. `R` is the services that the handlers and `onConnected` of its backends use. */
+/** `R`: the services that the handlers and `onConnected` of its backends use. */
 export interface FleetOptions<R = never> {
   readonly backends: Backends<R>
-  /** Options for all backends. A backend's own options win. */
+  /** For all backends; a backend's own options win. */
   readonly defaults?: PolicyOptions | undefined
   /**
-   * What stands before the names of tools and prompts: letters, digits, `_` and `-`, where `{server}` stands for the name of the backend. `""`
-   * for none. Default `"{server}__"`. Names of more than 64 characters are shortened, always in the same way.
+   * Prefix of tool and prompt names: letters, digits, `_` and `-`, and `{server}` for the backend's name; `""` for none. Default
+   * `"{server}__"`. Longer names than 64 characters are shortened, always alike.
    */
   readonly prefix?: string | undefined
-  /** How many attempts to connect run at once. Default 8. */
+  /** Attempts to connect at once. Default 8. */
   readonly connectConcurrency?: number | undefined
-  /** How long `ready` waits at most. Default 10 s. */
+  /** Of `ready`, at most. Default 10 s. */
   readonly waitTimeout?: TimeSpan.TimeSpan | undefined
 }
 
-/** Many backends, one catalogue. A slow or dead backend delays no other. Each of its streams ends once its scope has closed. */
+/** Many backends, one catalogue. A slow or dead backend delays no other. Streams end once the scope has closed. */
 export interface Fleet {
-  /** All backends, in order. */
+  /** In order. */
   readonly backends: Effect.Effect<ReadonlyArray<Backend>>
-  /** The backend with this name. Its handle stays valid until `apply` stops or replaces it. */
+  /** The handle stays valid until `apply` stops or replaces it. */
   readonly backend: (id: string) => Effect.Effect<Backend, BackendUnavailable>
-  /** The backend with this name, and each one that `apply` replaces it with. Ends when there is none with this name. */
+  /** The backend, and each that `apply` replaces it with. Ends when there is none. */
   readonly backendChanges: (id: string) => Stream.Stream<Backend>
-  /** The status of every backend. A slow reader of `changes` may miss values in between, never the last one. */
+  /** A slow reader of `changes` may miss values, never the last. */
   readonly status: Live.Live<Readonly<Record<string, Status>>>
-  /** What happens to each backend, from when on `Backend.events` says. A reader that is 65,536 events behind loses the oldest. */
+  /** Of each backend, from when on `Backend.events` says. A reader 65,536 events behind loses the oldest. */
   readonly events: Stream.Stream<Event>
-  /** The catalogue of all backends. A slow reader of `changes` may miss values in between, never the last one. */
+  /** A slow reader of `changes` may miss values, never the last. */
   readonly catalog: Live.Live<FleetCatalog>
-  /** What changes in the catalogue from now on. */
+  /** Of the catalogue, from now on. */
   readonly differences: Stream.Stream<Difference>
-  /** Ends when each backend has its first outcome (`Backend.firstOutcome`), at most after `waitTimeout`. */
+  /** Ends when each backend has its `firstOutcome`, or after `waitTimeout`. */
   readonly ready: Effect.Effect<void>
   /**
-   * Calls a tool by its full name. If the lists of the backend in that name are not known yet, or it is not connected and may offer
-   * others now, the call waits for the backend and connects it, like any call, and fails with the BackendUnavailable of that backend.
-   * BackendUnavailable (`Unknown`) says that there is no such backend, RemoteError -32602 that no backend offers the tool; a name that says
-   * no backend waits for `ready` first.
+   * Calls a tool by its full name. If the backend's lists are not known yet, or it is not connected and may offer others now, the call connects
+   * it and waits, and fails with its BackendUnavailable. Without such a backend: BackendUnavailable (`Unknown`). Without such a tool:
+   * RemoteError -32602; a name that says no backend waits for `ready` first.
    */
   readonly callTool: (params: Params<"tools/call">, options?: CallOptions) => Effect.Effect<CallToolResult, CallError>
-  /** Gets a prompt by its full name. Waits, and fails, as `callTool` does. */
+  /** By its full name. Waits and fails like `callTool`. */
   readonly getPrompt: (
     params: Params<"prompts/get">,
     options?: CallOptions
   ) => Effect.Effect<GetPromptResult, CallError>
   /**
-   * Reads a resource by its URI or by `lifeline://<backend>/<encoded URI>`. An unknown URI fails with RemoteError -32002, an unknown
-   * backend with BackendUnavailable (`Unknown`). Contents that the server gives under the resource's own URI get the URI that you asked for.
+   * By its URI or `lifeline://<backend>/<encoded URI>`. An unknown URI fails with RemoteError -32002, an unknown backend with
+   * BackendUnavailable (`Unknown`). Contents under the resource's own URI get the URI that you asked for.
    */
   readonly readResource: (
     params: Params<"resources/read">,
     options?: CallOptions
   ) => Effect.Effect<ReadResourceResult, CallError>
-  /** Completes an argument of a prompt, by its full name, or of a resource template. Unknown ones fail as in `getPrompt` and `readResource`. */
+  /** Of a prompt, by its full name, or of a resource template. Unknown ones fail as in `getPrompt` and `readResource`. */
   readonly complete: (
     params: Params<"completion/complete">,
     options?: CallOptions
   ) => Effect.Effect<CompleteResult, CallError>
-  /** Finds which backend a full name or URI belongs to, and its name there. Waits, and fails, as `callTool` does. */
+  /** Which backend a full name or URI belongs to, and its name there. Waits and fails like `callTool`. */
   readonly route: (kind: Routed, name: string, options?: CallOptions) => Effect.Effect<Route, CallError>
   /**
-   * Starts, stops and replaces only what changed. A backend stays if its options are the same object or have the same fields. If the
-   * options of one are refused, nothing changes; nor if the fleet is closed.
+   * Starts, stops and replaces only what changed: a backend stays if its options are the same object or have the same fields. Nothing changes
+   * if options are refused or the fleet is closed.
    *
-   * Calls in flight on a backend that is replaced get `timeouts.drain` to finish. If the server may have two connections at once
-   * (`reconnect.overlap`, or the connector's default) and the backend is connected, it keeps working until its successor is connected, and
-   * stays if the successor's first attempt fails. Any other backend is closed before its successor connects. Calls that wait go on with the
-   * successor, within their wait.
+   * Calls in flight on a replaced backend get `timeouts.drain` to finish. A connected backend whose server may have two connections
+   * (`reconnect.overlap`, or the connector's default) works until its successor is connected, and stays if the successor's first attempt fails.
+   * Any other is closed first. Waiting calls go on with the successor, within their wait.
    */
   readonly apply: <R = never>(backends: Backends<R>) => Effect.Effect<Applied, InvalidOptions, R>
 }
@@ -132,10 +129,7 @@ const check = Check.options(
   "a fleet"
 )
 
-/**
- * Makes a fleet that lives as long as the scope. Its backends start to connect at once, with at most `connectConcurrency` attempts at a
- * time; this does not wait for them. A fleet without backends works, and has an empty catalogue.
- */
+/** Lives as long as the scope. Its backends start to connect at once; this does not wait for them. Without backends the catalogue is empty. */
 export const make = <R = never>(options: FleetOptions<R>): Effect.Effect<Fleet, InvalidOptions, R | Scope.Scope> =>
   Effect.gen(function*() {
     const { connectConcurrency = 8, defaults = {} } = options
@@ -146,12 +140,12 @@ export const make = <R = never>(options: FleetOptions<R>): Effect.Effect<Fleet, 
     if (Object.keys(options.backends).length === 0) yield* decode("fleet", defaults)
     const fleetStartedAt = yield* Clock.currentTimeMillis
     const permits = ConnectPermits.make(connectConcurrency)
-    // A fleet of thousands that connects at once has some five events for each of them.
+    // A fleet of thousands that connects at once has some five events for each.
     const events = new Hub<Event>(65_536)
     const statusVersion = new StateRef(0)
     const catalogVersion = new StateRef(0)
     const index = new CatalogIndex()
-    // Runs last, when every backend is closed and has said so.
+    // Last, when every backend is closed and has said so.
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => [events, statusVersion, catalogVersion].forEach((one) => one.end()))
     )
@@ -259,15 +253,15 @@ export const make = <R = never>(options: FleetOptions<R>): Effect.Effect<Fleet, 
     return fleet
   })
 
-/** The service tag of a program's fleet. A program with two fleets defines a tag of its own for each. */
+/** A program with two fleets defines a tag of its own for each. */
 export const Fleet = Context.GenericTag<Fleet>("@mcp-lifeline/core/Fleet")
 
-/** The fleet as a service. Its backends start to connect when the layer is built, and close with the layer's scope. */
+/** Its backends start to connect when the layer is built, and close with the layer's scope. */
 export const layer = <R = never>(
   options: FleetOptions<R>
 ): Layer.Layer<Fleet, InvalidOptions, Exclude<R, Scope.Scope>> => Layer.scoped(Fleet, make(options))
 
-/** The same with options that are read from the configuration. */
+/** With options from the configuration. */
 export const layerConfig = <R = never>(
   options: Config.Config<FleetOptions<R>>
 ): Layer.Layer<Fleet, ConfigError | InvalidOptions, Exclude<R, Scope.Scope>> =>
@@ -304,7 +298,7 @@ const named = <R>(
     return Effect.succeed({ byId, prefixes })
   })
 
-/** The options of the backend itself. The same object where it is one, so that `apply` finds at once that it is the same. */
+/** The same object where possible, so that `apply` finds at once that nothing changed. */
 const withoutPrefix = <R>(given: FleetBackend<R>): BackendOptions<R> => {
   if (!Object.hasOwn(given, "prefix")) return given
   const { prefix: _, ...options } = given

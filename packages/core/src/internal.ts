@@ -1,4 +1,4 @@
-/** What the other packages of Lifeline use of the core, and nobody else should: it may change with each minor version. */
+/** For the other packages of Lifeline only: it may change with each minor version. */
 import { Clock, Effect } from "effect"
 import type { Backend } from "./backend/Backend.js"
 import type { BackendHandle } from "./backend/BackendHandle.js"
@@ -57,8 +57,8 @@ export * as SecretValues from "./port/SecretValues.js"
 export { withDeadline } from "./port/withDeadline.js"
 
 /**
- * `Backend.request` without a fiber. Calls `next` once, perhaps before this returns, with the exit of the request, or with what is left to do in
- * a fiber. Whoever interrupts that calls `cancel`, too, and once more when it has ended: it returns what becomes of the request.
+ * `Backend.request` without a fiber. Calls `next` once, perhaps before this returns, with the exit, or with what is left to do in a fiber.
+ * Whoever interrupts that also calls `cancel`, and again when it has ended: it returns what becomes of the request.
  */
 export const start = <M extends Method>(
   backend: Backend,
@@ -68,37 +68,36 @@ export const start = <M extends Method>(
   next: (rest: Effect.Effect<Result<M>, CallError>) => void
 ): StartedCall => (backend as BackendHandle).calls.start(method, params, options, next)
 
-/** Waits for a connection as a call does, up to so many milliseconds: the next attempt comes as soon as for a call. */
+/** Waits up to so many milliseconds as a call does: the next attempt comes as soon. */
 export const awaitConnection = (backend: Backend, wait: number): Effect.Effect<void, CallError> =>
   Effect.flatMap(Clock.currentTimeMillis, (begunAt) => {
     const end = begunAt + wait
     return (backend as BackendHandle).calls.wait.until({ begunAt, deadline: end, end, isChosen: true })
   })
 
-/** The state of a backend, without an Effect. */
+/** Without an Effect. */
 export const stateOf = (backend: Backend): Status["state"] => (backend as BackendHandle).state
 
-/** Whether a backend's server has left something without an answer, and has answered nothing since. */
+/** The server has left something without an answer, and answered nothing since. */
 export const isInDoubt = (backend: Backend): boolean => (backend as BackendHandle).isInDoubt
 
-/** What the options by tool say of a tool, by the name that its server gives it. */
+/** What the options say of a tool, by its name at the server. */
 export const toolOptions = (backend: Backend, name: string): Chosen | undefined =>
   (backend as BackendHandle).calls.tools.tool(name)
 
-/** Whether its options offer a tool, by the name that its server gives it, whether the server has it or not. */
+/** Whether its options offer a tool, by its name at the server, which may not have it. */
 export const offersTool = (backend: Backend, name: string): boolean => (backend as BackendHandle).offersTool(name)
 
-/** Whether its callers may call tools that require a task as any other (`calls.tasks`). */
+/** Its callers may call tools that require a task like any other (`calls.tasks`). */
 export const runsTasks = (backend: Backend): boolean => (backend as BackendHandle).runsTasks
 
-/** `Fleet.route` without an Effect; `undefined` if no backend is known to offer this. */
+/** `Fleet.route` without an Effect; `undefined` if nothing is known to offer this. */
 export const find = (fleet: Fleet, kind: Routed, name: string): Route | undefined =>
   (fleet as Fleet & Pick<Router, "find">).find(kind, name)
 
-/** A fleet as for callers that may use only this of it. */
+/** For callers that may use only this of it. */
 export const viewOf = (fleet: Fleet, visible: Visible): Router =>
   (fleet as Fleet & { readonly viewOf: (visible: Visible) => Router }).viewOf(visible)
 
-/** What stands before the names of a backend's tools and prompts. */
 export const prefixOf = (fleet: Fleet, backend: string): string =>
   (fleet as Fleet & Pick<Router, "prefixOf">).prefixOf(backend)

@@ -1,4 +1,4 @@
-/** The tools of a backend or a fleet for the language models of `@effect/ai`, which only who imports this needs. */
+/** For the language models of `@effect/ai`, which only this module needs. */
 import * as Tool from "@effect/ai/Tool"
 import * as Toolkit from "@effect/ai/Toolkit"
 import type { CallToolResult, Tool as McpTool } from "@modelcontextprotocol/sdk/types.js"
@@ -9,11 +9,10 @@ import type { Fleet } from "./Fleet.js"
 import { argumentsForm, failureText, resultText } from "./internal/resultText.js"
 import type { CallOptions } from "./options/CallOptions.js"
 
-/** Why a tool has no result. A model reads all of it. */
+/** A model reads all of it. */
 export class ToolFailed extends Schema.TaggedError<ToolFailed>()("ToolFailed", {
-  /** The tool's name. */
   tool: Schema.String,
-  /** `ToolError`: the tool itself says so. `InvalidArguments`: the model gave no object. Otherwise the tag of the call's error. */
+  /** `ToolError`: the tool says so. `InvalidArguments`: the model gave no object. Otherwise the tag of the call's error. */
   reason: Schema.Literal(
     "ToolError",
     "InvalidArguments",
@@ -25,7 +24,7 @@ export class ToolFailed extends Schema.TaggedError<ToolFailed>()("ToolFailed", {
     "RemoteError",
     "ProtocolError"
   ),
-  /** What the tool, or the call's error, says. */
+  /** From the tool, or the call's error. */
   message: Schema.String
 }) {}
 
@@ -33,14 +32,13 @@ const Result = Schema.declare((value: unknown): value is CallToolResult =>
   Predicate.isRecord(value) && !(value instanceof ToolFailed)
 )
 
-/** A tool's result. A model reads its text; programs get the whole. */
+/** A model reads its text; programs get the whole. */
 export const ToolResult: Schema.Schema<CallToolResult, string> = Schema.transform(Schema.String, Result, {
   strict: true,
   decode: (text): CallToolResult => ({ content: [{ type: "text", text }] }),
   encode: resultText
 })
 
-/** A tool of a server. */
 export interface ServerTool<Mode extends Tool.FailureMode> extends
   Tool.Tool<string, {
     readonly parameters: Schema.Struct<{ readonly [name: string]: typeof Schema.Unknown }>
@@ -50,24 +48,21 @@ export interface ServerTool<Mode extends Tool.FailureMode> extends
   }>
 {}
 
-/** The tools of servers, by name. */
 export type ServerTools<Mode extends Tool.FailureMode> = Record<string, ServerTool<Mode>>
 
-/** How models use tools. */
 export interface ToolkitOptions<Mode extends Tool.FailureMode = "return"> {
-  /** What becomes of a failure: `return` gives it to the model, which can try something else; `error` fails the request. Default `return`. */
+  /** `return` gives a failure to the model, which can try something else; `error` fails the request. Default `return`. */
   readonly failureMode?: Mode | undefined
-  /** Options of each call, such as its `timeout`. */
+  /** Of each call, such as its `timeout`. */
   readonly call?: CallOptions | undefined
 }
 
-/** Tools, and handlers that call them. */
 export interface Made<Mode extends Tool.FailureMode> {
   readonly toolkit: Toolkit.Toolkit<ServerTools<Mode>>
   readonly handlers: Context.Context<Tool.Handler<string>>
 }
 
-/** The server's hints. Those that it does not give have the same defaults on both sides. */
+/** Missing hints have the same defaults on both sides. */
 const annotationsOf = ({ annotations: hints, title = hints?.title }: McpTool): Context.Context<never> => {
   let all: Context.Context<never> = Context.empty()
   if (title !== undefined) all = Context.add(all, Tool.Title, title)
@@ -92,7 +87,7 @@ const toolsOf = (source: Backend | Fleet): Effect.Effect<ReadonlyArray<McpTool>,
       ({ tools }) => tools
     )
 
-/** The tools as they are now. Asks the server only if its catalogue is not known yet, like a call; a fleet gives what is known. */
+/** As they are now. Asks the server, like a call, only if its catalogue is not known yet; a fleet gives what is known. */
 export const make = <Mode extends Tool.FailureMode = "return">(
   source: Backend | Fleet,
   { call, failureMode = "return" as Mode }: ToolkitOptions<Mode> = {}
@@ -117,7 +112,7 @@ export const make = <Mode extends Tool.FailureMode = "return">(
   })
 
 /**
- * The tools for a language model, as they are now: run it for each request. A call of a tool that is gone fails, and says so.
+ * The tools as they are now: run it for each request. A call of a tool that is gone fails, and says so.
  *
  * @example
  * import { LanguageModel } from "@effect/ai"

@@ -1,4 +1,4 @@
-/** What is given to a backend and seen of it, in types that show nothing of Effect: for packages that hide it. */
+/** What a backend takes and shows, in types without Effect: for packages that hide it. */
 export type { Lists, Snapshot } from "./catalog/Catalog.js"
 export type { ConnectReason } from "./ConnectReason.js"
 export type { StateName } from "./lifecycle/States.js"

@@ -1,6 +1,3 @@
-/**
- * A backend: one supervised MCP server, as a service of Effect 4. You use the same object for all connections to it.
- */
 import type * as Facade from "@mcp-lifeline/client"
 import { connectAll } from "@mcp-lifeline/client"
 import { type Config, Context, Effect, Layer, type Scope } from "effect"
@@ -13,10 +10,10 @@ export type { BackendOptions, Handlers } from "./Options.js"
 export type { Session } from "./Session.js"
 
 /**
- * Makes a backend that lives as long as the scope. It starts to connect at once, unless it is lazy or disabled; this does not wait for it.
+ * Makes a backend that lives as long as the scope. It starts to connect at once, unless it is lazy or disabled; this does not wait.
  *
- * When the scope closes, waiting calls fail with BackendUnavailable, and calls whose request was sent with ResultUnknown. Closing waits until
- * processes and sessions have ended, at most a few times `timeouts.close`.
+ * When the scope closes, waiting calls fail with BackendUnavailable, and sent ones with ResultUnknown. Closing waits until processes and
+ * sessions have ended, at most a few times `timeouts.close`.
  */
 export const make = <R = never>(
   id: string,
@@ -31,16 +28,15 @@ export const make = <R = never>(
       fromClient(fleet.client(id), closed)
   )
 
-/** A service key whose service is one backend. */
 export interface ServiceClass<Self, Id extends string>
   extends Context.ServiceClass<Self, `@mcp-lifeline/effect4/Backend/${Id}`, Backend>
 {
-  /** The backend. It starts to connect in the background when the layer is built, and closes with the layer's scope. */
+  /** Starts to connect in the background when the layer is built, and closes with its scope. */
   readonly layer: <R = never>(
     server: Facade.Server,
     options?: BackendOptions<R>
   ) => Layer.Layer<Self, InvalidOptions, Exclude<R, Scope.Scope>>
-  /** The same with a server that is read from the configuration. */
+  /** With a server from the configuration. */
   readonly layerConfig: <R = never>(
     server: Config.Config<Facade.Server>,
     options?: BackendOptions<R>

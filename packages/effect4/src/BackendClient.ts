@@ -1,6 +1,3 @@
-/**
- * A backend over a client of the facade.
- */
 import type * as Facade from "@mcp-lifeline/client"
 import { catalogOf, type Snapshot } from "@mcp-lifeline/client/within"
 import type { AnySchema, SchemaOutput } from "@modelcontextprotocol/sdk/server/zod-compat.js"
@@ -10,120 +7,110 @@ import { ask, type CallError, type CommandError, fromFacade } from "./Errors.js"
 import * as Live from "./Live.js"
 import { within } from "./Telemetry.js"
 
-/** Options of one call. Interrupting the call takes the place of a signal. */
+/** Interrupting the call takes the place of a signal. */
 export type CallOptions = Omit<Facade.CallOptions, "signal">
 
-/** The parameters of a request. */
 type Params<R extends { readonly params?: unknown }> = NonNullable<R["params"]>
 
-/** The result of `healthCheck`. */
 export interface HealthCheck extends Omit<Facade.HealthCheck, "error"> {
   /** Why there was no answer. */
   readonly error: CallError | undefined
 }
 
 /**
- * One supervised MCP server. You use the same handle for all connections. Each of its streams ends when its scope has closed.
+ * One supervised MCP server; the same handle for all connections. Its streams end when its scope has closed.
  *
- * If you interrupt a call, Lifeline sends `notifications/cancelled`, and the call ends at once. If you interrupt a command, you stop only
- * the waiting: Lifeline still carries the command out.
+ * An interrupted call ends at once, and Lifeline sends `notifications/cancelled`. An interrupted command stops only the waiting: it is
+ * still carried out.
  */
 export interface Backend {
-  /** Its name. */
   readonly id: string
-  /** The status. */
   readonly status: Live.Live<Facade.Status>
-  /** The last good catalogue; `undefined` before the first one, and while it is withdrawn. */
+  /** The last good one; `undefined` before the first, and while it is withdrawn. */
   readonly catalog: Live.Live<Snapshot | undefined>
-  /** The events from now on. A reader that begins before the first attempt has ended gets all from the beginning. */
+  /** From now on. A reader that begins before the first attempt has ended gets all events. */
   readonly events: Stream.Stream<Facade.Event>
-  /** Whether it is connected, as far as Lifeline knows. Sends nothing. */
+  /** As far as Lifeline knows. Sends nothing. */
   readonly isConnected: Effect.Effect<boolean>
-  /** Whether `status.healthScore` reaches a threshold, 0.7 unless you give another. Sends nothing. */
+  /** Whether `status.healthScore` reaches a threshold (default 0.7). Sends nothing. */
   readonly isHealthy: (threshold?: number) => Effect.Effect<boolean>
-  /**
-   * Ends when it has a connection and its first catalogue, or when its first attempt has failed; at once if it does not connect by itself.
-   */
+  /** Ends with a connection and its first catalogue, or when the first attempt has failed; at once if it does not connect by itself. */
   readonly firstOutcome: Effect.Effect<void>
   /** Sends one ping now, without waiting for a connection. Never fails: the result says whether there was an answer. */
   readonly healthCheck: Effect.Effect<HealthCheck>
-  /** Makes a new connection, or joins an attempt in progress. Ends with that attempt. */
+  /** Makes a new connection, or joins an attempt in progress. Ends with it. */
   readonly reconnect: Effect.Effect<void, CommandError>
   /** Connects a backend that is Disabled or Disconnected. Ends with that attempt. */
   readonly enable: Effect.Effect<void, CommandError>
   /** Disconnects, withdraws the catalogue, and refuses calls until `enable`. Ends when everything is closed. */
   readonly disable: Effect.Effect<void>
-  /** Closes the connection, and stays Disconnected until `reconnect` or `enable`. */
+  /** Stays Disconnected until `reconnect` or `enable`. */
   readonly disconnect: Effect.Effect<void>
-  /** Reads the lists of the catalogue again. */
+  /** Reads the catalogue again. */
   readonly refresh: Effect.Effect<void, CallError>
-  /** Approves the definitions of its tools as they are now (option `pin`). Returns the names of those that differed. */
+  /** Approves the current definitions of the tools (option `pin`). Returns the names of those that differed. */
   readonly approveTools: Effect.Effect<ReadonlyArray<string>>
-  /** Pauses and resumes the heartbeats. */
+  /** Of the heartbeats. */
   readonly keepalive: { readonly pause: Effect.Effect<void>; readonly resume: Effect.Effect<void> }
-  /** Any request of the protocol. The schema decodes the result. */
+  /** Any request. The schema decodes the result. */
   readonly request: <T extends AnySchema>(
     request: Mcp.ClientRequest | Mcp.Request,
     resultSchema: T,
     options?: CallOptions
   ) => Effect.Effect<SchemaOutput<T>, CallError>
   /**
-   * Calls a tool. If the connection is lost, Lifeline sends the call again only if that does no harm: the server has not carried it out,
-   * the tool's hints allow it, or the options say `idempotent`. Otherwise the call fails with ResultUnknown.
+   * Calls a tool. After a lost connection, sends the call again only if the server has not carried it out, the tool's hints allow it, or
+   * the options say `idempotent`. Otherwise fails with ResultUnknown.
    */
   readonly callTool: (
     params: Params<Mcp.CallToolRequest>,
     options?: CallOptions
   ) => Effect.Effect<Mcp.CallToolResult, CallError>
-  /** Asks the server for one page of tools. `catalog` has all of them. */
+  /** One page from the server. `catalog` has all tools. */
   readonly listTools: (
     params?: Params<Mcp.ListToolsRequest>,
     options?: CallOptions
   ) => Effect.Effect<Mcp.ListToolsResult, CallError>
-  /** Asks the server for one page of prompts. */
+  /** One page from the server. */
   readonly listPrompts: (
     params?: Params<Mcp.ListPromptsRequest>,
     options?: CallOptions
   ) => Effect.Effect<Mcp.ListPromptsResult, CallError>
-  /** Gets a prompt, with its arguments filled in. */
   readonly getPrompt: (
     params: Params<Mcp.GetPromptRequest>,
     options?: CallOptions
   ) => Effect.Effect<Mcp.GetPromptResult, CallError>
-  /** Asks the server for one page of resources. */
+  /** One page from the server. */
   readonly listResources: (
     params?: Params<Mcp.ListResourcesRequest>,
     options?: CallOptions
   ) => Effect.Effect<Mcp.ListResourcesResult, CallError>
-  /** Asks the server for one page of resource templates. */
+  /** One page from the server. */
   readonly listResourceTemplates: (
     params?: Params<Mcp.ListResourceTemplatesRequest>,
     options?: CallOptions
   ) => Effect.Effect<Mcp.ListResourceTemplatesResult, CallError>
-  /** Reads a resource by its URI. */
   readonly readResource: (
     params: Params<Mcp.ReadResourceRequest>,
     options?: CallOptions
   ) => Effect.Effect<Mcp.ReadResourceResult, CallError>
-  /** Asks the server to announce changes of a resource, on this and every later connection. */
+  /** The server announces changes, on this and every later connection. */
   readonly subscribeResource: (uri: string, options?: CallOptions) => Effect.Effect<void, CallError>
-  /** Ends a subscription. */
   readonly unsubscribeResource: (uri: string, options?: CallOptions) => Effect.Effect<void, CallError>
-  /** Completions of an argument. */
   readonly complete: (
     params: Params<Mcp.CompleteRequest>,
     options?: CallOptions
   ) => Effect.Effect<Mcp.CompleteResult, CallError>
-  /** Sets the lowest level of log messages that the server sends, on this and every later connection. */
+  /** Sets the lowest level of the server's log messages, on this and every later connection. */
   readonly setLoggingLevel: (level: Mcp.LoggingLevel, options?: CallOptions) => Effect.Effect<void, CallError>
-  /** Pings the server; waits for a connection like a call. */
+  /** Waits for a connection like a call. */
   readonly ping: (options?: CallOptions) => Effect.Effect<void, CallError>
-  /** The client of the facade behind it, for what this interface does not have. Its errors are those of `@mcp-lifeline/client`. */
+  /** The facade's client, for what this interface does not have. Its errors are those of `@mcp-lifeline/client`. */
   readonly client: Facade.Client
 }
 
 /**
- * What a client or a fleet reports to listeners, as a stream that ends when `closed` does.
+ * Ends when `closed` does.
  *
  * @internal
  */
@@ -145,12 +132,11 @@ export const streamOf = <A>(
   )
 
 /**
- * A backend over a client. `closed` ends when the client has closed.
+ * `closed` ends when the client has closed.
  *
  * @internal
  */
 export const fromClient = (client: Facade.Client, closed: Effect.Effect<void>): Backend => {
-  /** A request whose method takes parameters and options. */
   const asking =
     <P, A>(send: (params: P, options: Facade.CallOptions) => Promise<A>) => (params: P, options?: CallOptions) =>
       within(params, (params) => ask((signal) => send(params, { ...options, signal })))

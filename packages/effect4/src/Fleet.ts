@@ -1,6 +1,3 @@
-/**
- * A fleet: many backends, one catalogue, as a service of Effect 4.
- */
 import type * as Facade from "@mcp-lifeline/client"
 import { connectAll } from "@mcp-lifeline/client"
 import type * as Mcp from "@modelcontextprotocol/sdk/types.js"
@@ -11,15 +8,15 @@ import * as Live from "./Live.js"
 import { type BackendOptions, lend } from "./Options.js"
 import { within } from "./Telemetry.js"
 
-/** The options of a fleet. Those of servers are defaults, which a server's own options override. */
+/** A server's own options override these. */
 export interface FleetOptions<R = never>
   extends BackendOptions<R>, Pick<Facade.FleetOptions, "connectConcurrency" | "prefix" | "variables">
 {}
 
-/** The servers, as in an mcp.json. */
+/** As in an mcp.json. */
 export type Servers = Facade.FleetConfig | Facade.VsCodeConfig
 
-/** What all servers offer, under full names. */
+/** Under full names. */
 export interface Catalog {
   readonly tools: ReadonlyArray<Mcp.Tool>
   readonly prompts: ReadonlyArray<Mcp.Prompt>
@@ -27,42 +24,41 @@ export interface Catalog {
   readonly resourceTemplates: ReadonlyArray<Mcp.ResourceTemplate>
 }
 
-/** Many backends, one catalogue. A slow or dead backend delays no other. Each of its streams ends once its scope has closed. */
+/** Many backends, one catalogue. A slow or dead backend delays no other. Streams end when the scope has closed. */
 export interface Fleet {
-  /** The names of the backends, in order. */
+  /** In order. */
   readonly names: Effect.Effect<ReadonlyArray<string>>
-  /** The backend with this name. The handle stays the same if `apply` replaces the backend. */
+  /** The handle stays the same if `apply` replaces the backend. */
   readonly backend: (id: string) => Effect.Effect<Backend, BackendUnavailable>
-  /** The status of each backend. */
   readonly status: Live.Live<Facade.FleetStatus>
-  /** What happens to each backend, from now on. */
+  /** From now on. */
   readonly events: Stream.Stream<Facade.Event>
-  /** The catalogue of all backends. Asks no server. */
+  /** Asks no server. */
   readonly catalog: Live.Live<Catalog>
-  /** Ends when each backend has its first outcome (`Backend.firstOutcome`). Give it a timeout of your own. */
+  /** Ends when each backend has its first outcome (`Backend.firstOutcome`). Has no timeout. */
   readonly ready: Effect.Effect<void>
-  /** Calls a tool by its full name, and waits for its backend like any call. */
+  /** By full name. Waits for its backend like any call. */
   readonly callTool: (
     params: Parameters<Facade.Fleet["callTool"]>[0],
     options?: CallOptions
   ) => Effect.Effect<Mcp.CallToolResult, CallError>
-  /** Gets a prompt by its full name. */
+  /** By full name. */
   readonly getPrompt: (
     params: Parameters<Facade.Fleet["getPrompt"]>[0],
     options?: CallOptions
   ) => Effect.Effect<Mcp.GetPromptResult, CallError>
-  /** Reads a resource by its URI in the catalogue, or by `lifeline://<server>/<encoded URI>`. */
+  /** By its URI in the catalogue, or `lifeline://<server>/<encoded URI>`. */
   readonly readResource: (
     params: { readonly uri: string },
     options?: CallOptions
   ) => Effect.Effect<Mcp.ReadResourceResult, CallError>
-  /** Reads the lists of one server again, or of all servers that are not down. */
+  /** Reads the lists again, of one server or of all that are not down. */
   readonly refresh: (id?: string) => Effect.Effect<void, CallError>
-  /** Starts, stops and replaces only the servers whose configuration differs. If the options of one are refused, nothing changes. */
+  /** Starts, stops and replaces only servers whose configuration differs. If one is refused, nothing changes. */
   readonly apply: (servers: Servers) => Effect.Effect<Facade.Applied, InvalidOptions>
 }
 
-/** The service key of a program's fleet. A program with two fleets defines a key of its own for each. */
+/** The service key. A program with two fleets defines a key for each. */
 export const Fleet: Context.Service<Fleet, Fleet> = Context.Service<Fleet>("@mcp-lifeline/effect4/Fleet")
 
 const isSame = (before: Catalog, after: Catalog): boolean =>
@@ -86,7 +82,7 @@ const fromFacade = (fleet: Facade.Fleet, closed: Effect.Effect<void>): Fleet => 
     events,
     catalog: {
       get: readCatalog,
-      // A status comes first, and when `apply` has changed which backends there are.
+      // A status comes first, and when `apply` has changed the backends.
       changes: Stream.merge(status.changes, Stream.filter(events, ({ _tag }) => _tag === "CatalogChanged")).pipe(
         Stream.mapEffect(() => readCatalog),
         Stream.changesWith(isSame)
@@ -114,8 +110,8 @@ const fromFacade = (fleet: Facade.Fleet, closed: Effect.Effect<void>): Fleet => 
 }
 
 /**
- * Makes a fleet that lives as long as the scope. Its backends start to connect at once; this does not wait for them. Closing the scope waits
- * until all processes and sessions have ended.
+ * Makes a fleet that lives as long as the scope. Backends start to connect at once; this does not wait. Closing the scope waits until all
+ * processes and sessions have ended.
  */
 export const make = <R = never>(
   servers: Servers,
@@ -126,13 +122,13 @@ export const make = <R = never>(
     ({ closed, fleet }) => fromFacade(fleet, closed)
   )
 
-/** The fleet as a service. Its backends start to connect when the layer is built, and close with the layer's scope. */
+/** Backends start to connect when the layer is built, and close with its scope. */
 export const layer = <R = never>(
   servers: Servers,
   options?: FleetOptions<R>
 ): Layer.Layer<Fleet, InvalidOptions, Exclude<R, Scope.Scope>> => Layer.effect(Fleet, make(servers, options))
 
-/** The same with servers that are read from the configuration. */
+/** With servers from the configuration. */
 export const layerConfig = <R = never>(
   servers: Config.Config<Servers>,
   options?: FleetOptions<R>

@@ -1,13 +1,9 @@
-/**
- * A value that changes: what it is now, and each change.
- */
 import { Effect, Stream } from "effect"
 
-/** A value that changes. */
+/** A changing value. */
 export interface Live<A> {
-  /** The current value. */
   readonly get: Effect.Effect<A>
-  /** The current value, and the value after each change. A slow reader may miss values in between, never the last one. */
+  /** The current value, and the value after each change. A slow reader may miss values, never the last one. */
   readonly changes: Stream.Stream<A>
 }
 

@@ -1,6 +1,3 @@
-/**
- * The options of the facade, with effects where it has functions that answer.
- */
 import type * as Facade from "@mcp-lifeline/client"
 import { outer } from "@mcp-lifeline/client/within"
 import type * as Mcp from "@modelcontextprotocol/sdk/types.js"
@@ -10,46 +7,42 @@ import * as OuterClock from "./OuterClock.js"
 import * as Session from "./Session.js"
 import * as Telemetry from "./Telemetry.js"
 
-/** An answer to a request of a server. A failure is answered as an error. */
+/** A failure is answered as an error. */
 type Answer<H extends keyof Facade.ServerRequestHandlers, R> = Effect.Effect<
   Awaited<ReturnType<NonNullable<Facade.ServerRequestHandlers[H]>>>,
   unknown,
   R
 >
 
-/**
- * Handlers for requests of servers. Each one declares its capability. If the server cancels its request, or the connection ends, Lifeline
- * interrupts the handler.
- */
+/** Each handler declares its capability. It is interrupted if the server cancels its request, or the connection ends. */
 export interface Handlers<R = never> {
-  /** Answers a request for a completion of the model. Declares `sampling`. */
+  /** A completion of the model. Declares `sampling`. */
   readonly sampling?: ((params: Mcp.CreateMessageRequest["params"]) => Answer<"sampling", R>) | undefined
-  /** Answers a request to ask the user with a form. Declares `elicitation`. */
+  /** Asks the user with a form. Declares `elicitation`. */
   readonly elicitation?: ((params: Mcp.ElicitRequest["params"]) => Answer<"elicitation", R>) | undefined
-  /** Returns the folders in which the server may work. Declares `roots`. */
+  /** The folders in which the server may work. Declares `roots`. */
   readonly roots?: Answer<"roots", R> | undefined
 }
 
-/** The options of a backend or a fleet that are not those of a server. `R`: the services that handlers and `onConnected` use. */
+/** Options besides those of servers. `R`: services of handlers and `onConnected`. */
 export interface BackendOptions<R = never> extends Omit<Facade.CommonOptions, "handlers" | "onConnected" | "signal"> {
-  /** Handlers for requests of the server. Default: none. */
+  /** Default: none. */
   readonly handlers?: Handlers<R> | undefined
   /**
-   * Runs on every new session before Lifeline sends calls there: to log in, to open a project, to set up other state. If it fails, the
-   * connection attempt fails, and the next one follows after the backoff.
+   * Runs on every new session before calls are sent there: to log in, or to set up other state. If it fails, the connection attempt
+   * fails, and the next one follows after the backoff.
    */
   readonly onConnected?: ((session: Session.Session) => Effect.Effect<void, unknown, R>) | undefined
 }
 
-/** A fleet of the facade, and an effect that ends when it has closed. */
+/** `closed` ends when the fleet has closed. */
 interface Lent {
   readonly fleet: Facade.Fleet
   readonly closed: Effect.Effect<void>
 }
 
 /**
- * Makes a fleet of the facade that lives as long as the scope: in the time of the program, with its services. Closing the scope, and
- * interrupting this, closes everything and waits for it.
+ * Makes a fleet in the program's time, with its services. Closing the scope, and interrupting this, closes everything and waits for it.
  *
  * @internal
  */

@@ -1,21 +1,17 @@
-/**
- * Lets the facade live in the time of the program.
- */
 import type { OuterClock } from "@mcp-lifeline/client/within"
 import { Clock, Context, Duration, Effect } from "effect"
 
 /** What the facade does in the time of one clock. */
 export class Inner {
-  /** When each of its timers is due. */
+  /** When each is due. */
   readonly timers = new Map<object, number>()
-  /** Steps that are due, and how many have run. */
+  /** Due steps, and the number that have run. */
   due = 0
   ran = 0
 }
 
 const inners = new WeakMap<Clock.Clock, Inner>()
 
-/** What the facade does in the time of a clock. */
 export const innerOf = (clock: Clock.Clock): Inner => {
   const known = inners.get(clock)
   if (known !== undefined) return known
@@ -24,7 +20,7 @@ export const innerOf = (clock: Clock.Clock): Inner => {
   return made
 }
 
-/** The clock of a program for the facade. None where it is the real one, which the facade has, too. */
+/** Undefined for the real clock, which the facade has, too. */
 export const make = (context: Context.Context<never>): OuterClock | undefined => {
   const runFork = Effect.runForkWith(context)
   const clock = Effect.runSyncWith(context)(Clock.Clock)

@@ -1,29 +1,24 @@
-/**
- * A new connection that no call uses yet.
- */
 import type * as Facade from "@mcp-lifeline/client"
 import type { AnySchema, SchemaOutput } from "@modelcontextprotocol/sdk/server/zod-compat.js"
 import type * as Mcp from "@modelcontextprotocol/sdk/types.js"
 import type { Effect } from "effect"
 import { ask, type CallError } from "./Errors.js"
 
-/** What `onConnected` gets. Its requests are sent once, on this connection. Do not use it afterwards. */
+/** Given to `onConnected`. Requests are sent once, on this connection. Do not use it afterwards. */
 export interface Session {
-  /** The name of the server. */
+  /** The server's name. */
   readonly backend: string
   /** The number that this connection will have. */
   readonly generation: number
-  /** Calls a tool, once, on this connection. */
   readonly callTool: (
     params: Mcp.CallToolRequest["params"],
     options?: Facade.SessionCallOptions
   ) => Effect.Effect<Mcp.CallToolResult, CallError>
-  /** Reads a resource, once, on this connection. */
   readonly readResource: (
     params: Mcp.ReadResourceRequest["params"],
     options?: Facade.SessionCallOptions
   ) => Effect.Effect<Mcp.ReadResourceResult, CallError>
-  /** Sends any request. The schema decodes the result. */
+  /** Any request. The schema decodes the result. */
   readonly request: <T extends AnySchema>(
     request: Mcp.ClientRequest | Mcp.Request,
     resultSchema: T,

@@ -1,19 +1,15 @@
-/**
- * Records what the facade measures with the tracer and the metrics of the program.
- */
 import type { OuterSpan, OuterTelemetry, SpanIds } from "@mcp-lifeline/client/within"
 import { Context, Effect, Exit, Metric, Option, Tracer } from "effect"
 
-/** The tracer of the program. None where it is the default one, whose spans nobody sees. */
+/** Undefined for the default one, whose spans nobody sees. */
 const tracerOf = (context: Context.Context<never>): Tracer.Tracer | undefined => {
   const tracer = Context.get(context, Tracer.Tracer)
   return tracer === Tracer.nativeTracer ? undefined : tracer
 }
 
-/** Spans in which calls are made now. The facade knows them only by their ids, which it finds in the parameters of the call. */
+/** Spans that make calls now. The facade finds only their ids, in the parameters of the call. */
 const callers = new Map<string, { readonly span: Tracer.AnySpan; requests: number }>()
 
-/** A span that the facade has opened. */
 class Opened implements OuterSpan {
   readonly span: Tracer.Span
   readonly traceId: string
@@ -43,7 +39,7 @@ class Opened implements OuterSpan {
 const spanOf = (ids: SpanIds): Tracer.AnySpan =>
   ids instanceof Opened ? ids.span : callers.get(ids.spanId)?.span ?? Tracer.externalSpan(ids)
 
-/** The telemetry of the program: metrics always, spans if it has a tracer. */
+/** Metrics always, spans if the program has a tracer. */
 export const make = (context: Context.Context<never>): OuterTelemetry => {
   const tracer = tracerOf(context)
   return {
@@ -61,7 +57,7 @@ export const make = (context: Context.Context<never>): OuterTelemetry => {
       }))
     }),
     series: ({ boundaries = [], description, kind, name, unit }, given) => {
-      // A number of things, such as `{call}`, has no unit to name.
+      // A count, such as `{call}`, has no unit.
       const attributes: Record<string, string> = unit.startsWith("{") ? {} : { unit }
       for (const [key, value] of Object.entries(given)) if (value !== undefined) attributes[key] = String(value)
       const options = { description, attributes }
@@ -75,7 +71,7 @@ export const make = (context: Context.Context<never>): OuterTelemetry => {
   }
 }
 
-/** Makes a request in the span of the caller: as `traceparent` in the parameters, where a gateway passes on that of its client. */
+/** Passes the caller's span as `traceparent` in the parameters, where a gateway passes that of its client. */
 export const within = <P, A, E>(params: P, send: (params: P) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.gen(function*() {
     const span = tracerOf(yield* Effect.context<never>()) && Option.getOrUndefined(

@@ -5,12 +5,12 @@ import { Clock, Duration, Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { innerOf } from "./OuterClock.js"
 
-/** One turn of the event loop, with the timers that were due in it. */
+/** With the timers due in it. */
 const turn = Effect.promise(() => new Promise<void>((resolve) => setTimeout(() => setImmediate(resolve), 1)))
 
 /**
- * Waits until all that Lifeline has to do at this time of the clock is done. Lifeline works in fibers of its own, for which TestClock does not
- * wait. It cannot know what goes on in processes of servers: for these, wait for what you expect.
+ * Waits until Lifeline, whose own fibers TestClock does not wait for, has done everything due at this time. It cannot know of servers'
+ * processes: for these, wait for what you expect.
  */
 export const settle: Effect.Effect<void> = Effect.gen(function*() {
   const inner = innerOf(yield* Clock.Clock)
@@ -22,8 +22,8 @@ export const settle: Effect.Effect<void> = Effect.gen(function*() {
 })
 
 /**
- * Moves the TestClock, as its own `adjust` does, from one timer of Lifeline to the next, and waits at each of them until Lifeline has done what
- * is due. So a heartbeat that is due every minute is sent ten times in ten minutes.
+ * Moves the TestClock like its own `adjust`, but from one timer of Lifeline to the next, and settles at each: a heartbeat every minute is
+ * sent ten times in ten minutes.
  */
 export const adjust = (duration: Duration.Input): Effect.Effect<void> =>
   Effect.gen(function*() {

@@ -1,6 +1,6 @@
 /**
- * The tools of a backend or a fleet for the language models of `effect/ai`. That module is `unstable`: it may change with every minor version of
- * Effect 4, and this one with it.
+ * Tools of a backend or fleet for the language models of `effect/ai`, which is `unstable`: it may change with every minor version of Effect
+ * 4, and this module with it.
  */
 import { argumentsForm, blockText, failureText, resultText } from "@mcp-lifeline/client/within"
 import type * as Mcp from "@modelcontextprotocol/sdk/types.js"
@@ -13,9 +13,8 @@ import type { Fleet } from "./Fleet.js"
 /** Why a tool has no result. A model reads all of it. */
 export class ToolFailed extends Schema.Error<ToolFailed>("@mcp-lifeline/effect4/ToolFailed")({
   _tag: Schema.tag("ToolFailed"),
-  /** The tool's name. */
   tool: Schema.String,
-  /** `ToolError`: the tool itself says so. `InvalidArguments`: the model gave no object. Otherwise the tag of the call's error. */
+  /** `ToolError`: the tool says so. `InvalidArguments`: the model gave no object. Otherwise the tag of the call's error. */
   reason: Schema.Literals([
     "ToolError",
     "InvalidArguments",
@@ -27,16 +26,15 @@ export class ToolFailed extends Schema.Error<ToolFailed>("@mcp-lifeline/effect4/
     "RemoteError",
     "ProtocolError"
   ]),
-  /** What the tool, or the call's error, says. */
+  /** From the tool or the call's error. */
   message: Schema.String
 }) {}
 
-/** A tool's result. A model reads its text and sees its files; programs get the whole. */
+/** A model reads its text and sees its files; programs get the whole. */
 export const ToolResult: Schema.declare<Mcp.CallToolResult> = Schema.declare((value): value is Mcp.CallToolResult =>
   Predicate.isObject(value) && !(value instanceof ToolFailed)
 )
 
-/** A tool of a server. */
 export interface ServerTool<Mode extends Tool.FailureMode> extends
   Tool.Dynamic<string, {
     readonly parameters: JsonSchema.JsonSchema
@@ -46,26 +44,24 @@ export interface ServerTool<Mode extends Tool.FailureMode> extends
   }>
 {}
 
-/** The tools of servers, by name. */
+/** By name. */
 export type ServerTools<Mode extends Tool.FailureMode> = Record<string, ServerTool<Mode>>
 
-/** How models use tools. */
 export interface ToolkitOptions<Mode extends Tool.FailureMode = "return"> {
-  /** What becomes of a failure: `return` gives it to the model, which can try something else; `error` fails the request. Default `return`. */
+  /** `return` gives a failure to the model, which can try something else; `error` fails the request. Default `return`. */
   readonly failureMode?: Mode | undefined
   /** Which tools a person has to approve before they run. Default: none. */
   readonly needsApproval?: ((tool: Mcp.Tool) => boolean) | undefined
-  /** Options of each call, such as its `timeout`. */
+  /** For each call, such as `timeout`. */
   readonly call?: CallOptions | undefined
 }
 
-/** Tools, and handlers that call them. */
 export interface Made<Mode extends Tool.FailureMode> {
   readonly toolkit: Toolkit.Toolkit<ServerTools<Mode>>
   readonly handlers: Context.Context<Tool.Handler<string>>
 }
 
-/** What a model sees of a result: texts, images and sounds. */
+/** Texts, images and sounds. */
 const modelOutput = (result: Mcp.CallToolResult): ReadonlyArray<Prompt.ToolModelOutputPart> =>
   (result.content ?? []).length === 0
     ? [Prompt.textPart({ text: resultText(result) })]
@@ -75,9 +71,9 @@ const modelOutput = (result: Mcp.CallToolResult): ReadonlyArray<Prompt.ToolModel
         : Prompt.textPart({ text: blockText(block) })
     )
 
-/** The server's hints. Those that it does not give have the same defaults on both sides. */
+/** Missing hints have the same defaults on both sides. */
 const annotationsOf = ({ annotations: hints, title = hints?.title }: Mcp.Tool): Context.Context<never> => {
-  // Schemas of servers do not keep to the strict form that some providers can enforce.
+  // Servers' schemas do not keep to the strict form that some providers enforce.
   let all: Context.Context<never> = Context.make(Tool.Strict, false)
   if (title !== undefined) all = Context.add(all, Tool.Title, title)
   if (hints?.readOnlyHint !== undefined) all = Context.add(all, Tool.Readonly, hints.readOnlyHint)
@@ -93,7 +89,7 @@ const toolOf = <Mode extends Tool.FailureMode>(
 ): ServerTool<Mode> =>
   Tool.dynamic(tool.name, {
     description: tool.description,
-    // The server checks the arguments; the model sees the server's own schema.
+    // The model sees the server's schema; the server checks the arguments.
     parameters: tool.inputSchema as JsonSchema.JsonSchema,
     success: ToolResult,
     failure: ToolFailed,
@@ -109,8 +105,8 @@ const toolsOf = (source: Backend | Fleet): Effect.Effect<ReadonlyArray<Mcp.Tool>
   })
 
 /**
- * The tools as they are now, for programs that merge them with their own. Asks the server only if its catalogue is not known yet, and waits for
- * it like a call; a fleet gives what its catalogue has.
+ * The current tools, for programs that merge them with their own. Asks the server only if its catalogue is unknown, and waits like a call; a
+ * fleet gives its catalogue.
  */
 export const make = <Mode extends Tool.FailureMode = "return">(
   source: Backend | Fleet,
@@ -138,8 +134,8 @@ export const make = <Mode extends Tool.FailureMode = "return">(
   })
 
 /**
- * The tools for a language model, as they are now. Run it for each request, so that the model has the tools that the server has by then. A call of
- * a tool that the server has no more fails, and the failure says so.
+ * The current tools for a language model. Run it for each request, so that they are up to date. Calls of removed tools fail, and the failure
+ * says so.
  *
  * @example
  * import { Backend } from "@mcp-lifeline/effect4"

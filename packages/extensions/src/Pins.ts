@@ -1,6 +1,3 @@
-/**
- * Compares the tools of a server with those that were approved, so that a definition that has changed is reported, or withheld.
- */
 import type { Backend, Extension, Status } from "@mcp-lifeline/core"
 import { Check, Problem } from "@mcp-lifeline/core/internal"
 import { Config, Context, Effect, type Option } from "effect"
@@ -9,18 +6,16 @@ import { PinnedTools } from "./pins/PinnedTools.js"
 import type { PinsStatus, PinStatus } from "./PinStatus.js"
 import * as PinStore from "./PinStore.js"
 
-/** What programs can do with the pinned tools of a backend. */
 export interface Service {
   readonly status: Effect.Effect<PinStatus>
   /**
-   * Approves the definitions as they are now. Returns the names of the tools whose definitions were not the approved ones. If what was
-   * approved cannot be read, what is known here replaces it; if nothing is known, it is removed, and the tools listed next count as
-   * approved.
+   * Approves the definitions as they are now. Returns the names of the tools that were not approved. If what was approved cannot be read,
+   * what is known here replaces it; if nothing is known, it is removed, and the tools listed next count as approved.
    */
   readonly approve: Effect.Effect<ReadonlyArray<string>>
 }
 
-/** The pinned tools of a backend: `backend.extension(Pins.Pins)`. */
+/** From `backend.extension(Pins.Pins)`. */
 export class Pins extends Context.Tag("@mcp-lifeline/extensions/Pins")<Pins, Service>() {}
 
 const serviceOf = (tools: PinnedTools): Service => ({
@@ -30,20 +25,18 @@ const serviceOf = (tools: PinnedTools): Service => ({
 
 const checkMode = Check.oneOf("warn", "block")
 
-/** How tools are pinned. */
 export interface Options {
   /**
-   * What becomes of a tool whose definition (title, description, schemas, annotations) is not the one that was approved, because it has
-   * changed or is new. `warn`: Lifeline says how it has changed. `block`: it also withholds the tool, which is neither listed nor callable
-   * until it is approved.
+   * What becomes of a tool that is not as it was approved. `warn`: Lifeline says how it has changed. `block`: it also withholds the tool,
+   * neither listed nor callable, until it is approved.
    */
   readonly mode: "warn" | "block"
-  /** Keeps the definitions of a backend. Default: as long as it lives. */
+  /** Default: as long as the backend lives. */
   readonly store?: ((backend: string) => PinStore.PinStore) | undefined
 }
 
 /**
- * Pins the tools of a backend. The definitions of the first list that Lifeline reads count as approved.
+ * The first list that Lifeline reads counts as approved.
  *
  * @example
  * import { Backend, type Connector } from "@mcp-lifeline/core"
@@ -85,30 +78,26 @@ export const make = ({ mode, store }: Options): Extension.Extension<Pins, Servic
     })
 })
 
-/** The extensions of a server with the option `pin`. */
 export const fromOption = (
   mode: Options["mode"] | "off" | undefined,
   store?: Options["store"]
 ): ReadonlyArray<Extension.Any> => mode === undefined || mode === "off" ? [] : [make({ mode, store })]
 
-/** The option `pin` from Effect's configuration, for `fromOption`. Default `off`. */
+/** From Effect's configuration, for `fromOption`. Default `off`. */
 export const config: Config.Config<Options["mode"] | "off"> = Config.withDefault(
   Config.literal("off", "warn", "block")("pin"),
   "off"
 )
 
-/** The pinned tools of a backend, if they are pinned. */
 export const of = (backend: Backend.Backend): Option.Option<Service> => backend.extension(Pins)
 
-/** What the status of a backend says of its pinned tools. */
 export const statusOf = (status: Status): PinStatus | undefined => (status as Status & PinsStatus).pins
 
-/** What is kept of the tools of a server, as it was read. */
 export interface Kept extends Pick<Service, "approve"> {
   readonly status: PinStatus
 }
 
-/** The pinned tools of a server, as they are kept: for a server that is not supervised here. */
+/** As they are kept: for a server that is not supervised here. */
 export const read = (
   server: string,
   mode: Options["mode"],

@@ -1,6 +1,3 @@
-/**
- * The options of a server in a file or an object: those of a backend, and of what extends it.
- */
 import { type Backend, Policy, type TimeSpan } from "@mcp-lifeline/core"
 import { Check, type Problem, Tools } from "@mcp-lifeline/core/internal"
 import { Array as Arr, Predicate, Record } from "effect"
@@ -13,7 +10,7 @@ import type * as PinStore from "./PinStore.js"
 /** A length of time is a number of milliseconds, a text such as `"5s"`, or a Duration. */
 export interface ServerOptions extends Given.ServerOptions<TimeSpan> {}
 
-/** Tells the lists `hide` and `only` from the options of a tool of that name. */
+/** Not the options of a tool of that name. */
 const isFilter = (value: unknown, name: string): boolean =>
   ListFilter.names.includes(name) && !Predicate.isRecord(value)
 
@@ -23,7 +20,7 @@ interface Split {
   readonly lists: Given.ListFilter
 }
 
-/** Rules by tool are core's. Nothing of it is checked yet. */
+/** Unchecked. Rules by tool are core's. */
 const split = (tools: ServerOptions["tools"]): Split => {
   const given: unknown = tools
   if (!Predicate.isRecord(given)) return { rules: given as Split["rules"], lists: {} }
@@ -59,26 +56,23 @@ const extensions = {
   pin: Check.oneOf("off", "warn", "block")
 }
 
-/** The names of the groups of options, and of the options that stand in none. */
+/** Also of options that stand in no group. */
 export const groups: ReadonlyArray<keyof ServerOptions> = [...Policy.groups, "prompts", "resources", "pin"]
 
-/** The check of each group. */
 export const checks: Readonly<Record<keyof ServerOptions, Check.Check>> = { ...Policy.checks, ...extensions }
 
-/** The check of an object with groups of options, and with `others` beside them. */
 export const checkWith = (others: Readonly<Record<string, Check.Check>>): Check.Check =>
   Policy.checkWith({ ...extensions, ...others })
 
 const checkAll = checkWith({})
 
-/** All problems of these options; empty if they are valid. */
 export const problems = (options: unknown): ReadonlyArray<Problem.Problem> => checkAll(options, [])
 
-/** The groups of options alone, from an object that may have other members, such as `connector`. */
+/** Without other members, such as `connector`. */
 export const pick = (options: ServerOptions): ServerOptions =>
   Object.fromEntries(groups.flatMap((name) => options[name] === undefined ? [] : [[name, options[name]]]))
 
-/** The JSON Schema of each group, with defaults. Defaults of durations are in milliseconds. */
+/** With defaults; those of durations are in milliseconds. */
 export const schemas = (): Readonly<Record<string, Check.JsonSchema>> => ({
   ...Policy.schemas(),
   ...Record.map(extensions, ({ schema }) => schema ?? {}),
@@ -86,8 +80,8 @@ export const schemas = (): Readonly<Record<string, Check.JsonSchema>> => ({
 })
 
 /**
- * Merges two sets of options, option by option. `above` wins, except where it has `undefined`; but what one of them hides stays hidden, also
- * from a rule for a tool called `hide` or `only`. What is no object stays, to be refused.
+ * Option by option. `above` wins, except where it has `undefined`; but what one of them hides stays hidden, also from a rule for a tool
+ * called `hide` or `only`. What is no object stays, to be refused.
  */
 export const merge = (below: ServerOptions, above: ServerOptions): ServerOptions => {
   const [under, over] = [split(below.tools), split(above.tools)]
@@ -106,7 +100,7 @@ export const merge = (below: ServerOptions, above: ServerOptions): ServerOptions
 const given = <K extends keyof ServerOptions>(name: K, value: ServerOptions[K]): Pick<ServerOptions, K> | undefined =>
   value === undefined ? undefined : { [name]: value } as unknown as Pick<ServerOptions, K>
 
-/** The same options, given for several servers: Lifeline warns of no name or pattern that one of them does not have. */
+/** For several servers: Lifeline warns of no name or pattern that one of them does not have. */
 export const forAll = ({ prompts, resources, tools, ...options }: ServerOptions): ServerOptions => {
   const { lists, rules } = split(tools)
   const { tools: marked, ...others } = Policy.forAll({ ...options, tools: rules })
@@ -118,14 +112,13 @@ export const forAll = ({ prompts, resources, tools, ...options }: ServerOptions)
   }
 }
 
-/** What these options hide. */
 export const filtersOf = ({ prompts, resources, tools }: ServerOptions): Filters.Options => ({
   tools: split(tools).lists,
   prompts,
   resources
 })
 
-/** The same as options of a backend, beside other members. `store`: of the definitions for `pin`. */
+/** `store`: for `pin`. */
 export const forBackend = <O extends ServerOptions & Pick<Backend.BackendOptions, "extensions">>(
   options: O,
   store?: PinStore.PinStore

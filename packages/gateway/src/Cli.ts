@@ -1,6 +1,4 @@
-/**
- * Parses the command line of the program into a request, as data. Carries nothing out.
- */
+/** Carries nothing out. */
 import * as Adopt from "./adopt/Arguments.js"
 import * as Check from "./check/Arguments.js"
 import * as Command from "./commandLine/Command.js"
@@ -13,7 +11,6 @@ import * as SignIn from "./sign-in/commands/Arguments.js"
 import { version } from "./Version.js"
 import * as Wrap from "./wrap/Arguments.js"
 
-/** A parsed command line. */
 export type Request =
   | Serve.Request
   | Check.Request
@@ -22,7 +19,7 @@ export type Request =
   | Adopt.Request
   | SignIn.Request
 
-/** A text to print: help, the version, completions. */
+/** Help, the version, completions. */
 export interface Text {
   readonly _tag: "Text"
   readonly text: string
@@ -61,7 +58,7 @@ export const commands: ReadonlyArray<Command.Command<Request | Text>> = [
   help
 ]
 
-/** Reads a command line, without the program's name. Throws a UsageError. */
+/** `args`: without the program's name. Throws a UsageError. */
 export const read = (args: ReadonlyArray<string>, env: Command.Line["env"]): Request | Text => {
   const [name, ...rest] = args
   const command = commands.find((one) => one.name === name)

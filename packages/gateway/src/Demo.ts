@@ -1,7 +1,4 @@
-/**
- * The servers without a configuration: the published "everything" server twice, once over stdio and once over HTTP. The demo starts the HTTP
- * server itself, and restarts it on the same port a second after it dies. If the published server is not installed, npx fetches it.
- */
+/** Without a configuration: the published "everything" server, over stdio and over HTTP, installed or from npx. */
 import type { Backend } from "@mcp-lifeline/core"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
@@ -21,36 +18,31 @@ import * as Text from "./Text.js"
 
 export interface Demo {
   readonly backends: Readonly<Record<"every-stdio" | "every-http", Backend.BackendOptions>>
-  /** The process of the HTTP server; `undefined` while it is dead. */
+  /** `undefined` while the server is dead. */
   readonly httpPid: SubscriptionRef.SubscriptionRef<number | undefined>
 }
 
-/**
- * Users of the demo kill the same server again and again, so the maximum delay makes it return within two seconds. On a slow machine it
- * takes longer to start, and calls wait for it.
- */
+/** Users kill the server again and again. On a slow machine, calls wait. */
 const supervision = { reconnect: { maxDelay: "2 seconds" }, timeouts: { wait: "1 minute" } } as const
 
-/** How long the server may take to end after SIGTERM before it is killed. */
+/** From SIGTERM to SIGKILL. */
 const stopTimeout = "2 seconds"
 
-/** The published server. */
 const name = "@modelcontextprotocol/server-everything"
 
-/** The version to fetch: the one that the tests use. */
+/** The one that the tests use. */
 export const version = "2026.8.31"
 
-/** The script of the published server, in a folder of modules. */
 const scriptIn = (modules: string): string => join(modules, name, "dist/index.js")
 
 type Done = (cause: Error | null, stdout: string) => void
 
-/** The path of npx on Windows. A shell would look in the current folder first, where anybody's files are. */
+/** A shell would look for npx in the current folder first, where anybody's files are. */
 const npxPath = (): string | undefined =>
   (process.env["PATH"] ?? "").split(delimiter).map((folder) => folder.replaceAll(`"`, "")).filter(isAbsolute)
     .flatMap((folder) => [join(folder, "npx.cmd"), join(folder, "npx.exe")]).find(existsSync)
 
-/** Runs npx. On Windows that is a script, which only a shell runs: the arguments are ours, and none has a character that a shell reads. */
+/** On Windows only a shell runs npx: no argument has a character that a shell reads. */
 const npx = (args: ReadonlyArray<string>, done: Done): ChildProcess | undefined => {
   if (process.platform !== "win32") return execFile("npx", args, done)
   const path = npxPath()
@@ -59,7 +51,7 @@ const npx = (args: ReadonlyArray<string>, done: Done): ChildProcess | undefined 
   return undefined
 }
 
-/** The folder of modules into which npx has fetched the server: the first entry in the PATH of a program that npx runs. */
+/** The first entry in the PATH of a program that npx runs is the folder of the fetched modules. */
 const fetched = Effect.async<string, StartError>((resume) => {
   const args = ["--yes", "--package", `${name}@${version}`, "--", "node", "--print", "process.env.PATH"]
   const child = npx(args, (cause, stdout) => {
@@ -72,7 +64,6 @@ const fetched = Effect.async<string, StartError>((resume) => {
   return Effect.sync(() => child?.kill())
 })
 
-/** The script of the published server: the installed one, or else the one that npx fetches. */
 const everything = (say: (line: string) => Effect.Effect<void>) =>
   Effect.suspend(() => {
     try {
@@ -104,7 +95,7 @@ const accepts = (port: number) =>
     return Effect.sync(() => socket.destroy())
   })
 
-/** Signals the whole process group, if it still exists. Windows has none: there, this ends the server, whatever the signal. */
+/** Windows has no process groups: there, this ends the server, whatever the signal. */
 const signal = (child: ChildProcess, name: NodeJS.Signals): void => {
   if (child.pid === undefined) return
   try {
@@ -122,7 +113,7 @@ const exited = (child: ChildProcess): Effect.Effect<void> =>
     return Effect.sync(() => child.off("exit", done))
   })
 
-/** Starts the server in its own process group, and kills the group when the scope closes or this process exits. */
+/** Kills the group also when this process exits. */
 const start = (script: string, port: number): Effect.Effect<ChildProcess, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
@@ -135,7 +126,7 @@ const start = (script: string, port: number): Effect.Effect<ChildProcess, never,
         detached: true,
         windowsHide: true
       })
-      // A failed start counts like a death: the demo tries again.
+      // A failed start counts like a death.
       child.on("error", () => {})
       const kill = () => signal(child, "SIGKILL")
       process.once("exit", kill)
@@ -145,16 +136,16 @@ const start = (script: string, port: number): Effect.Effect<ChildProcess, never,
     (child) =>
       Effect.sync(() => signal(child, "SIGTERM")).pipe(
         Effect.zipRight(Effect.timeoutOption(Effect.interruptible(exited(child)), stopTimeout)),
-        // Signals the group again, because a child of the server may have survived it.
+        // A child of the server may have survived.
         Effect.zipRight(Effect.sync(() => signal(child, "SIGKILL"))),
         Effect.zipRight(exited(child))
       )
   )
 
 /**
- * Starts the demo until the scope closes. Waits at most ten seconds until the HTTP server accepts connections.
+ * Waits at most ten seconds until the HTTP server accepts connections.
  *
- * @param say Writes a line for the user, who may wait for a download.
+ * @param say For the user, who may wait for a download.
  */
 export const make = (
   say: (line: string) => Effect.Effect<void>

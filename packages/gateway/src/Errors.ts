@@ -1,6 +1,3 @@
-/**
- * The errors of commands, one class for each exit code.
- */
 import { Data } from "effect"
 
 export { UsageError } from "./commandLine/read.js"
@@ -10,5 +7,5 @@ export class StartError
   extends Data.TaggedError("StartError")<{ readonly message: string; readonly cause?: unknown }>
 {}
 
-/** No gateway is running: exit code 3. `message` is one line that says how to start one. */
+/** Exit code 3. `message` says in one line how to start a gateway. */
 export class NoGateway extends Data.TaggedError("NoGateway")<{ readonly message: string }> {}

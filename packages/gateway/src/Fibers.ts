@@ -1,19 +1,12 @@
-/**
- * Starts fibers from callbacks: for a message, a request or an event of the operating system. The fibers belong to the scope of `make`.
- */
 import { Cause, type Duration, Effect, Exit, type Fiber, FiberSet, type Scope } from "effect"
 
 export interface Fibers {
-  /** Starts a fiber synchronously. */
   readonly fork: <A, E>(work: Effect.Effect<A, E>) => Fiber.RuntimeFiber<A, E>
-  /**
-   * Starts a fiber and returns a promise of its value. If the scope closes first, the promise never settles: the caller has to learn about
-   * the end in another way.
-   */
+  /** If the scope closes first, the promise never settles. */
   readonly promise: <A, E>(work: Effect.Effect<A, E>) => Promise<A>
 }
 
-/** Closing the scope interrupts all running fibers; with `grace`, it first waits this time for them to end. */
+/** Closing the scope interrupts all fibers, after waiting `grace` for them to end. */
 export const make = (grace?: Duration.DurationInput): Effect.Effect<Fibers, never, Scope.Scope> =>
   Effect.gen(function*() {
     const all = yield* FiberSet.make<unknown, unknown>()

@@ -1,6 +1,3 @@
-/**
- * Renders rows of text as a table for a terminal. Pure.
- */
 import CliTable from "cli-table3"
 
 export interface Grid {
@@ -11,7 +8,7 @@ export interface Grid {
   readonly paint?: ((text: string, row: number, column: number) => string) | undefined
 }
 
-/** The widths of the columns, with padding, and by how much they are still too wide. There is one more border than columns. */
+/** There is one more border than columns. */
 const fit = (
   rows: ReadonlyArray<ReadonlyArray<string>>,
   shrinking: Grid["shrinking"],
@@ -29,7 +26,7 @@ const fit = (
   return { columns, excess }
 }
 
-/** A table that fits into the width. If the last column does not fit, its texts follow below the table. */
+/** If the last column does not fit, its texts follow below the table. */
 export const render = ({ head, paint = (text) => text, rows, shrinking }: Grid, width: number): string => {
   const last = head.length - 1
   const whole = fit([head, ...rows], shrinking, width)

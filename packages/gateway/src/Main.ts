@@ -1,7 +1,4 @@
-/**
- * Runs the commands that users start, except `adopt`: signals, errors, and exit codes.
- */
-// Imported from their own modules: the package's index would also load servers and sockets.
+// The package's index would also load servers and sockets.
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { PlainText } from "@mcp-lifeline/core/internal"
@@ -9,9 +6,9 @@ import { Cause, Console, Effect, Exit, Option } from "effect"
 import type * as Cli from "./Cli.js"
 import { leave, leaveNow } from "./leave.js"
 
-/** Signals within this time count as one, in milliseconds: a package manager passes on a signal that the terminal has sent to us already. */
+/** In milliseconds: a package manager passes on what the terminal has sent to us already. */
 const repeatTime = 500
-/** When to end the process in any case, in milliseconds: longer than all time limits of an orderly end together. */
+/** In milliseconds: longer than all time limits of an orderly end. */
 const exitTimeout = 30_000
 
 type Request = Exclude<Cli.Request, { readonly _tag: "Wrap" | "Join" | "Adopt" }>
@@ -29,7 +26,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     }
   })
 }
-// A terminal that closes stops the gateway as Ctrl+C does, but does not count as a second signal.
+// A closing terminal stops the gateway, but does not count as a second signal.
 process.on("SIGHUP", () => first === undefined && process.emit("SIGTERM"))
 // Ctrl+Break, on Windows only.
 process.on("SIGBREAK", () => process.emit("SIGINT"))
@@ -46,7 +43,7 @@ const main = (request: Request) =>
     }
     if (request._tag !== "Serve") {
       const { run } = yield* Effect.promise(() => import("./sign-in/commands/run.js"))
-      // An interrupted login has failed, and scripts need to see that in the exit code.
+      // Scripts see that an interrupted login has failed.
       return yield* Effect.onInterrupt(run(request), () => Effect.sync(() => (process.exitCode = 130)))
     }
     const Serve = yield* Effect.promise(() => import("./serve/Serve.js"))
@@ -65,7 +62,6 @@ const main = (request: Request) =>
     Effect.provide(NodeContext.layer)
   )
 
-/** Exit codes by the tag of the error; 1 for others. */
 const exitCodes: Readonly<Record<string, number>> = { UsageError: 2, NoGateway: 3 }
 
 export const run = (request: Request): void =>

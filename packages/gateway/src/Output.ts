@@ -1,46 +1,40 @@
-/**
- * Writes the output of a command: lines, and on a terminal, below them, one frame that is redrawn in place.
- */
 import { PlainText } from "@mcp-lifeline/core/internal"
 import type { Scope } from "effect"
 import { Cause, Clock, Effect, HashMap, Inspectable, Logger, LogLevel, Option, Schedule } from "effect"
 import { clean, span, time } from "./Text.js"
 
-/** Where a command writes. */
 export interface Output {
-  /** Whether frames are shown: standard output is a terminal that can redraw. */
+  /** Whether frames are shown. */
   readonly live: boolean
   readonly colour: boolean
-  /** The width for tables, in columns: that of the terminal, or what a program that reads them gets. */
+  /** For tables, in columns. */
   readonly width: Effect.Effect<number>
-  /** Writes a line to standard output; on a terminal without control sequences other than colours. */
+  /** On a terminal, without control sequences other than colours. */
   readonly line: (text: string) => Effect.Effect<void>
-  /** Writes a text of a server unchanged, because it may be for another program; on a terminal without control sequences. */
+  /** Unchanged, because it may be for another program; on a terminal without control sequences. */
   readonly raw: (text: string) => Effect.Effect<void>
-  /** Writes a line to standard error; on a terminal as `line` does. */
+  /** To standard error, as `line`. */
   readonly problem: (text: string) => Effect.Effect<void>
-  /** Redraws the frame. Does nothing if frames are not shown. */
+  /** Does nothing unless `live`. */
   readonly frame: (text: string) => Effect.Effect<void>
 }
 
-/** The width of tables that are not for a terminal: names stay whole, so that they can be searched for. */
+/** In columns: names stay whole, for searches. */
 const forPrograms = 160
 
-/** Whether to write colours to a stream: it is a terminal, and neither NO_COLOR nor TERM=dumb is set. */
 export const wantsColour = (stream: { readonly isTTY?: boolean }, env: NodeJS.ProcessEnv): boolean =>
   stream.isTTY === true && !env["NO_COLOR"] && env["TERM"] !== "dumb"
 
-/** Removes control sequences if the stream is a terminal. */
 const safe = (stream: { readonly isTTY?: boolean }, text: string): string =>
   stream.isTTY === true ? PlainText.coloured(text) : text
 
-// Loaded only for a terminal: its Unicode tables take a tenth of the time that a command needs to start.
+// Only for a terminal: its Unicode tables take a tenth of a command's start time.
 const loadFrames = Effect.promise(() => import("log-update"))
 
-/** The output of this process. Closing the scope removes the frame and shows the cursor again. */
+/** Closing the scope removes the frame and shows the cursor again. */
 export const make: Effect.Effect<Output, never, Scope.Scope> = Effect.gen(function*() {
   const { env, stderr, stdout } = process
-  // A terminal without a known size has 0 rows, and would show nothing of a frame.
+  // A terminal without a known size has 0 rows.
   const live = stdout.isTTY === true && stdout.rows !== 0 && env["TERM"] !== "dumb"
   // If its reader goes away, the gateway continues.
   stdout.on("error", () => {})
@@ -74,7 +68,7 @@ export const make: Effect.Effect<Output, never, Scope.Scope> = Effect.gen(functi
   }
 })
 
-/** Runs the work. After a second, a line shows what the command is waiting for and how long it has taken, until the work ends. */
+/** After a second, shows what the command waits for, and how long. */
 export const whileWaiting = <A, E, R>(
   output: Output,
   what: string,
@@ -97,11 +91,9 @@ export const serverOf = (annotations: HashMap.HashMap<string, unknown>): string 
   return typeof server === "string" ? server : undefined
 }
 
-/** A text about a server, which begins with the server's name. */
 export const about = (server: string | undefined, text: string): string =>
   server === undefined || namesFirst(server, text) ? text : `${server}: ${text}`
 
-/** The text without that name, for where the name stands before it. */
 export const withoutName = (server: string, text: string): string =>
   namesFirst(server, text) ? text.slice(server.length).replace(/^:? /, "") : text
 
@@ -109,7 +101,6 @@ export const withoutName = (server: string, text: string): string =>
 const namesFirst = (server: string, text: string): boolean =>
   text.startsWith(server) && !/[\w-]/.test(text.charAt(server.length))
 
-/** A logger that writes warnings and errors as lines to standard error, above the frame. */
 export const logger = (output: Output): Logger.Logger<unknown, void> =>
   Logger.make(({ annotations, cause, date, logLevel, message }) => {
     if (LogLevel.lessThan(logLevel, LogLevel.Warning)) return
@@ -122,6 +113,6 @@ export const logger = (output: Output): Logger.Logger<unknown, void> =>
       ...(Cause.isEmpty(cause) ? [] : [Cause.pretty(cause)])
     ]
     const text = clean(texts.join(" "))
-    // Loggers are synchronous callbacks, and `problem` only writes to a stream.
+    // `problem` only writes to a stream.
     Effect.runSync(output.problem(`${time(date.getTime())} ${logLevel.label.toLowerCase()}: ${text}`))
   })

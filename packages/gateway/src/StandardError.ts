@@ -1,15 +1,12 @@
-/**
- * Writes lines to standard error, which hosts show to users.
- */
 import { Cause, Logger } from "effect"
 import { clean } from "./Text.js"
 
-/** The maximum size of unread output, in bytes; further lines are dropped. */
+/** Unread, in bytes; further lines are dropped. */
 const maxUnread = 1024 * 1024
 
 let dropped = 0
 
-/** Writes one line unchanged. If nobody reads standard error, drops it; the next line that can be written reports how many are missing. */
+/** The first line after dropped ones reports how many are missing. */
 export const write = (text: string): void => {
   const { stderr } = process
   if (stderr.writableLength > maxUnread) return void dropped++
@@ -18,7 +15,6 @@ export const write = (text: string): void => {
   stderr.write(`${text}\n`)
 }
 
-/** Writes a text as one line, without control sequences. */
 export const line = (text: string): void => write(clean(text))
 
 export const logger = Logger.make(({ cause, logLevel, message }) => {

@@ -1,18 +1,15 @@
-/**
- * Texts for users. Pure.
- */
 import { ByteSize, PlainText } from "@mcp-lifeline/core/internal"
 
-/** Makes an untrusted text safe to print: one line without control sequences. */
+/** One line without control sequences. */
 export const clean = PlainText.line
 
-/** Makes an untrusted text safe to print, and changes nothing else of it. */
+/** Removes control sequences, and nothing else. */
 export const harmless = PlainText.lines
 
-/** JSON without control sequences; it has the same value. */
+/** Without control sequences; it has the same value. */
 export const json = PlainText.json
 
-/** The time as `12:03:04`, in the local time zone. */
+/** `12:03:04`, in the local time zone. */
 export const time = (millis: number): string => {
   const date = new Date(millis)
   return [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => String(part).padStart(2, "0")).join(":")
@@ -32,7 +29,7 @@ export const span = (millis: number): string => {
   return min > 0 ? `${min} min ${s} s` : `${s} s`
 }
 
-/** The time until an event, rounded up to seconds. */
+/** Rounded up to seconds. */
 export const until = (millis: number): string => span(Math.ceil(millis / 1000) * 1000)
 
 /** `152 MB`. */

@@ -1,18 +1,14 @@
-/**
- * Runs a program that a host starts and talks to over standard input and output, until the host closes them.
- */
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Cause, Effect, Exit, FiberId, Layer, Logger, LogLevel, Option, type Scope } from "effect"
 import type { StartError, UsageError } from "./Errors.js"
 import { leave, leaveNow } from "./leave.js"
 import * as StandardError from "./StandardError.js"
 
-/** How long the program may take to stop everything that it started, in milliseconds. Then the process exits, which kills the rest. */
+/** In milliseconds. Then the process exits, which kills the rest. */
 const exitTimeout = 2800
 
 type End = Exit.Exit<void, StartError | UsageError>
 
-/** The exit code, and what went wrong. */
 const outcome = (end: End): readonly [code: number, why: string | undefined] => {
   if (Exit.isSuccess(end) || Cause.isInterruptedOnly(end.cause)) return [0, undefined]
   const failure = Option.getOrUndefined(Cause.failureOption(end.cause))
@@ -20,7 +16,6 @@ const outcome = (end: End): readonly [code: number, why: string | undefined] => 
   return [failure?._tag === "UsageError" ? 2 : 1, why]
 }
 
-/** Runs the program until it ends, the host closes standard input, or a signal arrives; then the process exits. */
 export const run = (
   program: Effect.Effect<void, StartError | UsageError, StateFolder.StateFolder | Scope.Scope>
 ): void => {
@@ -32,7 +27,7 @@ export const run = (
     return code
   }
   const leaveInTime = (end: End): void => void setTimeout(() => leaveNow(conclude(end)), exitTimeout).unref()
-  // The main program: every other fiber belongs to its scope.
+  // Every other fiber belongs to its scope.
   const fiber = Effect.runFork(
     // Its scope closes after it.
     Effect.scoped(Effect.onExit(program, (exit) => Effect.sync(() => leaveInTime(exit)))).pipe(
@@ -42,7 +37,7 @@ export const run = (
   )
   fiber.addObserver((exit) => {
     const code = conclude(exit)
-    // Exits only once the output is written, or after 200 ms.
+    // Only once the output is written, or after 200 ms.
     process.stdout.write("", () => leave(code))
     setTimeout(() => leave(code), 200)
   })

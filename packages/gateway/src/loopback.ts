@@ -1,7 +1,4 @@
-/**
- * `node --import` loads this into the demo's HTTP server: the published server listens on all addresses of the machine and has no option to
- * change that. With this, it listens on loopback only, and exits when the gateway is gone, however that ended.
- */
+/** For `node --import` in the demo's HTTP server, which listens on all addresses otherwise, and outlives the gateway. */
 import { Server } from "node:net"
 
 const { listen } = Server.prototype

@@ -1,7 +1,4 @@
-/**
- * Carries out a command line. Loads only the modules that it needs, so that help is fast, and so is `wrap`, which hosts start once for each
- * server.
- */
+/** Loads only the modules that a command needs: hosts start `wrap` once for each server. */
 import * as Cli from "./Cli.js"
 import { UsageError } from "./commandLine/read.js"
 
@@ -35,6 +32,6 @@ const main = async (): Promise<void> => {
   }
 }
 
-// What nobody reads is lost; nothing ends because of it.
+// What nobody reads is lost.
 process.stderr.on("error", () => {})
 void main()

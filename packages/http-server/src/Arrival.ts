@@ -1,27 +1,21 @@
-/**
- * How a request has come: straight from its client, or through proxies, which say for whom they ask.
- */
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http"
 import { type BlockList, isIP } from "node:net"
 
-/** Where a request comes from, and what its client has asked for. */
 export interface Arrival {
-  /** The address of the client. */
+  /** Of the client. */
   readonly address: string
-  /** The host, perhaps with a port, that the client has asked; `undefined` if no proxy that is trusted says it. */
+  /** What the client has asked, perhaps with a port; `undefined` if no trusted proxy says it. */
   readonly host?: string | undefined
-  /** The scheme with which the client has asked; `undefined` if no proxy that is trusted says it. */
+  /** `undefined` if no trusted proxy says it. */
   readonly scheme?: "http" | "https" | undefined
-  /** Whether proxies contradict each other, so that none of them is believed. */
+  /** Whether proxies contradict each other; then none is believed. */
   readonly isContradictory?: boolean | undefined
 }
 
 const arrivals = new WeakMap<IncomingMessage, Arrival>()
 
-/** Notes how a request has come. */
 export const note = (request: IncomingMessage, arrival: Arrival): void => void arrivals.set(request, arrival)
 
-/** How a request has come. */
 export const of = (request: Pick<IncomingMessage, "socket">): Arrival =>
   arrivals.get(request as IncomingMessage) ?? direct(request)
 
@@ -29,7 +23,7 @@ const direct = ({ socket }: Pick<IncomingMessage, "socket">): Arrival => ({
   address: plain(socket.remoteAddress ?? "")
 })
 
-/** An IPv4 address as such, also where a socket of IPv6 has received it. */
+/** A socket of IPv6 may have received it. */
 const plain = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/i, "")
 
 const family = (address: string): "ipv4" | "ipv6" => isIP(address) === 4 ? "ipv4" : "ipv6"
@@ -37,21 +31,20 @@ const family = (address: string): "ipv4" | "ipv6" => isIP(address) === 4 ? "ipv4
 const isTrusted = (trusted: BlockList, address: string): boolean =>
   isIP(address) !== 0 && trusted.check(address, family(address))
 
-/** The address in a node of RFC 7239, or in a part of `X-Forwarded-For`; `undefined` where there is another text. */
+/** Of a node of RFC 7239, or a part of `X-Forwarded-For`. */
 const addressOf = (text: string): string | undefined => {
   if (text.length > 60) return undefined
   const address = /^\[([^\]]*)\](?::\d+)?$/.exec(text)?.[1] ?? /^([\d.]+):\d+$/.exec(text)?.[1] ?? text
   return isIP(address) === 0 ? undefined : plain(address)
 }
 
-/** What one proxy says. */
 interface Hop {
   readonly for?: string | undefined
   readonly host?: string | undefined
   readonly proto?: string | undefined
 }
 
-/** The parts of a text between separators, which do not count within quotes. */
+/** Separators within quotes do not count. */
 const split = (text: string, separator: "," | ";"): ReadonlyArray<string> => {
   const parts: Array<string> = []
   let start = 0
@@ -71,7 +64,7 @@ const split = (text: string, separator: "," | ";"): ReadonlyArray<string> => {
 const unquoted = (text: string): string =>
   text.length > 1 && text.startsWith('"') && text.endsWith('"') ? text.slice(1, -1).replace(/\\(.)/g, "$1") : text
 
-/** The hops of a header `Forwarded` (RFC 7239), the nearest last. */
+/** Of `Forwarded` (RFC 7239), the nearest last. */
 const hopsOf = (header: string): ReadonlyArray<Hop> =>
   split(header, ",").map((element) =>
     Object.fromEntries(
@@ -85,13 +78,13 @@ const hopsOf = (header: string): ReadonlyArray<Hop> =>
 const listOf = (header: string | ReadonlyArray<string> | undefined): ReadonlyArray<string> =>
   header === undefined ? [] : String(header).split(",").map((part) => part.trim())
 
-/** The first address, from the nearest on, that is not trusted: the client's. And at which of the hops that was. */
+/** The first address from the nearest on that is not trusted, the client's, and its hop. */
 const walk = (peer: string, nodes: ReadonlyArray<string | undefined>, trusted: BlockList) => {
   let address = peer
   let at = nodes.length
   while (at > 0 && isTrusted(trusted, address)) {
     const next = addressOf(nodes[at - 1] ?? "")
-    // A proxy that hides its client, or says what is no address, is the last who is known.
+    // A proxy that hides its client, or gives no address, is the last who is known.
     if (next === undefined) break
     address = next
     at--
@@ -104,7 +97,6 @@ const schemeOf = (text: string | undefined): Arrival["scheme"] => {
   return scheme === "http" || scheme === "https" ? scheme : undefined
 }
 
-/** What the headers of a request say, if its peer is a proxy that is trusted. */
 const through = (peer: string, headers: IncomingHttpHeaders, trusted: BlockList): Arrival => {
   const hops = headers.forwarded === undefined ? [] : hopsOf(headers.forwarded)
   const nodes = listOf(headers["x-forwarded-for"])
@@ -119,7 +111,6 @@ const through = (peer: string, headers: IncomingHttpHeaders, trusted: BlockList)
   return { address: usual.address, host, scheme: schemeOf(proto) }
 }
 
-/** Finds out how a request has come. Proxies other than those that are trusted are not believed. */
 export const find = (request: IncomingMessage, trusted: BlockList): Arrival => {
   const arrival = direct(request)
   return isTrusted(trusted, arrival.address) ? through(arrival.address, request.headers, trusted) : arrival

@@ -1,6 +1,5 @@
 /**
- * Reads the body of a request within a limit, and parses it once. Searches even a refused body for the id of its request, so that the refusal
- * can answer it.
+ * Searches even a refused body for the id of its request, so that the refusal can answer it.
  */
 import { Bytes, ExactJson, kibibytes, Nesting } from "@mcp-lifeline/core/internal"
 import { JsonRpc, JsonScanner, JsonShape, Pieces, Turns } from "@mcp-lifeline/protocol"
@@ -15,13 +14,12 @@ export interface Refused {
   readonly refusal: Refusal
 }
 
-/** The result of reading. `size`: about how much memory the value takes. */
+/** `size`: about how much memory the value takes. */
 export type Body = { readonly _tag: "Json"; readonly value: unknown; readonly size: Bytes } | Refused
 
-/** The result of reading without parsing. */
 export type Whole = { readonly _tag: "Whole"; readonly bytes: Buffer } | Refused
 
-/** How much of a too large body is searched for its id, as a multiple of the limit. */
+/** A too large body is searched for its id up to this multiple of the limit. */
 const searchedFactor = 4
 /** How much of a body is searched that is refused before it is read, in bytes. */
 const searchedBytes = kibibytes(256)
@@ -34,7 +32,6 @@ const refuse = (status: number, what: string): Refusal => ({
   message: `The request ${what}: send it in another form`
 })
 
-/** Why a body of this shape is refused; undefined where it is not. */
 const excess = ({ depth, values }: JsonScanner): Refusal | undefined => {
   if (depth > Nesting.defaultDepth) return refuse(400, `is nested more than ${Nesting.defaultDepth} levels deep`)
   return values > JsonShape.mostValues ? refuse(413, JsonShape.tooMany) : undefined
@@ -51,17 +48,13 @@ const parse = (bytes: Buffer, { values }: JsonScanner): Body => {
   }
 }
 
-/** The memory for bodies that one client may use. */
 export interface Room {
-  /** Takes this many bytes more, if there are as many; returns whether there were. */
+  /** Returns whether there was room. */
   readonly take: (bytes: Bytes) => boolean
   readonly release: (bytes: Bytes) => void
 }
 
-/**
- * A client's share of the memory for bodies: that of its caller. A caller that nothing tells from others is known by its session, or else by its address
- * and its user agent.
- */
+/** A caller that nothing tells from others is known by its session, or else by its address and user agent. */
 export const roomFor = (shares: Shares, request: IncomingMessage, session?: string): Room => {
   const { subject } = Caller.of(request)
   const client = subject === ""
@@ -70,7 +63,7 @@ export const roomFor = (shares: Shares, request: IncomingMessage, session?: stri
   return { take: (bytes) => shares.take(client, bytes), release: (bytes) => shares.release(client, bytes) }
 }
 
-/** These first bytes of each body do not count, so that small requests always have room. Connections are limited, so this is, too. */
+/** Not counted of each body, so that small requests always have room; connections are limited. */
 const uncounted = kibibytes(16)
 
 const crowded: Refusal = {
@@ -80,7 +73,6 @@ const crowded: Refusal = {
   headers: { "Retry-After": "1" }
 }
 
-/** Reads on for the id of the request, and calls `done` with the refusal. Calls nothing if the client disconnects before. */
 const answerWith = (
   request: IncomingMessage,
   refusal: Refusal,
@@ -104,11 +96,10 @@ const answerWith = (
   request.on("error", () => undefined)
 }
 
-/** Reads only as much of a body as it takes to answer the request with a refusal, and keeps nothing. */
+/** Reads only until the refusal can name the request, and keeps nothing. */
 export const skim = (request: IncomingMessage, refusal: Refusal, done: (body: Refused) => void): void =>
   answerWith(request, refusal, { maxBytes: searchedBytes, scanner: new JsonScanner() }, done)
 
-/** Calls `done` once, or never if the client disconnects before the end. */
 const readTo = <A>(
   request: IncomingMessage,
   maxBytes: Bytes,
@@ -159,8 +150,8 @@ const readTo = <A>(
 }
 
 /**
- * Reads the body, and refuses JSON that is nested too deeply, or has too many values. Calls `done` once, or never if the client disconnects before
- * the end. `room` limits what is kept meanwhile.
+ * Refuses JSON that is nested too deeply or has too many values. Calls `done` once, or never if the client disconnects. `room` limits what is kept
+ * meanwhile.
  */
 export const readBytes = (
   request: IncomingMessage,
@@ -169,11 +160,11 @@ export const readBytes = (
   room?: Room
 ): void => readTo(request, maxBytes, whole, done, room)
 
-/** Reads and parses the body, like `readBytes`. */
+/** Like `readBytes`. */
 export const read = (request: IncomingMessage, maxBytes: Bytes, done: (body: Body) => void, room?: Room): void =>
   readTo(request, maxBytes, parse, done, room)
 
-/** A copy of a request whose body has been read, from which the body can be read again. */
+/** A copy from which the body can be read again. */
 export const returned = (request: IncomingMessage, body: Buffer): IncomingMessage => {
   const copy = new IncomingMessage(request.socket)
   copy.method = request.method

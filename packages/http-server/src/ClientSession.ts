@@ -1,6 +1,3 @@
-/**
- * One session of a client over HTTP: its conversation, its open requests, and its streams.
- */
 import { Bytes } from "@mcp-lifeline/core/internal"
 import { type Answer, type ClientRequest, ClientRequests, JsonRpc, responseOf } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
@@ -16,43 +13,34 @@ import type { Holding } from "./Quota.js"
 import { type Refusal, refuse } from "./Refusal.js"
 import { SseWriter } from "./SseWriter.js"
 
-/** How to make a session. */
 export interface Options {
   readonly begin: Begin
-  /** Who begins it, or whose request restores it. */
   readonly caller: Caller
   readonly budget: EventBudget
-  /** Requests that may be open at once. */
   readonly maxCalls: number
-  /** Counts the open requests of all clients. */
   readonly open: OpenRequests
   readonly onError: (error: unknown) => void
-  /** Called before `count` servers start for this session alone; returns whether there is room for them. */
   readonly startsServers: (count: number) => boolean
-  /** Resolves when the change is on disk, or cannot be written. */
   readonly onSetting: (change: SettingChange) => Promise<void>
-  /** Room for its subscriptions. */
   readonly subscriptions?: Holding | undefined
-  /** Takes the result of `initialize`; returns the session's id. If the id needs a record on disk, `saved` resolves when that is written. */
+  /** Returns the session's id. `saved` resolves when the record that the id needs is on disk. */
   readonly onInitialized: (
     result: Readonly<Record<string, unknown>>
   ) => { readonly id: string; readonly saved?: Promise<void> | undefined }
-  /** For a session that resumes: what the client sent before, and the lists that may have changed since. */
+  /** Set if the session resumes. `lists`: those that may have changed since. */
   readonly resumed?: (Resumed & { readonly version: string; readonly lists: ReadonlyArray<string> }) | undefined
 }
 
 /** From this version on, clients understand an event without data. */
 const primingVersion = "2025-11-25"
-/** How long an ended stream is kept for a client that comes back, in milliseconds. */
+/** How long an ended stream is kept, in milliseconds. */
 const streamKeptFor = 5 * 60 * 1000
-/** How many streams a session keeps. */
 const maxStreams = 100
-/** Of how many forgotten streams the session remembers the last event. */
 const maxForgottenStreams = 1000
 
 /**
- * The official Client v1 comes back every second for more of each stream that has ended without a result (so also after an error, and after a call that it has
- * cancelled), for as long as it lives, until it is told 405: that there is no stream (specification 2025-11-25, "Listening for Messages from the Server").
+ * The official Client v1 asks every second for more of each stream that ended without a result, until it is told 405 (specification 2025-11-25, "Listening for
+ * Messages from the Server").
  */
 const nothingFollows: Refusal = {
   status: 405,
@@ -61,31 +49,28 @@ const nothingFollows: Refusal = {
   isRead: true
 }
 
-/** Carries messages between a client and its conversation. */
 export class ClientSession implements Omit<Client, "caller"> {
   readonly #options: Options
   readonly #conversation: Conversation
   readonly requests = new ClientRequests()
-  /** Who shares limits that are for all clients: its caller, or else the session itself. */
+  /** Who shares limits: its caller, or else the session itself. */
   readonly #sharer: unknown
-  /** The streams that answer requests, by number. */
   readonly #streams = new Map<number, SseWriter>()
-  /** The last event of each forgotten stream, by number: a client that has read it misses nothing. */
+  /** Of each forgotten stream: a client that has read it misses nothing. */
   readonly #lastEvents = new Map<number, number>()
-  /** The stream for messages that belong to no request. */
+  /** For messages that belong to no request. */
   readonly #sessionStream: SseWriter
   /** Marks event ids as those of this session in this process. */
   readonly #epoch = randomBytes(6).toString("hex")
   #streamCount = 0
-  /** Set once `initialize` is answered with a result. */
+  /** Undefined until `initialize` has a result. */
   #id: string | undefined
   #version = primingVersion
-  /** List changes that a resumed client may have missed; sent on the first stream that it opens. */
+  /** A resumed client may have missed them. */
   #pendingListChanges: ReadonlyArray<JSONRPCNotification> = []
   #isClosed = false
-  /** As its last request has said. */
   caller: Caller
-  /** When the session was last used, by `performance.now`. */
+  /** By `performance.now`. */
   usedAt = performance.now()
 
   constructor(options: Options) {
@@ -111,20 +96,16 @@ export class ClientSession implements Omit<Client, "caller"> {
     }, resumed)
   }
 
-  /** Whether a request or a stream is open. */
   get isBusy(): boolean {
     return this.requests.size > 0 || this.#sessionStream.hasReader ||
       [...this.#streams.values()].some((stream) => stream.hasReader)
   }
 
-  /** The negotiated version of the protocol. */
   get version(): string {
     return this.#version
   }
 
-  // --- from the client
-
-  /** Takes the first request. Calls `done` with the session's id, or with `undefined` if `initialize` failed. */
+  /** Calls `done` with the session's id, or with `undefined` if `initialize` failed. */
   initialize(request: JSONRPCRequest, response: ServerResponse, done: (id: string | undefined) => void): void {
     const exchange = new Exchange({
       response,
@@ -143,8 +124,7 @@ export class ClientSession implements Omit<Client, "caller"> {
   }
 
   /**
-   * Takes the messages of one POST, whose body has so many bytes, or returns why it refuses them. `isRepeated`: see `ClientRequest`. `unsent`: takes
-   * the POST if the session goes on elsewhere and nothing of it was sent.
+   * Returns why a POST is refused. `isRepeated`: see `ClientRequest`. `unsent`: takes the POST if the session goes on elsewhere and nothing of it was sent.
    */
   post(
     received: ReadonlyArray<JSONRPCMessage>,
@@ -176,7 +156,7 @@ export class ClientSession implements Omit<Client, "caller"> {
       unsent: unsent && ((response) => unsent(response, messages.bodyOf(received.filter(JsonRpc.isRequest), isBatch))),
       onError: this.#options.onError
     })
-    // All requests are open before the first is handled: an immediate answer must not end the exchange of the others.
+    // All are opened before the first is handled: an immediate answer must not end the exchange of the others.
     const requests = new Map(
       received.filter(JsonRpc.isRequest).map((message) => [message, this.requests.open(message, exchange)])
     )
@@ -207,7 +187,7 @@ export class ClientSession implements Omit<Client, "caller"> {
     return { status: 400, code: JsonRpc.invalidRequest, message, id: used, isRead: true }
   }
 
-  /** Answers a GET: with the session's own stream, or with the stream that `lastEventId` names, from that event on. */
+  /** Goes on after the event `lastEventId`. Default: the session's own stream. */
   listen(response: ServerResponse, lastEventId: string | undefined): void {
     const [epoch, key = "", event] = (lastEventId ?? "").split(".")
     const [number = "", ids = ""] = key.split("~")
@@ -223,7 +203,7 @@ export class ClientSession implements Omit<Client, "caller"> {
       for (const notification of this.#takePendingListChanges()) this.write(notification)
       return
     }
-    // The stream is over, forgotten, or was of an earlier process: nothing else will answer its requests.
+    // The stream is over, forgotten, or of an earlier process: nothing else will answer its requests.
     const hasAll = stream !== undefined
       || (isOurs && after >= (this.#lastEvents.get(Number(number)) ?? Number.POSITIVE_INFINITY))
     const lost = hasAll ? [] : messages.decodeIds(ids)
@@ -231,7 +211,7 @@ export class ClientSession implements Omit<Client, "caller"> {
     else this.#answerLost(lost, response)
   }
 
-  /** The ids of its events name a stream of which nothing follows, for clients that come back after an error, too. */
+  /** Its event ids name a stream of which nothing follows, for clients that come back after an error. */
   #answerLost(ids: ReadonlyArray<RequestId>, response: ServerResponse): void {
     const stream = this.#makeStream("over~")
     stream.attach(response)
@@ -246,7 +226,6 @@ export class ClientSession implements Omit<Client, "caller"> {
     return pending
   }
 
-  /** Says so to these requests if their client goes away before they are answered. */
   #whenLeft(response: ServerResponse, requests: Iterable<ClientRequest>): void {
     response.once("close", () => {
       for (const request of requests) request.clientLeft()
@@ -274,8 +253,6 @@ export class ClientSession implements Omit<Client, "caller"> {
     }
   }
 
-  // --- to the client
-
   write(message: JSONRPCNotification | JSONRPCRequest): void {
     const text = messages.encode(message)
     if (text === undefined) return this.#options.onError(messages.unwritable(message))
@@ -297,8 +274,6 @@ export class ClientSession implements Omit<Client, "caller"> {
     if (saved === undefined) exchange.answer(request, answer)
     else void saved.then(() => exchange.answer(request, answer))
   }
-
-  // --- its streams
 
   #makeStream(key: string): SseWriter {
     return new SseWriter({
@@ -328,10 +303,7 @@ export class ClientSession implements Omit<Client, "caller"> {
     stream.close()
   }
 
-  /**
-   * Called at intervals: sends keepalives, forgets ended streams that no client came back to, and ends the session's own stream if the credentials of
-   * its client have expired. Calls that were allowed when they began go on.
-   */
+  /** Ends the session's own stream if the client's credentials have expired; calls that were allowed go on. */
   tick(now: number): void {
     if (mayListen(this.caller)) this.#sessionStream.tick()
     else this.#sessionStream.detach()
@@ -341,7 +313,7 @@ export class ClientSession implements Omit<Client, "caller"> {
     }
   }
 
-  /** Ends the conversation; open requests get an error as their answer. `goesOn`: whether the session can go on elsewhere, with what was not sent. */
+  /** Open requests get an error. `goesOn`: whether the session can go on elsewhere, with what was not sent. */
   async close(reason: string, goesOn = false): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true

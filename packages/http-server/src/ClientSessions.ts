@@ -1,5 +1,5 @@
 /**
- * The sessions of one endpoint, limited in number. A session that is not in memory is restored from its id.
+ * A session that is not in memory is restored from its id.
  */
 import { type Bytes, kibibytes } from "@mcp-lifeline/core/internal"
 import type { JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
@@ -23,15 +23,13 @@ import { bytesOf } from "./subscriptionLimits.js"
 export interface Home {
   /** Which replica this is: new sessions have it in their ids. `undefined` while none may begin or go on here. */
   readonly own: () => string | undefined
-  /** Whether the session of an id lives here. `born`: on which replica it began. */
+  /** `born`: the replica on which it began. */
   readonly isHere: (id: string, born: string | undefined) => boolean
 }
 
-/** How to make sessions. */
 export interface Options {
   readonly begin: Begin
   readonly seal: Seal
-  /** Stores what does not fit into ids. */
   readonly records: SessionRecords.SessionRecords
   readonly limits: {
     readonly maxCalls: number
@@ -39,24 +37,21 @@ export interface Options {
     readonly maxOwnServers: () => number
     readonly maxSessions: number
   }
-  /** Counts the open requests of all clients. */
   readonly open: OpenRequests
-  /** Counts the subscriptions of all clients. */
   readonly subscriptions: Quota
   readonly onError: (error: unknown) => void
-  /** See `McpEndpoint.Options`. */
   readonly home?: Home | undefined
 }
 
-/** A session that is unused for this long leaves the memory, in milliseconds; its id stays valid. */
+/** An unused session leaves the memory after so long, in milliseconds; its id stays valid. */
 const idleTime = 24 * 60 * 60 * 1000
 /** The same for a session for which servers run. */
 export const idleWithServers = 30 * 60 * 1000
-/** The shortest time between two writes of a session's last use, in milliseconds. */
+/** The shortest time between two writes of the last use, in milliseconds. */
 const lastUseWrittenEvery = 24 * 60 * 60 * 1000
-/** Params of `initialize` that are longer than this in bytes, as JSON, are stored beside the id instead of in it. */
+/** Longer params of `initialize`, in bytes of JSON, are stored beside the id instead of in it. */
 const maxBytesInId = 3000
-/** Longer ones are refused, because each session keeps its own, in memory and on disk. */
+/** Longer ones are refused: each session keeps its own, in memory and on disk. */
 export const maxInitializeBytes = kibibytes(256)
 
 const lists = ["tools", "prompts", "resources"] as const
@@ -70,73 +65,61 @@ const announcedLists = (result: Readonly<Record<string, unknown>>): ReadonlyArra
   })
 }
 
-/** The answer if no session has this id, or if it belongs to another client. */
+/** Also if the session belongs to another client. */
 export const sessionNotFound: Refusal = {
   status: 404,
   code: -32_001,
   message: "Session not found: initialize a new one"
 }
 
-/** The answer while a session can neither begin nor go on here. */
 const homeless: Refusal = {
   status: 503,
   message: "This replica of the gateway cannot serve the session at the moment; try again",
   headers: { "Retry-After": "1", [notTakenHeader]: "1" }
 }
 
-/** The answer while nobody can say whether a session has ended. */
+/** While nobody can say whether a session has ended. */
 const unknown: Refusal = {
   status: 503,
   message: "The gateway cannot look up the session at the moment, so it has not carried out the request; try again",
   headers: { "Retry-After": "1" }
 }
 
-/** What a record says of its owner. */
 const mark = (owner: string) => owner === "" ? {} : { owner }
 
 const nowInSeconds = (): number => Math.floor(Date.now() / 1000)
 
-/** What a session uses besides memory. */
 interface Usage {
   readonly owner: string
   /** Servers that run for it alone. */
   servers: number
 }
 
-/** A session whose `initialize` has not been answered yet. */
 interface Beginning {
   readonly owner: string
-  /** Whether it has ended for good meanwhile. */
   hasEnded: boolean
 }
 
-/** Takes a session that was looked for, or why there is none. */
 type Found = (found: ClientSession | Refusal) => void
 
-/** A session and its record on disk. */
 interface Entry {
   readonly session: ClientSession
-  /** See `Claims`. */
   readonly owner: string
   readonly usage: Usage
   readonly record: SessionRecord
-  /** When it began, in seconds since 1970. */
+  /** In seconds since 1970. */
   readonly born: number
 }
 
-/** Knows the sessions by their ids. */
 export class ClientSessions {
   readonly #options: Options
   readonly #budget: EventBudget
-  /** The servers of single clients, those without sessions included. */
   readonly ownServers: OwnServersBudget
   /** Least recently used first. */
   readonly #entries = new Map<string, Entry>()
-  /** Who waits for sessions that are being restored. */
   readonly #resuming = new Map<string, Array<{ readonly caller: Caller; readonly done: Found }>>()
   readonly #beginning = new Map<ClientSession, Beginning>()
   #isClosed = false
-  /** How often everything was forgotten. */
   #forgotten = 0
 
   constructor(options: Options) {
@@ -150,7 +133,6 @@ export class ClientSessions {
     return this.#entries.size
   }
 
-  /** Begins a session with its first request, or returns why it cannot. */
   begin(request: JSONRPCRequest, caller: Caller, response: ServerResponse): Refusal | undefined {
     const initialize = request.params ?? {}
     const length = Buffer.byteLength(JSON.stringify(initialize))
@@ -184,7 +166,7 @@ export class ClientSessions {
     this.#beginning.set(session, beginning)
     session.initialize(request, response, (id) => {
       if (id !== undefined) return
-      // The conversation refused `initialize`, so there is no session.
+      // `initialize` was refused.
       this.#beginning.delete(session)
       void session.close("the session was not begun")
     })
@@ -196,19 +178,18 @@ export class ClientSessions {
     return home !== undefined && home.own() === undefined
   }
 
-  /** Whether a session is in memory. */
   has(id: string): boolean {
     return this.#entries.has(id)
   }
 
-  /** Whether this client may have a session of this id. Decides without reading the disk. */
+  /** Decides without reading the disk. */
   mayKnow(id: string, caller: Caller): boolean {
     return (this.#entries.get(id)?.owner ?? this.#options.seal.open(id)?.owner) === ownerOf(caller)
   }
 
   /**
-   * Calls `done` with a session, or with why there is none: at once if the session is in memory, otherwise in the step that restores it, so
-   * that nothing can end the session before it is used. `done` must not throw.
+   * Calls `done` at once if the session is in memory, otherwise in the step that restores it, so that nothing ends it before it is used.
+   * `done` must not throw.
    */
   find(id: string, caller: Caller, done: Found): void {
     const entry = this.#entries.get(id)
@@ -236,7 +217,6 @@ export class ClientSessions {
     return this.#entries.get(id ?? "")?.record.save(change) ?? Promise.resolve()
   }
 
-  /** Restores a session that is not in memory, for all that wait for it. */
   async #resume(id: string, claims: Claims, caller: Caller): Promise<void> {
     let refusal: Refusal | undefined
     const forgotten = this.#forgotten
@@ -259,7 +239,6 @@ export class ClientSessions {
     }
   }
 
-  /** Puts a session into memory, or returns why not. */
   #restore(
     id: string,
     claims: Claims,
@@ -315,12 +294,10 @@ export class ClientSessions {
     })
   }
 
-  /** Room for the subscriptions of one session. */
   #roomFor(usage: Usage): Holding {
     return this.#options.subscriptions.holderOf(usage.owner === "" ? usage : usage.owner)
   }
 
-  /** Whether `count` servers may run for one session. */
   #makeRoomForServers(usage: Usage, count: number): boolean {
     if (!this.ownServers.makeRoom({ key: usage, owner: usage.owner, amount: count })) return false
     usage.servers = count
@@ -348,7 +325,6 @@ export class ClientSessions {
     return { status: 503, message, id, headers: { "Retry-After": "5" }, isRead: true }
   }
 
-  /** Whether there is room for one more session. */
   #makeRoom(owner: string): boolean {
     const { maxSessions } = this.#options.limits
     // Far from the limit, nobody has to be asked.
@@ -370,20 +346,19 @@ export class ClientSessions {
     })
   }
 
-  /** Removes a session from memory; its id stays valid. */
   #unload(id: string, why: string): void {
     const session = this.#entries.get(id)?.session
     this.#entries.delete(id)
     void session?.close(why)
   }
 
-  /** Ends a session for good. Resolves when that is on disk, or cannot be written. */
+  /** Resolves when that is on disk, or cannot be written. */
   end(id: string): Promise<void> {
     const entry = this.#entries.get(id)
     return entry === undefined ? Promise.resolve() : this.#end(id, entry, "the session was ended by its client")
   }
 
-  /** Ends all sessions of a caller that are in memory, for good. `why`: a statement. */
+  /** Those in memory, for good. `why`: a statement. */
   endOf(caller: Caller, why: string): void {
     const owner = ownerOf(caller)
     for (const [id, entry] of [...this.#entries]) if (entry.owner === owner) void this.#end(id, entry, why)
@@ -401,7 +376,6 @@ export class ClientSessions {
     return entry.record.end(entry.born)
   }
 
-  /** Called at intervals: sends keepalives on streams, and removes unused sessions from memory. */
   tick(): void {
     const now = performance.now()
     for (const [id, { session, usage }] of this.#entries) {
@@ -411,13 +385,13 @@ export class ClientSessions {
     }
   }
 
-  /** Ends all conversations and begins no new one. The ids stay valid for the next process. */
+  /** The ids stay valid for the next process. */
   close(): Promise<void> {
     this.#isClosed = true
     return this.forget("the gateway is shutting down")
   }
 
-  /** Ends all conversations. The ids stay valid, here and elsewhere. `why`: a statement. */
+  /** The ids stay valid, here and elsewhere. `why`: a statement. */
   async forget(why: string): Promise<void> {
     this.#forgotten++
     const sessions = [...this.#beginning.keys(), ...Array.from(this.#entries.values(), ({ session }) => session)]

@@ -1,6 +1,5 @@
 /**
- * Limits the connections of a listener. To make room for one more, closes the one that was idle for the longest time, of the address that has most of
- * these; connections with an open request stay.
+ * To make room, closes the connection that was idle longest, of the address that has most of these; those with an open request stay.
  */
 import type { ServerResponse } from "node:http"
 import type { Socket } from "node:net"
@@ -17,28 +16,26 @@ const refusal = [
   message
 ].join("\r\n")
 
-/** Counts connections and their open requests. */
 export class Connections {
   readonly #limit: number
-  /** The number of open requests of each. */
+  /** Numbers of open requests. */
   readonly #all = new Map<Socket, number>()
-  /** Those without an open request by the address of the peer, each for the longest time first. */
+  /** By the address of the peer, the longest idle first. */
   readonly #idle = new Map<string | undefined, Set<Socket>>()
 
   #idleCount = 0
-  /** Under which address an idle one is: a socket that has closed does not know its own. */
+  /** A socket that has closed does not know its address. */
   readonly #addresses = new WeakMap<Socket, string | undefined>()
 
   constructor(limit: number) {
     this.#limit = limit
   }
 
-  /** How many are for requests of clients: the last 5 % are reserved for the status page and commands. */
+  /** The last 5 % are reserved for the status page and commands. */
   get forClients(): number {
     return this.#limit - Math.ceil(this.#limit / 20)
   }
 
-  /** Whether more connections than those have an open request. */
   get isCrowded(): boolean {
     return this.#all.size - this.#idleCount > this.forClients
   }
@@ -59,7 +56,6 @@ export class Connections {
     this.#rest(socket)
   }
 
-  /** Counts a request as open until its response closes. */
   began(socket: Socket, response: ServerResponse): void {
     this.#change(socket, 1)
     response.once("close", () => this.#change(socket, -1))

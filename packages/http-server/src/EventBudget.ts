@@ -1,35 +1,28 @@
 /**
- * Limits what all streams together keep for clients that come back. Clients that keep more than a fair share lose events first, so that one
- * client's excess costs no other client an answer.
+ * Clients that keep more than a fair share lose events first, so that one client's excess costs no other an answer.
  */
 import { type Bytes } from "@mcp-lifeline/core/internal"
 
-/**
- * What a keeper discards, in this order: sent events, unsent events that are no answers, and answers. In place of an answer it sends an
- * error.
- */
+/** Discarded in this order: sent events, unsent events that are no answers, and answers, in whose place an error is sent. */
 export type Discardable = "answers" | "sent" | "unsent"
 
 const discardOrder: ReadonlyArray<Discardable> = ["sent", "unsent", "answers"]
 
-/** A stream that keeps events. */
 export interface Keeper {
-  /** Groups the keepers of one client. Default: each keeper is a client of its own. */
+  /** Groups the keepers of one client. Default: each is a client of its own. */
   readonly client?: unknown
   readonly discard: (what: Discardable) => void
 }
 
-/** What one client keeps. */
 interface Account {
-  /** The bytes that each keeps, least recently used first. */
+  /** In bytes, least recently used first. */
   readonly keepers: Map<Keeper, number>
   bytes: number
 }
 
-/** Counts the bytes that are kept. */
 export class EventBudget {
   readonly #maxBytes: Bytes
-  /** By client, least recently used first. */
+  /** Least recently used first. */
   readonly #accounts = new Map<unknown, Account>()
   #size = 0
   #bytes = 0
@@ -38,7 +31,7 @@ export class EventBudget {
     this.#maxBytes = maxBytes
   }
 
-  /** Records how many bytes a keeper keeps now. May at once call `discard` of this keeper or of others. */
+  /** May at once call `discard` of this keeper or of others. */
   set(keeper: Keeper, bytes: Bytes): void {
     const client = keeper.client ?? keeper
     const account = this.#accounts.get(client) ?? { keepers: new Map<Keeper, number>(), bytes: 0 }
@@ -64,7 +57,6 @@ export class EventBudget {
     return this.#size
   }
 
-  /** The bytes that all keepers keep. */
   get bytes(): number {
     return this.#bytes
   }

@@ -1,6 +1,6 @@
 /**
- * Answers one POST: with plain JSON if the answer comes soon and no message precedes it, otherwise with a stream of events, so that proxies
- * see that the connection is alive.
+ * Answers a POST with plain JSON if the answer comes soon and no message precedes it, otherwise with a stream, so that proxies see that the connection
+ * is alive.
  */
 import { type Answer, type ClientRequest, JsonRpcError, type Responder, Turns } from "@mcp-lifeline/protocol"
 import type { JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
@@ -12,39 +12,32 @@ import type { SseWriter } from "./SseWriter.js"
 /** How long an answer may take before a stream starts, in milliseconds. */
 export const streamDelay = 1000
 
-/** Whether a request was interrupted here before it was sent: it can be sent again, here or to another replica. */
 const isUnsent = (answer: Answer): boolean => "error" in answer && JsonRpcError.isUnsent(answer.error)
 
 /**
- * Takes the response of a POST of which nothing was sent before it was interrupted (`ClientRequest.mayMove`), so that it can be answered elsewhere. The
- * response may be a stream of events that has begun. `body`: the POST's requests.
+ * Takes the response of a POST of which nothing was sent (`ClientRequest.mayMove`), to be answered elsewhere; it may be a stream that has begun.
+ * `body`: the POST's requests.
  */
 export type Unsent = (response: ServerResponse, body: Buffer) => void
 
-/** How an exchange is made. */
 export interface Options {
   readonly response: ServerResponse
-  /** The ids of the requests in the POST. */
   readonly ids: ReadonlyArray<RequestId>
-  /** Whether the requests came as an array, which needs an array as its answer. */
+  /** An array needs an array as its answer. */
   readonly isBatch: boolean
-  /** Makes the stream, if the answer needs one. */
   readonly makeStream: () => SseWriter
-  /** The session that an answer in JSON names, if any; called when the answer is written. */
   readonly sessionId?: (() => string | undefined) | undefined
-  /** `atOnce`: a stream starts immediately. `never`: the answer is JSON, however long it takes. Default: after `streamDelay`. */
+  /** `never`: the answer is JSON, however long it takes. Default: after `streamDelay`. */
   readonly streams?: "atOnce" | "never" | undefined
-  /** The status of an answer in JSON. Default 200. */
+  /** Of an answer in JSON. Default 200. */
   readonly statusOf?: ((answer: Answer) => number) | undefined
-  /** Takes the response in place of answers that all say that nothing was sent. Default: the client gets these. Must not throw. */
+  /** Takes the response if all answers say that nothing was sent. Default: the client gets these. Must not throw. */
   readonly unsent?: ((response: ServerResponse) => void) | undefined
-  /** Called once, when all requests are answered or cancelled, and before `unsent`. */
+  /** Called once, when all requests are answered or cancelled, before `unsent`. */
   readonly onOver?: (() => void) | undefined
-  /** Called when a message cannot be written. */
   readonly onError: (error: unknown) => void
 }
 
-/** An answer that is held back. */
 interface Held {
   readonly id: RequestId
   readonly text: string
@@ -52,12 +45,10 @@ interface Held {
   readonly mayMove: boolean
 }
 
-/** Holds answers back until it knows whether to send JSON or a stream. */
 export class Exchange implements Responder {
   readonly #options: Options
   readonly #open: Set<RequestId>
   #stream: SseWriter | undefined
-  /** Answers that wait for others of the same POST. */
   readonly #answers: Array<Held> = []
   #timer: NodeJS.Timeout | undefined
 
@@ -68,7 +59,6 @@ export class Exchange implements Responder {
     else if (options.streams !== "never") this.#timer = setTimeout(() => this.#startStream(), streamDelay)
   }
 
-  /** Whether all requests are answered or cancelled. */
   get isOver(): boolean {
     return this.#open.size === 0
   }
@@ -108,7 +98,6 @@ export class Exchange implements Responder {
     for (const { id, text } of this.#answers.splice(0)) stream.send(text, { answers: id })
   }
 
-  /** Whether somebody else answers the whole POST. */
   #moves(): boolean {
     const { ids, response, unsent } = this.#options
     if (unsent === undefined || this.#answers.length < ids.length) return false

@@ -1,22 +1,18 @@
 /**
- * Who gets a place where there is a limit for all, and who loses one. Clients that nothing tells apart count as one caller, which may
- * have all.
+ * Who gets a place under a limit for all, and who loses one. Clients that nothing tells apart count as one caller, which may have all.
  */
 
-/** What one client has. */
 export interface Holding {
-  /** Whose it is (`Caller.ownerOf`). */
+  /** `Caller.ownerOf`. */
   readonly owner: string
   readonly amount: number
 }
 
-/** What somebody asks for. */
 export interface Claim extends Holding {
-  /** How much all clients together may have. */
+  /** Of all clients together. */
   readonly capacity: number
 }
 
-/** What the holdings of each owner, and of all, come to. */
 class Sums {
   total = 0
   readonly #byOwner = new Map<string, number>()
@@ -34,8 +30,7 @@ class Sums {
 }
 
 /**
- * Whether there is room for a claim besides these holdings. No caller may have more than it leaves for others, so one that is alone gets half; but
- * whoever has nothing may have what is free, and the first one anything.
+ * No caller may have more than it leaves for others: one that is alone gets half. But whoever has nothing may have what is free, and the first one anything.
  */
 export const hasRoom = (holdings: Iterable<Holding>, { amount, capacity, owner }: Claim): boolean => {
   const sums = new Sums(holdings)
@@ -45,8 +40,7 @@ export const hasRoom = (holdings: Iterable<Holding>, { amount, capacity, owner }
 }
 
 /**
- * Which of these holdings makes room for a claim: one of the caller that has most, if that is more than the claimant has; else one of the claimant's own. Of
- * several the first. `undefined` if none can go.
+ * One of the caller that has most, if that is more than the claimant has; else one of the claimant's own. Of several the first. `undefined` if none can go.
  */
 export const loser = <A extends Holding>(
   holdings: Iterable<A>,
@@ -64,16 +58,13 @@ export const loser = <A extends Holding>(
   return found
 }
 
-/** How to make room. */
 export interface Room<A extends Holding> extends Claim {
-  /** What there is now. Of several that can make room, the first one loses. */
   readonly holdings: () => ReadonlyArray<A>
   readonly canGo: (holding: A) => boolean
-  /** Ends a holding, which is none of `holdings` then. */
+  /** Ends a holding, which must leave `holdings`. */
   readonly end: (holding: A) => void
 }
 
-/** Ends holdings until there is room for a claim; returns whether there is. */
 export const makeRoom = <A extends Holding>({ canGo, end, holdings, ...claim }: Room<A>): boolean => {
   for (;;) {
     const all = holdings()

@@ -1,33 +1,32 @@
 /**
- * Decides from where requests may come, before anything else reads them: checks Host, Origin and Sec-Fetch-Site. Who sends them is up to `Authentication`.
+ * Decides from where requests may come, by Host, Origin and Sec-Fetch-Site. Who sends them is up to `Authentication`.
  */
 import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import type { IncomingHttpHeaders } from "node:http"
 import { BlockList, isIP } from "node:net"
 import type { PublicUrl } from "./PublicUrl.js"
 
-/** Under which names the pages of the gateway are reached, besides `Host`. */
+/** Names of the gateway besides `Host`. */
 export interface Names {
-  /** The URL of a proxy in front. */
+  /** Of a proxy in front. */
   readonly publicUrl?: PublicUrl | undefined
-  /** The host that the client has asked, as a trusted proxy says. */
+  /** What the client has asked, as a trusted proxy says. */
   readonly forwardedHost?: string | undefined
 }
 
-/** The address to which the gateway is bound. */
+/** `host`: the bound address. */
 export interface Rules extends Names {
   readonly host: string
-  /** Whether the request is for the status page or one of its files, to which other pages may link. Default false. */
+  /** Whether the request is for the status page, to which other pages may link. Default false. */
   readonly isPage?: boolean | undefined
-  /** What messages call the option that names the address. Default: `the option host`. */
+  /** What messages call the option of the address. Default: `the option host`. */
   readonly hostOption?: string | undefined
-  /** What messages call the option that names the URL of a proxy. Default: they do not name it. */
+  /** What messages call the option of the proxy's URL. Default: they do not name it. */
   readonly publicUrlOption?: string | undefined
 }
 
 export const defaultHostOption = "the option host"
 
-/** Why the guard refuses a request. */
 export interface Refusal {
   readonly status: 400 | 403
   readonly message: string
@@ -37,10 +36,10 @@ const loopback = new BlockList()
 loopback.addSubnet("127.0.0.0", 8, "ipv4")
 loopback.addAddress("::1", "ipv6")
 
-/** Removes the brackets that an IPv6 address has in a URL. */
+/** `[::1]` becomes `::1`. */
 export const unbracket = (host: string): string => host.replace(/^\[(.*)\]$/, "$1")
 
-/** Caches results for at most 100 texts, because each request repeats the same headers. */
+/** Each request repeats the same headers. */
 const cached = <A>(find: (text: string) => A): (text: string) => A => {
   const known = new Map<string, A>()
   return (text) => {
@@ -53,7 +52,6 @@ const cached = <A>(find: (text: string) => A): (text: string) => A => {
   }
 }
 
-/** Whether a host name or address leads to this machine only. */
 export const isLoopback = (host: string): boolean => isLoopbackName(host)
 
 const isLoopbackName = cached((host) => {
@@ -63,7 +61,7 @@ const isLoopbackName = cached((host) => {
   return loopback.check(name, version === 4 ? "ipv4" : "ipv6")
 })
 
-/** A name or an address, and perhaps a port, but nothing else that a URL may have before or after it. */
+/** A name or an address, and perhaps a port. */
 const authorityForm = /^(?:\[[\da-f:.]+\]|[\w.-]+)(?::\d{0,5})?$/i
 
 const hostnameOf = cached((authority) =>
@@ -73,10 +71,8 @@ const hostnameOf = cached((authority) =>
 const hostOf = (authority: string | undefined): string | undefined =>
   authority === undefined ? undefined : hostnameOf(authority)
 
-/** Quotes and shortens a text from outside. */
 const quoted = (name: string): string => JSON.stringify(name.slice(0, 100))
 
-/** The host of an Origin; `undefined` if the text is no Origin. */
 const originHost = (origin: string): string | undefined => {
   const url = parseUrl(origin)
   if (url === undefined) return undefined
@@ -86,17 +82,16 @@ const originHost = (origin: string): string | undefined => {
   return hasMore ? undefined : hostname
 }
 
-/** Whether a browser says that a page of another origin sent the request. Other programs do not send this header. */
+/** Programs other than browsers do not send this header. */
 const isForeign = (site: string | ReadonlyArray<string> | undefined): boolean =>
   site !== undefined && site !== "same-origin" && site !== "none"
 
-/** Refuses a request with more than one Host header: a proxy may go by the other one. */
+/** With more than one Host header, a proxy may go by the other one. */
 export const checkRaw = (rawHeaders: ReadonlyArray<string>): Refusal | undefined => {
   const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === "host")
   return hosts.length > 1 ? { status: 400, message: "The request has more than one Host header" } : undefined
 }
 
-/** What to do where a proxy in front is the reason. */
 const behindProxy = ({ publicUrl, publicUrlOption: option }: Rules): string =>
   option === undefined
     ? ""
@@ -112,21 +107,18 @@ const refuseHost = (host: string, rules: Rules): Refusal => {
   return { status: 403, message }
 }
 
-/** Whether a page of an origin may be one of the gateway. */
 const isOwn = (origin: string, from: string, host: string, { forwardedHost, publicUrl, ...rules }: Rules): boolean =>
   (isLoopback(rules.host) ? isLoopback(from) : from === host) || from === hostOf(forwardedHost) ||
   new URL(origin).origin === publicUrl?.origin
 
 /**
- * Returns why a request must be refused, or `undefined`. On loopback, the gateway answers only loopback names and that of its public URL, so that no
- * website can reach it through a name of its own that resolves to this machine. On other addresses, a browser's page must come from the same
- * host, or from the public URL.
+ * Returns why a request is refused. On loopback, only loopback names and that of the public URL are answered, so that no website gets in through a name of
+ * its own that resolves to this machine. On other addresses, a page must come from the same host or the public URL.
  */
 export const check = (headers: IncomingHttpHeaders, rules: Rules): Refusal | undefined => {
   const host = hostOf(headers.host)
   const local = isLoopback(rules.host)
   if (host === undefined) return { status: 403, message: "The request has no Host header that names a host" }
-  // Whatever a page of another site can send straight to this machine, it sends with its own name as Host.
   if (local && !isLoopback(host) && host !== rules.publicUrl?.hostname) return refuseHost(host, rules)
   const { origin } = headers
   if (origin !== undefined) {
@@ -144,19 +136,18 @@ export const check = (headers: IncomingHttpHeaders, rules: Rules): Refusal | und
   return undefined
 }
 
-/** Whether a page may send this content type to another origin without a preflight request. Actions accept none of these. */
+/** Pages may send these types to another origin without a preflight request. */
 const isForm = (type: string): boolean => /^(text\/plain|multipart\/|application\/x-www-form-urlencoded)/i.test(type)
 
 /**
- * The header that a request must have to change something, with any value. No form can send it, no page of another origin without a preflight
- * request, and no program that only follows an address in a server's metadata.
+ * Required to change something, with any value. No form can send it, no page of another origin without a preflight request, and no program that only
+ * follows an address in a server's metadata.
  */
 export const actionHeader = "x-lifeline"
 
 /**
- * Returns why a request that changes something must be refused, although `check` let it in, or `undefined`. A page may send one only to its own
- * origin, even if it has the token. Programs other than browsers send neither Origin nor Sec-Fetch-Site. `isAuthenticated`: the
- * request has credentials, which replace `actionHeader`.
+ * Returns why a request that changes something is refused, although `check` let it in. A page may change only its own origin, even with the token.
+ * `isAuthenticated`: its credentials replace `actionHeader`.
  */
 export const checkAction = (
   headers: IncomingHttpHeaders,

@@ -1,6 +1,3 @@
-/**
- * Checks the headers of a request, in both eras of the protocol. Pure.
- */
 import { Era, Initialize, JsonRpc, Named } from "@mcp-lifeline/protocol"
 import type { JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
@@ -10,13 +7,11 @@ import type { Refusal } from "./Refusal.js"
 /** The version of a client that names none. */
 export const assumedVersion = "2025-03-26"
 
-/** The JSON-RPC code for headers that contradict the body. */
 const headerMismatch = -32_020
 
 const accepts = (accept: string | undefined, type: string): boolean =>
   accept !== undefined && (accept.includes(type) || accept.includes("*/*"))
 
-/** Returns why a POST is refused before its body is read, or `undefined`. */
 export const checkPost = (headers: IncomingHttpHeaders): Refusal | undefined => {
   const { accept } = headers
   if (!accepts(accept, "application/json") || !accepts(accept, "text/event-stream")) {
@@ -28,13 +23,11 @@ export const checkPost = (headers: IncomingHttpHeaders): Refusal | undefined => 
   return undefined
 }
 
-/** Returns why a GET is refused, or `undefined`. */
 export const checkGet = (headers: IncomingHttpHeaders): Refusal | undefined =>
   accepts(headers.accept, "text/event-stream")
     ? undefined
     : { status: 406, message: "The header Accept must have text/event-stream" }
 
-/** Returns why a request of a session is refused for its protocol version, or `undefined`. */
 export const checkVersion = (version: string | undefined): Refusal | undefined => {
   if (version === undefined || Initialize.versions.includes(version)) return undefined
   const message = `MCP-Protocol-Version ${
@@ -65,7 +58,7 @@ const mismatch = (id: JSONRPCRequest["id"], problem: string): Refusal => ({
   isRead: true
 })
 
-/** Returns why a request of the protocol without sessions is refused, or `undefined`: its headers must repeat what its body says. */
+/** The headers must repeat what the body says. */
 export const checkStateless = (
   headers: IncomingHttpHeaders,
   { id, method, params }: JSONRPCRequest,

@@ -1,6 +1,3 @@
-/**
- * The server of `node:http` or `node:https` that a listener has: how it is made and bound, and how it ends.
- */
 import { type Bytes } from "@mcp-lifeline/core/internal"
 import { Deferred, Effect, Redacted, type Scope } from "effect"
 import type { RequestListener, ServerOptions, ServerResponse } from "node:http"
@@ -11,7 +8,7 @@ import * as Guard from "./Guard.js"
 import { ListenError } from "./ListenError.js"
 import * as ParserFailure from "./ParserFailure.js"
 
-/** A certificate, as PEM: with those of the authorities between it and one that clients trust. And its key, without a passphrase. */
+/** PEM, with the certificates up to one that clients trust, and a key without a passphrase. */
 export interface Certificate {
   readonly certificate: string
   readonly key: Redacted.Redacted
@@ -19,7 +16,7 @@ export interface Certificate {
 
 /** How long a client may take, in milliseconds. */
 export interface Times {
-  /** From the connection until the headers of a request have arrived; with TLS, first until the handshake has ended, and then for the headers. */
+  /** Until the headers have arrived; with TLS, first until the handshake has ended, and then again. */
   readonly headers: number
   /** Until the whole request has arrived. */
   readonly request: number
@@ -27,15 +24,12 @@ export interface Times {
   readonly check: number
 }
 
-/** What clients may use. */
 export interface Bounds {
-  /** Of all headers of a request. Default: 16 KiB, as Node.js has it. */
   readonly maxHeaderBytes: Bytes | undefined
   readonly maxConnections: number
   readonly times: Times
 }
 
-/** A server, which tells of each connection that may send a request. */
 const serverFor = (
   tls: Certificate | undefined,
   { maxConnections, maxHeaderBytes, times }: Bounds,
@@ -69,10 +63,10 @@ const serverFor = (
   })
 }
 
-/** How long answers may take that are being written when the listener ends, in milliseconds. */
+/** How long answers that are being written at the end may take, in milliseconds. */
 const lastAnswers = 200
 
-/** A server that is not bound yet, which tells of each connection that may send a request. Closing the scope ends every socket. */
+/** `add` gets each connection that may send a request. Closing the scope ends every socket. */
 export const make = (
   tls: Certificate | undefined,
   bounds: Bounds,
@@ -81,7 +75,6 @@ export const make = (
 ): Effect.Effect<Http.Server, ListenError, Scope.Scope> =>
   Effect.gen(function*() {
     const sockets = new Set<Socket>()
-    /** The last answer of each connection. */
     const responses = new WeakMap<object, ServerResponse>()
     const noting: RequestListener = (request, response) => {
       responses.set(request.socket, response)
@@ -91,7 +84,6 @@ export const make = (
       serverFor(tls, bounds, noting, add),
       (server) =>
         Effect.async<void>((resume) => {
-          // Answers that are being written are, and then the rest ends.
           const end = setTimeout(() => {
             server.closeAllConnections()
             // With TLS, those in the handshake.
@@ -117,13 +109,11 @@ export const make = (
     return server
   })
 
-/** Where to bind. */
 interface Address {
   readonly host: string
   readonly port: number
 }
 
-/** What messages call the options of the address. */
 interface AddressOptions {
   readonly host: string
   readonly port: string
@@ -148,7 +138,6 @@ const explain = (
   }
 }
 
-/** Binds a server. Succeeds with the address that it has got. */
 export const bind = (
   server: Http.Server,
   address: Address,

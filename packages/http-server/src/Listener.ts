@@ -1,6 +1,5 @@
 /**
- * The HTTP listener of the gateway. It binds its address before any server starts, so that a port in use costs nothing, and refuses requests
- * that `Guard` or the authentication do not allow, also while the gateway starts or stops.
+ * The listener binds its address before any server starts, so that a port in use costs nothing.
  */
 import { type Bytes } from "@mcp-lifeline/core/internal"
 import type { Scope } from "effect"
@@ -23,42 +22,40 @@ import { Shares } from "./Shares.js"
 import * as Unavailable from "./Unavailable.js"
 import * as Unread from "./Unread.js"
 
-/** Answers one request; `path` has no query. Must not throw. */
+/** `path` has no query. Must not throw. */
 export type Handler = (request: IncomingMessage, response: ServerResponse, path: string) => void
 
-/** Where to listen, and whom to let in. */
 export interface Options {
   readonly host: string
   /** 0 for any free port. */
   readonly port: number
-  /** Finds out who sends a request. Default: whoever reaches the address may. */
+  /** Default: whoever reaches the address is let in. */
   readonly authentication?: Authentication.Authentication | undefined
-  /** Whether a path is that of a page, for which nobody needs credentials and to which other pages may link. Default: none is. */
+  /** Whether a path is a page for which nobody needs credentials and to which other pages may link. Default: none is. */
   readonly isPublic?: ((path: string) => boolean) | undefined
   /**
-   * Answers probes before and after `serve`. Default: with 503, like other requests. A GET of one of their paths reaches also the handler of `serve`,
-   * whoever sends it and whatever its Host: as `Caller.stranger`, if others are refused.
+   * Answers probes before and after `serve`. Default: with 503. A GET of their paths also reaches the handler of `serve`, whoever sends it and whatever
+   * its Host: as `Caller.stranger`, if others are refused.
    */
   readonly probes?: Unavailable.Probes | undefined
-  /** The URL under which clients reach a proxy in front. Default: there is none. */
+  /** Of a proxy in front. Default: there is none. */
   readonly publicUrl?: PublicUrl.PublicUrl | undefined
-  /** The addresses of proxies that are believed when they say for whom they ask (`Arrival`). Default: none. */
+  /** Proxies that are believed when they say for whom they ask (`Arrival`). Default: none. */
   readonly trustedProxies?: BlockList | undefined
   /** Serves HTTPS with this certificate. Default: HTTP. */
   readonly tls?: HttpServer.Certificate | undefined
   /** Connections at once. Default 4,000. */
   readonly maxConnections?: number | undefined
-  /** Of all headers of a request. Default: 16 KiB, as Node.js has it. */
+  /** Of all headers of a request. Default: 16 KiB. */
   readonly maxHeaderBytes?: Bytes | undefined
-  /** How much clients may leave unread of answers, and for how long. Default: see `Unread.defaults`. */
+  /** What clients may leave unread, and for how long. Default: 512 MiB, 60 s. */
   readonly unread?: Unread.Limits | undefined
   /** Default: see `defaultTimes`. */
   readonly times?: HttpServer.Times | undefined
-  /** What messages call the options `host` and `port`: a program has flags for them. Default: `the option host` and `the option port`. */
+  /** What messages call `host` and `port`. Default: `the option host` and `the option port`. */
   readonly optionNames?: OptionNames | undefined
 }
 
-/** What messages call two of the options. */
 export interface OptionNames {
   readonly host: string
   readonly port: string
@@ -83,7 +80,6 @@ const crowded: Refusal = {
   headers: { "Retry-After": "5" }
 }
 
-/** The answer to a client that has more open requests than its share of the connections. */
 const crowdedBy = (own: number, total: number): Refusal => ({
   status: 503,
   message:
@@ -92,40 +88,35 @@ const crowdedBy = (own: number, total: number): Refusal => ({
   headers: { "Retry-After": "5" }
 })
 
-/**
- * Who shares the connections with others: the caller, or else the address. `undefined` for one on this machine, at which many clients, or a proxy, may
- * be.
- */
+/** `undefined` for an address on this machine, at which many clients, or a proxy, may be. */
 const sharerOf = (request: IncomingMessage): string | undefined => {
   const { subject } = Caller.of(request)
   const { address } = Arrival.of(request)
   return subject === "" ? Guard.isLoopback(address) ? undefined : address : `caller ${subject}`
 }
 
-/** A bound listener. */
 export interface Listener {
   readonly host: string
-  /** The bound port, also if any free port was requested. */
+  /** The bound one, never 0. */
   readonly port: number
-  /** Without a path, for example `http://127.0.0.1:7332`; with `tls`, it begins with `https:`. */
+  /** Without a path, for example `http://127.0.0.1:7332`. */
   readonly url: string
-  /** The URL of a proxy in front, if there is one, without a slash at its end; otherwise the same as `url`. */
+  /** The URL of a proxy in front, without a slash at its end; `url` if there is none. */
   readonly publicUrl: string
-  /** Under which other names its pages are reached by this request. */
+  /** Other names under which this request reaches the pages. */
   readonly namesFor: (request: IncomingMessage) => Guard.Names
   /** Whether requests need credentials now. */
   readonly isAuthenticated: boolean
-  /** Ends the streams of those who would not be let in any more. To be called when it changes who is. */
+  /** Ends the streams of those who would not be let in any more. Call it when that changes. */
   readonly recheck: () => void
   /**
-   * Answers with this handler until the scope closes; before and after that, with 503 (see `Unavailable`). `notice`: it goes on until this has ended when
-   * the scope closes, while probes say that it stops and each answer ends its connection, so that who distributes requests sends them elsewhere.
-   * Default: it ends at once.
+   * Answers with this handler until the scope closes; otherwise with 503. `notice`: when the scope closes, the handler goes on until this has ended,
+   * while probes say that it stops and each answer ends its connection, so that a load balancer sends requests elsewhere. Default: it ends at once.
    */
   readonly serve: (handler: Handler, notice?: Effect.Effect<void>) => Effect.Effect<void, never, Scope.Scope>
 }
 
-/** On each answer, so that no foreign page can embed it, and no browser guesses another content type. */
+/** No foreign page can embed an answer, and no browser guesses another content type. */
 const protection = { "Cross-Origin-Resource-Policy": "same-origin", "X-Content-Type-Options": "nosniff" }
 
 const oddTarget: Refusal = {
@@ -138,7 +129,7 @@ const contradicted = (proxy: string): string =>
   `the proxy ${proxy} sends Forwarded and X-Forwarded-For that do not agree, so it is not believed: it probably passes on what its clients send as one `
   + "of the two; let it remove that header"
 
-/** Binds host and port. Closing the scope ends every socket. */
+/** Closing the scope ends every socket. */
 export const listen = (
   {
     authentication = Authentication.none,
@@ -178,7 +169,6 @@ export const listen = (
       }
     }
     let isContradicted = false
-    /** Notes how a request has come. */
     const arrive = (request: IncomingMessage): void => {
       if (trustedProxies === undefined) return
       const arrival = Arrival.find(request, trustedProxies)
@@ -248,7 +238,6 @@ export const listen = (
       else if (path !== "/mcp" || takeShare(request, response)) handler(request, response, path)
     }
     const shares = new Shares(connections.forClients)
-    /** Whether a client may have one more open request; refuses it otherwise. */
     const takeShare = (request: IncomingMessage, response: ServerResponse): boolean => {
       const client = sharerOf(request)
       if (client === undefined) return true

@@ -1,5 +1,5 @@
 /**
- * The MCP endpoint over HTTP: handles POST, GET and DELETE of clients, in both eras of the protocol. A session belongs to the caller that began it.
+ * The MCP endpoint over HTTP, in both eras of the protocol. A session belongs to the caller that began it.
  */
 import { type Bytes, mebibytes } from "@mcp-lifeline/core/internal"
 import { Era, Initialize, JsonRpc, Meta } from "@mcp-lifeline/protocol"
@@ -29,38 +29,35 @@ import { subscriptionLimits } from "./subscriptionLimits.js"
 export type { Home } from "./ClientSessions.js"
 export type { Unsent } from "./Exchange.js"
 
-/** How to serve the endpoint. */
 export interface Options {
   readonly begin: Begin
-  /** Seals the ids of sessions. Without it, sessions end with this process. */
+  /** Seals the ids of sessions. Default: sessions end with this process. */
   readonly seal?: Seal | undefined
-  /** Stores what does not fit into ids. Without it, that ends with this process, too. */
+  /** Stores what does not fit into ids. Default: that ends with this process. */
   readonly records?: SessionRecords.SessionRecords | undefined
   readonly limits?: Limits | undefined
-  /** Called with each internal failure. */
   readonly onError: (error: unknown) => void
-  /** Which sessions live here, if several replicas serve the same ones. Default: all do. */
+  /** For replicas that serve the same sessions. Default: all sessions live here. */
   readonly home?: Home | undefined
   /** Called when a client has ended its session. Must not throw. */
   readonly onEnded?: ((id: string) => void) | undefined
-  /** Whether a caller may use servers that each client has for itself. Default: nobody may who has no session. */
+  /** Whether a caller may use servers that each client has for itself. Default: nobody without a session. */
   readonly hasOwnServers?: ((caller: Caller.Caller) => boolean) | undefined
 }
 
-/** A running endpoint. */
 export interface McpEndpoint {
-  /** The number of sessions in memory. */
+  /** Those in memory. */
   readonly sessions: () => number
   /**
-   * Answers a request. Never throws. `unsent`: takes the response if the request was not sent before everything here was forgotten, and can be carried out
-   * elsewhere; must not throw. Default: the client gets an error that says so.
+   * Never throws. `unsent`: takes the response if the request was not sent before everything here was forgotten, and can be carried out elsewhere; must
+   * not throw. Default: the client gets an error that says so.
    */
   readonly handle: (request: IncomingMessage, response: ServerResponse, unsent?: Unsent) => void
-  /** Whether the session of an id is in memory. */
+  /** Whether a session is in memory. */
   readonly has: (id: string) => boolean
   /** Ends all sessions and requests of a caller here, for good. `why`: a statement. */
   readonly endOf: (caller: Caller.Caller, why: string) => void
-  /** Ends all sessions here, whose clients can go on elsewhere, or begin anew here. `why`: a statement. */
+  /** Ends all sessions here; clients can go on elsewhere, or begin anew. `why`: a statement. */
   readonly forget: (why: string) => Promise<void>
   /** Ends all sessions and begins no new one. */
   readonly close: () => Promise<void>
@@ -78,10 +75,10 @@ const defaults = {
 
 const maxOwnServers = 128
 
-/** How often keepalives are sent and unused sessions are removed, in milliseconds. */
+/** Between keepalives, and removals of unused sessions, in milliseconds. */
 export const tickInterval = 15_000
 
-/** Messages of one POST, in the only version that has batches. */
+/** Of one POST, in the only version that has batches. */
 const maxBatch = 100
 const batchVersion = "2025-03-26"
 
@@ -110,19 +107,17 @@ const invalidMessage = (message: string, id: JsonRpc.Illegible["id"]): Refusal =
   isRead: true
 })
 
-/** Whether the headers name the protocol without sessions. */
 const namesStateless = (headers: IncomingHttpHeaders): boolean =>
   headers["mcp-protocol-version"] === Era.statelessVersion
 
-/** Whether a message is one of the protocol without sessions. One that names an older version in `_meta` is not: some clients do that. */
+/** One that names an older version in `_meta` is none: some clients do that. */
 const speaksStateless = (message: JSONRPCMessage): boolean =>
   "method" in message && isStateless(message) &&
   !Initialize.versions.includes(Meta.of(message.params)[Meta.keys.protocolVersion] as string)
 
-/** In a request of a session: another replica may have carried it out before, and has gone without an answer. With any value. */
+/** Another replica may have carried out the request, and has gone without an answer. With any value. */
 export const repeatedHeader = "lifeline-repeated"
 
-/** The body of a POST. */
 interface Arrived {
   readonly bytes: Bytes
   readonly unsent: Unsent | undefined
@@ -130,7 +125,6 @@ interface Arrived {
 
 const isRepeated = ({ headers }: IncomingMessage): boolean => headers[repeatedHeader] !== undefined
 
-/** Serves the endpoint until `close`. */
 export const make = (
   { begin, hasOwnServers = () => false, home, onEnded, onError, ...options }: Options
 ): McpEndpoint => {
@@ -181,7 +175,6 @@ export const make = (
     })
   }
 
-  /** Does work that may refuse the request, or fail. */
   const attempt = (response: ServerResponse, work: () => Refusal | undefined): void => {
     try {
       const refusal = isClosed ? shuttingDown : work()
@@ -191,7 +184,7 @@ export const make = (
     }
   }
 
-  /** Finds the session of a request and uses it. `about`: the id of the message that a refusal answers. */
+  /** `about`: the id of the message that a refusal answers. */
   const find = (
     id: string,
     request: IncomingMessage,

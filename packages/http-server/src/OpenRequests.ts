@@ -1,16 +1,12 @@
-/**
- * Limits the requests that are not answered yet, of all clients together: their number, and the memory that their bodies take for so long.
- */
 import { type Bytes, kibibytes } from "@mcp-lifeline/core/internal"
 import { Shares } from "./Shares.js"
 
-/** How much there may be, of all clients together. */
 export interface Limits {
   readonly count: number
   readonly bytes: Bytes
 }
 
-/** These first bytes of each body do not count: the places of its requests do. */
+/** Not counted of each body: the places of its requests are. */
 const uncounted = kibibytes(16)
 
 export class OpenRequests {
@@ -22,7 +18,7 @@ export class OpenRequests {
     this.#bytes = new Shares(bytes)
   }
 
-  /** Takes place for `count` requests of a client, whose body takes so many bytes of memory. Returns what gives it back, or why there is none. */
+  /** Returns what gives the place back, or why there is none. */
   take(client: unknown, count: number, bytes: Bytes): (() => void) | string {
     const counted = Math.max(0, bytes - uncounted)
     if (!this.#bytes.take(client, counted)) {

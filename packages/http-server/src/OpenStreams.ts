@@ -1,43 +1,39 @@
 /**
- * The answers that stay open until somebody ends them: streams of events and of changes. Who may use a server can change while one is open; then those end
- * whose credentials are not accepted any more, or stand for somebody else. Calls that were allowed when they began go on.
+ * Streams of events and of changes. When who may use a server changes, those end whose credentials are not accepted any more, or stand for somebody else.
+ * Calls that were allowed go on.
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
 import * as Authentication from "./Authentication.js"
 import * as Caller from "./Caller.js"
 import type { Refusal } from "./Refusal.js"
 
-/** Where a request was let in. */
 const places = new WeakMap<object, OpenStreams>()
 
-/** Notes that the answer to a request stays open. `end` ends it, and must not throw. */
+/** The answer stays open. `end` ends it, and must not throw. */
 export const note = (request: object, response: ServerResponse, end: () => void): void =>
   places.get(request)?.add(request as IncomingMessage, response, end)
 
-/** A stream. */
 interface Open {
   readonly end: () => void
   /**
-   * The last request of the same caller in the session of the stream, or else the stream's own: a client that has said something with its new credentials
-   * keeps the stream that it has opened with the old ones.
+   * The last request of the same caller in the session, or else the stream's own: a client that has sent new credentials keeps the stream that it opened
+   * with the old ones.
    */
   latest: IncomingMessage
 }
 
 const sessionOf = ({ headers }: IncomingMessage): string | undefined => headers["mcp-session-id"] as string | undefined
 
-/** Those of one listener. */
 export class OpenStreams {
   readonly #check: Authentication.Authentication["check"]
   readonly #open = new Map<IncomingMessage, Open>()
-  /** Those of sessions, by the id of the session. */
   readonly #ofSessions = new Map<string, Set<Open>>()
 
   constructor({ check }: Pick<Authentication.Authentication, "check">) {
     this.#check = check
   }
 
-  /** A request is let in, whose answer may stay open (`note`). A GET is taken for one whose answer does. */
+  /** The answer to a GET stays open, any other if `note` says so. */
   letIn(request: IncomingMessage, response: ServerResponse): void {
     const { subject } = Caller.of(request)
     for (const one of this.#ofSessions.get(sessionOf(request) ?? "") ?? []) {
@@ -62,7 +58,6 @@ export class OpenStreams {
     })
   }
 
-  /** Checks the credentials of all again. */
   recheck(): void {
     for (const [request, one] of this.#open) this.#recheck(request, one)
   }
@@ -73,7 +68,7 @@ export class OpenStreams {
     if (!(found instanceof Promise)) return this.#decide(request, latest, found)
     const decide = (end: () => void): void => {
       if (this.#open.get(request) !== one) return
-      // The client may have sent something with other credentials meanwhile. Those count, and have not been checked since the rules or tokens changed.
+      // The client may have sent other credentials meanwhile, which were not checked since the rules changed.
       if (one.latest === latest) end()
       else this.#recheck(request, one)
     }
@@ -85,7 +80,7 @@ export class OpenStreams {
     if (!Authentication.isRefusal(found)) {
       if (found.subject !== subject) this.#end(request)
     } else if (Date.now() < expiresAt) this.#end(request)
-    // Otherwise these credentials have expired, and who has the stream ends it at its next beat after a grace (`Caller.mayListen`).
+    // Otherwise these credentials have expired, and the stream ends after a grace (`Caller.mayListen`).
   }
 
   #end(request: IncomingMessage): void {

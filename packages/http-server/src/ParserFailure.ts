@@ -1,6 +1,5 @@
 /**
- * What Node.js refuses before a listener sees it: a request that is malformed, too large in its headers, or not there in time. Node.js answers such
- * a request without a body, which is no answer of the protocol.
+ * Node.js refuses some requests before a listener sees them, without a body, which is no answer of the protocol.
  */
 import { JsonRpc, JsonRpcError } from "@mcp-lifeline/protocol"
 import { STATUS_CODES } from "node:http"
@@ -20,7 +19,7 @@ const answers: Readonly<Record<string, readonly [status: number, error: object]>
   HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, invalid("The extensions of a chunk of the request are too large")]
 }
 
-/** Answers, and ends the connection. `hasBegun`: whether the request has an answer already, or the one before has not been written. */
+/** `hasBegun`: the request has an answer already, or the one before is not written yet. */
 export const answer = (
   { code = "" }: NodeJS.ErrnoException,
   socket: Duplex,

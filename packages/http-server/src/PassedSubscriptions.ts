@@ -1,5 +1,5 @@
 /**
- * Counts the subscriptions of a client whose requests are passed on: what its server has accepted, and what it may still accept.
+ * Subscriptions of a client whose requests are passed on: those that its server has accepted, and may still accept.
  */
 import type { ClientRequest } from "@mcp-lifeline/protocol"
 import { Predicate } from "effect"
@@ -9,16 +9,16 @@ import { bytesOf } from "./subscriptionLimits.js"
 export class PassedSubscriptions {
   readonly #room: Holding | undefined
   readonly #subscribed: Set<string>
-  /** How many requests for a subscription are open, by URI. */
+  /** Open requests for a subscription, by URI. */
   readonly #asked = new Map<string, number>()
 
-  /** `before`: subscriptions that have room already. */
+  /** `before`: they have room already. */
   constructor(room: Holding | undefined, before: Iterable<string> = []) {
     this.#room = room
     this.#subscribed = new Set(before)
   }
 
-  /** Takes note of a request that has just come. If it is one for a subscription for which there is no room, returns why. */
+  /** Returns why there is no room for a subscription. */
   note(request: Pick<ClientRequest, "method" | "onOver" | "params">): Excess | undefined {
     const uri = request.params?.["uri"]
     if (!Predicate.isString(uri)) return undefined

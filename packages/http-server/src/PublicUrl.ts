@@ -1,20 +1,17 @@
-/**
- * The URL under which clients reach the gateway, where a proxy is in front of it.
- */
 import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 
-/** A URL without a query, perhaps with a path. */
+/** Where clients reach a gateway behind a proxy. */
 export interface PublicUrl {
   /** Without a slash at its end. */
   readonly href: string
-  /** Scheme, host and port, as a browser sends it. */
+  /** As a browser sends it. */
   readonly origin: string
   readonly hostname: string
   /** Empty, or for example `/base`. */
   readonly path: string
 }
 
-/** What is wrong with a host; `undefined` if nothing is. URLs may have names that no client can ask for, such as patterns and names of variables. */
+/** URLs may have names that no client can ask for, such as patterns and names of variables. */
 const hostProblem = (hostname: string): string | undefined =>
   /^(0\.0\.0\.0|\[::\])$/.test(hostname)
     ? "has the address of every network, under which nobody reaches the gateway"
@@ -22,7 +19,7 @@ const hostProblem = (hostname: string): string | undefined =>
     ? undefined
     : "has a host that is no name and no address"
 
-/** Reads a URL; a text says what is wrong with it, as a clause. */
+/** A text says what is wrong, as a clause. */
 export const parse = (text: string): PublicUrl | string => {
   const form = "must be http://HOST or https://HOST, perhaps with a port and a path, such as https://mcp.example.com"
   if (/\s/.test(text)) return `${form}, without blanks`
@@ -40,10 +37,10 @@ export const parse = (text: string): PublicUrl | string => {
   return { href: `${origin}${path}`, origin, hostname, path }
 }
 
-/** What a request asks for: without the path of the URL, which a proxy may take off or leave. */
+/** A proxy may take the path of the URL off or leave it. */
 export const withoutPath = ({ path }: PublicUrl, target: string): string =>
   path !== "" && target.startsWith(`${path}/`) ? target.slice(path.length) : target
 
-/** Whether a request asks for the URL itself, but without the slash at its end, on which relative links need. */
+/** Relative links need the slash at the end. */
 export const lacksSlash = ({ path }: PublicUrl, target: string): boolean =>
   path !== "" && (target === path || target.startsWith(`${path}?`))

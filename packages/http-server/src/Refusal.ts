@@ -1,17 +1,13 @@
-/**
- * Refuses a request over HTTP, with a status and a JSON-RPC error.
- */
 import { JsonRpcError } from "@mcp-lifeline/protocol"
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type { ServerResponse } from "node:http"
 
-/** A request that is refused. */
 export interface Refusal {
   readonly status: number
   readonly message: string
-  /** The code of the JSON-RPC error. Default -32000. */
+  /** Of the JSON-RPC error. Default -32000. */
   readonly code?: number | undefined
-  /** The id of the refused request, if known. */
+  /** Of the refused request, if known. */
   readonly id?: RequestId | null | undefined
   readonly data?: unknown
   readonly headers?: Readonly<Record<string, string>> | undefined
@@ -19,10 +15,10 @@ export interface Refusal {
   readonly isRead?: boolean | undefined
 }
 
-/** In the headers of an answer: nothing of the request was or will be carried out here, so another replica may be asked. */
+/** In an answer: nothing of the request was or will be carried out here, so another replica may be asked. */
 export const notTakenHeader = "lifeline-not-taken"
 
-/** Answers with the refusal; if an answer has already started, destroys the connection. */
+/** Destroys the connection if an answer has already started. */
 export const refuse = (
   response: ServerResponse,
   { code = JsonRpcError.ourCode, data, headers = {}, id = null, isRead = false, message, status }: Refusal

@@ -1,8 +1,8 @@
 /**
- * The target of a request, read once, so that nothing behind it reads another path out of it. Pure.
+ * Read once, so that nothing behind it reads another path out of a target. Pure.
  */
 
-/** Characters of a path and a query (RFC 3986, and `[]{}|` that clients send as they are), in which a dot segment cannot hide. */
+/** RFC 3986, and `[]{}|` that clients send as they are: no dot segment can hide in these. */
 const form = /^\/(?!\/)[\w.~!$&'()*+,;=:@%[\]{}|/-]*(?:\?[!-~]*)?$/
 const dots = /(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i
 /** Slash, backslash, control characters, and what is no encoding. */
@@ -11,7 +11,7 @@ const encoded = /%(?:2f|5c|[01][\da-f]|7f|(?![\da-f]{2}))/i
 const named = /^((?:\/[\w.~-]+)*\/(?:api|cluster)\/servers\/)([^/]+)/
 const slashes = /%(?:2f|5c)/gi
 
-/** The path of a target, without its query; `undefined` if programs may read different paths out of it. */
+/** Without the query; `undefined` if programs may read different paths out of it. */
 export const pathOf = (target: string): string | undefined => {
   if (!form.test(target)) return undefined
   const path = target.replace(/\?.*/, "")

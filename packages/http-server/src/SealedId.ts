@@ -1,53 +1,48 @@
 /**
- * Ids of sessions that contain, encrypted, what is needed to serve the session. So a session outlives its process: any process with the same
- * key can resume it.
+ * Ids of sessions contain, encrypted, what is needed to serve the session: any process with the same key can resume it.
  */
 import { Redacted } from "effect"
 import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto"
 
-/** What an id contains. */
 export interface Claims {
-  /** The params of `initialize`; absent if they are too long for a header. */
+  /** Its params; absent if they are too long for a header. */
   readonly initialize?: Readonly<Record<string, unknown>> | undefined
-  /** The negotiated version of the protocol. */
+  /** Of the protocol. */
   readonly version: string
-  /** The lists for which `initialize` announced `listChanged`. */
+  /** Those for which `initialize` announced `listChanged`. */
   readonly lists: ReadonlyArray<string>
-  /** Whose it is (`Caller.ownerOf`); nobody else may use the session. */
+  /** `Caller.ownerOf`; nobody else may use the session. */
   readonly owner: string
-  /** When the session began, in seconds since 1970. */
+  /** In seconds since 1970. */
   readonly born: number
-  /** Which of several replicas it began on. */
+  /** The replica on which it began. */
   readonly home?: string | undefined
 }
 
-/** Seals and opens ids. */
 export interface Seal {
   readonly seal: (claims: Claims) => string
-  /** Returns the claims of an id; `undefined` if it was not sealed with this key. */
+  /** `undefined` if the id was not sealed with this key. */
   readonly open: (id: string) => Claims | undefined
-  /** A short text that only who has the key can make of a text, the same each time. */
+  /** A short text that only who has the key can make, the same each time. */
   readonly mark: (text: string) => string
-  /** Whether it is the mark of a text, as it is made now or was made before. */
+  /** Whether it is that of the text, as made now or before. */
   readonly isMark: (text: string, mark: string) => boolean
 }
 
 const cipher = "aes-256-gcm"
-/** The version of the binary format, its first byte. */
+/** The first byte of the binary format. */
 const format = 1
 const nonceBytes = 12
 const tagBytes = 16
 /** No id that we make is longer. */
 const maxLength = 8192
 
-/** Derives a key of the right length from a secret of any length. */
 const keyOf = (secret: Redacted.Redacted, purpose = "session id"): Buffer =>
   createHash("sha256").update(`mcp-lifeline ${purpose}\0`).update(Redacted.value(secret)).digest()
 
-/** How many bytes of a mark there are: as hard to guess as a key of this length. */
 const markBytes = 16
 
-/** Makes a seal. All processes with the same secret open each other's ids. */
+/** All processes with the same secret open each other's ids. */
 export const make = (secret: Redacted.Redacted): Seal => {
   const key = keyOf(secret)
   const version = Buffer.from([format])
@@ -86,7 +81,7 @@ export const make = (secret: Redacted.Redacted): Seal => {
   }
 }
 
-/** Seals with the first of several seals, and opens what any of them has sealed. They may be others each time. */
+/** Seals with the first, and opens what any has sealed. `current` may change. */
 export const several = (current: () => readonly [Seal, ...ReadonlyArray<Seal>]): Seal => ({
   seal: (claims) => current()[0].seal(claims),
   open: (id) => {
@@ -100,5 +95,4 @@ export const several = (current: () => readonly [Seal, ...ReadonlyArray<Seal>]):
   isMark: (text, mark) => current().some((seal) => seal.isMark(text, mark))
 })
 
-/** A new random secret. */
 export const randomSecret = (): Redacted.Redacted => Redacted.make(randomBytes(32).toString("base64url"))

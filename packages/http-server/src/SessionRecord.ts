@@ -1,21 +1,19 @@
 /**
- * The record of one session, of which each change writes its part only: if the subscriptions are many, pages of them are records of their own.
+ * Each change writes its part only: many subscriptions are in pages, which are records of their own.
  */
 import { Struct } from "effect"
 import type { ClientSettings, SettingChange } from "./Conversation.js"
 import type { Record, SessionRecords } from "./SessionRecords.js"
 import { SubscriptionPages } from "./SubscriptionPages.js"
 
-/** The record of a page. */
 const pageId = (id: string, page: number): string => `${id}/${page}`
 
-/** The first page that is a record of its own. A long `initialize` is not written again for a subscription. */
+/** A long `initialize` is not written again for a subscription. */
 const firstApart = ({ initialize }: Record): number => initialize === undefined ? 1 : 0
 
-/** Whether it has subscriptions that are now in pages, as earlier versions wrote it. */
+/** Earlier versions wrote these subscriptions outside of pages. */
 const isEarlier = (record: Record): boolean => firstApart(record) === 0 && record.subscriptions !== undefined
 
-/** What a record says of its owner. */
 const ownerIn = ({ owner }: Record) => owner === undefined ? {} : { owner }
 
 export class SessionRecord {
@@ -24,7 +22,7 @@ export class SessionRecord {
   /** Without subscriptions. */
   #head: Record
   readonly #pages: SubscriptionPages
-  /** Pages that are records of their own, as far as the record says so; undefined where it has to be written, as one of an earlier version. */
+  /** Pages that are records of their own, as the written record says; undefined if it has to be written, as one of an earlier version. */
   #apart: number | undefined
 
   constructor(
@@ -40,7 +38,7 @@ export class SessionRecord {
     this.#apart = isEarlier(record) ? undefined : record.pages ?? 0
   }
 
-  /** Reads the record of a session. See `SessionRecords.get`. */
+  /** See `SessionRecords.get`. */
   static async load(
     records: SessionRecords,
     id: string,
@@ -79,12 +77,12 @@ export class SessionRecord {
     return { level: this.#head.level, subscriptions: this.#pages.uris }
   }
 
-  /** Has no subscription to these any more, from the next write on. */
+  /** From the next write on. */
   drop(uris: Iterable<string>): void {
     for (const uri of uris) this.#pages.delete(uri)
   }
 
-  /** Writes all of it, as used now. Resolves when that is on disk, or cannot be written. */
+  /** Resolves when that is on disk, or cannot be written. */
   touch(): Promise<void> {
     this.#pages.touch()
     return this.#write({ ...this.#head })
@@ -98,7 +96,7 @@ export class SessionRecord {
     return this.#write(this.#head)
   }
 
-  /** The session has ended. `born`: when it began, in seconds since 1970. */
+  /** `born`: in seconds since 1970. */
   end(born: number): Promise<void> {
     const first = firstApart(this.#head)
     const pages = Array.from(
@@ -109,7 +107,7 @@ export class SessionRecord {
     return Promise.all([...pages, this.#set(this.#id, ended)]).then(() => undefined)
   }
 
-  /** Stands for a page that nobody reads any more: as old as this, it is removed. */
+  /** A page that nobody reads any more: as old as this, it is removed. */
   get #gone(): Record {
     return { usedAt: 0, ...ownerIn(this.#head) }
   }

@@ -1,37 +1,35 @@
 /**
- * What does not fit into the ids of sessions: the settings of clients, and which sessions have ended. Bounded in number, size and age.
+ * What does not fit into the ids of sessions: settings, and which have ended. Bounded in number, size and age.
  */
 import { key, type StateFolder } from "@mcp-lifeline/state/StateFolder"
 import { Clock, Effect, Option, Runtime, Schedule, Schema, type Scope } from "effect"
 
-/** The record of one session. */
 export const Record = Schema.Struct({
-  /** When the session was last used, as far as that was written, in milliseconds since 1970. */
+  /** The last use that was written, in milliseconds since 1970. */
   usedAt: Schema.Number,
   hasEnded: Schema.optional(Schema.Boolean),
-  /** Whose session it is (`Caller.ownerOf`), if that tells it from others. */
+  /** `Caller.ownerOf`, if that tells it from others. */
   owner: Schema.optional(Schema.String),
-  /** When the session began, in seconds since 1970. Only if it has ended. */
+  /** In seconds since 1970. Only if it has ended. */
   born: Schema.optional(Schema.Number),
   level: Schema.optional(Schema.String),
   subscriptions: Schema.optional(Schema.Array(Schema.String)),
-  /** More of them are in so many records of their own (`SessionRecord`). */
+  /** How many more records hold subscriptions (`SessionRecord`). */
   pages: Schema.optional(Schema.Number),
-  /** The params of `initialize`, if they do not fit into the id. */
+  /** Its params, if they do not fit into the id. */
   initialize: Schema.optional(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
 })
 export type Record = typeof Record.Type
 
-/** A session that is unused for this long ends, in milliseconds. */
+/** An unused session ends after so long, in milliseconds. */
 export const lifetime = 30 * 24 * 60 * 60 * 1000
 
-/** How much the records of all sessions may take. */
 export interface Limits {
   /** Sessions with a record. Default 5,000. */
   readonly maxSessions: number
-  /** Characters in all params of `initialize` and all URIs of subscriptions. Default 64 Mi. */
+  /** In all params of `initialize` and URIs of subscriptions. Default 64 Mi. */
   readonly maxChars: number
-  /** After this many writes, looks for records of other processes. Default 1,000. */
+  /** Writes between two looks for records of other processes. Default 1,000. */
   readonly scanEvery?: number | undefined
 }
 
@@ -39,34 +37,32 @@ const defaultLimits: Limits = { maxSessions: 5000, maxChars: 64 * 1024 * 1024 }
 
 const defaultScanEvery = 1000
 
-/** Reads and writes records by the ids of sessions. Never fails. */
+/** By the ids of sessions. Never fails. */
 export interface SessionRecords {
   /**
-   * Returns the record of a session, or `unknown` if nobody can say at the moment whether there is one. `born` is when the session began, in
-   * seconds since 1970. If records of ended sessions of the same owner were removed to make room, sessions without a record that are as old or older count as ended, too.
+   * `unknown` if nobody can say at the moment. `born`: when the session began, in seconds since 1970. If records of ended sessions of the same owner were
+   * removed to make room, sessions without a record that are as old count as ended.
    */
   readonly get: (id: string, born?: number, owner?: string) => Promise<Record | "unknown" | undefined>
   /**
-   * Writes records one after the other. Of the waiting ones of a session, it writes only the last. Resolves when the record, or a later one
-   * of the session, is written or cannot be. A record that cannot be written stays in memory until a later write succeeds.
+   * Writes one after the other, of a session only the last that waits. Resolves when this record or a later one is written, or cannot be; then it stays in
+   * memory until a later write succeeds.
    */
   readonly set: (id: string, record: Record) => Promise<void>
 }
 
-/** What the index knows of a record. */
 interface Entry extends Pick<Record, "usedAt" | "hasEnded" | "born"> {
   readonly owner: string
   readonly length: number
 }
 
-/** What the records of one owner come to. */
 interface Account {
   /** Least recently used first. */
   readonly names: Set<string>
   length: number
 }
 
-/** Knows which records there are, and which to remove to make room: the least recently used of the owner that has most. */
+/** Makes room by the least recently used record of the owner that has most. */
 class Index {
   readonly #limits: Limits
   /** Least recently used first. */
@@ -80,12 +76,10 @@ class Index {
     this.#limits = limits
   }
 
-  /** A copy. */
   get all(): ReadonlyMap<string, Entry> {
     return new Map(this.#all)
   }
 
-  /** Sessions of this owner without a record that began then or earlier have ended. */
   endedBefore(owner: string): number {
     return this.#floors.get(owner) ?? 0
   }
@@ -102,7 +96,7 @@ class Index {
     this.#put(name, { usedAt, hasEnded, born, owner, length })
   }
 
-  /** Replaces the entries of `before` by what was found on disk, least recently used first. Entries that were added since stay, as used last. */
+  /** Entries that were added since `before` stay, as used last. `found`: least recently used first. */
   replace(before: ReadonlyMap<string, Entry>, found: ReadonlyArray<readonly [name: string, record: Record]>): void {
     const since = [...this.#all].filter(([name, entry]) => before.get(name) !== entry)
     for (const name of before.keys()) this.#remove(name)
@@ -132,7 +126,6 @@ class Index {
     if (account.names.size === 0) this.#accounts.delete(entry.owner)
   }
 
-  /** The next record to remove: the number is what there is too much of, or else the length. */
   #next(): string | undefined {
     const amountOf = this.#all.size > this.#limits.maxSessions
       ? ({ names }: Account) => names.size
@@ -142,7 +135,7 @@ class Index {
     return most?.names.values().next().value
   }
 
-  /** Removes the excess, and returns its names, and the owners whose floors have risen. */
+  /** Also returns the owners whose floors have risen. */
   excess(): { readonly names: ReadonlyArray<string>; readonly owners: ReadonlySet<string> } {
     const names: Array<string> = []
     const owners = new Set<string>()
@@ -161,7 +154,7 @@ class Index {
   }
 }
 
-/** Stands for the record of a session that may have ended: its own record was removed. */
+/** For a session whose own record was removed. */
 const presumedEnded: Record = { usedAt: 0, hasEnded: true }
 
 /** Records that end with this process. */
@@ -182,7 +175,7 @@ export const inMemory = (limits: Limits = defaultLimits): SessionRecords => {
 
 const Floor = Schema.Struct({ endedBefore: Schema.Number })
 
-/** The records in the state folder. Each write removes the excess; the start, and each day, what is too old. */
+/** Each write removes the excess; the start, and each day, what is too old. */
 export const make = (
   folder: StateFolder["Type"],
   limits: Limits = defaultLimits
@@ -193,12 +186,11 @@ export const make = (
     const index = new Index(limits)
     const runtime = yield* Effect.runtime<never>()
     const writing = yield* Effect.makeSemaphore(1)
-    /** Records that are only in memory, by name. */
     const unwritten = new Map<string, Record>()
     const { scanEvery = defaultScanEvery } = limits
     let scanIn = scanEvery
 
-    /** The owner's floor is the higher one of that in memory and that on disk, which another process may have raised. */
+    /** Another process may have raised the floor on disk. */
     const raiseFloor = (owner: string) =>
       Effect.gen(function*() {
         const name = owner === "" ? "floor" : owner
@@ -215,7 +207,6 @@ export const make = (
         return records.remove(name)
       }, { discard: true })
     })
-    /** Reads the records of all processes. */
     const scan = Effect.gen(function*() {
       const now = yield* Clock.currentTimeMillis
       const before = index.all
@@ -247,7 +238,6 @@ export const make = (
             ? Effect.map(records.get(name), Option.getOrUndefined)
             : Effect.as(Effect.logWarning(`a session waits for its record: ${failure.message}`), "unknown")
       )
-    /** The next record to write of each session, by name. */
     const waiting = new Map<string, { record: Record; written: Promise<void> }>()
     const write = (name: string, next: { readonly record: Record }) =>
       Effect.gen(function*() {

@@ -1,6 +1,5 @@
 /**
- * Writes one stream of server-sent events, whether a client reads it or not. A client whose connection drops reads on from the last event
- * whose id it has.
+ * Events are kept whether a client reads them or not: one whose connection drops reads on from the last event whose id it has.
  */
 import { Bytes, mebibytes } from "@mcp-lifeline/core/internal"
 import { Turns } from "@mcp-lifeline/protocol"
@@ -8,11 +7,10 @@ import type { ServerResponse } from "node:http"
 import type { Discardable, EventBudget } from "./EventBudget.js"
 import * as messages from "./messages.js"
 
-/** How much one stream keeps. */
 export interface Bounds {
   readonly maxEvents: number
   readonly maxBytes: Bytes
-  /** Log messages that wait for a reader. The writer drops more than these, and counts them. */
+  /** Waiting log messages. More are dropped, and counted. */
   readonly maxLogs: number
 }
 
@@ -24,20 +22,16 @@ interface Event extends messages.EventKind {
   text: string | undefined
 }
 
-/** How a stream is made. */
 export interface Options {
-  /** The prefix of event ids. Without it events have no ids, and the writer keeps nothing that it has sent. */
+  /** The prefix of event ids. Default: no ids, and nothing is kept that was sent. */
   readonly name?: string | undefined
-  /** Limits what all streams keep together. */
   readonly budget: EventBudget
-  /** All streams with the same value share one part of the budget. Default: each stream has a part of its own. */
+  /** Streams with the same value share one part of the budget. Default: each has its own. */
   readonly client?: unknown
   readonly bounds?: Bounds | undefined
-  /** More headers for each response. */
   readonly headers: Readonly<Record<string, string>>
-  /** Whether a response begins with an event without data, so that the client has an id with which it can resume. */
+  /** Whether a response begins with an event without data, whose id lets the client resume. */
   readonly sendsPrimingEvent: () => boolean
-  /** Called when the stream gets or loses its reader. */
   readonly onReader?: ((hasReader: boolean) => void) | undefined
 }
 
@@ -49,15 +43,15 @@ const streamHeaders = {
 
 const comment = ": keepalive\n\n"
 
-/** Sends events to one response at a time, and keeps a bounded number for the next one. It never drops an answer silently. */
+/** Never drops an answer silently. */
 export class SseWriter {
   readonly #options: Options
   readonly #bounds: Bounds
-  /** First the events that were sent and are kept, then those that wait. */
+  /** First the sent events that are kept, then those that wait. */
   readonly #events: Array<Event> = []
   /** How many of `#events` were sent. */
   #sent = 0
-  /** The number of the next event. Number 0 is the event without data. */
+  /** Number 0 is the event without data. */
   #nextNumber = 1
   #bytes = 0
   readonly #waitingKeys = new Set<string>()
@@ -67,7 +61,7 @@ export class SseWriter {
   #isFlushing = false
   readonly #turns = new Turns.Turns()
   #isEnded = false
-  /** When `end` was called, by `performance.now`; undefined while the stream may get more events. */
+  /** By `performance.now`; undefined while the stream may get more events. */
   endedAt: number | undefined
 
   constructor(options: Options) {
@@ -79,32 +73,27 @@ export class SseWriter {
     return this.#options.client
   }
 
-  /** Whether a response is attached. */
   get hasReader(): boolean {
     return this.#response !== undefined
   }
 
-  /** Whether events wait for a reader. */
   get isWaiting(): boolean {
     return this.#sent < this.#events.length
   }
 
-  /** Log messages that were dropped because nobody read them. */
   get dropped(): number {
     return this.#dropped
   }
 
-  /** The number of the newest event. */
   get lastEvent(): number {
     return this.#nextNumber - 1
   }
 
-  /** Whether nothing follows the event of this number. */
   isOverAfter(event: number): boolean {
     return this.#isEnded && event >= this.lastEvent
   }
 
-  /** Replaces the reader. Sends from the event after `after` on; without `after`, from the first event that was not sent. */
+  /** Goes on after event `after`. Default: from the first event that was not sent. */
   attach(response: ServerResponse, after?: number): void {
     this.detach()
     this.#response = response
@@ -122,7 +111,7 @@ export class SseWriter {
     this.#flush()
   }
 
-  /** Ends the response; the client may come back. */
+  /** The client may come back. */
   detach(): void {
     const response = this.#response
     if (response === undefined) return
@@ -130,10 +119,7 @@ export class SseWriter {
     response.end()
   }
 
-  /**
-   * Lets go of the response without ending it, so that somebody else continues its stream. Only if this response is the reader; returns whether it was.
-   * The stream is over.
-   */
+  /** Lets go of the response without ending it, so that somebody else continues the stream. Returns whether it was the reader. */
   release(response: ServerResponse): boolean {
     if (this.#response !== response || response.destroyed) return false
     while (this.isWaiting) this.#writeNext(response)
@@ -142,7 +128,7 @@ export class SseWriter {
     return true
   }
 
-  /** Sends an event. One with a key waits until the next turn of the event loop, so that a burst becomes one event. */
+  /** An event with a key waits for the next turn of the event loop, so that a burst becomes one event. */
   send(text: string, kind: messages.EventKind = {}): void {
     const { isLog = false, key } = kind
     if (this.#isEnded || (key !== undefined && this.#waitingKeys.has(key))) return
@@ -161,7 +147,7 @@ export class SseWriter {
     })
   }
 
-  /** Accepts no more events; the response ends when all are sent. */
+  /** The response ends when all events are sent. */
   end(): void {
     if (this.#isEnded) return
     this.#isEnded = true
@@ -169,12 +155,12 @@ export class SseWriter {
     this.#turns.run(0, () => this.#flush())
   }
 
-  /** Sends a comment, so that proxies and the client see that the connection is alive. */
+  /** Shows proxies and the client that the connection is alive. */
   tick(): void {
     if (this.#response?.writableNeedDrain === false) this.#response.write(comment)
   }
 
-  /** Discards all events and ends the response. In place of answers that were not sent, the reader gets errors. */
+  /** In place of answers that were not sent, the reader gets errors. */
   close(): void {
     this.#isEnded = true
     this.#discardWhere(({ answers }) => answers === undefined)
@@ -197,7 +183,7 @@ export class SseWriter {
     this.#updateBudget()
   }
 
-  /** Discards sent events. Keeps which answers were among them: a client that did not receive one comes back, and gets an error. */
+  /** Keeps which answers were sent: a client that did not receive one comes back, and gets an error. */
   #discardSent(): void {
     const sent = this.#sent
     if (sent === 0) return
@@ -213,7 +199,6 @@ export class SseWriter {
     this.#updateBudget()
   }
 
-  /** Sends the next event. */
   #writeNext(response: ServerResponse): void {
     const event = this.#events[this.#sent++]!
     this.#stopWaiting(event)
@@ -222,13 +207,11 @@ export class SseWriter {
     response.write(Buffer.from(`event: message\n${id}data: ${event.text ?? messages.lostAnswer(event.answers!)}\n\n`))
   }
 
-  /** Updates the counts of waiting events. */
   #stopWaiting({ isLog, key }: Event): void {
     if (key !== undefined) this.#waitingKeys.delete(key)
     if (isLog === true) this.#waitingLogs--
   }
 
-  /** Goes back to the first kept event with this number or a later one. */
   #rewind(number: number): void {
     while (this.#sent > 0 && this.#events[this.#sent - 1]!.number >= number) {
       const { isLog, key } = this.#events[--this.#sent]!
@@ -237,14 +220,14 @@ export class SseWriter {
     }
   }
 
-  /** Enforces the bounds of this stream: discards the oldest event first, and answers last. The newest event always stays. */
+  /** Discards the oldest event first, and answers last. The newest event stays. */
   #enforceBounds(): void {
     if (this.#options.name === undefined) this.#discardSent()
     const { maxBytes, maxEvents } = this.#bounds
     while (this.#events.length > maxEvents || (this.#bytes > maxBytes && this.#events.length > 1)) {
       const oldest = this.#events.findIndex(({ answers }) => answers === undefined)
       if (oldest >= 0 && oldest < this.#events.length - 1) {
-        // The client reads too slowly: disconnect it, so that it does not miss an event unnoticed. It may come back.
+        // The client reads too slowly: disconnect it, so that it does not miss an event unnoticed.
         if (oldest >= this.#sent) this.#disconnectReader()
         const wasSent = oldest < this.#sent
         for (const event of this.#events.splice(oldest, 1)) this.#uncount(event, wasSent)
@@ -263,7 +246,6 @@ export class SseWriter {
     response.destroy()
   }
 
-  /** Discards the text of an answer; the client gets an error in its place. */
   #discardAnswer(event: Event): void {
     if (event.answers === undefined || event.text === undefined) return
     this.#bytes -= event.text.length
@@ -278,7 +260,6 @@ export class SseWriter {
     })
   }
 
-  /** Updates the counts for an event that was removed from `#events`. */
   #uncount(event: Event, wasSent: boolean): void {
     this.#bytes -= event.text?.length ?? 0
     if (wasSent) this.#sent--

@@ -1,5 +1,5 @@
 /**
- * Serves requests of the protocol without sessions (2026-07-28) over HTTP: limits their number, and chooses the statuses of the answers.
+ * Requests of the protocol without sessions (2026-07-28) over HTTP: their limits, and the statuses of answers.
  */
 import { Bytes } from "@mcp-lifeline/core/internal"
 import { type Answer, ClientRequest, Era, JsonRpc, Meta } from "@mcp-lifeline/protocol"
@@ -21,20 +21,16 @@ import { Shares } from "./Shares.js"
 import { SseWriter } from "./SseWriter.js"
 import { bytesOf, noRoom } from "./subscriptionLimits.js"
 
-/** How to serve such requests. */
 export interface Options {
   readonly stateless: StatelessHandler
   readonly budget: EventBudget
-  /** Open requests of a client that is alone, and the same number of streams of changes; several clients share twice as many. */
+  /** Open requests of the only client, and as many streams of changes; several clients share twice as many. */
   readonly maxCalls: number
-  /** Counts the requests of all clients. */
   readonly open: OpenRequests
-  /** Counts the subscriptions of all clients. */
   readonly subscriptions: Quota
   readonly onError: (error: unknown) => void
 }
 
-/** The statuses of errors with which we refuse a request at once. */
 const statuses: Readonly<Record<number, number>> = {
   [JsonRpc.invalidRequest]: 400,
   [JsonRpc.invalidParams]: 400,
@@ -43,37 +39,32 @@ const statuses: Readonly<Record<number, number>> = {
   [Era.unsupportedVersion]: 400
 }
 
-/** The statuses of errors that come later. Others may be the server's own, which are an answer like any other. */
+/** For later errors. Others may be the server's own, which are answers like any other. */
 const laterStatuses: Readonly<Record<number, number>> = {
   [JsonRpc.methodNotFound]: 404,
   [Era.missingCapability]: 400
 }
 
-/** The name and version that a client gives itself, shortened. */
 const nameOf = ({ params }: JSONRPCRequest): string => {
   const info = Meta.of(params)[Meta.keys.clientInfo]
   const parts = Predicate.isRecord(info) ? [info["name"], info["version"]] : []
   return parts.map((text) => Predicate.isString(text) ? text.slice(0, 100) : "").join(" ")
 }
 
-/** The URIs that a request wants to be told of, if it asks for a stream of changes. */
 const urisOf = ({ params }: JSONRPCRequest): ReadonlyArray<string> => {
   const wanted = params?.["notifications"]
   const uris = Predicate.isRecord(wanted) ? wanted["resourceSubscriptions"] : undefined
   return Array.isArray(uris) ? uris.filter(Predicate.isString) : []
 }
 
-/** Whether a request asks for a stream of changes. */
 const isListening = ({ method }: { readonly method: string }): boolean => method === "subscriptions/listen"
 
-/** Serves requests, and knows the open ones. */
 export class StatelessRequests {
   readonly #options: Options
-  /** Open requests, and the streams of their answers. */
   readonly #open = new Map<ClientRequest, SseWriter | undefined>()
   readonly #callers = new WeakMap<ClientRequest, Caller>()
   readonly #calls: Shares
-  /** Streams of changes stay open, so they would take the place of calls. */
+  /** Streams of changes stay open, and would take the place of calls. */
   readonly #listeners: Shares
 
   constructor(options: Options) {
@@ -82,10 +73,7 @@ export class StatelessRequests {
     this.#listeners = new Shares(2 * options.maxCalls)
   }
 
-  /**
-   * Takes the message of one POST, whose body has so many bytes, or returns why it refuses it. `unsent`: takes the POST if it was not sent before all
-   * was forgotten.
-   */
+  /** Returns why a POST is refused. `unsent`: takes it if it was not sent before all was forgotten. */
   post(
     message: JSONRPCMessage,
     from: Pick<IncomingMessage, "headers" | "socket">,
@@ -149,7 +137,6 @@ export class StatelessRequests {
         () => request.interrupt("the credentials of the stream are not accepted any more")
       )
     }
-    // A client that disconnects cancels its request.
     response.once("close", () => request.cancel("the client has gone"))
     this.#options.stateless.request(request, caller)
     isAtOnce = false
@@ -162,10 +149,7 @@ export class StatelessRequests {
     return stream
   }
 
-  /**
-   * Called at intervals: sends keepalives, ends calls whose client was asked for input and did not come back, and streams of changes whose credentials have
-   * expired. Calls that were allowed when they began go on.
-   */
+  /** Also ends streams of changes whose credentials have expired; calls that were allowed go on. */
   tick(): void {
     for (const [request, stream] of [...this.#open]) {
       const mayGoOn = !isListening(request) || mayListen(this.#callers.get(request) ?? anyone)
@@ -175,7 +159,6 @@ export class StatelessRequests {
     this.#options.stateless.tick()
   }
 
-  /** Ends all requests of a caller. `why`: a statement. */
   endOf({ subject }: Pick<Caller, "subject">, why: string): void {
     for (const request of [...this.#open.keys()]) {
       if (this.#callers.get(request)?.subject !== subject) continue
@@ -185,7 +168,7 @@ export class StatelessRequests {
     this.#options.stateless.endOf?.({ subject }, why)
   }
 
-  /** Ends what goes on between requests of clients, and what is open there. `why`: a statement. */
+  /** Ends what goes on between requests, and what is open there. `why`: a statement. */
   async forget(why: string): Promise<void> {
     const open = [...this.#open.keys()]
     for (const request of open) request.mayMove = true
@@ -193,7 +176,7 @@ export class StatelessRequests {
     for (const request of open) request.mayMove = false
   }
 
-  /** Ends all requests. Resolves when all are answered. */
+  /** Resolves when all requests are answered. */
   async close(): Promise<void> {
     const why = "the gateway is shutting down"
     const open = [...this.#open.keys()]

@@ -1,8 +1,7 @@
 /**
- * The subscriptions of one session, in pages: a change rewrites its page instead of all of them.
+ * A change rewrites its page instead of all subscriptions.
  */
 
-/** How much a page has room for, in number and in characters. */
 export const pageRoom = { uris: 256, chars: 64 * 1024 }
 
 interface Page {
@@ -15,7 +14,7 @@ export class SubscriptionPages {
   readonly #pageOf = new Map<string, number>()
   readonly #changed = new Set<number>()
 
-  /** `pages`: as they were read. What they have no room for is on other pages, and changed. */
+  /** What the pages have no room for goes to others, and counts as changed. */
   constructor(pages: ReadonlyArray<ReadonlyArray<string>> = []) {
     for (const number of pages.keys()) this.#at(number)
     for (const [number, uris] of pages.entries()) {
@@ -27,7 +26,7 @@ export class SubscriptionPages {
     for (const uri of pages.flat()) if (!this.#pageOf.has(uri)) this.add(uri)
   }
 
-  /** How many pages there are: all after the last one with a subscription are gone. */
+  /** Pages after the last with a subscription are gone. */
   get size(): number {
     return 1 + this.#pages.findLastIndex(({ uris }) => uris.size > 0)
   }
@@ -58,12 +57,11 @@ export class SubscriptionPages {
     this.#changed.add(number)
   }
 
-  /** All pages are to be written again. */
   touch(): void {
     for (const number of this.#pages.keys()) this.#changed.add(number)
   }
 
-  /** The pages that have changed since this was last asked, those that are gone included. */
+  /** Since the last call, with those that are gone. */
   takeChanged(): ReadonlyArray<number> {
     const changed = [...this.#changed]
     this.#changed.clear()

@@ -1,6 +1,3 @@
-/**
- * The addresses of the proxies that are believed when they say for whom they ask.
- */
 import { BlockList, isIP } from "node:net"
 
 const form = "must be addresses or ranges with commas between them, such as 127.0.0.1,10.0.0.0/8"
@@ -12,7 +9,7 @@ const isAllOfIPv4 = (address: string, version: number, prefix: string | undefine
   return range.check("::ffff:1.2.3.4", "ipv6") && range.check("::ffff:254.3.2.1", "ipv6")
 }
 
-/** Reads addresses and ranges; a text says what is wrong with them, as a clause. */
+/** A text says what is wrong, as a clause. */
 export const parse = (text: string): BlockList | string => {
   const list = new BlockList()
   for (const part of text.split(",").map((part) => part.trim())) {

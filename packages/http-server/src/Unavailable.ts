@@ -1,6 +1,3 @@
-/**
- * Answers requests while the gateway starts, and while it stops.
- */
 import { kibibytes } from "@mcp-lifeline/core/internal"
 import { JsonRpc } from "@mcp-lifeline/protocol"
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
@@ -9,10 +6,8 @@ import * as Body from "./Body.js"
 import * as Caller from "./Caller.js"
 import { notTakenHeader, refuse } from "./Refusal.js"
 
-/** Why the gateway does not serve. */
 export type Phase = "starting" | "stopping"
 
-/** The answer to a probe. */
 export interface Answer {
   readonly status: number
   /** For everybody. */
@@ -21,7 +16,7 @@ export interface Answer {
   readonly details: object
 }
 
-/** The answers for process supervisors, by path. */
+/** For process supervisors, by path. */
 export type Probes = (phase: Phase) => Readonly<Record<string, Answer>>
 
 const messages: Readonly<Record<Phase, string>> = {
@@ -29,10 +24,10 @@ const messages: Readonly<Record<Phase, string>> = {
   stopping: "The gateway is shutting down"
 }
 
-/** Closes the connection, because an open one would delay the shutdown. */
+/** An open connection would delay the shutdown. */
 const headers = { "Retry-After": "1", Connection: "close", [notTakenHeader]: "1" }
 
-/** How many bytes of a request are searched for its id. */
+/** Searched for the id of a request. */
 const maxBodyBytes = kibibytes(64)
 
 const idOf = (body: Body.Body): RequestId | null | undefined => {
@@ -48,7 +43,7 @@ const refuseMessage = (request: IncomingMessage, response: ServerResponse, messa
   Body.read(request, maxBodyBytes, (body) => answer(idOf(body)))
 }
 
-/** Answers a request that `Guard` allows, or a probe of somebody else. */
+/** `Guard` has allowed the request, or it is a probe. */
 export const answer = (
   phase: Phase,
   probes: Probes,

@@ -1,6 +1,5 @@
 /**
- * Limits what answers hold in memory that clients do not read: for each client, for all together (`Shares`), and in time. A client that reads never
- * notices.
+ * What clients leave unread of answers is limited: for each, for all (`Shares`), and in time.
  */
 import { type Bytes, kibibytes, mebibytes } from "@mcp-lifeline/core/internal"
 import type { ServerResponse } from "node:http"
@@ -10,9 +9,9 @@ import { Shares } from "./Shares.js"
 const small = kibibytes(64)
 
 export interface Limits {
-  /** What all clients together may leave unread; one alone half of it. */
+  /** Of all clients together; one may have half. */
   readonly bytes: Bytes
-  /** How long a client may read nothing, in milliseconds: between that and twice as long its connection is closed. */
+  /** How long a client may read nothing, in milliseconds; its connection closes within twice as long. */
   readonly stall: number
 }
 
@@ -27,12 +26,11 @@ export class Unread {
     this.#stall = stall
   }
 
-  /** How many bytes are counted. */
   get total(): number {
     return this.#shares.total
   }
 
-  /** Counts what a response holds from now on. Destroys it where that is more than the share of the client. */
+  /** Destroys the response if it holds more than the client's share. */
   watch(response: ServerResponse, client: unknown): void {
     let held = 0
     const count = (): void => {

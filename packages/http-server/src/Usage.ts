@@ -1,14 +1,10 @@
-/**
- * Knows whether an endpoint is in use: counts open requests and streams, and remembers when the last one ended.
- */
 import type { Clock } from "effect"
 import { Effect } from "effect"
 import type { ServerResponse } from "node:http"
 
-/** How long the first client has to come, at least, in milliseconds. */
+/** The least time for the first client to come, in milliseconds. */
 const firstWithin = 20_000
 
-/** Counts open requests and streams. */
 export class Usage {
   readonly #clock: Clock.Clock
   readonly #startedAt: number
@@ -20,7 +16,6 @@ export class Usage {
     this.#startedAt = clock.unsafeCurrentTimeMillis()
   }
 
-  /** Counts a request as open until its response closes. */
   began(response: ServerResponse): void {
     this.#open++
     response.once("close", () => {
@@ -29,7 +24,7 @@ export class Usage {
     })
   }
 
-  /** Completes once the endpoint has been unused for this long, in milliseconds; before its first use, not in the first 20 s. */
+  /** Completes once unused for so long, in milliseconds; before the first use, not in the first 20 s. */
   unusedFor(millis: number): Effect.Effect<void> {
     return Effect.suspend(() => {
       const end = this.#usedAt === undefined ? this.#startedAt + Math.max(millis, firstWithin) : this.#usedAt + millis
@@ -39,5 +34,4 @@ export class Usage {
   }
 }
 
-/** Starts with an unused endpoint. */
 export const make: Effect.Effect<Usage> = Effect.map(Effect.clock, (clock) => new Usage(clock))

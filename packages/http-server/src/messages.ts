@@ -1,23 +1,22 @@
 /**
- * Encodes messages to a client, and tells what kind of event each is. A message that JSON cannot hold becomes an error, and harms no other.
+ * A message that JSON cannot hold becomes an error, and harms no other.
  */
 import { ExactJson } from "@mcp-lifeline/core/internal"
 import { type Answer, JsonRpc, JsonRpcError, Turns } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
 
-/** How to treat an event. */
 export interface EventKind {
   /** Of several waiting events with the same key, only one is sent. */
   readonly key?: string | undefined
   readonly isLog?: boolean | undefined
-  /** The id of the request that it answers. If the answer cannot be kept, the client gets an error in its place. */
+  /** If the answer cannot be kept, the client gets an error in its place. */
   readonly answers?: RequestId | undefined
 }
 
-/** Notifications that take long to write, by their params: one that goes to many clients is written once. */
+/** By params: a long notification that goes to many clients is written once. */
 const longTexts = new WeakMap<object, string>()
 
-/** The text of a message; `undefined` if JSON cannot hold it. */
+/** `undefined` if JSON cannot hold the message. */
 export const encode = (message: JSONRPCMessage): string | undefined => {
   const params = "method" in message && !("id" in message) ? message.params ?? message : undefined
   try {
@@ -29,7 +28,6 @@ export const encode = (message: JSONRPCMessage): string | undefined => {
   }
 }
 
-/** The text of a response, or of an error if JSON cannot hold the response. */
 export const encodeAnswer = (id: RequestId, answer: Answer): string => {
   if ("resultText" in answer) return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${answer.resultText}}`
   return encode({ jsonrpc: "2.0", id, ...answer }) ?? JSON.stringify({
@@ -42,18 +40,16 @@ export const encodeAnswer = (id: RequestId, answer: Answer): string => {
   })
 }
 
-/** The body of a POST with these requests. */
 export const bodyOf = (requests: ReadonlyArray<JSONRPCRequest>, isBatch: boolean): Buffer =>
   Buffer.from(ExactJson.stringify(isBatch ? requests : requests[0]))
 
-/** The error to report for a message that `encode` cannot write. */
 export const unwritable = ({ method }: { readonly method: string }): Error =>
   new Error(`${method} for a client cannot be written as JSON`)
 
 const plain: EventKind = {}
 const log: EventKind = { isLog: true }
 
-/** The kind of event that a message is. Repeated notifications of the same change get the same key. */
+/** Repeated notifications of the same change get the same key. */
 export const kindOf = (message: JSONRPCRequest | JSONRPCNotification): EventKind => {
   if ("id" in message) return plain
   const { method, params } = message
@@ -62,16 +58,16 @@ export const kindOf = (message: JSONRPCRequest | JSONRPCNotification): EventKind
   return method.endsWith("/list_changed") ? { key: method } : plain
 }
 
-/** How many characters the ids of requests may take in each event id. */
+/** In characters, in each event id. */
 const maxIdsLength = 200
 
-/** Encodes the ids of requests as a part of event ids: a client that resumes thereby names its open requests. Empty if too long. */
+/** Part of event ids: a client that resumes thereby names its open requests. Empty if too long. */
 export const encodeIds = (ids: ReadonlyArray<RequestId>): string => {
   const key = Buffer.from(JSON.stringify(ids)).toString("base64url")
   return key.length > maxIdsLength ? "" : key
 }
 
-/** Decodes the ids; none if the text is not one of ours. */
+/** None if the text is not ours. */
 export const decodeIds = (key: string): ReadonlyArray<RequestId> => {
   try {
     const ids: unknown = JSON.parse(Buffer.from(key, "base64url").toString())
@@ -81,7 +77,6 @@ export const decodeIds = (key: string): ReadonlyArray<RequestId> => {
   }
 }
 
-/** The answer to a request whose real answer was discarded. */
 export const lostAnswer = (id: RequestId): string =>
   JSON.stringify({
     jsonrpc: "2.0",

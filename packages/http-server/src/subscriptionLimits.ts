@@ -1,18 +1,13 @@
-/**
- * How many resources clients may subscribe to, and how long the URIs of these may be.
- */
 import { Bytes, kibibytes, mebibytes } from "@mcp-lifeline/core/internal"
 import type { Excess, HolderLimits, Limits } from "./Quota.js"
 
 const holder: HolderLimits = { item: kibibytes(16), count: 10_000, bytes: mebibytes(4) }
 
-/** For both eras: a holder is a session, or what a client without sessions listens to. */
+/** A holder is a session, or what a client without sessions listens to. */
 export const subscriptionLimits: Limits = { holder, all: { count: 100_000, bytes: mebibytes(32) } }
 
-/** The bytes that count of a subscription. */
 export const bytesOf = (uri: string): Bytes => Bytes(Buffer.byteLength(uri))
 
-/** The message that refuses a subscription. */
 export const noRoom = (excess: Excess): string => {
   switch (excess.limit) {
     case "item":

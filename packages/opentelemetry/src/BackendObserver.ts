@@ -1,6 +1,3 @@
-/**
- * Measures one backend: metrics and spans of its lifecycle from its events, and of its calls.
- */
 import type { Event, ResourceUsage, Telemetry } from "@mcp-lifeline/core"
 import { Exit, type Tracer } from "effect"
 import type { BoundedNames } from "./BoundedNames.js"
@@ -13,13 +10,11 @@ import * as Spans from "./Spans.js"
 
 const { attribute } = Names
 
-/** The most calls to which the span of one reconnect is linked. */
 const linksAtMost = 32
 
 /** States in which no attempt is in progress. */
 const still: ReadonlySet<string> = new Set(["Idle", "Disabling", "Disabled", "Disconnected", "Closed"])
 
-/** Records what one backend does as metrics and spans. */
 export class BackendObserver implements Telemetry.Observer, Host {
   readonly waiting = new Set<Tracer.Span>()
   installed: Host["installed"]
@@ -36,7 +31,7 @@ export class BackendObserver implements Telemetry.Observer, Host {
   #cause: string | undefined
   /** Sessions that have not ended, by generation. */
   readonly #sessions = new Map<number, { readonly at: number; readonly protocol: string | undefined }>()
-  /** What the processes of connections that are not closed use, by generation. Made when it is first needed. */
+  /** Of connections that are not closed, by generation. Made when it is first needed. */
   #usages: Map<number, ResourceUsage> | undefined
 
   constructor(
@@ -180,7 +175,6 @@ export class BackendObserver implements Telemetry.Observer, Host {
     span.end(nanos(at), Exit.void)
   }
 
-  /** Ends the span of an attempt that was cancelled. */
   #cancelled(): void {
     const span = this.#attempt
     this.#attempt = undefined

@@ -1,7 +1,4 @@
-/**
- * What calls of one method to one target have in common. It is kept, because making the attributes of a call takes longer than recording
- * them.
- */
+/** Kept, because making the attributes of a call takes longer than recording them. */
 import type { Method } from "@mcp-lifeline/core"
 import type { BoundedNames } from "./BoundedNames.js"
 import type { Attributes, Meter, Series } from "./Meter.js"
@@ -9,21 +6,18 @@ import * as Names from "./Names.js"
 
 const { attribute } = Names
 
-/** The most kinds that are kept for one backend. */
+/** For one backend. */
 const kindsAtMost = 1000
 /** Nothing is kept of a longer name: clients may call a tool that no server has. */
 const longestTarget = 1024
 
-/** What the kinds of calls of one backend share. */
 interface Backend {
   readonly meter: Meter
   readonly id: string
   readonly transport: string
-  /** The names of tools and prompts in metrics. */
   readonly names: BoundedNames
 }
 
-/** Why a call failed. */
 export interface Failed {
   readonly type: string
   readonly message: string
@@ -52,7 +46,7 @@ export class CallKind {
     }
   }
 
-  /** Records how long a call took. `protocol`: the version of the protocol, once a request was sent. */
+  /** `protocol`: known once a request was sent. */
   record(seconds: number, protocol: string | undefined, failed: Failed | undefined): void {
     if (failed !== undefined) {
       return this.#meter.record(Names.operationDuration, seconds, {
@@ -83,7 +77,6 @@ export class CallKind {
   }
 }
 
-/** The kinds of calls of one backend. */
 export class CallKinds {
   readonly #backend: Backend
   readonly #kinds = new Map<string, Map<string | undefined, CallKind>>()

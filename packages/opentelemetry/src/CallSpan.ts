@@ -11,18 +11,16 @@ import { inject } from "./TraceContext.js"
 
 const { attribute } = Names
 
-/** Names and messages from callers or servers are cut to this length. */
+/** Of names and messages from callers or servers. */
 const textAtMost = 256
 
-/** The connection on which a request is sent. */
 type On<M extends Method> = Parameters<Telemetry.CallObserver<M>["attempt"]>[0]
 
-/** What the calls of one backend share. */
 export interface Host {
   readonly backend: Telemetry.Observed
   readonly spans: Spans.Spans
   readonly kinds: CallKinds
-  /** Counts its calls in flight. */
+  /** For calls in flight. */
   readonly active: Series
   /** Spans of calls that wait for a connection. */
   readonly waiting: Set<Tracer.Span>
@@ -30,7 +28,6 @@ export interface Host {
   readonly installed: { readonly generation: number; readonly span: Tracer.Span } | undefined
 }
 
-/** Measures one call. */
 export class CallSpan<M extends Method> implements Telemetry.CallObserver<M> {
   readonly #host: Host
   readonly #params: Params<M>
@@ -93,7 +90,6 @@ export class CallSpan<M extends Method> implements Telemetry.CallObserver<M> {
     }
   }
 
-  /** Ends the call's span and measures the call. */
   end(exit: Exit.Exit<unknown, { readonly _tag: string; readonly message: string }>): void {
     const { active, backend, waiting } = this.#host
     const at = Spans.now(backend.clock)
@@ -108,7 +104,7 @@ export class CallSpan<M extends Method> implements Telemetry.CallObserver<M> {
     this.#kind.record(Number(at - this.#startedAt) / 1e9, this.#protocol, failure)
   }
 
-  /** Links the span to the attempt that made a generation for which this call has waited. */
+  /** For a generation for which this call has waited. */
   #linkTo(call: Tracer.Span, generation: number, installed: Host["installed"]): void {
     if (installed?.generation !== generation || this.#known === generation) return
     this.#known = generation
@@ -156,7 +152,6 @@ const failureOf = (
   return { type: status ?? error._tag, message: error.message, status }
 }
 
-/** The tool or prompt that a request is for. */
 const targetOf = (method: Method, params: unknown): string | undefined => {
   if (method !== "tools/call" && method !== "prompts/get") return undefined
   if (typeof params !== "object" || params === null || !("name" in params)) return undefined

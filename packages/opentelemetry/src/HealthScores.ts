@@ -1,10 +1,8 @@
-/**
- * The health scores of backends, by name: several may share one, each for a client of its own.
- */
+/** By name: several backends may share one, each for a client of its own. */
 import type { Meter } from "./Meter.js"
 import * as Names from "./Names.js"
 
-/** Records the lowest score of each name. */
+/** The lowest of each name counts. */
 export class HealthScores {
   readonly #scores = new Map<string, Map<object, number>>()
   readonly #meter: Meter
@@ -13,7 +11,7 @@ export class HealthScores {
     this.#meter = meter
   }
 
-  /** A backend has this score; `undefined`: it is closed. */
+  /** `undefined`: the backend is closed. */
   set(backend: string, one: object, score: number | undefined): void {
     const scores = this.#scores.get(backend) ?? new Map<object, number>()
     if (score === undefined) scores.delete(one)

@@ -1,6 +1,4 @@
-/**
- * Telemetry for backends. Make it once, and provide it to the layers of backends and fleets.
- */
+/** Make it once, and provide it to the layers of backends and fleets. */
 import { Telemetry } from "@mcp-lifeline/core"
 import { Effect, Layer } from "effect"
 import { BackendObserver } from "./BackendObserver.js"
@@ -10,16 +8,13 @@ import * as Meter from "./Meter.js"
 import * as Spans from "./Spans.js"
 import { current } from "./Tracing.js"
 
-/** Telemetry with the spans and the meter of the caller. Without spans there are only metrics. */
+/** With the caller's spans and meter. Without spans there are only metrics. */
 export const from = (spans: Spans.Spans | undefined, meter: Meter.Meter): Telemetry.Telemetry => {
   const [names, scores] = [new BoundedNames(), new HealthScores(meter)]
   return { observe: (backend) => new BackendObserver(backend, spans ?? Spans.none, meter, names, scores) }
 }
 
-/**
- * Telemetry that uses the tracer in the environment and Effect's metric registry. Without a tracer there are only metrics: no spans, and
- * requests are sent unchanged.
- */
+/** Uses the tracer in the environment and Effect's metric registry. Without a tracer there are only metrics, and requests are sent unchanged. */
 export const make: Effect.Effect<Telemetry.Telemetry> = Effect.map(current, (spans) => from(spans, Meter.registry()))
 
 /**

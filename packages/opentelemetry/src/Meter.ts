@@ -4,29 +4,28 @@
 import { Metric, MetricBoundaries, MetricKey, MetricLabel } from "effect"
 import type { Definition } from "./Names.js"
 
-/** Attributes of a measurement or a span; those that are `undefined` are left out. */
+/** Those that are `undefined` are left out. */
 export type Attributes = Readonly<Record<string, string | number | undefined>>
 
-/** Records values of one metric that have the same attributes. */
+/** Of one metric with the same attributes. */
 export type Series = (value: number) => void
 
-/** Records metrics. Synchronous; does not throw. */
+/** Synchronous; does not throw. */
 export interface Meter {
   readonly record: (metric: Definition, value: number, attributes: Attributes) => void
-  /** For many values with the same attributes, because finding the metric takes longer than recording a value. */
+  /** Finding the metric takes longer than recording a value. */
   readonly series: (metric: Definition, attributes: Attributes) => Series
   /** Whether it gets the core's own metrics of keepalive anyway. */
   readonly readsRegistry: boolean
 }
 
-/** A metric of any type with its labels. */
 interface Updatable {
   readonly unsafeUpdate: (value: number, labels: ReadonlyArray<MetricLabel.MetricLabel>) => void
 }
 
 /** Effect's registry, which `Prometheus.text` and the exporters of `@effect/opentelemetry` read. */
 export const registry = (): Meter => {
-  /** A cache by definition and attributes, because finding a metric in the registry would double the cost of a short call. */
+  /** Finding a metric in the registry would double the cost of a short call. */
   const known = new Map<Definition, Map<string, Updatable>>()
   const metricOf = (definition: Definition, attributes: Attributes): Updatable => {
     let all = known.get(definition)

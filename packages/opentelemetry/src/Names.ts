@@ -3,21 +3,20 @@
  * for what only a supervised connection has, and the core's five metrics of keepalive.
  */
 
-/** The definition of a metric, independent of where it is recorded. */
+/** Independent of where it is recorded. */
 export interface Definition {
   readonly name: string
   readonly kind: "counter" | "upDownCounter" | "gauge" | "histogram"
   /** In the notation of UCUM. */
   readonly unit: string
   readonly description: string
-  /** Upper bounds of the buckets of a histogram. */
+  /** Upper bounds of a histogram's buckets. */
   readonly boundaries?: ReadonlyArray<number> | undefined
 }
 
-/** Bounds in seconds, as OpenTelemetry's conventions for MCP give them for calls and for sessions. */
+/** In seconds, from OpenTelemetry's conventions for MCP. */
 const seconds = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300]
 
-/** From the call until its result, including waiting and sending again. */
 export const operationDuration: Definition = {
   name: "mcp.client.operation.duration",
   kind: "histogram",
@@ -26,7 +25,6 @@ export const operationDuration: Definition = {
   boundaries: seconds
 }
 
-/** From the request of a client until its answer. */
 export const serverOperationDuration: Definition = {
   name: "mcp.server.operation.duration",
   kind: "histogram",
@@ -35,7 +33,6 @@ export const serverOperationDuration: Definition = {
   boundaries: seconds
 }
 
-/** From the `initialize` of a client until the end of its session. */
 export const serverSessionDuration: Definition = {
   name: "mcp.server.session.duration",
   kind: "histogram",
@@ -44,7 +41,6 @@ export const serverSessionDuration: Definition = {
   boundaries: seconds
 }
 
-/** How long a connection to a session was the current one. */
 export const sessionDuration: Definition = {
   name: "mcp.client.session.duration",
   kind: "histogram",
@@ -54,7 +50,6 @@ export const sessionDuration: Definition = {
   boundaries: seconds
 }
 
-/** 1 for the state in which a backend is. */
 export const state: Definition = {
   name: "lifeline.backend.state",
   kind: "upDownCounter",
@@ -62,7 +57,7 @@ export const state: Definition = {
   description: "1 for the state in which a backend is, 0 for those in which it was"
 }
 
-/** The health score; the lowest, where each client has its own server. */
+/** The lowest, where each client has its own server. */
 export const health: Definition = {
   name: "lifeline.backend.health.score",
   kind: "gauge",
@@ -71,7 +66,6 @@ export const health: Definition = {
     "A weighted mean of a backend's last ten signs of life, the newest first: 1 is perfect, from 0.7 on it is healthy"
 }
 
-/** Changes of state. */
 export const transitions: Definition = {
   name: "lifeline.backend.transitions",
   kind: "counter",
@@ -79,7 +73,6 @@ export const transitions: Definition = {
   description: "Changes of a backend's state"
 }
 
-/** Connections after the first. */
 export const reconnects: Definition = {
   name: "lifeline.backend.reconnects",
   kind: "counter",
@@ -87,7 +80,6 @@ export const reconnects: Definition = {
   description: "Connections after the first, by the reason for them"
 }
 
-/** From the start of an attempt until it succeeds or fails. */
 export const connectDuration: Definition = {
   name: "lifeline.backend.connect.duration",
   kind: "histogram",
@@ -96,7 +88,6 @@ export const connectDuration: Definition = {
   boundaries: seconds
 }
 
-/** From a loss until the next connection. */
 export const recoveryDuration: Definition = {
   name: "lifeline.backend.recovery.duration",
   kind: "histogram",
@@ -105,7 +96,6 @@ export const recoveryDuration: Definition = {
   boundaries: [...seconds, 600, 1800, 3600]
 }
 
-/** Closes of connections. */
 export const closes: Definition = {
   name: "lifeline.backend.closes",
   kind: "counter",
@@ -113,7 +103,6 @@ export const closes: Definition = {
   description: "Connections that were closed, by outcome"
 }
 
-/** Verdicts on servers that left something without an answer. */
 export const verdicts: Definition = {
   name: "lifeline.verdicts",
   kind: "counter",
@@ -121,7 +110,6 @@ export const verdicts: Definition = {
   description: "Verdicts on servers that left something without an answer, by kind"
 }
 
-/** Calls in flight, including those that wait. */
 export const activeCalls: Definition = {
   name: "lifeline.backend.active_calls",
   kind: "upDownCounter",
@@ -129,7 +117,7 @@ export const activeCalls: Definition = {
   description: "Calls in flight, including those that wait for a connection"
 }
 
-/** Memory of the processes of servers, as `process.memory.usage` has it of one process. */
+/** As `process.memory.usage` has it of one process. */
 export const memoryUsage: Definition = {
   name: "lifeline.backend.memory.usage",
   kind: "upDownCounter",
@@ -137,7 +125,7 @@ export const memoryUsage: Definition = {
   description: "Memory of the processes of a server over stdio, as measured last"
 }
 
-/** Processor time of the processes of servers, as `process.cpu.time` has it of one process. */
+/** As `process.cpu.time` has it of one process. */
 export const cpuTime: Definition = {
   name: "lifeline.backend.cpu.time",
   kind: "counter",
@@ -180,7 +168,6 @@ export const keepalive = {
   }
 } as const satisfies Record<string, Definition>
 
-/** Keys of attributes. */
 export const attribute = {
   method: "mcp.method.name",
   session: "mcp.session.id",
@@ -202,9 +189,9 @@ export const attribute = {
   to: "lifeline.state.to"
 } as const
 
-/** OpenTelemetry's names of the transports. A transport without such a name is left out. */
+/** `undefined` for a transport without such a name in OpenTelemetry. */
 export const networkTransport = (transport: string): string | undefined =>
   transport === "stdio" ? "pipe" : transport === "http" ? "tcp" : undefined
 
-/** How many characters of a session id are shown. */
+/** In characters. */
 export const sessionIdShown = 8

@@ -14,7 +14,6 @@ const kinds = {
   consumer: Otel.SpanKind.CONSUMER
 } as const
 
-/** A span of the API, in Effect's shape. */
 class OtelSpan implements Tracer.Span {
   readonly _tag = "Span"
   readonly name: string
@@ -72,7 +71,7 @@ class OtelSpan implements Tracer.Span {
   }
 }
 
-/** Spans of a tracer. A span without another parent is a child of the active span. */
+/** A span without another parent is a child of the active span. */
 export const spans = (tracer: Otel.Tracer): Spans => ({
   tracestate: (span) => span instanceof OtelSpan ? span.inner.spanContext().traceState?.serialize() : undefined,
   tracer: Tracer.make({

@@ -1,13 +1,11 @@
-/**
- * Sends telemetry directly to an OTLP endpoint over HTTP, without OpenTelemetry's SDK.
- */
+/** Without OpenTelemetry's SDK. */
 import * as Otlp from "@effect/opentelemetry/Otlp"
 import type { HttpClient } from "@effect/platform"
 import type { Telemetry } from "@mcp-lifeline/core"
 import { Layer } from "effect"
 import * as LifelineTelemetry from "./LifelineTelemetry.js"
 
-/** The options of `@effect/opentelemetry`'s Otlp layer: the endpoint, the resource, the intervals. */
+/** Of `@effect/opentelemetry`'s Otlp layer: the endpoint, the resource, the intervals. */
 export type Options = Parameters<typeof Otlp.layerJson>[0]
 
 /**

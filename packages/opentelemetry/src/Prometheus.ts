@@ -1,6 +1,3 @@
-/**
- * Renders Effect's metric registry as Prometheus text, which a server can answer on `/metrics`.
- */
 import { Effect, Metric, type MetricPair, MetricState } from "effect"
 
 /** The `Content-Type` of `text`. */
@@ -35,7 +32,6 @@ interface Family {
   readonly samples: Array<Sample>
 }
 
-/** Renders metrics of any registry. */
 export const render = (pairs: Iterable<MetricPair.MetricPair.Untyped>): string => {
   const families = new Map<string, Family>()
   for (const { metricKey, metricState } of pairs) {
@@ -50,7 +46,6 @@ export const render = (pairs: Iterable<MetricPair.MetricPair.Untyped>): string =
   return [...families].toSorted(([a], [b]) => a < b ? -1 : 1).map(([name, family]) => block(name, family)).join("")
 }
 
-/** The Prometheus type of a metric's state. */
 const readState = (
   state: unknown,
   incremental: boolean
@@ -94,7 +89,7 @@ const readState = (
 
 const sample = (suffix: string, value: number | bigint, labels: Labels = []): Sample => ({ suffix, labels, value })
 
-/** The family with this name; with another name if metrics of another type already have it. */
+/** With another name if metrics of another type already have it. */
 const familyOf = (families: Map<string, Family>, name: string, kind: Kind, help: string): Family => {
   const known = families.get(name)
   if (known?.kind === kind) return known

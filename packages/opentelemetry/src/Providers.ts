@@ -1,6 +1,4 @@
-/**
- * Telemetry through OpenTelemetry's API: a tracer provider and a meter provider of any SDK.
- */
+/** A tracer provider and a meter provider of any SDK. */
 import { Telemetry } from "@mcp-lifeline/core"
 import type { Counter, Gauge, Histogram, MeterProvider, TracerProvider, UpDownCounter } from "@opentelemetry/api"
 import { Layer } from "effect"
@@ -10,7 +8,7 @@ import type { Definition } from "./Names.js"
 import * as OtelSpan from "./OtelSpan.js"
 import * as Spans from "./Spans.js"
 
-/** The providers of tracers and meters. Without a provider, its kind of telemetry is not recorded. */
+/** Without a provider, its kind of telemetry is not recorded. */
 export interface Providers {
   readonly tracerProvider?: TracerProvider | undefined
   readonly meterProvider?: MeterProvider | undefined
@@ -19,14 +17,13 @@ export interface Providers {
 /** The instrumentation scope. */
 const scope = "@mcp-lifeline/opentelemetry"
 
-/** Telemetry through providers. The span of a call is a child of the span that is active where the program makes the call. */
+/** The span of a call is a child of the span that is active where the program makes the call. */
 export const make = ({ meterProvider, tracerProvider }: Providers): Telemetry.Telemetry =>
   LifelineTelemetry.from(
     tracerProvider === undefined ? Spans.none : OtelSpan.spans(tracerProvider.getTracer(scope)),
     meterProvider === undefined ? silent : meterOf(meterProvider)
   )
 
-/** The same as a layer. */
 export const layer = (providers: Providers): Layer.Layer<Telemetry.Current> =>
   Layer.sync(Telemetry.Current, () => make(providers))
 

@@ -1,7 +1,4 @@
-/**
- * Measures the requests that a gateway answers: the duration of each, and a span of each if there is a tracer. It also measures how long
- * the sessions of clients last.
- */
+/** Measures the requests that a gateway answers, with a span of each if there is a tracer, and how long sessions of clients last. */
 import { Clock, Effect, Exit } from "effect"
 import { BoundedNames } from "./BoundedNames.js"
 import type { Attributes, Series } from "./Meter.js"
@@ -13,30 +10,27 @@ import { current } from "./Tracing.js"
 
 const { attribute } = Names
 
-/** A request of a client that has no answer yet. */
 export interface Operation {
-  /** The parameters for the server to which the gateway passes the request on, with the trace of this request. */
+  /** For the server to which the gateway passes the request on, with the trace of this request. */
   readonly passedOn: <P>(params: P) => P
-  /** Ends the request. `error`, if something went wrong: the code of a JSON-RPC error, or a word. */
+  /** `error`, if something went wrong: the code of a JSON-RPC error, or a word. */
   readonly end: (error?: string) => void
 }
 
-/** What is known of a session when it begins. */
 export interface Session {
-  /** The version of the protocol that client and server use. */
+  /** The version that client and server use. */
   readonly protocol: string
-  /** What carries its messages. */
   readonly transport: "http" | "stdio" | undefined
 }
 
-/** Measures requests and sessions. Synchronous; does not throw. */
+/** Synchronous; does not throw. */
 export interface ServerOperations {
   readonly begin: (method: string, params: unknown) => Operation
-  /** A client's session begins. Call what is returned once it has ended. */
+  /** Call what is returned once the session has ended. */
   readonly beginSession: (session: Session) => () => void
 }
 
-/** The known methods. Any other is `_OTHER`, so that clients cannot create new metrics. */
+/** Any other is `_OTHER`, so that clients cannot create new metrics. */
 const methods: ReadonlySet<string> = new Set([
   "completion/complete",
   "initialize",
@@ -80,7 +74,7 @@ export const make: Effect.Effect<ServerOperations> = Effect.gen(function*() {
     }
   }
 
-  /** The durations of requests that got a result, by method and name, which are few. */
+  /** By method and name, which are few. */
   const answered = new Map<string, Series>()
   const recordAnswered = (method: string, name: string | undefined, seconds: number): void => {
     const key = name === undefined ? method : `${method} ${name}`
@@ -108,7 +102,7 @@ export const make: Effect.Effect<ServerOperations> = Effect.gen(function*() {
         attributes: { [attribute.method]: method },
         at: startedAt
       })
-      /** Set when the request is passed on, because a name that no server has may be anything. */
+      /** Not set before: a name that no server has may be anything. */
       let target: string | undefined
       return {
         passedOn: (given) => {

@@ -1,18 +1,15 @@
-/**
- * Opens and ends spans outside of any fiber, as Effect's own `withSpan` does inside of one, with a tracer that is chosen once.
- */
+/** Spans outside of any fiber, with a tracer that is chosen once. */
 import { type Clock, Context, Exit, Option, Tracer } from "effect"
 import type { Attributes } from "./Meter.js"
 import { parentOf } from "./TraceContext.js"
 
-/** Makes spans. */
 export interface Spans {
   readonly tracer: Tracer.Tracer
   /** The `tracestate` of a span, if the tracer has one. */
   readonly tracestate?: ((span: Tracer.Span) => string | undefined) | undefined
 }
 
-/** A span that is not recorded. It has no valid ids, so it is not sent to servers as a parent. */
+/** It has no valid ids, so it is not sent to servers as a parent. */
 class NoSpan implements Tracer.Span {
   readonly _tag = "Span"
   readonly spanId = ""
@@ -47,18 +44,16 @@ export const none: Spans = {
   })
 }
 
-/** How a span is opened. */
 export interface Opening {
   readonly name: string
   readonly kind: Tracer.SpanKind
-  /** `root`: the span has no parent, even if another span is active. */
+  /** `root`: no parent, even if another span is active. */
   readonly parent: Tracer.AnySpan | "root" | undefined
   readonly attributes: Attributes
   /** Nanoseconds since the epoch. */
   readonly at: bigint
 }
 
-/** Opens a span. */
 export const open = ({ tracer }: Spans, { at, attributes, kind, name, parent }: Opening): Tracer.Span => {
   const root = parent === "root"
   const above = root ? Option.none() : Option.fromNullable(parent)
@@ -67,20 +62,17 @@ export const open = ({ tracer }: Spans, { at, attributes, kind, name, parent }: 
   return span
 }
 
-/** Adds attributes to a span. */
 export const annotate = (span: Tracer.Span, attributes: Attributes): void => {
   for (const [key, value] of Object.entries(attributes)) if (value !== undefined) span.attribute(key, value)
 }
 
-/** Ends a span with the status of a failure. */
 export const endFailed = (span: Tracer.Span, at: bigint, type: string, message: string): void =>
   span.end(at, Exit.fail(new Failure(type, message)))
 
-/** Links one span to another. */
 export const link = (from: Tracer.Span, ...to: ReadonlyArray<Tracer.AnySpan>): void =>
   from.addLinks(to.map((span) => ({ _tag: "SpanLink", span, attributes: {} })))
 
-/** The span that a call belongs to: that of the caller's fiber, or the one that its parameters name. */
+/** That of the caller's fiber, or the one that the parameters name. */
 export const parent = (current: Tracer.AnySpan | undefined, params: unknown): Tracer.AnySpan | undefined =>
   propagated(current) ?? parentOf(params)
 
@@ -92,7 +84,7 @@ const propagated = (span: Tracer.AnySpan | undefined): Tracer.AnySpan | undefine
 /** Nanoseconds since the epoch. */
 export const now = (clock: Clock.Clock): bigint => clock.unsafeCurrentTimeNanos()
 
-/** What a span says about a failure: its type and its message, without its cause and its stack. */
+/** Without its cause and stack. */
 class Failure extends Error {
   readonly _tag = "Failure"
 

@@ -1,10 +1,8 @@
-/**
- * W3C Trace Context in `params._meta`, which tells a server to which trace a request belongs.
- */
+/** W3C Trace Context in `params._meta`. */
 import { ExactJson } from "@mcp-lifeline/core/internal"
 import { Tracer } from "effect"
 
-/** The `traceparent` of a span; undefined for a span without valid ids. */
+/** `undefined` for a span without valid ids. */
 export const traceparent = ({ sampled, spanId, traceId }: Tracer.AnySpan): string | undefined =>
   /^[0-9a-f]{32}$/.test(traceId) && /^[0-9a-f]{16}$/.test(spanId) && !/^0+$/.test(traceId) && !/^0+$/.test(spanId)
     ? `00-${traceId}-${spanId}-${sampled ? "01" : "00"}`
@@ -12,7 +10,7 @@ export const traceparent = ({ sampled, spanId, traceId }: Tracer.AnySpan): strin
 
 const format = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/
 
-/** The span that the caller's own `_meta` names. A gateway passes the trace of its client on in this way. */
+/** Named by the caller's own `_meta`: a gateway passes the trace of its client on in this way. */
 export const parentOf = (params: unknown): Tracer.ExternalSpan | undefined => {
   const found = metaOf(params)?.["traceparent"]
   const [, traceId, spanId, flags] = typeof found === "string" ? format.exec(found) ?? [] : []
@@ -21,7 +19,6 @@ export const parentOf = (params: unknown): Tracer.ExternalSpan | undefined => {
   return Tracer.externalSpan({ traceId, spanId, sampled: (Number.parseInt(flags, 16) & 1) === 1 })
 }
 
-/** Parameters with the trace added to `_meta`. */
 export const inject = <P>(params: P, span: Tracer.AnySpan, tracestate: string | undefined): P => {
   const parent = traceparent(span)
   if (parent === undefined) return params

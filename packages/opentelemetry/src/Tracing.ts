@@ -1,20 +1,17 @@
-/**
- * Finds the tracer in the environment, if there is one.
- */
 import { Context, DefaultServices, Effect, Tracer } from "effect"
 import * as Spans from "./Spans.js"
 
-/** The `tracestate` of a span of OpenTelemetry's SDK, as `@effect/opentelemetry` wraps it. */
+/** Of OpenTelemetry's SDK, as `@effect/opentelemetry` wraps it. */
 const tracestate: NonNullable<Spans.Spans["tracestate"]> = (span) => {
   const { span: inner } = span as { readonly span?: { readonly spanContext?: () => { readonly traceState?: unknown } } }
   const state = inner?.spanContext?.().traceState as { readonly serialize?: () => string } | undefined
   return state?.serialize?.()
 }
 
-/** Effect's default tracer, which records no spans. */
+/** It records no spans. */
 const untraced = Context.get(DefaultServices.liveServices, Tracer.Tracer)
 
-/** Spans through the tracer in the environment; none if there is only Effect's default tracer. */
+/** None if there is only Effect's default tracer. */
 export const current: Effect.Effect<Spans.Spans> = Effect.map(
   Effect.tracer,
   (tracer) => tracer === untraced ? Spans.none : { tracer, tracestate }

@@ -1,9 +1,6 @@
-/**
- * The durations that options accept.
- */
 import type { TimeText } from "@mcp-lifeline/core/types"
 
 export type { Unit as DurationUnit } from "@mcp-lifeline/core/types"
 
-/** A duration: milliseconds, or a number with its unit, as in `"5s"`, `"10 ms"` or `"5 minutes"`. */
+/** Milliseconds, or a number with its unit, as in `"5s"`, `"10 ms"` or `"5 minutes"`. */
 export type Duration = number | TimeText

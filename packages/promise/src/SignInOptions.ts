@@ -1,15 +1,10 @@
-/**
- * How a user of the facade signs in to servers over HTTP.
- */
 import type { Duration } from "./Duration.js"
 
-/** A client that you have registered at an authorization server beforehand, or that describes itself. */
+/** A client that is registered at an authorization server, or that describes itself. */
 export interface SignInClient {
-  /** Its id. */
   readonly id?: string | undefined
-  /** The authorization server at which it is registered, and the only one that is asked. Needed with a secret or a key. */
+  /** The authorization server at which it is registered, and the only one asked. Needed with a secret or a key. */
   readonly issuer?: string | undefined
-  /** Its secret. */
   readonly secret?: string | undefined
   /** A private key instead of the secret: PEM (PKCS #8) or a JWK as JSON, itself or in a file. `algorithm`: for example `ES256`. */
   readonly key?:
@@ -26,36 +21,36 @@ export interface Login {
   readonly server: string
   /** Where the person goes. */
   readonly address: string
-  /** How long that is possible, in milliseconds since the epoch. */
+  /** In milliseconds since the epoch. */
   readonly until: number
 }
 
-/** How to sign in to servers over HTTP. The tokens are stored, renewed, and shared with other programs of this user and with `mcp-lifeline`. */
+/** Signs in to servers over HTTP. Tokens are stored, renewed, and shared with other programs of this user and with `mcp-lifeline`. */
 export interface SignInOptions {
-  /** Tells several logins at one server apart. Default `default`. */
+  /** Distinguishes several logins at one server. Default `default`. */
   readonly account?: string | undefined
-  /** What the authorization server knows this program by. Default: Lifeline registers a client. */
+  /** Default: Lifeline registers a client. */
   readonly client?: SignInClient | undefined
-  /** The scopes to ask for, separated by spaces. Default: those that the server names. */
+  /** Separated by spaces. Default: those that the server names. */
   readonly scope?: string | undefined
   /**
-   * `browser`: in a browser on this machine. `credentials`: without a person; needs `client` with an id and a secret or a key. Default: as
-   * at the last login, otherwise `browser`.
+   * `browser`: on this machine. `credentials`: without a person; needs a `client` with an id and a secret or a key. Default: as at the
+   * last login, otherwise `browser`.
    */
   readonly method?: "browser" | "credentials" | undefined
-  /** Where the browser returns to. Default: `http://localhost` at a port that is derived from the server's address, and `/callback`. */
+  /** Where the browser returns. Default: `http://localhost`, a port derived from the server's address, and `/callback`. */
   readonly redirect?: {
     /** `localhost`, `127.0.0.1` or `[::1]`. */
     readonly host?: string | undefined
     readonly port?: number | undefined
     readonly path?: string | undefined
   } | undefined
-  /** Whether to open the user's browser. Never under CI. Default true. */
+  /** Open the user's browser, but never under CI. Default true. */
   readonly browser?: boolean | undefined
-  /** Called with each login that a person has to make, to show it. Must not throw. */
+  /** Called with each login that a person has to make. Must not throw. */
   readonly onLogin?: ((login: Login) => void) | undefined
-  /** How long `connect` waits until somebody has logged in, before it is rejected with UnauthorizedError. Default 10 minutes. */
+  /** How long `connect` waits for the login before it rejects with UnauthorizedError. Default 10 minutes. */
   readonly wait?: Duration | undefined
-  /** The folder in which tokens are stored. Default: that of `mcp-lifeline`, which `MCP_LIFELINE_STATE` can name. */
+  /** For tokens. Default: that of `mcp-lifeline` (`MCP_LIFELINE_STATE`). */
   readonly folder?: string | undefined
 }

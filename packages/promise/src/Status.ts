@@ -1,5 +1,5 @@
 import type { Status as CoreStatus } from "@mcp-lifeline/core/types"
 import type { FiltersStatus, PinsStatus } from "@mcp-lifeline/extensions/types"
 
-/** The status of a supervised server at one moment. */
+/** A supervised server at one moment. */
 export interface Status extends CoreStatus, FiltersStatus, PinsStatus {}

@@ -1,24 +1,21 @@
 /**
- * Where the facade sends spans and metrics.
- */
-/**
- * Providers of any SDK for OpenTelemetry. Without a provider, Lifeline does not record its signals.
+ * Providers of any OpenTelemetry SDK. Without a provider, its signals are not recorded.
  *
- * The span of a call is a child of the span that is active where you make the call, and is passed on to the server.
+ * The span of a call is a child of the active span, and is passed on to the server.
  */
 export interface TelemetryOptions {
-  /** Gets a span for each call, each request that Lifeline sends for it, and each connection attempt. */
+  /** Spans of calls, of requests sent for them, and of connection attempts. */
   readonly tracerProvider?: TracerProvider | undefined
-  /** Gets the metrics of calls, of the lifecycle and of keepalive. */
+  /** Metrics of calls, lifecycle and keepalive. */
   readonly meterProvider?: MeterProvider | undefined
 }
 
-/** The API's TracerProvider, as far as the facade uses it, so that you need its types only if you use it. */
+/** The API's TracerProvider, without needing its types. */
 export interface TracerProvider {
   getTracer(name: string, version?: string): object
 }
 
-/** The API's MeterProvider, as far as the facade uses it. */
+/** The API's MeterProvider, without needing its types. */
 export interface MeterProvider {
   getMeter(name: string, version?: string): object
 }

@@ -1,10 +1,6 @@
-/**
- * A transport whose server is supervised.
- */
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type { Client } from "./Client.js"
 
-/** Status, events and commands of a supervised server. */
 export type Supervision = Pick<
   Client,
   | "name"
@@ -22,19 +18,18 @@ export type Supervision = Pick<
   | "keepalive"
 >
 
-/** A transport of the official SDK that keeps working when its server restarts. */
+/** A transport of the official SDK that survives restarts of its server. */
 export interface SupervisedTransport extends Transport, AsyncDisposable {
-  // Narrower than the SDK's by `undefined`, so that it fits other packages' interfaces too.
+  // Without the SDK's `undefined`, so that it fits other packages' interfaces.
   /** Called once, when `close` has finished or the server has come back with another protocol version. */
   onclose?: () => void
-  /** Called for failures that do not belong to a request: a server that will not come back, and errors that `onmessage` throws. */
+  /** Called for failures outside of requests: a server that will not come back, and errors that `onmessage` throws. */
   onerror?: (error: Error) => void
-  /** Called for each message of the server. */
   onmessage?: NonNullable<Transport["onmessage"]>
-  /** Clients may call this; it does nothing, because the version is known from `initialize`. */
+  /** Does nothing: the version is known from `initialize`. */
   setProtocolVersion(version: string): void
-  /** The session id of the current connection, if the server gave one; `undefined` until `initialize` has been answered. */
+  /** Of the current connection, if the server gave one; `undefined` until `initialize` is answered. */
   readonly sessionId: string | undefined
-  /** Status, events and commands; `undefined` until `initialize` has been answered. */
+  /** `undefined` until `initialize` is answered. */
   readonly supervision: Supervision | undefined
 }

@@ -1,6 +1,3 @@
-/**
- * One server, supervised.
- */
 import type { Client } from "./Client.js"
 import { open } from "./internal/open.js"
 import * as Servers from "./internal/Servers.js"
@@ -10,17 +7,16 @@ import type { ConnectOptions, Server } from "./Options.js"
 /**
  * Starts to supervise one MCP server, and resolves when it is connected.
  *
- * Rejects with ConnectError:
- * - at once, if the cause is permanent (a command that does not exist, credentials that the server refuses);
- * - after 5 s, if nothing listens, nothing is found, or what answers is not an MCP server;
+ * Keeps trying until it rejects with ConnectError:
+ * - at once, if the cause is permanent (a command that does not exist, refused credentials);
+ * - after 5 s, if nothing listens, nothing is found, or no MCP server answers;
  * - after `timeouts.connect` (30 s), if a server at a URL answers that it is not ready;
- * - after `startLimit`, if the server has not answered: 75 s at a URL, 5 min for a process that runs. `signal` ends the wait before that.
+ * - after `startLimit`, if the server has not answered: 75 s at a URL, 5 min for a running process. `signal` ends the wait earlier.
  *
- * Until then it keeps trying. If you give `timeouts.connect`, this time applies to all but the first case. Rejects with UnauthorizedError, at
- * once, if a person has to log in.
+ * If you give `timeouts.connect`, it applies to all but the first case. Rejects with UnauthorizedError, at once, if a person has to log in,
+ * and with ConfigError if an option is not accepted.
  *
- * A rejected `connect` leaves nothing running. With `lifecycle.lazy` or `disabled` it resolves without connecting. An option that is not
- * accepted is a ConfigError.
+ * A rejected `connect` leaves nothing running. With `lifecycle.lazy` or `disabled` it resolves without connecting.
  *
  * @example
  * ```ts

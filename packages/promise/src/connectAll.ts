@@ -1,6 +1,3 @@
-/**
- * Many servers, supervised, with one catalogue.
- */
 import { Fleet as CoreFleet } from "@mcp-lifeline/core"
 import { NameReports, PlainText } from "@mcp-lifeline/core/internal"
 import { Effect, Stream } from "effect"
@@ -21,7 +18,6 @@ const isDown = (status: Status): boolean =>
 
 type Error = ConnectError | UnauthorizedError
 
-/** One error for all that are not connected. */
 const notAll = (errors: readonly [Error, ...Array<Error>], of: number): Error =>
   errors.length === 1 ? errors[0] : new ConnectError({
     ...errors[0],
@@ -29,7 +25,7 @@ const notAll = (errors: readonly [Error, ...Array<Error>], of: number): Error =>
     cause: new AggregateError(errors)
   })
 
-/** Warns of names that the program sees otherwise than the servers have them. */
+/** Warns of names that are changed for the program. */
 const withNameReports = ({ catalog }: CoreFleet.Fleet) => {
   const reports = new NameReports()
   return catalog.changes.pipe(
@@ -46,17 +42,15 @@ const withNameReports = ({ catalog }: CoreFleet.Fleet) => {
 }
 
 /**
- * Starts to supervise the servers of a configuration, and resolves when each server has connected or failed once, at most after
- * `waitTimeout` (10 s). If a server is down, this is no failure: Lifeline keeps trying, and the server's tools appear when it is up. So
- * you get a fleet even if no server can be used, for example because each command is missing: `fleet.status` says why, and `fleet.apply`
- * takes a configuration that is right.
+ * Starts to supervise the servers of a configuration, and resolves when each has connected or failed once, at most after `waitTimeout`
+ * (10 s). A server that is down is no failure: Lifeline keeps trying, and its tools appear when it is up. Even if no server can be used,
+ * you get a fleet: `fleet.status` says why, and `fleet.apply` takes a correct configuration.
  *
- * With `require: "all"`, if a server that is neither lazy nor disabled is not connected by then, Lifeline closes everything, and rejects
- * the promise with ConnectError (UnauthorizedError if a person has to log in). An option or a server that is not accepted is a
- * ConfigError.
+ * With `require: "all"`, if a server that is neither lazy nor disabled is not connected by then, closes everything and rejects with
+ * ConnectError (UnauthorizedError if a person has to log in). Rejects with ConfigError if an option or a server is not accepted.
  *
- * The configuration is read as the gateway reads an mcp.json. `${NAME}` in its texts is replaced from `process.env`, or from `variables`.
- * If you did not write the configuration yourself, give `variables: false`.
+ * The configuration is read as the gateway reads an mcp.json. `${NAME}` is replaced from `process.env`, or from `variables`. If you did
+ * not write the configuration, give `variables: false`.
  *
  * @example
  * ```ts

@@ -1,25 +1,20 @@
-/**
- * A supervised server under any client that takes a transport.
- */
 import { RelayTransport } from "./internal/RelayTransport.js"
 import type { Server, TransportOptions } from "./Options.js"
 import type { SupervisedTransport } from "./Transport.js"
 
 /**
- * A transport for one client: the official one, or any other that accepts the SDK's transports. The client sends its name, its
- * capabilities and its protocol version. Lifeline uses these for the server, on the first and on every later connection, so the client
- * notices no restart.
- *
- * - A request that the client makes while the server is down waits for it, up to `timeouts.wait`. If the connection is lost during a
- *   request, Lifeline sends it again if that can do no harm. Otherwise the client gets a JSON-RPC error with code -32000; `data.fate`
- *   says whether the request was `notSent` or its result is `unknown`. The client limits how long an answer may take: Lifeline does not
- *   limit `tools/call`, unless you give `timeouts.request`.
- * - Requests and notifications pass in both directions, with their progress and cancellation.
- * - Lifeline declares `listChanged` to the client for every list that the server has, and notifies it of lists that differ after a restart.
- * - `initialize` connects. If the cause of a failure is permanent, the client gets an error at once, otherwise when `connect` would
- *   reject. If a person has to log in, `send` rejects at once with UnauthorizedError, as in the official transports.
+ * A transport for one client: the official one, or any other that accepts the SDK's transports. Lifeline uses the client's name,
+ * capabilities and protocol version for every connection to the server, so the client notices no restart.
+ * - A request waits for a server that is down, up to `timeouts.wait`. If the connection is lost during a request, Lifeline sends it again
+ *   if that can do no harm. Otherwise the client gets a JSON-RPC error with code -32000; `data.fate` says whether it was `notSent` or its
+ *   result is `unknown`. The client limits how long an answer may take: Lifeline does not limit `tools/call`, unless you give
+ *   `timeouts.request`.
+ * - Requests and notifications pass in both directions, with progress and cancellation.
+ * - Lifeline declares `listChanged` for every list of the server, and notifies of lists that differ after a restart.
+ * - `initialize` connects. If the cause of a failure is permanent, the client gets an error at once, otherwise when `connect` would reject.
+ *   If a person has to log in, `send` rejects at once with UnauthorizedError, like the official transports.
  * - If the server comes back with another protocol version, the transport closes: it calls `onerror`, then `onclose`. After any other loss,
- *   Lifeline reconnects without notifying the client; `supervision` shows the loss.
+ *   Lifeline reconnects silently; `supervision` shows the loss.
  *
  * Throws ConfigError. Starts nothing before `initialize`. `close` ends everything and calls `onclose` once.
  *

@@ -1,7 +1,4 @@
-/**
- * A connection to a server of either era over a transport that has one server for itself, such as a child process: that server is
- * asked what it speaks, and goes on to be the one that is connected.
- */
+/** For a transport that has one server for itself, such as a child process. */
 import type { Connection } from "@mcp-lifeline/core"
 import { ConnectError } from "@mcp-lifeline/core"
 import type { Scope } from "effect"
@@ -18,15 +15,15 @@ import type { Answer } from "./Requests.js"
 import * as Session from "./Session.js"
 import * as StatelessConnection from "./StatelessConnection.js"
 
-/** The server has ended because it was asked what it does not know, as far as can be seen. */
+/** Because it was asked what it does not know, as far as can be seen. */
 class Exited extends Data.TaggedError("Exited")<{}> {}
 
 /**
- * Asks the server what it speaks, with `server/discover`, and connects in that. One that answers with an error, or not within 5 s (or a
- * third of the attempt, where that is shorter), is initialized on the same transport. One that ends is started once more, within the
- * same attempt. That a server has sessions is remembered, and then it is initialized at once.
+ * Sends `server/discover`. A server that answers with an error, or not within 5 s (or a third of the attempt, if that is shorter), is
+ * initialized on the same transport. One that ends is started once more, within the same attempt. That a server has sessions is remembered,
+ * and then it is initialized at once.
  *
- * `make` makes a transport that has not been started; with it a server is started.
+ * `make`: a transport that has not been started, with a server of its own.
  */
 export const connect = (
   parts: Session.Parts,
@@ -46,7 +43,7 @@ export const connect = (
     )
   })
 
-/** A server that speaks 2026-07-28 after all may have ended for another reason when it was asked: the next attempt asks again. */
+/** A server that speaks 2026-07-28 may have ended for another reason: the next attempt asks again. */
 const passing = (error: ConnectError): ConnectError => {
   const { backend, cause, message, reason, retryAfter } = error
   return namesStateless(error)
@@ -81,7 +78,7 @@ const probed = (
     const handshake = memory.watch(Session.connect(parts, transport, options))
     return yield* Effect.catchAll(handshake, (error) =>
       Effect.gen(function*() {
-        // A server that starts slowly has both questions at once, and may refuse the second before it answers the first.
+        // A slow server has both questions at once, and may refuse the second before it answers the first.
         if (namesStateless(error)) yield* transport.answered
         if (transport.loss !== undefined) return yield* new Exited()
         return yield* mayBeStateless(error) && isStateless(transport.answer) ? stateless : Effect.fail(error)

@@ -1,6 +1,4 @@
-/**
- * Makes connections from the transports of a connector: in either era, with the official SDK or without it.
- */
+/** Makes connections of either era, with the official SDK or without it. */
 import type { ConnectError, Connection, SuspendedSession } from "@mcp-lifeline/core"
 import type { Scope } from "effect"
 import { Effect } from "effect"
@@ -12,7 +10,6 @@ import type { SpeaksSessions } from "./SpeaksSessions.js"
 
 type Made<E = never> = Effect.Effect<Connection, ConnectError | E, Scope.Scope>
 
-/** The functions that make connections; each is documented where it is defined. */
 export interface Binding {
   readonly connect: (transport: AdapterTransport, options: Session.Options) => Made
   readonly resume: (
@@ -33,7 +30,6 @@ export interface Binding {
 const stateless = Effect.promise(() => import("./StatelessConnection.js"))
 const auto = Effect.promise(() => import("./AutoConnection.js"))
 
-/** Makes a binding from these parts. */
 export const make = (parts: Session.Parts): Binding => ({
   connect: (...given) => Session.connect(parts, ...given),
   resume: (...given) => Session.resume(parts, ...given),
@@ -41,7 +37,6 @@ export const make = (parts: Session.Parts): Binding => ({
   connectAuto: (...given) => Effect.flatMap(auto, ({ connect }) => connect(parts, ...given))
 })
 
-/** Loads a binding when it is first used, and keeps it. */
 const loading = (parts: () => Promise<{ readonly parts: Session.Parts }>): Effect.Effect<Binding> => {
   let loaded: Binding | undefined
   return Effect.suspend(() =>
@@ -54,5 +49,5 @@ const loading = (parts: () => Promise<{ readonly parts: Session.Parts }>): Effec
 const raw = loading(() => import("./rawParts.js"))
 const sdk = loading(() => import("./sdkParts.js"))
 
-/** The binding for a client. Loads the official SDK only if the client does not decode results and answer requests itself. */
+/** Loads the official SDK only if the client does not decode results and answer requests itself. */
 export const load = ({ relay }: Session.Options): Effect.Effect<Binding> => relay?.isRaw === true ? raw : sdk

@@ -1,6 +1,4 @@
-/**
- * `server/discover`, which begins a connection without a session: what it is asked with, and what an answer means. Pure.
- */
+/** `server/discover` begins a connection without a session. Pure. */
 import type { ClientOptions } from "@mcp-lifeline/core"
 import { ConnectError } from "@mcp-lifeline/core"
 import { Nesting } from "@mcp-lifeline/core/internal"
@@ -15,7 +13,7 @@ import * as Meta from "./Meta.js"
 import type { Answer } from "./Requests.js"
 import { clientInfo } from "./Session.js"
 
-/** Who asks, in which version and what they can do: the reserved keys of `_meta`, which every request has. */
+/** The reserved keys of `_meta`, which every request has. */
 export const envelopeOf = (options: ClientOptions): Readonly<Record<string, unknown>> => {
   // Nobody tells such a server that the roots have changed: it asks for them when it needs them.
   const { roots, ...others } = capabilitiesOf(options.handlers, options.capabilities)
@@ -26,7 +24,7 @@ export const envelopeOf = (options: ClientOptions): Readonly<Record<string, unkn
   }
 }
 
-/** What an error of JSON-RPC means here: none speaks of a session. */
+/** No error of JSON-RPC speaks of a session here. */
 export const outcomeOf = (answer: Answer): Era.Outcome =>
   Exit.match(answer, {
     onSuccess: (result) => ({ _tag: "Result", result }),
@@ -38,7 +36,6 @@ export const outcomeOf = (answer: Answer): Era.Outcome =>
     }
   })
 
-/** What an answer says, in a line for people. */
 export const answerText = (answer: Answer): string => {
   if (Exit.isSuccess(answer)) return "a result that names no version in common"
   const error = answer.cause._tag === "Fail" ? answer.cause.error : undefined
@@ -47,7 +44,6 @@ export const answerText = (answer: Answer): string => {
     : Failures.describe(error) + (error.code === undefined ? "" : ` (${error.code})`)
 }
 
-/** Why no connection can be made where the server was not heard. */
 export const notHeard = (answer: Answer): ConnectError => {
   const error = Exit.isFailure(answer) && answer.cause._tag === "Fail" ? answer.cause.error : undefined
   return error?.reason === "remote"
@@ -61,7 +57,7 @@ export const notHeard = (answer: Answer): ConnectError => {
     : Failures.toConnectError(error)
 }
 
-/** What a server says of itself. A name it need not say. */
+/** A name it need not say. */
 export const introductionOf = (
   result: Readonly<Record<string, unknown>>,
   { peer }: AdapterTransport

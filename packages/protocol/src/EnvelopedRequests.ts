@@ -1,7 +1,4 @@
-/**
- * Requests of the protocol without sessions: each says by itself who asks, in which version, what they can do, and which log messages
- * they want.
- */
+/** Without sessions, each request says by itself who asks, in which version, what they can do, and which log messages they want. */
 import type { RequestError } from "@mcp-lifeline/core"
 import { ExactJson } from "@mcp-lifeline/core/internal"
 import type { LoggingLevel } from "@modelcontextprotocol/sdk/types.js"
@@ -11,11 +8,10 @@ import * as Meta from "./Meta.js"
 import type { Answer, Options, Requests } from "./Requests.js"
 import * as StatelessTasks from "./StatelessTasks.js"
 
-/** Whether a refusal of a version names that very version: another replica, or the same a moment later, takes it. */
+/** It names the refused version: another replica, or the same a moment later, takes it. */
 const isContradiction = ({ code, data }: RequestError): boolean =>
   code === Era.unsupportedVersion && Era.namedIn(data)?.includes(Era.statelessVersion) === true
 
-/** Sends requests in their envelope. */
 export class EnvelopedRequests {
   readonly #requests: Requests
   readonly #envelope: Readonly<Record<string, unknown>>
@@ -23,21 +19,21 @@ export class EnvelopedRequests {
 
   readonly #isTheirOwn: () => boolean
 
-  /** `envelope`: who asks, in which version, and what they can do. `isTheirOwn`: whether a request may say that last thing itself now. */
+  /** `isTheirOwn`: whether a request may say itself what they can do. */
   constructor(requests: Requests, envelope: Readonly<Record<string, unknown>>, isTheirOwn = () => false) {
     this.#requests = requests
     this.#envelope = envelope
     this.#isTheirOwn = isTheirOwn
   }
 
-  /** From now on each request asks for log messages of this level and above. */
+  /** Log messages of this level and above. */
   setLevel(level: LoggingLevel): void {
     this.#level = level
   }
 
   /**
-   * The parameters of a message. The reserved keys are ours, whatever comes from a client that we speak for; a level may be its own. With
-   * `runsTask`, the server may answer with a task, because Lifeline runs it.
+   * The reserved keys are ours, whatever comes from a client; a level may be its own. With `runsTask`, the server may answer with a task,
+   * because Lifeline runs it.
    */
   params(given: unknown, runsTask = false): Record<string, unknown> {
     const params = Predicate.isRecord(given) ? given : {}
@@ -57,8 +53,8 @@ export class EnvelopedRequests {
   }
 
   /**
-   * Sends a request; once more where the server refuses its version and supports it. `settle` is called once, which may be before this
-   * returns, unless it is cancelled by what this returns.
+   * Sends once more where the server refuses its version and supports it. `settle` is called once, unless the returned function cancels the
+   * request.
    */
   send(
     method: Parameters<Requests["send"]>[0],

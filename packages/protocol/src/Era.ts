@@ -1,24 +1,18 @@
 /**
- * Decides from the outcome of one `server/discover` which era of the protocol a server speaks. Pure.
- *
- * Revisions up to 2025-11-25 have sessions, which begin with `initialize`. From 2026-07-28 on, each request is independent.
+ * Decides from one `server/discover` which era of the protocol a server speaks: revisions up to 2025-11-25 have sessions, which begin with
+ * `initialize`; from 2026-07-28 on, each request is independent.
  */
 import type { ConnectReason } from "@mcp-lifeline/core"
 import { Predicate } from "effect"
 
-/** The revision without sessions that Lifeline speaks. */
 export const statelessVersion = "2026-07-28"
 
-/** The versions with sessions, newest first. A test compares them to the official SDK's. */
+/** With sessions, newest first. A test compares them to the official SDK's. */
 export const versions: ReadonlyArray<string> = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05", "2024-10-07"]
 
-/**
- * How long a server may be silent after `server/discover` before it is initialized, in milliseconds: 5 s, or a third of an attempt that is
- * shorter.
- */
+/** How long to wait for `server/discover` before `initialize`, in milliseconds: 5 s, or a third of the attempt, if that is shorter. */
 export const silenceLimit = (attempt = Number.POSITIVE_INFINITY): number => Math.min(5000, attempt / 3)
 
-/** The outcome of `server/discover`. */
 export type Outcome =
   | { readonly _tag: "Result"; readonly result: Readonly<Record<string, unknown>> }
   /** A JSON-RPC error with any HTTP status except 401, 403, 404, 429 and 5xx. */
@@ -26,27 +20,25 @@ export type Outcome =
   /** No answer in JSON-RPC, with the reason as in a failed connection. */
   | { readonly _tag: "Failed"; readonly reason: ConnectReason }
 
-/** The conclusion about a server. */
 export type Verdict =
-  /** It speaks the revision without sessions; `discovered` is its answer. */
   | { readonly _tag: "Stateless"; readonly discovered: Readonly<Record<string, unknown>> }
   /** Send `initialize`: the server does not know `server/discover`, or names older revisions. */
   | { readonly _tag: "Sessions" }
-  /** It speaks only revisions that Lifeline does not support. */
+  /** It speaks only other revisions. */
   | { readonly _tag: "Unsupported"; readonly versions: ReadonlyArray<string> }
-  /** The outcome does not show the era: the network failed, or something in front of the server refused the request. */
+  /** Not known: the network failed, or something in front of the server refused the request. */
   | { readonly _tag: "None" }
 
-/** JSON-RPC code: the server does not support the version; `data.supported` names those that it supports. */
+/** JSON-RPC code; `data.supported` names the versions that the server supports. */
 export const unsupportedVersion = -32022
 
-/** JSON-RPC code: the server needs a capability that the client does not have. */
+/** JSON-RPC code: the client lacks a capability that the server needs. */
 export const missingCapability = -32021
 
 const sessions: Verdict = { _tag: "Sessions" }
 const none: Verdict = { _tag: "None" }
 
-/** The conclusion if there is no answer in JSON-RPC; over stdio if that differs. */
+/** `stdio`: if that differs. */
 const failures: { readonly [R in ConnectReason]: { readonly http: Verdict; readonly stdio?: Verdict } } = {
   // A process that ends or is silent at a first message that it does not know speaks an older revision.
   closed: { http: none, stdio: sessions },
@@ -73,25 +65,22 @@ const failures: { readonly [R in ConnectReason]: { readonly http: Verdict; reado
 const textsOf = (value: unknown): ReadonlyArray<string> | undefined =>
   Array.isArray(value) ? value.slice(0, 100).filter(Predicate.isString) : undefined
 
-/** The versions that the data of a refusal names. */
 export const namedIn = (data: unknown): ReadonlyArray<string> | undefined =>
   textsOf(Predicate.isRecord(data) ? data["supported"] : undefined)
 
-/** What to ask for after a refusal: who asked for an old version may know no newer one. */
+/** Who asked for an old version may know no newer one. */
 export const common = (data: unknown, refused = ""): string | undefined => {
   const named = namedIn(data)
   const others = versions.filter((one) => one !== refused && named?.includes(one))
   return others.find((one) => one < refused) ?? others[0]
 }
 
-/** Revisions are dates, so they can be compared as strings. */
+/** Revisions are dates, which compare as strings. */
 const hasSessions = (version: string): boolean => /^\d{4}-\d\d-\d\d$/.test(version) && version < statelessVersion
 
-/** The conclusion from revisions of which none is Lifeline's without sessions. */
 const ofOthers = (versions: ReadonlyArray<string>): Verdict =>
   versions.length === 0 || versions.some(hasSessions) ? sessions : { _tag: "Unsupported", versions }
 
-/** The conclusion from the outcome of `server/discover`. */
 export const verdict = (outcome: Outcome, transport: "http" | "stdio"): Verdict => {
   switch (outcome._tag) {
     case "Result": {

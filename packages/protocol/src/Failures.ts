@@ -1,6 +1,3 @@
-/**
- * What a failure of the SDK or of a transport means: pure decisions.
- */
 import type { ConnectReason, Fate, Loss, RequestReason } from "@mcp-lifeline/core"
 import { ConnectError, RequestError } from "@mcp-lifeline/core"
 import { PlainText } from "@mcp-lifeline/core/internal"
@@ -10,14 +7,14 @@ import * as LostSession from "./LostSession.js"
 import * as Messages from "./Messages.js"
 import * as OneClient from "./OneClient.js"
 
-/** What is looked at of a text that others wrote, and what is shown of it, in characters. */
+/** Of a text that others wrote, in characters. */
 const shown = { from: 2000, most: 500 }
 
-/** One line, not too long, from whatever was thrown or answered. */
+/** One line, not too long. */
 export const describe = (error: unknown): string =>
   PlainText.line((error instanceof Error ? error.message : String(error)).slice(0, shown.from)).slice(0, shown.most)
 
-/** A reason of a cancellation as text, which must not fail whatever the reason is. */
+/** Must not fail, whatever the reason is. */
 export const textOf = (reason: unknown): string => {
   try {
     return reason === undefined ? "the caller cancelled the request" : String(reason)
@@ -26,7 +23,6 @@ export const textOf = (reason: unknown): string => {
   }
 }
 
-/** A request that was not sent, because the connection is over. */
 export const refused = (loss: Loss): RequestError =>
   new RequestError({
     fate: "notSent",
@@ -36,14 +32,13 @@ export const refused = (loss: Loss): RequestError =>
     cause: loss.cause
   })
 
-/** A request that was not sent, because the caller asked for what cannot be done. */
 export const misused = (cause: Error): RequestError =>
   new RequestError({ fate: "notSent", reason: "fault", message: describe(cause), cause })
 
-/** The longest message of a server's error that is passed on whole, in characters. */
+/** Of a server's error that is passed on whole, in characters. */
 const longestMessage = 16_384
 
-/** An error that the server answered to a method, in its own words. `hasSession`: the transport has a session id. */
+/** In the server's own words. `hasSession`: the transport has a session id. */
 export const remote = (
   code: number,
   said: string,
@@ -64,7 +59,6 @@ export const remote = (
   })
 }
 
-/** A request that the server has no answer for, as it would say itself. */
 export const unsupportedMethod = (method: string): RequestError =>
   new RequestError({
     fate: "answered",
@@ -73,7 +67,6 @@ export const unsupportedMethod = (method: string): RequestError =>
     message: `the server has no ${method}`
   })
 
-/** A request that was not answered in its time, or not even sent. */
 export const timedOut = (method: string, fate: Extract<Fate, "notSent" | "unknown"> = "unknown"): RequestError =>
   new RequestError({
     fate,
@@ -81,15 +74,12 @@ export const timedOut = (method: string, fate: Extract<Fate, "notSent" | "unknow
     message: fate === "notSent" ? `${method} could not be sent in time` : `no answer to ${method} in time`
   })
 
-/** A request that was sent, and whose connection ended before its answer. */
 export const cutOff = ({ cause, message, retryAfter }: Loss): RequestError =>
   new RequestError({ fate: "unknown", reason: "lost", message, retryAfter, cause })
 
-/** A request whose answer is no response. */
 export const noResponse = (): RequestError =>
   new RequestError({ fate: "answered", reason: "protocol", message: "the server's answer is not a JSON-RPC response" })
 
-/** A request whose answer cannot be read. */
 export const unreadable = ({ text, why }: Messages.Unread): RequestError =>
   new RequestError({
     fate: "answered",
@@ -99,7 +89,6 @@ export const unreadable = ({ text, why }: Messages.Unread): RequestError =>
       : `the server's answer ${why}, and is not read: ask for less`
   })
 
-/** A request whose answer has another shape than the protocol gives it. */
 export const misfit = (method: string, cause: unknown): RequestError =>
   new RequestError({
     fate: "answered",
@@ -108,7 +97,6 @@ export const misfit = (method: string, cause: unknown): RequestError =>
     cause
   })
 
-/** A request that was answered with questions again and again. */
 export const tooManyRounds = (method: string, rounds: number): RequestError =>
   new RequestError({
     fate: "answered",
@@ -116,7 +104,7 @@ export const tooManyRounds = (method: string, rounds: number): RequestError =>
     message: `the server asked for input for ${method} again, although it had already got some ${rounds} times`
   })
 
-/** What something thrown means for a request. What nobody can classify is a fault of this fate, and is not sent again. */
+/** What nobody can classify is a fault of this fate, and is not sent again. */
 export const toRequestError = (error: unknown, fate: Fate): RequestError => {
   if (error instanceof RequestError) return error
   return error instanceof ConnectError
@@ -146,11 +134,9 @@ const connectReasons: { readonly [R in RequestReason]: ConnectReason } = {
 const incompatible = (message: string, cause?: unknown): ConnectError =>
   new ConnectError({ backend: "", reason: "incompatible", permanent: true, message, cause })
 
-/** The server speaks other versions of the protocol than we do. */
 export const unsupported = (versions: string, cause?: unknown): ConnectError =>
   incompatible(`the server speaks only protocol version ${describe(versions)}, which this client does not`, cause)
 
-/** What a failure of `initialize`, or before it, means for the attempt. */
 export const toConnectError = (error: unknown): ConnectError => {
   if (error instanceof ConnectError) return error
   const failure = toRequestError(error, "unknown")

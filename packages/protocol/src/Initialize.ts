@@ -1,6 +1,4 @@
-/**
- * The handshake of the protocol with sessions: the versions, and the check of a server's answer. Pure.
- */
+/** The handshake of the protocol with sessions. Pure. */
 import type { RequestError } from "@mcp-lifeline/core"
 import { Nesting, PlainText } from "@mcp-lifeline/core/internal"
 import type { Implementation, InitializeResult, ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
@@ -9,31 +7,26 @@ import * as Failures from "./Failures.js"
 
 export { versions } from "./Era.js"
 
-/** The version that Lifeline requests. */
 export const latestVersion = "2025-11-25"
 
 /** The capabilities that Lifeline uses. */
 const known = ["completions", "logging", "prompts", "resources", "tasks", "tools"] as const
 const isObjectOrNone = (value: unknown): boolean => value === undefined || Predicate.isRecord(value)
 
-/** What is wrong where a server says of itself what could not be passed on. */
 export const tooDeep = `capabilities or serverInfo are nested more than ${Nesting.defaultDepth} levels deep`
 
-/** Whether a value has the form of server capabilities. */
 export const isCapabilities = (value: unknown): value is ServerCapabilities =>
   Predicate.isRecord(value) && known.every((one) => isObjectOrNone(value[one]))
 
-/** Whether a value has the form of a server's name and version. */
 export const isImplementation = (value: unknown): value is Implementation =>
   Predicate.isRecord(value) && Predicate.isString(value["name"]) && Predicate.isString(value["version"])
 
-/** The longest texts of a server about itself that are kept whole, in characters. */
+/** Kept whole, in characters. */
 const longest = { name: 256, instructions: 100_000 }
 
-/** Instructions as they came, and not longer than is bearable. */
+/** Cut where they are longer than is bearable. */
 export const instructionsOf = (instructions: string): string => PlainText.cut(instructions, longest.instructions)
 
-/** A server's name as it came, and nothing of it longer than is bearable. */
 export const implementationOf = (info: Implementation): Implementation => {
   const tooLong = (["name", "title", "version"] as const).filter((key) =>
     Predicate.isString(info[key]) && info[key].length > longest.name
@@ -56,7 +49,7 @@ const wrong = ({ capabilities, instructions, protocolVersion, serverInfo }: Reco
     ? tooDeep
     : undefined
 
-/** A server's answer to `initialize`, as it came but for texts that are too long, if it matches the protocol. */
+/** As it came but for texts that are too long, if it matches the protocol. */
 export const read = (result: Record<string, unknown>): Exit.Exit<InitializeResult, RequestError> => {
   const problem = wrong(result)
   if (problem !== undefined) return Exit.fail(Failures.misfit("initialize", problem))

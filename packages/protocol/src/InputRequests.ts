@@ -1,46 +1,38 @@
-/**
- * What a server of the protocol without sessions wants before it gives its result: it asks in the place of the result, and the
- * request is sent again with the answers.
- */
+/** A server without sessions asks in the place of its result, and the request is sent again with the answers. */
 import { RequestError } from "@mcp-lifeline/core"
 import { Effect, Predicate } from "effect"
 import * as Failures from "./Failures.js"
 import { ServerRequest } from "./ServerRequest.js"
 import type { Options, Parts, Relay } from "./Session.js"
 
-/** So often may one request be answered with questions. */
 export const maxRounds = 10
 
-/** The wait before a request is sent again that was answered with no question, in milliseconds. */
+/** Before a request is sent again that was answered with no question, in milliseconds. */
 const pause = 250
 
 /** Questions of one answer that are asked at once. */
 const concurrency = 10
 
-/** Who answers. */
 export interface Answering extends Pick<Options, "handlers" | "relay"> {
   readonly read: Parts["readQuestion"]
 }
 
 type Answer = Effect.Effect<unknown, unknown>
 
-/** What a server asks. */
 export interface Question {
   readonly method: string
   readonly params?: Record<string, unknown> | undefined
 }
 
-/** What answers one question; nothing where nobody does. */
+/** Undefined where nobody answers. */
 export type Ask = (question: Question) => Answer | undefined
 
-/** Asks another client. */
 export const relayed = (request: Relay["request"]): Ask => (question) =>
   Effect.tryPromise({
     try: (signal) => request(question, signal),
     catch: (cause) => failed(Failures.describe(cause), cause)
   })
 
-/** Asks handlers, or who stands for another client. */
 export const by = ({ handlers = {}, read, relay }: Answering): Ask => (question) => {
   if (relay !== undefined) return relayed(relay.request)(question)
   const { elicitation, roots, sampling } = handlers
@@ -61,7 +53,7 @@ export const by = ({ handlers = {}, read, relay }: Answering): Ask => (question)
   return undefined
 }
 
-/** Gives the handler a signal that is aborted when the call ends. */
+/** The handler's signal is aborted when the call ends. */
 const withSignal = (answer: Answer): Answer =>
   Effect.suspend(() => {
     const controller = new AbortController()
@@ -74,7 +66,7 @@ const withSignal = (answer: Answer): Answer =>
 const failed = (message: string, cause?: unknown): RequestError =>
   new RequestError({ fate: "answered", reason: "protocol", message, cause })
 
-/** Answers the questions in a result; gives what the request is sent again with, besides its own parameters. */
+/** Gives what the request is sent again with, besides its own parameters. */
 export const answer = (
   method: string,
   result: Readonly<Record<string, unknown>>,

@@ -1,6 +1,3 @@
-/**
- * JSON-RPC 2.0 on the wire: error codes, and the check of messages. Pure.
- */
 import type { JSONRPCMessage, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
 
@@ -15,13 +12,12 @@ export const noSuchMethod: Error & { readonly code: number } = Object.assign(new
   code: methodNotFound
 })
 
-/** Whether a value can be the id of a request. An integer that JSON numbers do not keep would be answered as another one. */
+/** An integer that JSON numbers do not keep would be answered as another one. */
 export const isId = (value: unknown): value is RequestId => Predicate.isString(value) || Number.isSafeInteger(value)
 
 const isError = (value: unknown): boolean =>
   Predicate.isRecord(value) && Number.isSafeInteger(value["code"]) && Predicate.isString(value["message"])
 
-/** Whether a value is one message: a request, a notification, or a response. */
 export const isMessage = (value: unknown): value is JSONRPCMessage => {
   if (!Predicate.isRecord(value) || value["jsonrpc"] !== "2.0") return false
   const { error, id, method, params, result } = value
@@ -34,17 +30,15 @@ export const isMessage = (value: unknown): value is JSONRPCMessage => {
     : (id === undefined || id === null || isId(id)) && result === undefined && isError(error)
 }
 
-/** Whether a message is a request. */
 export const isRequest = (message: JSONRPCMessage): message is JSONRPCRequest => "method" in message && "id" in message
 
-/** Why a value is not a message, and the id of the request that has to be answered with this. */
+/** `id`: that of the request to answer with this. */
 export interface Illegible {
   readonly _tag: "Illegible"
   readonly id: RequestId | null
   readonly reason: string
 }
 
-/** The kind of message that a value is. */
 export type Read = { readonly _tag: "Message"; readonly message: JSONRPCMessage } | Illegible
 
 const unsafeId =
@@ -57,9 +51,7 @@ export const withoutAbsent = ({ error, params, ...rest }: Readonly<Record<string
   ...(Predicate.isNullable(params) || (Array.isArray(params) && params.length === 0) ? {} : { params })
 })
 
-/**
- * Reads what a client has sent. Turns an unreadable answer into an error answer, so that the server does not wait for it.
- */
+/** Turns a client's unreadable answer into an error answer, so that the server does not wait for it. */
 export const read = (value: unknown): Read => {
   if (isMessage(value)) return { _tag: "Message", message: value }
   const clean = Predicate.isRecord(value) ? withoutAbsent(value) : value

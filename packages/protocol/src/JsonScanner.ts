@@ -3,19 +3,19 @@
  */
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
 
-/** The longest key or id that is read, in bytes or characters. */
+/** In bytes or characters. */
 const maxToken = 256
 /** A message has six. */
 const maxKeys = 100
 
 /**
- * Takes a JSON text in pieces: all of them text, or all of them bytes. It keeps nothing of it but a short id. For a text that is not JSON the
- * result is arbitrary, but never an error.
+ * Takes a JSON text in pieces: all of them text, or all of them bytes. Keeps only a short id. For a text that is not JSON the result is
+ * arbitrary, but never an error.
  */
 export class JsonScanner {
-  /** The value of the key `id` of the outermost object, if it has been found yet. */
+  /** Of the outermost object, if it has been found yet. */
   id: RequestId | undefined
-  /** Whether that has a key `method`: the message is a request or a notification, and not an answer. */
+  /** A request or a notification, and not an answer. */
   hasMethod = false
   /** The most arrays and objects in one another. */
   depth = 0
@@ -28,7 +28,7 @@ export class JsonScanner {
   #isObject = false
   #keys = 0
   #key: unknown
-  /** Of the key or value of the outermost object that has begun, what came in earlier pieces. Bytes are kept as characters. */
+  /** Of the key or value that has begun, what came in earlier pieces. Bytes are kept as characters. */
   #token = ""
 
   push(piece: string | Uint8Array): this {

@@ -1,6 +1,5 @@
 /**
- * Where the messages of a server are given to whom they are for: answers and progress to our requests, notifications to who
- * listens, and what the server asks to the official Client, of which this is the transport.
+ * The transport of the official Client, which gets only questions: answers and progress go to our requests, notifications to who listens.
  */
 import type { Loss, ServerNotification } from "@mcp-lifeline/core"
 import type { Transport, TransportSendOptions } from "@modelcontextprotocol/sdk/shared/transport.js"
@@ -11,23 +10,19 @@ import * as Failures from "./Failures.js"
 import * as JsonRpc from "./JsonRpc.js"
 import type { Requests } from "./Requests.js"
 
-/** What a server asks the user, or a program in the user's place. */
 const questions = new Set(["elicitation/create", "sampling/createMessage", "roots/list"])
 
-/** Who is given what the server says. */
 export interface Receivers {
   readonly requests: Requests
   readonly notified: (notification: ServerNotification) => void
-  /** Called with what a server does that helps nobody, in words for a developer. */
   readonly log: (message: string) => void
   /**
-   * Whether a handler starts some microtasks after its request was passed on, as those of the official Client do. Then messages behind the
-   * request wait until then: who waits for an answer must not have it before a handler of what arrived earlier was called. Default false.
+   * Whether a handler starts some microtasks after its request was passed on, as those of the official Client do. Then later messages wait
+   * until then: nobody may have an answer before a handler of what arrived earlier was called. Default false.
    */
   readonly startsLater?: boolean | undefined
 }
 
-/** A transport for one Client over one adapter. */
 export class Link implements Transport {
   onclose?: (() => void) | undefined
   onerror?: ((error: Error) => void) | undefined
@@ -37,11 +32,11 @@ export class Link implements Transport {
 
   readonly #adapter: AdapterTransport
   readonly #receivers: Receivers
-  /** What ends the time of each question of the server that is not answered. */
+  /** Ends the time of each question that is not answered. */
   readonly #questions = new Map<unknown, () => void>()
   #isOver = false
   #isReleased = false
-  /** What has arrived behind a request whose handler has not been started. */
+  /** Arrived behind a request whose handler has not been started. */
   #behind: Array<Parameters<NonNullable<AdapterTransport["onmessage"]>>> | undefined
   #starting: NodeJS.Immediate | undefined
 
@@ -60,7 +55,7 @@ export class Link implements Transport {
     }
   }
 
-  /** The official Client begins with a handshake of its own only over a transport without one. */
+  /** Over a transport without one, the official Client begins a handshake. */
   get sessionId(): string {
     return this.#adapter.sessionId ?? ""
   }
@@ -69,7 +64,7 @@ export class Link implements Transport {
     return this.#adapter.start()
   }
 
-  /** The adapter is closed by the scope of the connection, and by nothing else. */
+  /** Only the scope of the connection closes the adapter. */
   close(): Promise<void> {
     return Promise.resolve()
   }
@@ -80,13 +75,13 @@ export class Link implements Transport {
     return this.#adapter.send(message, options)
   }
 
-  /** Sends nothing more. Requests that are under way go on. */
+  /** Requests under way go on. */
   refuse(loss: Loss): void {
     this.ended ??= loss
     this.#passBehind()
   }
 
-  /** Leaves the requests that wait to whoever goes on with the session. */
+  /** For whoever goes on with the session. */
   release(loss: Loss, waiting: ReadonlySet<RequestId>): void {
     this.refuse(loss)
     this.#endQuestions()
@@ -94,7 +89,6 @@ export class Link implements Transport {
     this.#isReleased = true
   }
 
-  /** Ends what is under way in both directions. */
   end(loss: Loss): void {
     this.refuse(loss)
     if (!this.#isReleased) this.#receivers.requests.end(this.ended ?? loss)
@@ -109,7 +103,6 @@ export class Link implements Transport {
     else this.#pass(message, extra)
   }
 
-  /** Passes on what waits behind a request, in order. */
   #passBehind(): void {
     if (this.#behind === undefined) return
     clearImmediate(this.#starting)
@@ -124,7 +117,6 @@ export class Link implements Transport {
     }
   }
 
-  /** A question is answered, or taken back. */
   #isAnswered(id: unknown): void {
     this.#questions.get(id)?.()
     this.#questions.delete(id)

@@ -1,6 +1,6 @@
 /**
- * The stream on which a server without sessions announces changes (`subscriptions/listen`), kept open: a request that is answered only
- * when the server ends it. What happens on the wire is given to it; what it does is decided in `#step`, on the Clock.
+ * The stream on which a server without sessions announces changes (`subscriptions/listen`): a request that is answered only when the server
+ * ends it.
  */
 import type { Hearing, Kind, Loss, Report } from "@mcp-lifeline/core"
 import { RequestError } from "@mcp-lifeline/core"
@@ -13,32 +13,29 @@ import { type Field, fieldsOf, type Filter, kindsOfAll } from "./listenFilter.js
 import * as Pace from "./listenPace.js"
 import type { Answer } from "./Requests.js"
 
-/** What the stream needs of its connection. None of it may throw. */
+/** None of it may throw. */
 export interface Host {
-  /** Sends the request; `settle` is called once, when it has ended otherwise than by `cancel`. */
+  /** `settle` is called once, when the request has ended otherwise than by `cancel`. */
   readonly open: (
     filter: Filter,
     settle: (answer: Answer) => void
   ) => { readonly id: number; readonly cancel: () => void }
-  /** Whether the connection has ended. */
   readonly isOver: () => boolean
   readonly report: (report: Report) => void
   readonly log: (message: string) => void
 }
 
-/** One stream, from its request to its end. */
 interface Open {
   readonly uris: ReadonlySet<string>
   readonly openedAt: number
   /** Unknown while the request is being sent. */
   id: number | undefined
   cancel: () => void
-  /** What the server has promised; nothing before it has. */
   honoured: { readonly fields: ReadonlyArray<Field>; readonly uris: ReadonlySet<string> } | undefined
   heardAt: number
   /** It was of use, however short it was. */
   hasAnnounced: boolean
-  /** When the last comment came, and the longest time between two. */
+  /** The last comment, and the longest time between two. */
   beatAt: number | undefined
   longestBeat: number
   ended: Answer | undefined
@@ -49,17 +46,16 @@ const updated = "notifications/resources/updated"
 const refused = (code: number, message: string): RequestError =>
   new RequestError({ fate: "answered", reason: "remote", code, message })
 
-/** Keeps one stream open, never two. */
 export class ListenStream {
   readonly #host: Host
   readonly #fields: ReadonlyArray<Field>
   readonly #clock: Clock.Clock
   readonly #uris = new Set<string>()
   readonly #waiting = new Map<string, Set<(exit: Exit.Exit<void, RequestError>) => void>>()
-  /** Lists that were given before anything was acknowledged: changes since then may have been missed. */
+  /** Lists given before anything was acknowledged: later changes may have been missed. */
   #givenBefore: Set<Kind> | undefined = new Set()
   #stream: Open | undefined
-  /** Resources of a stream that ended by itself: changes since then may have been missed. */
+  /** Resources of a stream that ended by itself: changes may have been missed. */
   readonly #missed = new Set<string>()
   /** Streams in a row that did not live long. */
   #short = 0
@@ -67,7 +63,7 @@ export class ListenStream {
   /** When a subscription was first wanted that is not asked for yet. */
   #grownAt: number | undefined
   #lastGrowthAt = Number.NEGATIVE_INFINITY
-  /** The server announces nothing: not at all, or nothing of what it was asked for. */
+  /** It announces nothing at all, or nothing of what was asked for. */
   #none: "unknown" | "empty" | undefined
   #lastFailure = ""
   #wake = Deferred.unsafeMake<void>(FiberId.none)
@@ -78,7 +74,6 @@ export class ListenStream {
     this.#clock = clock
   }
 
-  /** Opens the stream, and opens it again whenever it ends, for as long as there is something to listen for. */
   readonly run: Effect.Effect<never> = Effect.forever(Effect.flatMap(Random.next, (draw) => {
     this.#wake = Deferred.unsafeMake<void>(FiberId.none)
     const woken = Deferred.await(this.#wake)
@@ -110,7 +105,7 @@ export class ListenStream {
     })
   }
 
-  /** Takes a subscription back. What the server still announces of it is dropped; it hears of that when the stream is next opened. */
+  /** What the server still announces of it is dropped; it hears of that when the stream is next opened. */
   unsubscribe(uri: string): void {
     this.#uris.delete(uri)
     this.#wakeUp()
@@ -125,7 +120,6 @@ export class ListenStream {
     this.#wakeUp()
   }
 
-  /** Why nothing can be subscribed to now. */
   get #refusal(): RequestError | undefined {
     if (this.#none === "unknown") {
       return refused(JsonRpc.methodNotFound, "the server announces no changes: it has no subscriptions/listen")
@@ -140,18 +134,15 @@ export class ListenStream {
 
   // --- what comes
 
-  /** The connection is over. */
   end(loss: Loss): void {
     this.#failWaiting(Failures.cutOff(loss))
     this.#wakeUp()
   }
 
-  /** The server has given a list. */
   listed(kinds: ReadonlyArray<Kind>): void {
     for (const kind of kinds) this.#givenBefore?.add(kind)
   }
 
-  /** The server says what it will announce on the stream of a request. */
   acknowledged(id: unknown, notifications: unknown): void {
     const stream = this.#stream
     if (stream === undefined || stream.honoured !== undefined || !isSame(stream.id, id)) return
@@ -178,7 +169,7 @@ export class ListenStream {
     this.#wakeUp()
   }
 
-  /** The server has shown on the stream of a request that it lives: with a comment. */
+  /** A comment shows that the server lives. */
   beat(id: unknown): void {
     const stream = this.#stream
     if (stream === undefined || !isSame(stream.id, id)) return
@@ -190,7 +181,7 @@ export class ListenStream {
     if (isSecond) this.#wakeUp()
   }
 
-  /** The server has announced something: whether it is to be handed on, which it is not where the subscription was taken back. */
+  /** False where the subscription was taken back. */
   accepts(method: string, params: Readonly<Record<string, unknown>> | undefined): boolean {
     const stream = this.#stream
     if (stream !== undefined) {
@@ -212,7 +203,7 @@ export class ListenStream {
     Deferred.unsafeDone(this.#wake, Exit.void)
   }
 
-  /** Does what is due, and gives the time until something may be. */
+  /** Returns the time until something may be due. */
   #step(now: number, draw: number): number {
     if (this.#host.isOver()) return Number.POSITIVE_INFINITY
     const stream = this.#stream
@@ -294,7 +285,6 @@ export class ListenStream {
     stream.cancel()
   }
 
-  /** The server, or the network, has ended the stream. */
   #conclude(stream: Open, answer: Answer, now: number, draw: number): void {
     this.#stream = undefined
     const { honoured, openedAt } = stream
@@ -367,6 +357,6 @@ export class ListenStream {
   }
 }
 
-/** Whether an acknowledgement is that of a request. Some servers write the ids of requests as texts, and some leave them out. */
+/** Some servers write the ids of requests as texts, and some leave them out. */
 const isSame = (id: number | undefined, given: unknown): boolean =>
   id === undefined || given === undefined || String(given) === String(id)

@@ -1,6 +1,3 @@
-/**
- * Connects to a server of the official SDK in the same process.
- */
 import type { Connector } from "@mcp-lifeline/core"
 import { ConnectError } from "@mcp-lifeline/core"
 import { InMemoryTransport } from "@modelcontextprotocol/sdk/inMemory.js"
@@ -11,22 +8,21 @@ import { allOrNothing } from "./allOrNothing.js"
 import { describe } from "./Failures.js"
 import * as SdkConnection from "./SdkConnection.js"
 
-/** The members of a `Server` or `McpServer` that the connector uses. */
+/** What the connector uses of a `Server` or `McpServer`. */
 export interface MemoryServer {
   readonly connect: (transport: Transport) => Promise<void>
   readonly close: () => Promise<void>
 }
 
-/** Options of an in-memory connector. */
 export interface Options {
-  /** Creates the server for one connection, because a server of the SDK serves only one at a time. */
+  /** Called for each connection, because a server of the SDK serves only one at a time. */
   readonly server: () => MemoryServer | Promise<MemoryServer>
   /** The name in messages and status. Default "in memory". */
   readonly target?: string | undefined
 }
 
 /**
- * A connector that creates a server for each connection, and closes the server with the connection.
+ * Makes a server of the official SDK for each connection, and closes it with that.
  *
  * @example
  * ```ts

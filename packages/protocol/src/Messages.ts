@@ -1,7 +1,4 @@
-/**
- * What a server has sent: a line, the data of an event, or a body. Only a whole text is a message: what a program prints may have parts that
- * somebody else has written. Pure.
- */
+/** Only a whole text is a message: parts of what a program prints may be written by somebody else. */
 import { ExactJson, Nesting, PlainText } from "@mcp-lifeline/core/internal"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
@@ -9,32 +6,28 @@ import * as JsonRpc from "./JsonRpc.js"
 import { JsonScanner } from "./JsonScanner.js"
 import * as JsonShape from "./JsonShape.js"
 
-/** What a text of a server holds. */
 export interface Read {
-  /** Whether all of it is JSON. */
   readonly isJson: boolean
   readonly messages: ReadonlyArray<JSONRPCMessage>
-  /** What is no message, in the order in which it came. */
   readonly unread: ReadonlyArray<Unread>
 }
 
-/** What is no message. */
 export interface Unread {
   readonly text: string
-  /** Whether it may be a message that cannot be read, and not only what a program prints. */
+  /** It may be a message, and not only what a program prints. */
   readonly isOfProtocol: boolean
-  /** Of a message that cannot be read: its id, where it has one. */
+  /** Of a message that cannot be read. */
   readonly id: RequestId | undefined
-  /** Whether it is a request or a notification, and not a response. */
+  /** A request or a notification, and not a response. */
   readonly hasMethod: boolean
   /** Why it is not read, where it may be a message. */
   readonly why?: string | undefined
 }
 
-/** The beginning of what came, as a person is shown it. */
+/** The beginning, for people. */
 export const quoted = (text: string): string => PlainText.json(text.trim().slice(0, 200))
 
-/** Characters of what is no message that are looked at. */
+/** Characters looked at of what is no message. */
 const longestUnread = 1_000_000
 
 /** Messages in one: of more, none is read. */
@@ -52,7 +45,7 @@ const unreadOf = (whole: string, found?: JsonScanner): Unread => {
 
 const isSome = <A>(value: A | undefined): value is A => value !== undefined
 
-/** Reads a text. Takes time in proportion to its length. */
+/** Takes time in proportion to the length. */
 export const read = (text: string): Read => {
   let value: unknown
   try {
@@ -77,10 +70,7 @@ export const read = (text: string): Read => {
   }
 }
 
-/**
- * A value as a message, where it is one, or a response that is written as some servers write it: without the version, with a null beside what
- * is there, with an error that is a text.
- */
+/** Also a response as some servers write it: without the version, with a null beside what is there, with an error that is a text. */
 export const message = (value: unknown): JSONRPCMessage | undefined => {
   if (JsonRpc.isMessage(value)) return value
   if (!Predicate.isRecord(value)) return undefined
@@ -100,7 +90,7 @@ export const message = (value: unknown): JSONRPCMessage | undefined => {
   return ExactJson.copied(value, { jsonrpc: "2.0", ...said } as JSONRPCMessage)
 }
 
-/** An error whose code is a number, and whose message is a text: some servers give a text as the code, which says more than the message. */
+/** Some servers give a text as the code, which says more than the message. */
 export const numbered = (
   error: Readonly<Record<string, unknown>>
 ): Readonly<Record<string, unknown>> & { readonly code: number; readonly message: string } => {

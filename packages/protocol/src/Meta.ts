@@ -1,13 +1,10 @@
-/**
- * `_meta`, and those of its keys that belong to a single connection and are never passed on. Pure.
- */
+/** `_meta`, and its keys that belong to a single connection and are never passed on. */
 import { ExactJson } from "@mcp-lifeline/core/internal"
 import { Predicate } from "effect"
 
-/** The prefix of the protocol's own keys. */
 const reserved = "io.modelcontextprotocol/"
 
-/** The keys of `_meta` with which each request of the protocol without sessions identifies its client. */
+/** With them, each request without sessions identifies its client. */
 export const keys = {
   protocolVersion: `${reserved}protocolVersion`,
   clientInfo: `${reserved}clientInfo`,
@@ -19,13 +16,13 @@ export const keys = {
 
 const own: ReadonlySet<string> = new Set(Object.values(keys))
 
-/** The `_meta` of a value, or an empty one. */
+/** Empty if there is none. */
 export const of = (value: unknown): Readonly<Record<string, unknown>> => {
   const meta = Predicate.isRecord(value) ? value["_meta"] : undefined
   return Predicate.isRecord(meta) ? meta : {}
 }
 
-/** Params or a result without the keys that belong to the connection on which they arrived. Returns the same object if it has none. */
+/** Without the keys of the connection. Returns the same object if it has none. */
 export const passedOn = <A extends Readonly<Record<string, unknown>>>(value: A): A => {
   if (value["_meta"] === undefined) return value
   const meta = of(value)

@@ -1,10 +1,8 @@
-/**
- * How a server says that it serves one client, and has one: many servers have a single transport, which keeps the session of the first client.
- */
+/** Many servers have a single transport, which keeps the session of the first client. */
 const words =
   /\balready (?:been )?initiali[sz]ed\b|\balready (?:connected|attached) to (?:a|another) (?:transport|client)\b|\bonly (?:one|a single) (?:client|session)\b/i
 
 const advice = "it serves one client, and has the session of an earlier one: end that client, or restart the server"
 
-/** What to do about such a refusal, after its own words; undefined if it is another one. */
+/** Follows the refusal's own words; undefined if it is another one. */
 export const adviceOn = (refusal: string): string | undefined => words.test(refusal) ? advice : undefined

@@ -1,6 +1,3 @@
-/**
- * Bytes that arrive in pieces, kept until they are complete.
- */
 import { kibibytes } from "@mcp-lifeline/core/internal"
 
 /** What small pieces are copied into, in bytes. */
@@ -9,22 +6,20 @@ const blockBytes = kibibytes(16)
 const large = kibibytes(4)
 
 /**
- * Takes about as much memory as the bytes that it keeps, and a block: each buffer costs some hundred bytes beside its own, and who sends
- * chooses how large the pieces are.
+ * Takes about as much memory as the bytes that it keeps, and a block: each buffer costs some hundred bytes, and the sender chooses the size
+ * of pieces.
  */
 export class Pieces implements Iterable<Buffer> {
   #kept: Array<Buffer> = []
-  /** The last of those kept, where it has room for more. */
+  /** The last one, where it has room for more. */
   #block: Buffer | undefined
   #filled = 0
   #length = 0
 
-  /** Bytes that are kept. */
   get length(): number {
     return this.#length
   }
 
-  /** Adds what has arrived. */
   push(piece: Buffer): void {
     this.#length += piece.length
     const rest = this.#fill(piece)
@@ -40,7 +35,7 @@ export class Pieces implements Iterable<Buffer> {
     this.#fill(rest)
   }
 
-  /** All that arrived, in one piece; nothing is kept any more. */
+  /** In one piece; nothing is kept any more. */
   take(): Buffer {
     const [only = Buffer.alloc(0), ...more] = [...this]
     this.clear()
@@ -58,7 +53,6 @@ export class Pieces implements Iterable<Buffer> {
     for (const one of this.#kept) yield one === this.#block ? one.subarray(0, this.#filled) : one
   }
 
-  /** Puts as much as there is room for into the block, and gives the rest. */
   #fill(piece: Buffer): Buffer {
     if (this.#block === undefined) return piece
     const taken = piece.copy(this.#block, this.#filled)

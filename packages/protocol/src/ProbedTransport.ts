@@ -1,6 +1,3 @@
-/**
- * A transport whose server is asked `server/discover` before a connection is made over it, whatever the era of that connection.
- */
 import type { Connection, Loss, Peer, RequestError, ResourceUsage } from "@mcp-lifeline/core"
 import { ConnectError } from "@mcp-lifeline/core"
 import { Ending } from "@mcp-lifeline/core/internal"
@@ -15,11 +12,12 @@ import { answerOf } from "./Requests.js"
 const probeId = "probe"
 
 /**
- * One transport, asked once and then used for connections, one after the other. Starting it again and closing it do nothing: `end` closes it.
+ * Asked `server/discover` once and then used for connections of either era, one after the other. `start` and `close` do nothing: `end`
+ * closes it.
  */
 export class ProbedTransport implements AdapterTransport {
   onmessage?: (<T extends JSONRPCMessage>(message: T, extra?: MessageExtraInfo) => void) | undefined
-  /** What the server has answered to the question, also where that came late. */
+  /** Also where it came late. */
   answer: Answer | undefined
 
   readonly #ending = new Ending()
@@ -52,7 +50,6 @@ export class ProbedTransport implements AdapterTransport {
     this.#inner.onunread = listener
   }
 
-  /** The server has ended, or closed the connection. */
   get loss(): Loss | undefined {
     return this.#ending.loss
   }
@@ -94,7 +91,7 @@ export class ProbedTransport implements AdapterTransport {
     this.#ending.onLost(listener)
   }
 
-  /** Starts the transport, asks, and waits for the answer, at most so many milliseconds. It may still come later. */
+  /** Starts the transport, and waits for the answer for so many milliseconds. It may still come later. */
   ask(params: Record<string, unknown>, millis: number): Effect.Effect<Answer, ConnectError> {
     const send = Effect.sync(() => {
       this.#inner.send({ jsonrpc: "2.0", id: probeId, method: "server/discover", params })
@@ -110,7 +107,7 @@ export class ProbedTransport implements AdapterTransport {
     )
   }
 
-  /** Waits for the answer without a limit. A server that has ended answers with that. */
+  /** Without a limit. A server that has ended answers with that. */
   get answered(): Effect.Effect<Answer> {
     return Effect.async((resume) => {
       if (this.answer !== undefined) return resume(Effect.succeed(this.answer))
@@ -140,7 +137,6 @@ export class ProbedTransport implements AdapterTransport {
     return Promise.resolve()
   }
 
-  /** Closes the transport. */
   end(): Promise<void> {
     return this.#inner.close()
   }

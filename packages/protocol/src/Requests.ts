@@ -1,8 +1,8 @@
 /**
- * What was asked of a server and is not answered yet: JSON-RPC as it is on the wire.
+ * What was asked of a server and is not answered yet.
  *
- * The official Client could do this. It checks each message several times over, and takes an AbortSignal to cancel: that made
- * a call over stdio take a third longer (`tools/benchmarks/call.mjs`).
+ * Not the official Client: it checks each message several times, and takes an AbortSignal to cancel, which made a call over stdio take a
+ * third longer (`tools/benchmarks/call.mjs`).
  */
 import type { Fate, Loss, Method, RequestError, RequestOptions } from "@mcp-lifeline/core"
 import { ExactJson } from "@mcp-lifeline/core/internal"
@@ -15,7 +15,6 @@ import type { Unread } from "./Messages.js"
 import * as TaskResults from "./TaskResults.js"
 import * as Timers from "./Timers.js"
 
-/** What of the options of a request concerns the wire. */
 export type Options = Pick<
   RequestOptions,
   | "maxTotalTimeout"
@@ -28,10 +27,9 @@ export type Options = Pick<
   | "timeout"
 >
 
-/** How a request ended: with the result as it came, a JSON object of which nothing more is known; or without. */
+/** The result as it came: a JSON object of which nothing more is known. */
 export type Answer = Exit.Exit<Record<string, unknown>, RequestError>
 
-/** A message that is a response, of which nothing more is known. */
 export type Response = Exclude<JSONRPCMessage, { readonly method: string }>
 
 interface Pending {
@@ -39,13 +37,11 @@ interface Pending {
   readonly order: number
   readonly method: string
   readonly options: Options
-  /** When the whole is over, on the scale of its timers. */
+  /** Of the whole, on the scale of its timers. */
   deadline: number
-  /** When the wait for a sign of life is over, on the same scale. */
   timeUp: number
-  /** Questions of the server that the user has not answered: its time stands still. */
+  /** Questions that the user has not answered: its time stands still. */
   questions: number
-  /** Since when it stands still. */
   stoodFrom: number
   readonly settle: (answer: Answer) => void
   /** The task after whose answer there is no more progress. */
@@ -70,33 +66,31 @@ const draw = (): number => {
   return (drawn[isDrawn++]! >>> 1) || 1
 }
 
-/** How long a request whose answer could not be read waits for a better one, in milliseconds. */
+/** How long an unreadable answer waits for a better one, in milliseconds. */
 const grace = 1000
 
-/** Asks over one transport, from `initialize` until it is ended. */
 export class Requests {
   #transport: AdapterTransport
   #log: (message: string) => void
   readonly #pending = new Map<number, Pending>()
-  /** Who is told of the progress of a request, by its id, which is the token of its progress, too. */
+  /** By id, which is also the token of its progress. */
   readonly #listeners = new Map<number, NonNullable<Options["onprogress"]>>()
-  /** The requests that have begun tasks, of whose progress somebody is told, by the task. */
   #tasks: Map<string, number> | undefined
   #sent = 0
-  /** How many were sent before a notification that the server may answer, although no notification has an answer. */
+  /** How many were sent before a notification that the server may answer. */
   #notified = Number.POSITIVE_INFINITY
   readonly #timers: Timers.Timers
-  /** While the session is suspended: what was cancelled, by id, with the reason. */
+  /** What was cancelled while the session is suspended, with the reason. */
   #cancelled: Map<number, string> | undefined
 
-  /** `log`: called with what a server does that helps nobody, in words for a developer. */
+  /** `log`: what a server does that helps nobody, for a developer. */
   constructor(transport: AdapterTransport, log: (message: string) => void, timers = Timers.live) {
     this.#transport = transport
     this.#log = log
     this.#timers = timers
   }
 
-  /** Goes on over another transport, with the same session; tells the server what was cancelled meanwhile. */
+  /** Tells the server what was cancelled meanwhile. */
   moveTo(transport: AdapterTransport, log: (message: string) => void): void {
     this.#transport = transport
     this.#log = log
@@ -105,17 +99,15 @@ export class Requests {
     for (const [id, reason] of cancelled) this.#sendCancelled(id, reason)
   }
 
-  /** Whether a request waits for its answer. */
   has(id: RequestId): boolean {
     return this.#pending.has(Number(id))
   }
 
-  /** How many are not answered. */
   get size(): number {
     return this.#pending.size
   }
 
-  /** Sends a request, and gives its id; `settle` is called once, which may be before this returns, unless it is cancelled. */
+  /** Returns the id. `settle` is called once, perhaps before this returns, unless it is cancelled. */
   send(
     method: Method | "initialize" | "server/discover" | "subscriptions/listen" | "tasks/update",
     params: unknown,
@@ -161,16 +153,12 @@ export class Requests {
     return id
   }
 
-  /**
-   * Asks for nothing more by this id, where it is not answered yet: takes the request back where nothing of it has left, else tells the
-   * server.
-   */
+  /** Takes the request back where nothing of it has left, else tells the server. */
   cancel(id: number, reason: string): void {
     const pending = this.#take(id)
     if (pending !== undefined && this.#giveUp(id, pending, reason) === "notSent") pending.options.onwithdrawn?.()
   }
 
-  /** Cancels a request that nobody waits for any more, and gives its fate: it was never sent, or it may be carried out. */
   #giveUp(id: number, { method }: Pending, reason: string): "notSent" | "unknown" {
     if (this.#isWithdrawn(id)) return "notSent"
     // The protocol forbids to cancel `initialize`.
@@ -195,7 +183,6 @@ export class Requests {
     }
   }
 
-  /** Takes a response of the server. */
   answered(response: Response): void {
     const id = this.#meant(response.id)
     const order = this.#pending.get(id)?.order
@@ -206,25 +193,19 @@ export class Requests {
     pending.settle(answer ?? Exit.fail(Failures.noResponse()))
   }
 
-  /** The request that a response answers. One without an id can only mean the one that waits. */
+  /** A response without an id can only mean the one request that waits. */
   #meant(id: unknown): number {
     if (!Predicate.isNullable(id)) return JsonRpc.isId(id) ? Number(id) : Number.NaN
     const [only = Number.NaN] = this.#pending.keys()
     return this.#pending.size === 1 && this.#notified === Number.POSITIVE_INFINITY ? only : Number.NaN
   }
 
-  /**
-   * A notification was sent. Some servers answer these, too, without an id: until a later request was answered, an answer without one may be
-   * to it.
-   */
+  /** Some servers answer notifications, too, without an id: until a later request was answered, an answer without one may be to it. */
   notified(): void {
     this.#notified = this.#sent
   }
 
-  /**
-   * Takes what came and is no message. Where it is of a request that waits, that ends soon: a server that prints what it sends may send it
-   * next.
-   */
+  /** Its request, if one waits, ends a little later: a server that prints what it sends may send it next. */
   unread(unread: Unread, of?: RequestId): void {
     const { hasMethod, id, isOfProtocol } = unread
     if (!isOfProtocol) return
@@ -245,7 +226,6 @@ export class Requests {
     }, grace)
   }
 
-  /** Takes a notification of progress. */
   progressed(notification: unknown): void {
     const params = progressOf(notification)
     if (params === undefined) return this.#log("a progress notification does not fit the protocol and is dropped")
@@ -265,12 +245,10 @@ export class Requests {
     }
   }
 
-  /** A request that was sent will not be answered. */
   failed(id: RequestId, error: RequestError): void {
     this.#fail(Number(id), error, "unknown")
   }
 
-  /** Ends those of which nothing has left: they wait for a socket or for a pipe. */
   endUnsent(loss: Loss): void {
     for (const id of [...this.#pending.keys()]) {
       if (this.#isWithdrawn(id)) this.#take(id)?.settle(Exit.fail(Failures.refused(loss)))
@@ -278,9 +256,8 @@ export class Requests {
   }
 
   /**
-   * Ends all of them `but` some, which wait until the session goes on. Of which nothing has left is not sent. Where others are still being
-   * sent, the transport may just be rejecting them with a better knowledge of their fate: those rejections, which are under way as
-   * microtasks, go first.
+   * Ends all `but` some, which wait until the session goes on. The transport may be rejecting some with a better knowledge of their fate:
+   * those microtasks go first.
    */
   end(loss: Loss, but?: ReadonlySet<RequestId>): void {
     if (but !== undefined) this.#cancelled = new Map()
@@ -300,10 +277,7 @@ export class Requests {
     endAll()
   }
 
-  /**
-   * The server asks the user something. Until what this gives is called, the time of the requests that wait now stands still; but not that of a
-   * ping, which waits for nobody.
-   */
+  /** Until the returned function is called, the time of waiting requests stands still; but not that of a ping, which waits for nobody. */
   asks(): () => void {
     const waiting = [...this.#pending].filter(([, { method }]) => method !== "ping")
     for (const [, pending] of waiting) {
@@ -355,7 +329,7 @@ export class Requests {
     this.#take(id)?.settle(Exit.fail(Failures.toRequestError(error, fate)))
   }
 
-  /** Nothing more is expected, but progress, where a task of the server was begun. */
+  /** Only progress may follow, where a task was begun. */
   #take(id: number, answer?: Answer | undefined): Pending | undefined {
     const pending = this.#pending.get(id)
     if (pending === undefined) return undefined
@@ -370,13 +344,11 @@ export class Requests {
     return pending
   }
 
-  /** Nobody is told of the progress of a request any more, except where its task goes on. */
   #release(id: number, task: string | undefined): void {
     if (task === undefined) this.#listeners.delete(id)
     else (this.#tasks ??= new Map()).set(task, id)
   }
 
-  /** The outcome of a task was given, or the task was cancelled. */
   #taskEnds(task: string): void {
     const id = this.#tasks?.get(task)
     if (id === undefined) return
@@ -394,18 +366,16 @@ const augmented = (params: object | undefined, id: number, { onprogress, task }:
   })
 }
 
-/** The task that ends with the answer to a request. */
 const endsTask = (method: string, params: unknown): string | undefined => {
   if (method !== "tasks/result" && method !== "tasks/cancel") return undefined
   const id = Predicate.isRecord(params) ? params["taskId"] : undefined
   return typeof id === "string" ? id : undefined
 }
 
-/** The id of the task with which a request was answered, if it was. */
 const taskOf = (answer: Answer | undefined): string | undefined =>
   answer !== undefined && Exit.isSuccess(answer) ? TaskResults.taskIn(answer.value) : undefined
 
-/** What a response says, or nothing where it is none. `hasSession`: the transport has a session id. */
+/** Undefined for what is no response. `hasSession`: the transport has a session id. */
 export const answerOf = (response: Response, hasSession: boolean, method?: string): Answer | undefined => {
   if (response.jsonrpc !== "2.0") return undefined
   const { error, result } = response as { readonly error?: unknown; readonly result?: unknown }
@@ -420,7 +390,6 @@ export const answerOf = (response: Response, hasSession: boolean, method?: strin
 const isNumberOrNone = (value: unknown): boolean => value === undefined || Predicate.isNumber(value)
 const isTextOrNone = (value: unknown): boolean => value === undefined || Predicate.isString(value)
 
-/** What a notification of progress says, if it fits the protocol. */
 const progressOf = (notification: unknown): (Progress & { readonly progressToken: RequestId }) | undefined => {
   const params = Predicate.isRecord(notification) ? notification["params"] : undefined
   if (!Predicate.isRecord(params)) return undefined

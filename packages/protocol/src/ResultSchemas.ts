@@ -1,6 +1,3 @@
-/**
- * Which of the official SDK's schemas fits the result of which request, and results that have been checked with them.
- */
 import type { Method } from "@mcp-lifeline/core"
 import type { RequestError } from "@mcp-lifeline/core"
 import { type AnySchema, safeParse } from "@modelcontextprotocol/sdk/server/zod-compat.js"
@@ -9,7 +6,6 @@ import * as Mcp from "@modelcontextprotocol/sdk/types.js"
 import { Exit } from "effect"
 import * as Failures from "./Failures.js"
 
-/** Result schemas by method. */
 export const byMethod: { readonly [M in Method]: AnySchema } = {
   "ping": Mcp.EmptyResultSchema,
   "tools/list": Mcp.ListToolsResultSchema,
@@ -29,7 +25,7 @@ export const byMethod: { readonly [M in Method]: AnySchema } = {
   "tasks/cancel": Mcp.CancelTaskResultSchema
 }
 
-/** Why something cannot be the schema of a result, as the SDK reads schemas (zod 3 or 4), or nothing where it can. */
+/** Why something is no schema for the SDK (zod 3 or 4); undefined if it is one. */
 export const wrong = (schema: unknown): TypeError | undefined => {
   const given = Object(schema) as { readonly _zod?: unknown; readonly safeParse?: unknown }
   if (Boolean(given._zod) || typeof given.safeParse === "function") return undefined
@@ -41,7 +37,6 @@ export const wrong = (schema: unknown): TypeError | undefined => {
   )
 }
 
-/** What a schema makes of the result of a request. */
 export const check = <S extends AnySchema>(
   method: string,
   schema: S,
@@ -56,8 +51,8 @@ export const check = <S extends AnySchema>(
 }
 
 /**
- * The result of a request: what a caller's schema makes of it; without one, as it came, if it fits the protocol. What no schema
- * knows stays there, and what it lacks and has a default is added.
+ * What a caller's schema makes of the result; without one, the result as it came, if it fits the protocol. What no schema knows stays
+ * there, and what it lacks and has a default is added.
  */
 export const decode = (
   method: Method,
@@ -75,12 +70,12 @@ const decodeBy = (
     ? Exit.map(check(method, own, result), (checked) => ({ ...checked as object, ...result }))
     : check(method, schema as AnySchema, result)
 
-/** Where results without sessions have other shapes: structured results, and their schemas, are any JSON. */
+/** Without sessions, structured results and their schemas are any JSON. */
 const statelessByMethod: Partial<typeof byMethod> = {
   "tools/list": Mcp.ListToolsResultSchema.extend({ tools: Mcp.ToolSchema.omit({ outputSchema: true }).array() }),
   "tools/call": Mcp.CallToolResultSchema.omit({ structuredContent: true })
 }
 
-/** As `decode`, of the result of a server without sessions. */
+/** For a server without sessions. */
 export const decodeStateless: typeof decode = (method, result, schema) =>
   decodeBy(statelessByMethod[method] ?? byMethod[method], method, result, schema)

@@ -1,7 +1,4 @@
-/**
- * One MCP session over one transport, as a core Connection, with the official SDK: the SDK's Client answers requests of the server, and
- * its schemas check results.
- */
+/** A session with the official SDK: its Client answers requests of the server, and its schemas check results. */
 import * as Binding from "./Binding.js"
 import { parts } from "./sdkParts.js"
 

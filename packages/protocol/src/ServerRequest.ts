@@ -1,6 +1,3 @@
-/**
- * The request of a server that a handler is answering.
- */
 import { Context } from "effect"
 
 /** The request of a server that a handler is answering. If the server cancels it, the signal has the server's reason. */

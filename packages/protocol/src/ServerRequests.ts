@@ -1,6 +1,3 @@
-/**
- * Answers requests that the server makes, with the Effects that were given for them.
- */
 import type { ServerRequestHandlers } from "@mcp-lifeline/core"
 import type { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import {
@@ -36,7 +33,7 @@ const refusal = (cause: Cause.Cause<unknown>): Refusal => {
   return new Refusal(ErrorCode.InternalError, describe(failure), undefined)
 }
 
-/** Registers the handlers with a client that declares their capabilities. */
+/** The client declares their capabilities. */
 export const register = (
   client: Client,
   handlers: ServerRequestHandlers | undefined,

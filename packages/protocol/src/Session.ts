@@ -1,6 +1,6 @@
 /**
- * One MCP session over one transport, as a core Connection. The caller gives it what it needs of the official SDK at run time (`Parts`),
- * because the SDK's schemas and its Client take 27 MB, which a program that only relays messages does not need.
+ * One MCP session over one transport. `Parts` of the official SDK are given at run time: its schemas and its Client take 27 MB, which a
+ * program that only relays messages does not need.
  */
 import type { Connection, ConnectOptions, Loss, Method, RequestError, RequestOptions } from "@mcp-lifeline/core"
 import { ConnectError, Sending, SuspendedSession } from "@mcp-lifeline/core"
@@ -31,46 +31,42 @@ import { Requests } from "./Requests.js"
 import * as TaskResults from "./TaskResults.js"
 import * as Timers from "./Timers.js"
 
-/**
- * Another client, for which Lifeline makes the connection. Its capabilities are those of the options; Lifeline adds nothing to them.
- */
+/** Another client, for which Lifeline makes the connection, with the capabilities of the options and no others. */
 export interface Relay {
-  /** The protocol version that the client requests. Default: the SDK's own. */
+  /** What the client requests. Default: 2025-11-25. */
   readonly protocolVersion: string | undefined
   /**
-   * Answers every request of the server except `ping`, instead of handlers. If it rejects with an error that has a `code`, the server gets
-   * this error unchanged. The signal is aborted when the server cancels the request or the connection ends.
+   * Answers every request of the server except `ping`. An error with a `code` goes to the server unchanged. The signal is aborted when the
+   * server cancels the request or the connection ends.
    */
   readonly request: (
     request: { readonly method: string; readonly params?: Record<string, unknown> | undefined },
     signal: AbortSignal
   ) => Promise<Result>
   /**
-   * Whether the client speaks 2026-07-28. Then each of its requests has its capabilities, and it gets the questions of a server without
-   * sessions unchanged, in place of a result. Default false.
+   * Whether the client speaks 2026-07-28: each of its requests has its capabilities, and it gets the questions of a server without sessions
+   * unchanged, in place of a result. Default false.
    */
   readonly isStateless?: boolean | undefined
-  /** If the client does not read at the moment, a promise that is resolved when it reads again. Default: the client always reads. */
+  /** While the client does not read, a promise that is resolved when it does. Default: it always reads. */
   readonly drained?: (() => Promise<void> | undefined) | undefined
-  /** Whether the client decodes results itself. Then it gets them unchanged and unchecked. Default false. */
+  /** Whether the client decodes results, and gets them unchanged and unchecked. Default false. */
   readonly isRaw?: boolean | undefined
 }
 
-/** The options of an attempt, and the client for which the connection is made. Connectors pass this on unchanged. */
+/** Connectors pass this on unchanged. */
 export interface Options extends ConnectOptions {
   readonly relay?: Relay | undefined
 }
 
-/** The client info in `initialize`, unless the caller gives another one. */
+/** In `initialize`, unless the caller gives another one. */
 export const clientInfo: Implementation = { name: "lifeline", version: "0.0.0" }
 
-/** Answers requests of the server, over a link that it starts. */
 export interface Answering {
   readonly start: (link: Link, log: (message: string) => void) => Promise<void>
   readonly notify: (method: string, params: Record<string, unknown> | undefined) => Promise<void>
 }
 
-/** The parts of a session besides its transport. */
 export interface Parts {
   readonly answering: (options: Options, capabilities: ClientCapabilities, runtime: Runtime.Runtime<never>) => Answering
   /** Why a value cannot be the schema of a result; undefined if it can. */
@@ -80,16 +76,14 @@ export interface Parts {
     result: Record<string, unknown>,
     schema: unknown
   ) => Exit.Exit<unknown, RequestError>
-  /** The same for the result of a server without sessions. */
   readonly decodeStateless: Parts["decode"]
-  /** A question of a server without sessions, if it matches the protocol. */
+  /** If it matches the protocol. */
   readonly readQuestion: <M extends keyof Questions>(
     method: M,
     question: unknown
   ) => Exit.Exit<Questions[M], RequestError>
 }
 
-/** The questions that servers without sessions may ask. */
 export interface Questions {
   readonly "elicitation/create": ElicitRequest
   readonly "sampling/createMessage": CreateMessageRequest
@@ -97,10 +91,10 @@ export interface Questions {
 }
 
 /**
- * Initializes an MCP session over a transport that has not been started.
+ * Initializes a session over a transport that has not been started.
  *
- * This starts the transport, and closes it with the scope; if `initialize` fails or is interrupted, at once. It has no time limit of its own
- * for `initialize`. Pending requests end as soon as the transport reports that it is closed.
+ * Starts the transport, and closes it with the scope; if `initialize` fails or is interrupted, at once. There is no time limit. Pending
+ * requests end as soon as the transport reports that it is closed.
  */
 export const connect = (
   parts: Parts,
@@ -109,7 +103,7 @@ export const connect = (
 ): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
   Effect.catchTag(allOrNothing(open(parts, transport, options)), "NotResumed", Effect.die)
 
-/** Resumes a suspended session over a transport that has not been started, or gives the reason why it cannot. */
+/** Over a transport that has not been started. Gives the reason if it cannot resume the session. */
 export const resume = (
   parts: Parts,
   transport: AdapterTransport,
@@ -121,8 +115,8 @@ export const resume = (
   )
 
 /**
- * Why a session cannot be resumed. `forgotten`: the server refuses requests in it, so Lifeline makes a new session. `unanswered`: the server
- * was silent for 5 s (for 1 s while a call waits), failed, or closed the connection.
+ * `forgotten`: the server refuses requests in the session, so Lifeline makes a new one. `unanswered`: the server was silent for 5 s (for 1
+ * s while a call waits), failed, or closed the connection.
  */
 export type NotResumedReason = "forgotten" | "unanswered"
 
@@ -157,8 +151,7 @@ const open = (
       link.refuse(loss)
       requests.endUnsent(loss)
       ending.tell()
-      // A server that has forgotten the session refuses each request by itself. Where the session may go on, it is for the core to say what
-      // becomes of the requests: `suspend` or `fail`.
+      // A server that has forgotten the session refuses each request by itself. Else the core decides about requests: `suspend` or `fail`.
       if (loss.kind !== "session" && (transport.suspend === undefined || !ending.isHeard)) link.end(loss)
     }
     transport.onlost = lose
@@ -215,7 +208,7 @@ const open = (
       if (error.reason === "session") lose({ kind: "session", message: error.message, cause: error })
       return error
     }
-    // A server with sessions was told in the handshake what the client can do.
+    // The handshake has told what the client can do.
     const given = (params: unknown): unknown =>
       options.relay?.isStateless === true && Predicate.isRecord(params) ? Meta.passedOn(params) : params
 
@@ -281,7 +274,6 @@ const open = (
     }
   })
 
-/** The state of a session after its connection has ended. */
 interface Suspended {
   readonly requests: Requests
   readonly server: InitializeResult
@@ -290,16 +282,13 @@ interface Suspended {
 
 class NotResumed extends Data.TaggedError("NotResumed")<{ readonly reason: NotResumedReason }> {}
 
-/** How long the server may take to answer the ping in an old session, in milliseconds. */
+/** For the ping in an old session, in milliseconds. */
 const resumeTimeout = 5000
 
 /** The same while a call waits. A new session then shows whether the network is back. (V10) */
 const awaitedResumeTimeout = 1000
 
-/**
- * What the failure of a ping in an old session says about the session. If the server cannot be reached, a new session is impossible,
- * too.
- */
+/** If the server cannot be reached, a new session is impossible, too. */
 const notResumed = ({ cause, reason }: RequestError): ConnectError | NotResumed => {
   const why = cause instanceof ConnectError ? cause.reason : reason
   switch (why) {
@@ -316,7 +305,7 @@ const notResumed = ({ cause, reason }: RequestError): ConnectError | NotResumed 
   return new NotResumed({ reason: "forgotten" })
 }
 
-/** Pings the server in the session, and resumes the session in the same step in which the answer arrives. */
+/** Resumes the session in the same step in which the answer to the ping arrives. */
 const resumed = (
   requests: Requests,
   transport: AdapterTransport,
@@ -339,7 +328,7 @@ const resumed = (
     return Effect.sync(() => requests.cancel(id, ""))
   })
 
-/** Begins the session: once more where the server names another version that both know. */
+/** Once more where the server names another version that both know. */
 const initialize = (
   requests: Requests,
   params: InitializeRequest["params"],

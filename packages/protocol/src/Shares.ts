@@ -1,6 +1,6 @@
 /**
- * Divides a capacity among clients: no client may hold more than is left for others. So a client alone gets half, the next one
- * always gets something, and one client's excess refuses that client only.
+ * No client may hold more than is left for others. So a client alone gets half, the next one always gets something, and one client's excess
+ * refuses that client only.
  */
 export class Shares {
   readonly #capacity: number

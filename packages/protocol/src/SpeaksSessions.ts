@@ -1,6 +1,3 @@
-/**
- * The finding that a server speaks the protocol with sessions, although Lifeline asked for the one without.
- */
 import { ConnectError } from "@mcp-lifeline/core"
 import { Data } from "effect"
 import * as Era from "./Era.js"
@@ -11,7 +8,7 @@ export class SpeaksSessions extends Data.TaggedError("SpeaksSessions")<{
   readonly answer: string
 }> {}
 
-/** The error of an attempt if the option `protocol` is 2026 and the server does not speak that revision. */
+/** The option `protocol` is 2026, and the server does not speak that revision. */
 export const incompatible = (target: string, { answer }: SpeaksSessions): ConnectError =>
   new ConnectError({
     backend: "",

@@ -1,6 +1,5 @@
 /**
- * A server of the protocol without sessions (2026-07-28) over one transport, as a core Connection: each request says by itself
- * who asks, in which version and what they can do. What the server wants to know it asks in place of a result.
+ * Each request says by itself who asks, in which version and what they can do. What the server wants to know it asks in place of a result.
  */
 import type { Connection, Kind, Loss, Method, RequestOptions, ServerNotification } from "@mcp-lifeline/core"
 import type { ConnectError } from "@mcp-lifeline/core"
@@ -26,11 +25,11 @@ import * as StatelessTasks from "./StatelessTasks.js"
 import * as Timers from "./Timers.js"
 
 /**
- * Asks a server over a transport that has not been started what it can do (`server/discover`), and is connected with the answer.
+ * Connects with the answer to `server/discover`.
  *
- * The transport is started here, and closed with the scope or, when there is no connection, at once. There is no time limit of its
- * own. `discovered`: what the server has answered already, over this transport. `ping` asks `server/discover` again: the protocol has
- * no other sign of life. Where the server no longer speaks this protocol the connection is lost as a session would be.
+ * Starts the transport, and closes it with the scope or, without a connection, at once. There is no time limit. `discovered`: an answer
+ * that has come already, over this transport. `ping` asks `server/discover` again: the protocol has no other sign of life. If the
+ * server no longer speaks it, the connection is lost as a session would be.
  */
 export const connect = (
   parts: Parts,
@@ -140,7 +139,6 @@ const open = (
     transport.onbeat = (id) => listen.beat(id)
     yield* Effect.forkScoped(Effect.interruptible(listen.run))
 
-    /** The server answers, and no longer in this protocol. */
     const contradicted = (answer: Answer): RequestError => {
       const message = `the server no longer speaks protocol version ${Era.statelessVersion}: ${
         Discovery.answerText(answer)
@@ -157,7 +155,6 @@ const open = (
         return Effect.fail(contradicted(answer))
       })
 
-    /** A request about a task that Lifeline runs. */
     const aboutTask = (
       method: Method,
       params: unknown,
@@ -171,7 +168,7 @@ const open = (
           request(method, params, { timeout, runsTask: true, cancelReason: options.cancelReason })
       })
 
-    /** Asks the user for a request, whose time stands still meanwhile. */
+    /** The time of the request stands still meanwhile. */
     const askingFor = ({ onasking }: RequestOptions): InputRequests.Ask => (question) => {
       const answer = asking(question)
       if (answer === undefined || onasking === undefined) return answer
@@ -182,7 +179,7 @@ const open = (
       )
     }
 
-    /** Asks, and asks again with the answers where the server wants input first. The time of those is not that of the request. */
+    /** Asks again with the answers where the server wants input first. Their time does not count. */
     const ask = (
       method: Method,
       params: unknown,
@@ -221,7 +218,7 @@ const open = (
       return steps.cancel
     }
 
-    /** What a server with sessions would keep for this one: here it is kept by us, and said in other requests. */
+    /** What a server with sessions would keep: we keep it, and say it in other requests. */
     const byEffect = Sending.by(runtime, (method, params, options) => {
       switch (method) {
         case "ping":
@@ -295,10 +292,9 @@ const open = (
     }
   })
 
-/** How long a server may take to answer a request about a task that waits for its end, in milliseconds. */
+/** For a request about a task that waits for its end, in milliseconds. */
 const taskTimeout = 60_000
 
-/** A server with sessions keeps these for us. A ping asks something else. */
 const ownMethods: ReadonlySet<string> = new Set<Method>([
   "ping",
   "logging/setLevel",
@@ -306,7 +302,6 @@ const ownMethods: ReadonlySet<string> = new Set<Method>([
   "resources/unsubscribe"
 ])
 
-/** What a request lists. */
 const kindsIn: { readonly [M in Method]?: ReadonlyArray<Kind> } = {
   "tools/list": ["tools"],
   "prompts/list": ["prompts"],
@@ -314,7 +309,7 @@ const kindsIn: { readonly [M in Method]?: ReadonlyArray<Kind> } = {
   "resources/templates/list": ["resourceTemplates"]
 }
 
-/** A notification as it is handed on, without what concerns the stream that it came on; nothing where it concerns that alone. */
+/** Without what concerns the stream that it came on; undefined where it concerns that alone. */
 const taking = (
   notification: ServerNotification,
   listening: ListenStream | undefined

@@ -1,6 +1,6 @@
 /**
- * Tasks of servers without sessions (the extension `io.modelcontextprotocol/tasks`), which Lifeline runs for a caller, in the form that
- * servers with sessions give them.
+ * Tasks of servers without sessions (the extension `io.modelcontextprotocol/tasks`), which Lifeline runs, in the form of servers with
+ * sessions.
  */
 import { RequestError, type RequestOptions } from "@mcp-lifeline/core"
 import { pollInterval } from "@mcp-lifeline/core/internal"
@@ -10,42 +10,37 @@ import * as InputRequests from "./InputRequests.js"
 
 type Result = Readonly<Record<string, unknown>>
 
-/** The methods of the extension. */
 export type Method = "tasks/get" | "tasks/update" | "tasks/cancel"
 
 const extension = "io.modelcontextprotocol/tasks"
 
 const isRecord = Predicate.isRecord
 
-/** What a client can do, with the extension. */
 export const declaring = (capabilities: unknown): object => {
   const given = isRecord(capabilities) ? capabilities : {}
   const extensions = isRecord(given["extensions"]) ? given["extensions"] : {}
   return { ...given, extensions: { ...extensions, [extension]: {} } }
 }
 
-/** The task that a result of the extension describes. */
 const taskOf = (result: Result): Result => {
   const { pollIntervalMs: pollInterval, resultType: _, ttlMs: ttl, ...task } = result
   return { ...task, ttl, pollInterval }
 }
 
-/** The task in place of the result of a call, as servers with sessions give it; nothing where it is a result. */
+/** As servers with sessions give it; undefined for a result. */
 export const created = (result: Result): Result | undefined =>
   result["resultType"] === "task" ? { task: taskOf(result) } : undefined
 
-/** What tasks need of their connection. */
 export interface Parts {
   readonly ask: InputRequests.Ask
-  /** Sends a request, with the extension declared. */
+  /** With the extension declared. */
   readonly send: (method: Method, params: object, timeout: number) => Effect.Effect<Result, RequestError>
-  /** The result of the call, decoded. */
   readonly decode: (result: Record<string, unknown>) => Effect.Effect<unknown, RequestError>
   /** For each request, in milliseconds. */
   readonly timeout: number
 }
 
-/** Runs a request about a task. `tasks/result` ends with the task: it asks for its status, and answers its questions. */
+/** `tasks/result` ends with the task: it asks for its status, and answers its questions. */
 export const request = (
   method: string,
   params: unknown,

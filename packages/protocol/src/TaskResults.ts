@@ -1,6 +1,3 @@
-/**
- * Results of requests with which Lifeline runs a task for its caller.
- */
 import type { Method, RequestError, RequestOptions } from "@mcp-lifeline/core"
 import { Exit, Predicate } from "effect"
 
@@ -10,7 +7,7 @@ type Decode = (
   schema: unknown
 ) => Exit.Exit<unknown, RequestError>
 
-/** The task with which a request was answered; its id, if it was. */
+/** Its id, if the request was answered with one. */
 export const taskIn = (result: Readonly<Record<string, unknown>>): string | undefined => {
   const { task } = result
   return Predicate.isRecord(task) && typeof task["taskId"] === "string" ? task["taskId"] : undefined

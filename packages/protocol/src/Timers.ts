@@ -1,23 +1,20 @@
 /**
- * Timers of requests. On the real clock these are the timers of JavaScript, because a fiber for each would cost some 3 us a request. A
- * program with another clock, such as that of a test, has its own time here, too.
+ * On the real clock the timers of JavaScript, because a fiber for each would cost some 3 us a request. Another clock, such as that of a
+ * test, has its own time here, too.
  */
 import { Clock, Context, DefaultServices, Duration, Effect, FiberId, Runtime } from "effect"
 
-/** Starts and stops timers. */
 export interface Timers {
   /** Milliseconds on a scale of its own. */
   readonly now: () => number
-  /** Calls back after so many milliseconds. Returns what stops it. */
+  /** Returns what stops it. */
   readonly start: (done: () => void, millis: number) => unknown
-  /** Stops a timer, if it is one that runs. */
   readonly stop: (timer: unknown) => void
 }
 
-/** The longest time that a JavaScript timer can hold; a longer one would fire at once. */
+/** In milliseconds: a longer timer would fire at once. */
 const longest = 2_147_483_647
 
-/** The timers of JavaScript. */
 export const live: Timers = {
   now: () => performance.now(),
   start: (done, millis) => setTimeout(done, Math.min(millis, longest)),
@@ -26,7 +23,6 @@ export const live: Timers = {
 
 const liveClock = Context.get(DefaultServices.liveServices, Clock.Clock)
 
-/** Timers on the program's clock. */
 export const current: Effect.Effect<Timers> = Effect.flatMap(
   Effect.clock,
   (clock) =>

@@ -1,6 +1,3 @@
-/**
- * Connects over transports of the official SDK, one for each connection.
- */
 import type { Connector, Loss } from "@mcp-lifeline/core"
 import { ConnectError, RequestError } from "@mcp-lifeline/core"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
@@ -11,9 +8,8 @@ import { describe } from "./Failures.js"
 import * as LoginFailure from "./LoginFailure.js"
 import * as SdkConnection from "./SdkConnection.js"
 
-/** Options of a connector over transports of the official SDK. */
 export interface Options {
-  /** Creates a transport that has not been started. Called for each connection, because a transport cannot be used again. */
+  /** Makes a transport that has not been started, for each connection: it cannot be used again. */
   readonly transport: () => Transport | Promise<Transport>
   /** The name in messages and status. Default "a transport". */
   readonly target?: string | undefined
@@ -22,12 +18,12 @@ export interface Options {
 const property = (value: unknown, key: string): unknown =>
   typeof value === "object" && value !== null ? (value as Record<string, unknown>)[key] : undefined
 
-/** Names of the classes of network errors. */
+/** Messages of `fetch`'s errors. */
 const networkError = /^(fetch failed|terminated|network error)$/i
 
 /**
- * Interprets a rejected `start` or `send` of the SDK's own transports as far as this is possible from outside: by the HTTP status, which
- * they keep as the `code`, and by the errors of `fetch`. Any other error counts as a defect, and Lifeline never sends its request again.
+ * Interprets a failure of the SDK's own transports by the HTTP status, which they keep as the `code`, and the errors of `fetch`. Any other
+ * counts as a defect, whose request is never sent again.
  */
 const toFailure = async (error: unknown, hasSession: boolean): Promise<unknown> => {
   const code = property(error, "code")
@@ -57,7 +53,6 @@ const toLogin = async (error: Error): Promise<Error> => {
   return new RequestError({ fate: "rejected", reason: "unauthorized", message: LoginFailure.describe(cause), cause })
 }
 
-/** A transport of the SDK with the additional members of an adapter. */
 class Adapted implements AdapterTransport {
   readonly peer = {}
   readonly stateful = true
@@ -86,7 +81,7 @@ class Adapted implements AdapterTransport {
   }
 
   start(): Promise<void> {
-    // What a caller has set on it before is called too, as the SDK's Client does.
+    // A listener set before is called, too, as by the SDK's Client.
     const { onmessage } = this.#inner
     this.#inner.onmessage = (message, extra) => {
       onmessage?.(message, extra)
@@ -100,7 +95,6 @@ class Adapted implements AdapterTransport {
     return this.#classified(() => this.#inner.send(...args))
   }
 
-  /** Rejects with the interpretation of a failure. */
   async #classified(act: () => Promise<void>): Promise<void> {
     try {
       await act()
@@ -115,8 +109,8 @@ class Adapted implements AdapterTransport {
 }
 
 /**
- * A connector over any transport of the official SDK. It knows only what the transport says about a failure. Lifeline's own transports know
- * more about what became of a request, so that Lifeline can send more requests again.
+ * Connects over any transport of the official SDK, but knows only what that says about a failure. Lifeline's own transports know more about
+ * the fate of a request, so that more can be sent again.
  *
  * @example
  * ```ts

@@ -1,17 +1,14 @@
-/**
- * Long work in turns of the event loop of its own, so that timers and other connections have theirs between.
- */
+/** Long work takes turns of the event loop, so that timers and other connections have theirs between. */
 import { kibibytes } from "@mcp-lifeline/core/internal"
 import type { Readable } from "node:stream"
 
-/** Whether the work on a text takes turns of its own; its length in characters or bytes. */
+/** In characters or bytes. */
 export const isLong = (length: number): boolean => length >= kibibytes(256)
 
-/** Long work of the whole program. */
 const due: Array<() => void> = []
 
 const turn = (): void => {
-  // What is begun by an immediate comes after the next poll, and not in the turn of this one.
+  // Two, because what an immediate begins comes after the next poll.
   setImmediate(() =>
     setImmediate(() => {
       const work = due.shift()
@@ -21,11 +18,11 @@ const turn = (): void => {
   )
 }
 
-/** Does work on so much, and something with its result: at once, or where it is long, in two later turns. */
+/** At once, or where it is long, in two later turns: one for `then`. */
 export const run = <A>(length: number, work: () => A, then?: (result: A) => void): void =>
   new Turns().run(length, work, then)
 
-/** Does so in order: what comes behind long work waits for it. */
+/** In order: what comes behind long work waits for it. */
 export class Turns {
   readonly #waiting: Array<{ readonly takesTurns: boolean; readonly work: () => void }> = []
 

@@ -1,12 +1,6 @@
-/**
- * All or nothing in a scope.
- */
 import { Effect, ExecutionStrategy, Exit, Scope } from "effect"
 
-/**
- * Runs an acquisition in a scope of its own, a child of the caller's: when it fails or is interrupted, what it had acquired
- * is released at once, before it ends; when it succeeds, with the caller's scope.
- */
+/** Acquires in a child of the caller's scope: when it fails or is interrupted, what it had acquired is released at once, before it ends. */
 export const allOrNothing = <A, E, R>(acquire: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {

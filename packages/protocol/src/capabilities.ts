@@ -1,10 +1,7 @@
-/**
- * What a client declares that it does for servers. Pure.
- */
 import type { ServerRequestHandlers } from "@mcp-lifeline/core"
 import type { ClientCapabilities } from "@modelcontextprotocol/sdk/types.js"
 
-/** What was declared, as it stands; of what was not, what follows from the handlers. */
+/** As declared; of what was not, what follows from the handlers. */
 export const capabilitiesOf = (
   handlers: ServerRequestHandlers | undefined,
   declared: ClientCapabilities = {}

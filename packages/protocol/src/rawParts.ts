@@ -1,7 +1,4 @@
-/**
- * What a connection is made of for a client that decodes results and answers the server itself: nothing of the official SDK is
- * loaded.
- */
+/** For a client that decodes results and answers the server itself: loads nothing of the official SDK. */
 import type { JSONRPCMessage, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Exit, Predicate } from "effect"
 import * as Failures from "./Failures.js"
@@ -9,7 +6,7 @@ import * as JsonRpc from "./JsonRpc.js"
 import type { Link } from "./Link.js"
 import type * as Session from "./Session.js"
 
-/** The error that the server is answered with: as it stands, where it has a code. */
+/** As it stands, where it has a code. */
 const errorOf = (thrown: unknown): { readonly code: number; readonly message: string; readonly data?: unknown } => {
   const { code, data } = Object(thrown) as { readonly code?: unknown; readonly data?: unknown }
   return {
@@ -19,7 +16,6 @@ const errorOf = (thrown: unknown): { readonly code: number; readonly message: st
   }
 }
 
-/** Has another client answer what the server asks. */
 export const answering = (relay: Session.Relay): Session.Answering => {
   const asked = new Map<RequestId, AbortController>()
   let link: Link | undefined

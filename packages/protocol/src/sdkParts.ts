@@ -1,6 +1,4 @@
-/**
- * What a connection takes of the official SDK: its Client answers what the server asks, and its schemas check results.
- */
+/** The SDK's Client answers what the server asks, and its schemas check results. */
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import {
   CreateMessageRequestSchema,
@@ -18,7 +16,6 @@ const noValidator: jsonSchemaValidator = {
   getValidator: <T>() => (input: unknown) => ({ valid: true, data: input as T & {}, errorMessage: undefined })
 }
 
-/** Another client answers, where there is one; else the official Client does, with the handlers. */
 const answering: Session.Parts["answering"] = (options, capabilities, runtime) => {
   const { clientInfo = Session.clientInfo, handlers, relay } = options
   if (relay !== undefined) return rawParts.answering(relay)

@@ -1,12 +1,9 @@
-/**
- * Opening a browser at an address, where that is wanted.
- */
 import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import { Effect } from "effect"
 import { spawn } from "node:child_process"
 
 export interface Browser {
-  /** Opens the address; succeeds with whether that worked. */
+  /** Succeeds with whether that worked. */
   readonly open: (address: string) => Effect.Effect<boolean>
 }
 
@@ -23,18 +20,17 @@ const named = (browser: string, address: string): ReadonlyArray<Command> =>
   })
 
 /**
- * The program of Windows that opens an address as a click on it does. It is named by its path: a name alone would be looked for in the current
- * folder first, where anybody's files are. No shell, so that `&`, `%` and `^` are as they are. `explorer` reads commas itself, `cmd /c start` is a
- * shell, and PowerShell takes a second to start and is forbidden on some machines.
+ * Named by its path: a name alone is looked for in the current folder first, where anybody's files are. No shell, so that `&`, `%` and `^` are as
+ * they are; `explorer` reads commas, and PowerShell is slow and forbidden on some machines.
  */
 const onWindows = (env: NodeJS.ProcessEnv, address: string): Command => {
   const name = Object.keys(env).find((one) => one.toUpperCase() === "SYSTEMROOT") ?? ""
-  // An address in this form has neither quotes nor white space, which browsers on Windows might take for further arguments.
+  // This form has neither quotes nor white space, which browsers on Windows might take for further arguments.
   const { href } = new URL(address)
   return [`${env[name] || "C:\\Windows"}\\System32\\rundll32.exe`, "url.dll,FileProtocolHandler", href]
 }
 
-/** What opens an address, the best first. No shell sees the address. */
+/** The best first. No shell sees the address. */
 const commands = (platform: NodeJS.Platform, env: NodeJS.ProcessEnv, address: string): ReadonlyArray<Command> => {
   const browser = env["BROWSER"]
   // On Windows a path in it has a colon of its own, and nobody sets it.
@@ -44,12 +40,12 @@ const commands = (platform: NodeJS.Platform, env: NodeJS.ProcessEnv, address: st
   return [["xdg-open", address], ["gio", "open", address], ["x-www-browser", address], ["sensible-browser", address]]
 }
 
-/** Helpers end at once, browsers that they became stay: one that still runs after so long works. */
+/** Helpers end at once, browsers that they became stay: one that runs for so long works. */
 const startTimeout = 3_000
 
 const run = ([command, ...args]: Command): Effect.Effect<boolean> =>
   Effect.async((resume) => {
-    // Nothing of what it prints belongs to us, and it outlives us.
+    // Its output is not ours, and it outlives us.
     const child = spawn(command, args, { stdio: "ignore", detached: true, windowsHide: true })
     const timer = setTimeout(() => resume(Effect.succeed(true)), startTimeout)
     const end = (ok: boolean) => {
@@ -75,10 +71,7 @@ export const system = (env: NodeJS.ProcessEnv): Browser => ({
 const isSet = (value: string | undefined): boolean =>
   value !== undefined && !["", "0", "false"].includes(value.toLowerCase())
 
-/**
- * The browser to use, or none: then the address is only shown. `asked` is what the user says; otherwise a browser is opened only for
- * somebody at a terminal. Never under CI.
- */
+/** `undefined`: the address is only shown. `asked`: what the user says; otherwise only for somebody at a `terminal`. Never under CI. */
 export const choose = (
   asked: boolean | undefined,
   terminal: boolean,

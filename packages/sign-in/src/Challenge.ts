@@ -1,19 +1,16 @@
-/**
- * What the `WWW-Authenticate` header of a refusal says.
- */
 import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import type { Refusal } from "@mcp-lifeline/transport-http"
 
-/** What a refusal says of the login that would help. */
+/** What the `WWW-Authenticate` header of a refusal says. */
 export interface Challenge {
   /** 401, or 403 where more rights are wanted. */
   readonly status: number
   readonly scope: string | undefined
-  /** Where the metadata of the resource is. */
+  /** Of the resource. */
   readonly metadata: URL | undefined
 }
 
-/** A name, and its value with or without quotes. What is in quotes names no other parameter. */
+/** What is in quotes names no other parameter. */
 const parameters = /(?<=^|[\s,])([^\s,="]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))/g
 
 const parameter = (header: string, name: string): string | undefined => {
@@ -33,5 +30,5 @@ export const read = ({ challenge, status }: Refusal): Challenge => {
   }
 }
 
-/** A login that a person asks for, without a refusal. */
+/** For a login that a person asks for. */
 export const none: Challenge = { status: 401, scope: undefined, metadata: undefined }

@@ -1,6 +1,3 @@
-/**
- * Who we are to an authorization server.
- */
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import type { Redacted } from "effect"
 import { Effect, Schema } from "effect"
@@ -9,39 +6,37 @@ import { quoted, Refused } from "./Failures.js"
 import { IssuerOption } from "./IssuerOption.js"
 
 export const Client = Schema.Struct({
-  /** Where its id comes from. */
   origin: Schema.Literal("configured", "document", "registered"),
   id: Schema.String,
   secret: Schema.optional(Schema.Redacted(Schema.String)),
-  /** The authorization server that the user has named for it, which may be at any address. */
+  /** Named by the user for it, at any address. */
   issuer: Schema.optional(Schema.String),
-  /** How it shows at the token endpoint who it is, where that was agreed on. */
+  /** How it authenticates at the token endpoint, where that was agreed on. */
   authentication: Schema.optional(Schema.String),
   /** Where its registration ends, in milliseconds since 1970. */
   expiresAt: Schema.optional(Schema.Number),
-  /** Until when it is offered without a login that was finished, in milliseconds since 1970: only a person sees that it was forgotten. */
+  /** Until when it is offered without a finished login, in milliseconds since 1970: only a person sees that it was forgotten. */
   offeredUntil: Schema.optional(Schema.Number),
   redirects: Schema.Array(Schema.String),
-  /** The file of its private key: the key itself is kept by whoever has it. */
+  /** The key itself is kept by whoever has it. */
   signing: Schema.optional(Schema.Struct({ file: Schema.String, algorithm: Schema.String }))
 })
 
 export type Client = typeof Client.Type
 
-/** A key with which a client signs who it is (private_key_jwt): PEM (PKCS #8) or JWK as JSON, itself or in a file. */
+/** For `private_key_jwt`: PEM (PKCS #8) or JWK as JSON, itself or in a file. */
 export type SigningKey = ({ readonly key: Redacted.Redacted } | { readonly file: string }) & {
   /** For example `ES256`, `RS256`. */
   readonly algorithm: string
 }
 
-/** What a user has configured of the client. */
 export interface Configured {
   /**
-   * The authorization server at which the client is registered, and the only one that is asked. Needed with a secret or a key: otherwise the
-   * server could name one of its own, and get the secret.
+   * Where the client is registered; no other authorization server is asked. Needed with a secret or a key: otherwise the server could name
+   * one of its own, and get the secret.
    */
   readonly issuer?: string | undefined
-  /** The id of a client that was registered beforehand. */
+  /** Of a client that was registered beforehand. */
   readonly id?: string | undefined
   readonly secret?: Redacted.Redacted | undefined
   readonly signingKey?: SigningKey | undefined
@@ -49,7 +44,7 @@ export interface Configured {
   readonly document?: string | undefined
 }
 
-/** Refuses an authorization server that is not the one that the user has named, and any where one has to be named. */
+/** Refuses an authorization server other than the named one, and any where one has to be named. */
 export const checkIssuer = (
   { id, issuer, secret, signingKey }: Configured,
   offered: string
@@ -73,7 +68,6 @@ export const checkIssuer = (
     }))
 }
 
-/** The client that the user has configured for an authorization server, if there is one. */
 export const configuredFor = (
   configured: Configured,
   offered: string
@@ -92,18 +86,15 @@ export const configuredFor = (
   )
 }
 
-/** The key that the user has configured, for a client of an authorization server. */
 export const signingKeyFor = (
   { issuer, signingKey }: Configured,
   { client, issuer: of }: { readonly client: Client; readonly issuer: string }
 ): SigningKey | undefined =>
   client.origin === "configured" && issuer !== undefined && isSameIssuer(issuer, of) ? signingKey : undefined
 
-/** The clients that we registered ourselves, in a state folder. */
 export const registered = (folder: StateFolder.StateFolder["Type"]): StateFolder.Collection<Client> =>
   folder.collection("clients", Client)
 
-/** Whose client it is: of one authorization server, for one server and account. */
 export interface Owner {
   readonly issuer: string
   readonly server: string
@@ -112,9 +103,7 @@ export interface Owner {
 
 export const key = ({ account, issuer, server }: Owner): string => StateFolder.key(issuerKey(issuer), server, account)
 
-/** Whether an authorization server says that it does not know the client. */
 export const isUnknown = ({ code }: Refused): boolean => code === "invalid_client" || code === "unauthorized_client"
 
-/** Forgets a client that its authorization server does not know any more. */
 export const forget = (folder: StateFolder.StateFolder["Type"], owner: Owner): Effect.Effect<void> =>
   registered(folder).remove(key(owner))

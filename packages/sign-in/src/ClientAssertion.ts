@@ -1,13 +1,12 @@
 /**
- * A signature with which a client shows who it is, in place of a secret (`private_key_jwt`, RFC 7523).
+ * A signature in place of a secret (`private_key_jwt`, RFC 7523).
  */
 import { createPrivateKey, type JsonWebKey, type KeyObject } from "node:crypto"
 import { modifyAssertion, PrivateKeyJwt } from "oauth4webapi"
 
-/** How long an assertion is good, in seconds. Clocks of servers differ. */
+/** In seconds. Clocks of servers differ. */
 const lifetime = 300
 
-/** What Web Cryptography calls the algorithms of signatures. */
 const parametersOf = (algorithm: string) => {
   const [, kind, bits = ""] = /^(RS|PS|ES)(256|384|512)$/.exec(algorithm) ?? []
   if (kind === "RS") return { name: "RSASSA-PKCS1-v1_5", hash: `SHA-${bits}` }
@@ -17,7 +16,7 @@ const parametersOf = (algorithm: string) => {
   throw new Error("the algorithm is not supported")
 }
 
-/** A key out of a PEM file or a JWK, with its id where it has one. Errors show nothing of the text. */
+/** Errors show nothing of the text. */
 const read = (text: string): { readonly key: KeyObject; readonly kid: string | undefined } => {
   try {
     if (!text.trimStart().startsWith("{")) return { key: createPrivateKey(text), kid: undefined }
@@ -29,7 +28,7 @@ const read = (text: string): { readonly key: KeyObject; readonly kid: string | u
   }
 }
 
-/** Adds an assertion to a form for an authorization server. Rejects where the key is not one for the algorithm. */
+/** Rejects where the key is not one for the algorithm. */
 export const add = async (
   form: URLSearchParams,
   { algorithm, client, issuer, key: text }: {

@@ -1,6 +1,5 @@
 /**
- * Which authorization server speaks for an MCP server, and what it offers: RFC 9728, then RFC 8414 or OpenID Connect Discovery, and
- * for servers of 2025-03-26 the paths of that revision.
+ * RFC 9728, then RFC 8414 or OpenID Connect Discovery; for servers of 2025-03-26 the paths of that revision.
  */
 import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import { Audience } from "@mcp-lifeline/transport-http"
@@ -13,14 +12,13 @@ import { type Later, quoted, Refused } from "./Failures.js"
 import { Metadata, optional } from "./Metadata.js"
 import * as WellKnown from "./WellKnown.js"
 
-/** Where to log in for a server. */
 export interface Discovered {
-  /** The identifier of the authorization server, which every credential is bound to. */
+  /** Every credential is bound to it. */
   readonly issuer: string
   readonly metadata: Metadata
-  /** For whom tokens are asked (RFC 8707); undefined for a server of 2025-03-26, which knows no such parameter. */
+  /** For whom tokens are asked (RFC 8707); undefined for a server of 2025-03-26. */
   readonly resource: string | undefined
-  /** Whether no metadata was found, and what stands here are the paths of 2025-03-26. */
+  /** No metadata was found: these are the paths of 2025-03-26. */
   readonly isGuessed: boolean
   readonly scopes: ReadonlyArray<string> | undefined
 }
@@ -44,14 +42,13 @@ const decode = <A, I>(schema: Schema.Schema<A, I>) => {
 const decodeResource = decode(Resource)
 const decodeMetadata = decode(Metadata)
 
-/** The well-known addresses of a resource's metadata, the more particular one first. */
 const resourceUrls = (server: URL, named: URL | undefined): ReadonlyArray<URL> => {
   const path = server.pathname.replace(/\/$/, "")
   const known = [...new Set([Audience.wellKnown + path, Audience.wellKnown])].map((one) => new URL(one, server.origin))
   return named === undefined ? known : [named, ...known.filter(({ href }) => href !== named.href)]
 }
 
-/** The paths of 2025-03-26, for a server that says nothing of itself. PKCE belongs to that revision. */
+/** Of 2025-03-26, to which PKCE belongs. */
 const unsaid = (origin: string): Metadata => ({
   issuer: origin,
   authorization_endpoint: `${origin}/authorize`,
@@ -90,7 +87,7 @@ const legacy = (fetch: FetchLike, server: URL): Effect.Effect<Discovered, Later 
     }
   })
 
-/** Finds out where to log in. `known` is preferred where the server names several issuers. */
+/** `known` is preferred where the server names several issuers. */
 export const discover = (
   fetch: FetchLike,
   server: URL,

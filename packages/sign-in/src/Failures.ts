@@ -1,29 +1,29 @@
 /**
- * How a step of a sign-in can fail: one class for each thing that can be done about it.
+ * One class for each thing that can be done about a failure.
  */
 import { PlainText } from "@mcp-lifeline/core/internal"
 import { Data } from "effect"
 
-/** The network, or a server that is not ready: the same may work later. Never a reason to ask a person. */
+/** The network, or a server that is not ready. Never a reason to ask a person. */
 export class Later extends Data.TaggedError("Later")<{ readonly detail: string; readonly cause?: unknown }> {}
 
 /** Asking again does not help. */
 export class Refused extends Data.TaggedError("Refused")<{
   /** One line: what, and what can be done. Without secrets. */
   readonly detail: string
-  /** The error code of the authorization server, such as `invalid_grant`. */
+  /** Of the authorization server, such as `invalid_grant`. */
   readonly code?: string | undefined
-  /** Whether somebody at the address of the authorization server has answered so: 4xx, or an error of OAuth with any status. */
+  /** Whether the authorization server has answered so: 4xx, or an OAuth error with any status. */
   readonly isAnswer?: boolean | undefined
 }> {}
 
-/** What a peer says, in one line of a bearable length that controls no terminal. */
+/** What a peer says, in one short line that controls no terminal. */
 export const quoted = (text: string): string => {
   const line = PlainText.line(text.slice(0, 1000))
   return line.length > 160 ? `${line.slice(0, 159)}…` : line
 }
 
-/** What others throw, in one line. The reason of an error of `fetch` is in its cause. */
+/** In one line. The reason of an error of `fetch` is in its cause. */
 export const reasonOf = (error: unknown): string => {
   if (!(error instanceof Error)) return quoted(String(error))
   const inner = error.cause instanceof Error && error.cause.message !== "" ? error.cause.message : error.message

@@ -1,6 +1,3 @@
-/**
- * Tokens as they are kept in the state folder: of one server, for one account, from one authorization server.
- */
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect, Redacted, Schema } from "effect"
 import { isSameIssuer, issuerKey } from "./addresses.js"
@@ -8,12 +5,12 @@ import { Client, type Configured } from "./Client.js"
 import { Metadata } from "./Metadata.js"
 import * as scopes from "./scopes.js"
 
-/** How a login is made: in a browser that comes back to this machine, or by a machine alone. */
+/** In a browser that comes back to this machine, or by a machine alone. */
 export const Method = Schema.Literal("browser", "credentials")
 
 export type Method = typeof Method.Type
 
-/** Tokens with what is needed to renew them; times are milliseconds since 1970. */
+/** Times are milliseconds since 1970. */
 export const Grant = Schema.Struct({
   server: Schema.String,
   account: Schema.String,
@@ -37,11 +34,11 @@ export type Grant = typeof Grant.Type
 export const grants = (state: StateFolder.StateFolder["Type"]): StateFolder.Collection<Grant> =>
   state.collection("grants", Grant)
 
-/** Whose grant it is: never by the value of a header. */
+/** Never by the value of a header. */
 export const key = ({ account, issuer, server }: Pick<Grant, "account" | "issuer" | "server">): string =>
   StateFolder.key(issuerKey(issuer), server, account)
 
-/** The newest grant for a server and an account, from whichever authorization server. */
+/** The newest, from whichever authorization server. */
 export const find = (
   kept: StateFolder.Collection<Grant>,
   server: string,
@@ -54,7 +51,7 @@ export const find = (
         .toSorted((a, b) => b.obtainedAt - a.obtainedAt)[0]
   )
 
-/** Keeps a grant, and forgets those of the same server and account that came from another authorization server. */
+/** Forgets grants of other authorization servers for the same server and account. */
 export const save = (kept: StateFolder.Collection<Grant>, grant: Grant): Effect.Effect<void> =>
   Effect.gen(function*() {
     yield* kept.set(key(grant), grant)
@@ -63,7 +60,7 @@ export const save = (kept: StateFolder.Collection<Grant>, grant: Grant): Effect.
     }
   })
 
-/** Whether two grants hold the same access token. */
+/** By the access token. */
 export const isSame = (a: Grant | undefined, b: Grant | undefined): boolean =>
   a === b || (a !== undefined && b !== undefined && Redacted.value(a.access) === Redacted.value(b.access))
 
@@ -82,11 +79,10 @@ export const isAskedFor = (
     scopes.covers(scopes.union(asked, scope), wanted.scope)
 }
 
-/** How much of its life a token may have left to be renewed: a fifth, and at most five minutes. */
+/** What is left of a token when it is renewed: a fifth, at most five minutes. */
 const margin = ({ expiresAt = 0, obtainedAt }: Grant): number =>
   Math.min(300_000, Math.max(0, expiresAt - obtainedAt) / 5)
 
-/** Whether the access token ends soon, and can be renewed. */
 export const isDue = (grant: Grant, now: number): boolean =>
   grant.expiresAt !== undefined && grant.expiresAt - now <= margin(grant) &&
   (grant.refresh !== undefined || grant.method === "credentials")

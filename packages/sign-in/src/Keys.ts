@@ -1,6 +1,3 @@
-/**
- * The public keys of an authorization server, for those who check the tokens that it has signed.
- */
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Effect, Option } from "effect"
@@ -11,11 +8,10 @@ import * as WellKnown from "./WellKnown.js"
 
 export interface Options {
   readonly issuer: string
-  /** Where they are. Default: where the metadata of the issuer say. */
+  /** Default: where the metadata of the issuer say. */
   readonly jwksUri?: string | undefined
 }
 
-/** Where the metadata say that the keys are. */
 const named = (fetch: FetchLike, issuer: string): Effect.Effect<URL, Later | Refused> =>
   Effect.gen(function*() {
     const found = yield* WellKnown.issuer(fetch, new URL(issuer))
@@ -34,10 +30,7 @@ const named = (fetch: FetchLike, issuer: string): Effect.Effect<URL, Later | Ref
     return yield* endpoint(property(json, "jwks_uri"), "jwks_uri")
   })
 
-/**
- * Fetches the key set (RFC 7517) as it is now, which is not looked at. Nothing is fetched from this machine or its network, unless the issuer, or
- * `jwksUri`, is there itself.
- */
+/** The key set (RFC 7517), unchecked. Nothing is fetched from this machine or its network, unless the issuer or `jwksUri` is there itself. */
 export const fetchKeys = ({ issuer, jwksUri }: Options): Effect.Effect<unknown, Later | Refused> =>
   Effect.gen(function*() {
     const chosen = new Set([issuer, jwksUri ?? issuer].map((address) => new URL(address).origin))

@@ -1,7 +1,5 @@
 /**
- * Logins that a person has to finish in a browser, which comes back here.
- *
- * `begin` makes one, `finish` waits for it. Between the two it is kept in the state folder, and any process can take `finish` over.
+ * Between `begin` and `finish` a login is kept in the state folder, and any process can take `finish` over.
  */
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
@@ -35,7 +33,6 @@ export interface Request {
   readonly scope: string | undefined
   readonly configured: Client.Configured
   readonly kept: Client.Client | undefined
-  /** Where the browser comes back to: the first place that is free. */
   readonly places: ReadonlyArray<RedirectListener.Place>
   readonly publicRedirects?: PublicRedirects | undefined
   readonly person?: Person | undefined
@@ -46,7 +43,7 @@ export interface Waiting {
   readonly listener: RedirectListener.RedirectListener
 }
 
-/** Where the person is sent. Refuses a server with which the code could be stolen on its way. */
+/** Refuses a server with which the code could be stolen on its way. */
 const addressOf = ({ issuer, metadata }: Discovered): Effect.Effect<URL, Refused> =>
   Effect.gen(function*() {
     if (metadata.code_challenge_methods_supported?.includes("S256") !== true) {
@@ -82,7 +79,7 @@ const listen = ({ places, publicRedirects }: Request, loginPage: LoginPage | und
     })
   })
 
-/** Starts a login. The browser can come back from the moment that this succeeds until the scope closes. */
+/** The browser can come back from the moment that this succeeds until the scope closes. */
 export const begin = (request: Request): Effect.Effect<Waiting, Later | Refused, Scope.Scope> =>
   Effect.gen(function*() {
     const { account, discovered, person, publicRedirects, scope, server } = request
@@ -130,10 +127,10 @@ export const begin = (request: Request): Effect.Effect<Waiting, Later | Refused,
     return { login, listener }
   })
 
-/** How often, and how soon again, the port of a process that has just ended is tried: some systems close sockets a moment later. */
+/** The port of a process that has just ended is tried again: some systems close sockets a moment later. */
 const [resumeTries, resumeInterval] = [10, "100 millis"] as const
 
-/** Goes on with a login that another process began; undefined where it cannot come back to this one. */
+/** Undefined where it cannot come back to this process. */
 export const resume = (login: PendingLogin.PendingLogin): Effect.Effect<Waiting | undefined, never, Scope.Scope> =>
   Effect.gen(function*() {
     const { hostname, pathname, port } = new URL(login.redirect)
@@ -146,7 +143,6 @@ export const resume = (login: PendingLogin.PendingLogin): Effect.Effect<Waiting 
     return listener && { login, listener }
   })
 
-/** Why what the browser has brought is no answer of this authorization server, or one that grants nothing. */
 const notGranted = ({ metadata: { issuer } }: PendingLogin.PendingLogin, cause: unknown): Refused => {
   if (!(cause instanceof AuthorizationResponseError)) {
     return new Refused({
@@ -190,8 +186,8 @@ const fromBrowser = (
 export const overdue = new Refused({ detail: "nobody has finished the login in time" })
 
 /**
- * Waits until the person has done their part, and gets the tokens. `keep` is called with them before the person is told. What has the tokens, or may
- * bring them, is not interrupted: a code is good for one time. Fails with Refused where the time is up.
+ * `keep` gets the tokens before the person is told. What may bring the tokens is not interrupted: a code is good for one time. Fails with Refused
+ * where the time is up.
  */
 export const finish = (
   { listener, login }: Waiting,

@@ -1,20 +1,16 @@
 /**
- * The page at which one of several people begins their login. It ties the login to one browser: the one that opens the page first is the only one
- * that can finish it.
- *
- * So an address that was opened is of no use to anybody else, and nobody can hand the second half of their login, at the authorization server, to
- * somebody else. Who gets the address before it is opened can use it; the page says who the person is, so that nobody else goes on by mistake.
+ * Only the browser that opens the page first can finish the login, so that nobody can hand the second half of theirs to somebody else. Who gets
+ * the address before that can use it: the page says who the person is.
  */
 import { Redacted } from "effect"
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto"
 import type { IncomingMessage } from "node:http"
 import { escaped, layout } from "./page.js"
 
-/** One of several people who log in. */
 export interface Person {
-  /** Who it is, as the one who asks for the login has made sure of it. */
+  /** As the one who asks for the login has made sure of it. */
   readonly identity: string
-  /** What it is called besides. Its owner may have chosen that, and so may take the name of somebody else. */
+  /** Its owner may have chosen it, even the name of somebody else. */
   readonly name?: string | undefined
 }
 
@@ -29,17 +25,12 @@ export interface Answer {
   readonly body: string
 }
 
-/** Where the page is served. */
 export interface Site {
-  /** What the path of a page begins with. */
   readonly prefix: string
-  /** What the name of its cookie begins with. */
   readonly cookiePrefix: string
-  /** For which requests browsers keep the cookie. */
   readonly cookieScope: string
 }
 
-/** A server of its own on this machine. */
 const loopback: Site = { prefix: "/sign-in/", cookiePrefix: "", cookieScope: "Path=/" }
 
 const isSame = (a: string, b: string): boolean => {
@@ -49,7 +40,6 @@ const isSame = (a: string, b: string): boolean => {
 
 const secret = (): string => randomBytes(24).toString("base64url")
 
-/** Where the value of a cookie begins and ends in a header is up to its sender. */
 const cookieOf = ({ headers }: IncomingMessage, name: string): string => {
   for (const one of (headers.cookie ?? "").split(";")) {
     const text = one.trim()
@@ -63,7 +53,7 @@ export class LoginPage {
   readonly #site: Site
   readonly #path: Redacted.Redacted
   readonly #browser = Redacted.make(secret())
-  /** Other logins of the same browser have cookies of their own: cookies of all ports of a host are in one place. */
+  /** Other logins of the same browser have their own: all ports of a host share cookies. */
   readonly #cookie: string
   #target: string | undefined
   #isOpened = false
@@ -75,22 +65,21 @@ export class LoginPage {
     this.#cookie = `${site.cookiePrefix}lifeline-login-${randomBytes(8).toString("hex")}`
   }
 
-  /** The path to which the person goes. Nobody else may know it. */
+  /** Nobody but the person may know it. */
   get path(): string {
     return Redacted.value(this.#path)
   }
 
-  /** From now on the page is shown; `target`: where the login goes on. */
+  /** `target`: where the login goes on. */
   begin(target: string): void {
     this.#target = target
   }
 
-  /** Whether a request comes from the browser in which the login was begun. */
   isOwn(request: IncomingMessage): boolean {
     return this.#isOpened && isSame(cookieOf(request, this.#cookie), Redacted.value(this.#browser))
   }
 
-  /** The answer to a request; `undefined` if it is not for this page. `origin`: of this listener. */
+  /** `undefined` if the request is not for this page. `origin`: of this listener. */
   answer(request: IncomingMessage, path: string, origin: string): Answer | undefined {
     const target = this.#target
     if (target === undefined || !isSame(path, this.path)) return undefined

@@ -1,6 +1,6 @@
 /**
- * One login, however many processes ask for it: one of them owns it (a lock in the state folder), the others show the same address and
- * wait for its tokens. Where the owner ends, another one takes over at the same address.
+ * One process owns a login (a lock in the state folder); the others show the same address and wait for its tokens. Where the owner
+ * ends, another takes over.
  */
 import { firstOf } from "@mcp-lifeline/core/internal"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
@@ -19,7 +19,7 @@ import type * as RedirectListener from "./RedirectListener.js"
 import { grantOf, refusalTime, type Subject } from "./Renewal.js"
 import * as scopes from "./scopes.js"
 
-/** A login that was refused: none for as much is begun before `until`, in milliseconds since 1970. */
+/** No login for as much is begun before `until`, in milliseconds since 1970. */
 export interface RefusedLogin {
   readonly issuer: string
   readonly scope: string | undefined
@@ -32,32 +32,28 @@ export interface Request {
   readonly fetch: FetchLike
   readonly discovered: Discovered
   readonly scope: string | undefined
-  /** Whether it asks for more than there is: the command `login` would not. */
   readonly stepUp: boolean
   readonly places: ReadonlyArray<RedirectListener.Place>
   readonly publicRedirects: PublicRedirects | undefined
   readonly person: Person | undefined
-  /** Opens the address, unless another process has done so. */
   readonly browser: Browser | undefined
-  /** The tokens that were there when the login was asked for. */
   readonly before: Grant.Grant | undefined
-  /** What was refused in this process. */
   readonly refusedLogins: Ref.Ref<ReadonlyArray<RefusedLogin>>
   /** Whether a client may still be known to the authorization server. */
   readonly trusts: (client: Client.Client, now: number) => boolean
-  /** Succeeds as soon as this process has found tokens of another login, with which it goes on. */
+  /** With tokens of another login that this process goes on with. */
   readonly adopted: Effect.Effect<Grant.Grant>
-  /** Called with the login that is waited for, by whichever process; more than once where it changes. */
+  /** By whichever process; again where the login changes. */
   readonly onWaiting: (login: PendingLogin.PendingLogin) => Effect.Effect<void>
 }
 
-/** How often a process that waits for another one looks for the address, in milliseconds. */
+/** How often a waiting process looks for the address, in milliseconds. */
 const pollInterval = 200
 
-/** How much time has to be left for a login to be gone on with, in milliseconds. */
+/** The time that a login needs to be gone on with, in milliseconds. */
 const worthwhile = 5_000
 
-/** Work on the login that is kept, which no other process changes meanwhile: what is over must not be written again. */
+/** What is over must not be written again. */
 const alone = <A>({ subject: { folder, id } }: Request, work: Effect.Effect<A>): Effect.Effect<A> =>
   Effect.scoped(Effect.zipRight(folder.lock(`browser-${id}`), work))
 
@@ -81,7 +77,6 @@ const openOnce = (request: Request, login: PendingLogin.PendingLogin): Effect.Ef
 const forget = (request: Request): Effect.Effect<void> =>
   alone(request, PendingLogin.pendingLogins(request.subject.folder).remove(request.subject.id))
 
-/** Shows what the owner shows, as long as another process owns the login. */
 const watch = (request: Request): Effect.Effect<void> => {
   const { folder, id } = request.subject
   const pending = PendingLogin.pendingLogins(folder)
@@ -95,7 +90,6 @@ const watch = (request: Request): Effect.Effect<void> => {
   }).pipe(Effect.repeat(Schedule.spaced(pollInterval)), Effect.asVoid)
 }
 
-/** The login that another process has left behind, if it is for the same and can still be finished. */
 const inherited = (request: Request) =>
   Effect.gen(function*() {
     const { discovered, scope, subject } = request
@@ -128,10 +122,9 @@ const begin = (request: Request) =>
     return waiting
   })
 
-/** How often somebody who waits for a person looks whether there are tokens from another login, in milliseconds. */
+/** How often tokens from another login are looked for, in milliseconds. */
 const elsewhereInterval = 1_000
 
-/** Waits for tokens of another login, for example by a command. */
 export const elsewhere = ({ before, subject }: Pick<Request, "before" | "subject">): Effect.Effect<Grant.Grant> =>
   Effect.gen(function*() {
     while (true) {
@@ -144,7 +137,7 @@ export const elsewhere = ({ before, subject }: Pick<Request, "before" | "subject
 const commandOf = ({ account, server }: Subject): string =>
   `mcp-lifeline login ${server}${account === "default" ? "" : ` --account ${account}`}`
 
-/** A login has failed: remembers that for a while, unless the next one can end otherwise. */
+/** Remembers the failure for a while, unless the next login can end otherwise. */
 const refuse = (request: Request, { client, issuer, scope }: PendingLogin.PendingLogin, failure: Refused) =>
   Effect.gen(function*() {
     const { person, refusedLogins, stepUp, subject } = request
@@ -165,7 +158,6 @@ const refuse = (request: Request, { client, issuer, scope }: PendingLogin.Pendin
     return yield* new Refused({ detail, code: failure.code })
   })
 
-/** Waits until there are new tokens, whichever process gets them. */
 export const run = (request: Request): Effect.Effect<Grant.Grant, Later | Refused> =>
   Effect.scoped(Effect.gen(function*() {
     const { adopted, before, discovered: { issuer }, fetch, refusedLogins, scope, subject } = request
@@ -210,7 +202,7 @@ export const run = (request: Request): Effect.Effect<Grant.Grant, Later | Refuse
       Effect.ensuring(Fiber.interrupt(finishing)),
       Effect.catchTag("NoSuchElementException", () => Effect.dieMessage("a login ended without tokens")),
       Effect.catchTag("Refused", (failure) => refuse(request, login, failure)),
-      // When this process ends before that, another one goes on with it.
+      // When this process ends first, another one goes on with it.
       Effect.tapBoth({ onFailure: () => forget(request), onSuccess: () => forget(request) })
     )
   }))

@@ -1,9 +1,6 @@
-/**
- * What an authorization server says of itself, as far as it is looked at.
- */
 import { Schema } from "effect"
 
-/** What may be left out, or null. */
+/** May be left out, or null. */
 export const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { nullable: true })
 const strings = optional(Schema.Array(Schema.String))
 

@@ -1,6 +1,5 @@
 /**
- * The redirection endpoint of one login (RFC 6749, 3.1.2), and the page at which that login begins, if it has one. Whose server gets the requests is
- * up to `RedirectListener` and `PublicRedirects`.
+ * The redirection endpoint of one login (RFC 6749, 3.1.2), and its page, if it has one.
  */
 import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import { Deferred, Effect, Runtime } from "effect"
@@ -8,13 +7,12 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import type { LoginPage } from "./LoginPage.js"
 import { page } from "./page.js"
 
-/** The browser has come back; `reply` shows the person how it ended. */
+/** `reply` shows the person how it ended. */
 export interface Arrival {
   readonly parameters: URLSearchParams
   readonly reply: (text: string, ok: boolean) => Effect.Effect<void>
 }
 
-/** The target of a request, if it is a valid one. */
 export const targetOf = (request: IncomingMessage): URL | undefined => parseUrl(request.url ?? "/", "http://localhost")
 
 export const answer = (response: ServerResponse, status: number, text: string): void => {
@@ -30,17 +28,14 @@ export const answer = (response: ServerResponse, status: number, text: string): 
   response.end(page(text, status === 200))
 }
 
-/** To a request for nothing that there is. */
 export const answerNothing = (response: ServerResponse): void => answer(response, 404, "There is nothing here.")
 
-/** To a redirect of another login, or of one that is over. */
 export const answerForeign = (response: ServerResponse): void =>
   answer(response, 400, "This is not the answer to the current login. Start the login again.")
 
-/** Where it is, and who runs its effects. */
 export interface Options {
   readonly path: string
-  /** Where the login has to begin; then only the same browser can finish it. */
+  /** Only the browser in which the login began there can finish it. */
   readonly loginPage: LoginPage | undefined
   readonly runtime: Runtime.Runtime<never>
 }
@@ -54,7 +49,6 @@ export class RedirectEndpoint {
     this.#options = options
   }
 
-  /** Waits for the first request that brings `state`; others are refused and change nothing. */
   arrival(state: string): Effect.Effect<Arrival> {
     return Effect.flatMap(Deferred.make<Arrival>(), (arrived) => {
       this.#expected = { state, arrived }
@@ -62,7 +56,7 @@ export class RedirectEndpoint {
     })
   }
 
-  /** Answers a request. `origin`: of the server that has it, as a browser names it. */
+  /** `origin`: of the server, as a browser names it. */
   handle(request: IncomingMessage, response: ServerResponse, target: URL, origin: string): void {
     const { loginPage, path, runtime } = this.#options
     const shown = loginPage?.answer(request, target.pathname, origin)

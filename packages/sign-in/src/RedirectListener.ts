@@ -1,5 +1,5 @@
 /**
- * Where the browser comes back to after a login: a server on loopback, for one answer.
+ * A server on loopback, for one answer.
  */
 import { Effect } from "effect"
 import type { Scope } from "effect"
@@ -10,10 +10,10 @@ import type { LoginPage } from "./LoginPage.js"
 import { answer, type Arrival, RedirectEndpoint, targetOf } from "./RedirectEndpoint.js"
 
 export interface RedirectListener {
-  /** What the paths of the page at which a login begins are below. */
+  /** Comes before the path of the page at which a login begins. */
   readonly base: string
   readonly redirect: string
-  /** Waits for the first request that brings `state`; others are refused and change nothing. */
+  /** Waits for the first request that brings `state`; others change nothing. */
   readonly arrival: (state: string) => Effect.Effect<Arrival>
 }
 
@@ -33,7 +33,7 @@ const listen = (server: Server, host: string, port: number): Effect.Effect<numbe
     server.once("error", failed)
     server.listen({ host, port, exclusive: true }, () => {
       server.off("error", failed)
-      // From here on it concerns one connection only, for example where there are no more file descriptors.
+      // From here on an error concerns one connection only.
       server.on("error", () => {})
       resume(Effect.succeed((server.address() as AddressInfo).port))
     })
@@ -43,16 +43,16 @@ const listen = (server: Server, host: string, port: number): Effect.Effect<numbe
 const isMissing = ({ code }: NodeJS.ErrnoException): boolean =>
   code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT" || code === "EINVAL"
 
-/** How many connections there may be at one time: a browser needs a few. */
+/** A browser needs a few. */
 const maxConnections = 32
 
-/** Whether a Host header names a place; browsers leave port 80 out. */
+/** Browsers leave port 80 out. */
 export const isOwn = ({ host, port }: Pick<Place, "host" | "port">, header: string): boolean =>
   [...addressesOf(host), host, "[::1]"].some((name) => header === `${name}:${port}` || (port === 80 && header === name))
 
 /**
- * Listens at a place until the scope closes; port 0 is any free one. Succeeds with undefined where the port is taken. `loginPage`: where the
- * login has to begin; then only the same browser can finish it.
+ * Until the scope closes; port 0 is any free one. Succeeds with undefined where the port is taken. `loginPage`: only the browser in which
+ * the login began there can finish it.
  */
 export const make = (
   place: Place,
@@ -71,7 +71,7 @@ export const make = (
       endpoint.handle(request, response, url, `http://${request.headers.host}`)
     }
 
-    /** Nothing that is thrown while a request is answered ends the program. */
+    /** Nothing that is thrown here ends the program. */
     const guarded = (request: IncomingMessage, response: ServerResponse) => {
       try {
         handle(request, response)

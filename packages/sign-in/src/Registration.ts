@@ -1,6 +1,5 @@
 /**
- * Which client a login is made with: one that was registered beforehand, one with a metadata document, or one that we register, in this
- * order.
+ * In this order: a client that was registered beforehand, one with a metadata document, one that we register.
  */
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Effect, Either, Redacted, Schema } from "effect"
@@ -20,13 +19,13 @@ const Registration = Schema.Struct({
 })
 const decodeRegistration = Schema.decodeUnknownEither(Registration)
 
-/** How long a new client is offered to whoever does not finish a login, in milliseconds: one that is not there all day. */
+/** How long a new client is offered without a finished login, in milliseconds. */
 const offered = 86_400_000
 
-/** Whether it was registered for a login that may still be waited for: nobody has forgotten it. */
+/** For a login that may still be waited for: nobody has forgotten the client. */
 export const isNew = ({ offeredUntil = 0 }: Client, now: number): boolean => offeredUntil - now > offered - 600_000
 
-/** How a client that nobody else knows shows who it is: not at all, where the server takes that. */
+/** Preferably not at all, where the server takes that. */
 const authenticationFor = ({ token_endpoint_auth_methods_supported: supported }: Metadata): string | undefined =>
   ["none", "client_secret_basic", "client_secret_post"].find((one) => supported?.includes(one))
 
@@ -40,7 +39,7 @@ const register = ({ discovered, fetch, now, redirect, scope }: Parameters<typeof
       headers: { "content-type": "application/json", accept: "application/json" },
       body: JSON.stringify({
         client_name: "Lifeline",
-        // A native application comes back to its own machine over http, any other one is "web" (OpenID Connect Registration).
+        // A native application comes back to its own machine over http, any other is "web" (OpenID Connect Registration).
         application_type: new URL(redirect).protocol === "http:" ? "native" : "web",
         redirect_uris: [redirect],
         grant_types: ["authorization_code", "refresh_token"],
@@ -78,7 +77,7 @@ const register = ({ discovered, fetch, now, redirect, scope }: Parameters<typeof
     } satisfies Client
   })
 
-/** The client for a login that comes back to `redirect`; `kept` is one that was registered before. */
+/** `kept`: a client that was registered before. */
 export const choose = (options: {
   readonly fetch: FetchLike
   readonly discovered: Discovered

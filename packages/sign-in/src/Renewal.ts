@@ -1,8 +1,5 @@
 /**
- * New tokens without a person: by a refresh token, or by the credentials of a machine.
- *
- * One process at a time renews the tokens of a server (a lock in the state folder): the others find the new ones when it is done. So a
- * refresh token that is good for one time is never used twice.
+ * One process at a time renews (a lock in the state folder): a refresh token that is good for one time is never used twice.
  */
 import type { Lock } from "@mcp-lifeline/state/FileLock"
 import type * as StateFolder from "@mcp-lifeline/state/StateFolder"
@@ -27,9 +24,7 @@ export interface Subject {
   readonly url: URL
   readonly server: string
   readonly account: string
-  /** The name of the locks. */
   readonly id: string
-  /** Default: that of the login before, otherwise in a browser. */
   readonly method: Grant.Method | undefined
   readonly configured: Client.Configured
   readonly scope: string | undefined
@@ -37,12 +32,10 @@ export interface Subject {
 
 export type Outcome =
   | { readonly _tag: "Renewed"; readonly grant: Grant.Grant }
-  /** A person has to log in, and for what. */
   | {
     readonly _tag: "LoginNeeded"
     readonly discovered: Discovered
     readonly scope: string | undefined
-    /** Why the refresh token is not good any more, if that is so. */
     readonly dead: Dead | undefined
   }
   /** More rights are wanted than anybody grants. */
@@ -66,17 +59,17 @@ export const grantOf = (
   expiresAt: tokens.expiresAt
 })
 
-/** A refresh token that was refused each time. The grant is kept until the next login is done: the server may have been wrong. */
+/** It was refused each time. The grant is kept until the next login: the server may have been wrong. */
 export interface Dead {
   readonly _tag: "Dead"
-  /** The id of its client, if it is that which is not known any more. */
+  /** The id of a client that is not known any more. */
   readonly unknownClient: string | undefined
 }
 
-/** This process was stopped, and another one may have used the refresh token meanwhile. */
+/** This process was stopped; another may have used the refresh token meanwhile. */
 class LockLost extends Data.TaggedError("LockLost") {}
 
-/** Works while no other process renews these tokens; begins again where that ends before a refresh token is used. */
+/** Begins again where the lock is lost before a refresh token is used. */
 const alone = <A, E>(
   subject: Subject,
   work: (lock: Lock) => Effect.Effect<A, E | LockLost>
@@ -86,10 +79,9 @@ const alone = <A, E>(
     Effect.catchIf((error) => error instanceof LockLost, () => alone(subject, work))
   ) as Effect.Effect<A, Exclude<E, LockLost>>
 
-/** What came of a refresh token; undefined where there is none. */
 type Refreshed = { readonly _tag: "Renewed"; readonly grant: Grant.Grant } | Dead | undefined
 
-/** Uses the refresh token of a grant. `wasDead`: it is asked once. */
+/** `wasDead`: it is asked once. */
 const refresh = (
   subject: Subject,
   fetch: FetchLike,
@@ -139,7 +131,6 @@ const refresh = (
     return { _tag: "Dead", unknownClient: Client.isUnknown(failure) ? grant.client.id : undefined }
   })
 
-/** Tokens for a machine, which has credentials of its own. */
 const withCredentials = (
   subject: Subject,
   fetch: FetchLike,
@@ -162,7 +153,7 @@ const withCredentials = (
     return grant
   })
 
-/** Renews the tokens before they end, with what is kept; undefined where only a login helps. `wasDead`: their refresh token was refused before. */
+/** Undefined where only a login helps. `wasDead`: the refresh token was refused before. */
 export const beforeTheEnd = (
   subject: Subject,
   fetch: FetchLike,
@@ -187,10 +178,9 @@ export const beforeTheEnd = (
       )
     }))
 
-/** What is known of a refresh token: it may be good; it was refused before; or what it brings is refused each time. */
+/** Of a refresh token; `vain`: what it brings is refused each time. */
 export type Hope = "good" | "dead" | "vain"
 
-/** Gets new tokens after a refusal, or finds out what login is needed. `refused` is what the server has refused. */
 export const afterRefusal = (
   subject: Subject,
   fetch: FetchLike,

@@ -1,18 +1,14 @@
-/**
- * The end of tokens at their authorization server (RFC 7009).
- */
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Redacted } from "effect"
 import { endpoint } from "./ask.js"
 import type { Grant } from "./Grant.js"
 import * as TokenEndpoint from "./TokenEndpoint.js"
 
-/** How long an authorization server may take to hear of it. */
 const revocationTimeout = "10 seconds"
 
 /**
- * Revokes the tokens at the authorization server. Succeeds with whether the server has confirmed this within 10 seconds, or has no such endpoint.
- * The grant stays in the state folder.
+ * Ends the tokens (RFC 7009). Succeeds with whether the server has confirmed this within 10 s, or has no such endpoint. The grant stays in the
+ * state folder.
  */
 export const revoke = (grant: Grant): Effect.Effect<boolean> =>
   Effect.gen(function*() {

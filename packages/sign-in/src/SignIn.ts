@@ -1,5 +1,5 @@
 /**
- * The sign-in to one server: tokens that are kept, renewed before they end, and asked of a person only where nothing else helps.
+ * Tokens are kept, renewed before they end, and asked of a person only where nothing else helps.
  */
 import type { Backend } from "@mcp-lifeline/core"
 import { firstOf, Hub } from "@mcp-lifeline/core/internal"
@@ -27,41 +27,38 @@ import * as State from "./State.js"
 export type { Person } from "./LoginPage.js"
 export type { Options } from "./Options.js"
 
-/** The sign-in to one server. */
 export interface SignIn {
-  /** The address, without query and credentials. */
+  /** Without query and credentials. */
   readonly server: string
   readonly account: string
-  /** For the option of the same name of HttpConnector. */
+  /** For the option of `HttpConnector`. */
   readonly authorization: Authorization
-  /** How far it is. */
   readonly state: Effect.Effect<State.State>
-  /** The state as it is, and each change of it. */
+  /** The state as it is, and each change. */
   readonly changes: Stream.Stream<State.State>
-  /** Runs an effect with the state as it is, and with each change of it, one after the other; does not end. Holds less than `changes` does. */
+  /** Runs `use` with the state as it is, and with each change, one after the other; does not end. Holds less than `changes`. */
   readonly follow: <R>(use: (state: State.State) => Effect.Effect<void, never, R>) => Effect.Effect<void, never, R>
   /** Lets what was refused be asked for again. */
   readonly askAgain: Effect.Effect<void>
-  /** Begins a login, also where the server has not asked for one or one was refused, unless one is under way; waits until it is done. */
+  /** Begins a login unless one is under way, also where none was asked for or one was refused; waits until it is done. */
   readonly login: Effect.Effect<void, Later | Refused>
 }
 
-/** How long the address of a login may take to be known: metadata, registration. */
+/** Until the address of a login is known: metadata, registration. */
 const addressTime = Duration.seconds(20)
 
-/** How long a closing scope waits for tokens that are on their way: they could not be had a second time. */
+/** How long a closing scope waits for tokens that are on their way: they could not be had again. */
 const closeTime = Duration.seconds(2)
 
-/** How long tokens that are not there are not looked for again, in milliseconds: a server that needs none is called often. */
+/** How long missing tokens are not looked for again, in milliseconds: a server that needs none is called often. */
 const absentTime = 1000
 
-/** How long tokens that were refused are not tried again while a person is asked to log in, in milliseconds. */
+/** How long refused tokens are not tried again while a person is asked, in milliseconds. */
 const deadTime = 60_000
 
-/** How many logins may go wrong in a row before none is begun for a while, in milliseconds. */
+/** After so many logins within this time, in milliseconds, none is begun. */
 const [maxLogins, loginTime] = [3, 600_000]
 
-/** What only a program needs whose server asks for a login. */
 const loadRenewal = Effect.promise(() => import("./Renewal.js"))
 const loadLoginRun = Effect.promise(() => import("./LoginRun.js"))
 const loadSdk = Effect.promise(() => import("@modelcontextprotocol/sdk/client/auth.js"))
@@ -75,7 +72,7 @@ interface Login {
   readonly shown: Deferred.Deferred<void>
 }
 
-/** A sign-in. It ends with the scope; a login that waits for a person goes on in another process, if there is one. */
+/** Ends with the scope; a login that waits for a person goes on in another process, if there is one. */
 export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope | StateFolder.StateFolder> =>
   Effect.gen(function*() {
     const folder = yield* StateFolder.StateFolder
@@ -109,27 +106,23 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
     const changes = states.streamAfter(() => [state])
 
     let current: Grant.Grant | undefined
-    /** Tokens whose refresh token was refused, and when it was used last. They are kept, but not sent. */
+    /** Their refresh token was refused; `at`: when it was last used. Kept, but not sent. */
     let dead: { readonly grant: Grant.Grant; readonly at: number } | undefined
     const isDead = (grant: Grant.Grant | undefined) => grant !== undefined && Grant.isSame(grant, dead?.grant)
-    /** When none were there that can be used. */
     let absentAt: number | undefined
     let lastFetch: FetchLike | undefined
     let login: Login | undefined
-    /** Tokens that are being got without a person. */
     let renewing: Fiber.Fiber<Renewal.Outcome, Later | Refused> | undefined
-    /** Whether a browser was opened since the last login that was finished: a person who is not there gets no second one. */
+    /** Since the last finished login: a person who is not there gets no second browser. */
     let hasOpened = false
-    /** Whether a person asks, who may have seen that no login can be finished with the client that is registered. */
+    /** A person asks, who may have seen that no login can be finished with the registered client. */
     let isAsked = false
     const refusedLogins = yield* Ref.make<ReadonlyArray<RefusedLogin>>([])
-    /** Whether this waits for the tokens of another login, after one that failed. */
     let isWatching = false
-    /** When logins were finished, of late. Several waits can end with the tokens of one. */
+    /** Several waits can end with the tokens of one login. */
     const finished = new Set<number>()
-    /** What the last renewal has brought. */
     let renewed: Grant.Grant | undefined
-    /** When tokens were renewed that the server has refused at once, one after the other. */
+    /** When renewed tokens were refused at once, one after the other. */
     const vain = new Set<number>()
 
     const browser: Browser | undefined = options.browser && {
@@ -147,17 +140,14 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
         return reached(State.signedIn(grant))
       })
 
-    /** Adopts the tokens of a login, which makes up for those that were refused for no more. */
+    /** A login makes up for those that were refused for no more. */
     const adoptLogin = (grant: Grant.Grant) =>
       Effect.zipRight(
         Ref.update(refusedLogins, (all) => all.filter(({ scope }) => !scopes.covers(grant.asked, scope))),
         adopt(grant)
       )
 
-    /**
-     * Adopts tokens of another login. Nobody has to finish one that is under way here: what uses the tokens waits until that has ended, so
-     * that it is not shown any more.
-     */
+    /** What uses these tokens waits until the login that is under way here has ended, so that it is not shown any more. */
     const adoptFound = (grant: Grant.Grant) =>
       Effect.suspend(() => {
         const waiting = login
@@ -166,7 +156,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
           : Effect.zipRight(adopt(grant), Effect.ignore(Effect.timeout(Fiber.await(waiting.fiber), closeTime)))
       })
 
-    /** Shows what went wrong. Without more scopes than before the tokens are as good as before. */
+    /** Without more scopes, the tokens are as good as before. */
     const failed = ({ _tag, detail }: Later | Refused, stepUp: boolean) =>
       Effect.suspend(() => {
         const shown = reached({ _tag, detail })
@@ -181,11 +171,11 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
       return good
     })
 
-    /** Whether there were none a moment ago, and nobody waits for any. Those of a login elsewhere are found later, or when a request is refused. */
+    /** Tokens of a login elsewhere are found later, or when a request is refused. */
     const isAbsent = (now: number): boolean =>
       login === undefined && absentAt !== undefined && Math.abs(now - absentAt) < absentTime
 
-    /** Runs the work once for all who want it at the same time. What it gets is kept, also when they go away. */
+    /** Runs once for all who want it at the same time; the result is kept, also when they go away. */
     const shared = (
       work: (renewal: typeof Renewal) => Effect.Effect<Renewal.Outcome, Later | Refused>,
       stepUp = false
@@ -213,7 +203,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
       ).pipe(Effect.interruptible, Effect.disconnect, Effect.timeout(closeTime), Effect.ignore)
     )
 
-    /** Whether the user has named this address as that of the authorization server, now or when the tokens were asked for. */
+    /** Named by the user, now or when the tokens were asked for. */
     const isChosen = (address: URL): boolean => {
       const issuer = subject.configured.issuer ?? current?.client.issuer
       return issuer !== undefined && parseUrl(issuer)?.origin === address.origin
@@ -247,7 +237,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
         dead = { grant, at }
       })
 
-    /** Whether tokens that were refused are good again, while a person is asked to log in: tries them once in a while. */
+    /** Tries once in a while. */
     const isGoodAgain = (fetch: FetchLike) =>
       Effect.gen(function*() {
         const last = dead
@@ -265,7 +255,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
 
     const unobtainable = (failure: Later | Refused) => new CredentialFailure({ detail: failure.detail, cause: failure })
 
-    /** Adopts the tokens of another login, for example of the command, as long as there are none since the last one here was refused. */
+    /** Until there are tokens, adopts those of another login. */
     const watch = (elsewhere: Effect.Effect<Grant.Grant>, before: Grant.Grant | undefined) =>
       Effect.suspend(() => {
         if (isWatching) return Effect.void
@@ -346,11 +336,10 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
         return begun
       }).pipe(Effect.uninterruptible)
 
-    /** Whether a login asks a person, or has brought tokens; false if it ends with an earlier refusal. */
+    /** False if the login ends with an earlier refusal. */
     const isAsking = ({ fiber, shown }: Login) =>
       firstOf(Effect.as(Deferred.await(shown), true), Effect.map(Fiber.await(fiber), Exit.isSuccess))
 
-    /** Waits a little for a login: for its address, and then whether it is done. */
     const waitFor = ({ fiber, shown }: Login, status: number) =>
       Effect.gen(function*() {
         const ended = Fiber.await(fiber)
@@ -372,13 +361,12 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
         })
       })
 
-    /** Whether logins bring tokens that the server refuses all the same. */
     const isVain = Effect.map(Clock.currentTimeMillis, (now) => {
       for (const at of finished) if (now - at >= loginTime) finished.delete(at)
       return finished.size >= maxLogins
     })
 
-    /** Counts renewals that brought tokens which the server refuses before they have ended. */
+    /** Counts renewed tokens that the server refuses before they have ended. */
     const countVain = (refused: Grant.Grant | undefined, now: number): void => {
       const isFresh = refused !== undefined && Grant.isSame(refused, renewed) &&
         now - refused.obtainedAt < TokenRefusals.freshTime &&
@@ -459,7 +447,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
     }
   })
 
-/** Runs an effect each time that a sign-in is done. Ends with the scope. */
+/** Ends with the scope. */
 export const whenDone = (signIn: SignIn, done: Effect.Effect<void>): Effect.Effect<void, never, Scope.Scope> =>
   Effect.suspend(() => {
     let before: State.State["_tag"] = "SignedIn"
@@ -470,6 +458,6 @@ export const whenDone = (signIn: SignIn, done: Effect.Effect<void>): Effect.Effe
     })
   }).pipe(Effect.interruptible, Effect.forkScoped, Effect.asVoid)
 
-/** Connects a backend as soon as its sign-in is done, in place of at its next attempt. Ends with the scope. */
+/** Does not wait for the backend's next attempt. Ends with the scope. */
 export const reconnectWhenDone = (signIn: SignIn, backend: Backend.Backend): Effect.Effect<void, never, Scope.Scope> =>
   whenDone(signIn, Effect.asVoid(Effect.unlessEffect(Effect.ignore(backend.reconnect), backend.isConnected)))

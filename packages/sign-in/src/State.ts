@@ -1,30 +1,30 @@
 import type { NeededSignIn } from "@mcp-lifeline/core"
 import type { Grant } from "./Grant.js"
 
-/** How far the sign-in to one server is; times are milliseconds since 1970. */
+/** Times are milliseconds since 1970. */
 export type State =
   | {
-    /** The server has not asked for a login, and none is kept for it. */
+    /** The server has not asked for a login, and none is kept. */
     readonly _tag: "NotAsked"
   }
   | {
     readonly _tag: "SignedIn"
     readonly issuer: string
     readonly scope: string | undefined
-    /** When the access token ends; undefined where the server does not say. It is renewed before that, if `renewable`. */
+    /** Of the access token; undefined where the server does not say. It is renewed before that, if `renewable`. */
     readonly expiresAt: number | undefined
     readonly renewable: boolean
   }
   | {
-    /** A person has to log in. The address works as long as a process of this user waits for it, until `until`. */
+    /** A person has to log in. The address works while a process of this user waits for it, until `until`. */
     readonly _tag: "LoginNeeded"
     readonly address: string
     readonly until: number
-    /** Whether a call needs more scopes than an earlier login granted. */
+    /** Whether a call needs more scopes than were granted. */
     readonly stepUp: boolean
   }
   | {
-    /** The tokens could not be renewed; this passes by itself, and no login is needed for it. */
+    /** The tokens could not be renewed; this passes by itself, without a login. */
     readonly _tag: "Later"
     readonly detail: string
   }
@@ -34,7 +34,6 @@ export type State =
     readonly detail: string
   }
 
-/** The state with these tokens. */
 export const signedIn = ({ expiresAt, issuer, method, refresh, scope }: Grant): State => ({
   _tag: "SignedIn",
   issuer,
@@ -43,7 +42,7 @@ export const signedIn = ({ expiresAt, issuer, method, refresh, scope }: Grant): 
   renewable: refresh !== undefined || method === "credentials"
 })
 
-/** One line for a person; without secrets. */
+/** One line, without secrets. */
 export const show = (state: State): string => {
   switch (state._tag) {
     case "NotAsked":
@@ -60,11 +59,10 @@ export const show = (state: State): string => {
   }
 }
 
-/** What a person has to do. */
 export const toDo = (state: State): string | undefined =>
   state._tag === "LoginNeeded" || state._tag === "Refused" ? show(state) : undefined
 
-/** The login that a person has to finish. `isPersonal`: for a status that others read, too. */
+/** `isPersonal`: for a status that others read, too. */
 export const needed = (state: State, isPersonal = false): NeededSignIn | undefined =>
   state._tag !== "LoginNeeded"
     ? undefined
@@ -72,6 +70,6 @@ export const needed = (state: State, isPersonal = false): NeededSignIn | undefin
     ? { message: "who uses it has to log in", address: "" }
     : { message: show(state), address: state.address }
 
-/** Whether the server cannot be used before a person has done something. Without more scopes it can be used as before. */
+/** Whether a person has to act first. Without more scopes the server can be used as before. */
 export const isBlocking = (state: State): boolean =>
   state._tag === "Refused" || (state._tag === "LoginNeeded" && !state.stepUp)

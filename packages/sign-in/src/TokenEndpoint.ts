@@ -1,6 +1,3 @@
-/**
- * Tokens from an authorization server, by any grant.
- */
 import * as UserFile from "@mcp-lifeline/state/UserFile"
 import { selectClientAuthMethod } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
@@ -13,7 +10,7 @@ import type { Metadata } from "./Metadata.js"
 
 export interface Tokens {
   readonly access: Redacted.Redacted
-  /** Undefined where none was given, after a renewal also where the old one goes on. */
+  /** Undefined where none was given; after a renewal the old one may go on. */
   readonly refresh: Redacted.Redacted | undefined
   /** Undefined where it is what was asked for. */
   readonly scope: string | undefined
@@ -21,7 +18,6 @@ export interface Tokens {
   readonly expiresAt: number | undefined
 }
 
-/** Who asks, whom, and for which server. */
 export interface Asker {
   readonly fetch: FetchLike
   readonly metadata: Metadata
@@ -30,17 +26,17 @@ export interface Asker {
   readonly resource: string | undefined
 }
 
-/** A number of seconds, which some servers write as a text. */
+/** Some servers write a number as a text. */
 const seconds = Schema.decodeUnknownOption(
   Schema.Union(Schema.Finite, Schema.compose(Schema.NumberFromString, Schema.Finite))
 )
 
 const text = (value: unknown): string | undefined => typeof value === "string" && value !== "" ? value : undefined
 
-/** Kinds of tokens that are of no use without more than the token. */
+/** Of no use without more than the token. */
 const isBound = (type: unknown): boolean => typeof type === "string" && /^(?:dpop|mac|pop)$/i.test(type)
 
-/** As RFC 6749 has it in 2.3.1. */
+/** RFC 6749, 2.3.1. */
 const formEncoded = (text: string): string => new URLSearchParams({ a: text }).toString().slice(2)
 
 const read = (signingKey: SigningKey): Effect.Effect<string, Refused> =>
@@ -49,7 +45,6 @@ const read = (signingKey: SigningKey): Effect.Effect<string, Refused> =>
     ({ message }) => new Refused({ detail: `the private key ${signingKey.file} cannot be read: ${message}` })
   )
 
-/** What only a client with a key needs. */
 const loadClientAssertion = Effect.promise(() => import("./ClientAssertion.js"))
 
 const authenticate = (
@@ -87,7 +82,6 @@ const authenticate = (
 
 const isRefusal = ({ json, ok }: Answer): boolean => !ok || typeof property(json, "error") === "string"
 
-/** Posts a form to an endpoint of the authorization server, with the client's authentication. */
 export const post = (asker: Asker, url: URL, parameters: Readonly<Record<string, string | undefined>>) =>
   Effect.gen(function*() {
     const headers = new Headers({ accept: "application/json", "content-type": "application/x-www-form-urlencoded" })
@@ -97,7 +91,7 @@ export const post = (asker: Asker, url: URL, parameters: Readonly<Record<string,
     return yield* ask(asker.fetch, url, { method: "POST", headers, body: form })
   })
 
-/** Asks for tokens. Only the token itself is needed of the answer: it may be the last one that there is. */
+/** Only the token itself is needed of the answer: it may be the last one. */
 export const tokens = (
   asker: Asker,
   grant: Readonly<Record<string, string | undefined>> & { readonly grant_type: string }

@@ -1,13 +1,10 @@
-/**
- * Reads metadata where they may be, one address after the other.
- */
 import { buildDiscoveryUrls } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Effect, Either, Option } from "effect"
 import { ask } from "./ask.js"
 import type { Later } from "./Failures.js"
 
-/** The first of several addresses that answers with JSON; fails with Later where none does and one of them may later. */
+/** The first that answers with JSON. Fails with Later where none does and one of them may later. */
 export const first = (fetch: FetchLike, urls: ReadonlyArray<URL>) =>
   Effect.gen(function*() {
     let later: Later | undefined
@@ -19,5 +16,5 @@ export const first = (fetch: FetchLike, urls: ReadonlyArray<URL>) =>
     return later === undefined ? Option.none() : yield* later
   })
 
-/** What an authorization server says of itself (RFC 8414, or OpenID Connect Discovery), and where. */
+/** RFC 8414, or OpenID Connect Discovery. */
 export const issuer = (fetch: FetchLike, issuer: URL) => first(fetch, buildDiscoveryUrls(issuer).map(({ url }) => url))

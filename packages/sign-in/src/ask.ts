@@ -1,6 +1,3 @@
-/**
- * Requests to authorization servers and for metadata: short ones, whose answers are JSON.
- */
 import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import { HttpConnector, TokenRefusals } from "@mcp-lifeline/transport-http"
 import { fetchWithinOrigin } from "@modelcontextprotocol/sdk/shared/transport.js"
@@ -10,10 +7,10 @@ import { isSecure } from "./addresses.js"
 import { Later, quoted, reasonOf, Refused } from "./Failures.js"
 import { IssuerOption } from "./IssuerOption.js"
 
-/** How long one request may take, in milliseconds. */
+/** Of one request, in milliseconds. */
 const timeout = 30_000
 
-/** An answer: its status and its body, JSON or as some servers write it a form; undefined where it is neither. */
+/** `json`: the body as JSON, or the form that some servers write; undefined where it is neither. */
 export interface Answer {
   readonly status: number
   readonly ok: boolean
@@ -39,8 +36,8 @@ const failureOf = (url: URL, cause: unknown, option: string): Later | Refused =>
     : new Later({ detail: `${url.origin + url.pathname} cannot be reached: ${reasonOf(cause)}`, cause })
 
 /**
- * Sends a request; redirects are followed within the origin. Fails with Later where no answer comes, or one that passes by itself, and with
- * Refused where nothing may be sent.
+ * Redirects stay within the origin. Fails with Later where no answer comes, or one that passes by itself, and with Refused where nothing
+ * may be sent.
  */
 export const ask = (fetch: FetchLike, url: URL, init: RequestInit): Effect.Effect<Answer, Later | Refused> =>
   Effect.flatMap(IssuerOption, (option) =>
@@ -56,7 +53,7 @@ export const ask = (fetch: FetchLike, url: URL, init: RequestInit): Effect.Effec
       ({ status }) => new Later({ detail: `${url.origin + url.pathname} is not ready: HTTP ${status}` })
     ))
 
-/** An endpoint that a server names, if secrets can be sent to it. */
+/** An endpoint to which secrets can be sent. */
 export const endpoint = (value: unknown, what: string): Effect.Effect<URL, Refused> =>
   Effect.suspend(() => {
     const url = typeof value === "string" ? parseUrl(value) : undefined
@@ -70,7 +67,7 @@ export const endpoint = (value: unknown, what: string): Effect.Effect<URL, Refus
     })
   })
 
-/** An error answer of an authorization server, as RFC 6749 has it. */
+/** As RFC 6749 has it. */
 export const refusal = (what: string, { json, status }: Answer): Refused => {
   const code = property(json, "error")
   const description = property(json, "error_description")

@@ -1,11 +1,6 @@
-/**
- * The pages that a browser shows for a login.
- */
-
-/** A text as HTML. */
 export const escaped = (text: string): string => text.replace(/[&<>"']/g, (one) => `&#${one.charCodeAt(0)};`)
 
-/** A page. `body`: HTML. `refresh`: the address to which it leads at once. */
+/** `body`: HTML. `refresh`: the address to which the page leads at once. */
 export const layout = (title: string, body: string, refresh?: string): string =>
   `<!doctype html>
 <html lang="en">
@@ -20,6 +15,5 @@ ${body}
 </html>
 `
 
-/** A page with one sentence. */
 export const page = (text: string, ok: boolean): string =>
   layout(ok ? "Signed in" : "Not signed in", `<p>${escaped(text)}</p>`)

@@ -1,25 +1,21 @@
-/**
- * Where the browser comes back to after a login.
- */
 import type { Place } from "./RedirectListener.js"
 
-/** What may be chosen of it, as a client that was registered beforehand may need it. */
 export interface RedirectOptions {
   /** `localhost`, `127.0.0.1` or `[::1]`. Default `localhost`. */
   readonly host?: string | undefined
-  /** Default: derived from the server, and others if that is taken. A port that is given is the only one. */
+  /** Default: derived from the server, and others if that is taken. A given port is the only one. */
   readonly port?: number | undefined
   /** Default `/callback`. */
   readonly path?: string | undefined
 }
 
-/** Below the ports that systems give to connections, so that hardly anybody has one by chance. */
+/** Below the ports that systems give to connections. */
 const [lowest, count] = [20_000, 12_000]
 
-/** How many ports are tried before any free one. */
+/** Before any free port. */
 const tries = 4
 
-/** The places for a server, the best first. `id` is a hash. */
+/** The best first. `id` is a hash. */
 export const placesFor = (
   id: string,
   { host = "localhost", path = "/callback", port }: RedirectOptions = {}

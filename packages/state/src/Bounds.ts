@@ -1,21 +1,18 @@
-/**
- * Limits the files in a folder: removes those that were unused for longest. The modification time of a file says when it was last used.
- */
+/** The modification time of a file says when it was last used. */
 import { readdir, rm, stat, utimes } from "node:fs/promises"
 import { join } from "node:path"
 
-/** The limits of a folder. */
 export interface Bounds {
   readonly maxFiles: number
   /** How long an unused file is kept, in milliseconds. */
   readonly maxUnused: number
 }
 
-/** Marks a file as used. Never fails: a file that cannot be written stays as it was. */
+/** Never fails: a file that cannot be written stays as it was. */
 export const touch = (file: string, now: number): Promise<void> =>
   utimes(file, now / 1000, now / 1000).catch(() => undefined)
 
-/** Removes the files beyond the bounds. Never fails: the next call tries again to remove what it could not. */
+/** Those unused for longest. Never fails: the next call tries again. */
 export const prune = async (folder: string, { maxFiles, maxUnused }: Bounds, now: number): Promise<void> => {
   const names = await readdir(folder).catch((): Array<string> => [])
   const files = await Promise.all(

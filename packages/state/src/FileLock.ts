@@ -1,12 +1,12 @@
 /**
  * A lock among processes: the process with the only live claim in a folder holds it.
  *
- * A claim is an empty file whose name identifies its process. A process that wants the lock first makes its claim and then looks for others:
- * of two processes, the one that claims later sees the claim of the other, so both never hold the lock. Any process may remove the claim of a
- * process that has ended, at any time, because no name is ever used twice.
+ * A claim is an empty file whose name identifies its process. A process first makes its claim and then looks for others: of two, the later
+ * one sees the claim of the other, so both never hold the lock. Anyone may remove the claim of a process that has ended, at any time,
+ * because no name is ever used twice.
  *
- * A process keeps its claim on its own machine until it ends, also while it is stopped or the machine sleeps. Other machines cannot look at the
- * process: for them, its claim ends when the process has not touched it for long. It can find out that it has lost the lock.
+ * On its own machine, a claim lasts until its process ends, also while that is stopped or the machine sleeps. Other machines cannot look at
+ * the process: for them, its claim ends when it was not touched for long. It can find out that it has lost the lock.
  */
 import { Effect, Exit, Random, Schedule, Scope } from "effect"
 import { randomBytes } from "node:crypto"
@@ -21,24 +21,19 @@ import { within } from "./within.js"
 
 /** Times in milliseconds. */
 export interface Timing {
-  /** How often a waiting process looks for other claims. */
   readonly poll: number
-  /** How often a holder touches its claim, for processes of other machines. */
+  /** How often a holder touches its claim, for other machines. */
   readonly touch: number
-  /**
-   * How long a claim of a process on another machine lives without a touch. The waiting process counts its own looks, so time in suspend does
-   * not count.
-   */
+  /** How long an untouched claim of another machine lives. The waiting process counts its own looks, so time in suspend does not count. */
   readonly lease: number
 }
 
 const defaultTiming: Timing = { poll: 50, touch: 3_000, lease: 20_000 }
 
-/** A held lock. */
 export interface Lock {
   /**
-   * Whether this process still holds the lock. A process that was stopped for longer than 20 seconds may have lost it to one of another machine
-   * or container, or on systems that do not tell when a process was started. Check this before doing what must happen only once.
+   * After more than 20 seconds stopped, the lock may be lost to a process of another machine or container, or on systems that do not tell
+   * when a process was started. Check this before doing what must happen only once.
    */
   readonly isHeld: Effect.Effect<boolean>
 }
@@ -56,21 +51,20 @@ const parse = (folder: string, lock: string, entry: string): ReadonlyArray<Claim
   return name === lock ? [{ file: join(folder, entry), machine, pid: Number(pid), start }] : []
 }
 
-/** Removes a claim of another process. If that fails, the next look tries again. */
+/** If that fails, the next look tries again. */
 const remove = (file: string): Promise<void> => rm(file).catch(() => undefined)
 
-/** How soon to try again to remove a claim of ours that another program keeps open, in milliseconds. */
+/** Before trying again to remove an own claim that another program keeps open, in milliseconds. */
 const releaseInterval = 1_000
 
-/** Removes a claim of this process. While it is there, nobody else gets the lock, so on Windows this is tried until it works. */
+/** While the claim is there, nobody else gets the lock, so on Windows this is tried until it works. */
 const release = (file: string): Promise<void> =>
   privateFiles.remove(file).catch((cause: unknown) => {
     if (cause instanceof InUse) setTimeout(() => void release(file), releaseInterval).unref()
   })
 
-/** Finds out over time which claims are alive. */
 const makeObserver = (folder: string, lock: string, { lease, poll }: Timing) => {
-  /** When each claim was last touched, and how many looks in a row have found the same. */
+  /** And how many looks in a row have found the same. */
   const seen = new Map<string, { readonly touched: number; readonly times: number }>()
 
   const isDead = async (claim: Claim): Promise<boolean> => {
@@ -84,7 +78,7 @@ const makeObserver = (folder: string, lock: string, { lease, poll }: Timing) => 
     return times * poll > lease
   }
 
-  /** The live claims of others; undefined if our own claim is gone. */
+  /** Of others; undefined if our own claim is gone. */
   return async (own: string | undefined): Promise<ReadonlyArray<string> | undefined> => {
     const claims = (await readdir(folder)).flatMap((entry) => parse(folder, lock, entry))
     if (own !== undefined && !claims.some(({ file }) => file === own)) return undefined
@@ -100,8 +94,8 @@ const makeObserver = (folder: string, lock: string, { lease, poll }: Timing) => 
 }
 
 /**
- * Acquires the lock `name` of a folder, waiting as long as another process holds it, and releases it when the scope closes. A process that ends,
- * in whatever way, releases it, too. Fails if the folder cannot be written.
+ * Waits as long as another process holds the lock. Released when the scope closes, or the process ends, in whatever way. Fails if the
+ * folder cannot be written.
  */
 export const acquire = (
   folder: string,
@@ -122,7 +116,7 @@ export const acquire = (
         () => Effect.promise(() => release(file))
       )
 
-    /** If several processes claim at once, the first by name keeps its claim and waits until the others have removed theirs. */
+    /** Of several that claim at once, the first by name waits until the others have removed their claims. */
     const isAlone = (file: string): Effect.Effect<boolean, FileFailure> =>
       Effect.flatMap(look(file), (found) =>
         found?.length === 0
@@ -131,7 +125,7 @@ export const acquire = (
           ? Effect.zipRight(Effect.sleep(timing.poll), isAlone(file))
           : Effect.succeed(false))
 
-    /** The file of the claim, if that has the lock; otherwise `undefined`, and the claim is removed. */
+    /** undefined if another process has the lock; the claim is then removed. */
     const claim = Effect.gen(function*() {
       if ((yield* look())?.length !== 0) return undefined
       const scope = yield* Scope.make()
@@ -154,7 +148,6 @@ export const acquire = (
     }
     const claimed = file
     let isLost = false
-    /** Touches the claim, and finds out whether another process has removed it. */
     const isHeld = Effect.promise(async () => {
       const now = new Date()
       if (!isLost) isLost = await utimes(claimed, now, now).then(() => false, (cause) => hasCode(cause, "ENOENT"))

@@ -1,16 +1,16 @@
 /**
- * Files that other programs have open: Windows does not replace, remove or open them meanwhile. Virus scanners, indexers and readers have a file
- * open for a moment only, so waiting helps.
+ * Windows does not replace, remove or open files that other programs have open. Virus scanners, indexers and readers have a file open for a
+ * moment only, so waiting helps.
  */
 
-/** The longest wait for one file, in milliseconds: less than `within` allows for all work on it. */
+/** In milliseconds: less than `within` allows for all work on a file. */
 export const patience = 3_000
 const firstWait = 10
 const longestWait = 200
 
 const codes: ReadonlySet<unknown> = new Set(["EPERM", "EACCES", "EBUSY"])
 
-/** Another program has kept a file open for as long as somebody waited, or denies access to it: the codes are the same. */
+/** Another program has kept a file open for too long, or denies access to it: the codes are the same. */
 export class InUse extends Error {
   override readonly name = "InUse"
   readonly code: string
@@ -26,7 +26,7 @@ export class InUse extends Error {
   }
 }
 
-/** Does work on a file. On Windows it is done again if the file is in use, up to `patience`; then this rejects with `InUse`. */
+/** On Windows, work is done again while the file is in use, up to `patience`; then this rejects with `InUse`. */
 export const retry = async <A>(
   file: string,
   work: () => Promise<A>,

@@ -1,17 +1,16 @@
 /**
- * How a process shows on Windows that it lives: it listens at a named pipe, which the system removes when the process ends, however that
- * happens. Node.js does not say there when a process was started. The name of a pipe is random, so no other process ever has it.
+ * On Windows, a process shows that it lives by listening at a named pipe, which the system removes when the process ends, however that
+ * happens. Node.js does not say there when a process was started. The name is random, so no other process ever has it.
  */
 import { randomBytes } from "node:crypto"
 import { connect, createServer } from "node:net"
 
-/** What the paths of all pipes begin with. */
 const pipes = "\\\\.\\pipe\\mcp-lifeline-"
 
-/** How long a pipe may take to answer, in milliseconds. One that is not there says so at once. */
+/** In milliseconds. A pipe that is not there says so at once. */
 const timeout = 500
 
-/** Opens a pipe, which stays until this process ends. Succeeds with its name; empty if the system refuses it, as in some sandboxes. */
+/** Until this process ends. Succeeds with its name; empty if the system refuses it, as in some sandboxes. */
 export const open = (prefix: string = pipes): Promise<string> =>
   new Promise((resolve) => {
     const name = randomBytes(16).toString("hex")
@@ -22,7 +21,7 @@ export const open = (prefix: string = pipes): Promise<string> =>
     server.unref()
   })
 
-/** Whether the process that has opened a pipe lives. A process that is stopped lives, and its pipe soon answers nobody. */
+/** A stopped process lives, and its pipe soon answers nobody. */
 export const state = (name: string, prefix: string = pipes): Promise<"running" | "gone" | "unknown"> =>
   new Promise((resolve) => {
     const socket = connect(prefix + name)

@@ -1,10 +1,10 @@
 /**
- * What is left of processes of this user that were killed: each records the process groups that it has started, in a file for each group, and
- * removes the file when the group has ended. The next one that starts ends the groups whose owner is gone.
+ * Each process records the process groups that it has started, in a file for each, and removes the file when the group has ended. The next
+ * one that starts ends the groups whose owner is gone.
  *
- * A number proves nothing, because the system gives it to another process. A group is the recorded one if its leader was started when the record
- * says so. If the leader has ended, the group keeps its number as long as it has members; then one of these has to have the random mark of
- * the record in its environment, which only Linux shows. What is not proven is left alone.
+ * A number proves nothing, because the system gives it to another process. A group is the recorded one if its leader was started when the
+ * record says so. If the leader has ended, the group keeps its number as long as it has members; then one of these has to have the record's
+ * random mark in its environment, which only Linux shows. What is not proven is left alone.
  */
 import { Effect } from "effect"
 import { randomBytes } from "node:crypto"
@@ -18,40 +18,36 @@ import { assertTrusted, makeFolder, makePrivate, readPrivate, replace } from "./
 import { statePath } from "./statePath.js"
 import { NoAnswer, within } from "./within.js"
 
-/** What is known of a group that was started. Durations in milliseconds. */
+/** Durations in milliseconds. */
 export interface Started {
-  /** The number of the group and the id of its leader; undefined on Windows, which ends it by itself. */
+  /** Of the group and its leader; undefined on Windows, which ends it by itself. */
   readonly pid: number | undefined
-  /** How long it may take to end by itself after its owner has died. */
+  /** How long it may take to end after its owner has died. */
   readonly stdinGrace: number
   /** How long it may take after SIGTERM. */
   readonly termGrace: number
   /** Until when it is left alone after that, in milliseconds since 1970. Default: it is not. */
   readonly finishBy?: number | undefined
-  /** What is outside of the group and belongs to it, as JSON; for the function `endOther`. */
+  /** What belongs to it outside of the group, as JSON; for `endOther`. */
   readonly other?: unknown
 }
 
-/** The record of one group. */
 export interface Recording {
-  /** Variables for its environment. */
   readonly env: Readonly<Record<string, string>>
-  /** It has been started, or something of this has changed. Does not wait, and never fails: what cannot be recorded is not ended by others. */
+  /** It was started, or something of this has changed. Does not wait, and never fails: what cannot be recorded is not ended by others. */
   readonly started: (group: Started) => void
-  /** It has ended: its record is removed. */
+  /** Removes its record. */
   readonly ended: () => void
 }
 
-/** The records of all processes of a user. */
 export interface ProcessRecords {
   readonly begin: () => Recording
   /** Ends what is left of processes that are gone. Never rejects. Runs once; later calls wait for the first. */
   readonly endLeft: () => Promise<void>
 }
 
-/** Options of `make`. */
 export interface Options {
-  /** The state folder. Default: that of this user. */
+  /** The state folder. Default: this user's. */
   readonly path?: string | undefined
   /** Ends what `Started.other` describes, once the group has ended. */
   readonly endOther?: ((other: unknown) => Promise<void>) | undefined
@@ -69,23 +65,21 @@ interface GroupRecord {
   readonly other?: unknown
 }
 
-/** A variable of servers on Linux, whose value is the mark of the record. */
+/** On Linux, the mark of the record in a server's environment. */
 export const variable = "MCP_LIFELINE_PROCESS"
 
-/** Bytes of a record; others are not read. */
+/** In bytes. */
 const maxSize = 65_536
-/** Records that are looked at. */
 const maxRecords = 10_000
-/** Files that are read at once. */
 const atOnce = 16
-/** What other machines have written is removed after this time: they are not coming back. */
+/** Records of other machines are removed then, in milliseconds: these are not coming back. */
 const maxAge = 30 * 24 * 3_600_000
-/** The longest grace that is respected, and how long what got SIGKILL may take. */
+/** The longest grace, and wait after SIGKILL, in milliseconds. */
 const longestGrace = 5_000
-/** The longest time for which a group is left alone. */
+/** For `finishBy`, from now, in milliseconds. */
 const longestFinish = 3_600_000
 const poll = 50
-/** After this time a record is tried to be removed again whose file system has not answered, in milliseconds. */
+/** Between tries to remove a record whose file system does not answer, in milliseconds. */
 const removeInterval = 1_000
 
 const isProcess = (value: unknown): value is machine.Process => {
@@ -93,7 +87,7 @@ const isProcess = (value: unknown): value is machine.Process => {
   return Number.isSafeInteger(pid) && Number(pid) > 1 && typeof start === "string"
 }
 
-/** A record of this version; everything else is left to whoever wrote it. */
+/** Only of this version; everything else is left to whoever wrote it. */
 const parse = (text: string): GroupRecord | undefined => {
   try {
     const value = JSON.parse(text) as Partial<GroupRecord> | null
@@ -110,7 +104,7 @@ const parse = (text: string): GroupRecord | undefined => {
 const boot = (): Promise<string> =>
   readFile("/proc/sys/kernel/random/boot_id", "utf8").then((text) => text.trim(), () => "")
 
-/** Resolves after a time, which does not keep this process running. */
+/** Does not keep this process running. */
 const wait = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis).unref())
 
 const isLinux = process.platform === "linux"
@@ -119,10 +113,9 @@ const isLinux = process.platform === "linux"
 const forEach = <A, B>(all: ReadonlyArray<A>, work: (one: A) => Promise<B>): Promise<ReadonlyArray<B>> =>
   Effect.runPromise(Effect.forEach(all, (one) => Effect.promise(() => work(one)), { concurrency: atOnce }))
 
-/** A process, and the letter of its state. */
 type Member = readonly [pid: string, state: string]
 
-/** The living processes of this machine by group. Linux only. */
+/** Living processes by group. Linux only. */
 const readGroups = async (): Promise<ReadonlyMap<number, ReadonlyArray<Member>>> => {
   const groups = new Map<number, Array<Member>>()
   await forEach((await readdir("/proc")).filter((name) => /^\d+$/.test(name)), async (pid) => {
@@ -138,7 +131,7 @@ const readGroups = async (): Promise<ReadonlyMap<number, ReadonlyArray<Member>>>
 
 let reading: ReturnType<typeof readGroups> | undefined
 
-/** The living processes of a group. All that ask meanwhile get the answer of one reading. Linux only. */
+/** All that ask meanwhile share one reading. Linux only. */
 const membersOf = async (group: number): Promise<ReadonlyArray<Member>> => {
   reading ??= readGroups().finally(() => reading = undefined)
   return (await reading).get(group) ?? []
@@ -149,7 +142,7 @@ const hasMark = async (pid: string, mark: string): Promise<boolean> => {
   return text.split("\0").includes(`${variable}=${mark}`)
 }
 
-/** Whether the recorded group is there: `gone` also if another one has its number. */
+/** `gone` also if another group has its number. */
 const groupState = async (leader: machine.Process, mark: string): Promise<"running" | "gone"> => {
   const start = await machine.startOf(leader.pid)
   if (start !== undefined) return start !== "" && start === leader.start ? "running" : "gone"
@@ -167,7 +160,7 @@ const signal = (group: number, name: NodeJS.Signals): void => {
   }
 }
 
-/** Ends a group as its owner would have done. Resolves to whether it is gone. */
+/** As its owner would have done. Resolves to whether it is gone. */
 const endGroup = async (leader: machine.Process, mark: string, record: GroupRecord): Promise<boolean> => {
   const goneWithin = async (millis: number): Promise<boolean> => {
     const deadline = performance.now() + Math.min(Math.max(0, millis), longestGrace)
@@ -191,7 +184,6 @@ const endGroup = async (leader: machine.Process, mark: string, record: GroupReco
   return goneWithin(longestGrace)
 }
 
-/** The records in a state folder. */
 export const make = (options: Options = {}): ProcessRecords => {
   const path = options.path ?? statePath(process.platform, process.env, homedir())
   const folder = join(path, "processes")
@@ -199,7 +191,7 @@ export const make = (options: Options = {}): ProcessRecords => {
   const bounded = <A>(work: () => Promise<A>): Promise<A> => within(folder, work)
   const removeNow = (mark: string): Promise<void> => bounded(() => privateFiles.remove(fileOf(mark)))
   const remove = (mark: string): Promise<void> => removeNow(mark).catch(() => undefined)
-  /** Removes it once the file system answers: until then, what was not written in time may still be. */
+  /** Until the file system answers, what was not written in time may still be. */
   const removeEventually = async (mark: string): Promise<void> => {
     for (;;) {
       try {
@@ -213,7 +205,7 @@ export const make = (options: Options = {}): ProcessRecords => {
 
   const write = async (mark: string, started: Started): Promise<void> => {
     const start = started.pid === undefined ? "" : await machine.startOf(started.pid)
-    // What has ended by now, or whose start the system does not tell, could not be recognized.
+    // Without its start, or if it has ended by now, it could not be recognized.
     const leader = start === undefined || start === "" ? undefined : { pid: started.pid, start }
     if (leader === undefined && started.other === undefined) return
     const { finishBy, other, stdinGrace, termGrace } = started
@@ -254,13 +246,13 @@ export const make = (options: Options = {}): ProcessRecords => {
     return parse(await readPrivate(file))
   }
 
-  /** The record, if its owner is gone. Removes what is of no use any more. */
+  /** If its owner is gone. Removes what is of no use any more. */
   const leftOf = async (mark: string): Promise<GroupRecord | undefined> => {
     const record = await bounded(() => read(mark)).catch(() => undefined)
     if (record === undefined) return undefined
     if (record.machine === machine.machine) {
       if (await machine.processState(record.owner) !== "gone") return undefined
-      // Whoever has set the clock back does not make it stay for longer.
+      // Setting the clock back does not make it stay for longer.
       const left = typeof record.finishBy === "number" ? record.finishBy - Date.now() : 0
       return left > 0 && left <= longestFinish ? undefined : record
     }
@@ -283,7 +275,7 @@ export const make = (options: Options = {}): ProcessRecords => {
 
   const end = async (mark: string, record: GroupRecord): Promise<void> => {
     const { leader } = record
-    // Also if it could not be ended: to try again at each start would end nothing, either.
+    // Also if it could not be ended: another try would end nothing, either.
     if (leader !== undefined && process.platform !== "win32") await endGroup(leader, mark, record)
     if (record.other !== undefined) await options.endOther?.(record.other).catch(() => undefined)
     await remove(mark)
@@ -294,7 +286,7 @@ export const make = (options: Options = {}): ProcessRecords => {
       await assertTrusted(path)
       await privateFiles.assertPrivate(folder)
     })
-    // Hardly ever is anything left; then nobody has to wait for a lock.
+    // Hardly ever is anything left; then nobody waits for a lock.
     if ((await look()).length === 0) return
     const work = Effect.zipRight(
       FileLock.acquire(folder, "end"),
@@ -311,7 +303,7 @@ export const make = (options: Options = {}): ProcessRecords => {
 
 const shared = new Map<string, ProcessRecords>()
 
-/** The records of this user, at the path of the state folder, which all of this process share. */
+/** All of this process share them. */
 export const ofUser = (endOther: NonNullable<Options["endOther"]>): ProcessRecords => {
   const path = statePath(process.platform, process.env, homedir())
   const records = shared.get(path) ?? make({ path, endOther })

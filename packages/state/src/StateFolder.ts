@@ -1,6 +1,4 @@
-/**
- * What Lifeline keeps between two runs: one private folder, which all its processes share.
- */
+/** One private folder, which all processes of Lifeline share. */
 import { Clock, Context, Effect, Either, Layer, Option, Schema } from "effect"
 import type { Scope } from "effect"
 import { createHash } from "node:crypto"
@@ -29,37 +27,33 @@ import { Unreadable } from "./Unreadable.js"
 import * as UserFile from "./UserFile.js"
 import { NoAnswer, within } from "./within.js"
 
-/** Values of one kind, each in a file of its own. Keys and names of collections consist of letters, digits, `_` and `-`. */
+/** Each value is a file. Keys and names of collections consist of letters, digits, `_` and `-`. */
 export interface Collection<A> {
-  /** The current value, whichever process wrote it. None also if the file cannot be decoded, which is logged once. */
+  /** Whichever process wrote it. None also if the file cannot be decoded, which is logged once. */
   readonly get: (key: string) => Effect.Effect<Option.Option<A>>
-  /** Like `get`, for a value whose absence means something: fails where something is there that cannot be read or decoded. Logs nothing. */
+  /** For a value whose absence means something: fails where something is there that cannot be read or decoded. Logs nothing. */
   readonly read: (key: string) => Effect.Effect<Option.Option<A>, Unreadable>
-  /**
-   * Replaces the value atomically. Returns whether it is on disk; if the folder cannot be written, this process keeps the value in its
-   * memory.
-   */
+  /** Replaces the value atomically. Returns whether it is on disk; otherwise this process keeps it in memory. */
   readonly set: (key: string, value: A) => Effect.Effect<boolean>
   readonly remove: (key: string) => Effect.Effect<void>
-  /** All values that can be read, by key. */
+  /** All that can be read, by key. */
   readonly entries: Effect.Effect<ReadonlyArray<readonly [key: string, value: A]>>
-  /** The keys of all values, also of those that cannot be read. Fails if that cannot be found out. */
+  /** Also those of values that cannot be read. Fails if that cannot be found out. */
   readonly keys: Effect.Effect<ReadonlyArray<string>, Unreadable>
 }
 
 /**
- * The state folder. The first write makes it, with mode 0700; files have mode 0600 and are written atomically. Files that another user could
- * have written are ignored. Nothing here fails, except `privateFolder`, and `read` and `keys` of a collection: if the folder cannot be written, or its file system does not answer for
- * 10 seconds, one warning says so, and everything works in the memory of this process. On Windows that is also so for a file that another program
- * keeps open for 3 seconds.
+ * The first write makes the folder, with mode 0700; files have mode 0600 and are written atomically. Files that another user could have
+ * written are ignored. Only `privateFolder`, and `read` and `keys` of a collection fail: if the folder cannot be written, or its file
+ * system does not answer for 10 seconds, one warning says so, and everything works in the memory of this process. On Windows that is also
+ * so for a file that another program keeps open for 3 seconds.
  *
- * On Windows there are no modes, and nothing is checked: the folder is as private as the one in which it lies. `%USERPROFILE%` is open to its
- * user, the system and administrators only. Who names another folder with `MCP_LIFELINE_STATE` makes sure of that.
+ * On Windows nothing is checked: the folder is as private as the one in which it lies. `%USERPROFILE%` is open to its user, the system and
+ * administrators only. Who names another folder with `MCP_LIFELINE_STATE` makes sure of that.
  */
 export class StateFolder extends Context.Tag("mcp-lifeline/StateFolder")<StateFolder, {
-  /** The path of the folder, whether it exists or not. */
   readonly path: string
-  /** Values of one kind, in `<path>/<name>/<key>.json`. With `bounds`, those that were unused for longest are removed. */
+  /** In `<path>/<name>/<key>.json`. With `bounds`, those unused for longest are removed. */
   readonly collection: <A, I>(
     name: string,
     schema: Schema.Schema<A, I>,
@@ -67,15 +61,15 @@ export class StateFolder extends Context.Tag("mcp-lifeline/StateFolder")<StateFo
     json?: Pick<JSON, "parse" | "stringify">
   ) => Collection<A>
   /**
-   * Acquires a lock by its name, waiting as long as another fiber or process holds it, and releases it when the scope closes. A process that
-   * ends releases it, too. If the folder cannot be written, the lock works in this process only.
+   * Waits as long as another fiber or process holds the lock. Released when the scope closes, or the process ends. If the folder cannot be
+   * written, it works in this process only.
    */
   readonly lock: (name: string) => Effect.Effect<FileLock.Lock, never, Scope.Scope>
-  /** Makes a folder of mode 0700 in the state folder, for other files, and returns its path. */
+  /** Of mode 0700, for other files. Returns its path. */
   readonly privateFolder: (name: string) => Effect.Effect<string, FileFailure>
 }>() {}
 
-/** Makes a key of texts that may be long or have any character, such as an address or a command. */
+/** A key of texts that may be long or have any character, such as an address. */
 export const key = (...parts: ReadonlyArray<string>): string =>
   createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 40)
 
@@ -84,31 +78,27 @@ const checked = (name: string): string => {
   return name
 }
 
-/** What a file is like; undefined if there is none, or that cannot be found out. */
+/** undefined if there is no file, or that cannot be found out. */
 const shapeOf = (file: string): Effect.Effect<string | undefined> =>
   Effect.orElseSucceed(UserFile.fingerprint(file), () => undefined)
 
 const reasonOf = ({ cause }: FileFailure): string => cause instanceof Error ? cause.message : String(cause)
 
-/** Whether nothing is there. */
 const isAbsent = ({ cause }: FileFailure): boolean => hasCode(cause, "ENOENT", "ENOTDIR")
 
-/** Something is there that is not what this version of Lifeline keeps there. */
+/** Not what this version of Lifeline keeps there. */
 const foreign = "foreign"
 
-/** What could not be written to a file. */
 interface Unwritten {
-  /** Undefined for a file that could not be removed. */
+  /** undefined: the file could not be removed. */
   readonly text: string | undefined
-  /** What the file was like then, if it was in use: once it differs, another process has written something newer. */
+  /** The file then, if it was in use: once it differs, another process has written something newer. */
   readonly over?: string | undefined
 }
 
-/** The state folder at a path. */
 export const make = (path: string): StateFolder["Type"] => {
   const memory = new Map<string, Unwritten>()
   const locks = new Map<string, Effect.Semaphore>()
-  /** What has been warned about. */
   const warned = new Set<string>()
 
   const warnOnce = (about: string, text: string) =>
@@ -136,10 +126,8 @@ export const make = (path: string): StateFolder["Type"] => {
     )
 
   const bounded = <A>(work: () => Promise<A>) => attempt(() => within(path, work))
-  /** For work whose failure makes no difference. */
   const ignored = (work: () => Promise<void>) => Effect.ignore(bounded(work))
 
-  /** Keeps in memory what could not be written. */
   const remember = (file: string, text: string | undefined, failure: FileFailure): Effect.Effect<void> =>
     Effect.gen(function*() {
       const over = failure.cause instanceof InUse ? yield* shapeOf(file) : undefined
@@ -147,7 +135,7 @@ export const make = (path: string): StateFolder["Type"] => {
       yield* unwritable(failure)
     })
 
-  /** What could not be written to a file, unless another process has done so since. */
+  /** Unless another process has written since. */
   const remembered = (file: string): Effect.Effect<Unwritten | undefined> =>
     Effect.suspend(() => {
       const unwritten = memory.get(file)
@@ -160,13 +148,12 @@ export const make = (path: string): StateFolder["Type"] => {
     })
 
   const prepare = async (folder: string): Promise<void> => {
-    // The user may have chosen this folder and keep other things in it: only our folders in it become private.
+    // The user may keep other things in this folder: only our folders in it become private.
     await makeFolder(path)
     await assertTrusted(path)
     await makePrivate(folder)
   }
 
-  /** Rejects if another user could have put something into a folder of ours. */
   const verify = async (folder: string): Promise<void> => {
     await assertTrusted(path)
     await assertPrivate(folder)
@@ -200,7 +187,7 @@ export const make = (path: string): StateFolder["Type"] => {
   ): Collection<A> => {
     const folder = join(path, checked(name))
     let isBounded = false
-    /** Prunes once in each process: one process never writes much. */
+    /** One process never writes much. */
     const bound = Effect.suspend(() => {
       if (isBounded || bounds === undefined) return Effect.void
       isBounded = true
@@ -212,7 +199,6 @@ export const make = (path: string): StateFolder["Type"] => {
     const decode = (text: string) => Either.flatMap(Either.try((): unknown => json.parse(text)), decodeValue)
     const encode = (value: A): string => json.stringify(encodeValue(value))
 
-    /** A value that has just been read. */
     const used = (file: string, value: A): Effect.Effect<Option.Option<A>> =>
       bounds === undefined
         ? Effect.succeedSome(value)
@@ -238,7 +224,7 @@ export const make = (path: string): StateFolder["Type"] => {
       const file = fileOf(key)
       return Effect.catchAll(find(file), (failure) => {
         const told = failure === foreign
-          // The message does not quote the file, which may have secrets.
+          // Does not quote the file, which may have secrets.
           ? warnOnce(
             file,
             `${file} is not what this version of mcp-lifeline keeps there and is ignored; remove it if this stays so`
@@ -335,10 +321,9 @@ export const make = (path: string): StateFolder["Type"] => {
   return { path, collection, lock, privateFolder }
 }
 
-/** The state folder at a path. */
 export const layerAt = (path: string): Layer.Layer<StateFolder> => Layer.sync(StateFolder, () => make(path))
 
-/** The state folder of this user, at the path that the platform or `MCP_LIFELINE_STATE` names. */
+/** At the path that the platform or `MCP_LIFELINE_STATE` names. */
 export const layer: Layer.Layer<StateFolder> = Layer.sync(
   StateFolder,
   () => make(statePath(process.platform, process.env, homedir()))

@@ -1,6 +1,4 @@
-/**
- * What servers have shown of themselves, in the state folder, so that it is evidence from the first second of the next start. (V9)
- */
+/** What servers have shown of themselves is evidence from the first second of the next start. (V9) */
 import { Duration, Effect, Option, Schema } from "effect"
 import * as StateFolder from "./StateFolder.js"
 
@@ -18,31 +16,29 @@ type Shown = typeof Kept.Type
 /** `maxUnused` in milliseconds. */
 const limits = { maxFiles: 500, maxUnused: 90 * 24 * 60 * 60 * 1000 }
 
-/** What a server has shown of itself, in words. */
 export const inWords = ({ ignoresPings, isConcurrent, slowestStart }: Omit<Shown, "server">): ReadonlyArray<string> => [
   ...(isConcurrent ? ["answers requests during a call"] : []),
   ...(ignoresPings ? ["ignores pings"] : []),
   ...(slowestStart === undefined ? [] : [`has taken ${Duration.format(Duration.millis(slowestStart))} to start`])
 ]
 
-/** What is kept of one server: a `TemperamentMemory` of the core. */
+/** A `TemperamentMemory` of the core. */
 export interface Memory {
   readonly remembered: Effect.Effect<Shown | undefined>
   readonly keep: (shown: Shown) => Effect.Effect<void>
 }
 
-/** What is kept of servers. Never fails. */
+/** Never fails. */
 export interface Temperaments {
-  /** `identity`: how the server is started or reached, of which only a digest is kept. Of `undefined` nothing is remembered. */
+  /** `identity`: how the server is started or reached; only a digest is kept. Of `undefined` nothing is remembered. */
   readonly of: (identity: unknown) => Memory
 }
 
-/** That of the state folder. */
 export const make: Effect.Effect<Temperaments, never, StateFolder.StateFolder> = Effect.map(
   StateFolder.StateFolder,
   (folder) => {
     const files = folder.collection("temperaments", Kept, limits)
-    // Of two writes at the same time, the older one could be the last. Each ends: the folder bounds it.
+    // Of two writes at the same time, the older could be the last. Each ends: the folder bounds it.
     const inTurn = Effect.unsafeMakeSemaphore(1).withPermits(1)
     return {
       of: (identity) => {

@@ -1,7 +1,4 @@
-/**
- * The definitions of servers' tools that were approved, and what differs from them: one file for each server. Programs of one user share them,
- * so what was approved in one counts in all.
- */
+/** One file for each server. Programs of one user share them, so what was approved in one counts in all. */
 import { Effect, Option, Schema } from "effect"
 import { digest } from "./digest.js"
 import * as StateFolder from "./StateFolder.js"
@@ -10,7 +7,6 @@ import type { Unreadable } from "./Unreadable.js"
 const Definition = Schema.Struct({ digest: Schema.String, text: Schema.optionalWith(Schema.String, { exact: true }) })
 
 const Kept = Schema.Struct({
-  /** The name of the server. */
   server: Schema.String,
   approved: Schema.Array(Schema.Tuple(Schema.String, Definition)),
   found: Schema.Array(Schema.Struct({
@@ -20,31 +16,30 @@ const Kept = Schema.Struct({
   }))
 })
 
-/** What is kept of one server: `PinStore.Kept` of the extensions. */
+/** `PinStore.Kept` of the extensions. */
 type Content = Omit<typeof Kept.Type, "server">
 
-/** What was found of one server: `PinStore.Reading` of the extensions. */
+/** `PinStore.Reading` of the extensions. */
 type Reading = Content | Pick<Unreadable, "_tag" | "file" | "reason"> | undefined
 
-/** Where the definitions of one server are kept: a `PinStore` of the extensions, which this package does not know. */
+/** A `PinStore` of the extensions, which this package does not know. */
 export interface Pins {
   readonly digest: (text: string) => string
   readonly get: Effect.Effect<Reading>
   readonly update: (change: (found: Reading) => Reading) => Effect.Effect<Reading>
 }
 
-/** How a server is started or reached. */
 export type Origin =
   | { readonly command: string; readonly args: ReadonlyArray<string>; readonly cwd?: string | undefined }
   | { readonly url: string }
 
-/** Far more than anybody has; what nobody has used for years goes first. */
+/** Far more than anybody has; what was unused for years goes first. */
 const bounds = { maxFiles: 5000, maxUnused: 3 * 365 * 24 * 60 * 60 * 1000 }
 
-/** How long to wait for another program that writes, in milliseconds. What it loses then, the next comparison finds again. */
+/** For another program that writes, in milliseconds. What it loses then, the next comparison finds again. */
 const patience = 3000
 
-/** An address without what may be a secret, which may change. */
+/** Without what may be a secret, which may change. */
 const plain = (url: string): string => {
   try {
     const { origin, pathname } = new URL(url)
@@ -54,23 +49,21 @@ const plain = (url: string): string => {
   }
 }
 
-/** How all keys of a server begin, so that its files are found even if they cannot be read. */
+/** Finds a server's files even if they cannot be read. */
 const prefixOf = (server: string): string => `${StateFolder.key("pins", server)}-`
 
-/** The key of a server: its name, and how it is started or reached, without its environment and headers, whose secrets change. */
+/** Without environment and headers, whose secrets change. */
 const keyOf = (server: string, origin: Origin): string =>
   prefixOf(server) + ("url" in origin
     ? StateFolder.key(plain(origin.url))
     : StateFolder.key(origin.command, ...origin.args, origin.cwd ?? ""))
 
-/** The definitions of all servers. */
 export interface ToolPins {
   readonly of: (server: string, origin: Origin) => Pins
-  /** All that is kept under the name of a server, which may have been started in several ways. Fails if that cannot be found out. */
+  /** A server may have been started in several ways. Fails if that cannot be found out. */
   readonly named: (server: string) => Effect.Effect<ReadonlyArray<Pins>, Unreadable>
 }
 
-/** Those of the state folder. */
 export const make: Effect.Effect<ToolPins, never, StateFolder.StateFolder> = Effect.map(
   StateFolder.StateFolder,
   (folder) => {
@@ -79,7 +72,7 @@ export const make: Effect.Effect<ToolPins, never, StateFolder.StateFolder> = Eff
       const get: Effect.Effect<Reading> = Effect.merge(Effect.map(files.read(key), Option.getOrUndefined))
       const write = (change: Parameters<Pins["update"]>[0]) =>
         Effect.gen(function*() {
-          // Without the lock where somebody keeps it for too long: nobody's calls may wait for that.
+          // Without the lock where somebody keeps it for too long: no calls may wait for that.
           yield* Effect.timeoutOption(Effect.interruptible(folder.lock(`pins-${key}`)), patience)
           const before = yield* get
           const after = change(before)

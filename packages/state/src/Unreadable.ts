@@ -1,13 +1,11 @@
-/**
- * Something is kept, and cannot be read: what it says is not known, and neither is whether it says anything.
- */
+/** Something is kept, but neither what it says is known, nor whether it says anything. */
 import { Data } from "effect"
 
 export class Unreadable extends Data.TaggedError("Unreadable")<{
   /** The file, or whatever has its place. */
   readonly file: string
   readonly reason: string
-  /** It was read, and is nothing that this version keeps there: to read it again would not help. */
+  /** It is nothing that this version keeps there: to read it again would not help. */
   readonly isForeign?: boolean
 }> {
   override readonly message = `${this.file} cannot be read: ${this.reason}`

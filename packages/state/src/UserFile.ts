@@ -1,9 +1,7 @@
 /**
- * Reads files that a user names or other programs write: configurations, variables, tokens, keys, headers.
- *
- * Such a file may be anything. A regular file may be on a file system that does not answer; a named pipe, with which some secret managers
- * provide a `.env`, may have no writer; a path may lead to a device or a directory. None of them blocks the event loop, or one of Node's
- * threads for longer than the file system does.
+ * Reads files that a user names or other programs write. A file system may not answer; a named pipe, with which some secret managers
+ * provide a `.env`, may have no writer; a path may lead to a device. None of them blocks the event loop, or one of Node's threads for
+ * longer than the file system does.
  */
 import { Data, Effect } from "effect"
 import { constants, type Stats } from "node:fs"
@@ -12,32 +10,30 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { hasCode } from "./privateFiles.js"
 import { NoAnswer, within } from "./within.js"
 
-/** A file cannot be read. */
 export class ReadError extends Data.TaggedError("ReadError")<{
   readonly reason: "missing" | "denied" | "other"
-  /** Why, as a clause, for example `there is no such file`. */
+  /** As a clause, for example `there is no such file`. */
   readonly message: string
   readonly cause?: unknown
 }> {}
 
-/** How to read a file. */
 export interface Options {
-  /** How long it may take, in milliseconds. Default 10 seconds. */
+  /** In milliseconds. Default 10 seconds. */
   readonly limit?: number | undefined
   /** Whether it may be a named pipe. Default true. */
   readonly pipes?: boolean | undefined
 }
 
-/** How long reading may take, in milliseconds. A person may have to allow a secret manager to write to a pipe. */
+/** In milliseconds. A person may have to allow a secret manager to write to a pipe. */
 const readTimeout = 10_000
 
-/** The longest file that is read, in bytes. Nobody writes longer ones by hand. */
+/** Nobody writes longer files by hand. */
 const maxBytes = 16 * 1024 * 1024
 
-/** How often an empty pipe is read again, in milliseconds. */
+/** In milliseconds. */
 const pollInterval = 20
 
-/** The size of the first buffer, in bytes; a full one is doubled. */
+/** In bytes; a full buffer is doubled. */
 const firstBytes = 64 * 1024
 
 /** Flags that Windows does not have are 0 there. With `O_NONBLOCK`, a named pipe is opened and read without waiting for a writer. */
@@ -47,7 +43,7 @@ const other = (message: string): ReadError => new ReadError({ reason: "other", m
 
 const tooLong = (): ReadError => other(`it is longer than ${maxBytes / 1024 / 1024} MiB`)
 
-/** Checks before opening that a file can be read to its end: opening a device may itself have an effect. */
+/** Before opening: opening a device may itself have an effect. */
 const assertReadable = (found: Stats, pipes: boolean): void => {
   if (found.isFile() || (pipes && found.isFIFO())) {
     if (found.size > maxBytes) throw tooLong()
@@ -63,7 +59,7 @@ const assertReadable = (found: Stats, pipes: boolean): void => {
   throw other(`it is ${kind}, not a file`)
 }
 
-/** Reads to the end of a file. Calls `again` when there is nothing to read; that returns whether to read again. */
+/** `again`: called when there is nothing to read; returns whether to read again. */
 const readAll = async (
   handle: FileHandle,
   again: (isOpen: boolean, isEmpty: boolean) => Promise<boolean>
@@ -116,7 +112,6 @@ const readNow = async (file: string, limit: number, pipes: boolean, signal: Abor
   }
 }
 
-/** Explains why work on a file has failed. */
 export const explain = (cause: unknown): ReadError => {
   if (cause instanceof ReadError) return cause
   if (hasCode(cause, "ENOENT", "ENOTDIR")) {
@@ -134,7 +129,6 @@ const codeOf = (cause: unknown): string => {
   return code ?? String(cause)
 }
 
-/** The bytes of a file. */
 export const bytes = (
   file: string,
   { limit = readTimeout, pipes = true }: Options = {}
@@ -145,13 +139,13 @@ export const bytes = (
     catch: explain
   })
 
-/** The text of a file, in UTF-8. */
+/** In UTF-8. */
 export const text = (file: string, options?: Options): Effect.Effect<string, ReadError> =>
   Effect.map(bytes(file, options), (all) => all.toString("utf8"))
 
 /**
- * A text that differs after each save of a file, without reading it; undefined if there is no file. For what is no regular file it changes only
- * when another one takes its place: writing into a pipe is no save.
+ * Differs after each save of a file, without reading it; undefined if there is no file. For what is no regular file it changes only when
+ * another one takes its place: writing into a pipe is no save.
  */
 export const fingerprint = (file: string): Effect.Effect<string | undefined, ReadError> =>
   Effect.tryPromise({

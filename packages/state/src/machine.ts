@@ -1,6 +1,6 @@
 /**
- * Identifies this machine and its processes: a process id is valid on its own machine only, and only until another process gets it. Machines and
- * containers may share a state folder, and a name.
+ * A process id is valid on its own machine only, and only until another process gets it. Machines and containers may share a state folder,
+ * and a name.
  */
 import { execFile } from "node:child_process"
 import { createHash } from "node:crypto"
@@ -18,31 +18,30 @@ const orEmpty = (read: () => string): string => {
 }
 
 /**
- * Identifies the place in which process ids are unique. On Linux that is one boot of a machine, and a namespace of process ids (a container);
- * elsewhere only the host name is known.
+ * Where process ids are unique: on Linux one boot of a machine, and a namespace of process ids (a container); elsewhere only the host name
+ * is known.
  */
 export const identify = (boot: string, namespace: string, name: string): string =>
   createHash("sha256").update(JSON.stringify(boot === "" ? [name, namespace] : [boot, namespace])).digest("hex")
     .slice(0, 8)
 
-/** This machine. */
 export const machine = identify(
   orEmpty(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8")),
   orEmpty(() => readlinkSync("/proc/self/ns/pid")),
   hostname()
 )
 
-/** A process, as distinct from all others that have or had its id. */
+/** As distinct from all others that have or had its id. */
 export interface Process {
   readonly pid: number
-  /** When it was started, as the system writes it; on Windows the name of its pipe. Empty if the system does not tell. */
+  /** As the system writes it; on Windows the name of its pipe. Empty if the system does not tell. */
   readonly start: string
 }
 
 /**
- * Reads the start from `/proc/<pid>/stat`. The program name is in brackets and may have any character, so look behind the last one.
+ * From `/proc/<pid>/stat`. The program name is in brackets and may have any character, so look behind the last one.
  *
- * A zombie has ended. But a process is shown as one as soon as its first thread has ended: until the others have, too, its files and sockets are
+ * A zombie has ended. But a process is shown as one once its first thread has ended: until the others have, too, its files and sockets are
  * open, and a write may be under way.
  */
 export const startFromStat = (stat: string): string | undefined => {
@@ -51,7 +50,6 @@ export const startFromStat = (stat: string): string | undefined => {
   return ["Z", "X", "x"].includes(state) && !(threads > 1) ? undefined : start
 }
 
-/** Reads the start from a line of `ps`. */
 export const startFromPs = (line: string): string | undefined => {
   const [state = "", ...start] = line.trim().split(" ")
   const time = Date.parse(`${start.join(" ")} UTC`)
@@ -66,7 +64,7 @@ const ps = (pid: number): Promise<string | undefined> =>
       resolve(error === null ? startFromPs(stdout) : error.code === 1 && stdout.trim() === "" ? undefined : ""))
   })
 
-/** Whether there is a process with this id, of any user. */
+/** Of any user. */
 const exists = (pid: number): boolean => {
   try {
     process.kill(pid, 0)
@@ -76,7 +74,7 @@ const exists = (pid: number): boolean => {
   }
 }
 
-/** When a process was started; empty if the system does not tell, as Windows, undefined if no process has this id. */
+/** Empty if the system does not tell, as Windows; undefined if no process has this id. */
 export const startOf = async (
   pid: number,
   platform: NodeJS.Platform = process.platform
@@ -90,14 +88,13 @@ export const startOf = async (
 
 let own: Promise<Process> | undefined
 
-/** This process. */
 export const self = (): Promise<Process> =>
   own ??= (process.platform === "win32" ? ProcessPipe.open() : startOf(process.pid)).then((start = "") => ({
     pid: process.pid,
     start
   }))
 
-/** Whether a process of this machine still runs. `unknown`: one with its id does, and the system does not tell which. */
+/** `unknown`: a process with its id runs, and the system does not tell which. */
 export const processState = async (
   { pid, start }: Process,
   platform: NodeJS.Platform = process.platform

@@ -1,8 +1,7 @@
 /**
  * Files and folders that only their user can write. They are read only if that is so, and written atomically.
  *
- * Windows has no owners and modes of this kind: there, nothing of this is checked, and a file is as private as the folder in which it was made.
- * `%USERPROFILE%` is open to its user, the system and administrators only.
+ * On Windows nothing of this is checked: a file is as private as the folder in which it was made.
  */
 import { Data, Effect } from "effect"
 import { randomBytes } from "node:crypto"
@@ -11,26 +10,23 @@ import { chmod, lstat, mkdir, open, rename, rm, stat, writeFile } from "node:fs/
 import { dirname, join } from "node:path"
 import * as InUse from "./InUse.js"
 
-/** What `node:fs` failed with. */
 export class FileFailure extends Data.TaggedError("FileFailure")<{ readonly cause: unknown }> {}
 
-/** Another user could have written this file or folder. */
+/** Another user could have written it. */
 export class UntrustedFile extends Error {
   override readonly name = "UntrustedFile"
 }
 
-/** Makes an Effect of work on files. */
 export const attempt = <A>(work: () => Promise<A>): Effect.Effect<A, FileFailure> =>
   Effect.tryPromise({ try: work, catch: (cause) => new FileFailure({ cause }) })
 
-/** Whether a failure of `node:fs` has this code, such as `ENOENT`. */
 export const hasCode = (cause: unknown, ...codes: ReadonlyArray<string>): boolean =>
   codes.includes(String((cause as { readonly code?: unknown } | null)?.code))
 
-/** The superuser can write everything anyway, so trust what belongs to it. */
+/** It can write everything anyway. */
 const superuser = 0
 
-/** Throws if another user owns this path. Does nothing on Windows, which has no such owners. */
+/** Does nothing on Windows. */
 const assertOwner = (path: string, { uid }: Stats, ...others: ReadonlyArray<number>): void => {
   const user = process.getuid?.()
   if (user !== undefined && uid !== user && !others.includes(uid)) {
@@ -38,7 +34,6 @@ const assertOwner = (path: string, { uid }: Stats, ...others: ReadonlyArray<numb
   }
 }
 
-/** Throws if another user owns this path, or may write it. */
 const assertOurs = (path: string, found: Stats): void => {
   assertOwner(path, found)
   if (process.getuid !== undefined && (found.mode & 0o022) !== 0) {
@@ -46,24 +41,21 @@ const assertOurs = (path: string, found: Stats): void => {
   }
 }
 
-/** The status of a folder. Follows no link, because its owner decides where it leads. */
+/** Follows no link, because its owner decides where it leads. */
 const folderAt = async (path: string): Promise<Stats> => {
   const found = await lstat(path)
   if (!found.isDirectory()) throw new UntrustedFile(`${path} is not a folder`)
   return found
 }
 
-/**
- * Throws if a folder belongs to a user other than this one and the superuser. Others may be able to write it, as with `/tmp`, so check the
- * files in it, too.
- */
+/** Throws if a folder belongs to neither this user nor the superuser. Others may be able to write it, as with `/tmp`, so check its files, too. */
 export const assertTrusted = async (folder: string): Promise<void> => {
   assertOwner(folder, await stat(folder), superuser)
 }
 
 /**
- * Makes a folder and its parents, with mode 0700, unless they exist. (`recursive` of `node:fs` never ends on a file system that takes no
- * folders, such as `/proc`.)
+ * With its parents, with mode 0700, unless they exist. (`recursive` of `node:fs` never ends on a file system that takes no folders, such as
+ * `/proc`.)
  */
 export const makeFolder = async (folder: string): Promise<void> => {
   const make = () => mkdir(folder, { mode: 0o700 })
@@ -85,10 +77,7 @@ const assertFolder = async (folder: string, cause: unknown): Promise<void> => {
   if (found?.isDirectory() !== true) throw cause
 }
 
-/**
- * Makes a folder with mode 0700, or makes an existing one private. Rejects if that belongs to another user, who could read or replace what is
- * put into it.
- */
+/** With mode 0700, also an existing one. Rejects if that belongs to another user, who could read or replace what is put into it. */
 export const makePrivate = async (folder: string): Promise<void> => {
   await makeFolder(folder)
   const found = await folderAt(folder)
@@ -103,8 +92,8 @@ export const assertPrivate = async (folder: string): Promise<void> => assertOurs
 const readOnly = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
 
 /**
- * Reads a regular file that only this user can have written. Follows no link, and does not wait for the writer of a named pipe. On Windows, waits
- * while the file is being replaced.
+ * Only a regular file that only this user can have written. Follows no link, and does not wait for the writer of a named pipe. On Windows,
+ * waits while the file is being replaced.
  */
 export const readPrivate = async (file: string, platform: NodeJS.Platform = process.platform): Promise<string> => {
   const handle = await InUse.retry(file, () => open(file, readOnly), platform)
@@ -118,16 +107,16 @@ export const readPrivate = async (file: string, platform: NodeJS.Platform = proc
   }
 }
 
-/** Removes a file. On Windows, waits while it is open in another program, and rejects with `InUse` in the end. */
+/** On Windows, waits while it is open in another program, and rejects with `InUse` in the end. */
 export const remove = (file: string, platform: NodeJS.Platform = process.platform): Promise<void> =>
   InUse.retry(file, () => rm(file), platform)
 
-/** What a writer that was killed has left of `replace`. */
+/** Left by a killed `replace`. */
 const unfinished = /\.[0-9a-f]{12}\.tmp$/
-/** After this time nobody is writing it any more, in milliseconds. */
+/** Nobody is writing it any more then, in milliseconds. */
 const unfinishedAge = 10 * 60 * 1000
 
-/** Removes what writers that were killed have left in a folder, of which these are the names. Never rejects. */
+/** Never rejects. */
 export const removeUnfinished = async (folder: string, names: ReadonlyArray<string>): Promise<void> => {
   for (const name of names) {
     if (!unfinished.test(name)) continue
@@ -138,8 +127,8 @@ export const removeUnfinished = async (folder: string, names: ReadonlyArray<stri
 }
 
 /**
- * Replaces a file atomically by one with mode 0600. On Windows, waits while another program has it open. In the end this rejects with `InUse`, and
- * the file is as it was: writing in place would show halves to readers, and a crash would lose both texts.
+ * Atomically, by one with mode 0600. On Windows, waits while another program has it open, and rejects with `InUse` in the end: writing in
+ * place would show halves to readers, and a crash would lose both texts.
  */
 export const replace = async (
   file: string,

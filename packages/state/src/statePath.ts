@@ -1,12 +1,8 @@
-/**
- * The path of the state folder, by the convention of each platform.
- */
 import { isAbsolute, posix, resolve, win32 } from "node:path"
 
-/** Treats an empty variable as missing. */
 const nonEmpty = (value: string | undefined): string | undefined => value === "" ? undefined : value
 
-/** A variable of an environment. Windows takes names in any case, a copy of `process.env` does not. */
+/** Windows takes names in any case, a copy of `process.env` does not. */
 const read = (platform: NodeJS.Platform, env: NodeJS.ProcessEnv, name: string): string | undefined => {
   if (platform !== "win32") return nonEmpty(env[name])
   const found = Object.keys(env).find((one) => one.toUpperCase() === name)
@@ -15,8 +11,8 @@ const read = (platform: NodeJS.Platform, env: NodeJS.ProcessEnv, name: string): 
 
 /**
  * `MCP_LIFELINE_STATE` if it is set; otherwise `$XDG_STATE_HOME/mcp-lifeline` or `~/.local/state/mcp-lifeline`, on macOS
- * `~/Library/Application Support/mcp-lifeline`, on Windows `%USERPROFILE%\.mcp-lifeline`: below `AppData`, hosts that were installed as MSIX
- * packages see files of their own, so they would share nothing. `home` is where the system says that the user's files are.
+ * `~/Library/Application Support/mcp-lifeline`, on Windows `%USERPROFILE%\.mcp-lifeline`: below `AppData`, hosts installed as MSIX packages
+ * see files of their own, so they would share nothing.
  */
 export const statePath = (platform: NodeJS.Platform, env: NodeJS.ProcessEnv, home: string): string => {
   const chosen = read(platform, env, "MCP_LIFELINE_STATE")

@@ -1,21 +1,19 @@
-/**
- * A time limit for work on files: a network file system may never answer.
- */
+/** A network file system may never answer. */
 
-/** The file system has not answered in time. It may still do the work. */
+/** It may still do the work. */
 export class NoAnswer extends Error {
   override readonly name = "NoAnswer"
 }
 
-/** How long one piece of work may take, in milliseconds. */
+/** In milliseconds. */
 const defaultLimit = 10_000
 
-/** How much work on each file or folder has exceeded its limit and still runs. */
+/** By file or folder: work that has exceeded its limit and still runs. */
 const overdue = new Map<string, number>()
 
 /**
- * Does the work, and rejects with `NoAnswer` if it takes longer than `limit` milliseconds. `about` is the file or folder: until overdue work on
- * it ends, more work on it is rejected at once, because each occupies one of the few threads that Node.js has for files.
+ * Rejects with `NoAnswer` after `limit` milliseconds. `about`: the file or folder: until overdue work on it ends, more is rejected at once,
+ * because each occupies one of the few threads that Node.js has for files.
  */
 export const within = async <A>(about: string, work: () => Promise<A>, limit: number = defaultLimit): Promise<A> => {
   if (overdue.has(about)) throw new NoAnswer(`the file system of ${about} still does not answer`)

@@ -1,18 +1,14 @@
-/**
- * The ways in which a request over HTTP can go wrong.
- */
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from "node:zlib"
 import { fault, type Reply, sse, type Turn } from "./HttpExchange.js"
 
 /**
- * What a server does with a request instead of answering it. `carryOut` carries out the request (calls the tool, makes the session) and
- * returns the answer without sending it. After a fault that uses it, the client cannot know whether the server carried out the request.
+ * What a server does with a request instead of answering. `carryOut` carries it out (calls the tool, makes the session) and returns the
+ * answer unsent; then the client cannot know whether it was carried out.
  */
 export type HttpFault = (turn: Turn, carryOut: () => Promise<Reply>) => void | Promise<void>
 
-/** When in the exchange the fault happens. */
 export interface When {
-  /** Whether the server carries out the request before it fails. Default false. */
+  /** Whether the request is carried out before it fails. Default false. */
   readonly carriedOut?: boolean | undefined
 }
 
@@ -21,7 +17,7 @@ const after = (when: When | undefined, act: (turn: Turn, reply: Reply | undefine
     ? async (turn, carryOut) => act(turn, await carryOut())
     : (turn) => act(turn, undefined)
 
-/** Answers with a status and nothing else; `retryAfter` in seconds or as a date. */
+/** Only a status; `retryAfter` in seconds or as a date. */
 export const status = (
   code: number,
   options: When & {
@@ -36,16 +32,16 @@ export const status = (
     fault(response, code, { ...(hint === undefined ? {} : { "retry-after": hint }), ...headers }, body)
   })
 
-/** Never answers: not even with headers, or only with them. */
+/** Never answers: without headers, or after them. */
 export const hang = (where: "beforeHeaders" | "afterHeaders" = "beforeHeaders", when?: When): HttpFault =>
   after(when, ({ response }, reply) => {
     if (where === "afterHeaders") sse(response, sessionOf(reply))
   })
 
-/** Resets the TCP connection before a byte of the answer. */
+/** Resets the TCP connection before the answer. */
 export const reset = (when?: When): HttpFault => after(when, ({ socket }) => socket.resetAndDestroy())
 
-/** Closes the TCP connection before a byte of the answer. */
+/** Closes the TCP connection before the answer. */
 export const close = (when?: When): HttpFault => after(when, ({ socket }) => socket.destroy())
 
 /** Begins an event stream, and cuts the TCP connection before the response. */
@@ -60,7 +56,7 @@ export const end = (when?: When): HttpFault =>
     sse(response, sessionOf(reply)).end(": nothing\n\n")
   })
 
-/** Sends the whole answer, but a few bytes at a time. */
+/** Sends the answer a few bytes at a time. */
 export const drip =
   (options: { readonly bytes: number; readonly everyMillis: number }): HttpFault => async ({ response }, carryOut) => {
     const { body, headers, status } = await carryOut()
@@ -78,14 +74,14 @@ export const drip =
     response.on("close", () => clearInterval(timer))
   }
 
-/** Carries out the request at once, and sends the answer this many milliseconds later. */
+/** Carries out the request at once, and answers this many milliseconds later. */
 export const late = (millis: number): HttpFault => async ({ response }, carryOut) => {
   const { body, headers, status } = await carryOut()
   const timer = setTimeout(() => fault(response, status, headers, body), millis)
   response.on("close", () => clearTimeout(timer))
 }
 
-/** Answers a tool call or another request with a result of so many bytes, of the right shape for a tool's. */
+/** Answers with a tool result of so many bytes. */
 export const huge = (bytes: number): HttpFault => ({ message, response }) => {
   const head = `{"jsonrpc":"2.0","id":${
     JSON.stringify(message?.id ?? null)
@@ -107,10 +103,7 @@ export const huge = (bytes: number): HttpFault => ({ message, response }) => {
   more()
 }
 
-/**
- * Sends the answer compressed with a coding of HTTP; `raw` is `deflate` without the header of zlib. For any other coding, it only claims
- * to use it.
- */
+/** Compresses the answer with an HTTP coding; `raw` is `deflate` without the zlib header. Other codings are only claimed. */
 export const encoded = (coding: string): HttpFault => async ({ response }, carryOut) => {
   const { body, headers, status } = await carryOut()
   const name = coding === "raw" ? "deflate" : coding
@@ -125,7 +118,7 @@ const compress: { readonly [coding: string]: (bytes: Buffer) => Buffer } = {
   br: brotliCompressSync
 }
 
-/** Answers with an event stream of one line that does not end; calls `onSent` with the number of bytes that were accepted. */
+/** An event stream of one endless line; `onSent` gets the number of accepted bytes. */
 export const endlessLine = (onSent?: (bytes: number) => void): HttpFault => ({ response, socket }) => {
   sse(response).write("data: ")
   const block = Buffer.alloc(65_536, "x")
@@ -137,7 +130,7 @@ export const endlessLine = (onSent?: (bytes: number) => void): HttpFault => ({ r
   more()
 }
 
-/** Sends the answer under another content type. */
+/** Answers under another content type. */
 export const contentType = (type: string): HttpFault => async ({ response }, carryOut) => {
   const { body, headers, status } = await carryOut()
   fault(response, status, { ...headers, "content-type": type }, body)

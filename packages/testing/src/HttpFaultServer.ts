@@ -1,7 +1,4 @@
-/**
- * An MCP server over Streamable HTTP on 127.0.0.1 that fails on command and records what it received. It has real sockets and real
- * sessions, for tests of programs that have to handle real servers.
- */
+/** A real MCP server over Streamable HTTP on 127.0.0.1 that fails on command and records what it received. */
 import { Effect, type Scope } from "effect"
 import { PCGRandom } from "effect/Utils"
 import { randomUUID } from "node:crypto"
@@ -18,61 +15,54 @@ import * as ReservedPort from "./ReservedPort.js"
 
 export type { Applied, Call, Tool } from "./McpAnswers.js"
 
-/**
- * How the server behaves. Each option except `port` and `tls` can be changed while it runs, through the field of the same name. By default nothing
- * fails.
- */
+/** Each option except `port`, `tls` and `replicas` can be changed through the field of the same name. By default nothing fails. */
 export interface Options extends McpAnswers.Options {
-  /** Whether it has sessions, and refuses requests without one. Default true; for 2026 false. */
+  /** Whether it refuses requests without a session. Default true; for 2026 false. */
   readonly stateful?: boolean | undefined
-  /** How it answers a request of an unknown session: 404, 400 with a body that names the session, or another answer. Default 404. */
+  /** The answer to a request of an unknown session. Default 404. */
   readonly lostSession?: LostSession | undefined
-  /**
-   * How many replicas the server has. Each knows only the sessions that it made itself. Which one a request reaches is random, and the same
-   * for the same seed. Default: one.
-   */
+  /** Each replica knows only its own sessions. A request reaches a random one, determined by the seed. Default: one. */
   readonly replicas?: { readonly count: number; readonly seed: number } | undefined
-  /** After how many milliseconds without a request a session ends; open streams do not count. Default: never. */
+  /** Milliseconds without a request after which a session ends; open streams do not count. Default: never. */
   readonly idleTtl?: number | undefined
-  /** Whether it answers requests with event streams instead of JSON. Default false. */
+  /** Whether it answers with event streams instead of JSON. Default false. */
   readonly streaming?: boolean | undefined
-  /** Whether it offers the stream to clients (GET); if not, it answers 405. Default true; for 2026 false. */
+  /** Whether it offers the stream to clients (GET), instead of 405. Default true; for 2026 false. */
   readonly offersStream?: boolean | undefined
-  /** The port it listens on, which its caller holds, as with `ReservedPort`. Default: one of its own. */
+  /** A port that the caller holds, as with `ReservedPort`. Default: its own. */
   readonly port?: number | undefined
-  /** Serves TLS with this certificate and key (PEM). Default: plain HTTP. */
+  /** TLS certificate and key (PEM). Default: plain HTTP. */
   readonly tls?: { readonly cert: string; readonly key: string } | undefined
 }
 
-/** How the server answers a request of an unknown session: as the specification says, or as some servers do. */
+/** As the specification says (404), or as some servers do. */
 export type LostSession = 404 | 400 | {
   readonly status: number
-  /** The code of a JSON-RPC error; without one the body is plain text. */
+  /** Of a JSON-RPC error; without it, the body is plain text. */
   readonly code?: number | undefined
   readonly message?: string | undefined
   readonly headers?: Record<string, string> | undefined
-  /** Whether it still answers a ping, as before initialization. Default false. */
+  /** Whether it still answers pings. Default false. */
   readonly pings?: boolean | undefined
 }
 
-/** A fault that is in force. */
 interface Rule {
   readonly concerns: (turn: Turn) => boolean
   readonly fault: HttpFault
   left: number
 }
 
-/** The server. Make it with `make` or `open`. */
+/** Make it with `make` or `open`. */
 export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDisposable {
-  /** All requests that arrived, in order. */
+  /** All requests, in order. */
   readonly seen: Array<Seen> = []
-  /** Current sessions by id, and those that have expired. */
+  /** Live ones by id, and expired ones. */
   readonly sessions: HttpSessions
-  /** Streams to clients (GET) that are open, oldest first, each with the id of its session. */
+  /** Open streams to clients (GET), oldest first, with the session id of each. */
   readonly streams = new Map<Http.ServerResponse, string | undefined>()
-  /** Sockets that are open. */
+  /** Open sockets. */
   readonly sockets = new Set<Socket>()
-  /** For faults without an `HttpFault`: answers instead of the server, and returns true if it has. */
+  /** For faults without an `HttpFault`: may answer instead of the server, and then returns true. */
   hook: ((turn: Turn) => boolean | undefined) | undefined
   stateful: boolean
   lostSession: LostSession
@@ -107,7 +97,7 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
     this.#scheme = options.tls === undefined ? "http" : "https"
     const onRequest: Http.RequestListener = (request, response) => void this.#take(request, response).catch(() => {})
     this.#node = options.tls === undefined ? Http.createServer(onRequest) : Https.createServer(options.tls, onRequest)
-    // A socket that nobody closes stays, and is seen; clients keep it as long as the server says.
+    // Sockets that nobody closes stay visible: clients keep them as long as the server says.
     this.#node.keepAliveTimeout = 600_000
     this.#node.on("connection", (socket: Socket) => {
       this.sockets.add(socket)
@@ -119,7 +109,7 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
     })
   }
 
-  /** The address of the endpoint; the same after a restart. */
+  /** Of the endpoint; the same after a restart. */
   get url(): string {
     return `${this.#scheme}://127.0.0.1:${this.#port}/mcp`
   }
@@ -128,31 +118,24 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
     return this.#port
   }
 
-  // --- what it saw
-
   /** How many requests of a kind arrived: an HTTP method, an MCP method, or `tool:<name>`. */
   count(kind: string): number {
     return this.requests(kind).length
   }
 
-  /** The requests of a kind, in order. */
+  /** In order. */
   requests(kind: string): ReadonlyArray<Seen> {
     return this.seen.filter((one) => is(one, kind))
   }
 
-  /**
-   * Resolves as soon as the condition is true. The server checks it after each request, each answer, each call of a tool, and each end of a
-   * session, socket or stream.
-   */
+  /** Resolves once the condition is true. Checked after each request, answer, tool call, and end of a session, socket or stream. */
   until(condition: () => boolean): Promise<void> {
     return this.#conditions.until(condition)
   }
 
-  // --- what it does wrong
-
   /**
-   * Fails requests from now on: those of a kind (as in `count`) or those that a test picks, the next `times` of them (default:
-   * all). An earlier fault takes precedence over a later one. Returns a function that removes the fault.
+   * Fails the next `times` requests (default: all) of a kind (as in `count`), or that a predicate picks. Earlier faults take precedence.
+   * Returns a function that removes the fault.
    */
   fail(which: string | ((seen: Seen) => boolean), how: HttpFault, times = Number.POSITIVE_INFINITY): () => void {
     const concerns = typeof which === "string" ? (turn: Turn) => is(turn, which) : which
@@ -163,7 +146,7 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
     }
   }
 
-  /** Removes every fault. Requests that already hang keep hanging. */
+  /** Removes every fault. Hanging requests keep hanging. */
   heal(): void {
     this.#rules.length = 0
   }
@@ -173,7 +156,7 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
     for (const stream of this.streams.keys()) stream.socket?.destroy()
   }
 
-  /** Stops listening and destroys every socket: connections are refused. Sessions stay known. */
+  /** Refuses connections and destroys every socket. Sessions stay known. */
   stop(): Promise<void> {
     return new Promise((resolve) => {
       this.#node.close(() => resolve())
@@ -181,26 +164,26 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
     })
   }
 
-  /** Stops listening: refuses new connections and closes idle ones. Answers and streams in progress continue. */
+  /** Refuses new connections and closes idle ones. Answers and streams in progress continue. */
   refuse(): void {
     this.#node.close()
   }
 
-  /** Listens, again on the same port, which is nobody else's meanwhile. */
+  /** Listens, always on the same port, which stays reserved. */
   async start(): Promise<void> {
     if (this.#given === undefined) this.#reserved ??= await ReservedPort.open()
     this.#port = this.#given ?? this.#reserved?.port ?? 0
     await listening(this.#node, this.#port)
   }
 
-  /** Restarts on the same port, like a process: every socket is cut, and every session is forgotten. */
+  /** Restarts on the same port, like a process: cuts every socket, forgets every session. */
   async restart(): Promise<void> {
     await this.stop()
     this.sessions.clear()
     await this.start()
   }
 
-  /** Ends the server for good. Does nothing if it has ended. */
+  /** Ends the server. Does nothing if it has ended. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#node.listening) await this.stop()
     for (const socket of this.sockets) socket.destroy()
@@ -209,12 +192,10 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
     this.#reserved = undefined
   }
 
-  /** Sends a notification on every stream to a client that is open. */
+  /** On every open stream to a client. */
   notify(method: string, params?: Record<string, unknown>): void {
     for (const stream of this.streams.keys()) stream.write(event({ jsonrpc: "2.0", method, params }))
   }
-
-  // --- answers
 
   async #take(request: Http.IncomingMessage, response: Http.ServerResponse): Promise<void> {
     const chunks: Array<Buffer> = []
@@ -278,7 +259,7 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
       (session === undefined || this.sessions.get(session)?.replica !== replica)
   }
 
-  /** Does what is asked and gives the answer; `live` takes what belongs before the response in an event stream. */
+  /** `live` takes what precedes the response in an event stream. */
   async #answer(turn: Turn, live: ((event: string) => void) | undefined): Promise<Reply> {
     const { http, message, session } = turn
     const empty = (status: number): Reply => ({ status, headers: {}, body: "" })
@@ -320,7 +301,7 @@ export class HttpFaultServer extends McpAnswers.McpAnswers implements AsyncDispo
   }
 }
 
-/** By the code of an error: what 2026 answers it with. */
+/** By error code, in 2026. */
 const statuses: Readonly<Record<number, number>> = { [-32022]: 400, [-32601]: 404 }
 
 const dialects = {
@@ -338,7 +319,7 @@ const refusal = (lost: LostSession, asked: Message | undefined): Reply => {
   return { status, headers: { "content-type": "application/json", ...headers }, body }
 }
 
-/** Starts a server on a port of its own; it ends with the scope. */
+/** On its own port; ends with the scope. */
 export const make = (options?: Options): Effect.Effect<HttpFaultServer, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.promise(() => open(options)),

@@ -1,21 +1,15 @@
-/**
- * The sessions of a fault server over HTTP, by id, and the end of those that idle.
- */
-
-/** A session that lives. */
 export interface HttpSession {
   readonly id: string
-  /** The replica that made it, from 0, and that alone knows it. */
+  /** The replica, from 0, that alone knows it. */
   readonly replica: number
-  /** URIs of resources that the client has subscribed to. */
+  /** URIs of subscribed resources. */
   readonly subscriptions: Set<string>
-  /** The logging level that the client has asked for. */
   level: string | undefined
 }
 
-/** Sessions that live. Deleting one loses it: its next request is refused. */
+/** Live sessions. If one is deleted, its next request is refused. */
 export class HttpSessions extends Map<string, HttpSession> {
-  /** Sessions that ended because they idled, in order. */
+  /** Sessions that ended by idling, in order. */
   readonly expired: Array<string> = []
   readonly #timers = new Map<string, ReturnType<typeof setTimeout>>()
   readonly #onExpired: (id: string) => void
@@ -31,7 +25,7 @@ export class HttpSessions extends Map<string, HttpSession> {
     return session
   }
 
-  /** Begins the idle time of a session anew; `ttl` in milliseconds, undefined for never. */
+  /** Restarts the idle time; `ttl` in milliseconds, undefined for never. */
   use(id: string, ttl: number | undefined): void {
     clearTimeout(this.#timers.get(id))
     this.#timers.delete(id)

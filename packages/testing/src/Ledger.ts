@@ -1,8 +1,6 @@
-/**
- * A ledger of what a scripted connector opened, sent and closed, so that a test can check that everything was closed exactly once.
- */
+/** Records what a scripted connector opened, sent and closed: everything must be closed exactly once. */
 
-/** One line of the ledger. Times are those of the Clock that the connector ran under. */
+/** Times are of the connector's Clock. */
 export type Entry =
   | { readonly _tag: "Attempt"; readonly at: number }
   | { readonly _tag: "Opened"; readonly at: number; readonly connection: number }
@@ -16,10 +14,7 @@ export type Entry =
   | { readonly _tag: "Closing"; readonly at: number; readonly connection: number }
   | { readonly _tag: "Closed"; readonly at: number; readonly connection: number }
 
-/**
- * A line about a session of the server: a session begins with a connection, may be suspended and resumed by another one, and ends when
- * Lifeline ends it or the server forgets it.
- */
+/** A session begins with a connection, may be suspended and resumed by another, and is ended by Lifeline or forgotten by the server. */
 export interface SessionEntry {
   readonly at: number
   readonly session: number
@@ -27,10 +22,9 @@ export interface SessionEntry {
   readonly connection: number | undefined
 }
 
-/** What can become of a session. */
 export type SessionEvent = "begun" | "suspended" | "resumed" | "ended" | "forgotten"
 
-/** Which entries may follow each entry. */
+/** Possible successors. */
 const sessionOrder: Readonly<Record<SessionEvent, ReadonlyArray<SessionEvent>>> = {
   begun: ["suspended", "ended", "forgotten"],
   suspended: ["resumed", "ended", "forgotten"],
@@ -39,11 +33,11 @@ const sessionOrder: Readonly<Record<SessionEvent, ReadonlyArray<SessionEvent>>> 
   forgotten: []
 }
 
-/** The entries, in order. */
+/** In order. */
 export class Ledger {
   readonly entries: Array<Entry> = []
   readonly sessions: Array<SessionEntry> = []
-  /** Called synchronously when an entry is written, so that a test can check other state in the same step. */
+  /** Called synchronously on each entry. */
   onWrite: ((entry: Entry) => void) | undefined
 
   write(entry: Entry): void {
@@ -51,27 +45,27 @@ export class Ledger {
     this.onWrite?.(entry)
   }
 
-  /** When attempts began, in milliseconds. */
+  /** Start times, in milliseconds. */
   get attempts(): ReadonlyArray<number> {
     return this.entries.flatMap((entry) => entry._tag === "Attempt" ? [entry.at] : [])
   }
 
-  /** Connections in the order in which they were opened. */
+  /** In order. */
   get opened(): ReadonlyArray<number> {
     return this.#connections("Opened")
   }
 
-  /** Connections in the order in which their close began; one that is closed twice is there twice. */
+  /** In the order in which their close began; duplicates if closed twice. */
   get closing(): ReadonlyArray<number> {
     return this.#connections("Closing")
   }
 
-  /** Connections in the order in which their close ended. */
+  /** In the order in which their close ended. */
   get closed(): ReadonlyArray<number> {
     return this.#connections("Closed")
   }
 
-  /** When requests of a method were handed to a connection that took them, in milliseconds. */
+  /** When accepted requests of a method were sent, in milliseconds. */
   sent(method: string, connection?: number): ReadonlyArray<number> {
     return this.entries.flatMap((entry) =>
       entry._tag === "Sent" && entry.method === method && !entry.refused &&
@@ -81,13 +75,13 @@ export class Ledger {
     )
   }
 
-  /** Connections that are open now. */
+  /** Open now. */
   get live(): ReadonlyArray<number> {
     const closing = new Set(this.closing)
     return this.opened.filter((connection) => !closing.has(connection))
   }
 
-  /** Connections that were not closed, or closed more than once. Empty if all is well. */
+  /** Connections that were not closed exactly once. Empty if all is well. */
   get faults(): ReadonlyArray<string> {
     const counts = new Map<number, number>()
     for (const connection of this.closing) counts.set(connection, (counts.get(connection) ?? 0) + 1)
@@ -97,17 +91,17 @@ export class Ledger {
     })
   }
 
-  /** Sessions in the order in which they began. */
+  /** In order. */
   get begun(): ReadonlyArray<number> {
     return this.sessions.flatMap(({ event, session }) => event === "begun" ? [session] : [])
   }
 
-  /** What became of a session, in order. */
+  /** Events of a session, in order. */
   session(id: number): ReadonlyArray<SessionEvent> {
     return this.sessions.flatMap(({ event, session }) => session === id ? [event] : [])
   }
 
-  /** Sessions that were resumed twice or after their end, or were not ended. Empty if all is well. */
+  /** Sessions that were resumed twice or after their end, or not ended. Empty if all is well. */
   get sessionFaults(): ReadonlyArray<string> {
     return this.begun.flatMap((session) => {
       const events = this.session(session)

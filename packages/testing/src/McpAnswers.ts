@@ -1,21 +1,16 @@
-/**
- * What a fault server says in JSON-RPC: its tools, its lists, and the calls that it has carried out.
- */
 import type { ServerCapabilities, Tool as Listed } from "@modelcontextprotocol/sdk/types.js"
 import { event, type Message, result, text } from "./HttpExchange.js"
 import type { HttpSession } from "./HttpSessions.js"
 
-/** What a tool is given. */
 export interface Call {
   readonly arguments: Record<string, any>
   readonly session: HttpSession | undefined
-  /** Reports progress, where the client asked for it and answers are event streams. */
+  /** Sent if the client asked for it and answers are event streams. */
   readonly progress: (progress: number, total?: number, message?: string) => void
 }
 
-/** A tool of the server. */
 export interface Tool extends Partial<Omit<Listed, "name">> {
-  /** Gives the result of a call, or rejects with what becomes a JSON-RPC error. Default: echoes `message`. */
+  /** Returns the result, or rejects with a JSON-RPC error. Default: echoes `message`. */
   readonly run?: ((call: Call) => unknown) | undefined
 }
 
@@ -28,7 +23,6 @@ export interface Applied {
   readonly at: number
 }
 
-/** A JSON-RPC response. */
 export interface Answer {
   readonly jsonrpc: "2.0"
   readonly id: string | number | undefined
@@ -36,10 +30,9 @@ export interface Answer {
   readonly error?: { readonly code: number; readonly message: string; readonly data?: unknown } | undefined
 }
 
-/** What results of 2026 have besides. */
+/** Added to results of 2026. */
 const lasting = { resultType: "complete", ttlMs: 0, cacheScope: "private" }
 
-/** What is answered otherwise in 2026. */
 const statelessAnswer = ({ id, method }: Message, capabilities: ServerCapabilities): Answer | undefined => {
   const supported = ["2026-07-28"]
   const error = (code: number, text: string, data?: unknown): Answer => ({
@@ -61,28 +54,25 @@ const statelessAnswer = ({ id, method }: Message, capabilities: ServerCapabiliti
   return undefined
 }
 
-/** What the server offers. By default it supports everything and nothing fails. */
+/** By default everything is supported and nothing fails. */
 export interface Options {
-  /**
-   * Which protocol it speaks: `2025`, with sessions, so that it knows no `server/discover`; or `2026`, without, so that it refuses
-   * `initialize`. Default `2025`.
-   */
+  /** `2025`, with sessions, does not know `server/discover`; `2026`, without, refuses `initialize`. Default `2025`. */
   readonly era?: "2025" | "2026" | undefined
-  /** By name. Default: `echo`, which answers with its `message`. */
+  /** By name. Default: `echo`, which returns its `message`. */
   readonly tools?: Readonly<Record<string, Tool>> | undefined
   /** Default: tools, of 2025 with list changes. */
   readonly capabilities?: ServerCapabilities | undefined
-  /** Knows `ping`; otherwise answers -32601. Default true. */
+  /** Otherwise answers -32601. Default true. */
   readonly pings?: boolean | undefined
-  /** `tools/list` never ends: each page leads to another with one more tool. Default false. */
+  /** Each page of `tools/list` leads to another with one more tool. Default false. */
   readonly endless?: boolean | undefined
 }
 
-/** The part of a fault server that knows MCP and nothing of HTTP. */
+/** The MCP part of a fault server, without HTTP. */
 export class McpAnswers {
-  /** Calls of tools that were carried out, in order: what a client must not cause twice. */
+  /** Executed tool calls, in order: what a client must not cause twice. */
   readonly applied: Array<Applied> = []
-  /** The tools, by name. A change holds from the next request on; clients are not notified. */
+  /** By name. Changes hold from the next request on; clients are not notified. */
   readonly tools: Map<string, Tool>
   capabilities: ServerCapabilities
   era: "2025" | "2026"
@@ -97,10 +87,9 @@ export class McpAnswers {
     this.endless = options.endless ?? false
   }
 
-  /** Called when a call is about to be carried out. */
   protected onApplied(): void {}
 
-  /** Carries out a request and gives the answer; `before` takes events that come before it. */
+  /** `before` takes events that precede the answer. */
   protected async respond(
     message: Message,
     session: HttpSession | undefined,
@@ -143,7 +132,7 @@ export class McpAnswers {
         this.onApplied()
         const progress: Call["progress"] = (progress, total, message) => {
           if (progressToken === undefined) return
-          // What is undefined is not written.
+          // Undefined is not written.
           const said = { progressToken, progress, total, message }
           before(event({ jsonrpc: "2.0", method: "notifications/progress", params: said }))
         }

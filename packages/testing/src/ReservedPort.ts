@@ -1,7 +1,6 @@
 /**
- * A TCP port of 127.0.0.1 that stays its holder's while nothing listens on it: a server that stops can start there again, and clients that
- * look for it meanwhile reach nobody else. Systems give none of these ports to sockets that ask for any (Linux begins at 32768, macOS and
- * Windows at 49152); those who reserve them, in whatever process, see each other by a UDP socket at the same number.
+ * A TCP port of 127.0.0.1 that stays reserved while nothing listens on it, so that a server can restart there. Systems do not assign these
+ * ports (Linux begins at 32768, macOS and Windows at 49152); holders in all processes see each other by a UDP socket of the same number.
  */
 import { Effect, type Scope } from "effect"
 import { randomInt } from "node:crypto"
@@ -11,10 +10,10 @@ import { listening } from "./internal/listening.js"
 
 const [lowest, beyond] = [12_000, 32_000]
 
-/** How many ports are tried, one at random after the other. */
+/** Random ports that are tried. */
 const mostTries = 100
 
-/** A port that is held until it is disposed of, or the process ends. */
+/** Held until disposed of, or until the process ends. */
 export class ReservedPort implements AsyncDisposable {
   readonly port: number
   readonly #claim: Dgram.Socket
@@ -24,12 +23,11 @@ export class ReservedPort implements AsyncDisposable {
     this.#claim = claim
   }
 
-  /** Has a server listen there, for the first time or again. Rejects where it cannot. */
+  /** May be called again. Rejects if the server cannot listen. */
   listen(server: Net.Server): Promise<void> {
     return listening(server, this.port)
   }
 
-  /** Gives the port back. */
   [Symbol.asyncDispose](): Promise<void> {
     return new Promise((resolve) => void this.#claim.close(resolve))
   }
@@ -48,7 +46,7 @@ const unused = async (port: number): Promise<void> => {
   await new Promise((resolve) => void probe.close(resolve))
 }
 
-/** Reserves a port on which nobody listens, until the scope ends. */
+/** Reserves an unused port until the scope ends. */
 export const make: Effect.Effect<ReservedPort, never, Scope.Scope> = Effect.acquireRelease(
   Effect.promise(() => open()),
   (reserved) => Effect.promise(() => reserved[Symbol.asyncDispose]())

@@ -1,42 +1,39 @@
-/**
- * A scripted connection, and the session that it belongs to.
- */
 import type { ConnectError, ConnectOptions, Loss, ResourceUsage } from "@mcp-lifeline/core"
 import { RequestError, type RequestOptions } from "@mcp-lifeline/core"
 import { Deferred, Effect, FiberId } from "effect"
 import type { Ledger, SessionEvent } from "./Ledger.js"
 
-/** How one attempt goes. By default nothing fails. All durations are in milliseconds. */
+/** How one attempt goes. By default nothing fails. Durations are in milliseconds. */
 export interface Outcome {
   /**
-   * `open` (default), `fail`, `hang` (until interrupted). And as broken connectors do: `throw` (synchronously), `interrupt` (itself),
-   * `failWithNothing` (in place of an error), `nothing` (in place of a connection).
+   * `open` (default), `fail`, `hang` (until interrupted). Like broken connectors: `throw` (synchronously), `interrupt` (itself),
+   * `failWithNothing` (no error), `nothing` (no connection).
    */
   readonly connect?: "open" | "fail" | "hang" | "throw" | "interrupt" | "failWithNothing" | "nothing" | undefined
-  /** How long it takes. Default 0. */
+  /** Default 0. */
   readonly after?: number | undefined
-  /** It cannot be interrupted while it takes that long. Default false. */
+  /** Not interruptible during `after`. Default false. */
   readonly stubborn?: boolean | undefined
-  /** The failure, where it fails. Default: refused, not permanent. */
+  /** Default: refused, not permanent. */
   readonly error?: Partial<Pick<ConnectError, "reason" | "permanent" | "retryAfter" | "message">> | undefined
-  /** How long its close takes; `never` hangs, `die` dies. Default 0. */
+  /** Duration of the close; `never` hangs, `die` dies. Default 0. */
   readonly close?: number | "never" | "die" | undefined
-  /** Members of its connection that are broken: `fail` and `onLost` throw once they have done what they do; `loss` is missing. */
+  /** Broken members of the connection: `fail` and `onLost` throw after their work; `loss` is missing. */
   readonly broken?: "fail" | "onLost" | "loss" | undefined
-  /** Whether the connection says that the server keeps a session. Default true. */
+  /** Whether the server keeps a session. Default true. */
   readonly stateful?: boolean | undefined
   /** Whether its session can outlive it (`Connection.suspend`). Default false. */
   readonly suspends?: boolean | undefined
   /**
-   * What happens when Lifeline offers this attempt a suspended session: the connection resumes it, the server has forgotten it, or the
-   * connector ignores it and makes a new one. Default `resumed`.
+   * What happens to an offered suspended session: resumed, forgotten by the server, or ignored by the connector, which makes a new
+   * one. Default `resumed`.
    */
   readonly offered?: "resumed" | "forgotten" | "ignored" | undefined
-  /** The connection ends by itself this long after it was opened. */
+  /** The connection ends by itself this long after opening. */
   readonly loseAfter?: number | undefined
 }
 
-/** A request that waits for its answer, and the connection or session that can bring it. */
+/** `holder`: the connection or session that can bring the answer. */
 interface Waiting {
   readonly end: Deferred.Deferred<never, RequestError>
   holder: Set<Waiting>
@@ -48,7 +45,7 @@ const lose = (waiting: Iterable<Waiting>, message: string): void => {
   }
 }
 
-/** Requests of one connection move to another holder, which settles them from now on. */
+/** Then the new holder settles them. */
 const move = (waiting: Set<Waiting>, holder: Set<Waiting>): void => {
   for (const request of [...waiting]) {
     waiting.delete(request)
@@ -57,12 +54,11 @@ const move = (waiting: Set<Waiting>, holder: Set<Waiting>): void => {
   }
 }
 
-/** A session of the scripted server. */
 export class ScriptedSession {
   readonly id: number
   /** Requests that wait while no connection has the session. */
   readonly waiting = new Set<Waiting>()
-  /** What became of it last. */
+  /** The last event. */
   last: SessionEvent | undefined
   readonly #ledger: Ledger
   #over = false
@@ -77,7 +73,7 @@ export class ScriptedSession {
     this.#ledger.sessions.push({ at, session: this.id, event, connection })
   }
 
-  /** It is over: ended by us, or forgotten by the server. What the server has forgotten cannot be ended. */
+  /** What the server has forgotten cannot be ended. */
   over(how: "ended" | "forgotten", at: number, connection?: number): void {
     if (this.#over && how === "ended" && this.last === "forgotten") return
     this.#over = true
@@ -86,7 +82,6 @@ export class ScriptedSession {
   }
 }
 
-/** A connection that does what the test says. */
 export class ScriptedConnection {
   readonly id: number
   readonly session: ScriptedSession
@@ -94,7 +89,7 @@ export class ScriptedConnection {
   /** How its attempt was scripted. */
   readonly outcome: Outcome
   state: "open" | "failed" | "closed" = "open"
-  /** Why it ended, if it did. */
+  /** Why it ended. */
   loss: Loss | undefined
   /** Whether the session was taken out of it. */
   suspended = false
@@ -112,31 +107,31 @@ export class ScriptedConnection {
     this.outcome = outcome
   }
 
-  /** Requests that wait for an answer. */
+  /** Unanswered requests. */
   get pending(): number {
     return this.#pending.size
   }
 
   /**
-   * Ends the connection as its transport would: the backend learns of it, and what is pending fails. With a forgotten session, what is
-   * pending waits on, because the server refuses each request by itself.
+   * Ends the connection as its transport would: the backend learns of it, and pending requests fail. With a forgotten session they
+   * wait, because the server refuses each by itself.
    */
   lose(loss: Loss | Loss["kind"] = "closed"): void {
     if (this.state !== "open") return
     const how: Loss = typeof loss === "string" ? { kind: loss, message: `scripted loss: ${loss}` } : loss
     this.loss = how
     this.#onLost?.(this.outcome.broken === "loss" ? undefined as never : how)
-    // Where the session may go on, it is for the core to say what becomes of what waits.
+    // If the session may go on, the core decides about pending requests.
     if (this.outcome.suspends === true || how.kind === "session") this.state = "failed"
     else this.fail(how)
   }
 
-  /** Sends a notification of the server. */
+  /** From the server. */
   notify(method: string, params?: Record<string, unknown>): void {
     if (this.state !== "closed") this.options.report({ _tag: "Notification", notification: { method, params } })
   }
 
-  /** Reports what the processes of the server use. By default, no processor time. */
+  /** Reports resource usage of the server's processes. Default: no processor time. */
   use(memory: number, { cpu = 0, cpuTime = 0 }: Partial<ResourceUsage> = {}): void {
     if (this.state !== "closed") this.options.report({ _tag: "Usage", usage: { memory, cpu, cpuTime } })
   }
@@ -148,7 +143,7 @@ export class ScriptedConnection {
     lose(this.#pending, loss.message)
   }
 
-  /** See `Connection.suspend`. Every request waits on. */
+  /** See `Connection.suspend`. Every request waits. */
   suspend(): ScriptedSession {
     this.suspended = true
     this.session.write("suspended", this.#now(), this.id)
@@ -162,7 +157,7 @@ export class ScriptedConnection {
     if (this.loss !== undefined) callback(this.loss)
   }
 
-  /** Waits for an answer until the connection fails or the time is up. */
+  /** Until the connection fails or the time is up. */
   wait(answer: Effect.Effect<unknown, RequestError>, options: RequestOptions): Effect.Effect<unknown, RequestError> {
     return Effect.suspend(() => {
       const end = Deferred.unsafeMake<never, RequestError>(FiberId.none)

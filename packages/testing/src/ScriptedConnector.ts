@@ -1,6 +1,6 @@
 /**
- * A connector that a test controls, on the Clock of the test: it can fail n times, hang, answer late, lose its connection, and change its
- * tools. It uses no process and no socket.
+ * A connector without process or socket, on the test's Clock: it can fail n times, hang, answer late, lose its connection, and change its
+ * tools.
  */
 import {
   ConnectError,
@@ -20,19 +20,16 @@ import { type Outcome, ScriptedConnection, ScriptedSession } from "./ScriptedCon
 
 export type { Outcome, ScriptedConnection, ScriptedSession } from "./ScriptedConnection.js"
 
-/** How a connection answers a request. */
 export type Answer =
   /** At once, or so many milliseconds later. */
   | { readonly answer: "result"; readonly result?: unknown; readonly after?: number | undefined }
-  /** With this error, at once or later. */
   | { readonly answer: "error"; readonly error: RequestError; readonly after?: number | undefined }
-  /** Never, so the request times out. */
+  /** The request times out. */
   | { readonly answer: "never" }
   /** Like a broken connector: the request dies, or can neither end nor be interrupted. */
   | { readonly answer: "die" }
   | { readonly answer: "stuck" }
 
-/** What the scripted server offers. */
 export interface Offer {
   readonly tools: ReadonlyArray<Tool>
   readonly prompts: ReadonlyArray<Prompt>
@@ -40,20 +37,15 @@ export interface Offer {
   readonly resourceTemplates: ReadonlyArray<ResourceTemplate>
 }
 
-/** Options of a scripted connector. */
 export interface Options {
-  /** Whether a second connection may be opened while the first one is open. Default true. */
+  /** Whether a second connection may open while the first is open. Default true. */
   readonly overlap?: boolean | undefined
-  /**
-   * How long a start may take that goes on when its attempt is over, in milliseconds, or three times the slowest one. Default: it ends
-   * with its attempt.
-   */
+  /** Limit of a start that outlives its attempt: so many milliseconds, or three times the slowest one. Default: it ends with its attempt. */
   readonly startLimit?: number | undefined
-  /** What judges what the server uses, as `ScriptedConnection.use` reports it. Default: nothing. */
+  /** Judges what `ScriptedConnection.use` reports. Default: nothing does. */
   readonly usageLimit?: Connector["usageLimit"]
 }
 
-/** A connector without a server, which a test controls. */
 export class ScriptedConnector implements Connector {
   readonly transport = "scripted"
   readonly target = "a script"
@@ -63,16 +55,13 @@ export class ScriptedConnector implements Connector {
   readonly startLimit: Connector["startLimit"]
   readonly ledger = new Ledger()
   readonly connections: Array<ScriptedConnection> = []
-  /** What the server lists from now on. Announce a change with `current.notify("notifications/tools/list_changed")`. */
+  /** What the server lists. Announce a change with `current.notify("notifications/tools/list_changed")`. */
   offer: Offer = { tools: [echo], prompts: [], resources: [], resourceTemplates: [] }
-  /** The outcome of attempts that are not scripted. */
+  /** For unscripted attempts. */
   otherwise: Outcome = {}
-  /** Called for each request; returns how the server answers it. For `undefined`, the server gives the method's default answer. */
+  /** Called for each request. `undefined`: the method's default answer. */
   respond: ((method: string, params: unknown, connection: ScriptedConnection) => Answer | undefined) | undefined
-  /**
-   * What the processes of the server show; by default, they cannot be seen. `connection`: `undefined` while it starts. Set before a connection
-   * is made.
-   */
+  /** What the server's processes show; by default nothing. `connection`: `undefined` during a start. Set it before connecting. */
   sight: ((connection: ScriptedConnection | undefined) => ProcessSight | undefined) | undefined
   readonly #script: Array<Outcome> = []
   #sessions = 0
@@ -84,24 +73,23 @@ export class ScriptedConnector implements Connector {
     this.startLimit = startLimit === undefined ? undefined : (slowest = 0) => Math.max(startLimit, 3 * slowest)
   }
 
-  /** Sets the outcomes of the next attempts, one for each. */
+  /** One for each of the next attempts. */
   script(...outcomes: ReadonlyArray<Outcome>): this {
     this.#script.push(...outcomes)
     return this
   }
 
-  /** Removes the scripted outcomes that were not used yet. */
+  /** Removes unused outcomes. */
   clear(): void {
     this.#script.length = 0
   }
 
-  /** Makes the next `times` attempts fail. */
   failNext(times: number, error: Outcome["error"] = {}): this {
     for (let i = 0; i < times; i++) this.#script.push({ connect: "fail", error })
     return this
   }
 
-  /** The connection that was opened last. */
+  /** The last opened one. */
   get current(): ScriptedConnection {
     const last = this.connections.at(-1)
     if (last === undefined) throw new Error("nothing has been connected yet")
@@ -153,7 +141,7 @@ export class ScriptedConnector implements Connector {
     return Effect.succeed(connection)
   }
 
-  /** The session that the attempt is offered, where the server still knows it; else a new one. */
+  /** The offered session if the server knows it; else a new one. */
   #session({ offered = "resumed" }: Outcome, options: ConnectOptions, at: number, connection: number): ScriptedSession {
     const suspended = options.resume as SuspendedSession<ScriptedSession> | undefined
     const known = offered === "ignored" ? undefined : suspended?.take()
@@ -269,7 +257,6 @@ export class ScriptedConnector implements Connector {
     return answer.after === undefined ? outcome : connection.wait(Effect.delay(outcome, answer.after), options)
   }
 
-  /** What a friendly server answers. */
   #result(method: string, params: unknown): unknown {
     switch (method) {
       case "tools/list":
@@ -288,7 +275,6 @@ export class ScriptedConnector implements Connector {
   }
 }
 
-/** A tool with this name, for offers. */
 export const tool = (name: string, annotations?: Tool["annotations"]): Tool => ({
   name,
   inputSchema: { type: "object" },
@@ -297,5 +283,4 @@ export const tool = (name: string, annotations?: Tool["annotations"]): Tool => (
 
 const echo = tool("echo")
 
-/** A scripted connector. */
 export const make = (options?: Options): ScriptedConnector => new ScriptedConnector(options)

@@ -1,7 +1,6 @@
 /**
- * A deterministic environment for tests that generate interleavings: a scheduler that runs one task at a time on request, a clock that
- * advances on request, and seeded randomness. It uses no Promise, so a run is one synchronous function call, and can be replayed and
- * shrunk.
+ * A deterministic environment: a scheduler that runs one task at a time, a clock that advances on request, seeded randomness. No
+ * Promises: a run is one synchronous call that can be replayed and shrunk.
  */
 import {
   Clock,
@@ -21,20 +20,19 @@ interface Timer {
   at: number
   readonly order: number
   readonly run: () => void
-  /** Neither fired nor cancelled. */
   waiting: boolean
 }
 
 const isBefore = (a: Timer, b: Timer) => a.at < b.at || (a.at === b.at && a.order < b.order)
 
-/** How many tasks or timers may run before the simulation must be idle; more count as a livelock. */
+/** More tasks or timers without an idle moment count as a livelock. */
 const tooMany = 100_000
 
 export class Simulation {
   now = 0
   readonly clock: Clock.Clock
   readonly #tasks: Array<() => void> = []
-  /** A binary heap, the earliest first. What was cancelled is taken out when its time has come. */
+  /** A binary heap. Cancelled timers are removed when their time has come. */
   readonly #timers: Array<Timer> = []
   #waiting = 0
   #order = 0
@@ -58,8 +56,7 @@ export class Simulation {
       unsafeCurrentTimeNanos: () => BigInt(Math.round(now() * 1e6)),
       currentTimeMillis: Effect.sync(now),
       currentTimeNanos: Effect.sync(() => BigInt(Math.round(now() * 1e6))),
-      // `Effect.async` begins before it installs what cancels it; a fiber that yields in between and is interrupted then leaves the
-      // timer behind. Here a timer that is left is one that somebody waits for.
+      // `Effect.async` begins before it installs its canceller: a fiber that is interrupted in between would leave the timer behind.
       sleep: (duration) =>
         Effect.uninterruptibleMask((restore) =>
           Effect.suspend(() => {
@@ -79,7 +76,7 @@ export class Simulation {
     return this.#waiting
   }
 
-  /** Starts an effect in this simulation, without logs, and runs it as far as it gets without `step`, `runUntilIdle` or time. */
+  /** Starts an effect without logs, and runs it as far as it gets without `step`, `runUntilIdle` or time. */
   fork<A, E>(effect: Effect.Effect<A, E>): Fiber.RuntimeFiber<A, E> {
     const inside = effect.pipe(
       Effect.withClock(this.clock),
@@ -96,14 +93,14 @@ export class Simulation {
     return task !== undefined
   }
 
-  /** Runs tasks until none is left at the current time. */
+  /** Runs all tasks at the current time. */
   runUntilIdle(): void {
     for (let steps = 0; this.step(); steps++) {
       if (steps > tooMany) throw new Error(`livelock at ${this.now} ms`)
     }
   }
 
-  /** Advances the time: every timer fires at its time, and after each one, tasks run until none is left. */
+  /** Fires every timer at its time, and runs all tasks after each. */
   advance(millis: number): void {
     const until = this.now + millis
     this.runUntilIdle()
@@ -118,7 +115,7 @@ export class Simulation {
     this.now = until
   }
 
-  /** Advances the time in parts, with a turn of the event loop after each: a test runner takes a process for dead that is busy for long. */
+  /** Advances with a turn of the event loop after each part: test runners take a busy process for dead. */
   async advanceInParts(millis: number, parts: number): Promise<void> {
     for (let part = 0; part < parts; part++) {
       this.advance(millis / parts)
@@ -126,13 +123,13 @@ export class Simulation {
     }
   }
 
-  /** Simulates a suspended machine: the clock advances, but the timers do not, so each fires later by this time. */
+  /** Like a suspended machine: the clock advances, and timers fire later by this time. */
   suspend(millis: number): void {
     this.now += millis
     for (const timer of this.#timers) timer.at += millis
   }
 
-  /** Fires the earliest timer and runs nothing else, so that what it starts races with what the test does next. */
+  /** Fires only the earliest timer, so that its effects race with what the test does next. */
   fire(): void {
     const timer = this.#earliest()
     if (timer !== undefined) this.#fire(timer)

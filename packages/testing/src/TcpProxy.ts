@@ -1,41 +1,34 @@
-/**
- * A TCP proxy on 127.0.0.1 between a client and a server, with which a test can break the network. It does not interpret the data,
- * except, for `twice`, the chunks of HTTP.
- */
+/** A TCP proxy on 127.0.0.1 with which a test can break the network. Only `twice` interprets data: HTTP chunks. */
 import { Effect, type Scope } from "effect"
 import * as Net from "node:net"
 import { Conditions } from "./internal/Conditions.js"
 import * as ReservedPort from "./ReservedPort.js"
 
-/** Where bytes go. */
 export type Direction = "toServer" | "toClient"
 
 /** Bytes that arrived together. */
 export interface Piece {
   readonly direction: Direction
   readonly bytes: Buffer
-  /** The number of the connection, from 0 in the order in which they were made. */
+  /** From 0, in order of connection. */
   readonly connection: number
-  /** The bytes as text, so that a test can see what they are. */
+  /** As UTF-8. */
   readonly text: string
 }
 
 /**
- * What the proxy does with a piece.
- *
- * - `pass`: forwards it.
- * - `lose`: drops it, and everything that follows in this direction of its connection, because TCP leaves no gaps.
+ * - `pass`: forwards the piece.
+ * - `lose`: drops it, and all that follows in this direction of its connection, because TCP leaves no gaps.
  * - `reset`: drops it, and resets the connection on both sides.
- * - `cut`: drops it, and resets the connection only on the client's side. The server notices nothing, as when a router forgets a
- *   connection.
- * - `twice`: forwards it twice if it consists of whole chunks of a chunked HTTP body, such as an event of an event stream; otherwise once.
- * - `delay`: forwards it this many milliseconds later, and everything that follows after it.
+ * - `cut`: drops it, and resets only the client's side, as when a router forgets a connection.
+ * - `twice`: forwards it twice if it consists of whole chunks of an HTTP body, such as an event; otherwise once.
+ * - `delay`: forwards it, and all that follows, this many milliseconds later.
  */
 export type Treatment = "pass" | "lose" | "reset" | "cut" | "twice" | { readonly delay: number }
 
-/** The proxy. Make it with `make` or `open`. */
+/** Make it with `make` or `open`. */
 export class TcpProxy implements AsyncDisposable {
-  /** Decides what the proxy does with each piece; by default it forwards it. Called once for each piece, when it arrives. */
+  /** Called for each piece on arrival. Default: `pass`. */
   treat: ((piece: Piece) => Treatment | undefined) | undefined
   readonly #target: URL
   readonly #node: Net.Server
@@ -48,7 +41,7 @@ export class TcpProxy implements AsyncDisposable {
 
   constructor(target: string) {
     this.#target = new URL(target)
-    // A side that has said all it has to say may still be listening.
+    // A side that has finished sending may still listen.
     this.#node = Net.createServer({ allowHalfOpen: true, noDelay: true }, (client) => this.#link(client))
   }
 
@@ -64,36 +57,36 @@ export class TcpProxy implements AsyncDisposable {
     return this.#port
   }
 
-  /** Connections that clients have made so far. */
+  /** Connections so far. */
   get made(): number {
     return this.#made
   }
 
-  /** Connections that are open on the client's side, on the server's, or on both. */
+  /** Connections that are open on one side or both. */
   get open(): number {
     return this.#links.size
   }
 
-  /** Resolves as soon as the condition is true. The proxy checks it after each piece, and each start and end of a connection. */
+  /** Resolves once the condition is true. Checked after each piece, and each start and end of a connection. */
   until(condition: () => boolean): Promise<void> {
     return this.#conditions.until(condition)
   }
 
-  /** Resets every connection, on both sides or on the client's only: see `Treatment`. New ones work as before. */
+  /** Resets every connection, on both sides or only the client's. New ones work. */
   cut(sides: "both" | "client" = "both"): void {
     for (const link of [...this.#links]) link.end(sides)
   }
 
-  /** Refuses new connections from now on; those that are open stay. */
+  /** Refuses new connections; open ones stay. */
   refuse(): Promise<void> {
     return new Promise((resolve) => {
-      // It is called back when the last connection has ended, too; what counts here is that nobody listens any more.
+      // The callback would wait for open connections.
       this.#node.close(() => {})
       setImmediate(resolve)
     })
   }
 
-  /** Accepts new connections, again on the same port, which is nobody else's meanwhile. */
+  /** Accepts connections, always on the same port, which stays reserved. */
   async accept(): Promise<void> {
     this.#reserved ??= await ReservedPort.open()
     this.#port = this.#reserved.port
@@ -101,20 +94,20 @@ export class TcpProxy implements AsyncDisposable {
   }
 
   /**
-   * Takes the network away: connections can be made and stay open, but the proxy forwards nothing in either direction until `release`.
-   * Then it forwards what was sent meanwhile, as TCP would. A connection that is cut meanwhile loses its data.
+   * Connections can be made and stay open, but nothing is forwarded until `release`. If a connection is cut meanwhile, its held data is
+   * lost.
    */
   hold(): void {
     this.#held = true
   }
 
-  /** Brings the network back: forwards what was held. */
+  /** Forwards what was held. */
   release(): void {
     this.#held = false
     for (const link of this.#links) link.flush()
   }
 
-  /** Ends the proxy: cuts every connection and refuses new ones. */
+  /** Cuts every connection and refuses new ones. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.cut()
     if (this.#node.listening) await this.refuse()
@@ -145,19 +138,17 @@ export class TcpProxy implements AsyncDisposable {
   }
 }
 
-/** What a connection asks of the proxy. */
 interface Network {
   readonly isHeld: () => boolean
   readonly treat: (direction: Direction, bytes: Buffer) => Treatment
   readonly changed: () => void
 }
 
-/** The two sockets of one connection, and what is on its way between them. */
 class Link {
   readonly #client: Net.Socket
   readonly #server: Net.Socket
   readonly #ways: ReadonlyArray<Way>
-  /** The client's side was cut without a word to the server. */
+  /** Cut at the client's side only; the server knows nothing. */
   #isSevered = false
 
   constructor(client: Net.Socket, server: Net.Socket, network: Network) {
@@ -177,7 +168,6 @@ class Link {
     }
   }
 
-  /** Whether both sides have ended. */
   get isOver(): boolean {
     return this.#client.destroyed && this.#server.destroyed
   }
@@ -194,12 +184,12 @@ class Link {
   }
 }
 
-/** One direction of a connection: pieces leave in the order in which they came. */
+/** One direction; keeps the order. */
 class Way {
   readonly #to: Net.Socket
   readonly #from: Net.Socket
   readonly #network: Network
-  /** What has to be carried and is not yet due, or is held; `undefined` is the end. */
+  /** Held, or not yet due; `undefined` is the end. */
   readonly #queue: Array<{ readonly due: number; readonly bytes: Buffer | undefined }> = []
   #isLost = false
   #timer: NodeJS.Timeout | undefined
@@ -235,14 +225,12 @@ class Way {
     to.on("drain", () => from.resume())
   }
 
-  /** Carries nothing any more. */
   lose(): void {
     this.#isLost = true
     this.#queue.length = 0
     clearTimeout(this.#timer)
   }
 
-  /** Carries what is due. */
   flush(): void {
     clearTimeout(this.#timer)
     while (!this.#isLost && !this.#network.isHeld()) {
@@ -260,7 +248,7 @@ class Way {
   }
 }
 
-/** Whether bytes are chunks of a chunked HTTP body from first to last, and not its end. */
+/** Whether bytes are whole chunks of an HTTP body, without its end. */
 const isWholeChunks = (bytes: Buffer): boolean => {
   let at = 0
   while (at < bytes.length) {
@@ -274,7 +262,7 @@ const isWholeChunks = (bytes: Buffer): boolean => {
   return bytes.length > 0
 }
 
-/** Starts a proxy to a server on a port of its own; it ends with the scope. */
+/** On its own port; ends with the scope. */
 export const make = (target: string): Effect.Effect<TcpProxy, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.promise(() => open(target)),

@@ -1,12 +1,8 @@
-/**
- * Whose an address is: pure.
- */
 import { isIP } from "node:net"
 
-/** Whose an address is: everybody's, or only of a private network, of the same link, or of this machine. */
 export type AddressKind = "public" | "private" | "link" | "machine"
 
-/** The first so many bits, and the kind of what begins with them. First match wins. */
+/** First match wins. */
 type Ranges = ReadonlyArray<readonly [address: string, bits: number, kind: AddressKind]>
 
 const ranges4: Ranges = [
@@ -35,7 +31,7 @@ const ranges6: Ranges = [
   ["64:ff9b:1::", 48, "private"]
 ]
 
-/** Addresses that have one of IPv4 within them, and the byte at which it begins. */
+/** Addresses that embed an IPv4 address, and the byte at which it begins. */
 const embedding: ReadonlyArray<readonly [address: string, bits: number, at: number]> = [
   ["::ffff:0:0", 96, 12],
   ["::ffff:0:0:0", 96, 12],
@@ -46,7 +42,6 @@ const embedding: ReadonlyArray<readonly [address: string, bits: number, at: numb
 
 const bytes4 = (address: string): ReadonlyArray<number> => address.split(".").map(Number)
 
-/** The bytes of an IPv6 address, whichever way it is written. */
 const bytes6 = (address: string): ReadonlyArray<number> => {
   const tail = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(address)
   const [a = 0, b = 0, c = 0, d = 0] = bytes4(tail?.[2] ?? "")
@@ -68,9 +63,9 @@ const isWithin = (address: ReadonlyArray<number>, range: ReadonlyArray<number>, 
 const find = (bytes: ReadonlyArray<number>, ranges: Ranges, parse: typeof bytes4): AddressKind =>
   ranges.find(([range, bits]) => isWithin(bytes, parse(range), bits))?.[2] ?? "public"
 
-/** Whose an IP address is; undefined for what is none. */
+/** Undefined if the text is no IP address. */
 export const ofAddress = (text: string): AddressKind | undefined => {
-  // A zone says by which interface, as in fe80::1%eth0.
+  // A zone names the interface, as in fe80::1%eth0.
   const address = text.replace(/%.*$/s, "")
   switch (isIP(address)) {
     case 4:
@@ -87,7 +82,7 @@ export const ofAddress = (text: string): AddressKind | undefined => {
   }
 }
 
-/** Whose the host of a URL is, as far as that is seen without looking it up; undefined for other names. */
+/** Without a DNS lookup: undefined for names other than localhost. */
 export const ofHost = (hostname: string): AddressKind | undefined =>
   /^(.*\.)?localhost\.?$/i.test(hostname) ? "machine" : ofAddress(hostname.replace(/^\[(.*)\]$/, "$1"))
 

@@ -1,6 +1,3 @@
-/**
- * The answer to a request: its head, and its body, decompressed and read up to a bound (T12, T13).
- */
 import { Bytes } from "@mcp-lifeline/core/internal"
 import { Arrivals, Oversized, Pieces } from "@mcp-lifeline/protocol"
 import { Effect, Either } from "effect"
@@ -10,33 +7,31 @@ import * as Zlib from "node:zlib"
 import { AnswerFailure, fromNetwork } from "./HttpFailure.js"
 import type { HttpFailure } from "./HttpFailure.js"
 
-/** The body of a response, as it came. */
 export interface Body extends Readable {
-  /** Reads and drops what is left, up to a limit in bytes. */
+  /** Reads and drops the rest, up to a limit in bytes. */
   readonly dump: (options: { readonly limit: number }) => Promise<unknown>
 }
 
-/** The head of an answer, its body not yet read. Whoever gets it reads the body or discards it. */
+/** Whoever gets it reads the body or discards it. */
 export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
   readonly body: Body
 }
 
-/** The first value of a header. */
 export const header = (answer: Answer, name: string): string | undefined => {
   const value = answer.headers[name]
   return typeof value === "object" ? value[0] : value
 }
 
-/** The media type of an answer, without parameters; empty when there is none. */
+/** Without parameters; empty if there is none. */
 export const mediaType = (answer: Answer): string =>
   (header(answer, "content-type") ?? "").replace(/;.*/s, "").trim().toLowerCase()
 
-/** How long a body that nobody reads may go on, in milliseconds. */
+/** How long a discarded body may go on, in milliseconds. */
 const discardTimeout = 1000
 
-/** Ignores the rest of a body, so that its socket can be used again; closes the socket where the body does not end. */
+/** Reads the rest so that the socket can be reused; closes it if the body does not end. */
 export const discard = (body: Body): void => {
   body.on("error", () => {})
   if (!body.readableEnded) {
@@ -46,14 +41,14 @@ export const discard = (body: Body): void => {
   body.dump({ limit: 65_536 }).catch(() => {})
 }
 
-// Each event of a stream is handed on as it comes, not when a block is full. What ends in the middle shows in what it says.
+// Events are handed on as they come, not when a block is full. The text itself shows when a stream was cut.
 const zlib = { flush: Zlib.constants.Z_SYNC_FLUSH, finishFlush: Zlib.constants.Z_SYNC_FLUSH }
 const brotli = {
   flush: Zlib.constants.BROTLI_OPERATION_FLUSH,
   finishFlush: Zlib.constants.BROTLI_OPERATION_FLUSH
 }
 
-/** `deflate` as the specification means it, with the header of zlib, and as some servers do, without. */
+/** `deflate` with the zlib header, as specified, and without, as some servers send it. */
 class Deflate extends Transform {
   #inner: Transform | undefined
 
@@ -89,14 +84,13 @@ const decoders: { readonly [coding: string]: () => Transform } = {
   "br": () => Zlib.createBrotliDecompress(brotli)
 }
 
-/** The content of an answer, decompressed as it comes. */
 export const content = ({ body, headers }: Answer): Effect.Effect<Readable, AnswerFailure> => {
   const names = String(headers["content-encoding"] ?? "").toLowerCase().split(",").map((name) => name.trim())
     .filter((name) => name !== "" && name !== "identity")
   const [name] = names
   if (name === undefined) return Effect.succeed(body)
   const unknown = names.find((name) => !Object.hasOwn(decoders, name))
-  // What comes out is counted, but not what is between two: some hundred bytes can be gigabytes there.
+  // Only the final output is counted: between two codings, some hundred bytes could become gigabytes.
   if (unknown === undefined && names.length === 1) return Effect.sync(() => pipeline(body, decoders[name]!(), () => {}))
   discard(body)
   return Effect.fail(
@@ -117,7 +111,7 @@ const failure = (cause: unknown): HttpFailure =>
     })
     : fromNetwork(cause)
 
-/** The whole of a body as text; one that is longer, or for which `arrivals` has no room, is dropped as soon as that shows. */
+/** A body that is too long, or for which `arrivals` has no room, is dropped as soon as that shows. */
 export const text = (
   answer: Answer,
   maxBytes: Bytes,
@@ -160,10 +154,10 @@ export const text = (
       return Effect.sync(() => readable.destroy())
     }))
 
-/** How long, in milliseconds, the text of a refusal is waited for. */
+/** In milliseconds. */
 const refusalTimeout = 800
 
-/** Up to `limit` characters of a body, as far as they come within a second; nothing of what cannot be read. */
+/** Up to `limit` characters of a body, as far as they come within `refusalTimeout`; never fails. */
 export const someText = (answer: Answer, limit: number): Effect.Effect<string> =>
   Effect.flatMap(Effect.option(content(answer)), (found) => {
     if (found._tag === "None") return Effect.succeed("")

@@ -1,21 +1,16 @@
-/**
- * The source of the token for each request, which gets another token if the server refuses one.
- */
 import type { NeededSignIn } from "@mcp-lifeline/core"
 import type { LoginFailure } from "@mcp-lifeline/protocol"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type { Effect, Redacted } from "effect"
 import type { CredentialFailure } from "./HttpFailure.js"
 
-/** Why new credentials are needed. */
 export interface Refusal {
   /** 401, or 403 if the server requires more scopes. */
   readonly status: number
-  /** The `WWW-Authenticate` header. */
+  /** `WWW-Authenticate`. */
   readonly challenge: string | undefined
 }
 
-/** The current tokens of a login. */
 export interface Tokens {
   /** Sent as `Authorization: Bearer`. */
   readonly access: Redacted.Redacted
@@ -24,30 +19,29 @@ export interface Tokens {
 }
 
 /**
- * Tokens for one server, shared by all connections of a connector. `fetch` is the connector's, with its proxies; it works also when the
- * connection for which it was given has ended, and has no time limit of its own. It reads at most 1 MiB of an
- * answer, unless it is one of your own.
+ * Tokens for one server, shared by all connections of a connector. `fetch` is the connector's, with its proxies: it outlives the connection,
+ * has no time limit, and reads at most 1 MiB of an answer unless you gave it yourself.
  */
 export interface Authorization {
-  /** The tokens for the next request, or undefined to send it without a token. Run for each request. */
+  /** Run for each request. Undefined to send it without a token. */
   readonly tokens: (fetch: FetchLike) => Effect.Effect<Tokens | undefined, CredentialFailure>
   /**
-   * Called when the server refuses a request, unless `tokens` returns another token by then. Succeeds with whether to send the request once
-   * more; fails with LoginFailure as long as a person has to log in.
+   * Called when the server refuses a request, unless `tokens` has another token by then. Succeeds with whether to send the request again;
+   * fails with LoginFailure while a person has to log in.
    */
   readonly renew: (
     refusal: Refusal,
     fetch: FetchLike
   ) => Effect.Effect<boolean, CredentialFailure | LoginFailure.LoginFailure>
-  /** Called when the server has taken a request that it had refused before `renew`. Default: nobody asks. Must not throw. */
+  /** Called when the server accepts a request after `renew`. Default: none. Must not throw. */
   readonly accepted?: (() => void) | undefined
   /**
-   * Whether the user has named this address of an authorization server: then it may be anywhere. What only the server names is not reached on
-   * this machine, on its link or in a private network, unless the server is there itself. Default: the user has named none.
+   * Whether the user has named this address of an authorization server, which may then be anywhere. Other addresses on this machine, its link
+   * or a private network are not reached unless the server is there itself. Default: none is named.
    */
   readonly isChosen?: ((address: URL) => boolean) | undefined
-  /** The login that a person has to finish now, for the status. Default: none is known. */
+  /** The login that a person has to finish, for the status. Default: none. */
   readonly needed?: (() => NeededSignIn | undefined) | undefined
-  /** Whether it is getting new tokens, for the message about an attempt that takes long. */
+  /** Whether it is getting new tokens, for the message about a slow attempt. */
   readonly isRunning: () => boolean
 }

@@ -1,13 +1,12 @@
 /**
- * The cookies of one connection: a balancer knows by them which replica has its session. They stay in memory, and go back to the origin that has
- * set them and to no other.
+ * The cookies of one connection, by which a balancer finds the replica with its session. They stay in memory, and go only to the origin that
+ * set them.
  */
 import type { Answer } from "./Answer.js"
 
-/** The most cookies of a connection, and the most characters of one. */
+/** Cookies of a connection, and characters of one. */
 const limits = { count: 32, length: 4096 }
 
-/** A name and a value that a header can carry. */
 const pair =
   /^([!#$%&'*+\-.^`|~\w]+)=([\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*|"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")$/
 
@@ -19,7 +18,7 @@ interface Cookie {
   readonly until: number
 }
 
-/** The folder of a path, where a cookie names none. */
+/** The default path. */
 const folderOf = ({ pathname }: URL): string => pathname.slice(0, pathname.lastIndexOf("/")) || "/"
 
 const isWithin = (pathname: string, path: string): boolean =>
@@ -32,7 +31,6 @@ const untilOf = (attributes: ReadonlyMap<string, string>, now: number): number =
   return Number.isNaN(expires) ? Number.POSITIVE_INFINITY : expires
 }
 
-/** A cookie as `Set-Cookie` names it, if it is one for this address. */
 const read = (text: string, url: URL, now: number): Cookie | undefined => {
   if (text.length > limits.length) return undefined
   const [first = "", ...others] = text.split(";").map((part) => part.trim())
@@ -57,12 +55,11 @@ export class Cookies {
     this.#origin = origin
   }
 
-  /** Takes those of the connection whose session goes on. */
+  /** For a session that goes on. */
   goOnWith(before: Cookies | undefined): void {
     for (const [key, cookie] of before === undefined ? [] : before.#kept) this.#kept.set(key, cookie)
   }
 
-  /** Keeps what an answer sets. */
   take({ headers }: Pick<Answer, "headers">, url: URL, now: number): void {
     const given = headers["set-cookie"]
     if (given === undefined || url.origin !== this.#origin) return
@@ -79,7 +76,7 @@ export class Cookies {
     }
   }
 
-  /** The header of a request, with what the user gives: theirs come before one of the same name. */
+  /** The user's cookies come before ours of the same name. */
   header(url: URL, users: string | undefined, now: number): string | undefined {
     if (this.#kept.size === 0 || url.origin !== this.#origin) return users
     const names = new Set((users ?? "").split(";").map((one) => one.split("=")[0]?.trim()))

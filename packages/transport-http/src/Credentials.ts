@@ -1,6 +1,3 @@
-/**
- * The headers that are the user's: static ones, those of a provider that is asked for each request, and OAuth's.
- */
 import type { LoginFailure } from "@mcp-lifeline/protocol"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Effect, Redacted } from "effect"
@@ -8,42 +5,35 @@ import { validateHeaderName, validateHeaderValue } from "node:http"
 import type { Authorization, Refusal } from "./Authorization.js"
 import { CredentialFailure, oneLine } from "./HttpFailure.js"
 
-/** Header names and values; values that are secrets as `Redacted`. */
+/** Secret values are `Redacted`. */
 export type Headers = Readonly<Record<string, string | Redacted.Redacted<string>>>
 
-/** Headers evaluated for each request: an Effect or a function. */
+/** Evaluated for each request. */
 export type HeaderProvider = Effect.Effect<Headers, unknown> | (() => Headers | PromiseLike<Headers>)
 
-/** Headers whose values were read for one connection. */
+/** Values that were read for one connection. */
 export interface SecretHeaders {
-  /** The values as they were last read. */
+  /** As last read. */
   readonly current: () => Readonly<Record<string, Redacted.Redacted>>
-  /**
-   * Called with the headers that were refused. Reads the values again, unless that was done a moment ago, and succeeds with whether they
-   * differ from the refused ones.
-   */
+  /** Reads the values again, unless that was done a moment ago. Succeeds with whether they differ from the refused ones. */
   readonly renew: (refused: Readonly<Record<string, string>>) => Effect.Effect<boolean>
 }
 
-/** The user's headers for each request, and their renewal after a 401. */
 export interface Credentials {
-  /** Headers by lower-case name. The provider's win over static ones, the token of OAuth over both. */
+  /** By lower-case name. The provider's win over static ones, the OAuth token over both. */
   readonly headers: Effect.Effect<Record<string, string>, CredentialFailure>
-  /** Whether a refusal may pass by itself, because there is a provider. */
+  /** Whether a refusal may pass by itself. */
   readonly renewable: boolean
-  /**
-   * Called with the headers that were refused, by 401 or for want of a scope; succeeds with whether it is worth trying once
-   * more.
-   */
+  /** After a 401 or for want of a scope. Succeeds with whether to try once more. */
   readonly renew: (
     refused: Record<string, string>,
     refusal: Refusal
   ) => Effect.Effect<boolean, CredentialFailure | LoginFailure.LoginFailure>
-  /** Whether they are tokens, and no person has to log in. */
+  /** Whether they are tokens, and no login is pending. */
   readonly isRenewed: () => boolean
-  /** Called when the server has taken a request that it had refused before. */
+  /** Called when the server accepts a request that it had refused. */
   readonly accepted: () => void
-  /** Replaces every secret value of 8 characters or more that was ever sent. */
+  /** Replaces secret values of 8 characters or more: the configured ones, and the last 64 others. */
   readonly mask: (text: string) => string
 }
 
@@ -55,7 +45,6 @@ const decode = (text: string): string => {
   }
 }
 
-/** Whether HTTP can carry a header. */
 export const isHeader = (name: string, value: unknown): boolean => {
   try {
     validateHeaderName(name)
@@ -66,7 +55,6 @@ export const isHeader = (name: string, value: unknown): boolean => {
   }
 }
 
-/** Userinfo of a URL as an Authorization header. */
 const basic = (url: URL): Headers =>
   url.username === "" && url.password === "" ? {} : {
     authorization: Redacted.make(
@@ -74,7 +62,7 @@ const basic = (url: URL): Headers =>
     )
   }
 
-/** Credentials from a connector's options. `fetch` is what OAuth's own requests use. */
+/** `fetch`: for OAuth's own requests. */
 export const make = (options: {
   readonly url: URL
   readonly headers: Headers
@@ -85,7 +73,7 @@ export const make = (options: {
   readonly fetch: FetchLike
 }): Credentials => {
   const { authorization, headerProvider, secretHeaders } = options
-  /** Of the options, and the last ones of what provides them: a rotating token must not make the set grow without a bound. */
+  /** Bounded, because tokens rotate. */
   const configured = new Set<string>()
   const recent = new Set<string>()
   const remember = (value: string, secrets = recent) => {
@@ -167,7 +155,7 @@ export const make = (options: {
     if (authorization === undefined) return Effect.succeed(true)
     return Effect.gen(function*() {
       const current = yield* headers
-      // Another request has renewed it meanwhile.
+      // Renewed by another request meanwhile.
       if (current["authorization"] !== refused["authorization"]) return true
       return yield* authorization.renew(refusal, options.fetch).pipe(
         Effect.mapError((error) => error._tag === "CredentialFailure" ? masked(error) : error)

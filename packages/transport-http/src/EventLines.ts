@@ -1,6 +1,4 @@
-/**
- * Hands on whole lines of an event stream, none of which is kept past a limit (T12).
- */
+/** Hands on whole lines of an event stream, and keeps none past a limit (T12). */
 import { Bytes } from "@mcp-lifeline/core/internal"
 import type { Oversized } from "@mcp-lifeline/protocol"
 import { JsonScanner, Pieces } from "@mcp-lifeline/protocol"
@@ -8,7 +6,6 @@ import { JsonScanner, Pieces } from "@mcp-lifeline/protocol"
 const lineFeed = 0x0A
 const carriageReturn = 0x0D
 
-/** Stateful; one for each stream. */
 export class EventLines {
   readonly #maxBytes: Bytes
   readonly #keeps: (bytes: Bytes) => boolean
@@ -18,13 +15,13 @@ export class EventLines {
   #scanner: JsonScanner | undefined
   #isCrowded = false
 
-  /** `keeps`: whether there is room for so many bytes of a line that has begun. Default: there is. */
+  /** `keeps`: whether there is room for so many bytes of a begun line. Default: always. */
   constructor(maxBytes: Bytes, keeps: (bytes: Bytes) => boolean = () => true) {
     this.#maxBytes = maxBytes
     this.#keeps = keeps
   }
 
-  /** Bytes of the line that has begun, as far as they are kept. */
+  /** Bytes of the begun line. */
   get kept(): number {
     return this.#pieces.length
   }
@@ -33,12 +30,12 @@ export class EventLines {
     this.#pieces.clear()
   }
 
-  /** Whether the line that is being dropped is so long that it may have no end. */
+  /** Whether the line being dropped may have no end. */
   get isEndless(): boolean {
     return this.#scanner !== undefined && this.#bytes > 2 * this.#maxBytes
   }
 
-  /** Takes a chunk, and hands on the lines that it completes, with their ends, in pieces. */
+  /** Hands on the lines that the chunk completes, in pieces with their ends. */
   push(chunk: Buffer, onLines: (lines: Buffer) => void, onDropped: (message: Oversized.Oversized) => void): void {
     if (this.#bytes + chunk.length <= this.#maxBytes && this.#scanner === undefined) {
       return this.#take(chunk, lastEnd(chunk), onLines, onDropped)
@@ -92,10 +89,10 @@ export class EventLines {
   }
 }
 
-/** The index after the last end of a line; 0 where there is none. */
+/** 0 if there is none. */
 const lastEnd = (chunk: Buffer): number => 1 + Math.max(chunk.lastIndexOf(lineFeed), chunk.lastIndexOf(carriageReturn))
 
-/** The index after the first end of a line from `start` on; the length where there is none. */
+/** The length if there is none. */
 const firstEnd = (chunk: Buffer, start: number): number => {
   const ends = [chunk.indexOf(lineFeed, start), chunk.indexOf(carriageReturn, start)].filter((index) => index !== -1)
   return ends.length === 0 ? chunk.length : 1 + Math.min(...ends)

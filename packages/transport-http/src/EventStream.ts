@@ -1,6 +1,3 @@
-/**
- * Reads a response body as Server-Sent Events.
- */
 import { Bytes } from "@mcp-lifeline/core/internal"
 import { Arrivals, Oversized, Turns } from "@mcp-lifeline/protocol"
 import { Effect } from "effect"
@@ -13,53 +10,48 @@ import { EventLines } from "./EventLines.js"
 import { AnswerFailure } from "./HttpFailure.js"
 import { Lingering } from "./Lingering.js"
 
-/** Where a stream stands, so that it can be resumed. */
 export interface Position {
-  /** Of the last event that had one. */
   lastEventId: string | undefined
   /** What the server asked for, in milliseconds. */
   retry: number | undefined
 }
 
-/** How a stream ended: `cause` is undefined when the server ended it cleanly, and an AnswerFailure where we did. */
+/** `cause`: undefined if the server ended it cleanly, an AnswerFailure if we did. */
 export interface End {
   readonly cause: unknown
   /** Nothing came for `maxSilence`. */
   readonly isSilent?: boolean
-  /** It brought a message, or how long the server wants us to wait: it was of use, however short it was. */
+  /** It brought a message, or a `retry`. */
   readonly wasOfUse?: boolean
 }
 
-/** A server has sent what it kept so long after it opened a stream, in milliseconds: what comes later is new. */
+/** Within so many milliseconds of opening, a server sends what it kept; later events are new. */
 const replayed = 1000
 
 export interface Reader {
   /** Where it gives a function, that is called next: for a long event in another turn. */
   readonly onEvent: (event: EventSourceMessage) => unknown
-  /** A comment came, by which a server shows that it lives. */
+  /** A sign of life. */
   readonly onComment?: (() => void) | undefined
-  /** A message was too long and was dropped; the stream goes on. */
+  /** A message was too long; the stream goes on. */
   readonly onDropped: (message: Oversized.Oversized) => void
-  /** Says that nothing more is expected: a stream that the server leaves open is then closed soon. */
+  /** Whether nothing more is expected: then a stream that the server leaves open is closed soon. */
   readonly complete: () => boolean
   /** Where it waits for its end meanwhile. Default: alone, for a second. */
   readonly lingering?: Lingering | undefined
-  /**
-   * So many milliseconds without a byte end the stream, as if the server had; not once one has come later than what a server
-   * sends at once. Default: none do.
-   */
+  /** Milliseconds without a byte that end the stream, unless a byte has come later than `replayed`. Default: no limit. */
   readonly maxSilence?: number | undefined
-  /** While it gives a promise, nothing more is read until that is resolved. */
+  /** Reading stops until the promise is resolved. */
   readonly drained?: (() => Promise<void> | undefined) | undefined
-  /** The longest line, and the longest event, in bytes. */
+  /** Of a line, and of an event. */
   readonly maxBytes: Bytes
-  /** Of the server. Default: it has one by itself. */
+  /** Of the server. Default: its own. */
   readonly arrivals?: Arrivals.Arrivals | undefined
 }
 
 const alone = new Lingering(Number.POSITIVE_INFINITY)
 
-/** Feeds events until the stream ends, and keeps the position. Interrupting it closes the stream. */
+/** Keeps the position. An interruption closes the stream. */
 export const read = (answer: Answer, position: Position, reader: Reader): Effect.Effect<End, AnswerFailure> =>
   Effect.flatMap(content(answer), (body) => readBody(body, position, reader))
 
@@ -90,18 +82,18 @@ const readBody = (
       if (forget === undefined && !isOver && complete()) forget = lingering.linger(() => body.destroy())
     }
     const decoder = new TextDecoder()
-    /** Characters of the event that has begun, which the parser keeps, and whether the next one begins a line. */
+    /** Characters of the begun event, which the parser keeps; whether the next one begins a line. */
     let begun = 0
     let beginsLine = true
     const lines = new EventLines(maxBytes, (bytes) => arrival.keeps(Bytes(begun + bytes)))
     const parser = createParser({
-      // In characters, of which there are not more than bytes: a line with the name of its field fits.
+      // Characters are never more than bytes; the rest is for the field name.
       maxBufferSize: maxBytes + 64,
       onError: ({ type }) => {
         overflow ||= type === "max-buffer-size-exceeded"
       },
       onEvent: (event) => {
-        // An id with a NUL or a line break would not be a legal header.
+        // Another id would not be a legal header.
         if (event.id !== undefined && /^[\x20-\x7e]*$/.test(event.id)) {
           position.lastEventId = event.id === "" ? undefined : event.id
         }
@@ -152,13 +144,12 @@ const readBody = (
       void waiting.then(() => body.resume())
     }
     let endedInCr = false
-    /** The parser waits after a CR for what follows, so it is given LF for every end of a line. */
+    /** The parser would wait after a CR for what follows, so every line ends in LF. */
     const withLineFeeds = (text: string): string => {
       const rest = endedInCr && text.startsWith("\n") ? text.slice(1) : text
       if (text !== "") endedInCr = text.endsWith("\r")
       return rest.includes("\r") ? rest.replace(/\r\n?/g, "\n") : rest
     }
-    /** An empty line ends an event. */
     const count = (text: string) => {
       const last = text.lastIndexOf("\n\n")
       const end = last !== -1 ? last + 2 : beginsLine && text.startsWith("\n") ? 1 : undefined

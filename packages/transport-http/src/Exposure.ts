@@ -1,21 +1,16 @@
-/**
- * Credentials that go over plain HTTP to another machine: everybody on the way can read them, so people are told: in the log once, and in the status.
- */
+/** Warns, once in the log and in the status, of credentials that go over plain HTTP to another machine. */
 import { Effect, Redacted } from "effect"
 import type * as Credentials from "./Credentials.js"
 
 const loopback = /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/
 
-/** Words in the names of headers that carry secrets. */
 const secretName = /auth|token|secret|key|cookie|password|credential/i
 
-/** What one connector sends, over all of its connections. */
 export class Exposure {
   readonly #target: string
   readonly #isPlain: boolean
   /** Headers that the options call secret, whatever their names are. */
   readonly #secrets: ReadonlySet<string>
-  /** The headers with secrets that were the first to be sent so. */
   #sent: ReadonlyArray<string> | undefined
 
   /** `target`: the address for people. */
@@ -29,13 +24,13 @@ export class Exposure {
     )
   }
 
-  /** The same credentials, with one warning in the log when a secret is about to be sent for the first time. */
+  /** Logs one warning when a secret is about to be sent for the first time. */
   watch(credentials: Credentials.Credentials): Credentials.Credentials {
     if (!this.#isPlain) return credentials
     return { ...credentials, headers: Effect.tap(credentials.headers, (headers) => this.#warn(Object.keys(headers))) }
   }
 
-  /** What people should know, once a secret was sent. */
+  /** Undefined until a secret was sent. */
   get warning(): string | undefined {
     if (this.#sent === undefined) return undefined
     return `${this.#target}: credentials (${

@@ -1,7 +1,4 @@
-/**
- * What people are told of a failed exchange: one line on what happened, why as far as that is known, and what to do. The
- * address of the server stands before it.
- */
+/** One line for people: what happened, why, and what to do. The server's address stands before it. */
 import { PlainText } from "@mcp-lifeline/core/internal"
 import { LoginFailure } from "@mcp-lifeline/protocol"
 import type { HttpFailure, NetworkFailure, RedirectFailure, StatusFailure } from "./HttpFailure.js"
@@ -128,7 +125,7 @@ const statusRemedy = (failure: StatusFailure): string => {
   }
 }
 
-/** Whether an address may be one for users: encrypted, at the usual port. A proxy that forgets who asked names its own. */
+/** Whether an address may be public. A proxy that forgets who asked names its own. */
 const isPublic = (to: string): boolean => /^https:\/\/[^/:]+(?:\/|$)/.test(to)
 
 const redirectText = ({ instead, status, to, why }: RedirectFailure): string => {
@@ -156,10 +153,9 @@ const redirectText = ({ instead, status, to, why }: RedirectFailure): string => 
   }
 }
 
-/** One line on what happened, of a bearable length. */
 export const describe = (failure: HttpFailure): string => PlainText.line(PlainText.cut(textOf(failure), 4000))
 
-/** The same for an answer that is none of an MCP server, from an address where one has answered before. */
+/** For an answer that no MCP server gives, from an address where one has answered before. */
 export const describeGone = (failure: StatusFailure): string =>
   PlainText.line(
     `${

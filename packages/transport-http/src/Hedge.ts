@@ -1,29 +1,28 @@
 /**
- * A first request (`initialize`, `server/discover`, the GET of SSE) may be lost in the network, or be worked on slowly: questions that begin
- * nothing tell which, so that it is sent again only where that is of use. (V10)
+ * A first request (`initialize`, `server/discover`, the GET of SSE) may be lost, or slow. Probes without effects tell which, so that it is
+ * sent again only if that helps. (V10)
  */
 import type { ConnectOptions } from "@mcp-lifeline/core"
 import { Deferred, Effect, Exit, Fiber, FiberId, Option } from "effect"
 import { type Answer, discard, header } from "./Answer.js"
 import { type HttpFailure, retryAfter } from "./HttpFailure.js"
 
-/** A request that is out. */
 export type Copy = Fiber.RuntimeFiber<Answer, HttpFailure>
 
-/** How a request is sent again. Only for one of no session, whose ids may be used once, that a server may carry out twice. */
+/** How a request is sent again. Only for one outside a session that a server may carry out twice. */
 export interface Hedge {
   /** Runs one more beside the first, where a call waits and the fleet allows it. */
   readonly beside: NonNullable<ConnectOptions["beside"]>
   /** Whether the refusal of another may be due to the first. Default: that of a busy server. */
   readonly mayBeOurs?: ((refusal: Answer) => boolean) | undefined
-  /** Ends one that is given up, and what it leaves with a server that is there. Default: it is interrupted. */
+  /** Ends a copy that is given up, and what it leaves at a server that lives. Default: interrupts it. */
   readonly onLoser?: ((loser: Copy) => void) | undefined
 }
 
-/** How many are sent. */
+/** Copies at most. */
 const most = 3
 
-/** Milliseconds until the first question, and for the answer to each, when the next one follows. */
+/** Milliseconds until the first question, and for each answer. */
 const [first, pace] = [250, 750]
 
 /** So late, in milliseconds, that an answer may have been there: this process is busy. */
@@ -38,7 +37,7 @@ type Question = "answered" | "unanswered" | "unasked"
 /** Since the newest request: each question was answered; not each was asked; one had no answer. */
 type Seen = "well" | "unknown" | "silent"
 
-/** Milliseconds after which the next is sent in any case; `well`: where a server seems to work on the last, and each leaves something there. */
+/** Milliseconds after which the next is sent anyway; `well`: if the server seems to work on the last, and each leaves something there. */
 const patience = { any: 10_000, well: 60_000 }
 
 const seenAfter = (seen: Seen, question: Question): Seen =>
@@ -48,7 +47,7 @@ const seenAfter = (seen: Seen, question: Question): Seen =>
 const isDue = (seen: Seen, question: Question, age: number, leaves: boolean): boolean =>
   (seen === "silent" && question === "answered") || age >= (leaves && seen === "well" ? patience.well : patience.any)
 
-/** Whether a server may say something else when it has time. */
+/** Whether a server may answer otherwise later. */
 const isBusy = ({ status }: Answer): boolean => status >= 500 || status === 408 || status === 425 || status === 429
 
 /** A router answers so for a server that is away. */
@@ -57,10 +56,7 @@ const isRouted = ({ status }: Answer): boolean => status >= 500 || status === 40
 const questionOf = (answer: Option.Option<Answer>): Question =>
   Option.isSome(answer) && !isRouted(answer.value) ? "answered" : "unanswered"
 
-/**
- * The first answer to a request. A failure of one of them counts when no other may be answered. `send` sends one, on a socket of its own unless it
- * `isFirst`, and ends what it has begun when it is interrupted.
- */
+/** A failure counts when no other copy may be answered. `send` uses a socket of its own unless `isFirst`, and cleans up when interrupted. */
 export const send = (
   { beside, mayBeOurs = isBusy, onLoser }: Hedge,
   probe: Effect.Effect<Answer, HttpFailure>,
@@ -71,12 +67,12 @@ export const send = (
       const clock = yield* Effect.clock
       const now = () => clock.unsafeCurrentTimeMillis()
       const outcome = Deferred.unsafeMake<Answer, HttpFailure>(FiberId.none)
-      /** Those without an answer, the oldest first. */
+      /** Unanswered, oldest first. */
       const copies = new Set<Copy>()
       let sent = 0
       let sentAt = 0
       let seen: Seen = "well"
-      /** The first, as far as a silence that is over shows. */
+      /** The first copy is lost, as later answers show. */
       let isLost = false
       let isHeard = false
       let isOver = false

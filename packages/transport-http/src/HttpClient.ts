@@ -1,6 +1,3 @@
-/**
- * One server over HTTP: credentials, redirects within the origin, a renewal after a 401, and failures told apart.
- */
 import { type Bytes, mebibytes } from "@mcp-lifeline/core/internal"
 import { type Arrivals, Messages } from "@mcp-lifeline/protocol"
 import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
@@ -24,42 +21,35 @@ import { type Ask, byDispatcher, byFetch, type Dispatchers, type Sign, type Undi
 import * as Wire from "./Wire.js"
 
 export interface HttpClient {
-  /**
-   * Sends a request and gives its 2xx answer to `use`; every other answer is a failure. An interruption or a failure, also
-   * of `use`, aborts the exchange and nothing else.
-   */
+  /** Gives a 2xx answer to `use`; every other answer is a failure. An interruption or failure, also of `use`, aborts only this exchange. */
   readonly exchange: <A, E>(ask: Ask, use: (answer: Answer) => Effect.Effect<A, E>) => Effect.Effect<A, E | HttpFailure>
-  /** Asks OPTIONS, which begins nothing at the server, and succeeds with whatever answer. Without the user's headers if so asked. */
+  /** OPTIONS, which has no effect at the server; succeeds with any answer. */
   readonly probe: (url: URL, withCredentials: boolean) => Effect.Effect<Answer, HttpFailure>
-  /** Where the answered streams of its calls wait for their end. Default: each alone. */
+  /** Where answered streams wait for their end. Default: each alone. */
   readonly lingering?: Lingering | undefined
-  /** Counts what is kept of the server's messages while they arrive. Default: each by itself. */
+  /** Counts unfinished messages of the server. Default: each by itself. */
   readonly arrivals?: Arrivals.Arrivals | undefined
-  /** What the server has set. Default: nothing is kept. */
+  /** Default: nothing is kept. */
   readonly cookies?: Cookies | undefined
-  /** Closes every socket. */
   readonly destroy: Effect.Effect<void>
 }
 
-/** undici, which a program that connects to no server over HTTP never loads. */
+/** Loaded only by programs that use HTTP. */
 export const undici: Effect.Effect<Undici> = Effect.promise(() => import("./Undici.js"))
 
-/** Sockets for what must not wait behind calls: the stream from the server, and what is answered at once. */
+/** For what must not wait behind calls. */
 const promptSockets = 8
 
-/** Sockets for messages that have no answer: a server may leave each without a status for a while. */
+/** A server may leave each of these without a status for a while. */
 const answerlessSockets = 32
 
-/** How long the status of such a message is waited for once it is sent, in milliseconds. */
+/** In milliseconds after sending. */
 const statusTimeout = { dispatcher: 2000, fetch: 5000 }
 
-/** The slowest way to a server that is reckoned with, in bytes a millisecond. */
+/** In bytes a millisecond. */
 const slowest = 10
 
-/**
- * How long a socket stays open without a request, in milliseconds. The server's promise to keep it longer does not bind what lies between: a
- * proxy that has forgotten it swallows the next request, and servers that close it after 2 s or more lose none.
- */
+/** Idle time of a socket, in milliseconds. A proxy that has forgotten a socket swallows the next request, whatever the server promised. */
 const maxIdle = 1000
 
 interface Sockets {
@@ -70,10 +60,7 @@ interface Sockets {
   readonly reach: Reach
 }
 
-/**
- * Dispatchers without idle limits: streams and slow answers are not cut. What finds no free socket waits for one (T14). They note where the
- * server was reached.
- */
+/** Without idle limits, so that streams and slow answers are not cut. Requests wait for a free socket (T14). */
 export const makeDispatchers = (sockets: Sockets, maxSockets: number): Dispatchers => {
   const connect = noting(sockets)
   return {
@@ -93,7 +80,7 @@ const noting = ({ connectTimeout, reach, undici }: Sockets): buildConnector.conn
     })
 }
 
-/** Connects only to what is within reach: to an address that was looked up, and not to a name that could lead elsewhere a moment later. */
+/** Connects to an address that was checked, not to a name that could lead elsewhere a moment later. */
 const guarding = ({ connectTimeout, reach, undici }: Sockets): buildConnector.connector => {
   const free = undici.buildConnector({ timeout: connectTimeout })
   const guarded = undici.buildConnector({ timeout: connectTimeout, lookup: reach.lookup as LookupFunction })
@@ -117,10 +104,9 @@ const makeDispatcher = (
     : new EnvHttpProxyAgent({ ...options, httpProxy: http, httpsProxy: https })
 }
 
-/** Bytes of an answer of an authorization server. */
+/** Of an authorization server's answer, in bytes. */
 const maxOAuthBytes = mebibytes(1)
 
-/** A body that fails where it is longer. */
 const bounded = (body: ReadableStream<Uint8Array>, maxBytes: Bytes): ReadableStream<Uint8Array> => {
   let bytes = 0
   return body.pipeThrough(
@@ -134,7 +120,7 @@ const bounded = (body: ReadableStream<Uint8Array>, maxBytes: Bytes): ReadableStr
   )
 }
 
-/** A fetch that fails with the refusal, and sends nothing, where an address is out of reach. A name is looked up by whoever connects. */
+/** Fails without sending if an address is out of reach. Names are checked on connecting. */
 export const withinReach = (fetch: FetchLike, reach: Reach): FetchLike => async (url, init) => {
   const refusal = reach.refusal(new URL(url))
   if (refusal !== undefined) throw refusal
@@ -145,23 +131,17 @@ export const withinReach = (fetch: FetchLike, reach: Reach): FetchLike => async 
   }
 }
 
-/**
- * A fetch for short answers over a dispatcher. What it gives is a Response of the platform and not undici's own: the SDK reads the error in
- * an answer only if it is an `instanceof Response`.
- */
+/** Returns the platform's Response, not undici's: the SDK reads errors only from an `instanceof Response`. */
 export const makeFetch = ({ fetch }: Undici, dispatcher: Dispatcher): FetchLike => async (url, init) => {
   const answer = await fetch(url, { ...init, dispatcher } as Parameters<typeof fetch>[1])
   const { headers, status, statusText } = answer
   const body = answer.body as ReadableStream<Uint8Array> | null
   const response = new Response(body && bounded(body, maxOAuthBytes), { headers: [...headers], status, statusText })
-  // One that was made by hand knows no address, against which the SDK resolves redirects.
+  // The SDK resolves redirects against it; a constructed Response has none.
   return Object.defineProperty(response, "url", { value: answer.url })
 }
 
-/**
- * The fetch that OAuth uses: goes only to what is within reach. Its requests may outlive the connection for which they are made, as those
- * of a login do: each has a dispatcher of its own, which closes itself.
- */
+/** OAuth requests may outlive the connection: each has a dispatcher that closes itself. */
 export const makeOAuthFetch = (sockets: Sockets): FetchLike =>
   withinReach(async (url, init) => {
     const dispatcher = makeDispatcher(sockets, guarding(sockets), { connections: 1 })
@@ -173,13 +153,12 @@ export const makeOAuthFetch = (sockets: Sockets): FetchLike =>
     }
   }, sockets.reach)
 
-/** Some gateways refuse requests that do not say what sends them. */
+/** Some gateways refuse requests without it. */
 const agent = { "user-agent": "mcp-lifeline" }
 
 const maxRedirects = 5
 const redirects = new Set([301, 302, 303, 307, 308])
 
-/** The same origin, or its https form where both are on their default ports. */
 const within = (from: URL, to: URL): boolean =>
   from.origin === to.origin ||
   (from.hostname === to.hostname && from.protocol === "http:" && to.protocol === "https:" && from.port === "" &&
@@ -187,11 +166,10 @@ const within = (from: URL, to: URL): boolean =>
 
 const withoutSlash = ({ pathname, search }: URL): string => pathname.replace(/\/$/, "") + search
 
-/** Whether a redirect only adds a slash to the path, or takes it away. */
+/** Whether only a trailing slash differs. */
 const isSlash = (from: URL, to: URL): boolean =>
   from.pathname !== to.pathname && withoutSlash(from) === withoutSlash(to)
 
-/** Why a redirect is not followed, if it is not. */
 const refusal = (ask: Ask, status: number, to: URL | undefined, left: number): RedirectFailure["why"] | undefined => {
   if (to === undefined) return "invalid"
   if (!within(ask.url, to)) {
@@ -199,7 +177,7 @@ const refusal = (ask: Ask, status: number, to: URL | undefined, left: number): R
     return ask.url.protocol === "https:" && to.protocol === "http:" ? "plain" : "origin"
   }
   if (to.username !== "" || to.password !== "") return "credentials"
-  // 301, 302 and 303 turn a request with a body into a GET. Frameworks add a slash with 301 and mean the same request.
+  // 301, 302 and 303 turn a POST into a GET, but frameworks that add a slash with 301 mean the same request.
   if (status < 307 && ask.method !== "GET" && (status === 303 || !isSlash(ask.url, to))) return "method"
   return left === 0 ? "circle" : undefined
 }
@@ -207,10 +185,9 @@ const refusal = (ask: Ask, status: number, to: URL | undefined, left: number): R
 const asRecord = (value: unknown): Record<string, unknown> =>
   typeof value === "object" && value !== null ? value as Record<string, unknown> : {}
 
-/** Characters of an error body that are read. */
+/** Of an error body, in characters. */
 const longestRefusal = 16_384
 
-/** What an error body says: a JSON-RPC error, the common shapes of JSON errors, or a short plain text. */
 const explain = (
   text: string,
   contentType: string,
@@ -235,37 +212,34 @@ const explain = (
   return { detail: contentType.includes("html") || text.startsWith("<") ? "" : text, error: undefined }
 }
 
-/** What a challenge (`WWW-Authenticate`) says of why. */
 const described = (challenge = ""): string =>
   /\berror_description="([^"\\]{1,1000})"/.exec(challenge)?.[1] ?? /\berror="?([\w-]{1,100})/.exec(challenge)?.[1] ?? ""
 
-/** A short id is none that could be guessed from, and may be any word. */
+/** A short id cannot be guessed from, and may be any word. */
 const withoutSession = (text: string, id: string | undefined): string =>
   id === undefined || id.length < 8 ? text : text.replaceAll(id, "***")
 
-/** Stands for the answer to a message that was sent and has got none. */
+/** For a message that has no answer. */
 const accepted = (): Answer => ({
   status: 202,
   headers: {},
   body: Object.assign(Readable.from([]), { dump: () => Promise.resolve() })
 })
 
-/** A client for one server. The dispatchers are destroyed by `destroy` only if they are `owned`. */
+/** `destroy` closes the dispatchers only if they are `owned`. */
 export const make = (options: {
   readonly undici: Undici
-  /** Of the server, to which its cookies go back. */
+  /** Where cookies go. */
   readonly origin: string
   readonly credentials: Credentials
   readonly dispatchers: Dispatchers
   readonly owned: boolean
-  /** The proxy that the dispatchers go through, if there is one. */
   readonly proxy: Proxy | undefined
-  /** Sends in place of the dispatchers. */
+  /** Replaces the dispatchers. */
   readonly fetch?: FetchLike | undefined
   readonly sign?: Sign | undefined
-  /** Of the sockets that calls share. Default: nobody waits for a socket. */
+  /** Default: nobody waits for a socket. */
   readonly lingering?: Lingering | undefined
-  /** Of the server. */
   readonly arrivals?: Arrivals.Arrivals | undefined
 }): HttpClient => {
   const { arrivals, credentials, dispatchers, lingering, origin, proxy, sign, undici } = options
@@ -287,7 +261,7 @@ export const make = (options: {
         )
       }))
 
-  /** Without a status in time, it counts as accepted, and its socket is closed. */
+  /** Without a timely status, the message counts as accepted. */
   const sentAnswerless = Effect.fnUntraced(
     function*(ask: Ask, headers: Record<string, string>, controller: AbortController) {
       const begun = yield* Deferred.make<void>()
@@ -322,7 +296,7 @@ export const make = (options: {
       })
     })
 
-  /** `own`: the user's headers that went with the request. */
+  /** `own`: the user's headers. */
   const statusFailure = Effect.fnUntraced(function*(answer: Answer, ask: Ask, own: Record<string, string>) {
     const now = yield* Clock.currentTimeMillis
     const text = yield* someText(answer, longestRefusal)
@@ -331,7 +305,7 @@ export const make = (options: {
     const detail = explained.detail || described(challenge)
     return new StatusFailure({
       status: answer.status,
-      // One of the protocol's headers names the session (T8).
+      // A protocol header names the session (T8).
       detail: oneLine(withoutSession(cookies.mask(credentials.mask(detail)), ask.headers["mcp-session-id"])),
       error: explained.error,
       // Of what is longer, nobody has read the id.
@@ -345,7 +319,6 @@ export const make = (options: {
     })
   })
 
-  /** Follows redirects within the origin; gives any other answer as it is. */
   const follow = (
     ask: Ask,
     headers: Record<string, string>,
@@ -372,7 +345,7 @@ export const make = (options: {
       return follow({ ...ask, url: to }, headers, controller, left - 1)
     })
 
-  /** One of several requests that ask the same, which can be aborted by itself. */
+  /** Can be aborted alone. */
   const copy = (ask: Ask, headers: Record<string, string>, all: AbortController) =>
     Effect.suspend(() => {
       const controller = new AbortController()
@@ -383,7 +356,7 @@ export const make = (options: {
         ))
     })
 
-  /** What finds no free socket would wait behind those that have no answer: each further one is prompt. */
+  /** Copies are prompt: behind requests without an answer, they would wait for a socket. */
   const answered = (ask: Ask, headers: Record<string, string>, controller: AbortController) =>
     ask.hedge === undefined
       ? follow(ask, headers, controller, maxRedirects)

@@ -1,6 +1,3 @@
-/**
- * Connections to MCP servers over HTTP.
- */
 import { ConnectError } from "@mcp-lifeline/core"
 import type { Connection, ConnectOptions, Connector, Report, SuspendedSession } from "@mcp-lifeline/core"
 import { Bytes, Problem, TimeSpan } from "@mcp-lifeline/core/internal"
@@ -27,8 +24,8 @@ export { loginNeeded, loginOf, statusOf } from "./ConnectFailure.js"
 export { defaults, type Options, problems } from "./HttpOptions.js"
 
 /**
- * A fetch as connectors use it for OAuth: it uses the proxies that the environment names, reads at most 1 MiB of an answer, and goes to this
- * machine, its link or a private network only where the server is there itself, or to what `isChosen`.
+ * A fetch for OAuth: uses the environment's proxies, reads at most 1 MiB of an answer, and reaches this machine, its link or a private
+ * network only if the server is there itself, or at what `isChosen`.
  */
 export const fetchFor = (server: URL, isChosen?: (address: URL) => boolean): Effect.Effect<FetchLike> =>
   Effect.gen(function*() {
@@ -43,19 +40,18 @@ export const fetchFor = (server: URL, isChosen?: (address: URL) => boolean): Eff
     })
   })
 
-/** Whether such a fetch has failed because the address is where nothing may be sent. */
+/** Whether such a fetch failed because nothing may be sent to the address. */
 export const isOutOfReach = (error: unknown): error is Error => Reach.refusalIn(error) !== undefined
 
-/** Whether an address is one of this machine, of its link or of a private network, as far as that is seen without looking it up. */
+/** Whether an address is of this machine, its link or a private network, as far as that shows without a DNS lookup. */
 export const isLocal = ({ hostname }: URL): boolean => {
   const kind = AddressKind.ofHost(hostname)
   return kind !== undefined && kind !== "public"
 }
 
-/** The older transport, which is loaded only for a server that needs it. */
+/** Loaded only if needed. */
 const sse = Effect.promise(() => import("./SseTransport.js"))
 
-/** The headers of the options: those that are known, and those that are read for each connection. */
 const divided = (headers: NonNullable<Options["headers"]>): readonly [Credentials.Headers, SecretHeaders.Readings] => {
   const known: Record<string, Credentials.Headers[string]> = {}
   const readings: Record<string, SecretHeaders.Readings[string]> = {}
@@ -66,19 +62,18 @@ const divided = (headers: NonNullable<Options["headers"]>): readonly [Credential
   return [known, readings]
 }
 
-/** What an attempt has besides its options: the headers that were read for it. */
 interface Attempt extends ConnectOptions {
   readonly secretHeaders: Credentials.SecretHeaders | undefined
 }
 
-/** The transport without sessions, which is not loaded with `2025`. */
+/** Not loaded with `2025`. */
 const stateless = Effect.promise(() => import("./StatelessTransport.js"))
 
 /**
- * A connector to the MCP server at an address. Throws an `InvalidOptions` that names every option that is not accepted or does not exist;
- * it shows neither address nor headers.
+ * A connector to the MCP server at an address. Throws an `InvalidOptions` that names every unaccepted or unknown option, and shows neither
+ * address nor headers.
  *
- * Closing a connection ends its session (DELETE) and leaves no socket, timer or listener behind.
+ * Closing a connection ends its session (DELETE) and leaves no socket, timer or listener.
  */
 export const make = (options: Options): Connector => {
   const wrong = problems(options)
@@ -111,13 +106,12 @@ export const make = (options: Options): Connector => {
 
   const isSigningIn = (): boolean => authorization?.isRunning() === true
 
-  /** What an attempt that takes too long waits for. */
   const texts = {
     login: `${target}: OAuth is under way: its server does not answer, or a login waits for a person`,
     silent: `${target} has not answered: it may be starting, or hang`
   }
 
-  /** Not every error of the protocol says of what address it speaks. */
+  /** Not every protocol error names the address. */
   const located = (error: ConnectError): ConnectError => {
     const { backend, cause, message, permanent, reason, retryAfter } = error
     const where = message.includes(target) ? "" : `${target}: `
@@ -232,7 +226,7 @@ export const make = (options: Options): Connector => {
   const memory = new EraMemory.EraMemory()
   let hasBeenStateless = false
 
-  /** Asks what the server speaks, unless that is remembered. Where nothing is heard, `initialize` decides in the same attempt. */
+  /** Asks for the era, unless remembered. If nothing is heard, `initialize` decides in the same attempt. */
   const connectAuto = (connectOptions: Attempt): Effect.Effect<Connection, ConnectError, Scope.Scope> =>
     Effect.gen(function*() {
       const now = yield* Clock.currentTimeMillis
@@ -241,10 +235,10 @@ export const make = (options: Options): Connector => {
         Effect.tap(() => Effect.sync(() => memory.remember(now)))
       )
       if (memory.hasSessions(now)) return yield* withSessions
-      // A server of both, which has failed, is asked again next time.
+      // A failed server of both eras is asked again next time.
       const initialized = hasBeenStateless ? connectSessions(connectOptions) : withSessions
       const scope = yield* Effect.flatMap(Effect.scope, (parent) => Scope.fork(parent, ExecutionStrategy.sequential))
-      // One question at a time is asked again and again.
+      // Only one question at a time is hedged.
       let isAsking = true
       const beside: ConnectOptions["beside"] = (work) =>
         isAsking ? connectOptions.beside?.(work) ?? Effect.succeedNone : Effect.succeedNone
@@ -252,7 +246,7 @@ export const make = (options: Options): Connector => {
       if (yield* isSilent(asked, Era.silenceLimit(connectOptions.timeout))) {
         isAsking = false
         const session = yield* Effect.either(initialized)
-        // Its answer to the question may be on the way.
+        // Its answer may be on the way.
         if (Either.isLeft(session) && hasNoSessions(session.left)) {
           isAsking = true
           return yield* Effect.catchTag(Fiber.join(asked), "SpeaksSessions", () => Effect.fail(session.left))
@@ -272,7 +266,7 @@ export const make = (options: Options): Connector => {
       )
     })
 
-  /** Whether the time is up before there is an outcome. The time in which a person logs in does not count. */
+  /** The time in which a person logs in does not count. */
   const isSilent = (asked: Fiber.Fiber<unknown, unknown>, millis: number): Effect.Effect<boolean> =>
     Fiber.await(asked).pipe(
       Effect.timeoutTo({ duration: millis, onSuccess: () => false, onTimeout: () => true }),
@@ -302,7 +296,6 @@ export const make = (options: Options): Connector => {
         })
       )
 
-  /** Goes on with the session that an attempt is offered, where the server still knows it. */
   const resume = (
     session: SuspendedSession,
     connectOptions: Attempt
@@ -315,8 +308,8 @@ export const make = (options: Options): Connector => {
     }).pipe(Effect.mapError(located))
 
   /**
-   * Makes a new session where the server did not say whether it knows the old one. If that can be made, the network is back: the
-   * old one is asked for once more, and where it goes on, the new one ends.
+   * Makes a new session if the server did not say whether it knows the old one. If that succeeds, the network is back: the old one is tried
+   * again, and if it goes on, the new one ends.
    */
   const connectOrResume = (
     session: SuspendedSession,
@@ -325,7 +318,7 @@ export const make = (options: Options): Connector => {
     Effect.gen(function*() {
       const scope = yield* Effect.flatMap(Effect.scope, (parent) => Scope.fork(parent, ExecutionStrategy.sequential))
       const anew = yield* Scope.extend(connectAnew(connectOptions), scope)
-      // The network is back: the server has its time.
+      // Unhedged: the network is back.
       const again = resume(session, { ...connectOptions, beside: undefined })
       const resumed = yield* Effect.orElseSucceed(again, () => "unanswered" as const)
       if (typeof resumed === "string") return anew

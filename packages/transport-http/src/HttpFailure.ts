@@ -1,16 +1,10 @@
-/**
- * What can go wrong with one HTTP exchange: pure, no I/O.
- *
- * A failure is described once, where it happens. FailureText says it to people, Outcome says what it means for a connection
- * or a request.
- */
+/** FailureText puts these failures into words; Outcome says what they mean for a connection or a request. */
 import { PlainText } from "@mcp-lifeline/core/internal"
 import type { LoginFailure } from "@mcp-lifeline/protocol"
 import { LostSession } from "@mcp-lifeline/protocol"
 import { Data } from "effect"
 import type { Proxy } from "./Proxy.js"
 
-/** One HTTP exchange failed. */
 export type HttpFailure =
   | NetworkFailure
   | StatusFailure
@@ -20,7 +14,7 @@ export type HttpFailure =
   | CredentialFailure
   | LoginFailure.LoginFailure
 
-/** No answer came. `sent` is false only when it is certain that the request never left. */
+/** No answer came. `sent` is false only if the request certainly never left. */
 export class NetworkFailure extends Data.TaggedError("NetworkFailure")<{
   readonly kind:
     | "refused"
@@ -35,62 +29,57 @@ export class NetworkFailure extends Data.TaggedError("NetworkFailure")<{
     | "fault"
   readonly sent: boolean
   readonly code: string
-  /** The proxy on the way, if there is one. */
   readonly proxy: Proxy | undefined
-  /** What the proxy answered when it was asked to connect to the server. */
+  /** The proxy's answer to CONNECT. */
   readonly proxyStatus: number | undefined
   readonly cause: unknown
 }> {}
 
-/** An answer with a status that is no success. */
 export class StatusFailure extends Data.TaggedError("StatusFailure")<{
   readonly status: number
-  /** What the body says in a line, secrets masked; empty when it says nothing. */
+  /** The body in one line, secrets masked; may be empty. */
   readonly detail: string
-  /** The JSON-RPC error in the body, if there was one. */
+  /** Of the body. */
   readonly error: { readonly code: number; readonly data: unknown } | undefined
   /** Milliseconds. */
   readonly retryAfter: number | undefined
-  /** Whether credentials can change by themselves (a provider), so that a refusal of them may pass. */
+  /** Whether credentials can change by themselves, so that the refusal may pass. */
   readonly renewable: boolean
-  /** Whether it says how to get other credentials (WWW-Authenticate). */
+  /** Whether the answer has WWW-Authenticate. */
   readonly challenged?: boolean | undefined
-  /** Whether the request carried headers of the user's, among which credentials would be. */
+  /** Whether it carried headers of the user. */
   readonly authorized: boolean
-  /** The names of these headers. Default: they are not known. */
+  /** The names of these headers. Default: unknown. */
   readonly sent?: ReadonlyArray<string> | undefined
-  /** Whether the request was one of a session. */
+  /** Whether the request was in a session. */
   readonly session: boolean
-  /** Whether the body is a JSON-RPC response with the id of the request. Default false. */
+  /** Whether the body is a JSON-RPC response with the request's id. Default false. */
   readonly isResponse?: boolean | undefined
 }> {}
 
-/** A redirect that is not followed. */
 export class RedirectFailure extends Data.TaggedError("RedirectFailure")<{
   readonly status: number
-  /** Where it leads to, without query and credentials; empty where that is no address. */
+  /** Without query and credentials; empty if invalid. */
   readonly to: string
   readonly why: "origin" | "plain" | "proxy" | "method" | "circle" | "credentials" | "invalid"
-  /** The same path at the address that was asked, if only a slash at its end differs from what was asked. */
+  /** The target's path at the original origin, if only a trailing slash differs. */
   readonly instead?: string | undefined
 }> {}
 
-/** An answer which the protocol does not allow. */
 export class AnswerFailure extends Data.TaggedError("AnswerFailure")<{ readonly detail: string }> {}
 
-/** The stream that was to carry the response ended without it. */
+/** The stream ended without the response. */
 export class CutFailure extends Data.TaggedError("CutFailure")<{
   readonly detail: string
   readonly cause?: unknown
 }> {}
 
-/** The credentials could not be had, so that nothing was sent. */
+/** The credentials could not be obtained; nothing was sent. */
 export class CredentialFailure extends Data.TaggedError("CredentialFailure")<{
   readonly detail: string
   readonly cause: unknown
 }> {}
 
-/** One line, of a length that is bearable in a log. */
 export const oneLine = (text: string): string => {
   const line = PlainText.line(text.slice(0, 1000))
   return line.length > 200 ? `${line.slice(0, 199)}…` : line
@@ -99,7 +88,7 @@ export const oneLine = (text: string): string => {
 const property = (value: unknown, key: string): unknown =>
   typeof value === "object" && value !== null ? (value as Record<string, unknown>)[key] : undefined
 
-/** The error that carries a code, looked for in causes and in the errors of an aggregate. */
+/** Searches causes, and the errors of an aggregate. */
 const coded = (error: unknown, depth = 0): unknown => {
   if (typeof property(error, "code") === "string") return error
   if (depth > 3) return undefined
@@ -126,13 +115,10 @@ const unreachableCode = new Set([
   "ENETDOWN",
   "EHOSTDOWN"
 ])
-/** This machine has no socket, or no address and port, for it. */
+/** No socket, or no address and port, on this machine. */
 const exhaustedCode = new Set(["EMFILE", "ENFILE", "EADDRNOTAVAIL", "ENOBUFS"])
 
-/**
- * What an error of the HTTP client means. `unsent`: the request was given to no socket. That says nothing of a fault: what has one may
- * not report what it does, either.
- */
+/** `unsent`: no socket got the request. Not trusted for a fault: a faulty client may not report what it does. */
 export const fromNetwork = (cause: unknown, proxy?: Proxy, unsent = false): NetworkFailure => {
   const error = coded(cause)
   const code = error === undefined ? "unknown" : String(property(error, "code"))
@@ -161,11 +147,11 @@ export const fromNetwork = (cause: unknown, proxy?: Proxy, unsent = false): Netw
   if (property(cause, "name") === "HTTPParserError" && code !== "HPE_CLOSED_CONNECTION") return make("protocol", true)
   if (code === "UND_ERR_DESTROYED" || code === "UND_ERR_CLOSED") return make("reset", false)
   if (code === "UND_ERR_INVALID_ARG") return make("fault", false)
-  // Every error of the network has a code; what has none is a fault, of a dispatcher of the caller's for example.
+  // Network errors have a code; without one it is a fault, such as of the caller's dispatcher.
   return make(error === undefined ? "fault" : "reset", !connecting)
 }
 
-/** Milliseconds of a Retry-After header: seconds or an HTTP date. Undefined when there is none or it makes no sense. */
+/** In milliseconds, from seconds or an HTTP date. Undefined if missing or invalid. */
 export const retryAfter = (header: string | undefined, now: number): number | undefined => {
   if (header === undefined) return undefined
   const text = header.trim()
@@ -176,20 +162,18 @@ export const retryAfter = (header: string | undefined, now: number): number | un
 }
 
 /**
- * Statuses of who knows nothing of the address, or has not reached the server: a router, a file server, a proxy. Not 502 and 504: the server may
- * have had the request.
+ * From who does not know the address, or has not reached the server: a router, file server or proxy. Not 502 and 504: the server may have had
+ * the request.
  */
 const gone = new Set([404, 405, 410, 421, 425, 521, 523, 525, 526, 530])
 
-/** Whether an answer is none of an MCP server, so that the request was not carried out. */
+/** Whether no MCP server gave the answer, so that the request was not carried out. */
 export const isGone = (failure: HttpFailure): boolean =>
   failure._tag === "StatusFailure" && failure.error === undefined && failure.isResponse !== true &&
   gone.has(failure.status) && !namesLostSession(failure)
 
-/** What an answer says of the session of its request. */
 export const sessionVerdict = ({ error, isResponse = false, session, status }: StatusFailure): LostSession.Verdict =>
   session ? LostSession.verdict({ status, code: error?.code, isResponse }) : "alive"
 
-/** Whether an answer says that the session of its request is gone. */
 export const namesLostSession = (failure: HttpFailure): boolean =>
   failure._tag === "StatusFailure" && sessionVerdict(failure) === "lost"

@@ -1,6 +1,3 @@
-/**
- * The options of a connector over HTTP: what each accepts, and their defaults.
- */
 import type { ConnectError } from "@mcp-lifeline/core"
 import { Check, mebibytes, type Problem, type TimeSpan } from "@mcp-lifeline/core/internal"
 import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
@@ -14,20 +11,20 @@ import * as Proxy from "./Proxy.js"
 import type { Sign } from "./Send.js"
 
 export interface Options {
-  /** The address of the MCP endpoint. A user and password in it are sent as basic authentication. */
+  /** The address of the MCP endpoint. Userinfo is sent as basic authentication. */
   readonly url: string | URL
   /**
-   * Headers for every request. The connector runs an Effect, such as one of `SecretCommand.make`, before each connection, and once more if
-   * the server refuses what it gave (401), but not twice within 30 s.
+   * Headers for every request. An Effect, such as `SecretCommand.make`, is run before each connection, and once more if the server refuses
+   * its value (401), but not twice within 30 s.
    */
   readonly headers?:
     | Readonly<Record<string, Credentials.Headers[string] | Effect.Effect<Redacted.Redacted, ConnectError>>>
     | undefined
-  /** Returns the headers of each request, so that tokens can change. Called once more if the server refuses them (401). */
+  /** Headers for each request. Called once more if the server refuses them (401). */
   readonly headerProvider?: Credentials.HeaderProvider | undefined
-  /** For OAuth: a provider of the official SDK. Its token overrides an `authorization` in the headers. */
+  /** An OAuth provider of the official SDK. Its token overrides an `authorization` header. */
   readonly authProvider?: OAuthClientProvider | undefined
-  /** Another source of tokens, instead of an `authProvider`. Cannot be combined with one. */
+  /** Another source of tokens, instead of an `authProvider`. */
   readonly authorization?: Authorization | undefined
   /**
    * `streamable` is Streamable HTTP, `sse` the older HTTP+SSE. Default `auto`: Streamable HTTP, or HTTP+SSE if the server answers
@@ -35,46 +32,46 @@ export interface Options {
    */
   readonly transport?: "auto" | "streamable" | "sse" | undefined
   /**
-   * The era of the protocol. `2025`: the revisions with sessions, up to 2025-11-25. `2026`: the revision without sessions, 2026-07-28, in
-   * which each request is independent; over Streamable HTTP only. `auto`: whichever the server speaks. The connector finds this out by one
-   * request (`server/discover`) before the first connection. If the server has sessions, the connector remembers this for a day, or until
-   * the server refuses a connection. Default `auto`.
+   * The era of the protocol. `2025`: revisions with sessions, up to 2025-11-25. `2026`: the revision without sessions, 2026-07-28, only over
+   * Streamable HTTP. Default `auto`: asks the server (`server/discover`) before the first connection, and remembers that it has sessions for
+   * a day, or until it refuses a connection.
    */
   readonly protocol?: "auto" | "2025" | "2026" | undefined
-  /** How long a TCP and TLS connection may take. Default 10 s. */
+  /** For TCP and TLS. Default 10 s. */
   readonly connectTimeout?: TimeSpan.TimeSpan | undefined
-  /** How long a start may take, to the answer to the first request: the attempt ends after `timeouts.connect`, and the next one waits for the same request. Default 75 s. */
+  /**
+   * How long a start may take, to the first answer: the attempt ends after `timeouts.connect`, and the next one waits for the same request.
+   * Default 75 s.
+   */
   readonly startLimit?: TimeSpan.TimeSpan | undefined
-  /** How long the DELETE that ends the session at close may take. Default 2 s. */
+  /** For the DELETE that ends the session at close. Default 2 s. */
   readonly closeTimeout?: TimeSpan.TimeSpan | undefined
   /**
-   * The longest message of the server, in bytes after decompression. The connector drops a longer one while it arrives, and only its own
-   * request fails. At least 1024; default 64 MiB. Messages that have not arrived as a whole have 1 GiB in all servers of the program together, of which one
-   * server never has more than is left for others: one that finds no room fails alone, too.
+   * The longest message of the server, in bytes after decompression. A longer one is dropped while it arrives; only its own request fails. At
+   * least 1024; default 64 MiB. Unfinished messages of all servers share 1 GiB, of which one server never has more than is left for others; a
+   * message without room fails alone.
    */
   readonly maxMessageBytes?: number | undefined
   /**
-   * How many sockets the requests in flight share. Further requests wait for a socket. At least 1; default 64. Another 8 sockets are for
-   * what must not wait behind requests: the stream from the server, pings, cancellations, and answers of the client. Cannot be combined
-   * with a dispatcher or a fetch, which have limits of their own.
+   * Sockets that requests share; further requests wait. At least 1; default 64. Another 8 are for the server's stream and pings, 32 for
+   * messages without an answer. Cannot be combined with a dispatcher or a fetch, which have their own limits.
    */
   readonly maxSockets?: number | undefined
   /**
-   * Whether the server is a part of the same program, in a network of its own: then no proxy of the environment is used, and nobody is told that
-   * credentials go there without encryption. Default false.
+   * Whether the server is a part of this program, in its own network: then no proxy of the environment is used, and there is no warning about
+   * unencrypted credentials. Default false.
    */
   readonly ownNetwork?: boolean | undefined
-  /** Signs each request, just before it is sent. Default: none is signed. */
+  /** Signs each request just before it is sent. Default: none. */
   readonly sign?: Sign | undefined
   /**
-   * An undici dispatcher through which the connector sends everything. The connector does not close it. Default: one for each connection,
-   * without idle limits, through the proxies that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name. The connector reads these when it is made, and
-   * accepts them without a scheme (`host:port`).
+   * An undici dispatcher for everything, which the connector does not close. Default: one for each connection, without idle limits, through
+   * the proxies in HTTP_PROXY, HTTPS_PROXY and NO_PROXY, with or without a scheme, as read by `make`.
    */
   readonly dispatcher?: Dispatcher | undefined
   /**
-   * A fetch that the connector uses for everything instead of undici, including OAuth. It must stream the response, respect the signal, and
-   * follow no redirect if `redirect` is `manual`. Its own time limits apply. Cannot be combined with a dispatcher.
+   * Used for everything instead of undici, including OAuth. Must stream the response, respect the signal, and follow no redirect if
+   * `redirect` is `manual`. Its own time limits apply. Cannot be combined with a dispatcher.
    */
   readonly fetch?: FetchLike | undefined
 }
@@ -104,7 +101,7 @@ const headerCheck: Check.Check = (value, path) =>
       "is not a valid HTTP header; accepted: a name without spaces, and a value in one line of Latin-1 characters"
   }]
 
-/** Returns all problems with options. `make` throws them as an `InvalidOptions`. */
+/** All problems with options. `make` throws them as an `InvalidOptions`. */
 export const problems = (options: Options): ReadonlyArray<Problem.Problem> => {
   const { dispatcher, fetch } = options
   const found = [...check({ ...options, url: options.url ?? "" }, [])]

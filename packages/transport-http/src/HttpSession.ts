@@ -1,38 +1,33 @@
-/**
- * The session that a transport speaks in: who has it, and the headers that name it.
- */
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type { Cookies } from "./Cookies.js"
 import type { Position } from "./EventStream.js"
 
-/** What is known of a session that was taken out of a transport. */
+/** What goes with a session that is taken out of a transport. */
 export interface Known {
   readonly id: string
   readonly protocolVersion: string | undefined
   readonly serverStream: Position
   readonly exchanges: ReadonlyArray<Position & { readonly id: RequestId }>
-  /** Which its server has set in it. */
   readonly cookies?: Cookies | undefined
 }
 
-/** A copy of where a stream stands; without one, where it begins. */
+/** A copy. */
 export const positionOf = ({ lastEventId, retry }: Partial<Position> = {}): Position => ({ lastEventId, retry })
 
-/** Session ids are visible ASCII (T8). */
+/** Visible ASCII (T8). */
 const idText = /^[\x21-\x7e]+$/
 
-/** One session, from before `initialize` is answered. */
 export class HttpSession {
   #id: string | undefined
   #protocolVersion: string | undefined
   #isInitialized = false
-  /** That of this transport, one that was borrowed from another, or one that was taken out of this. */
+  /** Borrowed from another transport, or taken out of this one. */
   #whose: "own" | "borrowed" | "suspended" = "own"
   #known: Known | undefined
   #hasRefused = false
   #hasAnsweredSince = false
 
-  /** Of the server; `undefined` where it keeps no session, or has not said so yet. */
+  /** `undefined` if the server keeps no session, or has not said so yet. */
   get id(): string | undefined {
     return this.#id
   }
@@ -41,7 +36,7 @@ export class HttpSession {
     return this.#isInitialized
   }
 
-  /** Whether a failure is one of an attempt to connect, and not of a session that is up. */
+  /** Whether a failure is one of connecting. */
   get isConnecting(): boolean {
     return !this.#isInitialized || this.#whose === "borrowed"
   }
@@ -54,7 +49,6 @@ export class HttpSession {
     return this.#whose === "suspended"
   }
 
-  /** Whether there is one that is this transport's to end. */
   get isOurs(): boolean {
     return this.#id !== undefined && this.#whose === "own"
   }
@@ -64,17 +58,16 @@ export class HttpSession {
     return this.#id !== undefined && !this.isConnecting && !this.#hasAnsweredSince
   }
 
-  /** The server has answered a request in it with 401. */
+  /** With 401. */
   refused(): void {
     this.#hasRefused = true
   }
 
-  /** The server has answered a request in it. */
   answered(): void {
     this.#hasAnsweredSince = this.#hasRefused
   }
 
-  /** What names the session in a request, as an object of the caller's own. */
+  /** A new object. */
   get headers(): Record<string, string> {
     const headers: Record<string, string> = {}
     if (this.#id !== undefined) headers["mcp-session-id"] = this.#id
@@ -82,9 +75,9 @@ export class HttpSession {
     return headers
   }
 
-  /** Takes the id that the server gave with its answer to `initialize`. False where it is none that may be sent. */
+  /** Takes the id from the answer to `initialize`. False if it may not be sent. */
   begin(id: string | undefined): boolean {
-    // An empty one is none, as the official client has it.
+    // An empty id is none, as in the official client.
     const given = id || undefined
     if (given !== undefined && !idText.test(given)) return false
     this.#id = given
@@ -96,7 +89,7 @@ export class HttpSession {
     this.#isInitialized = true
   }
 
-  /** Takes it out of this transport. `undefined` where there is none, or it is not this transport's. */
+  /** `undefined` if there is none, or it is not this transport's. */
   suspend(
     serverStream: Position,
     exchanges: ReadonlyArray<Position & { readonly id: RequestId }>,
@@ -113,7 +106,6 @@ export class HttpSession {
     }
   }
 
-  /** Speaks in one that another transport had. */
   borrow(known: Known): void {
     this.#known = known
     this.#whose = "borrowed"
@@ -122,7 +114,7 @@ export class HttpSession {
     this.#isInitialized = true
   }
 
-  /** The borrowed one is this transport's from now on; where its streams stood. */
+  /** Makes the borrowed session this transport's; returns where its streams stood. */
   goOn(): Known | undefined {
     const known = this.#known
     this.#known = undefined

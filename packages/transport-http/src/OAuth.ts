@@ -1,8 +1,8 @@
 /**
- * The official SDK's OAuth, run for all connections of one connector.
+ * The official SDK's OAuth, shared by all connections of one connector.
  *
- * A run may end with a login that only a person can finish, and each new run takes back the one before it (the server knows one
- * code verifier): so as long as a login is under way, no other is asked for.
+ * Each run invalidates the login of the one before (the server knows one code verifier), so no other login is asked for while one
+ * is pending.
  */
 import { LoginFailure } from "@mcp-lifeline/protocol"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
@@ -13,24 +13,24 @@ import { CredentialFailure, oneLine } from "./HttpFailure.js"
 import * as OAuthRun from "./OAuthRun.js"
 import * as TokenRefusals from "./TokenRefusals.js"
 
-/** How long one run may take, in milliseconds: discovery, registration, token. */
+/** Of one run (discovery, registration, token), in milliseconds. */
 const timeout = 30_000
 
-/** How long a login may take, in milliseconds. Authorization servers give up after about as long. */
+/** In milliseconds. Authorization servers give up after about as long. */
 const loginTime = 600_000
 
-/** A run that ended without new credentials of its own, or one for more rights, whatever it brought. */
+/** A run without new credentials, or any run for more rights. */
 interface Asked {
   readonly status: number
   readonly scope: string | undefined
-  /** The token that there was when the run ended. */
+  /** When the run ended. */
   readonly token: string | undefined
-  /** A person has to finish a login. */
+  /** A person has to log in. */
   readonly pending: boolean
   readonly at: number
 }
 
-/** The SDK says first that the answer is no error of OAuth, and why at length, and then what it is. */
+/** Cuts the SDK's lengthy note that the answer is no OAuth error. */
 const withoutPrefix = (message: string): string => {
   const start = message.indexOf("Invalid OAuth error response: ")
   const body = "Raw body: "
@@ -38,7 +38,7 @@ const withoutPrefix = (message: string): string => {
   return end < 0 ? message : message.slice(0, start) + message.slice(end + body.length)
 }
 
-/** What OAuth failed with: the error code of the authorization server, if it is one, and what it says. */
+/** The OAuth error code, if any, and the text. */
 const said = (cause: unknown): string => {
   if (!(cause instanceof Error)) return oneLine(String(cause))
   const code = "errorCode" in cause && cause.errorCode !== "server_error" ? String(cause.errorCode) : ""
@@ -47,17 +47,17 @@ const said = (cause: unknown): string => {
 }
 
 /**
- * OAuth for a server, with a provider of the official SDK. Concurrent calls of `renew` share one run. No login is asked for again
- * within 10 minutes of the last one for the same scope, unless that has brought a token and it is refused by 401: a scope that was
- * asked for and not granted is not asked for with every call.
+ * OAuth with a provider of the official SDK. Concurrent `renew` calls share one run. A login for a scope is asked for again after
+ * 10 minutes at the earliest, unless it brought a token that is refused by 401: a scope that was not granted is not asked for with
+ * every call.
  */
 export const make = (provider: OAuthClientProvider, url: URL): Authorization => {
   const serverUrl = new URL(url.origin + url.pathname)
   let running: OAuthRun.Run | undefined
   let asked: Asked | undefined
-  /** The token that was renewed last, until the server has taken it. */
+  /** Until the server has accepted it. */
   let renewed: { readonly token: string | undefined; readonly until: number } | undefined
-  /** Renewals in a row that were in vain. */
+  /** Consecutive renewals in vain. */
   let vain = 0
 
   const kept = (what = "") =>
@@ -85,7 +85,7 @@ export const make = (provider: OAuthClientProvider, url: URL): Authorization => 
     return run
   }
 
-  /** A person has to finish a login, or `why` it was not even shown. */
+  /** `why`: the login could not even be shown. */
   const loginNeeded = (
     status: number,
     UnauthorizedError: new(message: string) => Error,

@@ -1,13 +1,11 @@
 /**
- * One run of the official SDK's `auth()`, and what has to be put right about it.
- *
- * - It takes every failure to renew a token for the end of the login, and asks for the next one: also where the authorization
- *   server is only not there for a while.
- * - It renews a token also where more rights are wanted: what comes has the rights of the one before.
- * - It registers a client as it is described, and 2026-07-28 wants to know of what type it is.
- * - It believes one refusal of a refresh token, makes the provider forget a login before there is another, and offers none after a
- *   refusal with a code that it does not expect.
- * - It asks for tokens for whatever origin or folder above the server the server names, unless the provider decides that itself.
+ * One run of the official SDK's `auth()`. What is corrected here:
+ * - It takes every failed renewal for the end of the login, even an outage of the authorization server.
+ * - It renews the token if more rights are wanted, which brings the same rights.
+ * - It does not register the client's type, which 2026-07-28 requires.
+ * - It believes one refusal of a refresh token, makes the provider forget a login before there is another, and offers none after
+ *   an unexpected error code.
+ * - It accepts any origin or folder above the server as audience, unless the provider decides that itself.
  */
 import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
@@ -22,44 +20,40 @@ export interface Request {
   readonly serverUrl: URL
   readonly resourceMetadataUrl: URL | undefined
   readonly scope: string | undefined
-  /** Only a login helps: more rights are wanted than the token has, or the server refuses what the refresh token brings. */
   readonly needsLogin: boolean
   readonly fetch: FetchLike
   readonly sleep: (milliseconds: number) => Promise<void>
 }
 
-/** A run that has begun. */
 export interface Run {
-  /** Whether the provider was given the address of a login, which a person has to finish. */
   readonly redirected: () => boolean
-  /** Is never rejected. */
+  /** Never rejects. */
   readonly outcome: Promise<Outcome>
 }
 
-/** What came of a run: new tokens, a login that a person has to finish, or neither. */
 export type Outcome =
   | { readonly _tag: "Authorized" }
   | { readonly _tag: "Redirected" }
   | { readonly _tag: "Failed"; readonly cause: unknown }
 
-/** The SDK's module, which a program that has no use for OAuth never loads. */
+/** Loaded only for OAuth. */
 export const sdk = (): Promise<typeof import("@modelcontextprotocol/sdk/client/auth.js")> =>
   import("@modelcontextprotocol/sdk/client/auth.js")
 
-/** The codes after which the SDK registers a client anew. */
+/** The SDK registers a client anew after these. */
 const unknownClient: ReadonlySet<unknown> = new Set(["invalid_client", "unauthorized_client"])
 
 const isRefresh = (init: RequestInit | undefined): boolean =>
   new URLSearchParams(String(init?.body ?? "")).get("grant_type") === "refresh_token"
 
-/** Where a browser leads back to a program on the same machine: loopback, or a scheme of its own. */
+/** A redirect to a program on the same machine: loopback, or its own scheme. */
 const isNative = (uri: string): boolean => {
   const url = parseUrl(uri)
   if (url?.protocol === "https:") return false
   return url !== undefined && (url.protocol !== "http:" || /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname))
 }
 
-/** With `application_type`, by the redirects, where the provider does not say it. */
+/** Adds a missing `application_type`, derived from the redirects. */
 const withType = <A extends { readonly redirect_uris?: ReadonlyArray<string | URL> | undefined }>(metadata: A): A => {
   const redirects = metadata.redirect_uris ?? []
   if (redirects.length === 0 || "application_type" in metadata) return metadata
@@ -67,20 +61,20 @@ const withType = <A extends { readonly redirect_uris?: ReadonlyArray<string | UR
 }
 
 export const start = ({ fetch, needsLogin, provider, scope, sleep, ...request }: Request): Run => {
-  /** Why the token could not be renewed, where that passes by itself. */
+  /** A passing reason why the token was not renewed. */
   let outage: Error | undefined
   let redirected = false
-  /** What is not valid any more, until something else is saved. */
+  /** Until something else is saved. */
   let deadTokens = false
   let deadClient = false
 
-  /** Where the metadata of the server was looked for last: there it was found, if it was. */
+  /** Where the server's metadata was last looked for. */
   let metadata: URL | undefined
   const { resourceMetadataUrl, serverUrl } = request
   const isMetadata = ({ href, origin, pathname }: URL): boolean =>
     href === resourceMetadataUrl?.href || (origin === serverUrl.origin && pathname.startsWith(Audience.wellKnown))
 
-  /** Where an audience that a provider has remembered comes from: the origin itself, or who knows. */
+  /** Whether the origin itself names an audience that the provider has remembered. */
   const sourceOf = async (resource: string): Promise<URL | undefined> => {
     const root = new URL(Audience.wellKnown, serverUrl)
     try {
@@ -99,7 +93,7 @@ export const start = ({ fetch, needsLogin, provider, scope, sleep, ...request }:
     if (audience === undefined) {
       throw new Error(`the metadata of the server is for ${resource}, and not for ${serverUrl.href}: check the URL`)
     }
-    // As it is written: authorization servers compare it so, and a URL may have a slash more.
+    // Not a URL, which may add a slash: authorization servers compare it as it is written.
     return audience as unknown as URL
   }
 
@@ -123,7 +117,7 @@ export const start = ({ fetch, needsLogin, provider, scope, sleep, ...request }:
       if (pause === undefined) return Response.json({ error: "invalid_grant" }, { status: 400 })
       await sleep(pause)
       const now = await provider.tokens()
-      // Another process has renewed them meanwhile.
+      // Renewed by another process meanwhile.
       return now !== undefined && now.access_token !== before?.access_token ? Response.json(now) : ask(later)
     }
     return ask(TokenRefusals.pauses).catch((error: unknown) => {
@@ -147,7 +141,7 @@ export const start = ({ fetch, needsLogin, provider, scope, sleep, ...request }:
       deadTokens = false
       return provider.saveTokens(tokens)
     },
-    // A verifier that is saved makes that of a login under way useless.
+    // A saved verifier would invalidate a pending login.
     saveCodeVerifier: (verifier) => {
       if (outage !== undefined) throw outage
       return provider.saveCodeVerifier(verifier)
@@ -160,10 +154,10 @@ export const start = ({ fetch, needsLogin, provider, scope, sleep, ...request }:
       deadTokens = true
       // A client that nobody can register again is kept: the error about it says more.
       deadClient = what === "all" && provider.saveClientInformation !== undefined
-      // What the next login brings is saved over what there is. Without a person, the provider itself has to do something else.
+      // The next login overwrites the tokens. Without a person, the provider has to act itself.
       return provider.redirectUrl === undefined ? provider.invalidateCredentials?.(what) : undefined
     },
-    // The authorization server may be another one by now.
+    // The authorization server may have changed.
     ...(provider.discoveryState === undefined ? {} : {
       discoveryState: () => deadClient ? undefined : provider.discoveryState?.()
     }),
@@ -175,7 +169,7 @@ export const start = ({ fetch, needsLogin, provider, scope, sleep, ...request }:
       }
     })
   }
-  // The provider may be an instance of a class with private members, so that its methods need it as `this`.
+  // Methods of a provider with private members need it as `this`.
   const watched = new Proxy(provider, {
     get: (target, key) => {
       if (Object.hasOwn(overrides, key)) return overrides[key as keyof OAuthClientProvider]
@@ -192,12 +186,11 @@ export const start = ({ fetch, needsLogin, provider, scope, sleep, ...request }:
   return { redirected: () => redirected, outcome }
 }
 
-/** The code of an error answer, if it has one. */
 const codeOf = (text: string): unknown => {
   const said: unknown = Wire.parse(text)
   return Predicate.isRecord(said) ? said["error"] : undefined
 }
 
-/** What an error of `fetch` says: the reason is in its cause. */
+/** The reason of a `fetch` error is in its cause. */
 const messageOf = (error: Error): string =>
   error.cause instanceof Error && error.cause.message !== "" ? error.cause.message : error.message

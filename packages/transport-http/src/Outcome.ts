@@ -1,6 +1,3 @@
-/**
- * What a failed exchange means, for the connection that was to be made or for the request: pure.
- */
 import type { ConnectReason, Fate, RequestReason } from "@mcp-lifeline/core"
 import { ConnectError, RequestError } from "@mcp-lifeline/core"
 import { OneClient } from "@mcp-lifeline/protocol"
@@ -8,7 +5,7 @@ import { describe, describeGone } from "./FailureText.js"
 import type { HttpFailure, NetworkFailure, StatusFailure } from "./HttpFailure.js"
 import { isGone, sessionVerdict } from "./HttpFailure.js"
 
-/** Whether an HTTP error is the server's JSON-RPC answer, and not a refusal of HTTP's own kind. */
+/** Whether an HTTP error is the server's JSON-RPC answer. */
 export const isAnswer = (failure: HttpFailure): failure is StatusFailure & { error: { code: number; data: unknown } } =>
   failure._tag === "StatusFailure" && failure.error !== undefined && requestOutcome(failure)[0] === "answered" &&
   (failure.status !== 404 || (failure.session && failure.isResponse === true))
@@ -49,7 +46,7 @@ const connectReason = (failure: HttpFailure): ConnectReason => {
   }
 }
 
-/** Why no session could be made. Permanent only where static credentials are refused. */
+/** Permanent only if static credentials are refused. */
 export const toConnectError = (failure: HttpFailure, target: string): ConnectError => {
   const reason = connectReason(failure)
   const refused = failure._tag === "StatusFailure" && (failure.status === 401 || failure.status === 403)
@@ -72,7 +69,7 @@ const requestOutcome = (failure: HttpFailure): readonly [Fate, RequestReason] =>
       if (failure.kind === "tooLarge") return ["answered", "protocol"]
       if (failure.kind === "fault") return [failure.sent ? "unknown" : "notSent", "fault"]
       return [failure.sent ? "unknown" : "notSent", "network"]
-    // Asked again it would redirect again; and a 303 may well be the answer to what was carried out.
+    // A retry would redirect again; and a 303 may be the answer to an executed request.
     case "RedirectFailure":
     case "AnswerFailure":
       return ["answered", "protocol"]
@@ -94,7 +91,7 @@ const requestOutcome = (failure: HttpFailure): readonly [Fate, RequestReason] =>
   }
 }
 
-/** What became of a request of a session; `outcome` where more is known than the failure says. */
+/** `outcome`: if more is known than the failure says. */
 export const toRequestError = (
   failure: HttpFailure,
   target: string,
@@ -105,12 +102,12 @@ export const toRequestError = (
   return errorOf(failure, target, outcome, verdict === "rejected" || verdict === "answered" ? verdict : undefined)
 }
 
-/** Codes of the protocol without sessions, with 400 and 404: who answers them speaks it. */
+/** With 400 and 404: only a server of the protocol without sessions sends these. */
 const statelessCodes = new Set([-32601, -32602, -32603, -32020, -32021])
 
 /**
- * What became of a request of the protocol without sessions. A refusal that a server gives which does not speak it, too, is marked
- * as that of a session that may be lost: whoever answers there may have been replaced.
+ * If a server of another era could refuse so, too, the refusal is marked as that of a session that may be lost: the server may
+ * have been replaced.
  */
 export const toStatelessError = (failure: HttpFailure, target: string): RequestError => {
   const [fate, reason] = requestOutcome(failure)

@@ -1,6 +1,6 @@
 /**
- * Parameters of tools that stand in headers, too, because the tool's schema says so (`x-mcp-header`): what the lists of one connection
- * have declared. Only servers without sessions ask for that.
+ * Tool parameters that are repeated in headers because the tool's schema says so (`x-mcp-header`). Only servers without sessions ask
+ * for that.
  */
 import { type Connection, type Params, type RequestOptions, type Result, Sending } from "@mcp-lifeline/core"
 import { Listing } from "@mcp-lifeline/core/internal"
@@ -10,21 +10,20 @@ import { oneLine } from "./HttpFailure.js"
 import * as RequestHeaders from "./RequestHeaders.js"
 
 export interface Declaration {
-  /** In lower case, with its prefix. */
+  /** In lower case, with prefix. */
   readonly header: string
-  /** The names of properties that lead to it. */
+  /** Property names. */
   readonly path: ReadonlyArray<string>
 }
 
 const types = new Set(["string", "integer", "boolean"])
 
-/** The values of these are data, and no schemas. */
+/** Values that are no schemas. */
 const data = new Set(["const", "default", "enum", "examples"])
 
-/** Schemas that are nested more deeply are not looked at. */
 const maxDepth = 200
 
-/** What a schema of a tool's input declares, or why the tool must not be used. */
+/** What an input schema declares, or why the tool must not be used. */
 export const declarations = (schema: unknown): ReadonlyArray<Declaration> | string => {
   const found: Array<Declaration> = []
   const headers = new Set<string>()
@@ -64,16 +63,15 @@ const first = <A, B>(all: ReadonlyArray<A>, find: (one: A) => B | undefined): B 
 const textOf = (value: unknown): string | undefined =>
   typeof value === "string" || typeof value === "boolean" || Number.isSafeInteger(value) ? String(value) : undefined
 
-/** JSON-RPC: the headers do not say what the body does. */
+/** JSON-RPC: headers and body differ. */
 const headerMismatch = -32020
 
-/** The most pages of a list that are read to find the headers of a call. */
+/** Pages of a list that are read to find a call's headers. */
 const maxPages = 100
 
-/** More tools than that are not remembered. */
 const maxTools = 10_000
 
-/** Knows the parameters of the tools that were listed. One for each connection. */
+/** For one connection. */
 export class ParameterHeaders {
   readonly #byTool = new Map<string, ReadonlyArray<Declaration>>()
   readonly #warned = new Set<string>()
@@ -96,8 +94,8 @@ export class ParameterHeaders {
   }
 
   /**
-   * The connection, from whose lists it learns. Tools with declarations that the protocol forbids are not in them. A call whose headers
-   * are refused is sent once more after the tools were listed: the server has not carried it out.
+   * Learns from the connection's lists, and leaves out tools with forbidden declarations. A call whose headers are refused, which the
+   * server has not carried out, is sent once more after the tools were listed.
    */
   over(connection: Connection, runtime: Runtime.Runtime<never>): Connection {
     const list = (params: Params<"tools/list">, options: RequestOptions) =>
@@ -117,7 +115,7 @@ export class ParameterHeaders {
       relay.step<Result<typeof method>>((settle) => connection.send(method, params, options, settle), (exit) => {
         const refusal = Sending.errorOf(exit)
         if (refusal?.code !== headerMismatch) return relay.settle(exit)
-        // The server has had it once.
+        // The server has had it.
         const again = { ...options, onwithdrawn: undefined }
         relay.step(Sending.effect(runtime, listAll(options.timeout), options), (listed) => {
           if (Exit.isFailure(listed)) return relay.settle(exit)

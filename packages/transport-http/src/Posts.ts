@@ -1,6 +1,3 @@
-/**
- * What a transport over HTTP has under way, for callers that know promises only; and how that ends: by itself, with a loss, or with the close.
- */
 import type { ConnectError, ConnectOptions, Loss } from "@mcp-lifeline/core"
 import { RequestError } from "@mcp-lifeline/core"
 import type { Bytes } from "@mcp-lifeline/core/internal"
@@ -14,21 +11,19 @@ import type { HttpClient } from "./HttpClient.js"
 import type { HttpFailure } from "./HttpFailure.js"
 import { toRequestError } from "./Outcome.js"
 
-/** What every transport over HTTP is made from. */
 export interface Options {
   readonly client: HttpClient
   readonly url: URL
-  /** The address for people, without userinfo and query. */
+  /** For people, without userinfo and query. */
   readonly target: string
-  /** The longest message that is taken, in bytes. */
+  /** In bytes. */
   readonly maxMessageBytes: Bytes
-  /** Runs a request beside one that has no answer. Default: none is run. */
+  /** Runs a copy of an unanswered request. Default: none. */
   readonly beside?: ConnectOptions["beside"]
 }
 
 type Failure = ConnectError | RequestError
 
-/** A message that is out. */
 export interface Post {
   readonly dispatch: Dispatch
   fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
@@ -80,7 +75,7 @@ export class Posts<P extends Post> {
     this.declare({ kind, message: `${this.#options.target}: ${describe(failure)}`, retryAfter, cause: failure })
   }
 
-  /** Once, and not at the close. */
+  /** Once, and not at close. */
   declare(loss: Loss): void {
     if (this.isOver) return
     this.#lost = loss
@@ -93,7 +88,7 @@ export class Posts<P extends Post> {
     return new RequestError({ fate, reason: "lost", message, cause })
   }
 
-  /** Warns of the first message that is too long. */
+  /** Warns once. */
   dropped(message: Oversized.Oversized): void {
     const { maxMessageBytes, target } = this.#options
     if (!this.#hasWarned) {
@@ -103,14 +98,14 @@ export class Posts<P extends Post> {
     Oversized.answer(this.#transport(), message, maxMessageBytes)
   }
 
-  /** The failure of a post where nobody listens any more, which is declared lost first. */
+  /** If nobody listens any more, declares the loss and returns the post's failure. */
   gone(failure: HttpFailure): RequestError | undefined {
     if (failure._tag !== "NetworkFailure" || failure.kind !== "refused") return undefined
     this.lose("closed", failure)
     return toRequestError(failure, this.#options.target, ["notSent", "lost"])
   }
 
-  /** Settles as the work ends, unless `ended`, which is run then, says that this is no matter. */
+  /** Settles with the work, unless `ended`, called then, returns true to ignore a failure. */
   send(work: Effect.Effect<void, Failure>, post: Post, ended?: (isSent: boolean) => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
       const fiber = post.fiber = this.fork(work)
@@ -123,7 +118,7 @@ export class Posts<P extends Post> {
     })
   }
 
-  /** The same for a request, which can be interrupted and withdrawn until then. */
+  /** Until then, it can be interrupted and withdrawn. */
   ask(id: RequestId, work: Effect.Effect<void, Failure>, post: P, ended?: () => boolean): Promise<void> {
     this.requests.set(id, post)
     return this.send(work, post, () => {
@@ -143,7 +138,7 @@ export class Posts<P extends Post> {
     return true
   }
 
-  /** Starts something, interruptible wherever the transport was made: the SDK calls us. The close interrupts it. */
+  /** Interruptible even where the transport was made uninterruptibly; close interrupts it. */
   fork<A, E>(effect: Effect.Effect<A, E>, among = this.#running): Fiber.RuntimeFiber<A, E> {
     const fiber = Runtime.runFork(this.#runtime)(Effect.interruptible(effect))
     among.add(fiber)
@@ -151,12 +146,12 @@ export class Posts<P extends Post> {
     return fiber
   }
 
-  /** The same for what ends something at the server: the close waits for it first. */
+  /** For what ends something at the server: close waits for it first. */
   forkEnd(effect: Effect.Effect<unknown>): void {
     this.fork(effect, this.#ends)
   }
 
-  /** After `first`, and so many milliseconds at most for what ends something at the server. */
+  /** Runs `first`, then waits at most `millis` milliseconds for what `forkEnd` started. */
   close(first: Effect.Effect<void> = Effect.void, millis = 0): Promise<void> {
     const interrupted = (fibers: Iterable<Fiber.RuntimeFiber<unknown, unknown>>) =>
       Effect.suspend(() => Fiber.interruptAll([...fibers]))

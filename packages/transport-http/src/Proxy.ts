@@ -1,23 +1,20 @@
-/**
- * The proxies that the environment names, as curl reads them: an address may do without its scheme.
- */
+/** The proxies of the environment, read as curl does: the scheme is optional. */
 import type { Problem } from "@mcp-lifeline/core/internal"
 import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 
 export interface Proxy {
-  /** The variable that names it. */
   readonly variable: string
-  /** With credentials, if it has some. */
+  /** With credentials. */
   readonly url: string
   /** For people, without credentials. */
   readonly address: string
 }
 
-/** Those of one environment. An empty text: none. */
+/** Empty: none. */
 export interface Proxies {
   readonly http: string
   readonly https: string
-  /** The one on the way to the server. */
+  /** On the way to the server. */
   readonly used: Proxy | undefined
 }
 
@@ -35,14 +32,14 @@ const parse = (variable: string, value: string): Proxy | undefined => {
     : undefined
 }
 
-/** The first of these variables that is set: also an empty one, which says that there is none. */
+/** An empty variable counts: it says that there is no proxy. */
 const read = (env: Environment, names: ReadonlyArray<string>) => {
   const variable = names.find((name) => env[name] !== undefined)
   const value = variable === undefined ? "" : env[variable] ?? ""
   return variable === undefined || value === "" ? undefined : { variable, proxy: parse(variable, value) }
 }
 
-/** Whether NO_PROXY spares a server: `*`, or a host or its parent domain, with a port or without. */
+/** NO_PROXY: `*`, or hosts or parent domains, with or without a port. */
 const spares = (env: Environment, url: URL): boolean => {
   const list = env["no_proxy"] ?? env["NO_PROXY"] ?? ""
   if (list === "*") return true
@@ -55,14 +52,13 @@ const spares = (env: Environment, url: URL): boolean => {
   })
 }
 
-/** What one environment says: the proxies of both schemes, and which of them is on the way to a server. */
 const look = (url: URL, env: Environment) => {
   const http = read(env, ["http_proxy", "HTTP_PROXY"])
   const https = read(env, ["https_proxy", "HTTPS_PROXY"])
   return { http, https, used: spares(env, url) ? undefined : url.protocol === "https:" ? https ?? http : http }
 }
 
-/** What is wrong with the proxy that a server is to be reached through. */
+/** Of the proxy on the way to a server. */
 export const problems = (url: URL, env: Environment): ReadonlyArray<Problem.Problem> => {
   const { used } = look(url, env)
   return used === undefined || used.proxy !== undefined ? [] : [{
@@ -72,7 +68,7 @@ export const problems = (url: URL, env: Environment): ReadonlyArray<Problem.Prob
   }]
 }
 
-/** The proxies for a server, of which there are no problems. */
+/** Call it only without `problems`. */
 export const fromEnvironment = (url: URL, env: Environment): Proxies => {
   const { http, https, used } = look(url, env)
   return { http: http?.proxy?.url ?? "", https: https?.proxy?.url ?? "", used: used?.proxy }

@@ -1,35 +1,29 @@
-/**
- * How far the requests go that somebody else names: what a server says of its sign-in must not lead to what only this machine or its
- * network can reach, unless the server is there itself.
- */
+/** Limits where a server can send requests by its sign-in metadata: not to this machine or its network, unless the server is there itself. */
 import { lookup as systemLookup } from "node:dns"
 import type { LookupAddress, LookupOptions } from "node:dns"
 import * as AddressKind from "./AddressKind.js"
 
-/** A request was to go where it may not. Nothing was sent. */
+/** Nothing was sent. */
 export class ForbiddenAddress extends Error {
   override readonly name = "ForbiddenAddress"
 }
 
 type Resolved = (error: Error | null, address?: string | Array<LookupAddress>, family?: number) => void
 
-/** Looks a name up, as `node:dns` does. */
+/** As in `node:dns`. */
 export type Lookup = (name: string, options: LookupOptions, resolved: Resolved) => void
 
-/** How far requests go for one server. */
+/** For one server. */
 export interface Reach {
-  /** Notes where the server was reached. Whoever was reached at addresses of several kinds is at none of them for certain. */
+  /** A server that was reached at several kinds of addresses counts at none of them. */
   readonly reached: (address: string) => void
-  /**
-   * Looks up where the server is, for those who have not connected to it. That a name leads to this machine is not believed: whoever owns the
-   * name says so.
-   */
+  /** Looks up the server, for those who have not connected to it. A name that leads to this machine is not believed: its owner says so. */
   readonly locate: () => Promise<void>
-  /** Why nothing may be sent to an address, as far as it can be seen without looking its name up. */
+  /** Why nothing may be sent to an address, without a DNS lookup. */
   readonly refusal: (url: URL) => ForbiddenAddress | undefined
-  /** Whether the user has named this address, which may be anywhere. */
+  /** Named by the user: it may be anywhere. */
   readonly isChosen: (url: URL) => boolean
-  /** Looks a name up and leaves out what may not be reached; fails where nothing is left. Who connects to what it gives connects there. */
+  /** Leaves out what may not be reached; fails if nothing is left. Connect to what it returns. */
   readonly lookup: Lookup
 }
 
@@ -41,7 +35,7 @@ export const make = (options: {
 }): Reach => {
   const { isChosen = () => false, lookup = systemLookup as unknown as Lookup, server } = options
   const known = AddressKind.ofHost(server.hostname)
-  /** The kinds of addresses at which a server with a name was reached. */
+  /** Where a server with a name was reached. */
   const seen = new Set<AddressKind.AddressKind>()
 
   const allows = (kind: AddressKind.AddressKind): boolean =>
@@ -82,7 +76,7 @@ export const make = (options: {
   }
 }
 
-/** The refusal that an error of `fetch` is about, however deep it is. */
+/** Searches the causes of a `fetch` error. */
 export const refusalIn = (error: unknown): ForbiddenAddress | undefined => {
   let cause = error
   for (let depth = 0; depth < 5 && cause instanceof Error; depth++) {

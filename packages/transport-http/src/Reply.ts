@@ -1,6 +1,3 @@
-/**
- * The answer of a server to a POST: JSON, or a stream of events.
- */
 import { Messages, Turns } from "@mcp-lifeline/protocol"
 import { Effect } from "effect"
 import type { Answer } from "./Answer.js"
@@ -10,21 +7,17 @@ import * as EventStream from "./EventStream.js"
 import type { HttpFailure } from "./HttpFailure.js"
 import { AnswerFailure, CutFailure } from "./HttpFailure.js"
 
-/** The kind of a body, for people. */
+/** For people. */
 export const typeOf = (answer: Answer): string => mediaType(answer) || "of no type"
 
-/** Whether the body is one of messages. */
 export const hasMessages = (answer: Answer): boolean =>
   mediaType(answer) === "text/event-stream" || mediaType(answer) === "application/json"
 
-/** The failure of a request whose stream ended without the response, where it is not to be resumed. */
+/** For a stream that is not to be resumed. */
 export const cut = (end: End | undefined): CutFailure =>
   new CutFailure({ detail: "the response stream ended without the response", cause: end?.cause })
 
-/**
- * Reads an answer until the response is there, which `reader.complete` knows; gives how the stream ended where it ended without.
- * `receive` reads the text that came as JSON, and gives what hands it on.
- */
+/** Reads until `reader.complete`; otherwise gives how the stream ended. `receive` parses JSON text, and returns what hands it on. */
 export const read = (
   answer: Answer,
   position: Position,

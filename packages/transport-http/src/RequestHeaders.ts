@@ -1,13 +1,10 @@
-/**
- * The headers that repeat what a request of the protocol without sessions says in its body, so that whatever stands before the
- * server can route it. Pure.
- */
+/** Headers that repeat the body of a request without a session, so that intermediaries can route it. */
 import { Era, Named } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 
 const encoded = /^=\?base64\?.*\?=$/s
 
-/** A text as the value of a header: as it is where it fits, otherwise in base64. */
+/** Base64 if the text is no header value. */
 export const value = (text: string): string =>
   /^[\x21-\x7e]([\t\x20-\x7e]*[\x21-\x7e])?$/.test(text) && !encoded.test(text)
     ? text

@@ -1,6 +1,4 @@
-/**
- * The stream that carries the answer to one request, when it was cut: it is resumed where it stood.
- */
+/** Resumes the cut response stream of one request. */
 import { RequestError } from "@mcp-lifeline/core"
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Random } from "effect"
@@ -12,32 +10,29 @@ import { toRequestError } from "./Outcome.js"
 import type { Post } from "./Posts.js"
 import * as ServerStream from "./ServerStream.js"
 
-/** A request that is out, and where its response stream stands. */
 export interface Exchange extends Position, Post {
   readonly id: RequestId
   answered: boolean
 }
 
-/** So many failures in a row to resume a response stream; then its request has failed. */
+/** Consecutive failures. */
 const maxResumes = 5
 
-/** The least wait, in milliseconds, after a stream that was opened and brought nothing. */
+/** After an empty stream, in milliseconds. */
 const minPoll = 500
 
-/** The wait after a stream that has brought something, in milliseconds, up to twice as long. */
+/** After a stream that was not empty, in milliseconds; up to twice as long. */
 const soon = 50
 
-/** Resumes the stream until its request is answered, or until resuming is refused. */
+/** Until the request is answered, or resuming is refused. */
 export const resume = (exchange: Exchange, cut: End, options: {
-  /** Opens the stream where it stands and reads it to its end. */
   readonly open: (maxSilence: number) => Effect.Effect<End, HttpFailure>
-  /** The address for people. */
+  /** For people. */
   readonly target: string
-  /** Whether the server has forgotten the session, of which it says so. Default: it has. */
+  /** Asked if the answer says so. Default: true. */
   readonly isForgotten?: Effect.Effect<boolean>
-  /** Called where it has. */
   readonly onLost: (failure: StatusFailure) => void
-  /** Called where nobody listens any more. */
+  /** Nobody listens any more. */
   readonly onGone: (failure: HttpFailure) => void
 }): Effect.Effect<void, RequestError> =>
   Effect.gen(function*() {
@@ -45,7 +40,7 @@ export const resume = (exchange: Exchange, cut: End, options: {
     const failed = (reason: RequestError["reason"], message: string, cause: unknown) =>
       new RequestError({ fate: "unknown", reason, message, cause })
     let attempt = 0
-    /** The last stream ended without an event: a server may have its clients ask again and again for a slow answer. */
+    /** Empty streams are no failure: a server may let clients poll for a slow answer. */
     let empty = false
     let cause = cut.cause
     while (!exchange.answered) {
@@ -77,7 +72,7 @@ export const resume = (exchange: Exchange, cut: End, options: {
       }
       if (failure._tag === "NetworkFailure" && failure.kind === "refused") {
         options.onGone(failure)
-        // It may go on with the session: it fails with the others, where that is given up.
+        // The session may go on; if it is given up, this fails with the others.
         return yield* Effect.never
       }
       cause = failure

@@ -1,15 +1,12 @@
-/**
- * Headers whose values are read for each connection, and once more if the server refuses them, because a secret may have been rotated.
- */
+/** Values are read for each connection, and again if the server refuses them: a secret may have been rotated. */
 import { ConnectError } from "@mcp-lifeline/core"
 import { SecretValues } from "@mcp-lifeline/core/internal"
 import { Clock, Effect, Redacted } from "effect"
 import * as Credentials from "./Credentials.js"
 
-/** Headers by name, and how to read the value of each. */
 export type Readings = Readonly<Record<string, SecretValues.Reading>>
 
-/** How soon after a reading a refusal may cause another one, in milliseconds: to read may mean to ask a person. */
+/** Between a reading and one after a refusal, in milliseconds: reading may mean asking a person. */
 const pace = 30_000
 
 const valid = (
@@ -22,7 +19,6 @@ const valid = (
   return Effect.fail(new ConnectError({ backend: "", reason: "spawn", permanent: false, message }))
 }
 
-/** Reads headers for one connection. */
 export const read = (readings: Readings): Effect.Effect<Credentials.SecretHeaders, ConnectError> =>
   Effect.gen(function*() {
     const reading = Effect.flatMap(SecretValues.read<never>(readings, "headers"), valid)

@@ -1,6 +1,4 @@
-/**
- * The stream from the server to us (GET), kept for the life of the session (T4).
- */
+/** The stream from the server (GET), kept open as long as the session (T4). */
 import type { Loss } from "@mcp-lifeline/core"
 import { firstOf } from "@mcp-lifeline/core/internal"
 import { Clock, Deferred, Effect, Random } from "effect"
@@ -13,42 +11,40 @@ import { StreamHearing } from "./StreamHearing.js"
 
 const minDelay = 1000
 const maxDelay = 30_000
-/** However long the server asks us to wait. */
+/** In milliseconds, whatever the server asks. */
 const maxAsked = 600_000
-/** A stream that lived this long, in milliseconds, was a good one: what follows is not its fault. */
+/** A stream that lived so long, in milliseconds, was good: the delays begin anew. */
 const stableAfter = 10_000
 /**
- * A resumed stream on which so many milliseconds bring nothing, or nothing but what the server had kept, is opened again: some
- * servers send nothing else on it. Doubles while it brings nothing, up to `maxSilence`.
+ * A resumed stream is reopened after so many milliseconds without new events: some servers send only stored ones on it.
+ * Doubles up to `maxSilence` while nothing comes.
  */
 export const minSilence = 5000
 const maxSilence = 300_000
-/** So many refused connections in a row, a second apart, mean that the server is gone, not only its stream. */
+/** Consecutive refused connections, a second apart: the server is gone, not only its stream. */
 const maxRefused = 3
 
-/** Milliseconds until the next try: doubles with each that brought nothing, within what the server asked for. `random` in [0, 1) adds up to a fifth. */
+/** Milliseconds to the next try: doubles with each vain one, within what the server asked for. `random` in [0, 1) adds up to a fifth. */
 export const delay = (attempt: number, asked: number | undefined, random: number): number => {
   const base = Math.min(Math.max(minDelay, asked ?? 0), maxAsked)
   return Math.min(base * 2 ** Math.min(attempt, 20), Math.max(maxDelay, base)) * (1 + random / 5)
 }
 
-/** So many refusals in a row mean that the server does not know the place. */
+/** Consecutive refusals: then the server does not know the place. */
 const maxPlaceRefusals = 2
 
-/** What a failure to open the stream means. */
 export type Verdict = "none" | "session" | "again"
 
-/** Statuses that pass by themselves. */
 const passing = new Set([401, 403, 407, 408, 425, 429])
 
 /** The server has not yet seen that the last stream is gone. */
 export const isTaken = ({ status }: StatusFailure): boolean => status === 409
 
-/** Whether it may be the place that the server refuses, and not a router. */
+/** Not if the answer may be a router's. */
 const mayRefusePlace = (failure: HttpFailure): boolean =>
   failure._tag === "StatusFailure" && !passing.has(failure.status) && failure.status <= 500
 
-/** What to do after a failure to open the stream, at a place or from its beginning. */
+/** `resuming`: at a place, not from the beginning. */
 export const verdict = (failure: HttpFailure, resuming: boolean): Verdict => {
   switch (failure._tag) {
     case "StatusFailure":
@@ -65,26 +61,23 @@ export const verdict = (failure: HttpFailure, resuming: boolean): Verdict => {
   }
 }
 
-/**
- * Opens the stream and opens it again whenever it ends, for ever; ends when the server offers none, or with the loss of the
- * connection where that is what the answer says.
- */
+/** Reopens the stream whenever it ends. Ends if the server offers none, or with the loss of the connection. */
 export const keep = (options: {
-  /** Opens the stream at the position, runs `opened` and reads it to its end. */
+  /** Runs `opened` once the stream is open, and reads it to its end. */
   readonly open: (
     position: Position,
     maxSilence: number | undefined,
     opened: Effect.Effect<unknown>
   ) => Effect.Effect<End, HttpFailure>
-  /** Called when the stream is not open, and when it is again. */
+  /** When messages stop arriving, and when they arrive again. */
   readonly onHearing?: ((hears: boolean) => void) | undefined
-  /** Whether the server has forgotten the session, where it refuses the stream with a status that means so. Default: it has. */
+  /** Asked if a status says so. Default: true. */
   readonly isForgotten?: Effect.Effect<boolean>
-  /** The server has offered it to this session before. Default false. */
+  /** Whether this session had it before. Default false. */
   readonly isOffered?: boolean | undefined
-  /** The address for people. */
+  /** For people. */
   readonly target: string
-  /** Where it stands: it is opened there, and opened again where it was cut. */
+  /** Where it is opened and reopened. */
   readonly position: Position
 }): Effect.Effect<Loss | undefined> =>
   Effect.gen(function*() {
@@ -94,7 +87,7 @@ export const keep = (options: {
     let refused = 0
     let placeRefusals = 0
     let silence = minSilence
-    /** It has been open once, so the server offers it, whatever is said meanwhile by something in between. */
+    /** Once open, it is offered, whatever an intermediary says later. */
     let offered = options.isOffered === true
     while (true) {
       const before = position.lastEventId
@@ -117,7 +110,7 @@ export const keep = (options: {
           attempt = 0
           continue
         }
-        // Where events have ids, the server sends again what a cut stream has not brought.
+        // With ids, the server sends again what a cut stream has not brought.
         if (position.lastEventId === undefined) hearing.ended()
         if (outcome.right.wasOfUse === true) {
           attempt = 0

@@ -1,6 +1,6 @@
 /**
- * The older HTTP+SSE transport (protocol revision 2024-11-05) as an `AdapterTransport`: one stream from the server, whose
- * first event names the address that messages are posted to. The stream is the session; when it ends, so does that.
+ * The older HTTP+SSE transport (protocol revision 2024-11-05): one stream from the server, whose first event names the
+ * address for POSTs. The session ends with the stream.
  */
 import type { ConnectError, RequestError } from "@mcp-lifeline/core"
 import { ExactJson } from "@mcp-lifeline/core/internal"
@@ -18,7 +18,7 @@ import { toConnectError, toRequestError } from "./Outcome.js"
 import { cancelledBy, type Options, type Post, Posts } from "./Posts.js"
 import * as Wire from "./Wire.js"
 
-/** Makes a transport that is not connected yet. `start` ends when the server has named its address. `onOpen`: called when its stream is open. */
+/** `start` resolves when the server has named its address. `onOpen`: called when the stream is open. */
 export const make = (
   options: Options & { readonly onOpen?: (() => void) | undefined }
 ): Effect.Effect<AdapterTransport> =>
@@ -124,7 +124,7 @@ export const make = (
       const sent: Post = { dispatch, fiber: undefined }
       if (JsonRpc.isRequest(message)) return posts.ask(message.id, work, sent)
       return posts.send(work, sent, () => {
-        // Nobody waits for the server to accept it any more.
+        // The server need not accept it any more.
         posts.interrupt(cancelledBy(message))
         return false
       })

@@ -1,7 +1,4 @@
-/**
- * Streamable HTTP of the protocol without sessions (2026-07-28) as an `AdapterTransport`: each request is one POST, and nothing
- * connects one with another. Closing its response cancels a request.
- */
+/** Streamable HTTP without sessions (2026-07-28): each request is one independent POST. Closing its response cancels it. */
 import type { ConnectError, RequestError } from "@mcp-lifeline/core"
 import { ExactJson } from "@mcp-lifeline/core/internal"
 import type { AdapterTransport } from "@mcp-lifeline/protocol"
@@ -25,20 +22,17 @@ export interface Options extends CommonOptions {
   readonly parameters: ParameterHeaders
 }
 
-/** Whether a message opens the stream of changes. What compresses that may hold its events back. */
+/** The stream of changes. Compression may hold its events back. */
 const isListen = (message: JSONRPCMessage): boolean => "method" in message && message.method === "subscriptions/listen"
 
-/** Whether a request does not wait behind others. */
 const isPrompt = (message: JSONRPCRequest): boolean => message.method === "server/discover" || isListen(message)
 
 type Failure = ConnectError | RequestError
 
-/** A request that is out. */
 interface Exchange extends Post {
   answered: boolean
 }
 
-/** Makes a transport that is not connected yet. Its `close` frees everything. */
 export const make = (options: Options): Effect.Effect<AdapterTransport> =>
   Effect.gen(function*() {
     const { beside, client, maxMessageBytes, parameters, target, url } = options
@@ -47,7 +41,6 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
     const exchanges = posts.requests
     let protocolVersion: string | undefined
 
-    /** Reads what came in the answer to a request. */
     const receive = (text: string, id: RequestId): () => void => Wire.read(transport, target, text, exchanges, id)
 
     const reader = (exchange: Exchange, id: RequestId): Reader => ({

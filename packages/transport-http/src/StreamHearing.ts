@@ -1,14 +1,12 @@
-/**
- * Whether messages of the server arrive on its stream (GET), for those who otherwise have to ask for what it would announce.
- */
+/** Whether the server's stream (GET) brings messages: otherwise lists have to be polled. */
 import { Clock, Effect } from "effect"
 
-/** A stream that is not open after so many milliseconds brings nothing. */
+/** In milliseconds; after that, the stream brings nothing. */
 const openTimeout = 5000
-/** The shortest time between two reports that messages arrive again, in milliseconds: after each of them, lists are read. */
+/** Between two reports that messages arrive again, in milliseconds: lists are read after each. */
 const pace = 30_000
 
-/** Reports each change. At first messages arrive. */
+/** Reports changes. At first messages arrive. */
 export class StreamHearing {
   readonly #report: (hears: boolean) => void
   #hears = true
@@ -18,7 +16,7 @@ export class StreamHearing {
     this.#report = report
   }
 
-  /** Runs with each attempt to open the stream, until that ends. `trusted`: how long the stream has to be open before it counts as heard. */
+  /** Runs with each attempt to open the stream. `trusted`: how long it must be open to count. */
   during(opened: Effect.Effect<void>, trusted: number): Effect.Effect<never> {
     return Effect.gen(this, function*() {
       const isOpen = yield* Effect.timeoutOption(opened, openTimeout)
@@ -36,7 +34,6 @@ export class StreamHearing {
     })
   }
 
-  /** The stream is not open. */
   ended(): void {
     if (!this.#hears) return
     this.#hears = false

@@ -1,6 +1,4 @@
-/**
- * Streamable HTTP (protocol revisions 2025-03-26 to 2025-11-25) as an `AdapterTransport`.
- */
+/** Streamable HTTP of revisions 2025-03-26 to 2025-11-25. */
 import type { ConnectError, Peer, RequestError } from "@mcp-lifeline/core"
 import { ExactJson } from "@mcp-lifeline/core/internal"
 import type { AdapterTransport, TransportSession } from "@mcp-lifeline/protocol"
@@ -27,7 +25,7 @@ import * as ServerStream from "./ServerStream.js"
 import * as Wire from "./Wire.js"
 
 export interface Options extends CommonOptions {
-  /** A client for the end of a session that has outlived this transport. */
+  /** For ending a session that has outlived this transport. */
   readonly makeClient: Effect.Effect<HttpClient>
   /** Milliseconds for DELETE at close. */
   readonly closeTimeout: number
@@ -37,13 +35,13 @@ export interface Options extends CommonOptions {
   readonly worker: { isSingle: boolean }
 }
 
-/** Without an answer the stream is closed, and an answer is waited for, in milliseconds. */
+/** Milliseconds without an answer that close the stream, and then to wait for one. */
 const [workerSilence, workerAnswer] = [3000, 1000]
 
 const singleWorker =
   "the server answers nothing while its stream is open, so that it stays closed: lists are read from time to time"
 
-/** Makes a transport that is not connected yet. Its `close` ends the session and frees everything. */
+/** `close` ends the session and frees everything. */
 export const make = (options: Options): Effect.Effect<AdapterTransport> =>
   Effect.gen(function*() {
     const { beside = () => Effect.succeedNone, client, maxMessageBytes, target, url } = options
@@ -65,7 +63,6 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
     let isWorkerKnown = false
     let workerWatch: Fiber.RuntimeFiber<void> | undefined
 
-    /** Reads what came, in the answer to a request or on the stream from the server. */
     const receive = (text: string, exchange?: Exchange): () => void => {
       const hand = Wire.read(transport, target, text, exchanges, exchange?.id)
       return () => {
@@ -86,7 +83,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       arrivals: client.arrivals
     })
 
-    /** Opens a stream at a position: that of an exchange, or the one from the server. */
+    /** `exchange`: for its response; without one, the server's stream. */
     const openStream = (
       position: Position,
       maxSilence: number | undefined,
@@ -164,13 +161,13 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
 
     const forgotten = (failure: HttpFailure): RequestError => toRequestError(failure, target, ["rejected", "session"])
 
-    /** What a failure to send means, before a session is up. A borrowed one may be forgotten, which is no loss of ours. */
+    /** A forgotten borrowed session is no loss of ours. */
     const connectFailure = (failure: HttpFailure): ConnectError | RequestError =>
       session.isBorrowed && namesLostSession(failure)
         ? forgotten(failure)
         : toConnectError(failure, target)
 
-    /** What a failure to send means, once a session is up. Declares the loss before it is reported. */
+    /** Declares a loss before it is reported. */
     const settle = (failure: HttpFailure, exchange: Exchange | undefined): RequestError => {
       if (failure._tag === "StatusFailure" && failure.status === 401) session.refused()
       if (exchange !== undefined && namesLostSession(failure)) {
@@ -189,7 +186,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         onGone: (failure) => posts.lose("closed", failure)
       })
 
-    /** Reads the answer to a POST. Succeeds with how the stream was cut when it is to be resumed. */
+    /** Succeeds with the cut if the stream is to be resumed. */
     const readAnswer = (
       answer: Answer,
       exchange: Exchange | undefined,
@@ -210,7 +207,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       }
       if (!isInitialize) session.answered()
       answers++
-      // Some servers accept a request and answer it on the stream from the server.
+      // Some servers accept a request with 202 and answer on the server's stream.
       if (answer.status === 202 && serverStream !== undefined && !Reply.hasMessages(answer)) {
         discard(answer.body)
         return Effect.succeed(undefined)
@@ -259,7 +256,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
               Wire.deliver(transport, { jsonrpc: "2.0", id: exchange.id, error }, exchanges)
               return Effect.succeed(undefined)
             }
-            // A notification may be refused for reasons of its own: the session is asked.
+            // A notification may be refused for its own reasons: the session is asked.
             if (method === "notifications/initialized" && namesLostSession(failure)) {
               return Effect.as(Effect.whenEffect(Effect.fail(forgotten(failure)), isForgotten), undefined)
             }
@@ -279,7 +276,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         const { id } = message
         if (!isWorkerKnown && serverStream !== undefined) workerWatch ??= posts.fork(watchWorker)
         const exchange: Exchange = { id, dispatch, fiber: undefined, answered: false, ...positionOf() }
-        // What a suspended session has not answered waits for whoever goes on with it.
+        // Requests of a suspended session wait for whoever resumes it.
         const work = post(message, body, dispatch, exchange)
         const asked = message.method === "initialize" ? Effect.zipRight(endRefused, work) : work
         return posts.ask(id, asked, exchange, () => session.isSuspended)
@@ -295,7 +292,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       else serverStream = posts.fork(keepServerStream(isOffered))
     }
 
-    /** Once in a session: where nothing is answered beside the stream, but is when that is closed, it stays closed. */
+    /** Once in a session: if answers come only when the stream is closed, it stays closed. */
     const watchWorker = Effect.gen(function*() {
       let before: number
       do {
@@ -315,12 +312,11 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       if (answers !== before) yield* Effect.logWarning(`${target}: ${singleWorker}`)
     })
 
-    /** What follows when a notification of ours has been sent, or could not be. */
     const after = (message: JSONRPCMessage, sent: boolean): void => {
       if ("method" in message && message.method === "notifications/initialized" && sent && !posts.isOver) {
         openServerStream(false)
       }
-      // The server will not answer it any more, and may leave its stream open.
+      // The server will not answer it, and may leave its stream open.
       posts.interrupt(cancelledBy(message))
     }
 
@@ -341,7 +337,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       isOurs() && !session.isInitialized ? Effect.map(endSession(client), () => session.begin(undefined)) : Effect.void
     )
 
-    /** Ends the session that a server makes although its answer is not taken, as soon as it says so. */
+    /** Ends the session of an `initialize` whose answer comes too late. */
     const endLoser = (loser: Copy): void =>
       posts.forkEnd(Effect.uninterruptibleMask((restore) =>
         Effect.gen(function*() {
@@ -354,7 +350,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         })
       ))
 
-    /** A server that serves one client refuses a second `initialize`: what refuses one says nothing of those before it. */
+    /** A server for one client refuses a second `initialize`: that says nothing of the first. */
     const isRefusal = ({ status }: Answer): boolean => status >= 300
 
     const hedgeOf = (method: string | undefined): Hedge | undefined =>

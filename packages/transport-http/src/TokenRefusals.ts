@@ -1,14 +1,11 @@
-/**
- * When a refusal of an authorization server is believed, and when a server's refusal of the tokens that it gives. Pure, and the same for
- * every sign-in.
- */
+/** When to believe a refusal by an authorization server, and a server's refusal of its tokens. */
 
-/** How long after a refusal a refresh token is tried again, in milliseconds; after the last one the refusal is believed. */
+/** Milliseconds until a refused refresh token is tried again; the refusal after the last one is believed. */
 export const pauses: ReadonlyArray<number> = [2_000, 8_000]
 
-/** After so many renewals in a row whose tokens are refused within so many milliseconds, a login is asked for. */
+/** A login is asked for after `maxVain` renewals in a row whose tokens are refused within `freshTime` milliseconds. */
 export const [maxVain, freshTime] = [2, 120_000] as const
 
-/** Whether an answer of this status passes by itself; any other refusal is believed where it repeats, whatever its code. */
+/** Whether this status passes by itself; any other refusal is believed if repeated, whatever its code. */
 export const isPassing = (status: number): boolean =>
   status >= 500 || status === 408 || status === 425 || status === 429

@@ -1,19 +1,16 @@
-/**
- * JSON-RPC messages as they come over HTTP: input that nobody has checked.
- */
 import type { AdapterTransport } from "@mcp-lifeline/protocol"
 import { JsonShape, Messages } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type { EventSourceMessage } from "eventsource-parser"
 
-/** The requests that wait for their answers, by their ids. */
+/** By id. */
 export type Waiting = ReadonlyMap<RequestId, { answered: boolean }>
 
 const none: Waiting = new Map()
 
 /**
- * Reads what came, and gives what hands on its messages, and notes which of `waiting` are answered. What is no message, and what the receiver
- * throws, is reported to `onerror`: it must end neither the stream nor the process. `of`: the request in whose answer it came.
+ * Parses, and returns what delivers the messages and marks the answered ones of `waiting`. Non-messages, and what the receiver throws, go to
+ * `onerror`, and end neither the stream nor the process. `of`: the request that was answered.
  */
 export const read = (
   transport: AdapterTransport,
@@ -48,17 +45,16 @@ export const deliver = (transport: AdapterTransport, message: JSONRPCMessage, wa
   }
 }
 
-/** Nothing more is expected for a request. */
 export const isAnswered = (waiting: Waiting, id: RequestId | undefined): void => {
   const exchange = id === undefined ? undefined : waiting.get(id)
   if (exchange !== undefined) exchange.answered = true
 }
 
-/** Whether an event carries a message. Events without data only mark a place. */
+/** Events without data only mark a place. */
 export const isMessage = (event: EventSourceMessage): boolean =>
   event.data !== "" && (event.event === undefined || event.event === "" || event.event === "message")
 
-/** A JSON value, or undefined for what is none. */
+/** Undefined if the text is no JSON. */
 export const parse = (text: string): unknown => {
   try {
     return JsonShape.parse(text)

@@ -1,45 +1,40 @@
-/**
- * The container of one process that runs one (S11), and its end: it is stopped and removed once the process has ended, however that was.
- */
+/** Stopped and removed once its process has ended, in whatever way (S11). */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import * as ContainerCommand from "./ContainerCommand.js"
 import * as WindowsCommand from "./WindowsCommand.js"
 
-/** How to find a container again, also for another process. */
 export interface Found {
   readonly engine: ContainerCommand.ContainerCommand["engine"]
   readonly run: string
-  /** Whether its volumes without a name go with it. */
+  /** Volumes without a name go with it. */
   readonly rm: boolean
 }
 
-/** Where the commands run. Durations in milliseconds. */
+/** Durations in milliseconds. */
 export interface Surroundings {
   readonly env: Record<string, string>
   readonly cwd: string | undefined
-  /** How long the container may take to exit after SIGTERM. */
   readonly termGrace: number
   readonly ending: Set<Promise<void>>
   readonly warn: (message: string) => void
 }
 
 export interface End {
-  /** The container has had SIGTERM through it, and its time. */
+  /** The container has had SIGTERM, and its time. */
   readonly terminated: boolean
   /** The engine may still be making the container. */
   readonly late: boolean
-  /** The engine has refused to run it: then it says so itself, and nothing may be there. */
+  /** The engine says so itself. */
   readonly refused: boolean
 }
 
-/** How long a command may take, beside the time that the container has to end. */
+/** Of one command, beside `termGrace`. */
 const commandBound = 10_000
-/** How long all commands together may take: the next process waits for them. */
+/** Of all commands: the next process waits for them. */
 const removalBound = 30_000
-/** After a removal that has not removed it: another one may be under way. */
+/** Another removal may be under way. */
 const firstWait = 100
-/** After the command was killed while the engine still made the container. */
 const lateWait = 1_000
 const maxOutput = 65_536
 
@@ -57,7 +52,6 @@ export class Container {
   #deadline = 0
   #isEnded = false
 
-  /** `bound`: how long all commands of its removal together may take. */
   constructor(found: Found, surroundings: Surroundings, bound: number = removalBound) {
     this.found = found
     this.#surroundings = surroundings
@@ -73,7 +67,7 @@ export class Container {
     return this.#isEnded
   }
 
-  /** Stops and removes the container, if it is there. A failure is a warning. */
+  /** A failure is a warning. */
   end(end: End): Promise<void> {
     const { ending } = this.#surroundings
     const ended = this.#end(end).finally(() => ending.delete(ended))
@@ -100,7 +94,7 @@ export class Container {
     }
   }
 
-  /** Stops and removes the container, if it is there. Rejects if it is there after 30 seconds, or that cannot be found out. */
+  /** Rejects if the container may still be there after 30 seconds. */
   async remove({ late, terminated }: Pick<End, "late" | "terminated">): Promise<void> {
     this.#deadline = performance.now() + this.#bound
     let ids = await this.#ids()
@@ -124,7 +118,7 @@ export class Container {
     }
   }
 
-  /** The same without waiting for its end, while this process exits; not after `until`, on the scale of `performance.now`. */
+  /** While this process exits; not after `until`, on the scale of `performance.now`. */
   removeNow(until: number): void {
     for (const child of this.#running) child.kill("SIGKILL")
     const ids = idsOf(this.#runNow(this.#list(), until))

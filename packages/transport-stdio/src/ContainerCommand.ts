@@ -1,25 +1,19 @@
 /**
- * Commands that run a server in a container (S11): `docker run` and the like. What they start is a child of the container engine and not of
- * the command, so it may live on when the command has ended.
- *
- * Each run gets a label of ours, by which its container is found, also before its first output and if the command was killed. A label and not
- * `--name`: the user may have given a name, and a container with this name may be that of somebody else. And not `--cidfile`: the id is in
- * the file only after the container was made, and two commands cannot share one.
+ * A container (S11) is a child of the engine, not of the command, and may outlive it. It is found by a label, also before its first output.
+ * Not by `--name`, which may be somebody else's; not by `--cidfile`, which has the id only after the container was made, and which two
+ * commands cannot share.
  */
 
 export interface ContainerCommand {
-  /** The program that lists, stops and removes containers, with its options: `docker`, `--context`, `desktop`. */
   readonly engine: readonly [program: string, ...options: ReadonlyArray<string>]
-  /** Its arguments up to and including `run`. */
   readonly before: ReadonlyArray<string>
-  /** The arguments after that: options, the image, and what is for the server. */
   readonly after: ReadonlyArray<string>
   readonly interactive: boolean
-  /** Whether the user wants the volumes without a name to be removed with the container. */
+  /** Volumes without a name are removed with the container. */
   readonly rm: boolean
 }
 
-/** The label of all containers that Lifeline has started; its value is different for each. */
+/** Different for each container. */
 export const label = "mcp-lifeline.run"
 
 export const notInteractive =
@@ -27,7 +21,7 @@ export const notInteractive =
 
 const words = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s+/))
 
-/** Options before `run` that take the next argument as their value, of all programs. */
+/** Options before `run` that take a value, of all programs. */
 const valued = words(`
   --config --context -c --host -H --log-level -l --tlscacert --tlscert --tlskey
   --cgroup-manager --conmon --connection --events-backend --hooks-dir --identity --imagestore --module --network-cmd-path
@@ -36,7 +30,6 @@ const valued = words(`
   --userns-remap
 `)
 
-/** The same for `compose`. */
 const composeValued = words(`
   --file -f --project-name -p --profile --project-directory --env-file --ansi --progress --parallel --workdir --podman-path
   --podman-args --podman-run-args
@@ -51,7 +44,6 @@ const flags = words(`
 `)
 const shortFlags = "itdPqTh"
 
-/** Where a subcommand is; undefined if there is none. */
 const subcommand = (args: ReadonlyArray<string>, from: number, values: ReadonlySet<string>): number | undefined => {
   for (let index = from; index < args.length; index++) {
     const arg = args[index] ?? ""
@@ -61,7 +53,6 @@ const subcommand = (args: ReadonlyArray<string>, from: number, values: ReadonlyS
   return undefined
 }
 
-/** Looks at the options of `run`, up to the image. */
 const readOptions = (args: ReadonlyArray<string>): Pick<ContainerCommand, "interactive" | "rm"> => {
   let interactive = false
   let rm = false
@@ -85,7 +76,6 @@ const readOptions = (args: ReadonlyArray<string>): Pick<ContainerCommand, "inter
   return { interactive, rm }
 }
 
-/** The programs; those that are only `compose`, and the one that knows their containers. */
 const engines = new Set(["docker", "podman", "nerdctl"])
 const composers = new Map([["docker-compose", "docker"], ["podman-compose", "podman"]])
 
@@ -98,7 +88,7 @@ const programOf = (command: string, platform: NodeJS.Platform): string => {
 export const isEngine = (command: string, platform: NodeJS.Platform = process.platform): boolean =>
   engines.has(programOf(command, platform))
 
-/** What a command runs in a container; undefined if it does nothing like that. */
+/** Undefined if the command runs no container. */
 export const parse = (
   command: string,
   args: ReadonlyArray<string>,
@@ -125,7 +115,6 @@ export const parse = (
   return run === undefined ? of(engine, first, false) : of(engine, run, true)
 }
 
-/** The arguments with the label; nothing else is different. */
 export const labelled = ({ after, before }: ContainerCommand, run: string): ReadonlyArray<string> => [
   ...before,
   "--label",

@@ -1,6 +1,6 @@
 /**
- * A transport whose process runs a container. It starts its process only when the containers of earlier ones have been removed, so that
- * two never run at once, and ports and the name that the user has given are free again.
+ * Starts its process only when earlier containers have been removed: two never run at once, and ports and the name that the user has given
+ * are free.
  */
 import { type Options, StdioTransport } from "./StdioTransport.js"
 
@@ -8,7 +8,6 @@ export class ContainerTransport extends StdioTransport {
   readonly #ending: ReadonlySet<Promise<void>>
   #isWaiting = false
 
-  /** `ending`: the removals that are under way, of all containers of one connector. */
   constructor(options: Options, ending: ReadonlySet<Promise<void>>) {
     super(options)
     this.#ending = ending

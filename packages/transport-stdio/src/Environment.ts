@@ -1,6 +1,3 @@
-/**
- * What a server's process sees of our environment: little, and what is configured (S5).
- */
 import { Redacted } from "effect"
 import { isInherited } from "./inherited.js"
 
@@ -13,7 +10,7 @@ export interface Options {
   readonly inheritEnv?: boolean | undefined
 }
 
-/** The environment of the child: the variables of ours that every server sees, or all of them when asked, and over them what is configured. */
+/** What every server sees, or all of ours, and over that what is configured (S5). */
 export const make = (
   options: Options,
   ours: NodeJS.ProcessEnv,
@@ -22,7 +19,7 @@ export const make = (
   const result: Record<string, string> = {}
   for (const [name, value] of Object.entries(ours)) {
     if (value === undefined) continue
-    // A value that begins so is a shell function, which some shells run on start.
+    // Such a value is a shell function, which some shells run on start.
     if (options.inheritEnv === true || (isInherited(name, platform) && !value.startsWith("()"))) result[name] = value
   }
   for (const [name, value] of Object.entries(options.env ?? {})) {

@@ -5,18 +5,17 @@ import { Bytes } from "@mcp-lifeline/core/internal"
 import { type Arrivals, JsonScanner, type Oversized, Pieces, Turns } from "@mcp-lifeline/protocol"
 import { constants } from "node:buffer"
 
-/** A line, or what is known of one that was too long. */
 export type Frame =
   | { readonly _tag: "Line"; readonly text: string }
   | { readonly _tag: "TooLong" } & Oversized.Oversized
 
 const lineFeed = 0x0A
-/** No string holds more, whatever limit is set: a line that is longer is no message, and may have no end. */
+/** No string holds more: a longer line is no message, and may have no end. */
 export const maxLineBytes = Bytes(constants.MAX_STRING_LENGTH)
-/** Bytes of an unfinished line that people are shown. */
+/** Bytes shown of an unfinished line. */
 const longestBegun = 1024
 
-/** A line without the byte order mark with which some runtimes begin what they write. */
+/** Some runtimes begin with a byte order mark. */
 const line = (text: string): Frame => ({ _tag: "Line", text: text.startsWith("\uFEFF") ? text.slice(1) : text })
 
 /** Stateful; one for each stream. */
@@ -27,25 +26,23 @@ export class Framing {
   readonly turns = new Turns.Turns()
   /** Of the line that has begun, kept or not. */
   #bytes = 0
-  /** The line is too long, and is dropped as it comes. */
   #dropped = false
-  /** Reads a dropped line that may be a message. */
   #scanner: JsonScanner | undefined
   readonly #arrival: Arrivals.Arrival | undefined
   #isCrowded = false
 
-  /** `arrival`: room for the line that has begun, shared with others. Default: there is as much as it takes. */
+  /** `arrival`: shared room. Default: as much as it takes. */
   constructor(maxBytes: Bytes, maxLineBytes: Bytes, arrival?: Arrivals.Arrival) {
     this.#arrival = arrival
     this.#maxBytes = maxBytes
     this.#maxLineBytes = maxLineBytes
   }
 
-  /** Reads the frames that this chunk completes, and does something with the result, in their order: with a long one in later turns. */
+  /** Hands on results in order: those of long frames in later turns. */
   push<A>(chunk: Buffer, read: (frame: Frame) => A, then?: (result: A) => void): void {
     const hand = (frame: Frame): void =>
       this.turns.run(frame._tag === "Line" ? frame.text.length : 0, () => read(frame), then)
-    // Most chunks are one line or several, which are found faster in a text.
+    // Mostly one line or several, which are found faster in a text.
     if (this.#bytes === 0 && chunk.length <= this.#maxBytes && chunk[chunk.length - 1] === lineFeed) {
       const text = chunk.toString()
       let start = 0
@@ -58,7 +55,6 @@ export class Framing {
     let start = 0
     for (;;) {
       const end = chunk.indexOf(lineFeed, start)
-      // Even a chunk that ends within a line has mostly whole ones.
       if (end !== -1 && this.#bytes === 0 && end - start <= this.#maxBytes) {
         hand(line(chunk.toString("utf8", start, end)))
         start = end + 1
@@ -72,18 +68,15 @@ export class Framing {
     }
   }
 
-  /** Whether the line that has begun is longer than any message, so that it may have no end. */
   get isEndless(): boolean {
     return this.#bytes > this.#maxLineBytes
   }
 
-  /** The beginning of a line whose end has not come. */
   get begun(): string {
     const [first = Buffer.alloc(0)] = this.#pieces
     return first.subarray(0, longestBegun).toString("utf8")
   }
 
-  /** How many bytes of that line have come. */
   get begunBytes(): Bytes {
     return Bytes(this.#bytes)
   }
@@ -102,7 +95,7 @@ export class Framing {
     this.#arrival?.keeps(Bytes(0))
   }
 
-  /** Nothing follows: keeps of the line that has begun only what is shown to people, and gives its room back. */
+  /** Keeps only what is shown to people. */
   end(): void {
     const [first = Buffer.alloc(0)] = this.#pieces
     this.#pieces.clear()

@@ -1,6 +1,4 @@
-/**
- * What process groups use: their memory and processor time, for any number of groups in one pass over the processes of the machine.
- */
+/** In one pass over all processes, for any number of groups. */
 import { mebibytes } from "@mcp-lifeline/core/internal"
 import { execFile } from "node:child_process"
 import { readFile } from "node:fs/promises"
@@ -9,11 +7,11 @@ import * as ProcStat from "./ProcStat.js"
 export interface GroupUsage {
   /** In bytes. */
   memory: number
-  /** Of these processes and of their children that have ended, in seconds. */
+  /** Also of children that have ended, in seconds. */
   cpuTime: number
 }
 
-/** Measures groups, by the ids of their leaders. A group without processes, or that cannot be measured, is missing in the result. */
+/** By ids of leaders. Groups that cannot be measured are missing in the result. */
 export interface Meter {
   readonly measure: (groups: ReadonlySet<number>) => Promise<ReadonlyMap<number, GroupUsage>>
 }
@@ -35,8 +33,8 @@ const kilobytes = (text: string, name: string): number | undefined => {
 }
 
 /**
- * The part of a process: pages that it shares with others count in equal parts for each (PSS), so that the sum over a group counts every
- * page once. What is swapped out counts too. The kernel refuses this for processes that have gained rights: all their pages count (RSS).
+ * Shared pages count in equal parts for each process (PSS), so that a group counts every page once; swapped pages, too. The kernel refuses
+ * this for processes that have gained rights: all their pages count (RSS).
  */
 export const memoryIn = (text: string): number | undefined => {
   const resident = kilobytes(text, "Pss") ?? kilobytes(text, "VmRSS")
@@ -56,7 +54,7 @@ const memoryOf = async (pid: string): Promise<number> => {
 export const procMeter: Meter = {
   measure: async (groups) => {
     const found = new Map<number, GroupUsage>()
-    // One after the other: they share what Node has for reading files with the rest of the program.
+    // One after the other: the program shares Node's threads for files.
     for await (const { cpuTime, group, pid } of ProcStat.members(groups)) {
       add(found, group, await memoryOf(pid), cpuTime)
     }
@@ -66,7 +64,7 @@ export const procMeter: Meter = {
 
 // --- macOS and others
 
-/** How long `ps` may take, in milliseconds, and how much it may say, in bytes. */
+/** In milliseconds and bytes. */
 export const psLimits = { timeout: 5000, maxBuffer: mebibytes(8) }
 
 /** `[[dd-]hh:]mm:ss[.cc]` in seconds. */
@@ -75,7 +73,6 @@ export const secondsOf = (time: string): number => {
   return clock.split(":").reduce((sum, part) => sum * 60 + Number(part), 0) + Number(days) * 86_400
 }
 
-/** What `ps -axo pgid=,rss=,time=` says of these groups. */
 export const readPs = (text: string, groups: ReadonlySet<number>): ReadonlyMap<number, GroupUsage> => {
   const found = new Map<number, GroupUsage>()
   for (const line of text.split("\n")) {
@@ -88,7 +85,7 @@ export const readPs = (text: string, groups: ReadonlySet<number>): ReadonlyMap<n
   return found
 }
 
-/** Asks `ps`, once for all groups. Shared pages count for each process (RSS): macOS tells no other program of a process's part. */
+/** Shared pages count for each process (RSS): macOS tells no more. */
 export const psMeter = (ps = "/bin/ps"): Meter => ({
   measure: (groups) =>
     new Promise((resolve) => {

@@ -1,6 +1,6 @@
 /**
- * Recognizes a server that frames its messages with headers, as language servers do: `Content-Length: 83`, an empty line, and 83 bytes of JSON
- * without an end of line. MCP over stdio has one message a line, so such a server and a client wait for each other for ever.
+ * Recognizes the framing of language servers: `Content-Length: 83`, an empty line, and 83 bytes of JSON without an end of line. Over stdio,
+ * such a server and a client wait for each other for ever.
  */
 import { Bytes } from "@mcp-lifeline/core/internal"
 
@@ -12,7 +12,7 @@ export class HeaderFraming {
   #length: number | undefined
   #isBody = false
 
-  /** Takes the next line that is no JSON, and returns whether the framing is certain with it. */
+  /** `line` is no JSON; true if the framing is certain with it. */
   add(line: string): boolean {
     const text = line.trim()
     if (this.#isBody) return this.isUsed(text, Bytes(Buffer.byteLength(line)))
@@ -23,12 +23,10 @@ export class HeaderFraming {
     return false
   }
 
-  /** Whether it is certain with a line that has no end yet, and this many bytes so far. */
   isUsed(begun: string, bytes: Bytes): boolean {
     return this.#isBody && begun.trimStart().startsWith("{") && bytes >= (this.#length ?? 0)
   }
 
-  /** Takes a line of JSON: what was like a header was something else. */
   forget(): void {
     this.#length = undefined
     this.#isBody = false

@@ -1,11 +1,9 @@
-/**
- * Programs that may have to download a server before they start it, such as `npx`. Pure.
- */
+/** Programs that may download a server before they start it. */
 
-/** How long such a program may take for that, from its start, in milliseconds. */
+/** Milliseconds from the start of such a program. */
 export const installTime = 300_000
 
-/** The words that make a program one that downloads; an empty list where it always is one. */
+/** The words with which it downloads; none where it always may. */
 const verbs: Readonly<Record<string, ReadonlyArray<string>>> = {
   npx: [],
   pnpx: [],

@@ -1,6 +1,3 @@
-/**
- * A container whose owner was killed, so that another process removes it.
- */
 import { Container, type Found } from "./Container.js"
 import * as ContainerCommand from "./ContainerCommand.js"
 import * as Environment from "./Environment.js"
@@ -8,7 +5,7 @@ import * as inherited from "./inherited.js"
 
 export interface Left extends Found {
   readonly cwd: string | undefined
-  /** What the engine needs of the environment, and nothing else of it. */
+  /** Only what the engine needs. */
   readonly env: Readonly<Record<string, string>>
   readonly termGrace: number
 }
@@ -31,7 +28,7 @@ const isLeft = (value: unknown): value is Left => {
     && typeof env === "object" && env !== null && isTexts(Object.values(env)) && Number.isFinite(termGrace)
 }
 
-/** Stops and removes a container that was recorded. Rejects if that fails; does nothing with anything else. */
+/** Stops and removes a recorded container, or rejects. Does nothing with anything else. */
 export const end = async (value: unknown): Promise<void> => {
   if (!isLeft(value)) return
   const { cwd, engine, env, rm, run, termGrace } = value

@@ -1,11 +1,10 @@
-/** The memory limit of a process, and what a measurement means for it. A restart lets calls finish (`Loss`). */
 import type { ResourceUsage, UsageLimit, UsageVerdict } from "@mcp-lifeline/core"
 import { ByteSize } from "@mcp-lifeline/core/internal"
 import { Duration } from "effect"
 
 /** From this part of the limit on, it warns. */
 const high = 0.8
-/** Below this part, it may warn again. */
+/** Below this, it may warn again. */
 const low = 0.7
 /** Milliseconds between two restarts. */
 const pace = 60_000
@@ -35,7 +34,6 @@ export class MemoryLimit implements UsageLimit {
     this.#warning = undefined
   }
 
-  /** At least a minute is between two restarts. (S13) */
   measured({ memory }: ResourceUsage, now: number): UsageVerdict {
     const share = memory / this.#limit
     if (share < low) this.begin()

@@ -1,6 +1,3 @@
-/**
- * Processes as `/proc` of Linux shows them.
- */
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from "node:fs"
 import { uptime } from "node:os"
 import { setImmediate } from "node:timers/promises"
@@ -9,26 +6,26 @@ export interface ProcStat {
   /** `R`, `S`, `D`, `T` and so on. */
   readonly state: string
   readonly group: number
-  /** Of the process and of its children that have ended, in seconds. */
+  /** Also of children that have ended, in seconds. */
   readonly cpuTime: number
   /** In seconds. */
   readonly age: number
 }
 
-/** The kernel shows times in hundredths of a second on every processor that Node.js runs on. */
+/** Per second, on every processor that Node.js runs on. */
 const ticks = 100
 const buffer = Buffer.alloc(2048)
 /** Processes looked at before others may run. */
 const slice = 32
 
-/** The ids of all processes. Throws where there is no `/proc`. */
+/** Throws where there is no `/proc`. */
 export const pids = (): ReadonlyArray<string> =>
   readdirSync("/proc").filter((name) => {
     const code = name.charCodeAt(0)
     return code >= 48 && code <= 57
   })
 
-/** A file of a process; `undefined` if it has ended, or does not show it. Three times as fast as `readFileSync`. */
+/** `undefined` if it cannot be read. Three times as fast as `readFileSync`. */
 export const read = (pid: string, name: string): string | undefined => {
   let file: number | undefined
   try {
@@ -41,7 +38,7 @@ export const read = (pid: string, name: string): string | undefined => {
   }
 }
 
-/** A living process; `undefined` if it has ended, also if its parent has not taken notice. */
+/** `undefined` if it has ended, also as a zombie. */
 export const stat = (pid: string): ProcStat | undefined => {
   const text = read(pid, "stat")
   if (text === undefined) return undefined
@@ -54,7 +51,7 @@ export const stat = (pid: string): ProcStat | undefined => {
   return { state, group: Number(group), cpuTime: (utime + stime + cutime + cstime) / ticks, age }
 }
 
-/** The living processes of these groups. Throws where there is no `/proc`. */
+/** Throws where there is no `/proc`. */
 export async function* members(
   groups: ReadonlySet<number>
 ): AsyncGenerator<ProcStat & { readonly pid: string }, void, undefined> {
@@ -66,13 +63,13 @@ export async function* members(
   }
 }
 
-/** Bytes that a process has read and written since its start (`io`); `undefined` if the kernel does not show them to us. */
+/** `undefined` if the kernel does not show them to us. */
 export const transferred = (pid: string): { readonly read: number; readonly written: number } | undefined => {
   const [, received, sent] = /^rchar: (\d+)\nwchar: (\d+)$/m.exec(read(pid, "io") ?? "") ?? []
   return received === undefined ? undefined : { read: Number(received), written: Number(sent) }
 }
 
-/** Where the descriptors of a process lead, by their numbers; `undefined` if we do not see all of them. */
+/** `undefined` if we do not see all. */
 export const files = (pid: string): ReadonlyMap<string, string> | undefined => {
   try {
     const folder = `/proc/${pid}/fd`
@@ -82,7 +79,7 @@ export const files = (pid: string): ReadonlyMap<string, string> | undefined => {
   }
 }
 
-/** The unix sockets without a name that are connected, in the network of a process. */
+/** Connected ones, in the network of a process. */
 export const unnamedSockets = (pid: string): ReadonlySet<number> => {
   try {
     const table = readFileSync(`/proc/${pid}/net/unix`, "latin1")

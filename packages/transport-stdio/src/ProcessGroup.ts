@@ -1,6 +1,3 @@
-/**
- * A child process in a process group of its own, and the end of that whole group (S1, S2).
- */
 import type { ChildProcessWithoutNullStreams } from "node:child_process"
 import { spawn } from "node:child_process"
 import type { Socket } from "node:net"
@@ -18,7 +15,7 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null
 }
 
-/** Options of a process group. Durations in milliseconds. */
+/** Durations in milliseconds. */
 export interface Options {
   readonly command: string
   readonly args: ReadonlyArray<string>
@@ -27,53 +24,48 @@ export interface Options {
   readonly stdinGrace: number
   readonly termGrace: number
   readonly handleSignals: boolean
-  /** The container that the child runs, which is not in the group. */
   readonly container?: Container | undefined
   readonly recording?: Recording | undefined
-  /** How long it may take, from its start, to download the server that it is to start. Default: it downloads none. */
+  /** How long it may be downloading its server, from its start. Default: it downloads none. */
   readonly installTime?: number | undefined
 }
 
 /** After SIGKILL only the kernel is to be waited for. */
 const killBound = 5_000
-/** How long other processes of a group may take to exit after SIGTERM if its server is condemned. */
+/** Instead of `termGrace`, in a condemned group. */
 const condemnedGrace = 200
 const firstPoll = 5
-/** With what docker, podman and nerdctl exit if they cannot run a container. */
+/** Exit code of docker, podman and nerdctl that cannot run a container. */
 const refused = 125
 const slowestPoll = 250
 
 const isWindows = process.platform === "win32"
 
-/** By its path: a name alone would be looked for in the current folder first. */
+/** Else it would be looked for in the current folder first. */
 const taskkill = `${process.env["SystemRoot"] || "C:\\Windows"}\\System32\\taskkill.exe`
 
 /**
- * Started by its constructor, which throws what `spawn` throws, or a `WindowsCommand.Unstartable`. What `spawn` reports later comes as the
- * child's `error` event.
+ * The constructor throws what `spawn` throws, or a `WindowsCommand.Unstartable`. Later failures come as the child's `error` event.
  *
- * On Windows there are no process groups and no SIGTERM: there, the tree of processes is a job, which is ended as by SIGKILL. Without jobs,
- * ending it means `taskkill /T /F`, which misses what has been re-parented.
+ * Windows has no process groups and no SIGTERM: there, the processes are a job, ended as by SIGKILL. Without jobs, `taskkill /T /F` misses
+ * what was re-parented.
  */
 export class ProcessGroup implements LiveGroups.LiveGroup {
   readonly child: Omit<ChildProcessWithoutNullStreams, "stdin">
-  /** The child's stdin. Nobody but us destroys it. */
   readonly stdin: Writable
   readonly handleSignals: boolean
-  /** How the child ended, once it has. Other processes of the group may live on. */
   exit: Exit | undefined
 
   readonly #options: Options
   #job: WindowsJob.WindowsJob | undefined
-  /** Set once and for ever: the system may give the number to another process from then on. */
+  /** For ever: from then on the system may give the number to another process. */
   #gone = false
   #shutdown: Promise<void> | undefined
   #onExit: (() => void) | undefined
   #serving = false
-  /** Until when it may be downloading the server that it is to start, in milliseconds since 1970. */
+  /** End of a possible download, in milliseconds since 1970. */
   #finishBy = 0
   #finished: Promise<void> | undefined
-  /** The child has had SIGTERM, and its time to pass it on and exit. */
   #terminated = false
   #isCondemned = false
   #isRecorded = false
@@ -99,9 +91,9 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
       this.#gone = true
       return
     }
-    // Node would destroy it as soon as it has waited for the child, before it has heard what became of the bytes in it. (V7)
+    // Node would destroy it once it has waited for the child, before it has heard what became of the bytes in it. (V7)
     Object.assign(child, { stdin: null })
-    // At once: what it has started before is not in the job.
+    // At once: what it starts before is not in the job.
     if (isWindows) this.#job = WindowsJob.hold(this.child.pid)
     LiveGroups.add(this)
     if (options.installTime !== undefined) this.#finishBy = Date.now() + options.installTime
@@ -109,8 +101,7 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
     this.child.once("exit", (code, signal) => {
       this.exit = { code, signal }
       this.#onExit?.()
-      // What outlives its leader serves nobody. To look at once matters too: the number stays taken only while the group
-      // has members.
+      // What outlives its leader serves nobody. At once: the number stays taken only while the group has members.
       if (!this.#isGone() || options.container !== undefined) this.shutdown().catch(() => {})
     })
   }
@@ -119,7 +110,6 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
     return this.child.pid
   }
 
-  /** Whether the child has shown itself to be a server, which gets time to end by itself. */
   get serving(): boolean {
     return this.#serving
   }
@@ -136,8 +126,8 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
   }
 
   /**
-   * It neither reads nor does anything: it sees no end of its stdin, and no handler of it runs. So the server is killed: it must not wake up and
-   * carry out what it had not read. If a process of the group is stopped, all are.
+   * It cannot see the end of its stdin, and must not wake up and carry out what it had not read. If a process of the group is stopped, all
+   * are.
    */
   condemn(): void {
     this.#isCondemned = true
@@ -145,19 +135,19 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
     else this.child.kill("SIGKILL")
   }
 
-  /** For one that may be downloading a server and so goes on after `shutdown`: settles when the whole group has ended. */
+  /** Settles when a group that goes on after `shutdown` has ended. */
   get finished(): Promise<void> | undefined {
     return this.#finished
   }
 
   /**
-   * Ends stdin, then sends SIGTERM and at last SIGKILL to the group, each when the grace of the step before has passed; to a child that has
-   * not shown itself to be a server, SIGTERM goes at once: nothing says that it reads its stdin. If a process of the group is stopped, SIGKILL
-   * goes at once. Ends as soon as the child has exited and no process of the group is left. Runs once; later calls wait for the first. Rejects when something survives SIGKILL for five seconds. On
-   * Windows, SIGKILL comes in the place of SIGTERM. A container is removed after that.
+   * Ends stdin, then sends SIGTERM and SIGKILL to the group, each after its grace. SIGTERM goes at once to a child that has not shown
+   * itself to be a server: it may not read stdin. SIGKILL goes at once if a process is stopped, and in the place of SIGTERM on Windows.
+   * Ends when no process of the group is left, and its container is removed. Runs once. Rejects when something survives SIGKILL for five
+   * seconds.
    *
-   * One that may be downloading the server that it is to start gets only the end of its stdin now, and the rest at the end of its `installTime`: a signal
-   * in the middle can ruin what its package manager keeps, for every later start. (W5)
+   * What may be downloading gets only the end of its stdin until its `installTime` is over: a signal can ruin its package manager's cache.
+   * (W5)
    */
   shutdown(): Promise<void> {
     const { container } = this.#options
@@ -168,7 +158,7 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
   }
 
   kill(until = Number.POSITIVE_INFINITY): void {
-    // Its stdin ends with this process, and its record tells the next one about it. On Windows, it ends with this process.
+    // Its stdin ends with this process, and its record tells the next one about it.
     if (this.#isInstalling() && !isWindows) return this.#readOn()
     this.#signal("SIGKILL")
     if (this.#options.container?.isEnded === false) this.#options.container.removeNow(until)
@@ -195,7 +185,6 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
     this.#isRecorded = true
   }
 
-  /** It is gone, with its container. */
   #forget(): void {
     LiveGroups.remove(this)
     if (this.#isRecorded) this.#options.recording?.ended()
@@ -206,7 +195,6 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
     return this.exit === undefined && !this.#gone && Date.now() < this.#finishBy
   }
 
-  /** Nothing of it keeps this process running. */
   async #letFinish(): Promise<void> {
     const { stderr, stdout } = this.child
     this.stdin.end()
@@ -216,7 +204,7 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
     this.#finished.catch(() => {})
   }
 
-  /** Has its output read by programs that outlive this process: without a reader, the next line that it writes ends it. */
+  /** Without a reader, the next line that it writes would end it. */
   #readOn(): void {
     for (const stream of [this.child.stdout, this.child.stderr]) {
       try {
@@ -243,7 +231,6 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
     throw new Error(`process group ${this.pid} still has processes ${killBound} ms after SIGKILL`)
   }
 
-  /** `mayExit`: whether this process may exit meanwhile. */
   #exitWithin(millis: number, mayExit = false): Promise<void> {
     if (this.exit !== undefined) return Promise.resolve()
     return new Promise((resolve) => {
@@ -293,7 +280,7 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
     return process.platform !== "linux" || livingMembers(this.pid) !== ""
   }
 
-  /** Whether a process of the group is stopped: it would carry out what waits in its pipe before it acts on SIGTERM. */
+  /** A stopped process would carry out what waits in its pipe before it acts on SIGTERM. */
   #isStopped(): boolean {
     return process.platform === "linux" && this.pid !== undefined && /[Tt]/.test(livingMembers(this.pid))
   }
@@ -309,15 +296,12 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
           .on("exit", (code) => code !== 0 && this.child.kill())
       }
     } catch {
-      // Gone in this moment, which the next look will find; or not ours to end, which the last step reports.
+      // Gone in this moment, or not ours to end: the next look shows it.
     }
   }
 }
 
-/**
- * The states of the living processes of a group, a letter each. In a container whose first process reaps nobody, the dead stay members of their
- * group for ever.
- */
+/** In a container whose first process reaps nobody, the dead stay members of their group. */
 const livingMembers = (group: number): string => {
   try {
     return ProcStat.pids().map(ProcStat.stat).filter((stat) => stat?.group === group).map((stat) => stat?.state).join(

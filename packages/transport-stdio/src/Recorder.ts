@@ -1,35 +1,26 @@
-/**
- * What records the processes that a connector starts, so that what is left of them after this process was killed can be ended by another
- * one. `ProcessRecords` of `@mcp-lifeline/state` is one.
- */
+/** With it, another process can end what is left after this one was killed: see `ProcessRecords` of `@mcp-lifeline/state`. */
 
-/** What is known of a process group that was started. Durations in milliseconds. */
+/** Durations in milliseconds. */
 export interface Started {
-  /** The number of the group and the id of its leader; undefined on Windows, which ends it by itself. */
+  /** The group, and its leader; undefined on Windows, which ends it by itself. */
   readonly pid: number | undefined
   readonly stdinGrace: number
   readonly termGrace: number
-  /**
-   * Until when nobody ends it, in milliseconds since 1970, because it may still be downloading the server that it is to start. Default: its
-   * owner's end ends it.
-   */
+  /** In milliseconds since 1970: nobody ends it before, because it may be downloading its server. Default: its owner's end ends it. */
   readonly finishBy?: number | undefined
-  /** Its container, as JSON, which `LeftContainer.end` takes. */
+  /** Its container, as JSON, for `LeftContainer.end`. */
   readonly other?: unknown
 }
 
-/** The record of one process group. None of its functions may throw. */
+/** Of one process group. Its functions may not throw. */
 export interface Recording {
-  /** Variables for its environment. */
   readonly env: Readonly<Record<string, string>>
-  /** It has been started. Called again when something of this changes. */
+  /** Called again when something changes. */
   readonly started: (group: Started) => void
-  /** It has ended, with its container. Called at most once, and only after `started`. */
+  /** With its container. Called at most once, after `started`. */
   readonly ended: () => void
 }
 
-/** Records process groups. */
 export interface Recorder {
-  /** Called before each process is started. */
   readonly begin: () => Recording
 }

@@ -1,6 +1,3 @@
-/**
- * Secrets that a command writes: of a password manager, a vault or the system's keychain.
- */
 import type { ConnectError } from "@mcp-lifeline/core"
 import { Check, kibibytes, Problem, SecretCommand, TimeSpan } from "@mcp-lifeline/core/internal"
 import { Duration, Effect, Redacted } from "effect"
@@ -8,17 +5,16 @@ import * as ShortCommand from "./ShortCommand.js"
 import * as SpawnFailure from "./SpawnFailure.js"
 
 export interface Options extends SecretCommand.SecretCommand {
-  /** The folder in which it runs. Default: that of this process. */
+  /** Default: that of this process. */
   readonly cwd?: string | undefined
 }
 
-/** The defaults of the options. */
 export const defaults = { timeout: Duration.seconds(10) } as const
 
-/** The longest secret, in bytes. */
+/** In bytes. */
 const maxBytes = kibibytes(64)
 
-/** Returns all problems with options. `make` throws them as an `InvalidOptions`. */
+/** `make` throws these as an `InvalidOptions`. */
 export const problems = ({ cwd, ...options }: Options): ReadonlyArray<Problem.Problem> => [
   ...SecretCommand.check(options, []),
   ...cwd === undefined ? [] : Check.string(cwd, ["cwd"])
@@ -30,14 +26,14 @@ const remedy =
 const withoutNewline = (text: string): string => text.replace(/\r?\n$/, "")
 
 /**
- * An effect that runs the command and succeeds with what it writes to stdout, without the line break at its end. For values of `env` and
- * `headers` of connectors, which run it for each connection.
+ * Succeeds with what the command writes to stdout, without the line break at its end. Connectors run it for each connection, as a value of
+ * `env` or `headers`.
  *
- * The command is started without a shell, with the environment of this process and without input. It fails if the program is not found (this is
- * permanent), if its exit code is not 0, if it writes nothing, more than 64 KiB or what is not UTF-8, and if it takes too long. No error contains what the command
- * wrote, or its arguments. If the effect ends or is interrupted, the process is ended, with what it has started.
+ * The command gets no shell, no input, and the environment of this process. It fails if the program is not found (permanent), exits with
+ * another code than 0, writes nothing, more than 64 KiB or no UTF-8, or takes too long. No error contains its output or arguments. The
+ * process ends with the effect, and with it what it has started.
  *
- * Throws an `InvalidOptions` that lists every option that is out of range or does not exist.
+ * Throws an `InvalidOptions` that lists all problems.
  *
  * @example
  * ```ts
@@ -70,10 +66,10 @@ export const make = (options: Options): Effect.Effect<Redacted.Redacted, Connect
   )
 }
 
-/** The options of a command that is written in one line: its words are separated by blanks, and quotes keep blanks together. */
+/** Words are separated by blanks, and quotes keep blanks together. */
 export const ofLine = (line: string): Options => ({ command: SpawnFailure.words(line) })
 
-/** Values for connectors: what comes from a command becomes an effect that runs it, and anything else stays. */
+/** A command becomes an effect that runs it, and anything else stays. */
 export const effects = <A>(
   values: { readonly [name: string]: A | SecretCommand.SecretCommand },
   cwd?: string

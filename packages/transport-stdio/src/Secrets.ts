@@ -1,6 +1,4 @@
-/**
- * Masks configured values in what people read: the end of stderr, messages, the target.
- */
+/** Masks configured values in what people read: stderr, messages, the target. */
 import { Redacted } from "effect"
 
 /** Shorter values are not masked, because their text would occur everywhere. */
@@ -8,13 +6,10 @@ const shortest = 8
 
 const mark = "***"
 
-/** The values to mask, longest first. */
+/** Longest first. */
 export type Secrets = ReadonlyArray<string>
 
-/**
- * The values of a configured environment, of arguments that look like secrets, and what credentials of URLs are in the inherited
- * environment, if they are long enough.
- */
+/** Of a configured environment, arguments that look like secrets, and URLs in the inherited environment, if long enough. */
 export const collect = (
   env: { readonly [name: string]: string | Redacted.Redacted<string> | null } | undefined,
   given: ReadonlyArray<string> = [],
@@ -31,13 +26,12 @@ export const collect = (
   return [...found].toSorted((a, b) => b.length - a.length)
 }
 
-/** Longer values of the environment are not looked at. */
 const longestValue = 32_768
 
 /** A proxy may be written without a scheme. */
 const isProxy = (name: string): boolean => /(^|_)proxy$/i.test(name) && !/^no_/i.test(name)
 
-/** What stands before the host in the URLs of variables, such as that of a proxy, whole and in parts, as written and decoded. */
+/** What stands before the host, whole and in parts, as written and decoded. */
 const credentials = (env: NodeJS.ProcessEnv): ReadonlyArray<string> =>
   Object.entries(env).flatMap(([name, value = ""]) =>
     !value.includes("@") || value.length > longestValue ? [] : value.split(/\s+/).flatMap((url) => {
@@ -47,9 +41,9 @@ const credentials = (env: NodeJS.ProcessEnv): ReadonlyArray<string> =>
       const end = authority.lastIndexOf("@")
       const user = authority.slice(0, Math.max(0, end))
       const password = user.includes(":") ? user.slice(user.indexOf(":") + 1) : ""
-      // The name of a user on another machine is no secret, and may be part of many paths.
+      // A user's name is no secret, and part of many paths.
       const isOpen = user === "" || (password === "" && url.startsWith("ssh:"))
-      // One that is too short to be masked everywhere is masked at least where its host follows.
+      // If it is too short, it is masked only where its host follows.
       const whole = user.length < shortest ? `//${authority}` : user
       return isOpen ? [] : [whole, password].flatMap((part) => [part, decoded(part)])
     })
@@ -63,7 +57,7 @@ const decoded = (part: string): string => {
   }
 }
 
-/** The forms in which a value may be written: each of its lines, encoded as in JSON, or as in a URL. */
+/** Each line, as it is, and encoded as in JSON or a URL. */
 const forms = (value: string): ReadonlyArray<string> =>
   value.split(/\r?\n/).map((line) => line.trim()).filter((line) => line.length >= shortest).flatMap((line) => [
     line,
@@ -75,10 +69,10 @@ const forms = (value: string): ReadonlyArray<string> =>
 export const mask = (secrets: Secrets, text: string): string =>
   secrets.reduce((masked, secret) => masked.replaceAll(secret, mark), text)
 
-/** The length from which the end of a text is looked at as the beginning of a secret. */
+/** From this length on, an end may be the beginning of a secret. */
 const leaking = 3
 
-/** The same for a text that may end in the middle of a secret. */
+/** For a text that may end in the middle of a secret. */
 export const maskCut = (secrets: Secrets, text: string): string => {
   const masked = mask(secrets, text)
   const begun = Math.max(
@@ -95,12 +89,11 @@ export const maskCut = (secrets: Secrets, text: string): string => {
 
 const telling = /(key|token|secret|passw|pwd|auth|credential|bearer|cookie|[_-]pat$)/i
 
-/** What stands before the value in `--option=value`, `VARIABLE=value`, `Header: value`. */
+/** Before the value in `--option=value`, `VARIABLE=value`, `Header: value`. */
 const assigned = /([\w.-]+)\s*[=:]\s*/y
 
 const scheme = /^(bearer|basic)\s+/i
 
-/** The parts of an argument that look like a secret, judged by the argument alone. */
 const hiddenIn = (given: string): ReadonlyArray<string> => {
   let from = 0
   for (;;) {
@@ -121,14 +114,13 @@ const hiddenIn = (given: string): ReadonlyArray<string> => {
   return [...users, ...passwords, ...parameters.flat()]
 }
 
-/** The same, judged also by the option before it. */
 const hiddenAt = (given: ReadonlyArray<string>, index: number): ReadonlyArray<string> => {
   const [previous, arg = ""] = [given[index - 1], given[index]]
   const isValue = !arg.startsWith("-") && previous?.startsWith("-") === true && !previous.includes("=")
   return isValue && telling.test(previous) ? [arg] : hiddenIn(arg)
 }
 
-/** Arguments for people, with secrets, what looks like one, and credentials and parameters in URLs masked. */
+/** For people: masks also what looks like a secret, and URLs' credentials and parameters. */
 export const args = (secrets: Secrets, given: ReadonlyArray<string>): ReadonlyArray<string> =>
   given.map((arg, index) => {
     const own = hiddenAt(given, index).reduce(

@@ -1,6 +1,3 @@
-/**
- * Runs a command that ends by itself, within a time limit, in a process group of its own.
- */
 import { ConnectError } from "@mcp-lifeline/core"
 import { type Bytes, TimeSpan } from "@mcp-lifeline/core/internal"
 import { Effect } from "effect"
@@ -10,28 +7,26 @@ import { quoted } from "./quoted.js"
 import * as SpawnFailure from "./SpawnFailure.js"
 
 export interface Options {
-  /** The program and its arguments. No shell starts it. */
+  /** Started without a shell. */
   readonly command: ReadonlyArray<string>
-  /** The folder in which it runs. Default: that of this process. */
+  /** Default: that of this process. */
   readonly cwd?: string | undefined
-  /** Environment variables, in addition to those of this process. */
+  /** In addition to those of this process. */
   readonly env?: Readonly<Record<string, string>> | undefined
-  /** How long it may run. */
   readonly timeout: TimeSpan.TimeSpan
-  /** How many bytes it may write to its standard output. Default: what it writes is dropped. */
+  /** Default: the output is dropped. */
   readonly maxBytes?: Bytes | undefined
-  /** What to do if it writes more than that, in the error. */
+  /** Advice if it writes more. */
   readonly tooLong?: string | undefined
-  /** What to do if it takes too long or fails, in the error. */
+  /** Advice if it takes too long or fails. */
   readonly remedy: string
 }
 
-/** How long the command may take to end after SIGTERM, in milliseconds. Then it gets SIGKILL. */
+/** From SIGTERM to SIGKILL, in milliseconds. */
 const termGrace = 500
-/** How long what it wrote before its exit may take to be read; a process that it left behind may hold the pipe open for ever. */
+/** Milliseconds for the last output; a process left behind may hold the pipe open for ever. */
 const lastWords = 1_000
 
-/** An error of a command, which does not contain what it wrote. */
 export const failed = (message: string): ConnectError =>
   new ConnectError({ backend: "", reason: "spawn", permanent: false, message })
 
@@ -48,7 +43,6 @@ const start = ({ command: [command = "", ...args], cwd, env }: Options): Process
     handleSignals: false
   })
 
-/** What a process that has been started writes to stdout before it exits with code 0. */
 const outputOf = ({ child, stdin }: ProcessGroup, options: Options): Effect.Effect<string, ConnectError> =>
   Effect.async((resume) => {
     const { maxBytes, remedy, tooLong = "" } = options
@@ -79,7 +73,7 @@ const outputOf = ({ child, stdin }: ProcessGroup, options: Options): Effect.Effe
       if (bytes <= maxBytes) chunks.push(chunk)
       else end(Effect.fail(failed(`${program} wrote more than ${maxBytes} bytes: ${tooLong}`)))
     })
-    // Read, so that the command does not wait, and not kept.
+    // Read, so that the command does not wait.
     child.stderr.resume()
     for (const stream of [stdin, child.stdout, child.stderr]) stream.on("error", () => {})
     child.once("close", exited)
@@ -100,9 +94,8 @@ const ended = (group: ProcessGroup): Effect.Effect<void> =>
   })
 
 /**
- * Runs a command, and succeeds with what it has written to its standard output. Fails if the program is not found (this is permanent), if its
- * exit code is not 0, if it writes too much, and if it takes too long. No error contains what the command wrote, or its arguments. If the
- * effect ends or is interrupted, the process is ended, with what it has started.
+ * Succeeds with the standard output. Fails if the program is not found (permanent), exits with another code than 0, writes too much, or
+ * takes too long. No error contains the output or arguments. The process ends with the effect, and with it what it has started.
  */
 export const run = (options: Options): Effect.Effect<string, ConnectError> => {
   const { command: [command = ""], cwd, remedy } = options

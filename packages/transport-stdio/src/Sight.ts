@@ -1,6 +1,4 @@
-/**
- * What the processes of a server show at one moment, for the core's verdict whether it lives.
- */
+/** For the core's verdict whether a server lives. */
 import type { ProcessSight } from "@mcp-lifeline/core"
 import { execFile } from "node:child_process"
 import * as GroupUsage from "./GroupUsage.js"
@@ -11,7 +9,7 @@ interface Process extends ProcStat.ProcStat {
   readonly pid: string
 }
 
-/** What a group shows. `counted`: those of which it counts what they do. */
+/** `counted`: the processes whose work counts. */
 const shown = (group: string, all: ReadonlyArray<Process>, counted = all): ProcessSight => {
   const bytes = counted.map(({ pid }) => ProcStat.transferred(pid))
   const ages = all.flatMap(({ age, pid }) => pid === group ? [] : [age * 1000])
@@ -28,12 +26,12 @@ const shown = (group: string, all: ReadonlyArray<Process>, counted = all): Proce
   }
 }
 
-/** Whether there is a socket among these, but for pairs, with which loops of events wake themselves. */
+/** Except pairs, with which event loops wake themselves. */
 const haveSocket = (group: string, files: ReadonlyArray<string>): boolean => {
   const sockets = new Set(files.flatMap((file) => file.startsWith("socket:[") ? [parseInt(file.slice(8), 10)] : []))
   const unnamed = sockets.size === 0 ? sockets : ProcStat.unnamedSockets(group)
   const isEnd = (socket: number): boolean => sockets.has(socket) && unnamed.has(socket)
-  // The kernel numbers the ends of a pair one after the other.
+  // A pair has consecutive numbers.
   return ![...sockets].every((socket) => isEnd(socket) && (isEnd(socket - 1) || isEnd(socket + 1)))
 }
 
@@ -58,7 +56,6 @@ const onLinux = async (group: number, isLaunched?: boolean): Promise<ProcessSigh
   return isLaunched === undefined ? shown(String(group), all) : startShown(String(group), all, isLaunched)
 }
 
-/** What `ps -axo pgid=,pid=,stat=,time=` says of a group. */
 export const readPs = (text: string, group: number): ProcessSight | undefined => {
   const members = text.split("\n").map((line) => line.trim().split(/\s+/, 4)).filter(([pgid, , state = "Z"]) =>
     Number(pgid) === group && !state.startsWith("Z")
@@ -95,16 +92,13 @@ const onWindows = async (group: number): Promise<ProcessSight | undefined> => {
   }
 }
 
-/**
- * The processes of a group, by the id of its leader; `undefined` if there are none, or the system does not show them. What was read and
- * written is known on Linux only, and who is stopped on Linux and macOS.
- */
+/** By the id of the leader; `undefined` if nothing can be seen. Bytes: on Linux only. Who is stopped: on Linux and macOS. */
 export const of: (group: number) => Promise<ProcessSight | undefined> = process.platform === "linux"
   ? (group) => onLinux(group).catch(() => undefined)
   : process.platform === "win32"
   ? onWindows
   : withPs
 
-/** Of a start, with `mayWait` on Linux. `isLaunched`: once the first process has started the server, that one does not count. */
+/** With `mayWait` on Linux. `isLaunched`: once the first process has started the server, it does not count. */
 export const ofStart = (group: number, isLaunched: boolean): Promise<ProcessSight | undefined> =>
   process.platform === "linux" ? onLinux(group, isLaunched).catch(() => undefined) : of(group)

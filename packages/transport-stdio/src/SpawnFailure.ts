@@ -1,12 +1,9 @@
-/**
- * Why a process could not be started, and what to do about it (S6): decisions about Node's error codes.
- */
 import { ConnectError } from "@mcp-lifeline/core"
 import { accessSync, constants, statSync } from "node:fs"
 import { quoted } from "./quoted.js"
 import * as WindowsFailure from "./WindowsFailure.js"
 
-/** What was to be started. `show` and `showArgs` mask secrets. */
+/** `show` and `showArgs` mask secrets. */
 export interface Target {
   readonly command: string
   readonly cwd: string | undefined
@@ -16,7 +13,6 @@ export interface Target {
   readonly platform?: NodeJS.Platform | undefined
 }
 
-/** What passes by itself: too many processes or open files, too little memory. */
 const passing = new Set(["EAGAIN", "EMFILE", "ENFILE", "ENOMEM"])
 
 const kindOf = (path: string): "directory" | "other" | "missing" => {
@@ -36,20 +32,19 @@ const mayEnter = (path: string): boolean => {
   }
 }
 
-/** Words of a command line; quotes keep spaces together. */
+/** Quotes keep spaces together. */
 export const words = (line: string): ReadonlyArray<string> =>
   Array.from(line.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g), ([word, double, single]) => double ?? single ?? word)
 
 const isPath = (text: string): boolean => text.includes("/") || text.includes("\\")
 
-/** Arguments in the place of the command, if it looks so: another word follows the first, which is no part of a path. */
+/** Another word follows the first, which is no part of a path. */
 const argumentsIn = (command: string): readonly [string, ...ReadonlyArray<string>] | undefined => {
   const [first, ...rest] = words(command)
   if (first === undefined || rest.length === 0) return undefined
   return isPath(first) && kindOf(first) !== "other" ? undefined : [first, ...rest]
 }
 
-/** What shells would have put in the place of `~` and variables. */
 const unexpanded = (text: string): string | undefined => /^~(?=[/\\]|$)|\$\{?\w+\}?|%\w+%/.exec(text)?.[0]
 
 const explain = (error: unknown, code: string | undefined, target: Target): string => {
@@ -118,7 +113,7 @@ const correct = (path: string, otherwise: string): string => {
   return literal === undefined ? otherwise : `no shell expands ${literal}; give the full path`
 }
 
-/** The error of an attempt that could not start its process. Nothing of Node's own error but its code is kept (C10). */
+/** Nothing of Node's own error but its code is kept (C10). */
 export const make = (error: unknown, target: Target): ConnectError => {
   const code = (error as NodeJS.ErrnoException).code
   return new ConnectError({

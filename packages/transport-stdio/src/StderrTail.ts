@@ -1,6 +1,3 @@
-/**
- * The last lines that a process wrote to stderr, masked.
- */
 import { PlainText } from "@mcp-lifeline/core/internal"
 import { StringDecoder } from "node:string_decoder"
 import type { Secrets } from "./Secrets.js"
@@ -9,10 +6,7 @@ import { mask, maskCut } from "./Secrets.js"
 const maxLines = 20
 const maxCharacters = 4_096
 
-/**
- * A line without colours and control characters, which might divide a secret, then without secrets, and not too long: one that is cut
- * says how much is left out. `dropped`: characters of it that are not in `line`.
- */
+/** Control characters go first, because they might divide a secret. `dropped`: characters that are not in `line`. */
 const clean = (line: string, hide: (text: string) => string, dropped: number): string => {
   const whole = hide(PlainText.lines(line)).trimEnd()
   if (whole.length + dropped <= maxCharacters) return whole
@@ -20,7 +14,7 @@ const clean = (line: string, hide: (text: string) => string, dropped: number): s
   return whole.slice(0, maxCharacters - mark.length) + mark
 }
 
-/** Splits a stream of bytes into lines, keeps the last 20 (4,096 characters), and hands each on. */
+/** Keeps the last 20 lines (4,096 characters), masked, and hands each on. */
 export class StderrTail {
   readonly #lines: Array<string> = []
   readonly #decoder = new StringDecoder("utf8")
@@ -29,7 +23,6 @@ export class StderrTail {
   readonly #onLine: ((line: string) => void) | undefined
   #characters = 0
   #partial = ""
-  /** Characters of the line that were not kept. */
   #dropped = 0
 
   constructor(secrets: Secrets, onLine: ((line: string) => void) | undefined) {
@@ -48,12 +41,11 @@ export class StderrTail {
     this.#extend(last)
   }
 
-  /** No more will come: what has no line feed yet is a line too. */
   end(): void {
     if (this.#partial !== "") this.#flush()
   }
 
-  /** The lines in one, oldest first, and what has no line feed yet: a question that waits for an answer, for example. */
+  /** With what has no line feed yet, such as a question. */
   get text(): string {
     const begun = clean(this.#partial, (text) => maskCut(this.#secrets, text), this.#dropped)
     return (begun === "" ? this.#lines : [...this.#lines, begun]).join(" | ")

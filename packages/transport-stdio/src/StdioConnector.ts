@@ -1,6 +1,3 @@
-/**
- * MCP servers as child processes.
- */
 import type { ConnectError, Connector } from "@mcp-lifeline/core"
 import { Bytes, ByteSize, Check, mebibytes, Problem, SecretValues, TimeSpan } from "@mcp-lifeline/core/internal"
 import { Binding, EraMemory, SpeaksSessions } from "@mcp-lifeline/protocol"
@@ -17,68 +14,60 @@ import * as Secrets from "./Secrets.js"
 import { downloading, type Options as TransportOptions, StdioTransport } from "./StdioTransport.js"
 import * as WindowsJob from "./WindowsJob.js"
 
-/** Options of a stdio connector. */
 export interface Options {
   /**
-   * The program. It is started without a shell. On Windows, a name without a folder is looked up along the PATH and PATHEXT of the server's
-   * environment, not in the current folder, and `cmd.exe` runs scripts (`.cmd`, `.bat`), whose arguments may not contain line breaks.
+   * Started without a shell. On Windows, a name without a folder is looked up along the server's PATH and PATHEXT, not in the current
+   * folder; `cmd.exe` runs scripts (`.cmd`, `.bat`), whose arguments may not contain line breaks.
    */
   readonly command: string
   /**
-   * Its arguments. The connector masks what looks like a secret (`--api-key x`, `TOKEN=x`, `Authorization: x`, credentials in a URL) in
-   * messages and, from 8 characters on, in what the server writes to stderr. Put secrets into `env`: other users of the machine may see
-   * the arguments of a process.
+   * What looks like a secret (`--api-key x`, `TOKEN=x`, `Authorization: x`, credentials in a URL) is masked in messages and, from 8
+   * characters on, in stderr. Put secrets into `env`: other users of the machine may see arguments.
    */
   readonly args?: ReadonlyArray<string> | undefined
   /**
-   * Environment variables, in addition to the few that the server always inherits: HOME, PATH and the like, and those with which `npx`,
-   * `uvx`, `pip` and `docker` find proxies, certificates, registries, their daemon and their folders (docs/reference/stdio.md lists them). In
-   * what the server writes to stderr, the connector masks values of 8 characters or more, and credentials in URLs of inherited variables.
-   * Null removes an inherited variable. On Windows, names are the same in any case. The connector runs an Effect before each start of the
-   * server, such as one of `SecretCommand.make`.
+   * In addition to what is always inherited (docs/reference/stdio.md): HOME, PATH and the like, and what `npx`, `uvx`, `pip` and `docker`
+   * need. In stderr, values of 8 characters or more are masked, and credentials in inherited URLs. Null removes an inherited variable. On
+   * Windows, names are the same in any case. An Effect, such as one of `SecretCommand.make`, is run before each start.
    */
   readonly env?: {
     readonly [name: string]: string | Redacted.Redacted<string> | Effect.Effect<Redacted.Redacted, ConnectError> | null
   } | undefined
-  /** The working directory. Default: that of this process. */
+  /** Default: that of this process. */
   readonly cwd?: string | undefined
-  /** Whether the server inherits the whole environment of this process. Default false. */
+  /** Whether to inherit the whole environment of this process. Default false. */
   readonly inheritEnv?: boolean | undefined
   /**
-   * The era of the protocol. `2025`: the revisions with sessions, up to 2025-11-25. `2026`: the revision without, 2026-07-28. `auto`, the
-   * default: whichever the server speaks. The connector first sends `server/discover`. If the server does not answer, the connector sends
-   * `initialize` after 5 s, or a third of `timeouts.connect` if that is shorter; if the server exits, the connector starts it once more. If
-   * the server has sessions, the connector remembers this for a day, or until the server refuses `initialize`, so that the next connection
-   * does not ask.
+   * `2025`: the revisions with sessions, up to 2025-11-25. `2026`: 2026-07-28, without. `auto`, the default: sends `server/discover`, and
+   * then `initialize` if that is refused, or not answered for 5 s (or a third of `timeouts.connect`, if that is shorter). A server that
+   * exits is started once more. That it has sessions is remembered for a day, or until it refuses `initialize`.
    */
   readonly protocol?: "auto" | "2025" | "2026" | undefined
-  /** The longest message, in bytes. The connector drops a longer one while it arrives, and only its own request fails. Default 16 MiB. */
+  /** In bytes. A longer message is dropped while it arrives, and only its own request fails. Default 16 MiB. */
   readonly maxMessageBytes?: number | undefined
   /**
-   * How much memory the server may use, with all processes of its group: bytes, or a text such as `"512 MB"` or `"1 GiB"`, at least 10 MB.
-   * At 80% Lifeline warns. Above the limit it lets calls in flight finish, within `timeouts.drain`, and starts a new process; at most once a
-   * minute. On Windows this needs the optional dependency for jobs. Default: no limit.
+   * Of the whole process group: bytes, or a text such as `"512 MB"` or `"1 GiB"`, at least 10 MB. At 80% Lifeline warns. Above the limit,
+   * calls in flight finish, within `timeouts.drain`, and a new process starts; at most once a minute. On Windows this needs the optional
+   * dependency for jobs. Default: no limit.
    */
   readonly maxMemory?: ByteSize.ByteSize | undefined
   /**
-   * How long the server may take to exit after its stdin has been closed. Then it gets SIGTERM (on Windows, it is ended). Default 2 seconds.
-   * Keep the sum of `stdinGrace` and `termGrace` below `timeouts.close` (5 seconds): Lifeline does not wait longer for a close. The process
-   * is still terminated, but the next one may start before it has exited.
+   * From the end of stdin to SIGTERM (on Windows, to the end of the process). Default 2 seconds. Keep the sum of `stdinGrace` and
+   * `termGrace` below `timeouts.close` (5 seconds): otherwise the next process may start before this one has exited.
    */
   readonly stdinGrace?: TimeSpan.TimeSpan | undefined
-  /** How long its process group may take to exit after SIGTERM. Then it gets SIGKILL. Default 2 seconds. Not used on Windows. */
+  /** From SIGTERM to SIGKILL of the process group. Default 2 seconds. Not used on Windows. */
   readonly termGrace?: TimeSpan.TimeSpan | undefined
   /**
-   * How long a start of the server may take, to its answer to the first request. An attempt ends after `timeouts.connect`, but its process goes
-   * on, and the next attempt waits for the same one. A limit that is not longer than `timeouts.connect` ends the process with its attempt.
-   * Default 5 minutes, or three times the slowest start that this server has shown, if that is longer.
+   * Of a start, to the first answer. An attempt ends after `timeouts.connect`, but its process goes on, and the next attempt waits for it;
+   * a limit that is not longer ends both. Default 5 minutes, or three times the slowest start of this server, if that is longer.
    */
   readonly startLimit?: TimeSpan.TimeSpan | undefined
-  /** Whether SIGINT, SIGTERM and SIGHUP terminate the server's process group and then this process. Default false. */
+  /** Whether SIGINT, SIGTERM and SIGHUP end the process group and then this process. Default false. */
   readonly handleSignals?: boolean | undefined
-  /** Whether processes are recorded, where the connector has a recorder. Default true. */
+  /** Whether the recorder records processes. Default true. */
   readonly record?: boolean | undefined
-  /** Called with each line that the server writes to stderr, with secrets masked. If it throws, this is logged once for each connection. */
+  /** Called with each line of stderr, with secrets masked. If it throws, this is logged once for each connection. */
   readonly stderr?: ((line: string) => void) | undefined
 }
 
@@ -87,7 +76,6 @@ type Values = { readonly [name: string]: string | Redacted.Redacted<string> | nu
 /** Milliseconds, of a start. */
 const longest = 86_400_000
 
-/** The defaults of the options. */
 export const defaults = {
   protocol: "auto",
   inheritEnv: false,
@@ -101,7 +89,7 @@ export const defaults = {
 
 const grace = Check.span(0, 600_000)
 
-/** Returns all problems with options. `make` throws them as an `InvalidOptions`. */
+/** `make` throws these as an `InvalidOptions`. */
 export const problems: (options: Options) => ReadonlyArray<Problem.Problem> = (options) => check(options, [])
 
 const check = Check.options(
@@ -136,26 +124,24 @@ const loadJobs = Effect.flatMap(
 )
 
 /**
- * A connector that starts a process for each connection, in a process group of its own, and terminates the whole group when the connection
- * closes.
+ * Starts a process for each connection, in a process group of its own.
  *
- * To close, the connector closes stdin, then sends SIGTERM, then SIGKILL to the group, each after its grace period. It waits until the
- * process has exited and no process of its group is left. If this process exits, the connector sends SIGKILL to the groups; if this
- * process is killed, the servers see the end of their stdin. The connector cannot reach a daemon that has left its group.
+ * To close, it ends stdin, then sends SIGTERM and SIGKILL to the group, each after its grace period, and waits until no process of it is
+ * left. If this process exits, the groups get SIGKILL; if it is killed, they see the end of their stdin. A daemon that has left its group
+ * is out of reach.
  *
- * If the command runs a container (`docker`, `podman` or `nerdctl` with `run`, `container run` or `compose run`), the connector gives the container
- * a label, `mcp-lifeline.run`. Whenever the command has ended, in whatever way, the connector stops and removes the container that has it, and starts
- * the next process after that. A failure of this is a warning.
+ * A container that the command runs (`docker`, `podman` or `nerdctl` with `run`, `container run` or `compose run`) gets a label,
+ * `mcp-lifeline.run`. It is stopped and removed once the command has ended, in whatever way, and before the next start; a failure of this
+ * is a warning.
  *
- * On Windows, each process and whatever it starts is in a Job Object. To close, the connector closes stdin and, after `stdinGrace`, ends
- * the whole job; it also does so if the process exits, and Windows does so if this process ends in any way. This needs an optional
- * dependency, `@koromix/koffi-win32-x64` or `-arm64`, which npm installs on Windows. Without it, the connector logs a warning, and uses
- * `taskkill /T /F`, which misses what a process that has exited had started.
+ * On Windows, a Job Object holds the process and whatever it starts. It is ended after `stdinGrace`, when the process exits, and when this
+ * process ends in any way. This needs an optional dependency, `@koromix/koffi-win32-x64` or `-arm64`, which npm installs there. Without it,
+ * a warning is logged, and `taskkill /T /F` misses what an exited process had started.
  *
- * A `recorder` is told of each process. With `ProcessRecords` of `@mcp-lifeline/state`, what is left of servers after this process was killed is ended by the
- * next one that calls `endLeft`. Give it `LeftContainer.end`, so that it removes containers, too.
+ * With a `recorder` such as `ProcessRecords` of `@mcp-lifeline/state`, `endLeft` ends what was left when this process was killed; give it
+ * `LeftContainer.end` for containers.
  *
- * Throws an `InvalidOptions` that lists every option that is out of range or does not exist.
+ * Throws an `InvalidOptions` that lists all problems.
  *
  * @example
  * ```ts
@@ -187,7 +173,6 @@ export const make = (options: Options, recorder?: Recorder): Connector => {
   const containerCommand = ContainerCommand.parse(options.command, args)
   const startLimit = TimeSpan.millis(options.startLimit ?? defaults.startLimit)
   const installer = Installer.nameOf(options.command, args)
-  /** The ends of processes of earlier attempts, which may still be downloading the server. */
   const installing = new Set<Promise<void>>()
   const ending = new Set<Promise<void>>()
   const transportOf = (given: TransportOptions): StdioTransport => {

@@ -1,6 +1,3 @@
-/**
- * JSON-RPC over the standard streams of a child process: a Transport of the official SDK that knows how it ended.
- */
 import type { Connection, Loss, Peer, ProcessSight, ResourceUsage } from "@mcp-lifeline/core"
 import { ConnectError, RequestError } from "@mcp-lifeline/core"
 import { Bytes, ExactJson, mebibytes } from "@mcp-lifeline/core/internal"
@@ -26,34 +23,32 @@ import * as UsageSampler from "./UsageSampler.js"
 export interface Options extends GroupOptions {
   readonly target: string
   readonly maxMessageBytes: Bytes
-  /** A line that is longer loses the connection. */
   readonly maxLineBytes: Bytes
   readonly secrets: Secrets.Secrets
   readonly onStderr: ((line: string) => void) | undefined
   readonly warn: (message: string) => void
-  /** The program that may download the server before it starts it. Default: none does. */
+  /** The program that may download the server first. Default: none. */
   readonly installer?: string | undefined
-  /** Gets a promise for each process that may still be downloading the server after it was closed; settled ones are removed. */
   readonly installing?: Set<Promise<void>> | undefined
   readonly hasMemoryLimit?: boolean | undefined
 }
 
 interface Write {
-  /** Of the request that it is; undefined for what cannot be taken back. */
+  /** Undefined for what cannot be taken back. */
   readonly id: RequestId | undefined
   readonly line: string
   readonly resolve: () => void
   readonly reject: (error: RequestError) => void
 }
 
-/** How much may wait for a server that does not read, besides requests, which their callers limit. */
+/** Beside requests, which their callers limit. */
 export const unreadLimits = { item: Bytes(Number.POSITIVE_INFINITY), count: 10_000, bytes: mebibytes(64) }
 
 const bytesOf = (line: string): Bytes => Bytes(Buffer.byteLength(line))
 
-/** How long what a process wrote before its exit may take to be read; a grandchild may hold the pipe open for ever. */
+/** Milliseconds for the last output; a grandchild may hold the pipe open for ever. */
 const lastWords = 50
-/** How long a process that has closed its stdout or stdin may take to exit, so that the loss can say how. */
+/** Milliseconds from a closed stdout or stdin to the exit, so that the loss can say how. */
 const lastSteps = 200
 
 const describeExit = ({ code, signal }: Exit): string =>
@@ -85,21 +80,14 @@ export class StdioTransport implements AdapterTransport {
   #group: ProcessGroup | undefined
   #closed: Promise<void> | undefined
   #endMeasuring: (() => void) | undefined
-  /** How it ended; nothing is sent any more. */
   #loss: Loss | undefined
   #settling: NodeJS.Timeout | undefined
   #due = Number.POSITIVE_INFINITY
-  /** What is being written: the pipe has not taken all of it yet. */
   #writing: Write | undefined
-  /** What waits for that, in order. Nothing of it has left. */
   readonly #waiting = new Set<Write>()
   readonly #waitingRequests = new Map<RequestId, Write>()
-  /** Room for the others among these. */
   readonly #room = new Holding(unreadLimits)
-  /**
-   * Writes that failed: their requests end with the loss, which is about to be known. A line of which a part was written was no line:
-   * nobody acts on it.
-   */
+  /** Their requests end with the loss: nobody acts on a part of a line. */
   #failed: Array<Write> = []
   #input: UnreadInput | undefined
   #stderrFailed = false
@@ -107,7 +95,6 @@ export class StdioTransport implements AdapterTransport {
   readonly #headers = new HeaderFraming()
   #hasHeaders = false
   #answered = false
-  /** That request, the last that was sent before it was answered. */
   #first: { readonly id: RequestId; readonly method: string } | undefined
   #isLifeless = false
   #tooLong = 0
@@ -144,7 +131,7 @@ export class StdioTransport implements AdapterTransport {
       child.once("spawn", resolve)
       child.on("error", (error) => reject(SpawnFailure.make(error, target)))
     })
-    // Of a process that was not started there is only the error to come, and where no file descriptor was left, no streams.
+    // What was not started has only an error to come, and perhaps no streams.
     if (pid !== undefined) this.#listen(this.#group, pid)
     return started
   }
@@ -163,7 +150,7 @@ export class StdioTransport implements AdapterTransport {
         this.#framing.turns.hold(child.stdout)
         return this.#framing.turns.run(0, () => this.#pause(group))
       }
-      // Nothing of it is read any more. Node would go on after a pause, once the process has exited.
+      // After a pause, Node would go on once the process has exited.
       child.stdout.destroy()
       this.#settle(0)
     })
@@ -185,7 +172,7 @@ export class StdioTransport implements AdapterTransport {
     child.on("close", () => this.#settle(0))
   }
 
-  /** What the server says is not taken: the pipe fills, and it has to wait. One that has ended is read to its end. */
+  /** The pipe fills, and the server waits. One that has ended is read to its end. */
   #pause({ child, exit }: ProcessGroup): void {
     const drained = exit === undefined && this.#closed === undefined ? this.drained?.() : undefined
     if (drained === undefined) return
@@ -211,7 +198,6 @@ export class StdioTransport implements AdapterTransport {
     })
   }
 
-  /** What is partly in the pipe cannot be taken back. */
   withdraw(id: RequestId): boolean {
     const write = this.#waitingRequests.get(id)
     this.#input?.forget(id)
@@ -260,7 +246,6 @@ export class StdioTransport implements AdapterTransport {
 
   measure(listener: (usage: ResourceUsage) => void): void {
     const { pid } = this.peer
-    // What runs in a container is not in the group: only its client is.
     if (pid === undefined || this.#closed !== undefined || this.#options.container !== undefined) return
     this.#endMeasuring = UsageSampler.shared.watch(pid, this.#options.hasMemoryLimit === true, listener)
   }
@@ -292,7 +277,6 @@ export class StdioTransport implements AdapterTransport {
     installing?.add(ended)
   }
 
-  /** Somebody outside of the group may hold the other ends; ours keep nothing alive. */
   #destroy(): void {
     if (this.#group?.pid === undefined) return
     const { child: { stderr, stdout }, stdin } = this.#group
@@ -333,7 +317,6 @@ export class StdioTransport implements AdapterTransport {
     if (this.#noise.count > 0) this.#options.warn(this.#noise.warning)
   }
 
-  /** Ends the connection of a server that has not answered yet, and whose messages cannot be read. */
   #lookForHeaders(areUsed: (framing: Framing) => boolean): void {
     if (this.#answered || this.#hasHeaders || !areUsed(this.#framing)) return
     this.#hasHeaders = true
@@ -342,11 +325,10 @@ export class StdioTransport implements AdapterTransport {
 
   #skip(text: string): void {
     this.#noise.add(text)
-    // Before that, the error of the attempt has it.
     if (this.#noise.count === 1 && this.#answered) this.#options.warn(this.#noise.warning)
   }
 
-  /** What is known of a process that has not answered its first request yet, in one line. */
+  /** Undefined once the first request is answered. */
   describe(): string | undefined {
     const { pid } = this.peer
     if (pid === undefined || this.#answered) return undefined
@@ -368,7 +350,6 @@ export class StdioTransport implements AdapterTransport {
     return JSON.stringify(target.length > maxTarget ? `${target.slice(0, maxTarget)}...` : target)
   }
 
-  /** With what the process wrote, as far as it may say why. */
   #seen(what: string): string {
     const tail = this.#stderr.text
     return `${what}${this.#answered ? "" : this.#noise.describe(this.#framing.begun)}${
@@ -395,15 +376,12 @@ export class StdioTransport implements AdapterTransport {
     }
   }
 
-  /**
-   * Writes one message. While the pipe has not taken the whole of it, the others wait here and not in the stream, from which nothing can be
-   * taken back.
-   */
+  /** The others wait here and not in the stream, from which nothing can be taken back. */
   #write(stdin: Writable, write: Write): void {
     this.#writing = write
     this.#input?.begin(write.id, write.line)
     stdin.write(write.line, (error) => {
-      // Of what a stream had not handed on when it was destroyed, Node says that it was written.
+      // Of what a destroyed stream had not handed on, Node says that it was written.
       const isTaken = !error && !(stdin.destroyed && this.#writing === write)
       if (isTaken) {
         write.resolve()
@@ -411,7 +389,6 @@ export class StdioTransport implements AdapterTransport {
       } else if (this.#loss === undefined && this.#closed === undefined) this.#failed.push(write)
       else write.reject(this.#unsent(true))
     })
-    // The pipe had room for all of it. That is known at once, but the callback comes later.
     if (stdin.writableLength === 0) this.#writing = undefined
   }
 
@@ -426,14 +403,13 @@ export class StdioTransport implements AdapterTransport {
     }
   }
 
-  /** Declares the loss after this time at the latest; the shortest counts. */
   #settle(millis: number): void {
     const due = performance.now() + millis
     if (due >= this.#due) return
     this.#due = due
     clearTimeout(this.#settling)
     if (millis === 0) this.#framing.turns.run(0, () => this.#lose())
-    // After a busy moment the timer is due before what is in the pipe has been read: one more turn reads it.
+    // When busy, the timer is due before the pipe has been read: one more turn reads it.
     else this.#settling = setTimeout(() => setImmediate(() => this.#framing.turns.run(0, () => this.#lose())), millis)
   }
 
@@ -467,7 +443,7 @@ export class StdioTransport implements AdapterTransport {
       : "closed its stdin or stdout"
     if (this.#answered) return this.#seen(what)
     const seen = this.#seen(`${this.#command()} ${what} before it answered ${this.#asked}`)
-    // A program that has failed says why; one that has done what it was asked to is another program.
+    // A program that has failed says why.
     return exit?.code === 0 || exit === undefined || this.#noise.describe(this.#framing.begun) !== ""
       ? `${seen}: ${advice}`
       : seen

@@ -1,6 +1,3 @@
-/**
- * Lines on a server's stdout that are no messages of the protocol: how many there were, and the first of them, for messages to people.
- */
 import { Messages } from "@mcp-lifeline/protocol"
 import * as Secrets from "./Secrets.js"
 
@@ -20,7 +17,7 @@ export class StdoutNoise {
     return this.#count
   }
 
-  /** Takes one more line. Only the first is kept, without secrets. */
+  /** Only the first is kept, without secrets. */
   add(text: string): void {
     if (++this.#count > 1) return
     const line = text.trim()
@@ -33,7 +30,7 @@ export class StdoutNoise {
     return `a line on stdout is not JSON-RPC and is skipped, as are others like it (a server logs to stderr): ${this.#first}`
   }
 
-  /** The lines, to follow what else is said of the process; empty where there were none. `begun`: the line that has no end yet. */
+  /** Empty without lines. `begun`: the line that has no end yet. */
   describe(begun: string): string {
     // A question ends without a line feed; what begins like a message may be one.
     const question = /^\s*([[{]|$)/.test(begun) ? undefined : this.#cut(begun)

@@ -1,10 +1,9 @@
 /**
  * What a process had not read of its stdin when it ended, as far as Linux proves it. (V7)
  *
- * The stdin of a child is one end of a pair of sockets. If all who hold it are gone while bytes are unread, the kernel resets our end: then
- * the last message was not read to its end. How much was unread it does not say; but a process that has ended and was not yet waited for
- * still has its count of bytes read (`rchar` of /proc/PID/io). Where that was seen to count exactly what was written to it, its last value
- * says for each message whether it can have been read.
+ * Its stdin is one end of a pair of sockets. If all who hold it are gone while bytes are unread, the kernel resets our end: the last
+ * message was not read to its end. Until it is waited for, a process has its count of bytes read (`rchar` of /proc/PID/io). Where that was
+ * seen to be exact, it says for each message whether it can have been read.
  */
 import { kibibytes } from "@mcp-lifeline/core/internal"
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
@@ -15,48 +14,45 @@ import * as ProcStat from "./ProcStat.js"
 
 export interface UnreadRequest {
   readonly id: RequestId
-  /** Whether the process may have read a part of it. */
   readonly isPartlyRead: boolean
 }
 
 interface Message {
   readonly id: RequestId | undefined
-  /** Its place in the stream of all messages, in bytes. */
+  /** In bytes. */
   readonly begin: number
   readonly end: number
 }
 
-/** What a process may write to its stdin before we stop to read it, in bytes. It has no use, and is thrown away. */
+/** Bytes from the process that are thrown away before we stop to read. */
 const mostThrownAway = kibibytes(64)
-/** The time between two looks at what the process has read, in milliseconds. A look takes about 15 us. */
+/** Milliseconds between two looks; each takes about 15 us. */
 const pause = 50
-/** So many looks do not wait for that, so that the count is known to be right soon after the start. */
+/** Looks without a pause, so that the count is soon known to be right. */
 const quickLooks = 10
 
 export class UnreadInput {
   readonly #pid: number
   readonly #hasExited: () => boolean
   #isWatched: boolean
-  /** Bytes of all messages whose writing has begun. */
   #begun = 0
   /** An answer shows that everything up to here was read. */
   #read = 0
   #last: Message | undefined
-  /** The requests after that, in order. */
   readonly #requests = new Map<string, Message>()
   #isReset = false
   /** Nothing after this was read. */
   #bound = Number.POSITIVE_INFINITY
 
-  /** Whether the process counts what it reads of us; undefined until it is known. */
+  /** Undefined until it is known. */
   #isCounted: boolean | undefined
-  /** By how much the bytes of messages exceeded its count: at the last look at which everything had been read, and at the lowest. */
+  /** Bytes of messages beyond its count: at the last look with everything read, and at the lowest. */
   #excess: { readonly begun: number; readonly value: number } | undefined
   #lowestExcess = Number.POSITIVE_INFINITY
   #lookAt = 0
   #looks = 0
 
-  /** `hasExited`: the process was waited for, and its number may be that of another one. */
+  /** `hasExited`: its number may be that of another process. */
   constructor(stdin: Writable, pid: number, hasExited: () => boolean) {
     this.#pid = pid
     this.#hasExited = hasExited
@@ -73,7 +69,6 @@ export class UnreadInput {
     if (id !== undefined) this.#requests.set(String(id), this.#last)
   }
 
-  /** A request was answered: the process has read it, and all that was written before. */
   answered(id: unknown): void {
     const request = this.#requests.get(String(id))
     if (request === undefined) return
@@ -88,7 +83,6 @@ export class UnreadInput {
     this.#requests.delete(String(id))
   }
 
-  /** The stdin failed. If that shows that nobody can read it any more, what was unread stays so. */
   failed({ code }: NodeJS.ErrnoException): void {
     if (!this.#isWatched || (code !== "ECONNRESET" && code !== "EPIPE")) return
     this.#isReset = code === "ECONNRESET"
@@ -96,7 +90,7 @@ export class UnreadInput {
     this.#isWatched = false
   }
 
-  /** The process reads nothing more: it has ended, or was sent SIGKILL. */
+  /** It has ended, or was sent SIGKILL. */
   ended(): void {
     if (!this.#isWatched) return
     const count = this.#isCounted === true ? this.#count() : undefined
@@ -109,7 +103,7 @@ export class UnreadInput {
     )
   }
 
-  /** A reader of JSON may act on a message of which only the line break is missing. */
+  /** A reader may act on JSON of which only the line break is missing. */
   #isUnread(message: Message): boolean {
     return message.end - 1 > this.#bound || (this.#isReset && message === this.#last && message.end - 1 !== this.#bound)
   }
@@ -118,7 +112,7 @@ export class UnreadInput {
     return { id: id!, isPartlyRead: begin < this.#bound }
   }
 
-  /** Looks at the count before a message is written: it is of use only as long as the process reads nothing else. */
+  /** Before a write: the count is of use only while the process reads nothing else. */
   #look(): void {
     if (this.#isCounted === false || this.#hasExited()) return
     const now = performance.now()
@@ -148,14 +142,14 @@ export class UnreadInput {
   }
 }
 
-/** Node reports that the socket was reset only if it reads, and it takes a child's stdin for one that nobody reads. */
+/** Node reports a reset only if it reads, which it does not do with a child's stdin. */
 const watch = (stdin: Socket): void => {
   let thrownAway = 0
   stdin.push = (chunk: Buffer | null) => (thrownAway += chunk?.length ?? 0) < mostThrownAway
   stdin._read(0)
 }
 
-/** Whether a process has children, which may have its stdin, too. True if that cannot be known. */
+/** Children may have its stdin, too. True if that cannot be known. */
 const hasChildren = (pid: number): boolean => {
   try {
     return readdirSync(`/proc/${pid}/task`).some((thread) =>

@@ -1,26 +1,23 @@
-/**
- * Measures the process groups of all servers of this program, at intervals, in one pass for all that are due.
- */
+/** All groups that are due are measured in one pass. */
 import type { ResourceUsage } from "@mcp-lifeline/core"
 import { type Meter, procMeter, psMeter } from "./GroupUsage.js"
 import * as WindowsJob from "./WindowsJob.js"
 
-/** When groups are measured, in milliseconds. */
+/** In milliseconds. */
 export interface Times {
-  /** How soon after its start a group is measured first: what starts meanwhile is measured with it. */
+  /** What starts meanwhile is measured with it. */
   readonly first: number
-  /** The interval of a group whose memory has a limit. */
+  /** For groups with a memory limit. */
   readonly limited: number
-  /** The interval of others. */
   readonly unlimited: number
-  /** How much of the time measuring should take, as a part of 1: what takes longer is done less often. */
+  /** The part of the time that measuring may take. */
   readonly atMost: number
 }
 
 /** Milliseconds after a slow pass: a busy machine makes each one slow. */
 const longest = 60_000
 
-/** Groups that would be due within this part of the shortest interval are measured now. */
+/** Groups due within this part of the shortest interval are measured now. */
 const early = 0.25
 
 interface Watched {
@@ -44,7 +41,6 @@ export class UsageSampler {
     this.times = times
   }
 
-  /** Calls `listener` after each measurement of a group that has processes, until the function that this returns is called. */
   watch(group: number, hasLimit: boolean, listener: (usage: ResourceUsage) => void): () => void {
     const { first, limited, unlimited } = this.times
     const interval = hasLimit ? limited : unlimited
@@ -62,7 +58,7 @@ export class UsageSampler {
     if (this.#isMeasuring || this.#watched.size === 0) return
     const due = Math.min(...Array.from(this.#watched, ({ due }) => due))
     this.#timer = setTimeout(() => void this.#pass(), Math.max(0, due - performance.now()))
-    // The server keeps this process alive, not its measuring.
+    // Measuring does not keep this process alive.
     this.#timer.unref()
   }
 
@@ -96,7 +92,7 @@ export class UsageSampler {
   }
 }
 
-/** Asks the jobs. Memory is what processes have committed: it is shared with nobody. Without jobs, nothing is measured. */
+/** Committed memory, which is shared with nobody. Without jobs, nothing is measured. */
 const jobMeter: Meter = {
   measure: async (groups) =>
     new Map(

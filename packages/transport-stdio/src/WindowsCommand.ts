@@ -1,20 +1,19 @@
 /**
- * What to spawn on Windows for a command (S10). `CreateProcess` starts nothing but programs, and looks in our PATH: scripts such as
- * `npx.cmd` are found along the server's PATH and PATHEXT, and run by `cmd.exe`.
+ * `CreateProcess` starts only programs, and looks in our PATH: scripts such as `npx.cmd` need the server's PATH and PATHEXT, and `cmd.exe`.
+ * (S10)
  */
 import { closeSync, lstatSync, openSync, readSync, statSync } from "node:fs"
 import { win32 } from "node:path"
 
 export interface Files {
   readonly isFile: (path: string) => boolean
-  /** How a file begins; empty if it cannot be read. */
   readonly read: (path: string) => string
 }
 
 export interface Start {
   readonly file: string
   readonly args: ReadonlyArray<string>
-  /** The arguments are quoted already. */
+  /** Quoted already. */
   readonly verbatim: boolean
 }
 
@@ -23,15 +22,13 @@ export type Problem =
     readonly _tag: "NotFound"
     readonly name: string
     readonly extensions: ReadonlyArray<string>
-    /** The folders of PATH; undefined for a path. */
+    /** Undefined for a path. */
     readonly folders: ReadonlyArray<string> | undefined
-    /** The file that names it as its interpreter. */
     readonly neededBy: string | undefined
   }
   | { readonly _tag: "LineBreak"; readonly script: string }
   | { readonly _tag: "TooLong"; readonly limit: number; readonly script: string | undefined }
 
-/** Thrown in the place of what `spawn` throws. */
 export class Unstartable extends Error {
   readonly code: "ENOENT" | "E2BIG" | "EINVAL"
   readonly problem: Problem
@@ -54,7 +51,7 @@ export const files: Files = {
       if (isCode(error, "ENOENT", "ENOTDIR")) return false
     }
     try {
-      // What the Microsoft Store installs is a link that nobody may follow but `CreateProcess`.
+      // Only `CreateProcess` may follow the links that the Microsoft Store installs.
       return !lstatSync(path).isDirectory()
     } catch {
       return false
@@ -74,7 +71,7 @@ export const files: Files = {
   }
 }
 
-/** A variable of an environment, whose names are the same in any case. */
+/** Names are the same in any case. */
 const variable = (env: Readonly<Record<string, string>>, name: string): string | undefined =>
   Object.entries(env).find(([key]) => key.toUpperCase() === name)?.[1]
 
@@ -89,11 +86,11 @@ const extensionOf = (path: string): string => {
 export const isPath = (command: string): boolean => /[/\\]|^[a-z]:/i.test(command)
 
 const maxInterpreters = 4
-/** Characters of a command line. */
+/** In characters. */
 const maxLine = 32_766
 const maxShellLine = 8_191
 
-/** What npm writes for a program of a package, around the path of its JavaScript; blanks count as one. */
+/** What npm writes around the path of a program's JavaScript; blanks count as one. */
 const npmShim = [
   String.raw`@ECHO off GOTO start :find_dp0 SET dp0=%~dp0 EXIT /b :start SETLOCAL CALL :find_dp0 `
   + String
@@ -103,31 +100,24 @@ const npmShim = [
 ] as const
 
 /**
- * Quotes what `cmd.exe` parses, so that nothing of it is a command however often it is parsed (a script with `call` parses again). All is
- * in quotes, and a quote is two. Only percent signs are outside, each before a quote: no variable has such a name, and `/c` leaves what it
- * does not know. A second parse removes `%name%` and `%name:`, so colons are outside, too, where there is a percent sign: what it removes
- * then has an even number of quotes.
+ * However often `cmd.exe` parses the line (a script with `call` parses again), nothing of it is a command. All is in quotes, and a quote is
+ * two. Only percent signs are outside, each before a quote: no variable has such a name, and `/c` leaves unknown ones. A second parse
+ * removes `%name%` and `%name:`; with colons outside, too, what it removes has an even number of quotes.
  */
 const quote = (text: string, outside: string): string => {
   let quoted = ""
   let backslashes = 0
   for (const one of `${text}"`) {
     const isQuote = one === `"`
-    // The backslashes before a quote are two each, so that they do not escape it.
+    // Doubled, so that they do not escape the quote.
     if (isQuote || outside.includes(one)) quoted += "\\".repeat(backslashes) + (isQuote ? `""` : `"${one}"`)
     else quoted += one
     backslashes = one === "\\" ? backslashes + 1 : 0
   }
-  // The last quote ends the argument.
   return `"${quoted.slice(0, -1)}`
 }
 
-/**
- * What to spawn for a command and its arguments. Throws an `Unstartable`.
- *
- * A name without a folder is looked for in the folders of the server's PATH, with the extensions of its PATHEXT, and not in the current
- * folder. A path is relative to the server's.
- */
+/** Throws an `Unstartable`. A name without a folder is not looked for in the current folder; a path is relative to `cwd`. */
 export const resolve = (
   command: string,
   args: ReadonlyArray<string>,
@@ -181,7 +171,7 @@ class Search {
     const known = this.#extensions.some((one) => one.toLowerCase() === extensionOf(command))
     const withExtension = this.#extensions.map((one) => `${command}${one.toLowerCase()}`)
     const folders = isPath(command) ? [""] : this.#folders
-    // A file without an extension comes last: beside `npx.cmd` lies `npx`, for other systems.
+    // Without an extension it comes last: beside `npx.cmd` lies `npx`, for other systems.
     for (const names of [known ? [command, ...withExtension] : withExtension, [command]]) {
       for (const folder of folders) {
         for (const name of names) {
@@ -196,7 +186,7 @@ class Search {
   #script(file: string, args: ReadonlyArray<string>, users: ReadonlyArray<string>): Start {
     const javaScript = ofNpm(file, this.#disk.read(file))
     if (javaScript !== undefined && this.#disk.isFile(javaScript)) {
-      // Without cmd.exe nothing needs quotes, and the process that is started is the server.
+      // Without cmd.exe nothing needs quotes, and the process is the server itself.
       const own = win32.join(win32.dirname(file), "node.exe")
       return this.start(this.#disk.isFile(own) ? own : "node", [javaScript, ...args], [...users, file])
     }
@@ -218,7 +208,7 @@ const bounded = (start: Start, limit: number, script: string | undefined): Start
   throw new Unstartable({ _tag: "TooLong", limit, script })
 }
 
-/** The words of `#!`, without the folder of the interpreter, which is one of other systems. */
+/** Without its folder, which is one of other systems. */
 const shebang = (text: string): ReadonlyArray<string> => {
   const [first = "", ...rest] = /^#!([^\r\n]*)/.exec(text)?.[1]?.trim().split(/\s+/) ?? []
   const [name, ...args] = [first.slice(first.lastIndexOf("/") + 1), ...rest]
@@ -226,7 +216,7 @@ const shebang = (text: string): ReadonlyArray<string> => {
   return args[0] === "-S" ? args.slice(1) : args
 }
 
-/** The JavaScript that a script made by npm starts, if that is all that the script does. */
+/** If the script was made by npm and does nothing else. */
 const ofNpm = (script: string, text: string): string | undefined => {
   const [begin, end] = npmShim
   const line = text.replace(/\s+/g, " ").trim()

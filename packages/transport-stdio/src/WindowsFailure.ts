@@ -1,10 +1,7 @@
-/**
- * Why a process could not be started on Windows, in words (S6, S10).
- */
 import { quoted } from "./quoted.js"
 import { type Problem, Unstartable } from "./WindowsCommand.js"
 
-/** The longest list of folders in a message, in characters. */
+/** In characters. */
 const maxFolders = 400
 
 const list = (folders: ReadonlyArray<string>): string => {
@@ -53,11 +50,10 @@ const explainProblem = (problem: Problem, shown: string, show: (text: string) =>
   }
 }
 
-/** The words for what is different on Windows; undefined for the rest. `advice` is for what was not found. */
+/** Undefined for what is no different on Windows. `advice`: for what was not found. */
 export const explain = (
   error: unknown,
   { advice, show, shown }: {
-    /** The command, as it begins the sentence. */
     readonly shown: string
     readonly show: (text: string) => string
     readonly advice: string

@@ -1,6 +1,6 @@
 /**
- * The end of a tree of processes on Windows (S10): a Job Object has all that a process starts, also what has been re-parented, and
- * Windows ends them all when the last handle to it is closed, which happens when our process dies.
+ * A Job Object (S10) has all that a process starts, also what is re-parented. Windows ends them when the last handle is closed, as when our
+ * process dies.
  */
 
 import type { GroupUsage } from "./GroupUsage.js"
@@ -24,7 +24,6 @@ export interface Kernel {
   readonly CloseHandle: (handle: Handle) => number
 }
 
-/** What is used of koffi, which calls functions of a DLL. */
 interface Koffi {
   readonly load: (dll: string) => { readonly func: (declaration: string) => never }
 }
@@ -65,10 +64,7 @@ export class WindowsJob {
     this.#handle = handle
   }
 
-  /**
-   * A job of a process, and whatever it starts from now on, all of which end with this process. Undefined if the system refuses it, or the
-   * process has exited.
-   */
+  /** Undefined if the system refuses it, or the process has exited. */
   static make(kernel: Kernel, pid: number): WindowsJob | undefined {
     const handle = kernel.CreateJobObjectW(null, null)
     if (!handle) return undefined
@@ -90,7 +86,6 @@ export class WindowsJob {
     return isAdded
   }
 
-  /** Undefined if the system refuses it. */
   #query(kind: number, size: number): Buffer | undefined {
     const found = Buffer.alloc(size)
     return this.#kernel.QueryInformationJobObject(this.#handle, kind, found, size, null) === 0 ? undefined : found
@@ -101,7 +96,7 @@ export class WindowsJob {
     return counts === undefined || counts.readUInt32LE(accounting.activeProcesses) > 0
   }
 
-  /** What its living processes have committed, in bytes, and the processor time of all that it has had. Undefined without any. */
+  /** Committed memory of living processes, and the processor time of all. Undefined without any. */
   usage(): GroupUsage | undefined {
     const { count, each, first, kind, most } = processIds
     const counts = this.#query(accounting.kind, accounting.size)
@@ -130,7 +125,7 @@ export class WindowsJob {
     this.#kernel.TerminateJobObject(this.#handle, 1)
   }
 
-  /** Ends what is left of it. Nothing may be called afterwards. */
+  /** Nothing may be called afterwards. */
   close(): void {
     for (const [pid, job] of jobs) if (job === this) jobs.delete(pid)
     this.#kernel.CloseHandle(this.#handle)
@@ -142,10 +137,10 @@ let loading: Promise<void> | undefined
 let warning: string | undefined
 
 /**
- * Loads what `hold` needs. Resolves, once in a process, with what to warn of.
+ * Resolves, once in a process, with what to warn of.
  *
- * The package is named by hand, so that bundlers leave it where npm has installed it: on Windows, and nowhere else. It is the binary of
- * koffi alone, without koffi's sources and its script for compiling them.
+ * The package is named by hand, so that bundlers leave it where npm installs it, on Windows only. It is koffi's binary, without its sources
+ * and compile script.
  */
 export const load = async (name = `@koromix/koffi-win32-${process.arch}`): Promise<string | undefined> => {
   loading ??= (import(name) as Promise<{ readonly default: Koffi }>).then(
@@ -166,15 +161,13 @@ export const load = async (name = `@koromix/koffi-win32-${process.arch}`): Promi
   return text
 }
 
-/** The jobs that are not closed, by the process that was put into them first. */
 const jobs = new Map<number, WindowsJob>()
 
-/** A job of a process that has just been started; undefined where there is none. Call `load` first. */
+/** Undefined where there are no jobs. Call `load` first. */
 export const hold = (pid: number): WindowsJob | undefined => {
   const job = kernel && WindowsJob.make(kernel, pid)
   if (job !== undefined) jobs.set(pid, job)
   return job
 }
 
-/** The job of a process that was given to `hold`, until it is closed. */
 export const of = (pid: number): WindowsJob | undefined => jobs.get(pid)

@@ -1,38 +1,34 @@
 /**
- * The variables of our environment that every server sees (S5): those that programs need to run at all, and those with which `npx`, `uvx`,
- * `pip` and `docker` find the network and their files. Names are listed one by one, because prefixes also begin names of tokens:
- * `npm_config__auth`, `UV_PUBLISH_TOKEN`, `UV_INDEX_CORP_PASSWORD`, `PIP_CLIENT_CERT`. Left out on purpose is what lets a server act as the
- * user (`SSH_AUTH_SOCK`, `DBUS_SESSION_BUS_ADDRESS`) or runs code in each process (`NODE_OPTIONS`, `PYTHONPATH`).
+ * What every server inherits (S5). Listed one by one, because prefixes also begin names of tokens: `npm_config__auth`, `UV_PUBLISH_TOKEN`,
+ * `PIP_CLIENT_CERT`. Left out on purpose is what lets a server act as the user (`SSH_AUTH_SOCK`, `DBUS_SESSION_BUS_ADDRESS`) or runs code
+ * in each process (`NODE_OPTIONS`, `PYTHONPATH`).
  */
 
 const words = (names: string): ReadonlyArray<string> => names.trim().split(/\s+/)
 
-/** What a program needs on Linux and macOS, beside the locale (`LC_*`). */
+/** Beside the locale (`LC_*`). */
 export const posix = words("HOME LANG LOGNAME PATH SHELL TERM TMPDIR TZ USER")
 
-/** What a program needs on Windows. */
 export const windows = words(`
   APPDATA COMSPEC HOMEDRIVE HOMEPATH LOCALAPPDATA PATH PATHEXT PROCESSOR_ARCHITECTURE PROGRAMDATA PROGRAMFILES SYSTEMDRIVE SYSTEMROOT TEMP
   TMP USERNAME USERPROFILE WINDIR
 `)
 
-/** Proxies, in capitals or small letters: curl reads `http_proxy` only in small ones, and other programs only the capitals. */
+/** Also in small letters: curl reads `http_proxy` only so, and other programs only capitals. */
 export const proxies = words("HTTP_PROXY HTTPS_PROXY NO_PROXY ALL_PROXY NODE_USE_ENV_PROXY")
 
-/** Certificates of a company's authority: paths of files and folders, and whether to trust the system's. */
 export const certificates = words(`
   NODE_EXTRA_CA_CERTS NODE_USE_SYSTEM_CA SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE CURL_CA_BUNDLE GIT_SSL_CAINFO DENO_CERT
   DENO_TLS_CA_STORE
 `)
 
-/** npm's options, which it takes in any case. */
+/** npm takes them in any case. */
 export const npm = words(`
   npm_config_registry npm_config_cache npm_config_userconfig npm_config_globalconfig npm_config_prefix npm_config_proxy
   npm_config_https_proxy npm_config_noproxy npm_config_ca npm_config_cafile npm_config_strict_ssl npm_config_offline
   npm_config_prefer_offline npm_config_fetch_timeout npm_config_fetch_retries
 `)
 
-/** Other programs that start packages of JavaScript: Corepack, pnpm, Bun, Deno. */
 export const javascript = words(
   "COREPACK_HOME COREPACK_NPM_REGISTRY PNPM_HOME BUN_INSTALL BUN_CONFIG_REGISTRY DENO_DIR"
 )
@@ -45,14 +41,13 @@ export const python = words(`
   PIPX_HOME PIPX_BIN_DIR PIPX_DEFAULT_PYTHON
 `)
 
-/** Which daemon docker, podman and nerdctl talk to, and where their configuration is. */
 export const containers = words(`
   DOCKER_HOST DOCKER_CONTEXT DOCKER_CONFIG DOCKER_CERT_PATH DOCKER_TLS DOCKER_TLS_VERIFY DOCKER_API_VERSION DOCKER_DEFAULT_PLATFORM
   CONTAINER_HOST CONTAINER_CONNECTION CONTAINER_SSHKEY CONTAINERS_CONF CONTAINERS_STORAGE_CONF CONTAINERS_REGISTRIES_CONF
   REGISTRY_AUTH_FILE CONTAINERD_ADDRESS CONTAINERD_NAMESPACE CONTAINERD_SNAPSHOTTER NERDCTL_TOML
 `)
 
-/** Folders of the user; without `XDG_RUNTIME_DIR`, rootless podman and nerdctl find no socket and no running container. */
+/** Without `XDG_RUNTIME_DIR`, rootless podman and nerdctl find no socket and no running container. */
 export const folders = words(`
   XDG_BIN_HOME XDG_CACHE_HOME XDG_CONFIG_DIRS XDG_CONFIG_HOME XDG_DATA_DIRS XDG_DATA_HOME XDG_RUNTIME_DIR XDG_STATE_HOME
 `)

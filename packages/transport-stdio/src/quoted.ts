@@ -1,7 +1,4 @@
-/**
- * A text in quotes, for a message. Backslashes stay single, because on Windows they separate folders: except before a quote, so that a reader knows
- * which quote is the last.
- */
+/** Backslashes stay single, as between folders of Windows, except before a quote: a reader must know which quote is the last. */
 export const quoted = (text: string): string =>
   JSON.stringify(text).replace(
     /(?:\\\\)+((?:\\)?")?/g,

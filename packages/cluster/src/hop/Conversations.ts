@@ -1,6 +1,3 @@
-/**
- * What the other replicas that use a server of this one talk to: one conversation for each, and what all of them are told.
- */
 import type { ServerNotification } from "@mcp-lifeline/core"
 import type { Client } from "@mcp-lifeline/http-server/Conversation"
 import { LogLevels } from "@mcp-lifeline/protocol/LogLevels"
@@ -8,23 +5,20 @@ import { Subscriptions } from "@mcp-lifeline/protocol/Subscriptions"
 import { Effect, FiberSet, type Scope } from "effect"
 import { hasLeft, type Served, ServerConversation } from "./ServerConversation.js"
 
-/** What is told to replicas that use a server. None of its functions throws. */
+/** None of its functions throws. */
 export interface Listeners {
-  /** A notification of the server. */
   readonly notified: (notification: ServerNotification) => void
-  /** The server has a new connection, to which log level and subscriptions have to be given. */
+  /** A new connection needs log level and subscriptions. */
   readonly connected: () => void
 }
 
 export interface Conversations extends Listeners {
   readonly begin: (client: Client) => ServerConversation
-  /** Says that the server goes to another replica. */
   readonly goes: () => void
-  /** Ends all of them: answers what is open, and takes no new requests. */
+  /** Answers what is open, and takes no new requests. */
   readonly close: () => void
 }
 
-/** Those about one server. What they do for other replicas ends with the scope. */
 export const make = (served: Served): Effect.Effect<Conversations, never, Scope.Scope> =>
   Effect.map(FiberSet.makeRuntime<never>(), (fork) => {
     const conversations = new Set<ServerConversation>()

@@ -1,6 +1,3 @@
-/**
- * The way between replicas: serves what this replica runs to the others, and connects to what they run. Over Streamable HTTP, as to any server.
- */
 import type { Connector } from "@mcp-lifeline/core"
 import { ConnectError } from "@mcp-lifeline/core"
 import { skim } from "@mcp-lifeline/http-server/Body"
@@ -22,19 +19,17 @@ export type { Listeners } from "./Conversations.js"
 export type { Served } from "./ServerConversation.js"
 
 export interface Hop {
-  /** Serves a server to the other replicas, until the scope closes. Then their sessions end. */
+  /** Until the scope closes. Then their sessions end. */
   readonly serve: (server: string, served: Served) => Effect.Effect<Conversations.Listeners, never, Scope.Scope>
-  /** Answers a request of another replica. True if the path is one of these. */
   readonly handle: (request: IncomingMessage, response: ServerResponse, path: string) => boolean
-  /** Connects to a server at its owner. */
   readonly connector: (server: string, owner: Ownership) => Connector
-  /** Ends when no other replica has a connection to this one. What was answered may still be on its way until then. */
+  /** No other replica has a connection to this one. Until then, answers may be on their way. */
   readonly left: Effect.Effect<void>
 }
 
 const prefix = "/cluster/servers/"
 
-/** How often is looked whether other replicas have left, in milliseconds. */
+/** In milliseconds. */
 const look = 20
 
 const serverOf = (path: string): string | undefined => {
@@ -61,10 +56,7 @@ const unsealed = (server: string, owner: ReplicaId): Connector => ({
     })
 })
 
-/**
- * `own`: the id of this replica now. `failed`: called with each internal failure. `missed`: called with each server that was looked for here and is
- * not served. Must not throw.
- */
+/** `missed`: called with each server that is looked for and not served here. Must not throw. */
 export const make = (
   keys: ClusterKeys,
   own: () => ReplicaId | undefined,
@@ -104,7 +96,7 @@ export const make = (
       requests.admit(request, response, (admitted) => {
         const endpoint = endpoints.get(path)
         if (endpoint !== undefined) return endpoint.handle(admitted, response)
-        // It is read: a connection with something unread is cut off, perhaps before the answer has arrived.
+        // A connection with something unread is cut off, perhaps before the answer has arrived.
         skim(admitted, notHere, ({ refusal }) => refuse(response, refusal))
         const server = serverOf(path)
         if (server !== undefined) missed(server)
@@ -127,7 +119,7 @@ export const make = (
           return requests.sign(owner, { method, target, headers, body: Buffer.from(body) })
         },
         ownNetwork: true,
-        // A replica may have as many calls on their way as its clients.
+        // As many calls as its clients have.
         maxSockets: 1000
       })
       return { ...inner, connect: (options) => OwnerConnection.connect(inner, options) }

@@ -1,6 +1,3 @@
-/**
- * The way between replicas that live in one process, for tests: as over HTTP, without HTTP. It takes time from `Clock`.
- */
 import {
   ConnectError,
   type Connection,
@@ -18,11 +15,9 @@ import * as Conversations from "./Conversations.js"
 import type { Hop } from "./Hop.js"
 import * as OwnerConnection from "./OwnerConnection.js"
 
-/** The ways between the replicas of a process. */
 export interface Network {
-  /** Looks for a server at a replica, by the replica's address. */
+  /** By the address of a replica. */
   readonly served: Map<string, (server: string) => Conversations.Conversations | undefined>
-  /** Whether messages between two replicas arrive. The others are lost. */
   readonly isOpen: (from: string, to: string) => boolean
 }
 
@@ -37,7 +32,6 @@ const settled = (answer: Answer): Exit.Exit<unknown, RequestError> => {
   return Exit.fail(new RequestError({ ...answer.error, fate: "answered", reason: "remote" }))
 }
 
-/** One connection from a replica to the owner of a server. */
 class Wire {
   readonly #pending = new Map<Settle, (reason: unknown) => void>()
   readonly #requests = new ClientRequests()
@@ -64,7 +58,7 @@ class Wire {
     })
   }
 
-  /** Sends a request at once. Returns what cancels it; after that, it is not settled. */
+  /** Returns what cancels it; after that, it is not settled. */
   #send(
     method: string,
     params: Readonly<Record<string, unknown>> | undefined,
@@ -152,7 +146,6 @@ class Wire {
     })
   }
 
-  /** Ends what is pending. */
   fail(message: string): void {
     this.#loss ??= message
     for (const settle of [...this.#pending.keys()]) {
@@ -161,7 +154,6 @@ class Wire {
     }
   }
 
-  /** For the other side it closes, if that learns of it. */
   close(): void {
     if (this.#isOpen()) void this.#conversation.close("the replica has closed the connection")
   }
@@ -200,13 +192,13 @@ const connect = (
         (method, params, options) => wire.request(method, params, options)
       ),
       notify: (method, params) => wire.notify(method, params),
-      // It ends with the owner's word that it goes, or with the owner's lease.
+      // It ends with the owner's word, or lease.
       onLost: () => {},
       fail: ({ message }) => wire.fail(message)
     }
   })
 
-/** The hop of the replica with this address. `missed`: see `Hop.make`. */
+/** `missed`: see `Hop.make`. */
 export const make = (network: Network, address: string, missed: (server: string) => void): Hop => {
   const own = new Map<string, Conversations.Conversations>()
   network.served.set(address, (server) => {

@@ -1,23 +1,18 @@
-/**
- * A connection to the owner of a server. It is lost as soon as the owner says that it gives the server up; what the owner has accepted before is
- * still answered.
- */
+/** Lost once the owner says that it gives the server up; what the owner has accepted before is still answered. */
 import type { ConnectError, Connection, ConnectOptions, Connector, Loss, RequestError } from "@mcp-lifeline/core"
 import { delegated, Ending } from "@mcp-lifeline/core/internal"
 import { Effect, Exit, type Scope } from "effect"
 import * as HopError from "./HopError.js"
 
-/** With this notification, the owner says that it gives the server up. */
 export const going = "notifications/mcp-lifeline/going"
 
-/** What is lost when the owner goes. Of this kind, so that the calls in flight are not cut off. */
+/** So calls in flight are not cut off. */
 const gone: Loss = {
   kind: "session",
   isMove: true,
   message: "the replica that runs the server gives it to others"
 }
 
-/** Connects to the owner of a server, with a connector that knows nothing of owners. */
 export const connect = (
   connector: Connector,
   options: ConnectOptions
@@ -41,7 +36,7 @@ export const connect = (
       inner.onLost((loss) => ending.lose(loss))
       return {
         ...plain,
-        // The owner has the same options as we have.
+        // The owner has the same options.
         isFiltered: true,
         send: (method, params, options, settle) =>
           plain.send(method, params, options, (exit) => settle(Exit.mapError(exit, understood(method)))),

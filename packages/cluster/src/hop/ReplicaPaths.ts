@@ -1,26 +1,22 @@
-/**
- * Paths of a program that only the other replicas of its cluster may ask.
- */
+/** Paths that only the other replicas may ask. */
 import type { IncomingMessage, ServerResponse } from "node:http"
 import * as ReplicaRequests from "./ReplicaRequests.js"
 
 type Handler = (request: IncomingMessage, response: ServerResponse, path: string) => void
 
-/** The way to the same paths of another replica. */
 export interface Way {
-  /** What their URLs begin with. */
   readonly baseUrl: string
-  /** Signs each request. The body has to be a text or bytes. */
+  /** The body must be a text or bytes. */
   readonly fetch: typeof fetch
 }
 
 export interface ReplicaPaths {
   readonly to: (receiver: ReplicaRequests.Receiver) => Way
-  /** Lets `answer` answer requests of other replicas, without the prefix in their URLs. True if the path begins with it. */
+  /** `answer` gets URLs without the prefix. True if the path begins with it. */
   readonly handle: (request: IncomingMessage, response: ServerResponse, path: string, answer: Handler) => boolean
 }
 
-/** `prefix`: what the paths begin with, such as `/cluster/gateway`. Throws a RangeError if a key is too short. */
+/** `prefix`: such as `/cluster/gateway`. Throws a RangeError if a key is too short. */
 export const make = (options: ReplicaRequests.Options, prefix: string): ReplicaPaths => {
   const requests = ReplicaRequests.make(options)
   return {

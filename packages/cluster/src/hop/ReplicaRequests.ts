@@ -1,8 +1,8 @@
 /**
- * Requests between replicas. No secret is sent: each request is signed for its receiver (`RequestProof`), which takes it once, and for a short time.
+ * Requests between replicas, signed for their receiver (`RequestProof`), which takes each once, and for a short time.
  *
- * Clocks may be wrong. A replica that gets a request from another time answers with its own time, signed for that request; the sender notes the
- * difference, and sends the request again. A replica's own time never jumps.
+ * Clocks may be wrong: a replica that gets a request from another time answers with its own, signed for that request; the sender notes the
+ * difference and repeats the request. A replica's own time never jumps.
  */
 import { mebibytes } from "@mcp-lifeline/core/internal"
 import * as Body from "@mcp-lifeline/http-server/Body"
@@ -15,7 +15,7 @@ import * as uptime from "../uptime.js"
 import * as RequestProof from "./RequestProof.js"
 import { SeenRequests } from "./SeenRequests.js"
 
-/** By purpose, with a key for each, which opens nothing else. `login`: what strangers ask for is passed on with it. */
+/** Keys that open nothing else. `login`: strangers' requests are passed on with it. */
 const infos = {
   replica: "mcp-lifeline cluster: requests between replicas, form 2",
   login: "mcp-lifeline cluster: requests for pages of logins, form 2"
@@ -23,28 +23,24 @@ const infos = {
 
 export type Purpose = keyof typeof infos
 
-/** How far the time of a request may be from that of its receiver, in milliseconds. */
+/** Between a request and its receiver, in milliseconds. */
 export const maxSkew = 30_000
 
-/** How much of a request is read, in bytes, and of all together. */
+/** Of one request, and of all, in bytes. */
 const [maxBody, maxBodies] = [mebibytes(16), mebibytes(64)]
 
-/** Of so many replicas it is remembered how their clocks go. */
 const maxClocks = 1000
 
-/** A request to another replica. */
 export interface Outgoing extends RequestProof.SignedRequest {
   readonly body: Uint8Array
 }
 
-/** The proof of one request. */
 export interface Signing {
   readonly headers: Readonly<Record<string, string>>
-  /** Whether an answer with these headers, by lower-case name, only says that the time was wrong: then send the request again, signed anew. */
+  /** Headers by lower-case name. True if only the time was wrong: then sign and send again. */
   readonly isAnotherTime: (answer: Readonly<Record<string, unknown>>) => boolean
 }
 
-/** A replica, as requests reach it. */
 export interface Receiver {
   readonly id: ReplicaId
   readonly address: string
@@ -52,12 +48,9 @@ export interface Receiver {
 
 export interface ReplicaRequests {
   readonly sign: (to: ReplicaId, request: Outgoing) => Signing
-  /** Like `fetch` with a body that is a text or bytes, for URLs that begin with the address of the receiver. */
+  /** Bodies are texts or bytes; URLs begin with the receiver's address. */
   readonly fetchFrom: (to: Receiver) => typeof fetch
-  /**
-   * Calls `answer` with a request of another replica, whose body was compared with its proof. Refuses any other with 403; with 421 one that is for
-   * another replica, and with 401 one from another time.
-   */
+  /** Calls `answer` if the body matches its proof. Refuses others: 421 for another replica, 401 from another time, otherwise 403. */
   readonly admit: (
     request: IncomingMessage,
     response: ServerResponse,
@@ -65,16 +58,14 @@ export interface ReplicaRequests {
   ) => void
 }
 
-/** What they need. */
 export interface Options {
   readonly keys: ClusterKey.ClusterKeys
-  /** The id of this replica now, for which others sign. */
   readonly own: () => ReplicaId | undefined
-  /** Called with each internal failure. Must not throw. */
+  /** Must not throw. */
   readonly failed: (error: unknown) => void
   /** Default: `replica`. */
   readonly purpose?: Purpose | undefined
-  /** Milliseconds since 1970, of a clock that never jumps. Default: that of the machine at the start, and the time since then. */
+  /** Milliseconds since 1970, of a clock that never jumps. Default: the machine's at the start, and the time since. */
   readonly now?: (() => number) | undefined
 }
 
@@ -105,20 +96,19 @@ const bytesOf = (body: unknown): Uint8Array => {
   throw new TypeError("only a text or bytes can be signed")
 }
 
-/** What of a URL is signed: what follows the address of the receiver. */
+/** What of a URL is signed. */
 export const targetOf = (url: URL, address: string): string => {
   const base = new URL(address).pathname.replace(/\/$/, "")
   return (url.pathname + url.search).slice(base.length)
 }
 
-/** Throws a RangeError if a key is too short. */
 export const make = (
   { failed, keys: given, now = steadyTime, own, purpose = "replica" }: Options
 ): ReplicaRequests => {
   const keys = ClusterKey.allDerived(given, infos[purpose])
   const seen = new SeenRequests(2 * maxSkew)
   const bodies = new Shares(maxBodies)
-  /** How much later it is at other replicas, in milliseconds. */
+  /** In milliseconds. */
   const ahead = new Map<ReplicaId, number>()
 
   const sign: ReplicaRequests["sign"] = (to, request) => {
@@ -185,7 +175,7 @@ export const make = (
         return refuse(response, forbidden)
       }
       const refusal = refusalOf(request, proof)
-      // The request is read: a connection with something unread is cut off, perhaps before the answer has arrived.
+      // Read it: a connection with something unread is cut off, perhaps before the answer has arrived.
       if (refusal !== undefined) return Body.skim(request, refusal, (body) => refuse(response, body.refusal))
       if (!hasBody(request)) return answer(request)
       const room = Body.roomFor(bodies, request, headers["mcp-session-id"]?.toString())

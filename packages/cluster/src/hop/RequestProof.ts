@@ -1,39 +1,31 @@
-/**
- * What a request of one replica to another carries as its proof: that somebody who has the key of the cluster sends exactly this, to exactly this
- * replica, now, and for the first time. Pure.
- */
+/** Somebody with the cluster's key sends exactly this request, to exactly this replica, now, and for the first time. Pure. */
 import { createHash, createHmac, randomBytes } from "node:crypto"
 import { isSigned, proofs } from "../PeerMessages.js"
 
-/** The header of a request that has the proof. */
 export const header = "lifeline-authorization"
 
-/** The header of an answer that has the time of the replica that was asked, where the time of the request was another one. */
+/** Of an answer to a request from another time. */
 export const timeHeader = "lifeline-time"
 
-/** What is signed of a request. */
 export interface SignedRequest {
   readonly method: string
-  /** The path and the query, after the address of the replica. */
+  /** Path and query, after the replica's address. */
   readonly target: string
-  /** By lower-case name. Of these, only what `isSignedHeader` names is signed. */
+  /** By lower-case name. */
   readonly headers: Readonly<Record<string, unknown>>
 }
 
 export interface Proof {
-  /** The replica for which the request is. */
   readonly to: string
-  /** When it is sent, in milliseconds since 1970. */
+  /** In milliseconds since 1970. */
   readonly time: number
-  /** Different for each request. */
   readonly nonce: string
   /** Of the body. */
   readonly digest: string
-  /** With each key. */
   readonly signatures: string
 }
 
-/** Headers that say who asks, and for what. A proxy between the replicas may change others. */
+/** They say who asks, and for what. A proxy between the replicas may change others. */
 const isSignedHeader = (name: string): boolean =>
   name !== header && /^(lifeline-|mcp-|x-lifeline$|cookie$|last-event-id$|sec-fetch-site$)/.test(name)
 
@@ -43,11 +35,9 @@ export const digestOf = (body: Uint8Array): string => createHash("sha256").updat
 
 export const newNonce = (): string => randomBytes(16).toString("base64url")
 
-/** As the value of the header. */
 export const encode = ({ digest, nonce, signatures, time, to }: Proof): string =>
   [encodeURIComponent(to), time, nonce, digest, signatures].join(" ")
 
-/** From the value of the header; `undefined` if it is none. */
 export const decode = (value: unknown): Proof | undefined => {
   const [, to = "", time, nonce = "", digest = "", signatures = ""] = form.exec(String(value)) ?? []
   if (time === undefined) return undefined
@@ -73,22 +63,20 @@ const signaturesOf = (
   return signed(keys, "request", [to, time, nonce, digest, method, target, values])
 }
 
-/** Signs a request with each of the keys. */
 export const sign = (
   keys: ReadonlyArray<Uint8Array>,
   request: SignedRequest,
   proof: Omit<Proof, "signatures">
 ): Proof => ({ ...proof, signatures: signaturesOf(keys, request, proof) })
 
-/** Whether somebody who has one of the keys has signed the request with this proof. Says nothing of its body, time and receiver. */
+/** Says nothing of the body, time and receiver. */
 export const isOf = (keys: ReadonlyArray<Uint8Array>, request: SignedRequest, proof: Proof): boolean =>
   isSigned(proof.signatures, signaturesOf(keys, request, proof))
 
-/** The time of the replica that was asked, as the answer to one request. */
 export const encodeTime = (keys: ReadonlyArray<Uint8Array>, { nonce, to }: Proof, time: number): string =>
   `${time} ${signed(keys, "time", [to, nonce, time])}`
 
-/** The time, if somebody who has one of the keys has answered this request with it. */
+/** undefined unless somebody with one of the keys has answered this request. */
 export const decodeTime = (
   keys: ReadonlyArray<Uint8Array>,
   { nonce, to }: Pick<Proof, "nonce" | "to">,

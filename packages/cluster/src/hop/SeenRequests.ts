@@ -1,19 +1,15 @@
-/**
- * The requests that came of late, so that none is taken twice.
- */
-
 export class SeenRequests {
   readonly #kept: number
   #seen = new Set<string>()
   #before = new Set<string>()
   #since = -Infinity
 
-  /** `kept`: for how long each is remembered at least, in milliseconds. */
+  /** `kept`: how long each is remembered at least, in milliseconds. */
   constructor(kept: number) {
     this.#kept = kept
   }
 
-  /** Remembers a request by its nonce. False if it was remembered already. */
+  /** False if the nonce was remembered already. */
   add(nonce: string, now: number): boolean {
     if (now - this.#since >= this.#kept) {
       this.#before = this.#seen

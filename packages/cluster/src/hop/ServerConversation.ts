@@ -1,7 +1,4 @@
-/**
- * What another replica talks to at the owner of a server: passes requests on to the owner's backend, and the server's messages back. The other
- * replica is a client with a session, whose results nobody decodes.
- */
+/** At the owner of a server, another replica is a client with a session, whose results nobody decodes. */
 import type { Backend, CallError, ServerNotification } from "@mcp-lifeline/core"
 import type { Client, Conversation } from "@mcp-lifeline/http-server/Conversation"
 import {
@@ -22,18 +19,15 @@ import { type Cause, Effect, Exit, type Fiber, FiberId, Predicate } from "effect
 import * as HopError from "./HopError.js"
 import { going } from "./OwnerConnection.js"
 
-/** The server, as its owner has it. */
 export interface Served {
   readonly name: string
-  /** Its backend, which may be replaced by another one. */
   readonly backend: () => Backend.Backend
-  /** What the server has said about itself; `undefined` before its first connection. */
+  /** undefined before the server's first connection. */
   readonly introduction: () => Introduction | undefined
-  /** Called when a request of another replica is passed on. What it returns is called when that is over, with the code of its error, or `cancelled`. Neither may throw. */
+  /** Called when a request is passed on; what it returns is called with the code of its error, or `cancelled`. Neither may throw. */
   readonly began?: (() => (error: string | undefined) => void) | undefined
 }
 
-/** What the conversations about one server share. */
 export interface Shared extends Served {
   readonly levels: LogLevels
   readonly subscriptions: Subscriptions
@@ -41,7 +35,6 @@ export interface Shared extends Served {
   readonly onClose: (one: ServerConversation) => void
 }
 
-/** Why a conversation ends, for those who wait for an answer. */
 export const hasLeft = "the replica gives the server to others"
 
 const introducing = (introduction: Introduction): Answer => {
@@ -138,16 +131,14 @@ export class ServerConversation implements Conversation, Subscriber {
     this.#relay.end()
   }
 
-  /** Passes a notification of the server on. */
   notified(notification: ServerNotification): void {
     const { method, params } = notification
-    // The former go to who has subscribed, and of the latter the replica knows more.
+    // The former go to subscribers, and of the latter the replica knows more.
     if (method === "notifications/resources/updated" || method === going) return
     if (method === "notifications/message" && heightOf(params?.["level"]) < heightOf(this.#level)) return
     this.#relay.pass(notification)
   }
 
-  /** Says that the server goes to another replica. */
   goes(): void {
     this.#client.write({ jsonrpc: "2.0", method: going })
   }
@@ -165,12 +156,12 @@ export class ServerConversation implements Conversation, Subscriber {
     }
   }
 
-  /** Waits for the server if it has never been connected. */
+  /** Waits for a server that was never connected. */
   #initialize(request: ClientRequest): void {
     const { backend, introduction, name } = this.#shared
     const known = introduction()
     if (known !== undefined) return request.answer(introducing(known))
-    // What answers with an error is connected, too: a server need not know `ping`. The backend counts it as a call that has failed.
+    // An error is an answer, too: a server need not know `ping`. The backend counts it as a failed call.
     let refused: string | undefined
     const connected = Effect.catchIf(
       backend().ping(),
@@ -189,7 +180,7 @@ export class ServerConversation implements Conversation, Subscriber {
     this.#after(request, connected, introduced, () => refused)
   }
 
-  /** `became`: what went wrong at the backend, if the request itself has been answered. */
+  /** `became`: what went wrong at the backend although the request was answered. */
   #began(request: ClientRequest, became: () => string | undefined = () => undefined): void {
     const { began } = this.#shared
     if (began === undefined) return

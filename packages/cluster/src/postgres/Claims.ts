@@ -1,16 +1,11 @@
-/**
- * What replicas have, in the table `lifeline_claim`: all kinds of it.
- */
 import type { PgClient } from "@effect/sql-pg"
 import { Effect, Schema } from "effect"
 import type { Claims, Ownership } from "../ClusterStore.js"
 import type { SealedAddresses } from "./SealedAddresses.js"
 import { decoded, type Limited } from "./statements.js"
 
-/** What can be had. */
 export type Kind = "server" | "session" | "lock"
 
-/** An owner, as the database has it. */
 export const OwnershipRow = Schema.Struct({
   owner: Schema.String,
   address: Schema.String,
@@ -18,24 +13,22 @@ export const OwnershipRow = Schema.Struct({
   now: Schema.Number
 })
 
-/** The time of the database, in milliseconds since 1970, as the column `now`. */
+/** In milliseconds since 1970. */
 export const nowColumn = `(extract(epoch FROM now()) * 1000)::float8 AS now`
 
-/** An owner with its address, if that is sealed. */
 export const opened =
   (addresses: SealedAddresses) => <A extends typeof OwnershipRow.Type>({ address, now, ...row }: A) => ({
     ...row,
     address: addresses.open(row.owner, address, now)
   })
 
-/** The claims of one kind. */
 export const make = (
   sql: PgClient.PgClient,
   limited: Limited,
   addresses: SealedAddresses,
   kind: Kind
 ): Claims => {
-  // The row of a server stays, and counts. Of anything else no row stays: each transaction has a number of its own.
+  // The row of a server stays, and counts. For others, each transaction has a number of its own.
   const isCounted = kind === "server"
   const first = sql.literal(isCounted ? "1" : "pg_current_xact_id()::text::bigint")
   const next = sql.literal(isCounted ? "held.generation + 1" : "excluded.generation")
@@ -53,7 +46,7 @@ export const make = (
     )
   return {
     find: (name) => limited(`find a ${kind}`, ownership(name)),
-    // Whether an owner has ended is a question for its row, and not for the lack of one: this statement may not see one that has just joined.
+    // An owner has ended if its row says so, not if there is none: this statement may not see one that has just joined.
     claim: (id, name, instead = 0) =>
       limited(
         `assign a ${kind}`,

@@ -1,6 +1,4 @@
-/**
- * The fingerprints of the keys that the cluster has, the newest first. They say whether replicas have a key in common, and nothing else about any.
- */
+/** Newest first. They only say whether replicas have a key in common. */
 import type { PgClient } from "@effect/sql-pg"
 import { Effect, Schema } from "effect"
 import * as ClusterKey from "../ClusterKey.js"
@@ -9,35 +7,30 @@ import { decoded, type Limited } from "./statements.js"
 
 type Prints = ReadonlyArray<string>
 
-/** A change of the keys. It is complete when everything that is shared is sealed with the keys that this replica has, and no others. */
+/** A change is complete when everything shared is sealed with these keys, and no others. */
 export interface KeyPrints {
-  /**
-   * Lets in replicas with the keys that this one has, beside those that were let in before. Returns whether other replicas have newer ones. Fails if the
-   * keys are entirely others.
-   */
+  /** Lets in replicas with these keys, too. Returns whether others have newer ones. Fails if no key is in common. */
   readonly begin: Effect.Effect<boolean, StoreError>
-  /** From now on refuses replicas that have none of the keys that this one has, unless others have newer ones. */
+  /** Refuses replicas with none of these keys, unless others have newer ones. */
   readonly end: Effect.Effect<void, StoreError>
 }
 
-/** Of this purpose. */
 const info = "mcp-lifeline cluster: fingerprint of the key, form 1"
 
 const separator = " "
 
 const Row = Schema.Struct({ prints: Schema.String })
 
-/** The fingerprints of the keys. Throws a RangeError if one is too short. */
 export const of = (keys: ClusterKey.ClusterKeys): Prints =>
   ClusterKey.allDerived(keys, info).map((key) => key.toString("base64url"))
 
 export const text = (prints: Prints): string => prints.join(separator)
 
-/** Whether the cluster has newer keys, of which this replica does not know. */
+/** The cluster has newer keys. */
 const isBehind = (own: Prints, known: Prints): boolean =>
   known.slice(0, Math.max(0, known.indexOf(own[0] ?? ""))).some((print) => !own.includes(print))
 
-/** What the cluster has after a replica with these came to one with those; `undefined` if they have no key in common. */
+/** undefined if no key is in common. */
 export const merged = (own: Prints, known: Prints): Prints | undefined => {
   if (!own.some((print) => known.includes(print))) return undefined
   return isBehind(own, known) ? known : [...own, ...known.filter((print) => !own.includes(print))]
@@ -49,7 +42,7 @@ const refused = new StoreError({
     + "--cluster-key-file; or, for a new cluster, stop them all and delete the rows of lifeline_terms and lifeline_row, with which logins are lost"
 })
 
-/** Lets this replica in, within the transaction that it runs in. Returns what the cluster has then. */
+/** In the current transaction. Returns what the cluster has then. */
 export const admit = (sql: PgClient.PgClient, own: Prints) =>
   Effect.gen(function*() {
     const [row] = yield* decoded(Row, sql`SELECT key_fingerprint AS prints FROM lifeline_terms FOR UPDATE`)
@@ -60,7 +53,6 @@ export const admit = (sql: PgClient.PgClient, own: Prints) =>
     return next
   })
 
-/** Those of the database. */
 export const make = (sql: PgClient.PgClient, limited: Limited, own: Prints): KeyPrints => ({
   begin: limited(
     "change its key",

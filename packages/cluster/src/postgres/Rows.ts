@@ -1,6 +1,3 @@
-/**
- * What all replicas have in common, in the table `lifeline_row`.
- */
 import type { PgClient } from "@effect/sql-pg"
 import { Effect, Schema } from "effect"
 import type { Change, Rows } from "../ClusterStore.js"
@@ -9,7 +6,6 @@ import { decoded, type Limited } from "./statements.js"
 const PlacedRow = Schema.Struct({ collection: Schema.String, key: Schema.String, text: Schema.String })
 const TextRow = Schema.Struct({ key: Schema.String, text: Schema.String })
 
-/** The rows of the database. */
 export const make = (sql: PgClient.PgClient, limited: Limited): Rows => {
   const found = (collection: string, key: string) =>
     Effect.map(

@@ -1,16 +1,13 @@
-/**
- * The tables of the store, and how they grow: by numbered steps, each of which is never changed once it was published.
- */
 import type { PgClient } from "@effect/sql-pg"
 import type { SqlError } from "@effect/sql/SqlError"
 import { Effect, type ParseResult, Predicate, Schema } from "effect"
 import { StoreError } from "../ClusterStore.js"
 import { decoded } from "./statements.js"
 
-/** So that replicas that start together do not make the tables twice. */
+/** Replicas that start together must not make the tables twice. */
 const lock = 7_310_562_903
 
-/** The tables of version n are made by the first n of these. */
+/** Version n has the first n of these. None is changed once published. */
 export const steps: ReadonlyArray<string> = [
   `
   CREATE TABLE lifeline_terms (
@@ -47,19 +44,15 @@ export const steps: ReadonlyArray<string> = [
 
 const VersionRow = Schema.Struct({ version: Schema.Number })
 
-/** What a role needs where the tables are there. */
 const privileges =
   "SELECT, INSERT, UPDATE and DELETE on lifeline_terms, lifeline_replica, lifeline_claim and lifeline_row, and SELECT on lifeline_version"
 
-/** The code of PostgreSQL for what a role may not do. */
 const insufficientPrivilege = "42501"
 
-/** Whether something failed because the role may not do it. */
 const isForbidden = (error: unknown): error is SqlError =>
   Predicate.isTagged(error, "SqlError") && Predicate.hasProperty(error, "cause")
   && Predicate.hasProperty(error.cause, "code") && error.cause.code === insufficientPrivilege
 
-/** What a role needs that may not do something. */
 export const remedy = (error: unknown): string => isForbidden(error) ? `; its role needs ${privileges}` : ""
 
 const forbidden = (cause: SqlError, version: number): StoreError =>
@@ -72,7 +65,7 @@ const forbidden = (cause: SqlError, version: number): StoreError =>
     cause
   })
 
-/** Makes the tables, or those of an older version into those of this one, within the transaction that it runs in. */
+/** In the current transaction. */
 export const prepare = (
   sql: PgClient.PgClient,
   all: ReadonlyArray<string> = steps

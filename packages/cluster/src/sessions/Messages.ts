@@ -1,12 +1,9 @@
-/**
- * What is in the body of a client's request, and what a client is told that nobody can answer. Pure but for the response.
- */
 import { JsonRpc, JsonRpcError } from "@mcp-lifeline/protocol"
 import type { JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import type { ServerResponse } from "node:http"
 import * as Passage from "./Passage.js"
 
-/** The requests in a body: none if it is no JSON, or has only notifications and answers. */
+/** None if it is no JSON, or has only notifications and answers. */
 export const requestsIn = (body: Buffer): ReadonlyArray<JSONRPCRequest> => {
   try {
     const value: unknown = JSON.parse(body.toString())
@@ -22,7 +19,7 @@ export const requestsIn = (body: Buffer): ReadonlyArray<JSONRPCRequest> => {
 const hasGone = "the replica of the gateway on which the session lived has gone"
 const nobodyServes = "no replica of the gateway could serve the session"
 
-/** Answers the requests of a body with an error in place of each answer. `unknown`: nobody knows what became of them. `notSent`: they may be sent again. */
+/** `unknown`: nobody knows what became of the requests. `notSent`: they may be sent again. */
 export const answerWithout = (response: ServerResponse, body: Buffer, fate: "unknown" | "notSent"): void => {
   const error = fate === "unknown"
     ? JsonRpcError.interrupted(hasGone, fate)

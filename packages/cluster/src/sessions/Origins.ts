@@ -1,20 +1,16 @@
-/**
- * Where sessions began that were asked for of late: to open a sealed id takes a while.
- */
+/** To open a sealed id takes a while. */
 import type { Seal } from "@mcp-lifeline/http-server/SealedId"
 import type { ReplicaId } from "../LeaseRules.js"
 
-/** Where a session began. */
 export interface Origin {
   readonly born: ReplicaId | undefined
 }
 
-/** Of how many sessions it is remembered. */
 const maxOrigins = 10_000
 
 export class Origins {
   readonly #seal: Seal
-  /** By their ids, the first ones first. */
+  /** Oldest first. */
   readonly #all = new Map<string, Origin>()
 
   constructor(seal: Seal) {

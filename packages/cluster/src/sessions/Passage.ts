@@ -1,6 +1,3 @@
-/**
- * Passes an HTTP request of a client on to another replica, and the answer back.
- */
 import { ExactJson, mebibytes } from "@mcp-lifeline/core/internal"
 import { notTakenHeader } from "@mcp-lifeline/http-server/Refusal"
 import {
@@ -14,19 +11,17 @@ import { Agent as HttpsAgent, request as httpsRequest } from "node:https"
 import type { Signing } from "../hop/ReplicaRequests.js"
 
 /**
- * How it went.
  * - `done`: the client has the answer.
- * - `notSent`: the other replica was not reached. `notTaken`: it was, and has said that it will not carry the request out.
- * - `lost`: it may have taken the request, and its answer has not arrived, or not as a whole.
- * - `refused`: it will not be carried out anywhere. `failed`: nobody knows what became of it. Both only where a stream has begun, which cannot have
- *   another status.
+ * - `notSent`: the other replica was not reached. `notTaken`: it will not carry the request out.
+ * - `lost`: it may have taken the request, but its whole answer has not arrived.
+ * - `refused`: it will not be carried out anywhere. `failed`: its fate is unknown. Both only in a stream that has begun.
  */
 export type Outcome = "done" | "notSent" | "notTaken" | "lost" | "refused" | "failed"
 
-/** In an answer: which replica has taken the request. What comes without it is of somebody else, such as a proxy. */
+/** Which replica has taken the request. An answer without it is somebody else's, such as a proxy's. */
 export const takenHeader = "lifeline-taken"
 
-/** These belong to one connection. */
+/** Hop-by-hop headers. */
 const ofConnection: ReadonlySet<string> = new Set([
   "connection",
   "keep-alive",
@@ -42,7 +37,7 @@ const ofConnection: ReadonlySet<string> = new Set([
   "content-length"
 ])
 
-/** A replica's own, credentials, and those by which browsers say where a page comes from: this replica has looked at them. */
+/** This replica has checked credentials, and where browsers say that a page comes from. */
 const ofHop = /^(lifeline-|sec-fetch-|origin$|authorization$)/
 
 const passedOn = (headers: IncomingHttpHeaders): Record<string, string | ReadonlyArray<string>> => {
@@ -55,35 +50,32 @@ const passedOn = (headers: IncomingHttpHeaders): Record<string, string | Readonl
   return passed
 }
 
-/** A JSON-RPC message as an event of a stream, without an id. */
+/** Without an id. */
 export const event = (message: unknown): string => `event: message\ndata: ${ExactJson.stringify(message)}\n\n`
 
-/** The last of a stream that another replica has to answer: nothing of the request was carried out. A comment, which clients skip. */
+/** Nothing was carried out: another replica has to answer. A comment, which clients skip. */
 export const notTakenMark = ": not taken\n\n"
 
-/** Ends an event of which only a part has come, with a type that no client heeds. After a whole event, it is none. */
+/** Ends a partial event, with a type that no client heeds. After a whole event, it is none. */
 const interrupted = "\nevent: interrupted\n\n"
 
 const isStream = (type: unknown): boolean => String(type).startsWith("text/event-stream")
 
-/** Streams that have begun here. Headers that are written at once are not kept. */
+/** Headers that are written at once are not kept. */
 const begunHere = new WeakSet<ServerResponse>()
 
-/** Notes that an answer which has begun is a stream of events. */
 export const noteStream = (response: ServerResponse): void => void begunHere.add(response)
 
-/** Whether an answer has begun that is a stream of events, to which more can be added. */
 export const isStreaming = (response: ServerResponse): boolean =>
   response.headersSent && !response.writableEnded
   && (begunHere.has(response) || isStream(response.getHeader("content-type")))
 
-/** Answers that are no streams are held back until they are whole, up to this size in bytes, so that another replica can still give another one. */
+/** In bytes. Other answers are held until they are whole, so that another replica can still answer. */
 const maxHeld = mebibytes(1)
 
-/** How long a connection is kept for the next request, in milliseconds: shorter than the other side keeps it, so that nobody uses one that ends. */
+/** In milliseconds: shorter than the other side keeps a connection, so that none is used that ends. */
 const keptFor = 10_000
 
-/** The connections to other replicas. */
 export class Agents {
   readonly http = new HttpAgent({ keepAlive: true, timeout: keptFor })
   readonly https = new HttpsAgent({ keepAlive: true, timeout: keptFor })
@@ -94,26 +86,24 @@ export class Agents {
   }
 }
 
-/** What is passed on, where to. */
 export interface Passage {
   readonly request: IncomingMessage
   readonly body: Buffer
   readonly response: ServerResponse
   readonly url: string
-  /** Headers beside those of the client. */
+  /** Beside the client's. */
   readonly headers: Readonly<Record<string, string>>
-  /** Signs the request with all of them. */
   readonly sign: (headers: Readonly<Record<string, unknown>>) => Signing
-  /** Whether the body is sent only when the other replica asks for it. It takes longer, but a connection that ends meanwhile loses nothing. */
+  /** Sends the body only when asked for: slower, but a connection that ends meanwhile loses nothing. */
   readonly isCautious: boolean
   readonly agents: Agents
-  /** Called when the other replica has taken the request, and its answer begins. Must not throw. */
+  /** When the other replica has taken the request. Must not throw. */
   readonly onBegun: () => void
 }
 
 /**
- * Begins to pass it on. Calls `done` once, unless it is aborted before. With `done` and `lost`, the answer may have begun. Returns a function
- * that aborts it, and tells whether the other replica may have taken the request (`lost`, otherwise `notSent`). Throws if the URL is none.
+ * Calls `done` once, unless aborted; with `done` and `lost`, the answer may have begun. Returns what aborts it, and tells whether the other
+ * replica may have taken the request. Throws if the URL is none.
  */
 export const pass = (
   { agents, body, headers: added, isCautious, onBegun, request, response, sign, url }: Passage,
@@ -214,9 +204,9 @@ export const pass = (
     const status = answer.statusCode ?? 0
     if (signing.isAnotherTime(answer.headers)) return end("notSent")
     if (answer.headers[notTakenHeader] !== undefined) return end("notTaken")
-    // Somebody between the replicas may have sent the request on before he refused it.
+    // A proxy between the replicas may have sent the request on before it refused.
     if (answer.headers[takenHeader] === undefined) return end(status < 500 || !isSent ? "notTaken" : "lost")
-    // Who is to try again later is not told so in a stream that has begun.
+    // In a stream that has begun, nobody can be told to try again later.
     if (response.headersSent && answer.headers["retry-after"] !== undefined) return end("notTaken")
     onBegun()
     if (!isStream(answer.headers["content-type"])) return whole(answer)

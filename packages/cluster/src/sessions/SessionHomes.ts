@@ -1,6 +1,6 @@
 /**
- * Which replica a client's session lives on: the one on which it began, and after the end of that one's lease the one that took it over. So
- * what belongs to a session is in one place: its streams, its open requests, its settings, and the servers that run for it alone.
+ * A session lives where it began, or was taken over after the end of that lease. So its streams, open requests, settings and own servers
+ * are in one place.
  */
 import { firstOf } from "@mcp-lifeline/core/internal"
 import type { Home } from "@mcp-lifeline/http-server/McpEndpoint"
@@ -10,36 +10,29 @@ import type { Claims, Ownership, Replica, StoreError } from "../ClusterStore.js"
 import type { ReplicaId } from "../LeaseRules.js"
 import type { Held, Membership } from "../Membership.js"
 
-/** What an endpoint asks of it (`Home`), it answers at once. */
 export interface SessionHomes extends Home {
-  /** The replica on which a session lives, as far as that is known without asking. */
+  /** As far as known without asking. */
   readonly known: (session: string, born: ReplicaId | undefined) => Replica | undefined
-  /**
-   * The replica on which a session lives, which may be this one. Takes it over if its last home has gone. Waits while that may still be there;
-   * and for a session that is to be taken over, while this replica has no lease.
-   */
+  /** Takes a session over if its last home has gone. Waits while that may still be there, and, to take over, for a lease. */
   readonly find: (session: string, born: ReplicaId | undefined) => Effect.Effect<Replica, StoreError>
-  /** This replica, as soon as it has a lease and an address. */
+  /** As soon as it has a lease and an address. */
   readonly here: Effect.Effect<Replica>
-  /** Ends when a home has gone: whoever asks again gets another one. */
   readonly gone: (home: ReplicaId) => Effect.Effect<void>
-  /** A session that lives here has ended for good. */
+  /** For good. */
   readonly ended: (session: string) => Effect.Effect<void, StoreError>
 }
 
-/** How often it looks whether a replica that it has not seen yet is there, in milliseconds. */
+/** In milliseconds. */
 const look = 100
 
-/** How long it waits at most for the end of what lives here when a lease has ended, in milliseconds. */
+/** In milliseconds. */
 const longestEnd = 5000
 
-/** How many replicas that have gone it remembers. */
 const maxGone = 10_000
 
 /** Ids of sessions are secrets, and long. */
 const keyOf = (session: string): string => createHash("sha256").update(session).digest("base64url")
 
-/** Forgets what was added first, down to this size. */
 const trim = (all: Map<string, unknown> | Set<string>, size: number): void => {
   for (const key of all.keys()) {
     if (all.size <= size) return
@@ -47,10 +40,7 @@ const trim = (all: Map<string, unknown> | Set<string>, size: number): void => {
   }
 }
 
-/**
- * `lapsed`: runs each time that this replica's lease has ended. Everything that lives here has to end then. `maxMoved`: how many sessions that
- * have moved it remembers; for others it asks the store.
- */
+/** `lapsed`: runs after each lease: everything that lives here has to end. `maxMoved`: for other sessions that have moved, the store is asked. */
 export const make = (
   membership: Membership,
   claims: Claims,
@@ -59,11 +49,10 @@ export const make = (
 ): Effect.Effect<SessionHomes, never, Scope.Scope> =>
   Effect.gen(function*() {
     let current: Held | undefined
-    /** Where sessions live that did not begin there, by their keys. */
+    /** Sessions that did not begin there. */
     const moved = new Map<string, Ownership>()
-    /** Replicas whose leases have ended: that is final. */
     const hasGone = new Set<ReplicaId>()
-    /** Claims on their way, by keys: those who want the same wait for the same. */
+    /** Those who want the same wait for the same claim. */
     const claiming = new Map<string, Deferred.Deferred<Ownership | undefined, StoreError>>()
     const fork = yield* FiberSet.makeRuntime<never>()
 
@@ -95,7 +84,7 @@ export const make = (
       return last === undefined ? undefined : replica(last.owner)
     }
 
-    /** Waits until a replica that began after the last look is seen, or has surely gone. */
+    /** Until a replica that began after the last look is seen, or has surely gone. */
     const sought = (id: ReplicaId): Effect.Effect<void> =>
       Effect.suspend(() =>
         replica(id) !== undefined
@@ -109,7 +98,6 @@ export const make = (
         return (yield* claims.find(key)) ?? (yield* claims.claim(id, key))
       })
 
-    /** The same, once for all who want it at the same time. */
     const claimed = (key: string): Effect.Effect<Ownership | undefined, StoreError> =>
       Effect.suspend(() => {
         const before = claiming.get(key)

@@ -1,6 +1,4 @@
-/**
- * Serves a client's session on any replica: here if it lives here, and otherwise by passing the request on to the replica on which it does.
- */
+/** Serves a session on any replica: here if it lives here, otherwise by passing the request to its home. */
 import { Bytes, mebibytes } from "@mcp-lifeline/core/internal"
 import * as Body from "@mcp-lifeline/http-server/Body"
 import * as Caller from "@mcp-lifeline/http-server/Caller"
@@ -21,53 +19,48 @@ import { Origins } from "./Origins.js"
 import * as Passage from "./Passage.js"
 import type { SessionHomes } from "./SessionHomes.js"
 
-/** What a router needs. */
 export interface Options {
   readonly key: ClusterKeys
   readonly homes: SessionHomes
   readonly seal: Seal
-  /** Serves the sessions that live here, and clients without sessions. */
   readonly endpoint: Pick<McpEndpoint, "handle" | "has">
-  /** Called with each internal failure. */
   readonly onError: (error: unknown) => void
-  /** How long a client waits for the beginning of an answer at most, in milliseconds. Default 60,000. */
+  /** How long a client waits for an answer to begin, in milliseconds. Default 60,000. */
   readonly longest?: number | undefined
 }
 
-/** Neither function throws. */
+/** Neither throws. */
 export interface SessionRouter {
-  /** Answers a client. */
   readonly handle: (request: IncomingMessage, response: ServerResponse) => void
-  /** Answers a request that another replica has passed on. True if the path is that of these. */
+  /** From another replica. True if the path is that of these. */
   readonly handlePassed: (request: IncomingMessage, response: ServerResponse, path: string) => boolean
   /**
-   * From now on takes no calls from other replicas: they wait until this one has gone, and then go on without it. It still takes what calls
-   * that are under way here may need: answers to questions of servers, cancellations, and streams.
+   * From now on takes no calls from other replicas, which wait until this one has gone; but what calls under way here may need: answers to
+   * servers' questions, cancellations, and streams.
    */
   readonly leave: () => void
-  /** Ends when no call is on its way to another replica, and what others had sent before they could know of `leave` has come. */
+  /** No call is on its way to another replica, and what others sent before they could know of `leave` has come. */
   readonly drained: Effect.Effect<void>
 }
 
-/** Where a replica takes requests of sessions, after its address. */
 export const path = "/cluster/sessions"
 
-/** Who the replica that received the request has found its sender to be. The client's own credentials are not passed on. */
+/** As its receiver found the sender. The client's own credentials are not passed on. */
 const callerHeader = "lifeline-caller"
 
-/** The largest body, in bytes, and that of all together. */
+/** Of one request, and of all, in bytes. */
 const [maxBody, maxBodies] = [mebibytes(16), mebibytes(64)]
 
-/** Requests on their way to other replicas, with streams; a session alone may have half. */
+/** With streams; one session may have half. */
 const maxRouted = 4000
 
-/** How long it waits between two tries, and between two looks for clients that have waited for too long, in milliseconds. */
+/** In milliseconds. */
 const [pause, look] = [300, 1000]
 
-/** How often it looks whether calls are still on their way, in milliseconds. */
+/** In milliseconds. */
 const lookForCalls = 20
 
-/** How long what others have sent may be on its way, in milliseconds. */
+/** In milliseconds. */
 const onItsWay = 100
 
 const forbidden = { status: 403, message: "This is for other replicas of the cluster" }
@@ -88,28 +81,27 @@ const tooMany = {
   headers: { "Retry-After": "1" }
 }
 
-/** A client's request, on its way to where its session lives. */
 interface Routed {
-  /** `undefined`: it has none, so this replica serves it, as soon as it has a lease. */
+  /** `undefined`: this replica serves it as soon as it has a lease. */
   readonly session: string | undefined
   readonly born: ReplicaId | undefined
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly body: Buffer
-  /** From when its client waits for an answer that has not begun, by `performance.now`. */
+  /** Since when its client waits, by `performance.now`. */
   since: number
-  /** Whether a replica may have taken it, and has not answered it. The next one decides whether it can be carried out twice. */
+  /** A replica may have taken it. The next one decides whether it can be carried out twice. */
   isLost: boolean
 }
 
-/** While a replica serves no sessions: the same as `handlePassed` of one that has left. */
+/** While a replica serves no sessions. */
 export const refusePassed: SessionRouter["handlePassed"] = (_, response, asked) => {
   if (asked !== path) return false
   refuse(response, notTaken)
   return true
 }
 
-/** Routes until the scope closes. Then every request that is on its way gets an answer. */
+/** When the scope closes, every request on its way gets an answer. */
 export const make = (
   { endpoint, homes, key, longest = 60_000, onError, seal }: Options
 ): Effect.Effect<SessionRouter, never, Scope.Scope> =>
@@ -121,13 +113,11 @@ export const make = (
     )
     const routing = yield* FiberSet.make<void>()
     const fork = yield* FiberSet.runtime(routing)<never>()
-    /** What is on its way, and what stops it. */
     const all = new Map<Routed, () => void>()
     const bodies = new Shares(maxBodies)
     const routes = new Shares(maxRouted)
-    /** Homes that have refused requests: their end may be near. */
+    /** Their end may be near. */
     const refusing = new Set<ReplicaId>()
-    /** What wants to know when a home has gone. */
     const watching = new Map<ReplicaId, Set<() => void>>()
     let isLeaving = false
     let isClosed = false
@@ -150,7 +140,6 @@ export const make = (
       }
     }
 
-    /** Calls back when a home has gone. Returns a function that takes that back. */
     const whenGone = (home: ReplicaId, gone: () => void): () => void => {
       const before = watching.get(home)
       const callbacks = before ?? new Set()
@@ -166,10 +155,7 @@ export const make = (
       return () => void callbacks.delete(gone)
     }
 
-    /**
-     * Passes a request on, until the other replica has answered or has gone. Calls `done` once, later, unless it is aborted before. Returns a
-     * function that aborts it.
-     */
+    /** Calls `done` once, later, unless aborted. Returns what aborts it. */
     const passTo = (
       home: ReplicaRequests.Receiver,
       one: Routed,
@@ -208,7 +194,7 @@ export const make = (
         return Effect.sync(abort)
       })
 
-    /** What follows when a request was passed on. Returns whether the client has all that it will get; otherwise another replica may be asked. */
+    /** Returns whether the client has all that it will get. */
     const followed = (home: Replica, one: Routed, outcome: Passage.Outcome): Effect.Effect<boolean> =>
       Effect.suspend(() => {
         const { body, request, response } = one
@@ -247,7 +233,6 @@ export const make = (
         }
       }).pipe(Effect.orDie)
 
-    /** Ends what has no answer yet, and will get none. */
     const conclude = (one: Routed): void => {
       const { body, isLost, response } = one
       if (response.destroyed || response.writableEnded) return
@@ -260,7 +245,6 @@ export const make = (
       else refuse(response, { ...tryAgain, id: requests[0]?.id })
     }
 
-    /** Does what remains of a request in a fiber. */
     const continued = (one: Routed, work: Effect.Effect<void>): void => {
       const fiber = fork(work.pipe(
         Effect.catchAllCause((cause) =>
@@ -292,7 +276,6 @@ export const make = (
       })
     }
 
-    /** Whoever waits for too long is told so. */
     const late = Effect.sync(() => {
       const now = performance.now()
       for (const [{ since }, stop] of all) if (now - since > longest) stop()
@@ -306,7 +289,6 @@ export const make = (
       return typeof id !== "string" || headers["mcp-protocol-version"] === Era.statelessVersion ? undefined : id
     }
 
-    /** Room for a request, and its body, until its response closes; `undefined` if there is none. */
     const roomFor = (
       request: IncomingMessage,
       response: ServerResponse,
@@ -326,12 +308,12 @@ export const make = (
           if (isTaken) held += bytes
           return isTaken
         },
-        // It is held for as long as the request is on its way.
+        // Held while the request is on its way.
         release: () => undefined
       }
     }
 
-    /** Routes a request of a client anew that was not sent before this replica's lease has ended. */
+    /** Not sent before this replica's lease ended. */
     const unsent: Unsent = (response, body) =>
       guarded(response, () => {
         const request = response.req
@@ -344,14 +326,14 @@ export const make = (
         else conclude(one)
       })
 
-    /** Leaves that to the replica which has passed the request on. */
+    /** Left to the replica that passed it on. */
     const unsentThere: Unsent = (response) => {
       if (response.headersSent) response.end(Passage.notTakenMark)
       else refuse(response, notTaken)
     }
 
     const handle = (request: IncomingMessage, response: ServerResponse): void => {
-      // That is for replicas to say.
+      // Only replicas may say that.
       delete request.headers[repeatedHeader]
       const session = sessionOf(request)
       if (session === undefined) return endpoint.handle(request, response, unsent)
@@ -385,12 +367,11 @@ export const make = (
       }
     }
 
-    /** Takes a POST for which its messages have to be known. */
     const takeKnown = (request: IncomingMessage, response: ServerResponse): void =>
       Body.readBytes(request, maxBody, (body) =>
         guarded(response, () => {
           const requests = body._tag === "Refused" ? [] : Messages.requestsIn(body.bytes)
-          // While this replica leaves, it takes what calls that are under way here may need, and nothing else.
+          // While leaving, takes only what calls under way here may need.
           if (body._tag === "Refused" || (isLeaving && requests.length > 0)) {
             response.removeHeader(Passage.takenHeader)
             return refuse(response, notTaken)

@@ -1,7 +1,6 @@
 /**
- * Locks that one fiber in the whole cluster holds at a time: each is a claim of its replica in the store, which ends with the replica's lease.
- *
- * A lock is released when everything that its replica has written is in the store, so that the next one finds it.
+ * Locks of the cluster are claims in the store, which end with the replica's lease. Released when all that the replica has written is in
+ * the store, so that the next one finds it.
  */
 import type { Lock } from "@mcp-lifeline/state/FileLock"
 import { Effect, Random, type Scope } from "effect"
@@ -10,10 +9,9 @@ import type { ReplicaId } from "../LeaseRules.js"
 import type { Held, Membership } from "../Membership.js"
 import type { SharedRows } from "./SharedRows.js"
 
-/** The shortest and the longest pause of one who waits for another replica, and how soon a release is tried again, in milliseconds. */
+/** The shortest and longest wait for another replica, and for a failed release, in milliseconds. */
 const [shortest, longest, again] = [50, 1000, 1000]
 
-/** What a replica needs. */
 export interface Options {
   readonly locks: Claims
   readonly membership: Pick<Membership, "held">
@@ -22,25 +20,21 @@ export interface Options {
 
 export interface ClusterLocks {
   /**
-   * Waits as long as another fiber or replica holds the lock, or the store is away, and releases it when the scope closes.
-   *
-   * `isHeld`: false also after something was read that another replica may have changed since, because the store was away.
+   * Waits while the store is away, too; released when the scope closes. `isHeld` is also false after a read while the store was away:
+   * another replica may have changed that since.
    */
   readonly lock: (name: string) => Effect.Effect<Lock, never, Scope.Scope>
 }
 
-/** A claim of this replica that nobody needs any more, and that the store may still have. */
+/** The store may still have it. */
 interface Left {
   readonly id: ReplicaId
-  /** The last generation that is known. */
   readonly generation: number | undefined
 }
 
-/** A lock of this name, in this process. */
 interface Local {
-  /** Who has it holds the lock, or waits for other replicas. */
   readonly holding: Effect.Semaphore
-  /** One question at a time, so that nothing is given back that was just taken. */
+  /** So nothing is given back that was just taken. */
   readonly asking: Effect.Semaphore
   left: Left | undefined
 }
@@ -50,13 +44,13 @@ interface Taken {
   readonly generation: number
 }
 
-/** The locks of a replica: one for each replica. When the scope closes, releases what is left. */
+/** When the scope closes, releases what is left. */
 export const make = ({ locks, membership, rows }: Options): Effect.Effect<ClusterLocks, never, Scope.Scope> =>
   Effect.gen(function*() {
     const scope = yield* Effect.scope
     const locals = new Map<string, Local>()
 
-    /** Gives a claim back, unless it is used again. Fails if the store is away. */
+    /** Unless it is used again. Fails if the store is away. */
     const giveBack = (name: string, local: Local, one: Left) =>
       Effect.gen(function*() {
         if (local.left !== one) return
@@ -64,7 +58,6 @@ export const make = ({ locks, membership, rows }: Options): Effect.Effect<Cluste
         if (found?.owner === one.id) yield* locks.release(one.id, name, found.generation)
         local.left = undefined
       }).pipe(local.asking.withPermits(1))
-    /** Gives a claim back when the store has what was written. */
     const giveBackLater = (name: string, local: Local, one: Left) =>
       Effect.sleep(again).pipe(
         Effect.zipRight(rows.written),
@@ -93,7 +86,6 @@ export const make = ({ locks, membership, rows }: Options): Effect.Effect<Cluste
       )
     )
 
-    /** Takes the lock if no replica has it. */
     const take = (name: string, local: Local, held: Held): Effect.Effect<Taken | undefined> =>
       Effect.suspend(() => {
         const { id } = held

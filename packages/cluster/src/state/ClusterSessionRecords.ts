@@ -1,7 +1,7 @@
 /**
- * What does not fit into the ids of sessions, in the store of a cluster: sealed, and bounded in number, size and age. Nothing reads all of it.
+ * What does not fit into the ids of sessions: sealed, and bounded in number, size and age.
  *
- * A session that has ended stays so: no record replaces that of its end, whichever replica writes it, and whenever.
+ * No record replaces that of a session's end, whichever replica writes it, and whenever.
  */
 import {
   lifetime,
@@ -18,43 +18,40 @@ import * as Seal from "./Seal.js"
 
 const [sessions, floors, floor] = ["sessions", "sessions-ended", "floor"]
 
-/** How much the records of all sessions of the cluster may take. */
 export interface Limits {
-  /** Sessions with a record. Default 500,000. */
+  /** Default 500,000. */
   readonly maxSessions: number
-  /** Characters in all records. Default 1 Gi. */
+  /** In all records. Default 1 Gi. */
   readonly maxChars: number
-  /** After this many writes, looks whether there is too much. Default 1,000. */
+  /** Writes between two looks for excess. Default 1,000. */
   readonly lookEvery?: number | undefined
 }
 
 const defaultLimits: Limits = { maxSessions: 500_000, maxChars: 1024 * 1024 * 1024 }
 
-/** Records that wait for the store. Of more, the oldest are not kept. */
+/** Of more, the oldest are not kept. */
 const maxUnwritten = 5000
 
-/** How often to try again to write what the store has not taken, and after which pause to ask it again, in milliseconds. */
+/** Before writing again, and before asking the store again, in milliseconds. */
 const [again, soon] = [1000, 500]
 
-/** Clocks of replicas and of the store may differ so much, in milliseconds. */
+/** Between the clocks of replicas and the store, in milliseconds. */
 const spare = 24 * 60 * 60 * 1000
 
-/** Records written at a time: the leases of the replica need connections, too. */
+/** Concurrent writes: leases need connections, too. */
 const atOnce = 2
 
-/** Stands for the record of a session that may have ended: its own record was removed. */
+/** For a session that may have ended: its own record was removed. */
 const presumedEnded: Record = { usedAt: 0, hasEnded: true }
 
 const Floor = Schema.Struct({ endedBefore: Schema.Number })
 
-/** A record that is to be written. */
 interface Waiting {
   record: Record
   readonly written: Promise<void>
   readonly done: () => void
 }
 
-/** The first of those that wait for nobody else. */
 const firstOf = <A>(
   waiting: ReadonlyMap<string, A>,
   writing: ReadonlyMap<string, unknown>
@@ -63,23 +60,19 @@ const firstOf = <A>(
   return undefined
 }
 
-/** What a replica needs. */
 export interface Options {
   readonly store: Pick<ClusterStore, "rows">
   readonly key: ClusterKeys
   readonly limits?: Limits | undefined
 }
 
-/**
- * The records of the sessions of a cluster. Throws a RangeError if the key is too short.
- */
+/** Throws a RangeError if the key is too short. */
 export const make = (
   { key: clusterKey, limits = defaultLimits, store: { rows } }: Options
 ): Effect.Effect<SessionRecords, never, Scope.Scope> =>
   Effect.gen(function*() {
     const seal = Seal.make(clusterKey)
     const runtime = yield* Effect.runtime<never>()
-    /** What the store has, as far as this replica knows. */
     const recent = new RecentRows()
     const [record, endedBefore] = [Schema.parseJson(RecordSchema), Schema.parseJson(Floor)]
     const opened = <A>(
@@ -94,7 +87,7 @@ export const make = (
     const { lookEvery = 1000, maxChars, maxSessions } = limits
     let lookIn = lookEvery
 
-    /** The next record to write of each session, the one that is written now, and what the store has not taken, by name. */
+    /** By name: to write next, being written, and not taken by the store. */
     const waiting = new Map<string, Waiting>()
     const writing = new Map<string, Record>()
     const unwritten = new Map<string, Record>()
@@ -120,7 +113,7 @@ export const make = (
       if (unwritten.size > maxUnwritten && oldest !== undefined) unwritten.delete(oldest)
       somethingWaits.unsafeOpen()
     }
-    /** Writes a record while nobody else writes one of the session. Fails if the store is away. */
+    /** Fails if the store is away. */
     const alone = (name: string, next: Record) =>
       Effect.suspend(() => {
         writing.set(name, next)
@@ -138,7 +131,6 @@ export const make = (
       }, { discard: true }))
     )
     const hasWork = yield* Effect.makeLatch(false)
-    /** Writes the next record that waits. */
     const writeNext = Effect.gen(function*() {
       const [name, next] = firstOf(waiting, writing) ?? []
       if (name === undefined || next === undefined) return hasWork.unsafeClose()
@@ -167,7 +159,7 @@ export const make = (
       Effect.forkScoped
     )
 
-    /** Sessions without a record that began then or earlier have ended. In seconds since 1970. */
+    /** Sessions without a record that began until then have ended. In seconds since 1970. */
     const currentFloor = Effect.map(rows.get(floors, floor), (sealed) => ({
       sealed,
       endedBefore: opened(endedBefore, floors, floor, sealed)?.endedBefore ?? 0

@@ -1,9 +1,8 @@
 /**
- * The state that all replicas of a cluster share: what a state folder is for the processes of one machine. Values are JSON, sealed with the
- * key of the cluster, in the cluster's store.
+ * The state that all replicas share, as processes of one machine share a state folder: JSON, sealed with the cluster's key, in its store.
  *
- * While the store is away, reads answer with what this replica has read or written last, writes are kept in memory until it is back, unless
- * another replica has changed the same meanwhile, and locks wait. One warning says so.
+ * While the store is away, reads answer with what this replica has read or written last, writes wait in memory, unless another replica has
+ * changed the same meanwhile, and locks wait.
  */
 import type { Collection, StateFolder } from "@mcp-lifeline/state/StateFolder"
 import { Unreadable } from "@mcp-lifeline/state/Unreadable"
@@ -15,21 +14,17 @@ import * as ClusterLocks from "./ClusterLocks.js"
 import * as Seal from "./Seal.js"
 import * as SharedRows from "./SharedRows.js"
 
-/** What a replica needs. */
 export interface Options {
   readonly store: ClusterStore
   readonly key: ClusterKeys
   readonly membership: Pick<Membership, "changes" | "held">
-  /** The state folder of this machine, whose paths stay as they are. */
+  /** Its paths stay as they are. */
   readonly local: StateFolder["Type"]
-  /**
-   * The collections of which all replicas learn within a renewal when they change (`Renewal.changes`), and that nobody asks the store for as long as
-   * they have not. Each should be small: it is read as a whole. Default: none.
-   */
+  /** All replicas learn of changes of these within a renewal, and read them only then. Keep each small: it is read as a whole. Default: none. */
   readonly followed?: Iterable<string> | undefined
 }
 
-/** How often a value with bounds is marked as used at most, in milliseconds. */
+/** Between two marks of a value as used, in milliseconds. */
 const useEvery = 24 * 60 * 60 * 1000
 
 const notOurs = "was not written by this version of mcp-lifeline with the key of this cluster"
@@ -40,8 +35,8 @@ const checked = (name: string): string => {
 }
 
 /**
- * The shared state of a replica: one for each replica. Nothing fails, except what may fail of a state folder. When the scope closes, what the store has not taken is
- * written, or lost. Throws a RangeError if the key is too short.
+ * Fails only where a state folder may. When the scope closes, what the store has not taken is written, or lost. Throws a RangeError if the
+ * key is too short.
  */
 export const make = (
   { followed = [], key: clusterKey, local, membership, store }: Options
@@ -85,14 +80,12 @@ export const make = (
             value
           )
         })
-      /** Marks a value as used, now and then. */
       const used = (key: string) =>
         Effect.flatMap(Clock.currentTimeMillis, (now) => {
           if (bounds === undefined || now - (usedAt.get(key) ?? -Infinity) < useEvery) return Effect.void
           usedAt.set(key, now)
           return Effect.ignore(store.rows.use(name, key))
         })
-      /** Once in each process: one process never writes much. */
       const bound = Effect.suspend(() => {
         if (isBounded || bounds === undefined) return Effect.void
         isBounded = true

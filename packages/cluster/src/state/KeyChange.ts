@@ -1,14 +1,9 @@
-/**
- * Seals everything that replicas share with the keys that this one has, and no others, so that a key can be taken away. The age of what is shared stays
- * as it was.
- */
 import { Effect } from "effect"
 import type { ClusterKeys } from "../ClusterKey.js"
 import type { ClusterStore, Place, StoreError } from "../ClusterStore.js"
 import type { KeyPrints } from "../postgres/KeyPrints.js"
 import * as Seal from "./Seal.js"
 
-/** What is needed for that. */
 export interface Options {
   readonly store: Pick<ClusterStore, "rows">
   readonly prints: KeyPrints
@@ -17,19 +12,19 @@ export interface Options {
   readonly followed?: Iterable<string> | undefined
 }
 
-/** How many rows are read at a time. */
 const atOnce = 50
 
 /**
- * Returns how many rows were sealed anew. To be run at the start of a replica, and again if it fails. Does nothing where other replicas have newer
- * keys. What nobody with these keys has sealed stays as it is. Throws a RangeError if a key is too short.
+ * Seals everything shared with these keys only, without a change of its age, so that a key can be taken away. Returns how many rows were
+ * sealed anew. Run it at the start of a replica, and again if it fails. Does nothing where others have newer keys. Throws a RangeError if a
+ * key is too short.
  */
 export const complete = (
   { followed = [], key: keys, prints, store: { rows } }: Options
 ): Effect.Effect<number, StoreError> => {
   const seal = Seal.make(keys)
   const isFollowed = new Set(followed)
-  /** A row that somebody else changes meanwhile is sealed by that one, with the keys that he has. */
+  /** Whoever changes a row meanwhile seals it with his keys. */
   const renew = ({ collection, key, text: before }: Place & { readonly text: string }) =>
     Effect.suspend(() => {
       if (seal.isCurrent(collection, key, before)) return Effect.succeed(0)

@@ -1,8 +1,4 @@
-/**
- * The rows that a replica has read or written last, as far as they have room.
- */
-
-/** How much there is room for: rows, and characters in all of them. */
+/** Rows, and characters in all of them. */
 export interface Room {
   readonly rows: number
   readonly chars: number
@@ -13,7 +9,6 @@ const defaultRoom: Room = { rows: 10_000, chars: 16 * 1024 * 1024 }
 interface Row {
   readonly collection: string
   readonly key: string
-  /** `undefined`: there is none. */
   readonly text: string | undefined
 }
 
@@ -31,7 +26,6 @@ export class RecentRows {
     return this.#rows.get(`${collection}/${key}`)
   }
 
-  /** The rows of a collection that are there. */
   entries(collection: string): ReadonlyArray<readonly [key: string, text: string]> {
     return Array.from(this.#rows.values()).flatMap(({ collection: of, key, text }) =>
       of === collection && text !== undefined ? [[key, text] as const] : []

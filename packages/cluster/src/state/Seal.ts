@@ -1,29 +1,25 @@
-/**
- * Seals what replicas share, so that neither who reads the database nor who writes to it knows or forges any of it.
- */
+/** Who reads or writes the database can neither learn nor forge what replicas share. */
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto"
 import * as ClusterKey from "../ClusterKey.js"
 
-/** Of this purpose, and this form. */
 const shared = "mcp-lifeline cluster: what replicas share, form 1"
 
 const cipher = "aes-256-gcm"
 const nonceBytes = 12
 const tagBytes = 16
 
-/** Between what was sealed with one key and with the next one. */
 const separator = "."
 
 /** Nobody has more keys at once. */
 const maxParts = 5
 
-/** Seals texts, each for one row of one collection: it cannot be opened as another one. */
+/** For one row: it cannot be opened as another one. */
 export interface Seal {
-  /** With each key, so that any replica opens it that has one of them. */
+  /** Any replica with one of the keys opens it. */
   readonly seal: (collection: string, key: string, text: string) => string
-  /** The text; `undefined` if nobody with one of these keys has sealed it for this row. */
+  /** undefined if nobody with one of these keys sealed it for this row. */
   readonly open: (collection: string, key: string, sealed: string) => string | undefined
-  /** Whether it is sealed with these keys, and no others. */
+  /** Sealed with these keys, and no others. */
   readonly isCurrent: (collection: string, key: string, sealed: string) => boolean
 }
 
@@ -51,7 +47,7 @@ const openedWith = (secret: Buffer, aad: Buffer, part: string): string | undefin
   }
 }
 
-/** Replicas that have a key in common open each other's texts. `info`: the purpose, and the form. Throws a RangeError if a key is too short. */
+/** `info`: the purpose, and the form. */
 export const make = (keys: ClusterKey.ClusterKeys, info = shared): Seal => {
   const secrets = ClusterKey.allDerived(keys, info)
   return {

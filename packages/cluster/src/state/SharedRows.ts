@@ -1,56 +1,52 @@
 /**
- * The rows of the store, as one replica reads and writes them: never fails. While the store is away, it answers with what this replica has read
- * or written last, and keeps what is to be written until the store is back.
+ * Never fails. While the store is away, reads answer with what this replica has read or written last, and writes wait.
  *
- * What is written late is older than what another replica has written meanwhile, so it does not replace that.
+ * A late write is older than what another replica has written meanwhile, so it does not replace that.
  */
 import { Effect, Either, type Scope } from "effect"
 import type { ClusterStore, StoreError } from "../ClusterStore.js"
 import { RecentRows } from "./RecentRows.js"
 
-/** How often a replica tries to write what the store has not taken, in milliseconds. */
+/** In milliseconds. */
 const again = 1000
 
-/** Rows that wait for the store. Of more, the oldest are not kept. */
+/** Of more, the oldest are not kept. */
 const maxUnwritten = 10_000
 
-/** What a replica needs. */
 export interface Options {
   readonly store: Pick<ClusterStore, "rows">
-  /** The collections of which all replicas learn within a renewal when they change. They should be small. */
+  /** All replicas learn of their changes within a renewal. They should be small. */
   readonly followed: ReadonlySet<string>
-  /** `Renewal.changes`, as seen last; `undefined` if that was long ago. */
+  /** As last seen; undefined if that was long ago. */
   readonly changes: () => number | undefined
 }
 
 export interface SharedRows {
   readonly get: (collection: string, key: string) => Effect.Effect<string | undefined>
-  /** Like `get`, but fails where the store is away and this replica has neither read nor written this. */
+  /** Fails where the store is away and this replica does not know the row. */
   readonly find: (collection: string, key: string) => Effect.Effect<string | undefined, StoreError>
   readonly entries: (collection: string) => Effect.Effect<ReadonlyArray<readonly [key: string, text: string]>>
-  /** Replaces a text, or removes it (`undefined`), whatever was there. Returns whether it is in the store. Nobody can interrupt it. */
+  /** Whatever was there; `undefined` removes it. Returns whether it is in the store. Uninterruptible. */
   readonly set: (collection: string, key: string, text: string | undefined) => Effect.Effect<boolean>
-  /** Writes what waits, and waits until everything is in the store. */
+  /** Waits until everything is in the store. */
   readonly written: Effect.Effect<void>
   readonly isWritten: () => boolean
-  /** From now on until the scope closes, all reads ask the store. */
+  /** Until the scope closes, all reads ask the store. */
   readonly exact: Effect.Effect<void, never, Scope.Scope>
-  /** How many reads were answered without the store, because it was away. */
+  /** Reads answered while the store was away. */
   readonly guesses: () => number
 }
 
-/** What is to be written. */
 interface Unwritten {
   readonly collection: string
   readonly key: string
-  /** What was there before, as far as this replica knows. */
+  /** As far as this replica knows. */
   readonly before: string | undefined
   readonly text: string | undefined
-  /** What this replica wanted to write before. The store may have it. */
+  /** Earlier texts of this replica, which the store may have. */
   readonly tried: ReadonlyArray<string | undefined>
 }
 
-/** A followed collection. */
 interface Snapshot {
   readonly changes: number | undefined
   readonly rows: Map<string, string>
@@ -69,7 +65,6 @@ export const make = (
     let isAway = false
     let exact = 0
     let guesses = 0
-    /** Rises with each write that has ended. */
     let writes = 0
 
     const away = ({ message }: StoreError) =>
@@ -93,7 +88,6 @@ export const make = (
         })
       )
 
-    /** Keeps what is there now in memory. */
     const remember = (collection: string, key: string, text: string | undefined): void => {
       if (!followed.has(collection)) return recent.set(collection, key, text)
       const known = snapshots.get(collection)?.rows
@@ -141,7 +135,7 @@ export const make = (
         }
       }).pipe(Effect.uninterruptible)
 
-    /** Writes what waits, unless the row is of somebody else now. Fails if the store is still away. */
+    /** Unless the row is somebody else's now. Fails if the store is away. */
     const late = (id: string, one: Unwritten) =>
       Effect.gen(function*() {
         const { collection, key, text, tried } = one
@@ -205,7 +199,6 @@ export const make = (
       Effect.forkScoped
     )
 
-    /** What this replica has read or written of a row, if it has. */
     const known = (collection: string, key: string): { readonly text: string | undefined } | undefined => {
       if (!followed.has(collection)) return recent.get(collection, key)
       const text = snapshots.get(collection)?.rows.get(key)

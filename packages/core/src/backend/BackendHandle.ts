@@ -1,4 +1,3 @@
-/** The handle of a backend, over all its connections. */
 import { Context, Effect, Either, Option, Schedule, Stream } from "effect"
 import { millis } from "../calls/Call.js"
 import type { Calls } from "../calls/Calls.js"
@@ -66,7 +65,7 @@ export class BackendHandle implements Backend {
     return Live.make(Effect.map(look, () => published.value.snapshot), Stream.unwrap(Effect.as(look, changes)))
   }
 
-  /** For whoever asks for the lists of a fleet. Returns what is to be waited for, if anything. */
+  /** Returns what a reader has to wait for, if anything. */
   touchCatalog(): Effect.Effect<void> | undefined {
     const { refresh } = this.#supervisor.tasks
     if (refresh.areOld) return refresh.fresh
@@ -74,7 +73,7 @@ export class BackendHandle implements Backend {
     return undefined
   }
 
-  /** For a name that is in no list: reads those again that may be known better by now. Gives why one is refused. */
+  /** For a name in no list: reads those that may be known better by now. Gives why one is refused. */
   seek(kind: Kind): Effect.Effect<ProtocolError | undefined> {
     return this.#supervisor.tasks.refresh.seek(kind)
   }
@@ -94,12 +93,12 @@ export class BackendHandle implements Backend {
     )
   }
 
-  /** Ends when its lists are those of its present connection, for which it waits like a call. */
+  /** Ends when its lists are of its present connection, for which it waits like a call. */
   listed(options?: CallOptions): Effect.Effect<void, CallError> {
     const isFresh = (snapshot: Snapshot | undefined) => snapshot?.stale === false
     return Effect.suspend(() => {
       if (isFresh(this.#state.published.value.snapshot)) return Effect.void
-      // They may be being read already, for somebody else.
+      // Somebody else may be reading them.
       const read = Effect.flatMap(
         Stream.runHead(Stream.filter(this.catalog.changes, isFresh)),
         Option.match({ onNone: () => Effect.never, onSome: () => Effect.void })
@@ -147,12 +146,12 @@ export class BackendHandle implements Backend {
     })
   }
 
-  /** A call that its fleet has routed here. Nobody may interrupt the result before it begins. */
+  /** Nobody may interrupt the result before it begins. */
   enter<A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, E> {
     return Effect.ensuring(call, Effect.sync(this.#state.entering()))
   }
 
-  /** What finds no connection here from now on, or waits for one, goes to the successor. */
+  /** What finds no connection here from now on, or waits for one, goes there. */
   leaveTo(successor: BackendHandle): void {
     this.#successor = successor
     this.#supervisor.calls.leaveTo(successor.calls)
@@ -164,7 +163,7 @@ export class BackendHandle implements Backend {
       : use(this.#successor)
   }
 
-  /** No call is on the connection or about to take a lease of it, or there is none. */
+  /** No call is on the connection or about to lease it. */
   unused(): Effect.Effect<void> {
     return Effect.suspend(() => {
       const { entered, published } = this.#state
@@ -230,7 +229,6 @@ export class BackendHandle implements Backend {
     return this.#state.policy.calls.tasks !== "never"
   }
 
-  /** What it would offer of a catalogue from before. */
   onlyOffered(snapshot: Snapshot): Snapshot {
     return this.#state.offered.only({ ...snapshot, stale: true })
   }

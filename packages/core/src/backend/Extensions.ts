@@ -1,4 +1,4 @@
-/** The extensions of one backend, as one. The first of the options is the outermost. */
+/** The first of the options is the outermost. */
 import { Context, Effect, Predicate, type Scope } from "effect"
 import type { Snapshot } from "../catalog/Catalog.js"
 import type { InvalidOptions } from "../Errors.js"
@@ -27,7 +27,7 @@ const isExtension = (value: unknown): value is Any =>
 
 const checkEach = Check.list(Check.is(isExtension, "an extension"), "an array of extensions")
 
-/** Two of one tag: the second would hide the service of the first. */
+/** A second of one tag would hide the service of the first. */
 export const check: Check.Check = (extensions: unknown, path) => {
   const wrong = checkEach(extensions, path)
   if (wrong.length > 0) return wrong
@@ -37,7 +37,6 @@ export const check: Check.Check = (extensions: unknown, path) => {
   )
 }
 
-/** `offered` gets what they offer. */
 export const install = (
   extensions: ReadonlyArray<Any> | undefined,
   host: Omit<Host, "offers">,

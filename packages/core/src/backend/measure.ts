@@ -1,4 +1,4 @@
-/** Lets telemetry measure a backend. What it throws stops neither the backend nor a call. */
+/** What telemetry throws stops neither the backend nor a call. */
 import type { CallObserver, Observer, Telemetry } from "../observe/Telemetry.js"
 import type { Connector } from "../port/Connector.js"
 import type { BackendState } from "../state/BackendState.js"
@@ -22,7 +22,6 @@ export const measure = (state: BackendState, { transport }: Connector, telemetry
 
 type Safely = <A>(run: () => A) => A | undefined
 
-/** A call or a request whose measuring cannot begin is made without. */
 const guarded = (observer: Observer, safely: Safely): Observer => ({
   hasSpans: observer.hasSpans,
   event: (event) => safely(() => observer.event(event)),

@@ -1,4 +1,3 @@
-/** Starts a backend, on its own or in a fleet. */
 import { type Cause, Effect, Either, FiberSet, Scope } from "effect"
 import type { InvalidOptions } from "../Errors.js"
 import { intervalOf } from "../health/cadence.js"
@@ -27,12 +26,12 @@ export interface FleetContext {
   readonly permits?: ConnectPermits | undefined
   /** Milliseconds on the Clock's scale. */
   readonly fleetStartedAt?: number | undefined
-  /** Tells of each suspend of the machine; a backend on its own watches for itself (R11). */
+  /** Of each suspend of the machine; a backend on its own watches for itself (R11). */
   readonly clockJumps?: Hub<void> | undefined
   readonly observer?: BackendObserver | undefined
 }
 
-/** Lives as long as the scope. Its logs are annotated with `backend`. */
+/** Lives as long as the scope. */
 export const startBackend = (
   id: string,
   options: BackendOptions,
@@ -63,7 +62,7 @@ export const startBackend = (
     state.observer = fleet.observer
     const { snapshot } = state.published.value
     if (snapshot !== undefined) state.observer?.catalogChanged(snapshot)
-    // Registered before the supervisor's own finalizer, so it runs after it.
+    // Registered before the supervisor's finalizer, so it runs after it.
     yield* Effect.addFinalizer(() => Effect.sync(() => state.end()))
     yield* supervisor.start
     const { clockJumps } = fleet
@@ -84,7 +83,7 @@ const remembered = (memory: TemperamentMemory): Effect.Effect<Temperament, never
     })
   })
 
-/** The decoder gets every option that is not taken out here, and refuses those that it does not know. */
+/** The decoder gets every option that is not taken out here, and refuses unknown ones. */
 export const resolvePolicy = <R>(
   id: string,
   {

@@ -1,4 +1,3 @@
-/** The account of a backend at one moment. */
 import { describe, unmatchedPatterns } from "../discovery/unmatchedPatterns.js"
 import * as Health from "../health/Health.js"
 import { statusOf as keepaliveStatus } from "../health/KeepaliveState.js"

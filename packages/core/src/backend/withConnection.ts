@@ -1,4 +1,3 @@
-/** Work on the current connection that is no call: reading the lists, sending a notification. */
 import { Effect } from "effect"
 import { millis } from "../calls/Call.js"
 import type { Calls } from "../calls/Calls.js"
@@ -9,7 +8,7 @@ import { isRead } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 
-/** At the successor of a backend, with what is left of the time that it may wait. */
+/** At the successor, with what is left of the time to wait. */
 export type Onward<A> = (options: CallOptions) => Effect.Effect<A, CallError>
 
 /** On the next connection where one was lost, if it did not happen or may happen twice. Of `options`, those about waiting count. */

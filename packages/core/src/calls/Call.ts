@@ -1,4 +1,3 @@
-/** One call on its way, through however many connections it takes. */
 import { Effect, Exit, FiberId, type Tracer } from "effect"
 import type { CallError } from "../Errors.js"
 import type { Ticket } from "../internal/Queue.js"
@@ -15,7 +14,7 @@ import { CallProgress } from "./progress/CallProgress.js"
 /** After this silence in milliseconds, giving up puts the connection in doubt: shorter than hosts' timeouts. (H9) */
 export const silence = 2000
 
-/** A call may wait for this part of its time: its caller learns why, and ends the call by itself. (V8) */
+/** A call may wait for this part of its time, so that its caller learns why. (V8) */
 const partOfTime = 0.75
 
 export const heldUntil = ({ begunAt, deadline }: { readonly begunAt: number; readonly deadline: number }): number =>
@@ -34,13 +33,12 @@ export interface Call<M extends Method> extends Mutable<Tally> {
   /** For a connection, from its first wait until it is sent. */
   waitEnd: number | undefined
   readonly begunAt: number
-  /** Each progress moves the deadline, and nothing bounds the whole. */
+  /** Each progress moves the deadline, without a bound. */
   readonly openEnded: boolean
-  /** Refusals by something else than the server, while the server gave its lists. */
+  /** By something else than the server, while the server gave its lists. */
   refusedBeside: number
-  /** By whom it was refused last, how much that had answered by then, and since when. */
   refused: { readonly by: Runtime; readonly answers: number; readonly since: number } | undefined
-  /** When its last request was sent, or the server told of progress. */
+  /** When its last request was sent, or progress came. */
   heardAt: number
   questions: number
   askedAt: number
@@ -49,21 +47,20 @@ export interface Call<M extends Method> extends Mutable<Tally> {
   runsTask: boolean | undefined
   task: RunningTask | undefined
   readonly about: Call<"tools/call"> | undefined
-  /** It is sent there first, as long as that lives. Default: the current one. */
+  /** As long as that lives. Default: the current one. */
   first: Runtime | undefined
   attempt: AttemptObserver<M> | undefined
-  /** The connection's own: with a function of ours, a call took twice its time. */
+  /** The connection's own: with a function of ours, calls took twice the time. */
   cancel: (() => void) | undefined
   isGivenUp: boolean
   isOver: boolean
-  /** It may be sent again only where the tools there say that this does no harm: each time. (C15) */
+  /** Sent again only where the tools there say that this does no harm: each time. (C15) */
   undecided: Undecided | undefined
   readonly progress: CallProgress | undefined
-  /** For its progress, while there is a connection: "waits for its turn". */
   waitsFor: string | undefined
   /** For `calls.maxInFlight`. A request about a task needs none. */
   place: Ticket | undefined
-  /** For `calls.concurrency`. Kept while a task of the call runs. */
+  /** For `calls.concurrency`. Kept while its task runs. */
   turn: Ticket | undefined
   observer: CallObserver<M> | undefined
   carrier: Carrier | undefined
@@ -71,7 +68,6 @@ export interface Call<M extends Method> extends Mutable<Tally> {
 
 export interface Undecided {
   readonly failed: Runtime
-  /** Where its tools are read, or were. */
   readOn: Runtime | undefined
   /** Once, before it is sent. */
   pause: Effect.Effect<void, CallError> | undefined
@@ -81,7 +77,7 @@ export interface Undecided {
 /** A call has waited, and is looked at anew. */
 export const again = Symbol("again")
 
-/** Its outcome (an `Exit`), or work in a fiber that ends with it, or with `again`. */
+/** An outcome (`Exit`), or work in a fiber that ends with one or with `again`. */
 export type Rest<M extends Method> = Effect.Effect<Result<M> | typeof again, CallError>
 
 export const isOutcome = <M extends Method>(rest: Rest<M>): rest is Exit.Exit<Result<M>, CallError> => Exit.isExit(rest)
@@ -101,16 +97,16 @@ export interface Carrier {
 
 export interface RunningTask {
   readonly id: string
-  /** The connection that has answered last for it. */
+  /** The connection that answered last for it. */
   on: Runtime
-  /** That connection has not failed since. */
+  /** It has not failed since. */
   isThere: boolean
   /** The call has ended, and holds no lease. */
   isOver: boolean
   said?: string
 }
 
-/** `requestTimeout`: where neither its options nor those of its tool have a time. */
+/** `requestTimeout`: if neither its options nor its tool have one. */
 export const make = <M extends Method>(
   method: M,
   params: Params<M>,
@@ -172,10 +168,9 @@ export const leaves = <M extends Method>(call: Call<M>, on: Runtime): void => {
   call.options?.onSent?.(on.generation)
 }
 
-/** Milliseconds that a server shall keep a task beyond the time of its call. */
+/** Milliseconds that a server keeps a task beyond the time of its call. */
 const margin = 60_000
 
-/** The server keeps the outcome for as long as somebody may ask for it. */
 const keeping = <M extends Method>({ openEnded }: Call<M>, left: number): { readonly ttl?: number } =>
   openEnded || !Number.isFinite(left) ? {} : { ttl: Math.ceil(left) + margin }
 
@@ -203,7 +198,7 @@ export const waitingFor = <M extends Method, A, E>(
 export const millis = (input: CallOptions["timeout"], otherwise: number): number =>
   input === undefined ? otherwise : TimeSpan.millis(input)
 
-/** In milliseconds: that of the whole call, or that of one answer. */
+/** In milliseconds: of the whole call, or of one answer. */
 export const timeOver = <M extends Method>({ begunAt, deadline, heardAt, openEnded, timeout }: Call<M>): number =>
   openEnded || heardAt + timeout < deadline ? timeout : Math.round(deadline - begunAt)
 
@@ -211,7 +206,7 @@ export const timeOver = <M extends Method>({ begunAt, deadline, heardAt, openEnd
 export const askedFor = <M extends Method>({ askedAt, questions }: Call<M>, now: number): number =>
   questions === 0 ? 0 : now - askedAt
 
-/** The time in which the user is asked is not the server's. */
+/** Time in which the user is asked is not the server's. */
 const asked = <M extends Method>(call: Call<M>, isAsking: boolean, now: number): void => {
   if (isAsking) {
     if (call.questions++ === 0) call.askedAt = now

@@ -1,4 +1,3 @@
-/** The errors that callers see. */
 import {
   BackendUnavailable,
   type CallError,
@@ -26,9 +25,9 @@ export interface About {
   readonly state: State
   readonly lastError: LastError | undefined
   readonly evidence?: string | undefined
-  /** Doing it twice does no harm. */
+  /** Twice does no harm. */
   readonly harmless?: boolean | undefined
-  /** Set where it has reached the server as often as Lifeline sends it, without a result. */
+  /** Set once it has reached the server as often as Lifeline sends it. */
   readonly times?: number | undefined
 }
 
@@ -88,7 +87,6 @@ export const toCallError = (error: RequestError, about: About): CallError => {
           said`${backend}: ${method} was not sent, because its ${timeout} ms were over before its turn came. It is safe to call again`
         )
       }
-      // The server lives, and did not take this one request.
       if (error.reason === "unauthorized" || error.reason === "rateLimited" || error.reason === "server") {
         const advice = error.reason === "unauthorized" ? said`Check the credentials` : said`Call again ${open(when)}`
         return notTaken(about, said`${backend} did not accept ${method}, and it was not carried out: ${why}. ${advice}`)
@@ -130,7 +128,7 @@ const whyNot = (backend: string, last: CallError): Said => {
   }
 }
 
-/** Once a request may have been carried out, no error says that it was not: that is true of the repetition only. */
+/** Once a request may have been carried out, no error denies it: that is true of the repetition only. */
 export const outcomeOf = (
   last: CallError,
   { method, repeated, unknown }: Pick<Call<Method>, "method" | "repeated" | "unknown">,
@@ -163,7 +161,7 @@ export const unavailable = (on: BackendState, why: Said): BackendUnavailable => 
   const early = demandableFrom !== undefined && demandableFrom > now
     ? `, in ${formatMillis(demandableFrom - now)} at the earliest`
     : ""
-  // A call makes the next attempt, where that is possible.
+  // A call makes the next attempt, where possible.
   const remedy = demandableFrom === undefined ? entries[state._tag].remedy : `Fix the cause, then call again${early}`
   return new BackendUnavailable({
     backend: on.id,
@@ -177,7 +175,6 @@ export const unavailable = (on: BackendState, why: Said): BackendUnavailable => 
   })
 }
 
-/** A bound on calls was reached. (C13) */
 export const busy = (backend: string, why: Said): BackendUnavailable =>
   new BackendUnavailable({
     backend,

@@ -1,12 +1,7 @@
 /**
- * The life of a call, from its first step to its end.
- *
- * - step: one read of the slot. `Gates` say what keeps the call; else its request leaves in that same step.
- * - settle: its request has ended. With a result; with a task, whose outcome `TaskRun` waits for; or with a failure, and `FailedRequests` say
- *   whether the call fails, or what it waits for.
- * - again: after each wait comes the next step.
- * - end: the one exit. `CallFailure.outcomeOf` sees to it that no error says of a request that it was not sent when one may have been carried
- *   out.
+ * - step: one read of the slot. `Gates` keep the call, or its request leaves in that same step.
+ * - settle: its request has ended: with a result, a task (`TaskRun` waits for its outcome), or a failure (`FailedRequests` decide).
+ * - end: the one exit. `outcomeOf` sees to it that no error denies a request that may have been carried out.
  */
 import { Effect, Exit } from "effect"
 import { constVoid } from "effect/Function"
@@ -46,7 +41,6 @@ export interface Parts {
 }
 
 export class CallLoop implements Call.Carrier {
-  /** Who has taken the place of the backend. */
   successor: Call.Carrier | undefined
   readonly #backend: BackendState
   readonly #parts: Parts
@@ -71,7 +65,6 @@ export class CallLoop implements Call.Carrier {
     else this.#send(call, found, next)
   }
 
-  /** `rest`: of its first step, where that was made. */
   toItsEnd<M extends Method>(call: Call.Call<M>, rest?: Call.Rest<M>): Effect.Effect<Result<M>, CallError> {
     return this.#run(call, (exit) => this.end(call, exit), rest)
   }
@@ -97,7 +90,7 @@ export class CallLoop implements Call.Carrier {
   #loop<M extends Method>(call: Call.Call<M>, rest: Call.Rest<M>): Effect.Effect<Result<M>, CallError> {
     return Effect.flatMap(rest, (outcome) => {
       if (outcome !== Call.again) return Effect.succeed(outcome)
-      // Nobody would wait for the answer. After a suspension or a standstill of the process, timers fire that late.
+      // Nobody would wait for the answer: after a suspension or a standstill, timers fire late.
       if (this.#backend.now() < call.deadline) return this.#loop(call, this.#next(call))
       return Effect.fail(
         unavailable(this.#backend, said`the call was not sent, because its time was over before it could be (timeout)`)
@@ -118,7 +111,7 @@ export class CallLoop implements Call.Carrier {
       : this.#parts.gates.keeps(call, runtime) ?? runtime
   }
 
-  /** What is about a task is not left to the successor: only the server that runs the task knows it. */
+  /** Only the server that runs a task knows it: what is about it is not left to the successor. */
   #withoutConnection<M extends Method>(call: Call.Call<M>): Call.Rest<M> {
     const { successor } = this
     if (successor === undefined) return Call.after(this.#parts.wait.forCall(call))
@@ -133,7 +126,6 @@ export class CallLoop implements Call.Carrier {
     return successor.take(call)
   }
 
-  /** Takes a lease, and gives it back whatever comes. */
   #send<M extends Method>(
     call: Call.Call<M>,
     runtime: Runtime,
@@ -166,7 +158,7 @@ export class CallLoop implements Call.Carrier {
       const cancel = connection.send(call.method, attempt?.params ?? call.params, options, settle)
       if (isOver) return
       call.cancel = cancel
-      // By a progress that has come meanwhile.
+      // By progress that came meanwhile.
       if (call.isGivenUp) this.#cancel(call, runtime)
     } catch (defect) {
       if (!call.isGivenUp) return settle(Exit.die(defect))
@@ -194,7 +186,7 @@ export class CallLoop implements Call.Carrier {
     attempt?.end(exit)
   }
 
-  /** A connector that dies or interrupts itself is a failed request like any other. */
+  /** A connector that dies or interrupts itself is a failed request. */
   #settled<M extends Method>(
     call: Call.Call<M>,
     runtime: Runtime,
@@ -235,7 +227,7 @@ export class CallLoop implements Call.Carrier {
     runtime.listed = Hints.learn(runtime.listed, result, published.value.revision, policy.discovery.maxEntries)
   }
 
-  /** The one exit. `next` is called before the call is measured: that keeps no caller waiting. */
+  /** `next` is called before the call is measured: that keeps no caller waiting. */
   end<M extends Method>(call: Call.Call<M>, exit: Outcome<M>, next?: (outcome: Outcome<M>) => void): Outcome<M> {
     if (call.isOver) return exit
     if (Exit.isInterrupted(exit)) (call.carrier ?? this).giveUp(call)
@@ -258,7 +250,7 @@ export class CallLoop implements Call.Carrier {
       : Exit.mapError(exit, (error) => outcomeOf(error, call, this.#backend.id))
   }
 
-  /** Where the server has been silent, the caller's patience is as good a reason for a probe as `timeouts.request`. (H3, H9) */
+  /** After a silence, the caller's patience is as good a reason for a probe as `timeouts.request`. (H3, H9) */
   giveUp<M extends Method>(call: Call.Call<M>): void {
     if (call.isGivenUp || call.isOver) return
     call.isGivenUp = true

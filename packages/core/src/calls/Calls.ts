@@ -1,4 +1,3 @@
-/** How the calls of one backend begin, and what is known of them. `CallLoop` carries them out. */
 import { Cause, Effect, type Tracer } from "effect"
 import { type BackendUnavailable, type CallError, requestErrorOf } from "../Errors.js"
 import type { Probe } from "../health/Probe.js"
@@ -25,9 +24,9 @@ import { type ReadTools, ToolHints } from "./ToolHints.js"
 import { Waiting } from "./Waiting.js"
 
 export interface StartedCall {
-  /** Gives `unknown` if the server may carry the request out. */
+  /** `unknown`: the server may carry the request out. */
   readonly cancel: () => "notSent" | "unknown"
-  /** The caller may come back for the answer: nothing is cancelled, but a silent server is put in doubt. (H9) */
+  /** The caller may come back for the answer: nothing is cancelled, but a silent server is in doubt. (H9) */
   readonly doubt: () => void
 }
 
@@ -62,7 +61,7 @@ export class Calls {
     this.#loop = new CallLoop({ backend, beats, failures, gates, probe, queue, sessionState, tasks, tools, wait })
   }
 
-  /** `timeout` bounds the whole: waiting, the answer, and sending again. */
+  /** `timeout` bounds the whole: waiting, the answer, and repeats. */
   request<M extends Method>(method: M, params: Params<M>, options?: CallOptions): Effect.Effect<Result<M>, CallError> {
     return Effect.withFiberRuntime(({ currentSpan }) =>
       this.#observed(this.#make(method, params, options), currentSpan)
@@ -70,8 +69,8 @@ export class Calls {
   }
 
   /**
-   * `next` is called once, with the exit or with what remains for a fiber. Who interrupts that calls `cancel`, too: a fiber that has not
-   * begun does nothing when it is interrupted.
+   * `next` is called once, with the exit or what remains for a fiber. Who interrupts that also calls `cancel`: a fiber that has not
+   * begun does nothing when interrupted.
    */
   start<M extends Method>(
     method: M,
@@ -92,7 +91,7 @@ export class Calls {
     }
     return {
       cancel: () => {
-        // The fiber that has the request is interrupted later than the caller's next call is made.
+        // The fiber is interrupted later than the caller's next call is made.
         this.#loop.end(call, Call.interrupted)
         return Call.fateOf(call)
       },
@@ -118,7 +117,7 @@ export class Calls {
     return this.#loop.toItsEnd(call)
   }
 
-  /** The calls that find no connection from now on, or wait for one, are those of another backend. */
+  /** Calls that find no connection from now on, or wait for one, are the successor's. */
   leaveTo(successor: Calls): void {
     this.#loop.successor = successor.#loop
     this.#backend.publish({ hasSuccessor: true })

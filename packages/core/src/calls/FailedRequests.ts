@@ -1,4 +1,3 @@
-/** What becomes of a call whose request has failed. */
 import { Effect, Option } from "effect"
 import { constant } from "effect/Function"
 import { type CallError, isGone, isObjection, type RequestError } from "../Errors.js"
@@ -87,12 +86,11 @@ export class FailedRequests {
     return Effect.asVoid(backend.before(end, back))
   }
 
-  /** Known to do no harm twice. (C3) */
   mayRepeat<M extends Method>(call: Call<M>, runtime: Runtime): boolean {
     return this.#hints.mayRepeat(call, runtime) === true
   }
 
-  /** The caller's own mistake is no failure of the call, and comes as it is. */
+  /** The caller's own mistake is no failure of the call. */
   fail(
     error: RequestError,
     method: string,

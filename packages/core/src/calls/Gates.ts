@@ -1,4 +1,3 @@
-/** What may keep a call from being sent, in the step that would send it; and the waits that follow. */
 import { type Effect, Exit } from "effect"
 import { type BackendUnavailable, type CallError, SessionExpired } from "../Errors.js"
 import type { Probe } from "../health/Probe.js"
@@ -25,7 +24,7 @@ export interface Parts {
 
 export class Gates {
   readonly #parts: Parts
-  /** Of the lost session, until one call has learned of it, however many connections are made before. (C12) */
+  /** Until one call has learned of it, however many connections come before. (C12) */
   #lostGeneration: number | undefined
 
   constructor(parts: Parts) {
@@ -39,7 +38,7 @@ export class Gates {
     return error && Exit.fail(error)
   }
 
-  /** Nothing where it is to be sent in this very step: then its task is decided, and it has its place in the queue. */
+  /** Nothing if it is sent in this step: its task is decided, and it has its place in the queue. */
   keeps<M extends Method>(call: Call<M>, runtime: Runtime): Rest<M> | undefined {
     const { queue, tasks, wait } = this.#parts
     if (this.#isHeld(call, runtime)) return after(this.#verdict(call, runtime))
@@ -52,7 +51,7 @@ export class Gates {
     return queue.take(call) ? undefined : after(wait.forTurn(call))
   }
 
-  /** Another version of the server may have made of a tool that adds one that sets: then only a tool that reads is harmless. (C15) */
+  /** Another version of the server may do something else: then only a tool that reads is harmless. (C15) */
   #undecided<M extends Method>(call: Call<M>, runtime: Runtime): Rest<M> | undefined {
     const { undecided } = call
     if (undecided === undefined) return undefined
@@ -69,23 +68,23 @@ export class Gates {
     return pause && this.#beside(call, pause)
   }
 
-  /** Nothing of the call is in flight: others need not wait for it. */
+  /** Nothing of it is in flight: others need not wait for it. */
   #beside<M extends Method>(call: Call<M>, wait: Effect.Effect<void, CallError>): Rest<M> {
     this.#parts.queue.leave(call) // guard: reading-holds-no-place
     return after(wait)
   }
 
-  /** The first one counts: callers know what they have built there. Not for a session that was asked to end. */
+  /** The first counts: callers know what they built there. Not for a session that was asked to end. */
   sessionLost(generation: number): void {
     if (this.#parts.backend.policy.calls.afterSessionLoss === "fail") this.#lostGeneration ??= generation
   }
 
-  /** Who has ended the connection on purpose knows that the next session begins with nothing. */
+  /** After an end on purpose, the next session is known to begin with nothing. */
   forgetSessionLoss(): void {
     this.#lostGeneration = undefined
   }
 
-  /** A call that may have been carried out fails as such: then the next one learns of the loss. */
+  /** A call that may have been carried out fails as such; the next one learns of the loss. */
   #expired<M extends Method>({ unknown }: Call<M>, newGeneration: number): SessionExpired | undefined {
     const generation = this.#lostGeneration
     if (generation === undefined) return undefined

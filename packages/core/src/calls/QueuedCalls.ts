@@ -1,4 +1,4 @@
-/** Which calls wait for their turn, because the server gets only so many at the same time. Who is next: `internal/Queue`. (C13, C18) */
+/** Calls that wait because the server gets only so many at once. Order: `internal/Queue`. (C13, C18) */
 import { Effect } from "effect"
 import { Queue } from "../internal/Queue.js"
 import type { Policy } from "../options/Policy.js"
@@ -6,13 +6,12 @@ import type { ToolRule } from "../options/Tools.js"
 import type { Method } from "../port/Method.js"
 import type { Call } from "./Call.js"
 
-/** Lists, pings and the like are not held up by a call that takes long. */
+/** Not lists, pings and the like: a long call must not hold them up. */
 const limited: ReadonlySet<string> = new Set<Method>(["tools/call", "resources/read", "prompts/get"])
 
-/** On all connections together. A call has a place, and where its kind is limited further a turn, while it is in flight. */
+/** On all connections together. A call in flight has a place, and a turn where its kind is limited further. */
 export class QueuedCalls {
   readonly #places: Queue<never>
-  /** Nothing where no option limits some calls further. */
   readonly #turns: Queue<ToolRule> | undefined
 
   constructor({ calls: { concurrency, maxInFlight }, tools }: Policy) {
@@ -34,7 +33,7 @@ export class QueuedCalls {
       (place === undefined || this.#places.take(place))
   }
 
-  /** The call waits for a connection, or the verdict on one, and keeps its position, until `leave`. */
+  /** It waits for a connection or a verdict, and keeps its position until `leave`. */
   away<M extends Method>({ place, turn }: Call<M>): void {
     // Those that wait for a place get it when what is in flight has ended.
     if (place !== undefined) this.#places.leave(place)
@@ -52,7 +51,6 @@ export class QueuedCalls {
     if (turn !== undefined) this.#turns?.leave(turn)
   }
 
-  /** Nothing limits it but `calls.maxInFlight`. */
   isItsTurn<M extends Method>({ turn }: Call<M>): boolean {
     return turn === undefined || turn.state === "inFlight"
   }

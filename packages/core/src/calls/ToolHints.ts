@@ -1,4 +1,3 @@
-/** What the tools of a connection say of calls: whether they may be sent again (C3, C15), or run as a task (C17). */
 import { Deferred, Effect, FiberId } from "effect"
 import * as Hints from "../catalog/Hints.js"
 import type { RequestError } from "../Errors.js"
@@ -17,7 +16,7 @@ interface Reading {
   readonly ended: Deferred.Deferred<void>
 }
 
-/** They are read once on each connection for all calls that ask. What they say is kept by the runtime. */
+/** Tools are read once on each connection for all calls; the runtime keeps what they say. */
 export class ToolHints {
   readonly #backend: BackendState
   readonly #readTools: ReadTools
@@ -28,7 +27,7 @@ export class ToolHints {
     this.#readTools = readTools
   }
 
-  /** `undefined`: the hints decide, and were never read. `onlyReading`: of the hints, only that the tool does nothing but read counts. */
+  /** `undefined`: the hints decide, and were never read. `onlyReading`: only the hint that the tool just reads counts. */
   mayRepeat<M extends Method>(
     { method, options, params, tool }: Call<M>,
     { generation, listed }: Runtime,
@@ -44,7 +43,7 @@ export class ToolHints {
     return said && (onlyReading ? said.readOnly : said.harmless)
   }
 
-  /** Ends at the latest with the call's time; the reading goes on for others. Where it has failed, the next call begins another one. */
+  /** Ends at the latest with the call's time; the reading goes on for others. After a failure the next call begins another. */
   read<M extends Method>(call: Call<M>, runtime: Runtime, isKnown: () => boolean): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (isKnown()) return Effect.void
@@ -64,7 +63,6 @@ export class ToolHints {
     })
   }
 
-  /** Holds a lease: a connection whose tools a call waits for is in use. */
   #begin(reading: Reading, runtime: Runtime): Effect.Effect<void> {
     // Each page has that time, too.
     const reads = withDeadline(this.#readTools(runtime), this.#backend.policy.timeouts.request)

@@ -1,4 +1,3 @@
-/** Where calls wait: for a connection, for the verdict on one, or for their turn. (C13, C14, R8) */
 import { Effect, Option } from "effect"
 import type { BackendUnavailable } from "../Errors.js"
 import { entries, isPointless } from "../lifecycle/Lifecycle.js"
@@ -11,7 +10,7 @@ import { type Call, heldUntil, millis, waitingFor } from "./Call.js"
 import { busy, unavailable } from "./CallFailure.js"
 import type { QueuedCalls } from "./QueuedCalls.js"
 
-/** On the Clock's scale; `begunAt` and `deadline` are those of the whole call. */
+/** On the Clock's scale; `begunAt` and `deadline` are of the whole call. */
 export interface Time {
   readonly begunAt: number
   readonly deadline: number
@@ -20,7 +19,7 @@ export interface Time {
 }
 
 export class Waiting {
-  /** For a connection, each with its time in milliseconds. */
+  /** For a connection, in milliseconds. */
   readonly #connections = new Set<{ readonly millis: number }>()
   #verdicts = 0
   #turns = 0
@@ -37,7 +36,6 @@ export class Waiting {
     return this.#connections.size
   }
 
-  /** For a connection, or what becomes of one. */
   get unsent(): number {
     return this.#connections.size + this.#verdicts
   }
@@ -50,7 +48,7 @@ export class Waiting {
     return this.#turns
   }
 
-  /** The shortest wait, in milliseconds, in which an attempt can be made. */
+  /** In milliseconds, of those in which an attempt can be made. */
   get shortest(): number {
     const { demandInterval } = this.#backend.policy.reconnect
     let shortest = Number.POSITIVE_INFINITY
@@ -68,7 +66,7 @@ export class Waiting {
     })
   }
 
-  /** For a connection other than `lost`, or none and a successor. Only a reason to look again: the caller reads the slot anew. */
+  /** For a connection other than `lost`, or a successor. Then the caller reads the slot anew. */
   until(
     time: Time,
     lost?: Runtime | undefined,
@@ -101,7 +99,7 @@ export class Waiting {
         if (entries[slot.state._tag].demand !== "waits") this.#backend.demand() // guard: waiting-call-demands
         return Effect.zipRight(this.#backend.before(until, published.next(slot)), look)
       })
-      // What was in flight comes first: the others are woken by the same loss.
+      // What was in flight comes first: the same loss wakes the others.
       return this.#among(() => this.#connections.size, look, () => {
         const waiting = { millis: Math.min(time.deadline, time.end) - this.#backend.now() }
         this.#connections.add(waiting)
@@ -124,7 +122,7 @@ export class Waiting {
   ): Effect.Effect<void, BackendUnavailable> {
     return Effect.suspend(() => {
       this.#queue.away(call)
-      // With progress, the caller hears what the call waits for.
+      // With progress, the caller hears what it waits for.
       const end = call.progress === undefined ? this.patience(call, heldUntil(call)) : heldUntil(call)
       const settled = waitingFor(call, "waits until the server answers a probe", isSettled)
       return this.#among(() => this.unsent, this.#within(end, settled, late), () => {
@@ -154,7 +152,7 @@ export class Waiting {
     )
   }
 
-  /** Counted in the step that looks: others that come at the same time find it. */
+  /** Counted in the step that looks, so that others find it. */
   #among<E>(
     others: () => number,
     wait: Effect.Effect<void, E>,
@@ -172,7 +170,7 @@ export class Waiting {
     })
   }
 
-  /** The server may be downloading itself. A time to wait that the caller or the policy has chosen counts all the same. */
+  /** The server may be downloading itself. A chosen time to wait counts all the same. */
   #isFirstStart({ generation, lastError, state }: Slot, { isChosen }: Time): boolean {
     const isDefault = this.#backend.policy.timeouts.wait === Policy.defaults.timeouts.wait
     const isFirstAttempt = lastError === undefined && state._tag === "Connecting"
@@ -180,7 +178,7 @@ export class Waiting {
     return generation === 0 && goesOn && isDefault && !isChosen
   }
 
-  /** After an attempt that failed for good the call asks for another one, which keeps its pace. (R13) */
+  /** After an attempt that failed for good the call asks for another, which keeps its pace. (R13) */
   #pointless({ demandableFrom }: Slot): BackendUnavailable {
     const error = unavailable(this.#backend, said`the call was not sent`)
     if (demandableFrom !== undefined) this.#backend.demand() // guard: permanent-failure-is-demanded

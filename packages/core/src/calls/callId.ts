@@ -1,4 +1,4 @@
-/** The id of a call in its `_meta`, by which a server can tell that a call was sent again. (C16) */
+/** By this id in `_meta` a server can tell that a call was sent again. (C16) */
 import { Predicate } from "effect"
 import * as ExactJson from "../internal/ExactJson.js"
 
@@ -6,7 +6,6 @@ const { crypto } = globalThis as unknown as { readonly crypto: { readonly random
 
 export const key = "mcp-lifeline/callId"
 
-/** Parameters that have an id keep it. */
 export const identified = <P>(params: P): P => {
   if (!Predicate.isRecord(params)) return params
   const { _meta: meta } = params

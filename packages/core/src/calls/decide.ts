@@ -1,61 +1,58 @@
-/** What follows on a failed request: the call fails, or it is sent again where that helps and does no harm. Pure. (C2, C3, C15, C16) */
+/** What follows on a failed request. Pure. (C2, C3, C15, C16) */
 import { isGone, isObjection, RequestError, type RequestReason } from "../Errors.js"
 
-/** A call that ends the server each time must not do so for everybody, as long as its caller waits. (C3) */
+/** A call that ends the server each time must not do so for everybody. (C3) */
 const mostWithoutResult = 6
 
-/** A call that ends its session in each of them must not do so for everybody. (R7) */
+/** Nor may one that ends its session each time. (R7) */
 const mostSessions = 2
 
-/** If something else than the server refuses it so often while the server gives its lists, the request is meant. */
+/** If something else refuses it so often while the server gives its lists, the request is meant. */
 const mostRefusedBeside = 3
 
 const doubtful: ReadonlySet<RequestReason> = new Set<RequestReason>(["timeout", "network", "server", "fault"])
 
-/** Whether it puts the connection in doubt (H4). A server that asks us to wait lives (K19). */
+/** It puts the connection in doubt (H4). A server that asks us to wait lives (K19). */
 export const isSuspicious = (error: RequestError): boolean => doubtful.has(error.reason) && !isObjection(error)
 
-/** The connection, or its session, is gone with the failed request. */
 export const isLost = ({ reason }: RequestError): boolean => reason === "lost" || reason === "session"
 
 const conclusive: ReadonlySet<RequestReason> = new Set<RequestReason>(["timeout", "unauthorized", "fault"])
 
-/** A fault of the program, the caller's or ours, that leaves no doubt about what became of the request. */
+/** A fault that leaves no doubt about what became of the request. */
 export const isMisuse = ({ fate, reason }: RequestError): boolean => reason === "fault" && fate !== "unknown"
 
-/** Of the requests of one call. */
 export interface Tally {
   readonly sent: number
-  /** Those of them that have reached the server, in whole or in part. */
+  /** Of them, those that reached the server, in whole or in part. */
   readonly withoutResult: number
-  /** Sessions that turned out to be lost with a request of it. */
+  /** Lost with a request of it. */
   readonly sessions: number
-  /** The first failure of unknown fate, whatever becomes of the call now. */
+  /** The first failure of unknown fate. */
   readonly unknown: { readonly generation: number; readonly error: RequestError } | undefined
   /** The server may have carried out its last request. */
   readonly isDoubtful: boolean
-  /** Sent again, or about to be, although it may have been carried out: twice does no harm. */
+  /** Sent again although it may have been carried out: twice does no harm. */
   readonly repeated: boolean
 }
 
 export interface Facts {
   readonly generation: number
-  /** Twice does no harm: not of a tool that says nothing. `undefined`: the hints of its tool decide, and were never read. */
+  /** Twice does no harm. `undefined`: its tool's hints decide, and were never read. */
   readonly mayRepeat: boolean | undefined
-  /** A refused request was not carried out, whoever has refused it. (`calls.afterRefusal`) */
+  /** A refused request was not carried out, whoever refused it. (`calls.afterRefusal`) */
   readonly trustsRefusals: boolean
   readonly retries: boolean
 }
 
 export interface Decision {
-  /** As far as it is believed. */
   readonly error: RequestError
   readonly tally: Tally
   readonly harmless: boolean
   /** Set where it has reached the server as often as Lifeline sends it. */
   readonly times: number | undefined
   readonly isSuspicious: boolean
-  /** `hints`: once those of its tool are read, if they allow it. */
+  /** `hints`: once its tool's are read, if they allow it. */
   readonly again: "no" | "yes" | "hints"
 }
 
@@ -96,7 +93,7 @@ export const decide = (failure: RequestError, tally: Tally, facts: Facts): Decis
   }
 }
 
-/** A refusal proves nothing where somebody on the way may have passed the request on, and twice would do harm. (C16) */
+/** A refusal proves nothing where somebody on the way may have passed the request on. (C16) */
 const asTrusted = (error: RequestError, { mayRepeat, trustsRefusals }: Facts): RequestError => {
   if (error.fate !== "rejected" || trustsRefusals || mayRepeat === true) return error
   const message =
@@ -104,7 +101,7 @@ const asTrusted = (error: RequestError, { mayRepeat, trustsRefusals }: Facts): R
   return new RequestError({ ...error, fate: "unknown", message, cause: error })
 }
 
-/** What a refusal means once it is known whether the session lives. `refusedBeside`: how often while it does. (R12) */
+/** `refusedBeside`: refusals while the session lives. (R12) */
 export const afterDoubt = (
   error: RequestError,
   session: "lost" | "alive" | "unknown",

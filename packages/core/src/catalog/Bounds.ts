@@ -1,4 +1,4 @@
-/** How long texts may be by which entries are found, in UTF-16 code units: each list and each call compares and hashes them. */
+/** In UTF-16 code units, of texts that each list and each call compares and hashes. */
 import { mebibytes } from "../internal/Bytes.js"
 import type { Kind } from "./Kind.js"
 
@@ -11,8 +11,8 @@ export const longestKey: { readonly [K in Kind]: number } = {
   resourceTemplates: 2048
 }
 
-/** Of one list; further ones are only counted. */
+/** Of one list; others are only counted. */
 export const mostProblems = 100
 
-/** Of one list with its cursors, as `EntrySize` counts. A server has four lists. */
+/** Of one list with its cursors, as `EntrySize` counts. A server has four. */
 export const largestList = mebibytes(32)

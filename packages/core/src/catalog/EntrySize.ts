@@ -2,7 +2,7 @@
 import { Predicate } from "effect"
 import { Bytes } from "../internal/Bytes.js"
 
-/** Of each value beside its texts, in bytes, so that many small values count. */
+/** Bytes of each value beside its texts, so that many small ones count. */
 const ofEach = { object: 64, other: 16 }
 
 /** A byte for each character: most are Latin. */

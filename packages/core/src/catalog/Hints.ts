@@ -1,7 +1,4 @@
-/**
- * Whether calling a tool twice does no harm, and whether it runs as a task: by the catalogue, and by the lists that the caller has read
- * on the same connection.
- */
+/** By the catalogue, and by the lists that the caller has read on the same connection. */
 import type { ToolAnnotations } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
 import type { Snapshot } from "./Catalog.js"
@@ -10,9 +7,9 @@ export type TaskSupport = "forbidden" | "optional" | "required"
 
 export interface Hints {
   readonly readOnly: boolean
-  /** Calling it twice does no harm. */
+  /** Twice does no harm. */
   readonly harmless: boolean
-  /** `undefined` if only the lists of another connection are known. */
+  /** `undefined` if only lists of another connection are known. */
   readonly taskSupport: TaskSupport | undefined
 }
 
@@ -21,7 +18,7 @@ interface Said extends Hints {
   readonly revision: number
 }
 
-/** What the caller's own lists said, by tool. */
+/** Of the caller's own lists, by tool. */
 export type Listed = Map<string, Said>
 
 const ofAnnotations = (annotations: unknown): Pick<Hints, "readOnly" | "harmless"> => {
@@ -35,7 +32,7 @@ const supportOf = (execution: unknown): TaskSupport => {
   return support === "optional" || support === "required" ? support : "forbidden"
 }
 
-/** Adds a page that the caller was answered, unchecked. Keeps `most` tools at most. */
+/** Adds an unchecked page. Keeps `most` tools at most. */
 export const learn = (known: Listed | undefined, page: unknown, revision: number, most: number): Listed | undefined => {
   const tools = Predicate.isRecord(page) ? page["tools"] : undefined
   if (!Array.isArray(tools)) return known
@@ -62,7 +59,7 @@ export const of = (
   const said = listed?.get(name)
   const isOwn = snapshot?.generation === generation
   if (said !== undefined && !(isOwn && snapshot.revision > said.revision)) return said
-  // What is remembered of another run of the program may be long ago.
+  // Another run of the program may be long ago.
   if (snapshot === undefined || snapshot.generation === 0) return undefined
   const tool = snapshot.tools.find((tool) => tool.name === name)
   if (tool === undefined && !isOwn) return undefined

@@ -1,7 +1,6 @@
-/** The kinds of list, and what is the same for each of them. */
 export type Kind = "tools" | "prompts" | "resources" | "resourceTemplates"
 
-/** In the order in which they are read and compared. */
+/** In the order of reading and comparing. */
 export const kinds: ReadonlyArray<Kind> = ["tools", "prompts", "resources", "resourceTemplates"]
 
 export const byKind = <A>(make: (kind: Kind) => A): { readonly [K in Kind]: A } => ({
@@ -11,7 +10,6 @@ export const byKind = <A>(make: (kind: Kind) => A): { readonly [K in Kind]: A } 
   resourceTemplates: make("resourceTemplates")
 })
 
-/** The field that identifies an entry at its server. */
 export const keys = { tools: "name", prompts: "name", resources: "uri", resourceTemplates: "uriTemplate" } as const
 
 export const changeOf = (kind: Kind): string =>

@@ -1,8 +1,8 @@
-/** How deeply JSON is nested. Functions that write or compare JSON are recursive, so a value nested too deeply overflows the stack. */
+/** Functions that write or compare JSON are recursive: a value nested too deeply overflows the stack. */
 
 export const defaultDepth = 500
 
-/** True for a value that contains itself. Not recursive, so it works for any depth. */
+/** True for a value that contains itself. Not recursive. */
 export const isDeeper = (value: unknown, levels: number): boolean => {
   if (!isNested(value)) return false
   let level: Array<object> = [value]

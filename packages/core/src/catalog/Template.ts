@@ -1,4 +1,4 @@
-/** Which URIs a template (RFC 6570) can stand for. Linear, and without a regular expression made of what a server sent. */
+/** Which URIs a template (RFC 6570) stands for. Linear, without a regular expression made of a server's text. */
 import { longestUri } from "./Bounds.js"
 
 /** `slashes`: whether the expression between two literals can stand for a slash. */
@@ -7,7 +7,7 @@ interface Parts {
   readonly slashes: ReadonlyArray<boolean>
 }
 
-/** A name alone stands for text without reserved characters; an operator or a modifier can bring slashes. */
+/** A name alone stands for no reserved characters; an operator or a modifier can bring slashes. */
 const plainName = /^[\w.,%]+$/
 
 const partsOf = (template: string): Parts => {
@@ -32,7 +32,7 @@ export const isTemplate = (text: string): boolean => {
 
 export const prefixOf = (template: string): string => partsOf(template).literals[0] ?? ""
 
-/** `exact`: a name alone stands for no slash, as in the URIs that servers make and accept; in doubt no match. */
+/** `exact`: a name alone stands for no slash; in doubt no match. */
 export const matches = (template: string, uri: string, exact = false): boolean => {
   if (uri.length > longestUri) return false
   const { literals, slashes } = partsOf(template)

@@ -1,11 +1,10 @@
-/** JSON in one form only, so that equal values are equal texts. Pure. */
+/** One form of JSON, so that equal values are equal texts. Pure. */
 import { Predicate } from "effect"
 import { constUndefined } from "effect/Function"
 
-/** The text of a member that has one of its own. */
 type TextOf = (parent: object, key: string | number) => string | undefined
 
-/** No blanks; members in the order of their UTF-16 code units. Recursive. */
+/** No blanks; members by their UTF-16 code units. Recursive. */
 export const canonical = (value: unknown, textOf: TextOf = constUndefined): string => {
   if (Array.isArray(value)) {
     return `[${value.map((one, index) => textOf(value, index) ?? canonical(one ?? null, textOf)).join(",")}]`

@@ -1,4 +1,4 @@
-/** Reads what a server offers: every list to its end, bounded against a server that never ends (P5). */
+/** Each list is read to its end, bounded against a server that never ends (P5). */
 import { Effect, Predicate } from "effect"
 import { largestList, longestKey, mostProblems } from "../catalog/Bounds.js"
 import { empty, type Kind, type Lists, type Problem, type Snapshot } from "../catalog/Catalog.js"
@@ -44,16 +44,15 @@ export interface ReadList {
   readonly given: boolean
   /** Milliseconds, if the server says so. */
   readonly timeToLive: number | undefined
-  /** The server answered with an error: what was known of the list stays. */
+  /** The server's error: what was known of the list stays. */
   readonly refused: string | undefined
-  /** That error, if a server that has forgotten the session may also answer it. (R12) */
+  /** That error, if a forgotten session may also cause it. (R12) */
   readonly doubtful: RequestError | undefined
 }
 
-/** JSON-RPC "method not found". */
 const methodNotFound = -32601
 
-/** A kind without a capability is empty. Fails if the server did not answer; an error as answer concerns its list alone (H2, H3). */
+/** Kinds without a capability are empty. Fails if the server did not answer; an error concerns its list alone (H2, H3). */
 export const read = (
   backend: string,
   connection: Connection,

@@ -1,13 +1,12 @@
-/** How long the lists of one connection hold, by what the server says of each (`ttlMs`), and how soon its announcements are heard. */
 import { Clock, Duration, Effect, Random } from "effect"
 import type { Kind } from "../catalog/Kind.js"
 
-/** Lists are not asked for more often, however little a server grants; in milliseconds. */
+/** The least between two readings, however little a server grants; in milliseconds. */
 export const shortest = Duration.toMillis("30 seconds")
 
 const longest = Duration.toMillis("24 hours")
 
-/** If neither the server nor `refreshInterval` says how often. */
+/** If neither the server nor `refreshInterval` says. */
 const usual = Duration.toMillis("5 minutes")
 
 /** Milliseconds; `undefined` if the server says nothing sensible. */
@@ -17,14 +16,14 @@ export const timeToLive = (ttlMs: unknown): number | undefined =>
 export const shorter = (a: number | undefined, b: number | undefined): number | undefined =>
   a === undefined ? b : b === undefined ? a : Math.min(a, b)
 
-/** Milliseconds. `draw` in [0, 1) adds up to a fifth: backends that connect together do not poll together. */
+/** Milliseconds. `draw` in [0, 1) adds up to a fifth: backends do not poll together. */
 export const pollAfter = (
   timesToLive: ReadonlyArray<number>,
   refreshInterval: number | undefined,
   draw: number
 ): number => Math.min(Math.max(refreshInterval ?? usual, shortest), ...timesToLive) * (1 + draw / 5)
 
-/** `after`: milliseconds from now, which may become fewer once the server has said how long its lists hold. */
+/** `after`: milliseconds from now, fewer once the server has said how long its lists hold. */
 export const pollPause = (after: (draw: number) => number): Effect.Effect<void> =>
   Effect.gen(function*() {
     const draw = yield* Random.next
@@ -36,21 +35,20 @@ export const pollPause = (after: (draw: number) => number): Effect.Effect<void> 
     }
   })
 
-/** When an announcement was heard last, and how long the next one waits from then; in milliseconds. */
+/** When an announcement was last heard, and the pause from then; in milliseconds. */
 export interface Pace {
   readonly at: number
   readonly pause: number
 }
 
-/** Nothing was heard so far. */
 export const unpaced: Pace = { at: Number.NEGATIVE_INFINITY, pause: 0 }
 
 export const longestPause = Duration.toMillis("1 minute")
 
-/** So long after one was heard, it was the last one. */
+/** So long after one, it was the last. */
 export const quiet = Duration.toMillis("10 seconds")
 
-/** When an announcement of `now` is heard: the first one at once, and those that go on after pauses that double. */
+/** The first is heard at once, those that go on after pauses that double. */
 export const paced = (before: Pace, now: number, least: number): Pace => {
   const pause = Math.max(before.pause, least)
   const goesOn = now >= before.at && now < before.at + Math.max(quiet, least)
@@ -67,10 +65,9 @@ interface Read {
 
 export class Freshness {
   readonly #lists = new Map<Kind, { readonly until: number; readonly timeToLive: number }>()
-  /** When the first list expires, on the Clock's scale. */
+  /** On the Clock's scale. */
   #earliest = Number.POSITIVE_INFINITY
 
-  /** A refused list is asked for again later. */
   read(lists: ReadonlyArray<Read>, now: number): void {
     for (const { kind, refused, timeToLive } of lists) {
       const holds = timeToLive ?? (refused !== undefined && this.#lists.has(kind) ? usual : undefined)

@@ -1,4 +1,4 @@
-/** One reading of a list, page by page. It ends at a limit, and at a cursor that comes again. */
+/** A list read page by page, until a limit or a cursor that comes again. */
 import { Effect, Predicate } from "effect"
 import { largestList } from "../catalog/Bounds.js"
 import * as EntrySize from "../catalog/EntrySize.js"
@@ -6,7 +6,7 @@ import { keys, type Kind } from "../catalog/Kind.js"
 
 export type Page = Readonly<Record<string, unknown>>
 
-/** How many characters are kept to recognize texts. Further texts count as new. */
+/** Characters kept to recognize texts. Further texts count as new. */
 const mostKept = 1024 * 1024
 
 class Seen {
@@ -28,17 +28,17 @@ export class Listing {
   readonly #kind: Kind
   readonly #cursors = new Seen()
   readonly #keys = new Seen()
-  /** `undefined` before the first page, and after the last one. */
+  /** `undefined` before the first page and after the last. */
   next: string | undefined
   repeats = false
 
-  /** `cursor`: of the page at which this begins. */
+  /** `cursor`: of the first page. */
   constructor(kind: Kind, cursor?: string) {
     this.#kind = kind
     if (cursor !== undefined) this.#cursors.add(cursor)
   }
 
-  /** Returns the page itself; if its cursor was used, without the cursor and without the entries of earlier pages. */
+  /** Returns the page; if its cursor was used, without it and the entries of earlier pages. */
   take(page: Page): Page {
     const { nextCursor, ...rest } = page
     this.next = undefined
@@ -58,7 +58,7 @@ export class Listing {
   }
 }
 
-/** `large`: the pages together are over `largestList`. `enough`: `take` wanted no more. */
+/** `large`: over `largestList` together. `enough`: `take` wanted no more. */
 export type Ending = "whole" | "repeated" | "pages" | "large" | "enough"
 
 /** `take` returns whether the reading goes on. */

@@ -1,4 +1,3 @@
-/** Reads the lists of whichever runtime is installed, and publishes them. */
 import { Effect, Fiber, Schedule } from "effect"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import { kinds as allKinds } from "../catalog/Kind.js"
@@ -27,15 +26,15 @@ interface Reading {
   readonly freshness: Freshness
   polling: boolean
   running: boolean
-  /** The session has given a list, on this connection or on one before. */
+  /** The session has given a list, on this or an earlier connection. */
   given: boolean
-  /** The end of the last one, and the pause after it. */
+  /** The end of the last, and the pause after it. */
   pace: Pace
   /** When the server announced what the next one reads. */
   announcedAt: number | undefined
   /** When the last seek found nothing new. */
   soughtAt: number
-  /** Readings in a row. */
+  /** In a row. */
   refused: number
 }
 
@@ -97,7 +96,6 @@ export class Refresh {
     })
   }
 
-  /** Once for a runtime. */
   #begin(runtime: Runtime, kinds: ReadonlyArray<Kind>): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (this.#reading?.runtime === runtime) return Effect.void
@@ -110,14 +108,14 @@ export class Refresh {
     })
   }
 
-  /** True if `readChanged` has to be called: no reading will see the change. */
+  /** True if `readChanged` has to be called. */
   announced(runtime: Runtime, kinds: ReadonlyArray<Kind>): boolean {
     const reading = this.#reading
     if (reading?.runtime === runtime) reading.announcedAt ??= this.#backend.now()
     return this.#noteChanged(runtime, kinds)
   }
 
-  /** Expired lists are shown as stale, and read again in the background, as are old ones whose changes no server announces. */
+  /** Expired lists, and old ones whose changes no server announces, are read again in the background. */
   touch(): void {
     const reading = this.#reading
     if (reading === undefined) return
@@ -169,7 +167,6 @@ export class Refresh {
     })
   }
 
-  /** For a caller that waits. (P9) */
   now(runtime: Runtime): Effect.Effect<void, RequestError> {
     return Effect.suspend(() => {
       const first = this.#isWanted ? Effect.void : this.#begin(runtime, [])
@@ -184,7 +181,7 @@ export class Refresh {
     })
   }
 
-  /** For a caller that looks for an entry: reads lists that may be known better by now. Gives why one is refused. */
+  /** Reads lists that may be known better by now. Gives why one is refused. */
   seek(kind: Kind): Effect.Effect<ProtocolError | undefined> {
     const isDue = ({ refusals, runtime, soughtAt, wanted }: Reading): boolean =>
       (wanted.has(kind) || refusals.has(kind) || runtime.unannounced.includes(kind)) &&
@@ -192,12 +189,11 @@ export class Refresh {
     return Effect.map(this.#look(isDue, seekTimeout), () => this.#reading?.refusals.get(kind))
   }
 
-  /** For a caller of all lists: reads those whose changes no server announces, if it has read none for a while. */
   get fresh(): Effect.Effect<void> {
     return this.#look(() => this.areOld, freshTimeout)
   }
 
-  /** Ends when lists have been read; after `timeout`, that goes on in the background. */
+  /** Ends with the reading; after `timeout`, that goes on in the background. */
   #look(isDue: (reading: Reading) => boolean, timeout: number): Effect.Effect<void> {
     return Effect.suspend(() => {
       const backend = this.#backend
@@ -220,14 +216,14 @@ export class Refresh {
     })
   }
 
-  /** No server announces their changes, and none has been read for a while. */
+  /** Unannounced, and not read for a while. */
   get areOld(): boolean {
     const reading = this.#reading
     return reading !== undefined && reading.runtime.unannounced.length > 0 &&
       this.#backend.now() >= reading.pace.at + shortest
   }
 
-  /** For calls that wait for what tools say of themselves. Publishes nothing. (C15) */
+  /** For calls that wait for hints. Publishes nothing. (C15) */
   readonly tools = (runtime: Runtime): Effect.Effect<ReadonlyArray<unknown> | undefined, RequestError> => {
     const { id, policy } = this.#backend
     const lists = Discovery.read(id, runtime.connection, ["tools"], policy, () => runtime.answered(this.#backend.now()))
@@ -369,7 +365,7 @@ export class Refresh {
     })
   }
 
-  /** Fails if the session is lost. If it never gave a list, a refusal says nothing: many servers let in clients that get no lists. (R12) */
+  /** Fails if the session is lost. If it never gave a list, a refusal says nothing: many servers give none. (R12) */
   #failIfLost(
     runtime: Runtime,
     { given }: Reading,
@@ -384,7 +380,6 @@ export class Refresh {
     )
   }
 
-  /** Returns only a new catalogue. */
   #publish(
     runtime: Runtime,
     lists: ReadonlyArray<Discovery.ReadList>,
@@ -403,7 +398,7 @@ export class Refresh {
       }
     }
     const revision = slot.revision + 1
-    // Refused lists stay at what the server gave, not at what callers got of it.
+    // Refused lists stay as the server gave them, not as callers got them.
     const before = slot.snapshot && { ...slot.snapshot, ...backend.offered.listed }
     const read = Discovery.merge(before, lists, backend.id)
     const snapshot: Snapshot = {

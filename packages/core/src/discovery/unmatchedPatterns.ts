@@ -1,4 +1,3 @@
-/** Options by tool whose names and patterns match nothing that the server has. */
 import type { Snapshot } from "../catalog/Catalog.js"
 import * as Tools from "../options/Tools.js"
 import type { BackendState } from "../state/BackendState.js"

@@ -1,4 +1,4 @@
-/** The addresses of resources that a server hands out beside its lists: each leads back to the server. Pure. */
+/** Addresses that a server hands out beside its lists lead back to the server. Pure. */
 import type { ReadResourceResult } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
 import * as ExactJson from "../internal/ExactJson.js"
@@ -6,10 +6,10 @@ import * as Names from "./names.js"
 
 type Address = (uri: string) => string
 
-/** Whoever has the address needs no server to read it, or it is none. */
+/** It can be read without a server, or is no address. */
 const isReadElsewhere = (uri: string): boolean => !/^(?!(?:https?|data|mailto):)[a-z][a-z\d+.-]*:/i.test(uri)
 
-/** What a backend hands out, as a caller can read it. `owner`: the backend to which an address leads now. */
+/** As a caller can read it. `owner`: the backend to which an address leads now. */
 export const of = (backend: string, owner: (uri: string) => string | undefined): Address => (uri) => {
   const now = owner(uri)
   return now === backend || (now === undefined && isReadElsewhere(uri)) ? uri : Names.scopedUri(backend, uri) ?? uri
@@ -20,7 +20,7 @@ type Values = Readonly<Record<string, unknown>>
 const withValue = <A extends object>(values: A, key: string, value: unknown): A =>
   (values as Values)[key] === value ? values : ExactJson.copied(values, { ...values, [key]: value })
 
-/** So many contents of a result are looked at, and so many levels of `_meta`. */
+/** Of a result's contents, and of `_meta`, no more is looked at. */
 const most = { contents: 1000, levels: 4 }
 
 const mapped = (values: unknown, map: (value: unknown) => unknown): unknown => {
@@ -29,7 +29,7 @@ const mapped = (values: unknown, map: (value: unknown) => unknown): unknown => {
   return others.some((other, i) => other !== values[i]) ? ExactJson.copied(values, others) : values
 }
 
-/** In all texts of `_meta`, since only its host knows which are addresses: that of a user interface, a template of results. */
+/** In all texts of `_meta`: only its host knows which are addresses. */
 export const inDefinition = <A extends object>(definition: A, address: Address): A => {
   const inValue = (value: unknown, levels: number): unknown => {
     if (Predicate.isString(value)) return address(value)
@@ -43,7 +43,6 @@ export const inDefinition = <A extends object>(definition: A, address: Address):
   return withValue(definition, "_meta", inValue((definition as Values)["_meta"], most.levels))
 }
 
-/** Of a link to a resource, or of one that is embedded. */
 const inContent = (address: Address) => (content: unknown): unknown => {
   if (!Predicate.isRecord(content)) return content
   const { resource, type, uri } = content
@@ -53,7 +52,7 @@ const inContent = (address: Address) => (content: unknown): unknown => {
     : content
 }
 
-/** In the result of a tool or a prompt. Returns the same object where no address is another one. */
+/** Returns the same object if nothing changes. */
 export const inResult = <A extends object>(result: A, address: Address): A => {
   const { content, messages } = result as Values
   const inMessage = (message: unknown): unknown =>
@@ -65,7 +64,7 @@ export const inResult = <A extends object>(result: A, address: Address): A => {
   )
 }
 
-/** Contents with other URIs, as of the files of a folder, keep theirs: only the server knows what those stand for. */
+/** Contents with other URIs keep theirs: only the server knows what those stand for. */
 export const underAsked = (result: ReadResourceResult, original: string, asked: string): ReadResourceResult =>
   Array.isArray(result.contents)
     ? { ...result, contents: result.contents.map((one) => one?.uri === original ? { ...one, uri: asked } : one) }

@@ -1,6 +1,6 @@
 /**
- * Who has which name in a fleet: the first backend that wants it, which is the name with its prefix; the others get their other name, unless
- * that is wanted or taken (`names`). A changed snapshot costs time in proportion to that backend's entries.
+ * The first backend that wants a name has it: its own with the prefix. Others get their other name, unless that is wanted or taken
+ * (`names`). A changed snapshot costs time in proportion to its entries.
  */
 import { HashMap } from "effect"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
@@ -28,12 +28,10 @@ export class CatalogIndex {
   #sources: ReadonlyArray<CatalogSource> = []
   #byId: ReadonlyMap<string, CatalogSource> = new Map()
   #wanting = byKind(() => new Claims())
-  /** Who claims a name because another has the wanted one. */
   #yielding = byKind(() => new Claims())
   readonly #templates = new Templates()
   /** Where withdrawn names led, so that their calls can say why they fail. */
   readonly #withdrawn = new Map<string, ReadonlyArray<Destination>>()
-  /** Given a snapshot since the catalogue was made. */
   readonly #news = new Set<CatalogSource>()
   readonly #dirty = new Set<CatalogSource>()
   #freed: Array<Held> = []
@@ -47,7 +45,7 @@ export class CatalogIndex {
     if (source.position >= 0) this.#news.add(source)
   }
 
-  /** A backend that replaces another of its id keeps the other's names until it has a snapshot. */
+  /** A backend that replaces another of its id keeps its names until it has a snapshot. */
   arrange(sources: ReadonlyArray<CatalogSource>): void {
     const staying = new Set(sources)
     const byId = new Map(sources.map((source) => [source.id, source]))
@@ -68,12 +66,12 @@ export class CatalogIndex {
     }
   }
 
-  /** Of one that replaces another, before `arrange`. */
+  /** Before `arrange`. */
   rename(source: CatalogSource, prefix: string): void {
     if (source.prefix === prefix) return
     if (source.position >= 0) this.#take(source)
     source.prefix = prefix
-    // Names under the former prefix lead nowhere, whether the catalogue was read since or not.
+    // Names under the former prefix lead nowhere.
     this.#dropWithdrawn(source)
     source.share = undefined
     this.#dirty.add(source)
@@ -94,7 +92,7 @@ export class CatalogIndex {
     return this.#byId.get(id)?.prefix ?? Prefix.of(id)
   }
 
-  /** The same object as before if nothing differs. */
+  /** The same object if nothing differs. */
   get catalog(): Catalogue {
     for (const source of this.#news) this.#take(source)
     this.#news.clear()
@@ -128,12 +126,10 @@ export class CatalogIndex {
     return backend === undefined ? undefined : { backend, original: name }
   }
 
-  /** Whose withdrawn entries wanted a name. */
   withdrawn(kind: Routed, name: string): ReadonlyArray<Destination> {
     return this.#withdrawn.get(`wanted ${kind} ${name}`) ?? []
   }
 
-  /** Claims that stay keep their names. */
   #take(source: CatalogSource): void {
     const { latest, taken } = source
     if (latest === taken) return
@@ -208,7 +204,7 @@ export class CatalogIndex {
     if (claim.isReserved) return
     const { before, isFirst } = this.#wanting[kind].add(wanted, claim)
     if (!isFirst) return this.#yield(claim)
-    // The former holder gives it up: the entry that wanted it, or one that had it as its other name.
+    // The former holder: the entry that wanted it, or one that had it as its other name.
     if (before !== undefined) this.#yield(before)
     else this.#touch(this.#yielding[kind].first(wanted))
   }
@@ -260,7 +256,6 @@ export class CatalogIndex {
     claim.entry = undefined
   }
 
-  /** Adds the names that are new, or another entry's now, to `held`. */
   #divide(source: CatalogSource, held: Array<Held>): void {
     const { id, taken } = source
     if (taken === undefined) {
@@ -305,7 +300,7 @@ const routed: ReadonlyArray<Routed> = ["tools", "prompts", "resources"]
 const moved = (known: ByKey, freed: ReadonlyArray<Held>, held: ReadonlyArray<Held>): ByKey =>
   byKind((kind) =>
     HashMap.mutate(known[kind] as HashMap.HashMap<string, Entry<never>>, (map) => {
-      // Before the additions: a key may have a new holder.
+      // First: a key may have a new holder.
       for (const one of freed) if (one.kind === kind) HashMap.remove(map, one.key)
       for (const one of held) if (one.kind === kind) HashMap.set(map, one.key, one.entry)
     })

@@ -1,4 +1,3 @@
-/** The entries of backends as claims to names, and which claim to a name comes first. */
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import { byKind } from "../catalog/Kind.js"
 import * as Template from "../catalog/Template.js"
@@ -54,12 +53,10 @@ export class Claim {
   readonly kind: Kind
   readonly original: string
   readonly wanted: string
-  /** What it wants is Lifeline's own. */
   readonly isReserved: boolean
   entered = false
   index: number
   value: unknown
-  /** What `entry` was made of. */
   made: unknown
   key: string | undefined
   entry: Entry<never> | undefined
@@ -75,22 +72,19 @@ export class Claim {
     this.isReserved = Names.isReserved(kind, this.wanted)
   }
 
-  /** Its name if hosts accepted every name. */
+  /** As if hosts accepted every name. */
   get plain(): string {
     return this.kind === "tools" || this.kind === "prompts" ? this.source.prefix + this.original : this.original
   }
 
-  /** Where the wanted name is another's. Made on demand. */
   get other(): string | undefined {
     this.#other ??= { name: namingOf(this.kind).other(this.source.id, this.original) }
     return this.#other.name
   }
 }
 
-/** By backend, then by the backend's list. */
 const order = (a: Claim, b: Claim): number => a.source.position - b.source.position || a.index - b.index
 
-/** The first claim to a name has it. */
 export class Claims {
   readonly #byKey = new Map<string, Array<Claim>>()
 
@@ -139,16 +133,13 @@ const nothing: ReadonlyArray<Claim> = []
 
 export class CatalogSource {
   readonly id: string
-  /** Only the index changes it. */
   prefix: string
   /** -1: not placed. */
   position = -1
   latest: Snapshot | undefined
-  /** What the claims and the share are made of. */
   taken: Snapshot | undefined
   claims: { readonly [K in Kind]: ReadonlyArray<Claim> } = byKind(() => nothing)
   share: Share | undefined
-  /** The names that led here before its snapshot was withdrawn. */
   withdrawn: Array<string> = []
 
   constructor(id: string) {
@@ -181,7 +172,6 @@ export class Templates {
     else this.#lengths.delete(prefix.length)
   }
 
-  /** The first in order. */
   match(uri: string): Claim | undefined {
     let first: Claim | undefined
     for (const length of this.#lengths.keys()) {

@@ -1,4 +1,3 @@
-/** The catalogue of a fleet, as one immutable value: the union of what its backends offer, under safe names. */
 import type { Prompt, Resource, ResourceTemplate, Tool } from "@modelcontextprotocol/sdk/types.js"
 import { Equal, HashMap, Option } from "effect"
 import type { Kind, Problem, Snapshot } from "../catalog/Catalog.js"
@@ -8,21 +7,21 @@ import { cut } from "../observe/PlainText.js"
 import * as Names from "./names.js"
 import * as Prefix from "./Prefix.js"
 
-/** One entry of the fleet's catalogue: the name (or URI) that callers use, and where it leads. */
+/** `FleetCatalog` entry: where a name (or URI) leads. */
 export interface Entry<A> {
   readonly backend: string
-  /** Its name (or URI) at the backend. */
+  /** Its name or URI there. */
   readonly original: string
   readonly stale: boolean
-  /** As callers see it: under its full name. */
+  /** Under its full name. */
   readonly value: A
 }
 
 /**
- * The union of what all backends offer, as one immutable value. Keys are full names or URIs, in the order of backends.
+ * What all backends offer. Keys are full names or URIs, in the order of backends.
  *
- * Looking up a key costs the same however many there are. Going through all entries, or reading `problems` for the first time,
- * takes time in proportion to them.
+ * Lookups cost the same however many there are. Iteration, and the first read of `problems`, take time in proportion to all
+ * entries.
  */
 export interface FleetCatalog {
   readonly revision: number
@@ -33,7 +32,7 @@ export interface FleetCatalog {
   readonly problems: ReadonlyArray<Problem>
 }
 
-/** What changed between two catalogues of a fleet, by full name or URI. */
+/** By full name or URI. */
 export interface Difference {
   readonly revision: number
   readonly added: ReadonlyArray<string>
@@ -48,13 +47,12 @@ export interface Offered {
   readonly resourceTemplates: ResourceTemplate
 }
 
-/** An entry whose key is not its prefix and own name. Without a key it is not offered. */
+/** Without a key it is not offered. */
 export interface Renamed {
   readonly kind: Kind
   readonly original: string
-  /** Prefix and own name. */
   readonly plain: string
-  /** `plain` as hosts accept it. If the key differs, another backend has this name, or it is Lifeline's own. */
+  /** `plain` as hosts accept it. If the key differs, it is another backend's, or Lifeline's own. */
   readonly wanted: string
   readonly key: string | undefined
 }
@@ -71,7 +69,6 @@ export interface Share {
 /** Persistent: the next catalogue shares what it does not change. */
 export type ByKey = { readonly [K in Kind]: HashMap.HashMap<string, Entry<Offered[K]>> }
 
-/** Found by a persistent map, listed from the shares. */
 class Listing<K extends Kind> implements ReadonlyMap<string, Entry<Offered[K]>> {
   readonly #kind: K
   readonly #byKey: ByKey[K]
@@ -209,7 +206,7 @@ const unshared = (
   return [before.slice(first, before.length - last), after.slice(first, after.length - last)]
 }
 
-/** Whether both have the same list, in the same order. Looks only at the shares that differ. */
+/** In the same order. Looks only at the shares that differ. */
 export const listsSame = <K extends Kind>(
   kind: K,
   before: FleetCatalog,
@@ -227,6 +224,6 @@ export const listsSame = <K extends Kind>(
   return allSame(entriesOf(old), entriesOf(now))
 }
 
-/** False for values from a server that are nested too deeply to be compared. */
+/** False for values that are nested too deeply to be compared. */
 export const same = (a: unknown, b: unknown): boolean =>
   unlessThrown(() => Equal.equals(a, b) || JSON.stringify(a) === JSON.stringify(b)) === true

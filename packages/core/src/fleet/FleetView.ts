@@ -1,4 +1,3 @@
-/** The names of a fleet as one caller has them, up to date with the fleet. */
 import type { CatalogIndex, Destination, Routed } from "./CatalogIndex.js"
 import type { Catalogue } from "./FleetCatalog.js"
 import * as Names from "./names.js"

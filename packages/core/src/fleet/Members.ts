@@ -1,4 +1,3 @@
-/** The backends of a fleet: starts them, stops them, and replaces one by another of its name. */
 import { Array as Arr, Effect, ExecutionStrategy, Option, Scope } from "effect"
 import type { BackendHandle } from "../backend/BackendHandle.js"
 import { resolvePolicy, startBackend } from "../backend/start.js"
@@ -21,31 +20,25 @@ export interface Applied {
   readonly started: ReadonlyArray<string>
   readonly stopped: ReadonlyArray<string>
   readonly replaced: ReadonlyArray<string>
-  /**
-   * Backends whose new options did not lead to a connection, so that the connected one goes on with the old options. The next
-   * `apply` tries again.
-   */
+  /** The new options led to no connection: the old connection goes on. The next `apply` tries again. */
   readonly kept: ReadonlyArray<string>
 }
 
 export interface Member {
   readonly backend: BackendHandle
-  /** As given: compared with new ones. */
   readonly options: BackendOptions<never>
   readonly policy: Policy
   readonly source: CatalogSource
   readonly scope: Scope.CloseableScope
-  /** Done when its scope has closed. */
   readonly closed: Signal
   readonly observer: MemberObserver
 }
 
 type Members = ReadonlyMap<string, Member>
 
-/** Prefixes are no options: another prefix replaces no backend. */
+/** Another prefix replaces no backend. */
 export type Prefixes = ReadonlyMap<string, string>
 
-/** Holds back the events of a backend until `announce`. */
 class MemberObserver implements BackendObserver {
   readonly #fleet: MemberContext
   readonly #source: CatalogSource
@@ -82,7 +75,6 @@ export interface MemberContext {
   readonly permits: ConnectPermits.ConnectPermits
   readonly clockJumps: Hub<void>
   readonly event: (event: Event) => void
-  /** Which members there are, or the status of one, has changed. */
   readonly changed: () => void
   readonly offered: (source: CatalogSource, snapshot: Snapshot | undefined) => void
   /** Called before `current` has the new members. */
@@ -91,7 +83,6 @@ export interface MemberContext {
 
 export interface FleetMembers {
   readonly current: StateRef<Members>
-  /** Backends that may have had no first outcome. */
   readonly pending: Set<BackendHandle>
   /** One at a time. */
   readonly apply: <R>(
@@ -100,7 +91,7 @@ export interface FleetMembers {
   ) => Effect.Effect<Applied, InvalidOptions, R>
 }
 
-/** Closing the scope closes all members, and ends `current`. */
+/** Closing the scope closes all members. */
 export const make = (context: MemberContext): Effect.Effect<FleetMembers, never, Scope.Scope> =>
   Effect.gen(function*() {
     const current = new StateRef<Members>(new Map())
@@ -136,7 +127,7 @@ export const make = (context: MemberContext): Effect.Effect<FleetMembers, never,
         return member
       }))
 
-    /** Announces events last: their readers find the members in the fleet. */
+    /** Announces events last: their readers find the members. */
     const place = (members: Members): Effect.Effect<void> =>
       Effect.sync(() => {
         context.placed(members, prefixed)
@@ -145,7 +136,7 @@ export const make = (context: MemberContext): Effect.Effect<FleetMembers, never,
         for (const { observer } of members.values()) observer.announce()
       })
 
-    /** What the old member offers stays listed until its successor has connected with its own lists, or has failed to. */
+    /** The old member's lists stay until its successor has connected with its own, or has failed to. */
     const inherit = (
       { source: { latest } }: Member,
       { backend, policy, scope, source }: Member
@@ -162,7 +153,7 @@ export const make = (context: MemberContext): Effect.Effect<FleetMembers, never,
         : Effect.forkIn(Effect.interruptible(Effect.zipRight(backend.firstOutcome, forget)), scope)
     }
 
-    /** Returns false, and keeps the old member, if the new one does not connect. */
+    /** False, and keeps the old member, if the new one does not connect. */
     const takeOver = (id: string, old: Member, next: Member): Effect.Effect<boolean> =>
       Effect.gen(function*() {
         yield* firstOutcome(next)
@@ -185,7 +176,7 @@ export const make = (context: MemberContext): Effect.Effect<FleetMembers, never,
         if (closing) return { started: [], stopped: [], replaced: [], kept: [] }
         const before = current.value
         const differing = [...wanted].filter(([id, options]) => !sameOptions(options, before.get(id)?.options))
-        // What an extension refuses later ends what has begun; no attempt was made yet.
+        // What an extension refuses later ends what has begun, before any attempt.
         const [refused, policies] = Arr.separate(
           differing.map(([id, options]) => resolvePolicy(id, options, context.defaults))
         )
@@ -261,14 +252,13 @@ const waitsForSuccessor = (old: Member, next: Member): Effect.Effect<boolean> =>
     : old.backend.isConnected
 }
 
-/** At once, with what is in flight. Ends when they are closed, also if another fiber had begun to close them. */
+/** At once. Ends when they are closed, also by another fiber. */
 const closeMembers = (members: ReadonlyArray<Member>): Effect.Effect<void> =>
   Effect.zipRight(
     closeAll(members.map(({ scope }) => scope)),
     Effect.forEach(members, ({ closed }) => closed.completed, { discard: true })
   )
 
-/** Waiting calls go to the successor. */
 const retire = (member: Member, successor: Member): Effect.Effect<void> =>
   Effect.suspend(() => {
     member.backend.leaveTo(successor.backend)
@@ -276,7 +266,6 @@ const retire = (member: Member, successor: Member): Effect.Effect<void> =>
     return Effect.zipRight(drained, closeMembers([member]))
   })
 
-/** Connected with its lists, or the first attempt has failed. */
 const firstOutcome = ({ backend, policy }: Member): Effect.Effect<Option.Option<void>> =>
   Effect.timeoutOption(Effect.interruptible(backend.firstOutcome), policy.timeouts.connect)
 

@@ -1,7 +1,5 @@
-/** Which names callers see otherwise than users expect, each reported once. */
 import { Catalogue, type FleetCatalog } from "./FleetCatalog.js"
 
-/** How many names of one backend are reported one by one. */
 const mostOfOne = 20
 
 export interface NameReport {
@@ -9,11 +7,10 @@ export interface NameReport {
   readonly message: string
 }
 
-/** Also of several fleets. */
 export class NameReports {
   readonly #said = new Map<string, Set<string>>()
 
-  /** No resources: servers often share a URI, and only the status reports it. */
+  /** No resources: servers often share a URI; only the status reports it. */
   take(catalog: FleetCatalog): ReadonlyArray<NameReport> {
     if (!(catalog instanceof Catalogue)) return []
     return catalog.renames.flatMap(({ backend, kind, message }) =>

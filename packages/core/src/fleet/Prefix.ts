@@ -1,4 +1,3 @@
-/** What stands before the names of a server's tools and prompts in a fleet, as a pattern that users write. */
 import { Predicate } from "effect"
 import * as Check from "../options/Check.js"
 import * as Problem from "../options/Problem.js"
@@ -7,13 +6,12 @@ const placeholder = "{server}"
 
 export const standard = `${placeholder}__`
 
-/** So short that names keep most of the 64 characters that hosts accept. */
+/** Names keep most of the 64 characters that hosts accept. */
 const longest = 40
 
-/** Names that begin so are Lifeline's own. */
+/** Lifeline's own. */
 export const reserved = "lifeline__"
 
-/** Only characters that hosts accept. */
 const form = /^[A-Za-z0-9_-]*(\{server\}[A-Za-z0-9_-]*)?$/
 
 export const check: Check.Check = Check.described(

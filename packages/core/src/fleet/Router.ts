@@ -1,4 +1,3 @@
-/** Finds the backend of a full name, and asks it. */
 import type { ReadResourceResult } from "@modelcontextprotocol/sdk/types.js"
 import { Array, Clock, Effect, Predicate } from "effect"
 import type { Backend } from "../backend/Backend.js"
@@ -27,11 +26,11 @@ export class Router {
   readonly #backends: Backends
   readonly #pending: Set<BackendHandle>
   readonly #ready: Effect.Effect<void>
-  /** Backends that a call has waited for as long as it may, without a first outcome. */
+  /** Waited for as long as a call may, without a first outcome. */
   readonly #late = new WeakSet<BackendHandle>()
   readonly #visible: Visible | undefined
 
-  /** `pending`: may have had no first outcome yet. `ready`: all have had it. `visible`: default: everything. */
+  /** `pending`: may have no first outcome yet. `ready`: all have it. Default of `visible`: everything. */
   constructor(
     index: Pick<CatalogIndex, "catalog" | "isBefore" | "prefixOf" | "route">,
     backends: Backends,
@@ -48,7 +47,7 @@ export class Router {
 
   readonly prefixOf = (id: string): string => this.#index.prefixOf(id)
 
-  /** Of an unknown name, first waits for the backends that it says, and connects them; if it says none, waits for all, until `ready`. */
+  /** Of an unknown name, first connects and waits for the backends that it says, or waits for all until `ready`. */
   readonly route = (
     kind: Routed,
     name: string,
@@ -75,7 +74,6 @@ export class Router {
       })
     })
 
-  /** Of the backends that the name says, else of all. */
   #seek(kind: Routed, name: string, said: ReadonlyArray<BackendHandle>): Effect.Effect<Route, CallError> {
     const others = this.#saysUnknown(kind, name) ? [] : this.#entries.map(([, { backend }]) => backend)
     const sought = said.length > 0 ? said : others
@@ -88,7 +86,7 @@ export class Router {
     })
   }
 
-  /** The call counts from the step that finds the backend; the time of finding is part of it. */
+  /** The call counts from the step that finds the backend; finding is part of its time. */
   #ask<A>(
     kind: Routed,
     name: string,
@@ -129,7 +127,7 @@ export class Router {
         this.#entries.every(([id]) => this.prefixOf(id) === Prefix.of(id)))
   }
 
-  /** Earlier backends that may have the name, and had no first outcome: a caller that knows the name must not get a faster one. */
+  /** A caller that knows the name of an earlier backend without a first outcome must not get a faster one. */
   #earlier(kind: Routed, name: string, holder: string | undefined): ReadonlyArray<BackendHandle> {
     const found: Array<BackendHandle> = []
     if (holder === undefined || kind === "resources") return found
@@ -151,7 +149,6 @@ export class Router {
     })
   }
 
-  /** `onRouted` is called in the step that finds the backend. */
   readonly callTool = (params: Params<"tools/call">, options?: CallOptions, onRouted?: (to: Route) => void) =>
     this.#ask("tools", params.name, options, (backend, name, left) => {
       onRouted?.({ backend, original: name })
@@ -189,7 +186,6 @@ export class Router {
     })
   }
 
-  /** Without waiting. */
   readonly find = (kind: Routed, name: string): Route & { readonly backend: BackendHandle } | undefined => {
     const found = this.#index.route(kind, name)
     const backend = found && this.#backends().get(found.backend)?.backend
@@ -199,7 +195,7 @@ export class Router {
       : { backend, original: found.original }
   }
 
-  /** Names the backend that withholds a tool, and says why. */
+  /** The backend that withholds a tool says why. */
   #withheld(kind: Routed, name: string): Route & { readonly backend: BackendHandle } | undefined {
     if (kind !== "tools") return undefined
     for (const [id, { backend }] of this.#entries) {
@@ -212,7 +208,7 @@ export class Router {
   }
 }
 
-/** Waits until these backends have given their lists, or until `isFound`; then says why one has not. */
+/** Until these backends have given their lists, or `isFound`; then why one has not. */
 const listed = (
   backends: ReadonlyArray<BackendHandle>,
   options: CallOptions | undefined,
@@ -232,7 +228,7 @@ const listed = (
     Effect.orElseSucceed(() => undefined)
   )
 
-/** The call was not sent, whatever became of the request for the lists. */
+/** Whatever became of the request for the lists. */
 const notAsked = (error: CallError): CallError => {
   if (error._tag === "BackendUnavailable" || error._tag === "ConnectionLost" || error._tag === "SessionExpired") {
     return error

@@ -1,4 +1,3 @@
-/** What a caller is told of a backend, tool, prompt or resource that does not exist. */
 import { longestUri } from "../catalog/Bounds.js"
 import { BackendUnavailable, type CallError, RemoteError } from "../Errors.js"
 import { cut } from "../observe/PlainText.js"
@@ -17,7 +16,6 @@ export interface Existing {
 const codes = { tools: -32602, prompts: -32602, resources: -32002 } as const
 const methods = { tools: "tools/call", prompts: "prompts/get", resources: "resources/read" } as const
 
-/** The backend in an error about a name that belongs to none. */
 const nobody = "fleet"
 
 const noBackend = (id: string, backends: ReadonlyArray<string>): string =>
@@ -39,7 +37,7 @@ const meant = (kind: Routed, name: string, catalogs: ReadonlyArray<FleetCatalog>
   return found
 }
 
-/** `BackendUnavailable` (`Unknown`) if the name says a missing backend, else `RemoteError` with the code that servers give. */
+/** `BackendUnavailable` (`Unknown`) if the name says a missing backend, else `RemoteError`. */
 export const entry = (
   kind: Routed,
   name: string,
@@ -67,7 +65,7 @@ export const entry = (
   })
 }
 
-/** Whether a call failed because no backend has what it names, and not because one could not be asked. */
+/** The call failed because no backend has what it names, not because one could not be asked. */
 export const isUnknown = (error: CallError): boolean =>
   error._tag === "BackendUnavailable"
     ? error.state === "Unknown"

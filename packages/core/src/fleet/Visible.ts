@@ -1,4 +1,4 @@
-/** What one caller may use of a fleet, and its names for that: those of a fleet that has nothing else. */
+/** What one caller may use of a fleet, as a fleet of its own. */
 import type { Snapshot } from "../catalog/Catalog.js"
 import { CatalogIndex } from "./CatalogIndex.js"
 import { CatalogSource } from "./Claim.js"
@@ -8,14 +8,11 @@ import { Catalogue, type FleetCatalog, type Share } from "./FleetCatalog.js"
 export interface Visible {
   readonly isWhole: boolean
   readonly hasServer: (backend: string) => boolean
-  /** `original`: its name at the backend. */
   readonly hasTool: (backend: string, original: string) => boolean
 }
 
-/** For how many callers the names of one catalogue are kept. */
 const most = 64
 
-/** Keeps those used last. */
 export class PerVisible<A> {
   readonly #known = new Map<Visible, A>()
 
@@ -48,7 +45,7 @@ const make = ({ shares }: Catalogue, visible: Visible): CatalogIndex => {
 
 const known = new WeakMap<FleetCatalog, PerVisible<CatalogIndex>>()
 
-/** `catalog`: a fleet's own, not one made for a caller. */
+/** `catalog`: of a fleet, not made for a caller. */
 export const namesOf = (catalog: FleetCatalog, visible: Visible): CatalogIndex => {
   if (!(catalog instanceof Catalogue)) throw new TypeError("not the catalogue of a fleet")
   const all = known.get(catalog) ?? new PerVisible<CatalogIndex>()

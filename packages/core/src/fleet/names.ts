@@ -1,10 +1,9 @@
-/** The names of a fleet's catalogue. Every function takes time in proportion to the texts, which servers and clients choose. */
+/** Every function takes time in proportion to the texts, which servers and clients choose. */
 import { longestUri } from "../catalog/Bounds.js"
 import type { Kind } from "../catalog/Kind.js"
 import { unlessThrown } from "../internal/unlessThrown.js"
 import * as Prefix from "./Prefix.js"
 
-/** Hosts accept no longer names. */
 export const longest = 64
 
 /** FNV-1a (32 bits) of the UTF-16 code units, low byte first, no high byte of 0. Never change it: hosts and users keep these names. */
@@ -20,7 +19,6 @@ export const hash = (text: string): string => {
 
 const shortened = (text: string): string => text.slice(0, longest - 9).replace(/[^A-Za-z0-9_-]/g, "_")
 
-/** Stable, and without clashes, by its hash. */
 const hashed = (text: string): string => `${shortened(text)}_${hash(text)}`
 
 export const fullName = (backend: string, name: string, prefix: string = Prefix.of(backend)): string => {
@@ -28,10 +26,10 @@ export const fullName = (backend: string, name: string, prefix: string = Prefix.
   return /^[A-Za-z0-9_-]{1,64}$/.test(plain) ? plain : hashed(plain)
 }
 
-/** The name of an entry whose full name another backend has. */
+/** Its full name is another backend's. */
 export const otherName = (backend: string, name: string): string => hashed(`${backend}\n${name}`)
 
-/** True for every name that the backend has here. May be true for another's name that ends as with a hash, or if the prefix is empty. */
+/** True for every name of the backend here. May be true for another's that ends as with a hash, or with an empty prefix. */
 export const mayName = (backend: string, name: string, prefix: string = Prefix.of(backend)): boolean => {
   if (name.length > longest) return false
   if (name.startsWith(prefix) && fullName(backend, name.slice(prefix.length), prefix) === name) return true
@@ -40,16 +38,16 @@ export const mayName = (backend: string, name: string, prefix: string = Prefix.o
   return head.startsWith(shortened(prefix)) || head.startsWith(shortened(`${backend}\n`))
 }
 
-/** Hosts take an address for that of a user interface only by its scheme. */
+/** Hosts know the address of a user interface only by its scheme. */
 const scopeOf = (uri: string): string => uri.startsWith("ui://") ? "ui://lifeline/" : "lifeline://"
 
-/** Whether only Lifeline itself offers it. The scheme counts in any case. (X4) */
+/** Only Lifeline itself offers it. The scheme counts in any case. (X4) */
 export const isReserved = (kind: Kind, key: string): boolean =>
   kind === "tools" || kind === "prompts"
     ? key.startsWith(Prefix.reserved)
     : /^(?:lifeline:|ui:\/\/lifeline\/)/i.test(key)
 
-/** Reaches a resource of one backend whatever others offer. None for half a surrogate pair, which UTF-8 cannot say. */
+/** None for half a surrogate pair, which UTF-8 cannot say. */
 export const scopedUri = (backend: string, uri: string): string | undefined =>
   unlessThrown(() => `${scopeOf(uri)}${encodeURIComponent(backend)}/${encodeURIComponent(uri)}`)
 

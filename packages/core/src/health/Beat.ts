@@ -1,4 +1,3 @@
-/** What a heartbeat found, as a pure value. */
 import { Predicate } from "effect"
 import { isObjection, type RequestError } from "../Errors.js"
 import * as PlainText from "../observe/PlainText.js"
@@ -52,7 +51,6 @@ const ofTransport = (error: RequestError): Beat => {
 
 const unanswered: ReadonlySet<Reason> = new Set(["timeout", "connection", "session_expired"])
 
-/** Also an objection to the rate. (K19) */
 export const isSignOfLife = (beat: Beat): boolean => beat._tag === "Success" || !unanswered.has(beat.reason)
 
 const textOf = (result: Record<string, unknown>): string => {

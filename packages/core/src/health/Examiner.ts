@@ -1,4 +1,3 @@
-/** The evidence on a connection that leaves something without an answer. */
 import { Effect } from "effect"
 import type { Activity } from "../port/ProcessSight.js"
 import type { Runtime } from "../runtime/Runtime.js"
@@ -9,16 +8,13 @@ import * as Sights from "./Sights.js"
 
 interface Doubt {
   readonly runtime: Runtime
-  /** When it began. */
   readonly answers: number
   readonly beganAt: number
   sights: Sights.Sights
-  /** Since the first sight. */
   isAsked: boolean
   verdict: OpenVerdict | undefined
 }
 
-/** What else than its processes says something; each as in `Evidence`. */
 interface Patience {
   readonly isOver: boolean
   readonly isSilent: boolean
@@ -38,7 +34,6 @@ export class Examiner {
     return doubt !== undefined && this.#isOpen(doubt) ? doubt.verdict : undefined
   }
 
-  /** Whether one is stopped. */
   look(runtime: Runtime): Effect.Effect<boolean> {
     const { look } = runtime.connection
     if (look === undefined) return Effect.succeed(false)
@@ -55,7 +50,6 @@ export class Examiner {
     return this.#of(runtime).sights.activity
   }
 
-  /** Before the first sight, it may have been read unseen. */
   asked(runtime: Runtime): void {
     const doubt = this.#of(runtime)
     if (doubt.sights.last !== undefined) doubt.isAsked = true
@@ -78,7 +72,6 @@ export class Examiner {
       isAnsweredBeside: patience.isAnsweredBeside === true,
       busyLimit
     })
-    // Silence alone says nothing before the patience with it is over.
     if (verdict.kind === "unknown" && activity === undefined && !patience.isOver) return verdict
     backend.judged(runtime.generation, verdict, doubt)
     return verdict

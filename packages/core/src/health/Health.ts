@@ -1,7 +1,6 @@
-/** What signs of life say about a backend, as pure values. */
 import type { State } from "../lifecycle/Lifecycle.js"
 
-/** The last ten, newest first. Kept over reconnects (H5). */
+/** The last ten, newest first, over reconnects (H5). */
 export type History = ReadonlyArray<boolean>
 
 export const empty: History = []
@@ -28,7 +27,6 @@ export const score = (history: History): number => {
 
 export const threshold = 0.7
 
-/** (H6) */
 export type Health = "CONNECTED" | "UNHEALTHY" | "DISCONNECTED"
 
 export const view = (state: State, history: History, everConnected: boolean): Health =>

@@ -1,4 +1,4 @@
-/** A round is the ping, and the fallback tool where it is due; one success is enough. */
+/** A round is the ping and, where due, the fallback tool; one success is enough. */
 import { Cause, Effect, Fiber, Random, Schedule } from "effect"
 import type { RequestError } from "../Errors.js"
 import { jittered } from "../internal/backoff.js"
@@ -22,13 +22,12 @@ export interface Parts {
   readonly state: KeepaliveState
 }
 
-/** One for all connections. (K1, K6) */
 const keepaliveSchedule: Schedule.Schedule<Heartbeats, Heartbeats> = Schedule.addDelayEffect(
   Schedule.identity<Heartbeats>(),
   (heartbeats) => heartbeats.nextDelay
 )
 
-/** Of one connection. Thousands sleep, so a round makes what it needs. */
+/** Thousands sleep, so a round makes what it needs. */
 export class Heartbeats {
   readonly runtime: Runtime
   readonly #parts: Parts
@@ -39,16 +38,13 @@ export class Heartbeats {
   #first = true
   #pinged = false
   #pingSupported = true
-  /** In a row. */
   #pingFailures = 0
-  /** Used, and logged. */
   #isToolUsed = false
-  /** Failing rounds in a row, and the milliseconds to the next. */
+  /** In a row, and the milliseconds to the next. */
   #failing = 0
   #pause = 0
   /** Before the round, or at the end of the last one that failed. */
   #answers = 0
-  /** `answeredAt` when the round was planned. */
   #plannedAfter = 0
   #roundAt = 0
 
@@ -71,7 +67,6 @@ export class Heartbeats {
     })
   }
 
-  /** Returns at once. */
   get stop(): Effect.Effect<void> {
     return Effect.suspend(() => this.#fiber === undefined ? Effect.void : Fiber.interruptFork(this.#fiber))
   }
@@ -85,17 +80,17 @@ export class Heartbeats {
     })
   }
 
-  /** Compared in the step that sends, and before what it found counts. (K9) */
+  /** Compared in the step that sends, and before a result counts. (K9) */
   readonly #isCurrent = (): boolean => !this.#state.paused && this.#backend.isCurrent(this.runtime)
 
   /**
-   * Skipped where a request was answered since it was planned (K7), except after a loss to keepalive: only an answered heartbeat tells a
-   * server that hangs at times from one that ignores heartbeats. (K13)
+   * Skipped if a request was answered since it was planned (K7), except after a loss to keepalive: only a heartbeat tells a server that
+   * hangs from one that ignores them. (K13)
    */
   readonly #round: Effect.Effect<void> = Effect.suspend(() => {
     const { runtime } = this
     const state = this.#state
-    // The reading of lists must not skip the first: it would undo the spread of backends that connect together. (K6)
+    // The reading of lists must not skip the first: that would undo the spread. (K6)
     const usedAt = this.#first ? Math.min(runtime.usedAt, runtime.answeredAt) : runtime.answeredAt
     this.#first = false
     if (this.#parts.probe.isDoubted(runtime)) return runtime.until(() => !this.#parts.probe.isDoubted(runtime))
@@ -148,7 +143,7 @@ export class Heartbeats {
         : Effect.zipLeft(ping, this.#parts.probe.besidePing(this.runtime), { concurrent: true })
     }
     if (!this.#pingSupported) return this.#callTool(tool, timeout)
-    // A ping and its fallback share the time of one heartbeat: K6 and K11 count on it.
+    // They share the time of one heartbeat: K6 and K11 count on it.
     const isLast = this.#pingFailures + 1 >= fallbackAfter
     return Effect.flatMap(this.#ping(isLast ? timeout / 2 : timeout), (beat) => {
       if (beat._tag === "Success") {
@@ -202,7 +197,6 @@ export class Heartbeats {
         onFailure: (error) => {
           const worked = sent === "ping" && this.#pinged && error.reason === "remote"
           if ((error.ifSessionLost === undefined && !worked) || sent === "options") return counted(ofError(error))
-          // True once a new one was made. (R12)
           return Effect.flatMap(
             this.#parts.doubt.settle(this.runtime, error),
             (outcome) => outcome === "lost" ? Effect.interrupt : counted(ofError(error))
@@ -238,7 +232,7 @@ export class Heartbeats {
     }
     const isAnswering = runtime.answers !== this.#answers
     const failed = this.#fail(beat)
-    // Something else was answered, or reconnecting has cured nothing. (K12, K13)
+    // Something else was answered, or reconnecting cured nothing. (K12, K13)
     if (isAnswering || state.lostInARow >= 2) {
       return this.#failing < policy.keepalive.failureThreshold ? Effect.void : this.#open(beat)
     }

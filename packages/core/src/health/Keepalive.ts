@@ -1,4 +1,3 @@
-/** Keepalive of one backend: starts and ends with each connection, and can be paused. */
 import { Effect } from "effect"
 import * as SafeLog from "../internal/SafeLog.js"
 import type { Connection } from "../port/Connection.js"
@@ -9,7 +8,6 @@ import { announce, type KeepaliveState, methodOf, offReason } from "./KeepaliveS
 export class Keepalive {
   readonly state: KeepaliveState
   readonly #parts: Parts
-  /** `undefined` where it is off. */
   #heartbeats: Heartbeats | undefined
   #warnedOfOptions = false
 
@@ -18,7 +16,7 @@ export class Keepalive {
     this.#parts = parts
   }
 
-  /** With the ping, whatever the runtime before it needed. (K3) */
+  /** With the ping, whatever the last runtime needed. (K3) */
   attach(runtime: Runtime): Effect.Effect<void> {
     const { id, policy } = this.#parts.backend
     const off = offReason(policy, runtime.connection)
@@ -52,7 +50,6 @@ export class Keepalive {
     return Effect.sync(() => announce(this.#parts.backend, this.state))
   }
 
-  /** Warns once. (K2) */
   #warnOptionsProvesNoSession({ stateful }: Connection): Effect.Effect<void> {
     const { id, policy } = this.#parts.backend
     if (this.#warnedOfOptions || methodOf(policy) !== "options" || !stateful) return Effect.void

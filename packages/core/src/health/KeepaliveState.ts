@@ -1,4 +1,3 @@
-/** What keepalive knows over all connections. */
 import type { Policy } from "../options/Policy.js"
 import type { Connection } from "../port/Connection.js"
 import type { BackendState } from "../state/BackendState.js"
@@ -15,11 +14,10 @@ export const whyOf = ({ message, reason }: Breaker): string => `${reason}: ${mes
 
 export class KeepaliveState {
   paused = false
-  /** Open: heartbeats fail on a connection that lives. */
+  /** Heartbeats fail on a connection that lives. */
   breaker: Breaker | undefined
-  /** Generations in a row, with no successful round between. */
+  /** Without a successful round between. */
   lostInARow = 0
-  /** The server objects to the rate. */
   doublings = 0
 }
 

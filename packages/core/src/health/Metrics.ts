@@ -1,7 +1,4 @@
-/**
- * The metrics of keepalive (K17), which no call writes.
- * Each is tagged with `backend` and `method`: what was sent (`ping`, `tool:<name>` or `options`).
- */
+/** Tagged with `backend` and `method`: `ping`, `tool:<name>` or `options`. No call writes them. (K17) */
 import { Effect, FiberRef, Metric, MetricBoundaries, MetricLabel } from "effect"
 import type { Beat, Reason } from "./Beat.js"
 
@@ -11,7 +8,6 @@ export const attempts = counter("keepalive_attempt_count", "Heartbeats that have
 
 export const successes = counter("keepalive_success_count", "Heartbeats that succeeded")
 
-/** Tagged with `reason` too: a closed set. */
 export const failures = counter("keepalive_failure_count", "Heartbeats that failed, by reason")
 
 export const latency = Metric.histogram(
@@ -20,7 +16,6 @@ export const latency = Metric.histogram(
   "Milliseconds from a heartbeat until its successful answer"
 )
 
-/** Tagged with `reason` too. */
 export const autoDisabled = counter(
   "keepalive_auto_disabled_total",
   "Times that keepalive was disabled because its heartbeat failed on a live connection, by reason"
@@ -33,7 +28,7 @@ export class Meter {
   readonly #backend: string
   readonly #ambient: ReadonlyArray<MetricLabel.MetricLabel>
   #method: string | undefined
-  /** Effect finds a metric faster by the identity of its labels. */
+  /** Effect finds metrics faster by the identity of labels. */
   #labels: ReadonlyArray<MetricLabel.MetricLabel> = []
 
   constructor(backend: string, ambient: ReadonlyArray<MetricLabel.MetricLabel>) {
@@ -56,7 +51,7 @@ export class Meter {
   #of(method: string): ReadonlyArray<MetricLabel.MetricLabel> {
     if (method === this.#method) return this.#labels
     this.#method = method
-    // `Metric.tagged`'s order, the fiber's last: Effect tells metrics apart by the order, too.
+    // `Metric.tagged`'s order, the fiber's last: Effect tells metrics apart by it, too.
     return this.#labels = [
       MetricLabel.make("backend", this.#backend),
       MetricLabel.make("method", method),

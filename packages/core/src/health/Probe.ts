@@ -1,4 +1,4 @@
-/** What follows on a question without an answer: others at a pace, and after each one `judge`, until an answer or a loss. */
+/** After a question without an answer others follow at a pace, and `judge` after each, until an answer or a loss. */
 import { Effect, Schedule } from "effect"
 import type { RequestError } from "../Errors.js"
 import { tick } from "../internal/ClockJump.js"
@@ -11,7 +11,7 @@ import type { Verdict } from "./judge.js"
 import type { KeepaliveState } from "./KeepaliveState.js"
 import type { Question } from "./Question.js"
 
-/** A question without a good answer. `at`: when it began. */
+/** `at`: when the question began. */
 export interface Failed {
   readonly error: Pick<RequestError, "message"> & { readonly reason: string }
   readonly at: number
@@ -19,16 +19,14 @@ export interface Failed {
 
 interface Doubt {
   readonly runtime: Runtime
-  /** At the last suspicion or failure: one more ends the doubt. */
   answers: number
-  /** The answers before a suspend of the machine: without one since, a failure decides. (R11) */
+  /** Before a suspend of the machine: without more, a failure decides. (R11) */
   decidesAt: number | undefined
   hasLeftPing: boolean
 }
 
 export type Silence = "call" | "probe"
 
-/** `answers`: how many it had given until then. */
 interface Silent {
   readonly runtime: Runtime
   readonly answers: number
@@ -60,7 +58,6 @@ export class Probe {
     return this.#history
   }
 
-  /** Publishes where the score has changed. (H6) */
   record(ok: boolean): void {
     const before = Health.score(this.#history)
     this.#history = Health.record(this.#history, ok)
@@ -70,7 +67,6 @@ export class Probe {
     this.#backend.telemetry?.health?.(score)
   }
 
-  /** At most once in `Health.pace`. (H5) */
   heard(runtime: Runtime, now: number): void {
     if (now - this.#heardAt < Health.pace || !this.#backend.isCurrent(runtime.latest)) return
     this.#heardAt = now
@@ -89,7 +85,7 @@ export class Probe {
     })
   }
 
-  /** If it fails, nothing counts or follows. Sends nothing with `keepalive.method: "none"`, unless a call waits for a verdict. (G25) */
+  /** A failure does not count. Sends nothing with `keepalive.method: "none"`, unless a call waits for a verdict. (G25) */
   ask(runtime: Runtime): Effect.Effect<"alive" | "silent" | "refused"> {
     return Effect.suspend(() => {
       const backend = this.#backend
@@ -101,7 +97,6 @@ export class Probe {
     })
   }
 
-  /** For a ping without an answer. (V4) */
   besidePing(runtime: Runtime): Effect.Effect<void> {
     const look = this.#examiner.look(runtime)
     const asking = Effect.suspend(() => {
@@ -133,7 +128,6 @@ export class Probe {
     return this.#doubt?.runtime === runtime ? this.#doubt : undefined
   }
 
-  /** Others follow by themselves. (H4) */
   #failed(runtime: Runtime, failed: Failed): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (!this.#backend.isCurrent(runtime)) return Effect.void
@@ -144,7 +138,6 @@ export class Probe {
     })
   }
 
-  /** Counts, and is followed by probes. (P3) */
   readingFailed(runtime: Runtime, failed: Failed): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (!this.#backend.isCurrent(runtime)) return Effect.void
@@ -160,8 +153,8 @@ export class Probe {
   }
 
   /**
-   * Probes at once, unless one is under way; if it fails, others follow, `suspectInterval` apart, until an answer or a loss. Between two,
-   * none is sent. `silent`: what raises it has no answer. (H4)
+   * Probes at once, unless one is under way; after a failure others follow, `suspectInterval` apart, until an answer or a loss. `silent`:
+   * what raises it has no answer. (H4)
    */
   onSuspicion(suspect: Runtime, silent = false): Effect.Effect<void> {
     return Effect.uninterruptible(Effect.suspend(() => {
@@ -175,7 +168,7 @@ export class Probe {
     }))
   }
 
-  /** One probe decides; an answer since has decided already. (R11) */
+  /** One probe decides, unless an answer has. (R11) */
   afterClockJump(runtime: Runtime): Effect.Effect<void> {
     return Effect.suspend(() => {
       const backend = this.#backend
@@ -192,7 +185,7 @@ export class Probe {
     return this.#doubt = { runtime, answers, decidesAt: undefined, hasLeftPing: false }
   }
 
-  /** `pause`: milliseconds to the first probe. */
+  /** `pause`: milliseconds to the first. */
   #probing(doubt: Doubt, pause: number): Effect.Effect<void> {
     const probe = Effect.suspend(() => this.#isOpen(doubt) ? this.#probe(doubt) : Effect.succeed(0))
     const next = Schedule.addDelay(Schedule.recurWhile<number>(() => this.#isOpen(doubt)), (millis) => millis)
@@ -207,7 +200,7 @@ export class Probe {
     )
   }
 
-  /** Gives the milliseconds to the next one. */
+  /** Milliseconds to the next. */
   #probe(doubt: Doubt): Effect.Effect<number> {
     const { runtime } = doubt
     const at = this.#backend.now()
@@ -237,7 +230,7 @@ export class Probe {
     const { runtime } = doubt
     const { answers } = runtime
     const isSilent = failed.error.reason === "timeout"
-    // A call that was answered meanwhile has settled what calls wait for.
+    // A call answered meanwhile has settled what calls wait for.
     this.#silent = isSilent ? { runtime, answers, left: this.silenceOf(runtime) ?? "probe" } : undefined
     doubt.answers = answers
     doubt.hasLeftPing ||= isSilent
@@ -245,7 +238,7 @@ export class Probe {
     else this.#isLost(runtime, failed, "health", "probe failed after the machine was suspended", true)
   }
 
-  /** Unless the evidence speaks for it. `decides`: this failure is enough. (H1, V1) */
+  /** `decides`: this failure is enough. (H1, V1) */
   #isLost(runtime: Runtime, failed: Failed, kind: "health" | "keepalive", what: string, decides = false): boolean {
     const { message, reason } = failed.error
     const count = runtime.failed(failed.at, this.#backend.now(), this.#mending(failed))
@@ -256,21 +249,19 @@ export class Probe {
     return true
   }
 
-  /** No later than without a doubt. */
   nextAfter(failed: Failed): number {
     return Math.min(this.#mending(failed), this.#backend.policy.keepalive.interval)
   }
 
-  /** What failed in a moment has the whole `suspectInterval` to mend; time waited in vain is a part of it. */
+  /** A momentary failure has the whole `suspectInterval`; time waited in vain is part of it. */
   #mending({ at, error }: Failed): number {
     const { suspectInterval, timeout } = this.#backend.policy.keepalive
     if (error.reason !== "timeout") return suspectInterval
-    // The clock may have been set, or this process may have stood still.
+    // The clock may have been set, or the process stood still.
     const waited = Math.min(timeout, Math.max(0, this.#backend.now() - at))
     return Math.max(0, suspectInterval - waited)
   }
 
-  /** `undefined` where it has answered since. */
   silenceOf(runtime: Runtime): Silence | undefined {
     const silent = this.#silent
     if (silent?.runtime !== runtime || silent.answers !== runtime.answers) return undefined
@@ -278,7 +269,7 @@ export class Probe {
     return silent.left === "call" && ignoresPings ? "probe" : silent.left
   }
 
-  /** Whoever says so of a call calls `onSuspicion`, and need not wait for that. */
+  /** Whoever says so of a call also calls `onSuspicion`. */
   leftUnanswered(runtime: Runtime, left: Silence = "call"): void {
     if (!this.#backend.isCurrent(runtime)) return
     if (left === "call" || this.silenceOf(runtime) === undefined) {

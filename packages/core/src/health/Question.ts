@@ -1,4 +1,4 @@
-/** Asks whether a server lives: with a ping, or a list where it leaves pings without an answer. (V4) */
+/** With a ping, or a list where the server leaves pings without an answer. (V4) */
 import { Effect } from "effect"
 import { constant, identity } from "effect/Function"
 import { isObjection, RequestError } from "../Errors.js"
@@ -11,7 +11,7 @@ import type { BackendState } from "../state/BackendState.js"
 
 type List = "tools/list" | "resources/list" | "prompts/list"
 
-/** Every live session answers it. */
+/** Every live session answers. */
 export const listOf = ({ capabilities: { prompts, resources, tools } }: Connection): List | undefined =>
   tools !== undefined
     ? "tools/list"
@@ -23,7 +23,7 @@ export const listOf = ({ capabilities: { prompts, resources, tools } }: Connecti
 
 const replaced = new RequestError({ fate: "notSent", reason: "lost", message: "the connection was replaced" })
 
-/** The guard and what it guards are one step. (K9) */
+/** Guard and send are one step. (K9) */
 export const guarded = <A>(
   mayAsk: () => boolean,
   timeout: number,
@@ -37,19 +37,18 @@ export const guarded = <A>(
     timeout
   )
 
-/** A refusal is one, too. (K19) */
 export const isSignOfLife = (error: RequestError): boolean => error.fate === "answered" || isObjection(error)
 
 export class Question {
   readonly #backend: BackendState
-  /** Called where what was asked was refused as by a session that is forgotten. */
+  /** Refused as by a session that is forgotten. */
   onRefused: (runtime: Runtime, refusal: RequestError) => Effect.Effect<void> = () => Effect.void
 
   constructor(backend: BackendState) {
     this.#backend = backend
   }
 
-  /** `undefined` if anything was answered. */
+  /** `undefined` after any answer. */
   ask(runtime: Runtime, hasLeftPing: boolean): Effect.Effect<RequestError | undefined> {
     return Effect.suspend(() => {
       const list = listOf(runtime.connection)
@@ -64,7 +63,6 @@ export class Question {
     })
   }
 
-  /** After a ping without an answer. */
   besidePing(runtime: Runtime): Effect.Effect<void> {
     return Effect.suspend(() => {
       const list = listOf(runtime.connection)
@@ -76,7 +74,6 @@ export class Question {
     return Effect.map(this.#alive(runtime, list), () => this.#backend.temperament.ignoredPing())
   }
 
-  /** Fails where nothing was answered. */
   #alive(runtime: Runtime, method: List | "ping"): Effect.Effect<void, RequestError> {
     return Effect.catchIf(
       Effect.asVoid(this.send(runtime, method, undefined)),
@@ -85,7 +82,6 @@ export class Question {
     )
   }
 
-  /** `mayAsk`: whether it is still sent, and its answer counts. */
   send<M extends Method>(
     runtime: Runtime,
     method: M,

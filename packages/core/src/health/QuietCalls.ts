@@ -1,4 +1,4 @@
-/** A call that waits, quiet or for a verdict, has the server examined: by its processes, by questions, or by a session beside. (V3, C14) */
+/** A waiting call has the server examined: by its processes, by questions, or by a session beside. (V3, C14) */
 import { Effect } from "effect"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
@@ -6,13 +6,13 @@ import type { Examiner } from "./Examiner.js"
 import type { Probe } from "./Probe.js"
 import type { SessionDoubt } from "./SessionDoubt.js"
 
-/** Milliseconds between looks at the calls, and between questions for one that waits for a verdict. */
+/** Milliseconds between looks, and between questions for a call that waits for a verdict. */
 const tick = 1000
 /** Milliseconds without an answer, while the server is silent. */
 const quiet = 2000
-/** Ticks of an examination: all, until a list is asked for, and until the silence of a session that shows nothing says something. */
+/** Ticks of an examination: all, until a list is asked for, and until the silence of a session counts. */
 const [whole, late, enough] = [6, 2, 4]
-/** Milliseconds until the same quiet calls cause another examination; it doubles. */
+/** Milliseconds until the same quiet calls cause another; it doubles. */
 const [shortestPause, longestPause] = [2000, 15_000]
 /** Milliseconds without calls: a message to the supervisor begins the watch. */
 const linger = 30_000
@@ -41,7 +41,6 @@ export class QuietCalls {
     this.#backend.send({ _tag: "Used", runtime })
   }
 
-  /** What shows nothing may have a session that is answered no more. */
   #canTell({ connection: { look, sessionId, stateful } }: Runtime): boolean {
     return look !== undefined || (stateful && sessionId !== undefined && this.#mayAsk)
   }
@@ -78,7 +77,6 @@ export class QuietCalls {
     return Effect.asVoid(runtime.fork(Effect.zipRight(watch, Effect.sync(() => this.attach(runtime)))))
   }
 
-  /** Until the server answers, or its processes have shown it. */
   #examine(runtime: Runtime): Effect.Effect<void> {
     return Effect.gen(this, function*() {
       const { answers } = runtime

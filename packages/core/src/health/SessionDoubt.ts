@@ -1,7 +1,7 @@
 /**
- * A refusal may mean a forgotten session: it is asked for a list; where it refuses that in the same way, a new one is made beside it. (R12)
+ * A refusal may mean a forgotten session: a list is asked for; if that is refused alike, a new session is made beside it. (R12)
  * A server that refuses its lists to every session costs one handshake; then that is no evidence, until a list was answered.
- * A silent session has a new one made beside it, too: whether that is answered tells a dead session from a server that stands still. (V3)
+ * A silent session has a new one made beside it, too: that tells a dead session from a server that stands still. (V3)
  */
 import { Deferred, Effect, FiberId } from "effect"
 import type { RequestError } from "../Errors.js"
@@ -14,7 +14,7 @@ import { type DoubtedSession, PendingCommand } from "../state/Message.js"
 import type { Examiner } from "./Examiner.js"
 import { listOf, type Question } from "./Question.js"
 
-/** Milliseconds that a silent session has, once a new one is ready. */
+/** Milliseconds for a silent session, once a new one is ready. */
 const lastPause = 1000
 
 export type Outcome = "lost" | "alive" | "unknown"
@@ -23,11 +23,10 @@ interface Doubt {
   readonly runtime: Runtime
   readonly raisedBy: Array<RequestError>
   readonly asked: Deferred.Deferred<"given" | "refused" | "neither">
-  /** Answered when a new session is installed, or could not be. */
   readonly replaced: PendingCommand
 }
 
-/** A forgotten session is refused in one way, whatever is asked. */
+/** A forgotten session refuses everything alike. */
 const isAlike = ({ code, ifSessionLost, reason }: RequestError, refusals: ReadonlyArray<RequestError>): boolean =>
   (ifSessionLost !== undefined || reason === "remote") &&
   refusals.some((one) => one.reason === reason && one.code === code)
@@ -37,9 +36,9 @@ export class SessionDoubt {
   readonly #question: Question
   readonly #examiner: Examiner
   #doubt: Doubt | undefined
-  /** A refused list says that the session is lost. */
+  /** A refused list means a lost session. */
   #isEvidence = true
-  /** A silent session, beside which a new one is being made. */
+  /** Beside which a new one is being made. */
   #lookedBeside: Runtime | undefined
   #notBefore = 0
 
@@ -50,7 +49,6 @@ export class SessionDoubt {
     question.onRefused = (runtime, refusal) => Effect.asVoid(runtime.fork(this.settle(runtime, refusal)))
   }
 
-  /** After one request, or an attempt to connect. */
   settle(runtime: Runtime, refusal: RequestError): Effect.Effect<Outcome> {
     return Effect.suspend(() => {
       if (this.#doubt?.runtime === runtime) {
@@ -116,13 +114,13 @@ export class SessionDoubt {
     this.#backend.send({ _tag: "Doubted", doubt, pending: replaced })
   }
 
-  /** Has a new one made beside it, one at a time. `isSilent`: it still is. Returns at once. */
+  /** One at a time. `isSilent`: it still is. Returns at once. */
   silent(runtime: Runtime, isSilent: () => boolean): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (this.#lookedBeside === runtime) return Effect.void
       this.#lookedBeside = runtime
       const pending = new PendingCommand("Reconnect")
-      // What was asked before may have gone into a network that was gone.
+      // Earlier questions may have gone into a network that was gone.
       let isRefused = false
       const asked = Effect.map(this.#question.ask(runtime, false), (error) => {
         isRefused = error !== undefined && error.reason !== "timeout"

@@ -1,7 +1,7 @@
-/** What the processes of a server do, from one look at them to the next. Pure. */
+/** What processes do, from look to look. Pure. */
 import { type Activity, activity, type ProcessSight, type Taken } from "../port/ProcessSight.js"
 
-/** Milliseconds between sights: the clock of the kernel has ticks of 10 ms. */
+/** Milliseconds between sights: the kernel's clock has ticks of 10 ms. */
 const shortest = 200
 /** Milliseconds between sights: the machine may have been suspended. */
 const longest = 15_000

@@ -1,4 +1,4 @@
-/** When heartbeats are due. Pure: callers give the random number, from 0 to 1. */
+/** Pure: callers give the random number, from 0 to 1. */
 import { Duration } from "effect"
 import { jittered } from "../internal/backoff.js"
 import type { Policy } from "../options/Policy.js"
@@ -25,7 +25,7 @@ export interface Due {
   readonly gridStart: number | undefined
 }
 
-/** After 75% to 100% of the interval since the last answer; the first one after 0% to 100%. (K6) */
+/** 75% to 100% of the interval after the last answer; the first 0% to 100%. (K6) */
 export const dueAt = ({ draw, first, from, gridStart, interval }: Due): number => {
   const earliest = from + (first ? 1 : 0.75 * interval)
   const drawn = from + (first ? Math.ceil(interval * (1 - draw)) : jittered(interval, 0.75, draw))
@@ -35,7 +35,7 @@ export const dueAt = ({ draw, first, from, gridStart, interval }: Due): number =
 /** Milliseconds. Each divides a second. (K6) */
 const steps = [1000, 500, 200, 100, 50, 20, 10]
 
-/** Backends share the moments of a grid: waking the process costs more than a heartbeat. It begins with the fleet, so that processes share none. */
+/** Backends share a grid: waking the process costs more than a heartbeat. It begins with the fleet, so that processes share none. */
 const alignToGrid = (drawn: number, earliest: number, interval: number, gridStart: number | undefined): number => {
   const step = steps.find((millis) => millis <= interval / 300)
   if (gridStart === undefined || step === undefined) return drawn

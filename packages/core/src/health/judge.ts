@@ -1,4 +1,3 @@
-/** Whether a server that leaves something without an answer lives. Pure. (V1) */
 import { formatMillis } from "../internal/formatMillis.js"
 import type { Activity } from "../port/ProcessSight.js"
 import type { OpenVerdict } from "../state/Status.js"
@@ -9,14 +8,13 @@ export interface Evidence {
   readonly activity: Activity | undefined
   readonly seenFor: number
   readonly isConcurrent: boolean
-  /** The call that the server may be working on. */
+  /** The server may be working on a call. */
   readonly isAwaited: boolean
   readonly unawaitedFor: number
   /** `keepalive.failureThreshold` questions in a row have no answer. (H1, H4) */
   readonly isPatienceOver: boolean
-  /** The last one was sent, and nothing came back. */
   readonly isSilent: boolean
-  /** A new session was answered, made because of the silence of this one. */
+  /** A new session was answered, made because of this silence. */
   readonly isAnsweredBeside: boolean
   readonly busyLimit: number
 }

@@ -1,18 +1,18 @@
-/** Notices that the machine was suspended: the clock went on, and the timers did not. (R11) */
+/** The machine was suspended if the clock went on, and the timers did not. (R11) */
 import { Clock, Context, Duration, Effect, type Scope } from "effect"
 
-/** The real clock, also if a test replaces the Clock: nobody suspends a virtual machine unless the test says so. */
+/** Real, also if a test replaces the Clock: its machine is suspended only if the test says so. */
 export class WallClock extends Context.Reference<WallClock>()("@mcp-lifeline/core/WallClock", {
   defaultValue: (): Clock.Clock => Clock.make()
 }) {}
 
-/** Milliseconds. A suspend is longer, so what is younger than this came after it. */
+/** Milliseconds. A suspend is longer, so what is younger came after it. */
 export const tick = 5000
 
-/** How much longer than a tick must have passed, in milliseconds: a busy machine is late too. */
+/** Milliseconds beyond a tick: a busy machine is late too. */
 const slack = 10_000
 
-/** Calls back after each suspend, once, within a tick. One fiber, for a fleet or for a backend on its own. */
+/** Calls back once after each suspend, within a tick. One fiber, for a fleet or a lone backend. */
 export const onClockJump = (jumped: () => void): Effect.Effect<void, never, Scope.Scope> =>
   Effect.flatMap(WallClock, (clock) => {
     const look = Effect.suspend(() => {

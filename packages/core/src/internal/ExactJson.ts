@@ -1,6 +1,6 @@
 /**
- * JSON whose numbers keep their source text, if JavaScript would write it otherwise (9007199254740993, 1.0, 1e400): `parse` notes it at its
- * object or array, and `stringify` writes it again. A copy of an object has no notes: `copied` hands them on.
+ * Numbers that JavaScript would write otherwise (9007199254740993, 1.0, 1e400) keep their source text: `parse` notes it at the object or
+ * array, `stringify` writes it. A copy has no notes: `copied` hands them on.
  */
 type Key = string | number
 type Parent = Record<Key, unknown>
@@ -10,7 +10,7 @@ const notes = new WeakMap<object, Map<Key, string>>()
 /** Of one text: a note takes more memory than the number. */
 const maxNotes = 30_000
 
-/** Also finds numbers in strings. Most texts have none, and need no second look. */
+/** Also finds numbers in strings: most texts have none. */
 const suspects = /[[:,\s](-0|-?(?:\d{16,}|\d+(?:\.\d+(?:[eE][+-]?\d+)?|[eE][+-]?\d+)))(?=[\s,\]}])/g
 
 const numerals = /-?\d[\d.eE+-]*/g
@@ -18,7 +18,7 @@ const isNumber = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/
 
 const { crypto } = globalThis as unknown as { readonly crypto: { readonly randomUUID: () => string } }
 
-/** Begins the strings that stand for numbers while a text is parsed or written. It leaves this process in no text. */
+/** Begins strings that stand for numbers while a text is parsed or written. It leaves this process in no text. */
 const mark = `\uE000${crypto.randomUUID()}:`
 const marks = new RegExp(`"${mark}([-+.\\deE]+)"`, "g")
 
@@ -38,7 +38,7 @@ const endOfString = (text: string, start: number): number => {
   return text.length
 }
 
-/** Replaces each number that would be changed by a string: the mark and the number's index in `sources`. */
+/** A number that would change becomes a string: the mark and its index in `sources`. */
 const marked = (text: string, sources: Array<string>): string => {
   let changed = ""
   let copied = 0
@@ -87,7 +87,7 @@ const note = (parent: Parent, key: Key, source: string): void => {
   Object.defineProperty(parent, "toJSON", { value: toJSON, configurable: true, writable: true })
 }
 
-/** Throws like `JSON.parse`. Takes time and memory in proportion to the text. */
+/** Throws like `JSON.parse`. Time and memory in proportion to the text. */
 export const parse = (text: string): unknown => {
   if (!hasSuspect(text)) return JSON.parse(text)
   const sources: Array<string> = []
@@ -128,7 +128,7 @@ export const sourceOf = (parent: object, key: Key): string | undefined => {
   return source !== undefined && Object.is((parent as Parent)[key], Number(source)) ? source : undefined
 }
 
-/** Hands on the notes of members that are the same in the copy. */
+/** Of members that are the same in the copy. */
 export const copied = <A>(original: unknown, copy: A): A => {
   const found = notes.get(original as object)
   for (const [key, source] of found ?? []) {

@@ -1,4 +1,4 @@
-/** Hands values to listeners, synchronously and in order; costs nothing without any. */
+/** Synchronous, in order; costs nothing without listeners. */
 import { Chunk, Effect, Option, Stream } from "effect"
 import * as SafeLog from "./SafeLog.js"
 
@@ -21,7 +21,7 @@ export class Hub<A> {
     if (this.#listeners !== undefined) { for (const listener of this.#listeners) listener.value(value) }
   }
 
-  /** Ends every stream, also those that begin later. Values emitted after that reach no listener. */
+  /** Ends every stream, also later ones. Values emitted after that reach no listener. */
   end(): void {
     if (this.#ended) return
     this.#ended = true
@@ -30,7 +30,7 @@ export class Hub<A> {
     if (listeners !== undefined) { for (const listener of listeners) listener.end?.() }
   }
 
-  /** Until the returned function is called or the hub ends, which calls `onEnd`. Neither callback may throw. */
+  /** Until the returned function is called or the hub ends (`onEnd`). Neither callback may throw. */
   listen(onValue: (value: A) => void, onEnd?: () => void): () => void {
     if (this.#ended) {
       onEnd?.()
@@ -48,7 +48,7 @@ export class Hub<A> {
     return this.streamAfter(() => [])
   }
 
-  /** Like `streamAfter`, one value after the other, with a small part of the memory of a stream. */
+  /** Like `streamAfter`, one value after the other, with a small part of the memory. */
   forEachAfter<R>(
     earlier: () => ReadonlyArray<A>,
     use: (value: A) => Effect.Effect<void, never, R>
@@ -60,7 +60,7 @@ export class Hub<A> {
     )
   }
 
-  /** `earlier` is read in the step that subscribes. A reader that is too slow gets a warning with the number of values dropped. */
+  /** `earlier` is read in the step that subscribes. A slow reader gets a warning with the number of values dropped. */
   streamAfter(earlier: () => ReadonlyArray<A>): Stream.Stream<A> {
     return Stream.unwrapScoped(
       Effect.map(
@@ -87,7 +87,7 @@ class Reader<A> {
     }
     const stop = hub.listen(
       (value) => {
-        // Many at once: to shift one from a long array costs as much as its length.
+        // Many at once: shifting one from a long array costs its length.
         if (this.#values.length >= 2 * backlog) this.#dropped += this.#values.splice(0, backlog).length
         this.#values.push(value)
         awake()
@@ -100,7 +100,7 @@ class Reader<A> {
     this.stop = Effect.sync(stop)
   }
 
-  /** Waits if there is nothing; fails with nothing at the end. */
+  /** Fails with nothing at the end. */
   readonly take: Effect.Effect<Chunk.Chunk<A>, Option.Option<never>> = Effect.suspend(() => {
     const values = this.#values
     if (values.length === 0) return this.#ended ? Effect.fail(Option.none()) : Effect.zipRight(this.#arrived, this.take)

@@ -1,4 +1,4 @@
-/** Messages for one reader. An interrupted one loses none, as a taker of Effect's Queue may: a message leaves in the step in which it is handled. */
+/** An interrupted reader loses none, as a taker of Effect's Queue may: a message leaves in the step that handles it. */
 import { Effect } from "effect"
 
 /** Unbounded, in order. */

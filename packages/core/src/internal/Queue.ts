@@ -1,24 +1,22 @@
-/** Places for requests in flight, and the calls that wait for one, by when they began: Effect's Semaphore goes by when they came to wait. */
+/** Calls wait for places by when they began; Effect's Semaphore goes by when they came to wait. */
 
 interface Places {
   readonly limit: number
   taken: number
 }
 
-/** Its calls compete for the places of the whole queue, and for `own` where there are any. */
 interface Line {
   readonly key: unknown
   readonly own: Places | undefined
-  /** In the order in which their calls began. */
   readonly tickets: Array<Ticket>
 }
 
 /**
- * `out`: has nothing. `away`: keeps its position, and waits for something else. `waiting`: for a place.
- * `turn`: a place is kept for it. `inFlight`: it has a place.
+ * `out`: has nothing. `away`: keeps its position, waits for something else. `waiting`: for a place. `turn`: one is kept for it. `inFlight`:
+ * has one.
  */
 export interface Ticket {
-  /** In which calls began: also a call that is sent again comes before those that began after it. */
+  /** By when calls began: a repeated call comes before those that began later. */
   readonly order: number
   readonly line: Line
   state: "out" | "away" | "waiting" | "turn" | "inFlight"
@@ -43,7 +41,7 @@ export class Queue<Key> {
     return this.#waiting
   }
 
-  /** `key`, `limit`: of the calls with which it shares further places. Nothing if nothing limits the call. */
+  /** `key`, `limit`: of the calls that share further places. Nothing if nothing limits the call. */
   ticket(key?: Key, limit?: number): Ticket | undefined {
     if (this.#all === undefined && limit === undefined) return undefined
     let line = this.#lines.find((one) => one.key === key)
@@ -54,7 +52,7 @@ export class Queue<Key> {
     return { order: this.#order++, line, state: "out", wake: undefined }
   }
 
-  /** After false the call has to `wait`, or to `leave`: it has its position from this step on. */
+  /** After false the call has to `wait` or `leave`: it has its position from now on. */
   take(ticket: Ticket): boolean {
     if (ticket.state !== "turn") {
       const { line } = ticket
@@ -73,7 +71,7 @@ export class Queue<Key> {
     return true
   }
 
-  /** `wake` is called once: when a place is kept for this call, or when none can be sent to the server. */
+  /** `wake` is called once: when a place is kept, or when no call can be sent. */
   wait(ticket: Ticket, wake: () => void): void {
     if (ticket.state === "away") this.#remove(ticket)
     ticket.state = "waiting"
@@ -82,7 +80,7 @@ export class Queue<Key> {
     this.#next()
   }
 
-  /** No other call can be sent either: those that wait are woken, and each keeps its position. */
+  /** No other call can be sent either: those that wait are woken, and keep their positions. */
   away(ticket: Ticket): void {
     if (ticket.state === "away") return
     if (ticket.state === "waiting") this.#remove(ticket)
@@ -102,7 +100,7 @@ export class Queue<Key> {
     }
   }
 
-  /** Gives back its place or position. May be called at any time. */
+  /** May be called at any time. */
   leave(ticket: Ticket): void {
     const { line, state } = ticket
     ticket.wake = undefined
@@ -163,7 +161,6 @@ export class Queue<Key> {
     }
   }
 
-  /** Before all that began later: mostly at the end. */
   #insert(ticket: Ticket): void {
     const { tickets } = ticket.line
     let at = tickets.length

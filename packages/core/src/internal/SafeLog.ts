@@ -1,4 +1,4 @@
-/** Log lines that stop nothing, whatever a user's logger throws: that is logged itself, as far as lines are still taken. */
+/** A user's logger that throws stops nothing. */
 import { type Cause, Effect } from "effect"
 
 export const safely = (line: Effect.Effect<void>): Effect.Effect<void> => {
@@ -35,7 +35,6 @@ export class NewWarnings<A> {
     this.#describe = describe
   }
 
-  /** `all`: what is wrong now. */
   read(all: ReadonlyArray<A>): Effect.Effect<void> {
     const found = all.filter((one) => !this.#known.has(this.#keyOf(one)))
     this.#known = all.length === 0 ? none : new Set(all.map(this.#keyOf))

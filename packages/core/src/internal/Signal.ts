@@ -1,4 +1,4 @@
-/** Something that happens once and may be waited for. Effect's Deferred takes 600 bytes, so it is made only when a fiber waits. */
+/** Happens once and may be awaited. Effect's Deferred takes 600 bytes, so it is made only when a fiber waits. */
 import { Deferred, Effect, Exit, FiberId } from "effect"
 
 export class Signal {

@@ -1,4 +1,4 @@
-/** One immutable value whose writes wake readers in the same step. Effect's SubscriptionRef takes two: between them a call reads what woke nobody. */
+/** Writes wake readers in the same step. Effect's SubscriptionRef takes two: between them a call reads what woke nobody. */
 import { Effect, MutableRef, type Option, Stream } from "effect"
 
 /** Synchronous but for `next` and `changes`. */
@@ -20,7 +20,7 @@ export class StateRef<A> {
     this.#wake()
   }
 
-  /** Ends `changes`, once its reader has the last value, and wakes waiting readers. */
+  /** Ends `changes` after the last value, and wakes waiting readers. */
   end(): void {
     if (this.#ended) return
     this.#ended = true
@@ -40,7 +40,7 @@ export class StateRef<A> {
     }
   }
 
-  /** Ends with the next write after `seen`, and with the ref; at once if the value differs. Only a reason to look again: read anew. */
+  /** Ends with the next write after `seen`, at once if the value differs, and with the ref. Then read anew. */
   next(seen: A): Effect.Effect<void> {
     return Effect.async((resume) => {
       if (this.#ended || this.value !== seen) return resume(Effect.void)

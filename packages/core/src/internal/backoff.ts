@@ -1,4 +1,3 @@
-/** The delays between attempts, as an Effect Schedule: exponential, jittered, under a cap. */
 import { Duration, Effect, Random, Schedule } from "effect"
 
 /** Milliseconds. */
@@ -8,7 +7,7 @@ interface Growth {
   readonly maxDelay: number
 }
 
-/** Drawn from [0.5, 1] of the delay under its cap, so that jitter never exceeds the cap. (R1) */
+/** Drawn from [0.5, 1] of the capped delay, so that jitter never exceeds the cap. (R1) */
 export const backoff = ({ factor, initialDelay, maxDelay }: Growth): Schedule.Schedule<Duration.Duration> =>
   Schedule.exponential(initialDelay, factor).pipe(
     Schedule.modifyDelayEffect((_, delay) =>
@@ -19,9 +18,6 @@ export const backoff = ({ factor, initialDelay, maxDelay }: Growth): Schedule.Sc
     )
   )
 
-/**
- * From `least` to 1 of `millis`, by a number from 0 to 1; in whole milliseconds: a wait until a moment would else be left with less than the
- * clock can tell.
- */
+/** From `least` to 1 of `millis`, by a number from 0 to 1; rounded up: a wait would else be left with less than the clock can tell. */
 export const jittered = (millis: number, least: number, draw: number): number =>
   Math.ceil(millis * ((1 - least) * draw + least))

@@ -1,4 +1,3 @@
-/** The first of several that ends. */
 import { Deferred, Effect, FiberId } from "effect"
 
 type Any = Effect.Effect<any, any, any>
@@ -7,7 +6,7 @@ type Error<W extends ReadonlyArray<Any>> = Effect.Effect.Error<W[number]>
 type Context<W extends ReadonlyArray<Any>> = Effect.Effect.Context<W[number]>
 
 /**
- * The other effects are interrupted, and not waited for. All can be interrupted also where the caller cannot be, as in a finalizer.
+ * The others are interrupted, and not waited for, also where the caller cannot be interrupted, as in a finalizer.
  * Not `Effect.raceFirst`: it starts its fibers a step after it makes them; interrupted in between, it waits for ever.
  */
 export const firstOf = <W extends ReadonlyArray<Any>>(

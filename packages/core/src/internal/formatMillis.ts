@@ -1,4 +1,3 @@
-/** A duration for people. */
 import { Duration } from "effect"
 
 export const formatMillis = (millis: number): string => Duration.format(Duration.millis(Math.round(millis)))

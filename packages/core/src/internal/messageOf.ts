@@ -1,7 +1,6 @@
-/** What others throw, or fail with, in words. */
 import { Cause } from "effect"
 
-/** Never throws, whatever the value is. */
+/** Never throws, whatever the value. */
 export const messageOf = (thrown: unknown): string => {
   try {
     const message: unknown = thrown instanceof Error ? thrown.message : thrown

@@ -1,4 +1,3 @@
-/** What a language model reads of a tool's result. */
 import type { CallToolResult, ContentBlock } from "@modelcontextprotocol/sdk/types.js"
 
 /** Data that is no text is only named. */
@@ -10,7 +9,7 @@ export const blockText = (block: ContentBlock): string => {
   return "text" in resource ? resource.text : `[${resource.mimeType ?? "data"} ${resource.uri} omitted]`
 }
 
-/** A connector that others wrote may give a result without content. */
+/** A connector of others may give no content. */
 export const resultText = ({ content = [], structuredContent }: CallToolResult): string =>
   content.length === 0 && structuredContent !== undefined
     ? JSON.stringify(structuredContent)

@@ -1,6 +1,6 @@
 /**
- * The only functions that close scopes, beside `supervisor/RuntimeOwner.ts`. `Scope.close` marks a scope as closed before its
- * finalizers run, so an interrupted close can never be finished: each of these is uninterruptible.
+ * Only these functions, and `supervisor/RuntimeOwner.ts`, close scopes. `Scope.close` marks a scope as closed before its
+ * finalizers run, so an interrupted close can never be finished: each is uninterruptible.
  */
 import { Effect, Exit, Fiber, Option, Scope } from "effect"
 import { awaitAtMost, pollFor } from "./deadline.js"
@@ -11,7 +11,7 @@ export interface Outcome {
   readonly message: string | undefined
 }
 
-/** A close that takes longer is abandoned: it goes on in its own fiber. */
+/** A longer close is abandoned: it goes on in its own fiber. */
 export const closeWithin = (close: Effect.Effect<void>, millis: number): Effect.Effect<Outcome> =>
   Effect.flatMap(Effect.forkDaemon(Effect.uninterruptible(close)), (fiber) =>
     Effect.map(
@@ -25,13 +25,13 @@ export const closeWithin = (close: Effect.Effect<void>, millis: number): Effect.
       })
     ))
 
-/** For the scope of a whole backend, whose finalizer is bounded itself. */
+/** For the scope of a whole backend, whose finalizer is bounded. */
 export const closeFully = (scope: Scope.CloseableScope): Effect.Effect<void> =>
   Effect.uninterruptible(Scope.close(scope, Exit.void))
 
 /**
- * The next 32 begin when the 32nd before has closed, or 64 turns later: a slow one delays no other,
- * and thousands are not half closed at once (3 s for 10,000).
+ * The next 32 begin when the 32nd has closed, or 64 turns later: a slow one delays no other, and thousands are not half
+ * closed at once (3 s for 10,000).
  */
 export const closeAll = (scopes: ReadonlyArray<Scope.CloseableScope>): Effect.Effect<void> =>
   Effect.uninterruptible(Effect.gen(function*() {

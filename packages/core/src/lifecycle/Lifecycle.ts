@@ -1,4 +1,4 @@
-/** The lifecycle of a backend, pure and total. The diagram in docs/internals/architecture.md is tested against this table. */
+/** Pure and total. The diagram in docs/internals/architecture.md is tested against this table. */
 import { Data } from "effect"
 import type { StateName, States } from "./States.js"
 
@@ -10,21 +10,21 @@ export const State = Data.taggedEnum<State>()
 
 export type Event = Data.TaggedEnum<{
   Demanded: {}
-  /** The backoff, or the wait of a Dormant backend, is over. */
+  /** The backoff, or the wait of Dormant, is over. */
   Due: {}
   Established: {}
-  /** `verdict`: of `Pace`. `exhausted`: the last attempt with backoff. `auto`: Lifeline may reconnect without a command. */
+  /** `exhausted`: the last attempt with backoff. `auto`: Lifeline may reconnect without a command. */
   AttemptFailed: { readonly verdict: "retry" | "exhausted" | "permanent"; readonly auto: boolean }
-  /** `atOnce`: the next attempt needs no delay. `auto`: see `AttemptFailed`. */
+  /** `atOnce`: without a delay. `auto`: see `AttemptFailed`. */
   Lost: { readonly atOnce: boolean; readonly auto: boolean }
-  /** `overlap`: make the new connection before closing the old one. */
+  /** `overlap`: connect before closing the old one. */
   Reconnect: { readonly overlap: boolean }
   Enable: {}
   Disable: {}
   Disconnect: {}
-  /** Everything that Disable had to close is closed or abandoned. */
+  /** Everything is closed or abandoned. */
   TornDown: {}
-  /** Nobody has used the connection for `idleRelease`. */
+  /** Unused for `idleRelease`. */
   Released: {}
   Close: {}
 }>
@@ -129,13 +129,12 @@ export const transition = (state: State, event: Event): Transition => {
 
 interface Entry {
   readonly timer?: "backoff" | "probe"
-  /** Of a connection that the network has ended: the next attempt may resume it, or it ends. (T11) */
+  /** After a loss to the network: the next attempt may resume it, or it ends. (T11) */
   readonly session: "kept" | "ended"
-  /** A call without a connection waits (and makes the attempt, or hastens it), or fails (`paced`: and makes one now and then). (R8, R13) */
+  /** A call without a connection waits (and makes or hastens the attempt), or fails (`paced`: and makes one now and then). (R8, R13) */
   readonly demand: "waits" | "connects" | "hastens" | "fails" | "paced"
-  /** Shown, as stale without a connection, or withdrawn. (P2) */
+  /** Shown (stale without a connection), or withdrawn. (P2) */
   readonly catalog: "shown" | "withdrawn"
-  /** For people, if the name does not say it. */
   readonly meaning?: string
   readonly remedy?: string
 }
@@ -147,7 +146,7 @@ const disabled: Entry = {
   remedy: "Call enable() to use it again"
 }
 
-/** The supervisor, calls and the catalogue go by this one table. */
+/** Supervisor, calls and catalogue all go by this table. */
 export const entries: { readonly [S in StateName]: Entry } = {
   Idle: { session: "ended", demand: "connects", catalog: "shown" },
   Connecting: { session: "kept", demand: "waits", catalog: "shown" },

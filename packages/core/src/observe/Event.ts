@@ -1,15 +1,13 @@
-/** The events of backends, as a closed union. */
 import { Data } from "effect"
 import type { Snapshot } from "../catalog/Catalog.js"
 import type { ConnectError } from "../Errors.js"
 import type { Events } from "./Events.js"
 
-/** What happened to a backend. */
 export type Event = Data.TaggedEnum<Events<ConnectError>>
 
 export const Event = Data.taggedEnum<Event>()
 
-/** Whoever watches a backend from within: its fleet. Synchronous, in order; what it throws is logged. */
+/** Watches a backend from within: its fleet. Synchronous, in order; what it throws is logged. */
 export interface BackendObserver {
   readonly changed: () => void
   readonly catalogChanged: (snapshot: Snapshot | undefined) => void

@@ -1,7 +1,6 @@
-/** A value that changes: an Effect that returns the current value, with a stream of its changes. */
 import { type Effect, Effectable, Readable, type Stream, Subscribable } from "effect"
 
-/** Run it, or its `get`, to get the current value. `changes` has the current value, and the value after each change. */
+/** Run it, or its `get`, for the current value. `changes` begins with that. */
 export interface Live<A> extends Effect.Effect<A>, Subscribable.Subscribable<A> {}
 
 class LiveValue<A> extends Effectable.Class<A> implements Live<A> {

@@ -1,4 +1,4 @@
-/** Events as log lines, with a level that says how much each matters to users. Lines that repeat are counted. */
+/** Events as log lines; lines that repeat are counted. */
 import { Clock, Duration, Effect, LogLevel, Scope, Stream } from "effect"
 import type { DurationInput } from "effect/Duration"
 import { formatMillis } from "../internal/formatMillis.js"
@@ -10,25 +10,23 @@ import type { Event } from "./Event.js"
 export interface Entry {
   readonly level: LogLevel.LogLevel
   readonly message: string
-  /** The data for programs: `backend`, `event`, and the other members of the event. */
+  /** For programs: `backend`, `event`, and the other members of the event. */
   readonly annotations: Readonly<Record<string, string | number | boolean>>
 }
 
-/** How repeated lines are counted. */
 export interface Options {
   /**
-   * During this time, Lifeline writes the first `burst` lines of one kind about one backend, and only counts the others; then one line
-   * says how many there were. The time doubles while such lines continue, up to an hour, and is reset after a time without them. Default
-   * 1 minute.
+   * Meanwhile the first `burst` lines of one kind about one backend are written, and others counted; then one line says how many. Doubles
+   * while such lines continue, up to an hour, and is reset after a time without them. Default 1 minute.
    */
   readonly window?: DurationInput | undefined
-  /** How many lines of one kind Lifeline writes before it counts them instead. Default 5. */
+  /** Lines of one kind before counting. Default 5. */
   readonly burst?: number | undefined
 }
 
 const longestWindow = Duration.toMillis("1 hour")
 
-/** The line of an event. Times are milliseconds. */
+/** Times are milliseconds. */
 export const entryOf = (event: Event): Entry => {
   const line = (
     level: LogLevel.LogLevel,
@@ -124,8 +122,8 @@ const levelOf = (state: StateName): LogLevel.LogLevel => {
 }
 
 /**
- * Writes a line for each event of a backend or a fleet to Effect's logger, until the scope closes; then it also writes the counts. If you
- * call it right after making the backend or the fleet, it also reports the first attempts.
+ * Writes a line for each event to Effect's logger until the scope closes, and then the counts. Called right after making the backend or the
+ * fleet, it also reports the first attempts.
  *
  * @example
  * import { Fleet, Log } from "@mcp-lifeline/core"
@@ -168,10 +166,8 @@ const write = ({ annotations, level, message }: Entry): Effect.Effect<void> =>
   SafeLog.safely(Effect.annotateLogs(Effect.logWithLevel(level, message), annotations))
 
 interface Kind {
-  /** Until when they are counted. */
   until: number
   window: number
-  /** Lines that are still written at once. */
   left: number
   count: number
   last: Entry | undefined
@@ -196,7 +192,7 @@ export class Repeats {
     this.#burst = burst
   }
 
-  /** A line to print, or the kind whose count has begun with this event: it is to be ended at its `until`. */
+  /** A line to print, or the kind that began counting and is ended at its `until`. */
   take(event: Event, now: number): { readonly print?: Entry; readonly counted?: Kind } {
     const remembered = this.#of(event.backend)
     if (event._tag === "StateChanged") remembered.state = event.to
@@ -220,7 +216,6 @@ export class Repeats {
     return kind.count++ === 0 ? { counted: kind } : {}
   }
 
-  /** The line for what was counted; counting goes on, for twice as long. */
   end(kind: Kind, now: number): Entry | undefined {
     const { count, last, window } = kind
     if (last === undefined) return undefined

@@ -1,4 +1,4 @@
-/** Text of others for people, without what controls a terminal or turns the direction of writing. Time in proportion to its length. */
+/** Text of others for people: nothing that controls a terminal or turns the direction of writing. Linear time. */
 
 const bell = 0x07
 const escape = 0x1b
@@ -7,7 +7,7 @@ const terminator = 0x9c
 
 const isControl = (unit: number): boolean => unit < 0x20 || (unit >= 0x7f && unit <= 0x9f)
 
-/** Begins at the parameters. What is no whole sequence ends where it breaks off. */
+/** Begins at the parameters. An incomplete sequence ends where it breaks off. */
 const endOfSequence = (text: string, start: number): number => {
   let at = start
   while (text.charCodeAt(at) >= 0x30 && text.charCodeAt(at) <= 0x3f) at++
@@ -24,7 +24,7 @@ const endOfString = (text: string, start: number): number => {
   return unit === escape && text[at + 1] === "\\" ? at + 2 : start
 }
 
-/** `start` itself if no escape sequence begins there. */
+/** `start` if no escape sequence begins there. */
 const endOf = (text: string, start: number): number => {
   switch (text.charCodeAt(start)) {
     case 0x9b:
@@ -97,7 +97,7 @@ export const cut = (text: string, most: number): string => {
   return `${whole}… [cut: ${text.length} characters]`
 }
 
-/** Escapes what could control a terminal: the value is the same. */
+/** Escapes what controls a terminal; the value is the same. */
 export const json = (value: unknown, indent?: number): string =>
   (JSON.stringify(value, undefined, indent) ?? "null").replace(
     /[\u007F-\u009F\u2028\u2029]|\p{Cf}/gu,

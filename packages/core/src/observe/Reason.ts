@@ -1,9 +1,7 @@
-/** Why a backend cannot be used, or did not carry out a request. */
 import type { ConnectReason } from "../ConnectReason.js"
 import type { Loss } from "../port/Loss.js"
 import type { RequestReason } from "../RequestReason.js"
 
-/** Why an attempt to connect or a request failed, or a connection was lost. */
 export type Reason = ConnectReason | Loss["kind"] | RequestReason
 
 const words: { readonly [R in Reason]: string } = {
@@ -33,6 +31,6 @@ const words: { readonly [R in Reason]: string } = {
   fault: "an error inside Lifeline"
 }
 
-/** For everybody. Also a reason of another version of Lifeline. */
+/** For everybody. Also of another version of Lifeline. */
 export const inWords = (reason: string | undefined): string =>
   reason !== undefined && Object.hasOwn(words, reason) ? words[reason as Reason] : "those who run it can see why"

@@ -1,27 +1,23 @@
-/**
- * Texts in two versions: for those who run a backend, and for everybody, without how it is started or reached, and without words of
- * others.
- */
+/** Two versions: for those who run a backend, and for everybody, without how it is started or reached, and without words of others. */
 import { inWords, type Reason } from "./Reason.js"
 
-/** Errors have both as their fields. */
 export interface Said {
   readonly message: string
   readonly publicMessage: string
 }
 
-/** What everybody may read: the name of the server, of a state or of a method. */
+/** For everybody: the name of a server, a state or a method. */
 export const open = (text: string): Said => ({ message: text, publicMessage: text })
 
 export const aside = (text: string | undefined): Said => open(text === undefined ? "" : ` (${text})`)
 
-/** Everybody else reads the reason instead, or nothing. */
+/** Others read the reason instead, or nothing. */
 export const detail = (text: string, reason?: Reason): Said => ({
   message: text,
   publicMessage: reason === undefined ? "" : inWords(reason)
 })
 
-/** Its own words are for everybody. A text that does not say for whom it is cannot be put in. */
+/** Its own words are for everybody. A plain text cannot be put in. */
 export const said = (strings: TemplateStringsArray, ...values: ReadonlyArray<number | Said>): Said => {
   const version = (of: (value: Said) => string): string =>
     String.raw({ raw: strings }, ...values.map((value) => typeof value === "number" ? value : of(value)))

@@ -1,4 +1,3 @@
-/** The options with which a program makes a backend. */
 import { Effect } from "effect"
 import type { CatalogMemory } from "../catalog/Catalog.js"
 import type { ClientOptions, Connector, ServerRequestHandlers } from "../port/Connector.js"
@@ -7,20 +6,17 @@ import type { Any as AnyExtension } from "./Extension.js"
 import type { PolicyOptions } from "./Policy.js"
 import type { Session } from "./Session.js"
 
-/** The options of one backend. `R` is the services that its handlers and `onConnected` use. */
+/** `R`: the services that its handlers and `onConnected` use. */
 export interface BackendOptions<R = never> extends PolicyOptions, ClientOptions<R> {
-  /** Makes the connections, for example `StdioConnector.make({ command })` or `HttpConnector.make({ url })`. */
+  /** For example `StdioConnector.make({ command })` or `HttpConnector.make({ url })`. */
   readonly connector: Connector
-  /** Keeps the catalogue for the next run of the program, and begins with that of the last one. */
+  /** Keeps the catalogue for the next run of the program. */
   readonly catalogMemory?: CatalogMemory | undefined
-  /** Keeps what the server has shown of itself for the next run of the program. Default: as long as the backend lives. */
+  /** Keeps what the server has shown for the next run. Default: as long as the backend lives. */
   readonly temperamentMemory?: TemperamentMemory | undefined
-  /** What extends it; the first is the outermost. Default: nothing. */
+  /** The first is the outermost. Default: none. */
   readonly extensions?: ReadonlyArray<AnyExtension> | undefined
-  /**
-   * Runs on every new session before Lifeline sends calls there. If it fails, the connection attempt fails. Does not run if a connection
-   * resumes the session of the previous one.
-   */
+  /** Runs on every new session before Lifeline sends calls there, not on a resumed one. If it fails, the attempt fails. */
   readonly onConnected?: ((session: Session) => Effect.Effect<void, unknown, R>) | undefined
 }
 
@@ -28,7 +24,7 @@ export interface BackendOptions<R = never> extends PolicyOptions, ClientOptions<
 export const provided = <R>(options: BackendOptions<R>): Effect.Effect<BackendOptions, never, R> =>
   Effect.contextWith((context) => {
     const { handlers, onConnected } = options
-    // Thousands of backends without either keep the options that they were given.
+    // Thousands of backends without either keep the given object.
     if (handlers === undefined && onConnected === undefined) return options as BackendOptions
     const provide = Effect.provide(context)
     return {

@@ -1,8 +1,7 @@
-/** A number of bytes, as options give it. */
 import { Bytes } from "../internal/Bytes.js"
 import { type ByteSizeText, type ByteUnit, units } from "./ByteSizeText.js"
 
-/** A number of bytes: a number, or a text such as `"512 MB"` or `"1 GiB"`. KB, MB and GB are powers of 1,000, KiB, MiB and GiB of 1,024. */
+/** In bytes, or a text such as `"512 MB"` or `"1 GiB"`. KB, MB and GB are powers of 1,000, KiB, MiB and GiB of 1,024. */
 export type ByteSize = number | ByteSizeText
 
 /** Longer texts are not looked at. */
@@ -17,7 +16,7 @@ const lowerCase: ReadonlyMap<string, number> = new Map(
   Object.entries(units).map(([unit, bytes]) => [unit.toLowerCase(), bytes])
 )
 
-/** Without a fraction; `undefined` if it is no number of bytes. Units may have any case. */
+/** Without a fraction; `undefined` if it is no number of bytes. Units in any case. */
 export const toBytes = (input: unknown): Bytes | undefined => {
   if (typeof input === "number") return Number.isSafeInteger(input) && input >= 0 ? Bytes(input) : undefined
   if (typeof input !== "string" || input.length > longest) return undefined
@@ -37,9 +36,9 @@ export const bytes = (input: ByteSize): Bytes => {
 
 const largest: ReadonlyArray<ByteUnit> = ["GB", "MB", "KB"]
 
-/** For people, with at most three digits: `1.05 GB`, `512 MB`, `900 B`. */
+/** At most three digits: `1.05 GB`, `512 MB`, `900 B`. */
 export const show = (bytes: number): string => {
-  // What would be rounded to 1000 of a unit is shown in the next one.
+  // What would be rounded to 1000 is shown in the next unit.
   const unit = largest.find((unit) => bytes >= units[unit] * 0.9995) ?? "B"
   const amount = bytes / units[unit]
   return `${amount >= 999.5 ? Math.round(amount) : Number(amount.toPrecision(3))} ${unit}`

@@ -10,5 +10,5 @@ export const units = {
 
 export type ByteUnit = keyof typeof units
 
-/** A number with its unit, as in `"512 MB"` or `"1.5GiB"`. */
+/** As in `"512 MB"` or `"1.5GiB"`. */
 export type ByteSizeText = `${number}${ByteUnit}` | `${number} ${ByteUnit}`

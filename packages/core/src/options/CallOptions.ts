@@ -3,26 +3,22 @@ import type { CallBounds } from "./CallBounds.js"
 import * as TimeSpan from "./TimeSpan.js"
 
 export interface CallOptions extends CallBounds<TimeSpan.TimeSpan> {
-  /** Time for the whole call where neither `timeout` nor the options of its tool say it. Default `timeouts.request`. */
+  /** For the whole call where neither `timeout` nor its tool's options say it. Default `timeouts.request`. */
   readonly defaultTimeout?: TimeSpan.TimeSpan | undefined
-  /** Whether each progress notification restarts `timeout`. Default false. */
+  /** Each progress notification restarts `timeout`. Default false. */
   readonly resetTimeoutOnProgress?: boolean | undefined
-  /** Called for each progress notification of this call. */
   readonly onprogress?: ((progress: Progress) => void) | undefined
-  /** Called each time that the call is sent, just before, with the generation of the connection. Must not throw. */
+  /** Called just before each sending, with the generation of the connection. Must not throw. */
   readonly onSent?: ((generation: number) => void) | undefined
-  /**
-   * Called when the call is interrupted. Returns the reason that Lifeline sends to the server. Default: that the caller cancelled it.
-   * Must not throw.
-   */
+  /** Called when the call is interrupted. Returns the reason for the server. Default: that the caller cancelled it. Must not throw. */
   readonly cancelReason?: (() => unknown) | undefined
   /** Ask the server to run the request as a task. */
   readonly task?: TaskCreationParams | undefined
-  /** A schema for the result, as the official SDK takes it. */
+  /** As the official SDK takes it. */
   readonly resultSchema?: unknown
 }
 
-/** Milliseconds for the whole call; `undefined` if its options do not say. */
+/** Milliseconds; `undefined` if its options do not say. */
 export const timeOf = (options: CallOptions | undefined): number | undefined => {
   const times = [options?.timeout, options?.maxTotalTimeout].flatMap((time) =>
     time === undefined ? [] : [TimeSpan.millis(time)]

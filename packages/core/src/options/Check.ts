@@ -1,4 +1,4 @@
-/** Checks of options, which may be functions and instances. `docs/internals/decisions/options.md` says why they are no schemas of Effect. */
+/** `docs/internals/decisions/options.md` says why these are no schemas of Effect. */
 import { Predicate } from "effect"
 import * as ByteSize from "./ByteSize.js"
 import * as Problem from "./Problem.js"
@@ -8,10 +8,10 @@ export interface JsonSchema {
   readonly [keyword: string]: unknown
 }
 
-/** None if the value is accepted. */
+/** None if accepted. */
 export interface Check {
   (value: unknown, path: Problem.Path): ReadonlyArray<Problem.Problem>
-  /** For configuration files; `undefined` if a file cannot hold such values, as with functions. */
+  /** For configuration files; `undefined` if a file cannot hold such values. */
   readonly schema?: JsonSchema | undefined
 }
 
@@ -22,7 +22,6 @@ export const described = (
 
 const none: ReadonlyArray<Problem.Problem> = []
 
-/** `accepted`: in words. */
 export const is = (
   accepts: (value: unknown) => boolean,
   accepted: string,
@@ -67,7 +66,7 @@ export const number = (min: number, max: number): Check =>
 export const matching = (pattern: RegExp, accepted: string): Check =>
   is((value) => Predicate.isString(value) && pattern.test(value), accepted, { type: "string", pattern: pattern.source })
 
-/** In milliseconds. The JSON Schema checks only the form of texts, not their range. */
+/** In milliseconds. The JSON Schema checks only the form of texts. */
 export const span = (
   min: number,
   max: number,
@@ -130,7 +129,7 @@ export const values = (element: Check, accepted: string): Check =>
     { type: "object", additionalProperties: element.schema ?? {} }
   )
 
-/** Only options of the table; `undefined` counts as not given. `unknown` and `wrong` make the problems. */
+/** `undefined` counts as not given. `unknown` and `wrong` make the problems. */
 export const options = (
   table: Readonly<Record<string, Check>>,
   of: string,
@@ -146,7 +145,7 @@ export const options = (
     const one = value[name]
     if (one === undefined) continue
     const check = Object.hasOwn(table, name) ? table[name] : undefined
-    // Most options are right: where one stands is written down only when it is not.
+    // Most options are right: the path is built only when one is not.
     if (check?.(one, path).length === 0) continue
     const full = [...path, name]
     found ??= []

@@ -1,4 +1,4 @@
-/** All options of a backend: their defaults and ranges; how they are decoded once into milliseconds; and the same as a `Config`. */
+/** All options of a backend: defaults, ranges, decoding, and `Config`. */
 import { Config, Either, Option, Predicate, Record } from "effect"
 import { defaultDepth } from "../catalog/Nesting.js"
 import type { InvalidOptions } from "../Errors.js"
@@ -20,14 +20,14 @@ export type HealthOptions = Given.HealthOptions<TimeSpan.TimeSpan>
 export type CallsOptions = Given.CallsOptions<TimeSpan.TimeSpan>
 export type LifecycleOptions = Given.LifecycleOptions<TimeSpan.TimeSpan>
 export type DiscoveryOptions = Given.DiscoveryOptions<TimeSpan.TimeSpan>
-/** The options of a backend. A length of time is a number of milliseconds, a text such as `"5s"`, or a Duration. */
+/** Durations are milliseconds, texts such as `"5s"`, or Durations. */
 export type PolicyOptions = Given.PolicyOptions<TimeSpan.TimeSpan>
 
 /** A `Config` reads it by the type in the JSON Schema of its check. */
 interface Rule<A> {
   readonly check: Check.Check
   readonly otherwise: A
-  /** Gets only an input that has passed the check. */
+  /** Gets only checked input. */
   readonly decode: (input: never) => A
 }
 
@@ -55,10 +55,10 @@ const durationOrNever = <A>(min: number, max: number, never: A) =>
     (input: TimeSpan.TimeSpan | "never") => input === "never" ? never : TimeSpan.millis(input)
   )
 
-/** One table for the decoder, the type of what is decoded, and the `Config`. Options by tool are not in it. */
+/** One table for the decoder, the decoded type, and the `Config`. Options by tool are not in it. */
 const table = {
   keepalive: {
-    /** Whether it was given counts: a method overrides what would turn keepalive off. */
+    /** If given, it overrides what would turn keepalive off. */
     method: rule<Given.KeepaliveMethod | undefined>(
       Check.matching(/^(ping|tool:.+|options|none)$/, '"ping", "tool:<name>", "options" or "none"'),
       undefined
@@ -134,34 +134,31 @@ type Table = typeof table
 type Group = keyof Table
 type Decoded<O> = O extends Rule<infer A> ? A : never
 
-/**
- * The options of a backend after decoding: each duration in milliseconds, and a default in place of each option that was not given. Where the
- * default is no value, it is `undefined`.
- */
+/** Decoded: durations in milliseconds, and defaults for options that were not given (`undefined` where there is none). */
 export type Policy = { readonly [G in Group]: { readonly [K in keyof Table[G]]: Decoded<Table[G][K]> } } & {
-  /** The options by tool: names first, then patterns from the most to the least exact. */
+  /** By tool: names first, then patterns from the most to the least exact. */
   readonly tools: ReadonlyArray<Tools.ToolRule>
 }
 
 const ruled = Object.keys(table) as ReadonlyArray<Group>
 
-/** The names of the groups of options: `keepalive`, `reconnect` and so on. */
+/** `keepalive`, `reconnect` and so on. */
 export const groups: ReadonlyArray<keyof PolicyOptions> = [...ruled, "tools"]
 
-/** The groups of options alone, from an object that may have other members, such as `connector`. */
+/** From an object that may have other members, such as `connector`. */
 export const pick = (options: PolicyOptions): PolicyOptions =>
   Object.fromEntries(groups.flatMap((name) => options[name] === undefined ? [] : [[name, options[name]]]))
 
 const byGroup = <A>(make: (rules: Readonly<Record<string, Rule<unknown>>>, group: Group) => A) =>
   Object.fromEntries(ruled.map((group) => [group, make(table[group], group)])) as { readonly [G in Group]: A }
 
-/** The policy of a backend that sets no option. */
+/** Of a backend that sets no option. */
 export const defaults = {
   ...byGroup((rules) => Record.map(rules, ({ otherwise }) => otherwise)),
   tools: Tools.decode()
 } as unknown as Policy
 
-/** The JSON Schema of each group, with defaults. Defaults of durations are in milliseconds. */
+/** Of each group, with defaults; those of durations in milliseconds. */
 export const schemas = (): Readonly<Record<string, Check.JsonSchema>> => ({
   ...byGroup((rules) => ({
     type: "object",
@@ -176,7 +173,7 @@ export const checks: Readonly<Record<keyof PolicyOptions, Check.Check>> = {
   tools: Tools.check
 }
 
-/** The check of an object with groups of options, and with `others` beside them. */
+/** Of groups of options, with `others` beside them. */
 export const checkWith = (others: Readonly<Record<string, Check.Check>>): Check.Check => {
   const known = [...groups, ...Object.keys(others)]
   return Check.options({ ...checks, ...others }, "", {
@@ -195,10 +192,10 @@ const checkAll = checkWith({})
 const given = (options: object): Readonly<Record<string, unknown>> =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 
-/** All problems of these options; empty if they are valid. */
+/** Empty if they are valid. */
 export const problems = (options: unknown): ReadonlyArray<Problem.Problem> => checkAll(options, [])
 
-/** Checks and decodes options. The error lists everything that is wrong: its path, and what is accepted, or was probably meant. */
+/** The error lists everything that is wrong: its path, and what is accepted or was probably meant. */
 export const decode = (backend: string, options: PolicyOptions): Either.Either<Policy, InvalidOptions> => {
   const found = problems(options)
   if (Problem.some(found)) return Either.left(Problem.refuse(backend, found))
@@ -211,7 +208,7 @@ export const decode = (backend: string, options: PolicyOptions): Either.Either<P
   return Either.right({ ...decoded, tools } as Policy)
 }
 
-/** Of its own options, and the fleet's defaults for others. Also refuses what the connector's transport does not support. */
+/** Own options win over the fleet's defaults. Also refuses what the connector's transport does not support. */
 export const resolve = (
   backend: string,
   connector: Connector,
@@ -223,7 +220,7 @@ export const resolve = (
     return problem === undefined ? Either.right(policy) : Either.left(Problem.refuse(backend, [problem]))
   })
 
-/** The option that the connector's transport does not support, if there is one. */
+/** What the connector's transport does not support. */
 export const unfit = (
   connector: Connector,
   { keepalive }: Pick<PolicyOptions, "keepalive">
@@ -236,7 +233,7 @@ export const unfit = (
     )
     : undefined
 
-/** Merges two sets of options, option by option. `above` wins, except where it has `undefined`. What is no object stays, to be refused. */
+/** Option by option. `above` wins, except where it has `undefined`. What is no object stays, to be refused. */
 export const merge = (below: PolicyOptions, above: PolicyOptions): PolicyOptions => {
   const merged: Record<string, unknown> = { ...below }
   for (const [name, over] of Object.entries(given(above))) {
@@ -248,7 +245,7 @@ export const merge = (below: PolicyOptions, above: PolicyOptions): PolicyOptions
   return merged
 }
 
-/** The same options, given for several servers: Lifeline warns of no name or pattern that one of them does not have. */
+/** For several servers: no warning of a name or pattern that one of them lacks. */
 export const forAll = (options: PolicyOptions): PolicyOptions =>
   options.tools === undefined
     ? options
@@ -271,9 +268,9 @@ const configOf = (rules: Readonly<Record<string, Rule<unknown>>>): Config.Config
   )
 
 /**
- * Reads the options from Effect's configuration by their names: `keepalive.interval`, `reconnect.maxDelay` and so on. Options that are
- * not configured have their defaults. Write durations as texts such as "5 minutes". Nest this `Config` under a name to configure one
- * backend. Values are checked when the backend is made. `keepalive.toolArguments` and `tools` cannot be configured this way.
+ * Reads the options by their names, such as `keepalive.interval`; others have their defaults. Durations are texts such as "5 minutes". Nest
+ * this under a name to configure one backend. Values are checked when the backend is made. `keepalive.toolArguments` and `tools` cannot be
+ * configured this way.
  *
  * @example
  * import { Backend, Policy } from "@mcp-lifeline/core"

@@ -1,4 +1,3 @@
-/** Problems of options, in code and in files. */
 import { Array as Arr } from "effect"
 import { InvalidOptions } from "../Errors.js"
 import { nearest } from "./nearest.js"
@@ -9,16 +8,16 @@ export type Path = ReadonlyArray<string | number>
 
 export interface Problem {
   readonly path: Path
-  /** Follows the option's name in a sentence: `is 5; accepted: 1 s to 24 h`. Quotes nothing that may be secret. */
+  /** Follows the option's name: `is 5; accepted: 1 s to 24 h`. Quotes nothing that may be secret. */
   readonly message: string
   /**
-   * Set if the key is the problem. `misspelt`: similar to an option. `foreign`: of another program. `unknown`: any other that is no option.
-   * `ambiguous`: accepted, but could mean something else. `elsewhere`: only another program can use it.
+   * The key is the problem. `misspelt`: similar to an option. `foreign`: of another program. `unknown`: any other that is no option.
+   * `ambiguous`: accepted, but could mean something else. `elsewhere`: for another program only.
    */
   readonly key?: "misspelt" | "unknown" | "foreign" | "ambiguous" | "elsewhere" | undefined
 }
 
-/** A path as people write it: `mcpServers.docs.args[0]`. */
+/** As people write it: `mcpServers.docs.args[0]`. */
 export const showPath = (path: Path): string =>
   path.reduce<string>(
     (shown, key) => typeof key === "number" ? `${shown}[${key}]` : shown === "" ? key : `${shown}.${key}`,
@@ -51,13 +50,12 @@ export const wrong = (path: Path, value: unknown, accepted: string): Problem => 
   message: `is ${shown(value)}; accepted: ${accepted}`
 })
 
-/** For a value that may be secret: the message says only its kind. */
+/** It may be secret: the message says only its kind. */
 export const wrongSecret = (path: Path, value: unknown, accepted: string): Problem => ({
   path,
   message: `is ${kindOf(value)}; accepted: ${accepted}`
 })
 
-/** Names the option that was probably meant, or all that exist. */
 export const unknown = (
   path: Path,
   known: ReadonlyArray<string>,

@@ -1,16 +1,15 @@
-/** A secret that a command writes to its standard output. */
 import { Predicate } from "effect"
 import * as Check from "./Check.js"
 import * as Problem from "./Problem.js"
 import type * as TimeSpan from "./TimeSpan.js"
 
-/** A value that Lifeline gets from a command each time that it needs it. */
+/** The command runs each time that the value is needed. */
 export interface SecretCommand {
-  /** The program and its arguments. It is started without a shell. */
+  /** Program and arguments, without a shell. */
   readonly command: ReadonlyArray<string>
-  /** How long the command may run. Default 10 s. */
+  /** Default 10 s. */
   readonly timeout?: TimeSpan.TimeSpan | undefined
-  /** A text before what the command writes, such as `Bearer ` in a header. Default: none. */
+  /** Before what the command writes, such as `Bearer `. Default: none. */
   readonly prefix?: string | undefined
 }
 

@@ -1,11 +1,10 @@
-/** A length of time, as options give it. */
 import { Duration, Option } from "effect"
 import type { DurationInput } from "effect/Duration"
 import { day, hour, minute, second, type TimeText, type Unit, units } from "./TimeText.js"
 
 export { day } from "./TimeText.js"
 
-/** A length of time: milliseconds, a text such as `"5s"`, `"10 ms"` or `"5 minutes"`, or any other `DurationInput` of Effect. */
+/** Milliseconds, a text such as `"5s"`, `"10 ms"` or `"5 minutes"`, or any other `DurationInput` of Effect. */
 export type TimeSpan = DurationInput | TimeText
 
 const text = /^\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*$/
@@ -13,7 +12,7 @@ const text = /^\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*$/
 /** For a JSON Schema. */
 export const pattern = `^\\s*\\d+(\\.\\d+)?\\s*(${Object.keys(units).join("|")})\\s*$`
 
-/** `undefined` if the input is no length of time, or is negative. */
+/** `undefined` if it is no length of time, or negative. */
 export const toMillis = (input: unknown): number | undefined => {
   // On the way of every call.
   if (typeof input === "number") return input >= 0 ? input : undefined
@@ -25,7 +24,7 @@ export const toMillis = (input: unknown): number | undefined => {
   return Option.getOrUndefined(Option.map(Duration.decodeUnknown(input), Duration.toMillis))
 }
 
-/** A negative one counts as 0, as in Effect. Throws a TypeError if it is none. */
+/** Negative ones count as 0, as in Effect. Throws a TypeError if it is none. */
 export const millis = (input: TimeSpan): number => {
   const found = typeof input === "number" && input < 0 ? 0 : toMillis(input)
   if (found === undefined) {
@@ -36,12 +35,12 @@ export const millis = (input: TimeSpan): number => {
 
 const shortest: ReadonlyArray<readonly [number, string]> = [[day, "d"], [hour, "h"], [minute, "min"], [second, "s"]]
 
-/** For people, in the largest unit that fits: `24 h`, `7 d`, `500 ms`. */
+/** In the largest unit that fits: `24 h`, `7 d`, `500 ms`. */
 export const show = (millis: number): string => {
   if (millis === day) return "24 h"
   const [size, unit] = shortest.find(([size]) => millis >= size && millis % size === 0) ?? [1, "ms"]
   return `${millis / size} ${unit}`
 }
 
-/** For people: `1 s to 24 h`. */
+/** `1 s to 24 h`. */
 export const range = (min: number, max: number): string => `${show(min)} to ${show(max)}`

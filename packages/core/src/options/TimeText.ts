@@ -3,7 +3,6 @@ export const minute = 60 * second
 export const hour = 60 * minute
 export const day = 24 * hour
 
-/** Short ones, and Effect's. */
 export const units = {
   ms: 1,
   s: second,
@@ -26,8 +25,7 @@ export const units = {
   weeks: 7 * day
 } as const
 
-/** The units of a length of time that is written as text. */
 export type Unit = keyof typeof units
 
-/** A number with its unit, as in `"5s"`, `"10 ms"` or `"5 minutes"`. */
+/** As in `"5s"`, `"10 ms"` or `"5 minutes"`. */
 export type TimeText = `${number}${Unit}` | `${number} ${Unit}`

@@ -1,4 +1,4 @@
-/** Patterns of tools' names: `*` stands for any number of characters, `?` for one. */
+/** Of tool names: `*` stands for any number of characters, `?` for one. */
 
 export const isGlob = (pattern: string): boolean => pattern.includes("*") || pattern.includes("?")
 
@@ -8,12 +8,12 @@ export const exactness = (pattern: string): number => {
   return literal
 }
 
-/** In time in proportion to the length of the name. */
+/** In time linear in the name. */
 export const matches = (pattern: string, name: string): boolean => {
   if (pattern === name) return true
   let at = 0
   let from = 0
-  // Where to go on if the rest does not match: the last star then stands for one character more.
+  // On a mismatch the last star stands for one character more.
   let star = -1
   let resume = 0
   while (at < name.length) {

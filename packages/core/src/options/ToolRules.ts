@@ -1,9 +1,8 @@
-/** The options that count for each tool, found once for each name. */
 import type { Method, Params } from "../port/Method.js"
 import type { ToolRule } from "./Tools.js"
 import * as Tools from "./Tools.js"
 
-/** Names come from callers: how many are kept, and how long they are at most. */
+/** Names come from callers: how many are kept, and how long at most. */
 const most = 1000
 const longest = 256
 

@@ -1,4 +1,3 @@
-/** Options by tool: their check, their decoded form, and which of them count for a tool. */
 import { Predicate } from "effect"
 import * as Check from "./Check.js"
 import { nearest } from "./nearest.js"
@@ -8,19 +7,18 @@ import * as TimeSpan from "./TimeSpan.js"
 import { day } from "./TimeText.js"
 import * as ToolPattern from "./ToolPattern.js"
 
-/** How Lifeline handles calls of some tools. */
 export type ToolOptions = Given.ToolOptions<TimeSpan.TimeSpan>
 
 type Patterns = NonNullable<Given.PolicyOptions<TimeSpan.TimeSpan>["tools"]>
 
-/** The options of the tools that a pattern matches; the time in milliseconds. */
+/** The time in milliseconds. */
 export interface ToolRule extends Given.ToolOptions<number> {
   readonly pattern: string
-  /** Given for several servers, of which not each need have such a tool. */
+  /** For several servers, which need not all have such a tool. */
   readonly isForAll: boolean
 }
 
-/** On options for several servers. A symbol is none of the options that are checked and shown. */
+/** A symbol is none of the options that are checked and shown. */
 const forAllServers = Symbol("@mcp-lifeline/core/options/Tools/forAllServers")
 
 const table = {
@@ -79,7 +77,7 @@ export const merge = (below: unknown, above: unknown): unknown => {
   return Object.fromEntries(merged)
 }
 
-/** Copies symbols, too, and leaves out what is `undefined`. */
+/** Copies symbols; leaves out what is `undefined`. */
 const definite = (options: object): object => {
   const { ...copy } = options as Record<string, unknown>
   for (const name of Object.keys(copy)) if (copy[name] === undefined) delete copy[name]
@@ -97,11 +95,11 @@ export const forAll = (tools: unknown): unknown =>
     : tools
 
 export interface Chosen extends Omit<Given.ToolOptions<number>, "concurrency"> {
-  /** Limits its calls in flight; all tools for which that rule counts share the limit. */
+  /** Limits its calls in flight; all tools of that rule share the limit. */
   readonly lane: ToolRule | undefined
 }
 
-/** Each option of the first rule that matches and has it; `rules` in the order of `decode`. */
+/** Each option of the first match that has it; `rules` in the order of `decode`. */
 export const choose = (rules: ReadonlyArray<ToolRule>, name: string): Chosen | undefined => {
   const matching = rules.filter(({ pattern }) => ToolPattern.matches(pattern, name))
   if (matching.length === 0) return undefined
@@ -115,7 +113,6 @@ export const choose = (rules: ReadonlyArray<ToolRule>, name: string): Chosen | u
   }
 }
 
-/** A rule that fits no tool of the server, and the tool that was probably meant. */
 export interface Unmatched {
   readonly pattern: string
   readonly meant: string | undefined

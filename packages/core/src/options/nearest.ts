@@ -1,4 +1,4 @@
-/** The fewest letters to insert, delete, replace or swap with their neighbour. */
+/** Letters to insert, delete, replace or swap with their neighbour. */
 const distance = (a: string, b: string): number => {
   let before: ReadonlyArray<number> = []
   let above = Array.from({ length: b.length + 1 }, (_, column) => column)
@@ -17,10 +17,10 @@ const distance = (a: string, b: string): number => {
   return above[b.length] ?? 0
 }
 
-/** No word that is longer was meant to be one of ours. */
+/** No longer word was meant to be one of ours. */
 const longest = 100
 
-/** A third of the letters may be wrong; upper and lower case are the same. */
+/** A third of the letters may be wrong; case does not matter. */
 export const nearest = (word: string, known: Iterable<string>): string | undefined => {
   if (word.length > longest) return undefined
   let found: string | undefined

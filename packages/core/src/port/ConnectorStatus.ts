@@ -1,17 +1,15 @@
-/** What a connector answers for in the status of its backend. */
-
-/** A login that a person has to finish before the connector can connect. */
+/** A person has to finish it before the connector can connect. */
 export interface NeededSignIn {
-  /** What to do, in one line, with the address and a code to enter if there is one. */
+  /** What to do, in one line, with the address and any code to enter. */
   readonly message: string
-  /** The address to open in a browser. */
+  /** To open in a browser. */
   readonly address: string
 }
 
 /** Part of `Status`. */
 export interface ConnectorStatus {
-  /** What people should know, such as that credentials go to the server without encryption: one line without secrets. */
+  /** For people, such as that credentials go unencrypted: one line without secrets. */
   readonly connectorWarning?: string | undefined
-  /** Set while a person has to finish a login before Lifeline can use all of the server. */
+  /** Until it is finished, Lifeline cannot use all of the server. */
   readonly signIn?: NeededSignIn | undefined
 }

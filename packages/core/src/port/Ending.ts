@@ -1,4 +1,4 @@
-/** How a connection has ended: told once, to a listener that may come later. See `Connection.onLost`. */
+/** Told once, to a listener that may come later. See `Connection.onLost`. */
 import type { Connection, Loss } from "./Connection.js"
 
 export class Ending {
@@ -13,7 +13,7 @@ export class Ending {
     return this.#listener !== undefined
   }
 
-  /** The first loss counts, also where another one follows from what is done before `tell`. False for that one. */
+  /** The first loss counts, also where another follows before `tell`. False for that one. */
   claim(loss: Loss): boolean {
     if (this.#loss !== undefined) return false
     this.#loss = loss

@@ -1,31 +1,27 @@
-/** How a connection ended, and what follows: for its calls, its session, and the next attempt. */
-
-/** How a connection ended. */
 export interface Loss {
   /**
-   * `session`: the server answers, but no longer knows the session. `closed`: the transport has ended. `health`: requests or probes
-   * failed. `keepalive`: the server did not answer heartbeats. `memory`: it used more than `maxMemory`, and calls in flight may
-   * finish. A connection reports the first two; the core decides the others.
+   * `session`: the server answers, but no longer knows it. `closed`: the transport has ended. `health`: requests or probes failed.
+   * `keepalive`: heartbeats had no answer. `memory`: over `maxMemory`; calls in flight may finish. A connection reports the first
+   * two; the core decides the others.
    */
   readonly kind: "session" | "closed" | "health" | "keepalive" | "memory"
-  /** With `session`: nothing was forgotten, the server only runs elsewhere from now on. Metrics count it as `moved`. */
+  /** With `session`: nothing was forgotten, the server only runs elsewhere now. Metrics count it as `moved`. */
   readonly isMove?: boolean | undefined
-  /** The server neither reads nor does anything, so that closing the connection gives it no time to end by itself. Default false. */
+  /** The server neither reads nor works: closing gives it no time to end by itself. Default false. */
   readonly isWedged?: boolean | undefined
-  /** One line: what happened, with exit code, signal or status where there is one. */
+  /** One line, with exit code, signal or status where there is one. */
   readonly message: string
-  /** Milliseconds that the server asked us to wait before coming back. */
+  /** Asked for by the server, in milliseconds. */
   readonly retryAfter?: number | undefined
-  /** What caused it, as it came. */
   readonly cause?: unknown
 }
 
 interface Consequences {
-  /** Milliseconds that calls in flight have at most, within `timeouts.drain`. */
+  /** Milliseconds for calls in flight, within `timeouts.drain`. */
   readonly drain: number
-  /** The next attempt waits for no backoff, but for its turn among new sessions. */
+  /** Without backoff, but in turn among new sessions. */
   readonly isAtOnce: boolean
-  /** We wanted it: an attempt follows also without `reconnect.auto`, and no failure is counted. */
+  /** An attempt follows also without `reconnect.auto`, and no failure is counted. */
   readonly isWanted: boolean
   /** The next connection may go on with its session. */
   readonly keepsSession: boolean

@@ -1,11 +1,7 @@
-/**
- * The requests that a client may send, by method, with the protocol's own parameter and result types.
- *
- * Types only: this loads nothing of the official SDK at run time. The adapter chooses the schema that decodes a result.
- */
+/** Types only: this loads nothing of the official SDK at run time. */
 import type * as Mcp from "@modelcontextprotocol/sdk/types.js"
 
-/** Parameters and result of every request of the MCP client side (revision 2025-11-25 and before). */
+/** Of the MCP client side (revision 2025-11-25 and before). */
 export interface Methods {
   readonly "ping": { readonly params: Mcp.PingRequest["params"]; readonly result: Mcp.EmptyResult }
   readonly "tools/list": { readonly params: Mcp.ListToolsRequest["params"]; readonly result: Mcp.ListToolsResult }
@@ -40,19 +36,13 @@ export interface Methods {
   readonly "tasks/cancel": { readonly params: Mcp.CancelTaskRequest["params"]; readonly result: Mcp.CancelTaskResult }
 }
 
-/** The name of a request. */
 export type Method = keyof Methods
 
-/** The parameters of a request. */
 export type Params<M extends Method> = Methods[M]["params"]
 
-/** The result of a request. */
 export type Result<M extends Method> = Methods[M]["result"]
 
-/**
- * Requests that may be sent twice without harm. Most of them only read. Subscribing, setting the log level and cancelling a task set a
- * value, and setting it again changes nothing.
- */
+/** Most only read. Subscribing, setting the log level and cancelling a task set a value: twice changes nothing. */
 const reads: ReadonlySet<string> = new Set<Method>([
   "ping",
   "tools/list",
@@ -71,8 +61,5 @@ const reads: ReadonlySet<string> = new Set<Method>([
   "tasks/cancel"
 ])
 
-/**
- * Whether Lifeline may send a request again although the server may have carried it out. True for all requests of the protocol except
- * `tools/call`.
- */
+/** Lifeline may send it again although the server may have carried it out: all requests of the protocol except `tools/call`. */
 export const isRead = (method: string): boolean => reads.has(method)

@@ -1,13 +1,12 @@
-/** Secret values that a connector reads anew for each connection. */
 import { Effect, type Redacted } from "effect"
 import { ConnectError } from "../Errors.js"
 
-/** A value that is read for each connection, because it may have changed since the last one. */
+/** Read for each connection: it may have changed. */
 export type Reading = Effect.Effect<Redacted.Redacted, ConnectError>
 
 type Entry<A> = readonly [string, A | Redacted.Redacted]
 
-/** Reads what is to be read among values, all at once. An error names the value's place, which begins with `group`: `env.API_KEY`. */
+/** All at once. An error names the value's place, which begins with `group`: `env.API_KEY`. */
 export const read = <A>(
   values: { readonly [name: string]: A | Reading },
   group: string

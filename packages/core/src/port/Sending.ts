@@ -1,4 +1,4 @@
-/** Requests of a connection as effects, and effects as its requests. In a fiber, a call over stdio took 1.25 times as long or more. */
+/** Requests as effects, and effects as requests. In a fiber, a call over stdio took 1.25 times as long or more. */
 import { Cause, Duration, Effect, Exit, FiberId, Option, Runtime } from "effect"
 import { constVoid } from "effect/Function"
 import type { RequestError } from "../Errors.js"
@@ -7,16 +7,16 @@ import type { Method, Params, Result } from "./Method.js"
 
 export type Settle<A> = (exit: Exit.Exit<A, RequestError>) => void
 
-/** Sends at once, and returns what cancels it, as `Connection.send` does. */
+/** As `Connection.send` does. */
 type Step<A> = (settle: Settle<A>) => () => void
 
-/** Fails a request that is not sent. Nothing is left to cancel. */
+/** Without sending it. Nothing is left to cancel. */
 export const refuse = <A>(settle: Settle<A>, error: RequestError): () => void => {
   settle(Exit.fail(error))
   return constVoid
 }
 
-/** One request that may take several steps. Each has one outcome, also if it throws, and none after the whole was settled or cancelled. */
+/** One request in several steps. Each has one outcome, also if it throws, and none after the whole was settled or cancelled. */
 export class Relay<A> {
   readonly #settle: Settle<A>
   #cancel: (() => void) | undefined
@@ -30,7 +30,7 @@ export class Relay<A> {
     return this.#isOver
   }
 
-  /** In place of the step before, which has ended. */
+  /** After the step before has ended. */
   step<B>(send: Step<B>, then: Settle<B>): void {
     if (this.#isOver) return
     let hasEnded = false
@@ -67,7 +67,7 @@ export class Relay<A> {
   }
 }
 
-/** An effect as a step, in a fiber of its own. No scope ends it: what it waits for has to end. */
+/** In a fiber of its own. No scope ends it: what it waits for has to end. */
 export const effect = <A>(
   runtime: Runtime.Runtime<never>,
   work: Effect.Effect<A, RequestError>,
@@ -81,7 +81,7 @@ export const effect = <A>(
   return () => fiber.unsafeInterruptAsFork(FiberId.none)
 }
 
-/** Sends a request in the step in which the effect is run. An interruption cancels it, and returns at once. */
+/** Sends in the step in which the effect is run. An interruption cancels it, and returns at once. */
 export const ask = <M extends Method>(
   connection: Pick<Connection, "send">,
   method: M,
@@ -97,16 +97,15 @@ export const ask = <M extends Method>(
     })
   })
 
-/** `undefined` if a request has not failed, or its connector died. */
+/** `undefined` after a success, or if its connector died. */
 export const errorOf = (exit: Exit.Exit<unknown, RequestError>): RequestError | undefined =>
   Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
 
-/** A request as an effect, which succeeds with the result of its method. */
 export type Request = (method: Method, params: any, options: RequestOptions) => Effect.Effect<any, RequestError>
 
 /**
- * The `send` of a connection whose requests are effects. Each begins in the step that sends it, in a fiber of its own; cancelling it interrupts
- * that, which takes the request back a moment later.
+ * For a connection whose requests are effects. Each begins in the step that sends it, in its own fiber; cancelling interrupts that, which takes
+ * the request back a moment later.
  */
 export const by =
   (runtime: Runtime.Runtime<never>, request: Request): Connection["send"] => (method, params, options, settle) => {
@@ -115,7 +114,7 @@ export const by =
     return relay.cancel
   }
 
-/** Sends a request once something is known; cancelled before, it was withdrawn. `send` gets options with what is left of the time. */
+/** Once something is known; cancelled before, it was withdrawn. `send` gets options with what is left of the time. */
 export const after = <A, B>(
   runtime: Runtime.Runtime<never>,
   known: Effect.Effect<A, RequestError>,

@@ -1,4 +1,4 @@
-/** What connectors give us, checked before it is believed: anybody may write one. */
+/** Anybody may write a connector: what it gives is checked first. */
 import { Effect, Predicate } from "effect"
 import { ConnectError } from "../Errors.js"
 import { messageOf } from "../internal/messageOf.js"
@@ -20,14 +20,14 @@ const fields: ReadonlyArray<readonly [string, (value: unknown) => boolean]> = [
   ["sessionId", isTextOrMissing]
 ]
 
-/** What keeps a value from being a connection; nothing where it is one. Throws where reading its fields does. */
+/** `undefined` for a connection. Throws where reading its fields does. */
 export const problemOf = (connection: unknown): string | undefined => {
   if (!Predicate.isRecord(connection)) return "the connector gave no connection"
   const wrong = fields.find(([name, test]) => !test(connection[name]))
   return wrong === undefined ? undefined : `the connector gave a connection whose ${wrong[0]} is not what it has to be`
 }
 
-/** How a connection ended, also where its connector does not say. */
+/** Also where the connector does not say. */
 export const lossOf = (given: Loss | undefined): Loss => {
   if (!Predicate.isRecord(given) || !Predicate.isString(given.kind) || !Predicate.isString(given.message)) {
     return { kind: "closed", message: "the connection ended, and its connector did not say why" }
@@ -35,7 +35,7 @@ export const lossOf = (given: Loss | undefined): Loss => {
   return Object.hasOwn(losses, given.kind) ? given : { ...given, kind: "closed" }
 }
 
-/** The error of an attempt, stamped with the backend; what is none becomes one. */
+/** With the backend; what is no such error becomes one. */
 export const connectErrorOf = (backend: string, given: unknown): ConnectError => {
   if (!Predicate.isTagged(given, "ConnectError")) {
     const message = `the connector failed: ${messageOf(given)}`

@@ -1,7 +1,6 @@
-/** A connection that does what another one does. */
 import type { Connection } from "./Connection.js"
 
-/** An object of its own, whose members can be replaced. The other connection may be of a class, so it cannot be copied. */
+/** Its members can be replaced. The inner connection may be of a class, so it cannot be copied. */
 export const delegated = (inner: Connection): Connection => {
   const { heartbeat, suspend } = inner
   return {

@@ -1,14 +1,13 @@
-/** A bound for the requests of connectors, which may forget their own timeout, die, or be uninterruptible. */
 import { Effect, type Exit, type Fiber, FiberId, Option } from "effect"
 import { RequestError, requestErrorOf } from "../Errors.js"
 import { awaitWithTimer, pollFor } from "../internal/deadline.js"
 
-/** Waits for a request at most so many milliseconds, whatever the connector does. The wait can be interrupted. */
+/** For connectors, which may forget their own timeout, die, or be uninterruptible. The wait can be interrupted. */
 export const withDeadline = <A>(
   request: Effect.Effect<A, RequestError>,
   millis: number
 ): Effect.Effect<A, RequestError> =>
-  // A daemon: a child of the waiting fiber would keep that fiber from ending before the request.
+  // A daemon: a child would keep the waiting fiber from ending first.
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(Effect.forkDaemon(Effect.interruptible(request)), (fiber) => {
       const answer = Effect.flatMap(
@@ -31,7 +30,6 @@ const waitFor = <A>(request: Fiber.RuntimeFiber<A, RequestError>, millis: number
       ))
 }
 
-/** Interrupts without waiting for the end. */
 const abandon = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Effect.Effect<void> =>
   Effect.sync(() => fiber.unsafeInterruptAsFork(FiberId.none))
 

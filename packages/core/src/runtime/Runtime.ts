@@ -1,7 +1,4 @@
-/**
- * One connection, and what its requests tell of it. Its scope `attached` (keepalive, refresh, idle timer) closes when it is detached from the
- * slot; the connection's own closes after the drain.
- */
+/** One connection. Its scope `attached` (keepalive, refresh, idle timer) closes when it is detached from the slot; its own after the drain. */
 import { Effect, Exit, Fiber, FiberId, Scope } from "effect"
 import type { Listed } from "../catalog/Hints.js"
 import type { Kind } from "../catalog/Kind.js"
@@ -11,13 +8,13 @@ import type { Connection, Loss } from "../port/Connection.js"
 import type { ResourceUsage } from "../port/ResourceUsage.js"
 import { Temperament } from "./Temperament.js"
 
-/** What a server is there for: not only to list what it offers, or to show that it lives. */
+/** More than to list what it offers, or to show that it lives. */
 const work: ReadonlySet<string> = new Set(["tools/call", "prompts/get", "resources/read", "completion/complete"])
 
 export interface InFlight {
-  /** When it was sent, or the server told of progress, on the Clock's scale. */
+  /** When it was sent, or progress came, on the Clock's scale. */
   readonly heardAt: number
-  /** Of the server, which the user has not answered. */
+  /** Of the server, unanswered by the user. */
   readonly questions: number
 }
 
@@ -37,18 +34,17 @@ export class Runtime {
   /** Milliseconds, of a start that may outlast its attempt. */
   startTook: number | undefined
   #acquiring: Fiber.RuntimeFiber<Connection, ConnectError> | undefined
-  /** Set where it outlives its attempt, until an attempt has its connection. */
   #awaited: Fiber.RuntimeFiber<Connection, ConnectError> | undefined
   #loss: Loss | undefined
   #detached = false
   #installedAt: number | undefined
   readonly #temperament: Temperament
   #inFlight = 0
-  /** Requests of callers, the oldest first. */
+  /** The oldest first. */
   readonly #calls = new Set<InFlight>()
-  /** What the server works on, if it does one thing at a time. */
+  /** If it does one thing at a time. */
   #workedOn: InFlight | undefined
-  /** When the caller gave that call up, and nothing was answered since. */
+  /** When its caller gave it up, and nothing was answered since. */
   #abandonedAt: number | undefined
   #answeredAt = 0
   #answers = 0
@@ -59,10 +55,8 @@ export class Runtime {
   #failsFrom = Number.NEGATIVE_INFINITY
   #drained: Signal | undefined
   #onNews: Set<() => void> | undefined
-  /** Goes on with the session and its calls. */
   #successor: Runtime | undefined
   #needTask: Set<string> | undefined
-  /** Calls that wait for what becomes of it. */
   #held = 0
 
   constructor(
@@ -88,7 +82,7 @@ export class Runtime {
   // --- its life
 
   /**
-   * In a fiber of its own: interrupting the caller returns at once, and what is acquired later is released.
+   * In its own fiber: interrupting the caller returns at once, and what is acquired later is released.
    * `goesOn`: an interruption ends only the waiting; the next caller waits for the same connection.
    */
   acquire(
@@ -160,7 +154,7 @@ export class Runtime {
     return this.#installedAt ?? 0
   }
 
-  /** Interrupted when the runtime is detached. */
+  /** Interrupted at the detach. */
   fork<A, E>(work: Effect.Effect<A, E>): Effect.Effect<Fiber.RuntimeFiber<A, E>> {
     return Effect.forkIn(Effect.interruptible(work), this.#attached)
   }
@@ -170,7 +164,7 @@ export class Runtime {
     this.#wake()
   }
 
-  /** Taken out of the slot, or given up before it came there. */
+  /** Or given up before it was in the slot. */
   get detached(): boolean {
     return this.#detached
   }
@@ -205,7 +199,7 @@ export class Runtime {
 
   // --- its requests
 
-  /** In the synchronous step in which the call sends. `call`: of a caller. */
+  /** In the step in which the call sends. `call`: of a caller. */
   begin(call?: InFlight): void {
     if (++this.#inFlight === 1) this.onUsed?.(this)
     if (call === undefined) return
@@ -232,7 +226,6 @@ export class Runtime {
     if (!answered) this.#abandonedAt = now
   }
 
-  /** The caller of a call that goes on listens no more. */
   unheard(now: number, call: InFlight): void {
     if (this.#workedOn !== call) return
     this.#workedOn = undefined
@@ -255,7 +248,6 @@ export class Runtime {
     return this.#workedOn !== undefined
   }
 
-  /** Since when no caller does; `undefined` without such a call. */
   get abandonedAt(): number | undefined {
     return this.#abandonedAt
   }
@@ -285,13 +277,11 @@ export class Runtime {
     this.#wake()
   }
 
-  /** It has answered a request of this method. (V6) */
   worked(method: string): void {
     this.#hasWorked ||= work.has(method)
     this.#successor?.worked(method)
   }
 
-  /** A call, on this connection. (V6) */
   get hasWorked(): boolean {
     return this.#hasWorked
   }
@@ -322,7 +312,7 @@ export class Runtime {
     return this.#held > 0
   }
 
-  /** For a call: it is asked once a second meanwhile. (C14) */
+  /** It is asked once a second meanwhile. (C14) */
   hold(isSettled: () => boolean): Effect.Effect<void> {
     return Effect.acquireUseRelease(
       Effect.sync(() => {
@@ -343,7 +333,6 @@ export class Runtime {
     return this.#answeredAt
   }
 
-  /** To tell whether something was answered since. */
   get answers(): number {
     return this.#answers
   }
@@ -361,10 +350,7 @@ export class Runtime {
     this.#needTask.add(tool)
   }
 
-  /**
-   * A question of that time has failed. However many fail at once, one counts: what a moment breaks has `pause` milliseconds to mend.
-   * Returns how many in a row have. (H1, H4)
-   */
+  /** However many fail at once, one counts: what a moment breaks has `pause` milliseconds to mend. Returns how many in a row have failed. (H1, H4) */
   failed(at: number, now: number, pause: number): number {
     // The clock may have been set back, and timers differ from it a little.
     if (at < this.#failsFrom && now >= this.#failedAt) return this.#failures // guard: probes-count-at-a-pace

@@ -1,7 +1,7 @@
-/** What a server has shown, over all its connections, and over runs of the program. (V9) */
+/** Over all connections, and over runs of the program. (V9) */
 import type { Shown } from "../port/Shown.js"
 
-/** So many other answers beside an unanswered ping: it ignores pings. */
+/** So many other answers beside an unanswered ping. */
 const enough = 2
 
 type Known = Omit<Shown, "server">
@@ -24,7 +24,6 @@ export class Temperament {
     this.#known = known
   }
 
-  /** Of another server than before nothing is known. */
   meets({ name, version }: { readonly name: string; readonly version: string }): void {
     const server = `${name} ${version}`
     if (this.#server !== undefined && this.#server !== server) {

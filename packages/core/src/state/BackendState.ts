@@ -1,4 +1,3 @@
-/** What readers see of a backend: one immutable value; and what is counted and emitted. */
 import { type Clock, Effect, Option } from "effect"
 import { constFalse } from "effect/Function"
 import { type CatalogMemory, fromBefore, type Snapshot, visible } from "../catalog/Catalog.js"
@@ -28,22 +27,22 @@ export interface LastError {
   readonly at: number
 }
 
-/** State, generation and snapshot change together, in one synchronous step. `current` is there exactly in Connected. */
+/** State, generation and snapshot change in one synchronous step. `current`: exactly in Connected. */
 export interface Slot {
   readonly state: State
   readonly current: Runtime | undefined
-  /** Of the last runtime installed; 0 before the first. */
+  /** Of the last runtime installed; 0 before. */
   readonly generation: number
-  /** The last good catalogue, stale or not; nothing where it is withdrawn. (P2) */
+  /** The last good one, stale or not; nothing if withdrawn. (P2) */
   readonly snapshot: Snapshot | undefined
   readonly revision: number
-  /** The lists are older than the server allows, and are being read again. */
+  /** Older than the server allows, and being read again. */
   readonly expired: boolean
   readonly nextAttemptAt: number | undefined
-  /** From when on a call may ask for an attempt in PermanentlyFailed; not without `reconnect.auto`. (R9, R13) */
+  /** When a call may next ask for an attempt in PermanentlyFailed; not without `reconnect.auto`. (R9, R13) */
   readonly demandableFrom: number | undefined
   readonly lastError: LastError | undefined
-  /** Another backend has taken its place: what finds no connection here goes there. */
+  /** What finds no connection here goes to another backend. */
   readonly hasSuccessor: boolean
 }
 
@@ -56,7 +55,7 @@ export interface Counters {
   lastCloseError: string | undefined
   lastAttemptAt: number | undefined
   lastSuccessAt: number | undefined
-  /** Of connections that have ended, in milliseconds. */
+  /** Of ended connections, in milliseconds. */
   pastUptime: number
 }
 
@@ -76,9 +75,8 @@ export class BackendState {
   readonly policy: Policy
   readonly offered: Offered
   readonly clock: Clock.Clock
-  /** `undefined` for a backend on its own. */
   readonly fleetStartedAt: number | undefined
-  /** The one Ref of the backend. Only `publish` writes it. */
+  /** Only `publish` writes it. */
   readonly published: StateRef<Slot>
   readonly events = new Hub<Event>()
   readonly notifications = new Hub<ServerNotification>()
@@ -87,13 +85,12 @@ export class BackendState {
   observer: BackendObserver | undefined
   readonly inbox = new Inbox<Message>()
   readonly temperament: Temperament
-  /** Written by the attempt that is under way. */
   isSigningIn: () => boolean = constFalse
-  /** Of a start that outlives its attempt, on the Clock's scale; `undefined` without one. */
+  /** Of a start that outlives its attempt, on the Clock's scale. */
   startingSince: number | undefined = undefined
-  /** The start that is under way, or outlives its attempt. (V5) */
+  /** Under way, or outliving its attempt. (V5) */
   starting: { readonly verdict: OpenVerdict | undefined } | undefined = undefined
-  /** Done once there is a first catalogue, or it is known that there is none yet. */
+  /** There is a first catalogue, or it is known that there is none yet. */
   readonly firstOutcome = new Signal()
   readonly counters: Counters = {
     connections: 0,
@@ -150,14 +147,14 @@ export class BackendState {
     this.inbox.offer(message)
   }
 
-  /** Asks for an attempt, once, however many calls wait. */
+  /** Once, however many calls wait. */
   demand(): void {
     if (this.#demanded) return
     this.#demanded = true
     this.send({ _tag: "Demand" })
   }
 
-  /** Counts a call that may take a lease at any step, until what is returned is called, once. */
+  /** A call may take a lease at any step until the returned function is called, once. */
   entering(): () => void {
     this.#entering++
     return () => {
@@ -175,7 +172,7 @@ export class BackendState {
     this.#demanded = false
   }
 
-  /** Runs what others gave us: if it throws, that is logged, and stops nobody. (L19) */
+  /** Runs what others gave us: a throw is logged, and stops nobody. (L19) */
   safely<A>(source: string, run: () => A): A | undefined {
     try {
       return run()
@@ -189,7 +186,7 @@ export class BackendState {
     return this.clock.unsafeCurrentTimeMillis()
   }
 
-  /** On the Clock's scale. Reads what is left in the step that sets the timer: the process may have stood still. */
+  /** On the Clock's scale. Computed in the step that sets the timer: the process may have stood still. */
   sleepUntil(time: number): Effect.Effect<void> {
     return Effect.suspend(() => Effect.sleep(Math.max(0, time - this.now())))
   }
@@ -231,18 +228,15 @@ export class BackendState {
     return this.#firstEvents ?? []
   }
 
-  /** Callers are offered other entries, although the server has changed nothing. */
   announce(kinds: ReadonlyArray<Kind>): void {
     for (const method of new Set(kinds.map(changeOf))) this.tell({ method })
   }
 
-  /** Tells callers what no server has said. */
   tell(notification: ServerNotification): void {
     this.notifications.emit(notification)
     this.offered.announce(notification)
   }
 
-  /** Publishes what changes. (V1) */
   judged(
     generation: number,
     { kind, reason }: Omit<OpenVerdict, "since">,

@@ -1,4 +1,3 @@
-/** What a supervisor is told, and the work that it has under way. */
 import { Deferred, Effect, type Exit, FiberId } from "effect"
 import type { CommandError, ConnectError } from "../Errors.js"
 import type { Loss } from "../port/Connection.js"
@@ -6,7 +5,6 @@ import type { Runtime } from "../runtime/Runtime.js"
 
 export type Command = "Reconnect" | "Enable" | "Disable" | "Disconnect"
 
-/** A command of a user, and the answer that its caller waits for. */
 export class PendingCommand {
   readonly command: Command
   readonly #answer = Deferred.unsafeMake<void, CommandError>(FiberId.none)
@@ -15,7 +13,7 @@ export class PendingCommand {
     this.command = command
   }
 
-  /** In the same synchronous step. The first answer counts. */
+  /** In the same synchronous step. The first counts. */
   answer(exit: Exit.Exit<void, CommandError>): void {
     Deferred.unsafeDone(this.#answer, exit)
   }
@@ -26,21 +24,21 @@ export class PendingCommand {
   }
 }
 
-/** One that is silent, or refuses what it gave before. A new session decides. (R12, V3) */
+/** Silent, or refusing what it gave before. A new session decides. (R12, V3) */
 export interface DoubtedSession {
   readonly runtime: Runtime
-  /** Asks it once more, when the new one is ready. */
+  /** Once more, when the new one is ready. */
   readonly askAgain: Effect.Effect<void>
-  /** How it was lost; `undefined` where nothing proves that it was. */
+  /** `undefined` where nothing proves a loss. */
   readonly loss: () => Loss | undefined
-  /** It is lost even where no other can be made beside it. */
+  /** Lost even where no other can be made beside it. */
   readonly isRefusing: boolean
 }
 
 /** In Connecting, and in Connected while a successor is made. */
 export interface Attempt {
   readonly _tag: "Attempt"
-  /** A call waits for it: it does not count as a quick one. (R8) */
+  /** A call waits for it: it is not a quick one. (R8) */
   readonly demanded: boolean
   readonly startedAt: number
   readonly joined: Array<PendingCommand>
@@ -53,7 +51,6 @@ export interface Timer {
   readonly demanded: boolean
 }
 
-/** In Disabling. */
 export interface Teardown {
   readonly _tag: "Teardown"
   readonly disables: Array<PendingCommand>
@@ -63,11 +60,11 @@ export interface Teardown {
 
 export type Work = Attempt | Timer | Teardown
 
-/** What names a runtime, an attempt, a timer or a teardown counts only while that is the current one. */
+/** What names a runtime, an attempt, a timer or a teardown counts only while that is current. */
 export type Message =
   | { readonly _tag: "Command"; readonly pending: PendingCommand }
   | { readonly _tag: "Demand" }
-  /** Of a start that outlasts its attempt, well or not. (V5) */
+  /** A start that outlasts its attempt is over. (V5) */
   | { readonly _tag: "StartOver"; readonly runtime: Runtime }
   | { readonly _tag: "Due"; readonly timer: Timer }
   | { readonly _tag: "Established"; readonly attempt: Attempt; readonly runtime: Runtime }
@@ -75,7 +72,6 @@ export type Message =
   | { readonly _tag: "TornDown"; readonly teardown: Teardown }
   | { readonly _tag: "Lost"; readonly runtime: Runtime; readonly loss: Loss }
   | { readonly _tag: "Doubted"; readonly doubt: DoubtedSession; readonly pending: PendingCommand }
-  /** No call has used it for `idleRelease`. */
   | { readonly _tag: "Unused"; readonly runtime: Runtime }
   /** To be read, or polled from now on. */
   | { readonly _tag: "ListsChanged"; readonly runtime: Runtime }

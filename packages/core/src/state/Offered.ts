@@ -1,4 +1,4 @@
-/** What callers are offered of what the server has, by all extensions; and who hears where that changes. (G19) */
+/** By all extensions; and who hears of changes. (G19) */
 import type { Lists, Snapshot } from "../catalog/Catalog.js"
 import type { Kind } from "../catalog/Kind.js"
 import { RemoteError } from "../Errors.js"
@@ -53,7 +53,6 @@ export class Offered implements Offers {
     return this.#all.reduce((rest, one) => one.result(method, rest), result)
   }
 
-  /** For a request that must not be sent. */
   refusal(backend: string, method: string, params: unknown): RemoteError | undefined {
     if (this.isAll) return undefined
     for (const one of this.#all) {

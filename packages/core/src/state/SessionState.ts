@@ -1,4 +1,4 @@
-/** What a session was asked to keep for us: asked for again on each new session, before calls are let in (C7). */
+/** What a session keeps for us is asked for again on each new one, before calls are let in (C7). */
 import type { LoggingLevel } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
 import { constVoid } from "effect/Function"
@@ -13,7 +13,7 @@ export class SessionState {
   #level: LoggingLevel | undefined
   #uris: Set<string> | undefined
 
-  /** Only when the server has answered it. */
+  /** Only after the server's answer. */
   note<M extends Method>(method: M, params: Params<M>): void {
     switch (method) {
       case "logging/setLevel":
@@ -32,8 +32,8 @@ export class SessionState {
   }
 
   /**
-   * What a session refuses (a resource that is gone) is logged at debug and no failure. `subscribed`: called with each resource that was
-   * subscribed to again, and may have changed meanwhile.
+   * A refusal (a resource that is gone) is logged at debug and no failure. `subscribed`: called with each resource subscribed to again,
+   * which may have changed meanwhile.
    */
   readonly restore = (
     backend: string,
@@ -58,7 +58,7 @@ export class SessionState {
       return Effect.forEach(
         requests,
         (request) => Effect.catchAll(request, (error) => SafeLog.debug(`${backend}: not restored: ${error.message}`)),
-        // A connection without a session keeps them itself, and asks for all that it knows of together.
+        // A connection without a session keeps them itself, and asks for all together.
         { concurrency: connection.stateful ? 8 : "unbounded", discard: true }
       )
     })

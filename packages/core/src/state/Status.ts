@@ -1,4 +1,3 @@
-/** The status of a backend at one moment. */
 import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
 import type { Kind } from "../catalog/Kind.js"
 import type { StateName } from "../lifecycle/States.js"
@@ -8,11 +7,10 @@ import type { Peer } from "../port/Peer.js"
 import type { LimitStatus, ResourceUsage } from "../port/ResourceUsage.js"
 import type { Shown } from "../port/Shown.js"
 
-/** Whether keepalive runs, and why not. */
 export interface KeepaliveStatus {
-  /** `disabled`: it has switched itself off, because heartbeats failed while calls succeeded. */
+  /** `disabled`: by itself, because heartbeats failed while calls succeeded. */
   readonly state: "running" | "off" | "paused" | "disabled"
-  /** The kind of heartbeat: `ping`, `tool:<name>`, `options` or `none`. */
+  /** `ping`, `tool:<name>`, `options` or `none`. */
   readonly method: string
   /** Why it is off, paused or disabled. */
   readonly reason: string | undefined
@@ -20,116 +18,105 @@ export interface KeepaliveStatus {
   readonly reprobeAt: number | undefined
 }
 
-/** What Lifeline thinks of a server that leaves something without an answer. */
+/** On a server that leaves something without an answer. */
 export interface OpenVerdict {
   /**
-   * `busy`: its processes work, so it is kept as long as a caller waits, or for `health.busyLimit`. `unknown`: nothing proves anything yet.
-   * `wedged`: it will not answer any more, and its connection is being replaced.
+   * `busy`: its processes work, so it is kept while a caller waits, or for `health.busyLimit`. `unknown`: nothing is proven yet. `wedged`: it
+   * will not answer any more, and its connection is being replaced.
    */
   readonly kind: "busy" | "unknown" | "wedged"
-  /** The evidence. */
   readonly reason: string
-  /** Since when. */
   readonly since: number
 }
 
-/** The status of a backend at one moment; immutable. Times are milliseconds since the epoch, durations milliseconds. */
+/** At one moment; immutable. Times are milliseconds since the epoch, durations milliseconds. */
 export interface Status extends ConnectorStatus {
   readonly backend: string
   readonly state: StateName
-  /** Number of the last connection; 0 before the first. */
+  /** Of the last connection; 0 before the first. */
   readonly generation: number
   /** CONNECTED: connected with a good health score. UNHEALTHY: reconnecting, or connected with a bad score. DISCONNECTED: neither. */
   readonly health: "CONNECTED" | "UNHEALTHY" | "DISCONNECTED"
-  /** A weighted mean of the last ten signs of life (probes, and answered requests at a pace), in which the newest weighs most. 1 is perfect. */
+  /** A weighted mean of the last ten signs of life (probes, and answered requests at a pace); the newest weighs most. 1 is perfect. */
   readonly healthScore: number
   /** `stdio`, `http`, or what a connector calls itself. */
   readonly transport: string
   /** The command or the address, without credentials. */
   readonly target: string
-  /** The process or address of the current connection. */
+  /** Of the current connection. */
   readonly peer: Peer | undefined
   /**
-   * What the processes of the current connection use of this machine, as measured last: every 5 s with `maxMemory`, otherwise every 15 s.
-   * `undefined` before the first measurement, and where it is not measured: for servers over HTTP.
+   * What the processes of the current connection use, measured every 5 s with `maxMemory`, otherwise every 15 s. `undefined` before the first
+   * measurement, and for servers over HTTP.
    */
   readonly usage: ResourceUsage | undefined
-  /** The memory limit of the server; `undefined` without `maxMemory`. */
+  /** `undefined` without `maxMemory`. */
   readonly memoryLimit: LimitStatus | undefined
-  /** The first eight characters of the session id. */
+  /** The first eight characters. */
   readonly sessionId: string | undefined
-  /** Name and version that the server gave; kept while it is down. */
+  /** Kept while the server is down. */
   readonly serverInfo: Implementation | undefined
-  /** The negotiated version of MCP; kept while the server is down. */
+  /** The negotiated MCP version; kept while the server is down. */
   readonly protocolVersion: string | undefined
-  /** Whether this connection resumed the session of the one before it, after a network failure. */
+  /** This connection resumed the session of the last, after a network failure. */
   readonly resumed: boolean
-  /** When this connection was made. */
   readonly connectedAt: number | undefined
-  /** How long this connection has lasted. */
+  /** Of this connection. */
   readonly uptime: number
-  /** How long all connections together have lasted. */
+  /** Of all connections. */
   readonly totalUptime: number
-  /** How many connections were made. */
   readonly connectionCount: number
-  /** How many connections were made after the first. */
+  /** Connections after the first. */
   readonly reconnectCount: number
-  /** How many attempts failed and connections were lost. */
+  /** Failed attempts and lost connections. */
   readonly errorCount: number
   /** Why it is or was down; cleared when the connection is stable. */
   readonly lastError: string | undefined
-  /** When `lastError` happened. */
   readonly lastErrorAt: number | undefined
   /** The code of `lastError`. */
   readonly lastReason: Reason | undefined
-  /** The error of the last connection that could not be closed. */
+  /** Of the last connection that could not be closed. */
   readonly lastCloseError: string | undefined
-  /** How many closes were abandoned after `timeouts.close`. */
+  /** After `timeouts.close`. */
   readonly abandonedCloses: number
-  /** How many sessions the server has forgotten; each was replaced at once. `warning` is set if it keeps forgetting them. */
+  /** Sessions that the server has forgotten; each was replaced at once. `warning`: it keeps forgetting them. */
   readonly lostSessions: { readonly count: number; readonly warning: string | undefined }
-  /** When the last attempt to connect began. */
+  /** When the last attempt began. */
   readonly lastAttemptAt: number | undefined
-  /** When the process was started that has not answered yet though its attempt is over (`stdio.startLimit`); `undefined` if there is none. */
+  /** When the process was started that has not answered yet though its attempt is over (`stdio.startLimit`); `undefined` without one. */
   readonly startingSince?: number | undefined
-  /** When a connection was last made. */
   readonly lastSuccessAt: number | undefined
-  /** When the next attempt is due; `undefined` if none is. */
+  /** `undefined` if none is due. */
   readonly nextAttemptAt: number | undefined
-  /** Attempts that have failed since the last stable connection. */
+  /** Since the last stable connection. */
   readonly failedAttempts: number
-  /** The verdict on a server that leaves something without an answer, or that is starting for seconds; `undefined` otherwise. */
+  /** On a server that leaves something without an answer, or is starting for seconds; `undefined` otherwise. */
   readonly verdict?: OpenVerdict | undefined
-  /** What the server has shown of itself, over all connections. Evidence for `verdict`. */
+  /** Over all connections. Evidence for `verdict`. */
   readonly learned?: Omit<Shown, "server"> | undefined
-  /** Questions in a row (heartbeats and probes) that this connection has left without a good answer. */
+  /** Heartbeats and probes in a row without a good answer on this connection. */
   readonly failures: number
-  /** How many calls are in flight. */
   readonly inFlight: number
-  /** How many calls wait: for a connection, or for the verdict on one in doubt. */
+  /** Calls that wait for a connection, or for the verdict on one in doubt. */
   readonly waiting: number
-  /** How many calls wait for their turn (`calls.concurrency`, and that of `tools`). */
+  /** Calls that wait for their turn (`calls.concurrency`, and that of `tools`). */
   readonly queued: number
-  /**
-   * Calls since the backend was made. `givenUp`: how many their callers gave up, by a timeout of their own or a cancellation, before they
-   * had a result or an error.
-   */
+  /** Since the backend was made. `givenUp`: by their callers, by a timeout or a cancellation, before a result or an error. */
   readonly calls: { readonly givenUp: number }
   /** Which names and patterns of the option `tools` match nothing that the server has, and what was probably `meant`. */
   readonly toolOptions: {
     readonly unmatched: ReadonlyArray<{ readonly pattern: string; readonly meant: string | undefined }>
     readonly warning: string | undefined
   }
-  /** Whether heartbeats are sent. */
   readonly keepalive: KeepaliveStatus
-  /** The state of the lists; `undefined` before they are read, as with `discovery.mode: "learn"` at first. */
+  /** `undefined` before the lists are read, as with `discovery.mode: "learn"` at first. */
   readonly catalog: {
     readonly generation: number
     readonly revision: number
     readonly stale: boolean
-    /** How many tools callers are offered. */
+    /** Offered to callers. */
     readonly tools: number
-    /** The lists that were cut: too long (`discovery.maxEntries`, `discovery.maxPages`), or without an end. */
+    /** Cut: too long (`discovery.maxEntries`, `discovery.maxPages`), or without an end. */
     readonly truncated: ReadonlyArray<Kind>
   } | undefined
 }

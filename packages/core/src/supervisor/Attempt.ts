@@ -1,4 +1,3 @@
-/** An attempt makes a connection, asks the server again for what it kept, and lets `onConnected` prepare it. */
 import { Cause, Effect, Either, Exit, Fiber, FiberId, Option } from "effect"
 import { constFalse } from "effect/Function"
 import type { Calls } from "../calls/Calls.js"
@@ -28,7 +27,6 @@ export interface Parts {
   readonly tasks: RuntimeTasks
 }
 
-/** The attempts that have not ended, and what a new one waits for. */
 export class Attempts {
   readonly #parts: Parts
   readonly #permits: ConnectPermits
@@ -36,16 +34,14 @@ export class Attempts {
   /** Cancelled ones too. */
   readonly #running = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
 
-  /** `overlap`: a connection may be made while another one is still closing. */
+  /** `overlap`: also while another one is still closing. */
   constructor(parts: Parts, permits: ConnectPermits, overlap: boolean) {
     this.#parts = parts
     this.#permits = permits
     this.#overlap = overlap
   }
 
-  /**
-   * After those before it and, where two connections would fight, after their closes. `askAgain`: run when its connection is ready.
-   */
+  /** After earlier ones and, where two connections would fight, after their closes. `askAgain`: run when the connection is ready. */
   run(
     generation: number,
     askAgain: Effect.Effect<void>,
@@ -68,7 +64,7 @@ export class Attempts {
   readonly #beside: Beside = (work) =>
     Effect.suspend(() => {
       const { backend, calls, owner } = this.#parts
-      // Who starts a backend waits for what becomes of its first attempt.
+      // Who starts a backend waits for its first attempt.
       const isAwaited = calls.wait.isAwaited || owner.isSuspendedAwaited || !backend.firstOutcome.isComplete
       return isAwaited ? this.#permits.beside(work) : Effect.succeedNone
     })
@@ -77,14 +73,14 @@ export class Attempts {
     for (const fiber of this.#running) fiber.unsafeInterruptAsFork(FiberId.none)
   }
 
-  /** Each that is running now, at most so many milliseconds. */
+  /** Each, at most so many milliseconds. */
   ended(millis: number): Effect.Effect<void> {
     const running = [...this.#running]
     return Effect.forEach(running, (fiber) => awaitAtMost(fiber, millis), { discard: true })
   }
 }
 
-/** Always reports an outcome. What it acquired is owned all along, and retired where it fails, unless it is a start that may go on. */
+/** Always reports an outcome. What it acquired is owned all along, and retired on failure, unless a start may go on. */
 const establish = (
   parts: Parts,
   generation: number,

@@ -1,4 +1,4 @@
-/** What users ask. A command is answered by what ends it: the attempt that it starts or joins, or the teardown. */
+/** A command is answered by what ends it: the attempt that it starts or joins, or the teardown. */
 import { Effect, Exit } from "effect"
 import type { CommandError } from "../Errors.js"
 import * as Lifecycle from "../lifecycle/Lifecycle.js"
@@ -11,7 +11,6 @@ export interface Parts extends ConnectionParts {
   readonly connections: ConnectionManager
 }
 
-/** Runs in the supervisor's fiber, and waits for nothing. */
 export class Commands {
   readonly #parts: Parts
 
@@ -128,7 +127,6 @@ export class Commands {
     return this.#parts.calls.unavailable(said`${open(command.toLowerCase())} was not carried out`)
   }
 
-  /** There is nothing left to disable or to disconnect. */
   answerWhenClosed(command: Command): Exit.Exit<void, CommandError> {
     return command === "Disable" || command === "Disconnect" ? Exit.void : Exit.fail(this.#refusal(command))
   }

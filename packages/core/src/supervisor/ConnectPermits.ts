@@ -1,16 +1,15 @@
-/** How many attempts of a fleet may be under way at once. Effect's Semaphore wakes all at each release: the square of the backends lost at once. */
+/** Attempts of a fleet at once. Effect's Semaphore wakes all at each release: the square of the backends lost at once. */
 import { Effect, MutableQueue, type Option } from "effect"
 
 /** Who waits for an attempt. Must not throw. */
 export interface Awaited {
   readonly isAwaited: boolean
-  /** To be called when somebody comes to wait. */
   onAwaited: (() => void) | undefined
 }
 
 /** An attempt that takes longer than two seconds gives its permit back and goes on. */
 export interface ConnectPermits {
-  /** Attempts for which somebody waits come first. */
+  /** Awaited attempts come first. */
   readonly withPermit: <A, E, R>(attempt: Effect.Effect<A, E, R>, awaited: Awaited) => Effect.Effect<A, E, R>
   /** With a permit of its own; nothing where none is free. */
   readonly beside: <A, E, R>(work: Effect.Effect<A, E, R>) => Effect.Effect<Option.Option<A>, E, R>
@@ -21,7 +20,7 @@ export const permitHold = 2000
 
 export const unbounded: ConnectPermits = { withPermit: (attempt) => attempt, beside: Effect.asSome }
 
-/** Permits wanted only once something has ended. That wait counts for no attempt. */
+/** Wanted only once something has ended, which counts for no attempt. */
 export const after = (ended: Effect.Effect<void>, permits: ConnectPermits): ConnectPermits => ({
   withPermit: (attempt, awaited) => Effect.zipRight(ended, permits.withPermit(attempt, awaited)),
   beside: permits.beside
@@ -34,7 +33,7 @@ interface Turn {
 
 export const make = (count: number): ConnectPermits => {
   let free = count
-  /** One for which somebody waits is in both. Those that wait no more are passed over. */
+  /** Awaited ones are in both. Those that wait no more are passed over. */
   const [first, all] = [MutableQueue.unbounded<Turn>(), MutableQueue.unbounded<Turn>()]
   const take = (): Turn | undefined => {
     for (;;) {

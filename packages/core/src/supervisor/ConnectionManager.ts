@@ -1,4 +1,4 @@
-/** How connections come and go, but for commands: `connect`, `established` or `attemptFailed`, `lose` or `release`. `Pace` says when. */
+/** `Pace` says when connections are made. */
 import { Effect, Either, Exit, Random } from "effect"
 import type { Calls } from "../calls/Calls.js"
 import type { ConnectError } from "../Errors.js"
@@ -24,13 +24,12 @@ export interface Parts {
   readonly attempts: Attempts
   readonly calls: Calls
   readonly tasks: RuntimeTasks
-  /** A new connection is made before the old one is closed. */
   readonly overlap: boolean
 }
 
 const lost = ({ kind, message }: Loss, at: number): LastError => ({ message, reason: kind, at })
 
-/** Nobody but the doubt asks for the new session. */
+/** Only the doubt asks for the new session. */
 const onlyLooks = ({ doubt, joined }: Attempt): boolean => doubt?.isRefusing === false && joined.length === 1
 
 const endOfLook = Lifecycle.Event.AttemptFailed({ verdict: "retry", auto: true })
@@ -56,7 +55,6 @@ export class ConnectionManager {
     return this.#pace
   }
 
-  /** For a waiting call. (R7, R8, R14) */
   nextDemanded(now: number): number {
     // A call may also wait for the answer in a session that was suspended.
     const { reconnect, timeouts } = this.#backend.policy
@@ -75,7 +73,6 @@ export class ConnectionManager {
 
   // --- attempts
 
-  /** `demanded`: a call waits for it, so it does not count as a quick one. (R8) */
   connect(
     demanded: boolean,
     joined: Array<PendingCommand> = [],
@@ -100,7 +97,6 @@ export class ConnectionManager {
     )
   }
 
-  /** Installs the connection, unless the attempt was ended meanwhile. */
   established(attempt: Attempt, runtime: Runtime): Effect.Effect<void> {
     const backend = this.#backend
     if (!this.#phase.finish(attempt)) {
@@ -157,7 +153,7 @@ export class ConnectionManager {
   #failed(attempt: Attempt, failure: ConnectError): Effect.Effect<void> {
     const { demanded, doubt, joined, startedAt } = attempt
     return Effect.gen(this, function*() {
-      // A later connection would say nothing of the session that it doubted.
+      // A later connection says nothing of the doubted session.
       if (doubt !== undefined) yield* this.#owner.endStart({ kind: "closed", message: "the attempt failed" })
       const backend = this.#backend
       const { counters, policy } = backend
@@ -165,7 +161,7 @@ export class ConnectionManager {
       const duration = now - startedAt
       const replacing = this.#phase.state._tag === "Connected"
       this.#pace = Pace.asked(this.#pace, now, failure.retryAfter, policy.reconnect)
-      // The session that it looked beside serves on, so nothing has failed for anyone.
+      // The session that it looked beside serves on: nothing has failed for anyone.
       if (replacing && onlyLooks(attempt) && this.#phase.move(endOfLook)) {
         return joined.forEach((pending) => pending.answer(Exit.fail(failure)))
       }
@@ -212,7 +208,7 @@ export class ConnectionManager {
       : Effect.void
   }
 
-  /** Also sets the timer that belongs to the state. `at`: in place of the backoff. */
+  /** Also sets the state's timer. `at`: in place of the backoff. */
   #follow(
     event: Lifecycle.Event,
     patch: Partial<Slot>,
@@ -260,7 +256,7 @@ export class ConnectionManager {
     return this.#connectForCall()
   }
 
-  /** The next attempt takes it, also in place of the connection that its own was to replace. (V5) */
+  /** The next attempt takes it, also in place of the current connection. (V5) */
   startOver(runtime: Runtime): Effect.Effect<void> {
     if (!this.#owner.keeps(runtime)) return Effect.void
     if (this.#backend.published.value.current === undefined) return this.demanded()
@@ -271,7 +267,6 @@ export class ConnectionManager {
     return this.#phase.move(Lifecycle.Event.Demanded()) ? this.connect(true) : Effect.void
   }
 
-  /** For a waiting call, within bounds. (R8) */
   bringForward(): Effect.Effect<void> {
     const { nextAttemptAt, state } = this.#backend.published.value
     const { demand } = Lifecycle.entries[state._tag]
@@ -285,7 +280,7 @@ export class ConnectionManager {
     return this.#waitUntil(at, true)
   }
 
-  /** One probe decides about a connection; an attempt that waits is made now. (R11) */
+  /** One probe decides about a connection; a waiting attempt is made now. (R11) */
   afterClockJump(): Effect.Effect<void> {
     const { current, nextAttemptAt } = this.#backend.published.value
     if (current !== undefined) return this.#parts.tasks.probe.afterClockJump(current)
@@ -303,7 +298,6 @@ export class ConnectionManager {
       if (!backend.isCurrent(runtime)) return // guard: late-loss
       const { work } = this.#phase
       if (work?._tag === "Attempt" && onlyLooks(work) && losses[loss.kind].keepsSession) {
-        // The next attempt goes on with the session, where that can be.
         this.#phase.end()
         this.#phase.move(endOfLook)
         for (const pending of work.joined) pending.answer(Exit.void)
@@ -352,7 +346,7 @@ export class ConnectionManager {
     return kind === "keepalive" && connection.resumed === true && this.#parts.tasks.keepalive.state.lostInARow > 1
   }
 
-  /** The old session stays until there is a new one, and where there is none. (R12, V3) */
+  /** The old session stays until, and unless, there is a new one. (R12, V3) */
   doubt(doubt: DoubtedSession, pending: PendingCommand): Effect.Effect<void> {
     const backend = this.#backend
     const { runtime } = doubt
@@ -420,7 +414,6 @@ export class ConnectionManager {
     return this.#backend.isStable(runtime) || (runtime.hasWorked && loss?.kind !== "session")
   }
 
-  /** A good runtime ends the outage before it. */
   recordUptime(runtime: Runtime, loss?: Loss): void {
     this.#backend.counters.pastUptime += this.#backend.now() - runtime.installedAt
     if (this.#isGood(runtime, loss)) this.forgetOutage()

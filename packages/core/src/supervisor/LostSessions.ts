@@ -1,4 +1,4 @@
-/** How soon a forgotten session may be replaced, and whether the server keeps forgetting them: data, and pure functions. */
+/** How soon forgotten sessions are replaced. Pure. */
 import { formatMillis } from "../internal/formatMillis.js"
 
 /** At once, after a quiet time. */
@@ -17,7 +17,7 @@ interface LostSession {
   readonly age: number
 }
 
-/** No failures, since the server lives: only their pace is bounded, by a bucket of `burst` places. (R7) */
+/** No failures, since the server lives: a bucket of `burst` places bounds their pace. (R7) */
 export interface LostSessions {
   readonly count: number
   /** Without a pause of `memory` milliseconds. */
@@ -25,7 +25,6 @@ export interface LostSessions {
   readonly recent: ReadonlyArray<LostSession>
   readonly isWarned: boolean
   readonly isReplacing: boolean
-  /** When the bucket is full again. */
   readonly fullAt: number
 }
 
@@ -38,7 +37,7 @@ export const none: LostSessions = {
   fullAt: Number.NEGATIVE_INFINITY
 }
 
-/** A warning is due, once, where `isWarned` was not set before. */
+/** A warning is due where `isWarned` was not set before. */
 export const add = (known: LostSessions, now: number, age: number): LostSessions => {
   const quiet = now - (known.recent.at(-1)?.at ?? Number.NEGATIVE_INFINITY) > memory
   const recent = [...known.recent, { at: now, age }].slice(-many)
@@ -51,7 +50,7 @@ export const add = (known: LostSessions, now: number, age: number): LostSessions
   }
 }
 
-/** An attempt that replaces a lost session takes a place in the bucket, which a command may empty and no more. */
+/** Replacing a lost session takes a place in the bucket, which a command may empty and no more. */
 export const attempted = (known: LostSessions, now: number): LostSessions =>
   known.isReplacing
     ? {
@@ -63,7 +62,6 @@ export const attempted = (known: LostSessions, now: number): LostSessions =>
 
 export const next = ({ fullAt }: LostSessions, now: number): number => Math.max(now, fullAt - (burst - 1) * refill)
 
-/** `undefined` unless it keeps forgetting. */
 export const describe = ({ inARow, recent }: LostSessions, now: number): string | undefined => {
   if (!isForgetful(recent, now)) return undefined
   const ages = recent.map(({ age }) => age)

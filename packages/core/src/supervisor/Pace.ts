@@ -1,4 +1,4 @@
-/** How a server has failed since it was good last, and when it may be tried again: data, and pure functions. (R3) */
+/** When a server that has failed may be tried again. Pure. (R3) */
 import type { ConnectError, ConnectReason } from "../Errors.js"
 import { jittered } from "../internal/backoff.js"
 import type { Policy } from "../options/Policy.js"
@@ -8,23 +8,23 @@ type Options = Policy["reconnect"]
 
 /** Times are milliseconds, on the Clock's scale. */
 export interface Pace {
-  /** Attempts that failed, and connections that were lost before they were good. */
+  /** Failed attempts, and connections lost before they were good. */
   readonly failures: number
-  /** Attempts that failed, and for which no call waited. (R4, R8) */
+  /** Failed attempts for which no call waited. (R4, R8) */
   readonly quickFailures: number
   /** In a row, for which no call waited. (R5) */
   readonly permanentFailures: number
   readonly backoffs: number
   readonly failedSince: number | undefined
-  /** Between attempts for calls, where the last one has reached nobody, or a router. (V10) */
+  /** Between attempts for calls, after one that reached nobody, or a router. (V10) */
   readonly unheardSpacing: number
   readonly demandedAt: number
-  /** A Retry-After is a time, and passes by itself. */
+  /** A Retry-After passes by itself. */
   readonly notBefore: number
   readonly sessions: LostSessions.LostSessions
 }
 
-/** Of the time that a call waits: two attempts fall into it, neither just as it ends. */
+/** Of the time that a call waits: two attempts fit, neither just as it ends. */
 const partOfWait = 0.4
 
 /** Such an attempt has given nobody anything to do. */
@@ -33,7 +33,7 @@ const unheardReasons: ReadonlySet<ConnectReason> = new Set(["refused", "unreacha
 /** Perhaps the answer of a router. */
 const routedReasons: ReadonlySet<ConnectReason> = new Set(["notFound", "server"])
 
-/** Of the outage so far: a server that is back is found that much later. */
+/** Of the outage so far: a returning server is found that much later. */
 const partOfOutage = 0.1
 
 const leastOfInterval = 0.25
@@ -53,7 +53,7 @@ export const begin: Pace = {
 /** After a stable connection, or one that has answered a call. */
 export const good = ({ notBefore, sessions }: Pace): Pace => ({ ...begin, notBefore, sessions })
 
-/** The server asks us to wait, up to `maxRetryAfter`. (R6) */
+/** Up to `maxRetryAfter`. (R6) */
 export const asked = (pace: Pace, now: number, retryAfter: number | undefined, { maxRetryAfter }: Options): Pace =>
   retryAfter === undefined || !(retryAfter > 0)
     ? pace
@@ -79,7 +79,7 @@ export type AttemptVerdict = "retry" | "exhausted" | "permanent"
 export interface Failed {
   readonly error: Pick<ConnectError, "permanent" | "reason">
   readonly demanded: boolean
-  /** A backend that was up before gets all quick attempts. (R5) */
+  /** One that was up before gets all quick attempts. (R5) */
   readonly everConnected: boolean
   readonly now: number
   /** From 0 to 1, by chance. */
@@ -110,7 +110,7 @@ export const attemptFailed = (
   }
 }
 
-/** When the next attempt is made by itself: after the backoff, or as a probe of a Dormant backend. (R1, R4) */
+/** By itself: after the backoff, or as a probe of a Dormant backend. (R1, R4) */
 export const next = (
   pace: Pace,
   now: number,
@@ -127,7 +127,7 @@ export const next = (
 /** Only a Retry-After delays it. */
 export const earliest = ({ notBefore }: Pace, at: number): number => Math.max(at, notBefore)
 
-/** In place of a lost session, as far as a Retry-After and the bucket go. (R6, R7) */
+/** As far as a Retry-After and the bucket allow. (R6, R7) */
 export const earliestSession = (pace: Pace, now: number): number =>
   earliest(pace, LostSessions.next(pace.sessions, now))
 
@@ -135,7 +135,7 @@ const demandSpacing = ({ failures }: Pace, { demandInterval, maxDelay }: Options
   Math.min(maxDelay, demandInterval * 2 ** Math.max(0, failures - 1))
 
 /**
- * For a call that waits. The spacing doubles with each failure, up to `maxDelay` and to less than half of the wait; not where nobody was
+ * For a waiting call. The spacing doubles with each failure, up to `maxDelay` and less than half of the wait; not where nobody was
  * reached. (R8, R14, V10)
  */
 export const nextDemanded = (pace: Pace, now: number, wait: number, options: Options): number => {

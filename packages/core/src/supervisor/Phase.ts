@@ -1,4 +1,4 @@
-/** The state of one backend, with at most one attempt, timer or teardown under way: a report of another one does not count. (L4) */
+/** At most one attempt, timer or teardown is under way: a report of another one does not count. (L4) */
 import { Effect, type Fiber, FiberId } from "effect"
 import * as SafeLog from "../internal/SafeLog.js"
 import * as Lifecycle from "../lifecycle/Lifecycle.js"
@@ -23,7 +23,7 @@ export class Phase {
     return this.#work
   }
 
-  /** Publishes the move with a patch. False where the table refuses. (L2) */
+  /** False where the table refuses. (L2) */
   move(event: Lifecycle.Event, patch: Partial<Slot> = {}): boolean {
     const slot = this.#backend.published.value
     const transition = Lifecycle.transition(slot.state, event)
@@ -63,7 +63,6 @@ export class Phase {
     })
   }
 
-  /** False where it was ended before. */
   finish(work: Work): boolean {
     if (work !== this.#work) return false // guard: late-work
     this.#work = undefined

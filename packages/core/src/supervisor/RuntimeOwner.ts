@@ -1,4 +1,4 @@
-/** Owns each runtime until it is retired, exactly once (detached, drained, closed); and the last session, while the network has failed it. */
+/** Retires each runtime exactly once (detached, drained, closed). */
 import { Deferred, Effect, Exit, FiberId } from "effect"
 import { closeWithin } from "../internal/scopes.js"
 import { entries, type State } from "../lifecycle/Lifecycle.js"
@@ -10,11 +10,10 @@ import type { BackendState } from "../state/BackendState.js"
 import type { Start } from "./Start.js"
 
 export class RuntimeOwner {
-  /** Removing a runtime from this set claims the right to close it. (L6) */
+  /** Removal claims the right to close. (L6) */
   readonly #owned = new Set<Runtime>()
-  /** From the step in which a runtime leaves `#owned`. */
   readonly #closing = new Set<Deferred.Deferred<void>>()
-  /** They wait for the calls in flight before they close. */
+  /** Until calls in flight have ended. */
   readonly #draining = new Set<Runtime>()
   #suspended: { readonly session: SuspendedSession; readonly runtime: Runtime } | undefined
   /** No attempt waits for it, and the next one does. */
@@ -32,7 +31,7 @@ export class RuntimeOwner {
     )
   }
 
-  /** Once; returns at once. A loss after which calls have no time fails them in the same synchronous step. */
+  /** Once; returns at once. A loss that leaves calls no time fails them in the same step. */
   retire(runtime: Runtime, loss?: Loss): Effect.Effect<void> {
     return Effect.uninterruptible(Effect.suspend(() => {
       if (!this.#owned.delete(runtime)) return Effect.void // guard: close-once
@@ -63,7 +62,7 @@ export class RuntimeOwner {
     })
   }
 
-  /** Tells of the end of a kept start; its own attempt must have been reported as failed. */
+  /** Its own attempt must have been reported as failed. */
   watchStart({ runtime }: Start): void {
     runtime.awaited?.addObserver(() => {
       if (this.keeps(runtime)) this.#backend.send({ _tag: "StartOver", runtime })
@@ -84,7 +83,7 @@ export class RuntimeOwner {
     return Effect.suspend(() => this.#start === undefined ? Effect.void : this.retire(this.#start.runtime, loss))
   }
 
-  /** For the next attempt. The runtime is to be retired right after. (T11) */
+  /** For the next attempt. The runtime is retired right after. (T11) */
   suspend(runtime: Runtime, loss: Loss): Effect.Effect<void> {
     return Effect.zipRight(
       this.#endSuspended,
@@ -105,7 +104,7 @@ export class RuntimeOwner {
     return this.suspended?.isAwaited === true && (this.#suspended?.runtime.inFlight ?? 0) > 0
   }
 
-  /** The calls that wait in the session become the runtime's own. */
+  /** Calls that wait in the session become the runtime's. */
   resumed(runtime: Runtime): void {
     this.#suspended?.runtime.handOver(runtime)
     this.#suspended = undefined
@@ -132,7 +131,7 @@ export class RuntimeOwner {
     )
   }
 
-  /** All but the start that goes on. Ends when all has closed or was abandoned. */
+  /** All but the start that goes on are closed or abandoned. */
   get emptied(): Effect.Effect<void> {
     const loss: Loss = { kind: "closed", message: "the attempt was cancelled" }
     const left = Effect.suspend(() =>

@@ -55,7 +55,7 @@ export class RuntimeTasks {
     })
   }
 
-  /** Returns the loss that replaces the runtime. Judges nothing while a new connection is being made. (S13) */
+  /** Returns the loss that replaces the runtime; none while a new connection is being made. (S13) */
   judged(runtime: Runtime): Loss | undefined {
     const { limit } = this
     const { generation, usage } = runtime
@@ -94,7 +94,6 @@ export class RuntimeTasks {
     if (runtime.installed) this.#tellUsage(runtime)
   }
 
-  /** Also while it drains. */
   #tellUsage(runtime: Runtime): void {
     const { generation, usage } = runtime
     if (usage === undefined) return

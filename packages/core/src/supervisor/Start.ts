@@ -1,4 +1,4 @@
-/** One start of a server, which may outlast its attempt: then `RuntimeOwner` keeps it. */
+/** It may outlast its attempt: then `RuntimeOwner` keeps it. */
 import { Deferred, Effect, FiberId, Schedule } from "effect"
 import { constUndefined } from "effect/Function"
 import type { ConnectError } from "../Errors.js"
@@ -12,7 +12,7 @@ import type { BackendState } from "../state/BackendState.js"
 import type { OpenVerdict } from "../state/Status.js"
 import { connectError } from "./connectError.js"
 
-/** Milliseconds until the first look at what it does, and between two. */
+/** Milliseconds until the first look, and between two. */
 const [first, spacing] = [200, 2000]
 
 export class Start {
@@ -54,7 +54,7 @@ export class Start {
 
   readonly isSigningIn = (): boolean => unlessThrown(() => this.#attempt.isSigningIn?.()) === true
 
-  /** It has been answered. The machine may have been suspended meanwhile. */
+  /** The machine may have been suspended meanwhile. */
   opened(): void {
     this.#backend.starting = undefined
     if (this.goesOn) this.runtime.startTook = Math.min(this.#backend.now() - this.since, this.#limit)

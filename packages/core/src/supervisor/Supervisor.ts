@@ -1,6 +1,6 @@
 /**
- * One fiber that takes messages, asks `Lifecycle.transition`, publishes one new value of the slot, and acts. It waits for nothing: attempts,
- * timers and closes are fibers that report by message.
+ * One fiber takes messages, asks `Lifecycle.transition`, publishes the slot, and acts. It waits for nothing: attempts, timers and closes are
+ * fibers that report by message.
  */
 import { Cause, Effect, Exit, type Fiber, FiberId, Scope } from "effect"
 import { Calls } from "../calls/Calls.js"
@@ -181,7 +181,6 @@ export class Supervisor {
     })
   }
 
-  /** Answers a command that nothing under way will answer. */
   #survive(message: Message, cause: Cause.Cause<never>): Effect.Effect<void> {
     if ((message._tag === "Command" || message._tag === "Doubted") && !this.#phase.willAnswer(message.pending)) {
       message.pending.answer(Exit.failCause(cause))
@@ -189,7 +188,7 @@ export class Supervisor {
     return this.#logDefect(`handling of ${message._tag}`, cause)
   }
 
-  /** Once for each source: one that fails at every event would flood. (L19) */
+  /** Once for each source: failing at every event would flood. (L19) */
   #logDefect(source: string, cause: Cause.Cause<never>): Effect.Effect<void> {
     const defects = this.#defects ??= new Set()
     if (defects.has(source)) return Effect.void

@@ -1,7 +1,6 @@
-/** Compares the tools that a server lists with those that were approved, and says what an approval changes. Pure. */
 import type { Definition, Found, Kept } from "../PinStore.js"
 
-/** The longest text of one definition that is kept, and of all of a server, in characters. Of others only the digest is. */
+/** Of one definition, and of all of a server, in characters. Of others only the digest is kept. */
 const [longestText, longestTexts] = [32_768, 4 * 1024 * 1024]
 
 export const definitionOf = (text: string, digest: (text: string) => string): Definition => ({
@@ -9,7 +8,6 @@ export const definitionOf = (text: string, digest: (text: string) => string): De
   ...(text.length <= longestText ? { text } : {})
 })
 
-/** Without the texts that are too many. */
 const bounded = (definitions: Iterable<readonly [string, Definition]>): Kept["approved"] => {
   let length = 0
   return Array.from(definitions, ([tool, { digest, text }]) => {
@@ -26,7 +24,7 @@ const foundNow = (before: Kept, tool: string, definition: Definition | undefined
   return known ?? { tool, since: now, ...(definition === undefined ? {} : { definition }) }
 }
 
-/** The first tools seen count as approved. `isWhole`: the list was read to its end, so a tool that is not in it is gone. */
+/** The first tools count as approved. `isWhole`: the list was read to its end, so a missing tool is gone. */
 export const compared = (
   kept: Kept | undefined,
   seen: ReadonlyMap<string, Definition>,

@@ -1,9 +1,8 @@
 /**
- * Which changes of a server's tools were logged. Each definition is logged once, since several connections find the same again and again;
- * and only so many, since a server may list something else each time.
+ * Each definition is logged once, since several connections find the same again; and only so many, since a server may list something else
+ * each time.
  */
 
-/** How many definitions are logged. */
 const most = { ofTool: 5, ofServer: 500 }
 
 /** `last` is logged, and nothing after it. */
@@ -22,7 +21,6 @@ export class LoggedChanges {
     return known.size === most.ofTool || this.#count === most.ofServer ? "last" : "logged"
   }
 
-  /** As after an approval: what changes then is logged again. */
   forget(isMeant: (tool: string) => boolean): void {
     for (const [tool, { size }] of this.#byTool) {
       if (!isMeant(tool)) continue

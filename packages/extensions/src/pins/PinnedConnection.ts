@@ -1,6 +1,6 @@
 /**
- * One connection that offers only approved tools. (G24) With `block`, no call passes before its tools were compared, since it was made and since
- * the last announced change. A server that cannot announce changes is asked again now and then.
+ * Offers only approved tools. (G24) With `block`, no call passes before its tools were compared, since it was made and since the last
+ * announced change. A server that cannot announce changes is asked again now and then.
  */
 import {
   type Connection,
@@ -17,13 +17,13 @@ import { type Clock, Effect, Exit, Predicate } from "effect"
 import { constVoid } from "effect/Function"
 import type { PinnedTools, Seen } from "./PinnedTools.js"
 
-/** How long a comparison holds if no changes are announced, in milliseconds. */
+/** If no changes are announced, in milliseconds. */
 const holds = 30_000
 
-/** How often the tools are read for one call at most. */
+/** For one call. */
 const mostRounds = 3
 
-/** JSON-RPC "invalid params", the code for a tool that does not exist. */
+/** JSON-RPC "invalid params": no such tool. */
 const invalidParams = -32602
 
 export interface Options {
@@ -35,7 +35,6 @@ export interface Options {
   readonly announce: () => void
 }
 
-/** As its caller asks for it. */
 interface FirstPage {
   readonly params: Params<"tools/list">
   readonly options: RequestOptions
@@ -53,7 +52,6 @@ export class PinnedConnection {
   readonly #reading = Effect.unsafeMakeSemaphore(1)
   /** Grows with each announced change. */
   #epoch = 0
-  /** The epoch in which the last comparison began. */
   #comparedIn = -1
   #comparedAt = 0
   #seen: Seen = new Map()

@@ -1,6 +1,4 @@
-/**
- * A connector whose connections offer only approved tools. It wraps the connector that makes the connection: no request passes around it.
- */
+/** Wraps the connector that makes the connection: no request passes around it. */
 import type { ConnectOptions, Connector, Policy, Report, ServerNotification } from "@mcp-lifeline/core"
 import { problemOf, SafeLog } from "@mcp-lifeline/core/internal"
 import { Effect, Schedule, type Scope } from "effect"
@@ -13,13 +11,13 @@ export interface Options {
   readonly pins: PinnedTools
 }
 
-/** Lifeline itself announces it when something was approved or is withheld from now on. */
+/** Announced when something was approved or is withheld from now on. */
 const toolsChanged: ServerNotification = { method: "notifications/tools/list_changed" }
 
 const isOfTools = (report: Report): boolean =>
   report._tag === "Notification" && report.notification.method === toolsChanged.method
 
-/** How often to look for approvals of other programs, while a change waits for one. */
+/** For approvals of other programs, while a change waits for one. */
 const look = "2 seconds"
 
 export const around = (connector: Connector, { backend, pins, policy }: Options): Connector => ({
@@ -60,7 +58,6 @@ export const around = (connector: Connector, { backend, pins, policy }: Options)
     })
 })
 
-/** As long as a change waits for an approval. */
 const followApprovals = (pins: PinnedTools): Effect.Effect<void, never, Scope.Scope> => {
   const changes = Effect.async<void>((resume) => {
     if (pins.hasChanges) return resume(Effect.void)

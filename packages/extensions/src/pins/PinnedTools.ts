@@ -1,4 +1,4 @@
-/** The approved definitions of one server's tools, and what differs from them on any of its connections. (G24) */
+/** Compares the tools of all connections of one server. (G24) */
 import { Hub, longestKey, SafeLog } from "@mcp-lifeline/core/internal"
 import { Clock, Effect, Predicate } from "effect"
 import type { PinChange, PinStatus } from "../PinStatus.js"
@@ -35,11 +35,11 @@ export interface Options {
   readonly mode: "warn" | "block"
   readonly store: PinStore
   readonly maxDepth: number
-  /** Whether the other options offer a tool: changes of others are ignored. Default: each. */
+  /** Changes of others are ignored. Default: each is. */
   readonly isOffered?: ((tool: string) => boolean) | undefined
 }
 
-/** Digests by tool: what one connection has listed. */
+/** By tool: what one connection has listed. */
 export type Seen = ReadonlyMap<string, string>
 
 const kindOf = ({ definition }: Found, approved: Definition | undefined): PinChange["kind"] =>
@@ -53,7 +53,7 @@ export class PinnedTools {
   /** Here or by another program. */
   readonly approvals = new Hub<void>()
   readonly #options: Options
-  /** While it cannot be read: that nothing is approved, and what the server has listed. */
+  /** While it cannot be read: nothing approved, and what the server has listed. */
   #kept: Kept | undefined
   #unreadable: Unreadable | undefined
   #approved: Seen = new Map()
@@ -84,13 +84,12 @@ export class PinnedTools {
     return digest !== undefined && this.#approved.get(tool) === digest
   }
 
-  /** `undefined` if the tool has no definition that can be compared. */
   digestOf(tool: unknown): string | undefined {
     const text = ToolDefinition.textOf(tool, this.#options.maxDepth)
     return text === undefined ? undefined : this.#options.store.digest(text)
   }
 
-  /** Remembers the tools if they are the first. `isWhole`: all tools, and not a part of them. */
+  /** Remembers the tools if they are the first. `isWhole`: these are all. */
   compare(tools: ReadonlyArray<unknown>, isWhole: boolean): Effect.Effect<Seen> {
     return Effect.gen(this, function*() {
       const { mode, server, store } = this.#options
@@ -114,10 +113,6 @@ export class PinnedTools {
     return Effect.map(this.#options.store.get, (found) => this.#takeFound(found))
   }
 
-  /**
-   * Returns the approved tools. If what was approved cannot be read, what is known here replaces it; if nothing is known, it is removed,
-   * and the tools listed next count as approved.
-   */
   get approve(): Effect.Effect<ReadonlyArray<string>> {
     return Effect.gen(this, function*() {
       const { server, store } = this.#options
@@ -150,7 +145,7 @@ export class PinnedTools {
     }
   }
 
-  /** Returns whether the tools differ from those offered before, on any connection. */
+  /** Whether the tools differ from those offered before. */
   offers(seen: Seen): boolean {
     const offered = new Map(
       Array.from(seen).filter(([tool, digest]) => this.mode === "warn" || this.isApproved(tool, digest))
@@ -160,7 +155,7 @@ export class PinnedTools {
     return before !== undefined && !isEqual(before, offered)
   }
 
-  /** Why a tool is not to be called. `digest`: of the definition that the connection has listed. */
+  /** `digest`: what the connection has listed. */
   refusal(tool: string, digest: string | undefined): string | undefined {
     if (this.isApproved(tool, digest)) return undefined
     const { server } = this.#options
@@ -181,7 +176,6 @@ export class PinnedTools {
     return found
   }
 
-  /** What counts as kept while that cannot be read. */
   get #unknown(): Kept {
     return this.#unreadable !== undefined && this.#kept !== undefined ? this.#kept : { approved: [], found: [] }
   }
@@ -191,7 +185,7 @@ export class PinnedTools {
     else this.#take(found)
   }
 
-  /** `unreadable`: why this is not what is kept. */
+  /** `unreadable`: why this is not kept. */
   #take(kept: Kept | undefined, unreadable?: Unreadable): void {
     const wasUnreadable = this.#unreadable
     // If something was kept and is gone, what was read of it still counts.

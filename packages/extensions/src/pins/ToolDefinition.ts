@@ -1,8 +1,8 @@
-/** What a model and its user decide by, as canonical JSON, so that equal definitions are equal texts. */
+/** What a model and its user decide by. Canonical, so that equal definitions are equal texts. */
 import { canonical, Nesting } from "@mcp-lifeline/core/internal"
 import { Predicate } from "effect"
 
-/** Without the name, by which a definition is found. */
+/** Without the name. */
 const fields = ["title", "description", "inputSchema", "outputSchema", "annotations"] as const
 
 /** `undefined` if nested more deeply, or no JSON, which a connector in this process may give. */

@@ -1,4 +1,4 @@
-/** How two definitions of a tool differ, in lines for people. The server may mislead: characters that cannot be seen are shown as codes. */
+/** In lines for people. The server may mislead: characters that cannot be seen are shown as codes. */
 import { PlainText } from "@mcp-lifeline/core/internal"
 import { Predicate } from "effect"
 
@@ -7,7 +7,7 @@ const { cut, json } = PlainText
 /** In short: how many differences, and how many characters of each value and path. */
 const [most, longest] = [20, 300]
 
-/** Of all paths of one definition together, in characters. If they are longer, whole fields are compared. */
+/** In characters. Beyond, whole fields are compared. */
 const longestPaths = 100_000
 
 /** `full`: for the person who approves. `short`: says how much is left out. */
@@ -16,7 +16,7 @@ export interface Difference {
   readonly short: ReadonlyArray<string>
 }
 
-/** A missing `was` or `is`: the member was not there, or is gone. */
+/** Missing: the member was not there, or is gone. */
 interface Change {
   readonly path: string
   readonly was?: unknown
@@ -59,13 +59,13 @@ const membersOf = (value: unknown): ReadonlyMap<string, unknown> | undefined => 
   return Predicate.isRecord(value) ? new Map(Object.entries(value)) : undefined
 }
 
-/** `room`: how many characters further paths may have together. */
+/** `room`: for further paths, in characters. */
 interface Found {
   readonly changes: Array<Change>
   room: number
 }
 
-/** Recursive: the depth of definitions is bounded. `isDeep`: compare members of fields one by one. */
+/** The depth of definitions is bounded. `isDeep`: compare members of fields. */
 const compare = (path: string, one: unknown, other: unknown, found: Found, isDeep: boolean): void => {
   if (found.room < 0 || JSON.stringify(one) === JSON.stringify(other)) return
   const add = (change: Change): void => {
@@ -86,7 +86,7 @@ const compare = (path: string, one: unknown, other: unknown, found: Found, isDee
   }
 }
 
-/** Whole fields if the paths of their members would be far longer than the definitions. */
+/** Whole fields if the paths of members would be far longer than the definitions. */
 const changesOf = (one: object, other: object): ReadonlyArray<Change> => {
   const found: Found = { changes: [], room: longestPaths }
   compare("", one, other, found, true)
@@ -107,7 +107,6 @@ const parsed = (text: string | undefined): Readonly<Record<string, unknown>> | u
 
 const tooLong = ["the definition is too long to be kept, so what it says now cannot be shown"]
 
-/** `undefined`: the definition was too long to be kept. */
 export const fieldsOf = (text: string | undefined): Difference => {
   const definition = parsed(text)
   if (definition === undefined) return { full: tooLong, short: tooLong }

@@ -1,4 +1,3 @@
-/** What people are told about tools that are not as they were approved. */
 import { PlainText } from "@mcp-lifeline/core/internal"
 import type { PinChange, PinStatus } from "../PinStatus.js"
 import type { Unreadable } from "../PinStore.js"
@@ -14,7 +13,7 @@ const command = (server: string): string => `mcp-lifeline approve ${server}, or 
 
 const shows = (server: string): string => `mcp-lifeline approve ${server} --show`
 
-/** For a log: in short, with where all is shown if something is left out. */
+/** With where all is shown, if something is left out. */
 export const summaryOf = (server: string, { full, short }: Difference): ReadonlyArray<string> =>
   short.join("\n") === full.join("\n") ? short : [...short, `all of it: ${shows(server)}`]
 
@@ -75,7 +74,7 @@ export const unreadableWarning = (server: string, mode: Mode, { file, reason }: 
 }
 
 export const refusals = {
-  // Without the file, which is for the operator, who finds it in the warning: the caller may be another person.
+  // Without the file, which the operator finds in the warning: the caller may be another person.
   unreadable: (server: string, tool: string): string =>
     `${notKnown.replace("its tools", `the tools of ${server}`)}, so the tool ${
       nameOf(tool)

@@ -1,27 +1,23 @@
-/**
- * What one caller may use: servers, with all that they offer, or some of their tools. Pure.
- */
 import { McpConfig } from "@mcp-lifeline/config"
 import { ToolPattern } from "@mcp-lifeline/core/internal"
 
 /** Callers with the same rules have the same object. */
 export interface Access {
-  /** Whether it may use everything that the gateway serves, so that nothing has to be left out. */
+  /** Nothing has to be left out. */
   readonly isWhole: boolean
-  /** Whether it may do what changes something for others, and see what others do. */
   readonly isAdmin: boolean
-  /** How many calls it may make in a minute; `undefined` if that is not limited. */
+  /** `undefined`: no limit. */
   readonly callsPerMinute: number | undefined
   /** Whether it may use a server, and know that there is one. */
   readonly hasServer: (server: string) => boolean
-  /** The same for a tool of a server, by the name that the server gives it. */
+  /** `original`: the tool's name at the server. */
   readonly hasTool: (server: string, original: string) => boolean
 }
 
 const always = (): boolean => true
 const never = (): boolean => false
 
-/** Of whoever runs the gateway; and of everybody, where nothing tells one caller from another. */
+/** Also of everybody, where nothing tells one caller from another. */
 export const everything: Access = {
   isWhole: true,
   isAdmin: true,
@@ -30,7 +26,7 @@ export const everything: Access = {
   hasTool: always
 }
 
-/** Of whoever has an account that no rule is about, where there are rules for accounts; and of a client that is no more in the file. */
+/** An account that no rule is about, or a client that is not in the file any more. */
 export const nothing: Access = {
   isWhole: false,
   isAdmin: false,
@@ -39,7 +35,6 @@ export const nothing: Access = {
   hasTool: never
 }
 
-/** What callers may use that no rule can be about. */
 export const withoutRules: Access = { ...everything, isAdmin: false }
 
 const matchesAny = (patterns: ReadonlyArray<string>, name: string): boolean =>
@@ -50,8 +45,8 @@ const isChosen = ({ only }: McpConfig.Selection, name: string): boolean => only 
 const isAll = ({ hide, only }: McpConfig.Selection): boolean => only === undefined && hide.length === 0
 
 /**
- * What rules allow together: what any of them allows, except what one of them hides. Of several limits, the highest one counts. A pattern of tools is
- * about the server's name in the file and the tool's name at the server, whatever the gateway calls the tool. `names`: those of all servers.
+ * What any rule allows, except what one hides; the highest limit counts. Patterns of tools are about the names of the server in the file and of the
+ * tool at the server, whatever the gateway calls the tool.
  */
 export const of = (rules: ReadonlyArray<McpConfig.Rules>, names: ReadonlyArray<string> = []): Access => {
   if (rules.length === 0) return nothing

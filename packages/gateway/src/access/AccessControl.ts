@@ -1,6 +1,3 @@
-/**
- * Says what each caller may use, by the rules in use, which may change.
- */
 import type { McpConfig } from "@mcp-lifeline/config"
 import { ToolPattern } from "@mcp-lifeline/core/internal"
 import { type Caller, stranger } from "@mcp-lifeline/http-server/Caller"
@@ -12,21 +9,17 @@ type Listener = (removed: ReadonlyArray<Caller>) => void
 
 export interface AccessControl {
   readonly of: (caller: Caller) => Access.Access
-  /**
-   * Calls the listener after each change of the rules, or of the tokens of clients, with the callers that are let in no more. Returns a function that removes the listener.
-   */
+  /** Calls it after each change, with the callers that are let in no more. Returns a function that removes it. */
   readonly whenChanged: (listener: Listener) => () => void
 }
 
-/** Where everybody may use everything. */
 export const open: AccessControl = { of: () => Access.everything, whenChanged: () => () => undefined }
 
 export class RulesInUse implements AccessControl {
   #rules: McpConfig.Access | undefined
   #clients = new Map<string, Access.Access>()
-  /** By which groups a caller belongs to. */
+  /** By the indexes of its groups. */
   #groups = new Map<string, Access.Access>()
-  /** Of callers, each of which sends many requests. */
   #known = new WeakMap<Caller, Access.Access>()
   readonly #listeners = new Set<Listener>()
 
@@ -40,7 +33,6 @@ export class RulesInUse implements AccessControl {
     this.changed(before.filter((name) => !this.#clients.has(name)).map(NamedCaller.of))
   }
 
-  /** Says that it has changed who is let in. */
   changed(removed: ReadonlyArray<Caller> = []): void {
     for (const listener of this.#listeners) listener(removed)
   }

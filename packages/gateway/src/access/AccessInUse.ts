@@ -1,5 +1,5 @@
 /**
- * Who may use what, as the file in use says: the rules, and the tokens of clients with names, whose files are read again when they are saved.
+ * The rules of the file in use, and the tokens of clients, whose files are read again when they are saved.
  */
 import type { McpConfig } from "@mcp-lifeline/config"
 import * as UserFile from "@mcp-lifeline/state/UserFile"
@@ -17,7 +17,6 @@ interface Client {
   readonly tokens: SecretFile.SecretsInUse
 }
 
-/** Rules whose tokens were read. */
 export interface Loaded {
   readonly rules: McpConfig.Access | undefined
   readonly problem: FileAccess["problem"] | undefined
@@ -50,7 +49,7 @@ const readToken = (
 
 const valuesOf = (tokens: ReadonlyArray<Redacted.Redacted>): ReadonlyArray<string> => tokens.map(Redacted.value)
 
-/** The clients with a token that somebody else has, too, so that nobody could tell who sends it; and who that is. */
+/** Nobody could tell who sends such a token. */
 const sameTokens = (
   clients: ReadonlyArray<Client>,
   ofGateway: ReadonlyArray<Redacted.Redacted>
@@ -79,10 +78,7 @@ const refuse = (
   })
 }
 
-/**
- * Reads the tokens of all clients. `folder`: that of the file, to which relative paths refer. `ofGateway`: its own tokens, which no client may have. Fails
- * if one cannot be used: otherwise somebody might be let in as somebody else.
- */
+/** `folder`: to which relative paths refer. Fails if a token cannot be used, or is one `ofGateway`: somebody might be let in as somebody else. */
 export const load = (
   access: FileAccess | undefined,
   folder: string,
@@ -97,7 +93,7 @@ export const load = (
     return loaded
   })
 
-/** The same problems, all of them, without using any token. The gateway's own tokens are not known here. */
+/** All such problems. The gateway's own tokens are not known here. */
 export const problems = (
   access: FileAccess | undefined,
   folder: string
@@ -120,27 +116,21 @@ export const problems = (
 export interface AccessInUse {
   readonly control: RulesInUse
   readonly tokens: () => ReadonlyArray<NamedTokens>
-  /** Whether requests need credentials. Once they have, they always do: a file from which all clients are removed opens nothing. */
+  /** Stays true once it is: a file from which all clients are removed opens nothing. */
   readonly isNeeded: () => boolean
-  /** Fails if a client has one of these tokens, which are the gateway's own. */
+  /** Fails if a client has one of these tokens. */
   readonly refuse: (ofGateway: ReadonlyArray<Redacted.Redacted>) => Effect.Effect<void, StartError>
   /**
-   * Which saved tokens several have now, in a line. Nobody is let in with them: after a mistake in a file, no client may pass for another, or for the
-   * operator. `undefined` if there are none.
+   * Which tokens several have now; `undefined` if there are none. Nobody is let in with them: after a mistake in a file, no client may pass for another, or
+   * for the operator.
    */
   readonly problem: () => string | undefined
-  /** Warns of such tokens, once. To be run when those of the gateway have changed. */
+  /** Warns of such tokens, once. */
   readonly compare: Effect.Effect<void>
-  /** Runs this once requests need credentials, if they do not yet. */
   readonly whenNeeded: (run: Effect.Effect<void>) => Effect.Effect<void>
-  /** Replaces the rules and tokens, and follows the files of these. */
   readonly use: (loaded: Loaded) => Effect.Effect<void>
 }
 
-/**
- * Uses what was loaded, until the scope closes. `changed`: takes a line about each file that was read again. `ofGateway`: its own tokens, which may change,
- * too.
- */
 export const make = (
   first: Loaded,
   changed: (line: string) => Effect.Effect<void>,
@@ -150,7 +140,7 @@ export const make = (
     const parent = yield* Effect.scope
     const control = new RulesInUse(first.rules)
     let { clients, problem } = first
-    // Also if the file names no client: whoever has removed the last one does not mean everybody.
+    // Also if the file names no client: whoever removed the last one does not mean everybody.
     let isNeeded = first.rules !== undefined
     let onNeeded = Effect.void
     let warned: string | undefined

@@ -1,21 +1,17 @@
-/**
- * Finds out who sends a request by its token: a client with a name, or the gateway's own operator.
- */
 import * as Authentication from "@mcp-lifeline/http-server/Authentication"
 import { anyone, type Caller } from "@mcp-lifeline/http-server/Caller"
 import type { Redacted } from "effect"
 import * as NamedCaller from "./NamedCaller.js"
 
-/** A client, and the tokens that stand for it now. */
 export interface NamedTokens {
   readonly name: string
   readonly current: () => ReadonlyArray<Redacted.Redacted>
 }
 
-/** Whose token was sent. `undefined`: that of the gateway itself. */
+/** `undefined`: the gateway itself. */
 type Owner = string | undefined
 
-/** The owners of a token. Compares all, in a time that does not tell how close one is. */
+/** Compares all tokens, in a time that does not tell how close one is. */
 const ownersOf = (
   sent: string,
   all: ReadonlyArray<NamedTokens>,
@@ -34,15 +30,12 @@ const refusal = (owners: number, hasClients: boolean): string =>
     ? "The bearer token is that of several clients of this gateway, so that nobody is let in with it: its operator has to give each its own"
     : `The bearer token is not that of this gateway${hasClients ? ", nor of one of its clients" : ""}`
 
-/**
- * Lets in clients with names, and whoever has a token of the gateway itself. A token that several have, as after a wrong one was saved in a file, stands for
- * none of them: nobody is taken for somebody else. `all`: the clients that are let in now.
- */
+/** A token that several have, as after a mistake in a file, stands for none of them. */
 export const authentication = (
   all: () => ReadonlyArray<NamedTokens>,
   ofGateway: () => ReadonlyArray<Redacted.Redacted> = () => []
 ): Authentication.Authentication => {
-  /** The same object for each request of a client, so that what is known of it has to be found once. */
+  /** One object for all requests of a client: what it may use is cached by it. */
   const callers = new Map<string, Caller>()
   const callerOf = (owner: Owner): Caller => {
     if (owner === undefined) return anyone

@@ -1,16 +1,12 @@
-/**
- * The answer to a call of somebody who has made too many. Pure.
- */
 import { type Answer, JsonRpcError } from "@mcp-lifeline/protocol"
 
 const calls: ReadonlySet<string> = new Set(["tools/call", "prompts/get", "resources/read"])
 
 export const isCall = (method: string): boolean => calls.has(method)
 
-/** In `_meta` of the result: after how many milliseconds the next call may be made. */
+/** In `_meta` of the result: milliseconds until the next call may be made. */
 export const retryAfterKey = "mcp-lifeline/retryAfter"
 
-/** What somebody has to know who has made too many calls. */
 export const messageOf = (perMinute: number, retryAfter: number): string => {
   const seconds = Math.ceil(retryAfter / 1000)
   return `Nothing was sent: the limit of ${perMinute} call${
@@ -19,7 +15,7 @@ export const messageOf = (perMinute: number, retryAfter: number): string => {
     + `Wait ${seconds} second${seconds === 1 ? "" : "s"}, and call again.`
 }
 
-/** The answer. Of a tool it is a result, which the model reads, and not an error, of which many hosts tell the model little. */
+/** For a tool a result, which the model reads; of errors, many hosts tell the model little. */
 export const answer = (method: string, perMinute: number, retryAfter: number): Answer => {
   const message = messageOf(perMinute, retryAfter)
   return method === "tools/call"

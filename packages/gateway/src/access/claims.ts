@@ -1,11 +1,8 @@
-/**
- * The values of a claim. Pure.
- */
 import { Predicate } from "effect"
 
 type Claims = Readonly<Record<string, unknown>>
 
-/** A claim by its name, or else by a path with dots, such as `realm_access.roles`. */
+/** By its name, or else by a path with dots, such as `realm_access.roles`. */
 const find = (claims: Claims, name: string): unknown => {
   if (Object.hasOwn(claims, name)) return claims[name]
   return name.split(".").reduce<unknown>(
@@ -17,7 +14,7 @@ const find = (claims: Claims, name: string): unknown => {
 const textOf = (value: unknown): ReadonlyArray<string> =>
   Predicate.isString(value) ? [value] : Predicate.isNumber(value) || Predicate.isBoolean(value) ? [String(value)] : []
 
-/** All values of a claim, as texts. `scope` is a list with spaces in between (RFC 8693, section 4.2). */
+/** `scope` is a list separated by spaces (RFC 8693, section 4.2). */
 export const valuesOf = (claims: Claims, name: string): ReadonlyArray<string> => {
   const value = find(claims, name)
   if (Array.isArray(value)) return value.flatMap(textOf)

@@ -1,6 +1,3 @@
-/**
- * `mcp-lifeline adopt`: changes the configurations of hosts, one file after the other.
- */
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect } from "effect"
 import type { Syntax } from "../document/Syntax.js"
@@ -21,7 +18,6 @@ import * as Secrets from "./Secrets.js"
 import * as Target from "./Target.js"
 import { undo } from "./Undo.js"
 
-/** Prints lines, and asks the user. */
 export interface Terminal {
   readonly canAsk: boolean
   readonly colour: boolean
@@ -34,9 +30,9 @@ interface Change {
   readonly text: string
   readonly servers: ReadonlyArray<Plan.Server>
   readonly messages: ReadonlyArray<string>
-  /** If this is not empty, `adopt` does not change the file, but says how the user can. */
+  /** If not empty, `adopt` does not change the file, but says how the user can. */
   readonly todo: ReadonlyArray<Report.Todo>
-  /** The steps to keep for `--undo` after the change. */
+  /** To keep for `--undo` after the change. */
   readonly steps: ReadonlyArray<Copies.Step>
 }
 
@@ -49,7 +45,7 @@ const quit =
 
 const isChange = ({ file, text }: Change): boolean => text !== file.text
 
-/** Runs a parser. Fails with a FileProblem if the text cannot be parsed. */
+/** Fails with a FileProblem if the text cannot be parsed. */
 const reading = <A>(work: () => A): Effect.Effect<A, ConfigFile.FileProblem> =>
   Effect.suspend(() => {
     try {
@@ -80,7 +76,7 @@ const planWrap = (
     return { ...change, todo: claudeTodo(change, syntax, typed), steps: [...before, Copies.advised(plan.done)] }
   })
 
-/** How the user changes the file of Claude Code, which writes it while it runs. */
+/** For the file of Claude Code, which writes it while it runs. */
 const claudeTodo = (
   { file, servers, text }: Pick<Change, "file" | "servers" | "text">,
   syntax: Syntax,
@@ -126,7 +122,7 @@ const planUndo = (
     return { file, ...undone, messages, todo: [] }
   })
 
-/** Writes a file. Before a wrap, it keeps a copy; after an undo, it keeps what is not undone yet. */
+/** Before a wrap, keeps a copy; after an undo, what is not undone yet. */
 const carryOut = ({ file, steps, text }: Change, copies: Copies.Copies, isUndo: boolean) =>
   Effect.gen(function*() {
     const { lock } = yield* StateFolder.StateFolder
@@ -156,7 +152,7 @@ const reportOf = (
     const syntax = yield* Target.syntaxOf(target.path)
     const value = yield* Effect.orElseSucceed(reading(() => syntax.value(file.text.replace(/^\uFEFF/, ""))), () => null)
     const secrets = Secrets.find(value, target.sections)
-    /** The text without secrets, with the same lines. */
+    /** With the same lines. */
     const withoutSecrets = (text: string) =>
       Effect.orElseSucceed(
         reading(() => Secrets.hide(text.replace(/^\uFEFF/, ""), syntax, target.sections)),
@@ -175,7 +171,6 @@ const reportOf = (
     }
   })
 
-/** Whether to report a file: if the user has named it, or if it has servers or a problem. */
 const isReported = (report: Report.FileReport, { isNamed }: Target.Target): boolean =>
   isNamed || report.servers.length > 0 || report.status === "failed"
 
@@ -183,7 +178,7 @@ const isReported = (report: Report.FileReport, { isNamed }: Target.Target): bool
 interface Doubt {
   readonly why: string
   readonly question: string
-  /** The command to run instead of `--yes`; undefined if the user has named this file, so that `--yes` is enough. */
+  /** To run instead of `--yes`; undefined if the user has named this file, so that `--yes` is enough. */
   readonly instead: string | undefined
 }
 
@@ -213,7 +208,6 @@ const doubtsAbout = (
     return doubts
   })
 
-/** Handles one file. Returns `undefined` if there is nothing to report. */
 const adoptFile = (
   adopt: Adopt,
   target: Target.Target,
@@ -286,7 +280,7 @@ const adoptFile = (
     })
   )
 
-/** The files to change. For `--undo` without a file, all files with copies. */
+/** For `--undo` without a file, all files with copies. */
 const targetsOf = (adopt: Adopt, copies: Copies.Copies) =>
   Effect.gen(function*() {
     const found = yield* Target.find(adopt, Target.machine())
@@ -313,11 +307,11 @@ const targetsOf = (adopt: Adopt, copies: Copies.Copies) =>
     })
   })
 
-/** Whether a file was not handled completely, so that the exit code is 1. */
+/** Then the exit code is 1. */
 const isIncomplete = ({ servers, status }: Report.FileReport): boolean =>
   status === "failed" || status === "not asked" || servers.some(({ outcome }) => outcome === "not unwrapped")
 
-/** The names of all servers in these files. A file that cannot be read counts as empty. */
+/** A file that cannot be read counts as empty. */
 const namesIn = (targets: ReadonlyArray<Target.Target>): Effect.Effect<ReadonlyArray<string>> =>
   Effect.map(
     Effect.forEach(targets, ({ path, sections }) =>
@@ -331,7 +325,6 @@ const namesIn = (targets: ReadonlyArray<Target.Target>): Effect.Effect<ReadonlyA
     (names) => [...new Set(names.flat())]
   )
 
-/** Runs the command, and returns its exit code. */
 export const run = (adopt: Adopt, terminal: Terminal): Effect.Effect<number, never, StateFolder.StateFolder> =>
   Effect.gen(function*() {
     const copies = yield* Copies.make

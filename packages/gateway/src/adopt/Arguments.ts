@@ -1,11 +1,8 @@
-/**
- * The command line of `adopt`.
- */
 import * as Command from "../commandLine/Command.js"
 import { hosts } from "./Hosts.js"
 
 export interface Adopt {
-  /** Change the files of this host. Without it and `file`, all files that are found. */
+  /** Without it and `file`, all files that are found. */
   readonly host: string | undefined
   readonly file: string | undefined
   readonly only: ReadonlyArray<string>
@@ -15,7 +12,6 @@ export interface Adopt {
   readonly json: boolean
 }
 
-/** An `adopt` command line. */
 export interface Request {
   readonly _tag: "Adopt"
   readonly options: Adopt

@@ -1,5 +1,5 @@
 /**
- * Commands of Claude Code that change its configuration. It writes its own file while it runs, so the file should not be changed. Pure.
+ * Claude Code writes its file while it runs: its own commands change it.
  */
 import * as Value from "../document/Value.js"
 import { shellWord } from "../shellWord.js"
@@ -12,21 +12,21 @@ const plain = (value: Value.Value): unknown =>
     ? value.map(plain)
     : value
 
-/** Whether an entry has values that should not appear in the history of a shell. */
+/** Has values that should not appear in the history of a shell. */
 const isSecret = (entry: Value.Value): boolean =>
   ["env", "headers"].some((key) => {
     const table = Value.at(entry, [key])
     return Value.isTable(table) && table.size > 0
   })
 
-/** Commands, and the names of servers without one, because they hold secrets or belong to a project. */
+/** `others` have no command, because they hold secrets or belong to a project. */
 export interface Commands {
   readonly commands: ReadonlyArray<string>
   readonly changed: ReadonlyArray<string>
   readonly others: ReadonlyArray<string>
 }
 
-/** The commands that change servers to what they are in the new configuration. */
+/** Changes servers to what they are in the new configuration. */
 export const commands = (root: Value.Value, servers: ReadonlyArray<Server>, platform: NodeJS.Platform): Commands => {
   const isChanged = ({ outcome }: Server) => outcome === "wrapped" || outcome === "unwrapped"
   const found = servers.filter(isChanged).map(({ name, section }) => {

@@ -1,6 +1,3 @@
-/**
- * Reads and writes files of configurations.
- */
 import { hasCode } from "@mcp-lifeline/state/privateFiles"
 import * as UserFile from "@mcp-lifeline/state/UserFile"
 import { within } from "@mcp-lifeline/state/within"
@@ -11,18 +8,16 @@ import { chmod, readdir, realpath, rename, rm, stat, writeFile } from "node:fs/p
 import { join, parse } from "node:path"
 import { pattern } from "./Hosts.js"
 
-/** A file cannot be read or written; `message` says why, and what to do. */
+/** `message` says why, and what to do. */
 export class FileProblem extends Data.TaggedError("FileProblem")<{ readonly message: string }> {}
 
-/** A file and its content when it was read. */
 export interface ConfigFile {
-  /** The path behind all symbolic links. */
+  /** Behind all symbolic links. */
   readonly path: string
   readonly text: string
   readonly stat: Stats
 }
 
-/** A digest of the content of a file. */
 export const hash = (text: string): string => createHash("sha256").update(text).digest("hex")
 
 const problem = (message: string) => new FileProblem({ message })
@@ -35,7 +30,7 @@ const reasonOf = (cause: unknown): string => {
   return cause instanceof Error ? cause.message : String(cause)
 }
 
-/** Reads a file. `undefined` if it does not exist. */
+/** `undefined` if the file does not exist. */
 export const read = (path: string): Effect.Effect<ConfigFile | undefined, FileProblem> =>
   Effect.gen(function*() {
     const attempt = <A>(work: () => Promise<A>) =>
@@ -56,10 +51,10 @@ export const read = (path: string): Effect.Effect<ConfigFile | undefined, FilePr
     })
   )
 
-/** Reads bytes, and refuses pipes, because `write` replaces the file. */
+/** Refuses pipes, because `write` replaces the file. */
 const bytesOf = (file: string) => UserFile.bytes(file, { pipes: false })
 
-/** Replaces a file by a new one with the same mode, so that no reader sees half of it. */
+/** By a new file with the same mode, so that no reader sees half of it. */
 const replaceFile = async (path: string, text: string, { mode }: Stats): Promise<void> => {
   const next = `${path}.${randomBytes(6).toString("hex")}.tmp`
   try {
@@ -72,7 +67,7 @@ const replaceFile = async (path: string, text: string, { mode }: Stats): Promise
   }
 }
 
-/** Writes a file that was read before. Fails if it has changed since, or cannot be written. */
+/** Fails if the file has changed since it was read, or cannot be written. */
 export const write = (file: ConfigFile, text: string): Effect.Effect<void, FileProblem> =>
   Effect.zipRight(unchanged(file), replaced(file, text))
 
@@ -104,7 +99,7 @@ const replaced = (file: ConfigFile, text: string): Effect.Effect<void, FileProbl
     catch: (cause) => cause instanceof FileProblem ? cause : problem(`cannot be written: ${reasonOf(cause)}`)
   })
 
-/** The files that a path with `*` matches. A path without `*` is returned as it is, whether it exists or not. */
+/** A path without `*` is returned as it is, whether it exists or not. */
 export const expand = (path: string): Effect.Effect<ReadonlyArray<string>> => {
   if (!path.includes("*")) return Effect.succeed([path])
   const { root } = parse(path)

@@ -1,16 +1,16 @@
 /**
- * Keeps the texts of files before they were changed in the state folder, for `--undo`.
+ * The texts of files before they were changed, kept in the state folder for `--undo`.
  */
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect, Option, Schema } from "effect"
 import { Edit } from "./Edit.js"
 import type { EntryEdits } from "./Plan.js"
 
-/** One change of a file, by `adopt` or by commands that it has printed. */
+/** One change, by `adopt` or by commands that it has printed. */
 export const Step = Schema.Struct({
   /** The whole text before the change; empty if commands make it. */
   before: Schema.String,
-  /** The digest of the text after the change. If the file still has it, nobody else has changed the file. Empty if commands make it. */
+  /** The digest of the text after the change: if the file still has it, nobody else has changed it. Empty if commands make it. */
   after: Schema.String,
   done: Schema.Array(
     Schema.Struct({ name: Schema.String, section: Schema.Array(Schema.String), edits: Schema.Array(Edit) })
@@ -18,28 +18,27 @@ export const Step = Schema.Struct({
 })
 export type Step = typeof Step.Type
 
-/** The changes of one file, the oldest first. */
+/** The oldest step first. */
 const Copy = Schema.Struct({ version: Schema.Literal(1), path: Schema.String, steps: Schema.Array(Step) })
 export type Copy = typeof Copy.Type
 
 export interface Copies {
   readonly all: Effect.Effect<ReadonlyArray<Copy>>
   readonly of: (path: string) => Effect.Effect<ReadonlyArray<Step>>
-  /** Stores the steps of a file, or deletes its copy if there are none. Returns whether this is on the disk. */
+  /** Deletes the copy if there are no steps. Returns whether this is on the disk. */
   readonly keep: (path: string, steps: ReadonlyArray<Step>) => Effect.Effect<boolean>
   readonly folder: string
 }
 
-/** A step, from a plan that was carried out. */
 export const step = (before: string, after: string, done: ReadonlyArray<EntryEdits>): Step => ({ before, after, done })
 
-/** A step that the user makes with commands, or does not make. */
+/** The user makes it with commands, or does not. */
 export const advised = (done: ReadonlyArray<EntryEdits>): Step => ({ before: "", after: "", done })
 
 const isSame = (one: EntryEdits) => (other: EntryEdits): boolean =>
   one.name === other.name && one.section.join(" ") === other.section.join(" ")
 
-/** Steps without what commands were to change, and is changed now, or planned anew. */
+/** Without what commands were to change, and is changed now, or planned anew. */
 export const withoutAdvice = (
   steps: ReadonlyArray<Step>,
   changed: ReadonlyArray<EntryEdits>
@@ -50,7 +49,6 @@ export const withoutAdvice = (
     return done.length === 0 ? [] : [advised(done)]
   })
 
-/** Whether commands make a step. */
 export const isAdvised = ({ after }: Step): boolean => after === ""
 
 export const make: Effect.Effect<Copies, never, StateFolder.StateFolder> = Effect.map(

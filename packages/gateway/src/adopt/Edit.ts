@@ -1,5 +1,5 @@
 /**
- * Small changes of one entry, each with an exact inverse: the inverses of the edits that wrap a server unwrap it. Pure.
+ * Each edit has an exact inverse: the inverses of the edits that wrap a server unwrap it.
  */
 import { Schema } from "effect"
 import * as Value from "../document/Value.js"
@@ -11,11 +11,11 @@ const Data: Schema.Schema<Value.Data> = Schema.Union(
   Schema.Array(Schema.String),
   Schema.Record({ key: Schema.String, value: Schema.Union(Schema.String, Text) })
 )
-/** The path from the entry to the table or list to change. */
+/** From the entry to the table or list to change. */
 const path = Schema.Array(Schema.String)
 
 const Replace = Schema.TaggedStruct("Replace", { path, from: Data, to: Data })
-/** Renames a key of the table. Its value stays as it is written. */
+/** The value stays as it is written. */
 const Rename = Schema.TaggedStruct("Rename", { path, from: Schema.String, to: Schema.String })
 /** Items in front of those of a list. `at`: how many of the list's items stay in front of them; none without it. */
 const items = {
@@ -25,7 +25,7 @@ const items = {
 }
 const Prepend = Schema.TaggedStruct("Prepend", items)
 const Unprepend = Schema.TaggedStruct("Unprepend", items)
-/** A key of a table with its value. `after`: the key before it; none in an empty table. */
+/** `after`: the key before it; none in an empty table. */
 const pair = { path, after: Schema.UndefinedOr(Schema.String), key: Schema.String, value: Data }
 const Insert = Schema.TaggedStruct("Insert", { ...pair, after: Schema.optionalWith(Schema.String, { exact: true }) })
 const Remove = Schema.TaggedStruct("Remove", { ...pair, after: Schema.optionalWith(Schema.String, { exact: true }) })
@@ -33,7 +33,6 @@ const Remove = Schema.TaggedStruct("Remove", { ...pair, after: Schema.optionalWi
 export const Edit = Schema.Union(Replace, Rename, Prepend, Unprepend, Insert, Remove)
 export type Edit = typeof Edit.Type
 
-/** The edit that undoes an edit. */
 export const inverse = (edit: Edit): Edit => {
   switch (edit._tag) {
     case "Replace":
@@ -51,7 +50,7 @@ export const inverse = (edit: Edit): Edit => {
   }
 }
 
-/** The edits that undo edits, in the order in which to apply them. */
+/** In the order in which to apply them. */
 export const inverses = (edits: ReadonlyArray<Edit>): ReadonlyArray<Edit> => edits.toReversed().map(inverse)
 
 /** The value is not the one that the edit expects. */
@@ -79,7 +78,7 @@ const change = (
 const table = (value: Value.Value): Value.Table => Value.isTable(value) ? value : mismatch()
 const list = (value: Value.Value): ReadonlyArray<Value.Value> => Value.isList(value) ? value : mismatch()
 
-/** Applies an edit to the entry at a path. Throws a Mismatch if the entry does not have the value that the edit expects. */
+/** The value is not the one that the edit expects. */
 export const apply = (root: Value.Value, entry: Value.Path, edit: Edit): Value.Value =>
   change(root, [...entry, ...edit.path], (value) => {
     switch (edit._tag) {

@@ -1,21 +1,16 @@
-/**
- * Finds the servers of a configuration. Pure.
- */
 import * as Value from "../document/Value.js"
 
 /** Keys from the top of the file to the servers; `*` stands for any key. */
 export type Section = ReadonlyArray<string>
 
-/** A server of a configuration. */
 export interface Entry {
   readonly name: string
-  /** The keys of its section. */
   readonly section: Section
   readonly path: Value.Path
   readonly value: Value.Value
 }
 
-/** All sections in which hosts keep servers. */
+/** In which hosts keep servers. */
 export const sections: Readonly<Record<"json" | "toml" | "yaml", ReadonlyArray<Section>>> = {
   json: [
     ["mcpServers"],
@@ -30,7 +25,7 @@ export const sections: Readonly<Record<"json" | "toml" | "yaml", ReadonlyArray<S
   yaml: [["mcpServers"], ["extensions"]]
 }
 
-/** Replaces each `*` of a section by the keys that exist. */
+/** Replaces each `*` by the keys that exist. */
 const concrete = (value: Value.Value | undefined, [step, ...rest]: Section): ReadonlyArray<Section> => {
   if (step === undefined) return [[]]
   if (!Value.isTable(value)) return []
@@ -41,7 +36,7 @@ const concrete = (value: Value.Value | undefined, [step, ...rest]: Section): Rea
 /** A table is a server if it has one of these keys. */
 const serverKeys = ["command", "cmd", "url", "serverUrl", "httpUrl", "uri"]
 
-/** The part of an entry that says how to reach the server, and its path: `transport` in the files of the Cline CLI, else the entry. */
+/** Says how to reach the server: `transport` in the files of the Cline CLI, else the entry. */
 export const reachOf = (entry: Value.Table): { readonly table: Value.Table; readonly path: ReadonlyArray<string> } => {
   const table = entry.get("transport")
   return Value.isTable(table) && !serverKeys.some((key) => entry.has(key))
@@ -49,10 +44,9 @@ export const reachOf = (entry: Value.Table): { readonly table: Value.Table; read
     : { table: entry, path: [] }
 }
 
-/** Whether a value is a server. Needed for sections that also have other values. */
+/** For sections that also have other values. */
 const isServer = (value: Value.Value): boolean => Value.isTable(value) && serverKeys.some((key) => value.has(key))
 
-/** The servers in these sections, in the order of the file. */
 export const read = (root: Value.Value, sections: ReadonlyArray<Section>): ReadonlyArray<Entry> =>
   sections.flatMap((pattern) => concrete(root, pattern)).flatMap((section) => {
     const servers = Value.at(root, section)

@@ -1,10 +1,6 @@
-/**
- * The hosts that Lifeline knows, and where each keeps the configuration of its servers. Pure.
- */
 import { basename, posix, win32 } from "node:path"
 import type { Section } from "./Entries.js"
 
-/** The machine, as far as paths depend on it. */
 export interface Machine {
   readonly platform: NodeJS.Platform
   readonly env: Readonly<Record<string, string | undefined>>
@@ -13,35 +9,34 @@ export interface Machine {
   readonly cwd: string
 }
 
-/** Folders from which the paths of the table start. */
 interface Folders {
   readonly home: string
-  /** For the configuration of programs: `~/Library/Application Support`, `$XDG_CONFIG_HOME`, `%APPDATA%`. */
+  /** `~/Library/Application Support`, `$XDG_CONFIG_HOME`, `%APPDATA%`. */
   readonly config: string
   /** `~/.config`, on Linux `$XDG_CONFIG_HOME`, on Windows `%APPDATA%`. */
   readonly dotConfig: string
-  /** For programs that use `~/.config` on Windows, too, or have done so: this folder, and `dotConfig`. */
+  /** For programs that also use `~/.config` on Windows, or have done so: that folder, and `dotConfig`. */
   readonly dotConfigs: ReadonlyArray<string>
   readonly local: string
   readonly env: Machine["env"]
   readonly platform: NodeJS.Platform
 }
 
-/** A host. In paths `*` stands for anything but a separator. */
+/** In paths `*` stands for anything but a separator. */
 export interface Host {
   readonly id: string
   readonly title: string
   readonly sections: ReadonlyArray<Section>
   readonly user: (folders: Folders) => ReadonlyArray<string>
   readonly project?: ReadonlyArray<string>
-  /** Whether the host rewrites its user file while it runs, so that a change from outside may be lost. */
+  /** Rewrites its user file while it runs, so that a change from outside may be lost. */
   readonly isLive?: boolean
 }
 
 const mcpServers = [["mcpServers"]]
 const editors = ["Code", "Code - Insiders", "VSCodium"]
 
-/** The storage of an extension, in VS Code and editors that are based on it. */
+/** Of an extension, in VS Code and editors that are based on it. */
 const storage = (rest: string) => ({ config }: Folders) =>
   [...editors, "Cursor", "Windsurf"].map((editor) => `${config}/${editor}/User/globalStorage/${rest}`)
 
@@ -215,7 +210,6 @@ export const hosts: ReadonlyArray<Host> = [
   }
 ]
 
-/** A possible location of a configuration. */
 export interface Place {
   readonly host: Host
   readonly scope: "user" | "project"
@@ -223,7 +217,7 @@ export interface Place {
   readonly path: string
 }
 
-/** The environment. On Windows, the case of names does not matter: here, they are in capitals. */
+/** On Windows, the case of names does not matter: here, they are in capitals. */
 const environment = ({ env, platform }: Machine): Machine["env"] =>
   platform === "win32"
     ? Object.fromEntries(Object.entries(env).map(([name, value]) => [name.toUpperCase(), value]))
@@ -246,7 +240,6 @@ const foldersOf = (machine: Machine): Folders => {
   }
 }
 
-/** All possible locations of configurations on a machine, those of the user first. */
 export const places = (machine: Machine): ReadonlyArray<Place> => {
   const path = machine.platform === "win32" ? win32 : posix
   const folders = foldersOf(machine)
@@ -259,13 +252,12 @@ export const places = (machine: Machine): ReadonlyArray<Place> => {
   return [...user, ...project]
 }
 
-/** The expression for one step of a path with `*` in it. */
 export const pattern = (step: string, platform: NodeJS.Platform): RegExp =>
   new RegExp(
     `^${step.split("*").map((part) => part.replaceAll(/[.+?^${}()|[\]\\]/g, "\\$&")).join(".*")}$`,
     platform === "win32" ? "i" : ""
   )
 
-/** The format of a file, by its name. Default: JSON. */
+/** By the name of the file. Default: JSON. */
 export const formatOf = (file: string): "json" | "toml" | "yaml" =>
   /\.ya?ml$/i.test(basename(file)) ? "yaml" : /\.toml$/i.test(basename(file)) ? "toml" : "json"

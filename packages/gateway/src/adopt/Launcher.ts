@@ -1,5 +1,5 @@
 /**
- * Finds the command line with which hosts can start the program that runs now.
+ * Finds how hosts can start the program that runs now.
  */
 import { isLifeline } from "@mcp-lifeline/config/LifelineCommand"
 import * as UserFile from "@mcp-lifeline/state/UserFile"
@@ -10,18 +10,16 @@ import { posix, win32 } from "node:path"
 import { shellWord } from "../shellWord.js"
 import { version } from "../Version.js"
 
-/** The words that start `mcp-lifeline`, in files of the user and in those of a project. */
 export interface Launchers {
   readonly user: Launcher
   /** Others may have the project, too, with the program in another place. */
   readonly project: Launcher
-  /** How the user starts it in a shell. */
+  /** In a shell. */
   readonly typed: string
 }
 
 export type Launcher = readonly [string, ...ReadonlyArray<string>]
 
-/** How the program runs. */
 export interface Running {
   readonly platform: NodeJS.Platform
   readonly env: Readonly<Record<string, string | undefined>>
@@ -40,36 +38,34 @@ export const running = (): Running => ({
   version
 })
 
-/** The version of a package that has not been published. */
+/** Of a package that has not been published. */
 const unpublished = "0.0.0"
 
 /** Where npx, `pnpm dlx` and bunx keep programs that nobody has installed. They remove them again. */
 const temporary = /[/\\](_npx|dlx|dlx-[^/\\]+|bunx-[^/\\]+)[/\\]/
 
-/** The real path of a file; `undefined` if there is none, or its file system does not answer. */
+/** `undefined` if there is no file, or its file system does not answer. */
 const real = (path: string): Effect.Effect<string | undefined> =>
   Effect.promise(() =>
     within(path, async () => (await stat(path)).isFile() ? await realpath(path) : undefined).catch(() => undefined)
   )
 
-/** The program that the text of a package manager's script for Windows starts, from the script's folder. */
+/** What the text of a package manager's script for Windows starts, from the script's folder. */
 export const programIn = (text: string): string | undefined =>
   /%~?dp0%?\\{1,2}([^"%\r\n]{1,1000}\.js)"/i.exec(text)?.[1]
 
-/** The file of JavaScript that a script of a package manager starts, on Windows. */
+/** On Windows. */
 const startedBy = (shim: string): Effect.Effect<string | undefined> =>
   Effect.gen(function*() {
     const path = programIn(yield* Effect.orElseSucceed(UserFile.text(shim), () => ""))
     return path === undefined ? undefined : yield* real(win32.join(win32.dirname(shim), path))
   })
 
-/** A program in the PATH, and the file that it really is. */
 interface Found {
   readonly path: string
   readonly file: string | undefined
 }
 
-/** The first program of this name in the PATH. */
 const inPath = ({ env, platform }: Running, name: string): Effect.Effect<Found | undefined> =>
   Effect.gen(function*() {
     const isWindows = platform === "win32"
@@ -84,7 +80,7 @@ const inPath = ({ env, platform }: Running, name: string): Effect.Effect<Found |
     return undefined
   })
 
-/** Finds the command lines for this program: what is installed, or with npx the published version that npx has brought. */
+/** What is installed, or with npx the published version that npx has brought. */
 export const find = (program: Running): Effect.Effect<Launchers> =>
   Effect.gen(function*() {
     const { execPath, platform, script, version } = program

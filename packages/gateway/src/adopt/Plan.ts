@@ -1,6 +1,3 @@
-/**
- * Plans the new text of a configuration, with its servers wrapped or unwrapped. Pure.
- */
 import type { Syntax } from "../document/Syntax.js"
 import * as Tree from "../document/Tree.js"
 import * as Value from "../document/Value.js"
@@ -10,17 +7,15 @@ import type { Launcher } from "./Launcher.js"
 import { decide, isWrapped } from "./Rewrite.js"
 import * as TextEdit from "./TextEdit.js"
 
-/** The outcome for one server. */
 export interface Server {
   readonly name: string
-  /** The section of the file in which it stands. */
   readonly section: Entries.Section
   readonly outcome: "wrapped" | "already wrapped" | "left" | "unwrapped" | "not unwrapped"
   /** Why it stays as it is; otherwise a note for the user. */
   readonly reason?: string | undefined
 }
 
-/** The edits of one entry, kept for `--undo`. */
+/** Kept for `--undo`. */
 export interface EntryEdits {
   readonly name: string
   readonly section: Entries.Section
@@ -36,14 +31,14 @@ export interface Plan {
 
 const mark = "\uFEFF"
 
-/** Runs a function on a text without its byte order mark, and puts the mark back. */
+/** Without the byte order mark, which is put back. */
 const unmarked = (text: string, work: (text: string) => Plan): Plan => {
   if (!text.startsWith(mark)) return work(text)
   const plan = work(text.slice(mark.length))
   return { ...plan, text: mark + plan.text }
 }
 
-/** Applies edits of the entry at a path to a text with this value. Returns why not if that is impossible, or would change anything else. */
+/** Returns why not if the edits are impossible, or would change anything else. */
 const edited = (
   text: string,
   value: Value.Value,
@@ -66,7 +61,7 @@ const edited = (
   }
 }
 
-/** `only`: the names of servers to wrap; empty for all. */
+/** `only`: the servers to wrap; empty for all. */
 export interface Options {
   readonly platform: NodeJS.Platform
   /** The words that start Lifeline. */
@@ -74,7 +69,6 @@ export interface Options {
   readonly only: ReadonlyArray<string>
 }
 
-/** Puts Lifeline in front of the servers of a configuration. Throws a `Tree.Unreadable`. */
 export const wrap = (
   text: string,
   syntax: Syntax,
@@ -100,7 +94,7 @@ export const wrap = (
     return { text, servers, done }
   })
 
-/** Undoes edits in a configuration that has changed since. Edits of an entry whose values have changed are not undone. */
+/** In a configuration that has changed since. Edits of an entry whose values have changed are not undone. */
 export const unwrap = (text: string, syntax: Syntax, wrapped: ReadonlyArray<EntryEdits>): Plan =>
   unmarked(text, (before) => {
     let text = before

@@ -1,6 +1,5 @@
 /**
- * Rewrites a server with a URL as a command: `wrap URL`. Its headers become environment variables, which lists of processes do not show.
- * Pure.
+ * A server with a URL becomes `wrap URL`. Its headers become environment variables, which lists of processes do not show.
  */
 import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import * as Value from "../document/Value.js"
@@ -8,7 +7,7 @@ import { type Decision, type Dialect, left, type Options } from "./Decision.js"
 import type { Edit } from "./Edit.js"
 import { unsafeForShell } from "./WindowsShell.js"
 
-/** Keys with which the host itself signs in, or makes headers. */
+/** With these, the host itself signs in, or makes headers. */
 const signIns = [
   "oauth",
   "auth",
@@ -20,17 +19,16 @@ const signIns = [
   "headersHelper"
 ]
 
-/** The keys of headers with their values. */
 const headersKeys = ["headers", "http_headers"] as const
 
-/** The table, if all its values are texts; empty if there is none. */
+/** `undefined` if a value is not a text; empty if there is no table. */
 const textsOf = (value: Value.Value | undefined): ReadonlyMap<string, string> | undefined => {
   if (value === undefined) return new Map()
   if (!Value.isTable(value) || [...value.values()].some((one) => typeof one !== "string")) return undefined
   return value as ReadonlyMap<string, string>
 }
 
-/** Why a URL cannot be an argument; `undefined` if it can. */
+/** `undefined` if the URL can be an argument. */
 const unsuited = (url: string): string | undefined => {
   if (/\$\{|\{env:|\{\{/.test(url)) {
     return "its address has a variable in it, which hosts do not all replace in arguments; wrap it by hand"
@@ -47,7 +45,7 @@ const unsuited = (url: string): string | undefined => {
   return undefined
 }
 
-/** An unused name of a variable for each header. */
+/** Unused names. */
 const variables = (names: ReadonlyArray<string>, taken: ReadonlySet<string>): ReadonlyMap<string, string> => {
   const used = new Set(taken)
   return new Map(names.map((name) => {
@@ -59,13 +57,13 @@ const variables = (names: ReadonlyArray<string>, taken: ReadonlySet<string>): Re
   }))
 }
 
-/** Turns a table of headers into the environment. Only keys change, so that values and comments stay as they are written. */
+/** Only keys change, so that values and comments stay as they are written. */
 const renamed = (key: string, env: string, names: ReadonlyMap<string, string>): ReadonlyArray<Edit> => [
   { _tag: "Rename", path: [], from: key, to: env },
   ...[...names].map(([from, to]): Edit => ({ _tag: "Rename", path: [env], from, to }))
 ]
 
-/** Adds variables to an entry. `after`: the key behind which to insert the environment, if there is none. */
+/** `after`: the key behind which to insert the environment, if there is none. */
 const added = (
   env: string,
   present: ReadonlyArray<string> | undefined,
@@ -84,14 +82,14 @@ const added = (
 
 const data = (value: ReadonlyMap<string, string>): { readonly [key: string]: string } => Object.fromEntries(value)
 
-/** The edits that turn headers into variables, and the `--header` arguments that use these. */
+/** `args`: `--header` arguments that use the variables. */
 interface Headers {
   readonly args: ReadonlyArray<string>
   readonly edits: ReadonlyArray<Edit>
 }
 
 const headersOf = (entry: Value.Table, { command, env, isOneList }: Dialect): Headers | string => {
-  /** The key behind which new keys are inserted. */
+  /** Behind it, new keys are inserted. */
   const after = isOneList ? command : "args"
   const notText = "a header or variable of it is not a text"
   const own = headersKeys.find((key) => entry.has(key))
@@ -157,16 +155,15 @@ const headersOf = (entry: Value.Table, { command, env, isOneList }: Dialect): He
   }
 }
 
-/** Sorts renames first, because they may make the table into which others insert. */
+/** They may make the table into which others insert. */
 const renamesFirst = (a: Edit, b: Edit): number => Number(b._tag === "Rename") - Number(a._tag === "Rename")
 
-/** Why an entry stays as it is, if its host signs in to the server. */
+/** Such an entry stays as it is. */
 export const signInOf = (entry: Value.Table): string | undefined => {
   const key = signIns.find((one) => entry.has(one) && entry.get(one) !== false)
   return key === undefined ? undefined : `its host handles the sign-in; remove ${key} to let wrap sign in instead`
 }
 
-/** Rewrites an entry with a URL as one with a command. */
 export const rewriteRemote = (
   entry: Value.Table,
   key: string,

@@ -1,11 +1,8 @@
-/**
- * Reports what happened to the files, for people and for programs. Pure.
- */
 import { clean } from "../Text.js"
 import { coloured } from "./Diff.js"
 import type { Server } from "./Plan.js"
 
-/** What the user has to do, for a change that `adopt` does not make. */
+/** For a change that `adopt` does not make. */
 export interface Todo {
   readonly what: string
   /** Of another program. */
@@ -20,9 +17,8 @@ export interface FileReport {
   /** `not asked`: there was no user to ask; `not changed`: the user refused, or has to change it (`todo`). */
   readonly status: "changed" | "would change" | "not changed" | "not asked" | "nothing to do" | "failed"
   readonly servers: ReadonlyArray<Server>
-  /** The lines of the difference, without secrets. */
+  /** Without secrets. */
   readonly diff: ReadonlyArray<string>
-  /** What the user should know about the file. */
   readonly messages: ReadonlyArray<string>
   readonly todo: ReadonlyArray<Todo>
 }
@@ -41,7 +37,6 @@ const serverLine = ({ name, outcome, reason, section }: Server): string => {
   return `  ${verbs[outcome].padEnd(7)}${clean(name + where)}${why === undefined ? "" : `: ${clean(why)}`}`
 }
 
-/** The lines to print before a file is changed. */
 export const heading = (
   { diff, file, host, leadsTo, servers }: FileReport,
   colour: boolean
@@ -52,17 +47,15 @@ export const heading = (
   ...diff.map((line) => line.replaceAll(/[^\P{Cc}\t]|\p{Cf}/gu, "?")).map((line) => colour ? coloured(line) : line)
 ]
 
-/** The lines to print afterwards. */
 export const ending = ({ messages }: FileReport): ReadonlyArray<string> =>
   messages.map((message) => `  ${clean(message)}`)
 
-/** All reports as one JSON document. */
 export const json = (files: ReadonlyArray<FileReport>, exitCode: number): string =>
   JSON.stringify({ version: 1, exitCode, files }, null, 2)
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`
 
-/** The lines to print at the end: what was done, and a numbered list of what is left to do. `typed`: how the user starts this program. */
+/** `typed`: how the user starts this program. */
 export const summary = (files: ReadonlyArray<FileReport>, isUndo: boolean, typed: string): ReadonlyArray<string> => {
   const outcome = isUndo ? "unwrapped" : "wrapped"
   const of = (some: ReadonlyArray<FileReport>) =>

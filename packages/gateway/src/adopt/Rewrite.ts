@@ -1,6 +1,3 @@
-/**
- * Decides what to do with one server of a configuration. Pure.
- */
 import * as LifelineCommand from "@mcp-lifeline/config/LifelineCommand"
 import * as Value from "../document/Value.js"
 import { type Decision, type Dialect, left, type Options } from "./Decision.js"
@@ -20,17 +17,16 @@ const dialectOf = (entry: Value.Table, section: Section): Dialect => {
     : { command: "command", env: "env", local: "stdio", isOneList: false }
 }
 
-/** Whether a command contains its arguments, and is not a path with blanks. */
+/** Contains its arguments, and is not a path with blanks. */
 const isCommandLine = (command: string, args: ReadonlyArray<string>): boolean =>
   args.length === 0 && /^[^/\\]+\s/.test(command)
 
-/** The words that start `mcp-lifeline wrap`. The command line of the server follows them. */
+/** The command line of the server follows them. */
 const wrapCommand = (launcher: Launcher): Launcher => [...launcher, "wrap"]
 
-/** Whether the shell of Windows starts Lifeline. */
 const isInShell = ([shell, option]: Launcher): boolean => shell === "cmd" && option === "/c"
 
-/** Puts Lifeline between the shell of Windows and the server: Lifeline needs the shell to be started, and starts scripts itself. */
+/** Lifeline needs the shell of Windows to be started, and starts scripts itself. */
 const rewriteInShell = (
   dialect: Dialect,
   { launcher, platform }: Options,
@@ -87,7 +83,7 @@ const wordsOf = (entry: Value.Table): ReadonlyArray<string> =>
     (Value.isList(value) ? value : [value]).filter((word) => typeof word === "string")
   )
 
-/** Whether Lifeline starts a server, in whatever form its command line has. */
+/** In whatever form the command line is. */
 export const isWrapped = (value: Value.Value): boolean =>
   Value.isTable(value) && LifelineCommand.of(wordsOf(reachOf(value).table)) === "wrap"
 
@@ -104,7 +100,6 @@ const rewrite = (entry: Value.Table, section: Section, options: Options): Decisi
   return urls.length > 1 ? left(`it has both ${urls.join(" and ")}`) : rewriteRemote(entry, url, dialect, options)
 }
 
-/** Decides about one server. */
 export const decide = (value: Value.Value, section: Section, options: Options): Decision => {
   const { isNamed, launcher, platform } = options
   if (!Value.isTable(value)) return left("it is not an object with a command or a URL")

@@ -1,13 +1,10 @@
-/**
- * Hides the secrets of a configuration in what the command prints. Pure.
- */
 import * as Secrets from "@mcp-lifeline/transport-stdio/Secrets"
 import type { Syntax } from "../document/Syntax.js"
 import * as Tree from "../document/Tree.js"
 import * as Value from "../document/Value.js"
 import * as Entries from "./Entries.js"
 
-/** Tables whose values may be secrets. */
+/** Their values may be secrets. */
 const tables = ["env", "environment", "envs", "headers", "http_headers", "requestOptions"]
 const words = ["command", "cmd", "args", "url", "serverUrl", "httpUrl", "uri"]
 
@@ -16,13 +13,13 @@ const textsIn = (value: Value.Value | undefined): ReadonlyArray<string> => {
   return (Value.isTable(value) ? [...value.values()] : Value.isList(value) ? value : []).flatMap(textsIn)
 }
 
-/** Where an entry may keep them. */
+/** Where an entry may keep secrets. */
 const places: ReadonlyArray<ReadonlyArray<string>> = [[], ["transport"]]
 
 /** A text that only refers to a variable is no secret. */
 const isReference = (text: string): boolean => /\$\{|\{env:/.test(text)
 
-/** The secrets of a configuration: values of headers and variables, and arguments that look like a secret. */
+/** Values of headers and variables, and arguments that look like a secret. */
 export const find = (root: Value.Value, sections: ReadonlyArray<Entries.Section>): Secrets.Secrets =>
   Entries.read(root, sections).flatMap(({ value }) => {
     const textsOf = (keys: ReadonlyArray<string>) =>
@@ -34,7 +31,6 @@ export const find = (root: Value.Value, sections: ReadonlyArray<Entries.Section>
     )
   }).filter((text) => !isReference(text)).toSorted((a, b) => b.length - a.length)
 
-/** Masks these secrets in a text. */
 export const mask = Secrets.mask
 
 interface Hidden extends Tree.Span {
@@ -43,19 +39,18 @@ interface Hidden extends Tree.Span {
 
 const mark = "***"
 
-/** All scalars in a node, except null and references to variables. */
 const scalarsIn = (node: Tree.Node): ReadonlyArray<Tree.Scalar> =>
   node.kind === "scalar"
     ? node.value === null || (typeof node.value === "string" && isReference(node.value)) ? [] : [node]
     : (node.kind === "list" ? node.items : node.pairs.map(({ value }) => value)).flatMap(scalarsIn)
 
-/** The replacement of a piece of text, with as many lines, and its quotes. */
+/** Keeps the number of lines, and the quotes. */
 const hiddenText = (text: string, replacement: string): string => {
   const [, quote = ""] = /^(["']).*\1$/s.exec(text) ?? []
   return text.split("\n").map((_, index) => index === 0 ? `${quote}${replacement}${quote}` : mark).join("\n")
 }
 
-/** Hides arguments that look like a secret, or follow an option that names one. */
+/** Also arguments that follow an option that names a secret. */
 const hiddenArgs = (text: string, node: Tree.Node | undefined): ReadonlyArray<Hidden> => {
   if (node?.kind !== "list") return []
   const items = node.items.filter((item) => item.kind === "scalar")
@@ -68,10 +63,7 @@ const hiddenArgs = (text: string, node: Tree.Node | undefined): ReadonlyArray<Hi
   )
 }
 
-/**
- * Hides the values of headers and variables, however short they are, and arguments that look like a secret. The result has as many lines as
- * the text.
- */
+/** Values of headers and variables, however short they are, and arguments that look like a secret. Keeps the number of lines. */
 export const hide = (text: string, syntax: Syntax, sections: ReadonlyArray<Entries.Section>): string => {
   if (text.trim() === "") return text
   const tree = syntax.tree(text)

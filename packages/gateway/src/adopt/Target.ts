@@ -1,6 +1,3 @@
-/**
- * Finds the files to change.
- */
 import { within } from "@mcp-lifeline/state/within"
 import { Effect } from "effect"
 import { realpath, stat } from "node:fs/promises"
@@ -16,19 +13,18 @@ export interface Target {
   readonly path: string
   readonly host: Host | undefined
   readonly sections: ReadonlyArray<Section>
-  /** Whether the user has named this file. */
+  /** The user has named this file. */
   readonly isNamed: boolean
-  /** Whether the host writes this file while it runs. */
+  /** The host writes this file while it runs. */
   readonly isLive: boolean
-  /** The project to which it belongs; undefined for files of the user. */
+  /** Undefined for files of the user. */
   readonly project: string | undefined
 }
 
-/** Where the symbolic links of a target lead. */
 export interface Lead {
-  /** The file, if there are links below the project or the home folder. */
+  /** If there are links below the project or the home folder. */
   readonly to: string | undefined
-  /** Whether the file is outside of the project. */
+  /** The file is outside of the project. */
   readonly isOutside: boolean
 }
 
@@ -39,7 +35,7 @@ export const machine = (): Machine => ({
   cwd: process.cwd()
 })
 
-/** The path behind all symbolic links, or the path itself if it does not exist. */
+/** Behind all symbolic links, or the path itself if it does not exist. */
 const real = (path: string): Effect.Effect<string> =>
   Effect.promise(() => within(path, () => realpath(path)).catch(() => path))
 
@@ -51,7 +47,7 @@ const isWithin = (folder: string, path: string): boolean => {
 const isSame = (one: string, other: string): boolean =>
   process.platform === "linux" ? one === other : one.toLowerCase() === other.toLowerCase()
 
-/** Follows the links of a target to `file`. Links above the project or the home folder do not count. */
+/** Links above the project or the home folder do not count. */
 export const lead = ({ path, project }: Target, file: string, home: string): Effect.Effect<Lead> =>
   Effect.gen(function*() {
     const folder = project ?? (isWithin(home, path) ? home : undefined)
@@ -63,7 +59,7 @@ export const lead = ({ path, project }: Target, file: string, home: string): Eff
     }
   })
 
-/** Whether a folder belongs to a repository of Git, so that others may have its files. */
+/** It belongs to a repository of Git, so that others may have its files. */
 export const isShared = (folder: string): Effect.Effect<boolean> =>
   Effect.promise(async () => {
     for (let at = resolve(folder);; at = dirname(at)) {
@@ -73,7 +69,7 @@ export const isShared = (folder: string): Effect.Effect<boolean> =>
     }
   })
 
-/** The files of all hosts, with each `*` replaced by what exists; each file once. */
+/** With each `*` replaced by what exists; each file once. */
 const allTargets = (on: Machine): Effect.Effect<ReadonlyArray<readonly [string, Target]>> =>
   Effect.gen(function*() {
     const targets = new Map<string, Target>()
@@ -89,7 +85,7 @@ const allTargets = (on: Machine): Effect.Effect<ReadonlyArray<readonly [string, 
     return [...targets]
   })
 
-/** The files that a command line means, in the order of the hosts. They need not exist. */
+/** In the order of the hosts. The files need not exist. */
 export const find = (adopt: Adopt, on: Machine): Effect.Effect<ReadonlyArray<Target>> =>
   Effect.gen(function*() {
     const all = yield* allTargets(on)
@@ -109,7 +105,7 @@ export const find = (adopt: Adopt, on: Machine): Effect.Effect<ReadonlyArray<Tar
     }]
   })
 
-/** The syntax of a file. Each is loaded only when a file has it. */
+/** Each syntax is loaded only when a file has it. */
 export const syntaxOf = (file: string): Effect.Effect<Syntax> =>
   Effect.promise(async () => {
     const format = formatOf(file)

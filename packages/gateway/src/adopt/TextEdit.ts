@@ -1,5 +1,5 @@
 /**
- * Applies edits to a text. Everything else stays as it is, byte for byte. Pure.
+ * Everything but the edit stays as it is, byte for byte.
  */
 import type { Syntax } from "../document/Syntax.js"
 import * as Tree from "../document/Tree.js"
@@ -19,50 +19,48 @@ const unsuited = (why: string): never => {
 
 const lineStart = (text: string, at: number): number => text.lastIndexOf("\n", at - 1) + 1
 
-/** The end of the line, before its line break. */
+/** Before the line break. */
 const lineEnd = (text: string, at: number): number => {
   const end = text.indexOf("\n", at)
   if (end === -1) return text.length
   return text[end - 1] === "\r" ? end - 1 : end
 }
 
-/** The start of the next line. */
 const nextLine = (text: string, at: number): number => {
   const end = text.indexOf("\n", at)
   return end === -1 ? text.length : end + 1
 }
 
-/** The line break for a new line at a position: that of the line, else that of the line before, as lines may end in different ways. */
+/** That of the line, else that of the line before, as lines may end in different ways. */
 const eolAt = (text: string, at: number): string => {
   const next = text.indexOf("\n", at)
   const end = next === -1 ? text.lastIndexOf("\n") : next
   return text[end - 1] === "\r" ? "\r\n" : "\n"
 }
 
-/** The start of the line break before the line; 0 in the first one. */
+/** Before the line break that begins it; 0 in the first line. */
 const lineBreak = (text: string, at: number): number => {
   const before = lineStart(text, at) - 1
   return Math.max(0, text[before - 1] === "\r" ? before - 1 : before)
 }
 
-/** The text before a position on its line. */
 const prefixAt = (text: string, at: number): string => text.slice(lineStart(text, at), at)
 
 const isBlank = (text: string): boolean => text.trim() === ""
 
-/** The text to write between two items: a line break with indentation, or a blank. */
+/** A line break with indentation, or a blank. */
 const gapBefore = (text: string, at: number): string => {
   const prefix = prefixAt(text, at)
   return isBlank(prefix) ? `${eolAt(text, at)}${prefix}` : " "
 }
 
-/** The index of the first comma in a text of blanks, comments and commas; -1 if there is none. */
+/** In a text of blanks, comments and commas; -1 if there is none. */
 const commaIn = (text: string): number =>
   text.replaceAll(/\/\*(?:[\s\S]*?\*\/|[\s\S]*)|\/\/[^\n]*|#[^\n]*/g, (comment) => " ".repeat(comment.length)).indexOf(
     ","
   )
 
-/** Whether the last comment of a line continues on the next line. */
+/** The last comment of a line continues on the next line. */
 const hasOpenComment = (line: string): boolean => {
   for (let at = line.indexOf("/*"); at !== -1;) {
     const end = line.indexOf("*/", at + 2)
@@ -72,7 +70,7 @@ const hasOpenComment = (line: string): boolean => {
   return false
 }
 
-/** Whether the text of a node contains a comment. Values that look like one do not count. */
+/** Values that look like a comment do not count. */
 const hasComment = (text: string, node: Tree.Node): boolean => {
   const spans: Array<Tree.Span> = []
   const collect = (one: Tree.Node): void => {
@@ -122,7 +120,6 @@ const prepend = (
   return { start: dash, end: dash, text: printed.map((item) => `- ${item}${gap}`).join("") }
 }
 
-/** The position of the dash of an item. */
 const dashOf = (text: string, { start }: Tree.Span): number => {
   const dash = text.lastIndexOf("-", start - 1)
   return dash >= 0 && isBlank(text.slice(dash + 1, start)) ? dash : unsuited("its list is written in an unusual way")
@@ -227,7 +224,7 @@ const changes = (text: string, entry: Path, edit: Edit, syntax: Syntax): Readonl
   }
 }
 
-/** Applies an edit of the entry at a path. Throws an Unsuited if that is not possible. */
+/** Throws an Unsuited if that is not possible. */
 export const apply = (text: string, entry: Path, edit: Edit, syntax: Syntax): string =>
   changes(text, entry, edit, syntax).toSorted((a, b) => b.start - a.start).reduce(
     (result, { end, start, text }) => result.slice(0, start) + text + result.slice(end),

@@ -1,6 +1,3 @@
-/**
- * Undoes the changes of a file. Pure.
- */
 import type { Syntax } from "../document/Syntax.js"
 import { hash } from "./ConfigFile.js"
 import { isAdvised, type Step } from "./Copies.js"
@@ -9,15 +6,14 @@ import * as Plan from "./Plan.js"
 export interface Undone {
   readonly text: string
   readonly servers: ReadonlyArray<Plan.Server>
-  /** Whether the text is the original one, byte for byte. */
+  /** The text is the original one, byte for byte. */
   readonly isExact: boolean
-  /** The steps that are not undone. */
   readonly steps: ReadonlyArray<Step>
 }
 
 /**
- * Undoes the steps of a file, the latest first. If nobody else has changed the file since a step, its copy is restored; otherwise the servers
- * are unwrapped one by one. `only`: names of servers; empty for all.
+ * The latest step first. If nobody else has changed the file since a step, its copy is restored; otherwise the servers are unwrapped one by
+ * one. `only`: names of servers; empty for all.
  */
 export const undo = (
   text: string,

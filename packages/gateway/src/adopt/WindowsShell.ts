@@ -1,15 +1,12 @@
-/**
- * What the shell of Windows, which starts Lifeline there, would make of a command line. Pure.
- */
 import { win32 } from "node:path"
 
-/** Programs that start servers. They are installed, so `cmd.exe` does not find them in the folder of a server, where Lifeline does not look. */
+/** They are installed, so `cmd.exe` does not find them in the folder of a server, where Lifeline does not look. */
 const launchers =
   /^(npx|npm|pnpm|pnpx|yarn|bunx?|deno|node|uvx?|pipx|py|python[\d.]*|docker|podman|dotnet|java)(\.(cmd|exe|bat))?$/i
 
 /**
- * How many of these words only make `cmd.exe` start the server, as `cmd /c` in `cmd /c npx server`. 0 if they do something else: without
- * the shell, Lifeline would not start the same then.
+ * How many words only make `cmd.exe` start the server, as `cmd /c` in `cmd /c npx server`. 0 if they do something else: without the shell,
+ * Lifeline would not start the same.
  */
 export const shellWords = (platform: NodeJS.Platform, words: ReadonlyArray<string>): number => {
   const [shell = "", ...rest] = words
@@ -20,13 +17,10 @@ export const shellWords = (platform: NodeJS.Platform, words: ReadonlyArray<strin
   return /^\/c$/i.test(rest[last] ?? "") && isSameWithoutShell ? last + 2 : 0
 }
 
-/** A variable, as `cmd.exe` replaces it. */
+/** As `cmd.exe` replaces it. */
 const variable = /%[\w()]+%/g
 
-/**
- * Why the shell of Windows, which starts Lifeline, would change these words; `undefined` if it would not. `isInShell`: it starts them now, too, so
- * that it replaces variables in them as before.
- */
+/** `undefined` if the shell would not change these words. `isInShell`: it starts them now, too, and replaces variables in them. */
 export const unsafeForShell = (
   platform: NodeJS.Platform,
   words: ReadonlyArray<string>,

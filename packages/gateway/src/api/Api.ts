@@ -1,5 +1,5 @@
 /**
- * The API of a running gateway: its endpoints and their results. `Handlers` implements it; the commands and the status page are its clients.
+ * The endpoints of a running gateway. `Handlers` implements them; the commands and the status page are their clients.
  */
 import * as HttpApi from "@effect/platform/HttpApi"
 import * as HttpApiEndpoint from "@effect/platform/HttpApiEndpoint"
@@ -14,7 +14,6 @@ import { version } from "../Version.js"
 import * as EventLog from "./EventLog.js"
 import * as GatewayStatus from "./GatewayStatus.js"
 
-/** An error with a code for programs and a message for people. */
 const failure = <const Codes extends readonly [string, ...ReadonlyArray<string>]>(
   status: number,
   description: string,
@@ -40,7 +39,7 @@ export const rateLimited = (message: string): RateLimited => ({ error: { code: "
 export const NoLogin = failure(409, "The server has no sign-in, or the sign-in failed", "no_login", "login_failed")
 export type NoLogin = typeof NoLogin.Type
 
-/** The server failed, or nobody knows whether it carried out the request. */
+/** With `result_unknown`, nobody knows whether the server carried out the request. */
 export const ServerFailed = failure(
   502,
   "The server could not do it; with result_unknown it may have done it",
@@ -66,9 +65,8 @@ export const serverFailed = ({ _tag, message }: Pick<CallError | CommandError, "
   }
 })
 
-/** A tool as clients of the gateway see it. */
+/** As clients of the gateway see it. */
 export const Tool = Schema.Struct({
-  /** What it is called by. */
   name: Schema.String,
   server: Schema.String,
   /** Its name at the server. */
@@ -80,10 +78,9 @@ export const Tool = Schema.Struct({
 }).annotations({ identifier: "Tool" })
 export type Tool = typeof Tool.Type
 
-/** The tools of the shared servers. */
 export const Tools = Schema.Struct({
   tools: Schema.Array(Tool),
-  /** The servers whose tools are missing, with the reason and what to do: each client has its own server, or its tools are not known yet. */
+  /** The servers whose tools are missing, and what to do: each client has its own server, or its tools are not known yet. */
   notListed: Schema.Array(Schema.Struct({
     server: Schema.String,
     message: Schema.String,
@@ -99,11 +96,9 @@ export const Call = Schema.Struct({
 }).annotations({ identifier: "Call" })
 export type Call = typeof Call.Type
 
-/** The state of a sign-in. */
 export const Login = Schema.Struct({
   state: Schema.Literal("signed-in", "login-needed"),
   message: Schema.String,
-  /** The address to open in a browser. */
   url: Schema.optional(Schema.String)
 }).annotations({ identifier: "Login" })
 export type Login = typeof Login.Type
@@ -213,13 +208,12 @@ export const Api = HttpApi.make("mcp-lifeline").add(gateway).add(servers).prefix
       + "another origin may not send a POST. An error is { error: { code, message } }."
   )
 
-/** The library's own error format, which the gateway never sends, and its parts. */
+/** The library's own error format, which the gateway never sends. */
 const unused: ReadonlySet<string> = new Set(["HttpApiDecodeError", "Issue", "PropertyKey"])
 
 const isUnused = (schema: unknown): boolean =>
   Predicate.isRecord(schema) && schema["$ref"] === "#/components/schemas/HttpApiDecodeError"
 
-/** Removes what is unused. */
 const withoutUnused = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(withoutUnused)
   if (!Predicate.isRecord(value)) return value

@@ -1,6 +1,3 @@
-/**
- * Calls of tools through the API, which are recorded as those of clients are (`audit/Audit`).
- */
 import { find, viewOf } from "@mcp-lifeline/core/internal"
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js"
@@ -12,7 +9,6 @@ import type * as Api from "./Api.js"
 import type { Gateway } from "./Gateway.js"
 import * as LimitedCall from "./LimitedCall.js"
 
-/** Calls a tool, and records that. */
 export const call = (
   gateway: Gateway,
   params: Api.Call,
@@ -28,7 +24,7 @@ export const call = (
     }
     const call = audit.begin({ door: "api", caller, method: "tools/call", params })
     let isRouted = false
-    /** Of a call that was not routed: notes the server of what it names. Returns whether it is one that the caller may not use. */
+    /** For a call that was not routed: records the server that it names. Returns whether the caller may not use what it names. */
     const isHidden = (): boolean => {
       if (isRouted) return false
       const to = viewOf(fleet, access).find("tools", params.name) ?? find(fleet, "tools", params.name)
@@ -76,7 +72,6 @@ const notRecorded = (code: "unavailable" | "server_error", message: string): Api
   error: { code, message }
 })
 
-/** What an error of the API says of a call. */
 const failedBy = (
   { error: { code } }: Api.NotFound | Api.RateLimited | Api.ServerFailed,
   isHidden: boolean,

@@ -1,17 +1,13 @@
-/**
- * Counts the calls of one server, and keeps the durations of the last ones.
- */
 import { Cause, Exit } from "effect"
 
-/** The calls of one server since the gateway started. */
 export interface Counts {
   readonly total: number
-  /** Calls that ended without a result, except those that their client gave up. */
+  /** Without those that their client gave up. */
   readonly failed: number
-  /** Calls that their client cancelled, or that timed out at the client. */
+  /** Cancelled, or timed out, at the client. */
   readonly givenUp: number
   readonly inFlight: number
-  /** The median of the last calls that had a result, in milliseconds; `null` before the first. */
+  /** Of the last calls that had a result, in milliseconds; `null` before the first. */
   readonly p50Millis: number | null
 }
 

@@ -1,6 +1,5 @@
 /**
- * Answers `/api/events`: the status of the gateway and the lines of its log, as server-sent events. A slow reader misses events, but uses no
- * more memory than others.
+ * `/api/events`: the status and the log as server-sent events. A slow reader misses events, but uses no more memory than others.
  */
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
@@ -14,21 +13,20 @@ import type * as EventLog from "./EventLog.js"
 import type { GatewayStatus, StatusUpdate } from "./GatewayStatus.js"
 import type { Operations } from "./Operations.js"
 
-/** The minimum time between two status events. */
+/** Between two status events. */
 const statusInterval = "250 millis"
 
 /** How long all readers share one computed status. */
 const statusLifetime = "100 millis"
 
-/** How often a comment shows that the stream is alive. */
 const keepaliveInterval = "15 seconds"
 
-/** How many streams may be open at once. One caller alone, or one address where callers are not known, may have half of them. */
+/** Streams open at once. One caller, or one address where callers are not known, may have half of them. */
 const maxReaders = 200
 
 const event = (name: string, data: string): string => `event: ${name}\ndata: ${data}\n\n`
 
-/** Removes the histories that the reader already has from each status: they are long, and most changes concern only one server. */
+/** Leaves out histories that the reader already has: they are long, and most changes concern one server. */
 const withoutKnown = (): (status: GatewayStatus) => StatusUpdate => {
   let known = new Map<string, GatewayStatus["servers"][number]["history"]>()
   return ({ servers, ...rest }) => {
@@ -43,14 +41,13 @@ const withoutKnown = (): (status: GatewayStatus) => StatusUpdate => {
   }
 }
 
-/** What a reader sees of the status now, and of a line. */
 export interface View {
   readonly status: (status: GatewayStatus) => Effect.Effect<GatewayStatus>
   /** `undefined`: it is not for this reader. */
   readonly line: (line: EventLog.Entry) => EventLog.Entry | undefined
 }
 
-/** Makes the response of one reader. `viewOf`: what it sees; `undefined` if that is everything, which is computed once for all such readers. */
+/** `viewOf`: what a reader sees; `undefined` if everything, which is computed once for all such readers. */
 export const make = (
   { follow, lines, statusNow }: Pick<Operations, "follow" | "lines" | "statusNow">,
   viewOf: (request: IncomingMessage) => () => View | undefined
@@ -77,7 +74,7 @@ export const make = (
           }),
           Stream.changesWith((one, other) => one.text === other.text),
           Stream.bufferChunks({ capacity: 1, strategy: "sliding" }),
-          // After the buffer, which drops what the reader is too slow for: only what is sent counts as known to the reader.
+          // After the buffer, which drops what the reader is too slow for: only what is sent counts as known.
           Stream.map(({ value }) => event("status", JSON.stringify(update(value))))
         )
       })

@@ -1,6 +1,3 @@
-/**
- * Implements the API.
- */
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import type { HttpServerRequest } from "@effect/platform/HttpServerRequest"
@@ -24,7 +21,6 @@ const addressTimeout = "25 seconds"
 const callerOf = (request: HttpServerRequest): Caller.Caller =>
   Caller.of(NodeHttpServerRequest.toIncomingMessage(request))
 
-/** What may be done for whoever sends a request. */
 const operationsOf = (gateway: Gateway, operations: Operations) => (request: HttpServerRequest): Restricted.Allowed =>
   Restricted.operationsFor(gateway, callerOf(request), operations)
 
@@ -65,7 +61,7 @@ const serverHandlers = (gateway: Gateway, operations: Operations) =>
           if (!gateway.rules.of(caller).hasServer(name)) yield* operationsFor(request).server(name)
           // A client that has its own login at the server begins that one.
           const personal = caller.subject === "" ? undefined : gateway.personalSignIns?.(name)
-          // That of all is for admins, also when the file has changed meanwhile.
+          // The shared one is for admins, also if the file has changed meanwhile.
           const ofAll = gateway.rules.of(caller).isAdmin ? gateway.signIn(name) : undefined
           const found = personal?.of(caller) ?? Effect.succeed(ofAll)
           const signIn = yield* found

@@ -1,5 +1,5 @@
 /**
- * Calls of tools through the API, which count as those of clients do (`callsPerMinute`).
+ * Calls through the API count as those of clients do (`callsPerMinute`).
  */
 import * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
@@ -20,7 +20,6 @@ const refuse = (perMinute: number, retryAfter: number): Effect.Effect<never, Api
     Effect.fail(Api.rateLimited(RateLimited.messageOf(perMinute, retryAfter)))
   )
 
-/** Calls a tool, unless that would be one call too many. */
 export const call = (
   gateway: Gateway,
   params: Api.Call,

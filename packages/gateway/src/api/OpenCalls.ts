@@ -5,17 +5,16 @@ import { Effect } from "effect"
 import type { ServerResponse } from "node:http"
 
 export interface OpenCalls {
-  /** Counts a call as open until its response closes. */
+  /** Open until its response closes. */
   readonly began: (response: ServerResponse) => void
   /** Ends when no call is open. */
   readonly drained: Effect.Effect<void>
   /** Ends when `interrupt` runs: a call that is still open then is answered with an error. */
   readonly stopped: Effect.Effect<void>
-  /** Ends the calls that are open, and waits at most a second until their clients have the answers. */
+  /** Ends the open calls, and waits at most a second until their clients have the answers. */
   readonly interrupt: Effect.Effect<void>
 }
 
-/** None is open at first. */
 export const make: Effect.Effect<OpenCalls> = Effect.gen(function*() {
   const isStopped = yield* Effect.makeLatch(false)
   const isEmpty = yield* Effect.makeLatch(true)

@@ -1,6 +1,5 @@
 /**
- * What the API says and does that is about all replicas, where there are several. This is what a gateway does by itself; `ClusterOperations`
- * does the same for a cluster.
+ * What the API does about all replicas: here for one gateway; `ClusterOperations` does it for a cluster.
  */
 import { Effect, type Scope, type Stream } from "effect"
 import type * as Api from "./Api.js"
@@ -10,7 +9,6 @@ import type { ApprovedServer, ChangedServer, GatewayStatus, ServerDetails } from
 import * as ServerCommands from "./ServerCommands.js"
 import { gatewayStatus, serverDetails } from "./statusOf.js"
 
-/** Which lines of the log. */
 export interface LogQuery {
   readonly limit: number
   readonly server: string | undefined
@@ -22,13 +20,13 @@ type Command<E> = (server: string) => Effect.Effect<ChangedServer, E>
 
 export interface Operations {
   readonly status: Effect.Effect<GatewayStatus>
-  /** The same without asking other replicas: with what they said last. */
+  /** With what other replicas said last, without asking them. */
   readonly statusNow: Effect.Effect<GatewayStatus>
   /** Asks other replicas again and again until the scope closes. Ends when it has asked once. */
   readonly follow: Effect.Effect<void, never, Scope.Scope>
   readonly server: (name: string) => Effect.Effect<ServerDetails, Api.NotFound>
   readonly logs: (query: LogQuery) => Effect.Effect<ReadonlyArray<EventLog.Entry>, Api.NotFound>
-  /** The lines that are added to the log, those of other replicas while somebody follows. */
+  /** Those of other replicas only while somebody follows. */
   readonly lines: Stream.Stream<EventLog.Entry>
   readonly reconnect: Command<Api.NotFound | Api.ServerFailed>
   readonly enable: Command<Api.NotFound | Api.ServerFailed>
@@ -37,7 +35,6 @@ export interface Operations {
   readonly approve: (server: string, allows?: (tool: string) => boolean) => Effect.Effect<ApprovedServer, Api.NotFound>
 }
 
-/** Those of a gateway by itself. */
 export const make = (gateway: Gateway): Operations => {
   const status = gatewayStatus(gateway)
   return {

@@ -1,6 +1,5 @@
 /**
- * Endpoints for supervisors and monitoring: whether the gateway is alive, whether it is ready, and its metrics. The first two answer everybody, because
- * those who probe have no token and call the gateway by any name; but only those who may send requests learn more than yes or no.
+ * `/health` and `/ready` answer everybody, because those who probe have no token; but only those who may send requests learn more than yes or no.
  */
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as HttpRouter from "@effect/platform/HttpRouter"
@@ -54,17 +53,14 @@ const caller = Effect.map(
   (request) => Caller.of(NodeHttpServerRequest.toIncomingMessage(request))
 )
 
-/** Whether somebody asks who may only learn whether the gateway is up. */
 const isStranger = Effect.map(caller, (caller) => caller === Caller.stranger)
 
-/** The status as whoever asks may see it. */
 const statusSeen = (gateway: Gateway) =>
   Effect.flatMap(
     Effect.zip(caller, gatewayStatus(gateway)),
     ([caller, status]) => statusFor(gateway, caller, status)
   )
 
-/** Alive, with the state of each server. */
 const health = (gateway: Gateway) =>
   Effect.if(isStranger, {
     onTrue: () => Effect.succeed({ status: "ok" }),
@@ -72,10 +68,9 @@ const health = (gateway: Gateway) =>
   }).pipe(Effect.map((body) => HttpServerResponse.unsafeJson(body, { headers })))
 
 /**
- * Ready once each shared server has connected, or failed to; the answer says why servers are down. Servers of which each client has its own
- * do not count, because they start only for a client. If the gateway has refused a new version of its file, the answer says so, but the
- * gateway stays ready, because the servers continue with the old one. A gateway that cannot check access tokens of any issuer is not ready, nor is
- * one that refuses calls because it cannot record them.
+ * Ready once each shared server has connected, or failed to. Per-client servers do not count, because they start only for a client. A refused new
+ * version of the file does not count either: the servers continue with the old one. Not ready: a gateway that cannot check access tokens of any issuer,
+ * or refuses calls because it cannot record them.
  */
 const ready = (gateway: Gateway) =>
   Effect.gen(function*() {
@@ -87,8 +82,7 @@ const ready = (gateway: Gateway) =>
   })
 
 /**
- * The answers while the gateway starts or stops, when it knows no servers. A gateway that starts is alive, so that no supervisor kills it;
- * one that stops is not, so that it gets no new requests.
+ * While the gateway knows no servers. One that starts is alive, so that no supervisor kills it; one that stops is not, so that it gets no new requests.
  */
 export const unavailable: Unavailable.Probes = (phase) => ({
   "/health": { status: phase === "starting" ? 200 : 503, body: { status: phase }, details: healthOf(phase, []) },
@@ -107,7 +101,6 @@ const metrics = (gateway: Gateway) =>
     return HttpServerResponse.text(yield* Prometheus.text, { contentType: Prometheus.contentType, headers })
   })
 
-/** `/health`, `/ready` and `/metrics`. */
 export const router = (gateway: Gateway) =>
   HttpRouter.empty.pipe(
     HttpRouter.get("/health", health(gateway)),

@@ -1,5 +1,5 @@
 /**
- * A record of what has happened to the servers of a gateway. Its size is limited, whatever they do and however long it runs.
+ * What has happened to the servers of a gateway. Its size is limited, whatever they do and however long it runs.
  */
 import { type Event, type Fleet, Telemetry } from "@mcp-lifeline/core"
 import type { Scope } from "effect"
@@ -13,13 +13,12 @@ import { type OnEvent, ServerRecords } from "./ServerRecords.js"
 export interface Record {
   readonly servers: ServerRecords
   readonly log: EventLog.EventLog
-  /** Makes the telemetry for the servers of one group of clients. */
   readonly telemetry: (sessions: ClientGroup["sessions"]) => Telemetry.Telemetry
-  /** Writes lines about the shared servers until the scope closes. Call it right after making their fleet, so that it misses no event. */
+  /** Until the scope closes. Call it right after making the fleet, so that it misses no event. */
   readonly follow: (fleet: Fleet.Fleet) => Effect.Effect<void, never, Scope.Scope>
 }
 
-/** Makes an empty record. It passes measurements on to the telemetry in the context, and each line about a server to `onLine`. */
+/** Passes measurements on to the telemetry in the context, and lines about servers to `onLine`. */
 export const make = (
   onLine: (entry: EventLog.Entry) => Effect.Effect<void> = () => Effect.void
 ): Effect.Effect<Record, never, Scope.Scope> =>
@@ -39,7 +38,7 @@ export const make = (
     })
 
     const repeated = yield* RepeatedLines.make(write)
-    /** Writes lines about servers of single clients, and combines repeated ones, so that many clients cause few lines. */
+    /** Combines repeated lines, so that many clients cause few. */
     const ofClient: OnEvent = (event, { number, state }, { connection, transport }) => {
       const text = Lines.ofRuntime(event, { state, transport, peer: connection()?.peer })
       if (text === undefined) return

@@ -1,9 +1,6 @@
-/**
- * What the user can do about a server that is not connected. Pure.
- */
 import type { ConnectReason, Status } from "@mcp-lifeline/core"
 
-/** What to check, by the reason why the last attempt failed. */
+/** By the reason why the last attempt failed. */
 const byReason: Readonly<Partial<Record<ConnectReason, string>>> = {
   spawn: "Check that its command is installed and that the configuration names it right",
   timeout: "Check that the server answers; give it more time if it starts slowly",
@@ -21,7 +18,6 @@ const byReason: Readonly<Partial<Record<ConnectReason, string>>> = {
   closed: "Check the server and its log: it exited while the gateway was connecting to it"
 }
 
-/** What happens next, by the state of the server. */
 const next = (state: Status["state"]): string => {
   switch (state) {
     case "PermanentlyFailed":
@@ -46,7 +42,6 @@ const next = (state: Status["state"]): string => {
   }
 }
 
-/** What the user can do. `login`: what to do to sign in, if the server needs that. */
 export const remedy = (
   state: Status["state"],
   reason: ConnectReason | undefined,

@@ -1,26 +1,24 @@
 /**
- * Combines repeated lines of the log, which many clients may cause at once: the first line of a kind is written immediately, the following
- * ones are counted, and one line reports their number.
+ * The first line of a kind is written immediately; the following ones, which many clients may cause at once, are counted, and one line
+ * reports their number.
  */
 import { Clock, Effect, FiberSet, type Scope } from "effect"
 import { span } from "../Text.js"
 import type * as EventLog from "./EventLog.js"
 
-/** The first and the longest time for which lines are counted, in milliseconds. The time doubles as long as more lines follow. */
+/** How long lines are counted, in milliseconds. Doubles as long as more lines follow. */
 const minWindow = 2000
 const maxWindow = 5 * 60 * 1000
 
 /** After this time without a line of a kind, in milliseconds, the next one counts as the first again. */
 const resetAfter = 60 * 1000
 
-/** Lines of one kind that follow a written one. */
 interface Following {
   readonly since: number
-  /** How long they are counted, in milliseconds. */
+  /** In milliseconds. */
   readonly window: number
   count: number
   last: EventLog.Entry | undefined
-  /** That time has passed without any. */
   isQuiet: boolean
 }
 
@@ -29,14 +27,11 @@ const lineOf = ({ count, last, since }: Following, now: number): EventLog.Entry 
   return { ...last, at: now, text: `${last.text}  (${count} times in ${span(Math.max(1000, now - since))})` }
 }
 
-/**
- * Returns a function that takes lines, and passes combined lines to `write`. Closing the scope writes lines that are still being counted.
- */
+/** Closing the scope writes lines that are still being counted. */
 export const make = (
   write: (line: EventLog.Entry) => Effect.Effect<void>
 ): Effect.Effect<(kind: string, line: EventLog.Entry) => void, never, Scope.Scope> =>
   Effect.gen(function*() {
-    /** The lines that are being counted, by kind. */
     const all = new Map<string, Following>()
     yield* Effect.addFinalizer(() =>
       Effect.flatMap(Clock.currentTimeMillis, (now) =>
@@ -46,7 +41,6 @@ export const make = (
         }))
     )
     const run = yield* FiberSet.makeRuntime<never>()
-    /** Counts lines of a kind from now on. */
     const follow = (kind: string, since: number, window: number): Effect.Effect<void> => {
       const following: Following = { since, window, count: 0, last: undefined, isQuiet: false }
       all.set(kind, following)

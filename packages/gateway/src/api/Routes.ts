@@ -1,6 +1,3 @@
-/**
- * The HTTP routes of the gateway other than `/mcp`.
- */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import * as HttpRouter from "@effect/platform/HttpRouter"
@@ -24,15 +21,14 @@ import * as Operations from "./Operations.js"
 import * as Probes from "./Probes.js"
 import * as Restricted from "./restricted.js"
 
-/** The largest body of a request, in bytes. */
+/** In bytes. */
 const maxBody = mebibytes(16)
-/** The total size of all bodies that are being received, in bytes. */
+/** Of all bodies that are being received, in bytes. */
 const maxBodies = 4 * maxBody
 
 const failure = (status: number, code: string, message: string) =>
   HttpServerResponse.unsafeJson({ error: { code, message } }, { status, headers: { "cache-control": "no-store" } })
 
-/** The codes of refusals, by their status. */
 const codes: Readonly<Record<number, string>> = {
   400: "bad_request",
   403: "forbidden",
@@ -40,7 +36,6 @@ const codes: Readonly<Record<number, string>> = {
   503: "too_many"
 }
 
-/** Refuses a request before the API sees it. */
 const refuseRequest = (
   response: ServerResponse,
   { headers, isRead = false, message, status }: Pick<Refusal, "status" | "message" | "headers" | "isRead">
@@ -57,16 +52,14 @@ const refuseRequest = (
 const hasBody = ({ headers }: IncomingMessage): boolean =>
   headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0"
 
-/** How many problems an error lists at most. */
 const maxIssues = 3
 
-/** Says why a request is not valid for the API. */
 const explain = (issues: unknown): string => {
   const all = (Array.isArray(issues) ? issues : []).filter(Predicate.isRecord).map(({ message, path }) => ({
     path: Array.isArray(path) ? path.map(String).join(".") : "",
     message: String(message)
   }))
-  // What is optional may be undefined: that says nothing to a caller who has given it.
+  // An optional field may be undefined: that says nothing to a caller who has given it.
   const isOther = ({ message, path }: (typeof all)[number]): boolean =>
     message.startsWith("Expected undefined, ") && all.some((one) => one.path === path && one.message !== message)
   return all.filter((one) => !isOther(one)).slice(0, maxIssues)
@@ -74,7 +67,7 @@ const explain = (issues: unknown): string => {
     .join("; ")
 }
 
-/** Converts an error of the library to the API's error format; none for other errors. */
+/** To the API's error format; none for errors that are not the library's. */
 const refuse = (error: unknown): Option.Option<HttpServerResponse.HttpServerResponse> => {
   if (!Predicate.hasProperty(error, "_tag")) return Option.none()
   switch (error._tag) {
@@ -89,7 +82,6 @@ const refuse = (error: unknown): Option.Option<HttpServerResponse.HttpServerResp
   }
 }
 
-/** The API as an HTTP app. */
 const api = (gateway: Gateway, operations: Operations.Operations) =>
   Effect.gen(function*() {
     const services = Layer.mergeAll(Handlers.layer(gateway, operations), NodeHttpServer.layerContext).pipe(
@@ -108,13 +100,13 @@ const api = (gateway: Gateway, operations: Operations.Operations) =>
     const app = yield* Effect.provide(HttpApiBuilder.httpApp, context)
     return Effect.catchAllCause(Effect.provide(app, context), (cause) =>
       Cause.isInterruptedOnly(cause) ? Effect.failCause(cause) : Effect.as(
-        // The client does not get the cause, because it may contain anything.
+        // Not for the client: the cause may contain anything.
         Effect.logError("a request to the API failed inside the gateway", cause),
         failure(500, "internal_error", "internal error of the gateway; its log has more")
       ))
   })
 
-/** Whether a caller asks for its own login at a server that it may use: that changes nothing for others. */
+/** A login at a server that the caller may use: that changes nothing for others. */
 const isOwnLogin = ({ personalSignIns, rules }: Gateway, caller: Caller.Caller, path: string): boolean => {
   const [, encoded] = /^\/api\/servers\/([^/]+)\/login$/.exec(path) ?? []
   if (encoded === undefined || caller.subject === "") return false
@@ -126,7 +118,6 @@ const isOwnLogin = ({ personalSignIns, rules }: Gateway, caller: Caller.Caller, 
   }
 }
 
-/** Answers as the gateway, or as the cluster, does what it is asked. */
 const handler = (
   gateway: Gateway,
   operations: Operations.Operations,
@@ -158,7 +149,7 @@ const handler = (
     return (request, response, path) => {
       const caller = Caller.of(request)
       const isAction = request.method !== "GET" && request.method !== "HEAD"
-      // A call is one as through /mcp: what its caller may use is looked up there.
+      // What a caller may call is looked up later.
       const isForAdmins = isAction && path !== "/api/call" && !isOwnLogin(gateway, caller, path)
       const refusal = isForAdmins && !gateway.rules.of(caller).isAdmin
         ? Restricted.notAdmin(caller)
@@ -172,8 +163,8 @@ const handler = (
   })
 
 /**
- * Answers all requests except those to `/mcp`. The listener has already checked credentials, if requests need them; this checks requests that change
- * something further. In a cluster, also answers the other replicas, for this one alone.
+ * The listener has already checked credentials, if requests need them; this also checks requests that change something. In a cluster, also answers
+ * the other replicas, for this one alone.
  */
 export const make = (
   gateway: Gateway,
@@ -183,7 +174,7 @@ export const make = (
     const { replicas } = gateway
     const alone = Operations.make(gateway)
     if (replicas === undefined) return yield* handler(gateway, alone, listener)
-    // Loaded only in a cluster, because it needs an HTTP client.
+    // Only in a cluster: it needs an HTTP client.
     const ClusterOperations = yield* Effect.promise(() => import("./cluster/ClusterOperations.js"))
     const answer = yield* handler(gateway, alone, { isAuthenticated: false, namesFor: () => ({}) })
     yield* replicas.answer((request, response, path) => {

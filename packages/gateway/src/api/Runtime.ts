@@ -1,6 +1,5 @@
 /**
- * The record of one backend of a server, over all of its connections, and which of several represents the server. People and the API call
- * such a backend a runtime of the server.
+ * People and the API call a backend of a server, over all of its connections, a runtime.
  */
 import type { ConnectReason, Event, ResourceUsage, Status, Telemetry } from "@mcp-lifeline/core"
 
@@ -8,7 +7,7 @@ import type { ShownState } from "./shownState.js"
 
 type State = Status["state"]
 
-/** The states in the order of their importance for an operator, the most urgent first. */
+/** The most urgent for an operator first. */
 const urgent: ReadonlyArray<ShownState> = [
   "PermanentlyFailed",
   "SignInNeeded",
@@ -23,14 +22,12 @@ const urgent: ReadonlyArray<ShownState> = [
   "Closed"
 ]
 
-/** The lower, the more important for an operator. */
 export const urgency = (state: ShownState): number => urgent.indexOf(state)
 
-/** The recorded state of one of them. */
 export class Runtime {
-  /** Counted for each server from 1, in the order in which its runtimes were made. */
+  /** Counted for each server from 1. */
   readonly number: number
-  /** The group of clients that it belongs to. A group has more than one runtime only while one replaces another. */
+  /** Its group of clients, which has more than one runtime only while one replaces another. */
   readonly group: object
   #state: State
   #since: number
@@ -74,17 +71,16 @@ export class Runtime {
     }
   }
 
-  /** The processes of a connection were measured, which may drain beside the next one. */
+  /** A connection may drain beside the next one. */
   measured(generation: number, usage: ResourceUsage): void {
     if (this.#state === "Connected" && generation === this.#generation) this.#usage = usage
   }
 
-  /** What the processes of its connection use, as measured last. */
   get usage(): ResourceUsage | undefined {
     return this.#usage
   }
 
-  /** Whether heartbeats are sent; `undefined` before its first connection. */
+  /** `undefined` before its first connection. */
   get keepalive(): Pick<Status["keepalive"], "reason" | "state"> | undefined {
     return this.#keepalive
   }
@@ -93,31 +89,27 @@ export class Runtime {
     return this.#state
   }
 
-  /** From when on it is in that state, in milliseconds since 1970. */
+  /** In milliseconds since 1970. */
   get since(): number {
     return this.#since
   }
 
-  /** The number of its connection; 0 before the first. */
   get generation(): number {
     return this.#generation
   }
 
-  /** Why the last attempt failed, unless a connection was made or lost since. */
+  /** Of the last attempt, unless a connection was made or lost since. */
   get reason(): ConnectReason | undefined {
     return this.#reason
   }
 
-  /** The lower, the more important for an operator. A new attempt counts like the pause before it, unless it is the first attempt. */
+  /** The lower, the more urgent. A new attempt counts like the pause before it, unless it is the first. */
   get rank(): number {
     return urgency(this.#state === "Connecting" && this.#isDown ? "Reconnecting" : this.#state)
   }
 }
 
-/**
- * The runtime that represents a server: of each group of clients, take the runtime that serves it, or else the last one; of these, take the
- * most important one for an operator.
- */
+/** Of each group, the runtime that serves it, or else its last one; of these, the most urgent one. */
 export const leading = (runtimes: ReadonlyArray<Runtime>): Runtime | undefined => {
   const serving = new Map<object, Runtime>()
   for (const one of runtimes) if (serving.get(one.group)?.state !== "Connected") serving.set(one.group, one)

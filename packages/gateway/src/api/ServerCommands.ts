@@ -1,6 +1,5 @@
 /**
- * The commands of the API. They act on all backends of a server, one for each group of clients that has it; only a few at a time, because
- * each may start a process.
+ * Commands act on all backends of a server, one for each group of clients; only a few at a time, because each may start a process.
  */
 import type { Backend, CommandError } from "@mcp-lifeline/core"
 import { Unknown } from "@mcp-lifeline/core/internal"
@@ -13,22 +12,19 @@ import type { Gateway } from "./Gateway.js"
 import type { ApprovedServer, ChangedServer } from "./GatewayStatus.js"
 import { serverStatus } from "./statusOf.js"
 
-/** How many backends a command acts on at once; the same number as a fleet connects at once. */
+/** As many as a fleet connects at once. */
 const maxConcurrent = 8
 
-/**
- * After this time, the next backend begins even if the previous one is not done, so that servers that do not answer do not delay the
- * others.
- */
+/** After this time the next backend begins anyway, so that servers that do not answer do not delay the others. */
 const slowAfter = "2 seconds"
 
-/** The outcome of a command. Runtimes of clients that leave in the meantime do not count. */
+/** Without runtimes of clients that left meanwhile. */
 export interface Outcome {
   readonly done: number
   readonly failures: ReadonlyArray<CommandError>
 }
 
-/** Runs a command for each runtime. Ends when it has succeeded or failed for all. */
+/** Ends when it has succeeded or failed for all. */
 export const onEach = (
   runtimes: ReadonlyArray<Backend.Backend>,
   act: (backend: Backend.Backend) => Effect.Effect<void, CommandError>
@@ -53,7 +49,7 @@ export const onEach = (
     }
   }))
 
-/** Runs a command for each backend. Returns for how many it succeeded; if any failed, fails with an error that says how many. */
+/** Returns for how many it succeeded. */
 const each =
   (act: (backend: Backend.Backend) => Effect.Effect<void, CommandError>) =>
   (backends: ReadonlyArray<Backend.Backend>): Effect.Effect<number, Api.ServerFailed> =>
@@ -66,7 +62,7 @@ const each =
       return Effect.fail({ error: { code: error.code, message } })
     })
 
-/** Fails if there is no server of this name. With `includePast`, a server that the log still mentions counts, too. */
+/** With `includePast`, a server that the log still mentions counts, too. */
 export const requireServer = (
   { record, servers }: Gateway,
   name: string,
@@ -81,7 +77,7 @@ export const requireServer = (
 
 type CommandEffect = Effect.Effect<ChangedServer, Api.NotFound | Api.ServerFailed>
 
-/** Disables or enables a server for new groups if `isOff` is given, then acts on its backends. Returns its status after that. */
+/** `isOff` disables or enables the server for new groups. */
 const command = <E>(
   gateway: Gateway,
   name: string,
@@ -98,15 +94,12 @@ const command = <E>(
     return status.sessions === "shared" ? status : { ...status, runtimesDone }
   })
 
-/** Reconnects the server, for all groups that have it. */
 export const reconnect = (gateway: Gateway, name: string): CommandEffect =>
   command(gateway, name, each(({ reconnect }) => reconnect))
 
-/** Enables the server for all groups, and for new ones. */
 export const enable = (gateway: Gateway, name: string): CommandEffect =>
   command(gateway, name, each(({ enable }) => enable), false)
 
-/** Disables the server for all groups, and for new ones. */
 export const disable = (gateway: Gateway, name: string): Effect.Effect<ChangedServer, Api.NotFound> =>
   command(
     gateway,
@@ -119,10 +112,7 @@ export const disable = (gateway: Gateway, name: string): Effect.Effect<ChangedSe
     true
   )
 
-/**
- * Approves the definitions of tools as they are now, for all groups, which share what is approved. `allows`: whether the caller may use a tool;
- * default: each.
- */
+/** For all groups, which share what is approved. `allows`: whether the caller may use a tool; default: each. */
 export const approve = (
   gateway: Gateway,
   name: string,
@@ -134,7 +124,7 @@ export const approve = (
     const server = servers.servers().find(({ id }) => id === name)
     const pins = server && (yield* servers.pins(server))
     if (pins === undefined) return yield* Effect.fail(Api.notFound(notPinned(name)))
-    // The definitions of those whose approvals cannot be read are known to connections only.
+    // Where approvals cannot be read, only connections know the definitions.
     const backends = yield* Effect.forEach(
       yield* servers.backends(name),
       (backend) => Effect.map(backend.status, (status) => ({ backend, changes: Pins.statusOf(status)?.changes ?? [] }))

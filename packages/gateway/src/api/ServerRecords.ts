@@ -1,13 +1,12 @@
 /**
- * Records the calls, the runtimes and the history of each server. It gets them as telemetry, so that it misses nothing. The runtimes of all
- * groups of clients that have a server share one record.
+ * Recorded from telemetry, which misses nothing. The runtimes of all groups of clients that have a server share one record.
  */
 import type { Event, Telemetry } from "@mcp-lifeline/core"
 import { CallCounts } from "./CallCounts.js"
 import { History } from "./History.js"
 import { leading, Runtime } from "./Runtime.js"
 
-/** Gets each event of a runtime after it is recorded. Must not throw. */
+/** Called after the event is recorded. Must not throw. */
 export type OnEvent = (event: Event.Event, runtime: Runtime, observed: Telemetry.Observed) => void
 
 export class ServerRecord {
@@ -16,12 +15,11 @@ export class ServerRecord {
   readonly #runtimes = new Set<Runtime>()
   #made = 0
 
-  /** The runtimes that are not closed, oldest first. */
+  /** Oldest first, without closed ones. */
   get runtimes(): ReadonlyArray<Runtime> {
     return [...this.#runtimes]
   }
 
-  /** The runtime whose state counts as that of the server. */
   get leading(): Runtime | undefined {
     return leading(this.runtimes)
   }
@@ -48,7 +46,7 @@ export class ServerRecord {
   }
 }
 
-/** The records of all servers by name. Passes all measurements on to `next`. */
+/** Passes all measurements on to `next`. */
 export class ServerRecords {
   readonly #records = new Map<string, ServerRecord>()
   readonly #next: Telemetry.Telemetry | undefined
@@ -61,12 +59,10 @@ export class ServerRecords {
     return this.#records.get(server)
   }
 
-  /** Removes the records of all other servers. */
   keep(servers: ReadonlySet<string>): void {
     for (const name of this.#records.keys()) if (!servers.has(name)) this.#records.delete(name)
   }
 
-  /** Makes the telemetry for the servers of a new group. */
   ofGroup(onEvent: OnEvent = () => undefined): Telemetry.Telemetry {
     const group = {}
     return { observe: (backend) => this.#observe(group, backend, onEvent) }

@@ -1,6 +1,6 @@
 /**
- * The tools that the API lists and calls: those of the shared servers, because the API is no client and has no servers of its own. For the
- * other servers, it says why their tools are missing, and what to do instead.
+ * The tools of the shared servers: the API is no client and has no servers of its own. For the others, it says why their tools are
+ * missing.
  */
 import { type CallError, Fleet, type Status } from "@mcp-lifeline/core"
 import {
@@ -22,19 +22,19 @@ import { clean } from "../Text.js"
 import * as Api from "./Api.js"
 import type { Gateway } from "./Gateway.js"
 
-/** A shell command that connects to an endpoint as a client does. */
+/** A shell command. */
 export const inspector = (url: string, method: string, options = ""): string =>
   `npx @modelcontextprotocol/inspector --cli ${url} --transport http${options} --method ${method}`
 
 const whose = (server: string): string => `each client has its own server ${server} (sessions: "per-client")`
 
-/** Why the tools of a server of which each client has its own are not listed. `url`: of the MCP endpoint. */
+/** `url`: of the MCP endpoint. */
 const ofEachClient = (server: string, url: string): string =>
   `${whose(server)} and may be offered other tools, so they are not listed here; list them as a client: ${
     inspector(url, "tools/list")
   }`
 
-/** Why the tools of a shared server are not listed: they are not known yet, or the server is disabled. `undefined` if they are listed. */
+/** `undefined` if they are listed. */
 const unknownOf = (
   { backend, catalog, lastError, lastReason, state }: Status,
   isAdmin: boolean
@@ -47,11 +47,9 @@ const unknownOf = (
   return `${backend} is ${Lifecycle.inWords(state)}, so its tools are not known${why}`
 }
 
-/** The tools that somebody may use, by the names that it has for them. */
 export const toolsFor = (catalog: Fleet.FleetCatalog, access: Access): Fleet.FleetCatalog["tools"] =>
   access.isWhole ? catalog.tools : namesOf(catalog, access).catalog.tools
 
-/** The tools of all servers, or of one, as far as somebody may use them. Fails if there is no such server for them. */
 export const list = (
   { servers, url }: Gateway,
   only: string | undefined,
@@ -79,7 +77,7 @@ export const list = (
 
 const tooDeep = `nested more than ${Nesting.defaultDepth} levels deep, which is not passed on`
 
-/** Why the API does not call a tool that may belong to a server of which each client has its own; `undefined` if no such server fits. */
+/** `undefined` if no per-client server fits the tool. */
 const notCalled = ({ servers, url }: Gateway, tool: string, { hasServer }: Access): string | undefined => {
   const server = servers.servers().find(({ id, prefix, sessions }) =>
     sessions === "per-client" && hasServer(id) && maySay("tools", id, tool, Prefix.of(id, prefix))
@@ -92,13 +90,12 @@ const notCalled = ({ servers, url }: Gateway, tool: string, { hasServer }: Acces
     }`
 }
 
-/** An error of a call, as somebody reads it. What a server says itself is for whoever has called it. */
+/** What a server says itself is only for admins. */
 const shownTo = ({ isAdmin }: Access, error: CallError): Pick<CallError, "_tag" | "message"> => {
   const { _tag, message } = error
   return { _tag, message: isAdmin ? message : JsonRpcError.publicOf(JsonRpcError.fromCallError(error)).message }
 }
 
-/** Why a call has no result: the gateway stopped. */
 const endedByStop = (isSent: boolean): Api.ServerFailed => ({
   error: isSent
     ? {
@@ -108,15 +105,13 @@ const endedByStop = (isSent: boolean): Api.ServerFailed => ({
     : { code: "unavailable", message: "the call was not sent: the gateway was stopped before" }
 })
 
-/** Who watches a call. */
 export interface Watch {
-  /** It goes to this server, where the tool has this name. */
+  /** `original`: the tool's name at the server. */
   readonly routed: (server: string, original: string) => void
-  /** A request of it leaves, on the connection with this number. */
+  /** A request leaves on this connection. */
   readonly sent: (generation: number) => void
 }
 
-/** Calls a tool for somebody who may use it. */
 export const call = (
   gateway: Gateway,
   params: Api.Call,
@@ -141,7 +136,7 @@ export const call = (
     if (stopped === undefined) {
       return called
     }
-    // Until its answer has come, the call may be sent: whether it was is read after it was ended.
+    // Read after the call has ended, because it may be sent until then.
     return Effect.flatMap(
       firstOf(Effect.either(called), Effect.as(stopped, undefined)),
       (ended) => ended ?? Effect.fail(endedByStop(isSent))

@@ -1,11 +1,8 @@
-/**
- * What is known of the tools of a server that are not as they were approved.
- */
 import { Pins, type PinStatus } from "@mcp-lifeline/extensions"
 import { Effect } from "effect"
 import type { Gateway } from "./Gateway.js"
 
-/** Of a shared server, what its runtime knows; otherwise what is kept. `undefined` if nothing is compared, or nothing has the name. */
+/** Of a shared server, what its runtime knows; otherwise what is kept. `undefined` if nothing is compared. */
 export const pinStatusOf = (
   { pins, servers, shared }: Gateway["servers"],
   name: string

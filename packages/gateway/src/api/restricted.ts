@@ -1,5 +1,5 @@
 /**
- * What the API says and does for callers that may not use everything, or are no admins: as if there were nothing else.
+ * The API for callers that may not use everything, or are no admins: as if there were nothing else.
  */
 import { Unknown } from "@mcp-lifeline/core/internal"
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
@@ -16,10 +16,9 @@ import type { Operations } from "./Operations.js"
 import * as PublicStatus from "./PublicStatus.js"
 import { toolsFor } from "./Tools.js"
 
-/** More lines of the log than are kept. */
+/** As many as the log keeps. */
 const allLines = 500
 
-/** The answer to an admin that asks for what is about all servers and tools, and may not use all. */
 export const notWhole = (caller: Caller): Pick<Refusal, "status" | "message"> => ({
   status: 403,
   message: `${
@@ -27,7 +26,6 @@ export const notWhole = (caller: Caller): Pick<Refusal, "status" | "message"> =>
   } may not do this: it is about all servers and tools, some of which this caller may not use`
 })
 
-/** The answer to a caller that asks for something that only admins may do. */
 export const notAdmin = (caller: Caller): Pick<Refusal, "status" | "message"> => {
   const client = NamedCaller.nameOf(caller)
   const where = client === undefined ? "a group of lifeline.groups that it belongs to" : `lifeline.clients.${client}`
@@ -37,10 +35,9 @@ export const notAdmin = (caller: Caller): Pick<Refusal, "status" | "message"> =>
   return { status: 403, message }
 }
 
-/** What decides what a caller sees. */
 type Seen = Pick<Gateway, "personalSignIns" | "rules" | "servers">
 
-/** How many tools of each server a caller may use, of those that clients are offered. */
+/** Only of tools that clients are offered. */
 const toolCounts = ({ servers }: Seen, access: Access): Effect.Effect<ReadonlyMap<string, number>> =>
   Effect.map(servers.shared.fleet.catalog, (catalog) => {
     const counts = new Map<string, number>()
@@ -48,7 +45,7 @@ const toolCounts = ({ servers }: Seen, access: Access): Effect.Effect<ReadonlyMa
     return counts
   })
 
-/** What an admin sees of a server where it may not use everything: nothing of what is hidden from it, and no texts that may name it. */
+/** For an admin that may not use everything: without what is hidden from it, and without texts that may name it. */
 const ofAdmin = ({ counts, pins, ...server }: Server, tools: number, { hasTool }: Access): Server => ({
   ...server,
   counts: { ...counts, tools },
@@ -61,7 +58,7 @@ const ofAdmin = ({ counts, pins, ...server }: Server, tools: number, { hasTool }
   warnings: []
 })
 
-/** Whether a caller's own login at a server waits for it; `undefined` if it has none that is in use here. */
+/** `undefined` if it has no login that is in use here. */
 const isWaiting = ({ personalSignIns }: Seen, caller: Caller, server: string): Effect.Effect<boolean | undefined> => {
   const signIn = personalSignIns?.(server)?.inUse(caller)
   return signIn === undefined
@@ -69,7 +66,6 @@ const isWaiting = ({ personalSignIns }: Seen, caller: Caller, server: string): E
     : Effect.map(signIn.state, ({ _tag }) => _tag === "LoginNeeded" ? true : _tag === "SignedIn" ? false : undefined)
 }
 
-/** Servers as a caller sees those of them that it may use. */
 const serversFor = (
   seen: Seen,
   caller: Caller,
@@ -92,7 +88,6 @@ const serversFor = (
   })
 }
 
-/** The gateway and the replicas as a caller sees them. */
 const aboutGateway = (
   { hasServer, isAdmin, isWhole }: Access,
   { gateway, replicas }: GatewayStatus
@@ -109,7 +104,6 @@ const aboutGateway = (
   }
 }
 
-/** The status as a caller sees it. */
 export const statusFor = (seen: Seen, caller: Caller, status: GatewayStatus): Effect.Effect<GatewayStatus> => {
   const { name, subject } = caller
   if (subject === "") return Effect.succeed(status)
@@ -122,10 +116,7 @@ export const statusFor = (seen: Seen, caller: Caller, status: GatewayStatus): Ef
   )
 }
 
-/**
- * What a caller sees of a line of the log, if it does. Who may not use everything reads the public part only, also as an admin: the rest may name
- * what it may not use.
- */
+/** Who may not use everything reads the public part only, also as an admin: the rest may name what it may not use. */
 const lineFor = ({ hasServer, isAdmin, isWhole }: Access) => (line: EventLog.Entry): EventLog.Entry | undefined => {
   if (isAdmin && isWhole) return line
   const { at, level, publicText, server } = line
@@ -134,17 +125,16 @@ const lineFor = ({ hasServer, isAdmin, isWhole }: Access) => (line: EventLog.Ent
     : { at, server, level, text: publicText }
 }
 
-/** What a reader of events sees; `undefined` if that is everything. */
+/** `undefined` if that is everything. */
 export const viewFor = (seen: Seen, caller: Caller): View | undefined =>
   caller.subject === "" ? undefined : {
     status: (status) => statusFor(seen, caller, status),
     line: (line) => lineFor(seen.rules.of(caller))(line)
   }
 
-/** What is asked for a caller. Streams are not among it: those who read them for long see each part by the rules of then (`viewFor`). */
+/** Without streams: their readers see each part by the rules of then (`viewFor`). */
 export type Allowed = Omit<Operations, "statusNow" | "follow" | "lines">
 
-/** What may be done for a caller. */
 export const operationsFor = (seen: Seen, caller: Caller, operations: Operations): Allowed => {
   const access = seen.rules.of(caller)
   const status = Effect.flatMap(operations.status, (status) => statusFor(seen, caller, status))
@@ -155,10 +145,8 @@ export const operationsFor = (seen: Seen, caller: Caller, operations: Operations
     const visible = seen.servers.servers().map(({ id }) => id).filter(hasServer)
     return Effect.fail(Api.notFound(Unknown.backend(name, visible).message))
   }
-  /** Does something with a server that the caller sees. */
   const known = <A, E>(name: string, act: Effect.Effect<A, E>): Effect.Effect<A, E | Api.NotFound> =>
     hasServer(name) ? act : unknown(name)
-  /** A server as the caller sees it. */
   const own = (server: Server): Effect.Effect<Server, Api.NotFound> =>
     Effect.flatMap(
       serversFor(seen, caller, [server]),

@@ -1,6 +1,3 @@
-/**
- * Computes the status of a gateway from its fleet and its record.
- */
 import type { Fleet, ResourceUsage, Status } from "@mcp-lifeline/core"
 import { Unknown } from "@mcp-lifeline/core/internal"
 import { Filters, Pins, type PinStatus } from "@mcp-lifeline/extensions"
@@ -27,7 +24,6 @@ import { remedy } from "./Remedy.js"
 import type { ServerRecord } from "./ServerRecords.js"
 import { shownState, waitingSince } from "./shownState.js"
 
-/** What one server contributes to the catalogue. */
 interface Share {
   tools: number
   prompts: number
@@ -49,7 +45,6 @@ const sharesOf = (catalog: Fleet.FleetCatalog): ReadonlyMap<string, Share> => {
   return shares
 }
 
-/** What the user has to do to sign in to a server. */
 const loginOf = (gateway: Gateway, name: string): Effect.Effect<Server["login"]> => {
   const signIn = gateway.signIn(name)
   return signIn === undefined ? Effect.succeed(undefined) : Effect.map(signIn.state, (state) => {
@@ -60,14 +55,14 @@ const loginOf = (gateway: Gateway, name: string): Effect.Effect<Server["login"]>
   })
 }
 
-/** How many clients have their own login at a server. Says nothing until one has asked for it. */
+/** Says nothing until a client has asked for it. */
 const clientLoginsOf = (gateway: Gateway, name: string): Effect.Effect<Pick<Server, "clientLogins">> =>
   Effect.map(
     gateway.personalSignIns?.(name)?.counts ?? Effect.succeed({ signedIn: 0, waiting: 0 }),
     (clientLogins) => clientLogins.signedIn + clientLogins.waiting === 0 ? {} : { clientLogins }
   )
 
-/** How many warnings of one kind the status of a server has at most. */
+/** Of one kind. */
 const maxWarnings = 10
 
 const warningsOf = (
@@ -101,7 +96,7 @@ const warningsOf = (
   ].map(clean)
 }
 
-/** Which calls clients of this replica have made: without those that other replicas have passed on. */
+/** Without calls that other replicas have passed on. */
 const ownCalls = ({ replicas }: Gateway, server: string, counts: Server["calls"]): Server["calls"] => {
   if (replicas === undefined) return counts
   const passed = replicas.passedTo(server)
@@ -117,7 +112,6 @@ const ownCalls = ({ replicas }: Gateway, server: string, counts: Server["calls"]
   }
 }
 
-/** That this replica has the server, if it does. */
 const ownerOf = ({ replicas }: Gateway, server: string): Pick<Server, "owner"> => {
   const since = replicas?.ownedSince(server)
   return replicas === undefined || since === undefined ? {} : { owner: { replica: replicas.own().id, since } }
@@ -131,7 +125,7 @@ const byState = (runtimes: ReadonlyArray<Pick<Runtime, "state">>): NonNullable<S
     return length === 0 ? [] : [[state, length]]
   }))
 
-/** What several servers use together; nothing if none is measured. */
+/** Of several servers together; nothing if none is measured. */
 const usageOf = (all: ReadonlyArray<ResourceUsage | undefined>): { readonly usage?: Usage } => {
   const measured = all.filter((one) => one !== undefined)
   if (measured.length === 0) return {}
@@ -143,7 +137,7 @@ const usageOf = (all: ReadonlyArray<ResourceUsage | undefined>): { readonly usag
   }
 }
 
-/** How much of a server is hidden from clients; nothing where that is nothing, or not known. */
+/** Missing if nothing is hidden, or not known. */
 const hiddenOf = (status: Status): Pick<Server, "hidden"> => {
   const filters = Filters.statusOf(status)
   if (filters?.hidden === undefined) return {}
@@ -152,10 +146,9 @@ const hiddenOf = (status: Status): Pick<Server, "hidden"> => {
   return Object.values(hidden).some((count) => count > 0) ? { hidden } : {}
 }
 
-/** So many changes of tools are shown in short. */
 const mostChanges = 100
 
-/** What has changed in the definitions of tools: in short, or in full. Differences are harmless already, and every space of them counts. */
+/** Differences are harmless already, and every space of them counts. */
 const pinsOf = (pins: PinStatus | undefined, isFull = false): Pick<Server, "pins"> => {
   if (pins === undefined) return {}
   const { changes, mode, unreadable } = pins
@@ -181,7 +174,7 @@ const keepaliveOf = ({ reason, state }: Pick<Status["keepalive"], "reason" | "st
   ...(reason === undefined ? {} : { reason: clean(reason) })
 })
 
-/** The fields of a shared server that depend on its single runtime. */
+/** The fields that depend on the single runtime. */
 const sharedFields = (status: Status, share: Share | undefined) => {
   const {
     catalog,
@@ -222,7 +215,6 @@ const sharedFields = (status: Status, share: Share | undefined) => {
   }
 }
 
-/** The same fields of a server of which each client has its own. */
 const perClientFields = (
   { connector }: Configured,
   record: ServerRecord | undefined,
@@ -240,7 +232,7 @@ const perClientFields = (
   }
 }
 
-/** The states of a server of which each client has its own. While no client has it, it counts as idle or disabled. */
+/** While no client has the server, it counts as idle or disabled. */
 const perClientHistory = ({ servers, startedAt }: Gateway, server: Configured, record: ServerRecord | undefined) => {
   const changes = record?.history.changes ?? []
   const last = changes.at(-1) ?? { at: startedAt, state: "Idle" }
@@ -250,7 +242,7 @@ const perClientHistory = ({ servers, startedAt }: Gateway, server: Configured, r
   return { changes: [...changes, next], since: next.at, state }
 }
 
-/** The status of one server. `status`: of the shared runtime; `undefined` if each client has its own. */
+/** `status`: of the shared runtime; `undefined` if each client has its own. */
 const serverOf = (
   gateway: Gateway,
   server: Configured,
@@ -305,7 +297,7 @@ export const serverStatus = (gateway: Gateway, name: string): Effect.Effect<Serv
       : Effect.succeed(server)
   })
 
-/** The status of one server: with all that has changed in its tools, and with all runtimes if each client has its own. */
+/** With all that has changed in its tools, and with all runtimes if each client has its own. */
 export const serverDetails = (gateway: Gateway, name: string): Effect.Effect<ServerDetails, Api.NotFound> =>
   Effect.zipWith(serverStatus(gateway, name), pinStatusOf(gateway.servers, name), (server, pins) => {
     const details = { ...server, ...pinsOf(pins, true) }

@@ -1,5 +1,5 @@
 /**
- * Records each call of a client: who called what, and what became of it. The answer of a call waits until its line is in the file.
+ * The answer of a call waits until its line is in the file.
  */
 import { ExactJson } from "@mcp-lifeline/core/internal"
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
@@ -15,65 +15,58 @@ import { canonical, digest, hashOf } from "./canonical.js"
 import * as Ended from "./Ended.js"
 import { type Trouble, troubleOf } from "./trouble.js"
 
-/** How calls are recorded. */
 export interface Options {
   readonly file: string
   readonly size: number
   readonly files: number
   readonly full: WhenFull
-  /** Whether lines have the arguments of calls, as they are. */
+  /** Lines have the arguments of calls, as they are. */
   readonly withArguments: boolean
 }
 
-/** A call when it arrives. */
 export interface Arrived {
   readonly door: AuditLine["door"]
   readonly id?: string | number | undefined
   readonly caller: Caller
-  /** What the program of the caller says of itself. */
+  /** As the program of the caller says. */
   readonly introduced?: Pick<Introduced, "clientInfo"> | undefined
   readonly method: string
   readonly params: Readonly<Record<string, unknown>> | undefined
 }
 
-/** A call on its way. */
 export interface AuditedCall {
-  /** It is sent now. */
   readonly sent: (generation: number) => void
-  /** The server of what it names, and its name or URI there if that is another. */
+  /** What it names: the server, and the name or URI there if that is another. */
   readonly found: (server: string, original?: string) => void
-  /** Its server, and the params that this gets. */
+  /** The params that the server gets. */
   readonly sentAs: (server: string, params: Arrived["params"]) => void
   readonly isSent: () => boolean
   /** Writes its line. `done`: whether the caller may get the answer. */
   readonly ended: (ended: Ended.Ended, done: (mayAnswer: boolean) => void) => void
 }
 
-/** The state of the file, for the status of the gateway. */
 export interface AuditStatus {
   readonly file: string
   readonly problem?: string | undefined
   readonly lost: number
 }
 
-/** Records calls. */
 export interface Audit {
   /** Why the file cannot be written now, and what helps; `undefined` if it can. */
   readonly problem: () => string | undefined
-  /** Why calls are refused now; `undefined` if they are not. */
   readonly refusal: () => string | undefined
   readonly status: () => AuditStatus
   readonly begin: (arrived: Arrived) => AuditedCall
 }
 
-/** How many characters of a text of a client stay, and of all arguments together. */
+/** In characters: a text of a client, and all arguments together. */
 const most = { text: 500, arguments: 64 * 1024 }
 
 const { isRecord, isString } = Predicate
 
 const textOf = (value: unknown): string => isString(value) ? value.slice(0, most.text) : ""
 
-/** What a line has of a name or URI, with a hash of the whole unless the text is all of it. */
+/** With a hash of the whole unless the text is all of it. */
 const shownName = (name: unknown): { readonly text: string; readonly hash?: string } => {
   if (name === undefined) return { text: "" }
   if (!isReadable(name)) return { text: "[nested too deeply to be written]" }
@@ -83,14 +76,13 @@ const shownName = (name: unknown): { readonly text: string; readonly hash?: stri
   return text === name ? { text } : { text, hash: digest(name) }
 }
 
-/** The id of a trace in the form of the W3C. */
+/** In the form of the W3C. */
 const traceOf = (params: Arrived["params"]): string | undefined => {
   const meta = params?.["_meta"]
   const parent = isRecord(meta) ? meta["traceparent"] : undefined
   return isString(parent) ? /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(parent.slice(0, 64))?.[1] : undefined
 }
 
-/** The hash of what a client has given, which is anything that JSON can be, and if it is to be in the line, what is shown of it. */
 const shownGiven = (given: unknown, isShown: boolean): { readonly hash?: string; readonly shown?: unknown } => {
   if (!isReadable(given)) return isShown ? { shown: "[nested too deeply to be written]" } : {}
   const text = canonical(given)
@@ -100,7 +92,6 @@ const shownGiven = (given: unknown, isShown: boolean): { readonly hash?: string;
   return { hash, shown: length > most.arguments ? `[cut: ${length} characters]` : given }
 }
 
-/** What a line says of what a client gives to the call: its arguments, and the input that the server has asked for. */
 const givenOf = (params: Arrived["params"], isShown: boolean) => {
   const { hash, shown } = shownGiven(params?.["arguments"] ?? {}, isShown)
   const input = params?.["inputResponses"]
@@ -108,11 +99,10 @@ const givenOf = (params: Arrived["params"], isShown: boolean) => {
   return { hash, arguments: shown, inputHash: answers?.hash, input: answers?.shown } satisfies Partial<AuditLine>
 }
 
-/** A subject that is cut could be that of somebody else, too: a hash stands for the end of a long one. */
+/** A cut subject could be that of somebody else: a hash stands for the end of a long one. */
 const subjectOf = (subject: string): string =>
   subject.length <= most.text ? subject : `${subject.slice(0, most.text - 80)} ${digest(subject)}`
 
-/** Who calls, from what the listener has made sure of and what the program says of itself. */
 export const clientOf = ({ name, subject }: Caller, introduced?: Pick<Introduced, "clientInfo">): AuditClient => ({
   ...(subject === "" ? {} : { subject: subjectOf(subject) }),
   ...(name === undefined ? {} : { name: textOf(name) }),
@@ -126,12 +116,12 @@ const lineOf = (value: object): string => {
   try {
     return ExactJson.stringify(value)
   } catch {
-    // A text of a client can be anything; who called what must be there in any case.
+    // A client's text can be anything; who called what must be there in any case.
     return JSON.stringify({ ...value, arguments: "[cannot be written]" })
   }
 }
 
-/** Opens the file, and records until the scope closes. Fails if the file cannot be opened. */
+/** Records until the scope closes. Fails if the file cannot be opened. */
 export const make = (
   { file: path, withArguments, ...options }: Options,
   log: (message: string) => void
@@ -142,7 +132,7 @@ export const make = (
     const open = new Set<AuditedCall>()
     const iso = (): string => new Date(clock.unsafeCurrentTimeMillis()).toISOString()
     let said = 0
-    /** Writes how many lines are missing, once lines can be written again. */
+    /** Once lines can be written again. */
     const sayLost = (file: AuditFile): void => {
       if (options.full === "stop" || file.trouble !== undefined || file.lost === said) return
       file.write(JSON.stringify({ event: "lost", time: iso(), lines: file.lost - said }), () => undefined)

@@ -1,7 +1,5 @@
 /**
- * Appends lines to a file that only this user can read, and says of each line when it is there. Rotates the file by size.
- *
- * What is written is there for every other process at once, and stays when this process is killed. Lines that are given while others are being
+ * Appends lines, and says of each when it is there. What is written stays when this process is killed. Lines that come while others are being
  * written are written together.
  */
 import { constants } from "node:fs"
@@ -9,22 +7,21 @@ import type { FileHandle } from "node:fs/promises"
 import * as Files from "node:fs/promises"
 import { codeOf, NoRegularFile, type Trouble, troubleOf } from "./trouble.js"
 
-/** What to do while the file cannot be written: refuse calls, or go on without their lines. */
+/** While the file cannot be written, refuse calls, or go on without their lines. */
 export type WhenFull = "stop" | "go-on"
 
-/** How a file is written. */
 export interface Options {
   readonly path: string
-  /** The size in bytes beyond which the file is rotated. */
+  /** In bytes; beyond it, the file is rotated. */
   readonly size: number
   /** How many rotated files are kept: `FILE.1` is the youngest. */
   readonly files: number
   readonly full: WhenFull
-  /** Called when the file cannot be written any more, for each new reason, and when it can again. `lost`: how many lines are missing. */
+  /** For each new reason why the file cannot be written, and when it can again. `lost`: how many lines are missing. */
   readonly onTrouble: (trouble: Trouble | undefined, lost: number) => void
 }
 
-/** What the file stands on: Node's files, and a timer that keeps no process alive. `later` returns what stops it. */
+/** `later`: a timer that keeps no process alive; returns what stops it. */
 export interface Platform extends Pick<typeof Files, "open" | "rename" | "rm" | "stat"> {
   readonly later: (run: () => void, millis: number) => () => void
 }
@@ -40,19 +37,18 @@ export const node: Platform = {
   }
 }
 
-/** A line on its way. `done`: whether it is written. */
 interface Line {
   /** With its end. */
   readonly bytes: Buffer
   readonly done: (isWritten: boolean) => void
 }
 
-/** Windows has neither of these two. Without O_NONBLOCK, opening a pipe that nobody reads would block the program. */
+/** Windows lacks both. Without O_NONBLOCK, opening a pipe that nobody reads would block the program. */
 const { O_APPEND, O_CREAT, O_NOFOLLOW = 0, O_NONBLOCK = 0, O_WRONLY } = constants
 
-/** How many bytes are written at once. */
+/** Bytes that are written at once. */
 const maxBatch = 1024 * 1024
-/** How long to wait before the file is tried again, in milliseconds. */
+/** Before the file is tried again, in milliseconds. */
 const pause = 1000
 const newline = 0x0a
 
@@ -62,7 +58,7 @@ interface Opened {
   /** A device has no size, and is not rotated. */
   readonly isRegular: boolean
   size: number
-  /** Whether it ends within a line. */
+  /** It ends within a line, as after a crash of the machine or on a full disk. */
   isTorn: boolean
 }
 
@@ -81,7 +77,6 @@ const opened = async (path: string, platform: Platform): Promise<Opened> => {
   }
 }
 
-/** Whether a file ends within a line, as after a crash of the machine or on a disk that was full. */
 const endsWithin = async (path: string, size: number, { open }: Platform): Promise<boolean> => {
   const handle = await open(path, constants.O_RDONLY | O_NOFOLLOW)
   try {
@@ -110,29 +105,26 @@ export class AuditFile {
     this.#file = file
   }
 
-  /** Opens the file, and creates it if it does not exist. Rejects if that is not possible (`troubleOf`). */
+  /** Creates the file if it does not exist. Rejects with an error for `troubleOf`. */
   static async open(options: Options, platform: Platform = node): Promise<AuditFile> {
     return new AuditFile(options, platform, await opened(options.path, platform))
   }
 
-  /** Why it cannot be written now; `undefined` if it can. */
   get trouble(): Trouble | undefined {
     return this.#trouble
   }
 
-  /** How many lines are missing. */
   get lost(): number {
     return this.#lost
   }
 
-  /** Writes a line, after those before. `done` is called once, when it is in the file, or cannot be written now. */
+  /** `done` is called once, when the line is in the file, or cannot be written now. */
   write(text: string, done: Line["done"]): void {
     if (this.#isClosed) return done(false)
     this.#queue.push({ bytes: Buffer.from(`${text}\n`), done })
     this.#begin()
   }
 
-  /** Writes what is given so far, and closes the file. What cannot be written is lost. */
   async close(): Promise<void> {
     this.#stopRetry()
     this.#begin()
@@ -152,7 +144,7 @@ export class AuditFile {
   }
 
   async #writeAll(): Promise<void> {
-    // What is written at once goes into one file.
+    // So that it goes into one file.
     const most = Math.min(maxBatch, this.#options.size)
     while (this.#queue.length > 0) {
       let size = 0
@@ -163,16 +155,16 @@ export class AuditFile {
       const left = lines.slice(written)
       if (left.length > 0 && this.#failed(left)) break
     }
-    // In the same step in which there is nothing more to write: a line that is given in the next one begins anew.
+    // In the same step in which the queue is empty: a line that comes in the next one begins anew.
     this.#isWriting = false
   }
 
-  /** Lines were not written. Returns whether to stop writing for now. */
+  /** Returns whether to stop writing for now. */
   #failed(lines: ReadonlyArray<Line>): boolean {
     const { full } = this.#options
     if (full === "go-on") this.#lost += lines.length
     else {
-      // These calls were carried out: their lines follow when there is room again.
+      // These calls were carried out: their lines follow later.
       const kept = [...lines, ...this.#queue].map(({ bytes }) => ({ bytes, done: () => undefined }))
       const waiting = this.#queue
       this.#queue = kept
@@ -184,7 +176,6 @@ export class AuditFile {
     return full === "stop"
   }
 
-  /** Writes lines, and returns how many are in the file. */
   async #append(lines: ReadonlyArray<Line>): Promise<number> {
     const before = this.#trouble
     const ends: Array<number> = []
@@ -214,7 +205,7 @@ export class AuditFile {
     return ends.filter((end) => end <= written).length
   }
 
-  /** The file for so many more bytes: another one if somebody has moved or removed it, or it would become too large. */
+  /** Another file if somebody has moved or removed it, or it would become too large. */
   async #fileFor(bytes: number): Promise<Opened> {
     const { path, size } = this.#options
     const file = this.#file

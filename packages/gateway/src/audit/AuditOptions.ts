@@ -1,12 +1,9 @@
-/**
- * The options of `serve` and `wrap` that record calls in a file.
- */
 import { ByteSize } from "@mcp-lifeline/core/internal"
 import { resolve } from "node:path"
 import * as Command from "../commandLine/Command.js"
 import type * as Audit from "./Audit.js"
 
-/** The sizes of a file, in bytes: from several of the longest lines up. */
+/** In bytes: from several of the longest lines up. */
 const sizes = { least: 1_000_000, most: 1_000_000_000_000 }
 
 export const options = {

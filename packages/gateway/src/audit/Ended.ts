@@ -1,6 +1,3 @@
-/**
- * What the answer to a call says of it. Pure.
- */
 import { isInputRequired } from "@mcp-lifeline/http-server/translation"
 import { type Answer, JsonRpcError } from "@mcp-lifeline/protocol"
 import { Predicate } from "effect"
@@ -8,7 +5,6 @@ import { retryAfterKey } from "../access/RateLimited.js"
 import { fault } from "../conversation/errors.js"
 import type { Fate, Outcome } from "./AuditLine.js"
 
-/** How a call ended. */
 export interface Ended {
   readonly outcome: Outcome
   readonly fate: Fate
@@ -16,18 +12,16 @@ export interface Ended {
   readonly reason?: string | undefined
 }
 
-/** What is known of a call beside its answer. */
 export interface Known {
-  /** Whether it was ever sent to a server. */
+  /** It was ever sent to a server. */
   readonly isSent: boolean
-  /** Whether there is what it asks for, and the client may not use it. */
+  /** There is what it asks for, and the client may not use it. */
   readonly isHidden: boolean
   readonly asksForTask: boolean
 }
 
 const { isNumber, isRecord, isString } = Predicate
 
-/** Nothing was sent: more calls than the client may make. */
 const rateLimited: Ended = { outcome: "refused", reason: "RateLimited", fate: "notSent" }
 
 const ofResult = (result: Readonly<Record<string, unknown>>, { asksForTask, isSent }: Known): Ended => {
@@ -43,7 +37,6 @@ const ofResult = (result: Readonly<Record<string, unknown>>, { asksForTask, isSe
   return { outcome, fate: "answered" }
 }
 
-/** What became of a call that is answered so. */
 export const byAnswer = (answer: Answer, known: Known): Ended => {
   if ("resultText" in answer) return { outcome: "ok", fate: "answered" }
   if ("result" in answer) return ofResult(answer.result, known)
@@ -63,13 +56,12 @@ export const byAnswer = (answer: Answer, known: Known): Ended => {
   }
 }
 
-/** What became of a call that its caller gave up. `fate`: what is known of it. */
+/** `fate`: what is known of the call that its caller gave up. */
 export const byCancel = (isSent: boolean, fate?: "notSent" | "unknown"): Ended => ({
   outcome: "cancelled",
   fate: isSent ? fate ?? "unknown" : "notSent"
 })
 
-/** What became of a call that had no answer when the gateway ended. */
 export const byEnd = (isSent: boolean): Ended => ({
   outcome: "error",
   reason: "Interrupted",

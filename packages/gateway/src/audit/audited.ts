@@ -1,5 +1,5 @@
 /**
- * The step of a conversation that has each call of its client recorded. The answer of a call waits until its line is in the file.
+ * The answer of a call waits until its line is in the file.
  */
 import { type Answer, type ClientRequest, JsonRpcError, Named } from "@mcp-lifeline/protocol"
 import type { Step } from "../conversation/Handler.js"
@@ -17,7 +17,6 @@ const kinds = {
 
 export type Kind = (typeof kinds)[Named.Call]
 
-/** What a name leads to. */
 export interface Known {
   readonly server: string
   /** Its name or URI there, if that may be another. */
@@ -25,17 +24,15 @@ export interface Known {
   readonly isHidden: boolean
 }
 
-/** The client of a conversation. */
 export interface Asking {
-  /** Who calls now. */
   readonly who: () => Pick<Arrived, "caller" | "introduced">
-  /** Whether that caller may know where the file is. Default: it may. */
+  /** Whether the caller may know where the file is. Default: it may. */
   readonly isAdmin?: () => boolean
-  /** What a name leads to now, whether or not the client may use it. Asked for calls that were not sent. */
+  /** Of a call that was not sent: what its name leads to, whether or not the client may use it. */
   readonly named: (kind: Kind, name: unknown) => Known | undefined
 }
 
-/** The answer to a call that was carried out, and that could not be recorded. */
+/** The call was carried out, and could not be recorded. */
 const withheld = (method: string, why: string): Answer => ({
   error: {
     code: JsonRpcError.ourCode,
@@ -45,10 +42,9 @@ const withheld = (method: string, why: string): Answer => ({
   }
 })
 
-/** Why nothing is done, as it is told to others than admins: without the place of the file. */
+/** For others than admins: without the place of the file. */
 export const unplaced = "the audit cannot be written"
 
-/** Why a call could not be recorded, for whoever has called. */
 const whyNot = (audit: Audit, isAdmin: Asking["isAdmin"]): string =>
   isAdmin?.() === false ? unplaced : audit.problem() ?? "the file was closed"
 
@@ -60,7 +56,6 @@ const refusedBy = (why: string): Answer => ({
   }
 })
 
-/** Has the calls of a client recorded, if calls are. */
 export const audited = (audit: Audit | undefined, asking: Asking): Step => (next) => {
   if (audit === undefined) return next
   return (request) => {
@@ -76,7 +71,7 @@ export const audited = (audit: Audit | undefined, asking: Asking): Step => (next
 const record = (audit: Audit, request: ClientRequest, kind: Kind, { isAdmin, named, who }: Asking): void => {
   const { method, params, traced } = request
   const call = audit.begin({ door: "mcp", id: request.givenId, ...who(), method, params })
-  /** Notes the server, which also what was not sent may have. Returns whether it is one that the client may not use. */
+  /** Records the server, which also what was not sent may have. */
   const isHidden = (): boolean => {
     if (call.isSent()) {
       // Params that are missing were not traced.

@@ -1,12 +1,11 @@
 /**
- * Opens the file of `--audit` for a program that logs. Nothing of that is loaded without the option.
+ * Nothing of the audit is loaded without `--audit`.
  */
 import { Effect, Runtime, type Scope } from "effect"
 import type { StartError } from "../Errors.js"
 import { clean } from "../Text.js"
 import type { Audit, Options } from "./Audit.js"
 
-/** Records calls until the scope closes, if they shall be recorded. */
 export const opened = (options: Options | undefined): Effect.Effect<Audit | undefined, StartError, Scope.Scope> =>
   options === undefined ? Effect.succeed(undefined) : Effect.gen(function*() {
     const { make } = yield* Effect.promise(() => import("./Audit.js"))

@@ -1,17 +1,13 @@
-/**
- * Why a file of calls cannot be written, and what a person can do about it. Pure.
- */
 import { Predicate } from "effect"
 import { dirname } from "node:path"
 
-/** What keeps the file from being written. */
 export interface Trouble {
-  /** Why, as the end of "it cannot be written, because". */
+  /** As the end of "it cannot be written, because". */
   readonly reason: string
   readonly remedy: string
 }
 
-/** The file is there, and it is none that lines can be added to. */
+/** The file is there, and no lines can be added to it. */
 export class NoRegularFile extends Error {
   constructor() {
     super("it is no regular file")
@@ -20,11 +16,10 @@ export class NoRegularFile extends Error {
 
 const { hasProperty } = Predicate
 
-/** The code of an error of the file system; empty if it is none. */
+/** Empty if it is no error of the file system. */
 export const codeOf = (error: unknown): string =>
   hasProperty(error, "code") && Predicate.isString(error.code) ? error.code : ""
 
-/** A full file could not be put aside, or removed. */
 const ofRotation = (error: unknown, path: string): Trouble | undefined => {
   const syscall = hasProperty(error, "syscall") ? error.syscall : ""
   if (syscall !== "rename" && syscall !== "unlink") return undefined
@@ -46,7 +41,6 @@ const ofRotation = (error: unknown, path: string): Trouble | undefined => {
   }
 }
 
-/** What an error of the file system means for the file at this path. */
 export const troubleOf = (error: unknown, path: string): Trouble => {
   const rotation = ofRotation(error, path)
   if (rotation !== undefined) return rotation

@@ -1,28 +1,22 @@
 /**
- * Checks an access token (RFC 9068, and what issuers signed before it): who has signed it, for whom, and what it allows.
+ * Checks tokens of RFC 9068, and what issuers signed before it.
  */
 import type { McpConfig } from "@mcp-lifeline/config"
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import { Predicate } from "effect"
 import type { JWTPayload, JWTVerifyOptions } from "jose"
 
-/** What a token is checked against. */
 export interface Rules extends McpConfig.Auth {
-  /** For whom tokens are, with the default filled in. */
+  /** With the default filled in. */
   readonly audiences: ReadonlyArray<string>
 }
 
-/**
- * Why a token is refused. No text has anything of the token.
- * - `Invalid`: it is none that counts here.
- * - `Scopes`: a scope is missing. `Claim`: that claim has none of the values that it must have.
- */
+/** Without anything of the token. `Invalid`: it does not count here. `Claim`: it has none of the accepted values. */
 export type Refused =
   | { readonly _tag: "Invalid"; readonly why: string }
   | { readonly _tag: "Scopes" }
   | { readonly _tag: "Claim"; readonly claim: string }
 
-/** A refusal, for the log. */
 export const describe = (refused: Refused): string => {
   switch (refused._tag) {
     case "Invalid":
@@ -34,10 +28,10 @@ export const describe = (refused: Refused): string => {
   }
 }
 
-/** The types that a header may name: that of RFC 9068, and that which most issuers write. Others are not meant for us, such as `logout+jwt`. */
+/** That of RFC 9068, and what most issuers write. Others are not meant for us, such as `logout+jwt`. */
 const types: ReadonlySet<string> = new Set(["at+jwt", "application/at+jwt", "jwt", "application/jwt"])
 
-/** Claims that only tokens for other purposes have: those that tell a client who has signed in, and those that tell of a logout. */
+/** Of tokens that tell a client who has signed in, or of a logout. */
 const foreign = ["at_hash", "c_hash", "events"]
 
 const strings = (value: unknown): ReadonlyArray<string> =>
@@ -47,18 +41,17 @@ const strings = (value: unknown): ReadonlyArray<string> =>
     ? value.filter(Predicate.isString)
     : []
 
-/** The scopes of a token: `scope` (RFC 8693), or `scp`, as some issuers write it. */
+/** `scope` (RFC 8693), or `scp`, as some issuers write it. */
 const scopesOf = (claims: JWTPayload): ReadonlySet<string> =>
   new Set([...strings(claims["scope"]), ...strings(claims["scp"])])
 
-/** The value of a claim by its name; a name with dots that no claim has leads into objects, such as `realm_access.roles`. */
+/** By its name; a name with dots that no claim has leads into objects, such as `realm_access.roles`. */
 export const claimOf = (claims: Readonly<Record<string, unknown>>, name: string): unknown =>
   Object.hasOwn(claims, name) ? claims[name] : name.split(".").reduce<unknown>(
     (value, key) => Predicate.isRecord(value) && Object.hasOwn(value, key) ? value[key] : undefined,
     claims
   )
 
-/** Whether a claim is one of these values, or a list with one of them. */
 export const hasClaim = (
   claims: Readonly<Record<string, unknown>>,
   name: string,
@@ -75,13 +68,12 @@ export const optionsFor = (rules: Rules): JWTVerifyOptions => ({
   clockTolerance: rules.clockTolerance / 1000
 })
 
-/** Looks at the header before anything is computed. */
+/** Before anything is computed. */
 export const checkType = (type: unknown): Refused | undefined =>
   type === undefined || (Predicate.isString(type) && types.has(type.toLowerCase()))
     ? undefined
     : { _tag: "Invalid", why: "it is no access token: its header has another type" }
 
-/** Who sends a token whose signature, issuer, audience and times are right; or why it is not enough. */
 export const callerOf = (issuer: string, claims: JWTPayload, rules: Rules): Caller | Refused => {
   const { exp = 0, sub } = claims
   if (!Predicate.isString(sub) || sub === "") return { _tag: "Invalid", why: "it has no subject (sub)" }
@@ -103,7 +95,7 @@ export const callerOf = (issuer: string, claims: JWTPayload, rules: Rules): Call
   }
 }
 
-/** What an error of `jose` means, by its code and the claim that it is about. */
+/** By the code of an error of `jose`, or its claim. */
 const reasons: Readonly<Record<string, string>> = {
   ERR_JWT_EXPIRED: "it has expired",
   ERR_JOSE_ALG_NOT_ALLOWED: "it is signed by an algorithm that is not accepted",

@@ -1,6 +1,3 @@
-/**
- * Who may use the gateway: whoever has one of its tokens, its clients with names, and with `lifeline.auth` whoever an authorization server vouches for.
- */
 import type { McpConfig } from "@mcp-lifeline/config"
 import * as Authentication from "@mcp-lifeline/http-server/Authentication"
 import { anyone } from "@mcp-lifeline/http-server/Caller"
@@ -12,26 +9,23 @@ import { StartError } from "../Errors.js"
 import * as ProtectedResource from "./ProtectedResource.js"
 import type { ResourceServer } from "./ResourceServer.js"
 
-/** Who may use the gateway. */
 export interface Options {
-  /** The tokens of the gateway that are accepted now. */
   readonly tokens: () => ReadonlyArray<Redacted.Redacted>
-  /** Whether somebody has given the gateway a token, or it has made one: then each request needs credentials. */
+  /** Somebody has given the gateway a token, or it has made one: each request needs credentials. */
   readonly isNeeded: boolean
-  /** The clients with names (`lifeline.clients`); `undefined` if there can be none. */
+  /** Of `lifeline.clients`; `undefined` if there can be none. */
   readonly clients: Pick<AccessInUse, "isNeeded" | "tokens"> | undefined
-  /** Which access tokens are accepted, according to the file now; `undefined` if there is no such option. */
+  /** As the file says now; `undefined` if there is no such option. */
   readonly auth: (() => McpConfig.Auth) | undefined
   readonly place: ProtectedResource.Place
 }
 
 export interface GatewayAuthentication {
   readonly authentication: Authentication.Authentication
-  /** What nobody needs a token for, by its path. */
+  /** By path: what nobody needs a token for. */
   readonly pages: ReadonlyMap<string, Handler>
-  /** Why access tokens cannot be checked as they should be; `undefined` if they can. */
+  /** Why access tokens cannot be checked; `undefined` if they can. */
   readonly problem: () => string | undefined
-  /** Whether access tokens can be checked, if there are any. */
   readonly isUsable: Effect.Effect<boolean>
 }
 
@@ -54,8 +48,8 @@ const resourceServer = (
   })
 
 /**
- * Lets in those with a token of the gateway, for whom there are no rules, and clients with names; without both, everybody. A token of a client never counts as
- * one of the gateway, nor the other way round.
+ * For the tokens of the gateway and of clients; without both, everybody is let in. A client's token never counts as one of the gateway, nor the other way
+ * round.
  */
 export const byToken = (
   { clients, isNeeded, tokens }: Pick<Options, "clients" | "isNeeded" | "tokens">
@@ -72,7 +66,6 @@ export const byToken = (
   }
 }
 
-/** Decides until the scope closes. */
 export const make = (options: Options): Effect.Effect<GatewayAuthentication, StartError, Scope.Scope> =>
   Effect.gen(function*() {
     const { auth, place } = options

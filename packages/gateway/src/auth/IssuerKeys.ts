@@ -1,28 +1,25 @@
 /**
- * The keys of one authorization server, as far as they are known. They are fetched at the start, again from time to time, and when a token names a key
- * that is not among them. While the server is away, the known ones count for a while.
+ * Keys are fetched at the start, from time to time, and when a token names an unknown one. While the server is away, known ones count for a while.
  */
 import * as Keys from "@mcp-lifeline/sign-in/Keys"
 import { Clock, Data, Deferred, Effect, FiberId } from "effect"
 import type { JSONWebKeySet, JWTVerifyGetKey } from "jose"
 
-/** The keys cannot be known at the moment. */
 export class KeysUnavailable extends Data.TaggedError("KeysUnavailable")<{ readonly issuer: string }> {}
 
-/** How often they are fetched again, in milliseconds. */
+/** In milliseconds. */
 const refreshEvery = 10 * 60 * 1000
-/** After this time without a fetch that succeeded, they do not count any more: a key may have been withdrawn. In milliseconds. */
+/** Without a fetch for so long, in milliseconds, keys do not count any more: one may have been withdrawn. */
 const staleAfter = 60 * 60 * 1000
-/** The shortest time between two fetches for tokens that name unknown keys, which anybody can make up, in milliseconds. */
+/** Between two fetches for unknown keys, which anybody can make up, in milliseconds. */
 const askedEvery = 30_000
 const fetchTimeout = "10 seconds"
-/** The shortest and the longest pause after a fetch that failed, in milliseconds. The pause doubles. */
+/** After a fetch that failed, in milliseconds. The pause doubles. */
 const [minPause, maxPause] = [1000, 30_000]
 
-/** What is needed of `jose`, which only a gateway with `lifeline.auth` loads. */
+/** Only a gateway with `lifeline.auth` loads `jose`. */
 type MakeKeySet = (keys: JSONWebKeySet) => JWTVerifyGetKey
 
-/** What makes it. */
 export interface Options extends Keys.Options {
   readonly makeKeySet: MakeKeySet
   /** Called when the keys cannot be fetched, and when they can be again. Must not throw. */
@@ -38,7 +35,7 @@ export class IssuerKeys {
   #keySet: JWTVerifyGetKey | undefined
   #fetchedAt = 0
   #askedAt = Number.NEGATIVE_INFINITY
-  /** How many fetches have ended, and how many of the last have failed. */
+  /** Ended ones, and how many of the last have failed. */
   #fetches = 0
   #failures = 0
   #problem: string | undefined
@@ -47,17 +44,15 @@ export class IssuerKeys {
     this.#options = options
   }
 
-  /** Why the keys could not be fetched last; `undefined` if they could. */
+  /** Of the last fetch; `undefined` if it succeeded. */
   get problem(): string | undefined {
     return this.#problem
   }
 
-  /** Whether tokens can be checked at this time. */
   isUsable(now: number): boolean {
     return this.#keySet !== undefined && now - this.#fetchedAt < staleAfter
   }
 
-  /** Fetches them for as long as it runs. */
   readonly run: Effect.Effect<never> = Effect.forever(
     Effect.suspend(() => this.#fetchUnless(this.#fetches)).pipe(
       Effect.zipRight(
@@ -68,7 +63,7 @@ export class IssuerKeys {
     )
   )
 
-  /** The keys that are known. Waits for the first fetch. */
+  /** Waits for the first fetch. */
   readonly known: Effect.Effect<JWTVerifyGetKey, KeysUnavailable> = Effect.gen(this, function*() {
     yield* Deferred.await(this.#first)
     // The machine was suspended, and `run` does not know yet.
@@ -77,14 +72,14 @@ export class IssuerKeys {
     return yield* this.#current
   })
 
-  /** The keys after a token has named one that is not among the known ones: fetched again, unless that was done only just now. */
+  /** Fetched again, unless that was done only just now. */
   readonly afterUnknown: Effect.Effect<JWTVerifyGetKey, KeysUnavailable> = Effect.gen(this, function*() {
     const now = yield* Clock.currentTimeMillis
     if (now - this.#askedAt >= askedEvery) {
       this.#askedAt = now
       yield* this.#fetchUnless(this.#fetches)
     }
-    // The token may name a key that the issuer has, and nobody can tell.
+    // The issuer may have the key, and nobody can tell.
     if (this.#problem !== undefined) return yield* new KeysUnavailable(this.#options)
     return yield* this.#current
   })
@@ -96,7 +91,7 @@ export class IssuerKeys {
         : new KeysUnavailable({ issuer: this.#options.issuer }))
   }
 
-  /** One fetch at a time: who waited for one needs none of its own. */
+  /** Who waited for a fetch needs none of its own. */
   #fetchUnless(seen: number): Effect.Effect<void> {
     return this.#permit.withPermits(1)(Effect.suspend(() => this.#fetches === seen ? this.#fetch : Effect.void))
   }

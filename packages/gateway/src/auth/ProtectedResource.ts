@@ -1,5 +1,5 @@
 /**
- * What the gateway says of itself to clients that need a token (RFC 9728), and how it refuses them (RFC 6750). Pure.
+ * What clients that need a token are told (RFC 9728), and how they are refused (RFC 6750).
  */
 import type { McpConfig } from "@mcp-lifeline/config"
 import * as Arrival from "@mcp-lifeline/http-server/Arrival"
@@ -8,23 +8,19 @@ import type { Refusal } from "@mcp-lifeline/http-server/Refusal"
 import type { IncomingMessage } from "node:http"
 import type { Refused } from "./AccessToken.js"
 
-/** Where the gateway is. */
 export interface Place {
   /** The address to which it is bound. */
   readonly host: string
-  /** Under which URL others know it, without a path at the end. Default: it has only the names of its address. */
+  /** Without a path at the end. Default: only the names of the address. */
   readonly publicUrl?: string | undefined
 }
 
 const wellKnown = "/.well-known/oauth-protected-resource"
 
-/** The document of the endpoint. A proxy that passes on what is below the path of the public URL passes this on, too. */
+/** A proxy that passes on what is below the path of the public URL passes this on, too. */
 const ofEndpoint = `${wellKnown}/mcp`
 
-/**
- * Where clients look for the document: before the path of the endpoint, which may be below that of the public URL, and at the root. Nobody needs a token
- * for it.
- */
+/** Before the path of the endpoint, which may be below that of the public URL, and at the root. */
 export const paths = ({ publicUrl }: Place): ReadonlySet<string> => {
   const below = publicUrl === undefined ? "" : new URL(publicUrl).pathname.replace(/\/$/, "")
   return new Set([ofEndpoint, wellKnown, `${wellKnown}${below}/mcp`, `${wellKnown}${below}`])
@@ -33,8 +29,8 @@ export const paths = ({ publicUrl }: Place): ReadonlySet<string> => {
 type Asked = Pick<IncomingMessage, "headers" | "socket">
 
 /**
- * The gateway under the name by which this client knows it: a client uses no document of a resource of another name. The guard has checked the name, and
- * nothing but what is said to this client depends on it.
+ * As this client knows the gateway: it uses no document of a resource of another name. The guard has checked the name, and only what this client is told
+ * depends on it.
  */
 const baseOf = (request: Asked, { publicUrl }: Place): string => {
   const { host = request.headers.host, scheme = "http" } = Arrival.of(request)
@@ -44,8 +40,7 @@ const baseOf = (request: Asked, { publicUrl }: Place): string => {
 const isWildcard = (host: string): boolean => ["0.0.0.0", "::"].includes(Guard.unbracket(host))
 
 /**
- * For whom tokens are, if the file does not say it: for the URL of the endpoint. Not by what a request says, since a token for somebody else would be
- * accepted with his name. Empty where all addresses of a machine are meant.
+ * The URL of the endpoint. Not by what a request says: a token for somebody else would be accepted with his name. Empty where all addresses are meant.
  */
 export const defaultAudiences = ({ host, publicUrl }: Place, port: number): ReadonlyArray<string> => {
   if (publicUrl !== undefined) return [`${publicUrl}/mcp`]
@@ -64,14 +59,14 @@ export const metadata = (request: Asked, place: Place, { issuers, requiredScopes
   resource_name: "mcp-lifeline"
 })
 
-/** A challenge. The texts have no quotes. */
+/** The texts have no quotes. */
 const challenge = (parts: Readonly<Record<string, string | undefined>>): Readonly<Record<string, string>> => ({
   "WWW-Authenticate": `Bearer ${
     Object.entries(parts).flatMap(([name, value]) => value === undefined ? [] : [`${name}="${value}"`]).join(", ")
   }`
 })
 
-/** All scopes at once: a client may never ask for more after its first login. */
+/** All scopes: a client may never ask for more after its first login. */
 const needed = (request: Asked, place: Place, { requiredScopes }: McpConfig.Auth) => ({
   resource_metadata: `${baseOf(request, place)}${ofEndpoint}`,
   scope: requiredScopes.length === 0 ? undefined : requiredScopes.join(" ")
@@ -84,7 +79,7 @@ export const tokenMissing = (request: Asked, place: Place, auth: McpConfig.Auth)
   headers: challenge(needed(request, place, auth))
 })
 
-/** The answer to a request with a token in its address, which others than the gateway read and write down. */
+/** Others read addresses, and write them down. */
 export const tokenInAddress: Refusal = {
   status: 400,
   message:
@@ -92,14 +87,13 @@ export const tokenInAddress: Refusal = {
   headers: challenge({ error: "invalid_request" })
 }
 
-/** The answer while the keys of an issuer cannot be known. With a 401, clients would log in again. */
+/** With a 401, clients would log in again. */
 export const keysUnavailable: Refusal = {
   status: 503,
   message: "The gateway cannot check tokens at the moment, since it does not reach the authorization server; try again",
   headers: { "Retry-After": "5" }
 }
 
-/** The answer to a request with a token that is not enough. */
 export const refusal = (refused: Refused, request: Asked, place: Place, auth: McpConfig.Auth): Refusal => {
   switch (refused._tag) {
     case "Invalid":

@@ -1,5 +1,5 @@
 /**
- * Finds out who sends a request, from an access token that an authorization server has issued (`lifeline.auth`): the gateway as an OAuth resource server.
+ * The gateway as an OAuth resource server (`lifeline.auth`).
  */
 import type { McpConfig } from "@mcp-lifeline/config"
 import { type Authentication, bearer } from "@mcp-lifeline/http-server/Authentication"
@@ -16,37 +16,33 @@ import * as AccessToken from "./AccessToken.js"
 import { IssuerKeys, type KeysUnavailable, type Options as KeyOptions } from "./IssuerKeys.js"
 import * as ProtectedResource from "./ProtectedResource.js"
 
-/** How to check tokens. */
 export interface Options extends Pick<KeyOptions, "fetchKeys"> {
-  /** Which tokens are accepted, according to the file now. */
+  /** As the file says now. */
   readonly auth: () => McpConfig.Auth
   readonly place: ProtectedResource.Place
 }
 
 export interface ResourceServer extends Authentication {
-  /** Answers with what clients need to know to get a token, at `ProtectedResource.paths`. */
+  /** What clients need to know to get a token, at `ProtectedResource.paths`. */
   readonly metadata: Handler
-  /** Why the keys of an issuer could not be fetched last; `undefined` if they could. */
+  /** Why keys could not be fetched last; `undefined` if they could. */
   readonly problem: () => string | undefined
-  /** Whether the tokens of at least one issuer can be checked. */
+  /** Of at least one issuer, tokens can be checked. */
   readonly isUsable: Effect.Effect<boolean>
 }
 
-/** The keys of an issuer, and what fetches them. */
 interface Watched {
   readonly keys: IssuerKeys
   readonly fiber: Fiber.RuntimeFiber<never>
 }
 
-/** A token names a key that is not among those that are known. */
 class UnknownKey extends Data.TaggedError("UnknownKey") {}
 
 const invalid = (why: string): AccessToken.Refused => ({ _tag: "Invalid", why })
 
-/** The address has the parameter of RFC 6750, section 2.3. */
+/** The parameter of RFC 6750, section 2.3. */
 const hasTokenInAddress = ({ url = "" }: IncomingMessage): boolean => /[?&]access_token=/i.test(url)
 
-/** Checks tokens until the scope closes. */
 export const make = (
   { auth, fetchKeys, place }: Options
 ): Effect.Effect<ResourceServer, never, Scope.Scope> =>
@@ -68,7 +64,7 @@ export const make = (
 
     const keyOf = (issuer: string, jwksUri: string | undefined): string => `${issuer} ${jwksUri ?? ""}`
 
-    /** The options as they are now. Follows the issuers that they name. */
+    /** Follows the issuers that the options name now. */
     let last: McpConfig.Auth | undefined
     const current = (): McpConfig.Auth => {
       const now = auth()
@@ -96,7 +92,7 @@ export const make = (
     }
     current()
 
-    /** What a token says before anything of it is checked. */
+    /** Before anything of it is checked. */
     const decoded = (token: string) =>
       Effect.option(Effect.try(() => ({ header: jose.decodeProtectedHeader(token), claims: jose.decodeJwt(token) })))
 
@@ -110,7 +106,6 @@ export const make = (
         ({ payload }) => payload
       )
 
-    /** Checks a token of an issuer that is one of ours, by what the token says. */
     const claimsOf = (
       token: string,
       issuer: string,

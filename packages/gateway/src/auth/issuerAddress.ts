@@ -1,10 +1,7 @@
-/**
- * The addresses of authorization servers whose keys decide who may use the gateway. Pure.
- */
 import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import { isSecure } from "@mcp-lifeline/sign-in/addresses"
 
-/** Why keys are not fetched from an address, as a predicate; `undefined` if they can be. */
+/** As a predicate; `undefined` if keys may be fetched from the address. */
 export const problemOf = (text: string): string | undefined => {
   const url = /^https?:\/\/[^/\s]/i.test(text) ? parseUrl(text) : undefined
   if (url === undefined) return "is not an address; accepted: one that begins with https://"

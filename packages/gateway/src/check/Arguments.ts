@@ -1,10 +1,6 @@
-/**
- * The command line of `check`.
- */
 import * as Command from "../commandLine/Command.js"
 import type * as Check from "./check.js"
 
-/** A parsed command line. */
 export interface Request {
   readonly _tag: "Check"
   readonly options: Check.Options

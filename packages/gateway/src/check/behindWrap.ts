@@ -1,5 +1,5 @@
 /**
- * Finds the server behind `wrap`. To connect to `wrap` says nothing of it, because `wrap` answers from what it remembers.
+ * To connect to `wrap` says nothing of the server behind it, because `wrap` answers from what it remembers.
  */
 import type { McpConfig } from "@mcp-lifeline/config"
 import * as LifelineCommand from "@mcp-lifeline/config/LifelineCommand"
@@ -25,7 +25,7 @@ const withoutCmd = (words: ReadonlyArray<string>): ReadonlyArray<string> => {
   return isCmd && !words.some((word) => /[%&|<>^]/.test(word)) ? words.slice(2) : words
 }
 
-/** Whether Lifeline is started as `adopt` writes it: by itself, its file by Node.js, or npx. */
+/** As `adopt` writes it: by itself, its file by Node.js, or npx. */
 const isAdopted = ([program = "", ...rest]: ReadonlyArray<string>): boolean =>
   rest.length === 0 ||
   (nameOf(program) === "node" && rest.length === 1) ||
@@ -37,7 +37,7 @@ interface CommandLine {
   readonly wrap: Arguments.Wrap
 }
 
-/** Why the server behind `wrap` cannot be seen, although the command line can be read; `undefined` if it can. */
+/** Although the command line can be read; `undefined` if the server can be seen. */
 const unseen = ({ server }: Arguments.Wrap, env: McpConfig.StdioServer["env"]): string | undefined => {
   if (server._tag === "Command") {
     return LifelineCommand.of([server.command, ...server.args]) === "wrap" ? "wrap starts wrap again" : undefined
@@ -49,7 +49,7 @@ const unseen = ({ server }: Arguments.Wrap, env: McpConfig.StdioServer["env"]): 
   return isRead ? "a command gives it the credentials of its client" : undefined
 }
 
-/** Reads a command line of `wrap`. A text says why that is not possible, and a UsageError what `wrap` refuses. */
+/** A text says why that is not possible, and a UsageError what `wrap` refuses. */
 const parse = (
   { args, command, env, fromClient }: McpConfig.StdioServer
 ): CommandLine | UsageError | string | undefined => {
@@ -69,7 +69,6 @@ const parse = (
   }
 }
 
-/** The server behind `wrap`. */
 export interface Behind {
   readonly connector: Connector
   /** What `wrap` adds to the options of the entry. */
@@ -78,17 +77,17 @@ export interface Behind {
   readonly start: Effect.Effect<unknown, ConnectError>
 }
 
-/** The servers behind `wrap`, by the names of their entries. */
+/** By the names of entries. */
 export interface Found {
   readonly servers: ReadonlyMap<string, Behind>
-  /** The names of entries whose server cannot be seen, and must not be taken for what `wrap` answers. */
+  /** Their server cannot be seen, and must not be taken for what `wrap` answers. */
   readonly hidden: ReadonlySet<string>
   /** What `wrap` refuses. */
   readonly problems: ReadonlyArray<Problem>
   readonly notices: ReadonlyArray<Problem>
 }
 
-/** How long the host may take to start Lifeline: npx may have to fetch it first. */
+/** npx may have to fetch Lifeline first. */
 const startTimeout = "1 minute"
 
 const serverOf = (
@@ -131,7 +130,7 @@ const serverOf = (
     return behind
   })
 
-/** Looks behind the entries that are `wrap`. `folder`: the folder of the file. */
+/** `folder`: of the file. */
 export const find = (
   entries: ReadonlyArray<Entry>,
   folder: string
@@ -163,7 +162,6 @@ export const find = (
     return { servers, hidden, problems, notices }
   })
 
-/** The server that an entry stands for: the one behind `wrap`, if it is `wrap`. */
 export const instead = (server: Backends.Server, { servers }: Found): Backends.Server => {
   const behind = servers.get(server.id)
   return behind === undefined
@@ -171,7 +169,7 @@ export const instead = (server: Backends.Server, { servers }: Found): Backends.S
     : { ...server, ...ServerOptions.merge(server, behind.policy), connector: behind.connector }
 }
 
-/** The result for a server behind `wrap` that has answered: whether its host can start `wrap`, too. */
+/** Whether the host of a server that has answered can start `wrap`, too. */
 export const startable = (connected: Connected, behind: Behind | undefined): Effect.Effect<Connected> =>
   behind === undefined || !connected.ok
     ? Effect.succeed(connected)

@@ -1,6 +1,3 @@
-/**
- * `mcp-lifeline check`: shows how Lifeline reads each server of a file, what is wrong, and, with `--connect`, whether it can be connected.
- */
 import { LifelineCommand, type McpConfig } from "@mcp-lifeline/config"
 import { Fleet, type Status } from "@mcp-lifeline/core"
 import { TimeSpan, Tools } from "@mcp-lifeline/core/internal"
@@ -29,11 +26,11 @@ export interface Options {
   readonly json: boolean
 }
 
-/** How long to wait for all attempts, in milliseconds: longer than the longest time limit of a single one. */
+/** In milliseconds: longer than the longest time limit of a single attempt. */
 const longestTimeout = (backends: ReadonlyArray<Backends.Server>): number =>
   Math.max(...backends.map(({ timeouts }) => TimeSpan.millis(timeouts?.connect ?? "30 seconds"))) + 1000
 
-/** The result for one server, and its names and patterns that match nothing of it. */
+/** `unmatched`: names and patterns that match nothing of the server. */
 interface Tried {
   readonly connected: Connected
   readonly unmatched: ReadonlyArray<{ readonly path: ReadonlyArray<string>; readonly message: string }>
@@ -47,7 +44,6 @@ const unmatchedOf = (status: Status): Tried["unmatched"] => [
   }))
 ]
 
-/** Tries once to connect to each server, and returns the results. */
 const connectAll = (
   backends: ReadonlyArray<Backends.Server>
 ): Effect.Effect<ReadonlyMap<string, Tried>, StartError> =>
@@ -83,7 +79,7 @@ const connectAll = (
     )
   }).pipe(Effect.scoped)
 
-/** The values that the file contains. What comes from a command is masked where the command runs. */
+/** What comes from a command is masked where the command runs. */
 const written = (
   values: Readonly<Record<string, McpConfig.SecretValue | null>>
 ): Readonly<Record<string, Redacted.Redacted>> =>
@@ -91,10 +87,10 @@ const written = (
     Object.entries(values).flatMap(([name, value]) => Redacted.isRedacted(value) ? [[name, value]] : [])
   )
 
-/** References to variables. An unclosed brace does not match, so that matching takes linear time. */
+/** An unclosed brace does not match, so that matching takes linear time. */
 const references = /\{(env:|input:)?([^{}:]{1,1000})(?=\}|:-)/g
 
-/** `NAME=value` of each variable that the text refers to. An input counts as secret, whatever its name. */
+/** `NAME=value` of each variable in the text. An input counts as secret, whatever its name. */
 const referencedValues = (source: string, env: McpConfig.Variables): ReadonlyArray<string> =>
   [...source.matchAll(references)].flatMap(([, kind, name = ""]) => {
     const capitals = name.toUpperCase().replace(/[^A-Z0-9]+/g, "_")
@@ -102,14 +98,14 @@ const referencedValues = (source: string, env: McpConfig.Variables): ReadonlyArr
     return values.flatMap((value) => value === undefined ? [] : [`${kind === "input:" ? "SECRET" : name}=${value}`])
   })
 
-/** What `--header` gives of `wrap`, without references to variables. */
+/** Of `wrap`, without references to variables. */
 const headersOf = (words: ReadonlyArray<string>): ReadonlyArray<string> =>
   words.flatMap((word, index) => {
     const line = words[index - 1] === "--header" ? word : word.startsWith("--header=") ? word.slice(9) : ""
     return line.slice(line.indexOf(":") + 1).split(/\$\{\w*\}/).map((part) => part.trim())
   })
 
-/** The secrets of a command line, also where one word is a line for a shell. */
+/** Also where one word is a line for a shell. */
 const secretsOf = ({ args, command, env }: McpConfig.StdioServer): Secrets.Secrets => {
   const isWrap = LifelineCommand.of([command, ...args]) === "wrap"
   const lines = args.filter((_, index) => /^(-\w*c|\/c)$/i.test(args[index - 1] ?? "")).map(LifelineCommand.shellWords)
@@ -121,10 +117,7 @@ const secretsOf = ({ args, command, env }: McpConfig.StdioServer): Secrets.Secre
   ]
 }
 
-/**
- * Returns a function that masks the secrets of a file in texts: values of `env` and headers, and whatever has the name or the form of a
- * secret.
- */
+/** Masks values of `env` and headers, and whatever has the name or the form of a secret. */
 const masker = (
   source: string,
   entries: ReadonlyArray<McpJson.Entry>,
@@ -211,7 +204,7 @@ const check = ({ connect, json, ...options }: Options, output: Output.Output) =>
     )
   })
 
-/** Checks the file and prints the result. The exit code says whether there are problems. */
+/** The exit code says whether there are problems. */
 export const run = (options: Options): Effect.Effect<void, StartError> =>
   Effect.scoped(Effect.gen(function*() {
     const output = yield* Output.make

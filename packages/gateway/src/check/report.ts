@@ -1,18 +1,13 @@
-/**
- * Formats the results of `check` as text and as JSON. Pure.
- */
 import type { Backend } from "@mcp-lifeline/core"
 import { ListFilter } from "@mcp-lifeline/extensions/internal"
 import { Predicate } from "effect"
 import * as McpJson from "../config/McpJson.js"
 import { clean } from "../Text.js"
 
-/** The result of an attempt to connect. */
 export type Connected =
   | { readonly ok: true; readonly server: string; readonly protocol: string; readonly tools: number }
   | { readonly ok: false; readonly error: string }
 
-/** One server of the file. */
 export interface Row {
   readonly name: string
   /** `undefined` for an entry that cannot be read. */
@@ -35,11 +30,10 @@ export interface Results {
 
 const hidden = "***"
 
-/** The value of an option as it is shown. Masks `toolArguments`, which may be secret. */
+/** Masks `toolArguments`, which may be secret. */
 const valueOf = (name: string, value: unknown): unknown =>
   name === "toolArguments" ? hidden : Array.isArray(value) ? ListFilter.shown(value) : value
 
-/** The options that are set, as `group.option`. */
 const optionsOf = (options: object): Readonly<Record<string, unknown>> =>
   Object.fromEntries(
     Object.entries(options).flatMap(([group, options]: [string, unknown]) =>
@@ -128,7 +122,7 @@ const lines = (servers: ReadonlyArray<Described>): ReadonlyArray<string> => {
   })
 }
 
-/** Formats all results. `mask` masks secrets in texts. */
+/** `mask` masks secrets in texts. */
 export const report = ({ file, notices, problems, rows }: Results, mask: (text: string) => string) => {
   const servers = rows.map((row) => describe(row, mask))
   const ok = problems.length === 0 && rows.every(({ connected }) => connected?.ok !== false)

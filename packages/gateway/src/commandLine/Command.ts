@@ -1,28 +1,28 @@
 /**
- * Declares a command once: its options and arguments. The parser, the help and the completions use this declaration.
+ * A command is declared once, for the parser, the help and the completions.
  */
 import { TimeSpan } from "@mcp-lifeline/core/internal"
 
-/** Refuses the value of an option: `--port must be ...`. */
+/** As in `--port must be ...`. */
 export type Refuse = (why: string) => never
 
-/** An option. Its name is its key with hyphens: `logFormat` is `--log-format`. It may stand before or after the arguments. */
+/** Its name is its key with hyphens: `logFormat` is `--log-format`. It may stand before or after the arguments. */
 export interface Option<A> {
   readonly help: string
-  /** The name of its value in help. Without it, the option takes no value. */
+  /** In help. Without it, the option takes no value. */
   readonly value?: string
-  /** The value may be missing, and can be given only as `--NAME=VALUE`. */
+  /** The value can be given only as `--NAME=VALUE`. */
   readonly isValueOptional?: true
   readonly isRepeated?: true
-  /** A one-letter alias. */
+  /** One letter. */
   readonly short?: string
-  /** The environment variable whose value is used if the option is missing. An empty one counts as not set. */
+  /** The environment variable to use if the option is missing. An empty one counts as not set. */
   readonly variable?: string
-  /** Reads its values: none, one, or several if it is repeated. A flag has one empty value. */
+  /** Takes none, one, or several values if the option is repeated. A flag has one empty value. */
   readonly read: (values: ReadonlyArray<string>, refuse: Refuse) => A
 }
 
-/** A positional argument. Arguments are declared in their order, optional ones last. */
+/** Arguments are declared in their order, optional ones last. */
 export interface Argument<A extends string | undefined> {
   readonly name: string
   readonly help: string
@@ -32,7 +32,7 @@ export interface Argument<A extends string | undefined> {
 type Options = Readonly<Record<string, Option<unknown>>>
 type Arguments = Readonly<Record<string, Argument<string> | Argument<string | undefined>>>
 
-/** The values of options and arguments, by the keys of their declarations. */
+/** By the keys of their declarations. */
 type Parsed<O extends Options, A extends Arguments> =
   & { readonly [K in keyof O]: O[K] extends Option<infer B> ? B : never }
   & {
@@ -40,7 +40,7 @@ type Parsed<O extends Options, A extends Arguments> =
   }
 
 export interface Line {
-  /** Whether the command line has an option, such as `--port`. */
+  /** `option`: such as `--port`. */
   readonly has: (option: string) => boolean
   /** The command line of another program, if the command takes one. */
   readonly program: ReadonlyArray<string> | undefined
@@ -50,18 +50,17 @@ export interface Line {
 
 interface Help {
   readonly name: string
-  /** One sentence. The list of commands has it, too. */
+  /** One sentence, also for the list of commands. */
   readonly summary: string
-  /** Each form of the command line, with its meaning. Default: one form, made of the options and arguments. */
+  /** Default: one form, made of the options and arguments. */
   readonly usage?: ReadonlyArray<readonly [line: string, meaning: string]>
   readonly details?: string
   /** Environment variables without an option. */
   readonly environment?: Readonly<Record<string, string>>
-  /** All exit codes except 2, which every command has. */
+  /** Except 2, which every command has. */
   readonly exitCodes: Readonly<Record<number, string>>
 }
 
-/** A command. Its `request` makes a request of its parsed command line. */
 export interface Command<Request> extends Help {
   readonly options: Options
   readonly arguments: Arguments
@@ -94,7 +93,6 @@ export const flag = (help: string, short?: string): Option<boolean> => ({
   read: (values) => values.length > 0
 })
 
-/** An option with one value, which `read` converts. */
 export const value = <A>(
   value: string,
   help: string,
@@ -107,7 +105,6 @@ export const value = <A>(
 
 export const text = (name: string, help: string): Option<string | undefined> => value(name, help, (text) => text)
 
-/** An option that may be repeated, with a text each time. */
 export const texts = (value: string, help: string): Option<ReadonlyArray<string>> => ({
   help: `${help} May be repeated.`,
   value,
@@ -115,14 +112,13 @@ export const texts = (value: string, help: string): Option<ReadonlyArray<string>
   read: (values) => values
 })
 
-/** An option whose value is a whole number in a range. */
 export const integer = (name: string, help: string, [least, most]: readonly [number, number], note = "") =>
   value(name, help, (text, refuse) => {
     const number = /^\d{1,15}$/.test(text) ? Number(text) : NaN
     return number >= least && number <= most ? number : refuse(`must be a whole number from ${least} to ${most}${note}`)
   })
 
-/** An option whose value is a length of time in a range, in milliseconds. */
+/** In milliseconds. */
 export const span = (help: string, [least, most]: readonly [number, number], example: string) =>
   value("DURATION", help, (text, refuse) => {
     const millis = TimeSpan.toMillis(text)
@@ -131,7 +127,6 @@ export const span = (help: string, [least, most]: readonly [number, number], exa
       : refuse(`must be a duration from ${TimeSpan.range(least, most)}, such as ${example}`)
   })
 
-/** An option whose value is one of a few names. */
 export const choice = <A>(
   choices: Readonly<Record<string, A>>,
   help: string,
@@ -142,7 +137,7 @@ export const choice = <A>(
       ? choices[text] as A
       : refuse(`${text} is not known; accepted: ${Object.keys(choices).join(", ")}`))
 
-/** Adds a default value, which help names, too. */
+/** Help names the default, too. */
 export const withDefault = <A>(option: Option<A | undefined>, value: A & (string | number)): Option<A> => ({
   ...option,
   help: `${option.help} Default: ${value}.`,

@@ -1,5 +1,5 @@
 /**
- * Makes shell scripts that complete commands and options. Values are completed as file names. Pure.
+ * Values are completed as file names.
  */
 import { type Command, nameOf } from "./Command.js"
 
@@ -10,7 +10,7 @@ const optionsOf = ({ options }: Command<unknown>): ReadonlyArray<readonly [name:
   ["--help", "Show help."]
 ]
 
-/** The first sentence of a text, in quotes that all three shells read. */
+/** The first sentence, in quotes that all three shells read. */
 const quoted = (text: string): string => `'${text.split(/(?<=[.:]) /, 1)[0]!.replaceAll(/['\\]/g, "")}'`
 
 const described = (name: string, help: string): string => quoted(`${name.replaceAll(":", "")}:${help}`)

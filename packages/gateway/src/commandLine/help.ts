@@ -1,13 +1,10 @@
-/**
- * Makes the text of `--help`, for all commands and for one. Pure.
- */
 import { type Command, nameOf, type Option } from "./Command.js"
 
 /** The columns of a line, and those left of a description. */
 const width = 100
 const left = 30
 
-/** Breaks a text into lines of at most so many columns. Keeps line breaks, and does not break indented lines. */
+/** Keeps line breaks, and does not break indented lines. */
 const wrap = (text: string, columns: number): ReadonlyArray<string> =>
   text.split("\n").flatMap((paragraph) => {
     if (paragraph.startsWith(" ")) return [paragraph]
@@ -20,7 +17,6 @@ const wrap = (text: string, columns: number): ReadonlyArray<string> =>
     return lines
   })
 
-/** A heading and its rows: a name on the left, its description on the right. */
 const section = (heading: string, rows: ReadonlyArray<readonly [string, string]>): ReadonlyArray<string> =>
   rows.length === 0 ? [] : [
     [

@@ -1,12 +1,12 @@
 /**
- * Parses a command line. Pure; it loads no code that runs a command.
+ * Loads no code that runs a command.
  */
 import { nearest, PlainText } from "@mcp-lifeline/core/internal"
 import { parseArgs } from "node:util"
 import { type Command, type Line, nameOf } from "./Command.js"
 
 /** The command line makes no sense: exit code 2. `message` is one line that says what would. */
-// A plain Error, not one of Effect's: the program prints help and usage errors without loading Effect.
+// A plain Error: the program prints help and usage errors without loading Effect.
 export class UsageError extends Error {
   readonly _tag = "UsageError"
   constructor({ message }: { readonly message: string }) {
@@ -20,7 +20,6 @@ export const suggestion = (text: string, names: Iterable<string>): string => {
   return meant === undefined ? "" : `; did you mean ${meant}?`
 }
 
-/** Why a command line makes no sense, and which help says what would. */
 export const mistake = (why: string, command?: string): UsageError => {
   const see = why.endsWith("?") ? " See" : "; see"
   return new UsageError({
@@ -28,7 +27,9 @@ export const mistake = (why: string, command?: string): UsageError => {
   })
 }
 
-/** Parses the words after the name of a command. Returns `undefined` for `--help`. Throws a UsageError. */
+/**
+ * Takes the words after the name of the command. Returns `undefined` for `--help`. Throws a UsageError.
+ */
 export const read = <Request>(
   command: Command<Request>,
   args: ReadonlyArray<string>,

@@ -1,9 +1,5 @@
-/**
- * The command lines of the commands for a running gateway.
- */
 import * as Command from "../commandLine/Command.js"
 
-/** Selects one of several running gateways. */
 export interface Choice {
   readonly url: string | undefined
   readonly config: string | undefined
@@ -38,7 +34,6 @@ export interface Approve {
   readonly json: boolean
 }
 
-/** A parsed command line. */
 export interface Request {
   readonly _tag: "Ask"
   readonly choice: Choice

@@ -1,5 +1,5 @@
 /**
- * A client for the API of a running gateway, which it finds through the state folder.
+ * Finds the running gateway through the state folder.
  */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpApiClient from "@effect/platform/HttpApiClient"
@@ -20,7 +20,6 @@ import * as RunningGateways from "../running/RunningGateways.js"
 import { clean } from "../Text.js"
 import type { Choice } from "./Arguments.js"
 
-/** The gateway could not be reached, or the request failed. */
 export type Failure = StartError | NoGateway
 
 /** An event of `/api/events`. */
@@ -39,7 +38,7 @@ export interface GatewayClient {
     server: string
   ) => Effect.Effect<GatewayStatus.ChangedServer, Failure>
   readonly approve: (server: string) => Effect.Effect<GatewayStatus.ApprovedServer, Failure>
-  /** The status now and after each change, and each new line of the log. Fails when the gateway ends. */
+  /** The status now and after each change, and new lines of the log. Fails when the gateway ends. */
   readonly updates: Stream.Stream<Update, Failure>
 }
 
@@ -52,7 +51,7 @@ const howToStart = "start one with: mcp-lifeline serve --config FILE"
 
 const describe = ({ config, url }: RunningGateways.RunningGateway): string => `${url} (${config ?? "without a file"})`
 
-/** The origin of a URL from the command line, with or without a path. */
+/** With or without a path. */
 const originOf = (url: string): Effect.Effect<string, UsageError> => {
   const origin = /^https?:\/\//i.test(url) ? parseUrl(url)?.origin : undefined
   return origin === undefined
@@ -60,7 +59,7 @@ const originOf = (url: string): Effect.Effect<string, UsageError> => {
     : Effect.succeed(origin)
 }
 
-/** The token that the user gives. It counts, also for a gateway of this user: it shows what its owner may see there. */
+/** It counts, also for a gateway of this user: it shows what its owner may see there. */
 const givenToken = (): Redacted.Redacted | undefined => {
   const token = process.env["MCP_LIFELINE_TOKEN"]
   return token === undefined || token === "" ? undefined : Redacted.make(token)
@@ -102,7 +101,6 @@ const tokenNeeded = (): string =>
 const isAnswer = (error: unknown): error is HttpClientError.ResponseError =>
   HttpClientError.isHttpClientError(error) && error._tag === "ResponseError"
 
-/** Converts the error of a request to a message for the user. */
 const failureOf = ({ url }: GatewayAddress) => (error: unknown): Failure => {
   if (Predicate.isRecord(error) && Predicate.isRecord(error["error"])) {
     return new StartError({ message: clean(String(error["error"]["message"])) })
@@ -123,17 +121,17 @@ const failureOf = ({ url }: GatewayAddress) => (error: unknown): Failure => {
   return new NoGateway({ message: `the gateway at ${url} does not answer; ${howToStart}` })
 }
 
-/** How long to read what is said of a refused request. What answers may be no gateway, and its body without an end. */
+/** For what is said of a refused request: what answers may be no gateway, and its body without an end. */
 const readTime = "2 seconds"
 
-/** How much of it is read, in characters. */
+/** In characters. */
 const readLength = 65_536
 
 const decodeRefusal = Schema.decodeUnknownOption(
   Schema.parseJson(Schema.Struct({ error: Schema.Struct({ message: Schema.String }) }))
 )
 
-/** What the gateway says of a request that it refuses before its API has it, as that of a client which is no admin; otherwise the error itself. */
+/** Of a request that the gateway refuses before its API has it, as that of a client which is no admin; otherwise the error itself. */
 const saidOf = (error: unknown): Effect.Effect<unknown> =>
   isAnswer(error) && error.response.status === 403
     ? Stream.decodeText(error.response.stream).pipe(
@@ -147,7 +145,7 @@ const saidOf = (error: unknown): Effect.Effect<unknown> =>
 const decodeStatus = Schema.decodeUnknown(Schema.parseJson(GatewayStatus.StatusUpdate))
 const decodeLine = Schema.decodeUnknown(Schema.parseJson(EventLog.Entry))
 
-/** Parses a stream of server-sent events. The gateway writes each with one line of data. */
+/** The gateway writes each event with one line of data. */
 const updates = <E>(text: Stream.Stream<string, E>) =>
   Stream.splitLines(text).pipe(
     Stream.mapAccum("", (name, line): [string, readonly [string, string] | undefined] =>
@@ -164,7 +162,6 @@ const updates = <E>(text: Stream.Stream<string, E>) =>
 
 const ended = ({ url }: GatewayAddress) => new NoGateway({ message: `the gateway at ${url} has stopped` })
 
-/** Finds the selected gateway, and makes a client for it. */
 export const find = (choice: Choice): Effect.Effect<GatewayClient, Failure | UsageError, StateFolder> =>
   Effect.gen(function*() {
     const address = yield* choose(choice)

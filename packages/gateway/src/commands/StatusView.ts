@@ -1,6 +1,3 @@
-/**
- * Renders the status of a gateway for a terminal. Pure.
- */
 import type { Replica, Runtime, ServerDetails, StatusUpdate } from "../api/GatewayStatus.js"
 import * as Grid from "../Grid.js"
 import { paintState } from "../serve/Table.js"
@@ -8,9 +5,8 @@ import { bytes, clean, harmless, percent, span, until } from "../Text.js"
 
 type Server = StatusUpdate["servers"][number]
 
-/** How to draw it. */
 export interface Options {
-  /** The current time, in milliseconds since 1970. */
+  /** In milliseconds since 1970. */
   readonly now: number
   readonly width: number
   readonly colour: boolean
@@ -28,7 +24,7 @@ export const perClient = (runtimesByState: NonNullable<Server["runtimesByState"]
   return `per client: ${counts.length === 0 ? "no client has one" : counts.join(", ")}`
 }
 
-/** The process id or address of a server, or how many runtimes it has. */
+/** The process id or address, or how many runtimes a server has. */
 const whereOf = ({ pid, runtimesByState, target = "" }: Server): string => {
   if (runtimesByState !== undefined) return perClient(runtimesByState)
   return pid === undefined ? target : `pid ${pid}`
@@ -89,10 +85,9 @@ const cells = (server: Server, now: number, hasUsage: boolean, hasOwner: boolean
   ].map(clean)
 }
 
-/** What the user needs to know about a server in addition to the table. */
 const notes = ({ lastError, login, name, state, warnings }: Server): ReadonlyArray<string> => {
-  // A login that is needed says all that the error of the last attempt says.
-  // What failed before a server was disabled is over.
+  // A login that is needed says all that the last error says. What failed before a server was disabled is
+  // over.
   const isOver = ["Connected", "Idle", "SignInNeeded", "Disabling", "Disabled"].includes(state)
   const hasError = lastError !== undefined && !isOver
   return [
@@ -117,7 +112,6 @@ const gatewayLine = ({ clients, config, pid, startedAt, url, version }: StatusUp
   ].join(", ")
 }
 
-/** What keeps calls from being recorded, and how many were not. */
 const auditLines = ({ audit }: StatusUpdate["gateway"]): ReadonlyArray<string> => {
   if (audit === undefined) return []
   const { file, lost, problem } = audit
@@ -127,7 +121,7 @@ const auditLines = ({ audit }: StatusUpdate["gateway"]): ReadonlyArray<string> =
   ]
 }
 
-/** A table of servers or runtimes, with the state in the second column. */
+/** With the state in the second column. */
 const table = <A extends { readonly state: Server["state"] }>(
   rows: ReadonlyArray<A>,
   { cells, head, shrinking }: Pick<Grid.Grid, "head" | "shrinking"> & {
@@ -148,7 +142,7 @@ const table = <A extends { readonly state: Server["state"] }>(
 const countsLength = ({ runtimesByState }: Server): number =>
   runtimesByState === undefined ? 0 : perClient(runtimesByState).length
 
-/** `hasOwner`: whether there is a column for the replica that has a server. */
+/** `hasOwner`: with a column for the replica that has a server. */
 const serverTable = (
   servers: ReadonlyArray<Server>,
   hasOwner: boolean,
@@ -184,7 +178,6 @@ const replicaTable = (replicas: ReadonlyArray<Replica>, { now, width }: Options)
     shrinking: []
   }, width)
 
-/** Why replicas are not reached. */
 const unreached = (replicas: ReadonlyArray<Replica>): ReadonlyArray<string> =>
   replicas.flatMap(({ address, id, problem }) =>
     problem === undefined ? [] : [clean(`The replica ${id} at ${address} is not reached: ${problem}`)]
@@ -225,14 +218,12 @@ const pinWords = {
   unknown: "may have changed"
 } as const
 
-/** What has changed in the definitions of its tools, field by field. */
 const pinLines = ({ pins }: ServerDetails): ReadonlyArray<string> =>
   (pins?.changes ?? []).flatMap(({ difference, kind, tool, withheld }) => [
     `the tool ${clean(tool)} ${pinWords[kind]}${withheld ? ", and is withheld" : ""}`,
     ...difference.map((line) => `  ${harmless(line)}`)
   ])
 
-/** The gateway, the other replicas, its servers, and their problems. */
 export const render = ({ gateway, replicas, servers }: StatusUpdate, options: Options): string =>
   [
     gatewayLine(gateway, options.now),
@@ -246,7 +237,6 @@ export const render = ({ gateway, replicas, servers }: StatusUpdate, options: Op
     ...serverTable(servers, replicas !== undefined, options)
   ].join("\n")
 
-/** One server, and its runtimes if each client has its own. */
 export const renderServer = (server: ServerDetails, options: Options): string => {
   const { runtimes = [] } = server
   return [

@@ -1,5 +1,5 @@
 /**
- * `mcp-lifeline approve`: by the running gateway that has the server, or what is kept in the state folder.
+ * By the running gateway that has the server, or what is kept in the state folder.
  */
 import { type PinChange, Pins, type PinStatus } from "@mcp-lifeline/extensions"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
@@ -12,7 +12,7 @@ import { clean, harmless, json as jsonText } from "../Text.js"
 import type { Approve, Choice } from "./Arguments.js"
 import * as GatewayClient from "./GatewayClient.js"
 
-/** Who knows what has changed, and approves it. */
+/** Knows what has changed, and approves it. */
 interface Approver {
   readonly changes: ReadonlyArray<Omit<PinChange, "summary" | "withheld">>
   /** Why it is not known what was approved. */
@@ -20,7 +20,7 @@ interface Approver {
   readonly approve: Effect.Effect<ReadonlyArray<string>, GatewayClient.Failure, StateFolder.StateFolder>
 }
 
-/** The running gateway, if it has the server and compares its tools. */
+/** If it has the server and compares its tools. */
 const byGateway = (server: string, choice: Choice) =>
   Effect.gen(function*() {
     const client = yield* GatewayClient.find(choice)
@@ -36,7 +36,7 @@ const byGateway = (server: string, choice: Choice) =>
     return approver
   })
 
-/** What is kept under the name of a server, which may have been started in several ways. */
+/** The server may have been started in several ways. */
 const pinsOf = (server: string) =>
   Effect.gen(function*() {
     const { named } = yield* ToolPins.make
@@ -48,7 +48,7 @@ const changesOf = (all: ReadonlyArray<Pins.Kept>) =>
   all.flatMap(({ status }) => status.changes.map(Struct.omit("summary")))
 const unreadableOf = (all: ReadonlyArray<Pins.Kept>) => all.map(({ status }) => status.unreadable).find((one) => one)
 
-/** Fails if the state folder does not have what was approved: it may not be writable, and then this process alone knows it. */
+/** The state folder may not be writable: then this process alone knows what was approved. */
 const assertWritten = (server: string, before: Approver["changes"]) =>
   Effect.gen(function*() {
     const { path } = yield* StateFolder.StateFolder
@@ -61,7 +61,6 @@ const assertWritten = (server: string, before: Approver["changes"]) =>
     return yield* Effect.fail(new StartError({ message }))
   })
 
-/** What is kept in the state folder. */
 const kept = (server: string) =>
   Effect.map(pinsOf(server), (all): Approver | undefined =>
     all.length === 0 ? undefined : {
@@ -85,7 +84,7 @@ const describe = ({ difference, kind, tool }: Approver["changes"][number]): Read
   ...difference.map((line) => `  ${harmless(line)}`)
 ]
 
-/** Runs it. With a URL or a file, only that gateway is asked. */
+/** With a URL or a file, only that gateway is asked. */
 export const run = (
   { json, server, shows }: Approve,
   choice: Choice,

@@ -1,6 +1,3 @@
-/**
- * `mcp-lifeline logs`: shows the event log of a running gateway.
- */
 import { Effect, Stream } from "effect"
 import type * as EventLog from "../api/EventLog.js"
 import type { Output } from "../Output.js"
@@ -23,7 +20,7 @@ const write = (line: EventLog.Entry, isJson: boolean, output: Output) => {
   return output.line(colour === undefined ? text : `\u001B[${colour}m${text}\u001B[39m`)
 }
 
-/** Shows the last lines; with `follow`, also new ones, until the gateway ends. */
+/** With `follow`, also new lines, until the gateway ends. */
 export const logs = (
   client: GatewayClient,
   { follow, json, limit, server }: Extract<GatewayCommand, { readonly _tag: "Logs" }>,
@@ -35,7 +32,7 @@ export const logs = (
   )
   if (!follow) return Effect.asVoid(last)
   return Effect.suspend(() => {
-    /** The lines from before the stream: the stream may contain some of them again. */
+    /** From before the stream, which may contain some of these lines again. */
     let printed: ReadonlySet<string> | undefined
     return Stream.runForEach(client.updates, (update) => {
       if (update._tag === "Status") {

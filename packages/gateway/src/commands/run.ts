@@ -1,6 +1,3 @@
-/**
- * Runs the commands for a running gateway.
- */
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect, Logger } from "effect"
 import * as Output from "../Output.js"
@@ -18,7 +15,7 @@ const verbs = {
   disable: { running: "Disabling", done: "disabled" }
 } as const
 
-/** Reconnects, enables or disables a server, and prints its state after that. */
+/** Prints the state of the server after that. */
 const act = (
   client: GatewayClient.GatewayClient,
   { action, json, server }: Extract<GatewayCommand, { readonly _tag: "Act" }>,
@@ -62,7 +59,6 @@ const carryOut = (command: GatewayCommand, choice: Choice, output: Output.Output
     ? Effect.flatMap(Effect.promise(() => import("./approve.js")), ({ run }) => run(command, choice, output))
     : Effect.flatMap(GatewayClient.find(choice), (client) => ask(client, command, output))
 
-/** Finds the selected gateway, and runs the command. */
 export const run = ({ command, choice }: Request) =>
   Effect.scoped(Effect.gen(function*() {
     const output = yield* Output.make

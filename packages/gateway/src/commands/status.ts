@@ -1,6 +1,3 @@
-/**
- * `mcp-lifeline status` and `top`: show the servers of a running gateway, once or live.
- */
 import { firstOf } from "@mcp-lifeline/core/internal"
 import { Clock, Effect, Option, Ref, Stream } from "effect"
 import type { StatusUpdate } from "../api/GatewayStatus.js"
@@ -14,7 +11,6 @@ import * as StatusView from "./StatusView.js"
 const view = ({ colour, width }: Output, render: (options: StatusView.Options) => string) =>
   Effect.zipWith(Clock.currentTimeMillis, width, (now, width) => render({ now, width, colour }))
 
-/** Shows the status once, of all servers or of one. */
 export const status = (
   client: GatewayClient,
   { json, name }: Extract<GatewayCommand, { readonly _tag: "Status" }>,
@@ -32,7 +28,7 @@ export const status = (
 /** The last two are Ctrl+C and Ctrl+D. */
 const quitKeys = ["q", "Q", "\u0003", "\u0004"]
 
-/** Waits for q or Ctrl+C. Until the scope closes, the terminal is in raw mode, in which Ctrl+C is a key and sends no signal. */
+/** Until the scope closes, the terminal is in raw mode, in which Ctrl+C is a key and sends no signal. */
 const quitting = Effect.gen(function*() {
   const { stdin } = process
   if (!stdin.isTTY) return Effect.never
@@ -49,7 +45,7 @@ const quitting = Effect.gen(function*() {
   })
 })
 
-/** Shows the status live: redraws it after each change, and each second for the times in it. */
+/** Redraws after each change, and each second for the times. */
 export const top = (client: GatewayClient, output: Output) =>
   Effect.gen(function*() {
     if (!output.live) {

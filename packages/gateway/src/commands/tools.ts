@@ -1,6 +1,3 @@
-/**
- * `mcp-lifeline tools` and `call`: list and call the tools of a running gateway.
- */
 import { Effect, Either, Option, Predicate, Schema } from "effect"
 import { text as textOf } from "node:stream/consumers"
 import type * as Api from "../api/Api.js"
@@ -30,7 +27,6 @@ const details = ({ description, inputSchema, name, original, server, title }: Ap
     jsonText(inputSchema, 2)
   ].join("\n")
 
-/** Lists all tools or those of one server, or shows one tool. */
 export const tools = (
   client: GatewayClient,
   { json, name }: Extract<GatewayCommand, { readonly _tag: "Tools" }>,
@@ -65,7 +61,7 @@ const decodeArguments = (text: string) =>
     () => new UsageError({ message: `the arguments of a tool are a JSON object, for example '{"path": "."}'` })
   )
 
-/** The parts of a result as text; a placeholder for a part that a terminal cannot show. */
+/** A placeholder for a part that a terminal cannot show. */
 const contentOf = (result: unknown): ReadonlyArray<string> => {
   if (!Predicate.isRecord(result)) return [jsonText(result)]
   const { content, structuredContent } = result
@@ -81,7 +77,6 @@ const contentOf = (result: unknown): ReadonlyArray<string> => {
   })
 }
 
-/** Calls a tool and prints its result. */
 export const call = (
   client: GatewayClient,
   { input, json, name }: Extract<GatewayCommand, { readonly _tag: "Call" }>,

@@ -1,6 +1,3 @@
-/**
- * Makes backends of a fleet from the entries of an `mcp.json`.
- */
 import { McpConfig } from "@mcp-lifeline/config"
 import type { Backend, Connector } from "@mcp-lifeline/core"
 import { Policy } from "@mcp-lifeline/core"
@@ -21,36 +18,34 @@ import { digest } from "./digest.js"
 import * as ForClient from "./ForClient.js"
 import type { Entry, Problem } from "./McpJson.js"
 
-/** The options of a server with its name, and whether all clients of the gateway share it or each has its own. */
+/** Its name, its options, and whether all clients share it. */
 export type Server = Omit<Backend.BackendOptions, "extensions" | "tools"> & ServerOptions.ServerOptions & {
   readonly id: string
   readonly sessions?: "shared" | "per-client" | undefined
-  /** In a cluster, whether there is one of it, or one on each replica. Default: one of a server over stdio, and one on each replica of others. */
+  /** In a cluster, one of it, or one on each replica. Default: one over stdio, else one on each replica. */
   readonly placement?: "one" | "each" | undefined
-  /** What stands before the names of its tools and prompts. Default: `"{server}__"`. It belongs to the gateway, not to how the server runs. */
+  /** What stands before the names of its tools and prompts. Default: `"{server}__"`. */
   readonly prefix?: string | undefined
-  /** A digest of how the server is started or reached; it differs if this may be another server. It reveals nothing. */
+  /** Differs if this may be another server. It reveals nothing. */
   readonly identity?: string | undefined
-  /** How it is started or reached, without its secrets: what was approved of its tools is kept under this. */
+  /** Without secrets: what was approved of its tools is kept under this. */
   readonly origin?: ToolPins.Origin | undefined
-  /** How it is started for a client, if that depends on who the client is. */
+  /** If its start depends on who the client is. */
   readonly forClient?: ForClient.ForClient | undefined
 }
 
-/** The options for the backend, without those that only the gateway uses. `store`: keeps what was approved of its tools. */
+/** Without what only the gateway uses. `store`: of approved tools. */
 export const optionsOf = (
   { forClient: _0, identity: _1, origin: _2, placement: _3, prefix: _4, sessions: _5, ...options }: Server,
   store?: PinStore.PinStore
 ): Backend.BackendOptions & Pick<Server, "id"> => ServerOptions.forBackend(options, store)
 
-/** The valid backends, and the problems of the others. */
 export interface Backends {
-  /** The valid backends, in the order of the file. */
+  /** The valid ones, in the order of the file. */
   readonly backends: ReadonlyArray<Server>
   readonly problems: ReadonlyArray<Problem>
 }
 
-/** A digest of how a server is started or reached. */
 const identityOf = ({ server }: Entry, folder: string): string =>
   digest(server._tag === "Http" ? server : { ...server, cwd: resolve(folder, server.cwd ?? ".") })
 
@@ -66,10 +61,7 @@ const envFileRemedies: Readonly<Record<UserFile.ReadError["reason"], string>> = 
   other: "name a file with a line NAME=value for each variable"
 }
 
-/**
- * Reads a file of `NAME=value` lines, or says why it cannot be read. The file may be a named pipe: some secret managers provide variables
- * that way.
- */
+/** Lines `NAME=value`. May be a named pipe: some secret managers provide variables that way. */
 const readEnvFile = (file: string): Effect.Effect<Readonly<Record<string, Redacted.Redacted>>, string> =>
   UserFile.text(file).pipe(
     Effect.mapBoth({
@@ -84,8 +76,8 @@ const readEnvFile = (file: string): Effect.Effect<Readonly<Record<string, Redact
   )
 
 /**
- * Adds the variables of each `envFile` to the `env` of its entries, and returns the problems of files that cannot be read. Reads each file
- * only once, because two readers of a pipe would share its content.
+ * Adds the variables of each `envFile` to `env`, and returns the problems of unreadable files. Reads each file once: two readers of a pipe would
+ * share its content.
  */
 export const completed = (
   entries: ReadonlyArray<Entry>,
@@ -111,13 +103,10 @@ export const completed = (
     })
   })
 
-/** Whether a server is started or reached with what is known of a client. */
+/** Whether its start or address depends on the client. */
 export const dependsOnClient = ({ server }: Entry): boolean => !Record.isEmptyRecord(server.fromClient)
 
-/**
- * A connector for an entry, or the problems of its options. `folder`: the folder of the file, to which a relative `cwd` refers. `added`: more of
- * the environment of a server over stdio.
- */
+/** `folder`: of the file, to which a relative `cwd` refers. `added`: more environment for a server over stdio. */
 export const connectorOf = (
   entry: Entry,
   folder: string,
@@ -129,7 +118,7 @@ export const connectorOf = (
     (connector) => dependsOnClient(entry) ? ForClient.withoutClient(connector, entry.server) : connector
   )
 
-/** The same for one client. `values`: of its variables or headers. */
+/** `values`: of the client. */
 const connectorWith = (
   { server }: Entry,
   folder: string,
@@ -163,10 +152,9 @@ const connectorWith = (
     : Either.right(StdioConnector.make(options, processRecords()))
 }
 
-/** What provides the tokens of a server. */
 export interface SignIns {
   readonly authorization?: Authorization | undefined
-  /** Of single clients, which have logins of their own. */
+  /** Of clients with logins of their own. */
   readonly personal?: PersonalSignIns | undefined
 }
 
@@ -191,10 +179,7 @@ const fromEntry = (
       : Either.left([problem])
   }).pipe(Either.mapLeft((problems) => problems.map(({ message, path }) => entry.problem(path, message))))
 
-/**
- * Makes backends from entries that `completed` has completed. `folder`: the folder of the file. `signIns`: what provides tokens, by the names of
- * servers.
- */
+/** Takes entries that `completed` has completed. `folder`: of the file. `signIns`: by the names of servers. */
 export const fromEntries = (
   entries: ReadonlyArray<Entry>,
   folder: string,

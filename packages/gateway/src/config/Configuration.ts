@@ -1,6 +1,3 @@
-/**
- * The configuration file of `serve` as backends of a fleet. Reads the file at the start, and again after each save.
- */
 import type { McpConfig } from "@mcp-lifeline/config"
 import type { Fleet, InvalidOptions } from "@mcp-lifeline/core"
 import { anyone, type Caller } from "@mcp-lifeline/http-server/Caller"
@@ -23,50 +20,41 @@ import { digest } from "./digest.js"
 import * as McpJson from "./McpJson.js"
 import * as SavedFile from "./savedFile.js"
 
-/** A server of the file that is in use. */
 interface ServerInUse {
   readonly fingerprint: string
   readonly options: Backends.Server
   readonly signIn: SignIn.SignIn | undefined
-  /** The sign-ins of clients that have their own. */
   readonly personal: PersonalSignIns | undefined
   readonly scope: Scope.CloseableScope
 }
 
-/** The servers in use by name, in the order of the file. */
 type ServersInUse = ReadonlyMap<string, ServerInUse>
 
-/** What a new version of the file is applied to. */
 export interface Target {
   readonly apply: (servers: ReadonlyArray<Backends.Server>) => Effect.Effect<Fleet.Applied, InvalidOptions>
-  /** Connects a server after the user has signed in to it. */
+  /** After the user has signed in to it. */
   readonly signedIn: (server: string) => Effect.Effect<void>
 }
 
-/** The file in use. */
 export interface Configuration {
   readonly servers: ReadonlyArray<Backends.Server>
-  /** Whether clients get the status of the servers, according to the file now. */
   readonly hasStatus: () => boolean
-  /** How many servers of single clients may run at once, if the file limits that now. */
+  /** How many servers of single clients may run at once; `undefined`: no limit. */
   readonly maxOwnServers: () => number | undefined
-  /** Whose access tokens the gateway accepts. Whether there is such an option is decided at the start. */
+  /** Whether the option exists is decided at the start. */
   readonly auth: () => McpConfig.Auth | undefined
-  /** Who may use what, as the file says now. */
   readonly access: AccessInUse.AccessInUse
-  /** What the user of a client has to do now to sign in to a server; `undefined` if nothing. Default: of any client. */
+  /** What the user of a client has to do to sign in; `undefined` if nothing. Default: of any client. */
   readonly login: (server: string, caller?: Caller) => string | undefined
-  /** Why the last version of the file, or a part of it, is not in use; `undefined` if it is. */
+  /** Why the file, or a part of it, is not in use; `undefined` if it is. */
   readonly refused: () => string | undefined
-  /** The sign-in of a server; `undefined` if it has none. */
   readonly signIn: (name: string) => SignIn.SignIn | undefined
-  /** The sign-ins of clients to a server of which each client has its own. */
   readonly personalSignIns: (name: string) => PersonalSignIns | undefined
-  /** Shows logins that the user has to finish, and applies each new version of the file, until the scope closes. */
+  /** Shows logins to finish, and applies each new version of the file, until the scope closes. */
   readonly follow: (target: Target) => Effect.Effect<void, never, Scope.Scope>
 }
 
-/** Reads the text of a file. `how`: how to give another file, for the error. */
+/** `how`: how to give another file. */
 export const read = (file: string, how: string): Effect.Effect<string, StartError> =>
   Effect.mapError(
     UserFile.text(file),
@@ -82,17 +70,16 @@ const remedies: Readonly<Record<UserFile.ReadError["reason"], string>> = {
 const fingerprint = ({ placement, policy, server, sessions }: McpJson.Entry): string =>
   digest([server, policy, sessions, placement])
 
-/** The content of the file: its valid servers, and for invalid entries, the servers that are in use under these names. */
 interface Loaded {
   readonly used: ServersInUse
   readonly statusTool: boolean
   readonly maxOwnServers: number | undefined
   readonly auth: McpConfig.Auth | undefined
   readonly access: AccessInUse.Loaded
-  /** Digests of what the file says beside the servers, by its keys. */
+  /** Of what the file says beside the servers, by its keys. */
   readonly parts: ReadonlyMap<string, string>
   readonly problems: ReadonlyArray<string>
-  /** The problems because of which entries of the file are not in use. */
+  /** Because of which entries of the file are not in use. */
   readonly refused: ReadonlyArray<string>
 }
 
@@ -104,7 +91,7 @@ const partsOf = (
   return new Map(Object.entries(parts).map(([key, value]) => [`lifeline.${key}`, digest([value])]))
 }
 
-/** Reads the file. Fails if it is unusable as a whole. Servers that have not changed are the same objects as before. */
+/** Fails if the file is unusable as a whole. Unchanged servers stay the same objects. */
 const load = (
   file: string,
   before: ServersInUse,
@@ -149,7 +136,7 @@ const load = (
       else found.set(entry.name, { fingerprint: print, options, signIn, personal, scope })
     }
     const problems = [...parsed.problems, ...unread, ...refused]
-    // In the order of the file. For an invalid entry, the server from before stays in use.
+    // In the order of the file. An invalid entry keeps the server from before.
     const used = parsed.names.flatMap((name) => {
       const one = found.get(name) ?? before.get(name)
       return one === undefined ? [] : [[name, one] as const]
@@ -167,7 +154,6 @@ const load = (
     return { ...loaded, isUsable: parsed.isUsable, isEmpty: parsed.names.length === 0 && problems.length === 0 }
   })
 
-/** Shows what the user has to do to sign in. */
 const showSignIn = (
   name: string,
   { scope, signIn }: ServerInUse,
@@ -191,7 +177,7 @@ const connectWhenDone = (name: string, { scope, signIn }: ServerInUse, target: T
 const listOf = (verb: string, names: ReadonlyArray<string>): ReadonlyArray<string> =>
   names.length === 0 ? [] : [`${verb} ${names.join(", ")}`]
 
-/** The effects of a new version of the file, in one line. `others`: what has changed beside the servers. */
+/** `others`: what has changed beside the servers. */
 const outcome = (
   file: string,
   { kept, replaced, started, stopped }: Fleet.Applied,
@@ -218,8 +204,8 @@ const restart = "restart the gateway for that: until then it lets in whom it has
 const unchanged = "nothing is changed, and the servers go on as they were"
 
 /**
- * Reads the file. Fails if it has no valid server. `env`: what each server over stdio gets in its environment besides. `ofGateway`: the tokens of the gateway
- * itself, which none of its clients may have. `publicRedirects`: where people log in with logins of their own; default: on this machine.
+ * Fails if the file has no valid server. `env`: added to that of servers over stdio. `ofGateway`: tokens that no client may have. `publicRedirects`: for
+ * logins of clients; default: on this machine.
  */
 export const make = (
   file: string,
@@ -263,7 +249,7 @@ export const make = (
         yield* Effect.forEach(fresh, ([name, one]) => showSignIn(name, one, output))
         statusTool = next.statusTool
         maxOwnServers = next.maxOwnServers
-        // Before there are other servers: nobody uses one meanwhile that it may not.
+        // Before the servers: nobody uses one meanwhile that it may not.
         yield* access.use(next.access)
         const applied = yield* target.apply(Array.from(next.used.values(), ({ options }) => options))
         yield* Effect.forEach(fresh, ([name, one]) => connectWhenDone(name, one, target))
@@ -284,7 +270,7 @@ export const make = (
           refused = [message]
           return output.problem(`${message}; ${unchanged}`)
         }),
-        // A defect does not stop the reading of later versions.
+        // A defect does not stop later reads.
         Effect.catchAllCause((cause) =>
           Cause.isInterruptedOnly(cause)
             ? Effect.failCause(cause)
@@ -306,7 +292,7 @@ export const make = (
       login: (server, caller = anyone) => {
         const one = used.get(server)
         const signIn = caller.subject === "" || one?.personal === undefined ? one?.signIn : one.personal.inUse(caller)
-        // Reads a Ref, which is synchronous, so that errors of calls can get the text without a fiber.
+        // Reading a Ref is synchronous: errors of calls get the text without a fiber.
         return signIn === undefined ? undefined : SignInState.toDo(Effect.runSync(signIn.state))
       },
       signIn: (name) => used.get(name)?.signIn,

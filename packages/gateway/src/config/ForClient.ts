@@ -1,5 +1,5 @@
 /**
- * How a server is started for one client, where that depends on who the client is: on what its token says, or on its own login at the server.
+ * Where the start of a server depends on the client's token, or on its own login there.
  */
 import type { McpConfig } from "@mcp-lifeline/config"
 import { ConnectError, type Connector } from "@mcp-lifeline/core"
@@ -11,23 +11,22 @@ import type { PersonalSignIns } from "../sign-in/PersonalSignIns.js"
 import * as ClientValues from "./clientValues.js"
 import { digest } from "./digest.js"
 
-/** The connector of one client, and its sign-in, if it has one of its own. */
 export interface Started {
   readonly connector: Connector
   readonly signIn: SignIn | undefined
 }
 
 export interface ForClient {
-  /** The same for a client as long as its server need not be started anew. It reveals nothing. Empty if nothing depends on this client. */
+  /** Changes when the client's server must be started anew. It reveals nothing. Empty if nothing depends on this client. */
   readonly keyOf: (caller: Caller) => string
-  /** Connects as this client. Where the client lacks what is needed, each attempt says what that is. */
+  /** Where the client lacks what is needed, each attempt says what that is. */
   readonly start: (caller: Caller) => Effect.Effect<Started, never, Scope.Scope>
 }
 
-/** The parts of a connector that do not depend on the client. */
+/** Does not depend on the client. */
 type Common = Pick<Connector, "overlap" | "target" | "transport">
 
-/** A connector without connections. `why`: one line. */
+/** `why`: one line. */
 const refusing = ({ overlap, target, transport }: Common, why: string): Connector => ({
   overlap,
   target,
@@ -35,20 +34,18 @@ const refusing = ({ overlap, target, transport }: Common, why: string): Connecto
   connect: () => Effect.fail(new ConnectError({ backend: "", reason: "forbidden", permanent: true, message: why }))
 })
 
-/** The connector of a server that is only started for a client. */
 export const withoutClient = (common: Common, { fromClient }: Pick<McpConfig.StdioServer, "fromClient">): Connector =>
   refusing(common, `it is started for a client only: ${Object.keys(fromClient).join(", ")} depends on who that is`)
 
-/** How to reach a server as a client. */
 export interface Options {
   readonly server: Pick<McpConfig.Server["reach"], "_tag" | "fromClient">
   readonly common: Common
-  /** The connector with the values of a client, and its own authorization if it has one, or why there can be none. */
+  /** With the client's own authorization, if it has one. */
   readonly make: (
     values: ClientValues.Values,
     authorization: Authorization | undefined
   ) => Either.Either<Connector, unknown>
-  /** The sign-ins of clients, if each has its own. */
+  /** Of clients, if each has its own. */
   readonly signIns: PersonalSignIns | undefined
 }
 

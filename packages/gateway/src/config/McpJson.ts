@@ -1,7 +1,5 @@
 /**
- * Reads an `mcp.json` in the dialects of different hosts: its valid entries, and for each problem the file, line, key and remedy.
- *
- * This module reads the text, with positions. `McpConfig` interprets the values; it also reads the configuration of `connectAll`.
+ * Reads the text of an `mcp.json`, with positions; `McpConfig`, which also reads the configuration of `connectAll`, interprets the values.
  */
 import { McpConfig } from "@mcp-lifeline/config"
 import { Problem as OptionProblem } from "@mcp-lifeline/core/internal"
@@ -12,21 +10,20 @@ import { basename, dirname, resolve, sep } from "node:path"
 import * as IssuerAddress from "../auth/issuerAddress.js"
 import * as Document from "../document/Document.js"
 
-/** One server of the file. */
 export interface Entry {
   readonly name: string
   readonly server: McpConfig.StdioServer | McpConfig.HttpServer
-  /** The options of the backend: its own, and those of the file where it has none. */
+  /** With those of the file where it has none of its own. */
   readonly policy: ServerOptions.ServerOptions
-  /** Whether each client of the gateway has its own server, or all share one. */
+  /** Each client has its own server, or all share one. */
   readonly sessions: McpConfig.Server["sessions"]
-  /** In a cluster, whether there is one of it, or one on each replica. */
+  /** In a cluster, one of it, or one on each replica. */
   readonly placement: McpConfig.Server["placement"]
   /** What stands before the names of its tools and prompts. */
   readonly prefix: McpConfig.Server["prefix"]
-  /** Makes a problem at a key of this entry, for later stages. */
+  /** Makes a problem at a key of this entry. */
   readonly problem: (key: OptionProblem.Path, message: string) => Problem
-  /** The same at an option of supervision, which may stand under `lifeline`. */
+  /** At an option of supervision, which may stand under `lifeline`. */
   readonly optionProblem: Entry["problem"]
 }
 
@@ -34,40 +31,39 @@ export interface Problem {
   readonly file: string
   /** From 1. */
   readonly line: number
-  /** The path of the key, for example `mcpServers.docs.args[0]`. */
+  /** Such as `mcpServers.docs.args[0]`. */
   readonly key: string
   /** What is wrong, and the remedy. Never quotes a value, which may be secret. */
   readonly message: string
 }
 
-/** Who may use what, and what makes a problem at one of the keys of `lifeline`, for later stages. */
+/** `problem`: at one of the keys of `lifeline`. */
 export interface FileAccess extends McpConfig.Access {
   readonly problem: (key: OptionProblem.Path, message: string) => Problem
 }
 
 /**
- * The content of a file. An invalid entry causes a problem, but does not affect the valid ones; an invalid option for all servers makes the
- * file unusable. An unknown key causes a problem, but has no other effect.
+ * An invalid entry does not affect the valid ones; an invalid option for all servers makes the file unusable. Unknown keys only cause
+ * problems.
  */
 export interface McpJson {
   readonly entries: ReadonlyArray<Entry>
   readonly problems: ReadonlyArray<Problem>
-  /** Ambiguous values, servers that only another program can start, and one notice of all keys that belong to other programs. */
+  /** Ambiguous values, servers that only another program can start, and one notice of all keys of other programs. */
   readonly notices: ReadonlyArray<Problem>
-  /** The names of all servers in the file, valid and invalid, in its order. */
+  /** Of valid and invalid servers, in the order of the file. */
   readonly names: ReadonlyArray<string>
   readonly statusTool: boolean
-  /** How many servers of single clients may run at once; `undefined` if the file does not limit that. */
+  /** How many per-client servers may run at once; `undefined`: no limit. */
   readonly maxOwnServers: number | undefined
-  /** Whose access tokens the gateway accepts from its clients. */
   readonly auth: McpConfig.Auth | undefined
-  /** Who may use what; `undefined` if the file does not say it. */
+  /** `undefined` if the file does not say it. */
   readonly access: FileAccess | undefined
-  /** Whether the options for all servers are valid. If not, there are no entries. */
+  /** The options for all servers are valid. If not, there are no entries. */
   readonly isUsable: boolean
 }
 
-/** The whole file is unusable: it is not valid JSON or TOML, or contains no object with servers. */
+/** The file is unusable: not valid JSON or TOML, or without an object with servers. */
 export class BrokenFile extends Data.TaggedError("BrokenFile")<{ readonly problem: Problem }> {}
 
 export const show = (problem: Problem): string =>
@@ -77,7 +73,7 @@ type Path = OptionProblem.Path
 
 const maxListedKeys = 8
 
-/** Combines the notices of keys that belong to other programs into one, at the first of these keys. */
+/** One notice, at the first of these keys. */
 const foreignNotice = (found: ReadonlyArray<Problem>): ReadonlyArray<Problem> => {
   const [first, ...rest] = found.toSorted((a, b) => a.line - b.line)
   if (first === undefined) return []
@@ -98,7 +94,7 @@ const foreignNotice = (found: ReadonlyArray<Problem>): ReadonlyArray<Problem> =>
 const placementOfOwn =
   'is for a server that all clients share; of this one each client has its own (sessions "per-client"): keep one of the two'
 
-/** Why an entry may not refer to its client; `undefined` if it may. */
+/** Why an entry may not refer to its client. */
 const withoutClient = (sessions: McpConfig.Server["sessions"], hasIdentities: boolean): string | undefined =>
   sessions !== "per-client"
     ? 'and all clients share this server, so that it cannot be of one of them; give it lifeline.sessions "per-client", or leave this out'
@@ -106,20 +102,17 @@ const withoutClient = (sessions: McpConfig.Server["sessions"], hasIdentities: bo
     ? undefined
     : "and the gateway does not know who its clients are; give it lifeline.auth or lifeline.clients, or leave this out"
 
-/** Whether the file says how clients are told apart. */
 const tellsClientsApart = (file: unknown): boolean => {
   const options = Predicate.isRecord(file) ? file["lifeline"] : undefined
   return Predicate.isRecord(options) && (options["auth"] !== undefined || options["clients"] !== undefined)
 }
 
-/** The notice that not every client can have its own servers. */
 const withoutOwn = (servers: ReadonlyArray<Entry>): string =>
   "clients of MCP 2026-07-28 have no sessions, so the gateway does not offer them the servers of which each client has its own: "
   + servers.map(({ name }) => name).join(", ")
 
 /**
- * The values of the variables that editors have for folders, such as `${workspaceFolder}`. The workspace is the folder of the file, or,
- * if that folder is hidden (for example `.vscode`), its parent.
+ * Variables of editors, such as `${workspaceFolder}`: the folder of the file, or its parent if that folder is hidden (such as `.vscode`).
  */
 const folderVariables = (file: string): McpConfig.Variables => {
   const folder = dirname(resolve(file))
@@ -136,10 +129,10 @@ const folderVariables = (file: string): McpConfig.Variables => {
 const has = (value: unknown, [key, ...rest]: Path): boolean =>
   key === undefined || (Predicate.isRecord(value) && Object.hasOwn(value, key) && has(value[key], rest))
 
-/** How many problems of one file to report at most: finding the line of each takes time. */
+/** Finding the line of each takes time. */
 const maxProblems = 100
 
-/** Reads the text of a file. `env` and the path of the file provide the values of variables such as `${NAME}`. */
+/** `env` and the file's path provide the values of variables such as `${NAME}`. */
 export const parse = (
   file: string,
   source: string,
@@ -174,17 +167,17 @@ export const parse = (
       line
     )
   )
-  /** Adds what was found to the problems or notices. Returns whether it makes the entry, or for the top the file, unusable. */
+  /** Returns whether the entry, or the file, is unusable. */
   const sort = (found: ReadonlyArray<OptionProblem.Problem>, prefix: Path, isTop: boolean): boolean => {
     for (const one of found.slice(0, Math.max(0, maxProblems - problems.length))) {
       const path = [...prefix, ...one.path]
       if (one.key === "ambiguous" || one.key === "elsewhere") notices.push(at(path, one.message))
       else if (one.key === "foreign") foreign.push(at(path, one.message))
-      // Other keys at the top of the file belong to other programs.
+      // Others at the top belong to other programs.
       else if (one.key === "unknown" && isTop && one.path.length === 1) foreign.push(at(path, one.message))
       else problems.push(at(path, one.key === "unknown" ? `${one.message}. It has no effect` : one.message))
     }
-    // What is meant to limit who may do what must not be lost with a letter.
+    // A limit of who may do what must not be lost with a letter.
     return found.some(({ key }) => key === undefined || key === "misspelt")
   }
   const isTopBad = sort(topProblems, [], true)
@@ -215,7 +208,7 @@ export const parse = (
     const path = [...top.path, name]
     const problem: Entry["problem"] = (key, message) => at([...path, ...key], message)
     const repeats = repeated.filter((one) => isBelow(one.path) && one.path[depth] === name)
-    // Skips servers with the same name, because nobody knows which is meant.
+    // Nobody knows which is meant.
     if (repeats.some((one) => one.path.length === depth + 1)) continue
     if (name === "") problems.push(problem([], "needs a name"))
     const { problems: found, value: server } = McpConfig.readServer(top.servers[name], sources, {
@@ -256,7 +249,7 @@ export const parse = (
     const problem = top.sessions === "per-client" ? at : own[0].problem
     notices.push(problem(["lifeline", "sessions"], withoutOwn(own)))
   }
-  // A problem of the options for all servers affects each of them.
+  // Such a problem affects each server.
   const isUsable = !isTopBad && (auth?.problems ?? []).length === 0 && (access?.problems ?? []).length === 0 &&
     repeated.every(({ path }) => isBelow(path) && path.length > depth)
   return Either.right({

@@ -1,22 +1,19 @@
 /**
- * Replaces what a configuration says of a client (`${client.name}` and the like) by what is known of one. What a token says of its client is
- * not trusted: it may come from whoever registered there.
+ * Replaces `${client.name}` and the like. A token's claims are not trusted: they may come from whoever registered there.
  */
 import { McpConfig } from "@mcp-lifeline/config"
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import { Either, Redacted } from "effect"
 
-/** Where the values go. */
 export type Kind = "header" | "variable"
 
-/** How long one value of a client may be. A header with more is refused by many servers. */
+/** Many servers refuse a header with more characters. */
 const maxLength = 1000
 
 /** Control characters, of ASCII and of Latin-1, and the line ends of Unicode. */
 // oxlint-disable-next-line no-control-regex
 const control = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/
 
-/** Values of a client by the names of headers or variables. */
 export type Values = Readonly<Record<string, Redacted.Redacted>>
 
 const valueOf = (reference: McpConfig.ClientText.Reference, { claims, name, subject }: Caller): unknown => {
@@ -30,11 +27,10 @@ const valueOf = (reference: McpConfig.ClientText.Reference, { claims, name, subj
   }
 }
 
-/** What is meant, as messages call it. */
 const nameOf = (reference: McpConfig.ClientText.Reference): string =>
   reference._tag === "Claim" ? `the claim ${JSON.stringify(reference.claim)}` : `the ${reference._tag.toLowerCase()}`
 
-/** Why a value cannot be used; `undefined` if it can. Says nothing of the value itself. */
+/** `undefined` if it can be used. Never quotes the value. */
 const unfit = (value: unknown, kind: Kind): string | undefined => {
   if (value === undefined || value === null || value === "") return "is missing"
   if (
@@ -46,12 +42,12 @@ const unfit = (value: unknown, kind: Kind): string | undefined => {
   if (text.length > maxLength) return `is longer than ${maxLength} characters`
   if (control.test(text)) return "has control characters or line breaks"
   if (/\p{Surrogate}/u.test(text)) return "is not valid Unicode"
-  // Who gets it may take spaces off, so that it would be the value of another client.
+  // Who gets it may trim it to the value of another client.
   if (text.trim() !== text) return "begins or ends with white space"
   return kind === "header" && !/^[\x20-\x7e]*$/.test(text) ? "has characters that a header cannot have" : undefined
 }
 
-/** The values of a client, or why it has none: one line that names what is missing, and no value. */
+/** Fails with a line that quotes no value. */
 export const of = (texts: McpConfig.FromClient, caller: Caller, kind: Kind): Either.Either<Values, string> => {
   const values: Array<readonly [string, Redacted.Redacted]> = []
   for (const [name, { parts }] of Object.entries(texts)) {
@@ -80,7 +76,6 @@ export const of = (texts: McpConfig.FromClient, caller: Caller, kind: Kind): Eit
   return Either.right(Object.fromEntries(values))
 }
 
-/** Values in the place of those of a client, to check the rest of the configuration. */
 export const sample = (texts: McpConfig.FromClient): Values =>
   Object.fromEntries(
     Object.entries(texts).map(([name, { parts }]) => [

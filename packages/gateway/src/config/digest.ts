@@ -1,10 +1,7 @@
-/**
- * A short text that is the same for equal values.
- */
 import { Redacted } from "effect"
 import { createHash } from "node:crypto"
 
-/** A digest of a value that includes its secrets, but does not reveal them. */
+/** Includes secrets, but does not reveal them. */
 export const digest = (value: unknown): string =>
   createHash("sha256").update(
     JSON.stringify(value, function(this: Record<string, unknown>, key, value: unknown) {

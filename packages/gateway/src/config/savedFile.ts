@@ -1,5 +1,5 @@
 /**
- * Detects that a file has been saved: in place, by replacing it, or by changing a link.
+ * Detects saves in place, by replacing the file, or by changing a link.
  */
 import { firstOf } from "@mcp-lifeline/core/internal"
 import * as UserFile from "@mcp-lifeline/state/UserFile"
@@ -8,23 +8,22 @@ import { Effect, Queue } from "effect"
 import { type FSWatcher, watch } from "node:fs"
 import { basename, dirname, resolve } from "node:path"
 
-/** A fingerprint of a file's metadata, which differs after each save; `undefined` if there is no file. */
+/** Differs after each save; `undefined` if there is no file. */
 export type Fingerprint = string | undefined
 
-/** Saves within this time count as one, in milliseconds. A file that has not changed for this time counts as completely written. */
+/** In milliseconds. Saves within this time count as one; a file unchanged for so long counts as completely written. */
 const settleTime = 200
 
-/** How many times to check that. After these checks, a file that is still being written, or gone, is taken as it is. */
+/** Then a file that is still being written, or gone, is taken as it is. */
 const maxChecks = 15
 
-/** How often to check without a notification, because the operating system sends none for some file systems and for replaced folders. */
+/** The operating system sends no notification for some file systems and for replaced folders. */
 const pollInterval = "2 seconds"
 
-/** The fingerprint of a file now; `before` if its file system does not answer. */
 export const fingerprint = (file: string, before: Fingerprint): Effect.Effect<Fingerprint> =>
   Effect.orElseSucceed(UserFile.fingerprint(file), () => before)
 
-/** The fingerprint of a file once it has stopped changing. */
+/** Once the file has stopped changing. */
 const settled = (file: string, before: Fingerprint): Effect.Effect<Fingerprint> =>
   Effect.gen(function*() {
     let last = yield* fingerprint(file, before)
@@ -37,7 +36,6 @@ const settled = (file: string, before: Fingerprint): Effect.Effect<Fingerprint> 
     return last
   })
 
-/** Adds a message to the queue when the operating system reports a change of a file with this name. */
 const listen = (file: string, hints: Queue.Enqueue<void>): Effect.Effect<void, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync((): FSWatcher | undefined => {
@@ -56,8 +54,8 @@ const listen = (file: string, hints: Queue.Enqueue<void>): Effect.Effect<void, n
   ).pipe(Effect.asVoid)
 
 /**
- * Runs `changed` after each save, or once after several in a short time; it detects saves during `changed` when that ends. Runs `gone` when
- * the file has been missing for longer than a save takes. `before`: the fingerprint of the file when it was read.
+ * Runs `changed` once after several saves in a short time; saves during it count when it ends. Runs `gone` when the file is missing for
+ * longer than a save takes. `before`: when the file was read.
  */
 export const follow = (
   path: string,

@@ -1,12 +1,12 @@
 /**
- * Rewrites the errors of failed calls for models: what happened, and what the model should tell its user. Pure.
+ * Tells models what happened, and what to tell their users.
  */
 import { JsonRpcError } from "@mcp-lifeline/protocol"
 import { Predicate } from "effect"
 
 const sentence = (text: string): string => /[.!?]$/.test(text) ? text : `${text}.`
 
-/** Replaces the first part of a text that is between two texts. Runs in linear time, because our messages contain texts of servers. */
+/** The first part between two texts. In linear time, because our messages contain texts of servers. */
 const replaced = (text: string, from: string, to: string, instead: string): string => {
   const start = text.indexOf(from)
   const end = start < 0 ? -1 : text.indexOf(to, start + from.length)
@@ -15,7 +15,7 @@ const replaced = (text: string, from: string, to: string, instead: string): stri
 
 const without = (text: string, end: string): string => text.endsWith(end) ? text.slice(0, -end.length) : text
 
-/** The last sentence of a message, if it names a function to call. */
+/** A last sentence that names a function to call. */
 const call = /^\. Call \w+\(\) to [^.]*$/
 
 const withoutCall = (text: string): string => {
@@ -33,9 +33,7 @@ const withoutIdempotent = (text: string): string => {
   return start < 0 ? text : text.slice(0, start)
 }
 
-/**
- * Removes advice for programmers from a message of the library: a model cannot set options or call functions.
- */
+/** Removes advice for programmers: a model cannot set options or call functions. */
 export const withoutOptions = (text: string): string => {
   const withoutAdvice = withoutIdempotent(text).replace(
     " Give it more time (timeout), or check before you repeat it",
@@ -56,12 +54,10 @@ export const withoutOptions = (text: string): string => {
 }
 
 /**
- * How the client is connected: through `wrap`, which has no commands for its server; through `wrap --watch`, while only a change of a file
- * starts the server; or through `serve`, whose servers users can enable and disable.
+ * `wrap` has no commands for its server; with `watch`, only a change of a file starts it; users can enable and disable those of `serve`.
  */
 export type Door = "wrap" | "watch" | "serve"
 
-/** What happens next, by the state of the server. */
 const next = (name: string, state: unknown, door: Door): string => {
   if (door === "watch") {
     return "The next change of a watched file starts the server again: do not repeat the call before that."
@@ -85,13 +81,13 @@ const next = (name: string, state: unknown, door: Door): string => {
   }
 }
 
-/** What is wrong. While only a change of a file starts the server, it says so instead of the state, which would say that a command does. */
+/** Where only a change of a file starts the server, its state would be misleading. */
 const unavailable = (message: string, door: Door): string => {
   const text = sentence(withoutOptions(message))
   return door === "watch" ? replaced(text, " is Disconnected (", ")", " does not start") : text
 }
 
-/** Whether the message says that repeating the call does no harm, so that nobody needs to check whether it was carried out. */
+/** Nobody needs to check whether the call was carried out. */
 const isHarmless = (message: string): boolean => message.includes("doing it twice does no harm")
 
 const messageOf = (
@@ -105,7 +101,7 @@ const messageOf = (
       return message
     case "BackendUnavailable":
       if (state === "Busy" || state === "Closed") return withoutOptions(message)
-      // The address is at the end of the text, so that no punctuation follows it.
+      // The address is at the end, so that no punctuation follows it.
       if (login !== undefined) {
         return `The MCP server ${name} cannot be used until the user has done this, so tell the user: ${login}`
       }
@@ -122,7 +118,7 @@ const messageOf = (
   }
 }
 
-/** Adds advice to the error of a call if it is ours, not the server's. `login`: what the user has to do to sign in. */
+/** Only for our errors, not the server's. `login`: what the user has to do to sign in. */
 export const advised = (
   name: string,
   error: JsonRpcError.JsonRpcError,

@@ -1,6 +1,5 @@
 /**
- * Relays messages between one client and its servers: messages of the client in the order in which they arrive, their answers, and
- * notifications and requests of servers.
+ * Messages of the client are handled in the order in which they arrive.
  */
 import type { Backend, CallError, ServerNotification } from "@mcp-lifeline/core"
 import type { Client } from "@mcp-lifeline/http-server/Conversation"
@@ -33,47 +32,41 @@ import type { Handler } from "./Handler.js"
 
 type ClientMessage = ClientRequest | JSONRPCNotification | JSONRPCResponse
 
-/** The request to a server that a request of the client leads to. */
 export interface ServerRequest extends Pick<Forwarded, "failFast" | "isBounded" | "params"> {
   readonly backend: Backend.Backend
-  /** Converts the server's result for the client. Default: no conversion. */
+  /** Default: no conversion. */
   readonly resultForClient?: (result: Result) => Result
-  /** Converts for a client without a session what the server asks it in place of the result. Default: no conversion. */
+  /** For a client without a session: converts what the server asks it in place of the result. Default: no conversion. */
   readonly questionForClient?: (result: Result) => Result
-  /** A result for the client in place of an error of the server, if any. */
+  /** In place of an error of the server, if any. */
   readonly resultForError?: (error: JsonRpcError) => Result | undefined
 }
 
-/** The request to a server, or an effect that finds it; `undefined` if the request has been answered in another way. */
+/** `undefined` if the request has been answered. */
 export type Resolved = ServerRequest | Effect.Effect<ServerRequest, CallError> | undefined
 
-/** The client, and how to reach its servers. */
 export interface Options {
-  /** The name of what the client is connected to, for error messages. */
+  /** For error messages. */
   readonly name: string
   readonly client: Pick<Client, "isStateless" | "write"> & Partial<Pick<Client, "requests">>
   readonly fork: Fibers["fork"]
   readonly handle: Handler
-  /** Passes a notification of the client on to servers. Returns whether there is a server to send it to. */
+  /** Returns whether there is a server to send it to. */
   readonly notifyServers: (notification: JSONRPCNotification) => boolean
-  /** What the user has to do now to sign in to a server; `undefined` if nothing. */
+  /** What the user has to do now to sign in; `undefined` if nothing. */
   readonly login: (server: string) => string | undefined
-  /** An error as the sender of the request may read it. Default: as it is. */
+  /** As the sender of the request may read it. Default: as it is. */
   readonly shown?: (request: ClientRequest, error: JsonRpcError) => JsonRpcError
-  /**
-   * What to do about a call to a server that failed, where its user can do something at once: the call is made again, or answered with another
-   * error. Default: nothing.
-   */
+  /** Where the user can do something at once about a call that failed: makes it again, or answers with another error. Default: nothing. */
   readonly loggedIn?: (
     request: ClientRequest,
     server: string,
     error: JsonRpcError
   ) => Effect.Effect<"again" | JsonRpcError | undefined> | undefined
-  /** How the client is connected now, for the advice in errors. */
   readonly door: () => Advice.Door
 }
 
-/** Removes `resultType`, except of a task. Returns the same object if it has none, because a copy is slow. */
+/** Keeps that of a task. Returns the same object if it has none: a copy is slow. */
 const withoutType = (result: Result): Result => {
   if (result["resultType"] === undefined || result["resultType"] === "task") return result
   const { resultType: _, ...rest } = result
@@ -83,7 +76,7 @@ const withoutType = (result: Result): Result => {
 /** How often a call follows a server that is closed before it could be sent. */
 const mostMoves = 3
 
-/** Whether a call was not sent, because its server has been closed for good. */
+/** Its server is closed for good. */
 const isClosed = (error: JsonRpcError): boolean =>
   Failure.isOurs(error) && Predicate.isRecord(error.data) && error.data["tag"] === "BackendUnavailable" &&
   error.data["state"] === "Closed"
@@ -91,9 +84,7 @@ const isClosed = (error: JsonRpcError): boolean =>
 export class ClientRelay {
   readonly #options: Options
   readonly #relay: Relay
-  /** The messages that arrived while a notification is being sent. */
   #queued: Array<ClientMessage> | undefined
-  /** The server whose message is being delivered. */
   #sender: string | undefined
 
   constructor(options: Options) {
@@ -115,9 +106,7 @@ export class ClientRelay {
     this.#relay.watchLists(options.fork)
   }
 
-  // --- from the client
-
-  /** Handles a message of the client. Sending a notification takes some steps more than sending a request, so later messages wait for it. */
+  /** Sending a notification takes more steps than sending a request, so later messages wait for it. */
   receive(message: ClientMessage): void {
     if (this.#queued !== undefined) return void this.#queued.push(message)
     if (message instanceof ClientRequest) {
@@ -137,19 +126,17 @@ export class ClientRelay {
     })
   }
 
-  /** Passes the client's answer to a request of a server on. */
   #answeredBy(response: JSONRPCResponse): void {
     if (isReadable(response)) return this.#relay.answered(response)
     const error = { code: JsonRpc.internalError, message: "the client's answer is nested too deeply to be passed on" }
     this.#relay.answered({ jsonrpc: "2.0", id: response.id, error })
   }
 
-  /** From now on, the client gets notifications and requests of servers. */
   initialized(): void {
     this.#relay.initialized()
   }
 
-  /** Runs a step of a request. If it throws, the request gets an error, and nothing else is affected. */
+  /** If the step throws, only its request gets an error. */
   guard(request: ClientRequest, step: () => void): void {
     try {
       step()
@@ -159,10 +146,7 @@ export class ClientRelay {
     }
   }
 
-  /**
-   * Continues a request with the result of an effect. If the effect fails, the request gets the error. `fate`: whether a server may have
-   * received the request in the meantime; by default, none has.
-   */
+  /** If the effect fails, the request gets the error. `fate`: whether a server may have received it meanwhile; by default, none has. */
   after<A>(
     request: ClientRequest,
     effect: Effect.Effect<A, unknown>,
@@ -190,7 +174,6 @@ export class ClientRelay {
     })
   }
 
-  /** Answers a request whose params are not valid with what is wrong with them. */
   refuseParams(request: ClientRequest, method: Checked): void {
     this.after(
       request,
@@ -199,7 +182,7 @@ export class ClientRelay {
     )
   }
 
-  /** The last handler: passes a request on to the server that `resolve` finds. It needs no fiber if that server is known and connected. */
+  /** The last handler. Needs no fiber if the server is known and connected. */
   toServer(resolve: (request: ClientRequest) => Resolved): Handler {
     const go = (request: ClientRequest, moves: number, closed?: JsonRpcError): void => {
       const moved = moves < mostMoves ? (error: JsonRpcError) => go(request, moves + 1, error) : undefined
@@ -209,7 +192,7 @@ export class ClientRelay {
           if (Either.isRight(found)) return this.#send(request, found.right, 0, moved)
           const error = Failure.fromCallError(found.left)
           if (moved !== undefined && isClosed(error)) return moved(error)
-          // Where nobody has the name any more, that its server was closed says more.
+          // Where nobody has the name any more, the closed server says more.
           const said = found.left._tag === "RemoteError" ? closed ?? error : error
           this.#refused(request, found.left.backend, said, () => go(request, moves))
         })
@@ -219,8 +202,7 @@ export class ClientRelay {
   }
 
   /**
-   * `rounds`: how many times the server has requested input for this call. `moved`: makes the call anew, because the server was closed before it
-   * could be sent: an edit may have given it another place.
+   * `rounds`: how often the server has requested input. `moved`: makes the call anew after its server was closed: it may have another place now.
    */
   #send(
     request: ClientRequest,
@@ -242,21 +224,17 @@ export class ClientRelay {
     })
   }
 
-  // --- to the client
-
-  /** Sends the client a notification of a server, or of the gateway if `server` is undefined. Drops it if it is nested too deeply. */
+  /** `server`: `undefined` for the gateway. Drops what is nested too deeply. */
   pass(notification: ServerNotification, server?: string): void {
     if (isReadable(notification.params)) this.#during(server, () => this.#relay.pass(notification))
   }
 
-  /** Sends the client a request of a server. */
   ask(server: string, request: Parameters<Receiver["asked"]>[0], signal: AbortSignal): Promise<Result> {
     return isReadable(request.params)
       ? this.#during(server, () => this.#relay.ask(request, signal))
       : Promise.reject(new Error(`${request.method} is nested too deeply to be passed on to the client`))
   }
 
-  /** Stops sending messages to the client. */
   end(): void {
     this.#relay.end()
   }
@@ -279,7 +257,6 @@ export class ClientRelay {
     else about.say(message)
   }
 
-  /** Answers with a result of a server, in the form that the client's revision has. */
   answer(request: ClientRequest, result: Result): void {
     const { isStateless } = this.#options.client
     request.answer({ result: isStateless === true ? result : ObjectResults.result(request.method, result) })
@@ -309,10 +286,7 @@ export class ClientRelay {
     this.#question(request, serverRequest, rounds, answer.result)
   }
 
-  /**
-   * A server without sessions has requested input in place of a result: sends the requests to a client with a session, and repeats the call
-   * with the client's answers.
-   */
+  /** A server without sessions requests input in place of a result: asks a client with a session, and repeats the call. */
   #question(request: ClientRequest, serverRequest: ServerRequest, rounds: number, result: Result): void {
     const { method } = request
     const server = serverRequest.backend.id
@@ -335,7 +309,7 @@ export class ClientRelay {
     )
   }
 
-  /** Answers a call that failed, unless its user can do something at once. `again`: makes the call once more. */
+  /** `again`: makes the call once more. */
   #refused(request: ClientRequest, server: string, error: JsonRpcError, again: () => void): void {
     const login = this.#options.loggedIn?.(request, server, error)
     if (login === undefined) return request.answer({ error: this.#advised(request, server, error) })
@@ -345,10 +319,9 @@ export class ClientRelay {
     })
   }
 
-  /** Adds advice to the error of a server, or to the reason why no server could be reached. */
   #advised(request: ClientRequest, server: string, error: JsonRpcError): JsonRpcError {
     const { door, login, shown } = this.#options
-    // What to do is added after that: it may have an address that is for this user.
+    // Advice is added after that: it may have an address that is for this user.
     const known = shown === undefined ? error : shown(request, error)
     return Advice.advised(server, known, login(server), door())
   }

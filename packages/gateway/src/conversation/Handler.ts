@@ -1,19 +1,16 @@
 /**
- * The steps that handle a request of a client: each answers it, or passes it on to the next one. The conversations of `wrap` and `serve`
- * consist of these steps, with `ClientRelay.toServer` as the last one.
+ * Each step answers a request, or passes it on to the next one. The last is `ClientRelay.toServer`.
  */
 import { type ClientRequest, JsonRpc } from "@mcp-lifeline/protocol"
 import { isList, type ListMethod } from "@mcp-lifeline/protocol/listMethods"
 import { isReadable, unreadableParams } from "./errors.js"
 import { type Client, clientOf } from "./introductions.js"
 
-/** Handles a request, and ensures that it gets an answer. */
+/** Ensures that the request gets an answer. */
 export type Handler = (request: ClientRequest) => void
 
-/** Answers some requests, and passes the others on. */
 export type Step = (next: Handler) => Handler
 
-/** Combines steps, in this order, with the handler that answers all other requests. */
 export const pipeline = (steps: ReadonlyArray<Step>, last: Handler): Handler =>
   steps.reduceRight((next, step) => step(next), last)
 
@@ -28,16 +25,13 @@ export const readable: Step = (next) => (request) => {
   else request.answer({ error: unreadableParams(request.method) })
 }
 
-/** How to handle `initialize`. */
 export interface Handshake {
-  /** Whether the client has been initialized and may send other requests. */
   readonly hasBegun: () => boolean
-  /** Whether the client may send `initialize` again, because the first was refused. Default: false. */
+  /** The first `initialize` was refused. Default: false. */
   readonly mayBeginAgain?: () => boolean
   readonly initialize: (request: ClientRequest, client: Client) => void
 }
 
-/** Ensures that a client sends `initialize` once, and before any other request. */
 export const introducedFirst = ({ hasBegun, initialize, mayBeginAgain }: Handshake): Step => (next) => (request) => {
   const invalid = (message: string): void => request.refuse(JsonRpc.invalidRequest, message)
   if (request.method !== "initialize") {
@@ -51,13 +45,12 @@ export const introducedFirst = ({ hasBegun, initialize, mayBeginAgain }: Handsha
   else initialize(request, client)
 }
 
-/** Handles list requests; `answer` returns whether it answers the request. */
+/** `answer` returns whether it answers the request. */
 export const lists = (answer: (request: ClientRequest, method: ListMethod) => boolean): Step => (next) => (request) => {
   const { method } = request
   if (!isList(method) || !answer(request, method)) next(request)
 }
 
-/** Handles the methods of a table. */
 export const ownMethods = (own: Readonly<Record<string, Handler>>): Step => (next) => (request) => {
   const handle = Object.hasOwn(own, request.method) ? own[request.method] : undefined
   if (handle === undefined) next(request)

@@ -1,6 +1,3 @@
-/**
- * The errors for requests that cannot be passed on, or that fail on the way.
- */
 import type { CallError } from "@mcp-lifeline/core"
 import { Nesting } from "@mcp-lifeline/core/internal"
 import { JsonRpc, JsonRpcError as Failure } from "@mcp-lifeline/protocol"
@@ -8,7 +5,6 @@ import { type Cause, Predicate } from "effect"
 
 export type JsonRpcError = Failure.JsonRpcError
 
-/** The official SDK's schemas of the methods whose params the gateway reads. */
 const schemaOf = {
   "tools/call": "CallToolRequestSchema",
   "prompts/get": "GetPromptRequestSchema",
@@ -19,10 +15,9 @@ const schemaOf = {
   "resources/unsubscribe": "UnsubscribeRequestSchema"
 } as const
 
-/** A method whose params the gateway reads. */
+/** The gateway reads its params. */
 export type Checked = keyof typeof schemaOf
 
-/** A problem that a schema has found. */
 interface Issue {
   readonly path: ReadonlyArray<PropertyKey>
   readonly message: string
@@ -37,10 +32,10 @@ const describe = ({ message, path }: Issue): string => {
 
 const maxIssues = 3
 
-/** Members of a record or an array that a schema is shown: it says something of each. */
+/** Of a record or an array: a schema says something of each. */
 const maxMembers = 20
 
-/** What is no text is more often wrong. */
+/** Keeps texts last: others are more often wrong. */
 const pruned = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.slice(0, maxMembers).map(pruned)
   if (!Predicate.isRecord(value)) return value
@@ -50,7 +45,7 @@ const pruned = (value: unknown): unknown => {
   return Object.fromEntries([...others, ...texts].map((name) => [name, pruned(value[name])]))
 }
 
-/** Says in one line why params are invalid for their method. Loads the schemas only when it runs. */
+/** In one line. Loads the schemas only when it runs. */
 export const invalidParams = async (method: Checked, params: unknown): Promise<JsonRpcError> => {
   const types = await import("@modelcontextprotocol/sdk/types.js")
   const parsed = types[schemaOf[method]].safeParse({ method, params: pruned(params) })
@@ -68,10 +63,9 @@ export const methodNotFound = (method: string): JsonRpcError => ({
   message: `Method not found: ${method}`
 })
 
-/** Whether a value is not nested too deeply to be encoded and decoded. */
+/** Not nested too deeply to be encoded and decoded. */
 export const isReadable = (value: unknown): boolean => !Nesting.isDeeper(value, Nesting.defaultDepth)
 
-/** The error for a request whose result is nested too deeply. */
 export const unreadableResult = (method: string): JsonRpcError => ({
   code: Failure.ourCode,
   message:
@@ -79,21 +73,18 @@ export const unreadableResult = (method: string): JsonRpcError => ({
   data: { fate: "answered" }
 })
 
-/** The error for a request whose params are nested too deeply. */
 export const unreadableParams = (method: string): JsonRpcError => ({
   code: JsonRpc.invalidParams,
   message: `the params of ${method} are nested more than ${Nesting.defaultDepth} levels deep, which is not passed on`
 })
 
-/** The error message of requests that are open when the gateway stops. */
 export const shuttingDown = "The gateway is shutting down"
 
-/** The error for a defect of the gateway. Details go only into the log, because they may contain anything. */
+/** Details of a defect go only into the log, because they may contain anything. */
 export const fault: JsonRpcError = {
   code: JsonRpc.internalError,
   message: "Internal error of the gateway; its log has more"
 }
 
-/** The error for a call that ended without a result. */
 export const fromCause = (cause: Cause.Cause<CallError>): JsonRpcError =>
   Failure.fromCause(cause, shuttingDown, fault.message)

@@ -1,24 +1,17 @@
-/**
- * What the gateway tells clients and servers about each other in the handshake. Pure.
- */
 import { type Answer, type Introduction, ListChanges } from "@mcp-lifeline/protocol"
 import type { ClientCapabilities, Implementation } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
 
-/** What a client says about itself in `initialize`. */
 export interface Client {
   readonly clientInfo: Implementation
   readonly capabilities: ClientCapabilities
   readonly protocolVersion: string
 }
 
-/** Stands in place of the version of a server that has never been connected. */
+/** Of a server that has never been connected. */
 export const unknownVersion = "unknown"
 
-/**
- * The introduction of a server that has never been connected, for `initialize`, which a host repeats for no server. It has no instructions, not
- * even where a person must log in: a model reads them for the whole session.
- */
+/** Hosts do not repeat `initialize`. No instructions, even where a person must log in: a model reads them for the whole session. */
 export const unknownServer = (name: string, protocolVersion: string): Introduction => ({
   serverInfo: { name, version: unknownVersion },
   capabilities: { tools: {}, prompts: {}, resources: { subscribe: true }, logging: {}, completions: {} },
@@ -27,7 +20,7 @@ export const unknownServer = (name: string, protocolVersion: string): Introducti
   sessionId: undefined
 })
 
-/** The introduction for a client. It always announces that lists may change, even if the server does not. */
+/** Always announces that lists may change, even if the server does not. */
 export const announced = (introduction: Introduction): Introduction => ({
   ...introduction,
   capabilities: ListChanges.announcing(introduction.capabilities)
@@ -39,7 +32,7 @@ export const introducing = ({ capabilities, instructions, protocolVersion, serve
 
 const isText = (value: unknown): value is string => typeof value === "string"
 
-/** The client that sent `initialize` with these params; `undefined` if they are invalid. */
+/** `undefined` if the params of `initialize` are invalid. */
 export const clientOf = (params: unknown): Client | undefined => {
   if (!Predicate.isRecord(params)) return undefined
   const { capabilities, clientInfo, protocolVersion } = params

@@ -1,6 +1,3 @@
-/**
- * The text of a configuration, in JSON or in TOML: what it says, and where each part of it stands.
- */
 import type { Problem } from "@mcp-lifeline/core/internal"
 import { Either } from "effect"
 import { parseTree, printParseErrorCode } from "jsonc-parser"
@@ -13,19 +10,17 @@ import type * as Value from "./Value.js"
 
 type Path = Problem.Path
 
-/** A text that was read. */
 export interface Document {
   /** As JSON.parse gives it. */
   readonly value: unknown
-  /** The names below a path, in the order of the text; not by way of an object, which would reorder names such as "1". */
+  /** In the order of the text; not by way of an object, which would reorder names such as "1". */
   readonly names: (path: Path) => ReadonlyArray<string>
-  /** The line of a path, or of its longest prefix that exists. The first line is 1. For a key, it is the line of the key, not of its value. */
+  /** Of a path, or of its longest prefix that exists, from 1. For a key, the line of the key, not of its value. */
   readonly line: (path: Path) => number
-  /** Keys that occur twice in one table, at any depth, with the line of the second one. */
+  /** Keys that occur twice in one table, with the line of the second one. */
   readonly repeated: ReadonlyArray<{ readonly path: Path; readonly line: number }>
 }
 
-/** Why the text cannot be read, and at which line. */
 export interface Broken {
   readonly line: number
   readonly message: string
@@ -33,7 +28,7 @@ export interface Broken {
 
 const broken = (line: number, message: string) => Either.left({ line, message })
 
-/** Converts a value to what JSON.parse returns. */
+/** To what JSON.parse returns. */
 const plain = (value: Value.Value): unknown => {
   if (value instanceof Map) {
     return Object.fromEntries(Array.from(value, ([key, one]) => [key, plain(one as Value.Value)]))
@@ -57,7 +52,7 @@ const repeatedIn = (
   })
 }
 
-/** The start of the longest prefix of a path that exists. */
+/** Of the longest prefix of a path that exists. */
 const startOf = (node: Tree.Node, [step, ...rest]: Path, start: number): number => {
   if (step === undefined) return start
   if (typeof step === "number") {
@@ -107,7 +102,7 @@ const ofToml = (text: string): Either.Either<Document, Broken> =>
     }
   })
 
-/** Reads a text as TOML if the file name ends in `.toml`, otherwise as JSON with comments and trailing commas. */
+/** As TOML if the file name ends in `.toml`, otherwise as JSON with comments and trailing commas. */
 export const parse = (file: string, text: string): Either.Either<Document, Broken> => {
   const content = text.replace(/^\uFEFF/, "")
   const read = Either.try({

@@ -1,6 +1,3 @@
-/**
- * JSON, with comments and trailing commas.
- */
 import { getNodeValue, type Node as JsonNode, type ParseError, parseTree, printParseErrorCode } from "jsonc-parser"
 import * as checkDepth from "./checkDepth.js"
 import { printer, type Syntax } from "./Syntax.js"

@@ -1,13 +1,10 @@
-/**
- * How to parse and print one format of configurations.
- */
 import type { Node } from "./Tree.js"
 import type { Data, Value } from "./Value.js"
 
 export interface Syntax {
-  /** Parses the text into a tree with positions. Throws an Unreadable. */
+  /** With positions. Throws an Unreadable. */
   readonly tree: (text: string) => Node
-  /** The value of the text, as an established parser of the format reads it. Throws an Unreadable. */
+  /** As an established parser of the format reads it. Throws an Unreadable. */
   readonly value: (text: string) => Value
   readonly print: (data: Data) => string
   readonly printKey: (key: string) => string
@@ -16,7 +13,7 @@ export interface Syntax {
   readonly keepsPrefix: boolean
 }
 
-/** Makes `print` of a format. `scalar` prints a text, `key` the key of a table. */
+/** `scalar` prints a text, `key` the key of a table. */
 export const printer = (scalar: (text: string) => string, key: (key: string) => string, assign: string) => {
   const print = (data: Data): string => {
     if (typeof data === "string") return scalar(data)

@@ -1,5 +1,5 @@
 /**
- * TOML. The tree comes from `toml-eslint-parser`, which has positions; the value from `smol-toml`, a second parser without them.
+ * The tree comes from `toml-eslint-parser`, which has positions; the value from `smol-toml`, which has none.
  */
 import { parse, TomlError } from "smol-toml"
 import type { AST } from "toml-eslint-parser"
@@ -13,7 +13,6 @@ type Table = Span & {
   readonly kind: "table"
   readonly flow: boolean
   readonly pairs: Array<MutablePair>
-  /** The first pair of each key. */
   readonly byKey: Map<string, MutablePair>
 }
 type MutablePair = Pair & { readonly keys: Array<Span> }
@@ -59,7 +58,7 @@ const documentOf = (text: string): Node => {
   return root
 }
 
-/** Reads a text, and turns errors of the parsers into Unreadable. */
+/** Turns errors of the parsers into Unreadable. */
 const read = <A>(text: string, as: (text: string) => A): A => {
   try {
     return as(checkDepth.toml(text))
@@ -85,7 +84,7 @@ const add = (table: Table, { name, ...span }: Key, value: Node): void => {
   if (!table.byKey.has(name)) table.byKey.set(name, pair)
 }
 
-/** The table at these keys; makes the tables that are missing. In a list of tables, it is the last one. */
+/** Makes the tables that are missing. In a list of tables, it is the last one. */
 const walk = (table: Table, keys: ReadonlyArray<Key>): Table => {
   let here = table
   for (const key of keys) {
@@ -101,7 +100,6 @@ const walk = (table: Table, keys: ReadonlyArray<Key>): Table => {
   return here
 }
 
-/** Appends a table to the list of tables at these keys. */
 const appended = (root: Table, keys: ReadonlyArray<Key>, at: number): Table => {
   const last = keys.at(-1) as Key
   const parent = walk(root, keys.slice(0, -1))

@@ -1,6 +1,3 @@
-/**
- * The syntax tree of a configuration, with the position of each part in the text.
- */
 import type { Path } from "./Value.js"
 
 export interface Span {
@@ -30,12 +27,12 @@ export type Node = Scalar | List | Fields
 
 export interface Pair {
   readonly key: string
-  /** The positions of the key. In TOML there may be several, because headers and dotted keys can repeat it. */
+  /** In TOML there may be several, because headers and dotted keys can repeat a key. */
   readonly keys: ReadonlyArray<Span>
   readonly value: Node
 }
 
-/** The text cannot be parsed. `message` says why, with the line if it is known. */
+/** `message` says why, with the line if it is known. */
 export class Unreadable extends Error {
   readonly line: number | undefined
 
@@ -45,14 +42,14 @@ export class Unreadable extends Error {
   }
 }
 
-/** The line of an offset. The first line is 1. */
+/** From 1. */
 export const lineAt = (text: string, offset: number): number => {
   let line = 1
   for (let at = text.indexOf("\n"); at !== -1 && at < offset; at = text.indexOf("\n", at + 1)) line++
   return line
 }
 
-/** Runs a parser. If the text is nested too deeply for its recursion, throws an Unreadable. */
+/** Throws an Unreadable if the text is nested too deeply for the parser's recursion. */
 export const parsed = <A>(parse: () => A): A => {
   try {
     return parse()
@@ -62,13 +59,12 @@ export const parsed = <A>(parse: () => A): A => {
   }
 }
 
-/** The pair of a key, if the node is a table that has this key exactly once. */
+/** Only if the table has this key exactly once. */
 export const pairOf = (node: Node | undefined, key: string): Pair | undefined => {
   const found = node?.kind === "table" ? node.pairs.filter((pair) => pair.key === key) : []
   return found.length === 1 ? found[0] : undefined
 }
 
-/** The node at a path, if there is one. */
 export const at = (node: Node | undefined, [step, ...rest]: Path): Node | undefined => {
   if (step === undefined) return node
   if (typeof step === "number") return node?.kind === "list" ? at(node.items[step], rest) : undefined

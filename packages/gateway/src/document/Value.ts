@@ -1,23 +1,22 @@
 /**
- * The value of a configuration. JSON, TOML and YAML all have it.
+ * JSON, TOML and YAML all have this value.
  */
 
-/** A scalar, a list or a table. A table is a Map, which keeps the order of keys, and in which `__proto__` is a key like any other. */
+/** A table is a Map, which keeps the order of keys, and in which `__proto__` is a key like any other. */
 export type Value = string | number | bigint | boolean | null | ReadonlyArray<Value> | Table
 export interface Table extends ReadonlyMap<string, Value> {}
 
-/** A value that an edit writes, in the form in which the state folder keeps it. */
+/** What an edit writes, as the state folder keeps it. */
 export type Data = string | boolean | ReadonlyArray<string> | {
   readonly [key: string]: string | { readonly [key: string]: string }
 }
 
-/** A path into a value: keys of tables, and indexes of lists. */
+/** Keys of tables, and indexes of lists. */
 export type Path = ReadonlyArray<string | number>
 
 export const isTable = (value: Value | undefined): value is Table => value instanceof Map
 export const isList = (value: Value | undefined): value is ReadonlyArray<Value> => Array.isArray(value)
 
-/** Converts what a parser of a library has returned. */
 export const from = (raw: unknown): Value => {
   if (Array.isArray(raw)) return raw.map(from)
   if (raw instanceof Map) return new Map([...raw].map(([key, value]) => [String(key), from(value)]))
@@ -28,7 +27,7 @@ export const from = (raw: unknown): Value => {
   return raw === undefined ? null : raw as Value
 }
 
-/** Whether two values are equal. The order of keys does not matter. */
+/** The order of keys does not matter. */
 export const equal = (a: Value | undefined, b: Value | undefined): boolean => {
   if (isList(a) && isList(b)) return a.length === b.length && a.every((item, index) => equal(item, b[index]))
   if (isTable(a) && isTable(b)) {
@@ -37,7 +36,6 @@ export const equal = (a: Value | undefined, b: Value | undefined): boolean => {
   return Object.is(a, b)
 }
 
-/** The value at a path, if there is one. */
 export const at = (value: Value | undefined, [step, ...rest]: Path): Value | undefined => {
   if (step === undefined) return value
   if (typeof step === "number") return isList(value) ? at(value[step], rest) : undefined
@@ -46,6 +44,5 @@ export const at = (value: Value | undefined, [step, ...rest]: Path): Value | und
 
 export const text = (value: Value | undefined): string | undefined => typeof value === "string" ? value : undefined
 
-/** The value if it is a list of texts. */
 export const texts = (value: Value | undefined): ReadonlyArray<string> | undefined =>
   isList(value) && value.every((item) => typeof item === "string") ? value as ReadonlyArray<string> : undefined

@@ -1,5 +1,5 @@
 /**
- * YAML. Edits change the text at the positions that the parser gives. Printing the whole document would lose indentation and blank lines.
+ * Edits change the text at the positions that the parser gives: printing the whole document would lose indentation and blank lines.
  */
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node as YamlNode, parseAllDocuments, visit } from "yaml"
 import * as checkDepth from "./checkDepth.js"
@@ -54,13 +54,13 @@ const node = (yaml: YamlNode | null | undefined): Node => {
   return { ...span, kind: "scalar", value: isScalar(yaml) ? yaml.value : isAlias(yaml) ? Symbol(yaml.source) : null }
 }
 
-/** Prints a text, without quotes if it cannot be read as anything else. */
+/** Without quotes if the text cannot be read as anything else. */
 const print = (text: string): string =>
   /^[A-Za-z/][\w./@-]*$/.test(text) && !/^(true|false|null|yes|no|on|off|y|n)$/i.test(text)
     ? text
     : JSON.stringify(text)
 
-/** The value of a document. Aliases that expand to too much are an error here, but not in the tree. */
+/** Aliases that expand to too much are an error here, but not in the tree. */
 const valueOf = (document: ReturnType<typeof read>): Value.Value => {
   try {
     return Value.from(document?.toJS({ mapAsMap: true }))

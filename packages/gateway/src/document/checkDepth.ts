@@ -1,10 +1,10 @@
 /**
- * Refuses a text that is nested too deeply, before a recursive parser reads it: not every stack overflow in Node.js is an error that can be
- * caught. Each function reads each character once, and returns the text.
+ * Refuses what is nested too deeply for a recursive parser: not every stack overflow in Node.js can be caught. Each function reads each
+ * character once, and returns the text.
  */
 import { Unreadable } from "./Tree.js"
 
-/** The most levels of nested lists and tables of a document. */
+/** Levels of nested lists and tables. */
 export const maxDepth = 200
 
 const tooDeep = (): Unreadable => new Unreadable(`nested more than ${maxDepth} levels deep`)
@@ -12,7 +12,7 @@ const tooDeep = (): Unreadable => new Unreadable(`nested more than ${maxDepth} l
 class Brackets {
   #depth = 0
 
-  /** Counts a character. Returns whether it opens or closes a bracket. */
+  /** Returns whether the character is a bracket. */
   count(one: string): boolean {
     if (one === "[" || one === "{") {
       if (++this.#depth > maxDepth) throw tooDeep()
@@ -24,7 +24,7 @@ class Brackets {
   }
 }
 
-/** The index of the last character of a quoted string that begins at `start`. */
+/** The index of the last character of the string that begins at `start`. */
 const endOfQuoted = (text: string, start: number, quote: string, hasEscapes: boolean): number => {
   let at = start + quote.length
   while (at < text.length && !text.startsWith(quote, at)) at += hasEscapes && text[at] === "\\" ? 2 : 1
@@ -53,7 +53,7 @@ export const json = (text: string): string => {
   return text
 }
 
-/** TOML. The parts of dotted keys count as tables, too. */
+/** The parts of dotted keys count as tables, too. */
 export const toml = (text: string): string => {
   const brackets = new Brackets()
   let dots = 0
@@ -86,10 +86,10 @@ export const toml = (text: string): string => {
   return text
 }
 
-/** The most characters before the content of a line of YAML: two for each level of a block. */
+/** In characters: two for each level of a block. */
 const maxIndent = 2 * maxDepth
 
-/** YAML. Counts all brackets, and the indentation of each line. */
+/** Counts all brackets, and the indentation of each line. */
 export const yaml = (text: string): string => {
   const brackets = new Brackets()
   let indent = 0

@@ -1,7 +1,6 @@
 /**
- * What lets the sessions of clients survive a restart of the gateway: a key that seals their ids, and records in the state folder. The key
- * is given, so that several gateways can serve the same clients, or generated once and stored in the state folder. A given key can be replaced
- * while sessions go on: the newest seals, and all open.
+ * Sessions survive a restart by a key that seals their ids, and records in the state folder. A given key lets several gateways serve the same
+ * clients, and can be replaced while sessions go on: the newest seals, and all open.
  */
 import * as SealedId from "@mcp-lifeline/http-server/SealedId"
 import * as SessionRecords from "@mcp-lifeline/http-server/SessionRecords"
@@ -10,10 +9,10 @@ import { Array, Effect, Option, Redacted, Schema, type Scope } from "effect"
 import { StartError } from "../Errors.js"
 import * as SecretFile from "./SecretFile.js"
 
-/** Where the key comes from; from the state folder if neither is given. */
+/** From the state folder if neither is given. */
 export interface KeyOptions {
   readonly secret: Redacted.Redacted | undefined
-  /** The path of a file with the key. Overrides `secret`. */
+  /** Overrides `secret`. */
   readonly file: string | undefined
 }
 
@@ -23,7 +22,7 @@ const name = "session-key"
 
 const rules = { ...SecretFile.keyRules, what: "session key" }
 
-/** The key in the state folder. The first process generates it. */
+/** The first process generates it. */
 const storedKey = (folder: StateFolder["Type"]): Effect.Effect<Redacted.Redacted> => {
   const keys = folder.collection(name, StoredKey)
   const stored = keys.get(name)
@@ -41,7 +40,6 @@ const storedKey = (folder: StateFolder["Type"]): Effect.Effect<Redacted.Redacted
   )
 }
 
-/** The keys that the options name, or else that of the state folder. */
 export const sessionKeys = (
   { file, secret }: KeyOptions,
   folder: StateFolder["Type"]
@@ -54,13 +52,12 @@ export const sessionKeys = (
     : Effect.map(SecretFile.parse(Redacted.value(secret), "MCP_LIFELINE_SESSION_KEY", rules), SecretFile.fixed)
 }
 
-/** The seal of session ids, and what the gateway remembers of each session. */
 export interface PersistentSessions {
   readonly seal: SealedId.Seal
   readonly records: SessionRecords.SessionRecords
 }
 
-/** For the sessions of this state folder, or those with these records, and of all gateways with the same key. */
+/** Default of `records`: those in the state folder. */
 export const make = (
   keys: SecretFile.SecretsInUse,
   records?: SessionRecords.SessionRecords,

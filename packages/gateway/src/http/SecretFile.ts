@@ -1,36 +1,31 @@
 /**
- * Secrets that can be replaced while they are in use: one on each line, the newest first. Those after it are still accepted.
+ * One secret on each line, the newest first. Those after it are still accepted.
  */
 import * as UserFile from "@mcp-lifeline/state/UserFile"
 import { Array, Effect, Redacted, type Scope } from "effect"
 import * as SavedFile from "../config/savedFile.js"
 import { StartError } from "../Errors.js"
 
-/** The newest first. */
 export type Secrets = Array.NonEmptyReadonlyArray<Redacted.Redacted>
 
 export interface SecretsInUse {
   readonly current: () => Secrets
-  /**
-   * Reads them again after each change, until the scope closes. `changed`: what was read, in a line. What cannot be used changes nothing, and the
-   * log says why.
-   */
+  /** Reads them again after each change, until the scope closes. `changed` takes a line. What cannot be used changes nothing, and is logged. */
   readonly follow: (changed: (line: string) => Effect.Effect<void>) => Effect.Effect<void, never, Scope.Scope>
 }
 
-/** More than two at once are needed by whoever replaces one before everybody has the last. */
+/** One may be replaced again before everybody has the last. */
 const maxSecrets = 5
 
 /** In characters. A shorter key could be guessed. */
 const minKey = 32
 
-/** What a key has to be, and how to make one. */
 export const keyRules = {
   remedy: "make one with: openssl rand -base64 32",
   check: (text: string) => text.length < minKey ? `has less than ${minKey} characters` : undefined
 }
 
-/** Reads the secrets of a text. `check` returns what is wrong with one, as a clause. */
+/** `check` returns what is wrong with a secret, as a clause. */
 export const parse = (
   text: string,
   place: string,
@@ -54,10 +49,9 @@ export const parse = (
   return Array.isNonEmptyReadonlyArray(secrets) ? Effect.succeed(secrets) : refuse(`contains no ${what}`)
 }
 
-/** Secrets that stay as they are. */
 export const fixed = (secrets: Secrets): SecretsInUse => ({ current: () => secrets, follow: () => Effect.void })
 
-/** The secrets in a file. `read` reads its text; `what` they are is for the log. */
+/** `what`: for the log. */
 export const make = (
   file: string,
   what: string,
@@ -81,7 +75,6 @@ export const make = (
     }
   })
 
-/** The keys in the file that an option names. */
 export const keys = (option: string, file: string, what: string): Effect.Effect<SecretsInUse, StartError> => {
   const place = `${option} ${file}`
   return make(file, what, (text) =>

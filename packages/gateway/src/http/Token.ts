@@ -1,6 +1,6 @@
 /**
- * The token that clients of the gateway must send: given, read from a file, or generated if none is given and others than this machine can reach
- * the gateway. Several may be accepted at once, so that one can be replaced while clients use it.
+ * Generated if none is given and others than this machine can reach the gateway. Several may be accepted, so that one can be replaced while
+ * clients use it.
  */
 import { McpConfig } from "@mcp-lifeline/config"
 import * as Guard from "@mcp-lifeline/http-server/Guard"
@@ -9,19 +9,18 @@ import { randomBytes } from "node:crypto"
 import { StartError, UsageError } from "../Errors.js"
 import * as SecretFile from "./SecretFile.js"
 
-/** Where the token comes from. */
 export interface Options {
   readonly host: string
-  /** Whether a proxy in front lets others reach the gateway, wherever it listens. */
+  /** A proxy in front lets others reach the gateway, wherever it listens. */
   readonly isBehindProxy?: boolean | undefined
-  /** Whether clients have access tokens of an authorization server: then only programs of this user need the token. */
+  /** Clients have access tokens of an authorization server: only programs of this user need the token. */
   readonly hasAuth?: boolean | undefined
   readonly token: Redacted.Redacted | undefined
-  /** The path of a file with the token. Overrides `token`. */
+  /** Overrides `token`. */
   readonly tokenFile: string | undefined
 }
 
-/** The tokens that are accepted; `undefined` if none is needed. `isNew`: it was generated, and clients need it. */
+/** `undefined` if none is needed. `isNew`: it was generated, and clients need it. */
 export interface Token {
   readonly value: SecretFile.SecretsInUse | undefined
   readonly isNew: boolean
@@ -38,7 +37,7 @@ export const rules = {
   }
 }
 
-/** Checks a token that was given as it is. `place`: where. */
+/** `place`: where the token was given. */
 export const given = (token: Redacted.Redacted, place: string): Effect.Effect<SecretFile.SecretsInUse, StartError> => {
   const problem = McpConfig.tokenProblem(Redacted.value(token))
   return problem === undefined

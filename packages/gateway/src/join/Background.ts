@@ -1,6 +1,4 @@
-/**
- * Finds or starts the gateway of a configuration file, which runs in the background for all hosts of this user.
- */
+/** The gateway of a configuration file, which runs in the background for all hosts of this user. */
 import { ConnectError } from "@mcp-lifeline/core"
 import { type Bytes, firstOf } from "@mcp-lifeline/core/internal"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
@@ -11,16 +9,15 @@ import { closeSync, openSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import * as RunningGateways from "../running/RunningGateways.js"
 
-/** How long a gateway may take to start, in milliseconds. */
+/** In milliseconds. */
 const startTimeout = 20_000
 
-/** How often to check whether it has started, in milliseconds. */
+/** In milliseconds. */
 const checkInterval = 50
 
-/** Which gateway to run, and how long. */
 export interface Options {
   readonly file: string
-  /** How long it keeps running after its last client has left, in seconds. */
+  /** How long it runs after its last client has left, in seconds. */
   readonly linger: number
   /** The longest message for the host, in bytes. */
   readonly maxMessage?: Bytes | undefined
@@ -32,20 +29,19 @@ const failure = (message: string, isPermanent: boolean): ConnectError =>
 const find = (file: string) =>
   Effect.map(RunningGateways.running, (gateways) => gateways.find(({ config }) => config === file))
 
-/** The last lines of a gateway's log, as one line. */
 const lastLines = (log: string): string => {
   const lines = readFileSync(log, "utf8").split("\n").filter((line) => line.trim() !== "").slice(-3)
   const texts = lines.map((line) => line.replace(/^mcp-lifeline: /, "").replace(" (see above)", ""))
   return texts.length === 0 ? "it has said nothing" : texts.join("; ")
 }
 
-/** The environment of the gateway. Its token, which is in the user's state folder, keeps out other users of this machine. */
+/** The token, which is in the user's state folder, keeps out other users of this machine. */
 const environment = (): NodeJS.ProcessEnv => ({
   ...process.env,
   MCP_LIFELINE_TOKEN: process.env["MCP_LIFELINE_TOKEN"] || randomBytes(32).toString("base64url")
 })
 
-/** Starts a gateway that survives this process, with standard error in a log file. The returned effect fails when the gateway ends. */
+/** The gateway survives this process. The returned effect fails when it ends. */
 const launch = ({ file, linger }: Options, log: string) => {
   const output = openSync(log, "w", 0o600)
   const [, program = ""] = process.argv
@@ -61,7 +57,7 @@ const launch = ({ file, linger }: Options, log: string) => {
   closeSync(output)
   return Effect.async<never, ConnectError>((resume) => {
     child.once("error", ({ message }) => resume(failure(`the gateway cannot be started: ${message}`, true)))
-    // One that ended of itself has found no client, as on a machine that was suspended; and a signal says nothing of it.
+    // With 0 it found no client, as on a suspended machine; a signal says nothing of the gateway.
     child.once(
       "exit",
       (code) => resume(failure(`the gateway did not start: ${lastLines(log)}`, code !== 0 && code !== null))
@@ -95,7 +91,7 @@ const start = (options: Options) =>
     )
   })
 
-/** The gateway of a file. If none runs, starts it; a lock ensures that only one process does so. */
+/** Starts the gateway if none runs; the lock ensures that only one process does so. */
 export const reach = (
   options: Options
 ): Effect.Effect<RunningGateways.RunningGateway, ConnectError, StateFolder.StateFolder> =>

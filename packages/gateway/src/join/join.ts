@@ -1,7 +1,4 @@
-/**
- * What `mcp-lifeline serve --stdio` does. Hosts start it, and all of them, with all their windows, share one gateway: this connects a host
- * to it, wherever the gateway runs at the moment.
- */
+/** `mcp-lifeline serve --stdio`: all hosts, with all their windows, share one gateway, wherever it runs at the moment. */
 import type { Connector } from "@mcp-lifeline/core"
 import { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
@@ -16,17 +13,14 @@ import * as Background from "./Background.js"
 const isSame = (one: RunningGateways.RunningGateway, other: RunningGateways.RunningGateway): boolean =>
   Redacted.value(one.secret) === Redacted.value(other.secret)
 
-/** The error of a refused connection: nothing was sent. */
+/** As of a refused connection: nothing was sent. */
 const nobody = (): Error =>
   Object.assign(new Error("no gateway of this user listens there any more"), {
     code: "ECONNREFUSED",
     syscall: "connect"
   })
 
-/**
- * Connects to a gateway on this machine, without a proxy. Before each new socket, it requests the gateway's proof: the gateway may have ended
- * since the last request, and a program of another user may listen at its port now.
- */
+/** Requests the gateway's proof before each new socket: it may have ended, and a program of another user may listen at its port now. */
 const dispatcherTo = ({ secret, url }: RunningGateways.RunningGateway): Agent => {
   const connect = buildConnector({})
   return new Agent({
@@ -42,10 +36,9 @@ const dispatcherTo = ({ secret, url }: RunningGateways.RunningGateway): Agent =>
   })
 }
 
-/** A connector that connects to the running gateway, or starts one. */
 export const connector = (options: Background.Options): Effect.Effect<Connector, never, StateFolder> =>
   Effect.map(StateFolder, (folder) => {
-    /** The connector for the current gateway. A restarted gateway has another secret. */
+    /** A restarted gateway has another secret. */
     let last: { readonly gateway: RunningGateways.RunningGateway; readonly connector: Connector } | undefined
     const connectorOf = (gateway: RunningGateways.RunningGateway): Connector => {
       if (last !== undefined && isSame(last.gateway, gateway)) return last.connector
@@ -69,7 +62,6 @@ export const connector = (options: Background.Options): Effect.Effect<Connector,
     }
   })
 
-/** Serves a host on standard input and output, until the host closes them. */
 export const run = (options: Background.Options) =>
   Effect.flatMap(
     connector(options),

@@ -1,7 +1,4 @@
-/**
- * The cached introductions and catalogues of the servers of one client group. `serve` reads them once for each configuration of a server, and
- * updates them when the server gives other lists.
- */
+/** Read once for each configuration of a server, and updated when the server gives other lists. */
 import type { Catalog } from "@mcp-lifeline/core"
 import { Nesting } from "@mcp-lifeline/core/internal"
 import type { Introduction } from "@mcp-lifeline/protocol"
@@ -17,12 +14,11 @@ interface Server {
   readonly identity?: string | undefined
 }
 
-/** The client that servers see. */
 export type ClientIdentity = Pick<CacheKey, "protocolVersion" | "clientName" | "capabilities">
 
 interface CachedBackend {
   readonly identity: string
-  /** For its backend: the same object as long as the configuration of the server is the same. */
+  /** The same object as long as the configuration of the server is the same. */
   readonly memory: Catalog.CatalogMemory
   readonly introduction: Introduction | undefined
 }
@@ -31,7 +27,7 @@ const methods = Object.entries(lists) as ReadonlyArray<readonly [ListMethod, (ty
 
 const keys = { tools: "name", prompts: "name", resources: "uri", resourceTemplates: "uriTemplate" } as const
 
-/** The valid entries of a list: the file may have been edited by anybody. */
+/** Only valid entries: anybody may have edited the file. */
 const entriesOf = (server: CachedServer, method: ListMethod): ReadonlyArray<never> => {
   const kind = lists[method]
   const entries = server.lists[method]?.[kind]
@@ -66,7 +62,6 @@ const cachedOf = (snapshot: Catalog.Snapshot): CachedServer => ({
   lists: Object.fromEntries(methods.map(([method, kind]) => [method, { [kind]: snapshot[kind] }]))
 })
 
-/** The cached introductions and catalogues of some servers. */
 export class GroupCache {
   readonly #cache: ServerCache | undefined
   readonly #client: ClientIdentity
@@ -80,7 +75,7 @@ export class GroupCache {
     this.#fork = fork
   }
 
-  /** Reads the cached data of these servers, unless that is done already, and forgets other servers. */
+  /** Reads what is not read yet, and forgets other servers. */
   load(servers: ReadonlyArray<Server>): Effect.Effect<void> {
     const cache = this.#cache
     if (cache === undefined) return Effect.void
@@ -97,12 +92,10 @@ export class GroupCache {
     }, { concurrency: 8, discard: true })
   }
 
-  /** The catalogue that the backend of a server begins with, and the function with which it saves new ones. */
   memory(server: string): Catalog.CatalogMemory | undefined {
     return this.#servers.get(server)?.memory
   }
 
-  /** What a server said about itself when it was cached. */
   introduction(server: string): Introduction | undefined {
     return this.#servers.get(server)?.introduction
   }

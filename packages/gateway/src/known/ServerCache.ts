@@ -1,7 +1,4 @@
-/**
- * A cache in the state folder of what servers said about themselves, and of their lists. `wrap` and `serve` show it while a server is not
- * connected.
- */
+/** What servers said about themselves, and their lists: shown while a server is not connected. */
 import { ExactJson } from "@mcp-lifeline/core/internal"
 import type { Introduction } from "@mcp-lifeline/protocol"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
@@ -10,7 +7,7 @@ import type { Scope } from "effect"
 
 const AnyObject = Schema.Record({ key: Schema.String, value: Schema.Unknown })
 
-/** The cached data of one server, as JSON. `lists`: the result of each list method. */
+/** `lists`: the result of each list method. */
 export const CachedServer = Schema.Struct({
   introduction: Schema.Struct({
     serverInfo: Schema.optional(AnyObject),
@@ -22,9 +19,9 @@ export const CachedServer = Schema.Struct({
 })
 export type CachedServer = typeof CachedServer.Type
 
-/** The key of a cached server. It includes the client, because a server may answer different clients differently. */
+/** Includes the client: a server may answer clients differently. */
 export interface CacheKey {
-  /** The command or the URL, with all its options. The cache stores only a digest of it. */
+  /** The command or the URL, with all options; only its digest is stored. */
   readonly server: unknown
   readonly cwd: string
   readonly protocolVersion: string
@@ -32,11 +29,10 @@ export interface CacheKey {
   readonly capabilities: unknown
 }
 
-/** The name of the file of a cached server. */
 export const fileNameOf = (key: CacheKey): string =>
   StateFolder.key(...Object.entries(key).flatMap(([name, value]) => [name, JSON.stringify(value)]))
 
-/** The part of an introduction that does not depend on the connection. */
+/** What does not depend on the connection. */
 export const introductionOf = (
   { capabilities, instructions, protocolVersion, serverInfo }: Omit<Introduction, "sessionId">
 ): CachedServer["introduction"] => ({
@@ -46,20 +42,20 @@ export const introductionOf = (
   ...(instructions === undefined ? {} : { instructions })
 })
 
-/** The limits of the cache, `maxUnused` in milliseconds. A server has one file for each kind of client. */
+/** `maxUnused` in milliseconds. A server has one file for each kind of client. */
 const limits = { maxFiles: 500, maxUnused: 90 * 24 * 60 * 60 * 1000 }
 
-/** The maximum size of one file, in characters. */
+/** Of one file, in characters. */
 const maxLength = 8 * 1024 * 1024
 
-/** The cached data of all servers. Never fails. */
+/** Never fails. */
 export interface ServerCache {
   readonly get: (key: CacheKey) => Effect.Effect<Option.Option<CachedServer>>
-  /** Replaces the cached data of a server. Of several calls for one server in a short time, only the last is written. */
+  /** Of several calls for one server in a short time, only the last is written. */
   readonly set: (key: CacheKey, server: CachedServer) => Effect.Effect<void>
 }
 
-/** The cache of the state folder. Closing the scope waits until everything is written. */
+/** Closing the scope waits for the writes. */
 export const make: Effect.Effect<ServerCache, never, StateFolder.StateFolder | Scope.Scope> = Effect.gen(function*() {
   const folder = yield* StateFolder.StateFolder
   const files = folder.collection("servers", CachedServer, limits, ExactJson)

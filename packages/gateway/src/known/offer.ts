@@ -1,12 +1,10 @@
-/**
- * Which part of a server's lists its clients get, by its options: lists that were cached are those of this part, and of no other.
- */
+/** Which part of a server's lists its clients get: cached lists are those of this part, and of no other. */
 import { PinStore, type ServerOptions } from "@mcp-lifeline/extensions"
 import { Effect } from "effect"
 import type { Server } from "../config/Backends.js"
 import { digest } from "../config/digest.js"
 
-/** The options that decide it, for the key of a cache; `undefined` where clients get all. */
+/** `undefined` where clients get all. */
 export const offerOf = ({ pin = "off", prompts, resources, tools }: ServerOptions.ServerOptions): unknown => {
   const filters = Object.entries({ tools, prompts, resources }).flatMap(([kind, one]) =>
     one?.hide === undefined && one?.only === undefined ? [] : [{ kind, hide: one.hide, only: one.only }]
@@ -14,7 +12,7 @@ export const offerOf = ({ pin = "off", prompts, resources, tools }: ServerOption
   return filters.length === 0 && pin === "off" ? undefined : { filters, pin }
 }
 
-/** Whether cached tools may be shown: not where they are to be approved, and nobody knows what was. */
+/** Not where tools are to be approved, and nobody knows what was. */
 export const mayShowCached = (
   { pin }: Pick<ServerOptions.ServerOptions, "pin">,
   store: PinStore.PinStore | undefined
@@ -23,7 +21,7 @@ export const mayShowCached = (
     ? Effect.succeed(true)
     : Effect.map(store.get, (found) => !PinStore.isUnreadable(found))
 
-/** Under which the lists of a server are cached for `client`, if it is started for one; `undefined` if nothing cached may be shown. */
+/** `client`: if the server is started for one. `undefined` if nothing cached may be shown. */
 export const identityOf = (
   server: Server,
   client: string,

@@ -1,7 +1,4 @@
-/**
- * Serves the status page at `/`. Its files are static and need no token, because they contain nothing about this gateway: the page gets its
- * data from `/api`.
- */
+/** The status page at `/`. Its files need no token: they contain nothing about this gateway; the data comes from `/api`. */
 import type { Handler } from "@mcp-lifeline/http-server/Listener"
 import { Effect } from "effect"
 import { createHash } from "node:crypto"
@@ -9,17 +6,16 @@ import { readdirSync, readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { dirname, extname, join } from "node:path"
 
-/** The page, ready to be served. */
 export interface Page {
-  /** The handler for a path; `undefined` if the path is not one of the page's files. */
+  /** `undefined` if the path is none of the page's files. */
   readonly at: (path: string) => Handler | undefined
 }
 
-/** The folder of the page in the package, whether this module runs from sources, compiled files, or a bundle. */
+/** Whether this module runs from sources, compiled files, or a bundle. */
 const folder = (): string =>
   join(dirname(createRequire(import.meta.url).resolve("mcp-lifeline/package.json")), "src/page/browser")
 
-/** The types of served files. Other files in the folder are only for development. */
+/** Other files in the folder are only for development. */
 const types: Readonly<Record<string, string>> = {
   ".css": "text/css; charset=utf-8",
   ".html": "text/html; charset=utf-8",
@@ -27,7 +23,6 @@ const types: Readonly<Record<string, string>> = {
   ".svg": "image/svg+xml"
 }
 
-/** The page loads resources only from this origin, never evaluates text as code, and is not shown in frames. */
 const policy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -41,7 +36,7 @@ const policy = [
   "trusted-types 'none'"
 ].join("; ")
 
-/** Headers in addition to those that the listener sets on each response. */
+/** In addition to those of the listener. */
 const headers = {
   "Cache-Control": "no-cache",
   "Content-Security-Policy": policy,
@@ -73,7 +68,7 @@ const read = (from: string): ReadonlyMap<string, Handler> =>
     })
   )
 
-/** Reads the page into memory. If its files are missing, logs a warning, and the gateway runs without the page. */
+/** If the files are missing, logs a warning, and the gateway runs without the page. */
 export const make: Effect.Effect<Page> = Effect.try(() => read(folder())).pipe(
   Effect.catchAll(({ error }) =>
     Effect.as(

@@ -1,6 +1,3 @@
-/**
- * The gateways of a cluster, over its membership and the listener for other replicas.
- */
 import { type ClusterKeys, type Membership, ReplicaPaths } from "@mcp-lifeline/cluster"
 import type { Handler } from "@mcp-lifeline/http-server/Listener"
 import { refuse } from "@mcp-lifeline/http-server/Refusal"
@@ -10,7 +7,6 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Gateways, ReplicaName } from "./Gateways.js"
 import { OwnedServers } from "./OwnedServers.js"
 
-/** What they need. */
 export interface Options {
   readonly key: ClusterKeys
   /** Where the other replicas reach this one. */
@@ -23,11 +19,10 @@ export interface Options {
 export interface ClusterGateways {
   readonly gateways: Gateways
   readonly owned: OwnedServers
-  /** Answers requests of other replicas. True if the path is one of theirs. */
+  /** True if the path is one of the other replicas. */
   readonly handle: (request: IncomingMessage, response: ServerResponse, path: string) => boolean
 }
 
-/** How much of its id names a replica. */
 const idShown = 8
 
 /** The part of an id that names a replica. */

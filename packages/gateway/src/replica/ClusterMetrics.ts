@@ -1,6 +1,3 @@
-/**
- * Metrics of a replica: which one it is, and which servers it has.
- */
 import type { Membership } from "@mcp-lifeline/cluster"
 import { Effect, Metric, type Scope } from "effect"
 
@@ -13,15 +10,12 @@ const owner = Metric.gauge("lifeline.cluster.owner", {
   description: "1 for a server that the replica has, of those that run once in the cluster; 0 for one that it had"
 })
 
-/** Is 1 until the scope closes, and 0 after that. */
 const whileOpen = (gauge: Metric.Metric.Gauge<number>): Effect.Effect<void, never, Scope.Scope> =>
   Effect.acquireRelease(Metric.set(gauge, 1), () => Metric.set(gauge, 0))
 
-/** Says that this replica has a server, until the scope closes. */
 export const owns = (server: string): Effect.Effect<void, never, Scope.Scope> =>
   whileOpen(Metric.tagged(owner, "lifeline.backend", server))
 
-/** Says which replica this is, until the scope closes. */
 export const follow = (
   { held }: Pick<Membership.Membership, "held">,
   nameOf: (id: string) => string,

@@ -1,6 +1,4 @@
-/**
- * This gateway as a replica of a cluster. Loaded only with the option `--cluster`.
- */
+/** Loaded only with the option `--cluster`. */
 import {
   Cluster,
   ClusterServer,
@@ -32,7 +30,6 @@ import { told } from "./storeProblems.js"
 /** What a client may send, and what replicas add to it. */
 const maxHeaderBytes = kibibytes(32)
 
-/** What the options of the listener are called. */
 const optionNames = { host: "--cluster-address or --cluster-listen", port: "--cluster-address or --cluster-listen" }
 
 const notFound = { status: 404, message: "This is for other replicas of the cluster" }
@@ -44,7 +41,7 @@ const lost = Effect.logWarning(
 const startError = ({ cause, message }: { readonly message: string; readonly cause?: unknown }): StartError =>
   new StartError({ message: `--cluster: ${message}`, cause })
 
-/** Also what another run of a gateway has left sealed with other keys. Warns once, and tries again as while the database is away. */
+/** Also what another run of a gateway has left sealed with other keys. Warns once, and tries again. */
 const sealed = (options: KeyChange.Options, changed: (line: string) => Effect.Effect<void>) => {
   const complete = KeyChange.complete(options)
   return complete.pipe(
@@ -64,10 +61,7 @@ const sealed = (options: KeyChange.Options, changed: (line: string) => Effect.Ef
   )
 }
 
-/**
- * Joins the cluster, until the scope closes. `key`: those by which replicas know each other. `changed` gets a line where they are others than before.
- * `id`: of this replica, at first.
- */
+/** `key`: by which replicas know each other. `changed` gets a line where the keys are others than before. `id`: of this replica, at first. */
 export const make = (
   { address, certificate, listen, store: given, terms: decided }: ClusterOptions,
   key: Array.NonEmptyReadonlyArray<Redacted.Redacted>,

@@ -1,6 +1,3 @@
-/**
- * The shared servers that this replica has: since when, and how many requests of other replicas they got.
- */
 import { Clock, Effect, type Scope } from "effect"
 import * as ClusterMetrics from "./ClusterMetrics.js"
 import type { PassedCounts } from "./Gateways.js"
@@ -11,12 +8,12 @@ export class OwnedServers {
   readonly #since = new Map<string, number>()
   readonly #passed = new Map<string, PassedCounts>()
 
-  /** From when on this replica has a server, in milliseconds since 1970; `undefined` if it does not. */
+  /** In milliseconds since 1970. */
   since(server: string): number | undefined {
     return this.#since.get(server)
   }
 
-  /** Says that this replica has a server, until the scope closes. */
+  /** Until the scope closes. */
   own(server: string): Effect.Effect<void, never, Scope.Scope> {
     const begin = Effect.map(Clock.currentTimeMillis, (now) => void this.#since.set(server, now))
     return Effect.zipRight(
@@ -29,7 +26,7 @@ export class OwnedServers {
     return this.#passed.get(server) ?? none
   }
 
-  /** Another replica asks something of a server. Call what it returns when that is over: with what went wrong, if something did. */
+  /** Call what it returns when the request is over, with what went wrong, if something did. */
   began(server: string): (error: string | undefined) => void {
     this.#add(server, { ...none, total: 1, inFlight: 1 })
     return (error) => {

@@ -1,6 +1,3 @@
-/**
- * The certificate with which a replica listens for the others.
- */
 import type { Certificate } from "@mcp-lifeline/http-server/Listener"
 import * as UserFile from "@mcp-lifeline/state/UserFile"
 import { Effect, Redacted } from "effect"

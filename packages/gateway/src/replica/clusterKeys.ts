@@ -1,11 +1,8 @@
-/**
- * The keys by which the replicas of a cluster know each other: those of a file, the newest first, or else the session key.
- */
+/** The keys by which replicas know each other: of a file, the newest first, or else the session key. */
 import { Effect } from "effect"
 import { StartError } from "../Errors.js"
 import * as SecretFile from "../http/SecretFile.js"
 
-/** `session`: the keys of sessions, of which there is only one if no file is given. */
 export const clusterKeys = (
   file: string | undefined,
   [session, ...others]: SecretFile.Secrets

@@ -1,11 +1,6 @@
-/**
- * What replicas keep together, by the names of its collections. Pure.
- */
-
 export const switches = "switches"
 
-/** How each replica is configured to run servers. */
 export const configurations = "configurations"
 
-/** Of these, each replica learns at once when another one changes them. */
+/** Each replica learns at once when another one changes these. */
 export const followed: ReadonlyArray<string> = ["grants", "logins", "clients", switches, configurations]

@@ -1,6 +1,3 @@
-/**
- * The URL of the database of a cluster: as it was given, or in a file.
- */
 import * as UserFile from "@mcp-lifeline/state/UserFile"
 import { Effect, Redacted } from "effect"
 import { StartError } from "../Errors.js"
@@ -8,7 +5,7 @@ import { type ClusterOptions, storeOf } from "../serve/ClusterOptions.js"
 
 const failed = (message: string, cause?: unknown) => Effect.fail(new StartError({ message, cause }))
 
-/** Reads the URL, if it is in a file. A message never contains it. */
+/** A message never contains the URL. */
 export const databaseUrl = ({ store }: Pick<ClusterOptions, "store">): Effect.Effect<Redacted.Redacted, StartError> => {
   if (Redacted.isRedacted(store)) return Effect.succeed(store)
   const option = `--cluster-file ${store.file}`

@@ -1,15 +1,12 @@
-/**
- * Says in the log that the database is away, and that it is back.
- */
 import type { ClusterStore } from "@mcp-lifeline/cluster"
 import { Cause, Effect, Exit, Option } from "effect"
 
-/** How many renewals of the lease in a row fail before it is worth a line. */
+/** Failed renewals of the lease in a row. */
 const worthALine = 2
 
 const goesOn = "; the servers go on for as long as all other replicas agree, and a replica that is alone stops its own"
 
-/** The same store, which tells of renewals that fail, or are not answered in time. */
+/** Logs renewals that fail, or are not answered in time. */
 export const told = (store: ClusterStore): ClusterStore => {
   let failed = 0
   return {
@@ -19,7 +16,7 @@ export const told = (store: ClusterStore): ClusterStore => {
         if (Exit.isSuccess(exit)) {
           const wasAway = failed >= worthALine
           failed = 0
-          // As a warning, because the log of a gateway has nothing below: who reads that it is away has to read this, too.
+          // A warning, because the log has nothing below: who reads that it is away has to read this, too.
           return wasAway ? Effect.logWarning("the database is back") : Effect.void
         }
         const why = Option.map(Cause.failureOption(exit.cause), ({ message }) => message)

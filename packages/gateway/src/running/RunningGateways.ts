@@ -1,7 +1,3 @@
-/**
- * The running gateways of this user, so that other processes find them: each registers itself in the state folder, and removes itself when it
- * ends.
- */
 import type { OptionNames, Options } from "@mcp-lifeline/http-server/Listener"
 import type { ListenError } from "@mcp-lifeline/http-server/ListenError"
 import { machine, processState, self } from "@mcp-lifeline/state/machine"
@@ -12,50 +8,44 @@ import { join } from "node:path"
 import { StartError } from "../Errors.js"
 import * as Proof from "./Proof.js"
 
-/** A gateway as the state folder has it. */
 export const RunningGateway = Schema.Struct({
-  /** The URL under which programs on this machine reach it, without a path. */
+  /** Without a path. */
   url: Schema.String,
   pid: Schema.Int,
-  /** What tells its process from others with the same id: when it was started, as the system writes it, or on Windows its pipe. */
+  /** Against reused ids: its start as the system writes it, or on Windows its pipe. */
   start: Schema.String,
-  /** The configuration file; `null` if there is none. */
   config: Schema.NullOr(Schema.String),
-  /** Whether it is a replica of a cluster: whichever replica is asked speaks for all. */
+  /** Any replica speaks for all. */
   inCluster: Schema.optional(Schema.Boolean),
   /** In milliseconds since 1970. */
   startedAt: Schema.Number,
-  /** The token that each request needs. */
   token: Schema.NullOr(Schema.Redacted(Schema.String)),
-  /** The secret with which it proves that it wrote this. */
   secret: Schema.Redacted(Schema.String),
   machine: Schema.String,
-  /** When it last confirmed that it runs, in milliseconds since 1970. */
+  /** In milliseconds since 1970. */
   seenAt: Schema.Number
 })
 export type RunningGateway = typeof RunningGateway.Type
 
-/** How often a gateway confirms that it runs, for other machines, which cannot check its process. */
+/** For other machines, which cannot check the process. */
 const confirmInterval = "1 day"
-/** After this time without a confirmation, entries of other machines and of earlier boots of this one are removed, in milliseconds. */
+/** In milliseconds, for entries of other machines and of earlier boots. */
 const expiresAfter = 30 * 24 * 60 * 60 * 1000
 
 const collection = Effect.map(StateFolder.StateFolder, (folder) => folder.collection("gateways", RunningGateway))
 
 const keyOf = ({ pid, url }: Pick<RunningGateway, "pid" | "url">): string => StateFolder.key(machine, String(pid), url)
 
-/** The URL under which programs on this machine reach a gateway: a wildcard address, to which nobody can connect, is replaced by loopback. */
+/** Nobody can connect to a wildcard address. */
 export const reachable = (url: string): string =>
   url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
 
 export interface Registered {
-  /** The path of its file, which only this user can read. */
+  /** Only this user can read it. */
   readonly file: string
-  /** Writes the token that each request needs now. */
   readonly setToken: (token: RunningGateway["token"]) => Effect.Effect<void>
 }
 
-/** Registers a gateway of this process until the scope closes. */
 export const register = (
   gateway: Pick<RunningGateway, "url" | "config" | "inCluster" | "startedAt" | "token" | "secret">
 ): Effect.Effect<Registered, never, Scope.Scope | StateFolder.StateFolder> =>
@@ -84,10 +74,7 @@ export const register = (
 export const headersOf = ({ token }: Pick<RunningGateway, "token">): Record<string, string> =>
   token === null ? {} : { authorization: `Bearer ${Redacted.value(token)}` }
 
-/**
- * The gateways of this machine that run and prove, at the address that `addressOf` returns, that they belong to this user. Skips a gateway for
- * which it returns `undefined`.
- */
+/** Those that prove at `addressOf` that they belong to this user. */
 const proven = (
   addressOf: (gateway: RunningGateway) => string | undefined
 ): Effect.Effect<ReadonlyArray<RunningGateway>, never, StateFolder.StateFolder> =>
@@ -111,17 +98,12 @@ const proven = (
     return found.flat().toSorted((a, b) => a.startedAt - b.startedAt)
   })
 
-/**
- * The running gateways of this user on this machine, the oldest first. Removes the entries of gateways that have crashed.
- */
+/** The oldest first. Removes the entries of crashed gateways. */
 export const running: Effect.Effect<ReadonlyArray<RunningGateway>, never, StateFolder.StateFolder> = proven(
   ({ url }) => url
 )
 
-/**
- * The gateway that listens at a host and a port. Only contacts the port if a gateway is registered for it: another program may never
- * answer.
- */
+/** Contacts the port only if a gateway is registered: another program may never answer. */
 export const at = (
   host: string,
   port: number
@@ -130,12 +112,10 @@ export const at = (
   return Effect.map(proven(({ url }) => url.endsWith(`:${port}`) ? address : undefined), ([gateway]) => gateway)
 }
 
-/** What messages of the listener call its options: the flags of the commands. */
 export const listenerOptionNames: OptionNames = { host: "--host", port: "--port" }
 
 const isInUse = ({ cause }: ListenError): boolean => Predicate.hasProperty(cause, "code") && cause.code === "EADDRINUSE"
 
-/** Fails with the command's error where a listener fails. If a gateway of this user has the port already, the message names it. */
 export const explainPortInUse =
   ({ host, port }: Pick<Options, "host" | "port">) =>
   <A, R>(listen: Effect.Effect<A, ListenError, R>): Effect.Effect<A, StartError, R | StateFolder.StateFolder> =>

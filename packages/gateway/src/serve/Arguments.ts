@@ -1,6 +1,3 @@
-/**
- * The command line of `serve`.
- */
 import { Redacted, Struct } from "effect"
 import { resolve } from "node:path"
 import * as AuditOptions from "../audit/AuditOptions.js"
@@ -11,17 +8,16 @@ import * as ClusterOptions from "./ClusterOptions.js"
 import * as ProxyOptions from "./ProxyOptions.js"
 import type * as Serve from "./Serve.js"
 
-/** A request to serve, or to join a host to the shared gateway (`--stdio`). */
+/** `--stdio` joins a host to the shared gateway. */
 export type Request =
   | { readonly _tag: "Serve"; readonly options: Serve.Options }
   | { readonly _tag: "Join"; readonly options: Join.Options }
 
-/** With `--stdio`: how long the gateway keeps running after its last host has left, in seconds. */
+/** With `--stdio`, in seconds. */
 const defaultLinger = 60
 
 const keyVariable = "MCP_LIFELINE_SESSION_KEY"
 
-/** The options that users can combine with `--stdio`. */
 const withStdio: ReadonlySet<string> = new Set(["config", "linger", "maxMessage", "stdio"])
 
 const options = {

@@ -1,6 +1,4 @@
-/**
- * Serves all servers as one MCP server: begins a conversation with each client, and sends the clients the notifications that concern them.
- */
+/** Serves all servers as one MCP server. */
 import type { Status } from "@mcp-lifeline/core"
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import type { Begin } from "@mcp-lifeline/http-server/Conversation"
@@ -33,25 +31,23 @@ export interface Options {
   readonly servers: ServerPool
   /** Whether clients get the status of the servers, as a tool and as a resource. Default: true. */
   readonly hasStatus?: (() => boolean) | undefined
-  /** Whether there is one server, of which each client has its own, and for which the gateway stands: clients get its introduction. Default: false. */
+  /** Whether there is one server, of which each client has its own: clients get its introduction. Default: false. */
   readonly isSingle?: boolean | undefined
-  /** What the user of a client has to do now to sign in to a server; `undefined` if nothing. */
+  /** What the user of a client has to do now to sign in to a server. */
   readonly login?: ((server: string, caller: Caller) => string | undefined) | undefined
-  /** The sign-in of a client to a server, if it has its own and is in use. Default: no client has. */
+  /** The sign-in of a client to a server, if it has its own and is in use. Default: none. */
   readonly personalSignIn?: GatewayContext["personalSignIn"]
-  /**
-   * How long the answer to `initialize` waits for servers that are connecting, so that it can include their instructions. Default 5 s.
-   */
+  /** How long the answer to `initialize` waits for connecting servers, to include their instructions. Default: 5 s. */
   readonly introductionWait?: Duration.DurationInput | undefined
-  /** What each caller may use. Default: everybody may use everything. */
+  /** Default: everybody may use everything. */
   readonly rules?: AccessControl.AccessControl | undefined
   /** How many calls each caller has made. Default: counted for these clients alone. */
   readonly rates?: CallRates | undefined
   /** Marks what belongs to a caller. Default: with a key that ends with these clients. */
   readonly seal?: SealedId.Seal | undefined
-  /** Records calls. Default: they are not. */
+  /** Default: calls are not recorded. */
   readonly audit?: GatewayContext["audit"]
-  /** How clients' messages are transported, for telemetry. */
+  /** For telemetry. */
   readonly transport?: "http" | undefined
 }
 
@@ -61,18 +57,18 @@ export interface Clients {
   readonly isReady: Effect.Effect<boolean>
   /** Ends when every request of a client has its answer. */
   readonly drained: Effect.Effect<void>
-  /** Answers all requests that are still open with an error that says why. */
+  /** Answers all open requests with an error that says why. */
   readonly interrupt: Effect.Effect<void>
 }
 
-/** How long the answer to `initialize` waits for the server of a client, if the gateway stands for that. Hosts wait 10 s or more. */
+/** For the server of a client, if the gateway stands for that. Hosts wait 10 s or more. */
 const singleWait = "8 seconds"
 
-/** The gateway's own entries in a list. They collide with no server's: `Fleet` leaves out what servers offer under the gateway's names. */
+/** They collide with no server's: `Fleet` leaves out what servers offer under the gateway's names. */
 const ownEntries = (kind: Kind): string =>
   kind === "tools" ? StatusTool.entries.tools : kind === "resources" ? StatusTool.entries.resources : ""
 
-/** What clients can do with tasks: what some server can, but to list them, because the clients of the gateway may share a server. */
+/** What some server can, but to list tasks, because clients may share a server. */
 const tasksOf = (
   introductions: ReadonlyArray<Introduction | undefined>
 ): ServerCapabilities => {
@@ -88,7 +84,7 @@ const tasksOf = (
   }
 }
 
-/** Serves until the scope closes. Closing the scope ends every conversation. */
+/** Closing the scope ends every conversation. */
 export const make = (
   {
     audit,
@@ -200,7 +196,6 @@ export const make = (
     }
     const sharedReady = Effect.timeoutOption(shared.ready, introductionWait)
     const introduced = Effect.suspend(() => shared.isReady() ? Effect.void : sharedReady)
-    /** What the server itself says to the client, and can do through the gateway. */
     const introductionOf = ({ id }: Server, clientServers: ClientServers) =>
       Effect.gen(function*() {
         clientServers.need()

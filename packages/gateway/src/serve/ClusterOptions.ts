@@ -1,17 +1,13 @@
-/**
- * The options of `serve` for a replica of a cluster, and what they need of the others. Pure.
- */
 import type { termsBounds, TermsOptions } from "@mcp-lifeline/cluster"
 import * as Guard from "@mcp-lifeline/http-server/Guard"
 import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import { Record, Redacted } from "effect"
 import * as Command from "../commandLine/Command.js"
 
-/** How this process is a replica of a cluster. */
 export interface ClusterOptions {
-  /** The URL of the PostgreSQL database, which may contain a password; or the path of a file that contains it. */
+  /** The URL of a PostgreSQL database, which may contain a password; or the path of a file that contains it. */
   readonly store: Redacted.Redacted | { readonly file: string }
-  /** The path of a file with the keys by which replicas know each other. Default: the session key. */
+  /** A file with the keys by which replicas know each other. Default: the session key. */
   readonly keyFile: string | undefined
   /** Where the other replicas reach this one, as `http://host:port` or `https://host:port`. Default: the URL of its listener. */
   readonly address: string | undefined
@@ -42,12 +38,12 @@ const maxPort = 65_535
 /** The package is loaded only for a replica, so the compiler alone compares them. */
 const bounds: typeof termsBounds = { lease: [2000, 60_000], withoutStore: [0, 3_600_000] }
 
-/** A host name, or an IP address, which has brackets if it is one of IPv6; and a port. */
+/** A host name or an IP address, IPv6 in brackets; and a port. */
 const hostAndPort = /^(\[[\da-f:.]+\]|[^\s/?#@:\\[\]]+):(\d{1,5})$/i
 
 const anyAddress: ReadonlySet<string> = new Set(["0.0.0.0", "::"])
 
-/** The URL of a database in a text. `refuse` gets what is wrong with it. */
+/** `refuse` gets what is wrong with the text. */
 export const storeOf = <A>(text: string, refuse: (why: string) => A): Redacted.Redacted | A => {
   const url = text.trim()
   if (!/^postgres(ql)?:\/\//i.test(url)) {
@@ -59,7 +55,7 @@ export const storeOf = <A>(text: string, refuse: (why: string) => A): Redacted.R
     : refuse("is not a valid URL: it has one host, and user and password are percent-encoded (%40 for @, %2F for /)")
 }
 
-/** The parts of an address; `undefined` if it has another form. */
+/** `undefined` if the address has another form. */
 const partsOf = (text: string): (HostAndPort & { readonly protocol: string; readonly url: string }) | undefined => {
   const [, protocol = "", authority = ""] = /^(https?):\/\/(.*?)\/?$/i.exec(text) ?? []
   const [, name, port] = hostAndPort.exec(authority) ?? []
@@ -157,7 +153,6 @@ type Values = {
   readonly [K in keyof typeof options]: (typeof options)[K] extends Command.Option<infer A> ? A : never
 }
 
-/** The other options of `serve` that matter to a cluster. */
 interface Others {
   readonly config: string | undefined
   readonly host: string
@@ -186,13 +181,12 @@ const certificateOf = (
     : refuse("--cluster-certificate needs a --cluster-address that begins with https")
 }
 
-/** The variables in whose place options may be given. */
 const variables: Readonly<Record<string, string | undefined>> = Record.map(
   options,
   (option: { readonly variable?: string }) => option.variable
 )
 
-/** What the options say together; `undefined` without a database. Refuses what does not go together. */
+/** `undefined` without a database. Refuses what does not go together. */
 export const read = (
   values: Values,
   { config, hasKey, hasToken, host, isBehindProxy, linger, stdio }: Others,

@@ -1,6 +1,4 @@
-/**
- * The lists of a fleet as the gateway sends them to clients. Each entry is encoded once for all clients, until its server changes it.
- */
+/** Each entry is encoded once for all clients, until its server changes it. */
 import { Fleet } from "@mcp-lifeline/core"
 import { Addresses, ExactJson, listsSame, namesOf, otherName, PerVisible } from "@mcp-lifeline/core/internal"
 import type { ListMethod, lists } from "@mcp-lifeline/protocol/listMethods"
@@ -10,7 +8,7 @@ import type { Access } from "../access/Access.js"
 
 export type Kind = (typeof lists)[ListMethod]
 
-/** The kinds of list whose changes the gateway announces to clients. */
+/** The gateway announces changes of these. */
 export type AnnouncedKind = "tools" | "prompts" | "resources"
 
 export const announcedKinds: ReadonlyArray<AnnouncedKind> = ["tools", "prompts", "resources"]
@@ -28,7 +26,7 @@ const encodeOnce = (value: object, encode: () => string): string => {
 const textOf = (kind: Kind, value: object): string =>
   encodeOnce(value, () => ExactJson.stringify(kind === "tools" ? TaskMarks.tool(value) : value))
 
-/** A catalogue for clients of revisions before 2026-07-28. Returns the same object if nothing in it is different. */
+/** For revisions before 2026-07-28. Returns the same object if nothing in it is different. */
 const withObjectResults = (catalog: Fleet.FleetCatalog): Fleet.FleetCatalog => {
   let isDifferent = false
   const tools = new Map([...catalog.tools].map(([name, entry]) => {
@@ -41,7 +39,7 @@ const withObjectResults = (catalog: Fleet.FleetCatalog): Fleet.FleetCatalog => {
 
 export class EncodedLists {
   readonly catalog: Fleet.FleetCatalog
-  /** Those of callers that may not use everything, by their rules. */
+  /** For callers that may not use everything. */
   readonly #visible = new PerVisible<EncodedLists>()
   #withObjectResults: EncodedLists | undefined
   readonly #entries = new Map<Kind, string>()
@@ -51,13 +49,13 @@ export class EncodedLists {
     this.catalog = catalog
   }
 
-  /** What somebody may use of these lists, under the names that it has for that: made once for all callers with the same rules. */
+  /** Made once for all callers with the same rules. */
   visibleTo(access: Access): EncodedLists {
     if (access.isWhole) return this
     return this.#visible.get(access, () => new EncodedLists(namesOf(this.catalog, access).catalog))
   }
 
-  /** These lists for clients of revisions before 2026-07-28. */
+  /** For clients of revisions before 2026-07-28. */
   get withObjectResults(): EncodedLists {
     if (this.#withObjectResults !== undefined) return this.#withObjectResults
     const catalog = withObjectResults(this.catalog)
@@ -65,8 +63,8 @@ export class EncodedLists {
   }
 
   /**
-   * The entries of a list, separated by commas. Entries of `others` take precedence: an entry with the same name or URI as one of theirs gets
-   * another one, or is left out if that is taken, too.
+   * Separated by commas. Entries of `others` take precedence: one with the same name or URI as theirs gets another one, or is left out if
+   * that is taken, too.
    */
   entries(kind: Kind, others: ReadonlyArray<EncodedLists> = []): string {
     const own: ReadonlyMap<string, Fleet.Entry<object>> = this.catalog[kind]
@@ -88,7 +86,7 @@ export class EncodedLists {
     return text
   }
 
-  /** The entries whose names or URIs `others` have, and what they are called instead, if anything. */
+  /** Entries whose names or URIs `others` have, and what they are called instead, if anything. */
   displaced(kind: Kind, others: ReadonlyArray<EncodedLists>): ReadonlyMap<string, string | undefined> {
     const found = new Map<string, string | undefined>()
     if (others.length === 0) return found
@@ -106,17 +104,14 @@ export class EncodedLists {
     return found
   }
 
-  /** The kinds of list that differ from `before`. An entry that only became stale does not differ. */
+  /** An entry that only became stale does not differ. */
   changedSince(before: EncodedLists): ReadonlyArray<AnnouncedKind> {
     const same = (kind: Kind): boolean =>
       listsSame<Kind>(kind, before.catalog, this.catalog, (a, b) => textOf(kind, a) === textOf(kind, b))
     return announcedKinds.filter((kind) => !same(kind) || (kind === "resources" && !same("resourceTemplates")))
   }
 
-  /**
-   * The result of the list method for this kind, encoded once for all clients that have only these lists. `ownEntries`: the entries of the
-   * gateway itself.
-   */
+  /** Encoded once for all clients that have only these lists. `ownEntries`: those of the gateway itself. */
   result(kind: Kind, ownEntries: string): string {
     const known = this.#results.get(kind)
     if (known?.ownEntries === ownEntries) return known.text
@@ -126,7 +121,7 @@ export class EncodedLists {
   }
 }
 
-/** The result of the list method for a kind. If several lists have an entry with the same name, the first list wins. */
+/** If several lists have an entry with the same name, the first list wins. */
 export const result = (kind: Kind, all: ReadonlyArray<EncodedLists>, ownEntries: string): string => {
   const parts = [...all.map((lists, i) => lists.entries(kind, all.slice(0, i))), ownEntries]
   return `{"${kind}":[${parts.filter((part) => part !== "").join(",")}]}`

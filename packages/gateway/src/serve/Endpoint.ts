@@ -1,6 +1,4 @@
-/**
- * What the gateway serves over HTTP: the endpoint for clients at `/mcp`, the status page at `/`, and the routes of `api/Routes.ts`.
- */
+/** `/mcp` for clients, the status page at `/`, and the routes of `api/Routes.ts`. */
 import { anyone } from "@mcp-lifeline/http-server/Caller"
 import * as Listener from "@mcp-lifeline/http-server/Listener"
 import type { ListenError } from "@mcp-lifeline/http-server/ListenError"
@@ -25,28 +23,27 @@ import { listenerOptionNames } from "../running/RunningGateways.js"
 import * as LoginPages from "../sign-in/LoginPages.js"
 import * as Clients from "./Clients.js"
 
-/** A bound address, and the status page that will be served there. */
+/** A bound address, and the page to be served there. */
 export interface Bound {
   readonly listener: Listener.Listener
   readonly page: Page.Page
-  /** Other pages for which nobody needs credentials, by their paths. */
+  /** Other pages without credentials, by their paths. */
   readonly pages?: ReadonlyMap<string, Listener.Handler> | undefined
-  /** Where people log in to servers with logins of their own, if that is here. */
+  /** Where people log in to servers with logins of their own. */
   readonly redirects?: PublicRedirects | undefined
 }
 
-/** The servers to serve, where, and how. */
 export interface Options extends Omit<Clients.Options, "transport">, Bound {
   readonly limits?: McpEndpoint.Options["limits"]
   /** Lets sessions survive a restart of this process. Default: sessions end with the process. */
   readonly sessions?: Pick<McpEndpoint.Options, "records" | "seal"> | undefined
-  /** With this secret the gateway proves that it is the one that registered itself in the state folder. */
+  /** With this secret the gateway proves that it registered itself in the state folder. */
   readonly secret?: Redacted.Redacted | undefined
-  /** What this process does otherwise as one of several. Default: it is alone. */
+  /** Default: this process is alone. */
   readonly replica?: Replica | undefined
-  /** How long shutdown waits for calls in flight. Default 5 s. */
+  /** How long shutdown waits for calls in flight. Default: 5 s. */
   readonly drain?: Duration.DurationInput | undefined
-  /** What the API reports in addition to the fleet. Default: a record that begins now. */
+  /** What the API reports in addition. Default: a record that begins now. */
   readonly about?: Gateway.About | undefined
 }
 
@@ -58,24 +55,23 @@ export interface Endpoint {
   readonly unusedFor: (millis: number) => Effect.Effect<void>
 }
 
-/** How long a replica goes on serving when it is stopped, while it says so to those who distribute requests. */
+/** A stopped replica goes on serving while it says so to those who distribute requests. */
 const notice = Effect.sleep("1 second")
 
-/** Another replica may have what a client needs: who distributes requests asks that one. */
+/** Another replica may have what a client needs. */
 const withoutLease = {
   status: 503,
   message: "This replica of the gateway reaches neither the database nor the other replicas; try again",
   headers: { "Retry-After": "1" }
 }
 
-/** A gateway that is alone serves every session itself. */
 const alone = ({ handle }: McpEndpoint.McpEndpoint): SessionRoutes => ({
   handle,
   leave: () => undefined,
   drained: Effect.void
 })
 
-/** Binds the address. Until `serve` runs, the listener answers requests with an error that says that the gateway is starting. */
+/** Binds the address. Until `serve` runs, the listener answers that the gateway is starting. */
 export const bind = (
   { pages, redirects, ...options }:
     & Pick<Listener.Options, "authentication" | "host" | "port" | "publicUrl" | "trustedProxies">
@@ -83,7 +79,7 @@ export const bind = (
 ): Effect.Effect<Bound, ListenError, Scope.Scope> =>
   Effect.gen(function*() {
     const page = yield* Page.make
-    // A browser requests the page without a token; the page then asks the user for it. Other processes request the proof before they send one.
+    // A browser requests the page without a token, for which the page then asks. Other processes request the proof before they send one.
     const isPublic = (path: string): boolean =>
       path === Proof.path || page.at(path) !== undefined || pages?.has(path) === true
       || (redirects !== undefined && isPath(path))
@@ -100,10 +96,7 @@ export const bind = (
     }
   })
 
-/**
- * Serves the servers until the scope closes. Closing refuses new requests, waits at most `drain` for the calls in flight, and then ends
- * all sessions.
- */
+/** Closing the scope refuses new requests, waits at most `drain` for the calls in flight, and then ends all sessions. */
 export const serve = (
   { about, drain = "5 seconds", limits, listener, page, pages, redirects, replica, secret, sessions, ...options }:
     Options

@@ -1,8 +1,4 @@
-/**
- * Joins the instructions of the servers, each under the server's name, to the gateway's own instructions. Pure.
- *
- * Every line of a server is quoted, so that no server can forge the heading of another server, or words of the gateway.
- */
+/** Every line of a server is quoted: no server can forge the heading of another server, or words of the gateway. */
 import { PlainText } from "@mcp-lifeline/core/internal"
 
 export interface ServerInstructions {
@@ -10,10 +6,10 @@ export interface ServerInstructions {
   readonly instructions: string | undefined
 }
 
-/** The maximum length of one server's instructions, in characters. */
+/** In characters. */
 export const longestInstructions = 8000
 
-/** The maximum length of one server's instructions and of all together, in characters. */
+/** In characters. */
 const maxLengths = { one: longestInstructions, all: 64_000 }
 
 const quoted = (text: string): string =>
@@ -23,7 +19,7 @@ const quoted = (text: string): string =>
 const truncated = (text: string, max: number): string =>
   text.length <= max ? quoted(text) : `${quoted(text.slice(0, max))}\n[cut here: too long]`
 
-/** The joined instructions; `undefined` if there are none. `about`: the text before them. */
+/** `undefined` if there are none. `about`: the text before them. */
 export const join = (servers: ReadonlyArray<ServerInstructions>, about: string | undefined): string | undefined => {
   let left = maxLengths.all
   const sections = servers.flatMap(({ instructions, server }) => {

@@ -1,6 +1,4 @@
-/**
- * Writes the gateway's output as one JSON object a line: `time`, `level`, `message`, and `server` if the line is about one.
- */
+/** One JSON object a line: `time`, `level`, `message`, and `server` if the line is about one. */
 import { Cause, Effect, Inspectable, Logger, LogLevel } from "effect"
 import type * as EventLog from "../api/EventLog.js"
 import { type Output, serverOf, withoutName } from "../Output.js"
@@ -14,7 +12,7 @@ export const entry = (output: Output, line: EventLog.Entry): Effect.Effect<void>
 const now = (level: EventLog.Entry["level"], text: string) =>
   Effect.clockWith((clock) => Effect.map(clock.currentTimeMillis, (at) => json({ at, server: null, level, text })))
 
-/** Wraps an output so that every line is a JSON object, without frames. */
+/** Every line is a JSON object; there are no frames. */
 export const over = (output: Output): Output => ({
   ...output,
   live: false,
@@ -23,7 +21,7 @@ export const over = (output: Output): Output => ({
   frame: () => Effect.void
 })
 
-/** Converts a log message to a line of the event log; `undefined` below warnings. */
+/** `undefined` below warnings. */
 export const entryOf = (
   { annotations, cause, date, logLevel, message }: Logger.Logger.Options<unknown>
 ): EventLog.Entry | undefined => {
@@ -41,20 +39,19 @@ export const entryOf = (
   }
 }
 
-/** A logger that passes warnings and errors to `take` as lines of the event log. */
 export const logger = (take: (line: EventLog.Entry) => void): Logger.Logger<unknown, void> =>
   Logger.make((options) => {
     const line = entryOf(options)
     if (line !== undefined) take(line)
   })
 
-/** A logger that passes warnings and errors to the event log. Only admins read them there. */
+/** Only admins read the event log. */
 export const eventLogger = (take: (line: EventLog.Entry) => void): Logger.Logger<unknown, void> =>
   logger(({ server, text, ...line }) =>
     take({ ...line, server, text: server === null ? text : withoutName(server, text) })
   )
 
-/** A logger that writes warnings and errors to standard error as JSON. */
+/** Writes warnings and errors to standard error. */
 export const jsonLogger = (output: Output): Logger.Logger<unknown, void> =>
-  // Loggers are synchronous callbacks, and `problem` only writes to a stream.
+  // Loggers are synchronous, and `problem` only writes to a stream.
   logger((line) => Effect.runSync(output.problem(json(line))))

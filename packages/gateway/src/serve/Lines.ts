@@ -1,13 +1,11 @@
-/**
- * Describes events of backends as plain lines, one for each event that matters to an operator. Pure.
- */
+/** One plain line for each event that matters to an operator. */
 import { type Event, Log, type Status } from "@mcp-lifeline/core"
 import { Lifecycle, Said } from "@mcp-lifeline/core/internal"
 import { HashMap, LogLevel, Option } from "effect"
 import { clean, time, until } from "../Text.js"
 import * as Table from "./Table.js"
 
-/** What a line needs to know about a server in addition to the event. */
+/** What a line needs in addition to the event. */
 export type KnownStatus = Pick<Status, "state" | "generation" | "peer" | "target" | "transport" | "catalog">
 
 export const levelOf = (event: Event.Event): "info" | "warning" | "error" => {
@@ -18,10 +16,10 @@ export const levelOf = (event: Event.Event): "info" | "warning" | "error" => {
 
 const { detail, open, said } = Said
 
-/** Some of them may be hidden from who reads it. */
+/** Some may be hidden from who reads it. */
 const tools = (count: number): Said.Said => detail(`${count} ${count === 1 ? "tool" : "tools"}`)
 
-/** The parts of a line. What a part says to everybody is marked. */
+/** What a part says to everybody is marked. */
 const describe = (event: Event.Event, status: KnownStatus | undefined): ReadonlyArray<Said.Said> | undefined => {
   switch (event._tag) {
     case "StateChanged": {
@@ -47,7 +45,7 @@ const describe = (event: Event.Event, status: KnownStatus | undefined): Readonly
       ]
     case "AttemptFailed":
       return [
-        // The failed attempt was to replace a connection that still works.
+        // The attempt was to replace a connection that still works.
         status?.state === "Connected" ? said`New connection failed, the old one stays` : said`Attempt failed`,
         detail(event.error.message, event.error.reason),
         ...(event.nextAttemptAt === undefined ? [] : [said`next in ${open(until(event.nextAttemptAt - event.at))}`])
@@ -70,15 +68,14 @@ const describe = (event: Event.Event, status: KnownStatus | undefined): Readonly
   }
 }
 
-/** The number of tools of each backend that the lines reported last. */
+/** By backend, as the lines reported them last. */
 export type LoggedToolCounts = HashMap.HashMap<string, number>
 
-/** A complete line: the local time, the backend and what happened. */
 export const show = (at: number, backend: string, text: string): string => `${time(at)} ${clean(backend)}  ${text}`
 
 /**
- * The text of the line for an event, or `undefined` if it needs none. `status`: the latest known status of its backend. The line of a new
- * connection includes the number of tools; a change of the catalogue gets a line of its own only if that number differs.
+ * `undefined` if the event needs no line. `status`: the latest known one. The line of a new connection has the number of tools; a change of
+ * the catalogue gets a line only if that number differs.
  */
 export const step = (
   logged: LoggedToolCounts,
@@ -100,7 +97,7 @@ export const step = (
   return [hasCount && count !== undefined ? HashMap.set(logged, event.backend, count) : logged, text]
 }
 
-/** The text of the line for an event of one runtime among several of its server, about which less is known. */
+/** Of one runtime among several of its server, about which less is known. */
 export const ofRuntime = (
   event: Event.Event,
   known: Pick<KnownStatus, "state" | "peer" | "transport">

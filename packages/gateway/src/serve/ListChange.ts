@@ -1,18 +1,14 @@
-/**
- * A change of lists, as different clients see it.
- */
 import type { Access } from "../access/Access.js"
 import { type AnnouncedKind, announcedKinds, type EncodedLists } from "./EncodedLists.js"
 
 export interface ListChange {
-  /** The kinds of list that differ for who may use this. */
+  /** The kinds that differ for who may use this. */
   readonly for: (access: Access) => ReadonlyArray<AnnouncedKind>
 }
 
-/** A change that everybody may see. */
 export const ofAll = (kinds: ReadonlyArray<AnnouncedKind> = announcedKinds): ListChange => ({ for: () => kinds })
 
-/** From these lists to those; `undefined` if nothing differs. Compares once for all clients with the same rules. */
+/** `undefined` if nothing differs. Compares once for all clients with the same rules. */
 export const between = (before: EncodedLists, after: EncodedLists): ListChange | undefined => {
   const all = after.changedSince(before)
   if (all.length === 0) return undefined

@@ -1,6 +1,4 @@
-/**
- * Sends spans, metrics and logs of the gateway to the OTLP endpoint that OpenTelemetry's variables name. Loaded only if they name one.
- */
+/** Loaded only if OpenTelemetry's variables name an endpoint. */
 import * as OtlpLogger from "@effect/opentelemetry/OtlpLogger"
 import * as OtlpMetrics from "@effect/opentelemetry/OtlpMetrics"
 import * as OtlpSerialization from "@effect/opentelemetry/OtlpSerialization"
@@ -10,7 +8,7 @@ import { Layer } from "effect"
 import { version } from "../Version.js"
 import { endpointOf, type Signal } from "./otlpEndpoint.js"
 
-/** Parses `name=value,name=value` with percent-encoded values. */
+/** `name=value,name=value` with percent-encoded values. */
 const headersOf = (text: string | undefined): Record<string, string> =>
   Object.fromEntries(
     (text ?? "").split(",").flatMap((pair) => {
@@ -27,10 +25,7 @@ const headersOf = (text: string | undefined): Record<string, string> =>
 
 const millis = (text: string | undefined): number | undefined => Number(text) > 0 ? Number(text) : undefined
 
-/**
- * A tracer, an export of Effect's metrics and a logger, for the signals that have an endpoint. `instance`: which of several processes this is,
- * unless the variables say so.
- */
+/** For the signals that have an endpoint. `instance`: which of several processes this is, unless the variables say so. */
 export const layer = (env: NodeJS.ProcessEnv, instance?: string): Layer.Layer<never> => {
   const isInstanceNamed = /(^|,)\s*service\.instance\.id=/.test(env["OTEL_RESOURCE_ATTRIBUTES"] ?? "")
   const isNamed = env["OTEL_SERVICE_NAME"] || /(^|,)\s*service\.name=/.test(env["OTEL_RESOURCE_ATTRIBUTES"] ?? "")

@@ -1,6 +1,3 @@
-/**
- * The options of `serve` behind a proxy.
- */
 import * as Guard from "@mcp-lifeline/http-server/Guard"
 import * as PublicUrl from "@mcp-lifeline/http-server/PublicUrl"
 import * as TrustedProxies from "@mcp-lifeline/http-server/TrustedProxies"
@@ -8,13 +5,13 @@ import type { BlockList } from "node:net"
 import * as Command from "../commandLine/Command.js"
 
 export interface ProxyOptions {
-  /** The URL under which clients reach a proxy in front. */
+  /** Under which clients reach a proxy in front. */
   readonly publicUrl: PublicUrl.PublicUrl | undefined
   /** The proxies that are believed when they say for whom they ask. */
   readonly trustProxy: BlockList | undefined
 }
 
-/** Reads a value, and refuses the option if that returns a text. */
+/** Refuses the option if `parse` returns a text. */
 const reading = <A>(parse: (text: string) => A | string) => (text: string, refuse: Command.Refuse): A => {
   const read = parse(text)
   return typeof read === "string" ? refuse(read) : read as A
@@ -41,6 +38,6 @@ export const options = {
   }
 }
 
-/** Whether others than this machine can reach the gateway through a proxy, wherever it listens. */
+/** Whether others than this machine can reach the gateway, wherever it listens. */
 export const isBehindProxy = ({ publicUrl, trustProxy }: ProxyOptions): boolean =>
   trustProxy !== undefined || (publicUrl !== undefined && !Guard.isLoopback(publicUrl.hostname))

@@ -1,6 +1,4 @@
-/**
- * `mcp-lifeline serve`: serves the servers of a file, that of a command, or the demo, as one endpoint, until it is stopped.
- */
+/** Serves the servers of a file, that of a command, or the demo, until it is stopped. */
 import type { Fleet, Status } from "@mcp-lifeline/core"
 import type { Listener } from "@mcp-lifeline/http-server/Listener"
 import { LifelineTelemetry } from "@mcp-lifeline/opentelemetry"
@@ -45,7 +43,7 @@ import * as Systemd from "./Systemd.js"
 import * as Table from "./Table.js"
 
 export interface Options extends ProxyOptions {
-  /** Whether others can reach the gateway through a proxy, wherever it listens. */
+  /** Whether others can reach the gateway through a proxy. */
   readonly isBehindProxy: boolean
   /** Path of an `mcp.json`. Default: that of this folder, else the demo, unless there is a command. */
   readonly config: string | undefined
@@ -57,7 +55,7 @@ export interface Options extends ProxyOptions {
   readonly token: Redacted.Redacted | undefined
   /** Stop when no client has been connected for this time, in seconds. Default: never. */
   readonly linger: number | undefined
-  /** The key of sessions. Default: the key in the state folder. */
+  /** Default: the key in the state folder. */
   readonly sessionKey: PersistentSessions.KeyOptions
   readonly tokenFile: string | undefined
   readonly logFormat: "text" | "json"
@@ -68,7 +66,6 @@ export interface Options extends ProxyOptions {
 const behindProxy = ({ publicUrl, url }: Listener, indent = ""): ReadonlyArray<string> =>
   publicUrl === url ? [] : [`${indent}Listening for the proxy at ${url}`]
 
-/** Which servers these are, if no option says so. */
 const withoutOption = (file: string | undefined): string =>
   file === undefined
     ? "Servers: a demo, because this folder contains no mcp.json, and no --config FILE names another; " +
@@ -94,7 +91,6 @@ const welcome = (url: string, listener: Listener, hasToken: boolean, servers: st
   ].join("\n")
 }
 
-/** The process ids of the demo's backends that have a process now. */
 const pids = (statuses: Readonly<Record<string, Status>>, httpPid: number | undefined) =>
   Object.values(statuses).flatMap(({ backend, peer }) => {
     const pid = backend === "every-http" ? httpPid : peer?.pid
@@ -128,7 +124,6 @@ const drawTable = (fleet: Fleet.Fleet, demo: Demo.Demo | undefined, output: Outp
     Stream.runForEach(() => Effect.zipLeft(showTable(fleet, demo, output), Effect.sleep("50 millis")))
   )
 
-/** Prints a command that kills a process of the demo, for each process that starts. */
 const printHints = (fleet: Fleet.Fleet, demo: Demo.Demo, output: Output.Output) =>
   Stream.merge(fleet.status.changes, Stream.mapEffect(demo.httpPid.changes, () => fleet.status)).pipe(
     Stream.mapEffect((statuses) => Effect.map(demo.httpPid.get, (pid) => pids(statuses, pid).map(hint))),
@@ -139,7 +134,7 @@ const printHints = (fleet: Fleet.Fleet, demo: Demo.Demo, output: Output.Output) 
     Stream.runForEach((fresh) => Effect.forEach(fresh, (one) => output.line(`  try: ${one}`)))
   )
 
-/** Lines about a generated token: the token itself on a terminal; otherwise only the file that has it, because logs are stored. */
+/** On a terminal the token itself; otherwise only the file that has it, because logs are stored. */
 const tokenLine = ({ isNew, value }: Token.Token, file: string): ReadonlyArray<string> => {
   if (!isNew || value === undefined) return []
   return process.stdout.isTTY
@@ -147,13 +142,12 @@ const tokenLine = ({ isNew, value }: Token.Token, file: string): ReadonlyArray<s
     : [`A token was made for this run; it is in ${file}, which only this user can read`]
 }
 
-/** Options whose file has been found. */
 interface Resolved extends Options {
-  /** A line about the servers; `undefined` if an option names their file. */
+  /** `undefined` if an option names their file. */
   readonly servers: string | undefined
 }
 
-/** Serves until interrupted, or until no client has been connected for `linger`. Before it ends, it stops everything that it started. */
+/** Serves until interrupted, or until no client has been connected for `linger`. Then stops everything that it started. */
 export const run = (
   given: Options
 ): Effect.Effect<void, StartError | UsageError, Scope.Scope> =>
@@ -174,7 +168,6 @@ export const run = (
     return yield* serveWithLog(options, plain, replicaId)
   })
 
-/** Serves, and writes the log in the chosen format. */
 const serveWithLog = (options: Resolved, plain: Output.Output, replicaId: string | undefined) =>
   Effect.gen(function*() {
     const isJson = options.logFormat === "json"
@@ -194,7 +187,7 @@ const serveWithLog = (options: Resolved, plain: Output.Output, replicaId: string
     )
   })
 
-/** Joins a cluster. Nothing of that is loaded without the option. */
+/** Loads nothing of a cluster without the option. */
 const joined = (options: ClusterOptions, session: SecretFile.Secrets, output: Output.Output, id: string | undefined) =>
   Effect.gen(function*() {
     const [{ clusterKeys }, ClusterReplica] = yield* Effect.promise(() =>
@@ -216,7 +209,7 @@ const serve = (options: Resolved, record: Record.Record, output: Output.Output, 
       : sessionKeys
     const replica = cluster === undefined ? undefined : yield* joined(cluster, keys.current(), output, replicaId)
     const state = Effect.provideService(StateFolder.StateFolder, replica?.state ?? folder)
-    // Its own tokens, which no client of the file may have; known once the file has said whether it needs one.
+    // No client of the file may have these; known once the file has said whether it needs one.
     let inUse: SecretFile.SecretsInUse | undefined
     const { publicUrl } = options
     const redirects = publicUrl !== undefined && PublicRedirects.isUsable(publicUrl.href)

@@ -1,6 +1,4 @@
-/**
- * Tells a model how the servers are, with a tool and a resource: which server is down, since when, why, and what the user should do.
- */
+/** Tells a model which server is down, since when, why, and what the user should do. */
 import type { ConnectReason, Status } from "@mcp-lifeline/core"
 import type { Resource, Tool } from "@modelcontextprotocol/sdk/types.js"
 import { remedy } from "../api/Remedy.js"
@@ -33,30 +31,27 @@ const resource: Resource = {
   mimeType: "text/plain"
 }
 
-/** The entries of the tool and the resource in the lists, encoded. */
+/** Encoded. */
 export const entries = { tools: JSON.stringify(tool), resources: JSON.stringify(resource) } as const
 
-/** The gateway's own instructions, before those of the servers. */
+/** Before the instructions of the servers. */
 export const about =
   `If a tool is missing or its server cannot be reached, call ${toolName}: it says which servers are down, why, and what the user should do.`
 
-/** What the report says of a server that runs for the client. */
+/** Of a server that runs for the client. */
 export type ShownStatus =
   & Pick<Status, "state" | "signIn" | "usage" | "nextAttemptAt">
   & Partial<Pick<Status, "lastError" | "memoryLimit">>
 
-/** What the report needs to know about one server. */
 export interface ServerState {
   readonly name: string
-  /** The status of the server; `undefined` if it does not run for this client. */
+  /** `undefined` if the server does not run for this client. */
   readonly status: ShownStatus | undefined
-  /** Whether the server is disabled for all clients; only needed if it does not run for this one. */
+  /** Whether the server is disabled for all clients; only needed without a status. */
   readonly isOff?: boolean | undefined
-  /** Since when the server is down, in milliseconds since the epoch. */
+  /** In milliseconds since the epoch. */
   readonly since: number | undefined
-  /** Why the last attempt to connect failed. */
   readonly reason: ConnectReason | undefined
-  /** What the user has to do to sign in. */
   readonly login: string | undefined
 }
 
@@ -80,12 +75,11 @@ const inWords = (millis: number): string => {
   return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`
 }
 
-/** The states in which a server is down although it should be up. */
+/** Down although the server should be up. */
 const isDown: ReadonlySet<string> = new Set(["Connecting", "Reconnecting", "Dormant", "PermanentlyFailed"])
-/** The states in which a user or a program has switched a server off. */
+/** Switched off by a user or a program. */
 const isOff: ReadonlySet<string> = new Set(["Disconnected", "Disabling", "Disabled", "Closed"])
 
-/** What the processes of a server use, where that is measured. */
 const usageOf = ({ memoryLimit, usage }: ShownStatus): Pick<ServerReport, "memory" | "cpu" | "warning"> => ({
   ...(usage === undefined ? {} : { memory: bytes(usage.memory) }),
   ...(usage?.cpu === undefined ? {} : { cpu: percent(usage.cpu) }),
@@ -136,13 +130,12 @@ const lineOf = (
   return `- ${parts.join("; ")}`
 }
 
-/** The report about all servers, as text and as data. */
 export interface Report {
   readonly text: string
   readonly servers: ReadonlyArray<ServerReport>
 }
 
-/** Makes the report. `isWhole`: about all servers that there are. */
+/** `isWhole`: about all servers that there are. */
 export const report = (all: ReadonlyArray<ServerState>, now: number, isWhole = true): Report => {
   const servers = all.map((state) => reportOf(state, now))
   const down = servers.filter(({ state }) => state === "down" || state === "sign-in needed").length
@@ -163,7 +156,7 @@ const resourceResult = ({ text }: Report): Record<string, unknown> => ({
   contents: [{ uri, mimeType: "text/plain", text }]
 })
 
-/** If a request is for the status, returns what makes its result from a report. */
+/** `undefined` unless the request is for the status. */
 export const resultFor = (method: string, name: string): ((report: Report) => Record<string, unknown>) | undefined =>
   method === "tools/call" && name === toolName
     ? toolResult

@@ -1,12 +1,9 @@
-/**
- * Reports the state of the gateway to systemd, if systemd asks for it (NOTIFY_SOCKET). Node.js has no Unix datagram sockets, so systemd's
- * own program, systemd-notify, sends the messages.
- */
+/** If systemd asks for it (NOTIFY_SOCKET). Node.js has no Unix datagram sockets, so systemd-notify sends the messages. */
 import { Effect, Schedule } from "effect"
 import type { Scope } from "effect"
 import { execFile } from "node:child_process"
 
-/** How long systemd-notify may take to send one message, in milliseconds. */
+/** For one message, in milliseconds. */
 const notifyTimeout = 5000
 
 const send = (...messages: ReadonlyArray<string>): Effect.Effect<void, Error> =>
@@ -17,14 +14,14 @@ const send = (...messages: ReadonlyArray<string>): Effect.Effect<void, Error> =>
     return Effect.sync(() => child.kill())
   })
 
-/** The interval in which systemd expects a sign of life, in milliseconds; `undefined` if it expects none. */
+/** In milliseconds; `undefined` if systemd expects no sign of life. */
 const watchdog = (env: NodeJS.ProcessEnv): number | undefined => {
   const micros = Number(env["WATCHDOG_USEC"])
   const isOurs = env["WATCHDOG_PID"] === undefined || env["WATCHDOG_PID"] === String(process.pid)
   return isOurs && micros > 0 ? micros / 1000 : undefined
 }
 
-/** Reports that the gateway is ready, sends signs of life until the scope closes, and then reports that it stops. Never fails. */
+/** Sends signs of life until the scope closes. Never fails. */
 export const notify = (status: string, env: NodeJS.ProcessEnv): Effect.Effect<void, never, Scope.Scope> => {
   if (!env["NOTIFY_SOCKET"]) return Effect.void
   return Effect.gen(function*() {

@@ -1,15 +1,12 @@
-/**
- * Renders the servers of a fleet as a table for a terminal. Pure.
- */
 import type { Status } from "@mcp-lifeline/core"
 import { type ShownState, shownState } from "../api/shownState.js"
 import * as Grid from "../Grid.js"
 import { bytes, clean, percent, span, until } from "../Text.js"
 
 export interface Options {
-  /** The current time, in milliseconds since the epoch. */
+  /** In milliseconds since the epoch. */
   readonly now: number
-  /** The width of the terminal, in columns. */
+  /** In columns. */
   readonly width: number
   readonly colour: boolean
 }
@@ -31,20 +28,16 @@ const colours: Readonly<Record<ShownState, number>> = {
 const stateColumn = 1
 const peerColumn = 3
 
-/** The names of the columns. `hasUsage`: whether memory and processor time of any server are known. */
 const headOf = (hasUsage: boolean): ReadonlyArray<string> => [
   ...["server", "state", "gen", "pid or URL", "tools"],
   ...(hasUsage ? ["memory", "cpu"] : []),
   ...["up / next", "last error"]
 ]
 
-/** The process id or the URL of a backend now. */
 export const peer = ({ peer, target, transport }: Pick<Status, "peer" | "target" | "transport">): string =>
   peer?.pid === undefined ? peer?.url ?? (transport === "stdio" ? "" : target) : `pid ${peer.pid}`
 
-/**
- * The last error; with its age if the backend is connected, because the error is from before that, or from a call. Nothing if it is disabled.
- */
+/** With its age if the backend is connected: the error is from before that, or from a call. */
 const lastError = ({ lastError, lastErrorAt, signIn, state }: Status, now: number): string =>
   signIn !== undefined
     ? signIn.message
@@ -56,7 +49,7 @@ const lastError = ({ lastError, lastErrorAt, signIn, state }: Status, now: numbe
 
 const stateOf = ({ signIn, state }: Status): ShownState => shownState(state, signIn !== undefined)
 
-/** `152 MB` and `3%`, or nothing where that is not measured. */
+/** Empty where it is not measured. */
 const usageOf = ({ usage }: Status): ReadonlyArray<string> =>
   usage === undefined ? ["", ""] : [bytes(usage.memory), usage.cpu === undefined ? "" : percent(usage.cpu)]
 
@@ -78,7 +71,7 @@ const cells = (status: Status, now: number, hasUsage: boolean): ReadonlyArray<st
 
 export const paintState = (text: string, state: ShownState): string => `\u001B[${colours[state]}m${text}\u001B[39m`
 
-/** A table that fits into the width. If the column of errors does not fit, the errors follow below the table. */
+/** If the column of errors does not fit, the errors follow below the table. */
 export const render = (statuses: ReadonlyArray<Status>, { colour, now, width }: Options): string => {
   const hasUsage = statuses.some(({ usage }) => usage !== undefined)
   const head = headOf(hasUsage)

@@ -1,6 +1,4 @@
-/**
- * The server of `serve -- COMMAND`, which is the only one of its gateway.
- */
+/** The server of `serve -- COMMAND`. */
 import * as ServerName from "@mcp-lifeline/config/ServerName"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect } from "effect"
@@ -10,10 +8,10 @@ import { UsageError } from "../Errors.js"
 import { processRecords } from "../processRecords.js"
 import { version } from "../Version.js"
 
-/** Variables with secrets of the gateway, which it has read. */
+/** Secrets of the gateway, which it has read. */
 const ofGateway = ["MCP_LIFELINE_TOKEN", "MCP_LIFELINE_SESSION_KEY", "MCP_LIFELINE_CLUSTER"]
 
-/** It inherits the environment, but for the gateway's secrets, which are removed from that. `env`: what it gets besides. */
+/** Inherits the environment without the gateway's secrets. `env`: what it gets besides. */
 export const make = (
   [command = "", ...args]: ReadonlyArray<string>,
   env: Readonly<Record<string, string>> = {}

@@ -1,16 +1,12 @@
-/**
- * The OTLP endpoints that OpenTelemetry's variables name. Pure.
- */
 import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 
-/** A kind of telemetry. */
 export type Signal = "traces" | "metrics" | "logs"
 
 const signals: ReadonlyArray<Signal> = ["traces", "metrics", "logs"]
 
 const nonEmpty = (value: string | undefined): string | undefined => value === "" ? undefined : value
 
-/** The address for a signal; `undefined` if it is not sent. */
+/** `undefined` if the signal is not sent. */
 export const endpointOf = (signal: Signal, env: NodeJS.ProcessEnv): string | undefined => {
   const name = signal.toUpperCase()
   if (env["OTEL_SDK_DISABLED"]?.toLowerCase() === "true" || env[`OTEL_${name}_EXPORTER`] === "none") return undefined
@@ -19,11 +15,10 @@ export const endpointOf = (signal: Signal, env: NodeJS.ProcessEnv): string | und
     (base === undefined ? undefined : `${base.replace(/(?<!\/)\/+$/, "")}/v1/${signal}`)
 }
 
-/** Whether the variables name an endpoint for any signal. */
 export const isEnabled = (env: NodeJS.ProcessEnv): boolean =>
   signals.some((signal) => endpointOf(signal, env) !== undefined)
 
-/** What is wrong with the variables, as text for the user; `undefined` if nothing. */
+/** For the user; `undefined` if nothing is wrong. */
 export const problem = (env: NodeJS.ProcessEnv): string | undefined => {
   const bad = signals.map((signal) => endpointOf(signal, env)).find((url) =>
     url !== undefined && !(/^https?:\/\//i.test(url) && parseUrl(url) !== undefined)

@@ -1,13 +1,10 @@
-/**
- * The warning that several gateways without a cluster start each server several times. Pure.
- */
+/** Several gateways without a cluster start each server several times. */
 import type { Server } from "../config/Backends.js"
 import type { KeyOptions } from "../http/PersistentSessions.js"
 import { runsOnce } from "./pool/GroupFleet.js"
 
 const maxNames = 10
 
-/** What to say at the start of a gateway that is in no cluster; `undefined` if there is nothing to say. */
 export const warning = (
   key: KeyOptions,
   servers: ReadonlyArray<Server>,

@@ -1,8 +1,6 @@
 /**
- * The pages of logins, and their redirects, at the public URL of the gateway. Nobody needs a token of the gateway for them: a login is known by its secret
- * address, and then by the browser in which it was begun.
- *
- * In a cluster a login waits at the replica that has begun it, and any replica may get the request. That one asks the others.
+ * A login needs no token of the gateway: it is known by its secret address, and then by the browser in which it was begun. In a cluster it
+ * waits at the replica that has begun it, and any replica may get the request: that one asks the others.
  */
 import type { Handler } from "@mcp-lifeline/http-server/Listener"
 import { refuse } from "@mcp-lifeline/http-server/Refusal"
@@ -10,22 +8,20 @@ import { isPath, type PublicRedirects } from "@mcp-lifeline/sign-in/PublicRedire
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Gateways, ReplicaName } from "../replica/Gateways.js"
 
-/** Of the request, the other replica needs these. Its listener would refuse the Origin, which is that of the public URL. */
+/** What the other replica needs. Its listener would refuse the Origin, which is that of the public URL. */
 const [passed, originHeader] = [["cookie", "sec-fetch-site"], "lifeline-origin"] as const
 
-/** How long another replica has for its answer, in milliseconds: it may wait for tokens. */
+/** In milliseconds: another replica may wait for tokens. */
 const patience = 60_000
 
-/** What is said where a replica that may have the login has not answered: it may be back before the login is over. */
+/** The replica may be back before the login is over. */
 const silent = "A gateway of this cluster, in which this login may wait, does not answer now; load the page again"
 
-/** How many requests are passed on at a time: anybody can send some, without a token. */
+/** At a time: anybody can send requests, without a token. */
 const maxPassed = 32
 
-/** A replica has answered that no such login waits there. */
 const notTaken = new Error("no such login here")
 
-/** An answer of another replica. */
 interface Answer {
   readonly status: number
   readonly headers: Headers
@@ -34,7 +30,7 @@ interface Answer {
 
 export interface LoginPages {
   readonly handle: Handler
-  /** Answers what another replica has passed on; false if it is something else. */
+  /** False if it is something else. */
   readonly handlePassed: (request: IncomingMessage, response: ServerResponse, path: string) => boolean
 }
 
@@ -61,7 +57,7 @@ const ask = async (
   return { status: response.status, headers: response.headers, body }
 }
 
-/** What is not for the browser: of the connection between the replicas. */
+/** Of the connection between the replicas. */
 const ofConnection = new Set(["connection", "content-length", "date", "keep-alive", "transfer-encoding"])
 
 const relay = (response: ServerResponse, { body, headers, status }: Answer): void => {
@@ -75,7 +71,6 @@ const relay = (response: ServerResponse, { body, headers, status }: Answer): voi
   response.end(body)
 }
 
-/** `gateways`: the other replicas, if there can be any. */
 export const make = (redirects: PublicRedirects, gateways: Gateways | undefined): LoginPages => {
   let isPassed = 0
   const passOn = async (gateways: Gateways, request: IncomingMessage, response: ServerResponse): Promise<void> => {

@@ -1,8 +1,6 @@
 /**
- * The sign-ins of single clients to one server: each client that the gateway knows has its own login there.
- *
- * Tokens are kept for the subject of a client, under a digest of it. So all sessions of a subject have the same login, also after a restart, and
- * nobody else has it.
+ * Each client that the gateway knows has its own login. Tokens are kept under a digest of its subject: all its sessions have the same
+ * login, also after a restart, and nobody else has it.
  */
 import { type Caller, ownerOf } from "@mcp-lifeline/http-server/Caller"
 import type { PublicRedirects } from "@mcp-lifeline/sign-in/PublicRedirects"
@@ -14,36 +12,35 @@ import { clean } from "../Text.js"
 import { issuerOption } from "./issuerOption.js"
 
 export interface PersonalSignIns {
-  /** The sign-in of a client, until the scope closes. The client has a subject. */
+  /** Until the scope closes. The client has a subject. */
   readonly of: (caller: Caller) => Effect.Effect<SignIn.SignIn, never, Scope.Scope>
-  /** The same, if it is in use. */
   readonly inUse: (caller: Caller) => SignIn.SignIn | undefined
-  /** How many clients that use the server now are signed in to it, and how many have to log in. */
+  /** Of clients that use the server now. */
   readonly counts: Effect.Effect<{ readonly signedIn: number; readonly waiting: number }>
 }
 
-/** The account under which the login of a subject is kept. It does not tell the subject. */
+/** Does not tell the subject. */
 export const accountOf = (caller: Pick<Caller, "subject">): string => `client-${ownerOf({ claims: {}, ...caller })}`
 
-/** How long a sign-in that nobody uses stays: as long as somebody may take to log in. */
+/** As long as somebody may take to log in. */
 const unusedTime = "10 minutes"
 
-/** How long a name may be on a page. */
+/** On a page, in characters. */
 const maxName = 100
 
-/** Who a client is, for a page: by its subject, which nobody can choose. What it is called stands only beside that. */
+/** By its subject, which nobody can choose. What a client is called stands only beside that. */
 export const personOf = (caller: Caller): SignIn.Person => {
   const client = NamedCaller.nameOf(caller)
   if (client !== undefined) return { identity: `the client ${client} of this gateway` }
   const name = caller.name === undefined ? undefined : clean(caller.name).slice(0, maxName)
-  // That of a token is its issuer, which has no blanks, and its account there.
+  // That of a token is its issuer, without blanks, and its account there.
   const [issuer = "", ...account] = caller.subject.split(" ")
   return account.length === 0
     ? { identity: `the account ${clean(issuer)}` }
     : { identity: `the account ${clean(account.join(" "))} of ${clean(issuer)}`, name }
 }
 
-/** The sign-ins to a server. They end with the scope. `publicRedirects`: where people log in. Default: on this machine. */
+/** They end with the scope. `publicRedirects`: where people log in. Default: on this machine. */
 export const make = (
   url: string,
   publicRedirects?: PublicRedirects

@@ -1,6 +1,3 @@
-/**
- * Makes the sign-ins for the servers of a file.
- */
 import type { Browser } from "@mcp-lifeline/sign-in/Browser"
 import type { PublicRedirects } from "@mcp-lifeline/sign-in/PublicRedirects"
 import * as SignIn from "@mcp-lifeline/sign-in/SignIn"
@@ -12,14 +9,14 @@ import { issuerOption } from "./issuerOption.js"
 import * as OwnCredentials from "./ownCredentials.js"
 import * as PersonalSignIns from "./PersonalSignIns.js"
 
-/** The address of a server that may ask for a login: one over HTTP, without credentials in the configuration. */
+/** Only a server over HTTP, without credentials in the configuration, may ask for a login. */
 const loginOf = ({ server }: Entry): { readonly url: string; readonly isAutomatic: boolean } | undefined => {
   if (server._tag === "Stdio") return undefined
   const own = OwnCredentials.of(server.url, Object.keys({ ...server.headers, ...server.fromClient }))
   return own === "certain" ? undefined : { url: server.url, isAutomatic: own === "none" }
 }
 
-/** Makes a sign-in for each server that may ask for a login. Returns them by the names of the servers. */
+/** By the names of the servers. */
 export const forEntries = (
   entries: ReadonlyArray<Entry>,
   browser: Browser | undefined
@@ -33,7 +30,7 @@ export const forEntries = (
     return signIns
   })
 
-/** The sign-ins of single clients to a server, if each has its own server, and that may ask for a login. `publicRedirects`: where people log in. */
+/** `undefined` unless each client has its own server, which may ask for a login. `publicRedirects`: where people log in. */
 export const ofClients = (
   entry: Entry,
   publicRedirects: PublicRedirects | undefined

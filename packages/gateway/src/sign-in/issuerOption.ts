@@ -1,2 +1,2 @@
-/** The flag of `login` and `wrap` that messages of a sign-in name. */
+/** Of `login` and `wrap`, for messages of a sign-in. */
 export const issuerOption = "--client-issuer"

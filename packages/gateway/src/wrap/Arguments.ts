@@ -1,6 +1,3 @@
-/**
- * The command line of `wrap`.
- */
 import { type Bytes, Check } from "@mcp-lifeline/core/internal"
 import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import type * as Audit from "../audit/Audit.js"
@@ -9,16 +6,14 @@ import * as CommandLine from "../commandLine/Command.js"
 import { client } from "../sign-in/commands/Arguments.js"
 import * as HostLimit from "./hostLimit.js"
 
-/** A server that Lifeline starts. */
 export interface Command {
   readonly _tag: "Command"
   readonly command: string
   readonly args: ReadonlyArray<string>
-  /** The limit for its memory, as it is written. */
+  /** As it is written. */
   readonly maxMemory: string | undefined
 }
 
-/** A server at an address. */
 export interface Address {
   readonly _tag: "Address"
   readonly url: string
@@ -26,14 +21,14 @@ export interface Address {
   readonly headers: ReadonlyArray<string>
   readonly headerFile: string | undefined
   readonly transport: "auto" | "streamable" | "sse"
-  /** Whether to open a browser if the server asks for a login. */
+  /** If the server asks for a login. */
   readonly browser: boolean
   /** Keeps several logins at one server apart. */
   readonly account: string | undefined
   readonly client: OAuthClient
 }
 
-/** The OAuth client. `${VARIABLE}` in its id and secret is replaced from the environment. */
+/** `${VARIABLE}` in id and secret is replaced from the environment. */
 export interface OAuthClient {
   readonly id: string | undefined
   readonly issuer: string | undefined
@@ -50,28 +45,26 @@ export interface Wrap {
   readonly server: Command | Address
   readonly name: string | undefined
   readonly protocol: "auto" | "2025" | "2026" | undefined
-  /** Secrets from commands, each as `NAME=COMMAND`. */
+  /** Each as `NAME=COMMAND`. */
   readonly secrets: ReadonlyArray<string>
-  /** Supervision options, each as `NAME=VALUE`. */
+  /** Each as `NAME=VALUE`. */
   readonly options: ReadonlyArray<string>
   /** What becomes of tools whose definitions were not approved. */
   readonly pin: "warn" | "block" | undefined
-  /** Names and patterns of the only tools that the host gets; all if there are none. */
+  /** Names and patterns of tools; all if there are none. */
   readonly only: ReadonlyArray<string>
-  /** Names and patterns of tools that the host does not get. */
+  /** Names and patterns of tools. */
   readonly hide: ReadonlyArray<string>
-  /** Restart the server when files change: those of the glob, or those that its command line names. */
+  /** Without a glob: the files that the command line names. */
   readonly watch: { readonly glob: string | undefined } | undefined
-  /** The longest message for a host on standard output. */
+  /** For a host on standard output. */
   readonly maxMessage: Bytes | undefined
-  /** How calls are recorded, if they are. */
   readonly audit: Audit.Options | undefined
   /** Files for events (`log`) and for messages (`record`). */
   readonly log: string | undefined
   readonly record: string | undefined
 }
 
-/** A `wrap` command line. */
 export interface Request {
   readonly _tag: "Wrap"
   readonly options: Wrap
@@ -82,7 +75,6 @@ const details =
 
   "files": { "command": "mcp-lifeline", "args": ["wrap", "--", "npx", "-y", "server-files"] }`
 
-/** Options that apply only to a URL. */
 const ofUrl = {
   header: CommandLine.texts(
     "'NAME: VALUE'",
@@ -102,7 +94,7 @@ const ofUrl = {
 
 const isUrl = (text: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(text)
 
-/** An address to which somebody has forgotten to write the scheme. No program is called like that. */
+/** An address without its scheme. No program is called like that. */
 const withoutScheme = /^([\w.-]{1,253}|\[[\da-f:]{2,45}\]):\d{1,5}(\/\S*)?$/i
 
 export const command = CommandLine.make({

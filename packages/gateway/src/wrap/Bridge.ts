@@ -1,7 +1,4 @@
-/**
- * Passes messages between one host and one server, unchanged. It answers requests for which the host must not wait: `initialize`,
- * `server/discover`, and the lists while the server is not connected, from the answers that the server gave earlier.
- */
+/** Passes messages between one host and one server, unchanged. Where the host must not wait, it gets what the server answered earlier. */
 import type { Backend, Status } from "@mcp-lifeline/core"
 import { firstOf, isInDoubt, runsTasks, stateOf } from "@mcp-lifeline/core/internal"
 import { anyone } from "@mcp-lifeline/http-server/Caller"
@@ -40,98 +37,87 @@ import { type CachedAnswers, emptyList } from "./CachedAnswers.js"
 
 export interface Options {
   readonly name: string
-  /** Whether the host speaks 2026-07-28, so that each of its requests has its capabilities. `beginSession` changes it. */
+  /** Whether the host speaks 2026-07-28: each of its requests has its capabilities. `beginSession` changes it. */
   readonly isStateless: boolean
-  /** Whether Lifeline limits how long a tool call takes. Otherwise only the host does. */
+  /** Whether Lifeline limits how long a tool call takes. */
   readonly isBounded: boolean
   readonly fibers: Fibers
-  /** Sends the host a message that belongs to none of its requests. */
+  /** For a message that belongs to no request of the host. */
   readonly write: (message: JSONRPCNotification | JSONRPCRequest) => void
-  /** If the host does not read, returns a promise that resolves when it has read enough. */
+  /** If the host does not read, a promise that resolves when it has read enough. */
   readonly drained?: (() => Promise<void> | undefined) | undefined
   readonly loadCache: (client: Client) => Effect.Effect<CachedAnswers>
-  /** Starts to supervise the server, with the name and capabilities of the client. Called once. */
+  /** Called once. */
   readonly open: (client: Client, incoming: Incoming) => Effect.Effect<Backend.Backend>
-  /** Records the calls of the host. Default: they are not recorded. */
+  /** Default: calls are not recorded. */
   readonly audit?: Audit | undefined
-  /** Whether the server failed to start after a change of its files, so that only the next change starts it. */
+  /** Whether only the next change of its files starts the server. */
   readonly isBroken: () => boolean
-  /** Whether only a request of the host reconnects the server (`reconnect.auto=false`). */
+  /** `reconnect.auto=false`: only a request of the host reconnects the server. */
   readonly isConnectedOnRequest: boolean
-  /** Succeeds, with the reason, when the server cannot be connected unless a person does something other than to log in. */
+  /** Succeeds, with the reason, when only a person can help, other than by a login. */
   readonly permanentFailure: (backend: Backend.Backend) => Effect.Effect<string>
-  /** Succeeds, with what to do, when a person has to log in before the server can be used. The host does not wait for the login. */
+  /** Succeeds, with what to do, when a login is needed first. The host does not wait for it. */
   readonly loginNeeded: Effect.Effect<string>
-  /** What a person has to do now to log in, if anything. */
+  /** What a person has to do now to log in. */
   readonly login: () => string | undefined
-  /** Whether the server cannot be used before that, so that no call waits for a connection. */
+  /** Then no call waits for a connection. */
   readonly isLoginNeeded: () => boolean
-  /** Called when `initialize` was refused, because the server cannot be used. */
+  /** Called when `initialize` was refused. */
   readonly onFailed: (message: string) => void
 }
 
-/**
- * The bridge answers `initialize` after this time even without the server, in milliseconds: hosts give up after 10 s or more, and those of
- * Cline, which drop the server for the whole run, after 3 s.
- */
+/** In milliseconds: hosts give up after 10 s or more; those of Cline, which drop the server for the whole run, after 3 s. */
 const initializeTimeout = ({ clientInfo }: Client): number => /\bcline\b/i.test(clientInfo.name) ? 2000 : 8000
 
-/** How long the server has for a list that is remembered: longer than the silence of which a caller may make a suspicion. */
+/** For a remembered list: longer than the silence of which a caller may make a suspicion. */
 const listTimeout = "2.5 seconds"
 
-/** The bridge answers `server/discover` with an error after this time, in milliseconds: hosts give up after 5 s or more. */
+/** In milliseconds: hosts give up after 5 s or more. */
 const discoverTimeout = 4000
 
-/** Asks for an attempt until it is interrupted. It repeats this because no attempt is made soon after a failure (R13). */
+/** Repeats this until it is interrupted, because no attempt is made soon after a failure. */
 const demand = (backend: Backend.Backend): Effect.Effect<never> =>
   Effect.zipRight(Effect.ignore(Effect.retry(backend.ping(), Schedule.spaced("100 millis"))), Effect.never)
 
-/** The shortest time between attempts on request, in milliseconds. */
+/** Between attempts on request, in milliseconds. */
 const requestInterval = 1000
 
-/** Connects a lazy server now. Called if the cache is empty, so that the host gets the real lists. */
+/** Only if the cache is empty, so that the host gets the real lists. */
 const connectLazy = (backend: Backend.Backend) =>
   Effect.flatMap(backend.status, ({ state }) => state === "Idle" ? backend.enable : Effect.void)
 
-/** Whether a server that was connected for the one host can be used for the other. */
 const isSame = (one: Client, other: Client | undefined): boolean =>
   one.protocolVersion === other?.protocolVersion && isDeepStrictEqual(one.capabilities, other.capabilities)
 
-/** States that only a command ends if `reconnect.auto` is false. */
+/** Only a command ends these if `reconnect.auto` is false. */
 const restingStates: ReadonlySet<Status["state"]> = new Set(["Disconnected", "PermanentlyFailed"])
 
-/** Connects one host with one server. */
 export class Bridge {
   readonly #options: Options
   readonly #relay: ClientRelay
   readonly #handle: Handler
   readonly #incoming = new Incoming()
   readonly #side: { isStateless: boolean; readonly write: Options["write"] }
-  /** Whether the backend is being made. */
   #isStarted = false
-  /** Why the server cannot be connected unless a person does something other than to log in. */
   #unusable = Deferred.unsafeMake<string>(FiberId.none)
-  /** Open once there is a backend. */
   readonly #opened = Effect.unsafeMakeLatch()
   #backend: Backend.Backend | undefined
-  /** Open once the server has answered the first `initialize`. */
   readonly #introduced = Effect.unsafeMakeLatch()
   #introduction: Introduction | undefined
   #cache: CachedAnswers | undefined
-  /** The introduction in the answer to the host's `initialize`. */
+  /** In the answer to the host's `initialize`. */
   #announced: Introduction | undefined
-  /** Whether the host has ever got a placeholder for the introduction, because nothing was known of the server. */
+  /** Whether the host has ever got one, because nothing was known of the server. */
   #hasAnnouncedPlaceholder = false
   readonly #watch: ListWatch.ListWatch
   #hasBegun = false
-  /** The host, once it has said who it is. */
   #client: Client | undefined
-  /** Whether the last `initialize` was refused because the server could not be used. */
   #isRefused = false
   readonly #subscriptions = new PassedSubscriptions(new Holding(subscriptionLimits.holder))
-  /** When a request may connect the server again, in the time of `performance.now`. */
+  /** In the time of `performance.now`. */
   #connectableFrom = Number.NEGATIVE_INFINITY
-  /** The `initialize` that has not been answered yet. */
+  /** Not answered yet. */
   #introducing: ClientRequest | undefined
 
   constructor(options: Options) {
@@ -187,17 +173,15 @@ export class Bridge {
     else request.refuse(JsonRpcError.ourCode, noRoom(excess))
   }
 
-  /** Takes a request from the host. */
   request(request: ClientRequest): void {
     this.#relay.receive(request)
   }
 
-  /** Takes any other message from the host. */
   receive(message: JSONRPCNotification | JSONRPCResponse): void {
     this.#relay.receive(message)
   }
 
-  /** Who the server is. If that is not remembered, starts the server and waits for it, or says why it is not known yet. */
+  /** If nothing is remembered, starts the server and waits for it, or says why nothing is known yet. */
   introduce(params: unknown): Promise<Introduction | string> {
     const client = clientOf(params)
     return client === undefined
@@ -205,7 +189,7 @@ export class Bridge {
       : this.#options.fibers.promise(this.#discovered(client))
   }
 
-  /** Goes on for a host with a session, if the host has only asked who the server is, and says the same of itself again. */
+  /** Possible if the host has only asked who the server is, and says the same of itself again. */
   beginSession(params: unknown): boolean {
     if (this.#hasBegun || this.#client === undefined || !isSame(this.#client, clientOf(params))) return false
     this.#side.isStateless = false
@@ -213,19 +197,14 @@ export class Bridge {
     return true
   }
 
-  /** Refuses an `initialize` that is still open, and sends nothing more to the host. */
+  /** Refuses an open `initialize`, and sends nothing more to the host. */
   end(): void {
     const message = `${this.#options.name} did not answer in time`
     this.#introducing?.refuse(JsonRpcError.ourCode, message)
     this.#relay.end()
   }
 
-  // --- from the host
-
-  /**
-   * Answers with the cached list while the server is not connected, or may be hung; later, where the server leaves the request without an
-   * answer. Returns whether it has answered.
-   */
+  /** Returns whether it has answered. Where the server may still answer, the cached list comes after `listTimeout`. */
   #list(request: ClientRequest, method: ListMethod): boolean {
     const isFirst = request.params?.["cursor"] === undefined
     if (!isFirst || this.#cache?.get(method) === undefined) return false
@@ -266,7 +245,7 @@ export class Bridge {
     return this.#backend === undefined ? Effect.map(this.#opening, serverRequest) : serverRequest(this.#backend)
   }
 
-  /** Caches each page of a list. If the list cannot be read, the host gets the cached one. */
+  /** If the list cannot be read, the host gets the cached one. */
   #asList(
     request: ClientRequest,
     method: ListMethod
@@ -280,7 +259,7 @@ export class Bridge {
       },
       resultForError: (error) => {
         const isOurs = JsonRpcError.isOurs(error) && Predicate.hasProperty(error.data, "fate")
-        // The placeholder has announced all lists. Those that the server does not have, or cannot send now, are empty.
+        // The placeholder has announced all lists: those that the server lacks, or cannot send now, are empty.
         const hasPlaceholder = this.#hasAnnouncedPlaceholder && this.#announced !== undefined
         const empty = hasPlaceholder && (isOurs || error.code === JsonRpc.methodNotFound)
           ? emptyList(method)
@@ -292,7 +271,7 @@ export class Bridge {
     }
   }
 
-  /** If `reconnect.auto` is false, only a command connects the server, so each request of the host gives one. */
+  /** If `reconnect.auto` is false, only a command connects the server: each request of the host gives one. */
   #connectOnRequest(): void {
     const backend = this.#backend
     const now = performance.now()
@@ -330,7 +309,6 @@ export class Bridge {
     )
   }
 
-  /** What is remembered of the server, which is supervised from now on. */
   #started(client: Client): Effect.Effect<CachedAnswers> {
     return Effect.gen(this, function*() {
       if (!this.#isStarted) {
@@ -368,13 +346,12 @@ export class Bridge {
     })
   }
 
-  /** Notes when the server turns out to be unusable. */
   #noteUnusable(backend: Backend.Backend): void {
     const unusable = this.#unusable
     this.#run(Effect.flatMap(this.#options.permanentFailure(backend), (why) => Deferred.succeed(unusable, why)))
   }
 
-  /** Who the server is for a host without a session, or why that is not known yet. */
+  /** For a host without a session. */
   #discovered(client: Client): Effect.Effect<Introduction | string> {
     return Effect.gen(this, function*() {
       const { loadCache, loginNeeded, name } = this.#options
@@ -392,7 +369,7 @@ export class Bridge {
     })
   }
 
-  /** Answers `initialize` after one that was refused: the server may have been repaired. */
+  /** After a refusal: the server may have been repaired. */
   #initializeAgain(request: ClientRequest, client: Client): void {
     this.#isRefused = false
     this.#connectOnRequest()
@@ -407,7 +384,7 @@ export class Bridge {
     )
   }
 
-  /** Who the server is; a placeholder if it does not answer in time; or why it cannot be used, as a text. */
+  /** A placeholder if the server does not answer in time; a text if it cannot be used. */
   #firstIntroduction(client: Client): Effect.Effect<Introduction | string> {
     const { loginNeeded, name } = this.#options
     const unknown = () => unknownServer(name, client.protocolVersion)
@@ -432,9 +409,7 @@ export class Bridge {
     request.answer(introducing(announced(introduction)))
   }
 
-  // --- from the server
-
-  /** Takes the introduction of a new connection. The host has its answer to `initialize`, so it can only be notified of changed lists. */
+  /** The host has its answer to `initialize`: it can only be notified of changed lists. */
   #introducedBy(introduction: Introduction): undefined {
     this.#cache?.updateIntroduction(introduction)
     const isFirst = this.#introduction === undefined
@@ -451,7 +426,6 @@ export class Bridge {
     }
   }
 
-  /** Waits until there is a backend. */
   get #opening(): Effect.Effect<Backend.Backend> {
     return Effect.flatMap(
       this.#opened.await,
@@ -467,7 +441,7 @@ export class Bridge {
     return this.#backend !== undefined && this.#isConnected() && !isInDoubt(this.#backend)
   }
 
-  /** Runs something in the background. If it fails, `request` is answered with an error. */
+  /** If the work fails, `request` is answered with an error. */
   #run(work: Effect.Effect<void, unknown>, request?: ClientRequest): void {
     const { fibers, name } = this.#options
     fibers.fork(Effect.catchAllCause(work, (cause) => {

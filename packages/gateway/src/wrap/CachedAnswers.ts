@@ -1,7 +1,4 @@
-/**
- * What a server answered earlier: who it is, and its lists. The bridge answers the host with these while the server starts, is down, or
- * waits for a sign-in.
- */
+/** What a server answered earlier, for while it starts, is down, or waits for a sign-in. */
 import type { Extension } from "@mcp-lifeline/core"
 import { EntrySize, largestList } from "@mcp-lifeline/core/internal"
 import { type Introduction, ListWatch } from "@mcp-lifeline/protocol"
@@ -9,7 +6,7 @@ import { isList, type ListMethod, lists } from "@mcp-lifeline/protocol/listMetho
 import { isDeepStrictEqual } from "node:util"
 import { type CachedServer, introductionOf } from "../known/ServerCache.js"
 
-/** A result as the server sent it. */
+/** As the server sent it. */
 export type Result = Readonly<Record<string, unknown>>
 
 export const emptyList = (method: ListMethod): Result => ({ [lists[method]]: [] })
@@ -19,17 +16,15 @@ const entriesOf = (method: ListMethod, result: Result): ReadonlyArray<unknown> =
   return Array.isArray(entries) ? entries : []
 }
 
-/** The cached answers of one server. */
 export class CachedAnswers {
   introduction: Introduction | undefined
   readonly #lists = new Map<ListMethod, Result>()
-  /** The first pages of lists that the host has not read to the end. */
+  /** The first pages of lists that are not read to the end. */
   readonly #partial = new Map<ListMethod, { readonly pages: ReadonlyArray<Result>; readonly size: number }>()
   readonly #save: (cached: CachedServer) => void
 
   /**
-   * `save` is called after each change, with all that is cached. `offered`: what the host gets now, of lists that may be from a time when it
-   * got more.
+   * `save` gets all that is cached, after each change. `offered`: what the host gets now, of lists from a time when it may have got more.
    */
   constructor(
     cached: CachedServer | undefined,
@@ -48,7 +43,6 @@ export class CachedAnswers {
     return this.#lists.get(method)
   }
 
-  /** Takes who the server is, from a new connection. */
   updateIntroduction(introduction: Introduction): void {
     const { sessionId: _, ...lasting } = introduction
     if (isDeepStrictEqual(this.introduction, lasting)) return
@@ -56,10 +50,10 @@ export class CachedAnswers {
     this.#changed()
   }
 
-  /** Takes one page of a list. `cursor` is that of its request. */
+  /** `cursor`: that of the request. */
   addPage(method: ListMethod, cursor: unknown, page: Result): void {
     const before = cursor === undefined ? { pages: [], size: 0 } : this.#partial.get(method)
-    // The pages before it are missing, or it is one of another reading.
+    // Earlier pages are missing, or are of another reading.
     if (before === undefined || before.pages.at(-1)?.["nextCursor"] !== cursor) return
     this.#partial.delete(method)
     const size = before.size + EntrySize.of(page)
@@ -69,7 +63,6 @@ export class CachedAnswers {
     else this.update(method, pages)
   }
 
-  /** Takes all pages of a list. */
   update(method: ListMethod, pages: ReadonlyArray<Result>): void {
     const { nextCursor: _, ...last } = pages.at(-1) ?? {}
     const whole = { ...last, [lists[method]]: pages.flatMap((page) => entriesOf(method, page)) }

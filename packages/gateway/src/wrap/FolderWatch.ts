@@ -1,23 +1,22 @@
 /**
- * Watches a folder and everything in it, also when files are replaced by others of the same name, and when folders are removed and made again,
- * as editors and compilers do. The recursive watch of Node.js 20 loses both.
+ * The recursive watch of Node.js 20 loses files that are replaced by others of the same name, and folders that are removed and made again,
+ * as editors and compilers do.
  */
 import { type Dirent, type FSWatcher, readdirSync, watch } from "node:fs"
 import { basename, join, relative } from "node:path"
 
-/** How often to look for a missing folder, in milliseconds. */
+/** In milliseconds. */
 const lookInterval = 250
 
-/** Receives changes, and chooses folders. */
 export interface Listener {
   readonly isOpened: (folder: string) => boolean
-  /** Called with each file that was written, made, replaced or removed; not on Windows also with a folder that was removed or got other rights. */
+  /** For each file that was written, made, replaced or removed; not on Windows also for a folder that was removed or got other rights. */
   readonly onChange: (path: string) => void
-  /** Called at most once, if a folder is there and cannot be watched. */
+  /** At most once, if a folder is there and cannot be watched. */
   readonly onError: (message: string) => void
 }
 
-/** What is in a folder; nothing if there is no such folder any more. */
+/** Nothing if the folder is gone. */
 export const entriesOf = (folder: string): ReadonlyArray<Dirent> => {
   try {
     return readdirSync(folder, { withFileTypes: true })
@@ -26,13 +25,12 @@ export const entriesOf = (folder: string): ReadonlyArray<Dirent> => {
   }
 }
 
-/** What an event of a folder is about. What happens to the folder itself comes under its own name, which something in it may have, too. */
+/** What happens to the folder itself comes under its own name, which something in it may have, too. */
 const pathOf = (folder: string, name: string | null): string =>
   name === null || (name === basename(folder) && entriesOf(folder).every((entry) => entry.name !== name))
     ? folder
     : join(folder, name)
 
-/** Watches one folder until it is closed. */
 export class FolderWatch {
   readonly #root: string
   readonly #listener: Listener
@@ -53,7 +51,7 @@ export class FolderWatch {
     for (const folder of [...this.#watchers.keys()]) this.#drop(folder)
   }
 
-  /** Watches a folder and those in it. With `isNew`, the files in it count as changed. Returns whether the folder is there. */
+  /** With `isNew`, the files in it count as changed. Returns whether the folder is there. */
   #open(folder: string, isNew: boolean): boolean {
     if (this.#isClosed || this.#watchers.has(folder) || !this.#listener.isOpened(folder)) return true
     let watcher: FSWatcher
@@ -81,15 +79,15 @@ export class FolderWatch {
     const path = pathOf(folder, name)
     if (event !== "rename") return this.#listener.onChange(path)
     const entries = entriesOf(folder)
-    // The folder of this name may have been replaced by another one.
+    // It may be another folder of this name.
     this.#drop(path)
     if (entries.some((entry) => entry.name === name && entry.isDirectory())) this.#open(path, true)
     this.#listener.onChange(path)
-    // Another folder may be in the place of one that was removed.
+    // Another folder may be in the place of a removed one.
     if (entries.length === 0 || path === folder) this.#lost(folder)
   }
 
-  /** Handles a folder that may be gone. If a subfolder comes back, the event of its parent opens it again. */
+  /** If a subfolder comes back, the event of its parent opens it again. */
   #lost(folder: string): void {
     this.#drop(folder)
     if (!this.#open(folder, true) && folder === this.#root) this.#wait()

@@ -1,19 +1,17 @@
-/**
- * Writes the messages between a host and a server, or events, to a file as JSON lines, for bug reports.
- */
+/** Messages or events as JSON lines, for bug reports. */
 import { mebibytes, Nesting } from "@mcp-lifeline/core/internal"
 import * as Secrets from "@mcp-lifeline/transport-stdio/Secrets"
 import { Predicate } from "effect"
 import { closeSync, constants, createWriteStream, fchmodSync, fstatSync, openSync, type WriteStream } from "node:fs"
 import { NoRegularFile, troubleOf } from "../audit/trouble.js"
 
-/** The most bytes that wait to be written. Beyond that, lines are dropped. */
+/** Unwritten, in bytes; beyond that, lines are dropped. */
 const maxBuffered = mebibytes(64)
 
 /** Windows has neither of these two. Without O_NONBLOCK, opening a pipe that nobody reads would block the program. */
 const { O_APPEND, O_CREAT, O_NOFOLLOW = 0, O_NONBLOCK = 0, O_WRONLY } = constants
 
-/** Opens a file that only this user can read. Fails if it is a link or no regular file. */
+/** Only this user can read the file. Fails if it is a link or no regular file. */
 const open = (path: string): number => {
   const file = openSync(path, O_APPEND | O_CREAT | O_WRONLY | O_NOFOLLOW | O_NONBLOCK, 0o600)
   try {
@@ -26,7 +24,7 @@ const open = (path: string): number => {
   }
 }
 
-/** Id and method of a message whose rest cannot be written. */
+/** For a message whose rest cannot be written. */
 const outline = (content: object): object => {
   const message = Predicate.hasProperty(content, "message") ? content.message : undefined
   if (!Predicate.isRecord(message)) return {}
@@ -48,7 +46,7 @@ const lineOf = (head: object, content: object): string => {
   }
 }
 
-/** Writes to a file until it is closed. If the file cannot be written, reports this once, and drops all lines. */
+/** If the file cannot be written, reports this once, and drops all lines. */
 export class Recorder {
   readonly #file: WriteStream | undefined
   readonly #secrets: Secrets.Secrets
@@ -71,7 +69,7 @@ export class Recorder {
     }
   }
 
-  /** Writes one line. `about` says what `content` is, for example `event`. Never throws. */
+  /** `about` says what `content` is, for example `event`. Never throws. */
   write(about: string, content: object): void {
     const file = this.#file
     if (this.#isBroken || file === undefined) return

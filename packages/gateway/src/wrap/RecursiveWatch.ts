@@ -1,15 +1,12 @@
 /**
- * Watches a folder of Windows and everything in it, through its root alone: a folder that is watched itself cannot be renamed, nor the one
- * around it.
- *
- * Windows reports more than is asked for here: a folder as changed when something in it is, and a file when it was only read. So what is
- * reported is compared with what was there.
+ * Watches through the root alone: Windows renames neither a folder that is watched itself, nor the one around it. It reports a folder when
+ * something in it has changed, and a file that was only read: so reports are compared with what was there.
  */
 import { type FSWatcher, realpathSync, statSync, watch } from "node:fs"
 import { dirname, join, sep } from "node:path"
 import { entriesOf, type Listener } from "./FolderWatch.js"
 
-/** How often to look whether the folder is there, and still the same, in milliseconds. Windows does not report that it was renamed. */
+/** In milliseconds. Windows does not report that the folder was renamed. */
 const lookInterval = 250
 
 type Fingerprint = string
@@ -17,7 +14,7 @@ type Fingerprint = string
 const missing = (error: unknown): boolean =>
   ["ENOENT", "ENOTDIR"].includes(String((error as NodeJS.ErrnoException).code))
 
-/** What is at a path: `unknown` while another program has it to itself, or is about to remove it. */
+/** `unknown` while another program has the file to itself, or is about to remove it. */
 const look = (path: string): Fingerprint | "folder" | "nothing" | "unknown" => {
   try {
     const found = statSync(path, { bigint: true })
@@ -27,7 +24,7 @@ const look = (path: string): Fingerprint | "folder" | "nothing" | "unknown" => {
   }
 }
 
-/** Differs for another folder at the same path; undefined if there is none. */
+/** Differs for another folder at the same path. */
 const identityOf = (folder: string): bigint | undefined => {
   try {
     const found = statSync(folder, { bigint: true })
@@ -37,18 +34,17 @@ const identityOf = (folder: string): bigint | undefined => {
   }
 }
 
-/** Watches one folder until it is closed. */
 export class RecursiveWatch {
   readonly #root: string
   readonly #listener: Listener
   readonly #watch: typeof watch
-  /** The files that were there when this was last looked at. */
+  /** As they were last seen. */
   readonly #files = new Map<string, Fingerprint>()
   readonly #timer: ReturnType<typeof setInterval>
   #watcher: FSWatcher | undefined
   #identity: bigint | undefined
 
-  /** `native`: stands in for the watch of Node.js in tests. */
+  /** `native`: for tests. */
   constructor(root: string, listener: Listener, native: typeof watch = watch) {
     this.#root = root
     this.#listener = listener
@@ -65,7 +61,7 @@ export class RecursiveWatch {
 
   #open(failed: (error: unknown) => void): void {
     this.#identity = identityOf(this.#root)
-    // Older versions of Windows remove a folder only when nobody watches it, so an empty one is not watched. The next check looks again.
+    // Older versions of Windows remove a folder only when nobody watches it, so an empty one is not watched.
     if (this.#identity === undefined || entriesOf(this.#root).length === 0) return
     try {
       // With a short name, such as `RUNNER~1`, Node.js aborts when something changes (libuv#5010).
@@ -74,7 +70,7 @@ export class RecursiveWatch {
       // Windows says EPERM when the folder is removed.
       this.#watcher.on("error", () => this.#drop())
     } catch (error) {
-      // As long as another program has it open, a folder that is removed is there, and cannot be opened.
+      // A removed folder is there, and cannot be opened, as long as another program has it open.
       this.#identity = undefined
       failed(error)
     }
@@ -86,7 +82,7 @@ export class RecursiveWatch {
     this.#identity = undefined
   }
 
-  /** Watches a folder that is there again, or another one in its place. */
+  /** The folder may be there again, or another one in its place. */
   #check(): void {
     if (this.#watcher !== undefined && identityOf(this.#root) === this.#identity) return
     this.#drop()
@@ -100,7 +96,7 @@ export class RecursiveWatch {
     const path = join(this.#root, name)
     if (!this.#isWatched(path)) return
     const found = look(path)
-    // What is in a folder that was moved here is not reported, and a report that a folder has changed says nothing of use.
+    // What is in a folder that was moved here is not reported; that a folder has changed says nothing of use.
     if (found === "nothing" || (found === "folder" && event === "rename")) this.#compare(path)
     else if (found !== "folder") this.#see(path, found, this.#listener.onChange)
     if (event === "rename" && entriesOf(this.#root).length === 0) this.#drop()
@@ -119,7 +115,7 @@ export class RecursiveWatch {
     changed(file)
   }
 
-  /** Calls `changed` with each file, at a path or in the folder there, that differs from what was there. */
+  /** Calls `changed` with each file, at or below a path, that differs from what was there. */
   #compare(path: string, changed: (path: string) => void = this.#listener.onChange): void {
     const there = new Set<string>()
     const visit = (folder: string): void => {

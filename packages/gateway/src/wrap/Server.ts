@@ -1,6 +1,3 @@
-/**
- * Makes the connector of the wrapped server, and its sign-in.
- */
 import * as ServerName from "@mcp-lifeline/config/ServerName"
 import type { ByteSize, ConnectError, Connector } from "@mcp-lifeline/core"
 import type { ServerOptions } from "@mcp-lifeline/extensions"
@@ -18,26 +15,24 @@ import { issuerOption } from "../sign-in/issuerOption.js"
 import * as OwnCredentials from "../sign-in/ownCredentials.js"
 import type { Address, Command, Wrap } from "./Arguments.js"
 
-/** What a server is started or reached with, beside the command line of `wrap`. */
 export interface Surroundings {
-  /** The variables for which `${NAME}` stands in the command line. */
+  /** For `${NAME}` in the command line. */
   readonly variables: NodeJS.ProcessEnv
   readonly env: NonNullable<StdioConnector.Options["env"]>
-  /** Whether it has all variables of this process, too. */
+  /** Whether it has all variables of this process. */
   readonly inheritEnv: boolean
-  /** The folder in which it is started, and its files and commands are. */
+  /** Where it is started, and its files and commands are. */
   readonly cwd: string | undefined
-  /** Gets what a process writes to standard error. */
   readonly stderr?: ((line: string) => void) | undefined
 }
 
-/** How long a process may take to exit after its stdin was closed, and after SIGTERM. Together this is less than 3 s. */
+/** After stdin was closed, and after SIGTERM. Together this is less than 3 s. */
 const graces = { stdinGrace: "1 second", termGrace: "800 millis" } as const
 
-/** The longest message of a server that is passed on, in bytes. The limit for hosts is the same. */
+/** Of a message of the server, in bytes. The limit for hosts is the same. */
 const maxMessageBytes = 64 * 1024 * 1024
 
-/** Replaces the variables of a text. `what` names the text in the error if one is not set. */
+/** `what` names the text in the error if a variable is not set. */
 const expanded = (text: string, what: string, env: NodeJS.ProcessEnv): string => {
   let result = ""
   let from = 0
@@ -55,10 +50,10 @@ const expanded = (text: string, what: string, env: NodeJS.ProcessEnv): string =>
   return result + text.slice(from)
 }
 
-/** What reads each secret, by the name of its variable. */
+/** By the name of the variable. */
 type Readings = Readonly<Record<string, Effect.Effect<Redacted.Redacted, ConnectError>>>
 
-/** Reads what `--secret` says. Messages may show only the name, because the arguments of the command may be a secret. */
+/** Messages show only the name: the arguments of the command may be a secret. */
 const secretsOf = (lines: ReadonlyArray<string>, cwd: string | undefined): Readings =>
   Object.fromEntries(lines.map((line) => {
     const [, name, command = ""] = /^([A-Za-z_]\w*)=(.*)$/s.exec(line) ?? []
@@ -69,12 +64,11 @@ const secretsOf = (lines: ReadonlyArray<string>, cwd: string | undefined): Readi
     return [name, SecretCommand.make({ ...SecretCommand.ofLine(command), cwd })]
   }))
 
-/** Whether the value of a variable comes from a command. */
 const isRead = (value: Surroundings["env"][string]): value is Readings[string] => Effect.isEffect(value)
 
 type Header = Redacted.Redacted | Effect.Effect<Redacted.Redacted, ConnectError>
 
-/** Reads a header line. Messages may show only the name, because the value may be a secret. */
+/** Messages show only the name: the value may be a secret. */
 const header = (line: string, env: NodeJS.ProcessEnv, secrets: Readings): readonly [string, Header] => {
   const colon = line.indexOf(":")
   const name = line.slice(0, Math.max(0, colon)).trim()
@@ -110,13 +104,11 @@ const linesOf = (
     ? Effect.succeed([])
     : Effect.map(textOf("--header-file", file, cwd), (text) => text.split("\n").filter((line) => line.trim() !== ""))
 
-/** The connector of a wrapped server, and its sign-in if it can have one. */
 export interface Server {
   readonly connector: Connector
   readonly signIn: SignIn.SignIn | undefined
 }
 
-/** Whether the user has said how to log in. */
 const isSignInChosen = ({ account, browser, client: { method, ...client } }: Address): boolean =>
   browser || account !== undefined || method !== "browser" || Object.values(client).some((value) => value !== undefined)
 
@@ -215,14 +207,13 @@ const stdioConnector = (
     ...(protocol === undefined ? {} : { protocol: protocol as "2025" | "2026" })
   }, processRecords())
 
-/** What of its command line, and of the variables in that, is a secret. */
+/** Also of the variables in the command line. */
 export const secretsIn = ({ server }: Pick<Wrap, "server">, env = process.env): Secrets.Secrets => {
   const given = server._tag === "Address" ? [server.url, ...server.headers] : [server.command, ...server.args]
   const variables = Array.from(given.join("\n").matchAll(/\$\{(\w+)\}/g), ([, name = ""]) => [name, env[name] ?? ""])
   return Secrets.collect(Object.fromEntries(variables), given, env)
 }
 
-/** Makes the connector and the sign-in of a server in its surroundings. */
 export const makeIn = (
   wrap: Wrap,
   surroundings: Surroundings
@@ -234,11 +225,10 @@ export const makeIn = (
   })
 }
 
-/** The same, in those of this process. `stderr` gets what a process writes there. */
 export const make = (wrap: Wrap, stderr: (line: string) => void) =>
   makeIn(wrap, { variables: process.env, env: {}, inheritEnv: true, cwd: undefined, stderr })
 
-/** Reads the options of supervision. The reader is loaded only if there are any. */
+/** The reader is loaded only if there are options. */
 export const readPolicy = (
   { hide, only, options }: Wrap,
   connector: Connector
@@ -250,6 +240,5 @@ export const readPolicy = (
       ({ filtered, read }) => Effect.map(read(options, connector), (policy) => filtered(policy, hide, only))
     )
 
-/** The name of the server: given, or made from its URL or command. */
 export const nameOf = ({ name, server }: Wrap): string =>
   name ?? (server._tag === "Address" ? ServerName.ofUrl(server.url) : ServerName.ofCommand(server.command, server.args))

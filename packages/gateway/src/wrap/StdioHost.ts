@@ -1,6 +1,3 @@
-/**
- * The host of a wrapped server. It has started this process, and is connected to its standard input and output.
- */
 import { Bytes, ByteSize, mebibytes } from "@mcp-lifeline/core/internal"
 import type { Conversation } from "@mcp-lifeline/http-server/Conversation"
 import * as messages from "@mcp-lifeline/http-server/messages"
@@ -20,18 +17,15 @@ import type { Readable, Writable } from "node:stream"
 import * as StandardError from "../StandardError.js"
 import * as HostLimit from "./hostLimit.js"
 
-/** The longest message that is accepted from a host, in bytes. */
+/** From a host, in bytes. */
 const maxMessageBytes = mebibytes(64)
 const tooLong = `the message is longer than ${maxMessageBytes} bytes`
 
-/**
- * Limits of unread output, in bytes. Beyond `pause`, Lifeline reads nothing more from the server; beyond `giveUp`, it ends the connection to
- * the host.
- */
+/** Of unread output, in bytes. Beyond `pause`, nothing more is read from the server; beyond `giveUp`, the connection to the host ends. */
 const unreadLimits = { pause: mebibytes(1), giveUp: mebibytes(256) }
 
 /**
- * How long after a word about a request its answer is written, in milliseconds. Clients, among them those of the official SDK, forget who
+ * How long after a word about a request its answer is written, in milliseconds: clients, among them those of the official SDK, forget who
  * hears of a request when they read its answer, before they have handled what they read with it.
  */
 const pause = 5
@@ -41,14 +35,13 @@ const closed = "the host has closed its end, so that it answers nothing"
 const parsed = (frame: Frame) =>
   frame._tag === "Line" ? { ...frame, value: Either.try(() => JsonShape.parse(frame.text)) } : frame
 
-/** Receives what the host sends, and its end. */
 export interface Listener {
   readonly conversation: Pick<Conversation, "receive" | "request">
   /** Called once, when the host has closed its end, or reads no more. */
   readonly onEnd: (why: "stdin" | "stdout") => void
 }
 
-/** Reads and writes messages, one a line. Nothing else is ever written to standard output. */
+/** One message a line. Nothing else is ever written to standard output. */
 export class StdioHost {
   readonly #output: Writable
   readonly #requests = new ClientRequests()
@@ -73,7 +66,7 @@ export class StdioHost {
   readonly #held = new Set<() => void>()
   readonly #conversation: Listener["conversation"]
   readonly #longest: Bytes
-  /** What the host has been asked and has not answered. */
+  /** Not answered yet. */
   readonly #questions = new Set<RequestId>()
   #hasWarned = false
   /** None once the host says nothing more. */
@@ -81,7 +74,7 @@ export class StdioHost {
   #isOver = false
   #whenOver: () => void = () => undefined
   readonly #over = new Promise<void>((resolve) => void (this.#whenOver = resolve))
-  /** The messages of the current tick, which are written together at its end. */
+  /** Messages of the current tick, written together at its end. */
   #unsent = ""
   readonly #send = (): void => {
     const text = this.#unsent
@@ -106,7 +99,7 @@ export class StdioHost {
     output.on("drain", () => this.#resume())
   }
 
-  /** Writes a message. Drops one that cannot be encoded as JSON, or that the host would not read. */
+  /** Drops a message that cannot be encoded as JSON, or that the host would not read. */
   write(message: JSONRPCMessage): void {
     const text = messages.encode(message)
     if (text === undefined) return
@@ -122,7 +115,7 @@ export class StdioHost {
     this.#write(text)
   }
 
-  /** Resolves when all requests of the host are answered, or it reads no answers any more. */
+  /** Resolves when all requests of the host are answered, or it reads no more. */
   get settled(): Promise<void> {
     return Promise.race([this.#requests.settled, this.#over])
   }
@@ -155,7 +148,7 @@ export class StdioHost {
     )
   }
 
-  /** Answers a question of the server in place of the host. */
+  /** In place of the host. */
   #cannotAnswer(id: RequestId, message: string): void {
     const error = { code: JsonRpc.internalError, message }
     // Whoever asks knows the id only after it has asked.
@@ -169,12 +162,12 @@ export class StdioHost {
     if (this.unread > unreadLimits.giveUp) this.#end("stdout")
   }
 
-  /** How much the host has not read, in bytes. */
+  /** In bytes. */
   get unread(): number {
     return this.#output.writableLength + this.#unsent.length
   }
 
-  /** If the host is more than `unreadLimits.pause` behind, returns a promise that resolves when it has read everything. */
+  /** If more than `unreadLimits.pause` is unread, a promise that resolves when all is read. */
   drained(): Promise<void> | undefined {
     if (this.#isOver || this.unread <= unreadLimits.pause) return undefined
     if (this.#drained === undefined) {
@@ -234,7 +227,7 @@ export class StdioHost {
     }
     if (!("method" in message)) this.#questions.delete(message.id as RequestId)
     const isCancelled = "method" in message && message.method === "notifications/cancelled"
-    // A request that is no longer open may still be known to the conversation: one that was answered with a question can be cancelled.
+    // The conversation may still know a request that is no longer open: one that was answered with a question can be cancelled.
     if (!isCancelled || !this.#requests.cancel(message)) conversation.receive(message)
   }
 

@@ -1,6 +1,4 @@
-/**
- * Reads `--option NAME=VALUE` with the reader of `lifeline` in an `mcp.json`.
- */
+/** With the reader of `lifeline` in an `mcp.json`. */
 import { McpConfig } from "@mcp-lifeline/config"
 import { type Connector, Policy } from "@mcp-lifeline/core"
 import { Problem } from "@mcp-lifeline/core/internal"
@@ -9,7 +7,7 @@ import { Array as Arr, Effect } from "effect"
 import { UsageError } from "../Errors.js"
 import * as StandardError from "../StandardError.js"
 
-/** The value as JSON if it is JSON, such as a number, `true` or an object; otherwise the text itself. */
+/** JSON, or else the text itself. */
 const valueOf = (text: string): unknown => {
   try {
     return JSON.parse(text)
@@ -21,7 +19,6 @@ const valueOf = (text: string): unknown => {
 const refused = (problems: Problem.Problems): UsageError =>
   new UsageError({ message: Problem.refuse("--option", problems).message })
 
-/** Problems with options that `wrap`, or the transport of this server, does not support. */
 const unsupported = (policy: ServerOptions.ServerOptions, connector: Connector): ReadonlyArray<Problem.Problem> => {
   const transport = Policy.unfit(connector, policy)
   return [
@@ -35,7 +32,7 @@ const unsupported = (policy: ServerOptions.ServerOptions, connector: Connector):
   ]
 }
 
-/** Reads the options of a server. Prints a warning on standard error for a value that is ambiguous, but can be used. */
+/** Prints a warning on standard error for a value that is ambiguous, but can be used. */
 export const read = (
   texts: ReadonlyArray<string>,
   connector: Connector
@@ -68,7 +65,6 @@ export const read = (
     return policy
   })
 
-/** The same, with the tools of `--hide` and `--only`. */
 export const filtered = (
   policy: ServerOptions.ServerOptions,
   hide: ReadonlyArray<string>,

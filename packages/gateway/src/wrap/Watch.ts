@@ -1,6 +1,4 @@
-/**
- * Watches the files of a server, for people who write one (`--watch`).
- */
+/** For people who write a server (`--watch`). */
 import type { Scope } from "effect"
 import { Effect } from "effect"
 import { realpathSync, type Stats, statSync } from "node:fs"
@@ -10,23 +8,22 @@ import * as Fibers from "../Fibers.js"
 import { FolderWatch } from "./FolderWatch.js"
 import { RecursiveWatch } from "./RecursiveWatch.js"
 
-/** Changes within this time count as one, in milliseconds: editors and compilers write several files. */
+/** In milliseconds. Changes within it count as one: editors and compilers write several files. */
 const debounceTime = 200
 
 /** Folders that programs write and nobody edits. */
 const ignored = /(^|[\\/])(node_modules|\.git|__pycache__|\.venv|\.mypy_cache)([\\/]|$)/i
 
-/** Whether two names that differ in case alone name the same file. */
 const isSameInAnyCase = process.platform === "win32"
 
 const folded = (path: string): string => isSameInAnyCase ? path.toLowerCase() : path
 
 const isSame = (one: string, other: string): boolean => folded(one) === folded(other)
 
-/** What follows the path of a file or folder of ours in the paths that belong to it: nothing, the number of a full file (`FILE.1`), or a name in it. */
+/** What follows our path in paths that belong to it: nothing, the number of a full file (`FILE.1`), or a name in it. */
 const belonging = /^(\.\d+)?([\\/]|$)/
 
-/** The real path of what may not be there yet. */
+/** Of what may not be there yet. */
 const realOf = (path: string): string => {
   try {
     return realpathSync.native(path)
@@ -36,9 +33,9 @@ const realOf = (path: string): string => {
   }
 }
 
-/** Whether a path belongs to one of these files and folders. Folders may be named through symbolic links, here and there. */
+/** Folders may be named through symbolic links. */
 export const ownedBy = (own: ReadonlyArray<string>): (folder: string) => (path: string) => boolean => {
-  // A file that is a link itself counts under its own name, and under that of what it leads to.
+  // A link counts under its own name, and under that of its target.
   const owned = own.map((one) => resolve(one))
     .flatMap((path) => [realOf(path), join(realOf(dirname(path)), basename(path))])
     .map(folded)
@@ -52,7 +49,6 @@ export const ownedBy = (own: ReadonlyArray<string>): (folder: string) => (path: 
   }
 }
 
-/** A watched folder, and which of its files count. */
 interface Watched {
   readonly folder: string
   readonly counts: (file: string) => boolean
@@ -68,7 +64,7 @@ const statOf = (path: string): Stats | undefined => {
 const isFile = (path: string): boolean => statOf(path)?.isFile() === true
 const isFolder = (path: string): boolean => statOf(path)?.isDirectory() === true
 
-/** Whether a path is in the current folder. One on another drive of Windows has no way there. */
+/** A path on another drive of Windows has no way there. */
 const isBelow = (path: string): boolean => {
   const way = relative(".", path)
   return !way.startsWith("..") && !isAbsolute(way)
@@ -76,7 +72,7 @@ const isBelow = (path: string): boolean => {
 
 const all = (): boolean => true
 
-/** The folders of the files that a command line names. If it names none, only the program itself: what lies beside it is not the server's. */
+/** If the command line names no file, only the program itself: what lies beside it is not the server's. */
 const ofCommandLine = (command: string, args: ReadonlyArray<string>): ReadonlyArray<Watched> => {
   const program = resolve(command)
   const files = [...(isBelow(program) ? [command] : []), ...args].map((argument) => resolve(argument))
@@ -87,7 +83,7 @@ const ofCommandLine = (command: string, args: ReadonlyArray<string>): ReadonlyAr
   return [...new Set(files.map(dirname))].map((folder) => ({ folder, counts: all }))
 }
 
-/** Only what is a pattern counts as one: the folders above the current one may have any name, such as `Program Files (x86)`. */
+/** The folders above the current one may have any name, such as `Program Files (x86)`: they are no pattern. */
 const ofGlob = (glob: string): Watched => {
   const { base, glob: pattern } = picomatch.scan(glob.split(sep).join("/"), { nonegate: true })
   // `C:` alone is the current folder of that drive.
@@ -101,14 +97,13 @@ const ofGlob = (glob: string): Watched => {
   return { folder: path, counts: (file) => matches(relative(path, file).split(sep).join("/")) }
 }
 
-/** What `--watch` watches: the files of a glob, or those that the command line names. */
 export const watched = (
   glob: string | undefined,
   command: string,
   args: ReadonlyArray<string>
 ): ReadonlyArray<Watched> => glob === undefined ? ofCommandLine(command, args) : [ofGlob(glob)]
 
-/** Calls `changed` with the last changed file when nothing has changed for 200 ms. `own`: files and folders that Lifeline writes, which do not count. */
+/** `changed` gets the last changed file when nothing has changed for 200 ms. `own`: what Lifeline writes, which does not count. */
 export const start = (
   folders: ReadonlyArray<Watched>,
   own: ReadonlyArray<string>,

@@ -1,28 +1,23 @@
-/**
- * The current version of a server whose files are watched. If it exits at its start, it would do so again, so it is not started again before
- * its files change.
- */
+/** A version that exits at its start would do so again: it is not started again before its files change. */
 import type { Backend, ConnectError, Connector } from "@mcp-lifeline/core"
 import { Effect, Stream } from "effect"
 
-/** Reasons of failed attempts whose program has exited, or could not be started. */
+/** The program has exited, or could not be started. */
 const exitReasons: ReadonlySet<string> = new Set(["closed", "spawn"])
 
-/** The version of one supervised server. */
 export class WatchedVersion {
   #changes = 0
-  /** The value of `#changes` when the server was last started. */
+  /** `#changes` at the last start. */
   #started = 0
-  /** Whether this version has been connected. True before the first change, so that the first version is retried as usual. */
+  /** True before the first change, so that the first version is retried as usual. */
   #hasConnected = true
   #failure: ConnectError | undefined
 
-  /** Whether only a change of the files starts the server. */
   get isBroken(): boolean {
     return this.#failure !== undefined
   }
 
-  /** A connector that does not start a version again that has failed to start. */
+  /** Does not start a version again that has failed to start. */
   around(connector: Connector): Connector {
     return {
       ...connector,
@@ -46,7 +41,7 @@ export class WatchedVersion {
     }
   }
 
-  /** Disconnects the backend when a version has failed to start, so that calls fail at once. */
+  /** So that calls fail at once when a version has failed to start. */
   follow(backend: Backend.Backend): Effect.Effect<void> {
     return Stream.runForEach(
       backend.events,
@@ -55,7 +50,7 @@ export class WatchedVersion {
     )
   }
 
-  /** Starts the new version after a change. Fails if it does not start. */
+  /** Fails if the new version does not start. */
   restart(backend: Backend.Backend): Effect.Effect<void, ConnectError> {
     return Effect.suspend(() => {
       const version = ++this.#changes

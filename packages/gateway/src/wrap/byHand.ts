@@ -1,10 +1,7 @@
-/**
- * Tells somebody who has started by hand what hosts start what it waits for.
- */
+/** For somebody who has started by hand what hosts start. */
 import { shellWord } from "../shellWord.js"
 import * as StandardError from "../StandardError.js"
 
-/** What was started, and how to try it in a terminal. */
 export interface Advice {
   readonly started: string
   readonly tryIt: string
@@ -16,13 +13,12 @@ export const wrap: Advice = {
   tryIt: "To try a server here, run mcp-lifeline check FILE --connect, with an mcp.json that has it"
 }
 
-/** `file`: its configuration. */
 export const serve = (file: string, platform?: NodeJS.Platform): Advice => ({
   started: "serve --stdio waits for a host to speak MCP on stdin; write it into the configuration of one",
   tryIt: `To try its servers here, run mcp-lifeline check ${shellWord(file, platform)} --connect`
 })
 
-/** Writes one line to standard error if standard input is a terminal, on which no host speaks. */
+/** On a terminal, no host speaks. */
 export const advise = ({ started, tryIt }: Advice): void => {
   if (process.stdin.isTTY) StandardError.line(`mcp-lifeline: ${started}. ${tryIt}. Ctrl+C ends it`)
 }

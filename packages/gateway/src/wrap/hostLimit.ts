@@ -1,12 +1,9 @@
-/**
- * The longest message that a host reads.
- */
 import { Bytes, ByteSize, kibibytes, mebibytes } from "@mcp-lifeline/core/internal"
 import * as Command from "../commandLine/Command.js"
 
 /**
- * In bytes. The official SDK ends the connection when it has more than 10 MiB that it cannot read yet: this message, and what came with its end
- * (at most 64 KiB).
+ * In bytes. The official SDK ends the connection at more than 10 MiB that it cannot read yet: this message, and what came with its end (at
+ * most 64 KiB).
  */
 export const usual = Bytes(mebibytes(10) - kibibytes(64))
 

@@ -1,12 +1,9 @@
-/**
- * A conversation whose messages are written to a file.
- */
 import type { Conversation } from "@mcp-lifeline/http-server/Conversation"
 import { ClientRequests, responseOf } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import type { Recorder } from "./Recorder.js"
 
-/** Also writes the messages of a conversation to a file, except those that belong to none of its requests. */
+/** Also writes the messages to a file, except those that belong to none of its requests. */
 export const recorded = <C extends Pick<Conversation, "receive" | "request">>(record: Recorder, conversation: C): C => {
   const requests = new ClientRequests()
   const recordSent = (message: JSONRPCMessage): void => record.write("to the host", { message })

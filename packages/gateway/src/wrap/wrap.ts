@@ -1,6 +1,3 @@
-/**
- * `mcp-lifeline wrap`: one server behind one host, until the host has gone.
- */
 import { Backend, type Connector } from "@mcp-lifeline/core"
 import { type Bytes, mebibytes } from "@mcp-lifeline/core/internal"
 import { Filters, type PinStore, ServerOptions } from "@mcp-lifeline/extensions"
@@ -33,19 +30,18 @@ import * as Server from "./Server.js"
 import { StdioHost } from "./StdioHost.js"
 import { WatchedVersion } from "./WatchedVersion.js"
 
-/** How long open requests may take after the host has closed its end. A host that wants an end before sends SIGTERM. */
+/** For open requests, after the host has closed its end. A host that wants an end before sends SIGTERM. */
 const drainTime = "5 minutes"
 
-/** How often it is looked whether the host is there. */
 const lookTime = "1 second"
 
-/** A host that has closed its end, and reads nothing of what waits for it in `looks`, and one more for so many `bytes` of it, is gone. */
+/** A host that has closed its end is gone if it reads nothing of what waits for it in `looks`, and one more for each `bytes`. */
 const unread = { looks: 10, bytes: mebibytes(0.25) }
 
-/** After this many attempts that show that no MCP server is there, `initialize` is refused. */
+/** After so many attempts that show that no MCP server is there, `initialize` is refused. */
 const maxNoServerFailures = 2
 
-/** Reasons of failed attempts that show that no MCP server is there: the process ended, or something else answered. */
+/** The process ended, or something else answered. */
 const noServerReasons: ReadonlySet<string> = new Set([
   "closed",
   "spawn",
@@ -55,7 +51,6 @@ const noServerReasons: ReadonlySet<string> = new Set([
   "redirect"
 ])
 
-/** Succeeds, with the reason, when a server cannot be connected unless a person does something other than to log in. */
 const permanentFailure = (signIn: SignIn | undefined) => (backend: Backend.Backend): Effect.Effect<string> => {
   const failed = backend.events.pipe(
     Stream.filterMap((event) =>
@@ -80,11 +75,10 @@ const permanentFailure = (signIn: SignIn | undefined) => (backend: Backend.Backe
   )
 }
 
-/** What a person has to do for a sign-in, each time that this changes. */
 const requiredActions = (signIn: SignIn): Stream.Stream<string> =>
   Stream.changes(Stream.filterMap(signIn.changes, (state) => Option.fromNullable(State.toDo(state))))
 
-/** Succeeds, with what to do, when a person has to log in before the server can be used, or when no login is possible. */
+/** Also when no login is possible. */
 const loginNeeded = (signIn: SignIn | undefined): Effect.Effect<string> =>
   signIn === undefined ? Effect.never : signIn.changes.pipe(
     Stream.filter(State.isBlocking),
@@ -97,7 +91,6 @@ const stateNow = (signIn: SignIn | undefined): State.State =>
   // Reads a Ref, which is synchronous, so that `Bridge` can ask without a fiber.
   signIn === undefined ? { _tag: "NotAsked" } : Effect.runSync(signIn.state)
 
-/** Loads what the server has answered this client earlier, from the state folder. */
 const loadCache = ({ pinStore, policy, server }: WrapContext, client: Client, { fork }: Fibers.Fibers) =>
   Effect.gen(function*() {
     const files = yield* ServerCache.make
@@ -118,22 +111,20 @@ const loadCache = ({ pinStore, policy, server }: WrapContext, client: Client, { 
 
 interface WrapContext {
   readonly name: string
-  /** The command or address of the server, under which its answers are cached. */
+  /** Its command or address, under which its answers are cached. */
   readonly server: unknown
   readonly connector: Connector
-  /** The supervision options of the command line. */
   readonly policy: ServerOptions.ServerOptions
-  /** Keeps what was approved of its tools, with the option `pin`. */
+  /** With the option `pin`. */
   readonly pinStore?: PinStore.PinStore | undefined
   readonly signIn: SignIn | undefined
-  /** The running servers, if their files are watched. */
+  /** If the files of the servers are watched. */
   readonly watched: Map<Backend.Backend, WatchedVersion> | undefined
   readonly audit?: Audit | undefined
   readonly log: Recorder | undefined
   readonly record: Recorder | undefined
 }
 
-/** Starts to supervise the server for one client. */
 const supervise = (
   { connector, log, name, pinStore, policy, server, signIn, watched }: WrapContext,
   version: WatchedVersion,
@@ -169,16 +160,13 @@ const supervise = (
     return backend
   })
 
-/** Sends the host a message that belongs to none of its requests. */
 type Write = (message: JSONRPCNotification | JSONRPCRequest) => void
 
-/** The messages between one host and the server. */
 interface Conversation extends Pick<HttpConversation, "introduce" | "receive" | "request"> {
-  /** Ends the change streams of a host without a session. */
+  /** For a host without a session. */
   readonly endStreams: () => void
 }
 
-/** Opens a conversation with a host. It ends when the scope closes. */
 const openConversation = (
   context: WrapContext,
   { drained, onFailed, write }: Pick<BridgeOptions, "drained" | "onFailed" | "write">
@@ -228,7 +216,6 @@ const recorder = (file: string | undefined, secrets?: Secrets.Secrets) =>
     (recorder) => Effect.promise(async () => recorder?.close())
   )
 
-/** Restarts the running servers when their files change. Prints why a server does not start. */
 const restartOnChange = ({ audit, log, record, server, watch }: Wrap, { name, watched }: WrapContext) =>
   Effect.gen(function*() {
     if (watch === undefined || watched === undefined || server._tag !== "Command") return
@@ -250,7 +237,6 @@ const restartOnChange = ({ audit, log, record, server, watch }: Wrap, { name, wa
     })
   })
 
-/** Serves the host that has started this process, until it closes its end. */
 const overStdio = (context: WrapContext, byHand: ByHand.Advice, longest: Bytes | undefined) =>
   Effect.gen(function*() {
     const { ppid } = process
@@ -279,7 +265,7 @@ const overStdio = (context: WrapContext, byHand: ByHand.Advice, longest: Bytes |
     yield* Effect.raceFirst(Deferred.await(over), isOrphaned)
     // The host does not end them any more, and `settled` would wait for them.
     conversation.endStreams()
-    // What was piped in is answered; who has ended without a word reads nothing, and neither does who leaves the same output unread.
+    // What was piped in is answered. Who has ended without a word reads nothing, nor who leaves the same output unread.
     const isGone = Effect.gen(function*() {
       let before = 0
       const hasTime = (looks: number) => looks < unread.looks + before / unread.bytes
@@ -293,13 +279,11 @@ const overStdio = (context: WrapContext, byHand: ByHand.Advice, longest: Bytes |
     yield* Effect.timeoutOption(Effect.race(isServed, isGone), drainTime)
   })
 
-/** Prints on standard error what a person has to do to log in. */
 const printLogins = (name: string, signIn: SignIn) =>
   Effect.forkScoped(
     Stream.runForEach(requiredActions(signIn), (text) => Effect.sync(() => StandardError.line(`${name}: ${text}`)))
   )
 
-/** Serves the host that has started this process with the server of a connector. */
 export const serve = (
   server: Pick<WrapContext, "connector" | "name" | "server">,
   byHand: ByHand.Advice,
@@ -311,7 +295,7 @@ export const serve = (
     longest
   )
 
-/** Where what was approved of the server's tools is kept. Loaded only if they are compared. */
+/** Loaded only if tools are compared. */
 const pinStoreOf = (name: string, { server }: Wrap, { pin = "off" }: ServerOptions.ServerOptions) =>
   pin === "off"
     ? Effect.succeed(undefined)
@@ -319,7 +303,6 @@ const pinStoreOf = (name: string, { server }: Wrap, { pin = "off" }: ServerOptio
       Effect.map(ToolPins.make, ({ of }) =>
         of(name, server._tag === "Address" ? { url: server.url } : { command: server.command, args: server.args })))
 
-/** Runs `wrap` until the host closes its end. */
 export const run = (wrap: Wrap): Effect.Effect<void, StartError | UsageError, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
     yield* endLeft

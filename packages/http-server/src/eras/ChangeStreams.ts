@@ -1,6 +1,5 @@
 /**
- * The streams of change notifications that a client without a session opens with `subscriptions/listen`. Each stream is acknowledged with the
- * part of its filter that the session supports, and ends with a result.
+ * Streams of `subscriptions/listen`. Each is acknowledged with the part of its filter that the session supports, and ends with a result.
  */
 import { type ClientRequest, JsonRpc, JsonRpcError, Meta } from "@mcp-lifeline/protocol"
 import type { JSONRPCNotification, JSONRPCResponse, ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
@@ -9,7 +8,6 @@ import { Holding } from "../Quota.js"
 import { bytesOf, noRoom, subscriptionLimits } from "../subscriptionLimits.js"
 import type * as Envelope from "./Envelope.js"
 
-/** Which changes a stream reports. */
 interface Filter {
   readonly toolsListChanged?: boolean
   readonly promptsListChanged?: boolean
@@ -17,24 +15,19 @@ interface Filter {
   readonly resourceSubscriptions?: ReadonlyArray<string>
 }
 
-/** One stream. */
 interface Stream {
   filter: Filter
-  /** The resources that it listens to. */
   uris: ReadonlySet<string>
-  /** Notifications that arrived before the acknowledgement, which comes first; undefined after it. */
+  /** They arrived before the acknowledgement, which comes first; undefined after it. */
   held: Map<string, JSONRPCNotification> | undefined
 }
 
-/** A resource that the session was asked to subscribe to. */
 interface Subscribed {
-  /** How many streams listen to it. */
   streams: number
   isRefused: boolean
   isAccepted: Promise<boolean>
 }
 
-/** Sends the session a request. */
 type SendToSession = (
   method: string,
   params: Readonly<Record<string, unknown>>,
@@ -49,12 +42,12 @@ const flags = {
 
 const updated = "notifications/resources/updated"
 
-/** Streams at once; the v2 SDK has the same limit. */
+/** The v2 SDK has the same limit. */
 const maxStreams = 1024
 
 /**
- * How long the acknowledgement waits for answers to `resources/subscribe`, in milliseconds: a server that is down answers when it is back, and
- * the client should get other changes sooner.
+ * How long the acknowledgement waits for `resources/subscribe`, in milliseconds: a server that is down answers when it is back, and other
+ * changes should come sooner.
  */
 const acknowledgeWait = 5000
 
@@ -73,14 +66,12 @@ const filterOf = (params: unknown): Filter | undefined => {
   }
 }
 
-/** The part of a filter for lists that the server announces changes of. */
 const announcedLists = (filter: Filter, { prompts, resources, tools }: ServerCapabilities): Filter => ({
   ...(filter.toolsListChanged === true && tools?.listChanged === true ? { toolsListChanged: true } : {}),
   ...(filter.promptsListChanged === true && prompts?.listChanged === true ? { promptsListChanged: true } : {}),
   ...(filter.resourcesListChanged === true && resources?.listChanged === true ? { resourcesListChanged: true } : {})
 })
 
-/** Adds the id of a stream to what is sent on it. */
 const withSubscriptionId = <A extends Readonly<Record<string, unknown>>>(
   { id }: ClientRequest,
   value: A | undefined
@@ -95,13 +86,10 @@ const notification = (
   params: JSONRPCNotification["params"]
 ): JSONRPCNotification => ({ jsonrpc: "2.0", method, params: withSubscriptionId(stream, params) })
 
-/** The streams of one client. */
 export class ChangeStreams {
   readonly #sendToSession: SendToSession
   readonly #streams = new Map<ClientRequest, Stream>()
-  /** The resources that the session was asked to subscribe to. */
   readonly #subscribed = new Map<string, Subscribed>()
-  /** Room for what all streams listen to. */
   readonly #room = new Holding(subscriptionLimits.holder)
 
   constructor(sendToSession: SendToSession) {
@@ -112,7 +100,7 @@ export class ChangeStreams {
     return this.#streams.size
   }
 
-  /** Opens a stream, which lasts as long as its request; or returns why not. */
+  /** The stream lasts as long as its request. Returns why it cannot open. */
   open(request: ClientRequest, capabilities: Promise<ServerCapabilities>): Envelope.ErrorObject | undefined {
     const filter = filterOf(request.params)
     if (filter === undefined) {
@@ -141,7 +129,6 @@ export class ChangeStreams {
     return undefined
   }
 
-  /** Ends all streams, with the error if there is one. */
   end(error?: Envelope.ErrorObject): void {
     for (const request of [...this.#streams.keys()]) {
       if (error === undefined) close(request)
@@ -149,7 +136,7 @@ export class ChangeStreams {
     }
   }
 
-  /** Forwards a notification of a change to the streams that want it. Returns false for any other notification. */
+  /** Returns false for any other notification. */
   forward({ method, params }: JSONRPCNotification): boolean {
     const flag = Object.hasOwn(flags, method) ? flags[method as keyof typeof flags] : undefined
     if (flag === undefined && method !== updated) return false
@@ -189,7 +176,7 @@ export class ChangeStreams {
     if (Object.keys(stream.filter).length === 0) close(request)
   }
 
-  /** The resources whose subscription the session accepted, or did not refuse in time. */
+  /** Accepted by the session, or not refused in time. */
   async #acceptedUris(uris: ReadonlyArray<string>): Promise<ReadonlyArray<string>> {
     let timer: NodeJS.Timeout | undefined
     const timedOut = new Promise<boolean>((resolve) => {
@@ -202,7 +189,6 @@ export class ChangeStreams {
     return uris.filter((_, index) => accepted[index])
   }
 
-  /** Changes what a stream listens to: subscribes to what is new, and unsubscribes from what no stream listens to any more. */
   #listen(stream: Stream, uris: ReadonlyArray<string>): void {
     const before = stream.uris
     const now = stream.uris = new Set(uris)
@@ -233,6 +219,5 @@ export class ChangeStreams {
   }
 }
 
-/** Ends a stream so that its client may at once open another one. */
 const close = (request: ClientRequest): void =>
   request.answer({ result: withSubscriptionId(request, { resultType: "complete" }) })

@@ -1,6 +1,6 @@
 /**
- * Gives a client without a session a conversation that goes on between its requests, if its caller may use servers that each client has for itself: these stay
- * alive between its requests, and are never another caller's. Every other request is a conversation of its own.
+ * If a caller may use servers that each client has for itself, its conversation goes on between requests: these stay alive, and are never another caller's.
+ * Every other request is a conversation of its own.
  */
 import type { ClientRequest } from "@mcp-lifeline/protocol"
 import type { Caller } from "../Caller.js"
@@ -16,7 +16,6 @@ export class ConversationPerCaller implements StatelessHandler {
   readonly #lasting: ConversationPerClient
   readonly #single: ConversationPerRequest
 
-  /** `hasOwnServers`: whether a caller may use servers that each client has for itself. */
   constructor(begin: Begin, hasOwnServers: (caller: Caller) => boolean, options: SharedOptions) {
     this.#hasOwnServers = hasOwnServers
     this.#single = new ConversationPerRequest(begin)

@@ -1,6 +1,6 @@
 /**
- * Gives each client without a session one conversation for all its requests, because a server may keep state from one request to the next.
- * Requests of the same caller that name the same client and capabilities are those of one client.
+ * Gives each client without a session one conversation, because a server may keep state between requests. Requests of one caller that name the same
+ * client and capabilities are of one client.
  */
 import { Bytes } from "@mcp-lifeline/core/internal"
 import { type ClientRequest, JsonRpc, JsonRpcError } from "@mcp-lifeline/protocol"
@@ -14,51 +14,45 @@ import * as Envelope from "./Envelope.js"
 import { isTooMuch, parkedLimits } from "./parkedLimits.js"
 import type { StatelessHandler } from "./StatelessHandler.js"
 
-/** The conversation of one client. */
 export interface SharedConversation extends Pick<Conversation, "close" | "request"> {
-  /** Whether nothing waits for an answer or for input of the client. */
+  /** Whether nothing waits for an answer or for input. */
   readonly isIdle: () => boolean
-  /** Called at intervals: ends calls whose client was asked for input and did not come back. */
+  /** Called at intervals. */
   readonly tick: () => void
   /** Whether a request brings what a call waits for. */
   readonly hasParked?: ((request: ClientRequest) => boolean) | undefined
-  /** How many calls wait for input of the client. Default: the conversation limits them itself. */
+  /** Calls that wait for input. Default: the conversation limits them itself. */
   readonly parkedCalls?: (() => number) | undefined
-  /** The bytes of the bodies of these. */
+  /** Of the bodies of these. */
   readonly parkedBytes?: (() => number) | undefined
-  /** Ends the call that waits for the longest time. */
+  /** Ends the call that waits longest. */
   readonly abandonOldest?: (() => void) | undefined
 }
 
-/** The client of such a conversation. */
 export type SharedMember = { readonly [K in "caller" | "startsServers"]-?: NonNullable<Member[K]> }
 
-/** Begins the conversation of a client. */
 export type BeginShared = (member: SharedMember) => SharedConversation
 
-/** How many conversations there may be, and how long they last. */
 export interface SharedOptions {
-  /** How many conversations there may be at once. */
+  /** Conversations at once. */
   readonly maxClients: number
   /** How long an unused one is kept, in milliseconds. */
   readonly idleTime: number
-  /** Counts the servers of clients. Default: they are not limited. */
+  /** Default: the servers of clients are not limited. */
   readonly ownServers?: OwnServersBudget | undefined
 }
 
-/** One client. */
 interface Client {
   readonly conversation: SharedConversation
   readonly owner: string
-  /** As the last request has said. */
+  /** As of its last request. */
   caller: Caller
   /** When a request last came or was over, by `performance.now`. */
   usedAt: number
-  /** Servers that run for it alone. */
   servers: number
 }
 
-/** Which client sends a request, in a text that is short however much the client says about itself; `undefined` if that is too much. */
+/** Short, however much the client says about itself; `undefined` if that is too much. */
 const keyOf = ({ subject }: Caller, { capabilities, clientInfo }: Envelope.Envelope): string | undefined => {
   const text = JSON.stringify([subject, clientInfo, capabilities])
   return Buffer.byteLength(text) > maxInitializeBytes
@@ -101,7 +95,6 @@ export class ConversationPerClient implements StatelessHandler {
     client.conversation.request(request)
   }
 
-  /** Whether a request brings what a call here waits for. */
   hasParked(request: ClientRequest, caller: Caller): boolean {
     const envelope = Envelope.read(request.params)
     const key = "code" in envelope ? undefined : keyOf(caller, envelope)
@@ -109,7 +102,7 @@ export class ConversationPerClient implements StatelessHandler {
     return client?.conversation.hasParked?.(request) === true
   }
 
-  /** Ends all conversations. Answers open requests with `why`. */
+  /** Answers open requests with `why`. */
   async close(why: string): Promise<void> {
     const all = [...this.#clients.values()]
     this.#clients.clear()
@@ -124,7 +117,7 @@ export class ConversationPerClient implements StatelessHandler {
     return this.close(why)
   }
 
-  /** Ends unused conversations. The next request of such a client begins another one. */
+  /** Ends unused conversations; the client's next request begins another. */
   tick(): void {
     const now = performance.now()
     for (const [key, client] of this.#clients) {
@@ -167,10 +160,7 @@ export class ConversationPerClient implements StatelessHandler {
     }))
   }
 
-  /**
-   * Whether there is room for one more client. A client without a session does not say when it leaves. So if there is no room, this closes
-   * the conversation of the client that has been idle for the longest time, of the caller that has most of them; if none is idle, there is no room.
-   */
+  /** A client without a session does not say when it leaves: the one that has been idle longest, of the caller that has most, makes room. */
   #makeRoom(owner: string): boolean {
     return FairShare.makeRoom({
       owner,
@@ -182,7 +172,6 @@ export class ConversationPerClient implements StatelessHandler {
     })
   }
 
-  /** Ends the oldest calls that wait for input, of the caller that has most of them, while there are too many. */
   #limitParked({ conversation, owner }: Client): void {
     if ((conversation.parkedCalls?.() ?? 0) === 0) return
     for (;;) {

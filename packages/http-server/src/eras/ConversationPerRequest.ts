@@ -1,6 +1,6 @@
 /**
- * Begins a conversation for each request of the protocol without sessions, so that nothing crosses from one client to another. If the server
- * asks the client for input, the conversation waits for the request that brings it.
+ * Begins a conversation for each request without a session, so that nothing crosses from one client to another. If the server asks for
+ * input, the conversation waits for it.
  */
 import { Bytes } from "@mcp-lifeline/core/internal"
 import type { ClientRequest } from "@mcp-lifeline/protocol"
@@ -12,16 +12,15 @@ import * as Envelope from "./Envelope.js"
 import { isTooMuch, parkedLimits } from "./parkedLimits.js"
 import type { StatelessHandler } from "./StatelessHandler.js"
 
-/** The conversation of one request, and of the requests that bring input for it. */
 interface RequestConversation extends Conversing.Conversing {
   caller: Caller
 }
 
 export class ConversationPerRequest implements StatelessHandler {
   readonly #begin: Begin
-  /** Conversations that wait, by the `requestState` that the client brings back. */
+  /** By the `requestState` that the client brings back. */
   readonly #parked = new Map<string, RequestConversation>()
-  /** The bytes of the bodies of their calls. */
+  /** Of the bodies of their calls. */
   #bytes = 0
 
   constructor(begin: Begin) {
@@ -34,7 +33,6 @@ export class ConversationPerRequest implements StatelessHandler {
     current.client.request(request)
   }
 
-  /** Whether a request brings what a call here waits for. */
   hasParked(request: ClientRequest, caller: Caller): boolean {
     return this.#parkedFor(request, caller) !== undefined
   }
@@ -84,7 +82,6 @@ export class ConversationPerRequest implements StatelessHandler {
     return parked
   }
 
-  /** Ends the conversation of a request that is over, or parks it if its client was asked for input. */
   #endOrPark(current: RequestConversation): void {
     const state = current.client.pendingState
     if (state === undefined) return void Conversing.end(current, "the request is over")

@@ -5,25 +5,22 @@ import { type ClientRequest, Era, Initialize, JsonRpc, Meta } from "@mcp-lifelin
 import { heightOf, isLevel } from "@mcp-lifeline/protocol/Level"
 import { Predicate } from "effect"
 
-/** The client of a request, and what it wants to hear during the request. */
 export interface Envelope {
   readonly clientInfo: Readonly<Record<string, unknown>>
   readonly capabilities: Readonly<Record<string, unknown>>
   /** The height of `logLevel`; `undefined` if the client wants no log messages. */
   readonly level: number | undefined
   readonly logLevel: unknown
-  /** The token for notifications of progress, if the client wants them. */
   readonly progressToken: unknown
 }
 
-/** The error that answers a request. */
 export interface ErrorObject {
   readonly code: number
   readonly message: string
   readonly data?: unknown
 }
 
-/** The capability that a client needs for each request of a server. */
+/** By requests of a server. */
 export const capabilityFor: Readonly<Record<string, string>> = {
   "elicitation/create": "elicitation",
   "sampling/createMessage": "sampling",
@@ -35,12 +32,10 @@ const invalid = (key: string, problem: string): ErrorObject => ({
   message: `Invalid _meta of protocol version ${Era.statelessVersion}: ${key} ${problem}`
 })
 
-/** Whether a request is one of a client without a session. */
 export const isStateless = (
   { method, params }: { readonly method: string; readonly params?: unknown }
 ): boolean => method === "server/discover" || Meta.of(params)[Meta.keys.protocolVersion] !== undefined
 
-/** Reads the envelope of a request, or returns why the request is refused. */
 export const read = (params: unknown): Envelope | ErrorObject => {
   const meta = Meta.of(params)
   const requested = meta[Meta.keys.protocolVersion]
@@ -64,7 +59,7 @@ export const read = (params: unknown): Envelope | ErrorObject => {
   }
 }
 
-/** What a request brings back, with the input that its client was asked for. */
+/** Comes back with the input that the client was asked for. */
 export const stateOf = (params: ClientRequest["params"]): string | undefined => {
   const state = params?.["requestState"]
   return Predicate.isString(state) ? state : undefined

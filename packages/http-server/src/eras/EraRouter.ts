@@ -1,5 +1,5 @@
 /**
- * Serves a client of either era of the protocol, or of both: each era has a bridge of its own, made at the first message of that era.
+ * Each era of the protocol has a bridge of its own, made at its first message; a client may use both.
  */
 import type { ClientRequest, Introduction } from "@mcp-lifeline/protocol"
 import type {
@@ -11,24 +11,21 @@ import type {
 import { isStateless } from "./Envelope.js"
 import { type ServerSession, StatelessClient } from "./StatelessClient.js"
 
-/** Connects a client of one era to a server. */
 export interface Bridge extends ServerSession {
   /**
-   * Whether this bridge, made for a client without a session, which it has told at most who the server is, goes on for one whose `initialize`
-   * has these params. So the server that it has started is not started again.
+   * Whether this bridge, whose client has no session and knows at most who the server is, goes on for one whose `initialize` has these
+   * params. So its server is not started again.
    */
   readonly beginSession: (params: unknown) => boolean
   /** Sends the client nothing more. */
   readonly end: () => void
 }
 
-/** Sends the client a message that belongs to none of its requests. */
+/** Sends a message that belongs to no request. */
 type Write = (message: JSONRPCNotification | JSONRPCRequest) => void
 
-/** Makes a bridge, which calls `write`. */
 type Make = (write: Write, isStateless: boolean) => Bridge
 
-/** Passes each message of a client to the bridge of its era. */
 export class EraRouter {
   readonly #bridges: Array<Bridge> = []
   readonly #make: Make
@@ -36,7 +33,6 @@ export class EraRouter {
   readonly #name: string
   #withSession: Bridge | undefined
   #withoutSession: StatelessClient | undefined
-  /** The bridge of the client without a session, and where its messages go. */
   #stateless: { readonly bridge: Bridge; write: Write } | undefined
 
   constructor(name: string, make: Make, write: Write) {
@@ -55,7 +51,7 @@ export class EraRouter {
     }
   }
 
-  /** Takes any other message. Except for cancellations, only clients with a session send them. */
+  /** Except for cancellations, only clients with a session send these. */
   receive(message: JSONRPCNotification | JSONRPCResponse): void {
     if (!("method" in message) || message.method !== "notifications/cancelled") {
       return this.#sessionBridge.receive(message)
@@ -63,7 +59,7 @@ export class EraRouter {
     this.#withoutSession?.cancel(message.params?.["requestId"] as RequestId, message.params?.["reason"])
   }
 
-  /** Introduces the server to a client of whose messages another one has made those of a session. */
+  /** For a client of whose messages another one has made those of a session. */
   introduce(params: unknown): Promise<Introduction | string> {
     return this.#sessionBridge.introduce(params)
   }

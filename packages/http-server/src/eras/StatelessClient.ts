@@ -1,9 +1,6 @@
 /**
- * Makes a client without a session (2026-07-28) look like one with a session: the first request becomes `initialize`, and notifications of the
- * session go to the streams that have asked for them.
- *
- * A request of the server (elicitation, sampling, roots) becomes the result of the call during which it arrives. The client answers it by
- * repeating that call.
+ * Makes a client without a session (2026-07-28) look like one with a session. A request of the server (elicitation, sampling, roots) becomes
+ * the result of the call during which it arrives; the client answers by repeating that call.
  */
 import { EntrySize, ExactJson } from "@mcp-lifeline/core/internal"
 import {
@@ -36,22 +33,17 @@ import { type CallHandlers, StatelessCall } from "./StatelessCall.js"
 import * as Translation from "./translation.js"
 
 /**
- * The session to which requests are translated. It reads the client's capabilities from each request. Its results may be requests for input
- * of a server without sessions, with a `requestState` of that server.
+ * Reads the client's capabilities from each request. A result may be a request for input of a server without sessions, with that server's
+ * `requestState`.
  */
 export interface ServerSession {
   readonly request: (request: ClientRequest) => void
   readonly receive: (message: JSONRPCNotification | JSONRPCResponse) => void
-  /**
-   * Introduces the server to a client whose `initialize` has these params, or says why nothing is known of the server yet. May start a server
-   * of which nothing is known.
-   */
+  /** See `Conversation`. */
   readonly introduce: (params: unknown) => Promise<Introduction | string>
 }
 
-/** Requests during which the server may ask for input. */
 const mayAskForInput: ReadonlySet<string> = new Set(["tools/call", "prompts/get", "resources/read"])
-/** Methods of the protocol with sessions only. */
 const sessionMethods: ReadonlySet<string> = new Set([
   "initialize",
   "ping",
@@ -60,26 +52,22 @@ const sessionMethods: ReadonlySet<string> = new Set([
   "resources/unsubscribe"
 ])
 
-/** What a `StatelessClient` connects. */
 export interface Options {
-  /** The name of the server, for messages. */
   readonly name: string
   readonly session: ServerSession
   /**
-   * Whether the requests may be of several clients that look the same. Then a question of the server is refused unless only one call waits,
-   * so that no client gets the question of another. Default false.
+   * Whether the requests may be of several clients that look the same. Then a question is refused unless only one call waits, so that no
+   * client gets another's. Default false.
    */
   readonly isShared?: boolean | undefined
 }
 
-/** Translates between a client without a session and a session. */
 export class StatelessClient {
   readonly #session: ServerSession
   readonly #name: string
   readonly #isShared: boolean
-  /** The requests to the session, most of which stand for requests of the client. */
+  /** To the session. */
   readonly requests = new ClientRequests()
-  /** The open calls, and the request to the session for each. */
   readonly #calls = new Map<StatelessCall, ClientRequest>()
   readonly #parked = new ParkedCalls()
   readonly #roomForEarly = early.holderOf(this)
@@ -98,7 +86,7 @@ export class StatelessClient {
   #level: unknown
   #lastId = 0
   #hasInitialized = false
-  /** The server's capabilities; `undefined` before `initialize`, and after it was refused. */
+  /** `undefined` before `initialize`, and after it was refused. */
   #capabilities: Promise<ServerCapabilities> | undefined
 
   constructor({ isShared = false, name, session }: Options) {
@@ -107,12 +95,11 @@ export class StatelessClient {
     this.#isShared = isShared
   }
 
-  /** Whether no call and no stream is open. */
   get isIdle(): boolean {
     return this.#calls.size === 0 && this.#changeStreams.size === 0
   }
 
-  /** The `requestState` of the last call that waits for input; `undefined` if none waits. */
+  /** Of the last call that waits for input. */
   get pendingState(): string | undefined {
     return this.#parked.lastState
   }
@@ -122,23 +109,19 @@ export class StatelessClient {
     return this.#parked.get(Envelope.stateOf(params)) !== undefined
   }
 
-  /** How many calls wait for input. */
   get parkedCalls(): number {
     return this.#parked.size
   }
 
-  /** The bytes of their bodies. */
   get parkedBytes(): number {
     return this.#parked.bytes
   }
 
-  /** Ends the call that waits for input for the longest time. */
   abandonOldest(): void {
     const { oldest } = this.#parked
     if (oldest !== undefined) this.#abandon(oldest.call)
   }
 
-  /** Takes a request or a notification of the session. */
   deliver(message: JSONRPCNotification | JSONRPCRequest): void {
     if ("id" in message) this.#onServerRequest(message)
     else if (message.method === "notifications/cancelled") {
@@ -146,19 +129,16 @@ export class StatelessClient {
     } else this.#onNotification(message)
   }
 
-  /** Called at intervals: ends calls whose client was asked for input and did not come back. */
   tick(): void {
     for (const call of this.#parked.overdue()) this.#abandon(call)
   }
 
-  /** Ends the streams of changes, and forgets calls whose clients have not come back. */
+  /** Also forgets calls whose clients have not come back. */
   end(): void {
     this.#changeStreams.end()
     this.#roomForEarly.close()
     for (const call of this.#calls.keys()) call.takeQuestions()
   }
-
-  // --- from the client
 
   request(request: ClientRequest): void {
     const { method, params } = request
@@ -186,12 +166,12 @@ export class StatelessClient {
     this.#session.request(sessionRequest)
   }
 
-  /** Cancels the calls that wait for input because of this request. (Open requests are cancelled through `ClientRequest`.) */
+  /** Cancels calls that wait for input because of this request; open requests are cancelled through `ClientRequest`. */
   cancel(id: RequestId, reason?: unknown): void {
     for (const call of this.#parked.askedBy(id)) this.#abandon(call, reason)
   }
 
-  /** Answers with what the server says of itself. Clients take an error for a server with sessions, and send `initialize`. */
+  /** Clients take an error for a server with sessions, and send `initialize`. */
   #discover(request: ClientRequest, envelope: Envelope.Envelope): void {
     void this.#session.introduce(Translation.initializeParams(envelope)).then((introduction) => {
       if (typeof introduction === "string") {
@@ -211,7 +191,7 @@ export class StatelessClient {
     })
   }
 
-  /** Sends `initialize` for the first request, or for a stream of changes after `initialize` was refused. */
+  /** For the first request, or for a stream of changes after a refusal. */
   #initialize(envelope: Envelope.Envelope): Promise<ServerCapabilities> | Envelope.ErrorObject {
     const isFirst = !this.#hasInitialized
     this.#hasInitialized = true
@@ -231,7 +211,6 @@ export class StatelessClient {
     return refusal ?? capabilities
   }
 
-  /** Answers all calls with this error. */
   #failAll(error: Envelope.ErrorObject): void {
     for (const sessionRequest of [...this.#calls.values()]) sessionRequest.answer({ error })
   }
@@ -242,7 +221,6 @@ export class StatelessClient {
     this.#requestFromSession("logging/setLevel", { level })
   }
 
-  /** Passes the client's input to the server, and lets the repeated request wait for the result of the call. */
   #resume(request: ClientRequest, state: string, envelope: Envelope.Envelope): void {
     const parked = this.#parked.get(state)
     const sessionRequest = parked && this.#calls.get(parked.call)
@@ -268,7 +246,6 @@ export class StatelessClient {
     this.#askClient(call)
   }
 
-  /** Sends the session a request of our own. */
   #requestFromSession(
     method: string,
     params: Readonly<Record<string, unknown>>,
@@ -280,8 +257,6 @@ export class StatelessClient {
       answer: ({ id }, answer) => answered(responseOf(id, answer))
     }))
   }
-
-  // --- from the session
 
   #onAnswer(call: StatelessCall, answer: Answer): void {
     const { waiting } = call
@@ -307,8 +282,8 @@ export class StatelessClient {
   }
 
   /**
-   * Takes a request of a server, which does not say during which call it asks: assumes the latest call that may ask for input. If that may
-   * be a call of another client, refuses the request. `about`: a call of the server that asks, if it is known which one that is.
+   * A server does not say during which call it asks: assumes the latest that may ask for input, and refuses if that may be another client's.
+   * `about`: a call of the server that asks, if known.
    */
   #onServerRequest(request: JSONRPCRequest, about?: StatelessCall): void {
     const { id, method } = request
@@ -349,7 +324,6 @@ export class StatelessClient {
     setImmediate(() => this.#askClient(call))
   }
 
-  /** Answers the waiting request of a call with the questions of the server. */
   #askClient(call: StatelessCall): void {
     const { waiting } = call
     if (waiting === undefined || !this.#calls.has(call)) return
@@ -371,7 +345,6 @@ export class StatelessClient {
     this.#session.receive({ jsonrpc: "2.0", id, error: { code, message } })
   }
 
-  /** Forgets a call that is over, and refuses its open questions. */
   #end(call: StatelessCall): void {
     if (this.#calls.delete(call) && call.earlyBytes > 0) this.#roomForEarly.release(call.earlyBytes)
     for (const id of [...call.takeQuestions().map(({ id }) => id), ...this.#parked.forget(call)]) {
@@ -379,14 +352,14 @@ export class StatelessClient {
     }
   }
 
-  /** Ends a call that its client does not come back to. It may have its answer already. */
+  /** The client does not come back to it. It may have its answer already. */
   #abandon(call: StatelessCall, reason?: unknown): void {
     const sessionRequest = this.#calls.get(call)
     this.#end(call)
     sessionRequest?.cancel(reason)
   }
 
-  /** The server cancelled a question. One that the client was already sent stays until the client comes back. */
+  /** One that the client was already sent stays until the client comes back. */
   #onServerCancelled(question: RequestId): void {
     for (const call of this.#calls.keys()) call.withdraw(question)
   }
@@ -394,16 +367,14 @@ export class StatelessClient {
   #onNotification(notification: JSONRPCNotification): void {
     const { method, params } = notification
     if (this.#changeStreams.forward(notification)) return
-    // Progress of a call arrives through the call. What arrives here is that of a task after its call: no request is open for it.
+    // Progress of a call arrives through the call; this is that of a task, for which no request is open.
     if (method === "notifications/progress") return
     const calls = [...this.#calls.keys()].filter(({ waiting }) => waiting !== undefined)
     if (method !== "notifications/message") return calls.at(-1)?.waiting?.say(notification)
-    // Log messages go to a request that has asked for this level.
     const height = heightOf(params?.["level"])
     calls.findLast(({ envelope: { level } }) => level !== undefined && level <= height)?.waiting?.say(notification)
   }
 
-  /** Forwards progress, with the token of the request that waits now. */
   #forwardProgress(
     { envelope: { progressToken }, waiting }: StatelessCall,
     { params }: JSONRPCNotification | JSONRPCRequest

@@ -1,6 +1,3 @@
-/**
- * A conversation of the gateway with a client without a session.
- */
 import type { Begin, Client, Conversation } from "../Conversation.js"
 import { StatelessClient } from "./StatelessClient.js"
 
@@ -9,7 +6,7 @@ export interface Conversing {
   readonly conversation: Conversation
 }
 
-/** Begins one. `isLasting`: it has several requests of the client, so that requests of others who look the same may be among them. */
+/** `isLasting`: requests of others who look the same may be among its requests. */
 export const begin = (
   begin: Begin,
   member: Pick<Client, "caller" | "isLasting" | "startsServers">
@@ -33,7 +30,7 @@ export const begin = (
   return { client, conversation }
 }
 
-/** Ends it. Never fails. */
+/** Never fails. */
 export const end = ({ client, conversation }: Conversing, why: string): Promise<void> => {
   client.end()
   return conversation.close(why).catch(() => undefined)

@@ -1,17 +1,13 @@
-/**
- * How much is kept of calls whose clients are asked for input, until they come back.
- */
 import { mebibytes } from "@mcp-lifeline/core/internal"
 import { type Limits, Quota } from "../Quota.js"
 
-/** The calls, and the bytes of their bodies. The oldest of the caller that has most of them is cancelled. */
+/** Of calls that wait for input. The oldest of the caller that has most is cancelled. */
 export const parkedLimits = { count: 1000, bytes: mebibytes(64) }
 
-/** Whether these are more. */
 export const isTooMuch = ({ bytes, count }: typeof parkedLimits): boolean =>
   count > parkedLimits.count || bytes > parkedLimits.bytes
 
-/** Questions that servers have asked, and clients have not been sent. A holder is a call. */
+/** Questions that clients have not been sent. A holder is a call. */
 export const questionLimits: Limits = {
   holder: { item: mebibytes(1), count: 100, bytes: mebibytes(4) },
   all: { count: 10_000, bytes: mebibytes(64) }

@@ -1,5 +1,5 @@
 /**
- * Translates params, results and errors between the protocol with sessions and the one without (2026-07-28). Pure.
+ * Translates between the protocol with sessions and the one without (2026-07-28). Pure.
  */
 import { ExactJson } from "@mcp-lifeline/core/internal"
 import { Initialize, JsonRpc, Meta } from "@mcp-lifeline/protocol"
@@ -8,29 +8,26 @@ import type { JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
 import type * as Envelope from "./Envelope.js"
 
-/** Whether results of a method must say how long a client may cache them. */
 const isCacheable = (method: string): boolean => isList(method) || method === "resources/read"
 
-/** The params of `initialize` for a client. */
 export const initializeParams = ({ capabilities, clientInfo }: Envelope.Envelope) => ({
   protocolVersion: Initialize.latestVersion,
   clientInfo,
   capabilities
 })
 
-/** A copy of params with more in its `_meta`. */
 const withMeta = <A extends object>(params: A, more: Readonly<Record<string, unknown>>): A => {
   const meta = Meta.of(params)
   return ExactJson.copied(params, { ...params, _meta: ExactJson.copied(meta, { ...meta, ...more }) })
 }
 
-/** Adds the client's capabilities, if known, to params: a server of 2026-07-28 reads them in each request. */
+/** A server of 2026-07-28 reads the capabilities in each request. */
 export const withCapabilities = <A extends Readonly<Record<string, unknown>>>(params: A, capabilities: unknown): A =>
   Predicate.isRecord(capabilities)
     ? withMeta(params, { [Meta.keys.clientCapabilities]: capabilities })
     : params
 
-/** The params to pass on, without the wish for a task, which only sessions have. Progress gets the number of the call as its token: the client's own one changes when it brings input. */
+/** Without the wish for a task, which only sessions have. The progress token is the number of the call: the client's own changes when it brings input. */
 export const forwardedParams = (params: NonNullable<JSONRPCRequest["params"]>, progressToken: number) => {
   const { task: _, ...given } = params
   const passed = withCapabilities(
@@ -40,11 +37,10 @@ export const forwardedParams = (params: NonNullable<JSONRPCRequest["params"]>, p
   return Meta.of(passed)["progressToken"] === undefined ? passed : withMeta(passed, { progressToken })
 }
 
-/** Whether a server without sessions asks for input in place of a result. */
 export const isInputRequired = (result: Readonly<Record<string, unknown>>): boolean =>
   result["resultType"] === "input_required"
 
-/** A result in the form of 2026-07-28. A request for input of a server without sessions passes unchanged, and so does a task. */
+/** In the form of 2026-07-28. A request for input of a server without sessions passes unchanged, and so does a task. */
 export const completeResult = (method: string, result: Readonly<Record<string, unknown>>) =>
   isInputRequired(result) || result["resultType"] === "task" ? Meta.passedOn(result) : ExactJson.copied(result, {
     ...(isCacheable(method) ? { ttlMs: 0, cacheScope: "private" } : {}),
@@ -52,10 +48,10 @@ export const completeResult = (method: string, result: Readonly<Record<string, u
     resultType: "complete"
   })
 
-/** The code with which servers with sessions say that a resource does not exist. */
+/** Of servers with sessions. */
 const resourceNotFound = -32_002
 
-/** An error in the form of 2026-07-28. */
+/** In the form of 2026-07-28. */
 export const translateError = (
   { method, uri }: { readonly method: string; readonly uri: unknown },
   error: Envelope.ErrorObject

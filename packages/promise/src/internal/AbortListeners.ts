@@ -1,8 +1,7 @@
 /**
- * Listeners of AbortSignals. All calls that share a signal share one listener on it, which is removed after the last of them: Node warns of
- * a leak as soon as a signal has eleven.
+ * Calls that share an AbortSignal share one listener, removed after the last of them: Node warns of a leak at eleven.
  *
- * This is a Map, and not a WeakMap, with which a call with a signal would cost twice as much: each caller of `add` calls `remove`.
+ * A WeakMap would double the cost of a call with a signal. So each caller of `add` must call `remove`.
  */
 const listeners = new Map<EventTarget, (() => void) | Set<() => void>>()
 
@@ -19,7 +18,7 @@ const forget = (signal: EventTarget): void => {
   signal.removeEventListener("abort", abort)
 }
 
-/** Calls the listener when the signal is aborted. The signal must not be aborted yet. */
+/** The signal must not be aborted yet. */
 export const add = (signal: AbortSignal, listener: () => void): void => {
   const existing = listeners.get(signal)
   if (existing === undefined) {
@@ -29,7 +28,6 @@ export const add = (signal: AbortSignal, listener: () => void): void => {
   else existing.add(listener)
 }
 
-/** Removes a listener. */
 export const remove = (signal: AbortSignal, listener: () => void): void => {
   const existing = listeners.get(signal)
   if (existing === listener) forget(signal)

@@ -1,6 +1,4 @@
-/**
- * Checks options at run time: not every program is compiled with types, and configurations are read from files.
- */
+/** Checks at run time: not every program is compiled with types, and configurations are read from files. */
 import { McpConfig } from "@mcp-lifeline/config"
 import { Check, Prefix, Problem, TimeSpan } from "@mcp-lifeline/core/internal"
 import { ServerOptions } from "@mcp-lifeline/extensions"
@@ -56,7 +54,6 @@ const official: Table<OfficialOptions> = {
   taskStore: Check.object
 }
 
-/** The names of the options of the official Client. */
 export const officialOptions = Object.keys(official) as ReadonlyArray<keyof OfficialOptions>
 
 const signInOptions = Check.options(
@@ -90,7 +87,7 @@ const signIn: Check.Check = (value, path) =>
     ? signInOptions(value, path)
     : [Problem.wrong(path, value, "true, false or an object of options")]
 
-/** Options of every function. */
+/** Of every function. */
 const common = {
   ...ServerOptions.checks,
   signIn,
@@ -106,7 +103,6 @@ const common = {
   )
 }
 
-/** Options of the functions that make a client. */
 const client: Table<CommonOptions> = {
   ...common,
   ...official,
@@ -135,15 +131,12 @@ const tables = {
   supervisedTransport: { ...common, name: Check.text } satisfies Table<TransportOptions>
 } as const
 
-/** The functions that take options. */
 export type FunctionName = keyof typeof tables
 
 const functions = Object.keys(tables) as ReadonlyArray<FunctionName>
 
-/** Whether any of the functions has this option. */
 export const isOption = (name: unknown): boolean => functions.some((one) => Object.hasOwn(tables[one], String(name)))
 
-/** The problem of an option that a function does not have. */
 const unknownOption = (name: FunctionName, path: Problem.Path): Problem.Problem => {
   const others = functions.filter((other) => Object.hasOwn(tables[other], String(path[0])))
   if (others.length > 0) return { path, message: `is not an option of ${name}, but of ${others.join(" and ")}` }
@@ -154,14 +147,13 @@ const unknownOption = (name: FunctionName, path: Problem.Path): Problem.Problem 
   return McpConfig.notTakenOver(path) ?? Problem.unknown(path, Object.keys(tables[name]), { of: name })
 }
 
-/** What is wrong with the options of a function. */
 export const options = (name: FunctionName, value: unknown): ReadonlyArray<Problem.Problem> =>
   Check.options(tables[name], name, { unknown: (path) => unknownOption(name, path) })(value, [])
 
 const duration = Check.span(0, 365 * TimeSpan.day)
 const anything: Check.Check = () => []
 
-/** A function that finds what is wrong with options. It makes the check once, because it is used for each call. */
+/** Makes the check once, because it is used for each call. */
 const checked = <Options extends object>(of: string, table: Table<Options>) => {
   const check = Check.options(table, of)
   return (backend: string, options: Options | undefined): ConfigError | undefined => {
@@ -170,7 +162,6 @@ const checked = <Options extends object>(of: string, table: Table<Options>) => {
   }
 }
 
-/** What is wrong with the options of a call. */
 export const call = checked<CallOptions>("a call", {
   timeout: duration,
   maxTotalTimeout: duration,
@@ -187,8 +178,7 @@ export const call = checked<CallOptions>("a call", {
   onresumptiontoken: anything
 })
 
-/** What is wrong with the options of a command: `reconnect`, `refresh` and the like. */
+/** `reconnect`, `refresh` and the like. */
 export const command = checked<SignalOptions>("a command", { signal })
 
-/** What is wrong with the options of a request that `onConnected` makes. */
 export const sessionCall = checked<SessionCallOptions>("a request of a session", { timeout: duration })

@@ -1,22 +1,19 @@
-/**
- * The transport of the facade's own client. It lasts as long as the client, while the connections to the server are replaced.
- */
+/** Lasts as long as the facade's client, while connections are replaced. */
 import { ClientRequests, Relay } from "@mcp-lifeline/protocol"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import * as Runner from "./Runner.js"
 import type { BackendSource } from "./ServerSupervision.js"
 
-/** Passes the messages of one client to the relay, and back. */
 export class ClientTransport implements Transport {
   onclose?: () => void
   onerror?: (error: Error) => void
   onmessage?: NonNullable<Transport["onmessage"]>
   readonly relay: Relay
   readonly #requests = new ClientRequests()
-  /** Whether the client has attached itself. */
+  /** Whether the client is attached. */
   isAttached = false
-  /** The id of the current session, if the server has given one. */
+  /** The current session id. */
   session: string | undefined
   readonly #source: BackendSource
   readonly #run: Runner.Runner
@@ -27,7 +24,7 @@ export class ClientTransport implements Transport {
     this.relay = new Relay(source.name, this)
   }
 
-  /** The official Client sends `initialize` only over a transport without a session id; an empty id keeps it from doing so. */
+  /** The official Client skips `initialize` if there is a session id, even an empty one. */
   get sessionId(): string | undefined {
     return this.isAttached ? this.session : ""
   }
@@ -49,7 +46,6 @@ export class ClientTransport implements Transport {
     return Promise.resolve()
   }
 
-  /** Ends the relay, and notifies the client. */
   end(): void {
     this.relay.end()
     this.onclose?.()

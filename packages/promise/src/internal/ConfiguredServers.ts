@@ -1,6 +1,3 @@
-/**
- * The servers of a fleet's configuration, each prepared once.
- */
 import type { Fleet } from "@mcp-lifeline/core"
 import type { Problem } from "@mcp-lifeline/core/internal"
 import { ServerOptions } from "@mcp-lifeline/extensions"
@@ -11,7 +8,7 @@ import type { Owner } from "./LazySignIn.js"
 import type { Prepared } from "./Servers.js"
 import * as Servers from "./Servers.js"
 
-/** Whether it is an object literal or comes from JSON.parse, in any realm. */
+/** An object literal, or from JSON.parse, in any realm. */
 const isPlain = (value: unknown): value is Readonly<Record<string, unknown>> => {
   if (typeof value !== "object" || value === null) return false
   const prototype = Object.getPrototypeOf(value) as object | null
@@ -19,8 +16,8 @@ const isPlain = (value: unknown): value is Readonly<Record<string, unknown>> => 
 }
 
 /**
- * A copy of a server's configuration to compare with later, because users change the object that they gave and give it again. Functions and
- * instances are not copied, and neither is `authProvider`, which changes while it works.
+ * For comparison: users change the object that they gave and give it again. Functions and instances are not copied, nor is `authProvider`,
+ * which changes while it works.
  */
 const copy = (value: unknown): unknown =>
   Array.isArray(value)
@@ -31,7 +28,7 @@ const copy = (value: unknown): unknown =>
     )
     : value
 
-/** Whether two copies are equal. Instances, except secrets, are compared by identity, because what they hold cannot be seen. */
+/** Instances, except secrets, are compared by identity, because their contents cannot be seen. */
 const same = (a: unknown, b: unknown): boolean => {
   if (Object.is(a, b)) return true
   if (Redacted.isRedacted(a)) return Equal.equals(a, b)
@@ -42,18 +39,17 @@ const same = (a: unknown, b: unknown): boolean => {
 }
 
 interface ConfiguredServer {
-  /** A copy of the configuration. */
   readonly copied: unknown
   readonly prepared: Prepared
 }
 
-/** Keeps the prepared servers, so that a server whose configuration has not changed keeps its backend (L15). */
+/** A server whose configuration has not changed keeps its backend (L15). */
 export class ConfiguredServers {
   readonly #options: FleetOptions
   readonly #makeClient: (name: string) => Promise<unknown>
   #ownerOf: ((name: string) => Owner) | undefined
   #current = new Map<string, ConfiguredServer>()
-  /** The servers of the plan that is being applied. They may send requests before `commit`. */
+  /** Of the plan that is being applied. They may send requests before `commit`. */
   #planned = new Map<string, ConfiguredServer>()
 
   /** `makeClient` is called if a server sends a request before the program has its client. */
@@ -72,30 +68,27 @@ export class ConfiguredServers {
     return this.#current.get(name)?.prepared
   }
 
-  /** The prepared server of a name, also while its plan is being applied. */
+  /** Also while its plan is being applied. */
   find(name: string): Prepared | undefined {
     return (this.#planned.get(name) ?? this.#current.get(name))?.prepared
   }
 
-  /** The `Incoming` of a name, which stays the same if the configuration changes. */
+  /** Stays the same if the configuration changes. */
   #incoming(name: string): Incoming {
     return this.find(name)?.incoming ?? new Incoming(() => this.#makeClient(name))
   }
 
-  /**
-   * Plans a new configuration; `commit` puts the plan into effect. Throws a ConfigError with all problems of the configuration, and with
-   * `problems`, which were found before.
-   */
+  /** Throws a ConfigError with all problems of the configuration, and `problems`. */
   plan(config: FleetConfig | VsCodeConfig, problems?: ReadonlyArray<Problem.Problem>): {
     readonly backends: Readonly<Record<string, Fleet.FleetBackend>>
-    /** Puts the plan into effect, except for the names in `kept`, which keep their backend. */
+    /** Puts the plan into effect, except for names in `kept`, which keep their backend. */
     readonly commit: (kept: ReadonlyArray<string>) => void
   } {
     this.#planned = new Map()
     const next = new Map<string, ConfiguredServer>()
     const servers = Servers.readAll(config, this.#options, problems)
     const options = { ...this.#options, ...ServerOptions.forAll(ServerOptions.pick(this.#options)) } as FleetOptions
-    // Another prefix changes names, and not the server.
+    // Another prefix changes names, not the server.
     for (const [name, { prefix: _, ...server }] of servers) {
       const copied = copy(server)
       const before = this.#current.get(name)

@@ -1,12 +1,9 @@
-/**
- * Makes options of a call of the core from those of the facade.
- */
 import type { Backend } from "@mcp-lifeline/core"
 import * as ResultSchemas from "@mcp-lifeline/protocol/ResultSchemas"
 import type { CallOptions } from "../Options.js"
 import * as Checks from "./Checks.js"
 
-/** Returns the options, or why they are wrong: a ConfigError, or the TypeError that the official Client would throw. */
+/** Returns the options, or a ConfigError, or the official Client's TypeError. */
 export const make = (
   backend: string,
   options: CallOptions | undefined,
@@ -16,7 +13,7 @@ export const make = (
   const error = (resultSchema === undefined ? undefined : ResultSchemas.wrong(resultSchema)) ??
     Checks.call(backend, options)
   if (error !== undefined) return error
-  // Written out, and not spread: a call is a microsecond faster if its options always have the same shape.
+  // Not spread: a call is a microsecond faster if its options always have the same shape.
   const { failFast, idempotent, maxTotalTimeout, onprogress, resetTimeoutOnProgress, signal, task, timeout, wait } =
     options ?? none
   return {

@@ -1,6 +1,3 @@
-/**
- * Makes errors of the facade from those of the core.
- */
 import type * as Core from "@mcp-lifeline/core"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Cause, Option } from "effect"
@@ -11,14 +8,13 @@ type CoreError = Core.CallError | Core.CommandError | Core.InvalidOptions
 const isCoreError = (error: unknown): error is CoreError =>
   error instanceof Error && "_tag" in error && typeof error._tag === "string" && Object.hasOwn(make, error._tag)
 
-/** A message that begins with the name of its server. */
 const named = (backend: string, message: string): string =>
   backend === "" || message.startsWith(`${backend}: `) ? message : `${backend}: ${message}`
 
-/** Where the classes of SDK v2 look for the names of an error's classes: their `instanceof` compares these, and not prototypes. */
+/** SDK v2's `instanceof` compares the class names under this symbol, not prototypes. */
 const brands = Symbol.for("mcp.sdk.errorBrands")
 
-/** A ConnectError as one of the facade. If a person has to log in, an instance of the official UnauthorizedError. */
+/** If a person has to log in, an instance of the official UnauthorizedError. */
 export const fromConnectError = (error: Core.ConnectError): Errors.ConnectError | Errors.UnauthorizedError => {
   const { backend, cause, generation, permanent, reason, retryAfter } = error
   const message = named(backend, error.message)
@@ -27,7 +23,7 @@ export const fromConnectError = (error: Core.ConnectError): Errors.ConnectError 
   if (login === undefined) {
     return new Errors.ConnectError({ backend, cause, generation, message, permanent, reason, retryAfter, status })
   }
-  // The cause has the official class, which only programs that use OAuth load.
+  // The cause has the official class, which only programs with OAuth load.
   const official = new (login.constructor as new(message: string) => Error)(message)
   Object.defineProperty(official, brands, { value: new Set(["mcp.UnauthorizedError"]), configurable: true })
   return Object.assign(
@@ -62,10 +58,9 @@ const make: {
   InvalidOptions: (error) => new Errors.ConfigError(error)
 }
 
-/** A core error as the facade's class of the same name. */
 export const fromError = (error: CoreError): Errors.LifelineError => make[error._tag](error as never)
 
-/** The reason with which a promise rejects: an Error, never a FiberFailure. */
+/** An Error, never a FiberFailure. */
 export const fromCause = (cause: Cause.Cause<unknown>): unknown => {
   const failure = Option.getOrUndefined(Cause.failureOption(cause))
   if (failure !== undefined) return isCoreError(failure) ? fromError(failure) : failure
@@ -73,7 +68,6 @@ export const fromCause = (cause: Cause.Cause<unknown>): unknown => {
   return Cause.squash(cause)
 }
 
-/** The error with which a call on a closed client rejects. */
 export const closed = (backend: string): Errors.BackendUnavailable =>
   new Errors.BackendUnavailable({
     backend,

@@ -1,10 +1,10 @@
 /**
- * Knows which handlers of server requests the program has set. A program that uses the official Client sets them before it connects; with
- * `connect`, it can only do so afterwards. Therefore a request waits a second for a handler whose capability was declared.
+ * Programs with the official Client set handlers before they connect; with `connect`, only afterwards. So a request waits a second for a
+ * handler whose capability was declared.
  */
 import type { ClientCapabilities } from "@modelcontextprotocol/sdk/types.js"
 
-/** How long a request waits for its handler, in milliseconds. */
+/** In milliseconds. */
 const handlerWait = 1000
 
 const capabilities: Readonly<Record<string, keyof ClientCapabilities>> = {
@@ -13,11 +13,9 @@ const capabilities: Readonly<Record<string, keyof ClientCapabilities>> = {
   "roots/list": "roots"
 }
 
-/** The capability that the handler of a method needs. */
 export const capabilityOf = (method: string): string =>
   (Object.hasOwn(capabilities, method) ? capabilities[method] : undefined) ?? method.replace(/\/.*/s, "")
 
-/** The handlers of one client. */
 export class HandlerRegistry {
   readonly #declared: ClientCapabilities
   readonly #methods = new Set<string>()
@@ -36,7 +34,7 @@ export class HandlerRegistry {
     this.#methods.delete(method)
   }
 
-  /** Resolves when the handler is set, the second is over, or the request is aborted; at once if its capability was not declared. */
+  /** Resolves when the handler is set, time is over, or the request is aborted; at once if the capability was not declared. */
   waitFor(method: string, signal: AbortSignal): Promise<void> {
     const capability = Object.hasOwn(capabilities, method) ? capabilities[method] : undefined
     if (capability === undefined || this.#declared[capability] === undefined || this.#methods.has(method)) {

@@ -1,14 +1,10 @@
-/**
- * Errors of `initialize` of a supervised transport. Pure.
- */
 import { JsonRpcError } from "@mcp-lifeline/protocol"
 import { ConnectError } from "../Errors.js"
 
-/** Whether a person has to log in. */
 export const isUnauthorized = (error: unknown): boolean =>
   error instanceof Error && "_tag" in error && error._tag === "UnauthorizedError"
 
-/** The JSON-RPC error that the client gets. */
+/** For the client. */
 export const toJsonRpc = (error: unknown): JsonRpcError.JsonRpcError => {
   const message = JsonRpcError.messageOf(error)
   const details = error instanceof ConnectError

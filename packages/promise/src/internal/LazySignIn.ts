@@ -1,6 +1,4 @@
-/**
- * The sign-in to one server (the option `signIn`). Its code is loaded when the first request asks for a token.
- */
+/** The code of the sign-in (option `signIn`) is loaded when the first request asks for a token. */
 import type { Backend } from "@mcp-lifeline/core"
 import { TimeSpan } from "@mcp-lifeline/core/internal"
 import type { SignIn } from "@mcp-lifeline/sign-in"
@@ -9,14 +7,14 @@ import { Clock, Effect, Scope, Stream } from "effect"
 import type { SignInOptions } from "../SignInOptions.js"
 import * as Runner from "./Runner.js"
 
-/** The default of `signIn.wait`: as long as the address of a login is valid. */
+/** As long as the address of a login is valid. */
 const defaultWait = "10 minutes"
 
-/** What the sign-in belongs to: a client, or a server of a fleet. */
+/** A client, or a server of a fleet. */
 export interface Owner {
-  /** The sign-in ends when this scope closes. */
+  /** Closing it ends the sign-in. */
   readonly scope: Scope.Scope
-  /** The backend to connect after a login; `undefined` as long as there is none. */
+  /** To connect after a login. */
   readonly backend: Effect.Effect<Backend.Backend | undefined>
 }
 
@@ -26,9 +24,8 @@ const reconnect = ({ backend }: Owner): Effect.Effect<void> =>
     if (one !== undefined && !(yield* one.isConnected)) yield* Effect.ignore(one.reconnect)
   })
 
-/** A sign-in that starts with the first request to its server. */
 export class LazySignIn {
-  /** For the connector. It may use this after `own` was called. */
+  /** For use after `own`. */
   readonly authorization: Authorization
   readonly #url: string
   readonly #options: SignInOptions
@@ -53,7 +50,7 @@ export class LazySignIn {
     }
   }
 
-  /** Sets the owner. Call it before the first connection. */
+  /** Call it before the first connection. */
   own(owner: Owner): void {
     this.#reconnect = reconnect(owner)
     const load = Effect.gen(this, function*() {
@@ -65,14 +62,11 @@ export class LazySignIn {
       this.#loaded = signIn
       return signIn
     })
-    // All requests share this, so an interruption of the first one must not end it.
+    // All requests share this: interrupting the first one must not end it.
     this.#signIn = Runner.runSync(Effect.cached(Effect.uninterruptible(load)))
   }
 
-  /**
-   * Runs the wait for the first connection. If it ends because a person has to log in, waits for the login, reconnects, and runs it again,
-   * until `signIn.wait` is over.
-   */
+  /** If `first` ends because a person has to log in, waits for the login, reconnects, and runs it again, until `signIn.wait` is over. */
   retryAfterLogin<A>(first: Effect.Effect<A>, isLoginNeeded: () => boolean): Effect.Effect<A> {
     return Effect.gen(this, function*() {
       const until = (yield* Clock.currentTimeMillis) + TimeSpan.millis(this.#options.wait ?? defaultWait)

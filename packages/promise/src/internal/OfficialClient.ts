@@ -1,14 +1,14 @@
 /**
- * The private members of the official Client that this package uses where it has no public ones: here the backend makes the handshake, and
- * runs tasks. Any release of the SDK may change them, so they are looked at before they are used.
+ * Private members of the official Client that have no public equivalent: the backend makes the handshake and runs tasks. Any SDK release
+ * may change them, so they are checked first.
  */
 import type { Introduction } from "@mcp-lifeline/protocol"
 import { Client as SdkClient } from "@modelcontextprotocol/sdk/client/index.js"
 
-/** The versions of the SDK with which the tests pass: that of the peer dependency. */
+/** SDK versions with which the tests pass: the peer dependency. */
 export const supported = "^1.32.2"
 
-/** Fields in which the official Client keeps the result of its handshake, each with the public method that reads it. */
+/** Where the official Client keeps its handshake result, and the public method that reads it. */
 const fields = {
   _serverCapabilities: "getServerCapabilities",
   _serverVersion: "getServerVersion",
@@ -20,13 +20,13 @@ const methods = ["_setupListChangedHandlers", "isToolTaskRequired"] as const
 interface Members extends Record<keyof typeof fields, unknown> {
   _pendingListChangedConfig: object | undefined
   readonly _setupListChangedHandlers: (config: object) => void
-  /** Whether it refuses to call a tool, because the tool requires a task. */
+  /** Whether it refuses a tool that requires a task. */
   readonly isToolTaskRequired: (this: SdkClient, name: string) => boolean
 }
 
 const membersOf = (client: SdkClient): Members => client as unknown as Members
 
-/** Which members a Client has not, or has in another way. `hasListChanged`: it was made with listeners for changed lists. */
+/** `hasListChanged`: it was made with listeners for changed lists. */
 const missingIn = (client: SdkClient, hasListChanged: boolean): ReadonlyArray<string> => {
   const members = membersOf(client)
   const isKept = (field: keyof typeof fields): boolean => {
@@ -43,7 +43,7 @@ const missingIn = (client: SdkClient, hasListChanged: boolean): ReadonlyArray<st
   ]
 }
 
-/** Throws where the SDK is one whose Client is made in another way. */
+/** Throws if the SDK's Client differs. */
 export const check = (client: SdkClient, hasListChanged: boolean): void => {
   const missing = missingIn(client, hasListChanged)
   if (missing.length === 0) return
@@ -55,7 +55,7 @@ export const check = (client: SdkClient, hasListChanged: boolean): void => {
   )
 }
 
-/** The Client has its server: what its own handshake would have told it. */
+/** Sets what its own handshake would have. */
 export const introduce = (client: SdkClient, { capabilities, instructions, serverInfo }: Introduction): void => {
   const members = membersOf(client)
   members._serverCapabilities = capabilities
@@ -66,7 +66,7 @@ export const introduce = (client: SdkClient, { capabilities, instructions, serve
   if (listChanged !== undefined) members._setupListChangedHandlers(listChanged)
 }
 
-/** Decides instead of the Client whether it refuses to call a tool; `own` is its own decision. */
+/** `own`: the Client's decision. */
 export const decideTasks = <C extends SdkClient>(
   prototype: C,
   isRefused: (client: C, own: (name: string) => boolean, name: string) => boolean

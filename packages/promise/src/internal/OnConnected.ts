@@ -1,6 +1,3 @@
-/**
- * The option `onConnected` as an effect of the core.
- */
 import type { Backend, Method, Params } from "@mcp-lifeline/core"
 import { ConnectError } from "@mcp-lifeline/core"
 import { Effect } from "effect"
@@ -34,7 +31,7 @@ const sessionOf = (backend: string, core: Backend.Session, run: Runner.Runner, s
   }
 }
 
-/** Runs `onConnected` during an attempt, which fails with what it throws. */
+/** The attempt fails with what `prepare` throws. */
 export const make = (backend: string, prepare: Prepare): NonNullable<Backend.BackendOptions["onConnected"]> => (core) =>
   Effect.flatMap(Effect.runtime<never>(), (runtime) =>
     Effect.mapError(
@@ -44,7 +41,6 @@ export const make = (backend: string, prepare: Prepare): NonNullable<Backend.Bac
       ({ error }) => error
     ))
 
-/** The error of an attempt whose `onConnected` has thrown. */
 export const failed = (cause: unknown): ConnectError =>
   new ConnectError({
     backend: "",

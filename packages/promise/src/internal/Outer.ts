@@ -1,77 +1,71 @@
 /**
- * What a program with a runtime of its own gives the facade's: its time, its tracer and its metrics. In types that show nothing of Effect, because the program has
+ * What a program with its own runtime gives the facade's: time, tracer and metrics. The types show nothing of Effect, because the program has
  * another version of it.
  */
-/** The key of the options of `connectAll` that has it. Not a name: nobody writes it into a configuration. */
+/** The key in the options of `connectAll`: a symbol, so that no configuration can have it. */
 export const outer: unique symbol = Symbol.for("@mcp-lifeline/client/outer")
 
-/** The time of the program. */
 export interface OuterClock {
-  /** Milliseconds since the epoch. */
+  /** Since the epoch. */
   readonly millis: () => number
-  /** Nanoseconds since the epoch. */
+  /** Since the epoch. */
   readonly nanos: () => bigint
   /** Calls back after so many milliseconds, unless the returned function is called first. */
   readonly after: (millis: number, done: () => void) => () => void
-  /** Called when a step of the facade is due, and when it has run. Between the two, time should stand still. */
+  /** Called when a step of the facade is due, and when it has run. Between them, time should stand still. */
   readonly due: () => void
   readonly ran: () => void
 }
 
-/** What identifies a span, as W3C Trace Context has it. */
+/** As in W3C Trace Context. */
 export interface SpanIds {
   readonly traceId: string
   readonly spanId: string
   readonly sampled: boolean
 }
 
-/** A span of the program's tracer. */
 export interface OuterSpan extends SpanIds {
   readonly attribute: (key: string, value: unknown) => void
-  /** Links it to spans: to those that `open` returned, or to others. */
+  /** To spans that `open` returned, or others. */
   readonly link: (to: ReadonlyArray<SpanIds>) => void
-  /** When it has ended, in nanoseconds since the epoch, and why it failed, if it did. */
+  /** `at` in nanoseconds since the epoch. */
   readonly end: (at: bigint, failure: unknown) => void
 }
 
-/** How a span is opened. */
 export interface Opening {
   readonly name: string
   readonly kind: "internal" | "client" | "server" | "producer" | "consumer"
-  /** One that `open` returned, or another. None: the span has no parent. */
+  /** Returned by `open`, or another one. Undefined for a root span. */
   readonly parent: SpanIds | undefined
   /** Nanoseconds since the epoch. */
   readonly at: bigint
 }
 
-/** A metric. */
 export interface OuterMetric {
   readonly name: string
   readonly kind: "counter" | "upDownCounter" | "gauge" | "histogram"
-  /** In the notation of UCUM. */
+  /** In UCUM notation. */
   readonly unit: string
   readonly description: string
-  /** Upper bounds of the buckets of a histogram. */
+  /** Upper bounds of histogram buckets. */
   readonly boundaries?: ReadonlyArray<number> | undefined
 }
 
-/** Where the program has what is measured. */
 export interface OuterTelemetry {
-  /** Opens a span. None: spans are not recorded. */
+  /** Undefined: spans are not recorded. */
   readonly open: ((opening: Opening) => OuterSpan) | undefined
-  /** Records values of a metric that have the same attributes. */
+  /** Records values with the same attributes. */
   readonly series: (
     metric: OuterMetric,
     attributes: Readonly<Record<string, string | number | undefined>>
   ) => (value: number) => void
 }
 
-/** What the program gives. What is left out is the facade's own. */
+/** Omitted: the facade's own. */
 export interface Outer {
   readonly clock?: OuterClock | undefined
-  /** Not used where the options have `telemetry`. */
+  /** Unused if the options have `telemetry`. */
   readonly telemetry?: OuterTelemetry | undefined
 }
 
-/** What the options have of the program. */
 export const of = (options: object): Outer => (options as { readonly [outer]?: Outer })[outer] ?? {}

@@ -1,6 +1,3 @@
-/**
- * The runtime of the facade inside of a program with a runtime of its own.
- */
 import type { Fiber } from "effect"
 import { Clock, Context, DefaultServices, Duration, Effect, FiberRef, Runtime, Scheduler } from "effect"
 import type { Outer, OuterClock } from "./Outer.js"
@@ -18,7 +15,7 @@ const clockOf = ({ after, millis, nanos }: OuterClock): Clock.Clock => ({
     })
 })
 
-/** Says of each step of a fiber when it is due and when it has run. */
+/** Reports when each step of a fiber is due, and when it has run. */
 class ReportedSteps implements Scheduler.Scheduler {
   readonly #steps = new Scheduler.MixedScheduler(2048)
   readonly #clock: OuterClock
@@ -43,7 +40,6 @@ class ReportedSteps implements Scheduler.Scheduler {
   }
 }
 
-/** The runtime with the clock of the program, if it gives one. */
 export const inTime = <R>(runtime: Runtime.Runtime<R>, { clock }: Outer): Runtime.Runtime<R> =>
   clock === undefined ? runtime : runtime.pipe(
     Runtime.setFiberRef(

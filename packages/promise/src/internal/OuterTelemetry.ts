@@ -1,12 +1,9 @@
-/**
- * Telemetry of the facade with the tracer and the metrics of the program that it is in.
- */
 import type { Telemetry } from "@mcp-lifeline/core"
 import { from } from "@mcp-lifeline/opentelemetry/LifelineTelemetry"
 import { Cause, type Context, Exit, Option, Tracer } from "effect"
 import type { OuterSpan, OuterTelemetry, SpanIds } from "./Outer.js"
 
-/** A span of the program, in Effect's shape. */
+/** In Effect's shape. */
 class Traced implements Tracer.Span {
   readonly _tag = "Span"
   readonly attributes = new Map<string, unknown>()
@@ -65,10 +62,9 @@ class Traced implements Tracer.Span {
   }
 }
 
-/** The program's own span, so that it knows which it is. */
+/** So that the program recognizes its own span. */
 const idsOf = (span: Tracer.AnySpan): SpanIds => span instanceof Traced ? span.inner : span
 
-/** Telemetry through what the program gives. */
 export const make = ({ open, series }: OuterTelemetry): Telemetry.Telemetry =>
   from(
     open && {

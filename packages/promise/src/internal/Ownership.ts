@@ -1,6 +1,3 @@
-/**
- * The scope of one client or fleet, which owns everything that it has started.
- */
 import { type Backend, type Fleet, Log } from "@mcp-lifeline/core"
 import type { Runtime } from "effect"
 import { Effect, Exit, Scope } from "effect"
@@ -10,20 +7,19 @@ import { inTime } from "./OuterRuntime.js"
 import * as Runner from "./Runner.js"
 import { withTelemetry } from "./withTelemetry.js"
 
-/** Makes and closes what one client or fleet owns. */
+/** What one client or fleet owns. */
 export interface Ownership {
   readonly runtime: Runtime.Runtime<never>
   readonly run: ReturnType<typeof Runner.make>
   readonly scope: Scope.Scope
-  /** Makes a backend or fleet in the scope, with the logger and the telemetry of the options. */
+  /** In the scope, with logger and telemetry of the options. */
   readonly make: <A extends Backend.Backend | Fleet.Fleet, E>(
     making: Effect.Effect<A, E, Scope.Scope>
   ) => Promise<A>
-  /** Closes the scope once. Resolves when everything has closed or its time to close is over. */
+  /** Once. Resolves when everything has closed or its time is over. */
   readonly close: () => Promise<void>
 }
 
-/** Opens an empty scope. */
 export const open = (options: CommonOptions): Ownership => {
   const { logger } = options
   const runtime = inTime(Runner.runtime(logger), of(options))

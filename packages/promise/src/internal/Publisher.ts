@@ -1,25 +1,18 @@
-/**
- * Passes the values of a stream to listeners and async iterables. All of them end when the client or the fleet closes.
- */
 import type { Runtime } from "effect"
 import { Effect, FiberId, Runtime as Runtimes, Stream } from "effect"
 import * as AbortListeners from "./AbortListeners.js"
 import * as Runner from "./Runner.js"
 
-/** Receives the values of a stream. */
 interface Subscriber<A> {
   readonly push: (value: A) => void
   readonly end: () => void
 }
 
-/**
- * Runs its stream once for each subscriber. A subscription ends with the stream, or when `end` is called. What a subscriber throws is logged,
- * and its stream continues.
- */
+/** Runs its stream once for each subscriber, until the stream or `end`. What a subscriber throws is logged. */
 export class Publisher<A> {
   readonly #runtime: Runtime.Runtime<never>
   readonly #stream: Stream.Stream<A, unknown>
-  /** The subscribers, each with a function that stops its stream. */
+  /** With a function that stops its stream. */
   readonly #subscribers = new Map<Subscriber<A>, () => void>()
   readonly #drained: Array<() => void> = []
   #last: { readonly value: A | undefined } | undefined
@@ -29,7 +22,7 @@ export class Publisher<A> {
     this.#stream = stream
   }
 
-  /** Resolves when there are no subscribers any more. Await it only if the stream is known to end. */
+  /** Resolves without subscribers. Await it only if the stream is known to end. */
   drained(): Promise<void> {
     return new Promise((resolve) => {
       this.#drained.push(resolve)
@@ -37,7 +30,7 @@ export class Publisher<A> {
     })
   }
 
-  /** Ends all subscriptions, with a last value if one is given. Later subscribers get only that value and the end. */
+  /** Ends all subscriptions, with an optional last value. Later subscribers get only that. */
   end(value?: A): void {
     if (this.#last !== undefined) return
     this.#last = { value }
@@ -50,7 +43,7 @@ export class Publisher<A> {
     this.#wake()
   }
 
-  /** Subscribes. The returned function unsubscribes without calling `end`. */
+  /** The returned function unsubscribes without calling `end`. */
   subscribe(subscriber: Subscriber<A>): () => void {
     if (this.#last !== undefined) {
       if (this.#last.value !== undefined) subscriber.push(this.#last.value)
@@ -66,7 +59,6 @@ export class Publisher<A> {
     }
   }
 
-  /** Runs the stream for a subscriber. The returned function stops it. */
   #run(subscriber: Subscriber<A>): () => void {
     const push = (value: A): void => {
       if (this.#subscribers.has(subscriber)) subscriber.push(value)
@@ -88,12 +80,11 @@ export class Publisher<A> {
     if (this.#subscribers.size === 0) { for (const resolve of this.#drained.splice(0)) resolve() }
   }
 
-  /** Calls a listener with each value of the stream. The returned function removes it. */
   listen(listener: (value: A) => void): () => void {
     return this.subscribe({ push: listener, end: () => undefined })
   }
 
-  /** The values from the first `next` on. A slow consumer gets only the latest one. */
+  /** From the first `next` on. A slow consumer gets only the latest value. */
   iterate(signal: AbortSignal | undefined): AsyncIterableIterator<A> {
     return new LatestValues(this, signal)
   }
@@ -166,7 +157,7 @@ class LatestValues<A> implements AsyncIterableIterator<A> {
     this.#flush()
   }
 
-  /** Answers waiting calls of `next`: with the pending value, then once with the failure, then with the end. */
+  /** Answers waiting `next` calls: the pending value, then the failure once, then the end. */
   #flush(): void {
     while (this.#waiting.length > 0) {
       if (this.#pending !== undefined) {

@@ -1,7 +1,4 @@
-/**
- * The transport between any client and a backend. The backend is made when the client sends `initialize`, with the client's name and
- * capabilities.
- */
+/** The backend is made when the client sends `initialize`, with the client's name and capabilities. */
 import { ConnectError as CoreConnectError } from "@mcp-lifeline/core"
 import type { Introduction, JsonRpcError, Responder } from "@mcp-lifeline/protocol"
 import { ClientRequests, deliver, ListChanges, ObjectResults, Relay } from "@mcp-lifeline/protocol"
@@ -36,7 +33,6 @@ const incompatible = (backend: string, version: string, agreed: string): CoreCon
       `${backend} came back with protocol version ${version}, but its client had agreed on ${agreed}: connect the client again`
   })
 
-/** A transport whose server is supervised from `initialize` to `close`. */
 export class RelayTransport implements SupervisedTransport {
   onclose?: () => void
   onerror?: (error: Error) => void
@@ -48,14 +44,14 @@ export class RelayTransport implements SupervisedTransport {
   #started = false
   #opening: Promise<void> | undefined
   readonly #relay: Relay
-  /** The way back to the client, whose revision is one before 2026-07-28. */
+  /** For a client of a revision before 2026-07-28. */
   readonly #responder: Responder
   readonly #requests = new ClientRequests()
   #opened: ServerSupervision | undefined
   #announcing: ListChanges.Announcing | undefined
-  /** The protocol version in the answer to `initialize`. */
+  /** From the answer to `initialize`. */
   #agreed: string | undefined
-  /** Set when the server has come back with another protocol version. */
+  /** The server has come back with another protocol version. */
   #changed: ConnectError | undefined
   #closing: Promise<void> | undefined
   #ended = false
@@ -82,7 +78,7 @@ export class RelayTransport implements SupervisedTransport {
     return this.#opened
   }
 
-  /** Undefined until `initialize` has been answered: the official Client skips `initialize` if there is a session id. */
+  /** Undefined until `initialize` is answered: the official Client skips it if there is a session id. */
   get sessionId(): string | undefined {
     return this.#opened === undefined ? undefined : this.#prepared.incoming.introduction?.sessionId
   }
@@ -117,7 +113,7 @@ export class RelayTransport implements SupervisedTransport {
     return this.close()
   }
 
-  /** Closes the backend, then waits until all requests in flight are answered. */
+  /** Then waits until all requests in flight are answered. */
   async #close(): Promise<void> {
     this.#aborting.abort(closed(this.#name))
     await this.#opening
@@ -127,8 +123,6 @@ export class RelayTransport implements SupervisedTransport {
     this.#ended = true
     this.onclose?.()
   }
-
-  // --- from the client
 
   #request(request: JSONRPCRequest): void {
     const { id, method } = request
@@ -154,7 +148,7 @@ export class RelayTransport implements SupervisedTransport {
         return void this.#requests.cancel(notification)
       default: {
         const opened = this.#opened
-        // While the server is down, notifications are dropped: after a reconnect, the server asks for what it needs.
+        // Dropped while the server is down: after a reconnect, it asks for what it needs.
         if (opened?.status.state !== "Connected") return
         const { method, params } = notification
         const { fork, use } = opened.source
@@ -168,7 +162,7 @@ export class RelayTransport implements SupervisedTransport {
     }
   }
 
-  /** Rejects if a person has to log in, as the official transports do: `connect` of the client then rejects with this error. */
+  /** Rejects if a person has to log in, like the official transports: then the client's `connect` rejects with this. */
   async #initialize(id: RequestId, params: unknown): Promise<void> {
     if (!InitializeRequestParamsSchema.safeParse(params).success) {
       return this.#refuse(id, { code: ErrorCode.InvalidParams, message: "not an initialize request" })
@@ -207,7 +201,7 @@ export class RelayTransport implements SupervisedTransport {
     }
     const prepared = {
       ...this.#prepared,
-      // Not lazy: the client's `initialize` waits for the connection.
+      // Not lazy: `initialize` waits for the connection.
       options: { ...options, lifecycle: { ...options.lifecycle, lazy: false }, capabilities, clientInfo }
     }
     const signal = this.#aborting.signal
@@ -242,7 +236,7 @@ export class RelayTransport implements SupervisedTransport {
     }
   }
 
-  /** Refuses a connection with another protocol version, because the client cannot change its own any more. */
+  /** The client cannot change its protocol version. */
   #accept({ protocolVersion }: Introduction): CoreConnectError | undefined {
     if (this.#agreed === undefined || protocolVersion === this.#agreed) return undefined
     const error = incompatible(this.#name, protocolVersion, this.#agreed)
@@ -250,7 +244,7 @@ export class RelayTransport implements SupervisedTransport {
     return error
   }
 
-  /** Closes this transport, unless the old connection was only to be replaced and still works. */
+  /** Unless the old connection, which was to be replaced, still works. */
   #endChanged({ status }: ServerSupervision, error: ConnectError): void {
     this.#changed = undefined
     if (status.state === "Connected") return
@@ -258,13 +252,11 @@ export class RelayTransport implements SupervisedTransport {
     this.close().catch((cause: Error) => this.onerror?.(cause)) // an error that `onclose` has thrown
   }
 
-  // --- to the client
-
   #refuse(id: RequestId, error: JsonRpcError.JsonRpcError): void {
     this.#reply({ jsonrpc: "2.0", id, error })
   }
 
-  /** Answers after `send` has returned. */
+  /** After `send` has returned. */
   #reply(response: JSONRPCResponse): void {
     queueMicrotask(() => this.#deliver(response))
   }

@@ -1,9 +1,4 @@
-/**
- * Runs effects, and returns their results as promises.
- *
- * A call costs one promise, and a fiber only if something has to be waited for. It makes no timeout and no span, and uses an AbortSignal only
- * if the caller has given one.
- */
+/** A call costs one promise, and a fiber only if it has to wait. No timeout, no span, and an AbortSignal only if given. */
 import type { Fiber } from "effect"
 import { Effect, Exit, FiberId, FiberRef, HashSet, Logger, LogLevel, Runtime, RuntimeFlags } from "effect"
 import { constVoid } from "effect/Function"
@@ -11,7 +6,7 @@ import type { LogEntry, SignalOptions } from "../Options.js"
 import * as AbortListeners from "./AbortListeners.js"
 import { fromCause } from "./Failure.js"
 
-/** Without Effect's own metrics of fibers, which nobody sees here, and which cost about a microsecond a call. */
+/** Without Effect's fiber metrics, which nobody sees and which cost about a microsecond a call. */
 const quiet = Runtime.defaultRuntime.pipe(
   Runtime.setFiberRef(FiberRef.currentLoggers, HashSet.empty()),
   Runtime.disableRuntimeFlag(RuntimeFlags.RuntimeMetrics)
@@ -26,7 +21,7 @@ const level = (logLevel: LogLevel.LogLevel): LogEntry["level"] =>
     ? "info"
     : "debug"
 
-/** The runtime of one client. Its logs go to the user's logger, or nowhere, never to the console. */
+/** Logs go to the user's logger, or nowhere, never to the console. */
 export const runtime = (logger: ((entry: LogEntry) => void) | undefined): Runtime.Runtime<never> =>
   logger === undefined ? quiet : quiet.pipe(
     Runtime.setFiberRef(
@@ -41,24 +36,21 @@ export const runtime = (logger: ((entry: LogEntry) => void) | undefined): Runtim
             annotations: Object.fromEntries(annotations)
           })
         } catch {
-          // A logger that throws must not stop what it reports.
+          // A throwing logger must not stop what it reports.
         }
       }))
     )
   )
 
-/**
- * Starts something outside of any fiber, as `start` of the core does, and passes what remains to be done to `next`. Returns a function that
- * cancels it, before or after that.
- */
+/** Starts outside of any fiber, like the core's `start`, and passes the rest to `next`. Returns a function that cancels at any time. */
 export type Start<A> = (next: (rest: Effect.Effect<A, unknown>) => void) => () => void
 
-/** Runs effects as promises, which reject with the facade's errors. */
+/** Promises reject with the facade's errors. */
 export interface Runner {
   <A>(effect: Effect.Effect<A, unknown>, options?: SignalOptions): Promise<A>
 }
 
-/** Returns a function that makes a promise of a `Start`. It rejects with the facade's errors, and makes a fiber only for what remains to be done. */
+/** Makes a fiber only for the rest. */
 export const starter = (runtime: Runtime.Runtime<never>) => {
   const runFork = Runtime.runFork(runtime)
   return <A>(start: Start<A>, options: SignalOptions | undefined): Promise<A> =>
@@ -83,7 +75,7 @@ export const starter = (runtime: Runtime.Runtime<never>) => {
       })
       hasReturned = true
       if (signal === undefined || isOver) return
-      // Reject last: the caller's next call must find everything that this one has cancelled.
+      // Reject last: the caller's next call must find everything cancelled.
       abort = () => {
         cancel()
         fiber?.unsafeInterruptAsFork(FiberId.none)
@@ -93,7 +85,6 @@ export const starter = (runtime: Runtime.Runtime<never>) => {
     })
 }
 
-/** A runner in this runtime. */
 export const make = (runtime: Runtime.Runtime<never>): Runner => {
   const start = starter(runtime)
   return <A>(effect: Effect.Effect<A, unknown>, options?: SignalOptions) =>
@@ -103,7 +94,7 @@ export const make = (runtime: Runtime.Runtime<never>): Runner => {
     }, options)
 }
 
-/** Calls a listener of the user, and logs what it throws, so that the caller can continue. */
+/** Logs what it throws. */
 export const callListener = (runtime: Runtime.Runtime<never>, listener: () => void): void => {
   try {
     listener()
@@ -112,5 +103,5 @@ export const callListener = (runtime: Runtime.Runtime<never>, listener: () => vo
   }
 }
 
-/** Runs an effect that never waits. */
+/** The effect must not wait. */
 export const runSync = <A>(effect: Effect.Effect<A>): A => Effect.runSync(effect)

@@ -1,6 +1,3 @@
-/**
- * Status, events and commands of one supervised server, over a backend of the core.
- */
 import type { Backend, Event as CoreEvent } from "@mcp-lifeline/core"
 import { healthyScore } from "@mcp-lifeline/core/internal"
 import type { Snapshot } from "@mcp-lifeline/core/types"
@@ -18,28 +15,25 @@ import { fromError } from "./Failure.js"
 import { Publisher } from "./Publisher.js"
 import * as Runner from "./Runner.js"
 
-/** Gives access to a backend, which has a scope of its own, or belongs to a fleet, which can replace it. */
+/** The backend has its own scope, or belongs to a fleet, which can replace it. */
 export interface BackendSource {
   readonly name: string
   readonly runtime: Runtime.Runtime<never>
-  /** Runs the rest of a request in that runtime. */
+  /** In `runtime`. */
   readonly fork: Target["fork"]
-  /** The current backend, if there is one. */
   readonly backend: () => Backend.Backend | undefined
   readonly use: <A, E>(f: (backend: Backend.Backend) => Effect.Effect<A, E>) => Effect.Effect<A, unknown>
   readonly status: () => Status
   readonly statusChanges: Stream.Stream<Status>
   readonly catalogChanges: Stream.Stream<Snapshot | undefined>
   readonly events: Stream.Stream<CoreEvent.Event>
-  /** Ends the backend. */
   readonly close: () => Promise<void>
 }
 
-/** An event of the core as one of the facade. */
 export const fromEvent = (event: CoreEvent.Event): Event =>
   event._tag === "AttemptFailed" ? { ...event, error: fromError(event.error) as never } : event
 
-/** The error of an event that `onerror` reports. */
+/** For `onerror`. */
 const toError = (event: Event): Error | undefined =>
   event._tag === "AttemptFailed"
     ? event.error
@@ -52,7 +46,7 @@ const toError = (event: Event): Error | undefined =>
     })
     : undefined
 
-/** The supervision of one server. It ends when its source is closed. */
+/** Ends with its source. */
 export class ServerSupervision implements Supervision {
   readonly name: string
   readonly source: BackendSource
@@ -79,7 +73,7 @@ export class ServerSupervision implements Supervision {
     return this.source.status()
   }
 
-  /** Whether it is closed or about to be. */
+  /** Also while closing. */
   get isClosing(): boolean {
     return this.#closing !== undefined
   }
@@ -94,23 +88,22 @@ export class ServerSupervision implements Supervision {
       : this.#events.listen(listener as (value: Event) => void)
   }
 
-  /** The last good catalogue, if there is one. */
+  /** The last good one. */
   get catalog(): Snapshot | undefined {
     const backend = this.source.backend()
     return backend && Runner.runSync(backend.catalog)
   }
 
-  /** The same, and the catalogue after each change. */
   catalogChanges(options?: SignalOptions): AsyncIterableIterator<Snapshot | undefined> {
     return this.#catalogs.iterate(options?.signal)
   }
 
-  /** Resolves when there is a connection and its first catalogue, or when the first attempt has failed. */
+  /** Resolves with a connection and its first catalogue, or when the first attempt has failed. */
   firstOutcome(options?: SignalOptions): Promise<void> {
     return this.use((backend) => backend.firstOutcome, options)
   }
 
-  /** Calls a listener with each error that no call reports: lost connections and failed attempts. */
+  /** Errors that no call reports: lost connections and failed attempts. */
   onError(listener: (error: Error) => void): void {
     this.#events.listen((event) => {
       const error = toError(event)
@@ -144,16 +137,16 @@ export class ServerSupervision implements Supervision {
     return { status, latency, error: error && fromError(error) }
   }
 
-  /** Closes the backend, then ends all listeners and iterables, then calls `ended`. */
+  /** Closes the backend, ends all listeners and iterables, then calls `ended`. */
   close(ended: () => void): Promise<void> {
     this.#closing ??= this.source.close().then(() => this.ended(ended))
     return this.#closing
   }
 
-  /** Ends all listeners and iterables. Called after the backend was closed or removed from its fleet. */
+  /** For a backend that was closed, or removed from its fleet. */
   async ended(ended: () => void): Promise<void> {
     this.#closing ??= Promise.resolve()
-    // The streams of a closed backend end by themselves, with the last status.
+    // Streams of a closed backend end by themselves, with the last status.
     if (this.status.state === "Closed") await this.#statuses.drained()
     this.#statuses.end(this.status)
     this.#events.end()
@@ -165,7 +158,6 @@ export class ServerSupervision implements Supervision {
     return (options?: SignalOptions): Promise<A> => this.use(command, options)
   }
 
-  /** Runs a command of the backend. */
   use<A>(f: (backend: Backend.Backend) => Effect.Effect<A, unknown>, options?: SignalOptions): Promise<A> {
     const wrong = Checks.command(this.name, options)
     return wrong === undefined ? this.#run(this.source.use(f), options) : Promise.reject(wrong)

@@ -1,6 +1,3 @@
-/**
- * Prepares the servers that a user describes: checks them, and makes options of backends.
- */
 import { McpConfig, ServerName } from "@mcp-lifeline/config"
 import type { Backend, ConnectError as CoreConnectError, Connector } from "@mcp-lifeline/core"
 import { Check, Problem } from "@mcp-lifeline/core/internal"
@@ -19,17 +16,15 @@ import * as OnConnected from "./OnConnected.js"
 import * as Stored from "./Stored.js"
 import type { Identity } from "./SupervisedClient.js"
 
-/** How to reach a server that a program describes. */
 type Reach = McpConfig.Server["reach"] | { readonly _tag: "Custom"; readonly connector: Connector }
 
-/** One server: how to reach it, and how to supervise it. */
 export interface Described extends Pick<McpConfig.Server, "policy"> {
   readonly reach: Reach
-  /** What stands before the names of its tools and prompts in a fleet. */
+  /** Of its tools and prompts in a fleet. */
   readonly prefix?: string | undefined
 }
 
-/** Makes the connector of a server, and checks the options that only the connector knows. */
+/** `problems`: of options that only the connector knows. */
 interface Adapter {
   readonly make: () => Connector
   readonly problems: () => ReadonlyArray<Problem.Problem>
@@ -82,7 +77,7 @@ const isConnector = (value: unknown): boolean =>
 
 const connectorCheck = Check.isSecret(isConnector, "a Connector of @mcp-lifeline/core")
 
-/** A server with a connector or a transport of the program, if it is one. */
+/** Undefined if there is no connector or transport. */
 const readCustom = (server: unknown): McpConfig.Read<Described> | undefined => {
   if (!Predicate.isRecord(server)) return undefined
   const { connector, transport } = server
@@ -101,13 +96,13 @@ const readCustom = (server: unknown): McpConfig.Read<Described> | undefined => {
   }
 }
 
-/** Explains a problem with a key of a server or a configuration that is an option of a function. */
+/** Explains a key that is an option of a function. */
 const misplaced = (of: string) => (problem: Problem.Problem): Problem.Problem =>
   problem.key !== undefined && problem.path.length === 1 && Checks.isOption(problem.path[0])
     ? { path: problem.path, message: `is not an option of ${of}; give it in the second argument` }
     : problem
 
-/** Whether a problem makes a server or configuration unusable. Keys of other programs and ambiguous values do not. */
+/** Whether it makes a server or configuration unusable. Keys of other programs and ambiguous values do not. */
 const isRefusal = ({ key }: Problem.Problem): boolean => key !== "foreign" && key !== "ambiguous"
 
 const literally = ", or give the option variables: false to leave every text as it is"
@@ -131,7 +126,7 @@ const read = (
   }
 }
 
-/** Prepares the server of `connect` or `supervisedTransport`. Throws a ConfigError with all problems of the server and the options. */
+/** Throws a ConfigError with all problems of the server and the options. */
 export const prepareOne = (
   functionName: "connect" | "supervisedTransport",
   server: Server,
@@ -155,7 +150,6 @@ export const prepareOne = (
   return { name, prepared: prepare(name, value as Described, options, undefined, { discovery: { mode: "learn" } }) }
 }
 
-/** The server as the facade describes it. */
 const serverOf = ({ reach }: Described): Server | undefined =>
   reach._tag === "Http"
     ? { url: reach.url }
@@ -163,10 +157,7 @@ const serverOf = ({ reach }: Described): Server | undefined =>
     ? { command: reach.command, args: reach.args }
     : undefined
 
-/**
- * The servers of a configuration by name. Throws a ConfigError with all problems of the configuration, and with `ofOptions`, those of the
- * options.
- */
+/** By name. Throws a ConfigError with all problems of the configuration, and `ofOptions`. */
 export const readAll = (
   config: unknown,
   options: FleetOptions | null,
@@ -200,21 +191,20 @@ export const readAll = (
   return servers
 }
 
-/** The options of a backend, and what the facade needs beside it. */
 export interface Prepared {
   readonly options: Backend.BackendOptions
   /** Receives requests and notifications of the server. */
   readonly incoming: Incoming
   readonly identity: Identity
-  /** Why the last attempt failed, if one has and none has succeeded since. */
+  /** Of the last attempt; undefined once one succeeds. */
   readonly lastError: () => CoreConnectError | undefined
-  /** The sign-in to the server, if the options ask for one. Set its owner before you make the backend. */
+  /** Set its owner before you make the backend. */
   readonly signIn: LazySignIn | undefined
-  /** What the latest attempt waits or waited for, if its connector knows. */
+  /** What the latest attempt waits for, if known. */
   readonly describeAttempt: () => string | undefined
 }
 
-/** The identity of the client. Each handler declares its capability, unless the options declare it. */
+/** Each handler declares its capability, unless the options do. */
 const identityOf = (options: CommonOptions): Identity => {
   const { capabilities, clientInfo, handlers } = options
   return {
@@ -230,7 +220,6 @@ const identityOf = (options: CommonOptions): Identity => {
   }
 }
 
-/** A connector that reports the start and the end of each attempt to an observer. */
 const observed = (connector: Connector, observer: {
   readonly attempted: (describe: () => string | undefined) => void
   readonly ended: (error: CoreConnectError | undefined) => void
@@ -251,7 +240,7 @@ const observed = (connector: Connector, observer: {
     )
 })
 
-/** Why the option `signIn` cannot be used for a server. */
+/** Why `signIn` cannot be used. */
 const withoutSignIn = (reach: Reach): string | undefined => {
   if (reach._tag !== "Http") return "is for servers with a url"
   if (reach.authProvider !== undefined) return "cannot be combined with authProvider; keep one of the two"
@@ -264,11 +253,11 @@ const signInTo = (reach: Reach, option: CommonOptions["signIn"]): LazySignIn | u
   reach._tag !== "Http" || option === undefined || option === false || withoutSignIn(reach) !== undefined
     ? undefined
     : option === true
-    // Each header may be a credential, after which nobody has asked for a login.
+    // Any header may be a credential: then no login begins by itself.
     ? new LazySignIn(reach.url, {}, Object.keys(reach.headers).length === 0)
     : new LazySignIn(reach.url, option, true)
 
-/** What is approved of its tools is kept under this. */
+/** The key for approved tools. */
 const originOf = (reach: Reach): Origin => {
   switch (reach._tag) {
     case "Http":
@@ -280,7 +269,7 @@ const originOf = (reach: Reach): Origin => {
   }
 }
 
-/** Prepares one server. Its own policy has precedence over that of the options. */
+/** The server's policy has precedence over the options'. */
 export const prepare = (
   name: string,
   server: Described,
@@ -329,7 +318,7 @@ export const prepare = (
 
 const isStdio = (server: Server | undefined): server is StdioServer => server?.command !== undefined
 
-/** A name for a server without one: what its command runs, or the host of its URL. The server may not have been checked yet. */
+/** From what its command runs, or its URL's host. The server may be unchecked. */
 export const nameOf = (server: Server | undefined): string =>
   isStdio(server)
     ? ServerName.ofCommand(String(server.command), Array.isArray(server.args) ? server.args.map(String) : [])

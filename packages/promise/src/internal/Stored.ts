@@ -1,13 +1,11 @@
-/**
- * What is kept of a server between two runs of the program. Its code is loaded when it is first used.
- */
+/** Kept between two runs of the program. The code is loaded on first use. */
 import type { TemperamentMemory } from "@mcp-lifeline/core"
 import type { PinStore } from "@mcp-lifeline/extensions"
 import type * as State from "@mcp-lifeline/state"
 import { digest } from "@mcp-lifeline/state/digest"
 import { Effect } from "effect"
 
-/** `folder`: its path; by default the state folder. */
+/** By default the state folder. */
 const inFolder = <A>(
   make: (loaded: typeof State) => Effect.Effect<A, never, State.StateFolder.StateFolder>,
   folder?: string
@@ -21,7 +19,7 @@ const inFolder = <A>(
   return Effect.promise(() => made ??= load())
 }
 
-/** What was approved of its tools (the option `pin`). */
+/** The option `pin`. */
 export const pins = (server: string, origin: State.ToolPins.Origin): PinStore.PinStore => {
   const store = inFolder(({ ToolPins }) => Effect.map(ToolPins.make, ({ of }) => of(server, origin)))
   return {
@@ -31,7 +29,7 @@ export const pins = (server: string, origin: State.ToolPins.Origin): PinStore.Pi
   }
 }
 
-/** What it has shown of itself (the option `temperamentMemory`). */
+/** The option `temperamentMemory`. */
 export const temperament = (server: string, origin: State.ToolPins.Origin, folder?: string): TemperamentMemory => {
   const memory = inFolder(
     ({ Temperaments }) => Effect.map(Temperaments.make, ({ of }) => of({ server, origin })),

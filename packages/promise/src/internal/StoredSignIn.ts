@@ -1,6 +1,4 @@
-/**
- * Makes a sign-in of `@mcp-lifeline/sign-in` from the options of the facade. Only programs that sign in load this.
- */
+/** Loaded only by programs that sign in. */
 import { Browser, SignIn, State } from "@mcp-lifeline/sign-in"
 import { StateFolder } from "@mcp-lifeline/state"
 import type { Scope } from "effect"
@@ -17,7 +15,6 @@ const clientOf = ({ document, id, issuer, key, secret }: SignInClient): Configur
   signingKey: key === undefined ? undefined : "file" in key ? key : { ...key, key: Redacted.make(key.key) }
 })
 
-/** Logs each login that a person has to make, and calls `onLogin` with it. */
 const show = (signIn: SignIn.SignIn, onLogin: SignInOptions["onLogin"]) =>
   signIn.changes.pipe(
     Stream.changesWith((before, after) =>
@@ -33,7 +30,7 @@ const show = (signIn: SignIn.SignIn, onLogin: SignInOptions["onLogin"]) =>
     })
   )
 
-/** A sign-in that ends with the scope. Runs `done` after each login. */
+/** Ends with the scope. Runs `done` after each login. */
 export const make = (
   url: string,
   { account, browser = true, client, folder, method, onLogin, redirect, scope }: SignInOptions,

@@ -1,9 +1,8 @@
 /**
- * The facade's client: the official Client over a relay to a backend of the core.
+ * The official Client over a relay to a backend of the core.
  *
- * The official Client validates, dispatches requests to handlers, remembers lists and manages tasks. This class changes how a request is sent
- * (by the backend, with its options and errors), and how the client connects and closes: one transport lasts as long as the client, and the
- * backend makes the handshakes.
+ * The official Client validates, dispatches requests to handlers, remembers lists and manages tasks. Here, the backend sends requests and
+ * makes the handshakes, and one transport lasts as long as the client.
  */
 import type { Method } from "@mcp-lifeline/core"
 import { runsTasks, start } from "@mcp-lifeline/core/internal"
@@ -36,7 +35,6 @@ import * as Runner from "./Runner.js"
 import { ServerSupervision } from "./ServerSupervision.js"
 import type { BackendSource } from "./ServerSupervision.js"
 
-/** The name, capabilities and handlers of the client. */
 export interface Identity {
   readonly clientInfo: Implementation
   readonly capabilities: ClientCapabilities
@@ -46,17 +44,15 @@ export interface Identity {
 
 type Handler = Parameters<SdkClient["setRequestHandler"]>
 
-/** A client of the backend that its source gives. */
 export class SupervisedClient extends SdkClient {
   readonly name: string
   readonly keepalive: KeepaliveControl
-  /** Status, events and commands of the server. */
   readonly supervision: ServerSupervision
   readonly #start: ReturnType<typeof Runner.starter>
   readonly #isStrict: boolean
   readonly #transport: ClientTransport
   readonly #handlers: HandlerRegistry
-  /** The schemas with which the program has read lists. */
+  /** With which the program has read lists. */
   readonly #listSchemas = new Map<ListMethod, unknown>()
 
   constructor(source: BackendSource, incoming: Incoming, identity: Identity) {
@@ -74,7 +70,7 @@ export class SupervisedClient extends SdkClient {
     if (elicitation) this.setRequestHandler(ElicitRequestSchema, ({ params }, extra) => elicitation(params, extra))
     if (roots) this.setRequestHandler(ListRootsRequestSchema, (_, extra) => roots(extra))
     this.#transport = new ClientTransport(source)
-    // The transport has a session id, so the official Client makes no handshake, and is connected when the constructor returns.
+    // The session id makes the official Client skip the handshake: it is connected when the constructor returns.
     void super.connect(this.#transport).then(() => {
       this.#transport.isAttached = true
     })
@@ -96,7 +92,7 @@ export class SupervisedClient extends SdkClient {
     }
   }
 
-  /** This client with the public type, whose calls take more options than those of the official Client. */
+  /** The public type's calls take more options. */
   get asClient(): Client {
     return this as unknown as Client
   }
@@ -117,7 +113,7 @@ export class SupervisedClient extends SdkClient {
     return this.supervision.close(() => this.#transport.end())
   }
 
-  /** Ends all listeners after something else has closed the backend. */
+  /** After something else has closed the backend. */
   ended(): Promise<void> {
     return this.supervision.ended(() => this.#transport.end())
   }
@@ -127,8 +123,8 @@ export class SupervisedClient extends SdkClient {
   }
 
   /**
-   * Sends a request through the backend, which waits for a connection, retries, limits the time and decodes. The official Client handles a
-   * request that belongs to a task of the server: it queues it until the server fetches it.
+   * The backend waits, retries, limits the time and decodes. The official Client queues requests of a server's task until the server fetches
+   * them.
    */
   override request<T extends AnySchema>(
     request: ClientRequest,
@@ -158,7 +154,7 @@ export class SupervisedClient extends SdkClient {
 
   override setRequestHandler(...args: Handler): void {
     super.setRequestHandler(...args)
-    // The official constructor sets a handler of its own before the fields of this class exist.
+    // The official constructor sets a handler before the fields of this class exist.
     if (#handlers in this) this.#handlers.add(getMethodLiteral(args[0]))
   }
 
@@ -172,7 +168,7 @@ export class SupervisedClient extends SdkClient {
     OfficialClient.introduce(this, introduction)
   }
 
-  /** Before the first connection, the capabilities of the server are not known. */
+  /** Unknown before the first connection. */
   protected override assertCapabilityForMethod(method: ClientRequest["method"]): void {
     if (this.getServerCapabilities() !== undefined) super.assertCapabilityForMethod(method)
   }
@@ -192,7 +188,7 @@ export class SupervisedClient extends SdkClient {
     }
   }
 
-  /** The error of a request for which the server has declared no capability (`enforceStrictCapabilities`). */
+  /** `enforceStrictCapabilities`. */
   #refusal(method: string, options: RequestOptions | undefined): unknown {
     try {
       this.assertCapabilityForMethod(method as ClientRequest["method"])
@@ -203,7 +199,7 @@ export class SupervisedClient extends SdkClient {
     }
   }
 
-  /** Defines `onerror`, and subscribes to errors only when it is first set, because most programs do not set it. */
+  /** Subscribes to errors only when `onerror` is first set: most programs do not set it. */
   #defineOnerror(): void {
     let current: ((error: Error) => void) | undefined
     let isListening = false
@@ -220,7 +216,6 @@ export class SupervisedClient extends SdkClient {
   }
 }
 
-/** Methods that the client forwards to its supervision. */
 const forwarded = [
   "statusChanges",
   "on",
@@ -241,7 +236,7 @@ for (const name of forwarded) {
   Object.defineProperty(SupervisedClient.prototype, name, { value, writable: true, configurable: true })
 }
 
-// Where the backend runs the task of such a tool, nothing is refused.
+// If the backend runs the tool's task, nothing is refused.
 OfficialClient.decideTasks(SupervisedClient.prototype, ({ supervision }, own, name) => {
   const backend = supervision.source.backend()
   return backend !== undefined && !runsTasks(backend) && own(name)

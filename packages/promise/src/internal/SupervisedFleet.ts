@@ -1,6 +1,3 @@
-/**
- * The facade's fleet, over a fleet of the core.
- */
 import type { Backend, Event as CoreEvent, Fleet as CoreFleet } from "@mcp-lifeline/core"
 import type * as Mcp from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Exit, Runtime, Stream } from "effect"
@@ -24,7 +21,6 @@ import { SupervisedClient } from "./SupervisedClient.js"
 const values = <A>(entries: ReadonlyMap<string, CoreFleet.Entry<A>>): Array<A> =>
   Array.from(entries.values(), (entry) => entry.value)
 
-/** A fleet that closes with its scope. */
 export class SupervisedFleet implements Fleet {
   readonly #core: CoreFleet.Fleet
   readonly #servers: ConfiguredServers
@@ -112,7 +108,7 @@ export class SupervisedFleet implements Fleet {
     )
   }
 
-  /** Applies configurations one after the other, because each is compared with the one before. */
+  /** One after the other: each configuration is compared with the one before. */
   apply(config: FleetConfig | VsCodeConfig): Promise<Applied> {
     const applied = this.#applying.then(async () => {
       const plan = this.#servers.plan(config)
@@ -167,7 +163,7 @@ export class SupervisedFleet implements Fleet {
     return core instanceof Error ? Promise.reject(core) : this.#call(f(core), options)
   }
 
-  /** Runs an effect, unless the fleet is closed: its catalogue is empty then, and the error would be a missing tool or server. */
+  /** Once closed, its catalogue is empty, and the error would be a missing tool or server. */
   #call<A>(effect: Effect.Effect<A, unknown>, options?: SignalOptions): Promise<A> {
     return this.#closing === undefined ? this.#owned.run(effect, options) : Promise.reject(closed("the fleet"))
   }
@@ -187,14 +183,14 @@ export class SupervisedFleet implements Fleet {
       : closed("the fleet")
   }
 
-  /** A client for a name. It continues when the backend of this name is replaced. */
+  /** Survives the replacement of its backend. */
   #makeClient(name: string): SupervisedClient {
     const core = this.#core
     let latest = this.#backend(name)
     const backend = () => latest = this.#backend(name) ?? latest
     const prepared = this.#servers.find(name)
     if (prepared === undefined) throw this.#unknown(name)
-    // Drops values of a replaced backend, even before `backendChanges` has reported the new one.
+    // Drops values of a replaced backend, even before `backendChanges` reports the new one.
     const ofCurrent = <A>(changes: (one: Backend.Backend) => Stream.Stream<A>): Stream.Stream<A> =>
       Stream.flatMap(core.backendChanges(name), (one) => Stream.filter(changes(one), () => backend() === one), {
         switch: true

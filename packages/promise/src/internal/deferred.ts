@@ -1,4 +1,4 @@
-/** A promise with the functions that settle it, like `Promise.withResolvers`, which Node 20 does not have. */
+/** `Promise.withResolvers`, which Node 20 does not have. */
 export interface Deferred<A> {
   readonly promise: Promise<A>
   readonly resolve: (value: A) => void

@@ -1,6 +1,3 @@
-/**
- * Makes a backend and waits for its first connection.
- */
 import { Backend, ConnectError as CoreConnectError, Policy } from "@mcp-lifeline/core"
 import type { Status } from "@mcp-lifeline/core"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
@@ -14,11 +11,11 @@ import * as Runner from "./Runner.js"
 import type { Prepared } from "./Servers.js"
 import type { BackendSource, ServerSupervision } from "./ServerSupervision.js"
 
-/** Whether a message names the target already, with or without quotation marks, which command lines have. */
+/** With or without quotation marks, which command lines have. */
 const names = (message: string, target: string): boolean =>
   message.includes(target) || message.includes(JSON.stringify(target))
 
-/** The error of a backend that is not connected: that of its last attempt, or one with what its status says. */
+/** The last attempt's error, or one from the status. */
 export const notConnectedError = (
   { backend, lastError, lostSessions, state, target }: Status,
   prepared: Prepared | undefined,
@@ -46,7 +43,7 @@ const isLoginNeeded = ({ lastError }: Prepared): boolean => {
   return error !== undefined && HttpConnector.loginNeeded(error) !== undefined
 }
 
-/** The policy of a server. Throws ConfigError. */
+/** Throws ConfigError. */
 export const policyOf = (name: string, prepared: Prepared): Policy.Policy => {
   const policy = Policy.resolve(name, prepared.options.connector, Policy.pick(prepared.options))
   if (Either.isLeft(policy)) throw fromError(policy.left)
@@ -54,8 +51,8 @@ export const policyOf = (name: string, prepared: Prepared): Policy.Policy => {
 }
 
 /**
- * Starts a backend, and waits for its first connection, unless it is lazy or disabled. If that fails, closes everything that it has started.
- * `make` is called before the first attempt, and makes the client or the supervision, whose `close` closes the backend.
+ * Waits for the first connection, unless lazy or disabled; on failure, closes everything. `make` is called before the first attempt; the
+ * `close` of what it makes closes the backend.
  */
 export const open = async <A extends Pick<ServerSupervision, "status">>(
   name: string,

@@ -1,19 +1,15 @@
-/**
- * Makes the error of a JSON-RPC response from a failed request, for clients of other programs. Pure.
- */
 import type { CallError } from "@mcp-lifeline/core"
 import { Nesting } from "@mcp-lifeline/core/internal"
 import { Cause, Option, Predicate, Struct } from "effect"
 import * as JsonRpc from "../JsonRpc.js"
 
-/** The error of a JSON-RPC response. */
 export interface JsonRpcError {
   readonly code: number
   readonly message: string
   readonly data?: unknown
 }
 
-/** The code of every failure that Lifeline reports and that is not the server's answer. */
+/** The code of Lifeline's failures, but for defects. */
 export const ourCode = -32_000
 
 const fates = {
@@ -25,7 +21,6 @@ const fates = {
   ProtocolError: "answered"
 } as const
 
-/** The members that only some failures have. */
 const details = (error: Exclude<CallError, { readonly _tag: "RemoteError" }>): object => {
   switch (error._tag) {
     case "RequestTimeout":
@@ -39,19 +34,19 @@ const details = (error: Exclude<CallError, { readonly _tag: "RemoteError" }>): o
   }
 }
 
-/** The errors that were made here: what a server answers may look the same. */
+/** What a server answers may look the same. */
 const ours = new WeakSet<object>()
 
-/** Whether Lifeline has made an error, because it has no answer of the server. Nothing that a server writes into its own makes this true. */
+/** Whether Lifeline has made an error, for want of an answer. Nothing that a server writes into its own makes this true. */
 export const isOurs = (error: JsonRpcError): boolean => ours.has(error)
 
-/** The same error with another message. It stays Lifeline's own if it is. */
+/** It stays Lifeline's own if it is. */
 export const withMessage = (error: JsonRpcError, message: string): JsonRpcError => {
   const changed = said({ ...error, message }, publicMessages.get(error))
   return isOurs(error) ? own(changed) : changed
 }
 
-/** What everybody may read of the errors that Lifeline has made, here or in another gateway. */
+/** What everybody may read, of errors made here or in another gateway. */
 const publicMessages = new WeakMap<object, string>()
 
 const said = (error: JsonRpcError, publicMessage: string | undefined): JsonRpcError => {
@@ -59,14 +54,13 @@ const said = (error: JsonRpcError, publicMessage: string | undefined): JsonRpcEr
   return error
 }
 
-/** What is said to everybody in place of a message that has nothing for them. */
 const ends: Readonly<Record<string, string>> = {
   notSent: "The request was not carried out",
   unknown: "What became of the request is not known: it may have been carried out",
   answered: "The server's answer cannot be passed on"
 }
 
-/** What everybody may read of an error that Lifeline has made; `undefined` of one of a server, whose words are for who has called it. */
+/** What everybody may read; `undefined` for an error of a server, whose words are for its caller. */
 export const publicMessageOf = (error: JsonRpcError): string | undefined => {
   const known = publicMessages.get(error)
   if (known !== undefined || !isOurs(error)) return known
@@ -74,7 +68,6 @@ export const publicMessageOf = (error: JsonRpcError): string | undefined => {
   return Object.hasOwn(ends, fate) ? ends[fate] : "The request failed"
 }
 
-/** The members of the data of Lifeline's errors that are for everybody. */
 const publicData = [
   "fate",
   "tag",
@@ -86,7 +79,7 @@ const publicData = [
   "nextAttemptAt"
 ] as const
 
-/** An error as those read it who do not run the servers. What a server has answered stays as it is. */
+/** For those who do not run the servers. What a server has answered stays as it is. */
 export const publicOf = (error: JsonRpcError): JsonRpcError => {
   const message = publicMessageOf(error)
   if (message === undefined) return error
@@ -104,7 +97,7 @@ const own = (error: JsonRpcError): JsonRpcError => {
 export const fromCallError = (error: CallError): JsonRpcError => {
   if (error._tag === "RemoteError") {
     const { code, data, message } = error
-    // The code and the message are worth passing on without data that no client could be given.
+    // Worth passing on without data that no client could be given.
     const isWithout = data === undefined || Nesting.isDeeper(data, Nesting.defaultDepth)
     return said(isWithout ? { code, message } : { code, message, data }, error.publicMessage)
   }
@@ -116,10 +109,7 @@ export const fromCallError = (error: CallError): JsonRpcError => {
   )
 }
 
-/**
- * A request that ends without an answer, because whoever sent it goes, or Lifeline does. `why`: a statement. `fate`: what is known of the
- * request.
- */
+/** Whoever sent the request goes, or Lifeline does. `why`: a statement. */
 export const interrupted = (why: string, fate: "notSent" | "unknown"): JsonRpcError =>
   own({
     code: ourCode,
@@ -129,14 +119,13 @@ export const interrupted = (why: string, fate: "notSent" | "unknown"): JsonRpcEr
     data: { tag: "Interrupted", fate }
   })
 
-/** Whether an error says that Lifeline has interrupted a request before it was sent. */
 export const isUnsent = (error: JsonRpcError): boolean =>
   isOurs(error) && Predicate.isRecord(error.data) && error.data["tag"] === "Interrupted" &&
   error.data["fate"] === "notSent"
 
 /**
- * The same for every way in which a request can end without a result. `closing`: the message if the request is interrupted. `fault`: the
- * message for a defect, instead of the defect's own.
+ * For every way in which a request can end without a result. `closing`: the message of an interruption. `fault`: that of a defect, instead
+ * of its own.
  */
 export const fromCause = (cause: Cause.Cause<CallError>, closing: string, fault?: string): JsonRpcError =>
   Option.match(Cause.failureOption(cause), {
@@ -147,5 +136,4 @@ export const fromCause = (cause: Cause.Cause<CallError>, closing: string, fault?
         : own({ code: JsonRpc.internalError, message: fault ?? messageOf(Cause.squash(cause)) })
   })
 
-/** The message of a value that other code has thrown. */
 export const messageOf = (thrown: unknown): string => thrown instanceof Error ? thrown.message : String(thrown)

@@ -1,6 +1,4 @@
-/**
- * Decides for which lists a client needs a notification: those that differ, or may differ, from what it has read.
- */
+/** Decides for which lists a client needs a notification: those that may differ from what it has read. */
 import type { Catalog, Event, Hearing, ServerNotification, Status } from "@mcp-lifeline/core"
 import type { ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Stream } from "effect"
@@ -15,19 +13,16 @@ type Kind = "tools" | "prompts" | "resources"
 
 const kinds: ReadonlyArray<Kind> = ["tools", "prompts", "resources"]
 
-/** The notification about changed lists of a kind. */
 const changeOf = (kind: Kind): string => `notifications/${kind}/list_changed`
 
-/** The list of a kind that a method of the protocol reads. */
 const kindOf = (method: ListMethod): Kind => {
   const kind = lists[method]
   return kind === "resourceTemplates" ? "resources" : kind
 }
 
-/** The notification about a changed list, by the method that reads the list. */
 export const notificationOf = (method: ListMethod): string => changeOf(kindOf(method))
 
-/** The capabilities of a server, with `listChanged` for every list, because a list can differ after a restart. */
+/** With `listChanged` for every list, because a list can differ after a restart. */
 export const announcing = (capabilities: ServerCapabilities): ServerCapabilities => {
   const { prompts, resources, tools } = capabilities
   return {
@@ -38,34 +33,29 @@ export const announcing = (capabilities: ServerCapabilities): ServerCapabilities
   }
 }
 
-/** Whether a notification says that lists have changed. */
 const isChange = (notification: string): boolean =>
   listMethods.some((method) => notificationOf(method) === notification)
 
-/** The kinds of lists for which the client was given `listChanged`. */
 export type Declared = () => ServerCapabilities | undefined
 
 const same = (a: Snapshot, b: Snapshot, kind: Kind): boolean =>
   isDeepStrictEqual(a[kind], b[kind]) &&
   (kind !== "resources" || isDeepStrictEqual(a.resourceTemplates, b.resourceTemplates))
 
-/** The notifications about some lists, each once. */
 export const notificationsOf = (methods: ReadonlyArray<ListMethod>): ReadonlyArray<string> => [
   ...new Set(methods.map(notificationOf))
 ]
 
-/** A target with observable state. */
 export interface Source extends WatchedTarget {
   readonly status: () => Status
   readonly events: Stream.Stream<Event.Event>
 }
 
-/** What has to be known of the server's own notifications: `notified` passes them to the client. */
 export type Announcing = Required<Pick<Receiver, "heard" | "notified">>
 
 /**
- * Notifies a client of lists that have changed without a notification of the server, until the events of the source end. `schemaOf`:
- * decodes lists as the client gets them.
+ * Notifies a client of lists that have changed without a notification, until the events of the source end. `schemaOf`: decodes lists as the
+ * client gets them.
  */
 export const announce = (
   source: Source,
@@ -110,14 +100,13 @@ export const announce = (
   return { heard, notified }
 }
 
-/** Compares the catalogues of one backend in the order in which they are published. */
 export class ListChanges {
   readonly #declared: Declared
   readonly #generation: number
   #known: Snapshot | undefined
   /** The notifications of the server since the last difference. */
   readonly #passed = new Set<string>()
-  /** The notifications that the server has sent, whether it has declared them or not. */
+  /** All that the server has sent, declared or not. */
   readonly #said = new Set<string>()
 
   /** `generation`: the connection whose capabilities the client has got. */
@@ -126,7 +115,6 @@ export class ListChanges {
     this.#generation = generation
   }
 
-  /** Takes the next catalogue, and returns the notifications that are due. */
   next(snapshot: Snapshot | undefined): ReadonlyArray<string> {
     if (snapshot === undefined || snapshot.stale) return []
     const before = this.#known
@@ -134,12 +122,10 @@ export class ListChanges {
     return this.#due((kind) => this.#isNews(before, snapshot, kind))
   }
 
-  /** The notifications for lists that differ. */
   differing(methods: ReadonlyArray<ListMethod>): ReadonlyArray<string> {
     return this.#due((kind) => methods.some((method) => kindOf(method) === kind))
   }
 
-  /** The server has announced lists itself, which is passed on. */
   announced(method: string): void {
     this.#passed.add(method)
     this.#said.add(method)
@@ -150,7 +136,6 @@ export class ListChanges {
     this.#passed.clear()
   }
 
-  /** The notifications for lists of some kinds, as far as they are declared. */
   #due(isDue: (kind: Kind) => boolean): ReadonlyArray<string> {
     const declared = this.#declared()
     return kinds.filter((kind) =>

@@ -1,7 +1,6 @@
 /**
- * Finds out which lists of a server differ from what its client has read, where no notification says so: after a restart, when
- * notifications may have been missed, and at intervals while none arrive. Reads only lists that the client has read, and keeps digests of
- * them.
+ * Finds lists that differ from what the client has read where no notification says so: after a restart, when some may have been missed, and
+ * at intervals while none arrive. Keeps only digests.
  */
 import type { Hearing } from "@mcp-lifeline/core"
 import { Freshness, Listing, stateOf } from "@mcp-lifeline/core/internal"
@@ -12,36 +11,33 @@ import * as ReadList from "./ReadList.js"
 import type { Target } from "./Relay.js"
 import * as TaskMarks from "./TaskMarks.js"
 
-/** A page as a server gives it. */
 export type Page = Readonly<Record<string, unknown>>
 
-/** The most pages of one list that are read. */
+/** Of one list. */
 export const maxPages = 100
 
-/** A target whose backend can be seen. */
 export interface WatchedTarget extends Target {
   readonly backend: NonNullable<Target["backend"]>
 }
 
-/** The client, and how to reach its server. None of these may throw. */
+/** None of these may throw. */
 export interface Options {
   readonly target: WatchedTarget
-  /** The schema that decodes a list as the client has got it. */
+  /** Decodes a list as the client has got it. */
   readonly schemaOf: (method: ListMethod) => unknown
-  /** Whether somebody else reads the lists, and compares them. Default: nobody does. */
+  /** Whether somebody else compares the lists. Default: nobody. */
   readonly isWatched?: (() => boolean) | undefined
-  /** Called once with all lists that differ, or that could not be read. */
+  /** Called once with all that differ, or could not be read. */
   readonly onChanged: (methods: ReadonlyArray<ListMethod>) => void
   /** Called with each list that was read to its end. */
   readonly onRead?: ((method: ListMethod, pages: ReadonlyArray<Page>) => void) | undefined
 }
 
-/** What the client has read of a list. */
 interface Known {
   readonly read: ReadList.ReadList
-  /** How long the server says that it holds, in milliseconds. */
+  /** In milliseconds. */
   readonly timeToLive: number | undefined
-  /** The client was notified that it may differ, because it could not be read. */
+  /** It could not be read, and the client was notified. */
   readonly isDoubtful: boolean
 }
 
@@ -54,18 +50,15 @@ export class ListWatch {
   readonly #options: Options
   readonly #known = new Map<ListMethod, Known>()
   #unannounced: Hearing["unannounced"] = []
-  /** Open while notifications do not arrive. */
+  /** Open while no notifications arrive. */
   readonly #deaf = Effect.unsafeMakeLatch()
-  /** Lists to compare. */
   readonly #due = new Set<ListMethod>()
-  /** Open while there are some. */
   readonly #wanted = Effect.unsafeMakeLatch()
 
   constructor(options: Options) {
     this.#options = options
   }
 
-  /** The client gets a page, for a request with these params. */
   given(method: string, params: unknown, page: unknown): void {
     if (!isList(method) || !Predicate.isRecord(page)) return
     const cursor = Predicate.isRecord(params) ? params["cursor"] : undefined
@@ -79,7 +72,6 @@ export class ListWatch {
     })
   }
 
-  /** The client was notified of all lists: what it has read says nothing any more. */
   forget(): void {
     this.#known.clear()
     this.#due.clear()
@@ -90,7 +82,6 @@ export class ListWatch {
     if (this.#due.size > 0) this.#wanted.unsafeOpen()
   }
 
-  /** Notifications of these lists arrive from now on, or do not. */
   heard({ announced, unannounced }: Hearing): void {
     this.#unannounced = unannounced
     if (announced.length > 0) this.compare()
@@ -98,7 +89,6 @@ export class ListWatch {
     else this.#deaf.unsafeClose()
   }
 
-  /** Compares lists where that is due, and at intervals while notifications do not arrive. */
   get work(): Effect.Effect<never> {
     return Effect.zipRight(Effect.fork(this.#polling), Effect.forever(this.#comparing))
   }
@@ -115,7 +105,7 @@ export class ListWatch {
     ))
   }
 
-  /** The lists that the client has read are read again and compared. If that is being done, it is done once more. */
+  /** Reads the lists that the client has read again. If that is being done, it is done once more. */
   compare(): void {
     if (this.#options.isWatched?.() === true) return
     this.#want(this.#known.keys())
@@ -140,7 +130,7 @@ export class ListWatch {
     )
   }
 
-  /** Whether a list is another one than the client has read, as far as it has read it. */
+  /** As far as the client has read it. */
   #differs(method: ListMethod): Effect.Effect<boolean> {
     const { onRead, schemaOf, target } = this.#options
     const known = this.#known.get(method)

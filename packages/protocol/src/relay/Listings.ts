@@ -8,12 +8,12 @@ import { isList, type ListMethod, lists } from "../listMethods.js"
 export class Listings {
   /** Called with each result, as the client gets it. */
   onResult: ((method: string, params: unknown, result: unknown) => void) | undefined
-  /** Called with the first list of each kind in which the server repeats a cursor: it ends there. */
+  /** Called once for each kind in which the server repeats a cursor: the list ends there. */
   onRepeated: ((list: string) => void) | undefined
   readonly #unfinished = new Map<ListMethod, Listing.Listing>()
   readonly #told = new Set<ListMethod>()
 
-  /** What a client gets of a result. Returns the same for all that is no page, and for a page with a new cursor or none. */
+  /** Returns the same for all that is no page, and for a page with a new cursor or none. */
   result<R>(method: string, params: unknown, result: R): R {
     const given = this.#given(method, params, result)
     this.onResult?.(method, params, given)

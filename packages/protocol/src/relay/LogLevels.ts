@@ -1,6 +1,4 @@
-/**
- * The log levels that the clients of a fleet have set. Each server gets the lowest of them with `logging/setLevel`.
- */
+/** Each server gets the lowest log level that the clients of a fleet have set, with `logging/setLevel`. */
 import type { Backend } from "@mcp-lifeline/core"
 import { Effect } from "effect"
 import { heightOf, type Level } from "../Level.js"
@@ -8,23 +6,19 @@ import { heightOf, type Level } from "../Level.js"
 /** The level of a client that has set none, and of a server when no client that has set one is left. */
 export const defaultLevel: Level = "info"
 
-/** How long servers keep a level after the client that wanted it has left. */
+/** How long servers keep the level of a client that has left. */
 const leaveDelay = "1 second"
 
-/** The backends of a fleet, as `LogLevels` uses them. */
 export interface Backends {
   readonly all: Effect.Effect<ReadonlyArray<Backend.Backend>>
-  /** Whether a server offers the capability `logging`. */
   readonly hasLogging: (server: string) => boolean
-  /** Runs an effect in the background. */
   readonly fork: (effect: Effect.Effect<void>) => void
 }
 
-/** The levels that the clients of one fleet have set. */
 export class LogLevels {
   readonly #backends: Backends
   readonly #levels = new Map<object, Level>()
-  /** The lowest level that any client has set; `undefined` as long as no client has ever set one. */
+  /** `undefined` as long as no client has ever set one. */
   #least: Level | undefined
   readonly #sent = new WeakMap<Backend.Backend, Level>()
 
@@ -32,21 +26,20 @@ export class LogLevels {
     this.#backends = backends
   }
 
-  /** Sets the level of a client: it wants the messages from this level on. */
+  /** The client wants the messages from this level on. */
   setLevel(client: object, level: Level): void {
     this.#levels.set(client, level)
     this.#changed()
   }
 
   /**
-   * Removes a client. The servers' level changes only after a delay: a client without a session sets its level with each request, and would
-   * otherwise cause two `logging/setLevel` requests for each of its requests.
+   * Only after a delay: a client without a session sets its level with each request, which would cause two `logging/setLevel` each time.
    */
   leave(client: object): void {
     if (this.#levels.delete(client)) this.#backends.fork(Effect.delay(Effect.sync(() => this.#changed()), leaveDelay))
   }
 
-  /** Sets the level of a backend that has connected. The backend itself restores it after later reconnects. */
+  /** The backend itself restores the level after later reconnects. */
   connected(backend: Backend.Backend): void {
     this.#backends.fork(this.#send(backend))
   }

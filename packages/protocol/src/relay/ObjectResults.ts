@@ -1,6 +1,6 @@
 /**
- * Structured results of tools, and their schemas, for clients of revisions before 2026-07-28. For these, both are objects; since SEP-2106 a server
- * without sessions may use any JSON. What is no object becomes `{ result }`, as the official SDK's servers do it. Pure.
+ * For clients of revisions before 2026-07-28, structured results of tools and their schemas are objects; since SEP-2106 a server may use
+ * any JSON. What is no object becomes `{ result }`, as in the official SDK's servers.
  */
 import { ExactJson, Nesting } from "@mcp-lifeline/core/internal"
 import type { Result } from "@modelcontextprotocol/sdk/types.js"
@@ -10,7 +10,7 @@ import { changedTools } from "./TaskMarks.js"
 
 type Schema = Readonly<Record<string, unknown>>
 
-/** Whether the values of a schema are objects, as far as it says so at its root or in each of its alternatives. */
+/** As far as it says so at its root or in each of its alternatives. */
 const isOfObjects = (schema: unknown): boolean => {
   if (!Predicate.isRecord(schema)) return false
   const { anyOf, oneOf, type } = schema
@@ -22,14 +22,14 @@ const isOfObjects = (schema: unknown): boolean => {
 const mayBeObject = ({ type }: Schema): boolean =>
   type === undefined || (Array.isArray(type) && type.includes("object"))
 
-/** Keywords whose values are data, and keywords whose values have names for schemas as keys. */
+/** Keywords whose values are data, and those with names for schemas as keys. */
 const data = new Set(["const", "default", "enum", "examples"])
 const names = new Set(["$defs", "definitions", "dependentSchemas", "patternProperties", "properties"])
 
 const isPlaceInDocument = (key: string, value: unknown): value is string =>
   (key === "$ref" || key === "$dynamicRef") && typeof value === "string" && /^#(?:\/|$)/.test(value)
 
-/** A schema that now stands at `place`, and whose references to places in its document say so. One with an `$id` is a document of its own. */
+/** Adapts references to `place`. A schema with an `$id` is a document of its own. */
 const moved = (schema: unknown, place: string): unknown => {
   if (Array.isArray(schema)) return schema.map((item) => moved(item, place))
   if (!Predicate.isRecord(schema) || typeof schema["$id"] === "string") return schema
@@ -45,7 +45,6 @@ const moved = (schema: unknown, place: string): unknown => {
   return ExactJson.copied(schema, copy)
 }
 
-/** The schema of what `result` makes of the values of a schema. */
 const schemaOfObjects = (schema: Schema): Schema => {
   if (isOfObjects(schema)) return { ...schema, type: "object" }
   const { $schema, ...rest } = schema
@@ -59,7 +58,7 @@ const schemaOfObjects = (schema: Schema): Schema => {
     : { ...dialect, type: "object", properties: { result: moved(rest, "/properties/result") }, required: ["result"] }
 }
 
-/** The tool with a schema of objects, or without one that nobody could read. Returns the same object if it has one, or none. */
+/** With a schema of objects, or without one that nobody could read. The same object if nothing is different. */
 export const tool = <T>(tool: T): T => {
   const schema: unknown = Predicate.isRecord(tool) ? tool["outputSchema"] : undefined
   if (schema === undefined || (Predicate.isRecord(schema) && schema["type"] === "object")) return tool
@@ -70,7 +69,7 @@ export const tool = <T>(tool: T): T => {
   return others as T
 }
 
-/** The result of a request. Returns the same object if nothing in it is different. */
+/** The same object if nothing is different. */
 export const result = (method: string, given: Result): Result => {
   if (method === "tools/list") return changedTools(given, tool)
   if (method !== "tools/call" && method !== "tasks/result") return given
@@ -78,7 +77,7 @@ export const result = (method: string, given: Result): Result => {
   return value === undefined || Predicate.isRecord(value) ? given : { ...given, structuredContent: { result: value } }
 }
 
-/** The answer to a request. Returns the same object if nothing in it is different. */
+/** The same object if nothing is different. */
 export const answer = ({ method }: Pick<ClientRequest, "method">, given: Answer): Answer => {
   if (!("result" in given)) return given
   const changed = result(method, given.result)

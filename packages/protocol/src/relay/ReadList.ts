@@ -1,6 +1,4 @@
-/**
- * How much of a list was read, and its digest: enough to see whether the same list comes again, however it is divided into pages. Pure.
- */
+/** How much of a list was read, and its digest: is it the same list again, however divided into pages? Pure. */
 import { canonical } from "@mcp-lifeline/core/internal"
 import { createHash } from "node:crypto"
 
@@ -12,7 +10,6 @@ export interface ReadList {
   readonly isWhole: boolean
 }
 
-/** Nothing. */
 export const none: ReadList = { count: 0, digest: "", next: undefined, isWhole: false }
 
 const textOf = (entry: unknown): string => {
@@ -24,7 +21,7 @@ const textOf = (entry: unknown): string => {
   }
 }
 
-/** With one more page, of which no more entries are taken than make so many together. */
+/** `most`: of the entries of all pages together. */
 export const and = (
   read: ReadList,
   entries: ReadonlyArray<unknown>,
@@ -45,6 +42,5 @@ export const and = (
   }
 }
 
-/** Whether both are the same entries, to the same end. */
 export const isSame = (one: ReadList, other: ReadList): boolean =>
   one.count === other.count && one.digest === other.digest && one.isWhole === other.isWhole

@@ -1,7 +1,4 @@
-/**
- * Passes messages between a client of any kind and a backend: it makes the client's requests through the backend, and passes the server's
- * messages to the client. Results and parameters pass unchanged; the client decodes them.
- */
+/** Results and parameters pass unchanged; the client decodes them. */
 import type { Backend, CallError, Method, ServerNotification } from "@mcp-lifeline/core"
 import { Bytes, EntrySize, ExactJson, Freshness, Nesting, runsTasks, start } from "@mcp-lifeline/core/internal"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
@@ -23,7 +20,7 @@ import { Listings } from "./Listings.js"
 import { held, questions } from "./relayLimits.js"
 import * as TaskMarks from "./TaskMarks.js"
 
-/** Gives a client a message. If this throws, calls the client's `onerror`. */
+/** If the client throws, calls its `onerror`. */
 export const deliver = (client: Pick<Transport, "onerror" | "onmessage">, message: JSONRPCMessage): void => {
   try {
     client.onmessage?.(message)
@@ -32,30 +29,25 @@ export const deliver = (client: Pick<Transport, "onerror" | "onmessage">, messag
   }
 }
 
-/** The params of a message, if it has any. */
 const withParams = <P>(params: P | undefined): { readonly params?: P } => params === undefined ? {} : { params }
 
-/** The target of the client's requests: a backend, which may be replaced by another one with the same name. */
+/** A backend, which may be replaced by another one with the same name. */
 export interface Target {
-  /** Runs what remains of a request that needs a fiber. The request interrupts it if it is cancelled. */
+  /** Runs what remains of a request that needs a fiber; a cancellation interrupts it. */
   readonly fork: <A, E>(work: Effect.Effect<A, E>) => Fiber.RuntimeFiber<A, E>
   readonly use: <A, E>(f: (backend: Backend.Backend) => Effect.Effect<A, E>) => Effect.Effect<A, unknown>
-  /** The current backend, if there is one. A request to it needs no fiber as long as nothing goes wrong. */
+  /** The current backend, if any. A request to it needs no fiber as long as nothing goes wrong. */
   readonly backend?: (() => Backend.Backend | undefined) | undefined
 }
 
-/** What a backend does for a request of the client. */
 class Call implements Work {
-  /** What is done of it outside of any fiber: see `start` of the core. */
+  /** Outside of any fiber: see `start` of the core. */
   started: { readonly cancel: () => Fate; readonly doubt: () => void } = {
     cancel: constant("notSent"),
     doubt: constVoid
   }
-  /** Does what remains, if it needs a fiber. */
   fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
-  /** The reason with which it was stopped. */
   reason: unknown
-  /** The statement with which it was stopped, for the error of the request. */
   why: string | undefined
   isStopped = false
 
@@ -74,31 +66,29 @@ class Call implements Work {
   }
 }
 
-/** The error of a response to a request that ended without a result. */
 export type ErrorOf = (cause: Cause.Cause<CallError>) => JsonRpcError.JsonRpcError
 
 const errorOfClosed: ErrorOf = (cause) => JsonRpcError.fromCause(cause, "the transport was closed")
 
 const closed = (name: string): Error => new Error(`the client of ${name} is closed`)
 
-/** Requests without a time limit, because only the client knows how long they may take. */
+/** Only the client knows how long these may take. */
 const hasOwnTime = (method: string): boolean => method === "tools/call" || method === "tasks/result"
 
-/** Resolves or rejects the promise of a request of the server. */
 interface Question {
   readonly resolve: (result: Result) => void
   readonly reject: (error: Error) => void
 }
 
-/** A message that waits until the client is initialized. */
+/** Waits until the client is initialized. */
 interface Held {
   readonly bytes: Bytes
   readonly deliver: () => void
-  /** Called instead, if it makes room for others. */
+  /** Called instead, to make room for others. */
   readonly dropped: () => void
 }
 
-/** Progress that can be passed on: only what the protocol says of it, if the rest is nested too deeply. */
+/** Only what the protocol knows of it, if the rest is nested too deeply. */
 const readable = (progress: Progress): Progress => {
   if (!Nesting.isDeeper(progress, Nesting.defaultDepth)) return progress
   const { message, progress: done, total } = progress
@@ -108,54 +98,44 @@ const readable = (progress: Progress): Progress => {
 /** A schema that accepts any value unchanged. */
 export const asItComes = { safeParse: (data: unknown) => ({ success: true, data }) }
 
-/** The shortest time between two announcements of the same lists, in milliseconds. */
+/** Between two announcements of the same lists, in milliseconds. */
 const leastPause = 300
 
-/** How messages are passed on. */
 export interface Options {
-  /** Whether messages that the server sends by itself wait until the client is initialized, as many as there is room for (`relayLimits`). Default: they do not. */
+  /** Whether messages that the server sends by itself wait until the client is initialized, within `relayLimits`. Default false. */
   readonly holds?: boolean | undefined
-  /** Makes the error for a request that has failed. */
   readonly errorOf?: ErrorOf | undefined
 }
 
-/** How a request is passed on for a client that sends its options on the wire. */
+/** For a client that sends its options on the wire. */
 export interface Forwarded {
-  /** The params for the server. Default: those of the request. */
+  /** Default: those of the request. */
   readonly params?: JSONRPCRequest["params"]
-  /** Whether a tool call has the time limit of the backend's options. Otherwise it has only that of its tool (`tools`), if there is one. */
+  /** Whether a tool call has the time limit of the backend's options. Otherwise it has only that of its tool (`tools`), if any. */
   readonly isBounded: boolean
   /** Whether the request does not wait for a connection, even if the backend's options allow this. */
   readonly failFast?: boolean | undefined
   /**
-   * Takes what the request is answered with, at once. Default: answers it in a later step: never during the client's `send`, and after the
-   * official Client has handled the notifications that arrived before, which it does one step later. If the client is behind a wire,
-   * answer at once, so that later messages of the server arrive after the answer.
+   * Takes the answer, at once. Default: in a later step, never during the client's `send`, and after the official Client has handled
+   * earlier notifications. Behind a wire, answer at once, so that later messages of the server arrive after the answer.
    */
   readonly answered?: ((answer: Answer) => void) | undefined
 }
 
-/** Passes messages on until it ends. */
 export class Relay {
   readonly #name: string
   readonly #client: Pick<Transport, "onerror" | "onmessage">
-  /** Messages that wait until the client is initialized. */
   #held: Array<Held> | undefined
   readonly #roomForHeld = held.holderOf(this)
   readonly #roomForQuestions = questions.holderOf(this)
   readonly #errorOf: ErrorOf
-  /** The way back to the client, for requests whose answers need nothing else. */
   readonly responder: Responder = {
     say: (_request, message) => this.deliver(message),
     answer: ({ id }, answer) => this.deliver(responseOf(id, answer))
   }
-  /** Requests of the server that the client has not answered yet. */
   readonly #asked = new Map<RequestId, Question>()
-  /** How far the client has read each list. */
   readonly listings = new Listings()
-  /** How often each announcement of changed lists is passed on. */
   readonly #paces = new Map<string, Freshness.Pace>()
-  /** Those that wait. */
   readonly #waiting = new Map<string, Fiber.RuntimeFiber<void>>()
   #fork: Target["fork"] | undefined
   #asks = 0
@@ -168,24 +148,21 @@ export class Relay {
     this.#errorOf = options.errorOf ?? errorOfClosed
   }
 
-  /** From now on, logs which lists end at a cursor that the server repeats, and passes on announcements that go on ever less often. */
+  /** From now on, logs lists that end at a repeated cursor, and passes on announcements that go on ever less often. */
   watchLists(fork: Target["fork"]): void {
     this.#fork = fork
     this.listings.onRepeated = (list) =>
       fork(Effect.logWarning(`${list} of ${this.#name} repeats a cursor: the list ends there`))
   }
 
-  /** Makes a request of the client through a backend, with the backend's own options. */
+  /** With the backend's own options. */
   request(target: Target, request: ClientRequest): void {
     const call = new Call()
     const options = { resultSchema: asItComes as never, cancelReason: () => call.reason }
     this.#start(target, request, call, request.params, options)
   }
 
-  /**
-   * The same for a client that sends its options on the wire. Progress that the client asks for is passed on during the request, and also
-   * after the answer if that begins a task.
-   */
+  /** Progress is passed on during the request, and after an answer that begins a task. */
   forward(target: Target, request: ClientRequest, forwarded: Forwarded): void {
     const { params = request.params, isBounded, failFast } = forwarded
     const progressToken = params?._meta?.progressToken
@@ -256,7 +233,6 @@ export class Relay {
     }
   }
 
-  /** Handles the client's answer to a request of the server. */
   answered(response: JSONRPCResponse): void {
     const { id } = response
     if (id === undefined) return
@@ -266,7 +242,6 @@ export class Relay {
     else asked?.reject(Object.assign(new Error(response.error.message), response.error))
   }
 
-  /** Passes a request of the server to the client. */
   ask(
     { method, params }: { readonly method: string; readonly params?: Record<string, unknown> | undefined },
     signal: AbortSignal
@@ -321,7 +296,7 @@ export class Relay {
     })
   }
 
-  /** Delivers a message now, or when the client is initialized. Of a client for which too much waits, the oldest messages are dropped. */
+  /** If too much waits, the oldest messages are dropped. */
   #whenReady(params: unknown, deliver: () => void, dropped: () => void = constVoid): void {
     if (this.#held === undefined) return deliver()
     const bytes = EntrySize.of(params)
@@ -345,7 +320,6 @@ export class Relay {
     for (const { deliver } of waiting) deliver()
   }
 
-  /** Passes on a notification of the server: one of changed lists now or later, and any other now. */
   pass(notification: ServerNotification): void {
     const { method } = notification
     if (this.#fork === undefined || !method.endsWith("/list_changed")) return this.#passNow(notification)
@@ -376,7 +350,7 @@ export class Relay {
     this.#roomForQuestions.close()
   }
 
-  /** Gives the client a message, unless this has ended. */
+  /** Does nothing after `end`. */
   deliver(message: JSONRPCMessage): void {
     if (!this.#ended) deliver(this.#client, message)
   }

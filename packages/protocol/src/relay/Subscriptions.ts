@@ -1,27 +1,22 @@
-/**
- * The resources of a fleet that clients have subscribed to. Each server gets one subscription for each resource, as long as it has
- * subscribers.
- */
+/** Each server gets one subscription for each resource, as long as it has subscribers. */
 import type { Backend, CallError, Fleet } from "@mcp-lifeline/core"
 import { Effect } from "effect"
 
-/** A client that has subscribed to resources. Must not throw. */
+/** Must not throw. */
 export interface Subscriber {
   readonly updated: (server: string, params: Readonly<Record<string, unknown>>) => void
 }
 
-/** A resource with subscribers. */
 class Subscription {
   readonly server: string
   /** The URI there. */
   readonly original: string
-  /** The URI under which each subscriber knows the resource. */
   readonly subscribers = new Map<Subscriber, string>()
-  /** The backend that was sent `resources/subscribe`. */
+  /** It was sent `resources/subscribe`. */
   subscribedAt: Backend.Backend | undefined
-  /** Lets only some of those that are made again at the server be on their way. */
+  /** Limits how many are made again at a time. */
   readonly turns: Effect.Semaphore
-  /** Lets one request run at a time, so that the last one determines the result. */
+  /** One request at a time, so that the last one determines the result. */
   readonly turn = Effect.unsafeMakeSemaphore(1)
 
   constructor(server: string, original: string, turns: Effect.Semaphore) {
@@ -31,14 +26,13 @@ class Subscription {
   }
 }
 
-/** How many subscriptions one server is asked for again at a time: a backend takes only so many calls (`calls.maxInFlight`). */
+/** A backend takes only so many calls (`calls.maxInFlight`). */
 const atOnce = 16
 
-/** The subscriptions at one server. */
 class AtServer {
   readonly turns = Effect.unsafeMakeSemaphore(atOnce)
   readonly byUri = new Map<string, Subscription>()
-  /** How many URIs have this length: no other length need be looked for. */
+  /** No other lengths need be looked for. */
   readonly #lengths = new Map<number, number>()
 
   add(subscription: Subscription): void {
@@ -54,7 +48,7 @@ class AtServer {
     else this.#lengths.delete(original.length)
   }
 
-  /** Those to what a resource is below of: servers may announce its changes to their subscribers. */
+  /** Servers may announce changes of a resource to subscribers of what is above it. */
   *above(uri: string): Iterable<Subscription> {
     for (const length of this.#lengths.keys()) {
       const isAbove = length < uri.length && (uri[length] === "/" || uri[length - 1] === "/")
@@ -64,20 +58,18 @@ class AtServer {
   }
 }
 
-/** The subscriptions of the clients of one fleet. */
 export class Subscriptions {
   readonly #all = new Map<string, AtServer>()
   readonly #of = new Map<Subscriber, Set<Subscription>>()
   readonly #fork: (effect: Effect.Effect<void>) => void
 
-  /** `fork` runs an effect in the background. */
   constructor(fork: (effect: Effect.Effect<void>) => void) {
     this.#fork = fork
   }
 
   /**
-   * Subscribes to a resource, which the subscriber knows as `uri`. A failure undoes the subscription, with one exception: if a session
-   * resumes the subscription (`isResumed`) and the server is only down, the subscription stays, and is sent when the server is back.
+   * `uri`: as the subscriber knows the resource. A failure undoes the subscription, unless a session resumes it (`isResumed`) and the
+   * server is only down: then it is sent when the server is back.
    */
   subscribe(
     subscriber: Subscriber,
@@ -102,18 +94,15 @@ export class Subscriptions {
     })
   }
 
-  /** Ends a subscription. */
   unsubscribe(subscriber: Subscriber, server: string, original: string): void {
     const subscription = this.#all.get(server)?.byUri.get(original)
     if (subscription !== undefined) this.#end(subscriber, subscription)
   }
 
-  /** Ends all subscriptions of a client that has left. */
   leave(subscriber: Subscriber): void {
     for (const subscription of [...this.#of.get(subscriber) ?? []]) this.#end(subscriber, subscription)
   }
 
-  /** Notifies the subscribers of a resource that a server says has changed. */
   updated(server: string, params: Readonly<Record<string, unknown>>): void {
     const { uri } = params
     if (typeof uri !== "string") return
@@ -128,7 +117,6 @@ export class Subscriptions {
     }
   }
 
-  /** Sends a backend that has connected the subscriptions of its server that it does not have yet. */
   connected(backend: Backend.Backend): void {
     for (const subscription of this.#all.get(backend.id)?.byUri.values() ?? []) {
       if (subscription.subscribers.size === 0) this.#release(subscription)
@@ -159,7 +147,6 @@ export class Subscriptions {
     this.#release(subscription)
   }
 
-  /** Subscribes to what was subscribed to before. */
   #again(subscription: Subscription, backend: Backend.Backend): Effect.Effect<void, CallError> {
     return subscription.turns.withPermits(1)(this.#subscribe(subscription, backend))
   }
@@ -175,7 +162,6 @@ export class Subscriptions {
     }))
   }
 
-  /** Unsubscribes at the server if nobody is subscribed any more. */
   #release(subscription: Subscription): void {
     if (subscription.subscribers.size > 0) return
     this.#fork(

@@ -1,10 +1,7 @@
-/**
- * Tools that run only as a task, as clients see them. Lifeline runs the task for clients that do not, but clients of the official SDK refuse
- * to call a tool with that mark. Pure.
- */
+/** Clients of the official SDK refuse to call a tool that runs only as a task. Lifeline runs the task for them. */
 import { Predicate } from "effect"
 
-/** The tool as one that may run as a task. Returns the same object if it has another mark, or none. */
+/** Returns the same object if it has another mark, or none. */
 export const tool = <T>(tool: T): T => {
   const execution: unknown = Predicate.isRecord(tool) ? tool["execution"] : undefined
   return Predicate.isRecord(execution) && execution["taskSupport"] === "required"
@@ -12,7 +9,7 @@ export const tool = <T>(tool: T): T => {
     : tool
 }
 
-/** A result of `tools/list` in which each tool is as `change` makes it. Returns the same object if none is different. */
+/** Returns the same object if no tool is different. */
 export const changedTools = <R>(result: R, change: (tool: unknown) => unknown): R => {
   const tools: unknown = Predicate.isRecord(result) ? result["tools"] : undefined
   if (!Array.isArray(tools)) return result
@@ -20,5 +17,5 @@ export const changedTools = <R>(result: R, change: (tool: unknown) => unknown): 
   return changed.every((one, index) => one === tools[index]) ? result : { ...result, tools: changed }
 }
 
-/** A result of `tools/list` with these tools. Returns the same object if none is different. */
+/** Returns the same object if no tool is different. */
 export const list = <R>(result: R): R => changedTools(result, tool)

@@ -1,10 +1,7 @@
-/**
- * How much may wait for clients that servers send them by themselves.
- */
 import { Bytes, mebibytes } from "@mcp-lifeline/core/internal"
 import { type Limits, Quota } from "../Quota.js"
 
-/** Messages that wait until a client is initialized, in the sizes of `EntrySize`. The oldest of a client make room. */
+/** Of messages until a client is initialized, in the sizes of `EntrySize`. The oldest make room. */
 export const heldLimits: Limits = {
   holder: { item: mebibytes(1), count: 1000, bytes: mebibytes(4) },
   all: { count: 100_000, bytes: mebibytes(64) }

@@ -1,8 +1,7 @@
-/** Conditions that tests wait for. */
 export class Conditions {
   readonly #waiting = new Set<() => void>()
 
-  /** Resolves as soon as the condition holds at a `check`, or now. */
+  /** Resolves once the condition holds, now or at a `check`. */
   until(condition: () => boolean): Promise<void> {
     return new Promise((resolve) => {
       const look = () => {
@@ -15,7 +14,6 @@ export class Conditions {
     })
   }
 
-  /** Something has happened. */
   check(): void {
     for (const look of [...this.#waiting]) look()
   }

@@ -1,6 +1,6 @@
 import type * as Net from "node:net"
 
-/** Has a server listen on a port of 127.0.0.1. Rejects where it cannot. */
+/** On 127.0.0.1. Rejects if it cannot listen. */
 export const listening = (server: Net.Server, port: number): Promise<void> =>
   new Promise((resolve, reject) => {
     server.once("error", reject)

@@ -1,7 +1,6 @@
-/** The progress of one call as its caller hears it: from the server, and where that reports nothing, from Lifeline. */
 import type { Progress } from "@modelcontextprotocol/sdk/types.js"
 
-/** A longer message of a server is not repeated with what Lifeline says: hosts show about as much. */
+/** A longer message of a server is not repeated: hosts show about as much. */
 const longestRepeated = 200
 
 /** `value`, or one above `last` by as little as every number up to 1e300 can show. */
@@ -9,15 +8,14 @@ const above = (last: number, value: number): number =>
   value > last ? value : last + Math.max(Math.abs(last), 1) * 2 ** -40
 
 /**
- * What the server reports of the first request is handed on as it comes; once Lifeline has spoken, or the request was sent again, raised above
- * what came before, as MCP asks for. A request sent again is not heard until it is farther.
+ * Reports of the first request pass as they come; once Lifeline has spoken, or the request was sent again, raised above what came before, as
+ * MCP asks for. A request sent again is not heard until it is farther.
  */
 export class CallProgress {
   readonly #listener: (progress: Progress) => void
   #last = Number.NEGATIVE_INFINITY
   #farthest = Number.NEGATIVE_INFINITY
   #isSentAgain = false
-  /** Lifeline has said something itself. */
   #isMerged = false
   #total: number | undefined
   /** Of the request in flight. */
@@ -25,7 +23,7 @@ export class CallProgress {
   #toldAt: number
   #reportedAt = Number.NEGATIVE_INFINITY
 
-  /** Where `listener` throws, the method that has called it throws too. */
+  /** What `listener` throws, the methods throw. */
   constructor(listener: (progress: Progress) => void, now: number) {
     this.#listener = listener
     this.#toldAt = now
@@ -36,7 +34,6 @@ export class CallProgress {
     return this.#toldAt
   }
 
-  /** Of the request in flight. */
   get reportedAt(): number {
     return this.#reportedAt
   }
@@ -68,7 +65,7 @@ export class CallProgress {
     this.#say(message, now)
   }
 
-  /** `isRunning`: the server carries the request out, so that what it said last still holds. */
+  /** `isRunning`: what the server said last still holds. */
   said(message: string, isRunning: boolean, now: number): void {
     const theirs = isRunning ? this.#message : undefined
     this.#say(theirs === undefined || theirs.length > longestRepeated ? message : `${theirs} (${message})`, now)

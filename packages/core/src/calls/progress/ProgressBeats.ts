@@ -1,4 +1,4 @@
-/** Tells callers that asked for progress what goes on where the server is silent: some hosts end a silent call. (G25) */
+/** Speaks where the server is silent: some hosts end a silent call. (G25) */
 import { Effect } from "effect"
 import type { Probe } from "../../health/Probe.js"
 import { firstOf } from "../../internal/firstOf.js"
@@ -12,14 +12,14 @@ import type { CallProgress } from "./CallProgress.js"
 
 export interface About {
   readonly id: string
-  /** A process of ours, which starts with the connection. */
+  /** A process of ours, started with the connection. */
   readonly isProcess: boolean
-  /** Under way, or the one that follows, since there was a stable connection. */
+  /** Under way or next, since the last stable connection. */
   readonly attempt: number
   readonly isSigningIn: boolean
 }
 
-/** The least time between two words of Lifeline to a caller, in milliseconds, also where there is news. */
+/** The least between two words of Lifeline to a caller, in milliseconds, also where there is news. */
 const pace = 1000
 
 interface Watched {
@@ -28,7 +28,7 @@ interface Watched {
   told: string | undefined
 }
 
-/** One loop for all calls, while any are watched: a call that is answered soon costs an entry in a map. */
+/** One loop for all calls: one that is answered soon costs an entry in a map. */
 export class ProgressBeats {
   readonly #backend: BackendState
   readonly #probe: Probe
@@ -80,7 +80,7 @@ export class ProgressBeats {
     return Effect.zipRight(asking, Effect.zipRight(slept, this.run))
   })
 
-  /** `next`: when to look again. `asks`: the server has to be asked whether it lives. */
+  /** `next`: when to look again. `asks`: whether to ask the server if it lives. */
   #look(slot: Slot): { readonly next: number; readonly asks: boolean } {
     const now = this.#backend.now()
     let next = Number.POSITIVE_INFINITY
@@ -98,7 +98,7 @@ export class ProgressBeats {
     return { asks, next: Math.min(next, now + (slot.current === undefined ? this.#pace : this.#interval)) }
   }
 
-  /** The connection that is being replaced and lets a call finish, as long as its server lives. */
+  /** A connection that is being replaced lets a call finish, as long as its server lives. */
   #finishing({ call: { on }, progress }: Watched, now: number): Runtime | undefined {
     return on === undefined || this.#isSilent(on, progress, now) ? undefined : on
   }
@@ -114,7 +114,7 @@ export class ProgressBeats {
     return now + this.#pace
   }
 
-  /** Gives when to say it again; not later than now if it may not, because the server is silent. */
+  /** Gives when to say it again; not later than now if the server is silent. */
   #connected(one: Watched, runtime: Runtime, now: number): number {
     const { call, progress } = one
     one.told = undefined

@@ -1,4 +1,4 @@
-/** A task that a server runs for a call: asked about at the server's pace, on any connection; its outcome is the call's result. (C17) */
+/** A task is asked about at the server's pace, on any connection; its outcome is the call's result. (C17) */
 import type { CallToolResult, Task } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Exit, Predicate } from "effect"
 import { constVoid } from "effect/Function"
@@ -32,7 +32,7 @@ const created = (result: unknown): (Said & Pick<Task, "taskId">) | undefined => 
   return isTask ? task as Said & Pick<Task, "taskId"> : undefined
 }
 
-/** A status that the protocol does not know says nothing: its outcome is asked for. */
+/** An unknown status says nothing: the outcome is asked for. */
 const isEnd = ({ status }: Said): boolean => status !== "working" && status !== "input_required"
 
 const known: ReadonlySet<string> = new Set(["working", "input_required", "completed", "failed", "cancelled"])
@@ -42,7 +42,7 @@ export interface Asking {
   readonly leave: (call: Call.Call<Method>) => void
 }
 
-/** The server has forgotten the task, and the call may be carried out twice. */
+/** The server forgot the task, and the call may be carried out twice. */
 class Forgotten {
   readonly _tag = "Forgotten"
 }
@@ -60,14 +60,13 @@ export class TaskRun {
     this.#asking = asking
   }
 
-  /** What is about a task goes first to the connection that knows it, as long as that lives: it may be draining. */
+  /** What is about a task goes first to the connection that knows it: it may be draining. */
   connectionFor<M extends Method>(call: Call.Call<M>): Runtime | undefined {
     const { first } = call
     call.first = undefined
     return first !== undefined && first.loss === undefined ? first : this.#backend.published.value.current
   }
 
-  /** Gives what remains of the call, if that was to begin a task and has. */
   answered<M extends Method>(
     call: Call.Call<M>,
     on: Runtime,
@@ -78,7 +77,7 @@ export class TaskRun {
     return task && this.#begin(call as ToolCall, on, task) as Call.Rest<M>
   }
 
-  /** Takes a lease until the call has ended: the connection is not closed as idle, and drains, until the outcome is there. */
+  /** Holds a lease until the call has ended: the connection is not closed as idle, and drains. */
   #begin(
     call: ToolCall,
     on: Runtime,
@@ -172,7 +171,7 @@ export class TaskRun {
     return Effect.suspend(() => this.#backend.sleepUntil(this.#backend.now() + pollInterval(given)))
   }
 
-  /** A connection that is lost says nothing: the next one is asked. */
+  /** After a loss the next connection is asked. */
   #status(call: ToolCall, begun: Runtime): Effect.Effect<Said, CallError | Forgotten> {
     const { request } = this.#backend.policy.timeouts
     return Effect.catchAll(this.#ask("tasks/get", call, request) as Effect.Effect<Said, CallError>, (error) => {
@@ -202,7 +201,7 @@ export class TaskRun {
       if (!known.has(status)) return Effect.fail(this.#odd(call, said, error))
       switch (error._tag) {
         case "RemoteError":
-          // The tool may have failed with this code: then the task has failed.
+          // The tool may have failed with this code.
           return error.code === invalidParams && status !== "failed"
             ? this.#forgotten(call, begun, error)
             : Effect.fail(this.#remote(call, error))
@@ -229,7 +228,6 @@ export class TaskRun {
     })
   }
 
-  /** The call is as any other that may have been carried out. */
   #forgotten(
     call: ToolCall,
     runtime: Runtime,
@@ -282,7 +280,7 @@ export class TaskRun {
   }
 }
 
-/** The id of a task at the server is not the one that the gateway gives its clients. */
+/** The server's task id is not the one that the gateway gives its clients. */
 const aTask = (task: { readonly id: string } | undefined): Texts => ({
   message: `task ${task?.id}`,
   publicMessage: "a task"

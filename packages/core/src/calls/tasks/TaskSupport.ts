@@ -1,4 +1,3 @@
-/** Which tool calls run as a task: the server creates one in place of a result, and Lifeline waits for its outcome. (C17) */
 import { Effect, Predicate } from "effect"
 import * as Hints from "../../catalog/Hints.js"
 import type { RequestError } from "../../Errors.js"
@@ -14,7 +13,7 @@ export const extension = "io.modelcontextprotocol/tasks"
 
 const clientCapabilities = "io.modelcontextprotocol/clientCapabilities"
 
-/** JSON-RPC: the request does not declare a capability that the server needs. */
+/** JSON-RPC: a capability that the server needs is not declared. */
 const missingCapability = -32_021
 
 const member = (value: unknown, ...path: ReadonlyArray<string>): unknown =>
@@ -24,19 +23,18 @@ const member = (value: unknown, ...path: ReadonlyArray<string>): unknown =>
 const takesTasks = ({ capabilities }: Connection): boolean =>
   member(capabilities, "tasks", "requests", "tools", "call") !== undefined
 
-/** Protocol 2026-07-28: it may answer a client that declares the extension with a task. */
+/** Protocol 2026-07-28: clients that declare it may be answered with a task. */
 const hasExtension = ({ capabilities }: Connection): boolean =>
   member(capabilities, "extensions", extension) !== undefined
 
-/** Whether the caller wants the task itself, and knows what to do with it. */
 const wantsTask = <M extends Method>({ options, params }: Call<M>): boolean =>
   options?.task !== undefined || member(params, "task") !== undefined ||
   member(params, "_meta", clientCapabilities, "extensions", extension) !== undefined
 
-/** How often a server is asked about a task, in milliseconds; `otherwise`: where it does not say. */
+/** How often a server is asked, in milliseconds; `otherwise`: if it does not say. */
 const interval = { least: 100, most: 60_000, otherwise: 1000 }
 
-/** In milliseconds. `given`: what the server says. */
+/** In milliseconds. `given`: by the server. */
 export const pollInterval = (given: unknown): number => {
   const { least, most, otherwise } = interval
   return Math.min(most, Math.max(least, typeof given === "number" && given >= 0 ? given : otherwise))
@@ -51,7 +49,7 @@ export class TaskSupport {
     this.#hints = hints
   }
 
-  /** In the step that sends the call. False: it depends on the tool, and the tools of this connection have to be read first. */
+  /** In the step that sends. False: the tools of this connection have to be read first. */
   decide<M extends Method>(call: Call<M>, runtime: Runtime): boolean {
     if (call.method !== "tools/call") return true
     const { tasks } = this.#backend.policy.calls
@@ -65,12 +63,12 @@ export class TaskSupport {
     if (!takesTasks(runtime.connection)) return true
     const { generation, listed } = runtime
     const support = Hints.of(name, generation, listed, this.#backend.published.value.snapshot)?.taskSupport
-    // A plain tool that is sent a task runs, and its result is lost: what is not known is never guessed.
+    // A plain tool that is sent a task runs, and its result is lost: never guess.
     call.runsTask = support === "required" || (support === "optional" && tasks === "prefer")
     return support !== undefined || runtime.hasReadTools
   }
 
-  /** If that fails, calls are sent as they are, except where the connection is lost. */
+  /** After a failure calls are sent as they are, unless the connection is lost. */
   read<M extends Method>(call: Call<M>, runtime: Runtime): Effect.Effect<void> {
     return Effect.zipRight(
       this.#hints.read(call, runtime, () => this.decide(call, runtime)),
@@ -80,7 +78,7 @@ export class TaskSupport {
     )
   }
 
-  /** The server can only answer the call with a task: it is to be sent again, as one. */
+  /** Only a task can answer the call: it is sent again as one. */
   refused<M extends Method>(call: Call<M>, runtime: Runtime, error: RequestError): boolean {
     if (call.method !== "tools/call" || call.runsTask !== false || error.code !== missingCapability) return false
     if (error.fate !== "answered" || this.#backend.policy.calls.tasks === "never" || wantsTask(call)) return false

@@ -1,5 +1,5 @@
 /**
- * What the API says and does, where there are several replicas: whichever is asked speaks for all.
+ * Whichever replica is asked speaks for all.
  */
 import { Unknown } from "@mcp-lifeline/core/internal"
 import { Effect, Either, Fiber, Option, Scope, Stream } from "effect"
@@ -13,7 +13,7 @@ import { joined, needsHelp, ownerOf, type Part } from "./joined.js"
 import * as OtherGateways from "./OtherGateways.js"
 import * as OtherLogs from "./OtherLogs.js"
 
-/** How long it waits before it asks the others again while somebody follows, in milliseconds. */
+/** Between two questions to the others, in milliseconds. */
 const pause = 2000
 
 /** How often it looks whether a replica that carries out a command has gone, in milliseconds. */
@@ -30,7 +30,7 @@ const stateOn = ({ status }: Part, name: string): Server["state"] | undefined =>
 
 const unavailable = (message: string): Api.ServerFailed => ({ error: { code: "unavailable", message } })
 
-/** Those of a replica. Asks others until the scope closes, while somebody follows. */
+/** Asks others until the scope closes, while somebody follows. */
 export const make = (
   gateway: Gateway,
   gateways: Gateways
@@ -49,7 +49,6 @@ export const make = (
     const statusNow = Effect.map(here, (own) => joined(own, others.last()))
     const status = Effect.zipRight(others.look, statusNow)
 
-    /** Asks again and again while somebody follows. */
     let followers = 0
     let following: Fiber.RuntimeFiber<never> | undefined
     const scope = yield* Effect.scope
@@ -80,7 +79,6 @@ export const make = (
         until: () => !gateways.others().some(({ id }) => id === part.replica.id)
       }).pipe(Effect.zipRight(Effect.fail(unavailable("the replica has gone; try again"))))
 
-    /** Has one replica carry out a command. */
     const on = (part: Part, action: Action, name: string): Effect.Effect<ChangedServer, CommandError> => {
       if (part.replica.id === gateways.own().id) return alone[action](name)
       const asked = part.problem === undefined
@@ -98,7 +96,7 @@ export const make = (
       }))
     }
 
-    /** The server after a command. `done`: for how many runtimes it succeeded. */
+    /** `done`: for how many runtimes it succeeded. */
     const changed = (name: string, done: number): Effect.Effect<ChangedServer, Api.NotFound> =>
       Effect.flatMap(status, ({ servers }) => {
         const server = servers.find((one) => one.name === name)
@@ -108,7 +106,7 @@ export const make = (
         return Effect.succeed(server.sessions === "shared" ? server : { ...server, runtimesDone: done })
       })
 
-    /** Has all of them carry it out. Replicas whose files do not name the server do not count. */
+    /** Replicas whose files do not name the server do not count. */
     const onAll = (parts: ReadonlyArray<Part>, action: Action, name: string) =>
       Effect.gen(function*() {
         const all = yield* Effect.forEach(parts, (part) => Effect.either(on(part, action, name)), {
@@ -155,7 +153,7 @@ export const make = (
         return yield* changed(name, 0)
       })
 
-    /** Those that are not reached, and those that start later, read it from what all replicas keep. */
+    /** Replicas that are not reached, or start later, read it from what all replicas keep. */
     const switchAll = (action: "enable" | "disable") => (name: string): Effect.Effect<ChangedServer, CommandError> =>
       Effect.gen(function*() {
         yield* requireServer(gateway, name)
@@ -187,7 +185,7 @@ export const make = (
           const { servers }: GatewayStatus = yield* status
           const server = servers.find((one) => one.name === name)
           if (server === undefined) return yield* Either.isLeft(own) ? Effect.fail(own.left) : own
-          // In full, which the status of all is not: as the replica says it that has the server.
+          // In full, as the replica says that has the server: the status of all is shortened.
           const owning = others.last().find((part) => isReached(part) && part.replica.id === server.owner?.replica)
           const known = server.pins === undefined || owning === undefined
             ? Option.getOrUndefined(Either.getRight(own))
@@ -218,7 +216,7 @@ export const make = (
       reconnect,
       enable: switchAll("enable"),
       disable: switchAll("disable"),
-      // What is approved is kept for all replicas, and the one that has the server looks for it.
+      // Approvals are kept for all replicas, and the one that has the server looks for them.
       approve: alone.approve
     }
   })

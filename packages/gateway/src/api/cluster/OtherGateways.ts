@@ -1,6 +1,5 @@
 /**
- * The gateways of the other replicas: asks all of them at once, for a short time, and knows which of them did not answer, and what they said
- * last.
+ * Asks all other replicas at once, for a short time, and knows which of them did not answer, and what they said last.
  */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpApiClient from "@effect/platform/HttpApiClient"
@@ -14,17 +13,15 @@ import { clean } from "../../Text.js"
 import * as Api from "../Api.js"
 import type { GatewayStatus } from "../GatewayStatus.js"
 
-/** How long a replica has for an answer that people wait for, in milliseconds. */
+/** For an answer that people wait for, in milliseconds. */
 const patience = 1000
 
-/** Another replica, as it was asked last. */
 export interface Seen {
   readonly replica: ReplicaName
   /** From when on it is reached, or not, in milliseconds since 1970. */
   readonly since: number
   /** Why it is not reached; `undefined` if it is. */
   readonly problem: string | undefined
-  /** What it has said last. */
   readonly status: GatewayStatus | undefined
 }
 
@@ -37,14 +34,13 @@ const connect = (baseUrl: string) =>
     return yield* HttpApiClient.makeWith(Api.Api, { httpClient: http, baseUrl })
   }).pipe(Effect.provide(FetchHttpClient.layer))
 
-/** The API of another replica, which speaks for itself alone. */
+/** It speaks for itself alone. */
 export type Client = Effect.Effect.Success<ReturnType<typeof connect>>
 
 export interface OtherGateways {
   readonly look: Effect.Effect<ReadonlyArray<Seen>>
-  /** What was seen last. */
   readonly last: () => ReadonlyArray<Seen>
-  /** Asks a replica something. Fails with a sentence if it is not reached. */
+  /** Fails with a sentence if the replica is not reached. */
   readonly ask: <A, E>(
     replica: ReplicaName,
     question: (client: Client) => Effect.Effect<A, E>
@@ -53,7 +49,6 @@ export interface OtherGateways {
   readonly askSoon: OtherGateways["ask"]
 }
 
-/** Another replica has not answered. */
 export class NotReached {
   readonly _tag = "NotReached"
   readonly problem: string
@@ -79,7 +74,7 @@ const problemOf = (error: unknown): string | undefined => {
   return clean(message || code || String(error))
 }
 
-/** Makes what asks them. It asks nobody by itself. */
+/** Asks nobody by itself. */
 export const make = (gateways: Gateways): OtherGateways => {
   const seen = new Map<string, Seen>()
   const clients = new Map<string, Client>()
@@ -109,7 +104,6 @@ export const make = (gateways: Gateways): OtherGateways => {
       onTimeout: () => new NotReached(`no answer within ${patience / 1000} s`)
     })
 
-  /** Notes how a question for its status went. */
   const note = (replica: ReplicaName, answer: Either.Either<GatewayStatus, string>): Effect.Effect<void> =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const before = seen.get(replica.id)

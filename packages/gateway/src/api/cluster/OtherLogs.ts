@@ -1,6 +1,3 @@
-/**
- * The logs of the other replicas: their last lines, and those that are new since they were asked last.
- */
 import { Effect, PubSub, Stream } from "effect"
 import type { ReplicaName } from "../../replica/Gateways.js"
 import type * as EventLog from "../EventLog.js"
@@ -13,32 +10,30 @@ const most = 200
 /** How many lines a slow reader may lag behind before it misses the oldest. */
 const backlog = 500
 
-/** The last line of a replica that is known: its time, and all lines of that time. */
+/** The last known line of a replica: its time, and all lines of that time. */
 interface Cursor {
   readonly at: number
   readonly lines: ReadonlySet<string>
 }
 
 export interface OtherLogs {
-  /** The lines of all replicas that answer soon. */
+  /** Of all replicas that answer soon. */
   readonly last: (query: LogQuery) => Effect.Effect<ReadonlyArray<EventLog.Entry>>
-  /** Asks for lines that are new, and adds them to `added`: none when a replica is asked for the first time. */
+  /** Adds new lines to `added`: none when a replica is asked for the first time. */
   readonly look: Effect.Effect<void>
-  /** Forgets what was asked before. */
   readonly forget: Effect.Effect<void>
   readonly added: Stream.Stream<EventLog.Entry>
 }
 
-/** `entry`, with the replica that says it. */
 export const said = (entry: EventLog.Entry, { id }: ReplicaName): EventLog.Entry => ({ ...entry, replica: id })
 
 const timeOf = ({ at }: EventLog.Entry): number => at
 
-/** Lines of several logs as one: by time, and those of one log in their order. */
+/** By time, and the lines of one log in their order. */
 export const merged = (logs: ReadonlyArray<ReadonlyArray<EventLog.Entry>>): ReadonlyArray<EventLog.Entry> =>
   logs.flat().toSorted((one, other) => timeOf(one) - timeOf(other))
 
-/** Makes what reads them. It asks nobody by itself. */
+/** Asks nobody by itself. */
 export const make = (
   { askSoon }: Pick<OtherGateways, "askSoon">,
   others: () => ReadonlyArray<ReplicaName>

@@ -1,11 +1,7 @@
-/**
- * The status of a cluster from what each of its replicas says of itself. Pure.
- */
 import type { ReplicaName } from "../../replica/Gateways.js"
 import type { GatewayStatus, Replica, Server } from "../GatewayStatus.js"
 import { urgency } from "../Runtime.js"
 
-/** What a replica has said of itself. */
 export interface Part {
   readonly replica: ReplicaName
   /** From when on it is reached, or not, in milliseconds since 1970. */
@@ -16,7 +12,6 @@ export interface Part {
   readonly status: GatewayStatus | undefined
 }
 
-/** What a replica has said of one server. */
 interface Saying {
   readonly part: Part
   readonly server: Server
@@ -30,7 +25,9 @@ const sayings = (parts: ReadonlyArray<Part>, name: string): ReadonlyArray<Saying
 
 const isReached = ({ part }: Saying): boolean => part.problem === undefined
 
-/** Who has the server. If two say so, one of them does not know yet that it has lost it. One that is reached knows best. */
+/**
+ * If two replicas say that they have the server, one does not know yet that it has lost it. One that is reached knows best.
+ */
 export const ownerOf = (parts: ReadonlyArray<Part>, name: string): Part | undefined => {
   const all = sayings(parts, name).filter(({ server }) => server.owner !== undefined)
   const reached = all.filter(isReached)
@@ -40,14 +37,14 @@ export const ownerOf = (parts: ReadonlyArray<Part>, name: string): Part | undefi
   )?.part
 }
 
-/** The one on which it needs help most; the first one, if all are the same. */
+/** The first one, if all are the same. */
 const mostUrgent = (all: ReadonlyArray<Saying>): Saying | undefined =>
   all.reduce<Saying | undefined>(
     (first, one) => first !== undefined && urgency(first.server.state) <= urgency(one.server.state) ? first : one,
     undefined
   )
 
-/** It is not connected, and should be. */
+/** Not connected, and should be. */
 export const needsHelp: ReadonlySet<Server["state"]> = new Set([
   "PermanentlyFailed",
   "SignInNeeded",
@@ -57,13 +54,11 @@ export const needsHelp: ReadonlySet<Server["state"]> = new Set([
 
 const errorOf = ({ lastError }: Server): string => lastError === undefined ? "" : `: ${lastError.message}`
 
-/** What is wrong with it on other replicas than its owner. */
 const besidesOwner = (all: ReadonlyArray<Saying>, owning: Saying): ReadonlyArray<string> =>
   all.filter((one) => one !== owning && isReached(one) && needsHelp.has(one.server.state)).map(({ part, server }) =>
     `the replica ${part.replica.id} cannot use it there: it is ${server.state}${errorOf(server)}`
   )
 
-/** On which replicas it is in which state, if that differs. */
 const differing = (reached: ReadonlyArray<Saying>): ReadonlyArray<string> => {
   const byState = new Map<string, Array<string>>()
   for (const { part, server: { state } } of reached) byState.set(state, [...byState.get(state) ?? [], part.replica.id])
@@ -77,13 +72,11 @@ const differing = (reached: ReadonlyArray<Saying>): ReadonlyArray<string> => {
   ]
 }
 
-/** Replicas whose files do not name it. */
 const missing = (parts: ReadonlyArray<Part>, name: string): ReadonlyArray<string> =>
   parts.filter(({ problem, status }) =>
     problem === undefined && status !== undefined && !status.servers.some((server) => server.name === name)
   ).map(({ replica }) => `the replica ${replica.id} does not have it: its file is another one`)
 
-/** Replicas whose configuration of it is older than that of another one. */
 const older = (reached: ReadonlyArray<Saying>): ReadonlyArray<string> =>
   reached.flatMap(({ part, server: { newerOn } }) =>
     newerOn === undefined
@@ -104,7 +97,6 @@ const runtimes = (all: ReadonlyArray<Saying>): NonNullable<Server["runtimesBySta
   return counts
 }
 
-/** What the servers of clients use on all replicas. */
 const usages = (all: ReadonlyArray<Saying>): Pick<Server, "usage"> => {
   const measured = all.flatMap(({ server: { usage } }) => usage ?? [])
   if (measured.length === 0) return {}
@@ -163,7 +155,7 @@ const replicaOf = (here: Part, part: Part): Replica => {
   }
 }
 
-/** The status that `here` gives. Servers that only others have come last. */
+/** Servers that only others have come last. */
 export const joined = (
   here: Part & { readonly status: GatewayStatus },
   others: ReadonlyArray<Part>

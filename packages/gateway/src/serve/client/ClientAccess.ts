@@ -1,6 +1,4 @@
-/**
- * What one client may use, which may change with each of its requests, and with the rules.
- */
+/** May change with each request of the client, and with the rules. */
 import { anyone, type Caller, ownerOf } from "@mcp-lifeline/http-server/Caller"
 import type { Client } from "@mcp-lifeline/http-server/Conversation"
 import type { Seal } from "@mcp-lifeline/http-server/SealedId"
@@ -13,7 +11,6 @@ import type { Owner } from "./OwnedTexts.js"
 import * as RequestStates from "./RequestStates.js"
 import { type Task, TaskIds } from "./TaskIds.js"
 
-/** What decides about all clients. */
 export interface Control {
   readonly rules: AccessControl
   readonly rates: CallRates
@@ -24,9 +21,9 @@ export interface Control {
 export class ClientAccess {
   readonly #control: Control
   readonly #caller: () => Caller
-  /** Who has sent a request: another one of the same session may have come with a newer token since, which says something else. */
+  /** A later request of the same session may have come with a newer token, which says something else. */
   readonly #senders = new WeakMap<ClientRequest, Caller>()
-  /** The calls that were let in by the limit. */
+  /** Let in by the limit. */
   readonly #counted = new WeakSet<ClientRequest>()
   #noted: Access | undefined
   #taskIds: TaskIds | undefined
@@ -37,32 +34,30 @@ export class ClientAccess {
     this.#caller = caller
   }
 
-  /** What it may use now, as its last request has said who it is: for what no request has asked for. */
+  /** As its last request has said who it is: for what no request has asked for. */
   get now(): Access {
     return this.#control.rules.of(this.#caller())
   }
 
-  /** Notes who sends a request. To be called when it arrives. */
+  /** To be called when a request arrives. */
   arrived(request: ClientRequest): void {
     this.#senders.set(request, this.#caller())
   }
 
-  /** Who has sent a request. */
   senderOf(request: ClientRequest): Caller {
     return this.#senders.get(request) ?? this.#caller()
   }
 
-  /** What the sender of a request may use, by the rules as they are now. */
+  /** By the rules as they are now. */
   of(request: ClientRequest): Access {
     return this.#control.rules.of(this.senderOf(request))
   }
 
-  /** The ids of its tasks. A conversation belongs to one caller, so they stay. */
+  /** A conversation belongs to one caller, so they stay. */
   get taskIds(): TaskIds {
     return this.#taskIds ??= new TaskIds(this.#owner)
   }
 
-  /** The states of its requests, likewise. */
   get requestStates(): RequestStates.RequestStates {
     return this.#requestStates ??= RequestStates.make(this.#owner)
   }
@@ -71,13 +66,13 @@ export class ClientAccess {
     return { owner: ownerOf(this.#caller()), seal: this.#control.seal }
   }
 
-  /** Whether the sender of a request may use the tool of a task, which it may have begun when the rules were others. */
+  /** The sender may have begun the task when the rules were others. */
   mayUse(request: ClientRequest, { server, tool }: Pick<Task, "server" | "tool">): boolean {
     const { hasServer, hasTool } = this.of(request)
     return hasServer(server) && hasTool(server, tool)
   }
 
-  /** Notes what it may use now. Returns what was noted before, if that was something else. */
+  /** Returns what was noted before, if that was something else. */
   note(): Access | undefined {
     const before = this.#noted
     const now = this.now
@@ -85,7 +80,7 @@ export class ClientAccess {
     return before === now ? undefined : before
   }
 
-  /** The answer to a call that would be one too many; `undefined` if it may be made, and then it counts: once, however often its server is looked for. */
+  /** The answer to a call that would be one too many. One that may be made counts once, however often its server is looked for. */
   limit(request: ClientRequest): Answer | undefined {
     const { method } = request
     const { callsPerMinute } = this.of(request)

@@ -1,7 +1,4 @@
-/**
- * Asks the user of one client to log in to a server, during the call that needs it (URL mode elicitation). Only who uses the client is asked, and
- * only for a login of their own.
- */
+/** Asks the user to log in during the call that needs it (URL mode elicitation): only who uses the client, and only for a login of their own. */
 import { BackendUnavailable } from "@mcp-lifeline/core"
 import { firstOf, Said } from "@mcp-lifeline/core/internal"
 import { type ClientRequest, JsonRpcError } from "@mcp-lifeline/protocol"
@@ -13,18 +10,18 @@ import { randomUUID } from "node:crypto"
 
 const { open, said } = Said
 
-/** URLElicitationRequiredError of 2025-11-25: the client asks its user, and calls again when that is done. */
+/** Of 2025-11-25: the client asks its user, and calls again when that is done. */
 const urlElicitationRequired = -32_042
 
-/** The requests during which a client is asked. Others are answered with the error. */
+/** Other requests are answered with the error. */
 const mayAsk: ReadonlySet<string> = new Set(["tools/call", "prompts/get", "resources/read"])
 
-/** How long a call waits for a user who has said that they log in: most clients give a call a minute. */
+/** For a user who has said that they log in: most clients give a call a minute. */
 const loginTime = "45 seconds"
 
-/** What the client is, and how to ask it. None of these may throw. */
+/** None of these may throw. */
 export interface Options {
-  /** The sign-in of this client to a server; `undefined` if it has none of its own. */
+  /** `undefined` if the client has no sign-in of its own. */
   readonly signIn: (server: string) => SignIn | undefined
   readonly capabilities: () => ClientCapabilities | undefined
   readonly ask: (
@@ -33,7 +30,6 @@ export interface Options {
     signal: AbortSignal
   ) => Promise<Result>
   readonly notify: (server: string, notification: JSONRPCNotification) => void
-  /** Connects the client's own server, unless it is connected. */
   readonly connect: (server: string) => Effect.Effect<void>
   readonly run: (work: Effect.Effect<void>) => void
 }
@@ -41,12 +37,11 @@ export interface Options {
 /** The call can be made once more, or is answered with this error. `undefined`: with the error that it had. */
 export type Outcome = "again" | JsonRpcError.JsonRpcError | undefined
 
-/** Whether a call was not sent because its server cannot be used now. */
+/** Not sent, because its server cannot be used now. */
 const isUnavailable = (error: JsonRpcError.JsonRpcError): boolean =>
   JsonRpcError.isOurs(error) && Predicate.isRecord(error.data) &&
   error.data["tag"] === ("BackendUnavailable" satisfies BackendUnavailable["_tag"])
 
-/** Asks the user of one client. */
 export class ClientLogins {
   readonly #options: Options
   /** A call asks once. */
@@ -57,8 +52,8 @@ export class ClientLogins {
   }
 
   /**
-   * Fails as soon as one of these servers cannot be used before the client's user has logged in; otherwise it does not end. A call to a server
-   * whose tools are not known yet would wait for them.
+   * Fails as soon as one of these servers needs a login first; otherwise does not end. A call to a server with unknown tools would wait for
+   * them.
    */
   needed(servers: ReadonlyArray<string>): Effect.Effect<never, BackendUnavailable> {
     const waits = servers.flatMap((server) => {
@@ -71,7 +66,7 @@ export class ClientLogins {
     return waits.length === 0 ? Effect.never : Effect.zipRight(firstOf(...waits), Effect.never)
   }
 
-  /** What to do about a call that failed; `undefined` if no login helps, or the client cannot ask its user for one. */
+  /** `undefined` if no login helps, or the client cannot ask its user for one. */
   begin(request: ClientRequest, server: string, error: JsonRpcError.JsonRpcError): Effect.Effect<Outcome> | undefined {
     const signIn = this.#options.signIn(server)
     const canAsk = this.#options.capabilities()?.elicitation?.url !== undefined
@@ -100,7 +95,7 @@ export class ClientLogins {
       message: `${message} Call again when that is done.`,
       data: { elicitations: [params] }
     }
-    /** Ends when the login is done, or cannot be done any more. Succeeds with whether it is done. */
+    /** Ends when the login is done, or cannot be done any more. Succeeds with which. */
     const over = signIn.changes.pipe(
       Stream.filter(({ _tag }) => _tag !== "LoginNeeded"),
       Stream.runHead,

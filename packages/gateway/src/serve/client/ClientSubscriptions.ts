@@ -1,6 +1,4 @@
-/**
- * The settings of one client that remain valid after the request that set them: its log level, and its subscriptions to resources.
- */
+/** What outlives the request that set it: the log level, and subscriptions to resources. */
 import type { CallError, ServerNotification } from "@mcp-lifeline/core"
 import type { SettingChange } from "@mcp-lifeline/http-server/Conversation"
 import type { Excess, Holding } from "@mcp-lifeline/http-server/Quota"
@@ -12,21 +10,19 @@ import { Effect } from "effect"
 import type { GroupFleet } from "../pool/GroupFleet.js"
 import type { ResolvedName } from "./NameResolver.js"
 
-/** The client, as `ClientSubscriptions` uses it. */
 export interface SubscribingClient {
   readonly notify: (server: string, notification: ServerNotification) => void
-  /** Saves a change of the settings. Resolves when it is on disk, or cannot be written. */
+  /** Resolves when the change is on disk, or cannot be written. */
   readonly saveSetting: (change: SettingChange) => Promise<void>
-  /** Room for the subscriptions; those from before a restart have it already. Default: there is no limit here. */
+  /** Subscriptions from before a restart have it already. Default: there is no limit here. */
   readonly room: Holding | undefined
   readonly fleets: () => ReadonlyArray<GroupFleet>
 }
 
-/** The log level and the subscriptions of one client. */
 export class ClientSubscriptions implements Subscriber {
   readonly #client: SubscribingClient
   readonly #resolved = new Map<string, ResolvedName>()
-  /** Subscriptions from before a restart that are not restored yet: their server may be down. */
+  /** From before a restart, and not restored yet: their server may be down. */
   readonly #resuming: Set<string>
   #level: Level | undefined
 
@@ -35,24 +31,23 @@ export class ClientSubscriptions implements Subscriber {
     this.#resuming = new Set(before)
   }
 
-  /** Sends the client's log level to servers that it can use from now on. */
+  /** For servers that the client can use from now on. */
   join(): void {
     if (this.#level !== undefined) this.#sendLevel(this.#level)
   }
 
-  /** Sets the log level. Resolves when it is saved. */
+  /** Resolves when it is saved. */
   setLevel(level: Level): Promise<void> {
     this.#level = level
     this.#sendLevel(level)
     return this.#client.saveSetting({ level })
   }
 
-  /** Whether the client wants log messages of a level. */
   acceptsLevel(level: unknown): boolean {
     return heightOf(level) >= heightOf(this.#level ?? defaultLevel)
   }
 
-  /** Subscribes, or returns which limit leaves no room for that. */
+  /** Returns which limit leaves no room. */
   subscribe(uri: string, resolved: ResolvedName): Effect.Effect<Excess | undefined, CallError> {
     return Effect.suspend(() => {
       const excess = this.#has(uri) ? undefined : this.#client.room?.take(bytesOf(uri))
@@ -72,7 +67,7 @@ export class ClientSubscriptions implements Subscriber {
     })
   }
 
-  /** Restores a subscription from before a restart, unless the client has ended it since. */
+  /** From before a restart, unless the client has ended it since. */
   resume(uri: string, resolved: ResolvedName): Effect.Effect<void, CallError> {
     return Effect.suspend(() => this.#resuming.delete(uri) ? this.#begin(uri, resolved, true) : Effect.void)
   }
@@ -87,7 +82,7 @@ export class ClientSubscriptions implements Subscriber {
     return this.#resolved.has(uri) || this.#resuming.has(uri)
   }
 
-  /** Ends the subscription of a URI at its server, unless it is this one. */
+  /** Unless it is `other`. */
   #leave(uri: string, other?: ResolvedName): void {
     const resolved = this.#resolved.get(uri)
     if (resolved === undefined) return
@@ -96,7 +91,7 @@ export class ClientSubscriptions implements Subscriber {
     fleet.subscriptions.unsubscribe(this, id, original)
   }
 
-  /** Ends a subscription, if there is one. Resolves when that is saved. */
+  /** Resolves when that is saved. */
   unsubscribe(uri: string): Promise<void> {
     if (!this.#has(uri)) return Promise.resolve()
     this.#leave(uri)
@@ -110,7 +105,6 @@ export class ClientSubscriptions implements Subscriber {
     this.#client.notify(server, { method: "notifications/resources/updated", params })
   }
 
-  /** Removes the client's level and ends its subscriptions. */
   close(): void {
     for (const { levels, subscriptions } of this.#client.fleets()) {
       levels.leave(this)

@@ -1,6 +1,4 @@
-/**
- * The destination of a client's request: the tool, prompt or resource that it names, and the params for the server that has it. Pure.
- */
+/** The tool, prompt or resource that a request names, and the params for the server that has it. */
 import { Fleet } from "@mcp-lifeline/core"
 import { Addresses, ExactJson } from "@mcp-lifeline/core/internal"
 import { Meta } from "@mcp-lifeline/protocol"
@@ -11,9 +9,9 @@ type Params = Readonly<Record<string, unknown>>
 
 export interface Destination {
   readonly kind: Fleet.Routed
-  /** The name or URI that the client uses. */
+  /** As the client uses it. */
   readonly name: string
-  /** The params for the server, which knows it as `original`. They ask for no task. */
+  /** `original`: what the server calls it. They ask for no task. */
   readonly paramsFor: (original: string) => Params
 }
 
@@ -27,7 +25,7 @@ const isToken = (value: unknown): boolean => value === undefined || isString(val
 const hasMeta = ({ _meta }: Params): boolean =>
   _meta === undefined || (Predicate.isRecord(_meta) && isToken(_meta["progressToken"]))
 
-/** Params without the fields that only concern the client and the gateway. Returns the same object if possible, because a copy is slow. */
+/** Without the fields that only concern the client and the gateway. The same object if possible, because a copy is slow. */
 export const forwarded = (params: Params): Params => {
   const forwarded = Meta.passedOn(params)
   if (forwarded["task"] === undefined) return forwarded
@@ -64,7 +62,6 @@ const completion = (params: Params): Destination | undefined => {
     : undefined
 }
 
-/** How to find the destination of each method that goes to a server. */
 const destinations = {
   "tools/call": (params: Params) =>
     byName("tools", params, params["arguments"] === undefined || Predicate.isRecord(params["arguments"])),
@@ -81,14 +78,11 @@ export type Method = keyof typeof destinations
 
 export const isRouted = (method: string): method is Method => Object.hasOwn(destinations, method)
 
-/** The destination of a request; `undefined` if its params are not valid. */
+/** `undefined` if the params are not valid. */
 export const of = (method: Method, params: unknown): Destination | undefined =>
   Predicate.isRecord(params) && hasMeta(params) ? destinations[method](params) : undefined
 
-/**
- * The result for the client, with addresses that lead back to the server. The result of `resources/read` has the URI that the client requested
- * in place of the server's.
- */
+/** Addresses lead back to the server. `resources/read` has the URI that the client requested in place of the server's. */
 export const clientResult = (
   method: Method,
   { name }: Destination,

@@ -1,7 +1,4 @@
-/**
- * The conversation between one client and the servers behind the gateway. A request goes unchanged to the server that has the tool, prompt or
- * resource that it names.
- */
+/** A request goes unchanged to the server that has the tool, prompt or resource that it names. */
 import { anyone, type Caller } from "@mcp-lifeline/http-server/Caller"
 import type { Client, Conversation, Resumed } from "@mcp-lifeline/http-server/Conversation"
 import type { ServerOperations } from "@mcp-lifeline/opentelemetry"
@@ -51,11 +48,10 @@ export class FleetConversation implements Conversation {
   readonly #logins: ClientLogins
   readonly #subscriptions: ClientSubscriptions
   readonly #onClose: () => void
-  /** What the client said about itself in `initialize`. */
+  /** From `initialize`. */
   #introduced: Introduced | undefined
-  /** What a client without a session said about itself when it asked who the server is. */
+  /** What a client without a session said when it asked who the server is. */
   #asking: Introduced | undefined
-  /** Ends the measurement of the client's session; `undefined` if it has none. */
   #sessionEnded: (() => void) | undefined
   #closing: Promise<void> | undefined
 
@@ -183,7 +179,6 @@ export class FleetConversation implements Conversation {
     this.#relay.end()
   }
 
-  /** Announces to the client which lists have changed that it sees. */
   listsChanged(change: ListChange.ListChange): void {
     this.#announce(change.for(this.#access.now))
   }
@@ -192,7 +187,7 @@ export class FleetConversation implements Conversation {
     for (const kind of kinds) this.#relay.pass({ method: `notifications/${kind}/list_changed` })
   }
 
-  /** Called when the client may use something else than before: announces which of its lists differ. */
+  /** Announces which lists differ, when the client may use something else than before. */
   accessChanged(): void {
     const before = this.#access.note()
     if (before === undefined) return
@@ -213,7 +208,7 @@ export class FleetConversation implements Conversation {
     )
   }
 
-  /** Answers all open requests with an error that says `why`. Resolves when that is done. */
+  /** Resolves when all open requests are answered. */
   interrupt(why: string): Promise<void> {
     return this.#client.requests.interrupt(why)
   }
@@ -222,8 +217,6 @@ export class FleetConversation implements Conversation {
   get settled(): Promise<void> {
     return this.#client.requests.settled
   }
-
-  // --- from the client
 
   #initialize(request: ClientRequest, introduced: Introduced): void {
     const { protocolVersion } = this.#introduce(introduced)
@@ -253,7 +246,7 @@ export class FleetConversation implements Conversation {
     return this.#client.caller?.() ?? anyone
   }
 
-  /** Has the servers of the client be those of the client as it is known from this request on. */
+  /** The servers become those of the client as it is known from this request on. */
   readonly #current: Step = (next) => (request) => {
     const current = this.#servers.current()
     if (current === undefined) next(request)

@@ -1,6 +1,4 @@
-/**
- * What the conversations of all clients share.
- */
+/** What the conversations of all clients share. */
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import type { ServerOperations } from "@mcp-lifeline/opentelemetry"
 import type { Introduction, JsonRpcError } from "@mcp-lifeline/protocol"
@@ -19,34 +17,27 @@ import type { Control } from "./ClientAccess.js"
 export interface GatewayContext extends Control {
   readonly fibers: Fibers
   readonly servers: ServerPool
-  /**
-   * What the gateway says about itself to a caller that may use this. Waits at the start for the shared servers, because it includes their instructions.
-   */
+  /** Waits at the start for the shared servers, to include their instructions. */
   readonly introduction: (access: Access, caller: Caller, servers: ClientServers) => Effect.Effect<Introduction>
-  /** Whether clients get the status of the servers, as a tool and as a resource. */
   readonly hasStatus: () => boolean
-  /** The report about the servers that a client can use. */
   readonly status: (
     fleets: ReadonlyArray<GroupFleet>,
     access: Access,
     caller: Caller
   ) => Effect.Effect<StatusTool.Report>
-  /** The result of a list method, for a client that can use these fleets. */
   readonly list: (
     kind: Kind,
     fleets: ReadonlyArray<GroupFleet>,
     client: { readonly access: Access; readonly isStateless: boolean }
   ) => Effect.Effect<string>
-  /** What the user of a client has to do now to sign in to a server; `undefined` if nothing. */
+  /** What the user has to do now to sign in. */
   readonly login: (server: string, caller: Caller) => string | undefined
-  /** An error as a caller may read it. */
+  /** As a caller may read it. */
   readonly shown: (error: JsonRpcError.JsonRpcError, caller: Caller) => JsonRpcError.JsonRpcError
-  /** The sign-in of a client to a server, if it has its own and is in use. */
+  /** If the client has its own, and it is in use. */
   readonly personalSignIn: ((server: string, caller: Caller) => SignIn | undefined) | undefined
-  /** Measures requests and sessions of clients. */
   readonly operations: ServerOperations.ServerOperations
-  /** Records calls. Default: they are not. */
+  /** Default: calls are not recorded. */
   readonly audit?: Audit | undefined
-  /** How clients' messages are transported. */
   readonly transport: ServerOperations.Session["transport"]
 }

@@ -1,6 +1,3 @@
-/**
- * Finds the server that has a tool, prompt or resource, among the servers that one client can use.
- */
 import { type CallError, Fleet, RemoteError } from "@mcp-lifeline/core"
 import { find, maySay, prefixOf, Unknown, viewOf } from "@mcp-lifeline/core/internal"
 import { Array as Arr, Effect, Predicate } from "effect"
@@ -9,7 +6,6 @@ import type { Known } from "../../audit/audited.js"
 import type { ClientServers } from "../pool/ClientServers.js"
 import type { GroupFleet } from "../pool/GroupFleet.js"
 
-/** The server that has a name, and its fleet. */
 export interface ResolvedName {
   readonly fleet: GroupFleet
   readonly route: Fleet.Route
@@ -17,17 +13,13 @@ export interface ResolvedName {
   readonly key: string
 }
 
-/** The error codes of MCP for an unknown name. */
+/** Of MCP, for an unknown name. */
 const codes = { tools: -32_602, prompts: -32_602, resources: -32_002 } as const
 
-/** Whether somebody may use what a name leads to. */
 const mayUse = (access: Access, kind: Fleet.Routed, { backend, original }: Fleet.Route): boolean =>
   kind === "tools" ? access.hasTool(backend.id, original) : access.hasServer(backend.id)
 
-/**
- * Resolves the names that one client uses. What it may not use is unknown to it. `access`: what the sender of a request may use; by default what the client
- * may use now.
- */
+/** What the client may not use is unknown to it. `access`: of the sender of a request; by default of the client now. */
 export class NameResolver {
   readonly #servers: ClientServers
   readonly #access: () => Access
@@ -37,7 +29,7 @@ export class NameResolver {
     this.#access = access
   }
 
-  /** The server of a name, if it is known now. A fleet that lists the name takes precedence over one that only has a matching template. */
+  /** If it is known now. A fleet that lists the name takes precedence over one that only has a matching template. */
   find(kind: Fleet.Routed, name: string, access = this.#access()): ResolvedName | undefined {
     const { fleets } = this.#servers
     let found: ResolvedName | undefined
@@ -53,7 +45,7 @@ export class NameResolver {
     return fleets.length === 1 || kind === "resources" ? undefined : this.#findDisplaced(kind, name, access)
   }
 
-  /** What a name leads to now, whether or not the client may use it. */
+  /** Whether or not the client may use it. */
   named(kind: Fleet.Routed, name: string): (Known & { readonly original: string }) | undefined {
     const found = this.find(kind, name)?.route
     const route = found ??
@@ -74,7 +66,7 @@ export class NameResolver {
     return undefined
   }
 
-  /** The server of a name. Waits for servers that may have it and have not given their lists yet. */
+  /** Waits for servers that may have the name and have not given their lists yet. */
   resolve(kind: Fleet.Routed, name: string, accessNow = this.#access): Effect.Effect<ResolvedName, CallError> {
     return Effect.gen(this, function*() {
       const now = this.find(kind, name, accessNow())

@@ -1,34 +1,33 @@
 /**
- * Texts that servers give one caller, which brings them back, as that caller knows them: with the server that they lead to, and a mark of whose they are. Another
- * caller cannot make that mark, nor can anybody for a text that the gateway has not given out. Pure.
+ * Texts of servers that a caller brings back, with the server that they lead to, and a mark: nobody can make that for another caller's
+ * text, or one that the gateway has not given out.
  */
 import type { Seal } from "@mcp-lifeline/http-server/SealedId"
 import { Predicate } from "effect"
 
 export interface Owner {
-  /** See `Caller.ownerOf`; empty where nothing tells one caller from another. */
+  /** See `Caller.ownerOf`; empty where nothing tells callers apart. */
   readonly owner: string
   readonly seal: Pick<Seal, "isMark" | "mark">
 }
 
 export interface Given {
-  /** Where it leads: the name of the server, and what is more precise than that. */
+  /** The name of the server, and what is more precise than that. */
   readonly path: ReadonlyArray<string>
   readonly text: string
 }
 
-/** The texts of one kind that one caller gets. */
 export interface OwnedTexts {
-  /** The text as the caller knows it: the same each time. */
+  /** The same each time. */
   readonly seal: (given: Given) => string
-  /** What was sealed; `undefined` if the gateway has given this caller no such text. */
+  /** `undefined` if the gateway has given this caller no such text. */
   readonly open: (sealed: unknown) => Given | undefined
 }
 
-/** Stands between the names, in which it is encoded, and the mark. */
+/** Between the encoded names and the mark. */
 const separator = "@"
 
-/** A name in which nothing is left that separates. Servers may give names that are no text, in which `encodeURIComponent` would fail. */
+/** Servers may give names that are no text, in which `encodeURIComponent` would fail. */
 const encoded = (name: string): string => encodeURIComponent(Buffer.from(name).toString())
 
 /** `kind`: one kind of text is not taken for another. */

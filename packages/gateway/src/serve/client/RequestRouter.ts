@@ -1,7 +1,4 @@
-/**
- * Finds the server to which a request of one client goes, and what to send it: by the tool, prompt or resource that the request names, or by its
- * task. Answers requests that go to no server.
- */
+/** Finds the server of a client's request, and what to send it; answers requests that go to no server. */
 import { type CallError, type Fleet, RemoteError, ResultUnknown } from "@mcp-lifeline/core"
 import {
   Addresses,
@@ -34,12 +31,12 @@ import * as TaskIds from "./TaskIds.js"
 
 const { open, said } = Said
 
-/** The client, and what it can use. None of these may throw. */
+/** None of these may throw. */
 export interface Options {
   readonly context: Pick<GatewayContext, "hasStatus" | "login" | "personalSignIn" | "servers" | "status">
   readonly isStateless: boolean
   readonly caller: () => Caller
-  /** What the client has declared; `undefined` before it is introduced. */
+  /** `undefined` before the client is introduced. */
   readonly capabilities: () => ClientCapabilities | undefined
   readonly relay: Pick<ClientRelay, "after" | "refuseParams">
   readonly access: ClientAccess
@@ -48,11 +45,11 @@ export interface Options {
   readonly logins: ClientLogins
 }
 
-/** Whether a tool may be called twice: by the options of the tool, or else by its hints. */
+/** By the options of the tool, or else by its hints. */
 const mayRepeat = ({ fleet, key, route: { backend, original } }: ResolvedName, access: Access): boolean =>
   toolOptions(backend, original)?.idempotent ?? fleet.isHarmless(key, access)
 
-/** A call that another replica of the gateway may have carried out, and that is not to be carried out twice. */
+/** Another replica may have carried out the call, which is not to be done twice. */
 const repeated = (backend: string, method: string): ResultUnknown =>
   new ResultUnknown({
     backend,
@@ -69,7 +66,7 @@ export class RequestRouter {
     this.#options = options
   }
 
-  /** Finds the server for a request. Returns `undefined` if it has answered the request itself. */
+  /** Returns `undefined` if it has answered the request itself. */
   resolve(request: ClientRequest): Resolved {
     const { method, params } = request
     if (TaskIds.isAboutTask(method)) return this.#resolveTask(request)
@@ -130,7 +127,7 @@ export class RequestRouter {
     )
   }
 
-  /** Finds the server of a name, unless the user of the client has to log in there first. */
+  /** Fails if the user of the client has to log in there first. */
   #resolveName(request: ClientRequest, kind: Fleet.Routed, name: string): Effect.Effect<ResolvedName, CallError> {
     const { access, context, logins, names, servers } = this.#options
     const resolved = names.resolve(kind, name, () => access.of(request))
@@ -144,7 +141,7 @@ export class RequestRouter {
     return firstOf(resolved, needed)
   }
 
-  /** Finds the server of a task by the id that the gateway has given the client. */
+  /** By the id that the gateway has given the client. */
   #resolveTask(request: ClientRequest): Resolved {
     const { method, params } = request
     const { access, capabilities, context, isStateless, servers } = this.#options
@@ -182,7 +179,7 @@ export class RequestRouter {
     }))
   }
 
-  /** A backend that the client can use, and its fleet. One of its own may have stopped since it was used: then it starts. */
+  /** One of the client's own may have stopped since it was used: then it starts. */
   #backend(server: string) {
     const { context, servers } = this.#options
     const find = Effect.suspend(() =>
@@ -206,7 +203,7 @@ export class RequestRouter {
     return context.login(server, caller())
   }
 
-  /** The capabilities of the client to send with a request; `undefined` if the server got them in the handshake. */
+  /** `undefined` if the server got them in the handshake. */
   #capabilitiesFor(fleet: GroupFleet, server: string): unknown {
     return fleet.knowsItsClient(server) ? undefined : this.#options.capabilities()
   }

@@ -1,6 +1,3 @@
-/**
- * The methods with which a client sets what remains valid after the request: its log level, and its subscriptions to resources.
- */
 import type { CallError } from "@mcp-lifeline/core"
 import type { ClientSettings } from "@mcp-lifeline/http-server/Conversation"
 import { noRoom } from "@mcp-lifeline/http-server/subscriptionLimits"
@@ -13,7 +10,6 @@ import type { ClientAccess } from "./ClientAccess.js"
 import type { ClientSubscriptions } from "./ClientSubscriptions.js"
 import type { NameResolver } from "./NameResolver.js"
 
-/** The client, and its settings. */
 export interface Options {
   readonly relay: Pick<ClientRelay, "after" | "refuseParams">
   readonly access: ClientAccess
@@ -24,7 +20,7 @@ export interface Options {
 type Refusal = readonly [code: number, message: string]
 
 export const handlers = ({ access, names, relay, subscriptions }: Options): Readonly<Record<string, Handler>> => {
-  /** Answers a change of settings only once it is saved: a client that has the answer does not lose the change in a crash of the gateway. */
+  /** Only once it is saved: a client that has the answer does not lose the change in a crash of the gateway. */
   const answerAfterSave = (request: ClientRequest, saved: Promise<void>): void =>
     relay.after(request, Effect.promise(() => saved), () => request.answer({ result: {} }), "unknown")
 
@@ -66,10 +62,10 @@ export const handlers = ({ access, names, relay, subscriptions }: Options): Read
   }
 }
 
-/** How many subscriptions wait at once for servers that have not given their lists yet. */
+/** Subscriptions that wait for servers without lists. */
 const atOnce = 16
 
-/** Restores the settings of a resumed session, as far as their servers are still there. */
+/** As far as their servers are still there. */
 export const restore = (
   { names, subscriptions }: Pick<Options, "names" | "subscriptions">,
   { level, subscriptions: uris }: ClientSettings,
@@ -81,10 +77,10 @@ export const restore = (
       names.resolve("resources", uri),
       (resolved) => run(Effect.ignore(subscriptions.resume(uri, resolved)))
     ))
-  // After each, others get their turn: fibers that only compute let no message in.
+  // Others get their turn after each: fibers that only compute let no message in.
   const resumeAll = (some: ReadonlyArray<string>) =>
     Effect.forEach(some, (uri) => Effect.zipRight(resume(uri), Effect.sleep(0)), { concurrency: atOnce, discard: true })
-  // While some wait, the lists come in which most of the others are found at once; so these do not wait for a server that is down.
+  // While some wait, the lists come in which most of the others are found at once: those do not wait for a server that is down.
   const [others, first] = Arr.partition(uris, (_, index) => index % Math.ceil(uris.length / atOnce) === 0)
   const rest = Effect.suspend(() => {
     const [unknown, known] = Arr.partition(others, (uri) => names.find("resources", uri) !== undefined)

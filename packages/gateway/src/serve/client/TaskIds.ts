@@ -1,6 +1,6 @@
 /**
- * The ids of tasks as clients of the gateway know them (`OwnedTexts`): with the name of the server, which has the task, and that of the tool that it runs, so that who
- * may not use the tool any more does not get what comes of it. To another caller the task is unknown.
+ * The ids of tasks as clients know them, with the server, and the tool: who may not use that any more does not get its result. To another
+ * caller the task is unknown.
  */
 import { Era } from "@mcp-lifeline/protocol"
 import { Predicate } from "effect"
@@ -12,15 +12,15 @@ type Values = Readonly<Record<string, unknown>>
 
 const { isRecord, isString } = Predicate
 
-/** The key of `_meta` that says to which task a message belongs. */
+/** In `_meta`: to which task a message belongs. */
 const related = "io.modelcontextprotocol/related-task"
 
-/** A request about a task that goes to its server. */
+/** Requests that go to the server of a task. */
 export const isAboutTask = (method: string): boolean => /^tasks\/(get|result|update|cancel)$/.test(method)
 
 const extension = "io.modelcontextprotocol/tasks"
 
-/** Why a client without a session may not ask this: there is no such method, or the client has not declared the extension for tasks. */
+/** There is no such method, or the client has not declared the extension for tasks. */
 export const refusal = (method: string, capabilities: unknown): JsonRpcError | undefined => {
   if (method === "tasks/result") return methodNotFound(method)
   const extensions = isRecord(capabilities) ? capabilities["extensions"] : undefined
@@ -34,25 +34,24 @@ export const refusal = (method: string, capabilities: unknown): JsonRpcError | u
 
 export interface Task {
   readonly server: string
-  /** The tool that it runs, by the name that the server gives it. */
+  /** By the name that the server gives it. */
   readonly tool: string
   readonly id: string
 }
 
-/** How many tasks of one conversation are remembered, so that what servers say about them by themselves has the same ids. */
+/** In one conversation, so that what servers say of tasks by themselves has the same ids. */
 const maxKnown = 1000
 
-/** The ids of one caller's tasks. */
 export class TaskIds {
   readonly #ids: OwnedTexts.OwnedTexts
-  /** The tools of the tasks that were last asked for, by server and id; the first ones first. */
+  /** The tools of tasks, by server and id; those last asked for come last. */
   readonly #known = new Map<string, string>()
 
   constructor(owner: OwnedTexts.Owner) {
     this.#ids = OwnedTexts.make("task", owner)
   }
 
-  /** The task of an id; `undefined` if the gateway has given this caller no such id. */
+  /** `undefined` if the gateway has given this caller no such id. */
   find(id: unknown): Task | undefined {
     const { path: [server, tool] = [], text = "" } = this.#ids.open(id) ?? {}
     if (server === undefined || tool === undefined) return undefined
@@ -60,12 +59,12 @@ export class TaskIds {
     return { server, tool, id: text }
   }
 
-  /** A request of a server, with the id of its task as the client knows it. Returns the same object if it has none. */
+  /** Returns the same object if the request has no task. */
   inMessage<V extends Values>(server: string, value: V): V {
     return this.#inMeta(value, (id) => this.#scoped(server, this.#known.get(keyOf(server, id)), id))
   }
 
-  /** A result that is a task of a tool, or begins one, or belongs to one, as the client knows it. Returns the same object if it has nothing to do with any. */
+  /** The result may be a task, begin one, or belong to one; otherwise returns the same object. */
   inResult<V extends Values>({ server, tool }: Omit<Task, "id">, result: V): V {
     const scoped = (id: string): string => {
       this.#remember(server, tool, id)
@@ -82,7 +81,7 @@ export class TaskIds {
     return { ...value, _meta: { ...meta, [related]: withId(meta[related], scoped) } }
   }
 
-  /** Without its tool, which is known of each task that the client has been told of, an id leads nowhere. */
+  /** Without its tool, an id leads nowhere. */
   #scoped(server: string, tool: string | undefined, id: string): string {
     return this.#ids.seal({ path: tool === undefined ? [server] : [server, tool], text: id })
   }

@@ -1,6 +1,6 @@
 /**
- * The clients for which a server runs: all clients together, or a single one. The two differ only here, and in when their servers start and
- * stop (`ClientServers`).
+ * For whom a server runs: all clients together, or a single one. They differ only here, and in when their servers start and stop
+ * (`ClientServers`).
  */
 import type { Backend, ServerNotification } from "@mcp-lifeline/core"
 import { anyone, type Caller } from "@mcp-lifeline/http-server/Caller"
@@ -11,48 +11,37 @@ import type { ListChange } from "../ListChange.js"
 
 type SendRequest = (server: string, ...asked: Parameters<Receiver["asked"]>) => ReturnType<Receiver["asked"]>
 
-/** A client of the gateway. None of its methods may throw. */
+/** None of its methods may throw. */
 export interface Member {
-  /**
-   * What the client said about itself; `undefined` before `initialize`, and for a client without a session that nobody knows, which can have no own servers.
-   */
+  /** `undefined` before `initialize`, and for an unknown client without a session, which can have no own servers. */
   readonly client: () => Client | undefined
   /** Whether it speaks 2026-07-28, in which a server asks in place of a result. */
   readonly isStateless: boolean
-  /** Who the client is, as far as is known now. */
+  /** As far as is known now. */
   readonly caller: () => Caller
-  /** Whether this client may start this number of servers, given how many other clients have. */
+  /** Whether the client may start this number of servers, given how many others have. */
   readonly hasRoom: (count: number) => boolean
   readonly mayUse: (server: string) => boolean
   /** Called when the fleet of its own servers is made, connected or not. */
   readonly opened: () => void
-  /** Sends the client a log message of a server. */
   readonly logged: (server: string, notification: ServerNotification) => void
   readonly listsChanged: (change: ListChange) => void
-  /** Sends the client any other notification of one of its own servers. */
+  /** Any other notification of one of its own servers. */
   readonly notified: (server: string, notification: ServerNotification) => void
-  /** Sends the client a request of one of its own servers. */
   readonly asked: SendRequest
 }
 
-/** The clients that share the runtimes of servers: all, or one. */
 export interface ClientGroup
   extends Pick<Member, "asked" | "caller" | "isStateless" | "listsChanged" | "logged" | "mayUse" | "notified">
 {
-  /** Runs the servers that are configured with this value of `sessions`. */
   readonly sessions: "shared" | "per-client"
-  /**
-   * The client that servers see. Part of the key of cached introductions and lists, because servers answer different clients differently.
-   */
+  /** What servers see of the client: part of the key of cached lists, because servers answer clients differently. */
   readonly identity: ClientIdentity
-  /** What the handshake tells servers about the client. */
+  /** For the handshake. */
   readonly introduction: Pick<Backend.BackendOptions, "clientInfo" | "capabilities">
 }
 
-/**
- * All clients together. A server can only send a request to one of them in place of the result of a call: otherwise nobody knows which client
- * it is for.
- */
+/** A server can ask one of them only in place of the result of a call: otherwise nobody knows which client is meant. */
 export const allClients = (members: () => Iterable<Member>): ClientGroup => ({
   sessions: "shared",
   identity: { clientName: "mcp-lifeline", protocolVersion: "", capabilities: {} },
@@ -76,7 +65,7 @@ export const allClients = (members: () => Iterable<Member>): ClientGroup => ({
     ))
 })
 
-/** A single client. Its servers see its name and capabilities, and can send it requests. */
+/** Its servers see its name and capabilities, and can send it requests. */
 export const singleClient = ({ capabilities, clientInfo, protocolVersion }: Client, member: Member): ClientGroup => ({
   ...member,
   sessions: "per-client",

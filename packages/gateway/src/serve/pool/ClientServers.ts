@@ -1,7 +1,4 @@
-/**
- * The servers that one client can use: the shared ones, and its own, which no other client uses. Its own start when the client first needs
- * them, and stop when it leaves.
- */
+/** The shared servers, and the client's own, which start when it first needs them, and stop when it leaves. */
 import { type Backend, RemoteError } from "@mcp-lifeline/core"
 import { JsonRpcError } from "@mcp-lifeline/protocol"
 import type { Scope } from "effect"
@@ -11,26 +8,23 @@ import * as ListChange from "../ListChange.js"
 import * as ClientGroup from "./ClientGroup.js"
 import * as GroupFleet from "./GroupFleet.js"
 
-/** What `ClientServers` needs from the pool of all servers. */
 export interface Pool {
   readonly sharedFleet: GroupFleet.GroupFleet
   readonly settings: GroupFleet.Settings
-  /** Receives a message after each change of the configuration. */
+  /** A message after each change of the configuration. */
   readonly changes: Effect.Effect<Queue.Dequeue<void>, never, Scope.Scope>
-  /** Runs work in the background until it ends, or the pool closes. */
+  /** Until the work ends, or the pool closes. */
   readonly run: (work: Effect.Effect<void>) => Fiber.RuntimeFiber<void>
-  /** Removes a client that has left: it gets no more notifications. */
+  /** The client gets no more notifications. */
   readonly leave: (member: ClientGroup.Member) => void
 }
 
-/** The own servers of a client, from their start on. */
 class OwnServers {
   readonly made = Effect.unsafeMakeLatch()
   fleet: GroupFleet.GroupFleet | undefined
   fiber: Fiber.RuntimeFiber<void> | undefined
 }
 
-/** The error if other clients already use the maximum number of servers. */
 const noRoom = (servers: ReadonlyArray<Server>): RemoteError =>
   new RemoteError({
     backend: servers.map(({ id }) => id).join(", "),
@@ -55,24 +49,24 @@ export class ClientServers {
     this.#fleets = [pool.sharedFleet]
   }
 
-  /** The fleet of its own servers, once it is made. */
+  /** Once it is made. */
   get own(): GroupFleet.GroupFleet | undefined {
     return this.#own?.fleet
   }
 
-  /** All fleets that it can use now. If several offer the same name, the first fleet wins. */
+  /** If several offer the same name, the first fleet wins. */
   get fleets(): ReadonlyArray<GroupFleet.GroupFleet> {
     return this.#fleets
   }
 
-  /** Why its own servers did not start when they were needed last; `undefined` if they did. */
+  /** Why its own servers did not start when they were needed last. */
   get refusal(): RemoteError | undefined {
     return this.#refusal
   }
 
   /**
-   * Starts the client's own servers, if it may have any. Returns an effect that ends when each server that it can use has connected or failed
-   * to; `undefined` if each has already.
+   * Starts the client's own servers, if it may have any. Ends when each server that it can use has connected or failed to; `undefined` if
+   * each has already.
    */
   need(): Effect.Effect<void> | undefined {
     if (this.#own === undefined) this.#start()
@@ -90,8 +84,7 @@ export class ClientServers {
   }
 
   /**
-   * Ends when its own servers are those of the client as it is known now; `undefined` if they are. A client may get another token, which says
-   * something else of it.
+   * Ends when its servers are those of the client as it is known now; `undefined` if they are. Another token may say something else of it.
    */
   current(): Effect.Effect<void> | undefined {
     const own = this.#own
@@ -101,7 +94,7 @@ export class ClientServers {
     return own.fleet.isCurrent() ? undefined : Effect.orDie(Effect.asVoid(own.fleet.apply))
   }
 
-  /** Its own backend of this name. Waits for a fleet that is being made. */
+  /** Waits for a fleet that is being made. */
   backend(server: string): Effect.Effect<Option.Option<Backend.Backend>> {
     return Effect.flatMap(
       this.made,
@@ -109,7 +102,6 @@ export class ClientServers {
     )
   }
 
-  /** Connects its own server of this name, unless it is connected. */
   connect(server: string): Effect.Effect<void> {
     return Effect.flatMap(
       this.backend(server),
@@ -121,14 +113,14 @@ export class ClientServers {
     )
   }
 
-  /** Called when a new configuration changes which servers each client has for itself. */
+  /** Called when a new configuration changes own servers. */
   changed(): void {
     if (this.#own === undefined) return this.#member.listsChanged(ListChange.ofAll())
-    // A client whose own servers have started keeps them, even if the new configuration adds some and they exceed the limit.
+    // Own servers that have started stay, even if the new configuration exceeds the limit.
     this.#member.hasRoom(this.#configured.length)
   }
 
-  /** Called when the client may use other servers than before: starts and stops its own. */
+  /** The client may use other servers than before: starts and stops its own. */
   allowed(): void {
     const fleet = this.#own?.fleet
     if (fleet !== undefined) this.#pool.run(logged(fleet.apply))
@@ -138,7 +130,7 @@ export class ClientServers {
     this.#pool.run(work)
   }
 
-  /** Stops its own servers, and prevents new starts. */
+  /** Also prevents new starts. */
   get close(): Effect.Effect<void> {
     return Effect.suspend(() => {
       const fiber = this.#own?.fiber
@@ -170,7 +162,6 @@ export class ClientServers {
     own.fiber = this.#pool.run(this.#live(own, ClientGroup.singleClient(client, this.#member)))
   }
 
-  /** Says which names of its own servers the shared ones have. */
   #reportDisplaced(own: GroupFleet.GroupFleet): Effect.Effect<void> {
     const { settings: { reports }, sharedFleet } = this.#pool
     const { catalog } = own.listed()
@@ -187,7 +178,7 @@ export class ClientServers {
     return GroupFleet.logNames(found)
   }
 
-  /** Runs its own servers, until the fiber that runs this is interrupted: that closes the scope, and so stops the servers. */
+  /** Until the fiber that runs this is interrupted: that closes the scope, and so stops the servers. */
   #live(own: OwnServers, group: ClientGroup.ClientGroup): Effect.Effect<void> {
     const { changes, sharedFleet, run, settings } = this.#pool
     return Effect.gen(this, function*() {
@@ -199,7 +190,7 @@ export class ClientServers {
       yield* own.made.open
       yield* fleet.ready
       yield* this.#reportDisplaced(fleet)
-      // In a fiber of its own, so that a slow change does not delay the end of the client.
+      // In a fiber of its own: a slow change does not delay the end of the client.
       return yield* Effect.forever(Effect.map(Queue.take(changed), () => void run(logged(fleet.apply))))
     }).pipe(
       Effect.scoped,
@@ -207,7 +198,7 @@ export class ClientServers {
       Effect.ensuring(Effect.suspend(() => {
         own.fleet = undefined
         this.#fleets = [sharedFleet]
-        // If they could not be made as configured, this wakes what waits for them, and the next need tries again.
+        // Wakes what waits for servers that could not be made; the next need tries again.
         if (this.#own === own) this.#own = undefined
         return own.made.open
       }))
@@ -215,7 +206,6 @@ export class ClientServers {
   }
 }
 
-/** Logs why servers cannot be made as configured. */
 const logged = <A, E>(work: Effect.Effect<A, E>): Effect.Effect<void> =>
   Effect.catchAllCause(Effect.asVoid(work), (cause) =>
     Cause.isInterruptedOnly(cause)

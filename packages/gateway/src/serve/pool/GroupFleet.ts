@@ -1,6 +1,4 @@
-/**
- * The servers of one group of clients: a fleet, and the log levels and subscriptions of the clients that use it.
- */
+/** A fleet, and the log levels and subscriptions of the clients that use it. */
 import {
   type Backend,
   type Connector,
@@ -33,14 +31,13 @@ import * as ListChange from "../ListChange.js"
 import type { ClientGroup } from "./ClientGroup.js"
 import * as SharedConnectors from "./SharedConnectors.js"
 
-/** Since when a server is down, and why it could not be connected last. */
 export interface Outage {
   /** In milliseconds since the epoch. */
   readonly since: number
   readonly reason: ConnectReason | undefined
 }
 
-/** Warns of names that clients see otherwise than the servers have them. */
+/** Names that clients see otherwise than the servers have them. */
 export const logNames = (reports: ReadonlyArray<NameReport>): Effect.Effect<void> =>
   Effect.forEach(
     reports,
@@ -48,7 +45,7 @@ export const logNames = (reports: ReadonlyArray<NameReport>): Effect.Effect<void
     { discard: true }
   )
 
-/** The outages of the servers of a fleet, derived from its events. */
+/** Derived from the events of a fleet. */
 export class Outages {
   readonly #all = new Map<string, Outage>()
 
@@ -73,33 +70,30 @@ export interface GroupFleet {
   readonly levels: LogLevels
   readonly subscriptions: Subscriptions
   readonly outages: Outages
-  /** The lists of the fleet as they are now. */
   readonly lists: Effect.Effect<EncodedLists>
-  /** The lists as read or announced last. */
+  /** As read or announced last. */
   readonly listed: () => EncodedLists
   /** Whether the hints of a tool say that it does no harm to call it twice. */
   readonly isHarmless: (tool: string, access: Access) => boolean
-  /** Whether a tool runs as a task for a client that asks for one. */
+  /** For a client that asks for a task. */
   readonly takesTask: (tool: string, access: Access) => boolean
   /** Whether each server has connected, failed to, or exceeded the time for that. */
   readonly isReady: () => boolean
   readonly ready: Effect.Effect<void>
-  /** What a server said about itself last. */
   readonly introduction: (server: string) => Introduction | undefined
-  /** Whether a server got the capabilities of its client in a handshake. If not, each request has to include them. */
+  /** Whether a server got the capabilities of its client in a handshake. If not, each request includes them. */
   readonly knowsItsClient: (server: string) => boolean
-  /** Passes a notification of the group on to its connected servers. The others read again what has changed when they reconnect. */
+  /** To connected servers: the others read again what has changed when they reconnect. */
   readonly notify: (notification: ServerNotification) => void
-  /** Whether its servers are those of the client as it is known now: its token may say something else than when they started. */
+  /** Whether its servers are those of the client as it is known now: its token may say something else. */
   readonly isCurrent: () => boolean
-  /** Starts, stops and replaces the servers that the configuration has changed, and those for which their client has. */
+  /** Starts, stops and replaces servers whose configuration, or client, has changed. */
   readonly apply: Effect.Effect<Fleet.Applied, InvalidOptions>
 }
 
-/** A fleet before any client uses it. */
 type Opened = Pick<GroupFleet, "fleet" | "introduction" | "apply"> & Partial<Pick<GroupFleet, "isCurrent">>
 
-/** Runs a fleet for a group until the scope closes. `open` makes the fleet. */
+/** Until the scope closes. */
 export const over = <E>(
   group: Pick<ClientGroup, "sessions" | "listsChanged">,
   open: (subscriptions: Subscriptions) => Effect.Effect<Opened, E, Scope.Scope>,
@@ -192,55 +186,52 @@ export const over = <E>(
     }
   })
 
-/** Puts the server's name before `logger` in a log message. */
 const withServerName = (server: string, { method, params }: ServerNotification): ServerNotification => {
   const logger = Predicate.isString(params?.["logger"]) ? `${server}/${params["logger"]}` : server
   return { method, params: { ...params, logger } }
 }
 
-/** Whether two servers have the same configuration, but perhaps other prefixes of their names. */
+/** But perhaps other prefixes of their names. */
 export const sameOptions = (a: Server, b: Server): boolean => {
   const keys = new Set([...Object.keys(a), ...Object.keys(b)]) as Set<keyof Server>
   return [...keys].every((key) => key === "prefix" || a[key] === b[key])
 }
 
 export interface Settings {
-  /** The servers of the configuration, as it is now. */
+  /** Of the configuration, as it is now. */
   readonly servers: () => ReadonlyArray<Server>
   readonly isOff: (server: Server) => boolean
-  /** Called when a server that a caller has for itself introduces itself. */
+  /** Called when an own server of a caller introduces itself. */
   readonly introduced: (caller: Caller, server: string, introduction: Introduction) => void
-  /** The cache of introductions and lists in the state folder. Default: none. */
+  /** Default: nothing is cached. */
   readonly kept: ServerCache | undefined
-  /** What servers have shown of themselves. Default: it is kept as long as they run. */
+  /** Default: kept as long as the servers run. */
   readonly temperaments: Temperaments | undefined
-  /** What was approved of the tools of servers. Default: it is kept as long as they run. */
+  /** Default: kept as long as the servers run. */
   readonly pins: ToolPins | undefined
-  /** How long `ready` waits for servers at most. Default 10 s. */
+  /** How long `ready` waits at most. Default: 10 s. */
   readonly waitTimeout: Fleet.FleetOptions["waitTimeout"]
-  /** What this process does otherwise as one of several. Default: it is alone. */
+  /** Default: this process is alone. */
   readonly replica: Replica | undefined
-  /** Whether this replica may run a server that runs once. Default: it may. */
+  /** For a server that runs once in the cluster. Default: it may. */
   readonly mayRun?: ((server: string) => boolean) | undefined
-  /** Which names were reported because clients see other ones. */
   readonly reports: NameReports
-  /** Makes the telemetry for the servers of one group. Default: the telemetry in the context. */
+  /** Default: the telemetry in the context. */
   readonly telemetry: ((sessions: ClientGroup["sessions"]) => Telemetry.Telemetry) | undefined
 }
 
-/** A server, and the backend options made from it. */
 interface Configured {
   readonly server: Server
-  /** For which client it is started; empty if it does not depend on that. */
+  /** Empty if the server does not depend on the client. */
   readonly client: string
   readonly options: Fleet.FleetBackend & { readonly id: string }
 }
 
-/** Whether there is one of it in the cluster, and not one on each replica. */
+/** In the cluster, and not on each replica. */
 export const runsOnce = ({ connector, placement }: Server): boolean =>
   placement === undefined ? connector.transport === "stdio" : placement === "one"
 
-/** The backend of a name, which is there: it has a connection. */
+/** The backend is there: it has a connection. */
 const backendOf = (fleet: Fleet.Fleet | undefined, name: string): Backend.Backend => {
   if (fleet === undefined) throw new Error("the servers have not started")
   // Reads a Ref, which is synchronous.
@@ -270,18 +261,16 @@ export const make = (
       const { fork } = yield* Fibers.make("1 second")
       const cache = new GroupCache(kept, group.identity, fork)
       const introductions = new Map<string, Introduction>()
-      /**
-       * The options of each server. They stay the same object as long as the configuration does, even if the server is disabled or enabled.
-       */
+      /** The same objects as long as the configuration is the same, even if a server is disabled or enabled. */
       let configured: ReadonlyMap<string, Configured> = new Map()
       const turn = yield* Effect.makeSemaphore(1)
 
       const onNotification = (server: string, notification: ServerNotification): void => {
         const { method, params } = notification
         if (method === "notifications/resources/updated") return subscriptions.updated(server, params ?? {})
-        // The backend reads changed lists again, and the comparison of catalogues announces what differs.
+        // The backend reads the lists again, and the comparison of catalogues announces what differs.
         if (method.endsWith("/list_changed")) return
-        // Clients must not rely on these, and the tasks of one client do not concern the others.
+        // Clients must not rely on these, and one client's tasks do not concern the others.
         if (method.startsWith("notifications/tasks")) return
         if (method === "notifications/message") group.logged(server, withServerName(server, notification))
         else group.notified(server, notification)
@@ -307,7 +296,6 @@ export const make = (
         ? undefined
         : yield* SharedConnectors.make(replica, mayRun, (name) => backendOf(running, name))
       const scope = yield* Effect.scope
-      /** Connects a server once its client has logged in. */
       const connectNow = (server: string): Effect.Effect<void> =>
         Effect.suspend(() =>
           running === undefined
@@ -338,7 +326,7 @@ export const make = (
         return Effect.succeed(isOwned ? replica.own(connector) : connector)
       }
       const pinStoreOf = ({ id, origin }: Server) => origin && pins?.of(id, origin)
-      /** `isOther`: takes the place of that of another client, which must not stay in use until this one is connected. */
+      /** `isOther`: replaces that of another client, which must not stay in use until this one is connected. */
       const makeOptions = (server: Server, client: string, isOther: boolean): Effect.Effect<Configured> =>
         connectorOf(server).pipe(
           Effect.flatMap((connector) => placedConnectorOf(server, connector)),
@@ -357,16 +345,14 @@ export const make = (
             }
           }))
         )
-      /**
-       * Passes the servers that the group has now to its fleet. Runs one at a time, so that each run knows the options of the one before.
-       */
+      /** One at a time, so that each run knows the options of the one before. */
       const passServers = <A, E, R>(take: (backends: ReadonlyArray<Configured["options"]>) => Effect.Effect<A, E, R>) =>
         Effect.gen(function*() {
           const all = servers().filter((server) =>
             (server.sessions ?? "shared") === sessions && group.mayUse(server.id)
           )
           const clients = new Map(all.map((server) => [server.id, clientOf(server)]))
-          // What the server of one caller has said is for no other one.
+          // What the server of one caller has said is for no other.
           const owner = sessions === "per-client" ? ownerOf(group.caller()) : ""
           yield* cache.load(
             yield* Effect.forEach(all, (server) =>

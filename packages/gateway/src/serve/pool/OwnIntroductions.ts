@@ -1,15 +1,12 @@
-/**
- * What servers that each client has for itself have said about themselves last, by whose they are: nobody reads that of another caller. Callers that
- * nothing tells apart count as one.
- */
+/** Nobody reads what own servers of another caller have said. Callers that nothing tells apart count as one. */
 import { type Caller, ownerOf } from "@mcp-lifeline/http-server/Caller"
 import type { Introduction } from "@mcp-lifeline/protocol"
 import { longestInstructions } from "../Instructions.js"
 
-/** Of how many callers it is kept. Others read it once their servers have started again. */
+/** Other callers read it once their servers have started again. */
 const maxOwners = 1000
 
-/** How much of what one server says is kept, besides its instructions: so many characters of JSON. What is longer is not kept. */
+/** In characters of JSON, besides the instructions. What is longer is not kept. */
 const longest = 16_000
 
 const isShort = (introduction: Introduction): boolean => {
@@ -22,7 +19,7 @@ const isShort = (introduction: Introduction): boolean => {
 }
 
 export class OwnIntroductions {
-  /** By the owner, and then by the server. First the owner of whom nothing was set for longest. */
+  /** By owner, then by server. First the owner of whom nothing was set for longest. */
   readonly #all = new Map<string, Map<string, Introduction>>()
 
   set(caller: Caller, server: string, introduction: Introduction): void {
@@ -34,7 +31,7 @@ export class OwnIntroductions {
     if (isKept || own.size > 0) this.#all.set(owner, own)
     if (!isKept) return
     const { instructions } = introduction
-    // One character more than is shown, which shows that there is more.
+    // One character more than is shown: it shows that there is more.
     own.set(server, { ...introduction, instructions: instructions?.trim().slice(0, longestInstructions + 1) })
     const [oldest] = this.#all.keys()
     if (this.#all.size > maxOwners && oldest !== undefined) this.#all.delete(oldest)

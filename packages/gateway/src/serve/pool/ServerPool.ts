@@ -1,6 +1,4 @@
-/**
- * The servers behind the gateway. Each runs once for each group of clients that has it: all clients together, or a single client.
- */
+/** Each server runs once for each group of clients: all together, or a single one. */
 import type { Backend, Fleet, InvalidOptions } from "@mcp-lifeline/core"
 import { NameReports } from "@mcp-lifeline/core/internal"
 import { Pins } from "@mcp-lifeline/extensions"
@@ -25,48 +23,46 @@ export interface Switched {
   readonly at: number
 }
 
-/** The servers behind the gateway. They stop when the scope of `make` closes. */
+/** They stop when the scope of `make` closes. */
 export interface ServerPool {
   readonly shared: GroupFleet.GroupFleet
-  /** All servers of the current configuration, in its order, whether they run or not. */
+  /** Of the current configuration, in its order, whether they run or not. */
   readonly servers: () => ReadonlyArray<Server>
-  /** The backends of a server now: one for each group that has it. Waits for fleets that are being made. */
+  /** One for each group that has the server. Waits for fleets that are being made. */
   readonly backends: (server: string) => Effect.Effect<ReadonlyArray<Backend.Backend>>
-  /** The address of another replica whose configuration of a server is newer, and is used; `undefined` if there is none. */
+  /** The address of another replica with a newer configuration of the server, which is used; `undefined` if there is none. */
   readonly newerOn: (server: string) => string | undefined
-  /** Whether the configuration limits the time of a server's calls. If not, the limit is up to the client. */
+  /** Whether the configuration limits the time of calls. If not, that is up to the client. */
   readonly hasTimeout: (server: string) => boolean
-  /** What a server said about itself last: the shared one, or that of this caller. */
+  /** What the shared server, or that of this caller, said about itself last. */
   readonly introduction: (server: Server, caller: Caller) => Introduction | undefined
-  /** What was approved of the tools of a server, whether it runs or not; `undefined` without the option `pin`. */
+  /** What was approved of the tools, whether the server runs or not; `undefined` without the option `pin`. */
   readonly pins: (server: Server) => Effect.Effect<Pins.Kept | undefined>
-  /** How a server was disabled or enabled last; `undefined` if its configuration has changed since, and determines the state again. */
+  /** How a server was disabled or enabled last; `undefined` if its configuration has changed since, and decides again. */
   readonly switched: (server: Server) => Switched | undefined
   /** Whether a server starts disabled for new groups. */
   readonly isOff: (server: Server) => boolean
   /** Disables or enables a server for new groups. */
   readonly switch: (server: Server, isOff: boolean) => Effect.Effect<void>
   /**
-   * Has all replicas of the cluster disable or enable a server, also those that start later. Returns whether those learn of it that cannot be
-   * reached now. A gateway that is alone does nothing.
+   * Has all replicas switch a server, also those that start later. Returns whether those learn of it that cannot be reached now. A gateway
+   * that is alone does nothing.
    */
   readonly switchAll: (server: Server, isOff: boolean) => Effect.Effect<boolean>
   readonly join: (member: ClientGroup.Member) => ClientServers
-  /** Calls the listener after each new configuration. Returns a function that removes the listener. */
+  /** Calls the listener after each new configuration. Returns what removes the listener. */
   readonly whenApplied: (listener: () => void) => () => void
-  /** Applies a new configuration: starts, stops and replaces servers that differ, for all clients. */
+  /** Starts, stops and replaces servers that differ, for all clients. */
   readonly apply: (servers: ReadonlyArray<Server>) => Effect.Effect<Fleet.Applied, InvalidOptions>
   /** Connects a server after the user has signed in to it. */
   readonly signedIn: (server: string) => Effect.Effect<void>
 }
 
-/** The servers with a time limit for calls in their configuration. */
 const withCallTimeout = (servers: ReadonlyArray<Server>): ReadonlySet<string> =>
   new Set(servers.flatMap(({ id, timeouts }) => timeouts?.request === undefined ? [] : [id]))
 
 const isOwn = ({ sessions }: Server): boolean => sessions === "per-client"
 
-/** What a new configuration has changed, for all groups. */
 const outcome = (
   before: ReadonlyArray<Server>,
   after: ReadonlyArray<Server>,
@@ -90,14 +86,14 @@ const outcome = (
 const connect = (backend: Backend.Backend): Effect.Effect<void> =>
   Effect.flatMap(backend.isConnected, (isConnected) => isConnected ? Effect.void : Effect.ignore(backend.reconnect))
 
-/** How often a replica looks whether somebody has disabled or enabled a server on another one. That asks the database for nothing that is known. */
+/** How often to look for switches on other replicas. Asks the database for nothing that is known. */
 const followEvery = "1 second"
 
 export type Options = Partial<
   Pick<GroupFleet.Settings, "kept" | "temperaments" | "pins" | "replica" | "telemetry" | "waitTimeout">
 >
 
-/** Makes the pool, and starts the shared servers. */
+/** Starts the shared servers. */
 export const make = (
   first: ReadonlyArray<Server>,
   { kept, pins, replica, telemetry, temperaments, waitTimeout }: Options = {}
@@ -152,7 +148,6 @@ export const make = (
         Arr.getSomes
       )
     const run = yield* FiberSet.makeRuntime<never>()
-    /** Does what somebody has done on another replica. */
     const follow = ({ look, of }: SharedSwitches.SharedSwitches) =>
       Effect.gen(function*() {
         const before = new Map(servers.map((server) => [server.id, { was: of(server), isOff: isOff(server) }]))

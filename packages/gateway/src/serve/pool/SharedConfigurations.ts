@@ -1,9 +1,6 @@
 /**
- * How each replica of a cluster is configured to run the servers that run once. While replicas differ, as in a rolling update, the newest
- * configuration counts: a replica with an older one leaves the server to those with the newest.
- *
- * A configuration is as old as its first use by a replica that still runs. The clocks of machines decide which one is newer, so those of two changes
- * within moments may be taken for each other.
+ * While replicas differ, as in a rolling update, the newest configuration of a server that runs once counts. It is as old as its first use
+ * by a replica that still runs; clocks of machines decide, so two changes within moments may be taken for each other.
  */
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Clock, Effect, Option, Schema } from "effect"
@@ -14,7 +11,7 @@ import type { Gateways } from "../../replica/Gateways.js"
 const Used = Schema.Struct({
   /** `Server.identity`. */
   identity: Schema.String,
-  /** Since when, in milliseconds since 1970. */
+  /** In milliseconds since 1970. */
   since: Schema.Number
 })
 type Used = typeof Used.Type
@@ -26,16 +23,15 @@ const Configuration = Schema.Struct({
 type Configuration = typeof Configuration.Type
 
 export interface SharedConfigurations {
-  /** Tells the others how this replica is configured. */
   readonly publish: (servers: ReadonlyArray<Server>) => Effect.Effect<void>
   readonly look: Effect.Effect<void>
-  /** The address of a replica that has a newer configuration of a server, as far as `look` has seen; `undefined` if none has. */
+  /** The address of a replica with a newer configuration, as far as `look` has seen; `undefined` if none has. */
   readonly newer: (server: string) => string | undefined
 }
 
 const bounds = { maxFiles: 1000, maxUnused: 7 * 24 * 60 * 60 * 1000 }
 
-/** Makes what reads and writes them. When this replica stops, the others forget what it has told. */
+/** When this replica stops, the others forget what it has told. */
 export const make = (state: StateFolder.StateFolder["Type"], gateways: Pick<Gateways, "others" | "own">) =>
   Effect.gen(function*() {
     const collection = state.collection(configurations, Configuration, bounds)

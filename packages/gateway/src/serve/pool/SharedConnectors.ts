@@ -1,7 +1,4 @@
-/**
- * The connectors of the servers that run once in the cluster, one for each name. It stays the same when the options of its server change, so that
- * this replica keeps the server.
- */
+/** One for each name. It stays when the options of its server change, so that this replica keeps the server. */
 import type { Backend, Connector } from "@mcp-lifeline/core"
 import { Effect, ExecutionStrategy, Exit, Scope } from "effect"
 import type { Server } from "../../config/Backends.js"
@@ -10,18 +7,16 @@ import type { Replica } from "../../replica/Replica.js"
 interface Entry {
   readonly scope: Scope.CloseableScope
   readonly connector: Connector
-  /** Starts the server as it is configured now. */
+  /** As configured now. */
   local: Connector
 }
 
 export interface SharedConnectors {
-  /** The connector for a server as it is configured now. */
   readonly of: (server: Server) => Effect.Effect<Connector>
   /** Leaves all other servers to other replicas. Their backends have to be closed. */
   readonly keep: (names: ReadonlySet<string>) => Effect.Effect<void>
 }
 
-/** `backend`: the backend of a name, once there is one. */
 export const make = (
   replica: Replica,
   mayRun: (name: string) => boolean,

@@ -1,7 +1,4 @@
-/**
- * Which servers somebody has disabled or enabled, as all replicas of a cluster keep it together. It holds until somebody switches the server
- * again, or changes `disabled` in the file.
- */
+/** They hold until somebody switches the server again, or changes `disabled` in the file. */
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Clock, Effect, Schema } from "effect"
 import type { Server } from "../../config/Backends.js"
@@ -18,16 +15,16 @@ const Switch = Schema.Struct({
 type Switch = typeof Switch.Type
 
 export interface SharedSwitches {
-  /** How a server was switched last, as far as `look` has seen; `undefined` if the file decides. */
+  /** As far as `look` has seen; `undefined` if the file decides. */
   readonly of: (server: Server) => Pick<Switch, "at" | "isOff"> | undefined
   readonly look: Effect.Effect<void>
-  /** Tells the others. Returns whether those learn of it that cannot be reached now, too. */
+  /** Returns whether those learn of it that cannot be reached now, too. */
   readonly set: (server: Server, isOff: boolean) => Effect.Effect<boolean>
 }
 
 const isDisabled = ({ lifecycle }: Server): boolean => lifecycle?.disabled === true
 
-/** Makes what reads and writes them, and looks once. */
+/** Looks once. */
 export const make = (state: StateFolder.StateFolder["Type"]): Effect.Effect<SharedSwitches> => {
   const collection = state.collection(switches, Switch)
   let known: ReadonlyMap<string, Switch> = new Map()

@@ -1,6 +1,3 @@
-/**
- * The command lines of `login`, `logout` and `auth`.
- */
 import { isAddress, isDocument } from "@mcp-lifeline/sign-in/addresses"
 import { Redacted } from "effect"
 import { resolve } from "node:path"
@@ -9,7 +6,6 @@ import type * as Auth from "./auth.js"
 import type * as Login from "./login.js"
 import type * as Logout from "./logout.js"
 
-/** A parsed command line. */
 export type Request =
   | { readonly _tag: "Login"; readonly options: Login.Options }
   | { readonly _tag: "Logout"; readonly options: Logout.Options }
@@ -19,7 +15,7 @@ const place = ["URL|NAME", "The address of the server, or its name in the file t
 
 const config = Command.text("FILE", "The mcp.json in which the server has that name.")
 
-/** The options that `login` and `wrap` share: how to log in, and as which client. */
+/** The options that `login` and `wrap` share. */
 export const client = {
   account: Command.text("NAME", "Keeps several logins at one server separate."),
   clientCredentials: Command.flag("Log in without a person, with --client-id and its secret or private key."),

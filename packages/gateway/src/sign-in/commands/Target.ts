@@ -1,6 +1,3 @@
-/**
- * The server that a command names, by its URL or by its name in an mcp.json.
- */
 import type { Connector } from "@mcp-lifeline/core"
 import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import { type Authorization, HttpConnector } from "@mcp-lifeline/transport-http"
@@ -14,7 +11,7 @@ import { StartError, UsageError } from "../../Errors.js"
 /** A server over HTTP. */
 export interface Target {
   readonly url: string
-  /** Makes a connector with the configuration of the server. Fails if that is invalid. */
+  /** Fails if the configuration of the server is invalid. */
   readonly connector: (authorization: Authorization) => Effect.Effect<Connector, StartError>
 }
 
@@ -62,7 +59,6 @@ const ofName = (name: string, file: string): Effect.Effect<Target, StartError> =
     }
   })
 
-/** Finds the server of a URL, or of a name in the file. */
 export const find = (text: string, config: string | undefined): Effect.Effect<Target, StartError | UsageError> => {
   if (isAddress(text)) {
     return parseUrl(text) !== undefined
@@ -76,7 +72,7 @@ export const find = (text: string, config: string | undefined): Effect.Effect<Ta
     : ofName(text, config)
 }
 
-/** The URL of a server as stored logins have it: without credentials, query and fragment. */
+/** As stored logins have it: without credentials, query and fragment. */
 export const storedUrl = (url: string): string => {
   const { origin, pathname } = new URL(url)
   return origin + pathname

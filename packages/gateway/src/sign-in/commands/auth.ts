@@ -1,6 +1,4 @@
-/**
- * `mcp-lifeline auth`: shows the stored logins and when they expire. Shows no secrets.
- */
+/** Shows no secrets. */
 import * as Grant from "@mcp-lifeline/sign-in/Grant"
 import * as PendingLogin from "@mcp-lifeline/sign-in/PendingLogin"
 import { StateFolder } from "@mcp-lifeline/state/StateFolder"
@@ -12,7 +10,7 @@ export interface Options {
   readonly json: boolean
 }
 
-/** A stored login. Times are milliseconds since 1970. */
+/** Times are milliseconds since 1970. */
 interface Row {
   readonly server: string
   readonly account: string
@@ -75,7 +73,6 @@ const table = (rows: ReadonlyArray<Row>, now: number): string => {
   )
 }
 
-/** Prints the stored logins. */
 export const run = ({ json }: Options, output: Output): Effect.Effect<void, never, StateFolder> =>
   Effect.gen(function*() {
     const folder = yield* StateFolder

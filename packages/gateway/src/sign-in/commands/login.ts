@@ -1,6 +1,3 @@
-/**
- * `mcp-lifeline login`: signs in to a server, and waits for the result.
- */
 import type { ConnectError, Connector } from "@mcp-lifeline/core"
 import * as Browser from "@mcp-lifeline/sign-in/Browser"
 import type * as Client from "@mcp-lifeline/sign-in/Client"
@@ -19,12 +16,12 @@ import { issuerOption } from "../issuerOption.js"
 import * as Target from "./Target.js"
 
 export interface Options {
-  /** The URL of the server, or its name in `config`. */
+  /** A URL, or a name in `config`. */
   readonly target: string
   readonly config: string | undefined
   readonly account: string | undefined
   readonly method: Grant.Method
-  /** Whether to open a browser. Default: on a terminal. */
+  /** Default: on a terminal. */
   readonly browser: boolean | undefined
   readonly client: Client.Configured
   readonly scope: string | undefined
@@ -48,7 +45,6 @@ const showLogin = (output: Output, isOpened: boolean) => (state: State): Effect.
   ].join("\n"))
 }
 
-/** What to do about a stored login that is not what the options ask for. */
 const otherLogin = ({ account, server }: SignIn.SignIn, { client, issuer, method }: Grant.Grant): string =>
   `${server}: another login is stored: one made ${
     method === "browser" ? "in a browser" : "with client credentials"
@@ -56,7 +52,7 @@ const otherLogin = ({ account, server }: SignIn.SignIn, { client, issuer, method
   `delete it with mcp-lifeline logout ${server}${account === "default" ? "" : ` --account ${account}`} first, ` +
   "or keep both with another --account NAME"
 
-/** Signs in. Succeeds when the server has accepted the token. Fails where another login is stored than the options ask for. */
+/** Succeeds when the server has accepted the token. Fails where another login is stored than the options ask for. */
 export const run = (options: Options, output: Output) =>
   Effect.gen(function*() {
     const target = yield* Target.find(options.target, options.config)

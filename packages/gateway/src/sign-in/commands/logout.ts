@@ -1,6 +1,3 @@
-/**
- * `mcp-lifeline logout`: deletes stored logins, and revokes their tokens at the authorization server.
- */
 import * as Client from "@mcp-lifeline/sign-in/Client"
 import * as Grant from "@mcp-lifeline/sign-in/Grant"
 import * as PendingLogin from "@mcp-lifeline/sign-in/PendingLogin"
@@ -14,16 +11,15 @@ import { accountOf } from "../PersonalSignIns.js"
 import * as Target from "./Target.js"
 
 export interface Options {
-  /** The URL of a server, or its name in `config`. Default: all servers. */
+  /** A URL, or a name in `config`. Default: all servers. */
   readonly target: string | undefined
   readonly config: string | undefined
-  /** The name of a login at the server. Default: all. */
+  /** Default: all. */
   readonly account: string | undefined
-  /** A client of a gateway, by its name in `lifeline.clients` or its subject, whose own logins are meant. Default: all. */
+  /** By its name in `lifeline.clients` or its subject. Default: all. */
   readonly client: string | undefined
 }
 
-/** Deletes the selected logins. */
 export const run = (
   { account, client, config, target }: Options,
   output: Output

@@ -1,13 +1,10 @@
-/**
- * Runs `login`, `logout` and `auth`.
- */
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect, Logger, LogLevel } from "effect"
 import type { StartError, UsageError } from "../../Errors.js"
 import * as Output from "../../Output.js"
 import type { Request } from "./Arguments.js"
 
-// Loads each command only when it runs: `auth` does not need the modules of `login`.
+// Each command is loaded only when it runs.
 const loadAuth = Effect.promise(() => import("./auth.js"))
 const loadLogin = Effect.promise(() => import("./login.js"))
 const loadLogout = Effect.promise(() => import("./logout.js"))
