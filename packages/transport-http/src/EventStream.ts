@@ -8,7 +8,6 @@ import type { Answer } from "./Answer.js"
 import { content } from "./Answer.js"
 import { EventLines } from "./EventLines.js"
 import { AnswerFailure } from "./HttpFailure.js"
-import { Lingering } from "./Lingering.js"
 
 export interface Position {
   lastEventId: string | undefined
@@ -37,8 +36,6 @@ export interface Reader {
   readonly onDropped: (message: Oversized.Oversized) => void
   /** Whether nothing more is expected: then a stream that the server leaves open is closed soon. */
   readonly complete: () => boolean
-  /** Where it waits for its end meanwhile. Default: alone, for a second. */
-  readonly lingering?: Lingering | undefined
   /** Milliseconds without a byte that end the stream, unless a byte has come later than `replayed`. Default: no limit. */
   readonly maxSilence?: number | undefined
   /** Reading stops until the promise is resolved. */
@@ -49,7 +46,8 @@ export interface Reader {
   readonly arrivals?: Arrivals.Arrivals | undefined
 }
 
-const alone = new Lingering(Number.POSITIVE_INFINITY)
+/** Milliseconds that the server has to end an answered stream, so that its socket can be used again. Then it is closed: calls may wait for a socket. */
+const linger = 250
 
 /** Keeps the position. An interruption closes the stream. */
 export const read = (answer: Answer, position: Position, reader: Reader): Effect.Effect<End, AnswerFailure> =>
@@ -62,7 +60,6 @@ const readBody = (
     arrivals = new Arrivals.Arrivals(),
     complete,
     drained,
-    lingering = alone,
     maxBytes,
     maxSilence,
     onComment,
@@ -72,14 +69,14 @@ const readBody = (
 ): Effect.Effect<End> =>
   Effect.async((resume) => {
     const arrival = arrivals.begin()
-    let forget: (() => void) | undefined
+    let closing: ReturnType<typeof setTimeout> | undefined
     let silence: ReturnType<typeof setTimeout> | undefined
     let overflow = false
     let wasOfUse = false
     let isOver = false
     const turns = new Turns.Turns()
     const expectEnd = () => {
-      if (forget === undefined && !isOver && complete()) forget = lingering.linger(() => body.destroy())
+      if (closing === undefined && !isOver && complete()) closing = setTimeout(() => body.destroy(), linger)
     }
     const decoder = new TextDecoder()
     /** Characters of the begun event, which the parser keeps; whether the next one begins a line. */
@@ -116,7 +113,7 @@ const readBody = (
     })
     const end = () => {
       isOver = true
-      forget?.()
+      clearTimeout(closing)
       clearTimeout(silence)
       lines.clear()
       arrival.end()

@@ -14,7 +14,6 @@ import { Dispatch } from "./Dispatch.js"
 import * as Hedge from "./Hedge.js"
 import type { HttpFailure } from "./HttpFailure.js"
 import { fromNetwork, oneLine, RedirectFailure, retryAfter, StatusFailure } from "./HttpFailure.js"
-import type { Lingering } from "./Lingering.js"
 import type { Proxies, Proxy } from "./Proxy.js"
 import { type Reach, refusalIn } from "./Reach.js"
 import { type Ask, byDispatcher, byFetch, type Dispatchers, type Sign, type Undici } from "./Send.js"
@@ -25,8 +24,6 @@ export interface HttpClient {
   readonly exchange: <A, E>(ask: Ask, use: (answer: Answer) => Effect.Effect<A, E>) => Effect.Effect<A, E | HttpFailure>
   /** OPTIONS, which has no effect at the server; succeeds with any answer. */
   readonly probe: (url: URL, withCredentials: boolean) => Effect.Effect<Answer, HttpFailure>
-  /** Where answered streams wait for their end. Default: each alone. */
-  readonly lingering?: Lingering | undefined
   /** Counts unfinished messages of the server. Default: each by itself. */
   readonly arrivals?: Arrivals.Arrivals | undefined
   /** Default: nothing is kept. */
@@ -238,11 +235,9 @@ export const make = (options: {
   /** Replaces the dispatchers. */
   readonly fetch?: FetchLike | undefined
   readonly sign?: Sign | undefined
-  /** Default: nobody waits for a socket. */
-  readonly lingering?: Lingering | undefined
   readonly arrivals?: Arrivals.Arrivals | undefined
 }): HttpClient => {
-  const { arrivals, credentials, dispatchers, lingering, origin, proxy, sign, undici } = options
+  const { arrivals, credentials, dispatchers, origin, proxy, sign, undici } = options
   const cookies = new Cookies(origin)
   /** With which the session has answered last. */
   let taken: string | undefined
@@ -400,18 +395,9 @@ export const make = (options: {
               })
             }
           ))
-      let done: (() => void) | undefined
-      const begun = Effect.suspend(() => {
-        if (ask.prompt !== true && ask.answerless !== true) done = lingering?.begins()
-        return attempt(true)
-      })
-      return Effect.flatMap(begun, use).pipe(
-        Effect.onExit((exit) =>
-          Effect.sync(() => {
-            if (Exit.isFailure(exit)) controller.abort()
-            done?.()
-          })
-        )
+      return Effect.onError(
+        Effect.flatMap(attempt(true), use),
+        () => Effect.sync(() => controller.abort())
       )
     })
 
@@ -430,7 +416,6 @@ export const make = (options: {
     exchange,
     probe,
     cookies,
-    lingering,
     arrivals,
     destroy: options.owned
       ? Effect.promise(() => Promise.allSettled(Object.values(dispatchers).map((each: Dispatcher) => each.destroy())))

@@ -12,7 +12,6 @@ import { Exposure } from "./Exposure.js"
 import * as HttpClient from "./HttpClient.js"
 import { retryAfter, StatusFailure } from "./HttpFailure.js"
 import { defaults, type Options, problems } from "./HttpOptions.js"
-import { Lingering } from "./Lingering.js"
 import * as OAuth from "./OAuth.js"
 import { toRequestError } from "./Outcome.js"
 import * as Proxy from "./Proxy.js"
@@ -148,7 +147,6 @@ export const make = (options: Options): Connector => {
         proxy: proxies.used,
         fetch: options.fetch,
         sign: options.sign,
-        lingering: dispatcher === undefined && options.fetch === undefined ? new Lingering(maxSockets) : undefined,
         arrivals
       })
     })

@@ -52,7 +52,6 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       },
       onComment: () => transport.onbeat?.(id),
       complete: () => exchange.answered,
-      lingering: client.lingering,
       drained: () => transport.drained?.(),
       maxBytes: maxMessageBytes,
       arrivals: client.arrivals

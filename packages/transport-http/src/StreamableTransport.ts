@@ -77,7 +77,6 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         posts.dropped(message)
       },
       complete: () => exchange?.answered === true,
-      lingering: client.lingering,
       drained: () => transport.drained?.(),
       maxBytes: maxMessageBytes,
       arrivals: client.arrivals

@@ -7,13 +7,11 @@ import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
 import * as Credentials from "../src/Credentials.js"
 import * as HttpClient from "../src/HttpClient.js"
-import { Lingering } from "../src/Lingering.js"
 import * as Proxy from "../src/Proxy.js"
 import * as Reach from "../src/Reach.js"
 import * as StatelessTransport from "../src/StatelessTransport.js"
 import * as StreamableTransport from "../src/StreamableTransport.js"
 
-/** Of which none ends by itself while the test runs. */
 const hour = 3_600_000
 const sockets = 2
 
@@ -27,8 +25,7 @@ const clientOf = async (url: URL) => {
     credentials,
     dispatchers: HttpClient.makeDispatchers(parts, sockets),
     owned: true,
-    proxy: undefined,
-    lingering: new Lingering(sockets, hour)
+    proxy: undefined
   })
 }
 

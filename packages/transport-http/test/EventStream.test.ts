@@ -180,10 +180,10 @@ describe("a stream of events", () => {
     assert.strictEqual(vi.getTimerCount(), 0)
     answered = true
     await write("data: b\n\n")
-    vi.advanceTimersByTime(900)
+    vi.advanceTimersByTime(200)
     await write("data: c\n\n")
     assert.isFalse(body.destroyed)
-    vi.advanceTimersByTime(100)
+    vi.advanceTimersByTime(50)
     await turn()
     assert.isTrue(body.destroyed)
     assert.isDefined(end())
