@@ -8,6 +8,7 @@ import * as AddressKind from "./AddressKind.js"
 import { header } from "./Answer.js"
 import { hasNoSessions, isOpen, isRefusal, mayBeOlder } from "./ConnectFailure.js"
 import * as Credentials from "./Credentials.js"
+import * as Dispatchers from "./Dispatchers.js"
 import { Exposure } from "./Exposure.js"
 import * as HttpClient from "./HttpClient.js"
 import { retryAfter, StatusFailure } from "./HttpFailure.js"
@@ -28,10 +29,10 @@ export { defaults, type Options, problems } from "./HttpOptions.js"
  */
 export const fetchFor = (server: URL, isChosen?: (address: URL) => boolean): Effect.Effect<FetchLike> =>
   Effect.gen(function*() {
-    const undici = yield* HttpClient.undici
+    const undici = yield* Dispatchers.undici
     const reach = Reach.make({ server, isChosen })
     yield* Effect.promise(() => reach.locate())
-    return HttpClient.makeOAuthFetch({
+    return Dispatchers.makeOAuthFetch({
       undici,
       connectTimeout: Duration.toMillis(defaults.connectTimeout),
       proxies: Proxy.fromEnvironment(server, process.env),
@@ -123,20 +124,20 @@ export const make = (options: Options): Connector => {
   const arrivals = new Arrivals.Arrivals()
   const worker = { isSingle: false }
   const makeClient = ({ secretHeaders }: Attempt) =>
-    Effect.map(HttpClient.undici, (undici) => {
+    Effect.map(Dispatchers.undici, (undici) => {
       const { dispatcher } = options
       const sockets = { undici, connectTimeout, proxies, reach }
       const dispatchers = dispatcher === undefined
-        ? HttpClient.makeDispatchers(sockets, maxSockets)
+        ? Dispatchers.makeDispatchers(sockets, maxSockets)
         : { calls: dispatcher, prompt: dispatcher, answerless: dispatcher }
-      const own = options.fetch ?? (dispatcher && HttpClient.makeFetch(undici, dispatcher))
+      const own = options.fetch ?? (dispatcher && Dispatchers.makeFetch(undici, dispatcher))
       const credentials = (isOwn ? identity : exposure.watch.bind(exposure))(Credentials.make({
         url: given,
         headers,
         secretHeaders,
         headerProvider: options.headerProvider,
         authorization,
-        fetch: own === undefined ? HttpClient.makeOAuthFetch(sockets) : HttpClient.withinReach(own, reach)
+        fetch: own === undefined ? Dispatchers.makeOAuthFetch(sockets) : Dispatchers.withinReach(own, reach)
       }))
       return HttpClient.make({
         undici,

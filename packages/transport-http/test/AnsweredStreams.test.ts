@@ -6,6 +6,7 @@ import { HttpExchange, HttpFaultServer } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
 import * as Credentials from "../src/Credentials.js"
+import * as Dispatchers from "../src/Dispatchers.js"
 import * as HttpClient from "../src/HttpClient.js"
 import * as Proxy from "../src/Proxy.js"
 import * as Reach from "../src/Reach.js"
@@ -16,14 +17,14 @@ const hour = 3_600_000
 const sockets = 2
 
 const clientOf = async (url: URL) => {
-  const undici = await Effect.runPromise(HttpClient.undici)
+  const undici = await Effect.runPromise(Dispatchers.undici)
   const parts = { undici, connectTimeout: hour, proxies: Proxy.none, reach: Reach.make({ server: url }) }
   const credentials = Credentials.make({ url, headers: {}, headerProvider: undefined, authorization: undefined, fetch })
   return HttpClient.make({
     origin: "http://127.0.0.1",
     undici,
     credentials,
-    dispatchers: HttpClient.makeDispatchers(parts, sockets),
+    dispatchers: Dispatchers.makeDispatchers(parts, sockets),
     owned: true,
     proxy: undefined
   })

@@ -4,7 +4,7 @@ import { createServer, type Server } from "node:http"
 import { type AddressInfo, isIP } from "node:net"
 import * as undici from "undici"
 import * as AddressKind from "../src/AddressKind.js"
-import * as HttpClient from "../src/HttpClient.js"
+import * as Dispatchers from "../src/Dispatchers.js"
 import * as HttpConnector from "../src/HttpConnector.js"
 import * as Proxy from "../src/Proxy.js"
 import * as Reach from "../src/Reach.js"
@@ -289,7 +289,7 @@ describe("requests of OAuth", () => {
   })
 
   const fetchOf = (reach: Reach.Reach) =>
-    HttpClient.makeOAuthFetch({ undici, connectTimeout: 5_000, proxies: Proxy.none, reach })
+    Dispatchers.makeOAuthFetch({ undici, connectTimeout: 5_000, proxies: Proxy.none, reach })
 
   it("[X2:real] a name that leads to this machine is not connected to, nor is a redirect followed there", async () => {
     const known = { "evil.example": ["127.0.0.1"] }
@@ -322,7 +322,7 @@ describe("requests of OAuth", () => {
   it("[X2:real] a fetch of the user's own is not given what is out of reach", async () => {
     const seen: Array<string> = []
     const reach = reachOf("https://mcp.example/mcp")
-    const fetch = HttpClient.withinReach(async (url) => {
+    const fetch = Dispatchers.withinReach(async (url) => {
       seen.push(String(url))
       throw new TypeError("no network")
     }, reach)
@@ -335,7 +335,7 @@ describe("requests of OAuth", () => {
   it("[X2:real] where the server was reached is noted with its connection", async () => {
     const reach = reachOf("http://mcp.example/mcp")
     const sockets = { undici, connectTimeout: 5_000, proxies: Proxy.none, reach }
-    const dispatchers = HttpClient.makeDispatchers(sockets, 2)
+    const dispatchers = Dispatchers.makeDispatchers(sockets, 2)
     for (const dispatcher of Object.values(dispatchers)) {
       expect(refuses(reach, "http://127.0.0.1/")).toBe(dispatcher === dispatchers.calls)
       const { body } = await undici.request(`http://127.0.0.1:${port}/`, { dispatcher })
