@@ -22,9 +22,7 @@ let sim: Simulation.Simulation
 let store: ClusterStore
 let replicas: Array<ReplicaId>
 let moves: Array<Move>
-/** Calls of servers. */
 let calls: Map<string, number>
-/** Servers that only one replica wants. */
 let unwanted: Set<string>
 let isAway: boolean
 
@@ -42,7 +40,6 @@ const run = <A, E>(work: Effect.Effect<A, E>): A => Effect.runSync(work)
 
 const loads = (): ReadonlyMap<ReplicaId, number> => run(store.loads)
 
-/** A replica that has these servers. */
 const start = (id: ReplicaId, servers: ReadonlyArray<string>, ofCalm = calm): Fiber.RuntimeFiber<never> => {
   run(store.join(id, `http://${id}`))
   replicas.push(id)
@@ -74,7 +71,6 @@ const start = (id: ReplicaId, servers: ReadonlyArray<string>, ofCalm = calm): Fi
       replicas: () =>
         replicas.map((id) => ({ id, address: `http://${id}`, renewals: 1, witnesses: [], hasEnded: false }))
     },
-    // All servers that there are, as each replica wants all.
     servers: { [Symbol.iterator]: () => run(store.servers).map(({ server }) => wanted(server))[Symbol.iterator]() },
     renewal,
     calm: ofCalm

@@ -32,7 +32,6 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-/** A replica with an address of its own, and one backend. */
 class Replica {
   readonly #process = Effect.runSync(Scope.make())
   readonly #server = Effect.runSync(Scope.make())
@@ -75,7 +74,6 @@ class Replica {
     return run(Effect.flip(this.backend.callTool({ name, arguments: args })))
   }
 
-  /** Stops in order. */
   async stop(): Promise<void> {
     await run(Scope.close(this.#server, Exit.void))
     await run(Scope.close(this.#process, Exit.void))

@@ -22,7 +22,6 @@ beforeEach(() => {
   store = MemoryStore.make()
 })
 
-/** Runs something to its end, in virtual time. */
 const run = <A, E>(work: Effect.Effect<A, E>, millis = 0): A => {
   const fiber = sim.fork(work)
   sim.advance(millis)
@@ -33,15 +32,12 @@ const run = <A, E>(work: Effect.Effect<A, E>, millis = 0): A => {
   })()
 }
 
-/** One process with the server's backend. */
 class Replica {
   readonly local = new ScriptedConnector.ScriptedConnector({ overlap: false })
-  /** The connectors to other replicas that were asked for. */
   readonly remotes: Array<{ readonly owner: Ownership; readonly connector: ScriptedConnector.ScriptedConnector }> = []
   readonly pids: Array<string> = []
   readonly process = Effect.runSync(Scope.make())
   readonly server = Effect.runSync(Scope.make())
-  /** How connections to other replicas go. */
   outcome: ScriptedConnector.Outcome = {}
   isAway = false
   /** Whether releases are carried out, but not answered. */
@@ -98,7 +94,6 @@ class Replica {
     return run(this.backend.isConnected)
   }
 
-  /** Stops in order. */
   stop(): void {
     run(Effect.zipRight(Scope.close(this.server, Exit.void), Scope.close(this.process, Exit.void)), 1000)
   }
@@ -289,7 +284,6 @@ describe("a server that runs once in the cluster", () => {
     run(a.backend.disconnect, 100)
     const { owner, generation } = run(store.servers)[0]!
     run(store.release(owner, "notes", generation))
-    // Of this lease, but of no connector that there is.
     run(store.claim(owner, "notes"))
     run(a.backend.reconnect, 5000)
     expect(run(store.servers)).toMatchObject([{ address: "http://a", generation: 3 }])

@@ -22,9 +22,7 @@ const later = () => new Promise((resolve) => setTimeout(resolve, 2))
 let servers = 0
 const newServer = () => `server-${servers++}`
 
-/** What holds for every store. */
 const contract = (store: () => ClusterStore): void => {
-  /** A replica that has joined. */
   const joined = async (): Promise<string> => {
     const id = newId()
     await run(store().join(id, `http://${id}`))

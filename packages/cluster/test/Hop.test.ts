@@ -24,7 +24,6 @@ const backend = () => {
 
 const unknown: Served = { name: "notes", backend, introduction: () => undefined }
 
-/** Serves a server until the scope closes. */
 const serve = async (served = unknown): Promise<Scope.CloseableScope> => {
   const scope = Effect.runSync(Scope.make())
   await Effect.runPromise(Scope.extend(hop.serve("notes", served), scope))
@@ -47,7 +46,6 @@ const post = (content: object): Promise<Response> => {
   })
 }
 
-/** The status of a request with a long body, which asks for nothing. */
 const status = async (): Promise<number> => {
   const response = await post({ text: "x".repeat(100_000) })
   await response.text()

@@ -4,11 +4,9 @@ import { Cause } from "effect"
 import { describe, expect, it } from "vitest"
 import { escaped, unescaped } from "../src/hop/HopError.js"
 
-/** What another replica makes of an error that the owner answers with. */
 const arrived = (error: JsonRpcError.JsonRpcError): RequestError => {
   const answer = escaped({ error })
   if (!("error" in answer)) throw new Error("no error")
-  // As it comes over the wire.
   const { code, data, message } = JSON.parse(JSON.stringify(answer.error)) as JsonRpcError.JsonRpcError
   return unescaped("tools/call", new RequestError({ fate: "answered", reason: "remote", code, message, data })).error
 }

@@ -12,7 +12,6 @@ import * as PeerServer from "./support/PeerServer.js"
 
 const { key, otherKey, replica } = PeerServer
 
-/** Answers `isGiven` for the replica `b`, and notes what it was asked. */
 const answering = (isGiven: boolean, asked: Array<ReadonlyArray<unknown>> = [], of = "b"): RequestListener => {
   const answers: Answers = {
     promise: (...given) => asked.push(["promise", ...given]) > 0 && isGiven,
@@ -21,7 +20,6 @@ const answering = (isGiven: boolean, asked: Array<ReadonlyArray<unknown>> = [], 
   return PeerAnswers.handler(key, (id) => id === of ? answers : undefined)
 }
 
-/** Answers what is asked after the whole question has come. */
 const scripted = (
   answer: (question: typeof PeerServer.question, response: ServerResponse, request: IncomingMessage) => void
 ): RequestListener =>
@@ -33,7 +31,6 @@ const scripted = (
   request.on("end", () => answer(JSON.parse(text) as typeof PeerServer.question, response, request))
 }
 
-/** Answers with a text that is signed for a nonce. */
 const signed = (response: ServerResponse, nonce: string, text: string, status = 200): void =>
   void response.writeHead(status, { [signatureHeader]: new Signatures(key).ofAnswer(nonce, Buffer.from(text)) })
     .end(text)
@@ -45,7 +42,6 @@ const peers = HttpPeers.make({ key, timeout: "1 minute" })
 const promised = (address: string, from = peers): Promise<boolean> =>
   Effect.runPromise(from.promise(replica(address), "a", 3))
 
-/** Why there was no answer. */
 const failure = async (address: string, from = peers): Promise<string> => {
   const exit = await Effect.runPromiseExit(from.promise(replica(address), "a", 3))
   if (Exit.isSuccess(exit)) throw new Error(`it answered ${exit.value}`)

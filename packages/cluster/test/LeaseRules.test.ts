@@ -10,7 +10,6 @@ const lease = (id: string, renewals: number, ...witnesses: ReadonlyArray<string>
   hasEnded: false
 })
 
-/** A replica that has renewed its lease once, at 0. */
 const holder = (...witnesses: ReadonlyArray<string>): LeaseRules => {
   const rules = new LeaseRules("a", terms)
   rules.renewing(witnesses)
@@ -18,7 +17,6 @@ const holder = (...witnesses: ReadonlyArray<string>): LeaseRules => {
   return rules
 }
 
-/** A replica that saw another one's lease, `b`, at 0. */
 const observer = (...witnesses: ReadonlyArray<string>): LeaseRules => {
   const rules = new LeaseRules("a", terms)
   rules.saw(0, [lease("b", 3, ...witnesses)])

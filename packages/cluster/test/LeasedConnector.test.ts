@@ -21,9 +21,7 @@ let process: Scope.CloseableScope
 let local: ScriptedConnector.ScriptedConnector
 let membership: Membership.Membership
 let connector: LeasedConnector.LeasedConnector
-/** Whether the store does not answer. */
 let isAway: boolean
-/** What the watchdog was told. */
 let seen: Array<string>
 
 const run = <A, E>(work: Effect.Effect<A, E, Scope.Scope>, millis = 0): A => {

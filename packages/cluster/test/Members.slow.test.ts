@@ -38,10 +38,7 @@ describe.skipIf(!Postgres.isInstalled || process.platform !== "linux")(
       return cluster.members
     }
 
-    /**
-     * No two processes of a server at once, and no effect twice; what a client was told is true; and each call of a client that still runs
-     * has its answer.
-     */
+    /** No two processes of a server at once, no effect twice; what a client was told is true, and each live call is answered. */
     const allIsWell = async (): Promise<void> => {
       const pids = new Set(cluster.members.map(({ pid }) => String(pid)))
       await expect.poll(() => {
@@ -66,11 +63,9 @@ describe.skipIf(!Postgres.isInstalled || process.platform !== "linux")(
       console.log(`${expect.getState().currentTestName}: ${told.size} calls: ${JSON.stringify(counts)}`)
     }
 
-    /** The processes on a replica. */
     const pidsOn = (member: Member): ReadonlySet<number> =>
       new Set(cluster.ledger.alive().filter((life) => cluster.owner(life) === member).map(({ pid }) => pid))
 
-    /** A replica that runs servers. */
     const busy = (): Member => cluster.members.find((member) => pidsOn(member).size > 0)!
 
     it("[D1][D4] a replica that is killed is replaced, and started again gets nothing twice", async () => {
@@ -108,7 +103,6 @@ describe.skipIf(!Postgres.isInstalled || process.platform !== "linux")(
       await settled(members)
       expect(cluster.ledger.lives().map(({ pid }) => pid)).toEqual(before.map(({ pid }) => pid))
       await allIsWell()
-      // And nobody has noticed.
       expect([...cluster.ledger.calls().told.values()].filter(([, what]) => what !== undefined && what !== "done"))
         .toEqual([])
     })
@@ -123,7 +117,6 @@ describe.skipIf(!Postgres.isInstalled || process.platform !== "linux")(
       await settled(members)
       expect(cluster.ledger.lives().map(({ pid }) => pid)).toEqual(before.map(({ pid }) => pid))
       await allIsWell()
-      // And nobody has noticed.
       expect([...cluster.ledger.calls().told.values()].filter(([, what]) => what !== undefined && what !== "done"))
         .toEqual([])
     })

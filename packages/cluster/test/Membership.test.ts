@@ -11,7 +11,6 @@ const cluster = (decided?: Terms): World => {
   return world
 }
 
-/** Cuts a replica off from the database and from the others. */
 const cutOff = (world: World, cut: string): void => {
   for (const node of world.nodes) {
     if (node.name === cut) node.toStore.fate = "lost"

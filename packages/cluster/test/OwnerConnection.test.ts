@@ -5,7 +5,6 @@ import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Option, Stream, TestClock } from "effect"
 import * as OwnerConnection from "../src/hop/OwnerConnection.js"
 
-/** A backend whose server another replica owns. */
 const remote = (script: ScriptedConnector.ScriptedConnector) =>
   Backend.make("s", {
     connector: { ...script, connect: (options) => OwnerConnection.connect(script, options) },

@@ -20,10 +20,8 @@ const handler = PeerAnswers.handler(
 
 const text = JSON.stringify(question)
 
-/** The question with other fields. */
 const changed = (fields: object): string => JSON.stringify({ ...question, ...fields })
 
-/** A server that has not failed, and that has not been asked anything: it still answers. */
 const livesOn = async (address: string): Promise<void> => {
   expect(asked).toEqual([])
   expect(statusOf(await exchange(address, request(text)))).toBe(200)
@@ -206,7 +204,6 @@ describe("a replica that answers", () => {
     const sent = fc.oneof(
       fc.uint8Array({ maxLength: 3000 }),
       fc.tuple(body, headers, method).map(([one, headers, method]) => request(one, { headers, method })),
-      // A signed question of which one byte is another one.
       fc.tuple(fc.nat(text.length - 1), fc.integer({ min: 1, max: 255 })).map(([at, by]) => {
         const bytes = Buffer.from(text)
         bytes[at]! ^= by

@@ -17,7 +17,6 @@ afterEach(() => {
   }
 })
 
-/** A replica that admits requests, and answers with the body of each. */
 const receiver = async (id: string, later = 0) => {
   const taken: Array<string> = []
   const errors: Array<unknown> = []

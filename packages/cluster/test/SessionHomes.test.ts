@@ -13,7 +13,6 @@ beforeEach(() => {
   leases = new Leases(sim)
 })
 
-/** Replicas that have leases and have seen each other. */
 const nodes = (count: number): [Node, Node, ...Array<Node>] => {
   const all = Array.from({ length: count }, () => leases.node())
   for (const one of all) one.give()
@@ -22,7 +21,6 @@ const nodes = (count: number): [Node, Node, ...Array<Node>] => {
   return all as [Node, Node]
 }
 
-/** Asks where a session lives; returns what the answer is so far: the id of the home, or why there is none. */
 const ask = (node: Node, session: string, born: string | undefined, retries = 0): () => string | undefined => {
   let answer: string | undefined
   const answered = (exit: Exit.Exit<Replica, StoreError>): void => {

@@ -37,7 +37,6 @@ const until = async (holds: () => boolean): Promise<void> => {
 
 type Answer = Parameters<typeof scripted>[0]
 
-/** A home `a` whose answers the test writes, and a replica `b` at which the clients are. */
 const withHome = async (answer: Answer, options: Parameters<typeof start>[3] = {}) => {
   const places = new Places()
   const address = await scripted(answer)
@@ -416,7 +415,6 @@ describe("a stream of a session that lives elsewhere", () => {
   })
 })
 
-/** As another replica sends them. */
 const passHeaders = (
   home: string,
   headers: Readonly<Record<string, string>>,
@@ -430,7 +428,6 @@ const passHeaders = (
     key
   })
 
-/** Two replicas; a session of a client that lives on the first one. */
 const pair = async (answer: Raw.Answer) => {
   const places = new Places()
   const a = await replica("a", places, answer)

@@ -17,11 +17,9 @@ const notesOn = (connector: ScriptedConnector.ScriptedConnector) =>
 const run = <A, E>(test: Effect.Effect<A, E, Scope.Scope>): Promise<A> =>
   Effect.runPromise(Effect.provide(Effect.scoped(test), TestContext.TestContext))
 
-/** Waits for something that takes some seconds. */
 const inTime = <A, E>(work: Effect.Effect<A, E>) =>
   Effect.flatMap(Effect.fork(work), (fiber) => Effect.zipRight(TestClock.adjust("10 seconds"), Fiber.join(fiber)))
 
-/** A program on a replica of its own, which can be closed. */
 const start = (cluster: TestCluster.TestCluster, name: string) =>
   Effect.gen(function*() {
     const connector = connectorOf()

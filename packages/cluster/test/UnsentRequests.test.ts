@@ -1,6 +1,3 @@
-/**
- * What becomes of calls that are not sent yet, and whose streams have begun, when the replica that has them loses its lease.
- */
 import { afterEach, describe, expect, it } from "vitest"
 import * as Raw from "../../http-server/test/support/RawEndpoint.js"
 import { notTakenMark } from "../src/sessions/Passage.js"
@@ -30,7 +27,6 @@ const meta = {
   "io.modelcontextprotocol/logLevel": "info"
 }
 
-/** How a client makes its calls. */
 const clients = {
   "with a session": { headers: session("a", "2025-11-25", "ann"), ids: [1], params: {}, isBatch: false },
   "in a batch": { headers: session("a", "2025-03-26", "ann"), ids: [1, 2], params: {}, isBatch: true },
@@ -51,7 +47,6 @@ const bodyOf = ({ ids, isBatch, params }: (typeof clients)[keyof typeof clients]
 const pair = async (streams: boolean, longest?: number) => {
   const places = new Places()
   const serves = new Set<string>()
-  /** Which replica has carried out which call. */
   const ledger: Array<string> = []
   const one = async (id: string): Promise<Routing> => {
     const replica = await start(
@@ -79,7 +74,6 @@ const pair = async (streams: boolean, longest?: number) => {
   const waiting: Array<string> = []
   const [a, b] = [await one("a"), await one("b")]
   places.move(a.replica)
-  /** The lease of `a` ends, and all that lives there. */
   const lapse = async (): Promise<void> => {
     places.lapsed.add("a")
     places.move(undefined)

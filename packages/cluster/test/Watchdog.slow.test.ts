@@ -27,7 +27,6 @@ afterEach(() => {
 
 const run = (test: Effect.Effect<void, Watchdog.WatchdogError, Scope.Scope>) => Effect.runPromise(Effect.scoped(test))
 
-/** The watchdogs of a replica. */
 const watchdogsOf = (replica: number): ReadonlyArray<number> =>
   processes().filter(({ parent }) => parent === replica).map(({ pid }) => pid).filter((pid) => {
     try {
@@ -38,7 +37,6 @@ const watchdogsOf = (replica: number): ReadonlyArray<number> =>
     }
   })
 
-/** A watchdog of this process, with its id. */
 const watchdog = Effect.gen(function*() {
   const before = watchdogsOf(process.pid)
   const made = yield* Watchdog.make
@@ -56,7 +54,6 @@ const serversOf = (env: Watchdog.Watchdog["env"]) =>
 const isAlive = ({ pid }: Server): boolean => alive(pid)
 const allGone = (all: ReadonlyArray<Server>) => eventually(() => all.some(isAlive) ? undefined : true)
 
-/** Waits until the clock of leases shows this. */
 const waitFor = (moment: number) => eventually(() => now() >= moment ? true : undefined)
 
 describe.skipIf(process.platform !== "linux")("a watchdog kills at the given moment", () => {
@@ -209,7 +206,6 @@ describe.skipIf(process.platform !== "linux")("a watchdog that was itself stoppe
 describe.skipIf(process.platform !== "linux")("a watchdog of another process", () => {
   const path = (file: string): string => fileURLToPath(new URL(file, import.meta.url))
 
-  /** The program of the replica, in one file. */
   let text: Promise<string> | undefined
   const bundled = async (): Promise<string> => {
     const entryPoints = [path("fixtures/replica.ts")]

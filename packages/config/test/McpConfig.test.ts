@@ -216,7 +216,6 @@ describe("McpConfig", () => {
     expect(offers(raw, "mine")).toEqual(expected)
   })
 
-  /** What is said to fit nothing of a server with these tools. */
   const unmatched = (raw: object, switches = {}, tools = ["read", "write", "other"]) => {
     const { value } = McpConfig.readServer({ command: "x", ...raw }, undefined, { name: "mine", switches })
     return ListFilter.unmatched("tools", filtersOf(value?.policy ?? {}).tools, tools).map((

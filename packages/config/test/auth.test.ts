@@ -3,13 +3,11 @@ import { readAuth, readTop } from "../src/McpConfig.js"
 
 const issuer = "https://sso.example.com"
 
-/** What is wrong with the option, as it is written. */
 const problemsOf = (auth: unknown) =>
   readTop({ mcpServers: {}, lifeline: { auth } }).problems.map(({ message, path }) =>
     `${path.slice(2).join(".")} ${message}`
   )
 
-/** How the option is read. */
 const read = (auth: object, variables = {}) =>
   readAuth(auth, { variables }, (text) => text.startsWith("https:") ? undefined : "is not https")
 

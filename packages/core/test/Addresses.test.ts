@@ -8,7 +8,6 @@ const listed = "file:///listed"
 
 const contentOf = (id: string, { uri }: { readonly uri: string }) => ({ uri, text: `${uri} of ${id}` })
 
-/** A server that hands out these addresses, in the definition of its tool and in what it answers, and has a content of its own for each. */
 const server = (id: string, lists: ReadonlyArray<string>, handsOut: ReadonlyArray<string>) => {
   const connector = ScriptedConnector.make()
   connector.offer = {

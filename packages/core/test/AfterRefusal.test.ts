@@ -18,7 +18,6 @@ const refusals = [
   { fate: "notSent", reason: "lost", message: "it never left" }
 ] as const
 
-/** Refuses the first call in this way; how it ends, and the ids that the server has seen. */
 const refused = (
   refusal: (typeof refusals)[number],
   afterRefusal: "resend" | "safe",

@@ -6,7 +6,6 @@ import * as Check from "../src/options/Check.js"
 
 const names = Object.keys(units) as Array<keyof typeof units>
 
-/** A unit in any case. */
 const written = fc.tuple(fc.constantFrom(...names), fc.infiniteStream(fc.boolean())).map(([unit, upper]) => ({
   unit,
   text: [...unit].map((letter) => upper.next().value === true ? letter.toUpperCase() : letter.toLowerCase()).join("")

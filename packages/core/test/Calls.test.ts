@@ -51,7 +51,6 @@ const failed = (error: Partial<RequestError> & Pick<RequestError, "fate" | "reas
   error: new RequestError({ message: "says the transport", ...error })
 })
 
-/** The server that loses its session at every request of a method but the first `good` and the last; it counts. */
 const sessionLost = failed({ fate: "rejected", reason: "session" })
 
 /** Loses the connection as a transport does that learns of it from a refused request. */
@@ -60,7 +59,6 @@ const refuse = (connection: ScriptedConnector.ScriptedConnection): ScriptedConne
   return sessionLost
 }
 
-/** The connector of a script, whose connections answer `tools/call` with what `respond` makes of their own way. */
 const answering = (
   script: ScriptedConnector.ScriptedConnector,
   respond: (request: Sending.Request) => Sending.Request
@@ -76,7 +74,6 @@ const answering = (
     })
 })
 
-/** A connector that notes the options that requests of calls are given. */
 const noting = (script: ScriptedConnector.ScriptedConnector) => {
   const options: Array<RequestOptions> = []
   const connector = answering(script, (request) => (method, params, given) => {
@@ -86,7 +83,6 @@ const noting = (script: ScriptedConnector.ScriptedConnector) => {
   return { connector, options }
 }
 
-/** A server with a tool that has an effect, which it counts; what it does after the effect is scripted by the test. */
 const counting = (
   annotations: Parameters<typeof tool>[1],
   afterwards: (
@@ -619,7 +615,6 @@ describe("Calls", () => {
     }))
 
   describe("errors", () => {
-    /** What every error promises: a tag, its backend, one line, a stack for debuggers, and to be an Error. */
     const sound = (error: CallError | ConnectError | InvalidOptions) => {
       expect(error).toBeInstanceOf(Error)
       expect(error.backend).toBe("one")

@@ -11,7 +11,6 @@ import { difference, type FleetCatalog, listsSame } from "../src/fleet/FleetCata
 import * as Names from "../src/fleet/names.js"
 import { snapshot } from "./support/Snapshot.js"
 
-/** Backends and entries that want the same names, and the names that others get in their place. */
 const ids = ["a", "a__b", "b c", "lifeline"]
 const names = [
   "x",
@@ -50,7 +49,6 @@ const snapshots: fc.Arbitrary<Snapshot | undefined> = fc.option(
   })
 )
 
-/** A backend adds, takes out or moves one entry. */
 interface Edit {
   readonly kind: Catalog.Kind
   readonly entry: number
@@ -280,7 +278,6 @@ describe("the index of a fleet's names", () => {
             if (listed.has("nobody has this")) wrong.push(`${kind}: what nobody has`)
           }
           expect(wrong).toEqual([])
-          // what was read before is what it was
           expect(plain(before)).toEqual(scratch)
           const found = difference(before, catalog)
           const expected = differenceOf(scratch, now)

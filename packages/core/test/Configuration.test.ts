@@ -1,6 +1,4 @@
-/**
- * Holds the tables of docs/reference/options.md and tools.md to the code: every option is there, with its default and what is accepted.
- */
+/** Holds docs/reference/options.md and tools.md to the code. */
 import { describe, expect, it } from "@effect/vitest"
 import { Policy } from "@mcp-lifeline/core"
 import { type ListFilter, ServerOptions } from "@mcp-lifeline/extensions"
@@ -9,7 +7,6 @@ import { readFileSync } from "node:fs"
 
 type Names<Options> = { readonly [K in keyof Required<Options>]: true }
 
-/** Every option; one that is left out does not compile. */
 const options: {
   readonly [G in Exclude<keyof Policy.PolicyOptions, "tools" | "prompts" | "resources">]: Names<
     NonNullable<Policy.PolicyOptions[G]>
@@ -65,10 +62,8 @@ const options: {
   }
 }
 
-/** Every option of a tool. */
 const toolOptions: Names<Policy.ToolOptions> = { timeout: true, retry: true, concurrency: true, idempotent: true }
 
-/** What says which entries callers are offered. */
 const filters: Names<ListFilter> = { hide: true, only: true }
 const filtered = ["tools", "prompts", "resources"] as const
 

@@ -1,4 +1,3 @@
-/** What a thousand backends do at one moment. */
 import { describe, expect, it } from "@effect/vitest"
 import { Backend, Fleet, type InvalidOptions } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"

@@ -1,6 +1,4 @@
-/**
- * Calls on a machine that stands still: the clock goes on while nothing runs, so that timers are set and fire late.
- */
+/** A machine that stands still: the clock goes on while nothing runs, so timers are set and fire late. */
 import { describe, expect, it } from "@effect/vitest"
 import { Backend, type CallError, RequestError } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
@@ -16,7 +14,6 @@ const rejected = (reason: RequestError["reason"]): ScriptedConnector.Answer => (
   })
 })
 
-/** A backend that is connected; how a call of it ends that has 2 seconds. */
 const connected = (script: ScriptedConnector.ScriptedConnector) => {
   const sim = new Simulation.Simulation({ seed: "deadlines" })
   const scope = Effect.runSync(Scope.make())
@@ -42,7 +39,6 @@ const connected = (script: ScriptedConnector.ScriptedConnector) => {
   return { sim, call, end }
 }
 
-/** Lets a call wait, once it is made. */
 type Begin = (script: ScriptedConnector.ScriptedConnector, world: ReturnType<typeof connected>) => void
 
 const waits: ReadonlyArray<readonly [string, Begin]> = [

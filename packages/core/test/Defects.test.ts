@@ -9,7 +9,6 @@ const broken = (): never => {
   throw new Error("broken on purpose")
 }
 
-/** A logger that throws at each line that contains a text, and keeps the others. */
 const breakingLogger = (at: string) => {
   const lines: Array<string> = []
   const logger = Logger.make(({ message }) => {
@@ -20,7 +19,6 @@ const breakingLogger = (at: string) => {
   return { lines, layer: Logger.replace(Logger.defaultLogger, logger) }
 }
 
-/** It is connected and does what it is told. */
 const obeys = (backend: Backend.Backend) =>
   Effect.gen(function*() {
     yield* runUntilIdle

@@ -1,6 +1,4 @@
-/**
- * Holds the diagram of docs/internals/architecture.md to the code: every edge that `Lifecycle.transition` has, and no other.
- */
+/** Holds the diagram of docs/internals/architecture.md to `Lifecycle.transition`. */
 import { describe, expect, it } from "@effect/vitest"
 import { Policy } from "@mcp-lifeline/core"
 import { Lifecycle } from "@mcp-lifeline/core/internal"
@@ -12,7 +10,6 @@ const { Event, State } = Lifecycle
 
 const flags = [false, true]
 
-/** Every state with every mark; a state that is left out does not compile. */
 const states: { readonly [S in Lifecycle.StateName]: ReadonlyArray<Lifecycle.State> } = {
   Idle: [State.Idle()],
   Connecting: flags.map((probe) => State.Connecting({ probe })),
@@ -28,7 +25,6 @@ const states: { readonly [S in Lifecycle.StateName]: ReadonlyArray<Lifecycle.Sta
 
 const verdicts = ["retry", "exhausted", "permanent"] as const
 
-/** Every event with all that it can say. */
 const events: { readonly [E in Lifecycle.Event["_tag"]]: ReadonlyArray<Lifecycle.Event> } = {
   Demanded: [Event.Demanded()],
   Due: [Event.Due()],
@@ -44,7 +40,6 @@ const events: { readonly [E in Lifecycle.Event["_tag"]]: ReadonlyArray<Lifecycle
   Close: [Event.Close()]
 }
 
-/** The edges of the code, as `From --> To : Event`. */
 const coded = (): ReadonlyArray<string> => {
   const edges = new Set<string>()
   for (const state of Object.values(states).flat()) {

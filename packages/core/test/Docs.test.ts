@@ -5,7 +5,6 @@ import { fileURLToPath } from "node:url"
 
 const packages = fileURLToPath(new URL("../../", import.meta.url))
 
-/** The modules that a package exports, with those that they export again. */
 const exported = (index: string): ReadonlyArray<string> => {
   const found = new Set<string>()
   const visit = (file: string): void => {

@@ -26,7 +26,6 @@ const text = fc.oneof(
   fc.constantFrom("\\", '"', '\\"1.0', "1.0", "\uE000", ",1e400", "toString", "__proto__", "\\u0022", '{"a":1.0}')
 )
 
-/** JSON as `JSON.stringify` writes it, but for the numbers. */
 const json = fc.letrec<{ value: string }>((tie) => ({
   value: fc.oneof(
     { maxDepth: 5 },

@@ -13,7 +13,6 @@ interface Counter {
 class First extends Context.Tag("First")<First, Counter>() {}
 class Second extends Context.Tag("Second")<Second, Counter>() {}
 
-/** Counts the connections that pass through it, and writes into `journal` in which order it acts. */
 const counting = <Id>(tag: Context.Tag<Id, Counter>, journal: Array<string>): Extension.Extension<Id, Counter> => ({
   tag,
   install: ({ backend, changed }) =>

@@ -6,12 +6,10 @@ import { runUntilIdle } from "./support/Watched.js"
 
 const keepalive = { method: "none" } as const
 
-/** Somebody does something else, which takes no time. */
 const busy = Effect.repeatN(Effect.yieldNow(), 100)
 
 const lazy = { lifecycle: { lazy: true } }
 
-/** Makes one backend, on its own or in a fleet, and gives the ways to its events. */
 const doors = {
   "a backend": (connector: ScriptedConnector.ScriptedConnector, options = {}) =>
     Effect.map(Backend.make("one", { connector, keepalive, ...options }), (backend) => ({ backend, source: backend })),
@@ -28,7 +26,6 @@ const doors = {
     })
 }
 
-/** What a reader that begins now is told. */
 const reading = ({ events }: { readonly events: Stream.Stream<Event.Event> }) =>
   Effect.gen(function*() {
     const tags: Array<string> = []

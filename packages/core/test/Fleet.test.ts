@@ -14,7 +14,6 @@ const keepalive = { method: "none" } as const
 
 type Script = ScriptedConnector.ScriptedConnector
 
-/** The most connections that these had open, or not closed yet, at the same time. */
 const mostAtOnce = (...scripts: ReadonlyArray<Script>): () => number => {
   let most = 0
   for (const { ledger } of scripts) {
@@ -29,7 +28,6 @@ const mostAtOnce = (...scripts: ReadonlyArray<Script>): () => number => {
 const stateOf = (fleet: Fleet.Fleet, id: string): Effect.Effect<StateName> =>
   Effect.map(Effect.flatMap(Effect.orDie(fleet.backend(id)), (backend) => backend.status), ({ state }) => state)
 
-/** Replaces the backend of a fleet that is connected by one with other options. */
 const replaced = (
   old: Script,
   next: Script,
@@ -190,7 +188,6 @@ describe("Fleet.apply", () => {
         yield* runUntilIdle
         const applying = yield* Effect.fork(fleet.apply(wanted))
         yield* runUntilIdle
-        // nobody waits for it
         expect(yield* stateOf(fleet, "other")).toBe("Connected")
         yield* TestClock.adjust(time)
         expect(yield* Fiber.join(applying)).toEqual({ ...applied, started: ["other"], kept: ["docs"] })
@@ -201,7 +198,6 @@ describe("Fleet.apply", () => {
         const attempts = next.ledger.attempts.length
         yield* TestClock.adjust("1 hour")
         expect(next.ledger.attempts).toHaveLength(attempts)
-        // the same options are tried again
         next.otherwise = {}
         const again = yield* Effect.fork(fleet.apply(wanted))
         yield* TestClock.adjust(100)
@@ -355,7 +351,6 @@ describe("streams", () => {
       expect(
         (yield* Effect.filter(late, ([, fiber]) => Effect.map(Fiber.poll(fiber), Option.isNone))).map(([name]) => name)
       ).toEqual([])
-      // the last value is the last
       const last = new Map(early)
       expect(yield* Fiber.join(last.get("backend.status.changes")!)).toMatchObject({ value: { state: "Closed" } })
       expect(yield* Fiber.join(last.get("fleet.status.changes")!)).toMatchObject({

@@ -15,7 +15,6 @@ const { tool } = ScriptedConnector
 const tools = (...names: ReadonlyArray<string>): Catalog.Snapshot =>
   snapshot({ tools: names.map((name) => tool(name)) })
 
-/** The catalogue of backends with these snapshots, in this order. */
 const union = (snapshots: Record<string, Catalog.Snapshot | undefined>) => {
   const index = new CatalogIndex()
   const owners = Object.entries(snapshots).map(([id, snapshot]) => {
@@ -31,7 +30,6 @@ const acceptable = /^[A-Za-z0-9_-]{1,64}$/
 
 const keepalive = { method: "none" } as const
 
-/** A fleet of scripted backends, connected and read. */
 const fleetOf = <const Names extends string>(offers: Record<Names, Partial<ScriptedConnector.Offer>>) =>
   Effect.gen(function*() {
     const scripts = Object.fromEntries(
@@ -51,7 +49,6 @@ const fleetOf = <const Names extends string>(offers: Record<Names, Partial<Scrip
     return { backends, fleet, scripts }
   })
 
-/** What a backend was asked by `tools/call` and the like: the parameters. */
 const asked = (script: ScriptedConnector.ScriptedConnector) => {
   const params: Array<unknown> = []
   script.respond = (method, given) => {

@@ -14,7 +14,6 @@ const offer = (name: string): ScriptedConnector.Offer => ({
   resourceTemplates: []
 })
 
-/** A server that keeps no session, and grants its list of tools so much time. */
 const server = (ttlMs: unknown) => {
   const script = ScriptedConnector.make()
   script.otherwise = { stateful: false }
@@ -23,7 +22,6 @@ const server = (ttlMs: unknown) => {
   return script
 }
 
-/** A backend that is connected. */
 const watched = (...args: Parameters<typeof Watched.watched>) =>
   Effect.tap(Watched.watched(...args), () => TestClock.adjust(0))
 
@@ -73,7 +71,6 @@ describe("lists that expire", () => {
       assert.deepStrictEqual(seen(yield* backend.catalog), { tools: ["echo"], stale: false, revision: 1 })
       assert.strictEqual(sent(script), 1)
       yield* TestClock.adjust(1)
-      // Nobody has asked: nothing is sent, and nothing said.
       assert.isFalse((yield* backend.status).catalog?.stale)
       assert.strictEqual(sent(script), 1)
       assert.deepStrictEqual(seen(yield* backend.catalog), { tools: ["echo"], stale: true, revision: 1 })

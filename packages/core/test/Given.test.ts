@@ -1,6 +1,3 @@
-/**
- * What others give us is not what it has to be, or dies. The backend has to go on: its state true, every command answered.
- */
 import { describe, expect, it } from "@effect/vitest"
 import {
   Backend,
@@ -26,7 +23,6 @@ const silent = Object.defineProperty(new Error(), "message", { get: broken })
 
 type Connect = ReturnType<ScriptedConnector.ScriptedConnector["connect"]>
 
-/** A script whose attempts are bent while the test says so. */
 const bent = (bend: (connect: Connect, options: ConnectOptions) => unknown) => {
   const script = ScriptedConnector.make()
   const { connect } = script
@@ -37,7 +33,6 @@ const bent = (bend: (connect: Connect, options: ConnectOptions) => unknown) => {
   return { script, state }
 }
 
-/** The command ends, within the time of an attempt; gives its exit. */
 const ended = <A, E>(command: Effect.Effect<A, E>) =>
   Effect.gen(function*() {
     const running = yield* Effect.fork(command)
@@ -47,7 +42,6 @@ const ended = <A, E>(command: Effect.Effect<A, E>) =>
     return exit
   })
 
-/** It obeys every command, and calls are answered. */
 const obeys = (backend: Backend.Backend) =>
   Effect.gen(function*() {
     for (const command of [backend.reconnect, backend.disable, backend.enable, backend.disconnect, backend.reconnect]) {

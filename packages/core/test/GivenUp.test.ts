@@ -8,13 +8,11 @@ import { asked, sending } from "../../testing/test/support/asked.js"
 
 const second = 1000
 
-/** A server that answers nothing any more, until it is started anew. */
 const hang = (script: ScriptedConnector.ScriptedConnector) => {
   const { id: last } = script.current
   script.respond = (_, __, { id }) => id <= last ? { answer: "never" } : undefined
 }
 
-/** A server whose tools answer nothing; pings it answers. */
 const hangTools = (script: ScriptedConnector.ScriptedConnector) => {
   script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
 }
@@ -24,7 +22,6 @@ const pings = (script: ScriptedConnector.ScriptedConnector) => script.ledger.sen
 /** A caller who waits for so many milliseconds; whether he has got an answer. No limit of ours is reached. */
 type Caller = (backend: Backend.Backend, patience: number, options?: Backend.CallOptions) => Effect.Effect<boolean>
 
-/** A connector whose server can tell of progress on the last request. */
 const telling = (script: ScriptedConnector.ScriptedConnector) => {
   let last: RequestOptions | undefined
   const connector = sending(script, (connection) => (method, params, given, settle) => {
@@ -60,7 +57,6 @@ const cancels: Caller = (backend, patience, options) =>
     return Option.getOrElse(answer, () => false)
   })
 
-/** Each way to call. */
 const doors = [["interrupted", interrupts], ["cancelled", cancels]] as const
 
 describe.each(doors)("calls that their callers give up (%s)", (_, call) => {
@@ -237,7 +233,6 @@ describe.each(doors)("calls that their callers give up (%s)", (_, call) => {
     }))
 })
 
-/** Measures nothing; calls are made in fibers all the same. */
 const withSpans: Telemetry.Telemetry = {
   observe: () => ({
     hasSpans: true,
@@ -248,7 +243,6 @@ const withSpans: Telemetry.Telemetry = {
   })
 }
 
-/** Whether calls have spans, for calls that begin outside of any fiber. */
 const ways = [{ hasSpans: false }, { hasSpans: true }]
 
 const started = ({ hasSpans }: (typeof ways)[number]) =>

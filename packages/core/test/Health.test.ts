@@ -19,7 +19,6 @@ const start = (script: ScriptedConnector.ScriptedConnector, options: Partial<Bac
 
 const failuresOf = (backend: Backend.Backend) => Effect.map(backend.status, (status) => status.failures)
 
-/** A call that is not answered, and the probe that follows; ends when the probe's time is up. */
 const callInVain = (backend: Backend.Backend) =>
   Effect.gen(function*() {
     const call = yield* Effect.fork(Effect.exit(backend.callTool({ name: "slow" }, { idempotent: true })))
@@ -723,7 +722,6 @@ describe("Health", () => {
         yield* TestClock.adjust("1 minute")
         script.respond = () => answer
         expect(yield* backend.status).toMatchObject({ health: "UNHEALTHY", healthScore: 0 })
-        // A busy moment counts once.
         yield* Effect.repeatN(answered, 99)
         expect((yield* backend.status).healthScore).toBeCloseTo(0.5, 2)
         yield* TestClock.adjust("9999 millis")
@@ -869,7 +867,6 @@ describe("Health", () => {
         waiting: 0,
         catalog: { generation: 1, revision: 1, stale: false, tools: 1, truncated: [] }
       })
-      // once stable, the outage is over
       yield* TestClock.adjust(1)
       expect(yield* backend.status).toMatchObject({
         uptime: 10_000,

@@ -6,7 +6,6 @@ const page = (...tools: ReadonlyArray<unknown>) => ({ tools })
 const harmless = (name: string) => ({ name, annotations: { readOnlyHint: true } })
 const harmful = (name: string) => ({ name, annotations: { readOnlyHint: false } })
 
-/** A catalogue of the connection of a generation. */
 const snapshot = (generation: number, revision: number, ...tools: ReadonlyArray<unknown>) =>
   ({ generation, revision, tools }) as unknown as Catalog.Snapshot
 
@@ -64,7 +63,6 @@ describe("whether a tool may be called twice", () => {
     const many = Array.from({ length: 100 }, (_, index) => harmless(`t${index}`))
     const listed = Hints.learn(undefined, page(null, { name: 1 }, ...many), 0, 10)
     assert.strictEqual(listed?.size, 10)
-    // What is known already is kept up to date.
     assert.strictEqual(Hints.learn(listed, page(harmful("t9")), 1, 10)?.get("t9")?.harmless, false)
     assert.strictEqual(Hints.learn(listed, { tools: "none" }, 1, 10), listed)
     assert.isUndefined(Hints.learn(undefined, null, 1, 10))

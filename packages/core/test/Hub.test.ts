@@ -37,7 +37,6 @@ describe("what many listen to", () => {
     }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
   })
 
-  /** A hub, and how many have ended to listen to it. */
   const watched = () => {
     const hub = new Hub<number>()
     const stopped: Array<string> = []

@@ -8,7 +8,6 @@ const { tool } = ScriptedConnector
 class Docs extends Backend.Tag("docs")<Docs>() {}
 class Files extends Backend.Tag("files")<Files>() {}
 
-/** Runs what needs a layer, and gives the error that building it fails with. */
 const refusal = <A, E, R>(needs: Effect.Effect<A, E, R>, layer: Layer.Layer<R, E>) =>
   Effect.map(Effect.either(Effect.provide(needs, layer)), (result) => {
     if (Either.isRight(result)) throw new Error("the layer was built")

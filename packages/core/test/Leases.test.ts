@@ -1,6 +1,3 @@
-/**
- * A backend is replaced while a call of it has no lease yet: at any step of the call, which is slow between each two.
- */
 import { describe, expect, it } from "@effect/vitest"
 import { Fleet } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"

@@ -198,7 +198,6 @@ describe("Lifecycle", () => {
   })
 })
 
-/** Complete by their types. */
 const stateTags: Record<Lifecycle.StateName, true> = {
   Idle: true,
   Connecting: true,

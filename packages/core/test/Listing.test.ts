@@ -3,7 +3,6 @@ import { describe, expect, it } from "vitest"
 import { largestList } from "../src/catalog/Bounds.js"
 import { Listing, readPages } from "../src/discovery/Listing.js"
 
-/** A page with so many tools, whose names are long. */
 const page = (count: number, nextCursor?: string) => ({
   tools: Array.from({ length: count }, (_, index) => ({ name: `${index}`.padEnd(1000, "x") })),
   ...(nextCursor === undefined ? {} : { nextCursor })

@@ -11,7 +11,6 @@ interface Line {
   readonly annotations: Readonly<Record<string, unknown>>
 }
 
-/** Keeps what is logged. */
 const recorder = () => {
   const lines: Array<Line> = []
   const logger = Logger.make(({ annotations, logLevel, message }) => {
@@ -30,7 +29,6 @@ const lost = (backend: string) =>
 
 const everything = Logger.withMinimumLogLevel(LogLevel.Debug)
 
-/** A backend whose lines are kept. */
 const followed = (
   script: ScriptedConnector.ScriptedConnector,
   options: Omit<Backend.BackendOptions, "connector"> = {}

@@ -1,7 +1,4 @@
-/**
- * Connectors that break the rules of their port. The backend has to stay whole: no defect reaches a caller, no fiber hangs,
- * and what was opened is closed, once.
- */
+/** Connectors that break the rules of their port: no defect, no fiber that hangs, and each thing opened is closed once. */
 import { describe, expect, it } from "@effect/vitest"
 import { Sending } from "@mcp-lifeline/core"
 import type { Backend, Connection, ConnectOptions, Loss, Report } from "@mcp-lifeline/core"
@@ -16,7 +13,6 @@ const changed = "notifications/tools/list_changed"
 
 type By = (request: Sending.Request) => Connection["send"]
 
-/** A script whose connections are bent before the backend gets them. */
 const bent = (
   bend: (connection: Connection, id: number, options: ConnectOptions, by: By) => Partial<Connection>
 ): ScriptedConnector.ScriptedConnector => {
@@ -31,7 +27,6 @@ const bent = (
   })
 }
 
-/** Uses a backend, then closes it; its books have to balance, and whoever asks after the close gets an answer. */
 const balanced = <A, E>(
   script: ScriptedConnector.ScriptedConnector,
   use: (one: Watched) => Effect.Effect<A, E, Scope.Scope>
@@ -49,7 +44,6 @@ const balanced = <A, E>(
     return result
   })
 
-/** It still does all that a backend does: calls, a command, a new connection. */
 const whole = (backend: Backend.Backend) =>
   Effect.gen(function*() {
     yield* backend.callTool({ name: "echo" })
@@ -263,7 +257,6 @@ const broken = {
 } as const
 
 describe.each(["dies", "interrupts", "throws"] as const)("a request that %s", (how) => {
-  /** Broken while the test says so, for the methods that it names. */
   const breaking = (...methods: ReadonlyArray<string>) => {
     const state = { broken: true }
     const sent: Array<string> = []
@@ -281,7 +274,6 @@ describe.each(["dies", "interrupts", "throws"] as const)("a request that %s", (h
     return { script, sent, state }
   }
 
-  /** Neither a defect nor an interruption, and not for ever. */
   const typed = <A, E extends { readonly _tag: string }>(effect: Effect.Effect<A, E>) =>
     Effect.gen(function*() {
       const fiber = yield* Effect.fork(effect)
@@ -411,7 +403,6 @@ describe("a ping that never ends and cannot be interrupted", () => {
         _tag: "Success",
         value: { latency: undefined, error: { _tag: "RequestTimeout" }, status: { state: "Connected" } }
       })
-      // The probes that follow find it, too.
       yield* TestClock.adjust("1 minute")
       expect(yield* backend.status).toMatchObject({ generation: 2, state: "Connected" })
       yield* whole(backend)

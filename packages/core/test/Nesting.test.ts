@@ -13,7 +13,6 @@ describe("how deeply a value is nested", () => {
       }
     }
     for (const plain of [undefined, null, 1, "[[", true]) assert.isFalse(Nesting.isDeeper(plain, 0))
-    // The deepest part counts, wherever it is.
     assert.isTrue(Nesting.isDeeper([1, { a: [] }, [[[]]], []], 3))
     assert.isFalse(Nesting.isDeeper([1, { a: [] }, [[[]]], []], 4))
   })

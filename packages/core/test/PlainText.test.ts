@@ -2,7 +2,6 @@ import { PlainText } from "@mcp-lifeline/core/internal"
 import { assert, describe, it } from "vitest"
 
 const esc = "\u001B"
-/** What no terminal is to be given by others. */
 const controls = /[^\P{Cc}\n\t]|[\u202A-\u202E\u2066-\u2069\u200E\u200F]/u
 
 describe("text of others", () => {

@@ -8,7 +8,6 @@ const minute = 60 * second
 
 const decode = (options: unknown) => Policy.decode("docs", options as Policy.PolicyOptions)
 
-/** The error of options that are not acceptable. */
 const refusal = (options: unknown) => {
   const result = decode(options)
   if (Either.isRight(result)) throw new Error(`accepted: ${JSON.stringify(options)}`)

@@ -111,7 +111,6 @@ describe("the prefix of names", () => {
           const isSaid = catalog.problems.some((one) => one.backend === id && one.name === original)
           expect(isSaid).toBe(key !== plain)
         }
-        // What has no name is said, too.
         const count = backends.reduce((sum, { tools }) => sum + tools.length, 0)
         const left = catalog.problems.filter(({ message }) => message.includes("left out")).length
         expect(catalog.tools.size + left).toBe(count)

@@ -23,7 +23,6 @@ const start = (connector: Connector, options: Partial<Backend.BackendOptions> = 
     return { backend, events }
   })
 
-/** What a caller sees of the catalogue. */
 const seen = (backend: Backend.Backend) => Effect.map(backend.catalog, summary)
 
 const summary = (snapshot: Catalog.Snapshot | undefined) =>
@@ -41,7 +40,6 @@ const remote = (code: number, message = "says the server"): ScriptedConnector.An
   error: new RequestError({ fate: "answered", reason: "remote", code, message })
 })
 
-/** A connector whose connections say otherwise of themselves. */
 const but = (
   script: ScriptedConnector.ScriptedConnector,
   change: Partial<Effect.Effect.Success<ReturnType<Connector["connect"]>>>
@@ -52,7 +50,6 @@ const but = (
   connect: (options) => Effect.map(script.connect(options), (connection) => ({ ...connection, ...change }))
 })
 
-/** A server whose list of tools is handed out in pages. */
 const paged =
   (pages: (page: number) => { readonly tools: ReadonlyArray<unknown>; readonly nextCursor?: string }) =>
   (method: string, params: unknown): ScriptedConnector.Answer | undefined =>

@@ -28,11 +28,9 @@ describe("the queue, by a model", () => {
     readonly line: keyof typeof limits
     readonly ticket: Ticket
     state: State
-    /** The queue has called it. */
     isWoken: boolean
   }
 
-  /** What the queue is to do, told in a few lines over a list of all calls in the order in which they began. */
   class Model {
     readonly calls: Array<Modelled> = []
     readonly #all: number | undefined
@@ -77,7 +75,6 @@ describe("the queue, by a model", () => {
         model.admit()
         for (const { isWoken, state, ticket } of model.calls) {
           assert.strictEqual(ticket.state, state === "over" ? "out" : state)
-          // Whoever is to go on is told so.
           if (state === "turn") assert.isTrue(isWoken)
         }
         assert.strictEqual(queue.waiting, model.in("waiting").length)
@@ -88,7 +85,6 @@ describe("the queue, by a model", () => {
         queue.leave(call.ticket)
         call.state = state
       }
-      /** The call is tried, as one is that begins, has waited, or is sent again. */
       const step = (call: Modelled) => {
         const may = call.state === "turn" || (model.hasRoom(call) && model.isFirst(call))
         assert.strictEqual(queue.take(call.ticket), may)
@@ -148,7 +144,6 @@ describe("the queue, by a model", () => {
   })
 })
 
-/** Counts the calls that are in flight, as far as the core knows, and writes down which was sent. */
 const counted = (script: ScriptedConnector.ScriptedConnector) => {
   const ledger = {
     now: 0,
@@ -191,7 +186,6 @@ const counted = (script: ScriptedConnector.ScriptedConnector) => {
 
 const after = (millis: number): ScriptedConnector.Answer => ({ answer: "result", after: millis })
 
-/** Each call is answered after a second. */
 const start = (options: Partial<Backend.BackendOptions>, overlap = true) =>
   Effect.gen(function*() {
     const script = ScriptedConnector.make({ overlap })
@@ -435,7 +429,6 @@ describe.each(limits)(
   }
 )
 
-/** Begins calls outside of any fiber; `rests`: what remains of each. */
 const beginning = (backend: Backend.Backend) => {
   const rests: Array<Effect.Effect<unknown, unknown>> = []
   const begin = (id: string) =>

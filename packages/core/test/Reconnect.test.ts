@@ -18,7 +18,6 @@ const longest = Effect.withRandom(Random.fixed([1]))
 const shortest = Effect.withRandom(Random.fixed([0]))
 
 const failing = { connect: "fail", error: { reason: "closed" } } as const
-/** Nobody listens there. */
 const refused = { connect: "fail" } as const
 
 const policyOf = (reconnect: Policy.ReconnectOptions) =>
@@ -580,7 +579,6 @@ describe("R7: a lost session", () => {
 })
 
 describe("V5: a start that takes longer than an attempt", () => {
-  /** A backend whose server starts so slowly. */
   const slow = (after: number, options: Omit<Backend.BackendOptions, "connector"> = {}) =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make({ overlap: false, startLimit: 5 * minute })
@@ -654,7 +652,6 @@ describe("V5: a start that takes longer than an attempt", () => {
       expect([...script.ledger.live]).toEqual([1])
     }).pipe(longest))
 
-  /** A backend whose connection is to be replaced by one that takes so long. */
   const replacing = (otherwise: ScriptedConnector.Outcome, options: Omit<Backend.BackendOptions, "connector"> = {}) =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make({ startLimit: 5 * minute })
@@ -885,7 +882,6 @@ describe("R13: calls after a permanent failure", () => {
     error: { reason: "unauthorized", permanent: true, message: "HTTP 401" }
   }
 
-  /** A backend that has just failed for good. */
   const refusing = (
     outcome: ScriptedConnector.Outcome = unauthorized,
     options: Omit<Backend.BackendOptions, "connector"> = {}
@@ -899,7 +895,6 @@ describe("R13: calls after a permanent failure", () => {
       return { ...one, script }
     })
 
-  /** So many calls at once, which all fail at once. */
   const call = (backend: Backend.Backend, times = 1) =>
     Effect.gen(function*() {
       const calls = yield* Effect.forEach(Array.from({ length: times }), () => Effect.fork(backend.ping()))
@@ -1066,7 +1061,6 @@ describe("R14: an attempt within each wait", () => {
 })
 
 describe("V10: attempts that reach nobody", () => {
-  /** A connection that has lasted is lost, a call waits for the next one, and attempts end so: when they are made, from the first on. */
   const attempts = (
     millis: number,
     outcome: ScriptedConnector.Outcome,

@@ -4,7 +4,6 @@ import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Clock, Effect, Exit, Fiber, Scope, TestClock } from "effect"
 import { failure, runUntilIdle, watched } from "./support/Watched.js"
 
-/** A connector whose sessions outlive their connections. */
 const keeping = (outcome: ScriptedConnector.Outcome = {}) => {
   const script = ScriptedConnector.make()
   script.otherwise = { suspends: true, ...outcome }

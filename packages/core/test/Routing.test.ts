@@ -11,7 +11,6 @@ const keepalive = { method: "none" } as const
 const stateOf = (fleet: Fleet.Fleet, id: string): Effect.Effect<StateName> =>
   Effect.map(Effect.flatMap(Effect.orDie(fleet.backend(id)), (backend) => backend.status), ({ state }) => state)
 
-/** A fleet of a backend that is up, and one with these options that has never been connected. */
 const beside = (
   connector: ScriptedConnector.ScriptedConnector,
   options: Omit<Backend.BackendOptions, "connector"> = {}

@@ -26,10 +26,8 @@ const forgottenSession = refusal({
   ifSessionLost: undefined
 })
 
-/** Says how a request is refused, by its method and the number of its connection, from 0. */
 type Refuse = (method: string, connection: number) => RequestError | undefined
 
-/** A backend that reads no lists and sends no heartbeats by itself. */
 const start = (
   script: ScriptedConnector.ScriptedConnector,
   refuse: Refuse,
@@ -50,7 +48,6 @@ const start = (
     return backend
   })
 
-/** What a call ends with. */
 const call = (backend: Backend.Backend, name = "echo") =>
   Effect.gen(function*() {
     const fiber = yield* Effect.fork(Effect.exit(backend.callTool({ name })))

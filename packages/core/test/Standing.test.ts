@@ -3,7 +3,6 @@ import { Backend, RequestError } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Stream, TestClock } from "effect"
 
-/** What was asked of each connection, in order. */
 const asked = (script: ScriptedConnector.ScriptedConnector, connection: number) =>
   script.ledger.entries.flatMap((entry) =>
     entry._tag === "Sent" && entry.connection === connection && /subscribe|setLevel|tools\/call/.test(entry.method)

@@ -1,6 +1,3 @@
-/**
- * Calls that are started outside of any fiber.
- */
 import { describe, expect, it } from "@effect/vitest"
 import { type Backend, type CallError, type Connection, RequestError, Sending, Telemetry } from "@mcp-lifeline/core"
 import * as Internal from "@mcp-lifeline/core/internal"
@@ -10,7 +7,6 @@ import { failure, runUntilIdle, watched } from "./support/Watched.js"
 
 const params = { name: "echo" }
 
-/** A backend, and a way to start calls of it outside of any fiber. */
 const sending = (
   change: (
     connection: Connection,
@@ -45,7 +41,6 @@ const unused = ({ backend, closes }: Effect.Effect.Success<ReturnType<typeof sen
     expect(closes()).toEqual([[1, "closed"]])
   })
 
-/** Notes what is told of calls and of their requests. */
 const noting = () => {
   const told: Array<string> = []
   const ended = (what: string) => (exit: Exit.Exit<unknown, unknown>) => {

@@ -50,7 +50,6 @@ const ways: Ways = {
       })))
 }
 
-/** Why there is no connection. */
 const absences: Readonly<Record<string, (fleet: Fleet.Fleet, script: Script) => Effect.Effect<void>>> = {
   "has never been connected": () => Effect.void,
   "has lost its connection": (fleet, script) =>
@@ -74,7 +73,6 @@ describe("calls that wait for a backend that is replaced", () => {
             yield* until(fleet, old)
             const waiting = yield* Effect.fork(call(fleet))
             yield* runUntilIdle
-            // One edit after the other, each before the server is there.
             for (let edit = 0; edit < 3; edit++) {
               yield* TestClock.adjust(1000)
               yield* fleet.apply(docs(scripted(overlap, { after: 2000 })))

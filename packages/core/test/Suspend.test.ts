@@ -8,7 +8,6 @@ const second = 1000
 const minute = 60 * second
 const hour = 60 * minute
 
-/** A world whose machine can be suspended. */
 const world = (seed: string) => {
   const simulation = new Simulation.Simulation({ seed })
   const scope = Effect.runSync(Scope.make())

@@ -1,4 +1,3 @@
-/** Tools of servers in the hands of a language model. */
 import * as Chat from "@effect/ai/Chat"
 import * as LanguageModel from "@effect/ai/LanguageModel"
 import type * as Response from "@effect/ai/Response"
@@ -11,10 +10,8 @@ import { ScriptedConnector, StdioFaultServer } from "@mcp-lifeline/testing"
 import { Context, Effect, Stream } from "effect"
 import { StdioConnector } from "../../transport-stdio/src/index.js"
 
-/** What a model asks for, or a text with which it ends. */
 type Turn = string | { readonly name: string; readonly params?: unknown }
 
-/** A language model that takes these turns, and keeps what it was offered and told. */
 const model = (...turns: ReadonlyArray<Turn>) => {
   const [offered, told]: [Array<ReadonlyArray<Tool.Any>>, Array<string>] = [[], []]
   const next = (): Response.PartEncoded => {
@@ -38,7 +35,6 @@ const model = (...turns: ReadonlyArray<Turn>) => {
 
 const image = { type: "image" as const, mimeType: "image/png", data: "iVBORw0KGgo=" }
 
-/** A server with two tools, of which one fails. */
 const scripted = () => {
   const connector = ScriptedConnector.make()
   connector.offer = {

@@ -1,6 +1,3 @@
-/**
- * Calls that are cut before anybody has read what their tools do.
- */
 import { describe, expect, it } from "@effect/vitest"
 import { Backend, RequestError } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
@@ -11,7 +8,6 @@ const look = tool("look", { readOnlyHint: true })
 const set = tool("set", { idempotentHint: true })
 const pay = tool("pay", { readOnlyHint: false })
 
-/** Lists its tools on two pages. */
 const paged = (method: string, params: unknown): ScriptedConnector.Answer | undefined =>
   method !== "tools/list"
     ? undefined
@@ -21,7 +17,6 @@ type Respond = NonNullable<ScriptedConnector.ScriptedConnector["respond"]>
 
 interface Setting {
   readonly calls?: Backend.BackendOptions["calls"]
-  /** How the next connections answer. */
   readonly then?: Respond
 }
 
@@ -103,7 +98,6 @@ describe("a call that is cut before anybody has read what its tool does", () => 
         { concurrency: "unbounded" }
       ))
       yield* TestClock.adjust(0)
-      // Each page has another one after it.
       let pages = 0
       yield* cut(script, (method) =>
         method !== "tools/list"

@@ -35,7 +35,6 @@ const inVirtualTime = <A, E>(test: Effect.Effect<A, E, Scope.Scope>): Promise<A>
 
 const run = <A, E>(test: Effect.Effect<A, E, Scope.Scope>): Promise<A> => Effect.runPromise(Effect.scoped(test))
 
-/** Servers of the official SDK in this process, of which each connection gets a new one. */
 const inMemory = (prepare: (server: McpServer) => void) => {
   const servers: Array<McpServer> = []
   return {
@@ -53,7 +52,6 @@ const inMemory = (prepare: (server: McpServer) => void) => {
   }
 }
 
-/** Waits until the backend is in a state. */
 const reached = (backend: Backend.Backend, state: State, generation = 0) =>
   Stream.runDrain(
     Stream.takeUntil(backend.status.changes, (status) => status.state === state && status.generation >= generation)
@@ -247,7 +245,6 @@ describe("a backend for programs with Effect 4", () => {
   it("[N1] handlers and onConnected are interrupted when nobody waits for their answer any more", async () => {
     const abort = new AbortController()
     const interrupted: Array<string> = []
-    /** An answer that does not come. */
     const never = (name: string, begun: () => void) =>
       Effect.onInterrupt(
         Effect.andThen(Effect.sync(begun), Effect.never),

@@ -11,12 +11,10 @@ const { fromClient } = BackendClient as unknown as {
 }
 const Session = Sessions as unknown as { readonly fromFacade: (session: never) => Sessions.Session }
 
-/** What a client was asked: the path of the method, and its arguments, without those that are undefined. */
 type Asked = readonly [method: string, ...args: ReadonlyArray<unknown>]
 
 const isSignal = (value: unknown): value is AbortSignal => value instanceof AbortSignal
 
-/** A client whose methods answer with their name, when `answered` allows it. */
 const recording = (answered: Promise<unknown> = Promise.resolve()) => {
   const asked: Array<Asked> = []
   const signals: Array<AbortSignal> = []
@@ -52,7 +50,6 @@ const recording = (answered: Promise<unknown> = Promise.resolve()) => {
 const options = { timeout: 9 }
 const schema = {} as never
 
-/** Each request of a backend, and what the client is asked for it. */
 const requests: ReadonlyArray<readonly [name: string, (of: Backend) => Effect.Effect<unknown, unknown>, Asked]> = [
   ["callTool", (of) => of.callTool({ name: "a" }, options), ["callTool", { name: "a" }, { timeout: 9, signal: true }]],
   ["listTools", (of) => of.listTools({ cursor: "a" }, options), ["listTools", { cursor: "a" }, {

@@ -19,7 +19,6 @@ const outcome = async <A, E>(effect: Effect.Effect<A, E>) => {
     : ["failure", Cause.squash(exit.cause)]
 }
 
-/** An error of the facade. */
 const facade = (_tag: string, fields: object = {}) =>
   Object.assign(new Error("why", { cause: "it" }), { _tag, ...fields })
 

@@ -5,7 +5,6 @@ import { Cause, Config, ConfigProvider, Deferred, Effect, Exit, Fiber, Layer, St
 import { TestClock } from "effect/testing"
 import { assert, describe, it } from "vitest"
 
-/** Each request of a fleet, and what the server is asked for it. */
 const requests: ReadonlyArray<
   readonly [
     name: string,
@@ -22,7 +21,6 @@ const requests: ReadonlyArray<
   ["refresh", (of) => of.refresh("docs"), "tools/list", {}]
 ]
 
-/** A server that answers one method as it is said, and a fleet of it, in virtual time. */
 const asking = async (
   method: string,
   test: (fleet: Fleet.Fleet, docs: ScriptedConnector.ScriptedConnector, asked: Array<unknown>) => Effect.Effect<void>,
@@ -197,7 +195,6 @@ describe("a fleet for programs with Effect 4", () => {
         docs.offer = { ...docs.offer, ...offer }
         docs.current.notify(`notifications/${kind}/list_changed`)
         yield* adjust("10 seconds")
-        // The same once more.
         docs.current.notify(`notifications/${kind}/list_changed`)
         yield* adjust("10 seconds")
       }

@@ -8,7 +8,6 @@ const inVirtualTime = <A, E>(test: Effect.Effect<A, E, Scope.Scope>): Promise<A>
 
 const outer = Effect.map(Effect.context<never>(), (context) => OuterClock.make(context) ?? assert.fail("no clock"))
 
-/** Lets fibers of the clock run. */
 const turn = Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
 
 describe("the clock of a program", () => {

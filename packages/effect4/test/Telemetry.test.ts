@@ -1,11 +1,9 @@
-/** What a program with Effect 4 sees in its own tracer and metrics. */
 import { Backend, Fleet } from "@mcp-lifeline/effect4"
 import { HttpFaultServer } from "@mcp-lifeline/testing"
 import { Deferred, Effect, Exit, Fiber, Metric, Option, type Scope, Tracer } from "effect"
 import { assert, describe, it } from "vitest"
 import * as OwnTelemetry from "../src/Telemetry.js"
 
-/** A tracer that keeps its spans. */
 const recording = () => {
   const spans: Array<Tracer.NativeSpan> = []
   const tracer = Tracer.make({
@@ -98,7 +96,6 @@ describe("telemetry", () => {
     const telemetry = await Effect.runPromise(
       Effect.map(Effect.provideService(Effect.context<never>(), Tracer.Tracer, tracer), OwnTelemetry.make)
     )
-    /** The span above one that is opened with what the request says. */
     const above = (params: object) => {
       const { _meta } = params as { readonly _meta?: { readonly traceparent?: string } }
       const [, traceId = "", spanId = "", flags] = _meta?.traceparent?.split("-") ?? []
@@ -127,7 +124,6 @@ describe("telemetry", () => {
         assert.strictEqual(parent, span)
       }).pipe(Effect.withSpan("agent"), Effect.provideService(Tracer.Tracer, tracer))
     )
-    // Nothing is left of it.
     assert.strictEqual(above(ids)?._tag, "ExternalSpan")
   })
 

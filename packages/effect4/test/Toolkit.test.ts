@@ -1,4 +1,3 @@
-/** Tools of servers in the hands of a language model. */
 import { Backend, Fleet } from "@mcp-lifeline/effect4"
 import { make, ToolFailed, toolkit, type ToolkitOptions } from "@mcp-lifeline/effect4/toolkit"
 import { ScriptedConnector, StdioFaultServer } from "@mcp-lifeline/testing"
@@ -9,10 +8,8 @@ import { Context, Effect, type Scope, Stream } from "effect"
 import { Chat, LanguageModel, type Prompt, type Response, Tool, Toolkit } from "effect/ai"
 import { assert, describe, it } from "vitest"
 
-/** What a model asks for, or a text with which it ends. */
 type Turn = string | { readonly name: string; readonly params?: unknown }
 
-/** A language model that takes these turns, and keeps what it was offered and told. */
 const model = (...turns: ReadonlyArray<Turn>) => {
   const [offered, told]: [Array<ReadonlyArray<Tool.Any>>, Array<Prompt.Prompt>] = [[], []]
   const next = (): ReadonlyArray<Response.PartEncoded> => {
@@ -36,7 +33,6 @@ const model = (...turns: ReadonlyArray<Turn>) => {
 
 const run = <A, E>(test: Effect.Effect<A, E, Scope.Scope>): Promise<A> => Effect.runPromise(Effect.scoped(test))
 
-/** A server of the official SDK in this process. */
 const inMemory = (prepare: (server: McpServer) => void) => {
   const server = new McpServer({ name: "docs", version: "1.0.0" })
   prepare(server)

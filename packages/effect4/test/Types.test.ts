@@ -1,4 +1,3 @@
-/** What the compiler knows of a program with Effect 4. */
 import type * as Facade from "@mcp-lifeline/client"
 import {
   Backend,

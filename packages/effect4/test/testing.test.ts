@@ -4,7 +4,6 @@ import { TestClock } from "effect/testing"
 import { assert, describe, it } from "vitest"
 import * as OuterClock from "../src/OuterClock.js"
 
-/** Runs a step a millisecond after the one before, so many times. */
 const steps = (count: number, step: () => void): void => {
   if (count > 0) {
     setTimeout(() => {

@@ -136,7 +136,6 @@ describe("hide and only", () => {
   it.each<[ServerOptions.ServerOptions["resources"], string, boolean]>([
     [{ hide: ["file:///etc/*"] }, "file:///readme", true],
     [{ hide: ["file:///etc/*"] }, "file:///etc/key%20a", false],
-    // The same resource in other words.
     [{ hide: ["file:///etc/*"] }, "file:///tmp/../etc/key", false],
     [{ hide: ["file:///etc/*"] }, "FILE:///etc/key", false],
     [{ hide: ["file:///etc/*"] }, "file:///%65tc/key", false],
@@ -268,7 +267,6 @@ describe("a backend", () => {
       assert.deepStrictEqual(names((yield* backend.listPrompts()).prompts), ["ask"])
       assert.deepStrictEqual((yield* backend.listResources()).resources.map(({ uri }) => uri), ["open://1"])
       assert.strictEqual((yield* backend.listResourceTemplates()).resourceTemplates.length, 1)
-      // A page may have nothing, and says that there is another one.
       script.respond = (method) =>
         method === "tools/list"
           ? { answer: "result", result: { tools: [tool("delete_one")], nextCursor: "2" } }

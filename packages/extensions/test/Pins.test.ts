@@ -30,7 +30,6 @@ const announce = (script: ScriptedConnector.ScriptedConnector, tools: ReadonlyAr
 const listed = (backend: Backend.Backend) =>
   Effect.map(backend.catalog, (catalog) => catalog?.tools.map(({ name }) => name))
 
-/** A backend with these options, and its warnings. */
 const start = (
   script: ScriptedConnector.ScriptedConnector,
   pin: "warn" | "block",
@@ -323,7 +322,6 @@ describe("G24: pinned tools", () => {
 describe("G24: what was approved cannot be read", () => {
   const broken: PinStore.Unreadable = { _tag: "Unreadable", file: "/state/pins.json", reason: "it is damaged" }
 
-  /** A store whose content the test decides. */
   const storeOf = (reading: PinStore.Reading) => {
     const store = PinStore.memory()
     return Effect.as(store.update(() => reading), store)
@@ -453,7 +451,6 @@ describe("G24: what was approved cannot be read", () => {
       announce(script, changed)
       yield* TestClock.adjust("1 second")
       expect(yield* listed(backend)).toEqual([])
-      // What is approved then is offered.
       yield* approve(backend)
       yield* TestClock.adjust("1 second")
       expect(yield* listed(backend)).toEqual(["read", "write", "exec"])
@@ -485,7 +482,6 @@ describe("G24: in any interleaving", () => {
   interface Answered {
     readonly variant: number
     isLate: boolean
-    /** When it came. */
     at?: number
   }
 
@@ -506,7 +502,6 @@ describe("G24: in any interleaving", () => {
         (commands, seed) => {
           const sim = new Simulation.Simulation({ seed, maxOps: 10 + seed % 50 })
           const script = ScriptedConnector.make()
-          /** What each connection offers, and what the next one will. */
           let next = 0
           const offered = new Map<number, number>()
           const variantOf = (id: number): number => {
@@ -515,14 +510,12 @@ describe("G24: in any interleaving", () => {
             return variant
           }
           const approved = new Set([0])
-          /** What may be approved, and nobody has been told yet. */
           const approving = new Set<ReadonlyArray<number>>()
           const mayBeApproved = (variant: number): boolean =>
             approved.has(variant) || [...approving].some((variants) => variants.includes(variant))
           /** What each connection has answered last, and whether a change was announced since that was asked for. */
           const known = new Map<number, Answered>()
           const asked: Array<{ readonly id: number; readonly answer: Answered }> = []
-          /** Answers in a row that were out of date when they came. */
           let late = 0
           const violations: Array<string> = []
           script.respond = (method, params, { id }) => {
@@ -623,7 +616,6 @@ describe("G24: in any interleaving", () => {
       ),
       { numRuns: 30 }
     )
-    // It has tried both.
     expect(sent).toBeGreaterThan(10)
     expect(refused).toBeGreaterThan(10)
   })

@@ -9,7 +9,6 @@ import * as Cli from "../src/Cli.js"
 import type { UsageError } from "../src/Errors.js"
 import * as Program from "./support/Program.js"
 
-/** A file in a folder of its own, gone with the scope. */
 const file = (content: string) =>
   Effect.acquireRelease(
     Effect.sync(() => {

@@ -27,7 +27,6 @@ const kept = (): ReadonlyArray<string> => {
 }
 const keptFile = () => join(cache(), kept()[0] ?? "")
 
-/** Writes a program that is a value, and starts it. */
 const start = (value: string) => {
   const file = join(base, "program.cjs")
   writeFileSync(file, `({ value: (() => ${JSON.stringify(value)})() })`)
@@ -35,7 +34,6 @@ const start = (value: string) => {
   return { value: (script.runInThisContext() as { value: string }).value, isRejected: script.cachedDataRejected }
 }
 
-/** Starts it, and lets it run until its code is kept. */
 const startAndKeep = (value: string) => {
   const started = start(value)
   vi.runAllTimers()

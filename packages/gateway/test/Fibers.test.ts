@@ -18,7 +18,6 @@ describe("fibers that begin outside of any other", () => {
       expect(begun).toBe(true)
       yield* close
       expect(fiber.unsafePoll()?._tag).toBe("Failure")
-      // Nothing begins any more.
       begun = false
       fork(Effect.sync(() => (begun = true)))
       expect(begun).toBe(false)

@@ -20,7 +20,6 @@ const sendBytewise = (push: (piece: Buffer) => void): void => {
   }
 }
 
-/** Each place where bytes of others are kept until they are complete. */
 const doors: Readonly<Record<string, () => Promise<string>>> = {
   "a request's body": () =>
     new Promise((resolve, reject) => {

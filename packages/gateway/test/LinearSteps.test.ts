@@ -1,8 +1,4 @@
-/**
- * What takes a text of others takes steps in proportion to its length, whatever the text is. A step is a character or a byte that a method of the
- * platform looks at or copies: how often they are called, and from where, is what goes wrong. Regular expressions by themselves are checked by
- * `pnpm check regexes`.
- */
+/** What takes a text of others takes steps in proportion to its length. A step is a character or byte that a method of the platform looks at or copies. */
 import { Bytes, ExactJson } from "@mcp-lifeline/core/internal"
 import * as Arrival from "@mcp-lifeline/http-server/Arrival"
 import * as Authentication from "@mcp-lifeline/http-server/Authentication"
@@ -53,7 +49,6 @@ import { Unreadable } from "../src/document/Tree.js"
 import * as Instructions from "../src/serve/Instructions.js"
 import * as Lines from "../src/serve/Lines.js"
 
-/** What a text consists of, again and again. */
 const units = [
   ..."{[(<\"'\\%/.:;,=?&#@-_ a1\t\n\r\u0000\u009b\u00e9\u2028\ud83d",
   "{a}",
@@ -88,13 +83,10 @@ const units = [
   '"id":1,'
 ]
 
-/** Those that are tried in each of the frames. */
 const common = ["a", '"id":1,']
 
-/** What stands before and after them. */
 const frames = [["", ""], ['"', "\u0001"], ['{"a":"', ""]] as const
 
-/** Gives a text in small pieces, as a slow connection does. */
 const inPieces = (text: string, push: (piece: Buffer) => void): void => {
   const bytes = Buffer.from(text)
   for (let at = 0; at < bytes.length; at += 20) push(bytes.subarray(at, at + 20))
@@ -108,7 +100,6 @@ const rules: Guard.Rules = { host: "127.0.0.1" }
 const proxies = new BlockList()
 proxies.addSubnet("127.0.0.0", 8)
 
-/** What takes a text of others, by its name. */
 const subjects: Readonly<Record<string, (text: string) => unknown>> = {
   "PlainText.line": PlainText.line,
   "PlainText.lines": PlainText.lines,
@@ -317,7 +308,6 @@ const methods: ReadonlyArray<readonly [owner: object, names: string, cost: Cost]
   [JSON, "stringify", made]
 ]
 
-/** The steps that some work takes. */
 const stepsOf = (work: () => unknown): number => {
   let steps = 0
   const restore = methods.flatMap(([owner, names, cost]) =>
@@ -348,7 +338,6 @@ const length = 16_384
 /** The most steps for each character: what takes one for each pair of characters takes some thousand. */
 const most = 256
 
-/** With what a text consists of, and what is around it. */
 const texts = [
   ...units.map((unit) => ["", unit, ""] as const),
   ...frames.flatMap(([before, after]) => common.map((unit) => [before, unit, after] as const))

@@ -1,6 +1,3 @@
-/**
- * The longest step of the gateway's event loop, as it measures it itself, while clients and servers send the largest messages of odd shapes.
- */
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -30,7 +27,6 @@ const monitor = (file: string): string => `
   }, 2).unref()
 `
 
-/** What a server answers: to a call, what is in the file that the call names. */
 const answers = (text: string, read: (file: string) => string): ReadonlyArray<string> => {
   const results: Readonly<Record<string, object>> = {
     "initialize": {
@@ -61,7 +57,6 @@ const program = `
   })
 `
 
-/** The same over HTTP: in a stream of events, or in JSON, as its path says. */
 const overHttp = Effect.gen(function*() {
   const server = createServer((request, response) => {
     if (request.method !== "POST") return void response.writeHead(405).end()

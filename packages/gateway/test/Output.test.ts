@@ -4,7 +4,6 @@ import { vi } from "vitest"
 import * as Output from "../src/Output.js"
 import * as RecordedOutput from "./support/RecordedOutput.js"
 
-/** Standard output as a terminal of that many rows, for the scope. */
 const terminal = (rows: number | undefined) =>
   Effect.acquireRelease(
     Effect.sync(() => {

@@ -24,13 +24,9 @@ const pnpmPath = (): string => {
   return realpathSync(execFileSync("npx", where, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim())
 }
 
-/**
- * Node.js runs it without npx in between: npx itself dies of SIGINT, and writes warnings about the user's own configuration
- * of npm, so a test would say of the gateway what is true of npx.
- */
+/** Without npx in between: it dies of SIGINT itself, and warns of the user's own configuration of npm. */
 const pnpm = (): readonly [string, string] => [process.execPath, pnpmPath()]
 
-/** `pnpm start`, its gateway serving. */
 const pnpmStart = Effect.gen(function*() {
   const inner = ["--dir", root, "--config.verify-deps-before-run=false", "start", ...started]
   const program = yield* Program.start(inner, {}, pnpm())

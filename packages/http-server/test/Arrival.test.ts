@@ -23,7 +23,6 @@ describe("how a request has come", () => {
     expect(found(forwarded)).toEqual({ address: "203.0.113.7", host: "a.example", scheme: "https" })
     expect(found(forwarded, "192.0.2.1")).toEqual({ address: "192.0.2.1" })
     expect(Arrival.of(from("::ffff:192.0.2.1", headers))).toEqual({ address: "192.0.2.1" })
-    // A proxy that says nothing, or only one thing.
     for (const none of [{}, { forwarded: "" }, { "x-forwarded-for": "" }]) {
       expect(found(none)).toEqual({ address: "127.0.0.1", host: undefined, scheme: undefined })
     }

@@ -15,7 +15,6 @@ describe("a listener behind a proxy", () => {
   const publicUrl = PublicUrl.parse("https://mcp.example.com/base") as PublicUrl.PublicUrl
   const trustedProxies = TrustedProxies.parse("127.0.0.1") as BlockList
 
-  /** Answers with what it has been asked, and by whom. */
   const echoing = (options: Partial<Listener.Options>) =>
     Effect.gen(function*() {
       const listener = yield* Listener.listen({ host: "127.0.0.1", port: 0, ...options })

@@ -17,17 +17,14 @@ const { begin, send } = Raw
 
 const headers = { Accept: "application/json, text/event-stream", "Content-Type": "application/json" }
 
-/** A POST with a text as it is, on a connection that may be kept; `isKept`: whether it is. */
 const post = async (url: string, session: Readonly<Record<string, string>>, body: string) => {
   const answered = await fetch(url, { method: "POST", headers: { ...headers, ...session }, body })
   const { error, id } = await answered.json() as Raw.Message
   return { status: answered.status, code: error?.code, id, isKept: answered.headers.get("connection") !== "close" }
 }
 
-/** A ping whose params have this text in them, two levels deep. */
 const ping = (text: string) => `{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":${text}}}`
 
-/** A POST whose body the test writes in pieces. */
 const pieces = (url: string, session: Readonly<Record<string, string>>) =>
   Effect.acquireRelease(
     Effect.sync(() => {
@@ -56,7 +53,6 @@ const pieces = (url: string, session: Readonly<Record<string, string>>) =>
         answer,
         end: () => sent.end(),
         close: () => agent.destroy(),
-        /** Resolves once the system has taken it. */
         write: (text: string) => new Promise<void>((resolve) => sent.write(text, () => resolve()))
       }
     }),
@@ -185,7 +181,6 @@ describe("the body of a request", () => {
           status: 400,
           isKept: true
         })
-        // A body that is read, and a request like that on the same connection.
         expect((await send(url, "POST", session, { id: 2, method: "ping" })).status).toBe(200)
       })
     }))
@@ -209,7 +204,6 @@ describe("the body of a request", () => {
 
   describe("on its way", () => {
     const kib = 1024
-    /** A body that is read, and what it has taken of `most` bytes. */
     const reading = (most: number, maxBytes = 1_000_000) => {
       const request = new PassThrough()
       const listeners = () => ["data", "end", "close"].map((name) => request.listenerCount(name))

@@ -13,7 +13,6 @@ import * as Reader from "./support/Reader.js"
 // What is tested here is a part, without the one who ends it.
 beforeEach(() => mayLeave("events", "shares"))
 
-/** A session in front of a conversation that answers nothing, and what is told of it. `saved`: of its id. */
 const make = (
   close: Conversation["close"] = () => Promise.resolve(),
   saved?: Promise<void>,
@@ -50,7 +49,6 @@ const make = (
     },
     ...more
   })
-  /** The server says something. */
   const say = (message: object, about?: number): void => state.client?.write({ jsonrpc: "2.0", ...message }, about)
   /** Sends a call, about which something is said at once, so that a stream begins. */
   const call = (id: number, reader = Reader.make()) => {
@@ -58,13 +56,11 @@ const make = (
     state.client?.write({ jsonrpc: "2.0", method: "notifications/progress", params: { progressToken: id } }, id)
     return reader
   }
-  /** The same, with its answer. */
   const answered = (id: number, reader = Reader.make()) => {
     call(id, reader)
     say({ id, result: {} })
     return reader
   }
-  /** A GET with the id of an event. */
   const listen = (id: string | undefined, reader = Reader.make()) => {
     session.listen(reader.response, id)
     return reader
@@ -78,7 +74,6 @@ const make = (
   return { answered, begin, budget, call, listen, say, session, state }
 }
 
-/** The id of an event, by its place in what was read. */
 const idAt = ({ text }: Reader.Reader, place: number): string =>
   [...text().matchAll(/^id: (.+)$/gm)].at(place)?.[1] ?? ""
 
@@ -362,7 +357,6 @@ describe("the streams of a session", () => {
       expect(messages(listen(other))).toEqual([])
     }
     expect(messages(listen(after))).toHaveLength(2)
-    // An epoch of another, and a number that is none.
     expect(messages(listen(`x.0.x`))).toEqual([])
   })
 

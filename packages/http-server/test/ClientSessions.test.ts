@@ -14,7 +14,6 @@ const ping = { id: 1, method: "ping" }
 const status = async (url: string, session: Readonly<Record<string, string>>, method = "POST") =>
   (await send(url, method, session, method === "POST" ? ping : undefined)).status
 
-/** What lets an endpoint go on with sessions of another one. */
 const shared = () => ({ seal: SealedId.make(SealedId.randomSecret()), records: SessionRecords.inMemory() })
 
 describe("whose a session is", () => {
@@ -24,7 +23,6 @@ describe("whose a session is", () => {
       const [first, second] = [yield* Raw.serve(undefined, options), yield* Raw.serve(undefined, options)]
       yield* Effect.promise(async () => {
         const session = await begin(first.url, undefined, { Authorization: "Bearer one" })
-        // Nothing is restored for somebody else.
         expect(await status(second.url, { ...session, Authorization: "Bearer two" })).toBe(404)
         expect(second.conversations).toHaveLength(0)
         for (const { url } of [first, second]) {

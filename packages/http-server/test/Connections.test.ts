@@ -4,7 +4,6 @@ import type { Socket } from "node:net"
 import { describe, expect, it } from "vitest"
 import { Connections } from "../src/Connections.js"
 
-/** A connection without a peer. */
 const dial = (connections: Connections, remoteAddress?: string) => {
   const emitter = new EventEmitter()
   const state = { isDestroyed: false, text: "" }
@@ -22,7 +21,6 @@ const dial = (connections: Connections, remoteAddress?: string) => {
   return {
     state,
     close: () => emitter.emit("close"),
-    /** Begins a request; what is given back ends it. */
     begin: () => {
       const response = new EventEmitter() as unknown as ServerResponse
       connections.began(socket, response)

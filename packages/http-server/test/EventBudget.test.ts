@@ -8,7 +8,6 @@ beforeEach(() => mayLeave("events"))
 
 const all: ReadonlyArray<Discardable> = ["sent", "unsent", "answers"]
 
-/** A budget of 100 bytes, and keepers in it. Who is asked lets go of nothing, or of all. */
 const budgetOf = () => {
   const budget = new EventBudget(Bytes(100))
   const asked: Array<string> = []

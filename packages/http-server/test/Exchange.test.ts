@@ -4,7 +4,6 @@ import { describe, expect, it, vi } from "vitest"
 import { Exchange } from "../src/Exchange.js"
 import type { SseWriter } from "../src/SseWriter.js"
 
-/** An exchange whose response says what was written. */
 const make = (ids: ReadonlyArray<number>, { isBatch = false, isDestroyed = false, onError, sessionId, streams }: {
   readonly isBatch?: boolean
   readonly isDestroyed?: boolean
@@ -59,7 +58,6 @@ const make = (ids: ReadonlyArray<number>, { isBatch = false, isDestroyed = false
 const progress: JSONRPCNotification = { jsonrpc: "2.0", method: "notifications/progress", params: {} }
 const said = { text: JSON.stringify(progress) }
 
-/** The text of an answer. */
 const text = (id: number, result: object = {}): string => JSON.stringify({ jsonrpc: "2.0", id, result })
 
 describe("one POST", () => {

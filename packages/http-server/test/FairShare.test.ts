@@ -5,7 +5,6 @@ const held = (owner: string, amount = 1, id = owner) => ({ id, owner, amount })
 const all = (...holdings: ReadonlyArray<readonly [owner: string, count: number]>) =>
   holdings.flatMap(([owner, count]) => Array.from({ length: count }, (_, index) => held(owner, 1, `${owner}${index}`)))
 
-/** How many a caller gets that takes all it can, one after the other. */
 const takes = (owner: string, before: ReadonlyArray<FairShare.Holding>, capacity: number): number => {
   const holdings = [...before]
   while (FairShare.hasRoom(holdings, { owner, amount: 1, capacity })) holdings.push(held(owner))
@@ -32,7 +31,6 @@ describe("a share", () => {
 })
 
 describe("making room", () => {
-  /** Who is left after somebody has asked for room, and whether there is. */
   const after = (owner: string, amount: number, busy: ReadonlyArray<string> = []) => {
     let left = all(["a", 3], ["b", 1])
     const hasRoom = FairShare.makeRoom({

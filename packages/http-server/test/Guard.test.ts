@@ -127,7 +127,6 @@ describe("Guard", () => {
     expect(refused({ host: "LocalHost:7332", origin })).toBeUndefined()
     const forwardedHost = "LOCALHOST:7332"
     expect(Guard.checkAction({ host: "10.0.0.1", origin }, true, { forwardedHost })).toBeUndefined()
-    // With neither our header nor the token.
     expect(Guard.checkAction({ host: "localhost" }, false)?.message).toContain("X-Lifeline: 1")
     expect(Guard.checkAction({ host: "localhost" }, true)).toBeUndefined()
     expect(refused({ "content-type": "application/json; was=text/plain" })).toBeUndefined()

@@ -32,7 +32,6 @@ describe("the headers of a request", () => {
   })
 })
 
-/** The code with which a request without a session is refused for its headers. */
 const refused = (
   headers: Record<string, string | undefined>,
   method: string,

@@ -15,7 +15,6 @@ const { initialize, send } = Raw
 const hour = 60 * 60 * 1000
 const day = 24 * hour
 
-/** A seal and records, and what they were given. */
 const watched = () => {
   const sealed: Array<SealedId.Claims> = []
   const written: Array<SessionRecords.Record> = []
@@ -43,13 +42,11 @@ const watched = () => {
   }
 }
 
-/** The params of `initialize`, so many bytes of JSON. */
 const paramsOf = (bytes: number) => {
   const params = (text: string) => ({ ...initialize().params, capabilities: { experimental: { text: { text } } } })
   return params("x".repeat(bytes - Buffer.byteLength(JSON.stringify(params("")))))
 }
 
-/** Sessions without an endpoint; each conversation is given to `began`. */
 const alone = (
   began: (client: Client) => Partial<Conversation> | void = () => undefined,
   limits: Partial<ConstructorParameters<typeof ClientSessions>[0]["limits"]> = {}
@@ -259,7 +256,6 @@ describe("sessions that leave the memory", () => {
 
 describe("sessions that end before their first answer", () => {
   const callers = ["ann", "ben"].map((subject) => ({ subject, claims: {} }))
-  /** A session of each caller whose `initialize` has not been answered. */
   const two = () => {
     const clients: Array<Client> = []
     const closed: Array<string> = []
@@ -274,11 +270,9 @@ describe("sessions that end before their first answer", () => {
       expect(known.sessions.begin(request, caller, reader.response)).toBeUndefined()
       return reader
     })
-    /** Their servers answer, whatever has happened. */
     const answer = () => {
       for (const { requests } of clients) requests.get(0)?.answer({ result: Raw.introduction })
     }
-    /** Their servers finish what they have begun. */
     const goOn = () => {
       for (const { requests } of clients) requests.get(0)!.work = { stop: () => undefined }
     }
@@ -320,7 +314,6 @@ describe("sessions that end before their first answer", () => {
     await forgotten
     expect([closed, sessions.size]).toEqual([["ann", "ben"], 0])
     expect(await Raw.found(sessions, idOf(readers[0]!), "ann")).toBeInstanceOf(ClientSession)
-    // Begun anew.
     expect(clients).toHaveLength(3)
   })
 })

@@ -8,7 +8,6 @@ const { begin, send } = Raw
 
 const headers = { Accept: "application/json, text/event-stream", "Content-Type": "application/json" }
 
-/** Sends the beginning of a body, of which the rest does not come. */
 const sendHalf = (url: string, session: Readonly<Record<string, string>>, bytes: number) =>
   Effect.acquireRelease(
     Effect.async<ClientRequest>((resume) => {
@@ -48,7 +47,6 @@ describe("bodies that are on their way", () => {
           again: "1",
           message: expect.stringContaining("send this one again")
         })
-        // Another client, and small requests of the same one, are read.
         expect((await send(url, "POST", modest, call(8, 90_000))).status).toBe(200)
         expect((await send(url, "POST", greedy, call(9, 10_000))).status).toBe(200)
         expect(
@@ -130,7 +128,6 @@ describe("bodies that are on their way", () => {
 const version = "2026-07-28"
 const key = (name: string) => `io.modelcontextprotocol/${name}`
 
-/** A request of a client without a session. */
 const modern = (url: string, client: string, id: number, method = "tools/call") =>
   send(url, "POST", { "MCP-Protocol-Version": version, "Mcp-Method": method, "Mcp-Name": "x" }, {
     id,

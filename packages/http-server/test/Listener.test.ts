@@ -17,7 +17,6 @@ const authentication = Authentication.tokens([Redacted.make("t")])
 
 const hasIPv6 = Object.values(networkInterfaces()).flat().some((one) => one?.family === "IPv6")
 
-/** A listener whose handler says which path it was asked for. */
 const listen = (options: Partial<Listener.Options> = {}) =>
   Effect.gen(function*() {
     const listener = yield* Listener.listen({ host: "127.0.0.1", port: 0, ...options })
@@ -295,7 +294,6 @@ describe("where the listener listens", () => {
           ),
           (spy) => Effect.sync(() => spy.mockRestore())
         )
-        // It fails, and waits for nothing at its end.
         const failed = (optionNames?: Listener.OptionNames) =>
           Effect.flip(Effect.scoped(Listener.listen({ host: "some.host", port: 7, optionNames })))
         const flags = { host: "--host", port: "--port" }
@@ -392,7 +390,6 @@ describe("a handler that throws", () => {
     }))
 })
 
-/** A connection on which nothing is said yet; `closed` resolves with what came, when the other end has closed it. */
 const dial = (port: number) =>
   Effect.acquireRelease(
     Effect.async<{ readonly socket: Socket; readonly closed: Promise<string>; readonly text: () => string }>(
@@ -407,12 +404,10 @@ const dial = (port: number) =>
     ({ socket }) => Effect.sync(() => socket.destroy())
   )
 
-/** The body of an answer. */
 const rpcIn = (answer: string): unknown => JSON.parse(answer.slice(answer.indexOf("\r\n\r\n")))
 
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`
 
-/** Opens a stream that stays open. */
 const stream = (port: number, path = "/stream") =>
   Effect.tap(dial(port), ({ socket, text }) =>
     Effect.promise(async () => {
@@ -475,7 +470,6 @@ describe("connections", () => {
       expect(statusOf(yield* raw(port, "GET / HTTP/1.1\r\nHost: localhost"))).toBe(200)
     }))
 
-  /** Asks for a stream of a client, which stays open with the scope; gives what has come of the answer, and ends it. */
   const asking = (port: number, header: string) =>
     Effect.gen(function*() {
       const { socket, text } = yield* dial(port)
@@ -595,7 +589,6 @@ describe("a listener with a certificate", () => {
       }).on("error", (error) => resume(Effect.fail(error)))
     })
 
-  /** A connection after the handshake. */
   const dialSecurely = (port: number) =>
     Effect.acquireRelease(
       Effect.async<{ readonly socket: Socket; readonly closed: Promise<string>; readonly text: () => string }>(

@@ -30,7 +30,6 @@ describe("requests of one session that are open", () => {
         expect([third.status, third.headers["retry-after"]]).toEqual([429, "1"])
         client.write({ jsonrpc: "2.0", id: 1, result: { n: 1 } })
         expect(await first).toMatchObject({ id: 1, result: { n: 1 } })
-        // There is room again, also for an id that was used before.
         const again = answered(call(1))
         await expect.poll(() => received.at(-1)?.id).toBe(1)
         for (const id of [1, 2]) client.write({ jsonrpc: "2.0", id, result: { n: id + 1 } })

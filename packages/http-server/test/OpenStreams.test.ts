@@ -20,7 +20,6 @@ interface Sent {
   readonly session?: string
 }
 
-/** Streams whose credentials are what the test says. */
 const make = () => {
   const accepted = new Map<string, Checked | Promise<Checked>>()
   const checks: Array<string> = []
@@ -82,7 +81,6 @@ describe("the streams of a listener", () => {
     first.response.emit("close")
     recheck()
     expect(ended).toEqual(["end old"])
-    // Nothing is left of the session that the next one of its id would have.
     accepted.set("old", ann)
     letIn({ token: "old", session: "s" })
     accepted.delete("old")

@@ -5,13 +5,11 @@ import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/
 import { Effect } from "effect"
 import * as Raw from "./support/RawEndpoint.js"
 
-/** A GET for the rest of a stream: from which event on, and what it was answered. */
 interface Resumed {
   readonly from: string
   readonly status: number
 }
 
-/** It comes back after 10 ms. */
 const soon = {
   initialReconnectionDelay: 10,
   maxReconnectionDelay: 10,
@@ -51,7 +49,6 @@ describe("a stream of which nothing follows", () => {
       yield* Effect.promise(async () => {
         const conversation = () => conversations.at(-1)!
         const calls = () => conversation().received.filter(({ method }) => method === "tools/call")
-        /** Ends a call after its first progress. */
         const ended = async (end: (id: number, controller: AbortController) => void) => {
           const controller = new AbortController()
           const before = calls().length

@@ -2,7 +2,6 @@ import { PassThrough } from "node:stream"
 import { describe, expect, it } from "vitest"
 import * as ParserFailure from "../src/ParserFailure.js"
 
-/** What is written to a connection whose request Node.js refuses, and whether the connection ends. */
 const answerTo = async (error: object, hasBegun = false, isWritable = true) => {
   const socket = new PassThrough()
   const chunks: Array<Buffer> = []
@@ -37,7 +36,6 @@ describe("a request that Node.js refuses", () => {
         id: null,
         error: { code: expect.any(Number), message: expect.stringContaining(said) }
       })
-      // An answer has begun, or nobody reads any more.
       expect([await answerTo({ code }, true), await answerTo({ code }, false, false)]).toEqual(["", ""])
     }
   )

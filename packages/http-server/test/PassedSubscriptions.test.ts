@@ -52,7 +52,6 @@ describe("subscriptions that are passed on", () => {
     expect(room.held).toEqual({ count: 1, bytes: bytesOf("a://1") })
     noted("resources/unsubscribe", { uri: "a://1" })
     expect(room.held).toEqual({ count: 0, bytes: 0 })
-    // What another one has ended is not ended twice.
     noted("resources/unsubscribe", { uri: "a://1" })
     expect(room.held).toEqual({ count: 0, bytes: 0 })
     room.close()
@@ -104,7 +103,6 @@ describe("subscriptions that are passed on", () => {
                 if (at === undefined) break
                 over(at, !one.isError)
                 at.request.answer(one.isError ? no : ok)
-                // A second answer is none.
                 at.request.answer(ok)
                 break
               case "cancel":

@@ -9,7 +9,6 @@ const limits: Limits = {
 }
 const clients = ["a", "b", "c"]
 
-/** Two holders for each of these clients. */
 const holders = clients.flatMap((client) => [0, 1].map((number) => ({ client, number })))
 
 type Command =

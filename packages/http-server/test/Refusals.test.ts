@@ -92,7 +92,6 @@ describe("what is refused over HTTP", () => {
         expect(await status("PUT", session, ping)).toBe(405)
         expect(await status("POST", session, Raw.initialize())).toBe(400)
         expect(await status("POST", session, { method: "notifications/x" })).toBe(202)
-        // None of it has cost a session.
         expect(requests.sessions()).toBe(1)
       })
     }))
@@ -152,7 +151,6 @@ describe("what is refused over HTTP", () => {
       yield* Effect.promise(async () => {
         const { code, message, status } = await error(send(url, "POST", {}, Raw.initialize()))
         expect([status, code, message]).toEqual([500, -32_603, expect.not.stringContaining("secret")])
-        // A request without a session fails likewise; the next one is served.
         expect((await send(url, "POST", {}, { id: 1, method: "ping" })).status).toBe(400)
       })
       expect(errors).toEqual([broken])

@@ -6,7 +6,6 @@ import * as Raw from "./support/RawEndpoint.js"
 
 const { events, initialize, send } = Raw
 
-/** Two endpoints, one after the other, that have the same key and the same records. */
 const twice = Effect.gen(function*() {
   const options = { seal: SealedId.make(SealedId.randomSecret()), records: SessionRecords.inMemory() }
   return [yield* Raw.serve(undefined, options), yield* Raw.serve(undefined, options)] as const
@@ -46,7 +45,6 @@ describe("a session that goes on in another process", () => {
           )
       }
       const { url } = yield* Raw.serve(undefined, { records })
-      /** What has come of two answers, in the order in which they came. */
       const order: Array<string> = []
       const sent = (name: string, ...args: Parameters<typeof send>) =>
         send(...args).then((answered) => {

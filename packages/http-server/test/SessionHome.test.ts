@@ -11,7 +11,6 @@ import * as Raw from "./support/RawEndpoint.js"
 const { begin, initialize, send } = Raw
 const ping = { id: 1, method: "ping" }
 
-/** Which sessions live here, as the test says. */
 class ScriptedHome implements Home {
   id: string | undefined = "a"
   here = true
@@ -32,7 +31,6 @@ const setup = (options: Partial<Parameters<typeof Raw.serve>[1]> = {}) =>
     return { home, seal, records, ...endpoint }
   })
 
-/** The status of an answer, and whether it says that another replica may be asked. */
 const outcome = async (
   url: string,
   session: Readonly<Record<string, string>>,
@@ -274,7 +272,6 @@ describe("where a session lives", () => {
         "Mcp-Method": "tools/call"
       }
       yield* Effect.promise(async () => {
-        /** The ids that are given to somebody else, and what the client gets of each other one. */
         const outcomes = async (end: (session: string) => unknown) => {
           opened.length = 0
           moved.length = 0
@@ -302,7 +299,6 @@ describe("where a session lives", () => {
           while (opened.length < 14) await new Promise((resolve) => setImmediate(resolve))
           await end(session["Mcp-Session-Id"]!)
           const all = [...answers.values()]
-          // What was given away is not answered here.
           await Promise.race([new Promise((resolve) => setTimeout(resolve, 300)), Promise.all(all)])
           const given = moved.map(({ body, response }) => {
             expect(response.writableEnded || response.destroyed).toBe(false)

@@ -4,7 +4,6 @@ import { SessionRecord } from "../src/SessionRecord.js"
 import * as SessionRecords from "../src/SessionRecords.js"
 import { pageRoom, SubscriptionPages } from "../src/SubscriptionPages.js"
 
-/** Records in memory, and what was written of them. */
 const watched = () => {
   const memory = SessionRecords.inMemory()
   const written: Array<readonly [id: string, chars: number]> = []

@@ -8,11 +8,9 @@ import { SessionRecord } from "../src/SessionRecord.js"
 import * as SessionRecords from "../src/SessionRecords.js"
 import { keptSessions } from "./support/keptSessions.js"
 
-/** The names of the records in a state folder. */
 const namesIn = (path: string): ReadonlyArray<string> =>
   readdirSync(join(path, "sessions")).map((name) => name.replace(".json", "")).toSorted()
 
-/** A state folder that counts what is written to it. */
 const folder = Effect.map(
   Effect.acquireRelease(
     Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-records-"))),
@@ -177,7 +175,6 @@ describe("what is kept of sessions", () => {
         yield* Effect.promise(() => records.set(`session ${n}`, { usedAt: n }))
         expect(namesIn(path)).toHaveLength(Math.min(n, 3))
       }
-      // Written again, it is the one that was used last.
       yield* Effect.promise(() => records.set("session 8", { usedAt: 11 }))
       yield* Effect.promise(() => records.set("session 11", { usedAt: 12 }))
       expect(yield* get("session 9")).toBeUndefined()
@@ -203,7 +200,6 @@ describe("what is kept of sessions", () => {
           ? Effect.succeed(SessionRecords.inMemory(limits))
           : SessionRecords.make(state, limits)
         const records = yield* make
-        // A later start finds what an earlier one has kept, and so does another process.
         const other = where === "in memory" ? records : yield* make
         const get = (id: string, born?: number, from = records) => Effect.promise(() => from.get(id, born))
         const set = (id: string, record: SessionRecords.Record) => Effect.promise(() => records.set(id, record))
@@ -310,7 +306,6 @@ describe("what is kept of sessions", () => {
         yield* set("four", { usedAt: 4 })
         isFull = false
       }))
-      // At the latest at the end.
       expect(namesIn(path)).toHaveLength(4)
       expect(keptSessions(path)).toContain("hasEnded")
     }))

@@ -5,7 +5,6 @@ import { Shares } from "../src/Shares.js"
 // What is tested here is a part, without the one who ends it.
 beforeEach(() => mayLeave("shares"))
 
-/** How much a client gets that takes all it can. */
 const all = (shares: Shares, client: unknown): number => {
   let count = 0
   while (shares.take(client)) count++

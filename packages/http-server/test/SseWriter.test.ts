@@ -12,7 +12,6 @@ import * as Reader from "./support/Reader.js"
 // What is tested here is a part, without the one who ends it.
 beforeEach(() => mayLeave("events"))
 
-/** A server that gives each response to the test. */
 const serve = (take: (response: ServerResponse) => void) =>
   Effect.map(
     Effect.acquireRelease(
@@ -33,17 +32,14 @@ const serve = (take: (response: ServerResponse) => void) =>
     (server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   )
 
-/** A text of so many characters. */
 const sized = (length: number, character = "x"): string => character.repeat(length)
 
-/** A stream that can be resumed. */
 const stream = (
   name: string,
   budget: EventBudget,
   options: Partial<ConstructorParameters<typeof SseWriter>[0]> = {}
 ) => new SseWriter({ name: `${name}.`, budget, headers: {}, sendsPrimingEvent: () => false, ...options })
 
-/** The messages that somebody was sent, in order: the text of each, or the request whose answer is lost. */
 const sent = ({ text }: Reader.Reader): ReadonlyArray<unknown> =>
   [...text().matchAll(/^data: (.+)$/gm)].map(([, data = ""]) => {
     if (!data.startsWith("{")) return data
@@ -53,7 +49,6 @@ const sent = ({ text }: Reader.Reader): ReadonlyArray<unknown> =>
 
 const lost = (id: number) => ({ lost: id, tag: "ResultUnknown", fate: "unknown" })
 
-/** Reads a stream from the start, or from where it was. */
 const read = (one: SseWriter, after?: number) => {
   const reader = Reader.make()
   one.attach(reader.response, after)
@@ -100,7 +95,6 @@ describe("what all streams keep together", () => {
     stream("b", budget).send(sized(70), { answers: 2 })
     expect(sent(reader)).toEqual([sized(10, "p"), sized(60)])
     expect(read(first, 1)).toEqual([lost(1)])
-    // Who has read it gets nothing more.
     expect(read(first, 2)).toEqual([])
   })
 
@@ -214,7 +208,6 @@ describe("what one stream keeps", () => {
     expect(one.dropped).toBe(1)
     expect(read(one)).toEqual(["1", "2"])
     one.send("4", { isLog: true })
-    // What goes out again counts again.
     expect(read(one, 0)).toEqual(["1", "2", "4"])
   })
 

@@ -8,7 +8,6 @@ const { events, send } = Raw
 const version = "2026-07-28"
 const key = (name: string) => `io.modelcontextprotocol/${name}`
 
-/** A request of the protocol without sessions, with its headers. */
 const request = (
   url: string,
   id: number,

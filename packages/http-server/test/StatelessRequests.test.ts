@@ -19,32 +19,25 @@ beforeEach(() => mayLeave("shares"))
 const version = "2026-07-28"
 const key = (name: string) => `io.modelcontextprotocol/${name}`
 
-/** A request that is answered by the test. */
 interface Begun {
   readonly request: ClientRequest
   readonly subject: string
   readonly say: (message: Message) => void
-  /** Why it was stopped. */
   readonly stopped: Array<unknown>
 }
 
 interface Sent {
   readonly subject?: string
-  /** When its credentials expire. */
   readonly expiresAt?: number
   readonly name?: unknown
   readonly address?: string
-  /** The address of the client, as a trusted proxy says. */
   readonly forwarded?: string
   readonly state?: unknown
   readonly method?: string
-  /** To which a stream of changes subscribes. */
   readonly uris?: ReadonlyArray<string>
-  /** The listener that has let it in. */
   readonly streams?: OpenStreams
 }
 
-/** Requests whose answers the test gives; `during`: while a request is taken. */
 const make = (maxCalls = 10, during: (begun: Begun) => void = () => undefined) => {
   const calls: Array<Begun> = []
   const state = {
@@ -68,7 +61,6 @@ const make = (maxCalls = 10, during: (begun: Begun) => void = () => undefined) =
       back()
     }
   }
-  /** What is taken of all limits. */
   const held = () => ({ places, bodies, ...room.held })
   const requests = new StatelessRequests({
     stateless: {

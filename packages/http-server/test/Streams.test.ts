@@ -6,13 +6,11 @@ const { begin, events, lastId, send } = Raw
 
 const call = (id: number | string, name = "x") => ({ id, method: "tools/call", params: { name } })
 
-/** A client's session: its headers, and what the server's end of it has received and can write. */
 interface Session extends Pick<Raw.Begun, "client" | "received"> {
   readonly session: Readonly<Record<string, string>>
   readonly url: string
 }
 
-/** Serves, and runs a test with a session of one client. */
 const inSession = (test: (session: Session) => Promise<void>, version?: string) =>
   Effect.gen(function*() {
     const { conversations, url } = yield* Raw.serve()
@@ -110,7 +108,6 @@ describe("what a request is answered over HTTP", () => {
       client.write({ jsonrpc: "2.0", id: 1, result: { done: true } })
       const seen = events(await again.body).map(({ message }) => message.params?.progress ?? message.result)
       expect(seen).toEqual([2, { done: true }])
-      // Once more, from before: what was sent already is there still.
       const whole = await send(url, "GET", { ...session, "Last-Event-ID": lastId(first.text()) })
       expect(events(await whole.body)).toHaveLength(2)
       expect(received.some(({ method }) => method === "notifications/cancelled")).toBe(false)

@@ -10,7 +10,6 @@ import * as SessionRecords from "../src/SessionRecords.js"
 import { noRoom } from "../src/subscriptionLimits.js"
 import * as Raw from "./support/RawEndpoint.js"
 
-/** Conversations that answer every request, except for some resources; `asked` has what they were asked to subscribe to. */
 const make = (subscriptions: Limits, shared: object = {}) => {
   const asked: Array<string> = []
   const begin: Begin = (client, resumed) => {
@@ -38,7 +37,6 @@ const make = (subscriptions: Limits, shared: object = {}) => {
   }))
 }
 
-/** What an answer says of an error, or nothing. */
 const errorOf = (text: string): string | undefined => {
   const parts = text.startsWith("{")
     ? [text]
@@ -49,7 +47,6 @@ const errorOf = (text: string): string | undefined => {
 const version = "2026-07-28"
 let ids = 0
 
-/** How a client of an era subscribes to some resources and leaves again; each gives the error, if there is one. */
 const eras = {
   "2025-11-25": async (url: string, owner: string) => {
     const session = await Raw.begin(url, undefined, { Authorization: `Bearer ${owner}` })

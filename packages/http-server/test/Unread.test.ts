@@ -10,7 +10,6 @@ const patient = 600_000
 const closing: Array<() => void> = []
 afterEach(() => closing.splice(0).forEach((close) => close()))
 
-/** A server whose answers are counted for the client that the path names. `write` makes an answer of so many bytes. */
 const serve = async (limits: Limits, write: (response: ServerResponse, bytes: number) => void) => {
   const unread = new Unread(limits)
   const responses: Array<ServerResponse> = []
@@ -23,7 +22,6 @@ const serve = async (limits: Limits, write: (response: ServerResponse, bytes: nu
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
   closing.push(() => server.close(), () => server.closeAllConnections())
   const { port } = server.address() as AddressInfo
-  /** Asks, and reads nothing. */
   const ask = (client: string, bytes: number) => {
     const state = { isClosed: false, read: 0 }
     const socket: Socket = connect(
@@ -65,7 +63,6 @@ describe.each([["whole answers", whole], ["streams", inPieces]] as const)("%s th
     for (let count = 1; count <= 12; count++) ask(`other${count}`, 8 * MB)
     await expect.poll(() => responses.length).toBe(25)
     expect(unread.total).toBeLessThanOrEqual(64 * MB)
-    // What is given back is there for others.
     closing.splice(2).forEach((close) => close())
     await expect.poll(() => unread.total).toBe(0)
   })
@@ -95,7 +92,6 @@ it("[X5:real] an answer that takes long is waited for", async () => {
   expect(state.read).toBeGreaterThan(MB)
 })
 
-/** A response that holds so many bytes, as far as anybody asks it. */
 const holding = () => {
   const listeners = new Map<string, () => void>()
   const timeouts: Array<[millis: number, then: () => void]> = []

@@ -3,7 +3,6 @@ import { Effect, Fiber, Option, TestClock } from "effect"
 import * as Usage from "../src/Usage.js"
 import * as Reader from "./support/Reader.js"
 
-/** An endpoint, and a fiber that ends once nobody has used it for so many seconds. */
 const unusedFor = (seconds: number) =>
   Effect.gen(function*() {
     const usage = yield* Usage.make
@@ -14,7 +13,6 @@ const unusedFor = (seconds: number) =>
         usage.began(response)
         return Effect.sync(leave)
       }),
-      /** Whether it has ended after so many seconds more. */
       after: (seconds: number) =>
         Effect.zipRight(TestClock.adjust(seconds * 1000), Effect.map(Fiber.poll(fiber), Option.isSome))
     }

@@ -1,4 +1,3 @@
-/** Metrics of the lifecycle, of calls and of keepalive, as OpenTelemetry's own SDK exports them. */
 import { NodeSdk } from "@effect/opentelemetry"
 import { assert, describe, it } from "@effect/vitest"
 import { Backend, type Telemetry, type UsageLimit } from "@mcp-lifeline/core"
@@ -20,13 +19,10 @@ interface Point {
   readonly attributes: Readonly<Record<string, unknown>>
   /** The sum of a counter, or how many values a histogram has. */
   readonly value: number
-  /** The sum of a histogram. */
   readonly sum: number | undefined
-  /** Upper bounds of the buckets of a histogram. */
   readonly boundaries: ReadonlyArray<number> | undefined
 }
 
-/** An exporter that is read when asked. */
 const exporter = () => {
   const memory = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE)
   const reader = new PeriodicExportingMetricReader({ exporter: memory, exportIntervalMillis: 3_600_000 })
@@ -69,7 +65,6 @@ const ways: Readonly<Record<string, (read: PeriodicExportingMetricReader) => Lay
 /** What OpenTelemetry's conventions for MCP say of the durations of calls and of sessions alike. */
 const bucketsOfConventions = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300]
 
-/** Points without those of states and calls that are over. */
 const nonZero = (points: ReadonlyArray<Point>) => points.filter(({ value }) => value !== 0)
 
 describe.each(Object.entries(ways))("metrics through %s", (way, layerOf) => {
@@ -316,7 +311,6 @@ describe("metrics of a server", () => {
     }))
 })
 
-/** A backend whose heartbeat is answered once, and then fails until keepalive is disabled. */
 const untilDisabled = (id: string) =>
   Effect.gen(function*() {
     const server = yield* Lossy.server

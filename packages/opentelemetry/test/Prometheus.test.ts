@@ -1,4 +1,3 @@
-/** The text format, read by a parser that others use. */
 import { describe, expect, it } from "@effect/vitest"
 import { Prometheus } from "@mcp-lifeline/opentelemetry"
 import { Effect, Metric, MetricBoundaries } from "effect"

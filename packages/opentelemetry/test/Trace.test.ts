@@ -1,4 +1,3 @@
-/** Spans and metrics as OpenTelemetry's own SDK and an OTLP receiver get them, over a server that loses its sessions. */
 import { NodeSdk } from "@effect/opentelemetry"
 import { FetchHttpClient } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
@@ -20,14 +19,12 @@ import * as Lossy from "./support/Lossy.js"
 import * as Receiver from "./support/Receiver.js"
 import * as View from "./support/View.js"
 
-/** An SDK through `@effect/opentelemetry`, with the program's own tracer. */
 const nodeSdk = (spans: InMemorySpanExporter) =>
   LifelineTelemetry.layer.pipe(Layer.provideMerge(NodeSdk.layer(() => ({
     resource: { serviceName: "test" },
     spanProcessor: new SimpleSpanProcessor(spans)
   }))))
 
-/** A provider of the SDK, and what was exported. */
 const provided = Effect.map(
   Effect.acquireRelease(
     Effect.sync(() => {

@@ -12,7 +12,6 @@ import * as Effect4 from "../../effect4/test/fixtures/Door.js"
 
 const program = fileURLToPath(new URL("fixtures/asks.mjs", import.meta.url))
 
-/** A server over HTTP that writes its question and its answer at once, on one stream. */
 const overHttp = async (): Promise<AsyncDisposable & { readonly server: Server }> => {
   const results: Readonly<Record<string, object>> = {
     initialize: {
@@ -55,7 +54,6 @@ const servers: Readonly<Record<string, () => Promise<Partial<AsyncDisposable> & 
   http: overHttp
 }
 
-/** A call, and what closes its client. */
 interface Asking extends AsyncDisposable {
   readonly call: () => Promise<unknown>
 }

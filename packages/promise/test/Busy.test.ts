@@ -5,7 +5,6 @@ import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js"
 import { assert, describe, it } from "vitest"
 import { doors } from "./fixtures/Door.js"
 
-/** A server that counts how many calls are at work at the same time. */
 const slow = () => {
   const ledger = { now: 0, most: 0, all: 0 }
   const make = (): McpServer => {
@@ -24,7 +23,6 @@ const slow = () => {
 
 type Server = { readonly connector: ReturnType<typeof slow>["connector"]; readonly calls: object }
 
-/** Makes so many calls of the tool at once. */
 type Use = (server: Server, count: number) => Promise<ReadonlyArray<PromiseSettledResult<unknown>>>
 
 const together = (client: object, name: string, count: number) =>

@@ -7,7 +7,6 @@ import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { eras as program } from "../../testing/test/support/Built.js"
 import { rejection } from "./fixtures/rejection.js"
 
-/** A client of either version of the official SDK, as far as it is asked something here. */
 interface Some {
   readonly client: Pick<
     ClientV1,
@@ -118,7 +117,6 @@ describe.each(pairs)(
         if (state === "Connected" && generation === 2) break
       }
       assert.notStrictEqual(Number(await said("pid")), pid)
-      // A test gives back what it has begun: this connection.
       await some.client.close()
     })
   }

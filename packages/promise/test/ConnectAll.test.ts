@@ -282,7 +282,6 @@ describe("connectAll", () => {
     const lazy = { lifecycle: { lazy: true } }
     const literal = { tokens: () => undefined, state: () => String(literal.saved), saved: 0 }
     const authProvider = literal as unknown as OAuthClientProvider
-    /** Two of them look the same from outside. */
     class Provider {
       readonly #token: string
       constructor(token: string) {
@@ -371,7 +370,6 @@ describe("connectAll", () => {
     await client.disable()
     await fleet.apply({ mcpServers: { other: lazy } })
     assert.strictEqual((await read).at(-1), "Closed")
-    // what was replaced does not say that the name has closed
     assert.deepEqual(heard.filter((state) => state === "Closed"), ["Closed"])
     assert.includeMembers(heard, ["Disabled"])
     const late = client.statusChanges()

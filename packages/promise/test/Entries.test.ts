@@ -1,4 +1,3 @@
-/** Servers that only code can describe: by a transport of the SDK, by a connector, by a fetch. */
 import { connect, connectAll, supervisedTransport } from "@mcp-lifeline/client"
 import type { Server } from "@mcp-lifeline/client"
 import { MemoryConnector } from "@mcp-lifeline/protocol"

@@ -1,6 +1,4 @@
-/**
- * Holds docs/reference/errors.md to the code: each error that a package exports is there, with its code and what became of the request.
- */
+/** Holds docs/reference/errors.md to the code. */
 import * as Facade from "@mcp-lifeline/client"
 import * as Core from "@mcp-lifeline/core"
 import { JsonRpcError } from "@mcp-lifeline/protocol"
@@ -12,7 +10,6 @@ const read = (path: string): string => readFileSync(new URL(path, root), "utf8")
 
 const page = read("docs/reference/errors.md")
 
-/** The cells of a section's rows, without those of the sections below it. */
 const rows = (heading: string): ReadonlyArray<ReadonlyArray<string>> => {
   const [, after = ""] = page.split(new RegExp(`^#+ ${heading}$`, "m"))
   const lines = (after.split(/^#/m)[0] ?? "").split("\n").filter((line) => line.startsWith("| `"))
@@ -20,7 +17,6 @@ const rows = (heading: string): ReadonlyArray<ReadonlyArray<string>> => {
   return lines.map((line) => line.slice(1, -1).split("|").map((cell) => cell.trim()))
 }
 
-/** The names in code in a cell. */
 const named = (cell = ""): ReadonlyArray<string> => [...cell.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name)
 
 const row = (heading: string, name: string): ReadonlyArray<string> => {
@@ -34,11 +30,9 @@ const firstOf = (heading: string): ReadonlyArray<string> => rows(heading).flatMa
 const isError = (value: unknown): value is new(fields: object) => Error =>
   typeof value === "function" && (value as { readonly prototype?: unknown }).prototype instanceof Error
 
-/** The errors among what a module exports, by name. */
 const errorsOf = (module: object): ReadonlyArray<readonly [string, new(fields: object) => Error]> =>
   Object.entries(module).flatMap(([name, value]) => isError(value) ? [[name, value] as const] : [])
 
-/** What each error accepts; each takes what it has a field for. */
 const fields = {
   backend: "files",
   message: "it failed",

@@ -16,11 +16,9 @@ interface Ended {
   readonly code: number | null
   readonly stdout: string
   readonly stderr: string
-  /** The program was done and did not end. */
   readonly lingered: boolean
 }
 
-/** Runs a program until it ends by itself; one that lingers is killed. */
 const run = (...args: ReadonlyArray<string>): Promise<Ended> =>
   new Promise((resolve) => {
     const child = spawn(process.execPath, [
@@ -55,7 +53,6 @@ const run = (...args: ReadonlyArray<string>): Promise<Ended> =>
 
 const programs = JSON.parse((await run()).stdout || "[]") as ReadonlyArray<string>
 
-/** What a process of its own does, one after the other. */
 const groups = Array.chunksOf(programs, 4)
 
 describe.concurrent("a program with the published package", () => {

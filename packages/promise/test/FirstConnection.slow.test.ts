@@ -53,7 +53,6 @@ describe("the first connection", () => {
         assert.match(error.message, /^docs: .*3.*no database/)
         assert.include(error.message, gaveUp)
       }
-      /** The command, whose quotation marks are escaped, is named once. */
       const quoted = async () => {
         const server = { command: process.execPath, args: ["-e", 'console.error("a \\"mark\\""); process.exit(4)'] }
         const error = await rejection(connect(server, { name: "docs" }))

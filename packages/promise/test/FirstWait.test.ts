@@ -8,7 +8,6 @@ const second = 1000
 
 const refused = new ConnectError({ backend: "one", reason: "refused", permanent: false, message: "refused" })
 
-/** How and when the wait for a server ends that takes so long to start, in seconds, or that is not there. */
 const ending = (after: number | "refused", { isExplicit = false, startsOn = true } = {}) =>
   Effect.gen(function*() {
     const connector = ScriptedConnector.make({ overlap: false, startLimit: startsOn ? 300 * second : undefined })

@@ -2,7 +2,6 @@ import { build } from "esbuild"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "vitest"
 
-/** The modules of ours that a bundler finds from the entry, with what each imports and how. */
 const modules = async () => {
   const { metafile: { inputs } } = await build({
     absWorkingDir: fileURLToPath(new URL("../", import.meta.url)),

@@ -1,4 +1,3 @@
-/** The life of one supervised server, as programs see it: how it is lost and comes back, its calls, and its end. */
 import type { Event, State } from "@mcp-lifeline/client"
 import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { join } from "node:path"
@@ -9,7 +8,6 @@ import { echo, pidOf, reached, said } from "./fixtures/Living.js"
 import { rejection } from "./fixtures/rejection.js"
 import { withDirectory } from "./fixtures/withDirectory.js"
 
-/** The fields of the error with which a promise is rejected. */
 const failure = async (promise: Promise<unknown>): Promise<Record<string, unknown>> => ({
   ...await rejection(promise) as object
 })

@@ -1,4 +1,3 @@
-/** What `connect` and a fleet give is an official Client: what only that can do is there. */
 import { connect, connectAll, supervisedTransport } from "@mcp-lifeline/client"
 import type { Client, ConnectOptions } from "@mcp-lifeline/client"
 import { HttpFaultServer, StdioFaultServer } from "@mcp-lifeline/testing"
@@ -16,7 +15,6 @@ import { withDirectory } from "./fixtures/withDirectory.js"
 
 const reconnect = { initialDelay: 50, demandInterval: 50 }
 
-/** A client of a server in this process, which is made anew for each connection. */
 const inMemory = (make: () => McpServer, options: ConnectOptions = {}) =>
   connect({
     transport: async () => {
@@ -38,7 +36,6 @@ const reached = async (client: Client, generation: number): Promise<void> => {
   }
 }
 
-/** A server with a tool that requires a task. */
 const longTask = () => {
   const one = new McpServer({ name: "slow", version: "1.0.0" }, {
     capabilities: { tasks: { requests: { tools: { call: {} } } } },

@@ -9,7 +9,6 @@ import { rejection } from "./fixtures/rejection.js"
 
 const lazy = { lifecycle: { lazy: true } } as const
 
-/** What is said of options, problem by problem. */
 const problems = async (make: () => unknown): Promise<ReadonlyArray<string>> => {
   const error = await rejection((async () => make())())
   assert.instanceOf(error, ConfigError, inspect(error))

@@ -6,7 +6,6 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { assert, describe, it } from "vitest"
 import * as Everything from "./fixtures/Everything.js"
 
-/** A server that can be killed with SIGKILL; over stdio it comes back by being started anew. */
 interface Target extends AsyncDisposable {
   readonly server: Server
   readonly kill: (supervision: Supervision | undefined) => Promise<void>

@@ -29,7 +29,6 @@ afterAll(() => host[Symbol.asyncDispose]())
 
 const kinds = ["stdio", "http"] as const
 
-/** Lends a client of a server that nobody else has. */
 const using = <A>(
   kind: typeof kinds[number],
   way: Peer.Way,
@@ -37,7 +36,6 @@ const using = <A>(
   capabilities?: ClientCapabilities
 ): Promise<A> => Peer.using(kind === "stdio" ? Peer.stdio : host.peer(), way, use, capabilities)
 
-/** Every way, over the transports in turn. */
 const all = pairs(Object.entries(ways), kinds, 1).map(([[name, way], kind]) => [name, kind, way] as const)
 
 /** What the official Client does over a transport: asked once, for all ways that are compared with it. */
@@ -54,7 +52,6 @@ const yardstick = <A>(
 
 const measured = new Map<string, Promise<unknown>>()
 
-/** Calls `hang`, and waits until it hangs. */
 const hang = async (client: Peer.Some, signal: AbortSignal): Promise<{ readonly ended: Promise<unknown> }> => {
   const hanging = new Promise<void>((resolve) => {
     client.setNotificationHandler(LoggingMessageNotificationSchema, () => resolve())

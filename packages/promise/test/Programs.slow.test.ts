@@ -1,6 +1,3 @@
-/**
- * Programs that were written for the official Client, as they are and with the one line of their diff changed.
- */
 import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { build } from "esbuild"
 import { execFile } from "node:child_process"
@@ -20,7 +17,6 @@ const tsc = join(dirname(require.resolve("typescript/package.json")), "bin/tsc")
 const names = ["inventory", "agent", "responder"] as const
 type Name = typeof names[number]
 
-/** Changes the one line that a program's diff changes. */
 const apply = async (name: Name): Promise<string> => {
   const [program, diff] = await Promise.all([
     readFile(`${folder}${name}.ts`, "utf8"),

@@ -5,7 +5,6 @@ import { Publisher } from "../src/internal/Publisher.js"
 
 const runtime = Runtime.defaultRuntime
 
-/** Three numbers, the first at once, and who reads them. */
 const counted = () => {
   const more = Effect.runSync(Deferred.make<void>())
   const count = { open: 0, opened: 0 }

@@ -1,6 +1,4 @@
-/**
- * Holds docs/reference/client.md to the types: each public member, field and kind of event has its place there, and none has that is gone.
- */
+/** Holds docs/reference/client.md to the types. */
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "vitest"
 
@@ -8,7 +6,6 @@ const read = (path: string): string => readFileSync(new URL(`../../../${path}`, 
 
 const page = read("docs/reference/client.md")
 
-/** The text of a section of the page, without those below it. */
 const section = (heading: string): string => {
   const [, after] = page.split(new RegExp(`^#+ ${heading}$`, "m"))
   assert.isDefined(after, `the page has no section ${heading}`)
@@ -19,7 +16,6 @@ const section = (heading: string): string => {
 const named = (text: string): ReadonlySet<string> =>
   new Set([...text.matchAll(/`([^`]+)`/g)].flatMap(([, code = ""]) => code.match(/\w+/g) ?? []))
 
-/** The rows of a section, by the names in their first cell, with all names of each row. */
 const rows = (
   heading: string
 ): ReadonlyArray<{ readonly first: ReadonlySet<string>; readonly all: ReadonlySet<string> }> =>
@@ -28,14 +24,12 @@ const rows = (
     all: named(line)
   }))
 
-/** A declaration of a source file, up to the line that ends it. */
 const declaration = (path: string, start: string): string => {
   const [, after] = read(path).split(start)
   assert.isDefined(after, `${path} has no ${start}`)
   return after?.split(/^}/m)[0] ?? ""
 }
 
-/** The members of an interface, with the names of the fields that their types have. */
 const members = (path: string, name: string): ReadonlyMap<string, ReadonlyArray<string>> => {
   const text = declaration(path, `\nexport interface ${name} `).replaceAll(/^ *(\/\/|\/?\*).*$/gm, "")
   return new Map(
@@ -49,7 +43,6 @@ const members = (path: string, name: string): ReadonlyMap<string, ReadonlyArray<
   )
 }
 
-/** That each member has a row of a section, and each row a member. */
 const agree = (heading: string, of: ReadonlyMap<string, ReadonlyArray<string>>): void => {
   const table = rows(heading)
   for (const [member, fields] of of) {

@@ -22,7 +22,6 @@ import * as Signer from "../../sign-in/test/support/Signer.js"
 const ask = { name: "ask", arguments: {} }
 const answered = [{ type: "text", text: "answered" }]
 
-/** Variables of the environment, for the scope. */
 const environment = (variables: Readonly<Record<string, string>>) =>
   Effect.acquireRelease(
     Effect.sync(() => {
@@ -31,7 +30,6 @@ const environment = (variables: Readonly<Record<string, string>>) =>
     () => Effect.sync(() => vi.unstubAllEnvs())
   )
 
-/** A state folder and a browser that the environment names. */
 const machine = Effect.gen(function*() {
   const state = yield* Signer.folder
   const browser = yield* Signer.browser(false)
@@ -42,7 +40,6 @@ const machine = Effect.gen(function*() {
 /** After so many milliseconds an attempt to connect has failed, because nobody has logged in. */
 const long = 3000
 
-/** What stands in for a person who takes a while: goes to the address of each login. */
 const person = () => {
   const logins: Array<Login> = []
   const onLogin = (login: Login): void => {

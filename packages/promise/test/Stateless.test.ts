@@ -9,7 +9,6 @@ import type { AddressInfo } from "node:net"
 import { assert, describe, it } from "vitest"
 import { doors } from "./fixtures/Door.js"
 
-/** A server of the official SDK that speaks 2026-07-28 only. */
 const serve = async (): Promise<AsyncDisposable & { readonly url: string }> => {
   const handler = toNodeHandler(createMcpHandler(() => {
     const server = new Server({ name: "stateless", version: "1" }, { capabilities: { tools: {} } })

@@ -1,4 +1,3 @@
-/** What users of the facade see in OpenTelemetry's own SDK. */
 import { connect, connectAll, type LogEntry } from "@mcp-lifeline/client"
 import { HttpFaultServer } from "@mcp-lifeline/testing"
 import {

@@ -9,7 +9,6 @@ import { withDirectory } from "./fixtures/withDirectory.js"
 
 type Doors = Readonly<Record<string, (server: Server, options: ConnectOptions) => Promise<number | undefined>>>
 
-/** Each returns how long the slowest start has taken, as far as it is known. */
 const doors: Doors = {
   connect: async (server, options) => {
     await using client = await connect(server, options)

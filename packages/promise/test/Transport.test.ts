@@ -26,7 +26,6 @@ interface Connected extends AsyncDisposable {
   readonly supervision: Supervision
 }
 
-/** The official Client over a supervised transport. */
 const connected = async (
   server: Parameters<typeof supervisedTransport>[0],
   options: TransportOptions = {},

@@ -43,7 +43,6 @@ describe("types", () => {
     type Common = Exclude<keyof SdkClient & keyof Client, "connect">
     type ParametersOf<M extends Common> = SdkClient[M] extends (...args: infer A) => unknown ? A : []
     type OursOf<M extends Common> = Client[M] extends (...args: infer A) => unknown ? A : []
-    /** What can be given to the official Client's and not to ours. */
     type Narrower = { [M in Common]: ParametersOf<M> extends OursOf<M> ? never : M }[Common]
     expectTypeOf<Narrower>().toBeNever()
   })

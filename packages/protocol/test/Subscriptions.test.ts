@@ -5,7 +5,6 @@ import * as fc from "fast-check"
 import { vi } from "vitest"
 import { Subscriptions } from "../src/relay/Subscriptions.js"
 
-/** A backend that is down until the test says otherwise, and notes what it is asked. */
 const make = () => {
   const asked: Array<string> = []
   const state = { isDown: true }
@@ -28,7 +27,6 @@ const make = () => {
   return { asked, backend, route, state, subscriber, subscriptions, told }
 }
 
-/** What was forked has run. */
 const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
 
 describe("the subscriptions of clients", () => {
@@ -40,7 +38,6 @@ describe("the subscriptions of clients", () => {
       subscriptions.connected(backend)
       yield* turn
       expect(asked).toEqual(["+test://one", "+test://one"])
-      // It is asked once.
       subscriptions.connected(backend)
       yield* turn
       expect(asked).toHaveLength(2)

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest"
 import { type Answer, type ClientRequest, ClientRequests, type Work } from "../src/relay/ClientRequest.js"
 
-/** Requests of a client that hears what they are answered. */
 const make = () => {
   const requests = new ClientRequests()
   const told: Array<unknown> = []

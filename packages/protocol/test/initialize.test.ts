@@ -11,7 +11,6 @@ import { initializeResult, transportOf } from "./scripted.js"
 
 const options = { report: () => {} }
 
-/** Connects to a transport that answers `initialize` with this, or does this instead. */
 const attempt = (reply: object | ((transport: ReturnType<typeof transportOf>["transport"]) => Promise<void>)) => {
   const made = transportOf((message: JSONRPCMessage) => {
     if (!("id" in message)) return Promise.resolve()
@@ -24,7 +23,6 @@ const attempt = (reply: object | ((transport: ReturnType<typeof transportOf>["tr
 
 const nested = (levels: number): unknown => JSON.parse(`${"[".repeat(levels)}${"]".repeat(levels)}`)
 
-/** The connection to a server that says this of itself, and answers everything else with this error. */
 const introduced = (said: object, error: object = { code: -32603, message: "no" }) => {
   const { transport } = transportOf((message: JSONRPCMessage) => {
     if (!("id" in message)) return Promise.resolve()
@@ -166,7 +164,6 @@ describe("a failing initialize", () => {
 describe("a refusal of the version", () => {
   const latest = "2025-11-25"
 
-  /** Attempts to connect to a server that speaks one version, and refuses others with these versions, each time or at first only. */
   const refusing = (
     code: number,
     supported: unknown,

@@ -69,7 +69,6 @@ describe("a request that is sent once more in its envelope", () => {
         settles.at(-1)!(refusal)
       }
       assert.deepStrictEqual(timeouts, [1000, 600, 1000, 1])
-      // Refused twice is refused.
       settles.at(-1)!(refusal)
       assert.deepStrictEqual(answers, [refusal])
     } finally {

@@ -4,7 +4,6 @@ import * as fc from "fast-check"
 import { JsonScanner } from "../src/JsonScanner.js"
 import * as JsonShape from "../src/JsonShape.js"
 
-/** What a value holds, found by walking through it. */
 const held = (value: unknown): number =>
   Array.isArray(value)
     ? 1 + Math.max(0, value.length - 1) + value.reduce((sum: number, one) => sum + held(one), 0)

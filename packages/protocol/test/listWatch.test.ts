@@ -11,7 +11,6 @@ import { Relay, type Target } from "../src/relay/Relay.js"
 
 const { tool } = ScriptedConnector
 
-/** A server, and what a client is told whose list is the one that the server has at first. */
 const watched = (options: Partial<Backend.BackendOptions> = {}) =>
   Effect.gen(function*() {
     const script = ScriptedConnector.make()
@@ -104,7 +103,6 @@ describe("lists that nobody announces", () => {
         offer(`unheard ${round}`)
         yield* TestClock.adjust("1 hour")
         expect(changed.length).toBe(told)
-        // When they arrive again, what was missed is told.
         watch.heard({ announced: ["tools"], unannounced: [] })
         yield* TestClock.adjust(0)
         expect(changed.length).toBe(++told)
@@ -115,7 +113,6 @@ describe("lists that nobody announces", () => {
 describe("announcements of changed lists", () => {
   const change = "notifications/tools/list_changed"
 
-  /** A client, and when it hears of its tools, in milliseconds. */
   const client = Effect.gen(function*() {
     const runtime = yield* Effect.runtime()
     const clock = yield* Effect.clock

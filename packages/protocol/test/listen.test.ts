@@ -19,7 +19,6 @@ const all: ServerCapabilities = {
   logging: {}
 }
 
-/** A connection to a server that the test plays by hand; delays are as short as they can be. */
 const connected = (capabilities: ServerCapabilities = { tools: { listChanged: true } }, draw = 0) =>
   Effect.gen(function*() {
     const sent: Array<Sent> = []
@@ -55,7 +54,6 @@ const connected = (capabilities: ServerCapabilities = { tools: { listChanged: tr
     const current = () => listens().at(-1)!
     const soon = TestClock.adjust(0)
     yield* soon
-    /** The server says what it will announce: what it was asked for, or as it is given. */
     const acknowledge = (notifications: unknown = current().params["notifications"], id: unknown = current().id) =>
       Effect.zipRight(
         Effect.sync(() =>
@@ -196,7 +194,6 @@ describe("the stream of changes", () => {
       assert.strictEqual(listens().length, 6)
       yield* acknowledge()
       assert.deepStrictEqual(heard.at(-1), { announced: ["tools"], unannounced: [] })
-      // It lives, and what failed before counts no more.
       yield* TestClock.adjust(10_000)
       yield* cut()
       yield* TestClock.adjust(500)
@@ -432,7 +429,6 @@ describe("subscriptions to resources", () => {
       assert.isNull(fibers[0]!.unsafePoll())
       yield* acknowledge()
       yield* Fiber.joinAll(fibers)
-      // One that is there already costs nothing.
       yield* subscribe(connection, "a:2")
       assert.strictEqual(listens().length, 2)
       assert.isTrue(sent.every(({ method }) => !method.startsWith("resources/")))

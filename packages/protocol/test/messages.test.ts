@@ -11,7 +11,6 @@ const response = {
 const text = JSON.stringify(response)
 const error = { code: -32_603, message: "no" }
 
-/** How programs print what they have got. */
 const printers: ReadonlyArray<(value: unknown) => string> = [
   (value) => inspect(value, { breakLength: Number.POSITIVE_INFINITY, depth: 9 }),
   (value) => `called ${inspect(value, { breakLength: Number.POSITIVE_INFINITY })}`,

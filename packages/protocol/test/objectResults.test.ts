@@ -4,14 +4,12 @@ import { ObjectResults } from "../src/index.js"
 
 const tool = (outputSchema: unknown) => ObjectResults.tool({ name: "t", inputSchema: { type: "object" }, outputSchema })
 
-/** What clients of revisions before 2026-07-28 get of a value. */
 const given = (value: unknown): unknown =>
   ObjectResults.result("tools/call", { content: [], structuredContent: value as never })["structuredContent"]
 
 const row = { type: "object", properties: { id: { type: "number" } }, required: ["id"] }
 const text = { type: "object", properties: { text: { type: "string" } }, required: ["text"] }
 
-/** Schemas whose root does not say that their values are objects, with values that fit, and values that do not. */
 const schemas: Readonly<
   Record<string, readonly [schema: object, right: ReadonlyArray<unknown>, wrong: ReadonlyArray<unknown>]>
 > = {

@@ -3,7 +3,6 @@ import { Pieces } from "@mcp-lifeline/protocol"
 
 const block = 16 * 1024
 
-/** What the buffers that are kept take, each once. */
 const memory = (pieces: Pieces): number => {
   const kept = new Set(Array.from(pieces, ({ buffer }) => buffer))
   return Array.from(kept).reduce((sum, { byteLength }) => sum + byteLength, 0)

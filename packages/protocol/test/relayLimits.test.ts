@@ -2,7 +2,6 @@ import { describe, expect, it } from "vitest"
 import { Relay } from "../src/relay/Relay.js"
 import { held, heldLimits, questionLimits, questions } from "../src/relay/relayLimits.js"
 
-/** A relay, and what its client got. */
 const make = () => {
   const got: Array<any> = []
   const relay = new Relay("server", { onmessage: (message) => void got.push(message) }, { holds: true })

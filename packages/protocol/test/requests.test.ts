@@ -10,7 +10,6 @@ import { answerOf, Requests } from "../src/Requests.js"
 
 const loss: Loss = { kind: "closed", message: "it is gone" }
 
-/** A transport that keeps what is sent over it. */
 const transportOf = (more: Partial<AdapterTransport> = {}) => {
   const sent: Array<JSONRPCMessage> = []
   const transport: AdapterTransport = {
@@ -312,7 +311,6 @@ describe("requests that wait for their answers", () => {
     assert.deepStrictEqual(seen, [{ progress: 1 }])
     answer(kept.id)
     assert.isTrue(Exit.isSuccess(kept.answers[0]!))
-    // From now on the server is told at once, over the new transport.
     const before = sent.length
     requests.cancel(ask().id, "again")
     assert.deepInclude(cancelled(next.sent)[1], { reason: "again" })
@@ -385,7 +383,6 @@ describe("requests that wait for their answers", () => {
     it("[C9:unit] one that cannot be read ends its request after a second, with what came, unless a better one comes", () => {
       const { answer, ask, logged, requests } = make()
       const [one, other] = [ask({}, {}, "tools/call"), ask({}, {}, "tools/call")]
-      // However often it comes, it is noted once.
       for (let time = 0; time < 5; time++) requests.unread(unread(one.id))
       assert.lengthOf(logged, 1)
       assert.strictEqual(vi.getTimerCount(), 3)

@@ -15,7 +15,6 @@ const request = { timeout: 60_000 }
 
 type Sent = { readonly id: number; readonly method: string }
 
-/** A transport whose session can go on over another one. `ping` answers the question whether the server still knows it. */
 const suspendable = (ping: (id: number) => Promise<void> = () => Promise.resolve()) => {
   const sent: Array<Sent> = []
   const happened: Array<string> = []
@@ -52,7 +51,6 @@ const suspendable = (ping: (id: number) => Promise<void> = () => Promise.resolve
   return { closed, happened, receive, sent, transport, waits: (id: RequestId) => waits(id) }
 }
 
-/** A session with two calls, of which the second can still be answered, suspended. */
 const suspended = Effect.gen(function*() {
   const scope = yield* Scope.make()
   const old = suspendable()
@@ -114,7 +112,6 @@ describe("a session that goes on over another connection", () => {
       yield* session.end
       assert.deepStrictEqual(old.happened, ["suspended", "ended"])
       assert.isFalse(session.isAwaited)
-      // Nobody waits for an answer any more.
       const given = yield* suspended
       yield* Fiber.join(given.calls[0])
       yield* Fiber.interrupt(given.calls[1])

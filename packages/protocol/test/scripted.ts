@@ -1,4 +1,3 @@
-/** A connection over a transport that the test plays by hand. */
 import type { ConnectOptions } from "@mcp-lifeline/core"
 import { RequestError } from "@mcp-lifeline/core"
 import type { AdapterTransport } from "@mcp-lifeline/protocol"
@@ -44,12 +43,10 @@ export const scripted = (options: ConnectOptions) =>
       return result
     })
     const connection = yield* SdkConnection.connect(transport, options)
-    /** Answers the newest request with `result` or `error`, or with whatever else. */
     const answer = (body: object): void => {
       const request = sent.findLast((message) => "id" in message && "method" in message) as { id: number }
       receive({ jsonrpc: "2.0", id: request.id, ...body } as JSONRPCMessage)
     }
-    /** Keeps the next send pending, to be rejected by what is returned. */
     const hold = (): (error: ConstructorParameters<typeof RequestError>[0]) => void => {
       let reject: (error: unknown) => void = () => {}
       held = new Promise((_, fail) => {

@@ -21,7 +21,6 @@ const discovered = {
 const complete = { resultType: "complete", content: [] }
 const options: ConnectOptions = { report: () => {} }
 
-/** A connection to a server that answers as `answer` says, or not at all. */
 const connected = (
   answer: (request: Sent, count: number) => Body | RequestError | undefined,
   more: Partial<Options> = {},

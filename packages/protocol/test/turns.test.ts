@@ -11,7 +11,6 @@ describe("long work", () => {
     turns.run(long, () => {
       seen.push("long")
       turns.run(1, () => seen.push("of its own"))
-      // The next long work takes its turn after others.
       setImmediate(() => seen.push("another's"))
     })
     turns.run(1, () => seen.push("behind"))

@@ -11,11 +11,9 @@ type Sent = { readonly id: number; readonly method: string; readonly params?: { 
 
 const eras = ["2025", "2026"] as const
 
-/** A connection of an era over a transport in which requests wait, until the test lets some of them go. */
 const connected = (era: typeof eras[number]) =>
   Effect.gen(function*() {
     const sent: Array<Sent> = []
-    /** Requests of which nothing has left. */
     const waiting = new Set<number>()
     const receive = (message: unknown): void => transport.onmessage?.(message as JSONRPCMessage)
     const { transport } = transportOf((message) => {

@@ -9,7 +9,6 @@ import { initializeResult, transportOf } from "./scripted.js"
 const discovered = { resultType: "complete", supportedVersions: ["2026-07-28"], capabilities: {} }
 const usage: ResourceUsage = { memory: 1, cpu: 2, cpuTime: 3 }
 
-/** A transport to a server that answers one method, and what measures its processes. */
 const measured = (method: string, result: object) => {
   const measuring: Array<(usage: ResourceUsage) => void> = []
   const { transport } = transportOf((message) => {

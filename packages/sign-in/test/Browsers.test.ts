@@ -11,7 +11,6 @@ import { placesFor } from "../src/places.js"
 
 const address = "https://a.example/?a=$(false)&b='%s"
 
-/** This process on another platform, as long as the scope is open. */
 const platform = (name: NodeJS.Platform) =>
   Effect.acquireRelease(
     Effect.sync(() => {
@@ -22,7 +21,6 @@ const platform = (name: NodeJS.Platform) =>
     (real) => Effect.sync(() => void Object.defineProperty(process, "platform", real))
   )
 
-/** Programs that can be started by their names, and no others; each notes with what it was started. */
 const programs = (exits: Readonly<Record<string, number>>) =>
   Effect.gen(function*() {
     const path = yield* folder

@@ -42,7 +42,6 @@ describe("an authorization server that deviates from what is specified", () => {
           expiresAt: undefined
         })
       }
-      // Nothing that could not be stored.
       for (const never of ["1e999", `"NaN"`, `"Infinity"`]) {
         const text = `{"access_token":"a","token_type":"Bearer","expires_in":${never}}`
         expect(Either.getOrThrow(yield* answered(() => new Response(text))).expiresAt).toBeUndefined()

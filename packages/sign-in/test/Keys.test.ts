@@ -52,7 +52,6 @@ describe("the keys of an authorization server", () => {
       expect(yield* fetched({ issuer: `${origin}/` })).toEqual(keys)
       expect(asked).toContain("/keys application/json")
       asked.length = 0
-      // Nothing is asked of the issuer then.
       expect(yield* fetched({ issuer: "https://login.example", jwksUri: `${origin}/others` })).toEqual({ keys: [] })
       expect(asked).toEqual(["/others application/json"])
     }))
@@ -112,7 +111,6 @@ describe("the keys of an authorization server", () => {
       )
       expect(yield* fetched({ issuer })).toMatch(/^Refused: /)
       expect(asked).toEqual([`${wellKnown} application/json`])
-      // The user may say so.
       expect(yield* fetched({ issuer, jwksUri: `${origin}/keys` })).toEqual(keys)
     }))
 })

@@ -5,7 +5,6 @@ import type { AddressInfo } from "node:net"
 import * as Login from "../src/Login.js"
 import type * as PendingLogin from "../src/PendingLogin.js"
 
-/** The port of a process that has just ended, until it is given back. */
 const taken = Effect.acquireRelease(
   Effect.async<Server>((resume) => {
     const server = createServer().listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))

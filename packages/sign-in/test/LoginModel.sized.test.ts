@@ -1,7 +1,4 @@
-/**
- * Generated interleavings of processes that want the same login, people who finish or refuse it, processes that end, and an authorization
- * server that is away or slow; with a ledger of locks, logins that are kept, browsers that were opened, and tokens that were given.
- */
+/** Interleavings of processes that want the same login, people, and an authorization server that is away or slow. */
 import { Simulation } from "@mcp-lifeline/testing"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Cause, Deferred, Effect, Exit, type Fiber, FiberId, Redacted, Ref } from "effect"
@@ -37,24 +34,18 @@ const discovered: Discovered = {
 
 type Wanted = Pick<LoginRun.Request, "person" | "scope"> & {
   readonly hasBrowser: boolean
-  /** Whether the client that is registered is one that the authorization server does not know any more. */
   readonly isUnknown: boolean
 }
 
 type Command =
   | { readonly do: "start"; readonly wanted: Wanted }
-  /** A process ends. */
   | { readonly do: "end"; readonly nth: number }
-  /** A process finds the tokens of another login. */
   | { readonly do: "find"; readonly nth: number }
-  /** A person does their part of a login. */
   | { readonly do: "answer"; readonly nth: number; readonly isGranted: boolean }
   | { readonly do: "network"; readonly is: "good" | "away" | "slow" }
   | { readonly do: "step"; readonly count: number }
   | { readonly do: "advance"; readonly millis: number }
-  /** A process takes its time with the login that is kept, or is done with it. */
   | { readonly do: "hold" }
-  /** Another command has tokens. */
   | { readonly do: "elsewhere" }
   /** The earliest timer fires, or answers come, and nothing goes on yet. */
   | { readonly do: "fire" | "turn" }
@@ -107,18 +98,15 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ do: "turn" as const }) }
 )
 
-/** What a process has of a login. */
 interface Run extends Wanted {
   readonly id: string
   readonly fiber: Fiber.RuntimeFiber<Grant.Grant, { readonly _tag: string }>
   readonly before: Grant.Grant | undefined
   readonly adopted: Deferred.Deferred<Grant.Grant>
-  /** The address that it shows. */
   shown: string | undefined
   isEnded: boolean
 }
 
-/** A login as the authorization server has it. */
 interface Login {
   readonly maker: Run
   readonly kept: PendingLogin.PendingLogin
@@ -126,27 +114,21 @@ interface Login {
   isRedeemed: boolean
 }
 
-/** What happened in all runs, to know that the rare ways were taken. */
 const seen = { inherited: 0, watched: 0, opened: 0, late: 0, overdue: 0 }
 
-/** Runs the commands; everything that should not have happened. */
 const faultsOf = async (commands: ReadonlyArray<Command>, seed: number, maxOps: number) => {
   const sim = new Simulation.Simulation({ seed, maxOps })
   const faults: Array<string> = []
   const fault = (text: string) => void faults.push(`${text}, at ${sim.now}`)
   const runs: Array<Run> = []
   const logins = new Map<string, Login>()
-  /** Who goes on with the login that is kept. */
   let owner: Run | undefined
   const opened = new Map<string, number>()
-  /** When a login that was not over was marked as opened. */
   const toOpen = new Map<string, number>()
   const saved = new Set<string>()
   const given: Array<{ readonly access: string; readonly to: Run }> = []
   const visits = new Set<Promise<unknown>>()
-  /** For how long the network has been good since the tokens were others. */
   let calm = 0
-  /** Who had a lock when the tokens were written. */
   let meanwhile = new Set<string>()
   let network: "good" | "away" | "slow" = "good"
   let waiting: Array<() => void> = []
@@ -233,7 +215,6 @@ const faultsOf = async (commands: ReadonlyArray<Command>, seed: number, maxOps: 
       runs.some((run) => !isOver(run) && memory.held.get("login-it") === run.id && owner !== run)
     return opens ? 20_000 : visits.size > 0 ? 300 : 0
   }
-  /** Lets everything go on that does not wait for time. */
   const settle = async () => {
     for (let [quiet, turns] = [0, 0]; quiet < 3 || turns < patience(); quiet++, turns++) {
       while (sim.step()) quiet = 0
@@ -324,7 +305,6 @@ const faultsOf = async (commands: ReadonlyArray<Command>, seed: number, maxOps: 
     fiber.addObserver((exit) => ended(run, exit as never))
   }
 
-  /** A person comes back to where a login leads. */
   const comeBack = ({ kept: { address, redirect } }: Login, answer: Record<string, string>) => {
     const back = new URL(redirect)
     const state = new URL(address).searchParams.get("state") ?? ""
@@ -415,7 +395,6 @@ const faultsOf = async (commands: ReadonlyArray<Command>, seed: number, maxOps: 
     }
   }
 
-  /** A command has got tokens by itself. */
   function elsewhere() {
     const access = `token-elsewhere-${saved.size}-${sim.now}`
     const grants = Grant.grants(memory.of("a command"))
@@ -497,7 +476,6 @@ const replaced: [ReadonlyArray<Command>, number, number] = [
   2048
 ]
 
-/** A person's login, and somebody else who wants one. */
 const personal: [ReadonlyArray<Command>, number, number] = [
   [
     { do: "start", wanted: { ...plain, person: { identity: "anna" } } },
@@ -510,7 +488,6 @@ const personal: [ReadonlyArray<Command>, number, number] = [
   2048
 ]
 
-/** The client of a login that is kept is not known any more. */
 const unknown: [ReadonlyArray<Command>, number, number] = [
   [
     { do: "start", wanted: plain },
@@ -523,7 +500,6 @@ const unknown: [ReadonlyArray<Command>, number, number] = [
   2048
 ]
 
-/** There are tokens by the time that a process has the lock. */
 const found: [ReadonlyArray<Command>, number, number] = [
   [
     { do: "start", wanted: plain },

@@ -12,7 +12,6 @@ const make = (server = "https://docs.example/mcp") => {
   const status = (...args: Parameters<typeof ask>) => ask(...args)?.status
   const isOwn = (cookie?: string) =>
     page.isOwn({ headers: cookie === undefined ? {} : { cookie } } as object as IncomingMessage)
-  /** Presses the button; gives the cookie. */
   const open = () => (ask("POST", { origin })?.headers["set-cookie"] ?? "").split(";")[0] ?? ""
   return { page, ask, status, isOwn, open }
 }
@@ -74,7 +73,6 @@ describe("the page at which a login begins", () => {
     for (const one of [cookie, `a=b; ${cookie}`, `${cookie};a=b`, ` ${cookie} `]) {
       expect([one, isOwn(one), status("GET", { cookie: one })]).toEqual([one, true, 200])
     }
-    // Pressed again, it is the same.
     expect(ask("POST", { origin, cookie })?.headers["set-cookie"]).toBe(
       `${cookie}; Path=/; HttpOnly; SameSite=Lax; Max-Age=900`
     )

@@ -28,30 +28,24 @@ const pending = (folder: string) =>
     Effect.provide(StateFolder.layerAt(folder))
   )
 
-/** A machine, which needs no person. */
 const machine = {
   method: "credentials",
   client: { id: "robot", secret: Redacted.make("secret"), issuer: login }
 } as const
 
-/** A network in which the server's authorization server is. */
 const network = () => new StubNetwork().authServer(login).resource(server, login)
 
-/** The same, with tokens that only a login can replace. */
 const withoutRefresh = () => {
   let count = 0
   return network().at(`${login}/token`, () => json(200, { access_token: `token-${++count}`, token_type: "Bearer" }))
 }
 
-/** The address of the login that a sign-in waits for. */
 const addressOf = (signIn: SignIn.SignIn) =>
   Effect.map(signIn.state, (state) => state._tag === "LoginNeeded" ? state.address : state._tag)
 
-/** Waits for a state. */
 const reaches = (signIn: SignIn.SignIn, tag: State.State["_tag"]) =>
   signIn.changes.pipe(Stream.filter(({ _tag }) => _tag === tag), Stream.runHead)
 
-/** Does what a person does: comes back to the address to which the login leads, with a code or whatever else. */
 const comeBack = (address: string, answer: Record<string, string> = { code: "1" }) =>
   Effect.promise(async () => {
     const { searchParams } = new URL(address)
@@ -63,7 +57,6 @@ const comeBack = (address: string, answer: Record<string, string> = { code: "1" 
     return { status: shown.status, text: await shown.text() }
   })
 
-/** Lets time pass, and what waits for files and sockets go on, until something is so; not for ever. */
 const passing = (step: Duration.DurationInput, isSo: Effect.Effect<boolean>) =>
   Effect.gen(function*() {
     for (let steps = 0; steps < 500 && !(yield* isSo); steps++) {
@@ -72,7 +65,6 @@ const passing = (step: Duration.DurationInput, isSo: Effect.Effect<boolean>) =>
     }
   })
 
-/** A browser that opens nothing, and what it was asked to open. */
 const makeBrowser = () => {
   const opened: Array<string> = []
   return { opened, browser: { open: (address: string) => Effect.sync(() => opened.push(address) > 0) } }
@@ -228,7 +220,6 @@ describe("a login that a person finishes", () => {
       yield* reaches(signIn, "LoginNeeded")
       const second = yield* addressOf(signIn)
       expect(second).not.toBe(first)
-      // Whoever asks meanwhile waits for the same.
       const same = yield* Effect.fork(Effect.either(signIn.login))
       yield* Effect.yieldNow()
       yield* comeBack(second)
@@ -318,7 +309,6 @@ describe("a login that a person finishes", () => {
       const settle = Effect.repeatN(Effect.yieldNow(), 20)
       const other = yield* make(net, folder)
       yield* other.tokens
-      // Also after the next refusal.
       for (let times = 0; times < 2; times++) {
         yield* renew
         yield* comeBack(yield* addressOf(signIn), { error: "access_denied" })
@@ -355,7 +345,6 @@ describe("a login that a person finishes", () => {
       yield* comeBack(second)
       yield* reaches(signIn, "SignedIn")
       expect(opened).toEqual([first])
-      // Who was there is asked again.
       yield* renew
       const third = yield* addressOf(signIn)
       yield* Effect.repeat(Effect.yieldNow(), { until: () => opened.length > 1 })
@@ -421,7 +410,6 @@ describe("a login that a person finishes", () => {
       yield* comeBack(yield* addressOf(signIn))
       yield* reaches(signIn, "SignedIn")
       yield* Effect.repeat(Effect.yieldNow(), { until: () => told > 0 })
-      // A renewal is no login.
       yield* TestClock.adjust("59 minutes")
       yield* tokens
       for (let times = 0; times < 20; times++) yield* Effect.yieldNow()
@@ -430,14 +418,12 @@ describe("a login that a person finishes", () => {
 })
 
 describe("a login that another process has begun", () => {
-  /** Begins one in a process that ends, and gives its address. */
   const left = (net: StubNetwork, folder: string, options: Partial<SignIn.Options> = {}) =>
     Effect.scoped(Effect.gen(function*() {
       const { renew, signIn } = yield* make(net, folder, options)
       yield* renew
       return yield* addressOf(signIn)
     }))
-  /** The address of another login, which a process begins that would not go on with this one. */
   const anew = (net: StubNetwork, folder: string, before: string, options: Partial<SignIn.Options> = {}) =>
     Effect.scoped(Effect.gen(function*() {
       const { renew, signIn } = yield* make(net, folder, options)

@@ -27,12 +27,10 @@ const make = (state: StateFolder.StateFolder["Type"], network: StubNetwork, opti
 
 const state = Effect.map(folder, StateFolder.make)
 
-/** A network in which the server's authorization server is. */
 const network = () => new StubNetwork().authServer(login).resource(server, login)
 
 const refresh = Redacted.make("the refresh token")
 
-/** The access tokens that are kept. */
 const kept = (state: StateFolder.StateFolder["Type"]) =>
   Effect.map(Grant.grants(state).entries, (all) => all.map(([, { access }]) => Redacted.value(access)))
 
@@ -154,7 +152,6 @@ describe("tokens that are not there", () => {
 describe("a login that another process owns", () => {
   const slot = StateFolder.key(server, "default")
   const [address, next] = [`${login}/authorize?state=1`, `${login}/authorize?state=2`]
-  /** Lets time pass, and what waits for files go on, until something is so; not for ever. */
   const passing = (isSo: Effect.Effect<boolean>, most = 500) =>
     Effect.gen(function*() {
       for (let steps = 0; steps < most && !(yield* isSo); steps++) {
@@ -162,7 +159,6 @@ describe("a login that another process owns", () => {
         yield* Effect.promise(() => new Promise((done) => setImmediate(done)))
       }
     })
-  /** Processes that ask for a login which another one owns, and has begun like this: what all of them show. */
   const behind = (first: PendingLogin.PendingLogin, options: Partial<SignIn.Options> = {}) =>
     Effect.gen(function*() {
       const folder = yield* state

@@ -235,7 +235,6 @@ describe("where to log in", () => {
       const issuer = new StubNetwork().resource(server.href, login)
         .at(`${login}/.well-known/oauth-authorization-server`, () => Promise.reject(new Error("away")))
       expect(yield* discover(issuer)).toMatchObject({ left: { _tag: "Later" } })
-      // One that answers is enough.
       const one = new StubNetwork().authServer(login).resource(server.href, login)
       const named = yield* discover(one.at("https://mcp.example/named", () => json(503, {})), {
         metadata: new URL("https://mcp.example/named")
@@ -402,7 +401,6 @@ describe("what is kept", () => {
     ) => Grant.isAskedFor(grant(changes), { method, client, scope })
     const document = "https://a.example/client.json"
     const knowsDocuments = { ...grant().metadata, client_id_metadata_document_supported: true }
-    // Without any option, any will do, also of a machine.
     expect([isAskedFor({}), isAskedFor({ method: "credentials", scope: "a" })]).toEqual([true, true])
     const machine = { method: "credentials" } as const
     expect([isAskedFor({}, machine), isAskedFor(machine, machine)]).toEqual([false, true])
@@ -414,7 +412,6 @@ describe("what is kept", () => {
     ])
     const described: Client.Client = { origin: "document", id: document, redirects: [] }
     expect(isAskedFor({ metadata: knowsDocuments, client: described }, { document })).toBe(true)
-    // An id that is given comes before a document.
     expect(isAskedFor({ metadata: knowsDocuments, client: described }, { document, id: "c" })).toBe(false)
     expect(["https://i.example", "https://i.example/", "https://j.example"].map((issuer) => isAskedFor({}, { issuer })))
       .toEqual([true, true, false])

@@ -9,7 +9,6 @@ import { StubNetwork } from "./support/StubNetwork.js"
 const server = "https://mcp.example/mcp"
 const login = "https://login.example"
 
-/** A process that asks for a login, and the address that it shows. */
 const begin = (network: StubNetwork, folder: string, options: Partial<SignIn.Options>) =>
   Effect.gen(function*() {
     const signIn = yield* Effect.provide(
@@ -26,7 +25,6 @@ const pending = (folder: string) =>
     Effect.map((all) => all.map(([, { address, isPersonal }]) => [address, isPersonal === true] as const))
   )
 
-/** Lets time pass, and what waits for files go on, until something is so; not for ever. */
 const passing = (isSo: Effect.Effect<boolean>) =>
   Effect.gen(function*() {
     for (let steps = 0; steps < 500 && !(yield* isSo); steps++) {

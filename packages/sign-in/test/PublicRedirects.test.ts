@@ -5,7 +5,6 @@ import type { AddressInfo } from "node:net"
 import { LoginPage } from "../src/LoginPage.js"
 import { isPath, isUsable, PublicRedirects } from "../src/PublicRedirects.js"
 
-/** What it answers to requests as a proxy passes them on, which may have taken off the path of the URL. */
 const served = (redirects: PublicRedirects) =>
   Effect.acquireRelease(
     Effect.promise(async () => {
@@ -84,7 +83,6 @@ describe("logins at a public URL", () => {
       const shown = yield* Effect.fork(get(at("state-of-anna"), { cookie }))
       const { parameters, reply } = yield* Fiber.join(arrival)
       expect(parameters.get("code")).toBe("c")
-      // It is over from the moment that it has come.
       expect((yield* get(at("state-of-anna"), { cookie })).status).toBe(400)
       yield* reply("done", true)
       expect((yield* Fiber.join(shown)).text).toContain("done")

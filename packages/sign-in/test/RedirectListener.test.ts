@@ -7,14 +7,12 @@ import * as RedirectListener from "../src/RedirectListener.js"
 
 const place: RedirectListener.Place = { host: "localhost", port: 0, path: "/callback" }
 
-/** A listener, and its port. */
 const make = (options: Partial<RedirectListener.Place> = {}) =>
   Effect.gen(function*() {
     const listener = yield* Effect.flatMap(RedirectListener.make({ ...place, ...options }), Effect.fromNullable)
     return { listener, port: Number(new URL(listener.redirect).port) }
   })
 
-/** Sends bytes as they are, and gives all that comes back until the listener closes. */
 const send = (port: number, bytes: string) =>
   Effect.async<string>((resume) => {
     let text = ""
@@ -30,7 +28,6 @@ const get = (port: number, target: string, host = `localhost:${port}`, method = 
     (text) => Number(/^HTTP\/1\.1 (\d+)/.exec(text)?.[1] ?? 0)
   )
 
-/** The servers that begin to listen until the scope closes, and with which options. */
 const watchListening = Effect.gen(function*() {
   const listening: Array<{ readonly server: Server; readonly options: unknown }> = []
   const listen = Server.prototype.listen
@@ -101,7 +98,6 @@ describe("the listener to which the browser returns", () => {
     Effect.gen(function*() {
       const { listener, port } = yield* make()
       const answers = Effect.all({
-        // S4
         evil: get(port, "/callback?state=right", `evil.example:${port}`),
         noPort: get(port, "/callback?state=right", "localhost"),
         otherPort: get(port, "/callback?state=right", `localhost:${port + 1}`),

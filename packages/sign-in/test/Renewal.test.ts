@@ -10,7 +10,6 @@ import { json, StubNetwork } from "./support/StubNetwork.js"
 
 const { issuer, server } = grant()
 
-/** What is kept, and how it is renewed. */
 const make = (kept: ReadonlyArray<Grant.Grant>, changes: Partial<Renewal.Subject> = {}) =>
   Effect.gen(function*() {
     const state = StateFolder.make(yield* folder)
@@ -164,7 +163,6 @@ describe("tokens that were refused", () => {
       expect(outcome).toMatchObject({ _tag: "LoginNeeded", discovered: { issuer }, scope: undefined })
       expect(network.to("https://other.example")).toEqual([])
       expect(network.forms(`${issuer}/token`)).toEqual([])
-      // What was asked for there is not asked for here, either.
       const more = yield* after(
         { status: 403, scope: "b" },
         withRefresh({ issuer: "https://other.example", asked: "old" })

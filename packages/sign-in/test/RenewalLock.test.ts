@@ -19,7 +19,6 @@ const grant = (access: string, obtainedAt: number): Grant.Grant => ({
 
 const first = grant("first", 1)
 
-/** Renews a grant, where the lock is lost once before the refresh token is used. `meanwhile`: what the next holder does. */
 const renew = (meanwhile: (kept: StateFolder.Collection<Grant.Grant>) => Effect.Effect<void>) =>
   Effect.gen(function*() {
     const state = StateFolder.make(yield* folder)

@@ -7,7 +7,6 @@ import type * as Grant from "../src/Grant.js"
 import { revoke } from "../src/Revocation.js"
 import { bodyOf } from "./support/AuthServer.js"
 
-/** An authorization server on this machine that answers with a status, or not at all. */
 const serving = (status: number | undefined) =>
   Effect.acquireRelease(
     Effect.promise(async () => {

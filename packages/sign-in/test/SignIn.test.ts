@@ -9,7 +9,6 @@ import * as State from "../src/State.js"
 import * as AuthServer from "./support/AuthServer.js"
 import * as Signer from "./support/Signer.js"
 
-/** A browser that goes to each address at once, and what it has opened. */
 const makeBrowser = () => {
   const opened: Array<string> = []
   const browser: Browser = {
@@ -23,7 +22,6 @@ const makeBrowser = () => {
   return { browser, opened }
 }
 
-/** A backend that signs in by itself. */
 const setup = (options: Partial<SignIn.Options> = {}, knobs: Partial<AuthServer.Knobs> = {}) =>
   Effect.gen(function*() {
     const server = yield* AuthServer.make
@@ -45,7 +43,6 @@ const setup = (options: Partial<SignIn.Options> = {}, knobs: Partial<AuthServer.
     return { server, opened, signIn, backend, call, reaches }
   }).pipe(Logger.withMinimumLogLevel(LogLevel.Warning))
 
-/** The kinds of states that a sign-in reaches from now on. */
 const statesOf = (signIn: SignIn.SignIn) =>
   Effect.gen(function*() {
     const seen = new Set<State.State["_tag"]>()
@@ -53,7 +50,6 @@ const statesOf = (signIn: SignIn.SignIn) =>
     return () => [...seen]
   })
 
-/** A clock that can be put forward. */
 const shiftedClock = () => {
   const real = Clock.make()
   let shift = 0
@@ -307,7 +303,6 @@ describe("the sign-in to a server", () => {
         })
       }
       expect(shown()).not.toContain("LoginNeeded")
-      // Its tokens are good for calls that need no more.
       expect((yield* signIn.state)._tag).toBe("SignedIn")
       server.knobs.callScope = undefined
       expect((yield* call)._tag).toBe("Right")

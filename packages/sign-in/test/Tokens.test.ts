@@ -122,7 +122,6 @@ describe("the token endpoint", () => {
       )
       writeFileSync(file, pem)
       expect((yield* ask(clientOf(), undefined, { file, algorithm: "ES256" })).form).toHaveProperty("client_assertion")
-      // What is kept of a client names its file.
       expect((yield* ask(clientOf({ signing: { file, algorithm: "ES256" } }))).form).toHaveProperty("client_assertion")
       const wrong = yield* ask(clientOf(), undefined, { key: Redacted.make("no key"), algorithm: "ES256" })
       expect(detailOf(wrong.outcome)).toContain("the private key cannot sign with ES256")
@@ -377,7 +376,6 @@ describe("tokens that are kept", () => {
     expiresAt: 1_000_000,
     ...more
   })
-  /** A sign-in with tokens that are kept, at a time. */
   const make = (
     grant: Grant.Grant,
     options: Partial<SignIn.Options> = {},
@@ -468,7 +466,6 @@ describe("tokens that are kept", () => {
       redirects: placesFor(StateFolder.key(server, "default")).map(({ port }) => `http://localhost:${port}/callback`)
     })
 
-  /** A server that refuses the refresh token so many times. */
   const refusing = (times: number, refusal: () => Response) => {
     let count = 0
     return new StubNetwork().authServer(login).resource(server, login).at(
@@ -496,7 +493,6 @@ describe("tokens that are kept", () => {
     "server_error",
     "refresh_token_expired"
   ]
-  /** What an authorization server says of a refresh token that is not good, or seems so for a moment. */
   const refusals: ReadonlyArray<readonly [string, () => Response]> = [
     ...codes.map((error) => [error, () => json(400, { error })] as const),
     ["a text", () => new Response("Refresh token is expired", { status: 400 })],
@@ -568,7 +564,6 @@ describe("tokens that are kept", () => {
       )
       expect(yield* inTime(renew())).toEqual(Either.right(false))
       expect([network.asked, (yield* signIn.state)._tag]).toEqual([[], "NotAsked"])
-      // What a login that was asked for has left is used.
       const { renew: again, token } = yield* make(grantOf({ expiresAt: undefined }), { isAutomatic: false })
       expect([yield* token, yield* inTime(again())]).toEqual(["access", Either.right(true)])
     }))
@@ -622,7 +617,6 @@ describe("tokens that are kept", () => {
       const { kept, renew, signIn } = yield* make(grantOf({ client: client() }), {}, network)
       const reached = (tag: State.State["_tag"]) =>
         Effect.map(Stream.runHead(Stream.filter(signIn.changes, ({ _tag }) => _tag === tag)), Option.getOrThrow)
-      /** The client of a login that is offered for ten minutes. */
       const offered = Effect.gen(function*() {
         yield* inTime(renew())
         const state = yield* reached("LoginNeeded")

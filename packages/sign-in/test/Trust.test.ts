@@ -14,10 +14,8 @@ const server = "https://mcp.example/mcp"
 const corp = "https://login.corp.example"
 const evil = "https://login.evil.example"
 
-/** A machine's client, with what is told by nobody but the user. */
 const robot = { id: "robot", secret: Redacted.make("robot-secret") }
 
-/** A sign-in whose requests go to a network, and what a refusal by the server brings. */
 const make = (network: StubNetwork, options: Partial<SignIn.Options> = {}, state?: string) =>
   Effect.gen(function*() {
     const folder = state ?? (yield* Signer.folder)
@@ -37,7 +35,6 @@ const make = (network: StubNetwork, options: Partial<SignIn.Options> = {}, state
     }
   })
 
-/** What is kept, sent or shown anywhere of a text. */
 const sent = (network: StubNetwork, text: string) =>
   network.asked.filter(({ body, headers, url }) =>
     [url, body, ...headers.values()].some((one) =>
@@ -55,12 +52,10 @@ describe("to whom a secret is sent", () => {
       const { renew } = yield* make(network, { client: { ...robot, issuer: corp } })
       expect(yield* renew()).toEqual(Either.right(true))
       expect(sent(network, "robot-secret")).toEqual([`${corp}/token`])
-      // The server changes its mind.
       network.resource(server, evil)
       expect(detailOf(yield* renew())).toBe(
         `the server names the authorization server ${evil}, and you have named ${corp} (client.issuer), so that no login is started: correct the one that is wrong`
       )
-      // It names none, and so itself.
       network.at("https://mcp.example/.well-known/oauth-protected-resource/mcp", () => json(404, {}))
       expect(detailOf(yield* renew())).toContain("https://mcp.example, and you have named")
       expect(sent(network, "robot-secret")).toEqual([`${corp}/token`])
@@ -128,14 +123,12 @@ describe("to whom a secret is sent", () => {
       yield* second.tokens
       expect(yield* second.renew()).toEqual(Either.right(true))
       expect(sent(network, "robot-secret")).toHaveLength(2)
-      // The client that is kept is that of its issuer.
       network.authServer(evil).resource(server, evil)
       yield* second.tokens
       const third = yield* second.renew()
       expect(detailOf(third)).not.toBe("none")
       expect(sent(network, "robot-secret")).toHaveLength(2)
       expect(network.to(`${evil}/token`)).toEqual([])
-      // Nor does it go there with a secret that is for another.
       const other = yield* make(network, { client: { ...robot, issuer: evil } }, first.folder)
       yield* other.tokens
       const grants = yield* other.grants
@@ -145,7 +138,6 @@ describe("to whom a secret is sent", () => {
   it.scoped("[A1] a server that moves to another authorization server gets nothing there of the one before", () =>
     Effect.gen(function*() {
       const network = new StubNetwork().authServer(corp, {}, "corp").authServer(evil, {}, "evil").resource(server, corp)
-      // As a login has left it.
       const { folder, grants } = yield* make(network)
       const grant: Grant.Grant = {
         server,
@@ -252,7 +244,6 @@ describe("for whom tokens are asked", () => {
   it.effect("[X2] tokens are for the server itself, whatever wider audience it names; for its origin only where that says so", () =>
     Effect.gen(function*() {
       const root = "/.well-known/oauth-protected-resource"
-      // As it is written.
       for (const said of [server, `${server}/`, "HTTPS://MCP.example/mcp"]) expect(yield* audience(said)).toBe(said)
       for (const said of ["https://mcp.example", "https://mcp.example/", "https://mcp.example?a=b"]) {
         expect([said, yield* audience(said)]).toEqual([said, server])
@@ -271,7 +262,6 @@ describe("for whom tokens are asked", () => {
 })
 
 describe("where a server's metadata lead", () => {
-  /** The state of a sign-in to a hostile server that a connector has tried, and the requests that its metadata led to. */
   const attack = (
     change: (network: StubNetwork, address: string) => string | undefined,
     address: string,

@@ -7,7 +7,6 @@ import * as Bounds from "../src/Bounds.js"
 
 const now = Date.parse("2026-11-21T10:00:00Z")
 
-/** A folder with files that were used so many milliseconds ago, and what is left of them after they were bounded. */
 const left = (ages: Readonly<Record<string, number>>, bounds: Bounds.Bounds, others: ReadonlyArray<string> = []) =>
   Effect.gen(function*() {
     const path = yield* folder

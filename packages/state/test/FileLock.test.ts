@@ -15,7 +15,6 @@ const quick: FileLock.Timing = { poll: 5, touch: 20, lease: 100 }
 /** Many leases: who waits for so long waits for ever. */
 const long = "1 second"
 
-/** A process that does nothing, and that the scope kills. Gives its id, and what it prints first. */
 const idle = (script = "echo; exec sleep 600") =>
   Effect.acquireRelease(
     Effect.promise(async () => {
@@ -50,7 +49,6 @@ const onceClaimed = (path: string, act: (name: string) => void) =>
     }
   })
 
-/** Has the lock, and gives it back. */
 const have = (path: string) => Effect.scoped(FileLock.acquire(path, "one", quick))
 
 /** Whether the lock can be had, within a time in which it could be had many times: on a slow machine that says no too soon. */
@@ -158,7 +156,6 @@ describe("a lock among processes", () => {
       expect(yield* isHeld).toBe(true)
       rmSync(file)
       expect(yield* isHeld).toBe(false)
-      // The next one has it, and the first does not come back.
       writeFileSync(file, "")
       expect(yield* isHeld).toBe(false)
     }))

@@ -7,7 +7,6 @@ import { counter } from "../../testing/test/support/Built.js"
 import { folder } from "../../testing/test/support/folder.js"
 import { kill } from "../../testing/test/support/Processes.js"
 
-/** Starts the counter; it is killed with the scope. */
 const count = (path: string, times: number) =>
   Effect.acquireRelease(
     Effect.sync(() => {

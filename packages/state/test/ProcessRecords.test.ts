@@ -1,4 +1,3 @@
-/** What killed processes have left is ended by the next one that starts, and nothing else is (S12). */
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import {
@@ -37,7 +36,6 @@ const files = () => existsSync(folder()) ? readdirSync(folder()).filter((name) =
 const isAlive = ({ exitCode, signalCode }: ChildProcess) => exitCode === null && signalCode === null
 const forever = "setInterval(() => {}, 1000); process.on('SIGTERM', () => {}); console.log('ready')"
 
-/** Starts a process in a group of its own. */
 const start = async (env: Readonly<Record<string, string>> = {}, program = forever): Promise<ChildProcess> => {
   const child = spawn(process.execPath, ["-e", program], {
     detached: true,
@@ -51,7 +49,6 @@ const start = async (env: Readonly<Record<string, string>> = {}, program = forev
 
 const graces = { stdinGrace: 10, termGrace: 100 }
 
-/** A process with its record, which is then changed; by itself only in that its owner is gone. */
 const left = async (change: object = {}, more: Partial<ProcessRecords.Started> = {}, program?: string) => {
   const recording = ProcessRecords.make({ path }).begin()
   const child = await start(recording.env, program)
@@ -153,7 +150,6 @@ describe.skipIf(process.platform !== "linux")("processes that a killed one has l
       child.kill("SIGUSR2")
       await once(child, "exit")
       await endLeft()
-      // Whoever is ended has ended when that is done.
       assert.strictEqual(exists(members[0]!), !isEnded)
       assert.isFalse(existsSync(file))
     }

@@ -25,7 +25,6 @@ const folder = Effect.acquireRelease(
   (path) => Effect.sync(() => rmSync(path, { recursive: true }))
 )
 
-/** What was logged while an effect ran. */
 const logged = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.suspend(() => {
     const lines: Array<string> = []
@@ -221,7 +220,6 @@ describe.skipIf(process.platform !== "linux")("the state folder", () => {
       const { lines, value } = yield* logged(Effect.all([kept.get("docs"), kept.get("more"), kept.entries]))
       expect(value).toEqual([Option.none(), Option.none(), []])
       expect(lines).toEqual([expect.stringContaining(`${join(path, "secrets")} can be written by other users`)])
-      // Closed again, and believed.
       yield* kept.set("docs", secret)
       expect(yield* kept.get("more")).toEqual(Option.some(secret))
     }))
@@ -345,7 +343,6 @@ describe.skipIf(process.platform !== "linux")("the state folder", () => {
       const kept = StateFolder.make(path).collection("secrets", Secret)
       const other = { ...secret, url: "https://other.example/" }
       const { lines, value } = yield* logged(Effect.gen(function*() {
-        // Nothing is there to be removed.
         yield* kept.remove("docs")
         expect(yield* kept.set("docs", secret)).toBe(false)
         rmSync(file)

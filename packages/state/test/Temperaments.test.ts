@@ -67,7 +67,6 @@ describe("V9: what servers have shown", () => {
       const all = [1, 2, 3].map((slowestStart) => ({ ...one, slowestStart }))
       const writes = yield* Effect.forEach(all, (shown) => Effect.fork(memory.keep(shown)))
       yield* Effect.yieldNow()
-      // Who ends meanwhile leaves nothing unwritten.
       yield* Effect.forEach(writes, Fiber.interrupt, { concurrency: "unbounded" })
       expect(written).toEqual(all)
     }))

@@ -15,10 +15,8 @@ const fifo = Effect.map(folder, (path) => {
   return file
 })
 
-/** Why a file is not read. */
 const why = (file: string, options?: UserFile.Options) => Effect.flip(UserFile.text(file, options))
 
-/** Whether threads of Node.js still work on files. */
 const isBusy = () => process.getActiveResourcesInfo().some((name) => name.startsWith("FSReq"))
 
 describe.skipIf(process.platform !== "linux")("a file of the user", () => {

@@ -28,11 +28,9 @@ import {
 } from "../src/privateFiles.js"
 import { failing, inNoTime } from "./support.js"
 
-/** What an effect of a promise fails with. */
 const failure = (work: () => Promise<unknown>) =>
   Effect.promise(() => work().then(() => undefined, (cause: Error) => cause.message))
 
-/** A system without users, as long as the scope lives. */
 const withoutUsers = Effect.acquireRelease(
   Effect.sync(() => {
     const { getuid } = process

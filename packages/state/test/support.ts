@@ -1,12 +1,8 @@
-/**
- * Files that fail, another platform, and waiting that takes no time.
- */
 import { Effect } from "effect"
 import { promises } from "node:fs"
 import { syncBuiltinESMExports } from "node:module"
 import { vi } from "vitest"
 
-/** Lets one function of `node:fs/promises` fail with a code, where there is one, as long as the scope lives. */
 export const failing = (name: "mkdir" | "open" | "rename" | "rm" | "writeFile", code: () => string | undefined) =>
   Effect.acquireRelease(
     Effect.sync(() => {
@@ -27,7 +23,6 @@ export const failing = (name: "mkdir" | "open" | "rename" | "rm" | "writeFile", 
       })
   )
 
-/** This process is one of Windows, as long as the scope lives. */
 export const onWindows = Effect.acquireRelease(
   Effect.sync(() => {
     const real = Object.getOwnPropertyDescriptor(process, "platform") ?? {}

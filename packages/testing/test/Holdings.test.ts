@@ -17,7 +17,6 @@ const amount = { count: 5, bytes: Bytes(100) }
 
 const run = Effect.runSync
 
-/** What takes one of each kind; each returns what gives it back. */
 const takes: ReadonlyArray<readonly [what: string, kinds: ReadonlyArray<Kind>, take: () => Promise<() => unknown>]> = [
   ["a connection", ["connections"], async () => {
     const runtime = run(Runtime.make(1))

@@ -2,7 +2,6 @@ import { assert, describe, it } from "@effect/vitest"
 import { HttpFault, HttpFaultServer, ReservedPort } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
 
-/** A client that knows nothing of MCP but how it looks on the wire. */
 const client = (server: HttpFaultServer.HttpFaultServer) => {
   let session: string | null = null
   const send = async (body: object | undefined, init: RequestInit = {}) =>
@@ -24,7 +23,6 @@ const client = (server: HttpFaultServer.HttpFaultServer) => {
   }
 }
 
-/** A server and a client that has a session. */
 const connected = (options?: HttpFaultServer.Options) =>
   Effect.gen(function*() {
     const server = yield* HttpFaultServer.make(options)

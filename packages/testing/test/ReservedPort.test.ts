@@ -4,7 +4,6 @@ import * as Dgram from "node:dgram"
 import { once } from "node:events"
 import * as Net from "node:net"
 
-/** Whether another process could reserve a port. */
 const isReserved = (port: number) =>
   new Promise<boolean>((resolve) => {
     const socket = Dgram.createSocket("udp4")

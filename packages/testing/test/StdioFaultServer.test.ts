@@ -13,7 +13,6 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(directory, { recursive: true }))
 
-/** Starts the server, says these things to it one after the other's answer, and gives what it says and how it ends. */
 const talk = async (
   options: StdioFaultServer.Options,
   ...said: ReadonlyArray<readonly [method: string, params?: object]>

@@ -2,7 +2,6 @@ import { assert, describe, it } from "@effect/vitest"
 import { HttpFaultServer, TcpProxy } from "@mcp-lifeline/testing"
 import { Effect, Fiber } from "effect"
 
-/** A server without sessions behind a proxy, and requests by way of it, each on a connection of its own. */
 const proxied = Effect.gen(function*() {
   const server = yield* HttpFaultServer.make({ stateful: false, streaming: true })
   const proxy = yield* TcpProxy.make(server.url)

@@ -26,7 +26,6 @@ const watchTimers = (): ReadonlySet<unknown> => {
   return pending
 }
 
-/** An answer with a body that knows how it was dropped. */
 const answerOf = (readable: Readable, headers: Answer["headers"] = {}) => {
   const dumped: Array<number> = []
   const body = Object.assign(readable, {
@@ -87,7 +86,6 @@ describe("an answer", () => {
       for (const chunks of [[bytes], bytewise]) {
         assert.strictEqual(await Effect.runPromise(text(encoded(coding, ...chunks).answer, Bytes(10_000))), said)
       }
-      // A stream hands on what it has before the next comes.
       const body = new PassThrough()
       const readable = await Effect.runPromise(content(answerOf(body, { "content-encoding": coding }).answer))
       const first = new Promise((resolve) => readable.once("data", resolve))
@@ -185,7 +183,6 @@ describe("an answer", () => {
       fiber.addObserver((exit) => {
         result = Exit.isSuccess(exit) ? exit.value : "failed"
       })
-      // A character in two pieces.
       body.push(Buffer.from([0x6E, 0xC3]))
       body.push(Buffer.from([0xB6]))
       await turn()

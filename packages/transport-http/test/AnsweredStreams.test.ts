@@ -1,6 +1,3 @@
-/**
- * Streams that a server leaves open after its answers, while calls wait for their sockets.
- */
 import { Bytes } from "@mcp-lifeline/core/internal"
 import { HttpExchange, HttpFaultServer } from "@mcp-lifeline/testing"
 import { Effect } from "effect"

@@ -1,6 +1,3 @@
-/**
- * Messages that have no answer, at servers that leave them without a status.
- */
 import { assert, describe, it } from "@effect/vitest"
 import { Sending } from "@mcp-lifeline/core"
 import { HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"

@@ -1,6 +1,3 @@
-/**
- * What servers have begun to send, over all of them: a model of streams over HTTP and stdio that grow, end, fail and are given up in any order.
- */
 import { Bytes } from "@mcp-lifeline/core/internal"
 import { Arrivals, Oversized, Shares } from "@mcp-lifeline/protocol"
 import { Cause, Effect, Exit, Fiber } from "effect"
@@ -20,37 +17,27 @@ const maxBytes = 4 * capacity
 
 const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-/** A message that arrives, at one of the doors. */
 abstract class Stream {
   readonly server: number
-  /** Of the message that has begun. */
   bytes = 0
-  /** Whether there was no room for it. */
   isDropped = false
   isOver = false
-  /** The lengths of messages that have arrived, and what was said of those that have not. */
   readonly heard: Array<number | string> = []
 
   constructor(server: number) {
     this.server = server
   }
 
-  /** What begins each message. */
   abstract readonly head: string
   abstract push(text: string): void
-  /** The message ends. */
   abstract complete(): void
-  /** The connection breaks, or is given up. */
   abstract lose(isGivenUp: boolean): void
-  /** Whether the next message comes on the same stream. */
   abstract readonly goesOn: boolean
-  /** What is said of one for which there is no room. */
   readonly refusal = Oversized.crowded
 }
 
 const body = () => Object.assign(new Readable({ read: () => undefined }), { dump: () => Promise.resolve() })
 
-/** What a request fails with. */
 const detailOf = (cause: Cause.Cause<unknown>): string => {
   const error = Cause.squash(cause) as { readonly detail?: string; readonly message: string; readonly cause?: unknown }
   return error.detail ?? `${error.message} ${String(error.cause)}`
@@ -173,7 +160,6 @@ const commands: fc.Arbitrary<ReadonlyArray<Command>> = fc.array(
   { maxLength: 60, size: "max" }
 )
 
-/** What a stream has of the room. */
 const counted = ({ bytes, isDropped, isOver }: Stream): number =>
   isDropped || isOver ? 0 : Math.max(0, bytes - uncounted)
 

@@ -8,7 +8,6 @@ const server = "https://mcp.example/mcp"
 const login = "https://login.example"
 const root = "/.well-known/oauth-protected-resource"
 
-/** The audience that a login asks for, where metadata at a path of the server name one; the error where there is no login. */
 const audience = async (
   said: string,
   path = `${root}/mcp`,
@@ -35,7 +34,6 @@ const audience = async (
         code_challenge_methods_supported: ["S256"]
       }))
     }
-    // What is no JSON.
     return Promise.resolve(new Response(`<h1>no ${pathname}</h1>`, { status: 404 }))
   }
   let address: URL | undefined

@@ -18,7 +18,6 @@ const counting: Readonly<Record<string, HttpFaultServer.Tool>> = {
 const call = (backend: Backend.Backend, name: "add" | "set", key: string, timeout = 20_000) =>
   backend.callTool({ name, arguments: { key } }, { timeout })
 
-/** How a backend's connection is lost next. */
 const lossOf = (backend: Backend.Backend): Effect.Effect<Loss> =>
   backend.events.pipe(
     Stream.filterMap((one) => one._tag === "RuntimeLost" ? Option.some(one.loss) : Option.none()),
@@ -26,7 +25,6 @@ const lossOf = (backend: Backend.Backend): Effect.Effect<Loss> =>
     Effect.map(Option.getOrThrow)
   )
 
-/** How often a call was carried out. */
 const times = (server: Server, key: string): number =>
   server.applied.filter((one) => one.arguments["key"] === key).length
 
@@ -267,7 +265,6 @@ describe.concurrent("calls", () => {
       assert.strictEqual(times(server, "lost"), 0)
       yield* call(backend, "add", "after")
 
-      // A new session that was asked for is no surprise.
       yield* backend.reconnect
       yield* call(backend, "add", "wanted")
       assert.strictEqual((yield* backend.status).generation, 3)

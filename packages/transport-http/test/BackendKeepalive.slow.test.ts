@@ -12,10 +12,7 @@ import { seen, supervise, until } from "./fixtures/Supervised.js"
 const timesOf = (server: HttpFaultServer.HttpFaultServer, kind: string): ReadonlyArray<number> =>
   server.requests(kind).map(({ at }) => at - server.seen[0]!.at)
 
-/**
- * The milliseconds between pings, the first since a moment; `unhindered` without those in which this process stood still, and `planned` with
- * those, and the ones just before: a timer of Node.js counts from when the turn of the event loop began in which it was set.
- */
+/** In milliseconds. `planned` adds stalls, also just before: a timer counts from the begin of its turn of the event loop. */
 const gapsOf = (
   server: HttpFaultServer.HttpFaultServer,
   stalls: Effect.Effect.Success<typeof Stalls.watch>,
@@ -29,14 +26,12 @@ const gapsOf = (
   }
 }
 
-/** The whole of what a server saw, as HTTP or MCP methods, sorted. */
 const kindsOf = (server: HttpFaultServer.HttpFaultServer): ReadonlyArray<string> =>
   // OPTIONS is asked where an answer takes long, as on a busy machine.
   server.seen.map(({ http, rpc }) => rpc ?? http).filter((kind) => kind !== "OPTIONS").toSorted()
 
 const handshake = ["GET", "initialize", "notifications/initialized", "server/discover", "tools/list"]
 
-/** What our metrics say of a backend: name, its other tags, and the count. */
 const countsOf = (backend: string) =>
   Effect.map(
     Metric.snapshot,

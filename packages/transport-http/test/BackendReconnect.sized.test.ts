@@ -11,7 +11,6 @@ const { text } = HttpExchange
 
 const connectorTo = (url: string) => HttpConnector.make({ url, transport: "streamable" })
 
-/** Accepts connections and never says a word. */
 const blackHole = Effect.map(Harness.tcp(() => {}), ({ port }) => connectorTo(`http://127.0.0.1:${port}/mcp`))
 
 const keepalive = { method: "none" } as const
@@ -86,7 +85,6 @@ describe.concurrent("replacing a connection", () => {
         yield* seen(server, () => server.count("tool:work") > before + 16)
       }
       yield* seen(server, () => server.count("DELETE") === 5)
-      // No call has failed: the callers would have ended with it.
       assert.strictEqual((yield* Fiber.poll(working))._tag, "None")
       yield* Fiber.interrupt(working)
       assert.strictEqual(server.count("initialize"), 6)
@@ -118,7 +116,6 @@ describe.concurrent("replacing a connection", () => {
       yield* seen(server, () => server.count("tool:echo") > before + 2)
       assert.strictEqual((yield* Fiber.poll(working))._tag, "None")
       yield* Fiber.interrupt(working)
-      // What ended is the session of the attempt whose answer made no sense.
       assert.isTrue(server.requests("DELETE").every(({ session }) => session !== first))
       assert.deepStrictEqual([...server.sessions.keys()], [first])
     }))
@@ -130,7 +127,6 @@ describe.concurrent("a lost session", () => {
   const longest = { initialDelay: hour, maxDelay: hour, demandInterval: hour }
 
   for (const lostSession of [404, 400] as const) {
-    /** A connection at rest, whose next request finds its session gone. */
     const forgotten = (stableAfter: "1 day" | 0) =>
       Effect.gen(function*() {
         const server = yield* HttpFaultServer.make({ lostSession, offersStream: false })
@@ -167,7 +163,6 @@ describe.concurrent("a lost session", () => {
 })
 
 describe.concurrent("a server that keeps forgetting its sessions", () => {
-  /** A client that makes a new session whenever its request is refused; gives the answer. */
   const naive = (url: string) => {
     let session: string | null = null
     const post = (body: object) =>
@@ -262,7 +257,6 @@ describe.concurrent("refused credentials", () => {
   const reconnect = { initialDelay: 1, maxDelay: 1, maxAttempts: 3, stableAfter: 0, dormantProbe: "1 second" } as const
   const settled = ({ state }: Status) => state === "PermanentlyFailed" || state === "Dormant"
 
-  /** A server that makes sessions for one token only, which can be changed. */
   const guarded = Effect.gen(function*() {
     const server = yield* HttpFaultServer.make()
     const demand = { token: "right" }

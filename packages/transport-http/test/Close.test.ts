@@ -17,7 +17,6 @@ describe("close", () => {
   it.scopedLive("[T2] ends the session with its id, version and credentials, and leaves no socket and no stream", () =>
     Effect.gen(function*() {
       const server = yield* Harness.server
-      // At the close, and not when the idle time of sockets is over.
       server.hook = ({ socket }) => void keepIdle(socket)
       const scope = yield* Scope.make()
       const { call, connection } = yield* Harness.connect(
@@ -154,7 +153,6 @@ describe("close", () => {
     Effect.gen(function*() {
       const server = yield* Harness.server
       const dispatcher = yield* Harness.agent()
-      // A server that does not end the streams of its own accord.
       server.hook = ({ http, response, rpc }) =>
         http === "DELETE" ? fault(response, 405) : rpc === "tools/call" ? true : undefined
       let answering = 0

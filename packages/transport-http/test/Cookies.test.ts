@@ -7,7 +7,6 @@ import { Cookies } from "../src/Cookies.js"
 
 const url = new URL("https://a.example:8443/mcp/v1")
 
-/** The header of a request to an address, after answers that have set these. */
 const after = (set: ReadonlyArray<string>, to = url, users?: string, now = 0): string | undefined => {
   const cookies = new Cookies(url.origin)
   cookies.take({ headers: { "set-cookie": set } }, url, 0)

@@ -20,7 +20,6 @@ describe("what a server may repeat of our credentials", () => {
       turn = 199
       const secrets = ["user-token-0123", "password-0123", "query-key-0123", "static-key-0123", token()]
       assert.strictEqual(credentials.mask(secrets.join(" and ")), secrets.map(() => "***").join(" and "))
-      // Of the provider's, the last ones.
       assert.strictEqual(credentials.mask("rotating-token-0000"), "rotating-token-0000")
     }))
 
@@ -57,7 +56,6 @@ describe("what a server may repeat of our credentials", () => {
 })
 
 describe("credentials over plain HTTP", () => {
-  /** The warnings of a connector's credentials, which are sent three times. */
   const warnings = (url: string, headers: Credentials.Headers, access?: string) =>
     Effect.gen(function*() {
       const said: Array<string> = []

@@ -11,7 +11,6 @@ import * as Harness from "./fixtures/Harness.js"
 
 type Handler = Undici.Dispatcher.DispatchHandler
 
-/** What undici's own `request` gives a dispatcher, which the test plays. */
 const sending = (dispatch: Dispatch, play: (handler: Handler) => void): Promise<unknown> => {
   const dispatcher = {
     dispatch: (_: unknown, handler: Handler) => {
@@ -68,7 +67,6 @@ describe("whether a request was given to a socket", () => {
     assert.isFalse(dispatch.begin())
   })
 
-  /** How the one call of a connection ends that is closed while the call is under way. */
   const closedWhile = (connector: Connector, isUnderWay: Effect.Effect<unknown>) =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()

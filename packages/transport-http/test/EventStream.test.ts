@@ -7,7 +7,6 @@ import { read } from "../src/EventStream.js"
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-/** A stream that the test writes by hand. */
 const stream = (more: Partial<Reader> = {}) => {
   const body = Object.assign(new PassThrough(), { dump: () => Promise.resolve() })
   const position: Position = { lastEventId: undefined, retry: undefined }
@@ -48,7 +47,6 @@ describe("a stream of events", () => {
     assert.deepStrictEqual(position, { lastEventId: "1", retry: 20 })
     await write("id: \u0001\ndata: c\n\n")
     assert.strictEqual(position.lastEventId, "1")
-    // What stands in a line of its own is no data.
     await write('{"jsonrpc":"2.0","id":1,"result":{}}\nid:\ndata: d\n\n')
     assert.isUndefined(position.lastEventId)
     assert.lengthOf(events, 4)

@@ -1,6 +1,3 @@
-/**
- * Addresses where an MCP server has answered, and something else answers in its place.
- */
 import { assert, describe, it } from "@effect/vitest"
 import { HttpExchange, HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
@@ -8,7 +5,6 @@ import { Effect, Fiber } from "effect"
 import * as Harness from "./fixtures/Harness.js"
 import { eras, requestsOf, seen, supervise, textOf } from "./fixtures/Supervised.js"
 
-/** A server whose tool must not be called twice. */
 const make = (era: typeof eras[number], stateful: boolean) =>
   HttpFaultServer.make({ era, stateful, tools: { add: { run: () => HttpExchange.text("added") } } })
 

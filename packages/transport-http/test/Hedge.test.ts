@@ -38,7 +38,6 @@ interface Server {
   delay: number
 }
 
-/** Sends as scripted, the last fate again and again; says when each was sent and which were interrupted. */
 const play = (fates: ReadonlyArray<Fate>, options: Partial<Hedge.Hedge> = {}) =>
   Effect.gen(function*() {
     const sent: Array<number> = []
@@ -77,7 +76,6 @@ const play = (fates: ReadonlyArray<Fate>, options: Partial<Hedge.Hedge> = {}) =>
 const ok = answerOf(200)
 const busy = answerOf(503)
 
-/** One that the network swallows, and whose server answers questions after so long. */
 const swallowed = (millis: number, fates: ReadonlyArray<Fate>, options?: Partial<Hedge.Hedge>) =>
   Effect.gen(function*() {
     const played = yield* play([undefined, ...fates], options)
@@ -255,13 +253,11 @@ const options = { keepalive: { method: "none" }, reconnect: { initialDelay: "1 h
 describe.concurrent.each(eras)("an attempt without an answer, %s", (era) => {
   const { first } = requestsOf[era]
 
-  /** The server hangs: it answers neither the first request nor two questions. */
   const hangs = (server: HttpFaultServer.HttpFaultServer) => {
     server.fail(first, HttpFault.hang(), 1)
     server.fail("OPTIONS", HttpFault.hang(), 2)
   }
 
-  /** A backend that connects when it is called. */
   const backendTo = (url: string, more: Omit<Backend.BackendOptions, "connector"> = {}) =>
     Backend.make("test", {
       connector: HttpConnector.make({ url, transport: "streamable", protocol: era, closeTimeout: "1 second" }),

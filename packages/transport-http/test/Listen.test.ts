@@ -17,7 +17,6 @@ const announcing = {
 const make = (options: StatelessServer.Options = {}) =>
   StatelessServer.make(true, { capabilities: announcing, ...options })
 
-/** A backend that does not wait long between attempts, and what the server has announced to it. */
 const supervise = (url: string, options: Partial<HttpConnector.Options> = {}) =>
   Effect.gen(function*() {
     const backend = yield* Backend.make("test", {
@@ -30,7 +29,6 @@ const supervise = (url: string, options: Partial<HttpConnector.Options> = {}) =>
     return { backend, heard }
   })
 
-/** Waits for the tools of the published catalogue. */
 const untilTools = (backend: Backend.Backend, name: string) =>
   backend.catalog.changes.pipe(
     Stream.filter((snapshot) => snapshot?.tools.some((tool) => tool.name === name) === true),
@@ -229,7 +227,6 @@ describe("the stream of changes over HTTP", () => {
       const server = yield* make({ keepAliveMs: 20, ttlMs: 60_000 })
       const { backend } = yield* supervise(server.url)
       yield* server.until(() => server.listening === 1)
-      // All that a connection begins with.
       const lists = ["tools/list", "resources/list", "resources/templates/list"]
       yield* server.until(() => lists.every((method) => server.methods.includes(method)))
       yield* untilTools(backend, "echo")
@@ -247,14 +244,12 @@ describe("the stream of changes over HTTP", () => {
       yield* backend.setLoggingLevel("error")
       yield* backend.callTool({ name: "log" })
       assert.deepStrictEqual(heard.map(({ params }) => params?.["level"]), ["error"])
-      // A later connection has it, too.
       yield* backend.reconnect
       yield* backend.callTool({ name: "log" })
       assert.deepStrictEqual(heard.map(({ params }) => params?.["level"]), ["error", "error"])
     }))
 })
 
-/** Waits until the list is that of another process. */
 const untilOther = (backend: Backend.Backend, pid: string) =>
   backend.catalog.changes.pipe(
     Stream.filter((snapshot) =>

@@ -183,7 +183,6 @@ describe("logging in", () => {
 
   const refreshing = (asked: URLSearchParams) => asked.get("grant_type") === "refresh_token"
 
-  /** Does not wait before a refresh token is tried again, and says for how long it would have waited. */
   const hurried = <A, E, R>(work: (pauses: ReadonlyArray<number>) => Effect.Effect<A, E, R>) =>
     Effect.clockWith((clock) => {
       const pauses: Array<number> = []
@@ -240,7 +239,6 @@ describe("logging in", () => {
       yield* call()
     }))
 
-  /** A login whose refresh token is good, at first. */
   const signedIn = Effect.tap(setup, ({ kept, origin }) =>
     Effect.sync(() => {
       kept.tokens = { access_token: "old", refresh_token: "good", token_type: "bearer", issuer: origin }

@@ -10,7 +10,6 @@ import { supervise, textOf } from "./fixtures/Supervised.js"
 
 type Dialect = Exclude<HttpFaultServer.LostSession, number>
 
-/** How servers answer a request of a session that they have forgotten. */
 const dialects: ReadonlyArray<Dialect> = [
   { status: 404 },
   { status: 410, message: "Gone" },

@@ -7,7 +7,6 @@ import * as Harness from "./fixtures/Harness.js"
 const { fault } = HttpExchange
 type Turn = HttpExchange.Turn
 
-/** A failure of a connection or a request, and what its message says. */
 interface Row {
   readonly answer: (turn: Turn, server: HttpFaultServer.HttpFaultServer) => boolean | undefined
   readonly options?: Partial<HttpConnector.Options>
@@ -121,7 +120,6 @@ const connecting: Readonly<Record<string, Row>> = {
   }
 }
 
-/** Starts with the address, which stands in it once; one line. */
 const wellFormed = (message: string, url: string) => {
   assert.isTrue(message.startsWith(`${url}: `), message)
   assert.strictEqual(message.split(`${url}:`).length, 2, message)

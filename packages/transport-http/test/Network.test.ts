@@ -12,7 +12,6 @@ import * as Harness from "./fixtures/Harness.js"
 
 const { fault } = HttpExchange
 
-/** A forward proxy for the length of a test, with what it was asked for. */
 const proxy = Effect.acquireRelease(
   Effect.async<{ readonly url: string; readonly asked: Array<string>; readonly close: () => Promise<void> }>(
     (resume) => {
@@ -61,7 +60,6 @@ const proxy = Effect.acquireRelease(
   (made) => Effect.promise(made.close)
 )
 
-/** Sets variables of the environment for the length of a test. */
 const environment = (variables: Record<string, string>) =>
   Effect.acquireRelease(
     Effect.sync(() => {

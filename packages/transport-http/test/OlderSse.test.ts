@@ -41,7 +41,6 @@ describe("the older HTTP+SSE", () => {
       assert.isAtMost(server.sockets.size, 4)
     }))
 
-  /** To the address that the server has named. */
   const isPosted = ({ http, url }: Turn): boolean => http === "POST" && url.includes("session=")
 
   const refusals: ReadonlyArray<readonly [string, (turn: Turn) => boolean | undefined, string, RegExp]> = [

@@ -1,4 +1,3 @@
-/** A call whose headers are refused, over a connection that the test plays. */
 import { describe, expect, it } from "@effect/vitest"
 import { type Connection, RequestError, type RequestOptions, Sending } from "@mcp-lifeline/core"
 import { Effect, Exit, TestClock } from "effect"
@@ -7,7 +6,6 @@ import { ParameterHeaders } from "../src/ParameterHeaders.js"
 
 const refusal = new RequestError({ fate: "rejected", reason: "remote", code: -32020, message: "headers" })
 
-/** Its first call is refused; what becomes of the list and of the second call is given. */
 const refusing = (list: Exit.Exit<unknown, RequestError>, second?: Exit.Exit<unknown, RequestError>) => {
   const sent: Array<readonly [string, RequestOptions]> = []
   const send = (method: string, _: unknown, options: RequestOptions, settle: Sending.Settle<unknown>) => {

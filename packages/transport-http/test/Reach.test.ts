@@ -145,7 +145,6 @@ describe("whose an address is", () => {
   })
 })
 
-/** A lookup that knows a few names. */
 const names = (known: Record<string, ReadonlyArray<string>>): Reach.Lookup => (name, options, resolved) => {
   const addresses = known[name]
   if (addresses === undefined) return resolved(Object.assign(new Error(`no ${name}`), { code: "ENOTFOUND" }))
@@ -162,7 +161,6 @@ const reachOf = (server: string, known: Record<string, ReadonlyArray<string>> = 
 
 const refuses = (reach: Reach.Reach, url: string) => reach.refusal(new URL(url)) !== undefined
 
-/** What a name leads to within reach; the message where nothing is. */
 const lookedUp = (reach: Reach.Reach, name: string, all = true) =>
   new Promise((resolve) =>
     reach.lookup(
@@ -201,12 +199,10 @@ describe("how far requests go for a server", () => {
     expect(refuses(reach, "http://127.0.0.1:7332/")).toBe(true)
     reach.reached("8.8.8.8")
     expect(refuses(reach, "https://10.0.0.1/")).toBe(true)
-    // A name that led elsewhere first.
     const moving = reachOf("https://mcp.evil.example/mcp")
     moving.reached("8.8.8.8")
     moving.reached("127.0.0.1")
     expect(refuses(moving, "http://127.0.0.1:7332/")).toBe(true)
-    // Addresses say more than what was reached.
     const literal = reachOf("http://8.8.8.8/mcp")
     literal.reached("127.0.0.1")
     expect(refuses(literal, "http://127.0.0.1:7332/")).toBe(true)

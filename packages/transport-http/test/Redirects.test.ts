@@ -2,7 +2,6 @@ import { assert, describe, it } from "@effect/vitest"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect } from "effect"
 
-/** Where requests went that a stub redirects, one after the other; and the error of the attempt. */
 const redirected = (from: string, status: number, ...locations: ReadonlyArray<string>) =>
   Effect.gen(function*() {
     const visited: Array<string> = []

@@ -23,7 +23,6 @@ const status = (code: number, retryAfter?: number) =>
     session: true
   })
 
-/** Resumes the stream of one request; each time it is opened it does what `outcome` says. */
 const resuming = (
   outcome: (opened: number, exchange: ResponseStream.Exchange) => EventStream.End | HttpFailure.HttpFailure,
   retry?: number
@@ -157,7 +156,6 @@ describe("a response stream that was cut", () => {
 })
 
 describe("where an event stream stands", () => {
-  /** Begins to read a stream of this text, which has no end. */
   const begun = (text: string, options: Partial<EventStream.Reader> = {}) =>
     Effect.gen(function*() {
       const position: EventStream.Position = { lastEventId: undefined, retry: undefined }
@@ -174,7 +172,6 @@ describe("where an event stream stands", () => {
       return { reading, position, body }
     })
 
-  /** Where a stream of this text stood at its end. */
   const positionAfter = (text: string) =>
     Effect.flatMap(begun(text), ({ body, position, reading }) => {
       body.push(null)

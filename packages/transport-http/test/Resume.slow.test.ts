@@ -8,7 +8,6 @@ import { seen, textOf, until } from "./fixtures/Supervised.js"
 
 const { event, sse, text } = HttpExchange
 
-/** A backend that reaches a server through a network that the test breaks. */
 const through = (url: string, options: Omit<Backend.BackendOptions, "connector"> = {}) =>
   Effect.gen(function*() {
     const proxy = yield* TcpProxy.make(url)
@@ -27,7 +26,6 @@ const through = (url: string, options: Omit<Backend.BackendOptions, "connector">
     return { backend, gone, back: Effect.promise(() => proxy.accept()), proxy }
   })
 
-/** Makes the backend notice that the network is gone: nothing else is sent. */
 const notice = (backend: Backend.Backend) =>
   Effect.zipRight(Effect.ignore(backend.healthCheck), until(backend, ({ state }) => state !== "Connected"))
 
@@ -41,11 +39,9 @@ const begun = (backend: Backend.Backend, tool: Parameters<Backend.Backend["callT
     return call
   })
 
-/** One whose server works for so many seconds and tells its progress five times a second. */
 const working = (backend: Backend.Backend, seconds: number) =>
   begun(backend, { name: "trigger-long-running-operation", arguments: { duration: seconds, steps: seconds * 5 } })
 
-/** Begins the answer to a call with a progress, as an event with the id of the request. */
 const begin = ({ message, response }: HttpExchange.Turn): true => {
   const params = { progressToken: message?.params?.["_meta"].progressToken, progress: 1 }
   sse(response).write(event({ jsonrpc: "2.0", method: "notifications/progress", params }, String(message?.id)))

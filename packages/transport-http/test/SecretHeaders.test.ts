@@ -9,7 +9,6 @@ import * as SecretHeaders from "../src/SecretHeaders.js"
 
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 
-/** A secret that is read again and again, and how often it was. */
 const rotating = () => {
   const state = { token: "first-token-0123", readings: 0, isLocked: false }
   const reading = Effect.suspend(() => {

@@ -11,7 +11,6 @@ interface Asked {
   readonly dispatcher: { readonly name?: string; readonly dispatch: (options: object, handler: object) => boolean }
 }
 
-/** Asks through dispatchers of which only the names are known; `handler` is what undici gives to the one that is chosen. */
 const ask = async (more: Partial<Ask>, handler: object = {}) => {
   const seen: Array<Asked> = []
   const named = (name: string) => ({ name, dispatch: () => true })

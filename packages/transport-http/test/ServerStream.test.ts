@@ -90,7 +90,6 @@ describe("ServerStream", () => {
     Effect.as(Effect.zipRight(opened, Effect.sleep(millis)), { cause: undefined })
   const refuses = (failure: HttpFailure.HttpFailure) => () => Effect.fail(failure)
 
-  /** What is reported of a stream whose nth attempt does this, by second. */
   const reports = (
     attempt: (nth: number) => Parameters<typeof ServerStream.keep>[0]["open"],
     time: Duration.DurationInput
@@ -172,7 +171,6 @@ describe("ServerStream", () => {
     }
   })
 
-  /** What the stream does when its openings end like this; then it stays open. Gives when it was opened, and with which bound. */
   const opened = (
     ends: ReadonlyArray<(position: EventStream.Position) => Effect.Effect<EventStream.End, HttpFailure.HttpFailure>>,
     lastEventId?: string
@@ -228,7 +226,6 @@ describe("ServerStream", () => {
         10_000
       ])
       assert.deepStrictEqual(waits, Array<number>(10).fill(0))
-      // Nothing is kept where there is no place to resume from.
       assert.deepStrictEqual((yield* opened([ended])).bounds, [undefined, undefined])
     }))
 
@@ -242,7 +239,6 @@ describe("ServerStream", () => {
       }
       const { waits } = yield* opened([ended, ended, ended, lives, ended, almost, brings, ended, ended, silent, ended])
       assert.deepStrictEqual(waits, [1000, 2000, 4000, 11_000, 1000, 11_999, 1000, 1000, 2000, 0, 1000])
-      // A new id alone is no news.
       assert.deepStrictEqual((yield* opened([marks, marks, marks])).waits, [1000, 2000, 4000])
     }))
 

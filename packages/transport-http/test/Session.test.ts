@@ -79,7 +79,6 @@ describe("sessions", () => {
         assert.strictEqual(error.fate, "rejected")
         assert.strictEqual(error.reason, "session")
         assert.deepStrictEqual(order, ["lost session", "rejected session"])
-        // Nothing more is sent on it.
         const refused = yield* Effect.flip(call())
         assert.strictEqual(refused.fate, "notSent")
         assert.strictEqual(server.count("tools/call"), 1)

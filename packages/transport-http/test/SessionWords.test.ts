@@ -4,7 +4,6 @@ import { Effect, Fiber } from "effect"
 import * as Harness from "./fixtures/Harness.js"
 import { supervise, until } from "./fixtures/Supervised.js"
 
-/** What a client, or a third party, may have written. */
 const words = [
   "MCP session not found",
   "the mail server said: 550 no such user, MCP session not found",
@@ -58,7 +57,6 @@ describe("what others say of a session", () => {
             : backend.readResource({ uri: `x://${refusal.said.slice(0, 30)}` })
           assert.isTrue((yield* Effect.exit(call))._tag === "Failure")
           const what = `${method}: ${JSON.stringify(refusal).slice(0, 120)}`
-          // Of what its tool does, nothing is known; a resource is read.
           if (method === "tools/call") assert.strictEqual(carriedOut, 1, what)
           assert.strictEqual(server.count("initialize"), 1, what)
         }

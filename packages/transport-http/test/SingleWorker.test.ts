@@ -2,7 +2,6 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, TestClock } from "effect"
 import { kinds, turn } from "./fixtures/Played.js"
 
-/** A session that is up, of a server whose stream takes its only worker, or that is only slow. */
 const session = (worker: { isSingle: boolean }) =>
   Effect.gen(function*() {
     const runtime = yield* Effect.runtime<never>()

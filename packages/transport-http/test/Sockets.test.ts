@@ -12,7 +12,6 @@ import * as Harness from "./fixtures/Harness.js"
 /** The sockets that calls share by default, those for what does not wait behind them, and those for what has no answer. */
 const [forCalls, prompt, answerless] = [64, 8, 32]
 
-/** Many more than that. */
 const many = 300
 
 describe("sockets", () => {

@@ -11,14 +11,12 @@ import { reconnect, textOf, until } from "./fixtures/Supervised.js"
 
 const version = "2026-07-28"
 
-/** A connection to a server of the protocol without sessions only. */
 const connected = Effect.gen(function*() {
   const server = yield* StatelessServer.make()
   const watched = yield* Harness.connect(HttpConnector.make({ url: server.url, protocol: "2026" }))
   return { server, ...watched }
 })
 
-/** A backend that does not wait long between attempts. */
 const supervise = (url: string, protocol: "auto" | "2026") =>
   Backend.make("test", {
     connector: HttpConnector.make({ url, protocol }),
@@ -328,7 +326,6 @@ describe("the protocol without sessions", () => {
   }
 })
 
-/** A server with sessions that refuses other versions than one so, and names these. With 200, it begins a session all the same. */
 const refusing = (code: number, status: number, supported: ReadonlyArray<string>, speaks?: string) =>
   Effect.tap(Harness.server, (server) =>
     Effect.sync(() => {
@@ -497,7 +494,6 @@ describe("the era of a server", () => {
           server.seen.flatMap(({ rpc }) => rpc === undefined ? [] : [rpc]).slice(0, 2),
           ["server/discover", "initialize"]
         )
-        // Who wants a session wants no other token.
         assert.strictEqual(renewals, 0)
       }))
   }

@@ -2,7 +2,6 @@ import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, TestClock } from "effect"
 import { StreamHearing } from "../src/StreamHearing.js"
 
-/** What is reported, and a stream that is opened after so many milliseconds, and heard from `trusted` milliseconds on. */
 const hearing = Effect.sync(() => {
   const reports: Array<boolean> = []
   const made = new StreamHearing((hears) => void reports.push(hears))

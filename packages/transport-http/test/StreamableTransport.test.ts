@@ -1,6 +1,3 @@
-/**
- * What the transport of Streamable HTTP makes of sessions and of failures, over a client that the test plays by hand.
- */
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
 import { connecting, forgotten, kinds, refused, reset, status, target, turn, until } from "./fixtures/Played.js"
@@ -119,12 +116,10 @@ describe("Streamable HTTP", () => {
     await answered.exchange.fail(status(400, { error: { code: -32600, data: 5 } }))
     assert.strictEqual(answered.outcome.value, "sent")
     assert.deepEqual(messages.at(-1), { jsonrpc: "2.0", id: 2, error: { code: -32600, data: 5, message: "no" } })
-    // A notification has no answer.
     const told = await send({ method: "notifications/x" })
     await told.exchange.fail(status(400, { error: { code: -32600, data: 5 } }))
     assert.deepInclude(told.outcome.value, { _tag: "ConnectError", reason: "protocol" })
     assert.lengthOf(messages, 1)
-    // There is no session yet that could be lost.
     const unknown = await call(3, "initialize")
     await unknown.exchange.fail(forgotten)
     assert.deepInclude(unknown.outcome.value, { _tag: "ConnectError", reason: "notFound" })
@@ -272,7 +267,6 @@ describe("Streamable HTTP", () => {
     await closed
   })
 
-  /** The session of a transport with requests whose streams were cut, each at a place that can be resumed. */
   const suspended = async (ids: ReadonlyArray<number>) => {
     const { call, close, transport } = await streamable()
     for (const id of ids) {
@@ -285,7 +279,6 @@ describe("Streamable HTTP", () => {
     return session
   }
 
-  /** Another transport that has gone on with it; `resuming` gives the exchange that resumes the stream of a request. */
   const goneOn = async (ids: ReadonlyArray<number>, isWaiting: (id: unknown) => boolean = () => true) => {
     const made = await connecting()
     made.transport.borrow!(await suspended(ids))

@@ -149,7 +149,6 @@ describe("response streams", () => {
           }
           const place = headers["last-event-id"]
           if (http !== "GET" || place === undefined) return undefined
-          // Once more cut, further on; then the answer.
           sse(response).end(place === "p-1" ? event("", "p-2") : event(waiting, "p-3"))
           return true
         }
@@ -224,7 +223,6 @@ describe("response streams", () => {
       const fiber = yield* Effect.fork(Effect.flip(call()))
       yield* Deferred.await(arrived)
       yield* Effect.promise(() => server.stop())
-      // Nobody goes on with the session.
       connection.fail(yield* lost)
       const error = yield* fiber
       assert.deepStrictEqual([error.fate, error.reason], ["unknown", "lost"])

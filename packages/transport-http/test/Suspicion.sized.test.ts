@@ -9,7 +9,6 @@ const tools: HttpFaultServer.Options["tools"] = {
   echo: { run: ({ arguments: { text } }) => ({ content: [{ type: "text", text: String(text) }] }) }
 }
 
-/** No heartbeat finds what calls do not find. */
 const keepalive = { method: "none" } as const
 
 /** What a proxy answers whose server is gone for a moment. */

@@ -1,6 +1,3 @@
-/**
- * What the transports make of failures, over a client that the test plays by hand: no network, no waiting.
- */
 import { Bytes } from "@mcp-lifeline/core/internal"
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
@@ -243,7 +240,6 @@ describe("the older HTTP+SSE", () => {
     await closed.transport.close()
     await turn()
     assert.deepInclude(closed.outcome.value, { fate: "notSent" })
-    // Of what never was a connection, there is no loss.
     for (const { losses } of [page, down, ended, closed]) assert.deepStrictEqual(losses, [])
   })
 

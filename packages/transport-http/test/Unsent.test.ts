@@ -15,7 +15,6 @@ const wires = ["Streamable HTTP 2025", "Streamable HTTP 2026", "HTTP+SSE"] as co
 /** Sockets for calls. So many of them arrive, and the others wait. */
 const maxSockets = 4
 
-/** A server that counts the calls that arrive, and holds them while it is told to; with a backend of so few sockets. */
 const counting = (wire: typeof wires[number]) =>
   Effect.gen(function*() {
     const server = yield* HttpFaultServer.make({ era: wire.endsWith("2026") ? "2026" : "2025" })
@@ -46,7 +45,6 @@ const counting = (wire: typeof wires[number]) =>
       arrived,
       state,
       call,
-      /** Makes 20 calls, and waits until those have arrived for which there are sockets. */
       crowd: Effect.tap(
         Effect.forEach(Array.from({ length: 20 }, (_, i) => i), (i) => Effect.fork(Effect.either(call(i)))),
         () => Effect.promise(() => server.until(() => arrived.length === maxSockets))
@@ -57,7 +55,6 @@ const counting = (wire: typeof wires[number]) =>
 type Counting = Effect.Effect.Success<ReturnType<typeof counting>>
 type Crowd = Effect.Effect.Success<Counting["crowd"]>
 
-/** How calls ended, each with the kind of its error, those that arrived apart from those that waited. */
 const outcomes = (crowd: Crowd, arrived: ReadonlyArray<string>) =>
   Effect.map(Effect.forEach(crowd, (fiber) => Fiber.join(fiber)), (ended) => {
     const kinds = ended.map((one) => one._tag === "Left" ? one.left._tag : "answered")
@@ -108,7 +105,6 @@ describe.concurrent("calls that wait for a socket", () => {
         yield* Fiber.interruptAll(waiting)
         assert.strictEqual(cancelled(), 0)
         state.holds = false
-        // Frees the sockets.
         yield* Fiber.interruptAll(calls)
         yield* call(100)
         assert.strictEqual(arrived.length, maxSockets + 1)

@@ -263,7 +263,6 @@ describe("the memory limit, by a model", () => {
     { weight: 1, arbitrary: fc.constant({ do: "begin" as const }) }
   )
 
-  /** What has to be said, told over all that was measured of the present process. */
   class Model {
     restarts = 0
     readonly #restartedAt: Array<number> = []

@@ -9,7 +9,6 @@ interface Koffi {
 
 const suspendAndResume = 0x800
 
-/** Calls a function of ntdll.dll with a process. */
 const call = (name: "NtSuspendProcess" | "NtResumeProcess", pid: number): void => {
   const koffi = createRequire(import.meta.url)(`@koromix/koffi-win32-${process.arch}`) as Koffi
   const kernel32 = koffi.load("kernel32.dll")

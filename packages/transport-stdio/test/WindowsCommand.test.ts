@@ -5,7 +5,6 @@ import * as WindowsCommand from "../src/WindowsCommand.js"
 
 const env = { Path: `C:\\node;"C:\\Program Files\\x";;D:\\tools`, ComSpec: "C:\\Windows\\System32\\cmd.exe" }
 
-/** A disk with these files. Names are the same in any case. */
 const disk = (contents: Readonly<Record<string, string>>): WindowsCommand.Files => {
   const all = new Map(Object.entries(contents).map(([path, text]) => [path.toLowerCase(), text]))
   return { isFile: (path) => all.has(path.toLowerCase()), read: (path) => all.get(path.toLowerCase()) ?? "" }
@@ -18,7 +17,6 @@ const resolve = (
   more: Readonly<Record<string, string>> = env
 ) => WindowsCommand.resolve(command, args, more, "C:\\work", disk(contents))
 
-/** The message of what cannot be started. */
 const refusal = (...from: Parameters<typeof resolve>): string => {
   try {
     resolve(...from)
@@ -34,14 +32,12 @@ const refusal = (...from: Parameters<typeof resolve>): string => {
   return assert.fail("it can be started")
 }
 
-/** How the text of a command line says "the command interpreter runs this". */
 const shell = (line: string): WindowsCommand.Start => ({
   file: "C:\\Windows\\System32\\cmd.exe",
   args: ["/e:ON", "/v:OFF", "/d", "/s", "/c", `"${line}"`],
   verbatim: true
 })
 
-/** The line that the command interpreter gets for arguments of a script. */
 const line = (...args: ReadonlyArray<string>): string =>
   resolve("npx", args, { "C:\\node\\npx.cmd": "" }).args.at(-1)?.slice(1, -1).replace(`"C:\\node\\npx.cmd" `, "") ?? ""
 
@@ -228,7 +224,6 @@ describe("the command of a server on Windows", () => {
         for (const text of [line(...args), parsedAgain(line(...args)), parsedAgain(parsedAgain(line(...args)))]) {
           assert.match(unquoted(text), /^[ %:]*$/, text)
         }
-        // What stands between percent signs is the name of no variable.
         assert.notMatch(text, /%(?!")/)
       }
     }

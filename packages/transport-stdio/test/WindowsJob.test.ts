@@ -4,7 +4,6 @@ import { mayLeave } from "../../testing/test/support/Holdings.js"
 import type { Kernel } from "../src/WindowsJob.js"
 import { load, WindowsJob } from "../src/WindowsJob.js"
 
-/** A kernel with what it was asked, which refuses what the test says. */
 const makeKernel = (refused: ReadonlyArray<keyof Kernel> = [], members = 0) => {
   const asked: Array<ReadonlyArray<unknown>> = []
   const ask = (name: keyof Kernel, result: unknown) => (...args: ReadonlyArray<unknown>): never => {
@@ -111,7 +110,6 @@ describe("a process group on Windows", () => {
     vi.useRealTimers()
   })
 
-  /** A group whose child and job do what the test says, with what was asked of the job. */
   const make = async (isTaken = true) => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"], now: 0 })
     const started: Array<string> = []

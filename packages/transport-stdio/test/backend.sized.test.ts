@@ -19,7 +19,6 @@ import {
 
 const echo = (backend: Backend.Backend) => backend.callTool({ name: "echo", arguments: { text: "hi" } })
 
-/** The suite, for servers of an era. */
 const suite = (era: typeof erasBySize[number]): void => {
   const server = serverOf(era)
 

@@ -28,7 +28,6 @@ const engine = Effect.acquireRelease(
 
 const kills = 2
 
-/** A server that does not end by itself. */
 const stubborn = { ignoreStdinEnd: true, ignoreTerm: true }
 
 interface Run {
@@ -79,7 +78,6 @@ describe.skipIf(process.platform === "win32")("a server in a container", () => {
         assert.isFalse(isAlive(value))
         assert.deepStrictEqual(containers.ids, [])
         if (!isKilled || options?.includes("--cidfile") === true) return
-        // Removal is part of the close.
         const second = yield* session(given, (connection) =>
           Effect.gen(function*() {
             const pid = Number(yield* call(connection, "pid"))
@@ -165,7 +163,6 @@ describe.skipIf(process.platform === "win32")("a server in a container", () => {
       assert.include(warnings[0], "may still run: ")
       assert.include(warnings[0], 'ps: Cannot connect to the daemon. Is it running?; find it with "')
       assert.match(warnings[0] ?? "", /docker ps -a --filter label=mcp-lifeline.run=[0-9a-f]{24}"/)
-      // That the engine runs nothing at all, it says itself.
       warnings.length = 0
       const error = yield* Effect.scoped(Effect.flip(StdioConnector.make(given).connect(connectOptions))).pipe(
         Effect.provide(Logger.replace(Logger.defaultLogger, logger))

@@ -1,4 +1,3 @@
-/** Which commands run containers, and where their label goes (S11). */
 import { assert, describe, it } from "vitest"
 import * as ContainerCommand from "../src/ContainerCommand.js"
 

@@ -35,7 +35,6 @@ describe("the era of a server over stdio", () => {
   it.scopedLive("[E6] auto: the reference server is asked once and initialized in the same process, and then not asked again", () =>
     Effect.gen(function*() {
       const journal = join(yield* temporary, "lines")
-      // Writes down what the server is sent, and nothing else.
       const tee = `
         const { appendFileSync } = require("node:fs")
         const child = require("node:child_process").spawn(process.execPath, [process.argv[1], "stdio"], {

@@ -1,4 +1,3 @@
-/** Servers that are asked which era they speak. */
 import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect } from "effect"
@@ -6,7 +5,6 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { connectOptions, server, temporary } from "./support.js"
 
-/** A server of the official SDK that says when it starts. */
 export const sdkServer = (legacy: "serve" | "reject", onStart: () => void, startDelay = 0): StdioConnector.Options => ({
   command: process.execPath,
   args: [
@@ -30,7 +28,6 @@ serveStdio(() => {
   }
 })
 
-/** A server with faults and a journal, of which each connect gives what was asked in it. */
 export const journaled = (faults: StdioFaultServer.Options) =>
   Effect.gen(function*() {
     const journal = join(yield* temporary, "journal")

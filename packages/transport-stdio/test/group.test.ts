@@ -20,7 +20,6 @@ afterEach(() => {
   process.kill = kill
 })
 
-/** What is sent to other processes from now on, with when by a clock that stands still; some of it may arrive. */
 const watch = (arrives: (signal: unknown) => boolean = () => true) => {
   const sent: Array<readonly [signal: unknown, to: number, at: number]> = []
   process.kill = (to, signal) => {
@@ -33,7 +32,6 @@ const watch = (arrives: (signal: unknown) => boolean = () => true) => {
   }
 }
 
-/** What is sent to other processes, or asked of them, while something is done; none of it arrives. */
 const sentBy = async (act: () => void | Promise<void>): Promise<ReadonlyArray<unknown>> => {
   const sent: Array<unknown> = []
   process.kill = (...signal) => {
@@ -50,7 +48,6 @@ const sentBy = async (act: () => void | Promise<void>): Promise<ReadonlyArray<un
 
 const fakeTime = () => vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"], now: 0 })
 
-/** Waits until the program has said something. */
 const ready = (group: ProcessGroup) => once(group.child.stdout, "data")
 
 describe.skipIf(process.platform === "win32")("a process group", () => {

@@ -1,4 +1,3 @@
-/** A program of its own that has servers, and ends in one way or another. */
 import { assert } from "@effect/vitest"
 import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { build } from "esbuild"
@@ -46,7 +45,6 @@ export interface Host {
   readonly exited: Promise<ReadonlyArray<unknown>>
 }
 
-/** Starts the host and waits until it is connected. */
 export const host = async (
   how: string,
   faults: StdioFaultServer.Options = {},

@@ -1,4 +1,3 @@
-/** What servers inherit of our environment (S5), and that what is secret in it stays so (C10). */
 import { assert, describe, it } from "@effect/vitest"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Redacted } from "effect"
@@ -9,7 +8,6 @@ import * as inherited from "../src/inherited.js"
 import * as Secrets from "../src/Secrets.js"
 import { call, connect, connectOptions, server } from "./support.js"
 
-/** All names, of all groups. */
 const names = Object.values(inherited).flatMap((group) => typeof group === "function" ? [] : group)
 const ours = {
   HTTP_PROXY: "http://proxy:3128",

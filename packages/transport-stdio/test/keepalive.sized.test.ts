@@ -25,7 +25,6 @@ const nextLoss = (backend: Backend.Backend) =>
     return fiber
   })
 
-/** The suite, for servers of an era. */
 const suite = (era: typeof erasBySize[number]): void => {
   const server = serverOf(era)
 
@@ -55,7 +54,6 @@ const suite = (era: typeof erasBySize[number]): void => {
       yield* eventually(() => pings("ping") >= 3)
       assert.strictEqual(pings("none"), 0)
       assert.deepInclude((yield* silent.status).keepalive, { state: "off", method: "none" })
-      // A stopped process is not missed.
       const pid = yield* connected(silent)
       Pause.stop(pid)
       const before = pings("ping")
@@ -117,7 +115,6 @@ const suite = (era: typeof erasBySize[number]): void => {
       assert.strictEqual(yield* ask(backend, "pid"), String(next))
     }))
 
-  /** A backend that is lost with the first probe that fails, and its first process. */
   const probed = (timeout: number, journal?: string) =>
     Effect.gen(function*() {
       const backend = yield* Backend.make("slow tool", {

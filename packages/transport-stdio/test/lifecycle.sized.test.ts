@@ -18,7 +18,6 @@ import {
   until
 } from "./support.js"
 
-/** The suite, for servers of an era. */
 const suite = (era: typeof erasBySize[number]): void => {
   const server = serverOf(era)
 
@@ -28,7 +27,6 @@ const suite = (era: typeof erasBySize[number]): void => {
       const crashes = join(directory, "crashes")
       const quick = { stdinGrace: 50, termGrace: 50 }
       const slow = join(directory, "slow")
-      // It begins to start when the file is there.
       const gate = join(directory, "gate")
       const { args, command } = StdioFaultServer.command({ journal: slow, era })
       const waits = ["-c", `until [ -e "$0" ]; do sleep 0.1; done; exec "$@"`, gate, command, ...args]
@@ -56,7 +54,6 @@ const suite = (era: typeof erasBySize[number]): void => {
       assert.strictEqual(slowStatus?.state, "Connecting")
       assert.strictEqual(hanging?.state, "Connecting")
       assert.include(["Connecting", "Reconnecting"], crashing?.state)
-      // Nor does this, for longer than waitTimeout.
       yield* fleet.ready
       const { content } = yield* fleet.callTool({ name: "good__echo", arguments: { text: "hi" } })
       assert.deepStrictEqual(content, [{ type: "text", text: "hi" }])

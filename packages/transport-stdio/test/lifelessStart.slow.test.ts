@@ -12,7 +12,6 @@ const shown = process.platform === "linux" ? describe.concurrent : describe.skip
 const program = (body: string): string =>
   `require("fs").appendFileSync(process.env.STARTS, process.pid + "\\n"); ${body}; setInterval(() => {}, 1e9)`
 
-/** A backend of a program; `starts` are its processes. `words`: what starts it, before its path. */
 const started = (body: string, words: ReadonlyArray<string> = [process.execPath]) =>
   Effect.gen(function*() {
     const folder = yield* temporary
@@ -32,7 +31,6 @@ const started = (body: string, words: ReadonlyArray<string> = [process.execPath]
     return { backend, starts }
   })
 
-/** Waits until it is ended, and begun anew; gives the error. */
 const ended = ({ backend, starts }: Effect.Effect.Success<ReturnType<typeof started>>) =>
   Effect.gen(function*() {
     const isEnded = /^no connection after .*: its processes read nothing and do nothing/
@@ -86,7 +84,6 @@ shown("a start that shows no sign of life", () => {
   )
 })
 
-/** Each row: what says that it waits. */
 const kept: ReadonlyArray<readonly [string, string]> = [
   ["it listens for a redirect", `require("net").createServer().listen(0, "127.0.0.1")`],
   ["it has a socket", `require("dgram").createSocket("udp4").bind(0, "127.0.0.1")`],

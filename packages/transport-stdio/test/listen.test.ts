@@ -6,10 +6,7 @@ import { Effect, Stream } from "effect"
 import { fileURLToPath } from "node:url"
 import { connect } from "./support.js"
 
-/**
- * A server of the official SDK that speaks 2026-07-28 only, and announces changes: `add` gives it a tool more, `touch` changes a
- * resource, `methods` says what it was asked.
- */
+/** Speaks 2026-07-28 only. `add` gives it a tool more, `touch` changes a resource, `methods` says what it was asked. */
 const source = `
 import { Server } from "@modelcontextprotocol/server"
 import { serveStdio } from "@modelcontextprotocol/server/stdio"

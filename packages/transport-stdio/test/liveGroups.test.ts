@@ -5,10 +5,8 @@ const signals = ["SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"] as const
 
 describe("the groups that are alive", () => {
   const { kill } = process
-  /** What this process was sent. */
   const sent: Array<unknown> = []
   const made: Array<LiveGroups.LiveGroup> = []
-  /** Until when they were to be removed. */
   const limits: Array<number> = []
   const exitsBefore: Array<unknown> = []
   /** Those who listen beside us: they would end the tests, and their presence keeps the process alive. */
@@ -21,7 +19,6 @@ describe("the groups that are alive", () => {
   }
   const turn = () => new Promise((resolve) => setImmediate(resolve))
 
-  /** A group whose shutdown ends when the test says so. */
   const make = (handleSignals: boolean) => {
     const happened: Array<string> = []
     let settle: { readonly resolve: () => void; readonly reject: (error: Error) => void } = {

@@ -36,7 +36,6 @@ const statusWith = (
 
 type Tagged<Tag> = Extract<Event.Event, { readonly _tag: Tag }>
 
-/** The next event of a kind. */
 const next = <Tag extends Event.Event["_tag"]>(backend: Backend.Backend, tag: Tag) =>
   Effect.flatMap(
     Stream.runHead(Stream.filter(backend.events, (event): event is Tagged<Tag> => event._tag === tag)),

@@ -1,4 +1,3 @@
-/** What the transport says of a program that may be no server. */
 import { afterEach, assert, describe, it } from "vitest"
 import { HeaderFraming } from "../src/HeaderFraming.js"
 import { closeAll, make, note, until } from "./transport.js"

@@ -12,13 +12,10 @@ type Point = "unread" | NonNullable<StdioFaultServer.Crash["point"]>
 
 interface Outcome {
   readonly result: Either.Either<string, CallError>
-  /** How often the server carried it out. */
   readonly applied: number
-  /** How often it was read. */
   readonly read: number
 }
 
-/** One call to a server that dies at a point of it, the first time. */
 const callOver = (
   point: Point,
   tool: string,
@@ -58,7 +55,6 @@ const isProved = process.platform === "linux"
 
 const crashing = ["unread", "received", "applied", "answering"] as const
 
-/** What a call that may be sent again was read and applied, by the point of the first crash. */
 const repeated: Record<Point, readonly [read: number, applied: number]> = {
   unread: [1, 1],
   received: [2, 1],

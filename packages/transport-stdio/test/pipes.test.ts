@@ -1,4 +1,3 @@
-/** The pipes of a process: full, held, closed and broken. */
 import { Bytes } from "@mcp-lifeline/core/internal"
 import { afterEach, assert, describe, it } from "vitest"
 import { unreadLimits } from "../src/StdioTransport.js"

@@ -13,7 +13,6 @@ const program = (name: string): string =>
     "dist/index.js"
   )
 
-/** Kills the process of a backend, and waits for the next. */
 const killed = (backend: Backend.Backend) =>
   Effect.gen(function*() {
     const pid = yield* connected(backend)

@@ -1,4 +1,3 @@
-/** What a connector tells who records its processes, so that another one can end what is left of them (S12). */
 import { assert, describe, it } from "@effect/vitest"
 import { LeftContainer, type Recorder, StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect } from "effect"

@@ -17,7 +17,6 @@ describe.concurrent("what a process keeps for its session", () => {
           session.request("tools/call", { name: "login", arguments: { user: `user ${session.generation}` } })
       })
       const whoami = ask(backend, "whoami", {}, { idempotent: true })
-      // Made before there is any connection.
       assert.strictEqual(yield* whoami, "user 1")
       for (const generation of [2, 3]) {
         process.kill(yield* connected(backend, generation - 1), "SIGKILL")

@@ -27,7 +27,6 @@ const temporary = (): string => {
   return folder
 }
 
-/** A group of a shell that runs this; resolves once it has written a line. */
 const group = async (script: string): Promise<number> => {
   const child = spawn("/bin/sh", ["-c", script], { detached: true, stdio: ["ignore", "pipe", "inherit"] })
   children.push(child)
@@ -35,7 +34,6 @@ const group = async (script: string): Promise<number> => {
   return child.pid!
 }
 
-/** Looks until something is seen. */
 const seen = async (pid: number, isSeen: (sight: NonNullable<Awaited<ReturnType<typeof Sight.of>>>) => boolean) => {
   for (;;) {
     const sight = await Sight.of(pid)
@@ -46,7 +44,6 @@ const seen = async (pid: number, isSeen: (sight: NonNullable<Awaited<ReturnType<
 
 const sleeping = "exec sleep 1000"
 
-/** A program that calls `say` once it is what is to be seen. */
 const node = (body: string): string =>
   `exec '${process.execPath}' -e 'const say = () => console.log(1); ${body}; setInterval(() => {}, 1e9)'`
 
@@ -127,7 +124,6 @@ describe.runIf(isLinux)("a process", () => {
   })
 })
 
-/** What a start runs, and whether something says that it may wait. */
 const starts: ReadonlyArray<readonly [string, boolean, string]> = [
   ["nothing", false, `echo; ${sleeping}`],
   ["a server below it, with its streams", false, `sleep 1000 & echo; wait`],

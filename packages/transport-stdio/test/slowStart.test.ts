@@ -1,4 +1,3 @@
-/** Processes that take longer to answer than an attempt. */
 import { assert, describe, it } from "@effect/vitest"
 import { Backend } from "@mcp-lifeline/core"
 import { StdioFaultServer } from "@mcp-lifeline/testing"
@@ -8,7 +7,6 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { ask, connected, eras, eventually, isAlive, reconnect, serverOf, temporary, until } from "./support.js"
 
-/** A backend of a server that answers once a file is there; `starts` are its processes. */
 const slow = (era: (typeof eras)[number], more: Partial<StdioConnector.Options> = {}) =>
   Effect.gen(function*() {
     const folder = yield* temporary

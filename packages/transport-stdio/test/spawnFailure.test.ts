@@ -91,7 +91,6 @@ describe("why a process could not be started", () => {
         + 'args, as in command: "npx", args: ["-y", "a b", "c d", "--token=***"]'
     )
     assert.include(said("ENOTDIR", `${file} -x`), `command: "${file}", args: ["-x"]`)
-    // Spaces within a path are no arguments.
     for (const path of [`${directory}/no such`, "no\\such program", `${directory} -x`]) {
       assert.notInclude(said("ENOENT", path), "arguments")
     }

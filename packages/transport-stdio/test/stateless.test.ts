@@ -5,7 +5,6 @@ import { Effect, Fiber } from "effect"
 import { fileURLToPath } from "node:url"
 import { connect, isAlive, pidOf, server } from "./support.js"
 
-/** A server of the official SDK that speaks 2026-07-28 only; `cancelled` says how many calls of `hang` were cancelled. */
 const source = `
 import { Server } from "@modelcontextprotocol/server"
 import { serveStdio } from "@modelcontextprotocol/server/stdio"

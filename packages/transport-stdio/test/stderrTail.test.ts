@@ -24,7 +24,6 @@ describe("the tail of stderr", () => {
     assert.strictEqual(tail.text, `${a} | ${b}`)
     tail.push(Buffer.from(`${c}\n`))
     assert.strictEqual(tail.text, `${b} | ${c}`)
-    // What was dropped is not counted any more.
     tail.push(Buffer.from(`${"d".repeat(2_047)}\n`))
     assert.strictEqual(tail.text, `${b} | ${c} | ${"d".repeat(2_047)}`)
     tail.push(Buffer.from(`${"e".repeat(4_096)}\n`))
@@ -60,7 +59,6 @@ describe("the tail of stderr", () => {
     const tailOf = (text: string): string => {
       const seen: Array<string> = []
       const tail = new StderrTail([long, short], (line) => seen.push(line))
-      // As it comes from a pipe.
       for (let at = 0; at < text.length; at += 1_000) tail.push(Buffer.from(text.slice(at, at + 1_000)))
       const begun = tail.text
       tail.end()
@@ -80,7 +78,6 @@ describe("the tail of stderr", () => {
     const whole = new StderrTail([short], undefined)
     whole.push(Buffer.from("lush hush-h\n"))
     assert.strictEqual(whole.text, "lush hush-h")
-    // One that is still being written.
     const tail = new StderrTail([long, short], undefined)
     tail.push(Buffer.from("first\nkey=hush-hu"))
     assert.strictEqual(tail.text, "first | key=***")

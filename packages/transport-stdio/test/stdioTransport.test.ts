@@ -1,4 +1,3 @@
-/** What the transport alone says and hands on, over small programs of the shell, which start at once. */
 import { Bytes } from "@mcp-lifeline/core/internal"
 import { afterEach, assert, describe, it } from "vitest"
 import { livingIn } from "./support.js"

@@ -1,4 +1,3 @@
-/** Real processes for the tests, and the proof that none is left. */
 import { Sending } from "@mcp-lifeline/core"
 import type { Backend, CallError, Connection, ConnectOptions, Connector, Loss, RequestError } from "@mcp-lifeline/core"
 import { Bytes } from "@mcp-lifeline/core/internal"
@@ -26,7 +25,6 @@ export const server = (
   ...more
 })
 
-/** What a transport alone is made of, beside its program. */
 export const transportOptions = {
   cwd: undefined,
   stdinGrace: 0,
@@ -40,13 +38,10 @@ export const transportOptions = {
   warn: () => {}
 }
 
-/** The eras of the protocol, for suites of what holds in both. */
 export const eras = ["2025", "2026"] as const
 
-/** For suites of real processes that are in both sets of tests. */
 export const erasBySize = bySize<ReadonlyArray<typeof eras[number]>>(["2025"], eras)
 
-/** Servers of an era. */
 export const serverOf = (era: typeof eras[number]): typeof server => (faults, more) => server({ era, ...faults }, more)
 
 export const connectOptions: ConnectOptions = { report: () => {} }
@@ -54,7 +49,6 @@ export const connectOptions: ConnectOptions = { report: () => {} }
 export const connect = (options: StdioConnector.Options, more: Partial<ConnectOptions> = {}) =>
   StdioConnector.make(options).connect({ ...connectOptions, ...more })
 
-/** How a connection ends. */
 export const lossOf = (connection: Connection): Effect.Effect<Loss> =>
   Effect.async((resume) => connection.onLost((loss) => resume(Effect.succeed(loss))))
 
@@ -70,7 +64,6 @@ const pids = (test: (entry: ReturnType<typeof Processes.processes>[number]) => b
 export const livingIn = (group: number): Array<number> =>
   isWindows ? [group].filter(isAlive) : pids((entry) => entry.group === group)
 
-/** The living processes that this one has started. */
 export const children = (): Array<number> => pids((entry) => entry.parent === process.pid)
 
 export const isAlive = (pid: number): boolean => isWindows ? Windows.isAlive(pid) : Processes.alive(pid)
@@ -91,7 +84,6 @@ export const call = (
     Effect.map((result) => (result.content[0] as { readonly text: string }).text)
   )
 
-/** Connects, runs, closes, and gives the result with what the close left of the group and how long it took. */
 export const session = <A, E>(
   options: StdioConnector.Options,
   use: (connection: Connection) => Effect.Effect<A, E>
@@ -106,7 +98,6 @@ export const session = <A, E>(
     return { value, pid, millis: performance.now() - start, left: livingIn(pid) }
   })
 
-/** A connector that tells of each attempt before it is made. */
 export const observed = (options: StdioConnector.Options, attempt: () => void): Connector => {
   const connector = StdioConnector.make(options)
   return {
@@ -119,16 +110,13 @@ export const observed = (options: StdioConnector.Options, attempt: () => void): 
   }
 }
 
-/** Quick reconnects that never give up. */
 export const reconnect = { initialDelay: 10, maxDelay: 100, maxAttempts: 1_000, demandInterval: 10 } as const
 
-/** Waits until the backend is connected, with this generation or a later one, and gives the process id. */
 export const connected = (backend: Backend.Backend, generation = 1): Effect.Effect<number> =>
   until(backend, (status) => status.state === "Connected" && status.generation >= generation).pipe(
     Effect.map(({ peer }) => peer?.pid ?? 0)
   )
 
-/** Waits until the status is so. */
 export const until = (
   backend: Backend.Backend,
   test: (status: Effect.Effect.Success<Backend.Backend["status"]>) => boolean
@@ -150,11 +138,9 @@ export const ask = (
     Effect.map((result) => (result.content[0] as { readonly text: string }).text)
   )
 
-/** Waits for what no event tells of: what another process writes to a file. */
 export const eventually = (test: () => boolean): Effect.Effect<void> =>
   Effect.suspend(() => test() ? Effect.void : Effect.delay(eventually(test), 20))
 
-/** A directory that goes with the scope. */
 export const temporary: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "stdio-"))),
   (directory) => Effect.sync(() => rmSync(directory, { recursive: true }))

@@ -1,4 +1,3 @@
-/** The transport alone, over small programs of the shell, which start at once. */
 import type { Loss, RequestError } from "@mcp-lifeline/core"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import type { ChildProcessWithoutNullStreams } from "node:child_process"
@@ -13,7 +12,6 @@ import { transportOptions } from "./support.js"
 const open: Array<StdioTransport> = []
 const directories: Array<string> = []
 
-/** A notification of the server, and its answer to request 1. */
 export const note = `{"jsonrpc":"2.0","method":"n"}`
 export const answer = `{"jsonrpc":"2.0","id":1,"result":{}}`
 /** Longer than what any pipe takes at once. */
@@ -27,7 +25,6 @@ export const gate = () => {
   return { wait: `until [ -e '${file}' ]; do sleep 0.01; done`, open: () => writeFileSync(file, "") }
 }
 
-/** A transport over a program of the shell, and what it has said. */
 export const make = (script: string, more: Partial<ConstructorParameters<typeof StdioTransport>[0]> = {}) => {
   const warnings: Array<string> = []
   const losses: Array<Loss> = []
@@ -54,7 +51,6 @@ export const make = (script: string, more: Partial<ConstructorParameters<typeof 
   transport.onclose = () => {
     closes++
   }
-  /** Sends a message; gives the error, or undefined where it has left. */
   const send = (message: object): Promise<RequestError | undefined> =>
     transport.send({ jsonrpc: "2.0", ...message } as JSONRPCMessage)
       .then(() => undefined, (error: RequestError) => error)
@@ -76,7 +72,6 @@ export const start = async (transport: StdioTransport): Promise<ChildProcessWith
   return started[0]!
 }
 
-/** Waits for an event. */
 export const event = (emitter: NodeJS.EventEmitter, name: string): Promise<void> =>
   new Promise((resolve) => {
     emitter.once(name, () => resolve())
@@ -92,14 +87,12 @@ export const until = async (test: () => boolean): Promise<void> => {
 /** Until `closeAll`. */
 export const holdTime = () => vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"], now: 0 })
 
-/** Lets time pass that is held, and what is due then happen. */
 export const pass = async (millis: number): Promise<void> => {
   vi.advanceTimersByTime(millis)
   await new Promise((resolve) => setImmediate(resolve))
   await new Promise((resolve) => setImmediate(resolve))
 }
 
-/** Closes what tests have made, and lets time pass again. */
 export const closeAll = async (): Promise<void> => {
   let closed = false
   const closing = Promise.all(open.splice(0).map((transport) => transport.close())).finally(() => {

@@ -14,7 +14,6 @@ import { closeAll, gate, make, start, until } from "./transport.js"
 
 const isLinux = process.platform === "linux"
 
-/** A server that writes down what it carries out, and has shown that it counts what it reads. */
 const warm = (faults: StdioFaultServer.Options = {}, era: "2025" | "2026" = "2025") =>
   Effect.gen(function*() {
     const journal = join(yield* temporary, "journal")
@@ -25,7 +24,6 @@ const warm = (faults: StdioFaultServer.Options = {}, era: "2025" | "2026" = "202
 
 const kill = (pid: number): void => void process.kill(pid, "SIGKILL")
 
-/** Calls the tool `count` with each key, in one tick; gives how each ended. */
 const counting = (connection: Connection, keys: ReadonlyArray<string>) =>
   Effect.forEach(keys, (key) => Effect.fork(Effect.either(call(connection, "count", { key })))).pipe(
     Effect.zipLeft(Effect.yieldNow())

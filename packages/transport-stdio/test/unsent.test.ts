@@ -12,7 +12,6 @@ const long = "x".repeat(4 * 1024 * 1024)
 
 const keys = Array.from({ length: 20 }, (_, index) => `k${index}`)
 
-/** A server that has stopped, its backend, and where it writes down what it is asked. */
 const stopped = (era: (typeof eras)[number]) =>
   Effect.gen(function*() {
     const journal = join(yield* temporary, "journal")

@@ -13,7 +13,6 @@ const times = { first: 500, limited: 5000, unlimited: 15_000, atMost: 0.01 }
 
 afterEach(() => vi.useRealTimers())
 
-/** Starts a group of a parent and a child, which both hold as many megabytes, and calls back when they have them. */
 const family = async (megabytes: number) => {
   const hold = `globalThis.held = Buffer.alloc(${megabytes * MB}, 1); setInterval(() => {}, 1000)`
   const code = `${hold}; const child = require("node:child_process").spawn(process.execPath,

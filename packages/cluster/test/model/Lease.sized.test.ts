@@ -93,7 +93,6 @@ const heal = (world: World): void => {
   }
 }
 
-/** A run: what was wrong in it. At its end all is well again, and the server runs once. */
 const run = (
   terms: Terms,
   speeds: ReadonlyArray<number>,

@@ -1,7 +1,4 @@
-/**
- * A cluster in virtual time: replicas whose clocks differ and which can stop for a while, a database and a network that lose, delay and
- * refuse what is sent, and a ledger of the processes that run the one server that all replicas want.
- */
+/** A cluster in virtual time: replicas with clocks of their own, and a database and a network that fail. */
 import { Simulation } from "@mcp-lifeline/testing"
 import { Clock, Duration, Effect, Exit, Fiber, Scope } from "effect"
 import { mayLeave } from "../../../testing/test/support/Holdings.js"
@@ -11,22 +8,17 @@ import * as MemoryStore from "../../src/MemoryStore.js"
 import { PeerError, type Peers } from "../../src/Peers.js"
 import type { Terms } from "../../src/Terms.js"
 
-/** Those of a world, if it gets no others. */
 export const terms: Terms = { lease: 6000, margin: 1500, renewal: 1000, withoutStore: 20_000 }
 
-/** How long it takes to kill what runs. */
 const killTime = 200
 
-/** What happens to one message. */
 export type Fate =
   | "ok"
-  /** It is refused at once. */
   | "refused"
   /** It is never carried out, and never answered. */
   | "lost"
   /** It is carried out, and never answered. */
   | "unanswered"
-  /** It is carried out after this time. */
   | { readonly after: number }
 
 /** How a way is: for each message the next one, and the last for all that follow. */
@@ -34,7 +26,6 @@ interface Way {
   fate: Fate
 }
 
-/** A process of the server. */
 interface Process {
   readonly replica: Node
   readonly generation: number
@@ -44,7 +35,6 @@ interface Process {
 
 const server = "notes"
 
-/** One replica, as a process on a machine. */
 class Node {
   readonly toStore: Way = { fate: "ok" }
   readonly toPeers = new Map<string, Way>()
@@ -55,12 +45,10 @@ class Node {
   readonly scope = Effect.runSync(Scope.make())
   /** When the watchdog kills, by this machine's clock. */
   watched = -Infinity
-  /** Whether there is a watchdog, and it works. */
   hasWatchdog = true
   /** Whether there is one that answers nothing. */
   hasHangingWatchdog = false
   running: Process | undefined
-  /** What waits for the wish to give the server to others. */
   #give: (() => void) | undefined
   readonly name: string
   readonly world: World
@@ -75,7 +63,6 @@ class Node {
     this.offset = offset
   }
 
-  /** The time of this machine's clock. */
   readonly now = (): number => this.world.sim.now * this.speed + this.offset
 
   /** Waits while the process is stopped. A process that is dead does not go on. */
@@ -88,12 +75,10 @@ class Node {
     })
   })
 
-  /** Ends when the server is to be given to others. */
   readonly given: Effect.Effect<"given"> = Effect.async((resume) => {
     this.#give = () => resume(Effect.succeed("given"))
   })
 
-  /** Gives the server to others, if it runs here. */
   give(): void {
     const give = this.#give
     this.#give = undefined
@@ -107,7 +92,6 @@ class Node {
     for (const one of waiting) one()
   }
 
-  /** The clock of this machine, for what runs in its process. */
   get clock(): Clock.Clock {
     const { clock } = this.world.sim
     return {
@@ -117,7 +101,6 @@ class Node {
     }
   }
 
-  /** Carries something out elsewhere, as the way there is. */
   via<A, E>(way: Way, work: Effect.Effect<A, E>, refused: () => E): Effect.Effect<A, E> {
     const { sim } = this.world
     return Effect.suspend(() => {
@@ -153,7 +136,6 @@ export class World {
     this.sim = new Simulation.Simulation({ seed })
   }
 
-  /** Starts a replica. `speed`: how fast its clock runs. */
   start(speed = 1): void {
     const node = new Node(this, `r${this.nodes.length}`, speed, this.nodes.length * 1e6)
     this.nodes.push(node)
@@ -203,7 +185,6 @@ export class World {
     this.sim.runUntilIdle()
   }
 
-  /** Wants the server for ever: runs it whenever this replica has it. */
   run(node: Node, membership: Membership.Membership, store: ClusterStore): Effect.Effect<never> {
     /** The generation that was given back last, if that was not answered. */
     let givenBack: number | undefined
@@ -239,7 +220,6 @@ export class World {
     return this.sim.now < one.end && (late < killTime || !hasWatchdog)
   }
 
-  /** What the watchdog of a replica does now, if the time is up. */
   #look({ now, running, watched }: Node): void {
     const late = now() - watched
     if (late >= 0 && running !== undefined) {
@@ -247,7 +227,6 @@ export class World {
     }
   }
 
-  /** Kills the watchdog of a replica, stops it, or starts another one. */
   setWatchdog(node: Node, isThere: boolean | "hangs"): void {
     if (node.isDead || node.isStopped) return
     // What the one before has killed stays dead.
@@ -290,14 +269,12 @@ export class World {
     return Effect.zipRight(this.sim.clock.sleep(Duration.millis(killTime)), node.awake)
   }
 
-  /** Kills a replica, if it has a watchdog. That kills what it ran. */
   kill(node: Node): void {
     if (node.isDead || !node.hasWatchdog) return
     node.isDead = true
     this.#ended(node)
   }
 
-  /** Stops a replica in an orderly way: first what it runs, and then its lease. */
   leave(node: Node): void {
     if (node.isDead || node.isStopped || node.fiber === undefined) return
     const { fiber } = node
@@ -307,7 +284,6 @@ export class World {
     this.sim.fork(Effect.withClock(Effect.zipRight(stopped, left), node.clock))
   }
 
-  /** Which replica runs the server now. */
   runs(): ReadonlyArray<string> {
     return this.nodes.flatMap(({ name, running }) => running !== undefined && this.#isAlive(running) ? [name] : [])
   }

@@ -26,7 +26,6 @@ describe.skipIf(!Postgres.isInstalled || !hasOpenssl)(`TLS to PostgreSQL${title}
   let admin: PgClient.PgClient
   const file = (name: string) => join(folder, name)
 
-  /** Gives the server a certificate, or none. */
   const serve = async (name: keyof typeof names | undefined): Promise<void> => {
     await run(admin.unsafe(`ALTER SYSTEM SET ssl = ${name === undefined ? "off" : "on"}`))
     if (name !== undefined) {
@@ -41,7 +40,6 @@ describe.skipIf(!Postgres.isInstalled || !hasOpenssl)(`TLS to PostgreSQL${title}
     }
   }
 
-  /** Whether the connections of a replica with these parameters are encrypted, or why there is none. */
   const reached = (parameters: string, ssl?: PostgresStore.Options["ssl"]): Promise<boolean | string> => {
     const url = Redacted.make(`${postgres.url}?${parameters.replaceAll("FOLDER", folder)}`)
     const encrypted = admin`

@@ -7,12 +7,10 @@ import * as MemoryStore from "../../src/MemoryStore.js"
 import * as ClusterSessionRecords from "../../src/state/ClusterSessionRecords.js"
 import { key, Way } from "./Replica.js"
 
-/** The records of one replica. */
 const records = (way: Way, limits?: ClusterSessionRecords.Limits) =>
   Effect.map(ClusterSessionRecords.make({ store: way.store, key, limits }), ({ get, set }) => ({
     get: (id: string, born?: number) => Effect.promise(() => get(id, born)),
     set: (id: string, record: Record) => Effect.promise(() => set(id, record)),
-    /** Does not wait until it is written. */
     begin: (id: string, record: Record) => Effect.sync(() => void set(id, record))
   }))
 
@@ -219,7 +217,6 @@ describe("the records of sessions", () => {
         yield* TestClock.adjust("1 second")
         expect((yield* store.rows.entries("sessions")).length).toBeLessThanOrEqual(3)
       }
-      // Neither replica has a record of them.
       for (const one of [a, b]) {
         expect(yield* one.get("ended 1", 1)).toEqual(presumed)
         expect(yield* one.get("ended 2", 2)).toEqual(presumed)

@@ -6,7 +6,6 @@ import { type Replica, replica } from "./Replica.js"
 
 const Text = Schema.Struct({ text: Schema.String, at: Schema.optional(Schema.DateFromString) })
 
-/** Values of a replica. */
 const texts = ({ state }: Replica, collection = "texts") => {
   const values = state.collection(collection, Text)
   return {
@@ -17,7 +16,6 @@ const texts = ({ state }: Replica, collection = "texts") => {
   }
 }
 
-/** What is logged, beside what the work gives. */
 const logged = <A, E, R>(work: Effect.Effect<A, E, R>) =>
   Effect.suspend(() => {
     const lines: Array<string> = []
@@ -293,7 +291,6 @@ it.scoped("[D7] of a collection with bounds, what was unused for longest is remo
   }))
 
 describe("a lock", () => {
-  /** Takes the lock, says so, and holds it until the fiber is interrupted. */
   const hold = ({ state }: Replica, name: string, holders: Array<string>, who: string) =>
     Effect.fork(Effect.scoped(Effect.gen(function*() {
       yield* state.lock(name)

@@ -9,7 +9,6 @@ import * as KeyChange from "../../src/state/KeyChange.js"
 import * as Seal from "../../src/state/Seal.js"
 
 const keyOf = (letter: string) => Redacted.make(letter.repeat(40))
-/** A replica that has the keys of these letters. */
 const having = (letters: string): ClusterKeys => Array.map(letters.split("") as [string, ...Array<string>], keyOf)
 
 const request = { method: "GET", target: "/", headers: {} }

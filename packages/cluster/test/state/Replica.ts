@@ -1,6 +1,3 @@
-/**
- * Replicas that share a store in memory, each on a way to it that can be taken away.
- */
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Deferred, Effect, Redacted, type Scope } from "effect"
 import type { ClusterKeys } from "../../src/ClusterKey.js"
@@ -10,7 +7,6 @@ import * as ClusterState from "../../src/state/ClusterState.js"
 
 export const key = Redacted.make("a key that all replicas of this test have in common")
 
-/** What happens to what is asked of the store. */
 export type Fate =
   | "ok"
   | "refused"
@@ -19,16 +15,11 @@ export type Fate =
   /** It is not answered, and carried out when the test does so. */
   | "late"
 
-/** The way of one replica to the store. */
 export class Way {
   fate: Fate = "ok"
-  /** What was asked of the store, by name. */
   asked: Array<string> = []
-  /** What is carried out late. */
   readonly late: Array<Effect.Effect<unknown, StoreError>> = []
-  /** What waits before it is carried out. */
   starting: Effect.Effect<void> = Effect.void
-  /** What answers wait for. */
   answering: Effect.Effect<void> = Effect.void
   /** Whether it learns of changes. */
   isRenewed = true
@@ -73,13 +64,10 @@ export class Way {
   }
 }
 
-/** A replica, with a lease that ends when the test says so. */
 export interface Replica {
   readonly way: Way
   readonly state: StateFolder.StateFolder["Type"]
-  /** Ends the lease, as another replica does it. */
   readonly lapse: Effect.Effect<void>
-  /** Gets a new one. */
   readonly renew: Effect.Effect<void>
 }
 
@@ -88,7 +76,6 @@ let names = 0
 const changesOf = (store: ClusterStore): number =>
   Effect.runSync(Effect.orDie(Effect.map(store.renew("nobody", []), ({ changes }) => changes)))
 
-/** A replica with a lease. */
 export const replica = (
   store: ClusterStore,
   options: { readonly followed?: Iterable<string>; readonly key?: ClusterKeys } = {}

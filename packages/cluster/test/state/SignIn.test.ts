@@ -29,7 +29,6 @@ const first = grant({
   expiresAt: 3_600_000
 })
 
-/** The login of a server, as a replica has it. */
 const signIn = ({ state }: Replica, net: StubNetwork) =>
   Effect.map(
     Effect.provideService(SignIn.make({ url: server, loginWait: 0 }), StateFolder, state),
@@ -43,7 +42,6 @@ const signIn = ({ state }: Replica, net: StubNetwork) =>
     })
   )
 
-/** Lets time go by until something has ended. */
 const ended = <A, E>(fiber: Fiber.Fiber<A, E>) =>
   Effect.gen(function*() {
     while (true) {

@@ -1,6 +1,4 @@
-/**
- * Replicas whose leases a test gives and takes: what each of them holds, and what each has seen of the others, which may be old.
- */
+/** Replicas whose leases a test gives and takes; what each has seen of the others may be old. */
 import type { Simulation } from "@mcp-lifeline/testing"
 import { Deferred, Effect, Exit, FiberId, Scope } from "effect"
 import { type Claims, type ClusterStore, type Replica, StoreError } from "../../src/ClusterStore.js"
@@ -9,7 +7,6 @@ import * as MemoryStore from "../../src/MemoryStore.js"
 import * as SessionHomes from "../../src/sessions/SessionHomes.js"
 import { defaults } from "../../src/Terms.js"
 
-/** What happens to a question to the store. */
 export type Fate = "ok" | "refused" | "lost" | "unanswered"
 
 interface Lease {
@@ -27,15 +24,11 @@ export class Node {
   #seen: ReadonlyArray<Replica> = []
   /** Ids of leases that have lapsed here and that nobody has ended yet. */
   readonly lapsedIds: Array<string> = []
-  /** The ids of all its leases. */
   readonly ids: Array<string> = []
   readonly homes: SessionHomes.SessionHomes
-  /** How often everything here was ended. */
   ends = 0
-  /** What the end of everything takes. */
   ending: Effect.Effect<void> = Effect.void
   fate: Fate = "ok"
-  /** What it has asked of the store. */
   readonly asked: Array<string> = []
 
   constructor(leases: Leases, maxMoved?: number) {
@@ -81,12 +74,10 @@ export class Node {
     }
   }
 
-  /** Whether it holds a lease. */
   get isHeld(): boolean {
     return this.#lease !== undefined
   }
 
-  /** Gets a lease, with a new id. */
   give(): string {
     const id = `r${this.#leases.count++}`
     const lapsed = Deferred.unsafeMake<void>(FiberId.none)
@@ -112,13 +103,11 @@ export class Node {
     return lease.lapse
   }
 
-  /** Others end a lease that has lapsed here. */
   end(): void {
     const id = this.lapsedIds.shift()
     if (id !== undefined) Effect.runSync(this.#leases.store.end(id, undefined))
   }
 
-  /** Sees which replicas there are now. */
   look(): void {
     this.#look(this.#lease?.held.id ?? "nobody")
   }
@@ -143,7 +132,6 @@ export class Leases {
     this.sim = sim
   }
 
-  /** Runs what ends at once. */
   run<A, E>(work: Effect.Effect<A, E>): A {
     const fiber = this.sim.fork(work)
     this.sim.runUntilIdle()
@@ -152,7 +140,6 @@ export class Leases {
     return exit.value
   }
 
-  /** A replica, at first without a lease. */
   node(maxMoved?: number): Node {
     return new Node(this, maxMoved)
   }

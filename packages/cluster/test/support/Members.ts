@@ -1,7 +1,4 @@
-/**
- * A cluster of real processes: a PostgreSQL, replicas that share it, servers that write down when they live, and a network between all of
- * them that a test can take away.
- */
+/** Replicas as processes that share a PostgreSQL, in a network that a test can take away. */
 import { ReservedPort, TcpProxy } from "@mcp-lifeline/testing"
 import { Effect, Exit, Scope } from "effect"
 import { build } from "esbuild"
@@ -18,11 +15,9 @@ import type { Options } from "../fixtures/member.js"
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url))
 
-/** One replica. */
 export class Member {
   readonly address: string
   readonly database: TcpProxy.TcpProxy
-  /** The ways to the other replicas, by their addresses. */
   readonly ways = new Map<string, TcpProxy.TcpProxy>()
   readonly #program: string
   readonly #options: () => Options
@@ -35,12 +30,10 @@ export class Member {
     this.#options = options
   }
 
-  /** Its process, while it runs. */
   get pid(): number | undefined {
     return this.#process?.pid
   }
 
-  /** Starts it, and waits until it has its backends. */
   async start(): Promise<void> {
     const child = spawn(process.execPath, [this.#program, JSON.stringify(this.#options())], {
       stdio: ["ignore", "pipe", "inherit"]
@@ -56,7 +49,6 @@ export class Member {
     this.#process?.kill(signal)
   }
 
-  /** Sends a signal that ends it, and waits until it has. */
   async end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
     const child = this.#process
     if (child === undefined) return
@@ -71,7 +63,6 @@ export class Member {
 export class Members implements AsyncDisposable {
   readonly postgres: Postgres.Postgres
   readonly members: ReadonlyArray<Member>
-  /** What servers and clients have written down. */
   readonly ledger: CountingLedger.CountingLedger
   readonly #scope: Scope.CloseableScope
 
@@ -87,10 +78,7 @@ export class Members implements AsyncDisposable {
     this.ledger = ledger
   }
 
-  /**
-   * Starts replicas, one after the other, that want these servers. `isCuttable`: whether `cutOff` can be used; then replicas reach each other
-   * through proxies, which accept connections to one that is gone. `calm`: as that of `Cluster`; default: no server ever moves.
-   */
+  /** `isCuttable`: by proxies, which accept connections to one that is gone. `calm`: by default no server ever moves. */
   static async start(
     count: number,
     servers: ReadonlyArray<string>,
@@ -140,13 +128,11 @@ export class Members implements AsyncDisposable {
     return all
   }
 
-  /** The replica whose child a process is. */
   owner({ pid }: CountingLedger.Life): Member | undefined {
     const parent = CountingLedger.parentOf(pid)
     return parent === undefined ? undefined : this.members.find(({ pid }) => pid === parent)
   }
 
-  /** Takes the network of a replica away, or gives it back. */
   cutOff(member: Member, isCut: boolean): void {
     const toIt = this.members.flatMap(({ ways }) => ways.get(member.address) ?? [])
     for (const way of [member.database, ...member.ways.values(), ...toIt]) {

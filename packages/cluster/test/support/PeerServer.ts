@@ -1,4 +1,3 @@
-/** Servers of replicas on loopback, whose requests a test answers, and requests that are signed, or not. */
 import { Redacted } from "effect"
 import { createHmac } from "node:crypto"
 import { once } from "node:events"
@@ -17,7 +16,6 @@ export const otherKey: ClusterKey = Redacted.make("the key of another cluster, a
 const pem = (name: string) =>
   readFileSync(new URL(`../../../transport-http/test/fixtures/tls/${name}.pem`, import.meta.url), "utf8")
 
-/** The certificate of `listenSecurely`, for 127.0.0.1. */
 export const certificate = pem("cert")
 
 const open: Array<Server> = []
@@ -28,15 +26,12 @@ const start = async (scheme: string, server: Server): Promise<string> => {
   return `${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-/** Returns the address. */
 export const listen = (listener: RequestListener, options = {}): Promise<string> =>
   start("http", createServer(options, listener))
 
-/** The same with TLS. */
 export const listenSecurely = (listener: RequestListener): Promise<string> =>
   start("https", Https.createServer({ cert: certificate, key: pem("key") }, listener))
 
-/** The servers that listen. */
 export const servers: ReadonlyArray<Server> = open
 
 export const closeAll = (): void => {
@@ -46,7 +41,6 @@ export const closeAll = (): void => {
   }
 }
 
-/** A replica, as the store has it. */
 export const replica = (address: string, id = "b"): Replica => ({
   id,
   address,
@@ -55,7 +49,6 @@ export const replica = (address: string, id = "b"): Replica => ({
   hasEnded: false
 })
 
-/** A question in its form on the wire. */
 export const question = {
   ask: "promise",
   to: "b",
@@ -100,10 +93,8 @@ export const exchange = (address: string, bytes: Uint8Array): Promise<string> =>
     socket.on("close", () => resolve(text))
   })
 
-/** The status of an answer; 0 if there was none. */
 export const statusOf = (answer: string): number => Number(/^HTTP\/1\.1 (\d{3}) /.exec(answer)?.[1] ?? 0)
 
-/** What a test says about a request between replicas. */
 export interface Signed {
   readonly method?: string
   readonly target: string
@@ -115,7 +106,6 @@ export interface Signed {
   readonly later?: number
 }
 
-/** The headers of a request to the replica of an id, with its proof. */
 export const signedFor = (
   to: string,
   { body = "", headers = {}, key: ownKey = key, later = 0, method = "POST", purpose, target }: Signed

@@ -1,6 +1,3 @@
-/**
- * Replicas on loopback that route sessions of clients: where each session lives is what a test says.
- */
 import * as Authentication from "@mcp-lifeline/http-server/Authentication"
 import * as Caller from "@mcp-lifeline/http-server/Caller"
 import * as SealedId from "@mcp-lifeline/http-server/SealedId"
@@ -22,18 +19,15 @@ export class Places {
   readonly #gone = new Map<string, Deferred.Deferred<void>>()
   #moved = Deferred.unsafeMake<void>(FiberId.none)
 
-  /** Those that have lost their leases. */
   readonly lapsed = new Set<string>()
   readonly replicas = new Map<string, Replica>()
 
-  /** How often somebody has asked where a session lives. */
   asked = 0
 
   get home(): string | undefined {
     return this.#home?.id
   }
 
-  /** From now on, they live there. */
   move(home: Replica | undefined): void {
     this.#home = home
     Deferred.unsafeDone(this.#moved, Exit.void)
@@ -46,13 +40,11 @@ export class Places {
     return one
   }
 
-  /** A replica has gone. */
   lose(id: string, next?: Replica): void {
     this.move(next)
     Deferred.unsafeDone(this.#goneOf(id), Exit.void)
   }
 
-  /** As the replica of an id sees it. */
   seenBy(id: string): SessionHomes {
     return {
       own: () => this.lapsed.has(id) ? undefined : id,
@@ -75,21 +67,17 @@ export class Places {
   }
 }
 
-/** A replica with its router. */
 export interface Routing {
   readonly id: string
   readonly replica: Replica
   readonly router: SessionRouter.SessionRouter
-  /** Where clients reach it. */
   readonly url: string
   readonly endpoint: Effect.Effect.Success<ReturnType<typeof Raw.serve>>
   readonly errors: ReadonlyArray<unknown>
-  /** Requests that other replicas have passed on to it. */
   readonly passed: ReadonlyArray<IncomingMessage>
   readonly close: () => Promise<void>
 }
 
-/** Starts a replica. `answer`: what its endpoint answers. */
 export const start = (
   id: string,
   places: Places,
@@ -143,7 +131,6 @@ export const start = (
   ))
 }
 
-/** A session that began on the replica of this id. */
 export const session = (
   home: string,
   version = "2025-11-25",
@@ -159,7 +146,6 @@ export const session = (
   })
 })
 
-/** A home whose answers the test writes: to each request with its whole body. */
 export const scripted = (
   answer: (response: ServerResponse, body: string, request: IncomingMessage) => void
 ): Promise<string> =>

@@ -3,10 +3,8 @@ import { layer as reactivity } from "@effect/experimental/Reactivity"
 import { PgClient } from "@effect/sql-pg"
 import { Effect, Redacted } from "effect"
 
-/** By the names of the columns. */
 export type Row = Readonly<Record<string, unknown>>
 
-/** Runs statements on a connection of their own. */
 export const query = (
   url: string,
   run: (sql: PgClient.PgClient) => Effect.Effect<ReadonlyArray<Row>, unknown>

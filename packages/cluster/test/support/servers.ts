@@ -5,7 +5,6 @@ import { once } from "node:events"
 export interface Server {
   readonly title: string
   readonly pid: number
-  /** Whether its group is to be named. */
   readonly isNamed: boolean
 }
 
@@ -33,7 +32,6 @@ export const stubborn = async (env: Env): Promise<number> => {
   return server.pid
 }
 
-/** Starts one of each kind. All are in the environment of a replica. */
 export const servers = async (env: Env): Promise<ReadonlyArray<Server>> => {
   const parent = shell("setsid sleep 300 & echo $!; wait", env, true)
   const [line] = await once(parent.stdout!, "data") as [Buffer]

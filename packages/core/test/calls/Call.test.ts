@@ -9,7 +9,6 @@ const requestTimeout = 60_000
 const call = (options?: Backend.CallOptions, about?: Call.Call<"tools/call">, tool?: Parameters<typeof Call.make>[3]) =>
   Call.make<"tools/call">("tools/call", { name: "pay" }, options, tool, requestTimeout, start, about)
 
-/** Sends it at a time; `at` sets the clock for what comes later. */
 const sent = <M extends Method>(one: Call.Call<M>, now = start) => {
   let time = now
   const options = Call.requestOptions(one, () => time)
@@ -35,7 +34,6 @@ describe("the time of a call", () => {
     const request = sent(one, start + 1000)
     expect([request.timeout, one.heardAt]).toEqual([Math.min(timeout, whole - 1000), start + 1000])
     expect(request.maxTotalTimeout).toBe(options && whole - 1000)
-    // Its time is over, and nothing is negative.
     expect(sent(one, start + whole + 1).timeout).toBe(0)
   })
 

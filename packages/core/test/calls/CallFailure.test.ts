@@ -45,7 +45,6 @@ describe("what a failed request means", () => {
             expect([...row, ...given.map(([name]) => name)]).toEqual([...row, expected])
             expect(error.message.includes("was not sent")).toBe(fate !== "unknown" && reason === "timeout")
             expect(error.message.includes("5000 ms")).toBe(reason === "timeout")
-            // What a peer says is for those who run it.
             expect(error.publicMessage ?? error.message).not.toContain("secret words")
           }
         }

@@ -1,6 +1,3 @@
-/**
- * What callers hear of calls whose requests may have been carried out, whatever follows: tries, waits, gates and cancels in any order.
- */
 import { describe, expect, it } from "@effect/vitest"
 import { Backend, RequestError } from "@mcp-lifeline/core"
 import { start } from "@mcp-lifeline/core/internal"
@@ -42,12 +39,10 @@ const errors: Partial<Record<Try, Partial<RequestError> & Pick<RequestError, "fa
 
 interface Plan {
   readonly tries: ReadonlyArray<Try>
-  /** What becomes of the attempts to connect again. */
   readonly attempts: ReadonlyArray<"open" | "fail" | "hang">
   readonly hints: "unread" | "repeatable" | "idempotent"
   readonly afterSessionLoss: "fail" | "resume"
   readonly afterRefusal: "safe" | "resend"
-  /** Another call has the only place, for so long. */
   readonly occupiedAgain: boolean
   readonly cancelAfter: number | undefined
   readonly door: "request" | "start"
@@ -66,7 +61,6 @@ const plan: fc.Arbitrary<Plan> = fc.record({
 
 const pay = { ...ScriptedConnector.tool("pay"), annotations: { idempotentHint: true } }
 
-/** Whether an error tells its caller that the call may be made again because nothing has happened. */
 const saysNotDone = (text: string): boolean => /not sent,|was not sent|not carried out|safe to call again/.test(text)
 
 const played = (plan: Plan) =>

@@ -40,7 +40,6 @@ describe("calls that are held while a connection is in doubt", () => {
           if (end !== "time") script.respond = undefined
           switch (end) {
             case "interruption":
-              // The place of one is there for another one.
               yield* Fiber.interrupt(held[0]!)
               held[0] = yield* call(600_000)
               yield* Fiber.interruptAll(held)

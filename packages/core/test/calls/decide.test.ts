@@ -1,4 +1,3 @@
-/** What follows on a failed request, over all that can be known of it. */
 import { RequestError } from "@mcp-lifeline/core"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"

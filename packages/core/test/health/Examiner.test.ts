@@ -11,7 +11,6 @@ const start = 1_000_000
 
 const stopped: Partial<ProcessSight> = { isStopped: true }
 
-/** An examiner of one connection, whose clock stands still. `shown`: what the processes show, or that the look dies. */
 const examined = Effect.gen(function*() {
   const server = { now: start, shown: {} as Partial<ProcessSight> | "dies" }
   const clock = { unsafeCurrentTimeMillis: () => server.now } as Clock.Clock

@@ -12,7 +12,6 @@ import { watched } from "../support/Watched.js"
 
 const never: ScriptedConnector.Answer = { answer: "never" }
 
-/** A server whose processes can be seen. */
 const seen = (
   options: Omit<Backend.BackendOptions, "connector"> = {},
   bend?: (connection: Connection) => Connection
@@ -42,7 +41,6 @@ const seen = (
       Effect.fork(Effect.either(one.backend.callTool({ name, arguments: {} }, { timeout }))).pipe(
         Effect.tap(() => TestClock.adjust(0))
       )
-    /** Its processes work from now on. */
     const work = Effect.forkScoped(Effect.forever(Effect.delay(Effect.sync(() => shows.cpuTime += 1), "1 second")))
     const verdict = Effect.map(one.backend.status, (status) => status.verdict)
     const lost = () => one.events.flatMap((event) => event._tag === "RuntimeLost" ? [event.loss] : [])
@@ -50,13 +48,11 @@ const seen = (
     return { ...one, script, shows, call, work, verdict, lost, looks: () => looks, pings }
   })
 
-/** A server that does not answer anything more. */
 const silence = (script: ScriptedConnector.ScriptedConnector) => {
   const { id: last } = script.current
   script.respond = (_, __, { id }) => id <= last ? never : undefined
 }
 
-/** The server answers a call while another one is in progress. */
 const showConcurrent = ({ call, script }: Effect.Effect.Success<ReturnType<typeof seen>>) =>
   Effect.gen(function*() {
     script.respond = (method, params) =>

@@ -1,4 +1,3 @@
-/** How soon a server is used again: whatever the fault, and whatever the timeouts. */
 import { describe, expect, it } from "@effect/vitest"
 import { type Backend, RequestError } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"

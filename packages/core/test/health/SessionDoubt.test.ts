@@ -19,7 +19,6 @@ const genuine = new RequestError({ fate: "answered", reason: "remote", code: -32
 
 const { keepalive: { suspectInterval, timeout } } = Policy.defaults
 
-/** Doubts about one session, without a supervisor. `answer`: how the session answers a list. */
 const doubted = (capabilities: Connection["capabilities"] = { tools: {} }) =>
   Effect.gen(function*() {
     const backend = new BackendState("one", Policy.defaults, yield* Effect.clock)
@@ -43,7 +42,6 @@ const doubted = (capabilities: Connection["capabilities"] = { tools: {} }) =>
     install(runtime)
     const doubt = new SessionDoubt(backend, new Question(backend), new Examiner(backend))
     const settling = Effect.tap(Effect.fork(doubt.settle(runtime, refusal)), () => TestClock.adjust(0))
-    /** The handshakes that were asked for since the last look. */
     const handshakes = () => {
       const found = []
       for (let message = backend.inbox.shift(); message !== undefined; message = backend.inbox.shift()) {
@@ -84,7 +82,6 @@ describe("R12: what becomes of a doubt", () => {
         session.answer = answer
         expect(yield* Fiber.join(yield* settling)).toBe(outcome)
         expect(handshakes()).toEqual([])
-        // The doubt is over, and the next one is another.
         session.answer = Effect.fail(refusal)
         const next = yield* settling
         expect(session.asked).toHaveLength(2)

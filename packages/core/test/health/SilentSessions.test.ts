@@ -25,7 +25,6 @@ const unseen = (
       )
     const isQuick = (method: string, params: unknown) =>
       method !== "tools/call" || (params as { readonly name: string }).name === "quick"
-    /** It answers a call while another one is in progress. */
     const showConcurrent = Effect.gen(function*() {
       script.respond = (method, params) => isQuick(method, params) ? undefined : { answer: "result", after: 100 }
       const slow = yield* call()
@@ -164,7 +163,6 @@ describe("V3: a silent session", () => {
       yield* TestClock.adjust("5 seconds")
       expect(yield* server.backend.status).toMatchObject({ state: "Connected", generation: 2, resumed: true })
       expect(server.lost()).toMatchObject([{ kind: "closed" }])
-      // It is looked at again, should it be silent again.
       server.silence()
       const another = yield* server.call()
       yield* TestClock.adjust("10 seconds")

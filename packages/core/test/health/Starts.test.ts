@@ -1,4 +1,3 @@
-/** Starts that take long are judged by what their processes do. */
 import { describe, expect, it } from "@effect/vitest"
 import type { Backend, ConnectOptions, ProcessSight, Shown } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
@@ -20,7 +19,6 @@ const still: ProcessSight = {
   youngest: undefined
 }
 
-/** A server whose processes can be seen while it starts, and that has started before in that time. */
 const starting = (
   outcomes: ReadonlyArray<ScriptedConnector.Outcome>,
   { startLimit = longest, took, ...options }: Omit<Backend.BackendOptions, "connector"> & {
@@ -51,7 +49,6 @@ const starting = (
         ),
         keep: (shown) => Effect.sync(() => kept.push(shown))
       },
-      // Attempts follow each other.
       reconnect: { maxAttempts: 1000, initialDelay: 100, maxDelay: 100 },
       ...options
     })
@@ -177,7 +174,6 @@ describe("V5: what the processes of a server that starts do", () => {
       const server = yield* starting([hangs])
       server.shows.mayWait = false
       yield* TestClock.adjust("25 seconds")
-      // It reads what it was sent.
       server.shows.transferred = 100
       yield* TestClock.adjust("30 seconds")
       expect(server.attempts()).toHaveLength(1)

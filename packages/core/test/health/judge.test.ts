@@ -4,7 +4,6 @@ import { type Activity, activity, type ProcessSight } from "../../src/port/Proce
 
 const busyLimit = 120_000
 
-/** Nothing is known but that something was left without an answer. */
 const nothing: Evidence = {
   activity: undefined,
   seenFor: settled,
@@ -17,7 +16,6 @@ const nothing: Evidence = {
   busyLimit
 }
 
-/** Each row: what is known besides, the verdict, and a part of its reason. */
 const rows: ReadonlyArray<readonly [string, Partial<Evidence>, string, string]> = [
   ["silence alone", {}, "unknown", "it does not answer"],
   ["silence alone, for long", { isPatienceOver: true }, "wedged", "it does not answer"],
@@ -78,7 +76,6 @@ describe("V1: the verdict", () => {
   })
 })
 
-/** Each row: what is known of a start, and the verdict. */
 const starts: ReadonlyArray<readonly [string, Partial<Evidence>, string]> = [
   ["nothing can be seen", { seenFor: 1e9 }, "unknown"],
   ["it works", { activity: "works", seenFor: 1e9 }, "busy"],
@@ -142,7 +139,6 @@ describe("V1: what processes did between two sights", () => {
     expect(activity(sight(), sight(change), taken)).toBe(found)
   })
 
-  /** Of a start that shows no sign of life, and each of the signs that it may show. */
   it("[V5] any one sign of life keeps a start, and nothing else ends it", () => {
     const lifelessStart = { mayWait: false, youngest: 1000 }
     const signs: ReadonlyArray<Partial<ProcessSight>> = [

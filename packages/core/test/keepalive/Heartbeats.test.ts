@@ -362,7 +362,6 @@ describe("heartbeats", () => {
       )
       while (true) {
         yield* Effect.sleep(yield* Random.nextIntBetween(1, 20 * second))
-        // Twice within one heartbeat, too.
         for (let i = 0; i < 2; i++) {
           yield* keepalive.pause
           yield* keepalive.resume

@@ -98,7 +98,6 @@ describe("what is counted and said of heartbeats, and pauses", () => {
       expect(yield* keepalive).toMatchObject({ state: "paused", reason: "paused by keepalive.pause()" })
       sent()
       yield* TestClock.adjust("1 hour")
-      // not even on a new connection
       script.current.lose()
       yield* TestClock.adjust("1 hour")
       expect((yield* backend.status).generation).toBe(2)

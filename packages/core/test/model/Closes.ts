@@ -1,12 +1,8 @@
-/**
- * What has to hold of how connections are closed: once, not while they are current, and before the next one where two would fight.
- */
 import type { Ledger, ScriptedConnector } from "@mcp-lifeline/testing"
 
 /** How long a close is waited for in this world, in milliseconds. */
 export const closeTimeout = 5000
 
-/** Watches how the connections of a world are closed. */
 export class Closes {
   readonly #script: ScriptedConnector.ScriptedConnector
   readonly #now: () => number
@@ -18,7 +14,6 @@ export class Closes {
     this.#fault = fault
   }
 
-  /** `current`: the connection that is installed. */
   wrote(entry: Ledger.Entry, current: number | undefined): void {
     const { ledger, overlap } = this.#script
     if (entry._tag === "Closing") {
@@ -48,7 +43,6 @@ export class Closes {
     }
   }
 
-  /** What a connection still is, where it is neither closed nor abandoned. */
   #left(connection: number): "open" | "closing" | undefined {
     const { ledger } = this.#script
     if (ledger.closed.includes(connection) || this.#isAbandoned(connection)) return undefined
@@ -57,10 +51,7 @@ export class Closes {
     return this.#now() - closing.at < closeTimeout ? "closing" : undefined
   }
 
-  /**
-   * Whether nobody waited for its close any more: its attempt, which could not be interrupted, and its close together outlast
-   * what a close is waited for; or it opened that late, on a machine that stood still.
-   */
+  /** Whether nobody waits for its close any more: it opened too late, or it outlasts `closeTimeout` with its attempt. */
   #isAbandoned(id: number): boolean {
     const { after = 0, close = 0, stubborn } = this.#script.connections[id]!.outcome
     const closing = close === "never" ? Number.POSITIVE_INFINITY : close === "die" ? 0 : close

@@ -1,6 +1,3 @@
-/**
- * The commands that a generated run consists of, and how often each comes. `Run` carries them out.
- */
 import type { Loss } from "@mcp-lifeline/core"
 import type { ScriptedConnector } from "@mcp-lifeline/testing"
 import * as fc from "fast-check"
@@ -21,14 +18,12 @@ export type Command =
   | { readonly do: "mode"; readonly mode: Mode }
   /** The server forgets the next so many sessions at their request of this number, and says so in words that are known, or not. */
   | { readonly do: "forget"; readonly at: number; readonly times: number; readonly words?: "known" | Fate }
-  /** The server refuses something to every session, in words which may mean that it has forgotten it. */
   | { readonly do: "refuse"; readonly what: Refused["what"]; readonly fate: Fate; readonly call?: boolean }
   /** The server forgets so many sessions in words that are not known, each once it is used. */
   | { readonly do: "keepForgetting"; readonly words: Fate; readonly times: number }
   /** The server says so many times that its lists have changed, each time once they were read. */
   | { readonly do: "listsChanged"; readonly times?: number }
   | { readonly do: "ask"; readonly what: "refresh" | "probe" }
-  /** Somebody looks at the catalogue. */
   | { readonly do: "look" }
   | { readonly do: "pause"; readonly paused: boolean }
   | { readonly do: "advance"; readonly millis: number }
@@ -45,28 +40,20 @@ export type Command =
   }
   /** Replaces a connection on which a call and a reading of lists wait for late answers; the old one may end while it drains. */
   | { readonly do: "replace"; readonly lose: boolean; readonly quick: boolean }
-  /** Loses a connection whose close takes long, and gives a command meanwhile. */
   | { readonly do: "loseSlowly"; readonly command: BackendCommand }
   /** Loses a connection for good: every attempt fails with what waiting cannot heal. */
   | { readonly do: "loseForGood" }
-  /** The same, and calls come one after another, to a server that may ask for time. */
   | {
     readonly do: "callForGood"
     readonly calls: number
     readonly gap: number
     readonly retryAfter: number | undefined
   }
-  /**
-   * Loses a connection on which a call waits, and says what becomes of its session. `late`: after an attempt that cannot be
-   * interrupted and outlasts its time.
-   */
+  /** `late`: after an attempt that cannot be interrupted and outlasts its time. */
   | { readonly do: "suspend"; readonly offered: ScriptedConnector.Outcome["offered"]; readonly late: boolean }
   /** The server hangs under a call, which ends by our timeout or is given up by its caller; `again`: another call is made later. */
   | { readonly do: "wedge"; readonly millis: number; readonly again?: boolean | "reads"; readonly giveUp?: boolean }
-  /**
-   * A call is in the server while its processes do something else, for so long; its caller has this patience. `concurrent`: it has answered
-   * calls side by side before.
-   */
+  /** A call waits while the processes do something else. `concurrent`: it has answered calls side by side before. */
   | {
     readonly do: "silence"
     readonly doing: Doing
@@ -76,7 +63,6 @@ export type Command =
   }
   /** Leaves the connection alone until it is said to be unused, and calls when so many tasks more have run. */
   | { readonly do: "useAsReleased"; readonly tasks: number }
-  /** Connects anew, by a command or after a loss, and closes when so many tasks of what that began have run. */
   | { readonly do: "closeAsItConnects"; readonly lost: boolean; readonly tasks: number }
   | { readonly do: "shutdown" }
 

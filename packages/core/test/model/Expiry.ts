@@ -1,13 +1,9 @@
-/**
- * Servers that say how long their lists hold: whoever looks at the catalogue later sees it as stale, until it was read again.
- */
 import type { ScriptedConnector } from "@mcp-lifeline/testing"
 import type { Slot } from "../../src/state/BackendState.js"
 
 /** How long the lists hold in worlds where the server says so, in milliseconds. */
 export const timeToLive = 40_000
 
-/** What the looks are compared with. */
 export interface Parts {
   readonly isGranted: boolean
   readonly fault: (what: string) => void
@@ -25,10 +21,7 @@ export class Expiry {
     this.#parts = parts
   }
 
-  /**
-   * A request is answered in this way. The tools may be given to a doubt, which shows them to nobody, or to a reading that is dropped,
-   * because another list is not answered. They are shown for certain once the last list of a reading is given, too.
-   */
+  /** Tools that are given to a doubt, or to a reading that is dropped, are shown to nobody. */
   answers(connection: number, method: string, answer: ScriptedConnector.Answer, now: number): void {
     if (!method.endsWith("/list")) return
     const before = this.#given.get(connection)
@@ -42,12 +35,10 @@ export class Expiry {
     }
   }
 
-  /** The clock has moved on while there was something to do. */
   leapt(now: number): void {
     this.#leaptAt = now
   }
 
-  /** Somebody has looked. */
   looked({ current, generation, snapshot }: Slot, now: number): void {
     if (!this.#parts.isGranted || current === undefined || snapshot?.generation !== generation) return
     const given = this.#given.get(current.connection.peer.pid!)
@@ -55,7 +46,6 @@ export class Expiry {
     if (!snapshot.stale) this.#parts.fault(`E4: lists of ${given.at} are shown as fresh, and hold for ${timeToLive} ms`)
   }
 
-  /** All has gone well for long, and somebody has looked a moment ago. */
   lookedAgain({ current, snapshot }: Slot): void {
     if (current !== undefined && snapshot?.stale === true) this.#parts.fault("E4: stale lists are not read again")
   }

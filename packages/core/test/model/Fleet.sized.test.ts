@@ -1,6 +1,3 @@
-/**
- * Generated lives of a fleet, closed at any step of what goes on in it.
- */
 import { describe, it } from "@effect/vitest"
 import { RequestError } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
@@ -30,7 +27,6 @@ const step = fc.oneof(
   }),
   // Its server forgets the next so many sessions, each at its first request.
   fc.record({ do: fc.constant("forget" as const), backend: fc.nat(size - 1), times: fc.constantFrom(1, 12) }),
-  // It is left out, or replaced by one that connects when it is needed, or at once.
   fc.record({
     do: fc.constant("apply" as const),
     backend: fc.nat(size - 1),
@@ -38,7 +34,6 @@ const step = fc.oneof(
   })
 )
 
-/** Its server forgets the next so many sessions, each at its first request. */
 const forgetful = (script: ScriptedConnector.ScriptedConnector, times: number): void => {
   let left = times
   script.respond = (_method, _params, connection) => {

@@ -23,7 +23,6 @@ const seeds = number("SEEDS")
 /** Runs at a time: the test runner wants to hear from us now and then, on a busy machine too. */
 const batch = commands === undefined ? 100 : 10
 
-/** What was run until now. */
 const total = { runs: 0, commands: 0, seeds: 0 }
 
 /** Where so many commands are wanted, runs are long, which finds other faults and finds those of short runs more slowly. */
@@ -36,7 +35,6 @@ const property = fc.property(runs(commands === undefined ? "small" : "max"), (ge
 
 const examples = regressions.map((regression): [(typeof regressions)[number]] => [regression])
 
-/** Checks one batch; what went wrong, with how to see it again. */
 const check = (done: number): string | undefined => {
   // With the examples in a replay too: the path counts them.
   const options = path === undefined ? { numRuns: Math.min(batch, numRuns - done) } : { path }

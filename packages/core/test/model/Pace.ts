@@ -1,13 +1,9 @@
-/**
- * What has to hold of how often things are done: lists read, sessions made anew, a connection in doubt probed.
- */
 import type { Loss } from "@mcp-lifeline/core"
 import type { Ledger } from "@mcp-lifeline/testing"
 import { defaults } from "../../src/options/Policy.js"
 import type { Runtime } from "../../src/runtime/Runtime.js"
 import type { Slot } from "../../src/state/BackendState.js"
 
-/** New sessions that may be made at once. */
 const atOnce = 10
 
 /** While nobody is reached, attempts for calls are at least so far apart, in milliseconds: of those the failed ones tell. (V10) */
@@ -16,22 +12,16 @@ const leastSpacing = defaults.reconnect.demandInterval * 0.25 * 0.75
 /** How long a probe has in this world, in milliseconds. */
 const probeTimeout = 2000
 
-/** What is watched. */
 export interface Parts {
   readonly fault: (what: string) => void
-  /** Whether it may connect without a command. */
   readonly isAuto: () => boolean
-  /** Whether a command may have begun the attempt that begins now. */
   readonly isCommanded: () => boolean
-  /** Whether a connection leaves requests without an answer, or is late with it. */
   readonly isSilent: (connection: number) => boolean
 }
 
-/** Watches how often things are done in a world. */
 export class Pace {
   /** Somebody has asked for the lists, which are read at once for him. */
   refreshed = false
-  /** A server has asked for time, which takes precedence. */
   delayed = false
   /** Each command may make an attempt, and where that fails, a call that waits may have another at once. (R8) */
   commands = 0
@@ -45,22 +35,16 @@ export class Pace {
   readonly #pings = new Map<number, number>()
   /** Connections that leave the last ping without an answer, and that no list was asked of since then. */
   readonly #mayAskBeside = new Set<number>()
-  /** The first connection that a tool was called on. */
   #firstCalled = Number.POSITIVE_INFINITY
-  /** Connections whose tools were read for calls, too. */
   readonly #readForCalls = new Set<number>()
   #attempts: ReadonlyArray<number> = []
-  /** Those of them that replace a lost session. */
   #replacing: ReadonlyArray<number> = []
-  /** What the last attempt has come to. */
   #last: { readonly what: "failed" | "forgotten"; readonly at: number } | undefined
-  /** When a failed question last counted. */
   #countedAt = Number.NEGATIVE_INFINITY
   /** When the process last may have stood still: what was sent before has its timeout from here on. */
   #leaptAt = Number.NEGATIVE_INFINITY
   /** No attempt is made before this for a call: a server has asked for time. */
   #notBefore = Number.NEGATIVE_INFINITY
-  /** When an attempt last failed for good, and how many for calls since a command or a connection. */
   #permanent = { at: Number.NEGATIVE_INFINITY, demanded: 0 }
 
   constructor({ fault, isAuto, isCommanded, isSilent }: Parts) {
@@ -70,7 +54,6 @@ export class Pace {
     this.#isSilent = isSilent
   }
 
-  /** A server has asked for time. */
   #asked(retryAfter: number | undefined, at: number): void {
     this.#notBefore = Math.max(this.#notBefore, at + (retryAfter ?? 0))
   }
@@ -127,17 +110,14 @@ export class Pace {
     }
   }
 
-  /** When a connection was pinged last. */
   pingedAt(connection: number): number {
     return this.#pings.get(connection) ?? Number.NEGATIVE_INFINITY
   }
 
-  /** When the clock last moved on while there was something to do. */
   get leaptAt(): number {
     return this.#leaptAt
   }
 
-  /** Watches how the failed questions to a runtime count. */
   #watch(runtime: Runtime, now: () => number): void {
     const failed = runtime.failed.bind(runtime)
     let before = Number.NEGATIVE_INFINITY
@@ -154,7 +134,6 @@ export class Pace {
     }
   }
 
-  /** The slot has moved on. */
   published(before: Slot, slot: Slot, clock: () => number): void {
     const now = clock()
     const { current, lastError, nextAttemptAt, state } = slot
@@ -198,12 +177,10 @@ export class Pace {
     }
   }
 
-  /** The clock has moved on while there was something to do. */
   leapt(now: number): void {
     this.#leaptAt = now
   }
 
-  /** Nothing is left to do now. */
   atRest({ current }: Slot, now: number): void {
     if (current === undefined || current.failures === 0) return
     const since = now - Math.max(this.pingedAt(current.connection.peer.pid!), this.#countedAt, this.#leaptAt)

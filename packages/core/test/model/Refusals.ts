@@ -1,23 +1,16 @@
-/**
- * A server that refuses what it took before: in words which may mean that it has forgotten the session, whether it has or not. And
- * what has to hold of the doubts about its sessions.
- */
+/** A server that refuses in words which may mean that it has forgotten the session, whether it has or not. */
 import { type ConnectOptions, type Event, RequestError } from "@mcp-lifeline/core"
 import type { ScriptedConnector } from "@mcp-lifeline/testing"
 
-/** What became of a refused request, if its session is lost. */
 export type Fate = "rejected" | "answered"
 
-/** What a server refuses to every session, of its own accord. */
 export interface Refused {
   readonly what: "nothing" | "calls" | "everything"
   readonly fate: Fate
 }
 
-/** How a request is refused. */
 interface Refusal {
   readonly error: RequestError
-  /** The request was carried out all the same. */
   readonly carriedOut: boolean
 }
 
@@ -37,47 +30,39 @@ const errors: { readonly [K in Fate]: RequestError } = {
   })
 }
 
-/** The refusals of one world. */
 export class Refusals {
   readonly #fault: (what: string) => void
   /** It has refused everything to every session: what it forgets later cannot be told from that. */
   #indistinct = false
   #refused: Refused = { what: "nothing", fate: "rejected" }
   readonly #forgotten = new Map<number, Fate>()
-  /** Connections that refused their lists. */
   readonly #refusedLists = new Set<number>()
-  /** Sessions that gave their lists. */
   readonly #proven = new Set<number>()
-  /** A list was given since a session was last replaced for a doubt. */
   #listGiven = true
 
   constructor(fault: (what: string) => void) {
     this.#fault = fault
   }
 
-  /** What the server refuses to every session from now on. */
   refuse(refused: Refused): void {
     this.#refused = refused
     if (refused.what === "everything") this.#indistinct = true
   }
 
-  /** The server forgets the session of a connection, and refuses its requests from now on. */
   forget({ session }: ScriptedConnector.ScriptedConnection, fate: Fate): void {
     this.#forgotten.set(session.id, fate)
   }
 
-  /** Whether a connection has refused its lists. */
   withoutLists(connection: number): boolean {
     return this.#refusedLists.has(connection)
   }
 
-  /** Whether what an attempt is offered to resume is a forgotten session. */
   isOffered(resume: ConnectOptions["resume"]): boolean {
     const session = resume?.knows as { readonly id: number } | undefined
     return session !== undefined && this.#forgotten.has(session.id)
   }
 
-  /** How a request of a connection is refused, if it is. `answers`: whether the server answers soon what it does not refuse. */
+  /** `answers`: whether the server answers soon what it does not refuse. */
   of(method: string, connection: ScriptedConnector.ScriptedConnection, answers: boolean): Refusal | undefined {
     const forgotten = this.#forgotten.get(connection.session.id)
     const { fate, what } = this.#refused
@@ -93,7 +78,6 @@ export class Refusals {
     return { error: errors[forgotten ?? fate], carriedOut: forgotten === undefined && fate === "answered" }
   }
 
-  /** A generation was lost whose connection is that of this number. */
   lost(connection: number, { generation, loss }: Extract<Event.Event, { readonly _tag: "RuntimeLost" }>): void {
     if (loss.kind !== "session" || !loss.message.includes("scripted refusal")) return
     if (!this.withoutLists(connection)) {
@@ -107,7 +91,6 @@ export class Refusals {
     this.#listGiven = false
   }
 
-  /** All went well for a long time: the connection whose session was forgotten is not the current one any more. */
   settled(connection: ScriptedConnector.ScriptedConnection): void {
     const { id } = connection.session
     if (!this.#indistinct && this.#proven.has(id) && this.#forgotten.has(id)) {

@@ -1,6 +1,4 @@
-/**
- * Runs that found a fault once, as they were shrunk. They are run first, each time.
- */
+/** Runs that found a fault once, as they were shrunk. They are run first, each time. */
 import type { Command } from "./Commands.js"
 import type { Setting } from "./World.js"
 

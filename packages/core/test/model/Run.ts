@@ -1,6 +1,3 @@
-/**
- * One generated run: a world, and its commands one after another.
- */
 import type { Command } from "./Commands.js"
 import { idleRelease, type Setting, World } from "./World.js"
 
@@ -164,7 +161,6 @@ const perform = (world: World, command: Command): void => {
   }
 }
 
-/** One run from beginning to end; the world with the faults that it found. */
 export const run = ([setting, commands]: [Setting, ReadonlyArray<Command>], log?: Array<string>): World => {
   const world = new World(setting, log)
   try {

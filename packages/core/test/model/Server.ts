@@ -1,6 +1,3 @@
-/**
- * The server of a simulated world: how it answers, what it forgets, and how often it has carried out each call.
- */
 import { RequestError } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { type Expiry, timeToLive } from "./Expiry.js"
@@ -18,21 +15,17 @@ export interface Forgets {
   readonly words: "known" | Fate
 }
 
-/** What the server works with. */
 export interface Parts {
   readonly refusals: Refusals
   readonly silence: Silence
   readonly expiry: Expiry
   readonly verdicts: Verdicts
-  /** Whether it says how long its lists hold. */
   readonly grants: boolean
   readonly now: () => number
-  /** Whether it is known to leave pings without an answer. */
   readonly ignoresPings: () => boolean
   readonly fault: (what: string) => void
 }
 
-/** Answers the requests of all connections of a world. */
 export class Server {
   readonly #parts: Parts
   readonly #modes = new Map<number, Mode>()
@@ -46,7 +39,6 @@ export class Server {
     this.#parts = parts
   }
 
-  /** From now on the connection is answered in this way. */
   mode(connection: number, mode: Mode): void {
     this.#modes.set(connection, mode)
     this.#parts.verdicts.mode(connection, mode)
@@ -61,7 +53,6 @@ export class Server {
     return !["ok", "slow"].includes(this.#modes.get(connection) ?? "ok")
   }
 
-  /** Whether it has ever kept anybody waiting on a connection, or refused him something. */
   isSuspect(connection: number): boolean {
     return this.#suspects.has(connection)
   }
@@ -125,7 +116,6 @@ export class Server {
 
 const isCall = (method: string): boolean => method === "tools/call" || method === "prompts/get"
 
-/** The number of a call. */
 const idOf = (params: unknown): number =>
   Number((params as { readonly arguments: { readonly id: number | string } }).arguments.id)
 

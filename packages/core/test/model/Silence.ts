@@ -1,11 +1,7 @@
-/**
- * Servers that leave a call without an answer: nobody knows whether they live until a probe, or another request, has been answered.
- */
 import type { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Cause, Exit, Option } from "effect"
 import { defaults } from "../../src/options/Policy.js"
 
-/** The last request of a call. */
 interface Sent {
   readonly connection: number
   readonly session: number
@@ -27,12 +23,9 @@ const silence = 2000
 /** Watches that no call is sent to such a server, whatever it may do (H4, C14), and that callers who give up are heard (H9). */
 export class Silence {
   readonly #fault: (what: string) => void
-  /** How a call has ended, by its number; null before. */
   readonly #exitOf: (call: number) => Exit.Exit<unknown, unknown> | null
   readonly #sent = new Map<number, Sent>()
-  /** When the requests of each session, over its connections, were answered, or failed for another reason. */
   readonly #answers = new Map<number, Array<number>>()
-  /** Calls that were given up after a long silence. */
   readonly #impatient = new Set<number>()
   /** Requests that were given up after a long silence, and no probe has been seen yet. */
   #givenUp: ReadonlyArray<Sent> = []
@@ -45,14 +38,12 @@ export class Silence {
     this.#fault = fault
   }
 
-  /** A request is answered in this way. */
   answers({ session }: ScriptedConnector.ScriptedConnection, answer: ScriptedConnector.Answer, now: number): void {
     if (answer.answer === "never" || answer.answer === "stuck") return
     const at = now + (answer.answer === "die" ? 0 : answer.after ?? 0)
     this.#answers.set(session.id, [...this.#answers.get(session.id) ?? [], at])
   }
 
-  /** A call is sent, by its number. */
   sends(call: number, { id, session }: ScriptedConnector.ScriptedConnection, now: number): void {
     const answers = this.#answers.get(session.id) ?? []
     for (const [other, sent] of this.#sent) {
@@ -67,7 +58,6 @@ export class Silence {
     this.#sent.set(call, { connection: id, session: session.id, at: now })
   }
 
-  /** The caller of a call that has no outcome gives it up. */
   givesUp(call: number, now: number): void {
     const sent = this.#sent.get(call)
     if (sent === undefined || now - sent.at < silence || this.#hasAnswered(sent)) return
@@ -75,7 +65,6 @@ export class Silence {
     this.#givenUp = [...this.#givenUp, { ...sent, at: now }]
   }
 
-  /** Nothing is left to do now. `current`: the installed connection; `pingedAt`: when that was pinged last. */
   atRest(current: number | undefined, pingedAt: number, leaptAt: number, now: number): void {
     this.#givenUp = this.#givenUp.filter((sent) => {
       const { at, connection } = sent

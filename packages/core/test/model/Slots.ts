@@ -1,6 +1,3 @@
-/**
- * What has to hold of every value that a backend publishes of its slot, and of the step from the one before it.
- */
 import type { ScriptedConnector } from "@mcp-lifeline/testing"
 import * as Lifecycle from "../../src/lifecycle/Lifecycle.js"
 import type { Slot } from "../../src/state/BackendState.js"
@@ -28,26 +25,20 @@ const events: ReadonlyArray<Lifecycle.Event> = [
 
 const same = (a: Lifecycle.State, b: Lifecycle.State) => JSON.stringify(a) === JSON.stringify(b)
 
-/** What the values are compared with. */
 export interface Parts {
   readonly script: ScriptedConnector.ScriptedConnector
   readonly server: Server
   readonly refusals: Refusals
   readonly now: () => number
-  /** Whether anybody may have asked for an attempt. */
   readonly isAsked: () => boolean
-  /** Whether anybody has asked for the end of the connection. */
   readonly isDisconnected: () => boolean
   readonly fault: (what: string) => void
 }
 
-/** Watches the slot of a backend. */
 export class Slots {
   readonly #parts: Parts
   #before: Slot
-  /** The connection of each generation. */
   readonly #connections = new Map<number, number>()
-  /** Connections that were current once. */
   readonly #detached = new Set<number>()
   /** Generations in the order in which their close ended. */
   readonly #retired: Array<number> = []
@@ -57,22 +48,18 @@ export class Slots {
     this.#parts = parts
   }
 
-  /** The connection of a generation. */
   connectionOf(generation: number): number | undefined {
     return this.#connections.get(generation)
   }
 
-  /** Whether a connection was current once, and is no more. */
   isDetached(connection: number): boolean {
     return this.#detached.has(connection)
   }
 
-  /** The close of a generation has ended. */
   retired(generation: number): void {
     this.#retired.push(generation)
   }
 
-  /** A value was published; gives the one before it. */
   published(slot: Slot): Slot {
     const before = this.#before
     this.#before = slot
@@ -82,7 +69,6 @@ export class Slots {
     return before
   }
 
-  /** All has come to its end: each generation was retired, once. */
   ended(): void {
     for (const generation of this.#connections.keys()) {
       const times = this.#retired.filter((retired) => retired === generation).length

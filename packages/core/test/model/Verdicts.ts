@@ -1,11 +1,7 @@
-/**
- * What the processes of silent servers do, and whether what Lifeline makes of it is right: what works is kept, what is stopped is not.
- */
 import type { Loss, ProcessSight } from "@mcp-lifeline/core"
 import type { ScriptedConnector } from "@mcp-lifeline/testing"
 import { defaults } from "../../src/options/Policy.js"
 
-/** What the processes do in a mode in which they do not do what they are asked. */
 const doings = ["works", "stopped", "still", "waits"] as const
 export type Doing = typeof doings[number]
 
@@ -20,7 +16,6 @@ const most = 10_000
 
 interface Process {
   mode: string
-  /** The mode before it. */
   before: string
   since: number
   readonly connectedAt: number
@@ -33,15 +28,12 @@ interface Process {
   hasRefused: boolean
   /** When the last answer that was promised is given. */
   answersUntil: number
-  /** When each call was sent to it, and when it was over. */
   readonly calls: Map<number, { readonly sentAt: number; endedAt: number | undefined }>
 }
 
 export interface Parts {
-  /** Whether it can be seen what the processes do. */
   readonly isSeen: () => boolean
   readonly now: () => number
-  /** When the process last may have stood still. */
   readonly leaptAt: () => number
   readonly fault: (what: string) => void
 }
@@ -50,7 +42,6 @@ export interface Parts {
 export class Verdicts {
   readonly #parts: Parts
   readonly #processes = new Map<number, Process>()
-  /** An answer may have come while another request waited for one. */
   #mayBeConcurrent = false
 
   constructor(parts: Parts) {
@@ -119,7 +110,6 @@ export class Verdicts {
     }
   }
 
-  /** A request of this connection is answered in this way. */
   answers(connection: number, isCall: boolean, answer: ScriptedConnector.Answer): void {
     const process = this.#of(connection)
     if (!isDoing(process.mode)) process.transferred += 100
@@ -159,7 +149,6 @@ export class Verdicts {
     if (mode === "still" && isAwaited && !this.#mayBeConcurrent) wrong("it has never answered anything during a call")
   }
 
-  /** Nothing is left to do now. `isConcurrent`: whether it has shown that it answers during a call. */
   atRest(current: number | undefined, isConcurrent: boolean): void {
     if (current === undefined || !this.#parts.isSeen()) return
     const { answersUntil, calls, connectedAt, mode, since } = this.#of(current)

@@ -1,7 +1,4 @@
-/**
- * A backend in a simulated world, with the invariants that hold at every published value of its slot, at every request that is
- * sent, and at rest.
- */
+/** A backend in a simulated world, with what holds at every published slot, at every request that is sent, and at rest. */
 import type { Backend, ConnectOptions, Loss, Policy } from "@mcp-lifeline/core"
 import { Ledger, ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Cause, Effect, Either, Exit, Fiber, FiberRef, HashSet, Logger, LogLevel, Scope } from "effect"
@@ -22,7 +19,6 @@ import { Silence } from "./Silence.js"
 import { Slots } from "./Slots.js"
 import { Verdicts } from "./Verdicts.js"
 
-/** How a generated world differs from the default. */
 export interface Setting {
   readonly maxOps: number
   readonly seed: number
@@ -36,15 +32,11 @@ export interface Setting {
   readonly prepare: "nothing" | "asks" | "fails"
   /** Whether the logger and the telemetry throw, every second time. */
   readonly throwing: boolean
-  /** Whether sessions outlive their connections. */
   readonly suspends: boolean
-  /** Whether servers say how long their lists hold. */
   readonly expires?: boolean
-  /** Whether it can be seen what the processes of servers do. */
   readonly sights?: boolean
 }
 
-/** Throws every second time. */
 const everySecondTime = () => {
   let times = 0
   return () => {
@@ -61,7 +53,6 @@ interface Running<A, E> {
   interrupted: boolean
 }
 
-/** An attempt that can be caught half-way. */
 const takesTime: ScriptedConnector.Outcome = { after: 5 }
 
 /** How long an unused connection is kept, in milliseconds, in worlds that release them. */
@@ -72,7 +63,6 @@ const isDone = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Exit.Exit<unknown,
 
 export class World {
   readonly faults: Array<string> = []
-  /** What happened, where it is asked for. */
   readonly log: Array<string> | undefined
   readonly sim: Simulation.Simulation
   readonly script: ScriptedConnector.ScriptedConnector
@@ -202,7 +192,6 @@ export class World {
     this.sim.runUntilIdle()
   }
 
-  /** With a logger that throws. */
   #logged<A, E>(work: Effect.Effect<A, E>): Effect.Effect<A, E> {
     const loggers = HashSet.make<[Logger.Logger<unknown, unknown>]>(Logger.make(everySecondTime()))
     return work.pipe(
@@ -219,7 +208,6 @@ export class World {
     )
   }
 
-  /** The session that an attempt is offered was forgotten: it makes a new one. */
   #anew({ resume, ...options }: ConnectOptions): ConnectOptions {
     const session = resume?.take() as ScriptedConnector.ScriptedConnection["session"] | undefined
     session?.over("forgotten", this.sim.now)
@@ -256,8 +244,6 @@ export class World {
     this.log?.push(`t=${this.sim.now} ${what()}`)
   }
 
-  // --- what a command can do
-
   next(outcome: ScriptedConnector.Outcome): void {
     if (outcome.error?.retryAfter !== undefined) this.#pace.delayed = true
     const { suspends } = this.#setting
@@ -269,19 +255,16 @@ export class World {
     live.at(-1 - age)?.lose(kind)
   }
 
-  /** The server forgets the next so many sessions, each at its request of this number, from 0; `words`: in which it says so. */
   forget(at: number, times: number, words: "known" | Fate): void {
     this.#server.forget({ at, times, words })
     if (words !== "known") this.#readsForDoubts()
   }
 
-  /** What the server refuses to every session from now on. */
   refuse(refused: Refused): void {
     this.#refusals.refuse(refused)
     this.#readsForDoubts()
   }
 
-  /** The list that settles a doubt is read at once. */
   #readsForDoubts(): void {
     this.#pace.refreshed = true
   }
@@ -293,7 +276,6 @@ export class World {
     this.#expiry.leapt(this.sim.now)
   }
 
-  /** Runs so many tasks, and no more. */
   run(tasks: number): void {
     for (let i = 0; i < tasks; i++) this.sim.step()
   }
@@ -349,7 +331,6 @@ export class World {
     this.sim.fork(Fiber.interrupt(call.fiber))
   }
 
-  /** The last caller gives up. */
   giveUp(): void {
     this.interruptCall(this.calls.length - 1)
   }
@@ -365,7 +346,6 @@ export class World {
     else for (const _ of [1, 2]) this.sim.fork(probe.now(current))
   }
 
-  /** Somebody looks at the catalogue, which reads lists again that have expired. */
   look(): void {
     this.supervisor.tasks.refresh.touch()
     this.#expiry.looked(this.backend.published.value, this.sim.now)
@@ -379,8 +359,6 @@ export class World {
   shutdown(): void {
     this.#closing ??= this.sim.fork(Scope.close(this.#scope, Exit.void))
   }
-
-  // --- what has to hold at every moment
 
   #watchLedger(): void {
     const { ledger } = this.script
@@ -411,22 +389,16 @@ export class World {
     if (slot.state._tag === "Disabled") this.#closes.disabled()
   }
 
-  /**
-   * Whether anybody may have asked for an attempt: a command that is not answered or was abandoned, any call, or a start that has ended after its
-   * attempt.
-   */
+  /** A command that is not answered or was abandoned, any call, or a start that has ended after its attempt. */
   #isAsked(): boolean {
     const { lastError } = this.backend.published.value
     const mayHaveStarted = this.#setting.patient === true && lastError?.reason === "timeout"
     return this.calls.length > 0 || this.#isCommanded() || mayHaveStarted
   }
 
-  /** Whether there is a command that is not answered or was abandoned. */
   #isCommanded(): boolean {
     return this.commands.some(({ fiber, interrupted }) => interrupted || isDone(fiber) === null)
   }
-
-  // --- what has to hold at rest
 
   atRest(): void {
     this.#pace.atRest(this.backend.published.value, this.sim.now)

@@ -1,4 +1,3 @@
-/** Requests as effects and effects as requests, whatever the connection does. */
 import { describe, expect, it } from "@effect/vitest"
 import { type Connection, RequestError, type RequestOptions, Sending } from "@mcp-lifeline/core"
 import { Deferred, Effect, Exit, Fiber, TestClock, Tracer } from "effect"
@@ -8,12 +7,10 @@ const done = Exit.succeed("done")
 
 type Settle = (exit: Exit.Exit<unknown, RequestError>) => void
 
-/** What is told of a request that takes several steps, and what its steps were asked. */
 const relayed = () => {
   const told: Array<unknown> = []
   const cancelled: Array<string> = []
   const relay = new Sending.Relay<unknown>((exit) => told.push(Exit.isSuccess(exit) ? exit.value : "failed"))
-  /** A step that waits. */
   const waiting = (name: string) => {
     let settle: Settle | undefined
     const send = (given: Settle) => {

@@ -3,7 +3,6 @@ import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { CallProgress } from "../../src/calls/progress/CallProgress.js"
 
-/** What may happen to the progress of a call. */
 type Step =
   | { readonly _tag: "Reported"; readonly progress: Progress }
   | { readonly _tag: "Described" | "Said" | "SentAgain" }

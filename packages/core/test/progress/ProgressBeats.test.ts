@@ -10,7 +10,6 @@ import { State } from "../../src/lifecycle/Lifecycle.js"
 
 type Options = Partial<Backend.BackendOptions>
 
-/** A call under way: what its caller has heard, and its end. */
 interface Calling {
   readonly heard: Array<Progress>
   readonly cancel: Effect.Effect<void>
@@ -63,7 +62,6 @@ const withoutFiber: Way = (backend, given = {}) =>
 
 const ways: ReadonlyArray<readonly [string, Way]> = [["a fiber", inFiber], ["no fiber", withoutFiber]]
 
-/** A server whose tools never answer, and a way to report progress of the last call. */
 const silent = (timeout?: number) => {
   const script = ScriptedConnector.make()
   // Otherwise quiet calls have it asked, too.
@@ -89,7 +87,6 @@ const pings = (script: ScriptedConnector.ScriptedConnector) => script.ledger.sen
 
 const messages = ({ heard }: Calling) => heard.map(({ message }) => message)
 
-/** The server answers nothing any more. */
 const hang = (script: ScriptedConnector.ScriptedConnector) => {
   script.respond = () => ({ answer: "never" })
 }
@@ -116,7 +113,6 @@ describe("ProgressBeats", () => {
         yield* TestClock.adjust("2 minutes")
         expect(calling.heard).toHaveLength(4)
         expect(pings(script)).toBe(4)
-        // So does the next one, after a time without calls.
         const next = yield* call(backend)
         yield* TestClock.adjust(14_999)
         expect(next.heard).toEqual([])
@@ -222,7 +218,6 @@ describe("ProgressBeats", () => {
         const calling = yield* call(backend, { idempotent: true })
         for (const outage of [1, 2, 3]) {
           yield* TestClock.adjust("3 minutes")
-          // Somewhere between two words of it.
           yield* TestClock.adjust("5 seconds")
           const before = calling.heard.length
           script.script({ after: 8000 })

@@ -5,7 +5,6 @@ import { SessionState } from "../../src/state/SessionState.js"
 
 const all = { logging: {}, resources: { subscribe: true } }
 
-/** A new session, and what it is asked for. `answer`: how it answers, by the URI or level. */
 const session = (
   capabilities: Connection["capabilities"] = all,
   answer: (what: string) => Effect.Effect<unknown, RequestError> = () => Effect.void,

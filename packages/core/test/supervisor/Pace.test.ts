@@ -1,4 +1,3 @@
-/** When a server is tried again, after what has happened so far. */
 import { Policy } from "@mcp-lifeline/core"
 import { describe, expect, it } from "vitest"
 import type { ConnectReason } from "../../src/Errors.js"
@@ -28,7 +27,6 @@ describe("the pace of attempts", () => {
     expect(spacing(unheard, second)).toBe(options.demandInterval / 4)
     const heard = failed(unheard, second, "closed")
     expect(spacing(heard, second)).toBe(options.demandInterval * 4)
-    // Nor does the outage before it count for the next one.
     const lost = Pace.connectionFailed(unheard)
     expect(spacing(lost, second)).toBe(options.demandInterval * 4)
     expect(spacing(failed(lost, minute, "refused"), minute)).toBe(options.demandInterval / 4)

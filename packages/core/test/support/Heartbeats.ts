@@ -1,6 +1,3 @@
-/**
- * A backend whose heartbeats are watched: the answers that it gets, and what is sent, logged and measured.
- */
 import { Backend, type InvalidOptions, Policy, RequestError } from "@mcp-lifeline/core"
 import type { Event } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
@@ -33,12 +30,10 @@ export interface World {
   readonly script: ScriptedConnector.ScriptedConnector
   readonly backend: Backend.Backend
   readonly events: ReadonlyArray<Event.Event>
-  /** Heartbeats and calls since the last look: method and time. */
   readonly sent: () => ReadonlyArray<readonly [string, number]>
   readonly keepalive: Effect.Effect<{ readonly state: string; readonly reason: string | undefined }>
 }
 
-/** A connected backend at time 0, with its lists read. */
 export const start = (
   keepalive: Policy.KeepaliveOptions,
   { respond, script = ScriptedConnector.make(), ...options }: Partial<Backend.BackendOptions> & {
@@ -63,7 +58,6 @@ export const start = (
     return { script, backend, events, sent, keepalive: Effect.map(backend.status, (status) => status.keepalive) }
   })
 
-/** What was logged at info and above, a line each. */
 export const logged = <A, E, R>(body: (lines: Array<string>) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.suspend(() => {
     const lines: Array<string> = []
@@ -73,7 +67,6 @@ export const logged = <A, E, R>(body: (lines: Array<string>) => Effect.Effect<A,
     return Effect.provide(body(lines), Logger.add(logger))
   })
 
-/** The state of a metric under exactly these tags. */
 export const metric = (name: string, tags: Record<string, string>) =>
   Effect.map(Metric.snapshot, (pairs) => {
     const found = pairs.find(({ metricKey }) =>

@@ -1,20 +1,14 @@
-/**
- * What the requests of a test hold of its connections: every runtime that is made, with its leases.
- */
 import { Effect } from "effect"
 import { vi } from "vitest"
 import { Runtime } from "../../src/runtime/Runtime.js"
 
 export interface Leases {
-  /** How many are held now, by generation. */
   readonly held: () => ReadonlyArray<number>
   readonly all: () => number
-  /** Those that were given back more often than they were taken. Empty if all is well. */
   readonly faults: () => ReadonlyArray<string>
   readonly stop: () => void
 }
 
-/** Watches all runtimes that are made from now on, until `stop`. */
 export const leases = (): Leases => {
   const runtimes: Array<Runtime> = []
   const { make } = Runtime

@@ -1,9 +1,5 @@
-/**
- * Snapshots of what a server offers, for tests of what is made of them.
- */
 import type { Catalog } from "@mcp-lifeline/core"
 
-/** A snapshot of a server that offers these lists and nothing else. */
 export const snapshot = (lists: Partial<Catalog.Snapshot>): Catalog.Snapshot => ({
   tools: [],
   prompts: [],

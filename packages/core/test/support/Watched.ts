@@ -1,19 +1,12 @@
-/**
- * A backend over a scripted connector, with everything that it tells from its first step on.
- */
 import type { Backend, Connector, Event, StateName } from "@mcp-lifeline/core"
 import { type Cause, Effect, Exit, Fiber, type Scope, TestClock } from "effect"
 import { startBackend } from "../../src/backend/start.js"
 
-/** A backend and what it told. */
 export interface Watched {
   readonly backend: Backend.Backend
   readonly events: ReadonlyArray<Event.Event>
-  /** The states that it moved to, in order. */
   readonly states: () => ReadonlyArray<StateName>
-  /** The generations that were installed, in order. */
   readonly installed: () => ReadonlyArray<number>
-  /** What became of the connections that it closed, by generation. */
   readonly closes: () => ReadonlyArray<readonly [number, "closed" | "failed" | "abandoned"]>
 }
 
@@ -51,7 +44,6 @@ export const watched = (
 /** Lets everything happen that needs no time. */
 export const runUntilIdle: Effect.Effect<void> = TestClock.adjust(0)
 
-/** The failure of an effect that has to fail. */
 export const failure = <E>(exit: Exit.Exit<unknown, E>): E =>
   Exit.match(exit, {
     onSuccess: () => {

@@ -1,4 +1,3 @@
-/** Failed requests of every fate and reason. */
 import { RequestError } from "@mcp-lifeline/core"
 import type { Fate, RequestReason } from "../../src/Errors.js"
 

@@ -1,7 +1,4 @@
-/**
- * Generated interleavings of tasks with losses, reconnects, silence and cancelling, with a ledger of what each call holds: the leases of
- * connections, its place in the queue, and its task at the server.
- */
+/** Interleavings of tasks with losses, silence and cancelling, with a ledger of leases, places in the queue, and tasks. */
 import { Backend, RequestError } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Cause, Effect, Exit, type Fiber, Scope } from "effect"
@@ -66,17 +63,13 @@ interface Called {
   readonly fiber: Fiber.RuntimeFiber<unknown, unknown>
   task: Task | undefined
   isSent: boolean
-  /** Progress that came after its end. */
   late: number
 }
 
-/** How many may be in flight. */
 const places = 3
 
-/** What happened in all runs, to know that the rare ways were taken. */
 const seen = { moved: 0, cancelled: 0, queued: 0 }
 
-/** Runs the commands; everything that should not have happened. */
 const faultsOf = (commands: ReadonlyArray<Command>, seed: number, maxOps: number): ReadonlyArray<string> => {
   const sim = new Simulation.Simulation({ seed, maxOps })
   const ledger = leases()
@@ -89,7 +82,6 @@ const faultsOf = (commands: ReadonlyArray<Command>, seed: number, maxOps: number
   const calls: Array<Called> = []
   const tasks = new Map<string, Task>()
   const hushed = new Set<number>()
-  /** Where each task was asked for last. */
   const askedOn = new Map<string, number>()
   const notFound = { fate: "answered", reason: "remote", code: -32_602, message: "Task not found" } as const
   script.respond = (method, params: any, { id }) => {
@@ -255,7 +247,6 @@ const faultsOf = (commands: ReadonlyArray<Command>, seed: number, maxOps: number
   }
   if (ledger.all() !== 0) faults.push(`leases are held for ever: ${ledger.held().join()}`)
   if (script.ledger.live.length !== 1) faults.push(`open for ever: ${script.ledger.live.join()}`)
-  // All places are free again.
   for (let i = 0; i <= places; i++) call(3_600_000)
   sim.advance(0)
   const sent = calls.slice(-1 - places).filter(({ isSent }) => isSent).length

@@ -11,7 +11,6 @@ const extension = "io.modelcontextprotocol/tasks"
 const declared = { "io.modelcontextprotocol/clientCapabilities": { extensions: { [extension]: {} } } }
 const undeclared = { "io.modelcontextprotocol/clientCapabilities": { extensions: { another: {} } } }
 
-/** What servers declare. */
 const servers = {
   none: { tools: {} },
   "2025": { tasks: { requests: { tools: { call: {} } } } },
@@ -20,7 +19,6 @@ const servers = {
   "2026, another extension only": { extensions: { another: {} } }
 } as const
 
-/** How a caller asks for the task itself, or does not. */
 const callers = {
   plain: [{}, undefined],
   "with other capabilities": [{ _meta: undeclared }, undefined],

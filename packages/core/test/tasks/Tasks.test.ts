@@ -37,7 +37,6 @@ const taskServer = (
     string,
     { readonly on: number; name: string; polls: number; status: string; message?: string }
   >()
-  /** How often a tool had its effect. */
   const effects = { count: 0 }
   script.respond = (method, params: any, connection) => {
     requests.push({ method, params, on: connection.id })
@@ -75,7 +74,6 @@ const taskServer = (
   return { script: withTasks(script, era), requests, sent, tasks, effects, server: script }
 }
 
-/** The connector of a server that declares tasks. */
 const withTasks = (script: ScriptedConnector.ScriptedConnector, era: "2026" | undefined) => {
   const options: Array<any> = []
   return {
@@ -817,7 +815,6 @@ describe("tasks", () => {
             outcomes.push(Exit.isSuccess(exit) ? text(exit) : failure(exit).code)
           }
           expect(outcomes).toEqual(tasks === "never" ? [-32_021, -32_021] : ["long is done", "long is done"])
-          // What the tool needs is known after the first call.
           expect(
             options().map(({ runsTask }: any) => runsTask === true)
           ).toEqual(

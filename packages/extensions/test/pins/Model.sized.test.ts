@@ -1,7 +1,3 @@
-/**
- * What is known of pinned tools, against a model: lists of several connections, approvals here and by another program, and what is kept
- * that cannot be read for a while.
- */
 import { longestKey } from "@mcp-lifeline/core/internal"
 import { PinStore } from "@mcp-lifeline/extensions"
 import { Clock, Effect, Logger, LogLevel, TestClock, TestContext } from "effect"
@@ -55,7 +51,6 @@ interface Found {
   readonly since: number
 }
 
-/** What is kept, by the variants of the tools. */
 class Model {
   approved: Map<string, number> | undefined
   found = new Map<string, Found>()
@@ -105,7 +100,6 @@ const sorted = <A extends { readonly tool: string }>(all: ReadonlyArray<A>): Rea
 
 const broken: PinStore.Unreadable = { _tag: "Unreadable", file: "/state/pins.json", reason: "it is damaged" }
 
-/** How often each of the rare ways was taken. */
 const seen = { duplicates: 0, approvals: 0, unreadable: 0, elsewhere: 0 }
 
 const run = (commands: ReadonlyArray<Command>, mode: "warn" | "block") =>
@@ -123,7 +117,6 @@ const run = (commands: ReadonlyArray<Command>, mode: "warn" | "block") =>
     const make = () => new PinnedTools({ server: "one", mode, store, maxDepth: 10 })
     const pins = make()
     const elsewhere = make()
-    /** What is kept, and what this program knows of it; `unreadable` if that it is so. */
     const kept = new Model()
     let known = new Model() as Model | "unreadable"
     const told = { changed: 0, approvals: 0 }
@@ -181,7 +174,6 @@ const run = (commands: ReadonlyArray<Command>, mode: "warn" | "block") =>
       const changes = status.changes.map(({ kind, since, tool }) => ({ tool, kind, since }))
       if (known === "unreadable") {
         seen.unreadable++
-        // Nothing counts as approved.
         for (const name of names) {
           for (const variant of variants) {
             expect(pins.isApproved(name, digestOf(name, variant))).toBe(false)
@@ -213,7 +205,6 @@ const run = (commands: ReadonlyArray<Command>, mode: "warn" | "block") =>
           if (approved === undefined) expect(pins.refusal(name, undefined)).toContain("does not list it")
         }
       }
-      // Whoever listens is told of each change, and of nothing else.
       const after = JSON.stringify(status)
       const approved = known === "unreadable"
         ? "none"

@@ -17,11 +17,9 @@ interface Sent {
   readonly options: RequestOptions
 }
 
-/** A connection of which the test says what it lists and when it answers, and the pins around it. */
 const pinned = (
   { capabilities = { tools: {} }, connects = identity, mode = "block", stateful = true }: {
     readonly capabilities?: Connection["capabilities"]
-    /** The region in which the connection is made. */
     readonly connects?: (making: Effect.Effect<Connection>) => Effect.Effect<Connection>
     readonly mode?: "warn" | "block"
     readonly stateful?: boolean
@@ -32,12 +30,9 @@ const pinned = (
     let unanswered = 0
     const server = {
       tools: [described("read", "Reads."), described("write", "Writes.")],
-      /** How long it takes to list. */
       listsAfter: 0,
       callsAfter: 0,
-      /** Whether there is another page after the first. */
       isPaged: false,
-      /** Why it does not. */
       error: undefined as RequestError | undefined,
       onList: (): void => {},
       onAnnounce: (): void => {}
@@ -144,7 +139,6 @@ describe("a pinned connection", () => {
           yield* call()
           expect(lists()).toBe(before + 1)
         }
-        // From now on it hears of them.
         made.hears({ announced: ["tools"], unannounced: [] })
         yield* call()
         const before = lists()
@@ -212,7 +206,6 @@ describe("a pinned connection", () => {
           expect([withdrawn, calls().length, lists()]).toEqual([1, 0, round])
           withdrawn = 0
         }
-        // The reading was given up, too: nobody waits for its end.
         server.listsAfter = 0
         server.callsAfter = 60_000
         const cancel = begin()
@@ -381,7 +374,6 @@ describe("a pinned connection", () => {
     }))
 })
 
-/** Counts who listens. */
 const counted = <A>(hub: Hub<A>): { count: number } => {
   const listeners = { count: 0 }
   const listen = hub.listen.bind(hub)
@@ -453,7 +445,6 @@ describe("a connector of pinned connections", () => {
         expect(yield* readsIn(1)).toBe(1)
         expect(yield* readsIn(20_000)).toBe(10)
         yield* pins.approve
-        // It notices that when it looks next.
         yield* TestClock.adjust(2000)
         expect(yield* readsIn(600_000)).toBe(0)
       }

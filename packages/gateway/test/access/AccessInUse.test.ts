@@ -1,4 +1,3 @@
-/** A model of the rules in use: clients come and go with the file, and the files of their tokens are saved meanwhile. */
 import { McpConfig } from "@mcp-lifeline/config"
 import { Effect, Exit, Logger, Redacted, Scope } from "effect"
 import * as fc from "fast-check"
@@ -11,7 +10,6 @@ const tokens = ["token-one-of-them", "token-two-of-them", "token-of-gateway"]
 type Command =
   /** The file names these clients, each with a token; or it has neither clients nor groups. */
   | { readonly do: "use"; readonly clients: ReadonlyArray<readonly [name: string, token: string]> | undefined }
-  /** A file of a token is saved, also one that nobody uses any more. */
   | { readonly do: "save"; readonly file: number; readonly token: string }
   /** The token of the gateway itself is another one. */
   | { readonly do: "gateway"; readonly token: string }
@@ -27,15 +25,12 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant("gateway" as const), token }) }
 )
 
-/** The file of a token: each time that a configuration is read, it is another one. */
 interface File {
   readonly name: string
   token: string
-  /** What is run after it was saved, by whoever follows it. */
   readonly followers: Set<(line: string) => Effect.Effect<void>>
 }
 
-/** Which clients have a token that somebody else has, too. */
 const shared = (files: ReadonlyArray<File>, gateway: string): boolean => {
   const all = [...files.map(({ token }) => token), gateway]
   return new Set(all).size < all.length

@@ -14,10 +14,7 @@ const tool = (name: string, description = "") => ({ name, description, inputSche
 
 const hide = ["s__hidden*"]
 
-/**
- * A gateway with one server whose tools are pinned. `boss` is an admin that may not use some of them, `head` one that may use no other
- * server, `chief` one that may use all.
- */
+/** `boss` is an admin that may not use some of the pinned tools, `head` one that may use no other server, `chief` one that may use all. */
 const pinned = (store: PinStore.PinStore, isDisabled = false) =>
   Effect.gen(function*() {
     const file = join(yield* folder, "tools.json")

@@ -10,7 +10,6 @@ const promise = <A>(make: () => Promise<A>) => Effect.promise(make)
 
 const eras = [["with sessions", false], ["without", true]] as const
 
-/** A chatty server that connects once it is let. */
 const held = (id: string) => {
   const latch = Effect.unsafeMakeLatch()
   const { connector, ...others } = chatty(id)
@@ -39,7 +38,6 @@ describe.each(eras)("access tokens of one session, in the era %s", (_, isStatele
         const issuer = yield* Issuer.make
         const late = held("late")
         const rules = new AccessControl.RulesInUse((yield* loaded({}, groups)).rules)
-        /** For which requests the rules were asked. */
         const asked: Array<string> = []
         const { servers, url } = yield* team([chatty("open"), late.server], {}, {
           issuer: issuer.url,
@@ -55,7 +53,6 @@ describe.each(eras)("access tokens of one session, in the era %s", (_, isStatele
         const sign = (jti: string, claims: object) => promise(() => issuer.sign(audience, { jti, ...claims }))
         const first = yield* sign("first", { groups: ["dev"] })
         const talk = yield* talking(url, first, { isStateless })
-        /** Sends a request, and waits until it has arrived. */
         const begin = (jti: string, claims: object, method: string, params?: object) =>
           Effect.gen(function*() {
             talk.token = yield* sign(jti, claims)
@@ -64,7 +61,6 @@ describe.each(eras)("access tokens of one session, in the era %s", (_, isStatele
             return promise(() => answer.then(({ answer }) => answer?.result ?? answer?.error))
           })
         const [dev, none] = [{ groups: ["dev"] }, { groups: ["other"] }]
-        // All of them wait for the server.
         const pending = yield* Effect.all([
           begin("call of dev", dev, "tools/call", pid),
           begin("call of none", none, "tools/call", pid),

@@ -212,7 +212,6 @@ describe("clients and groups of a file", () => {
           `mcp.json:1: lifeline.clients.${name}: has the same token as ${other}, so that nobody is let in with it; give each its own: openssl rand -base64 32`
         expect(inUse.problem()).toBe(message("b", "a"))
         yield* eventually(() => warnings.includes(message("b", "a")) ? true : undefined)
-        // Each may get the one that the other had.
         writeFileSync(b, tokenOf("a"))
         yield* becomes([401, 401, "operator"])
         writeFileSync(a, tokenOf("b"))

@@ -1,8 +1,4 @@
-/**
- * Several subjects who do whatever they may, all at once, over the same servers: no message of one ever arrives at another.
- *
- * Everything that a subject sends has a mark of it, and servers say the marks back. A ledger looks at all that arrives.
- */
+/** Everything that a subject sends has a mark of it, servers say the marks back, and a ledger looks at all that arrives. */
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as fc from "fast-check"
@@ -20,19 +16,16 @@ interface Step {
   readonly who: number
   readonly session: number
   readonly deed: Deed
-  /** Whether the next step begins only when everything so far is over. */
   readonly isLast: boolean
 }
 
 const uri = "test://one"
 
-/** A session of a subject, and what it may get. */
 class Party {
   readonly subject: string
   readonly number: number
   readonly talk: HttpTalk
   readonly #isStateless: boolean
-  /** The calls that last until they are given up, by their ids, and whether they have ended. */
   readonly held = new Map<string, { isOver: boolean; readonly ended: Promise<void> }>()
   isSubscribed = false
   #marks = 0
@@ -70,7 +63,6 @@ class Party {
     )
   }
 
-  /** Its own server asks its user. */
   async ask(): Promise<void> {
     const mark = this.mark()
     const params = { message: mark, requestedSchema: { type: "object", properties: {} } }
@@ -86,7 +78,6 @@ class Party {
     this.held.set(id, Object.assign(held, { ended }))
   }
 
-  /** Gives a call up; those of others with the same id go on. */
   async cancel(id: string): Promise<void> {
     const held = this.held.get(id)
     this.held.delete(id)
@@ -101,7 +92,6 @@ class Party {
     else await this.talk.result("resources/subscribe", { uri })
   }
 
-  /** What has come that is not its own. */
   strangers(): ReadonlyArray<string> {
     return this.talk.heard.flatMap((message) => {
       const text = JSON.stringify(message)
@@ -136,7 +126,6 @@ const did = async (party: Party, others: ReadonlyArray<Party>, { deed, session }
     case "own-log":
       return void await talk.call("own__log", { mark: party.mark() })
     case "log":
-      // Of a server that ann alone may use.
       return subject === "ann" ? void await talk.call("hers__log", { mark: party.mark() }) : void await talk.error(
         "tools/call",
         { name: "hers__log", arguments: { mark: party.mark() } }

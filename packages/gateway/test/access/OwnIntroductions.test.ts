@@ -67,7 +67,6 @@ describe("what a server that each client has for itself says of itself", () => {
       bounded.set(numbered(0), "s", saying("small"))
       bounded.set(numbered(0), "t", large)
       expect(["s", "t"].map((name) => bounded.of(numbered(0), name)?.instructions)).toEqual(["small", undefined])
-      // What it said before is not what it says now.
       bounded.set(numbered(0), "s", large)
       expect(bounded.of(numbered(0), "s")).toBeUndefined()
     }

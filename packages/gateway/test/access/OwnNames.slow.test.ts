@@ -8,7 +8,6 @@ const silent = Logger.remove(Logger.defaultLogger)
 
 const texts = (id: string, params: any) => `${id} got ${params.name ?? params.uri ?? params.ref.name ?? params.ref.uri}`
 
-/** A server that has the same as any other here, and says which one it is. */
 const server = (id: string, prefix: string | undefined, outcome: object = {}): ServerPool.Server => {
   const connector = ScriptedConnector.make()
   connector.otherwise = outcome
@@ -57,7 +56,6 @@ const uris = [
   "lifeline://nosuch/x%3A%2F%2Flisted"
 ]
 
-/** All that a client gets under any name. */
 const read = ({ base, url }: { readonly base: string; readonly url: string }, isStateless: boolean) =>
   Effect.gen(function*() {
     const talk = yield* talking(url, "ci-token", { isStateless })

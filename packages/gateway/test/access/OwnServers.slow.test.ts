@@ -12,12 +12,10 @@ const stateless = { isStateless: true } as const
 
 const promise = <A>(make: () => Promise<A>) => Effect.promise(make)
 
-/** The process that serves a client. */
 const pid = (one: HttpTalk) => promise(async () => Number(await one.call("o__pid")))
 
 const elicitation = { "io.modelcontextprotocol/clientCapabilities": { elicitation: { form: {} } } }
 
-/** A call of a tool that asks its client something. */
 const asks = (one: HttpTalk, more: object = {}) =>
   promise(() =>
     one.ask("tools/call", {
@@ -28,7 +26,6 @@ const asks = (one: HttpTalk, more: object = {}) =>
     })
   )
 
-/** What the client answers to all questions of a result. */
 const inputResponses = (result: any, name: string) =>
   Object.fromEntries(Object.keys(result.inputRequests).map((id) => [id, { action: "accept", content: { name } }]))
 
@@ -52,7 +49,6 @@ describe("servers of single clients without sessions", () => {
             expect(yield* promise(() => ann.call("s__pid"))).toMatch(/^\d+$/)
             return
           }
-          // Several at once start one.
           const [first, same, other] = yield* Effect.all([pid(ann), pid(ann), pid(ben)], { concurrency: "unbounded" })
           expect([same, yield* pid(ann), yield* pid(ben)]).toEqual([first, first, other])
           expect(other).not.toBe(first)
@@ -70,7 +66,6 @@ describe("servers of single clients without sessions", () => {
           expect([refused.status, refused.answer?.error?.code]).toEqual([400, -32_602])
           const done = yield* asks(ann, { requestState, inputResponses: inputResponses(result, "Ann") })
           expect(done.answer?.result.content[0].text).toContain("Ann")
-          // The server of one tells the other nothing.
           yield* promise(() => ann.call("o__log"))
           yield* pid(ben)
           expect(ann.heard.length).toBeGreaterThan(0)

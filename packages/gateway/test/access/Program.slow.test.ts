@@ -1,6 +1,3 @@
-/**
- * A gateway for a team as a user starts it: a file with clients, and files with their tokens.
- */
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { readFileSync, writeFileSync } from "node:fs"
@@ -16,14 +13,11 @@ const fixture = (name: string) => ({
   args: [fileURLToPath(new URL(`../fixtures/${name}.mjs`, import.meta.url))]
 })
 
-/** The token of a client at first. */
 const tokenOf = (name: string): string => `${name}-token-that-nobody-guesses`
-/** Another one. */
 const fresh = "a-new-token-that-nobody-guesses"
 
 const promise = <A>(make: () => Promise<A>) => Effect.promise(make)
 
-/** A gateway with three clients, whose tokens are in files. */
 const serving = Effect.gen(function*() {
   const path = yield* folder
   const file = join(path, "mcp.json")
@@ -56,7 +50,6 @@ const serving = Effect.gen(function*() {
   return { base, url: `${base}/mcp`, env, program, rules, save, tokenFile, write }
 })
 
-/** The servers of the tools that a client sees. */
 const serversOf = async (talk: HttpTalk): Promise<ReadonlyArray<string>> =>
   [...new Set((await talk.tools()).map((name) => name.split("__")[0]!))].toSorted()
 
@@ -89,7 +82,6 @@ describe("serve with clients", { timeout: 400_000 }, () => {
         expect((await ci.error("tools/call", { name: "own__who", arguments: {} })).code).toBe(-32_602)
         expect(Number(await ci.call("mail__pid"))).toBeGreaterThan(0)
       })
-      // A client without a session is let in, and kept out, in the same way.
       const stateless = yield* talking(url, tokenOf("ci"), { isStateless: true })
       expect(yield* promise(() => serversOf(stateless))).toEqual(["mail"])
       expect(yield* Effect.all(["", "nobody", "ann"].map((token) => statusOf(url, token, ann.session)))).toEqual([
@@ -116,7 +108,6 @@ describe("serve with clients", { timeout: 400_000 }, () => {
       const { program, tokenFile, url, write } = yield* serving
       const before = yield* talking(url, tokenOf("bob"))
       const ann = yield* talking(url, tokenOf("ann"))
-      /** Until the gateway says of a token what it should. */
       const until = (token: string, wanted: number, session: string | undefined) =>
         Effect.iterate(0, {
           while: (status) => status !== wanted,
@@ -194,7 +185,6 @@ describe("serve with clients", { timeout: 400_000 }, () => {
         for (const { mark, text } of yield* promise(() => Promise.all(calls))) {
           expect([...text.matchAll(/of-\w+-\d-\d/g)].filter(([found]) => found !== mark)).toEqual([])
         }
-        // The shared one is back, as another process.
         const next = Number(yield* promise(() => everyone[1]!.talk.call("docs__pid")))
         expect(next).not.toBe(shared)
       }

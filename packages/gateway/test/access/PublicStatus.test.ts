@@ -59,7 +59,6 @@ describe("what the API says", () => {
         expect(JSON.stringify((yield* api(base, "operator", "/api/logs")).body)).toMatch(/pid \d.*\d tools/)
         expect(all.target).toContain("with an argument of its own")
         expect(all.warnings.join()).toContain("closed")
-        // One of them is hidden from this client.
         expect([open.counts.tools, open.warnings]).toEqual([all.counts.tools - 1, []])
         expect([closed.name, all.name]).toEqual(["closed", "open"])
         const logs = JSON.stringify((yield* api(base, "ci-token", "/api/logs")).body)

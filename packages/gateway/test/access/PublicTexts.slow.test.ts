@@ -107,7 +107,6 @@ const stdio = (id: string, command: string, args: ReadonlyArray<string>, more: o
 
 const script = "console.log('secret-said'); console.error('secret-written', process.env.TOKEN); process.exit(3)"
 
-/** Servers over HTTP that answer everything with one status, and say something that is for nobody. */
 const overHttp = Effect.gen(function*() {
   const server = yield* Effect.acquireRelease(
     Effect.async<ReturnType<typeof createServer>>((resume) => {
@@ -161,7 +160,6 @@ const gateway = Effect.gen(function*() {
   return { ...found, ids: servers.map(({ id }) => id) }
 })
 
-/** The first status and what follows for a moment. */
 const events = (base: string, token: string) =>
   eventsUntil(base, token, (text) => /event: status\ndata: .*\n\n/.test(text))
 
@@ -169,7 +167,6 @@ type Era = readonly [name: string, isStateless: boolean]
 const [withSessions, without] = [["with sessions", false], ["without", true]] as const
 const eras: ReadonlyArray<Era> = [withSessions, without]
 
-/** What somebody reads of each server, or of all, at each door. */
 const read = (
   { base, ids, url }: Effect.Effect.Success<typeof gateway>,
   client: string,

@@ -183,7 +183,6 @@ describe("the limit of calls", () => {
       expect([take(), take()]).toEqual([0, 1000])
       yield* TestClock.adjust("1 hour")
       expect(Array.from({ length: 61 }, () => take()).filter((wait) => wait === 0)).toHaveLength(60)
-      // A lower limit holds at once.
       yield* TestClock.adjust("1 hour")
       expect([rates.take("a", 2), rates.take("a", 2), rates.take("a", 2)]).toEqual([0, 0, 30_000])
     }))
@@ -202,7 +201,6 @@ describe("the limit of calls", () => {
             const wait = rates.take("a", limit)
             if (wait === 0) passed.push(now)
             else {
-              // As long as it says, and not less.
               now += wait
               if (rates.take("a", limit) !== 0) return false
               passed.push(now)

@@ -11,7 +11,6 @@ import * as Program from "../support/Program.js"
 
 const tokenOf = (name: string): string => `token-of-${name}-of-sixteen`
 
-/** A gateway with a file, and files of tokens beside it, which a test may save again. */
 const serving = (
   lifeline: object,
   tokens: Readonly<Record<string, string>> = {},
@@ -46,7 +45,6 @@ const serving = (
         return { status: response.status, body: text.startsWith("{") ? JSON.parse(text) : text }
       })
     const statusOf = (token?: string) => Effect.map(ask(token), ({ status }) => status)
-    /** Waits until each of these tokens is answered so. */
     const becomes = (expected: Readonly<Record<string, number>>) =>
       Effect.iterate("", {
         while: (seen) => seen !== JSON.stringify(Object.values(expected)),
@@ -82,7 +80,6 @@ describe("a gateway whose clients have names", { timeout: 240_000 }, () => {
       rotate("a", tokenOf("a"))
       save({ clients: { a: { tokenFile: "a.token" } } })
       yield* becomes({ [tokenOf("a")]: 200 })
-      // The last one is removed, and not everybody let in.
       save({ clients: {} })
       yield* becomes({ [tokenOf("a")]: 401 })
       expect(yield* statusOf()).toBe(401)
@@ -126,13 +123,11 @@ describe("a gateway whose clients have names", { timeout: 240_000 }, () => {
       rotate("b", tokenOf("new"))
       yield* becomes({ [tokenOf("a")]: 200, [tokenOf("new")]: 200 })
       expect((yield* ask(tokenOf("own"))).body.gateway).not.toHaveProperty("tokenProblem")
-      // That of the gateway itself is changed to one of a client.
       rotate("own", `${tokenOf("second")}\n${tokenOf("new")}`)
       yield* becomes({ [tokenOf("second")]: 200, [tokenOf("own")]: 401, [tokenOf("new")]: 401 })
       yield* eventually(() =>
         /lifeline\.clients\.b: has the same token as the gateway itself/.exec(program.stderr()) ?? undefined
       )
-      // Too short: nothing changes.
       rotate("a", "short")
       yield* eventually(() => /has fewer than 16 characters.*stays as it was/.exec(program.stderr()) ?? undefined)
       expect(yield* statusOf(tokenOf("a"))).toBe(200)

@@ -6,9 +6,7 @@ import { full, type HttpTalk, talking, team } from "../support/Team.js"
 
 const promise = <A>(make: () => Promise<A>) => Effect.promise(make)
 
-/** A stream of a client; its end is what happens last on it. */
 interface Stream {
-  /** Ends when the stream has. */
   readonly ended: Promise<unknown>
   readonly isOpen: () => boolean
 }
@@ -36,7 +34,6 @@ const ofTalk = async (talk: HttpTalk): Promise<Stream> => {
 
 type At = { readonly base: string; readonly url: string }
 
-/** Opens a stream of a client with a token. */
 type Door = (at: At, token: string) => Effect.Effect<Stream, never, Scope.Scope>
 
 const doors: ReadonlyArray<readonly [string, Door]> = [
@@ -71,7 +68,6 @@ describe.each(doors)("an open stream, by %s", (_, open) => {
         yield* promise(() => Promise.all([ci.ended, gone.ended]))
         // What ends, ends in the step of the change.
         expect([stays.isOpen(), operator.isOpen()]).toEqual([true, true])
-        // The token of one client is that of another one now.
         const ofStays = yield* open(at, "stays-token")
         yield* change({ ci: { token: full("stays-token") }, stays: { token: full("new-token") } })
         yield* promise(() => Promise.all([stays.ended, ofStays.ended]))
@@ -122,7 +118,6 @@ describe("readers of events", () => {
           )
         // What nobody holds, Node.js closes.
         const open: Array<Response> = []
-        /** Opens as many as it can. */
         const fill = (token: string, count = 0): Effect.Effect<readonly [number, string]> =>
           Effect.flatMap(read(token), (response) =>
             response.status === 200 && open.push(response) > 0

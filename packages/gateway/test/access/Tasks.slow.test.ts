@@ -1,4 +1,3 @@
-/** The tasks of clients with rules: nobody else knows them, and what a client may not use any more gives it nothing. */
 import { describe, expect, it } from "@effect/vitest"
 import * as SealedId from "@mcp-lifeline/http-server/SealedId"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
@@ -13,7 +12,6 @@ import { type HttpTalk, talking, team } from "../support/Team.js"
 
 const script = (name: string) => fileURLToPath(new URL(`../../../testing/test/support/${name}.mjs`, import.meta.url))
 
-/** What a client of an era says, and the server that has its tasks. */
 const eras = {
   "with sessions": { isStateless: false, args: [script("taskServer"), "stdio", "kept"], task: { task: {} } },
   "without": { isStateless: true, args: [script("statelessTaskServer"), "stdio"], task: {} }
@@ -56,7 +54,6 @@ const begunBefore = (era: Era) =>
     return { own, sessions, task }
   })
 
-/** What each request about a task is answered: an error, or nothing. */
 const about = (talk: HttpTalk, taskId: string, { isStateless }: Era) =>
   Effect.promise(async () => {
     const methods = isStateless

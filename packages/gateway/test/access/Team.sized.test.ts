@@ -93,7 +93,6 @@ describe.each(bySize(eras.slice(0, 1), [...eras]))("a client with rules, in the 
             await ci.until("notifications/message")
           }
         })
-        // A list of a server that it does not see.
         yield* Effect.flatMap(pool.shared.fleet.backend("closed"), ({ disable }) => disable)
         yield* Effect.flatMap(pool.shared.fleet.backend("open"), ({ disable }) => disable)
         const changed = yield* promise(() => ci.until("notifications/tools/list_changed"))
@@ -112,7 +111,6 @@ describe.each(bySize(eras.slice(0, 1), [...eras]))("a client with rules, in the 
       Effect.gen(function*() {
         const { url } = yield* team([chatty("open")], { ci: { callsPerMinute: 3 }, all: {} })
         const ci = yield* talking(url, "ci-token", { isStateless })
-        // A second session is of the same caller.
         const again = yield* talking(url, "ci-token", { isStateless })
         const all = yield* talking(url, "all-token", { isStateless })
         yield* promise(async () => {
@@ -157,7 +155,6 @@ describe.each(bySize(eras.slice(0, 1), [...eras]))("a client with rules, in the 
           await gone.until("the stream has ended")
           expect((await gone.ask("tools/list")).status).toBe(401)
         })
-        // One of the same name begins anew.
         yield* change({ gone: {} })
         yield* promise(async () => {
           expect((await gone.ask("tools/list")).status).toBe(isStateless ? 200 : 404)

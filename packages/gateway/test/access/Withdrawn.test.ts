@@ -3,7 +3,6 @@ import { Effect } from "effect"
 import * as RawServer from "../support/RawServer.js"
 import { talking, team } from "../support/Team.js"
 
-/** A server that says what the test wants it to say. */
 const speaking = (id: string) => {
   const says: Array<(message: object) => void> = []
   const server = RawServer.make(id, ({ method, params }, send) => {
@@ -56,7 +55,6 @@ describe("a client whose rules change", () => {
       yield* change({ ci: { servers: ["kept"] } })
       yield* round(1)
       expect(heard()).toEqual(["error of kept", "x://kept"])
-      // What it may use again it hears again.
       yield* change({ ci: {} })
       yield* round(2)
       expect(heard()).toEqual(["error of kept", "error of lost", "x://kept", "x://lost"])

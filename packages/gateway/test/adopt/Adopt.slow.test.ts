@@ -26,12 +26,10 @@ import * as Program from "../support/Program.js"
 
 /** What starts the program in what these tests adopt: Node.js, as the PATH finds it, with the file of the program. */
 const [node, gateway] = (await Effect.runPromise(Launcher.find({ ...Launcher.running(), script: Built.gateway }))).user
-/** How the user starts it. */
 const typed = `${node} ${gateway}`
 
 const fixtures = new URL("../fixtures/adopt/", import.meta.url)
 
-/** A home of its own, with nothing in it but an empty project, in which the program runs. */
 const home = Effect.acquireRelease(
   Effect.sync(() => {
     const folder = mkdtempSync(join(tmpdir(), "lifeline-adopt-"))
@@ -295,7 +293,6 @@ describe("adopt", () => {
         keyed: { command: "x", env: { KEY: "hunter-22" } }
       }
       const file = write(".claude.json", JSON.stringify({ mcpServers: servers }))
-      /** Does what Claude Code does for the commands that are printed. */
       const follow = (stdout: string) => {
         const config = JSON.parse(read(".claude.json"))
         for (
@@ -336,7 +333,6 @@ describe("adopt", () => {
       follow(undone.stdout)
       expect((yield* adopt(file, "--undo", "--yes", "--only", "keyed")).code).toBe(0)
       expect(given()).toEqual(servers)
-      // Nothing of it is left.
       yield* adopt("--undo", "--yes")
       expect((yield* adopt("--undo", "--yes")).stdout).toBe("Nothing to undo: no copies are kept.\n")
     }))

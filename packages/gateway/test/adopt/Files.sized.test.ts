@@ -50,7 +50,6 @@ const print = (value: unknown, gap: () => string, hasTrailing: () => boolean): s
   return between("{", pairs, "}")
 }
 
-/** Wraps, wraps again, and takes back. */
 const roundTrip = (
   text: string,
   syntax: Syntax,
@@ -69,7 +68,6 @@ const roundTrip = (
   return plan
 }
 
-/** What each server that was wrapped is started with, after its own words. */
 const expectWrapped = (
   plan: Plan.Plan,
   before: Readonly<Record<string, object>>,

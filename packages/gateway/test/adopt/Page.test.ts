@@ -1,6 +1,3 @@
-/**
- * Holds docs/adopt.md to the program: its options and exit codes, what a server becomes, what is shown, the hosts and their files.
- */
 import { describe, expect, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
 import { command } from "../../src/adopt/Arguments.js"
@@ -16,7 +13,6 @@ const page = readFileSync(new URL("../../../../docs/adopt.md", import.meta.url),
 
 const codes = (text: string): ReadonlyArray<string> => [...text.matchAll(/`([^`]+)`/g)].map(([, code = ""]) => code)
 
-/** The cells of the rows of the table with this heading. */
 const rows = (heading: string): ReadonlyArray<ReadonlyArray<string>> => {
   const table = page.split("\n\n").find((block) => block.startsWith(heading)) ?? ""
   return table.trim().split("\n").slice(2).map((row) => row.split("|").slice(1, -1).map((cell) => cell.trim()))
@@ -92,7 +88,6 @@ describe("docs/adopt.md", () => {
     expect(table.flatMap(([name = ""]) => codes(name)).toSorted()).toEqual(hosts.map(({ id }) => id).toSorted())
   })
 
-  /** The paths in a cell, as a machine has them. */
   const files = (cell: string): ReadonlyArray<string> =>
     codes(cell).filter((code) => /^[~%.\w]+[/\\].|^[.\w]+\.json$/.test(code))
       .map((code) => code.replaceAll("\\", "/").replace(/^(~|%USERPROFILE%)/, "/home/ann"))

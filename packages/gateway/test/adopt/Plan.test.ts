@@ -19,7 +19,6 @@ const syntaxes = { json: Json.syntax, toml: Toml.syntax, yaml: Yaml.syntax }
 const npx = ["npx", "-y", "mcp-lifeline"] as const
 const options = { platform: "linux", launcher: npx, only: [] } as const
 
-/** Each configuration `HOST.*`, and beside it what it becomes. */
 const fixtures = readdirSync(folder).filter((name) => !name.includes(".after.")).map((name) => {
   const host = hosts.find(({ id }) => id === name.split(".")[0])
   return {

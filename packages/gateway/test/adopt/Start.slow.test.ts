@@ -19,7 +19,6 @@ const project = Effect.acquireRelease(
   (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
 )
 
-/** A server over HTTP with one tool, which says with which headers it was called. */
 const remote = Effect.acquireRelease(
   Effect.async<{ readonly url: string; readonly close: () => void }>((resume) => {
     const http = createServer((request, response) => {
@@ -53,7 +52,6 @@ interface Started {
   readonly env?: Record<string, string>
 }
 
-/** Starts an entry as a host does, calls a tool, and gives the text of the answer. */
 const call = (cwd: string, { args, command, env }: Started, name: string, input: Record<string, unknown>) =>
   Effect.promise(async () => {
     // A desktop host has not the PATH of the shell.

@@ -10,7 +10,6 @@ import * as Yaml from "../../src/document/Yaml.js"
 const options = { platform: "win32", launcher: ["cmd", "/c", "npx", "-y", "mcp-lifeline"], only: [] } as const
 const lifeline = ["npx", "-y", "mcp-lifeline", "wrap", "--"]
 
-/** What becomes of one entry. */
 const adopted = (entry: object) => {
   const text = JSON.stringify({ mcpServers: { one: entry } })
   const { done, servers: [server], text: result } = Plan.wrap(text, Json.syntax, sections.json, options)
@@ -112,7 +111,6 @@ const mixed = (text: string): ReadonlyArray<string> => [
   crlf(text).replace("\r\n", "\n"),
   text.replace("\n", "\r\n")
 ]
-/** How all lines but the first end. */
 const lineEnds = (text: string): ReadonlyArray<string> => [...new Set(text.match(/\r?\n/g)?.slice(1))]
 
 const json = `{

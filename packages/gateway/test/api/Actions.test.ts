@@ -8,7 +8,6 @@ import * as Served from "../support/Served.js"
 
 const paths = ["call", ...["reconnect", "enable", "disable", "login"].map((what) => `servers/o/${what}`)]
 
-/** A gateway in this process; asked with a method for a path, it gives the status. */
 const served = (token?: string, connector = ScriptedConnector.make()) =>
   Effect.gen(function*() {
     const servers = yield* ServerPool.make([{ id: "o", connector, keepalive: { method: "none" } }])

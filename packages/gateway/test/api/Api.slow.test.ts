@@ -14,7 +14,6 @@ describe("the API of a running gateway", () => {
         const { base } = yield* serve({ every: { command: node, args: [everything, "stdio"] } })
         yield* untilStatus(base, isConnected, "every")
         const { hostname, port } = new URL(base)
-        /** Opens a stream from an address of this machine; gives the first line of the answer. */
         const read = (localAddress?: string) =>
           Effect.acquireRelease(
             Effect.async<{ readonly socket: ReturnType<typeof connect>; readonly status: string }>((resume) => {

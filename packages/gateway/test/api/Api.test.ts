@@ -14,7 +14,6 @@ const { resolve } = createRequire(import.meta.url)
 const memory = resolve("@modelcontextprotocol/server-memory/dist/index.js")
 const node = process.execPath
 
-/** Reads server-sent events until `isEnough`. */
 const events = (
   url: string,
   isEnough: (events: ReadonlyArray<{ readonly event: string; readonly data: any }>) => boolean
@@ -230,7 +229,6 @@ describe.concurrent("the API of a running gateway", () => {
     () =>
       Effect.gen(function*() {
         const over = join(yield* folder, "over")
-        // Says nothing, and ends once it may.
         const silent = `setInterval(() => require("node:fs").existsSync(process.argv[1]) && process.exit(3), 20)`
         const since = Date.now()
         const { base } = yield* serveHere({

@@ -10,7 +10,6 @@ import type { Gateway } from "../../src/api/Gateway.js"
 
 const ann: Caller = { subject: "client ann", name: "ann", claims: {} }
 
-/** A gateway with one server, or several whose tools have no prefixes; and a ledger of what is recorded. */
 const gatewayOf = (more: Readonly<Record<string, ScriptedConnector.ScriptedConnector>> = {}) =>
   Effect.gen(function*() {
     const script = ScriptedConnector.make()

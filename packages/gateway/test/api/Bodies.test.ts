@@ -43,7 +43,6 @@ const arrivals = Effect.acquireRelease(
   ({ end }) => Effect.sync(end)
 )
 
-/** Sends all but the last byte of a body. */
 const sendHalf = (url: string, agent: string, bytes: number) =>
   Effect.acquireRelease(
     Effect.sync(() => {

@@ -12,7 +12,6 @@ describe("the calls of one server", () => {
     counts.end(Exit.succeed(1), 10)
     counts.end(Exit.fail("no"), 1000)
     counts.end(Exit.failCause(interrupt), 2000)
-    // It has failed while it was given up.
     counts.end(Exit.failCause(Cause.parallel(interrupt, Cause.fail("no"))), 3000)
     expect(counts.counts).toEqual({ total: 5, failed: 2, givenUp: 1, inFlight: 1, p50Millis: 10 })
   })

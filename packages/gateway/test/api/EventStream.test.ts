@@ -11,7 +11,6 @@ import * as MadeUp from "../support/MadeUpReplica.js"
 
 const line = (text: string): EventLog.Entry => ({ at: 1, server: "a", level: "info", text })
 
-/** A gateway whose status and lines are what a test says. */
 const made = (view: () => EventStream.View | undefined = () => undefined) =>
   Effect.gen(function*() {
     const lines = yield* PubSub.unbounded<EventLog.Entry>()
@@ -26,7 +25,6 @@ const made = (view: () => EventStream.View | undefined = () => undefined) =>
       { follow: Effect.asVoid(follow), lines: Stream.fromPubSub(lines), statusNow },
       () => view
     )
-    /** Asks for events; gives the answer, and what closes the connection. */
     const ask = (address: string, caller?: Caller.Caller) =>
       Effect.gen(function*() {
         const source = { socket: { remoteAddress: address }, headers: {} } as IncomingMessage
@@ -38,7 +36,6 @@ const made = (view: () => EventStream.View | undefined = () => undefined) =>
         yield* Effect.addFinalizer(() => Effect.sync(close))
         return { answer, close }
       })
-    /** Reads events until the scope closes. */
     const read = Effect.gen(function*() {
       const { answer } = yield* ask("10.0.0.1")
       const events: Array<readonly [string, any]> = []
@@ -99,7 +96,6 @@ describe("the events of a gateway", () => {
       expect(first?.[0]).toBe(2)
       yield* set(two, { ...b, since: 7 })
       expect(histories()).toEqual([[undefined, undefined]])
-      // Nothing has changed.
       yield* set(two, { ...b, since: 7 })
       expect(histories()).toEqual([])
       yield* set(longer(a, 3), { ...b, since: 7 })

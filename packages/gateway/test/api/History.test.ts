@@ -7,7 +7,6 @@ const lost = (at: number): Event.Event =>
 const failed = (at: number): Event.Event =>
   ({ _tag: "AttemptFailed", error: { message: "no such command", reason: "spawn" }, at }) as Event.Event
 
-/** The states of a history, with a mark at those that came of a loss. */
 const statesOf = (history: History): ReadonlyArray<string> =>
   history.changes.map(({ lost, state }) => lost === true ? `${state}, lost` : state)
 
@@ -68,7 +67,6 @@ describe("the history of a server", () => {
     expect(history.lastError).toEqual({ message: "no such command", reason: "spawn", at: 2 })
     const other = entered("Connected", "Reconnecting")
     other.take(failed(1))
-    // Nor is any other event.
     other.take({ _tag: "Installed", at: 2 } as Event.Event)
     expect([statesOf(other), other.lastError?.at]).toEqual([["Connected", "Reconnecting"], 1])
     expect([entered().state, entered().changes, entered().lastError]).toEqual([undefined, [], undefined])

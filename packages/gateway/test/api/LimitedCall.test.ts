@@ -19,7 +19,6 @@ const gateway = Effect.gen(function*() {
     url: "http://localhost:1"
   } as never as Gateway
   const runtime = yield* Effect.runtime<never>()
-  /** The status of the answer, when to call again, and what the answer is. */
   const call = (subject: string, access: Access, name = "docs__echo") =>
     Effect.promise(async () => {
       const app = LimitedCall.call(made, { name }, { subject, claims: {} }, access).pipe(
@@ -60,7 +59,6 @@ describe("a limit of calls through the API", () => {
       expect(yield* call("ann", limitedTo(1))).toEqual(["rate_limited", "60"])
       expect(yield* call("ben", limitedTo(1))).toEqual(["done", null])
       for (let i = 0; i < 5; i++) expect(yield* call("ann", everything)).toEqual(["done", null])
-      // A call that fails counts, too.
       expect(yield* call("eve", limitedTo(1), "docs__none")).toEqual(["not_found", null])
       expect(yield* call("eve", limitedTo(1))).toEqual(["rate_limited", "60"])
     }))

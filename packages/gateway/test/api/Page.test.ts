@@ -1,11 +1,9 @@
-/** The tables of docs/operations/api.md name what the API answers with, and nothing else. */
 import { describe, expect, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
 import * as GatewayStatus from "../../src/api/GatewayStatus.js"
 
 const page = readFileSync(new URL("../../../../docs/operations/api.md", import.meta.url), "utf8")
 
-/** The fields in the first column of the only table of a section, or of the one behind a word. */
 const fieldsIn = (section: string, from = "") => {
   const [, text = ""] = page.split(`\n## ${section}\n`)
   const [own = ""] = text.split("\n## ")

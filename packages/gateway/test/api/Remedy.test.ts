@@ -2,7 +2,6 @@ import type { Status } from "@mcp-lifeline/core"
 import { describe, expect, it } from "vitest"
 import { remedy } from "../../src/api/Remedy.js"
 
-/** What comes next in each state. */
 const next: { readonly [S in Status["state"]]: string } = {
   Idle: "The next call connects it.",
   Connecting: "It is being connected.",
@@ -20,7 +19,6 @@ describe("what a person can do about a server", () => {
   it.each(Object.entries(next))("[G16:unit] is that of its state, after where the cause is: %s", (name, says) => {
     const state = name as Status["state"]
     const cause = "Check that the server runs, and that its address and port are right. "
-    // What has passed has no cause to look for.
     expect(remedy(state, "refused", undefined)).toBe(`${state === "Connected" ? "" : cause}${says}`)
     expect(remedy(state, undefined, undefined)).toBe(says)
     expect(remedy(state, "refused", "Sign in at https://a.example/")).toBe("Sign in at https://a.example/")

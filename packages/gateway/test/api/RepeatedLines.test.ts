@@ -6,12 +6,10 @@ import * as Record from "../../src/api/Record.js"
 import * as RepeatedLines from "../../src/api/RepeatedLines.js"
 import { span } from "../../src/Text.js"
 
-/** The lines about a server of which each client has its own, and clients to which the test lets things happen. */
 const make = Effect.gen(function*() {
   const clock = yield* Effect.clock
   const lines: Array<EventLog.Entry> = []
   const record = yield* Record.make((line) => Effect.sync(() => void lines.push(line)))
-  /** One more client. */
   const client = (server = "own", pid = 4242) => {
     const state = "Connecting" as const
     const connection = () => ({ peer: { pid } }) as never
@@ -40,12 +38,10 @@ const make = Effect.gen(function*() {
       leaves: () => tell({ _tag: "StateChanged", from: "Connected", to: "Closed" })
     }
   }
-  /** The lines that came since they were read last. */
   const news = () => lines.splice(0).map(({ level, server, text }) => `${server} ${level}: ${text}`)
   return { client, lines, news }
 })
 
-/** How many events lines stand for. */
 const countOf = (lines: ReadonlyArray<EventLog.Entry>): number =>
   lines.reduce((sum, { text }) => sum + Number(/\((\d+) times/.exec(text)?.[1] ?? 1), 0)
 
@@ -128,7 +124,6 @@ describe("lines about servers of which each client has its own", () => {
     }))
 })
 
-/** Takes lines by their kind, and says which were written. */
 const repeated = Effect.gen(function*() {
   const clock = yield* Effect.clock
   const written: Array<readonly [at: number, text: string]> = []

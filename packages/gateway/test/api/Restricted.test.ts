@@ -28,7 +28,6 @@ const changed = (tool: string) => ({
   difference: [`of ${tool}`]
 })
 
-/** A server with something in each field that may name what is hidden, or is for operators. */
 const full = (name: string): Server =>
   MadeUp.serverOf(name, {
     target: `run ${name} --key ${operators}`,
@@ -77,7 +76,6 @@ const serverOf = (name: string) =>
   status.servers.flatMap((server) => server.name === name ? [Effect.succeed(server)] : [])[0]
     ?? Effect.die(`nobody asks for ${name}`)
 
-/** What was carried out, by name. */
 const operationsOf = (done: Array<string>): Operations => {
   const act = (what: string) => (name: string) =>
     Effect.zipRight(
@@ -128,7 +126,6 @@ const callers: ReadonlyArray<readonly [who: string, caller: Caller, isAdmin: boo
   ["a client that is no more in the file", NamedCaller.of("gone"), false]
 ]
 
-/** What decides what is seen: rules, which a test may change, and servers with these tools. */
 const seenWith = (
   rules: McpConfig.Access | undefined,
   tools: Readonly<Record<string, ReadonlyArray<string>>> = {},
@@ -153,7 +150,6 @@ const seenWith = (
     }
   })
 
-/** Everything that a caller reads, by door. What has failed is what it says. */
 const doors = (caller: Caller, done: Array<string> = []) =>
   Effect.gen(function*() {
     const servers = yield* ServerPool.make([])

@@ -3,7 +3,6 @@ import { type Backend, BackendUnavailable, type CommandError } from "@mcp-lifeli
 import { Deferred, Effect, Fiber, TestClock } from "effect"
 import { onEach } from "../../src/api/ServerCommands.js"
 
-/** Runtimes of which the test says how each reconnect ends. */
 const scripted = (count: number) => {
   const begun: Array<number> = []
   const all = Array.from({ length: count }, (_, number) => {

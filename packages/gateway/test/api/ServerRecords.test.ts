@@ -6,11 +6,9 @@ import { Effect, TestClock } from "effect"
 import { ServerRecords } from "../../src/api/ServerRecords.js"
 import * as Timeline from "../../src/page/browser/Timeline.mjs"
 
-/** A server of which each client has its own, and what happens to its runtimes. */
 const make = Effect.map(Effect.clock, (clock) => {
   const records = new ServerRecords(undefined)
   let at = 0
-  /** One more runtime, which is being connected. */
   const runtime = () => {
     let state: Status["state"] = "Connecting"
     const common = { backend: "own", generation: 1 }

@@ -12,7 +12,6 @@ const { tool } = ScriptedConnector
 
 const keepalive = { method: "none" } as const
 
-/** A gateway in this process, and where it is. */
 const served = (
   servers: ReadonlyArray<ServerPool.Server>,
   about: Partial<Gateway.About> = {}
@@ -198,7 +197,6 @@ describe("what a gateway says of its servers", () => {
       expect(StatusView.render(before, { now: Date.now(), width: 120, colour: false })).toContain(
         `The last save, or a part of it, is not in force: ${refused}`
       )
-      // The servers go on as they were.
       expect(yield* ask(`${base}/ready`)).toEqual({
         status: 200,
         body: { ready: true, configProblem: refused, servers: {} }

@@ -16,7 +16,6 @@ const script = fileURLToPath(new URL("../fixtures/named.mjs", import.meta.url))
 
 type Gateway = Effect.Effect.Success<ReturnType<typeof Serve>>
 
-/** Calls a tool, gets a prompt and so on; ends with the answer, or the error. */
 interface Calls {
   readonly tool: (name: string, args?: object) => Promise<unknown>
   readonly prompt?: (name: string) => Promise<unknown>
@@ -72,7 +71,6 @@ const command = ({ base, command }: Gateway) =>
 
 const doors = { "a client of 2025": v1, "a client of 2026": v2, "the API": api, "the command call": command } as const
 
-/** A gateway that records calls of a server `s`. */
 const auditing = (start: typeof serve, ...args: ReadonlyArray<string>) =>
   Effect.gen(function*() {
     const path = yield* folder
@@ -89,7 +87,6 @@ const auditing = (start: typeof serve, ...args: ReadonlyArray<string>) =>
       readFileSync(file, "utf8").split("\n").slice(0, -1).map((line) => JSON.parse(line) as AuditLine).filter((
         { event }
       ) => event === "call")
-    /** What the server was asked. */
     const asked = () => existsSync(called) ? readFileSync(called, "utf8").split("\n").slice(0, -1) : []
     return { ...gateway, audit: file, asked, lines }
   })
@@ -160,7 +157,6 @@ describe.each(Object.entries(doors))("calls of %s", (door, open) => {
         fate: "unknown",
         attempts: 1
       })
-      // The server is started again: the next call waits for it.
       expect(yield* called("s__ok")).toMatchObject({ outcome: "ok", attempts: 1, generation: 2 })
       for (
         const [method, name, ask] of [["prompts/get", "s__ok", prompt], [

@@ -35,7 +35,6 @@ const recording = (options: Partial<Audit.Options> = {}) =>
       Effect.async<boolean>((resume) => call.ended(how, (mayAnswer) => resume(Effect.succeed(mayAnswer))))
     const lines = (): ReadonlyArray<Record<string, any>> =>
       readFileSync(file, "utf8").trim().split("\n").map((line) => JSON.parse(line) as Record<string, any>)
-    /** The line of one call. */
     const line = (given?: Partial<Audit.Arrived>, act: (call: Audit.AuditedCall) => void = () => undefined) =>
       Effect.gen(function*() {
         const call = begin(given)
@@ -87,7 +86,6 @@ describe("the line of a call", () => {
       yield* TestClock.adjust("2 seconds")
       expect(yield* ended(call, { ...ok, code: 5, reason: "why" })).toBe(true)
       expect(yield* ended(unsent, { outcome: "error", fate: "notSent" })).toBe(true)
-      // The second end of one call is none.
       expect(yield* ended(call)).toBe(true)
       expect(lines()).toEqual([
         { event: "start", time: "1970-01-01T00:00:00.000Z", version: expect.any(String), pid: process.pid },
@@ -211,7 +209,6 @@ describe("the line of a call", () => {
     }))
 })
 
-/** Takes the folder away, and gives it back. */
 const away = (home: string, run: Effect.Effect<void>) =>
   Effect.gen(function*() {
     rmSync(home, { recursive: true })

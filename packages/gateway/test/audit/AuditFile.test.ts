@@ -49,7 +49,6 @@ describe("the file of the audit", () => {
       assert.isTrue(await write(`line ${i}`))
       assert.strictEqual(linesOf(path).at(-1), `line ${i}`)
     }
-    // What a crash has cut off spoils no other line.
     assert.deepEqual(linesOf(path).slice(0, 3), ["before", "cut o", "line 0"])
     if (process.platform !== "win32") assert.strictEqual(statSync(path).mode & 0o777, 0o600)
     const last = write("last")
@@ -220,7 +219,6 @@ describe("the file of the audit", () => {
       rmSync(join(path, ".."), { recursive: true })
       await vi.waitFor(() => assert.strictEqual(file.trouble?.reason, "its folder does not exist"), { timeout: 60_000 })
       assert.lengthOf(troubles, 2)
-      // What is left at the end is missing.
       await file.close()
       assert.strictEqual(file.lost, 1)
     }

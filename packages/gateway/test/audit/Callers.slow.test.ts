@@ -1,4 +1,3 @@
-/** Who stands in the lines of the audit, where a file names clients, and where access tokens do. */
 import { describe, expect, it } from "@effect/vitest"
 import { ReservedPort } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
@@ -13,7 +12,6 @@ import { api, talking } from "../support/Team.js"
 
 const script = fileURLToPath(new URL("../fixtures/named.mjs", import.meta.url))
 
-/** A gateway with these rules in front of a server `s`. */
 const serving = (lifeline: object, groups?: object) =>
   Effect.gen(function*() {
     const path = yield* folder
@@ -36,7 +34,6 @@ const serving = (lifeline: object, groups?: object) =>
     return { base: `http://127.0.0.1:${port}`, audit, lines }
   })
 
-/** What one caller does, and its lines. */
 const calling = (base: string, token: string, isStateless: boolean) =>
   Effect.gen(function*() {
     const talk = yield* talking(`${base}/mcp`, token, { isStateless, name: "a-program" })

@@ -1,4 +1,3 @@
-/** What a line says of how a call ended, for each answer that there can be. */
 import { ConnectionLost, ProtocolError, RequestTimeout } from "@mcp-lifeline/core"
 import { JsonRpcError } from "@mcp-lifeline/protocol"
 import { describe, expect, it } from "vitest"

@@ -1,14 +1,11 @@
-/** A model of the file of the audit: a disk that takes some bytes, or none, and files that others move away at any moment. */
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { AuditFile } from "../../src/audit/AuditFile.js"
 import { type Fate, MemoryDisk } from "../support/MemoryDisk.js"
 
 type Command =
-  /** So many lines at once, of these lengths. */
   | { readonly do: "write"; readonly lengths: ReadonlyArray<number> }
   | { readonly do: "fates" | "others"; readonly fates: ReadonlyArray<Fate> }
-  /** The disk does so much. */
   | { readonly do: "step"; readonly count: number }
   | { readonly do: "settle" | "move" | "pause" }
 
@@ -37,13 +34,11 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constantFrom("settle" as const, "move" as const, "pause" as const) }) }
 )
 
-/** A line, and what it was told of itself. */
 interface Line {
   readonly text: string
   readonly told: Array<boolean>
 }
 
-/** What the file has before it is opened. */
 const befores = ["", "before\n", "cut o"] as const
 type Before = (typeof befores)[number]
 
@@ -119,7 +114,6 @@ const run = async (
     const [given, lost] = [lines.length, file.lost]
     write(3)
     write(5)
-    // It is closed while it is written.
     const closing = file.close()
     write(7)
     await disk.settle()
@@ -184,11 +178,9 @@ const run = async (
   expect(inOrder).toEqual(lines.flatMap(({ text, told: [isWritten] }) => isWritten === true ? [text] : []))
 }
 
-/** Two lines that follow each other on a disk that takes so much of them; and whether it is full at the end. */
 const examples = [
   // A line that is torn, and so many bytes of what follows it.
   ...[0, 1, 2, 5, 6].map((short): Array<Fate> => [3, "ENOSPC", short, "ENOSPC"]),
-  // One that is written in pieces.
   [0, 1, 2]
 ].flatMap((fates) =>
   [false, true].map((isFullAtEnd): [number, "", Array<Command>, boolean] => [

@@ -1,4 +1,3 @@
-/** What a line of the audit says of calls that are refused, malformed or given up, of tasks, and of who made them. */
 import { describe, expect, it } from "@effect/vitest"
 import { anyone } from "@mcp-lifeline/http-server/Caller"
 import { Effect } from "effect"
@@ -62,7 +61,6 @@ const server = (id: string, called: Array<string> = []) =>
 
 const deep = `${"[".repeat(2000)}${"]".repeat(2000)}`
 
-/** A gateway in front of the servers `open` and `closed`, which records calls. */
 const recording = (clients: Readonly<Record<string, object>>, withArguments = false) =>
   Effect.gen(function*() {
     const file = join(yield* folder, "calls")
@@ -77,7 +75,6 @@ const recording = (clients: Readonly<Record<string, object>>, withArguments = fa
     return { ...gateway, called, lines }
   })
 
-/** Sends a call, and gives it up once `isBegun`. */
 const givenUp = async (url: string, token: string, talk: HttpTalk, name: string, isBegun: () => boolean) => {
   const controller = new AbortController()
   const headers = {

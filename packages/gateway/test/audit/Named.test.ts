@@ -1,4 +1,3 @@
-/** What a line of the audit names is what the server was asked for, whatever else a client sends, and however it writes it. */
 import { describe, expect, it } from "@effect/vitest"
 import { anyone } from "@mcp-lifeline/http-server/Caller"
 import { ClientRequest } from "@mcp-lifeline/protocol"
@@ -84,7 +83,6 @@ describe.each(eras)("a client in the era %s", (_, isStateless) => {
       expect(read).toEqual(uris.flatMap((uri) => odd.map(() => uri)))
       expect(found).toHaveLength(read.length)
       for (const [i, line] of found.entries()) expectNames(line, read[i])
-      // What was cut says so.
       for (const line of found.filter((_, i) => read[i]!.length > 500)) {
         expect(line.tool).toMatch(/\[cut: \d+ characters]$/)
       }

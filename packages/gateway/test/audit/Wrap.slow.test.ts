@@ -1,4 +1,3 @@
-/** `wrap --audit`: the same lines as those of `serve`, of one server. */
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs"
@@ -12,7 +11,6 @@ import * as Program from "../support/Program.js"
 
 const script = fileURLToPath(new URL("../fixtures/named.mjs", import.meta.url))
 
-/** A wrapped server `s`, its file, and what it was asked. */
 const wrapped = (args: ReadonlyArray<string>, { file = "calls", start = wrap } = {}) =>
   Effect.gen(function*() {
     const path = yield* folder
@@ -55,10 +53,8 @@ const wrapped = (args: ReadonlyArray<string>, { file = "calls", start = wrap } =
     }
   })
 
-/** Calls a tool, with whatever arguments; ends with the answer, or the error. */
 type Call = (name: string, args?: unknown) => Promise<unknown>
 
-/** A host that has begun. */
 const open = (host: Host) =>
   Effect.promise(async (): Promise<Call> => {
     await host.initialize()
@@ -98,7 +94,6 @@ describe("wrap --audit", () => {
         expect(first.as).toBeUndefined()
         expect(first.id).toBeDefined()
         expect(yield* line("fail")).toMatchObject({ tool: "fail", outcome: "tool-error", fate: "answered" })
-        // What a server says of the fate of a call is not ours.
         expect(yield* line("refuse")).toMatchObject({ server: "s", tool: "refuse", outcome: "error", fate: "answered" })
         expect(yield* line("die")).toMatchObject({ server: "s", tool: "die", outcome: "error", fate: "unknown" })
         expect(yield* line("ok")).toMatchObject({ outcome: "ok", attempts: 1, generation: 2 })

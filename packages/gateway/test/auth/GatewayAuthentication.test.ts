@@ -14,7 +14,6 @@ const auth: McpConfig.Auth = {
   clockTolerance: 0
 } as never
 
-/** Who may use a gateway, which changes while it runs. */
 const made = () => {
   const who = { tokens: [] as Array<string>, isNeeded: false, areClientsNeeded: false, ofAnn: ["ann-token"] }
   const redacted = (all: ReadonlyArray<string>) => all.map((one) => Redacted.make(one))

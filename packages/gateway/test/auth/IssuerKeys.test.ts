@@ -4,13 +4,11 @@ import type { JWTVerifyGetKey } from "jose"
 import { IssuerKeys } from "../../src/auth/IssuerKeys.js"
 import * as ResourceServer from "../../src/auth/ResourceServer.js"
 
-/** How a fetch ends: with keys, with a reason, or not at all. */
 type Outcome = "keys" | "no" | "silence"
 
 /** Issuers whose answers a test chooses, and a ledger of what was fetched from them. */
 const issuers = () => {
   const outcomes = new Map<string, Outcome>()
-  /** When each fetch has begun, by issuer. */
   const times = new Map<string, Array<number>>()
   let open = 0
   const fetchKeys = ({ issuer }: { readonly issuer: string }) =>
@@ -41,7 +39,6 @@ const made = (outcome: Outcome = "keys") => {
     makeKeySet: () => Object.assign(() => undefined, { number: ++count }) as unknown as JWTVerifyGetKey,
     onChange: (problem) => changes.push(problem)
   })
-  /** The number of the key set that counts, or nothing. */
   const numberOf = (known: typeof keys.known) =>
     Effect.map(
       Effect.either(known),
@@ -82,7 +79,6 @@ describe("the keys of an issuer", () => {
       yield* TestClock.adjust(10 * minutes + 3000)
       const good = 10 * minutes + 151_000
       expect(times().slice(10)).toEqual([0, 600_000, 601_000, 603_000].map((after) => good + after))
-      // Each change is told once.
       expect(changes).toEqual([`${issuer} says no`, undefined, `${issuer} says no`])
       expect(keys.problem).toBe(`${issuer} says no`)
     }))
@@ -198,7 +194,6 @@ describe("the issuers of a gateway", () => {
         outcomes.set(b, "silence")
         yield* TestClock.adjust("10 minutes")
         expect([counts(), open()]).toEqual([[2, 2, 0], 1])
-        // What is asked of an issuer that is removed ends.
         yield* use({ issuers: [a, c] })
         expect([counts(), open()]).toEqual([[2, 2, 1], 0])
         outcomes.set(b, "no")
@@ -206,7 +201,6 @@ describe("the issuers of a gateway", () => {
         expect([counts(), server.problem(), yield* server.isUsable]).toEqual([[8, 2, 7], undefined, true])
         yield* use({ issuers: [b, a] })
         expect([counts(), server.problem()]).toEqual([[8, 3, 7], `keys cannot be fetched: ${b} says no`])
-        // The same issuer with keys elsewhere is another one.
         yield* use({ issuers: [a], jwksUri: `${c}/keys` })
         expect([counts(), server.problem()]).toEqual([[9, 3, 7], undefined])
         yield* TestClock.adjust("10 minutes")

@@ -1,6 +1,3 @@
-/**
- * Clients that nobody here wrote sign in to the gateway by themselves, at an authorization server that nobody here wrote.
- */
 import { describe, expect, it } from "@effect/vitest"
 import { ReservedPort } from "@mcp-lifeline/testing"
 import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from "@modelcontextprotocol/client"
@@ -23,7 +20,6 @@ class Provider {
   #client: unknown
   #tokens: any
   #verifier = ""
-  /** Where the user was sent to log in, each time. */
   readonly sentTo: Array<URL> = []
 
   constructor(client?: { readonly client_id: string }) {
@@ -53,10 +49,8 @@ class Provider {
   }
 }
 
-/** A client that is not connected yet. */
 interface Signed {
   readonly connect: () => Promise<void>
-  /** Hands the client what its user came back with. */
   readonly finish: (returned: URLSearchParams) => Promise<void>
   readonly echo: (message: string) => Promise<string>
   readonly session: () => string | undefined
@@ -99,7 +93,6 @@ const v2 = (mode: "legacy" | "auto") => (url: URL, authProvider: Provider): Sign
 
 const kinds = { v1, "v2 with sessions": v2("legacy"), "v2 without sessions": v2("auto") }
 
-/** A gateway that lets in whom an authorization server vouches for. */
 const serving = (issuerOptions: Partial<JwtIssuer.Options> = {}, auth: object = {}) =>
   Effect.gen(function*() {
     const port = (yield* ReservedPort.make).port
@@ -132,7 +125,6 @@ const serving = (issuerOptions: Partial<JwtIssuer.Options> = {}, auth: object = 
 
 type Serving = Effect.Effect.Success<ReturnType<typeof serving>>
 
-/** A client whose user signs in when asked to. */
 const signedIn = (kind: keyof typeof kinds, { issuer, url }: Serving, provider = new Provider()) =>
   Effect.acquireRelease(
     Effect.promise(async () => {
@@ -160,7 +152,6 @@ describe("clients sign in to the gateway", { timeout: 240_000 }, () => {
         expect(yield* Effect.promise(() => client.echo("one"))).toContain("one")
         const session = client.session()
         const { access_token: first } = client.provider.tokens()
-        // Lives of a token.
         for (let renewed = 0; renewed < 2;) {
           const { access_token: before } = client.provider.tokens()
           expect(yield* Effect.promise(() => client.echo("more"))).toContain("more")

@@ -9,10 +9,8 @@ import * as ProtectedResource from "../../src/auth/ProtectedResource.js"
 import * as ResourceServer from "../../src/auth/ResourceServer.js"
 import * as Issuer from "../support/Issuer.js"
 
-/** What a test may change of the options. */
 type Changes = Partial<McpConfig.Auth>
 
-/** A listener that says who has sent a request, behind an issuer. */
 const gatewayOf = (issuer: Issuer.Issuer, changes: Changes = {}) =>
   Effect.gen(function*() {
     const lines: Array<string> = []
@@ -305,7 +303,6 @@ describe("access tokens", () => {
       expect((yield* send(old)).status).toBe(200)
       yield* Effect.promise(issuer.rotate)
       expect((yield* send(yield* sign())).status).toBe(200)
-      // It was withdrawn.
       expect((yield* send(old)).status).toBe(401)
       const before = issuer.asked.length
       const unknown = yield* sign({}, { kid: "unknown" })
@@ -386,7 +383,6 @@ describe("access tokens", () => {
       expect(yield* both).toEqual([401, 200])
       change({ audiences: ["api://else"] })
       expect(yield* both).toEqual([401, 401])
-      // Also for the document, whoever reads it first.
       change({ requiredScopes: ["a"] })
       expect((yield* get("/.well-known/oauth-protected-resource")).body).toMatchObject({
         authorization_servers: [second.url],

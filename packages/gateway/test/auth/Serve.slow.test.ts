@@ -12,7 +12,6 @@ import * as ProtectedResource from "../../src/auth/ProtectedResource.js"
 import * as Issuer from "../support/Issuer.js"
 import * as Program from "../support/Program.js"
 
-/** A gateway with a file that a test may save again. */
 const serving = (issuer: Issuer.Issuer) =>
   Effect.gen(function*() {
     const path = yield* folder

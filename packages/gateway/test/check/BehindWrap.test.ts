@@ -13,7 +13,6 @@ const folder = Effect.acquireRelease(
   (path) => Effect.sync(() => rmSync(path, { recursive: true }))
 )
 
-/** What `check` finds behind the servers of a file, by their names: a command or address, or what is said instead. */
 const found = (mcpServers: object, env: Readonly<Record<string, string>> = {}, lifeline: object = {}) =>
   Effect.gen(function*() {
     const path = yield* folder

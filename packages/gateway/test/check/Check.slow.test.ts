@@ -16,7 +16,6 @@ import * as Program from "../support/Program.js"
 
 const script = fileURLToPath(new URL("../fixtures/who.mjs", import.meta.url))
 
-/** A file in a folder that goes with the scope. */
 const file = (text: string, name = "mcp.json") =>
   Effect.acquireRelease(
     Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-"))),
@@ -26,7 +25,6 @@ const file = (text: string, name = "mcp.json") =>
     return join(path, name)
   }))
 
-/** A server over HTTP that wants this `Authorization`. Succeeds with its address. */
 const guarded = (authorization: string) =>
   Effect.acquireRelease(
     Effect.async<Server>((resume) => {
@@ -205,7 +203,6 @@ describe.concurrent("mcp-lifeline check", () => {
         return { code, servers: servers.map(({ behindWrap, connected }) => ({ behindWrap, connected })) }
       })
       copyFileSync(script, server)
-      // Now Lifeline remembers the server.
       yield* Effect.promise(async () => {
         await using host = wrap(behind.slice(1), { state: state.MCP_LIFELINE_STATE })
         await host.initialize()

@@ -15,7 +15,6 @@ const node = process.execPath
 const every = { command: node, args: [everything, "stdio"] }
 const memory = { command: node, args: [resolve("@modelcontextprotocol/server-memory/dist/index.js")] }
 
-/** Runs a command with something on its standard input. */
 const withInput = (input: string, args: ReadonlyArray<string>, env: Record<string, string>) =>
   Effect.async<{ readonly code: number | null; readonly stdout: string }>((resume) => {
     const child = spawn(node, [gateway, ...args], {
@@ -61,7 +60,6 @@ describe.concurrent("commands that ask a running gateway", () => {
         code: 0,
         stdout: expect.stringContaining("The sum of 1 and 2 is 3.")
       })
-      // A result that is an error, a tool that nobody has, and arguments that are no object.
       expect(yield* command("call", "every__echo")).toMatchObject({ code: 1 })
       expect(yield* command("call", "nobody__echo")).toMatchObject({
         code: 1,

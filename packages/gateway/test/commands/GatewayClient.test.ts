@@ -10,7 +10,6 @@ import * as RunningGateways from "../../src/running/RunningGateways.js"
 
 const secret = Proof.newSecret()
 
-/** The address of a server over HTTP. */
 const listening = (listener: RequestListener) =>
   Effect.gen(function*() {
     const { port } = yield* ReservedPort.make
@@ -24,7 +23,6 @@ const listening = (listener: RequestListener) =>
     return `http://127.0.0.1:${port}`
   })
 
-/** A gateway that runs, and answers nothing but its proof. */
 const registered = (startedAt: number, config: string, inCluster?: boolean) =>
   Effect.gen(function*() {
     const url = yield* listening(({ url = "" }, response) => void response.end(Proof.answer(secret, url)))
@@ -32,7 +30,6 @@ const registered = (startedAt: number, config: string, inCluster?: boolean) =>
     return url
   })
 
-/** What a command is told when it asks for the status. */
 const told = (config?: string, url?: string) =>
   Effect.flip(Effect.flatMap(GatewayClient.find({ config, url }), ({ status }) => status)).pipe(
     Effect.map(({ message }) => message)

@@ -12,7 +12,6 @@ const hostile = `${esc}]0;title\u0007${esc}[2J\u009B2J\u202Eplain`
 // oxlint-disable-next-line no-control-regex
 const controls = /[\u0000-\u0009\u000B-\u001F\u007F-\u009F\u202A-\u202E]/
 
-/** What is written to standard output and standard error, which are terminals or not, for the scope. */
 const streams = (isTTY: boolean) =>
   Effect.acquireRelease(
     Effect.sync(() => {
@@ -87,7 +86,6 @@ describe("what a terminal is given", () => {
 
 const issuer = "https://as.example"
 
-/** The login that an authorization server with this address starts. */
 const begun = (address: string) =>
   Effect.scoped(Login.begin({
     fetch,

@@ -20,7 +20,6 @@ const problemsOf = (server: object, lifeline: object = own) =>
   parse({ lifeline, mcpServers: { s: server } }, { KEY: "s3cret-value" }).problems
     .filter(({ key }) => key.startsWith("mcpServers")).map(({ key, message }) => `${key} ${message}`)
 
-/** An MCP server over HTTP that keeps the headers of the calls that it gets. */
 const webServer = Effect.acquireRelease(
   Effect.async<{ readonly url: string; readonly headers: Array<IncomingHttpHeaders>; readonly close: () => void }>(
     (resume) => {
@@ -45,7 +44,6 @@ const webServer = Effect.acquireRelease(
   ({ close }) => Effect.sync(close)
 )
 
-/** A gateway for these callers, in front of the servers of a file. */
 const gateway = (mcpServers: object, callers: Callers) =>
   Effect.gen(function*() {
     const lifeline = { ...own, timeouts: { connect: "2 minutes", wait: "2 minutes" } }
@@ -193,14 +191,12 @@ describe("what a configuration says of the client", () => {
         expect(refused).toContain(`the claim "email" of this client is missing: the variable WHO needs it`)
         expect(refusedToo).toContain(`the claim "email" of this client is missing: the header X-User needs it`)
         expect(refused + refusedToo).not.toContain("other-claim")
-        // A new token of the same subject.
         callers.set("t-anna", caller("anna", { email: "anna@new.example" }))
         const renewed = yield* startedAs(anna)
         expect([renewed.env.WHO, renewed.pid === first.pid]).toEqual(["anna/anna@new.example", false])
         expect(yield* askedAs(anna)).toEqual(["anna@new.example", "s3cret-value"])
         expect((yield* startedAs(anna)).pid).toBe(renewed.pid)
         expect((yield* startedAs(ben)).pid).toBe(third.pid)
-        // And one that says too little: its server does not go on as it was.
         callers.set("t-anna", caller("anna"))
         expect(yield* call(anna, "s__who")).toContain(`the claim "email" of this client is missing`)
         expect(yield* call(anna, "w__ask")).toContain(`the claim "email" of this client is missing`)

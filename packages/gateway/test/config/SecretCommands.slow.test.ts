@@ -10,7 +10,6 @@ import * as Gateway from "../support/Gateway.js"
 import { options, wrap } from "../support/Host.js"
 import * as Program from "../support/Program.js"
 
-/** A server that tells a digest of its secret, and writes the secret to stderr. */
 const source = `
 import { createHash } from "node:crypto"
 console.error("started with", process.env.API_KEY)
@@ -39,7 +38,6 @@ if (text.startsWith("exit ")) process.exit(Number(text.slice(5)))
 console.log(text)
 `
 
-/** A way to use one server, and all that people can see meanwhile. */
 interface Door {
   readonly call: (tool: string) => Effect.Effect<string>
   readonly seen: Effect.Effect<string>
@@ -48,7 +46,6 @@ interface Door {
 interface Where {
   readonly path: string
   readonly server: Record<string, unknown>
-  /** The same as arguments of `wrap`. */
   readonly args: ReadonlyArray<string>
 }
 
@@ -56,7 +53,6 @@ type Open = (where: Where) => Effect.Effect<Door, unknown, Scope.Scope>
 
 const textOf = (result: any): string => result.content[0].text
 
-/** All files of a folder. */
 const filesIn = (path: string): string =>
   readdirSync(path, { recursive: true, withFileTypes: true }).filter((one) => one.isFile()).map((one) =>
     readFileSync(join(one.parentPath, one.name), "utf8")

@@ -13,13 +13,11 @@ import * as Program from "../support/Program.js"
 
 const secret = (name: string) => `${name}-${randomBytes(9).toString("hex")}`
 
-/** A server that says all that it was given, and ends. */
 const chatty = `
   const { API_PASSWORD, FROM_FILE, FROM_VARIABLE } = process.env
   console.error("started with", API_PASSWORD, FROM_FILE, FROM_VARIABLE, process.argv.join(" "))
   process.exit(3)`
 
-/** Reads a stream of events until it has said both what the status is and a line of the log. `begun` runs once it is open. */
 const events = (url: string, headers: Record<string, string>, begun: () => Promise<unknown>) =>
   Effect.promise(async () => {
     const response = await fetch(url, { headers })
@@ -119,7 +117,6 @@ describe("secrets of a configuration", () => {
         const look = <A extends string>(output: Effect.Effect<A>) =>
           Effect.tap(output, (text) => Effect.sync(() => seen.push(text)))
 
-        // A person signs in to one of them.
         const { url: address } = JSON.parse(yield* post("/api/servers/login/login"))
         yield* Signer.visit(address)
         const states: Record<string, string> = { every: "Connected", working: "Connected", login: "Connected" }

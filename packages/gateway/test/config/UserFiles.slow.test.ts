@@ -26,7 +26,6 @@ const pipe = (path: string, name: string): string => {
   return file
 }
 
-/** A gateway in front of one server, and what it answers meanwhile. */
 const serve = (path: string, env: Record<string, string> = {}) =>
   Effect.gen(function*() {
     const file = join(path, "mcp.json")

@@ -6,7 +6,6 @@ import { join } from "node:path"
 import { folder } from "../../../testing/test/support/folder.js"
 import * as SavedFile from "../../src/config/savedFile.js"
 
-/** Follows a file, and tells what it noticed. */
 const follow = (file: string) =>
   Effect.gen(function*() {
     const noticed: Array<string> = []

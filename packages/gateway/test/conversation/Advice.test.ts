@@ -32,7 +32,6 @@ const commanded = (what: string, command: string): string =>
 const off = "It stays off until the user enables it"
 const disconnected = "It stays disconnected until the user reconnects it"
 
-/** What the model is told in each state, behind a gateway and behind `wrap`; nothing is added where the call itself says all. */
 const next: { readonly [S in StateName]: readonly [serve: string | undefined, wrap: string | undefined] } = {
   Idle: [later, later],
   Connecting: [later, later],

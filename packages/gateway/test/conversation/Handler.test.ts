@@ -10,7 +10,6 @@ import {
   type Step
 } from "../../src/conversation/Handler.js"
 
-/** A client of a pipeline whose last handler says which method came to it. */
 const client = (...steps: ReadonlyArray<Step>) => {
   const requests = new ClientRequests()
   const handle = pipeline(steps, (request) => request.answer({ result: { last: request.method } }))

@@ -25,7 +25,6 @@ import * as Program from "../support/Program.js"
 const user = 10_001
 const token = "a-token-of-a-secret"
 
-/** What a Pod's kubelet asks. */
 const probe = (port: number, path: string) =>
   Effect.promise(() =>
     Raw.send(`http://127.0.0.1:${port}${path}`, "GET", {
@@ -36,7 +35,6 @@ const probe = (port: number, path: string) =>
     }).then(({ status }) => status)
   )
 
-/** A server that leaves processes behind, which end while it runs. */
 const untidy = `
 import { spawn } from "node:child_process"
 const leave = () => spawn("/bin/sh", ["-c", "(exec /usr/bin/sleep 0.2) & exit"], { stdio: "ignore" })
@@ -72,7 +70,6 @@ const processesOf = (pid: number): ReadonlyArray<{ readonly pid: number; readonl
   return all.filter((one) => found.has(one.pid))
 }
 
-/** The container of a manifest with these servers, and with other ports and addresses than it has there. */
 const makeContainer = (
   image: Effect.Effect.Success<typeof Image.rootFileSystem>,
   name: string,
@@ -139,7 +136,6 @@ const call = async (url: string, headers: Readonly<Record<string, string>>, name
   return answers.find(({ id, method }) => id === 1 && method === undefined)?.result?.content[0].text
 }
 
-/** Starts a container, and finds its process 1. */
 const start = (command: ReturnType<typeof Image.command>) =>
   Effect.gen(function*() {
     const container = yield* Program.start([], {}, command)
@@ -148,7 +144,6 @@ const start = (command: ReturnType<typeof Image.command>) =>
     return { container, first: first!.pid }
   })
 
-/** Stops it as an engine does. */
 const stop = ({ container, first }: Effect.Effect.Success<ReturnType<typeof start>>) =>
   Effect.gen(function*() {
     const all = processesOf(first)
@@ -212,7 +207,6 @@ describe.skipIf(Image.missing !== undefined)(`the image, without an engine${Imag
       expect(readdirSync(join(state, "lifeline", "gateways"))).toEqual([])
       expect(yield* Image.exitOf({ root: image.root, stage: image.last }, health)).toBe(1)
 
-      // Another one with the same volume goes on with the session.
       const again = yield* begun
       expect(yield* Effect.promise(() => call(url, session, "every__echo", { message: "again" }))).toContain("again")
       yield* stop(again)

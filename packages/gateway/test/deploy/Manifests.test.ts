@@ -6,7 +6,6 @@ import * as Manifests from "../support/Manifests.js"
 const image = stages().at(-1)!
 const manifestsOf = (name: string) => Manifests.parse(Manifests.text(name))
 
-/** The Deployment or StatefulSet, and its Pod. */
 const workloadOf = (name: string) => {
   const workload = manifestsOf(name).find(({ kind }) => kind === "Deployment" || kind === "StatefulSet")!
   const pod = workload["spec"].template.spec
@@ -37,7 +36,6 @@ describe.each(Manifests.names)("deploy/kubernetes/%s", (name) => {
       capabilities: { drop: ["ALL"] }
     })
     expect(pod.automountServiceAccountToken).toBe(false)
-    // Its state folder, and that of its home, can be written.
     const writable = container.volumeMounts.filter((one: { readonly readOnly?: boolean }) => one.readOnly !== true)
     expect(writable.map((one: { readonly mountPath: string }) => one.mountPath)).toEqual(["/state", "/tmp"])
     expect(Object.values(variablesOf(image)).filter((value) => value.startsWith("/"))).toEqual([

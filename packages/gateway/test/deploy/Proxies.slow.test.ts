@@ -43,7 +43,6 @@ const [, command, ...args] = scripted(
 const token = "a-token-of-ours-alone"
 const headers = { authorization: `Bearer ${token}` }
 
-/** A gateway behind a proxy, on ports that stay the same. */
 const behind = (
   kind: Proxy.Kind,
   { args: more = [`--trust-proxy`, "127.0.0.1"], auth, path = "", recipe = Proxy.whole[kind]() }: {
@@ -71,7 +70,6 @@ const behind = (
     return { ...(yield* start), proxy, start }
   })
 
-/** A client of the official SDK. */
 const connected = (proxy: Proxy.Proxy, url: string) =>
   Effect.gen(function*() {
     const resumed: Array<string> = []
@@ -101,7 +99,6 @@ const connected = (proxy: Proxy.Proxy, url: string) =>
     return { call, client, logged, resumed, transport }
   })
 
-/** Starts a call that ends when another one releases it; waits until its server has said that it has it. */
 const held = (call: (tool: string, args: Record<string, unknown>, onprogress?: () => void) => Promise<unknown>) =>
   Effect.gen(function*() {
     let isHeard = false

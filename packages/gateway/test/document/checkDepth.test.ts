@@ -5,7 +5,6 @@ const looks = { json, toml, yaml }
 
 const levels = (count: number, open: string, close: string): string => open.repeat(count) + close.repeat(count)
 
-/** Texts of so many levels, by the function that looks at them. */
 const nested: { readonly [K in keyof typeof looks]: ReadonlyArray<(count: number) => string> } = {
   json: [
     (count) => levels(count, "[", "]"),
@@ -13,7 +12,6 @@ const nested: { readonly [K in keyof typeof looks]: ReadonlyArray<(count: number
     // What is beside it, in texts and in comments is none of it.
     (count) => `[[1],{"a":"]]\\"}"},${levels(count - 1, "[", "]")}]`,
     (count) => `[// ]]\n/* ]] */${levels(count - 1, "[", "]")}]`,
-    // More ends than beginnings.
     (count) => `]]]${levels(count, "[", "]")}`
   ],
   toml: [

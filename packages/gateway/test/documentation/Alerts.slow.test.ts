@@ -1,4 +1,3 @@
-/** The alerting rules of the pages, over what a gateway with servers in each state really answers on /metrics. */
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
@@ -10,7 +9,6 @@ import { blocksOf, pages } from "../../../../tools/snippets.mjs"
 import * as Program from "../support/Program.js"
 import * as PromQl from "../support/PromQl.js"
 
-/** All rules that the pages show. */
 const rules = new Map(
   pages.flatMap(blocksOf).filter(({ language }) => language === "yaml").flatMap(({ code }) => {
     const { groups = [] }: { readonly groups?: ReadonlyArray<{ readonly rules: ReadonlyArray<PromQl.Rule> }> } =
@@ -32,7 +30,6 @@ const largeOnce = (file: string) =>
     writeFileSync(${JSON.stringify(file)}, "")`)
   }`
 
-/** A server in each state that lasts, and one that is restarted because of its memory. */
 const serversIn = (folder: string) => ({
   up: chatty,
   flapping: chatty,
@@ -78,7 +75,6 @@ const gateway = Effect.gen(function*() {
   return {
     ask,
     servers,
-    /** Waits until the servers are as they should be. */
     until: (is: (servers: Readonly<Record<string, Server>>) => boolean) =>
       Effect.sleep("50 millis").pipe(Effect.zipRight(servers), Effect.repeat({ until: (all) => is(all) })),
     scrape: (at: number) => Effect.map(ask("/metrics"), (text) => PromQl.scrape(at, text))
@@ -126,7 +122,6 @@ describe("an alerting rule on a page", () => {
       expect(fires("McpServerDown")).toEqual(named("exits", "missing"))
       expect(fires("McpServerLeaks")).toEqual([])
 
-      // What the rules select has no labels but those of the page, and one value of each state.
       const last = scrapes.at(-1)!
       const stateOf = (name: string) =>
         last.series.filter((one) =>
@@ -145,7 +140,6 @@ describe("an alerting rule on a page", () => {
       scrapes.push({ at: 45 * minute, series: later })
       expect(fires("McpServerLeaks")).toEqual(named("large"))
 
-      // A server that somebody disables is not down any more.
       yield* ask("/api/servers/exits/disable", "POST")
       yield* until((all) => all["exits"]?.state === "Disabled")
       scrapes.push(yield* scrape(46 * minute))

@@ -1,6 +1,3 @@
-/**
- * Holds docs/reference/command-line.md to the program: every command, every option with its value and default, and every exit code.
- */
 import { describe, expect, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
 import * as Cli from "../../src/Cli.js"
@@ -12,19 +9,16 @@ const names = commands.map(({ name }) => name)
 
 const codes = (text: string): ReadonlyArray<string> => [...text.matchAll(/`([^`]+)`/g)].map(([, code = ""]) => code)
 
-/** The sections of the page, with the commands that their headings name. */
 const sections = page.split(/^(?=## )/m).map((text) => ({
   text,
   named: codes(text.split("\n", 1)[0] ?? "").filter((code) => names.includes(code))
 }))
 
-/** The commands of which a cell says that they have an option or an exit code. */
 const meant = (cell: string, all: ReadonlyArray<string>): ReadonlyArray<string> => {
   const [, excepted = ""] = /^all but (.+)$/.exec(cell) ?? []
   return cell.startsWith("all") ? all.filter((name) => !codes(excepted).includes(name)) : codes(cell)
 }
 
-/** The cells of a table's rows, of all tables of a section with this heading. */
 const rows = (text: string, heading: string): ReadonlyArray<ReadonlyArray<string>> =>
   text.split("\n\n").filter((block) => block.startsWith(heading)).flatMap((block) =>
     block.trim().split("\n").slice(2).map((row) =>
@@ -32,7 +26,6 @@ const rows = (text: string, heading: string): ReadonlyArray<ReadonlyArray<string
     )
   )
 
-/** What the page says of each option: `serve --port NUMBER` and its default. */
 const told = sections.flatMap(({ named, text }) => [
   ...rows(text, "| option | default |").flatMap(([option = "", fallback = ""]) =>
     named.map((command) => [`${command} ${codes(option)[0]}`, fallback] as const)

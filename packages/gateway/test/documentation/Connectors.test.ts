@@ -1,6 +1,3 @@
-/**
- * Holds docs/reference/stdio.md and http.md to the connectors: every option is there, with its default.
- */
 import { describe, expect, it } from "@effect/vitest"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
@@ -46,7 +43,6 @@ const http: Names<HttpConnector.Options> = {
   fetch: true
 }
 
-/** The first table of a page: the cells of each row. */
 const rowsOf = (page: string): ReadonlyArray<ReadonlyArray<string>> => {
   const text = readFileSync(new URL(`../../../../docs/reference/${page}.md`, import.meta.url), "utf8")
   const [table = ""] = /^\| option \|[^]*?(?=^$)/m.exec(text) ?? []
@@ -55,7 +51,6 @@ const rowsOf = (page: string): ReadonlyArray<ReadonlyArray<string>> => {
 
 const namesIn = (cell: string): ReadonlyArray<string> => [...cell.matchAll(/`(\w+)`/g)].map(([, name = ""]) => name)
 
-/** A default as a page says it. */
 const told = (value: unknown): string =>
   Duration.isDuration(value)
     ? `${Duration.toSeconds(value)} s`

@@ -1,6 +1,3 @@
-/**
- * Holds the card of docs/concepts.md to the code: what it says of an option is the option's default.
- */
 import { describe, expect, it } from "@effect/vitest"
 import { Policy } from "@mcp-lifeline/core"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
@@ -12,13 +9,11 @@ import * as Cli from "../../src/Cli.js"
 const page = readFileSync(new URL("../../../../docs/concepts.md", import.meta.url), "utf8")
 const [, card = ""] = /^## All defaults on one card\n(.*)/ms.exec(page) ?? []
 
-/** The rows that name an option. */
 const rows = [...card.matchAll(/^\|[^|\n]+\| ([^|]+) \| `([^|`]+)` \|$/gm)]
   .map(([, told = "", option = ""]) => ({ told, option }))
 
 const [mebibyte, second] = [1024 * 1024, 1000]
 
-/** What a cell says, as the code has it: milliseconds, bytes, or a number. */
 const amount = (told: string): number => {
   const [, number, unit] = /^(\d+)(?: (s|min|MiB))?$/.exec(told) ?? []
   return Number(number) * ({ s: second, min: 60 * second, MiB: mebibyte }[unit ?? ""] ?? 1)

@@ -1,6 +1,3 @@
-/**
- * Holds docs/reference/environment.md to the sources of all packages: each variable that they read or set is on the page, and no other.
- */
 import { describe, expect, it } from "@effect/vitest"
 import { readdirSync, readFileSync } from "node:fs"
 import * as Cli from "../../src/Cli.js"
@@ -10,7 +7,6 @@ const page = readFileSync(new URL("docs/reference/environment.md", root), "utf8"
 
 const codes = (text: string): ReadonlyArray<string> => [...text.matchAll(/`([^`]+)`/g)].map(([, code = ""]) => code)
 
-/** The sources without comments. */
 const sources = readdirSync(new URL("packages", root)).flatMap((name) => {
   const folder = new URL(`packages/${name}/src/`, root)
   return readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) => /\.(ts|mjs)$/.test(file))

@@ -1,6 +1,3 @@
-/**
- * Holds the tables of SECURITY.md to the code: each of their figures is that of a constant, and a constant that changes is found.
- */
 import { subscriptionLimits } from "@mcp-lifeline/http-server"
 import { readFileSync } from "node:fs"
 import { describe, expect, it } from "vitest"
@@ -20,7 +17,6 @@ const rows = new Map(
   [...page.matchAll(/^\| ([^|\n]+) \|(.*)\|$/gm)].map(([, what = "", cells = ""]) => [what, cells.split("|")])
 )
 
-/** Figures of a cell, in bytes or alone. */
 const figuresIn = (cell: string): ReadonlyArray<number> =>
   [...cell.matchAll(/(\d[\d,]*)(?: (KiB|MiB))?/g)].map(([, number = "", unit]) =>
     Number(number.replaceAll(",", "")) * (unit === "MiB" ? 1024 * 1024 : unit === "KiB" ? 1024 : 1)
@@ -40,7 +36,6 @@ const { all, holder } = subscriptionLimits
 const own = endpoint("maxOwnServers")
 const records = (name: string) => constant("http-server/src/SessionRecords", name)
 
-/** What each row says, in the order of its figures. */
 const expected: Readonly<Record<string, ReadonlyArray<number>>> = {
   "bodies on their way": [endpoint("maxBodyBytes"), endpoint("maxBodiesBytes"), 413, 503],
   "requests without an answer": [

@@ -1,6 +1,3 @@
-/**
- * Holds docs/reference/mcp-json.md to the keys that the reader of the file accepts.
- */
 import { describe, expect, it } from "@effect/vitest"
 import { McpConfig } from "@mcp-lifeline/config"
 import { readFileSync } from "node:fs"
@@ -19,7 +16,6 @@ const section = (heading: string): string => new RegExp(`^## ${heading}$[^]*?(?=
 
 const codes = (text: string): ReadonlyArray<string> => [...text.matchAll(/`([^`]+)`/g)].map(([, code = ""]) => code)
 
-/** The cells of the rows of a section's tables. */
 const rows = (heading: string): ReadonlyArray<ReadonlyArray<string>> =>
   section(heading).split("\n").filter((line) => line.startsWith("| ") && !line.startsWith("| key"))
     .map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()))

@@ -1,7 +1,3 @@
-/**
- * What the pages show and what is no program: command lines, in blocks, in sentences and in configurations; configurations; files of
- * other programs. Each has to be one that its program understands.
- */
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { spawnSync } from "node:child_process"
@@ -49,20 +45,17 @@ describe("a command line on a page", () => {
   it.effect.each(commandLines)("[G1] $page: mcp-lifeline $text", ({ args }) => parse(args))
 })
 
-/** The blocks in these languages. */
 const blocks = (...languages: ReadonlyArray<string>) =>
   pages.flatMap(blocksOf).filter(({ language }) => languages.includes(language))
     .map(({ code, language, line, path }) => ({ place: `${path}:${line}`, language, text: code.join("\n") }))
 
 const { packageManager, scripts } = JSON.parse(readFileSync(new URL("package.json", root), "utf8"))
 
-/** What our packages are packed as. */
 const tarballs = pages.flatMap((page) => /^packages\/(\w|-)+\//.exec(page)?.[0] ?? []).map((folder) => {
   const { name, version } = JSON.parse(readFileSync(new URL(`${folder}package.json`, root), "utf8"))
   return `${name.replace("@", "").replace("/", "-")}-${version}.tgz`
 })
 
-/** `core-{a,b}` as a shell expands it. */
 const expand = (text: string): ReadonlyArray<string> => {
   const [, before = "", list, after = ""] = /^(.*)\{(.+)\}(.*)$/.exec(text) ?? []
   return list === undefined ? [text] : list.split(",").map((one) => `${before}${one}${after}`)
@@ -140,7 +133,6 @@ describe("a file on a page", () => {
   })
 })
 
-/** What systemd says against a unit. */
 const verify = (unit: string) => {
   const folder = mkdtempSync(join(tmpdir(), "lifeline-"))
   try {

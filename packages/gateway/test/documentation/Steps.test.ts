@@ -12,7 +12,6 @@ const withSteps = ["check", "build", "test:release", "bench"]
 const files = execFileSync("git", ["ls-files", "*.md", "*.yml", ".ci/*", "packages/*.ts", "tools/*.mjs"], { cwd: root })
   .toString().trim().split("\n")
 
-/** What `pnpm SCRIPT STEP` names, with the file that says so. */
 const named = files.flatMap((file) => {
   const text = readFileSync(`${root}${file}`, "utf8")
   const [, steps = ""] = /^ +step: \[(.+)\]$/m.exec(text) ?? []
@@ -30,7 +29,6 @@ describe("the scripts of package.json", () => {
       cwd: root
     })
     assert.notStrictEqual(status, 0)
-    // It lists them.
     const steps: ReadonlyArray<string> = stderr.toString().match(/[a-z]+/g) ?? []
     const here = named.filter((one) => one.script === script)
     assert.isNotEmpty(here)

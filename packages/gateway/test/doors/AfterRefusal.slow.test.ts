@@ -1,6 +1,3 @@
-/**
- * A proxy that passes a call on and then refuses it, behind each door.
- */
 import { HttpFaultServer } from "@mcp-lifeline/testing"
 import { once } from "node:events"
 import { createServer, request } from "node:http"
@@ -10,11 +7,9 @@ import { chain, type Door, doors } from "../support/CallDoors.js"
 
 interface Proxy extends AsyncDisposable {
   readonly url: string
-  /** The ids of the calls that were passed on. */
   readonly ids: ReadonlyArray<string>
 }
 
-/** Passes everything on to a server, and answers 404 in place of the first answer to a call. */
 const proxy = async (target: string): Promise<Proxy> => {
   const ids: Array<string> = []
   const server = createServer(async (incoming, response) => {

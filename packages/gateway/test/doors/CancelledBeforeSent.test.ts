@@ -8,7 +8,6 @@ import { join } from "node:path"
 import { type Host, stateFolder, wrap } from "../support/Host.js"
 import { gateway, type Talk } from "../support/Talk.js"
 
-/** A folder with the journal of a server, for the length of a test. */
 const journal = Effect.map(
   Effect.acquireRelease(
     Effect.sync(() => mkdtempSync(join(tmpdir(), "unsent-"))),
@@ -22,7 +21,6 @@ const long = "x".repeat(4 * 1024 * 1024)
 
 const ids = Array.from({ length: 20 }, (_, nth) => `cancelled-${nth}`)
 
-/** A client cancels all of its calls while their server reads nothing; then the server reads again. How many were carried out. */
 const carriedOut = async (client: Talk | Host, path: string, prefix: string): Promise<number> => {
   const call = (name: string, args: object) => ({ name: prefix + name, arguments: args })
   const pid = Number((await client.result("tools/call", call("pid", {})))["content"][0].text)

@@ -5,7 +5,6 @@ import { Effect, type Scope } from "effect"
 import * as Raw from "../../../http-server/test/support/RawEndpoint.js"
 import { gateway } from "../support/Talk.js"
 
-/** An endpoint in front of a server, and what the server's tools are called there. */
 interface Door {
   readonly url: string
   readonly prefix: string
@@ -33,7 +32,6 @@ const doors: Readonly<Record<string, (server: string) => Effect.Effect<Door, unk
 /** Sockets for calls to one server. */
 const maxSockets = 64
 
-/** The answers in what came, which is JSON or a stream. */
 const answersIn = (text: string): ReadonlyArray<Raw.Message> =>
   (text.startsWith("[")
     ? JSON.parse(text) as ReadonlyArray<Raw.Message>

@@ -1,4 +1,3 @@
-/** What comes from outside, in forms that nobody expects, at the doors of programs as a user starts them. */
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as fc from "fast-check"
@@ -14,7 +13,6 @@ import * as TestClient from "../support/TestClient.js"
 
 const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url))
 
-/** The command of a server that writes anything, but answers its tool `fine`. */
 const anything = Effect.map(folder, (path) => {
   const file = join(path, "anything.json")
   const pieces = fc.sample(Hostile.piped, Hostile.runs(50)).map((piece) => piece.toString("base64"))
@@ -22,14 +20,12 @@ const anything = Effect.map(folder, (path) => {
   return [process.execPath, fixture("anything.mjs"), file] as const
 })
 
-/** Why an answer over HTTP is none that a client should ever get. */
 const fault = (answer: string): string | undefined => {
   if (answer === "") return undefined
   const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(answer)?.[1])
   return status < 600 && status !== 500 ? undefined : answer.slice(0, 1000)
 }
 
-/** Whatever fails says the seed, and what the program has written last. */
 const saying = (stderr: () => string) =>
   Effect.catchAllDefect((cause: unknown) =>
     Effect.die(

@@ -24,13 +24,9 @@ import {
 import { isConnected, serveHere, untilStatus } from "../support/Gateway.js"
 import { type Host, stateFolder, wrap } from "../support/Host.js"
 
-/**
- * Over HTTP, what gives a call up arrives on a connection of its own (a cancellation, or the end of the call's connection), and may be
- * overtaken by the client's next call. That one is lost with the server then.
- */
+/** Over HTTP, what gives a call up may be overtaken by the client's next call on another connection. That one is lost with the server then. */
 const isOvertaking = (error: unknown): boolean => /result is unknown/.test(String(error))
 
-/** Calls through a client of the official SDK, which times out by itself. */
 const official = (client: Client, prefix = ""): Caller => ({
   call: (name) =>
     unlessImpatient(client.callTool({ name: `${prefix}${name}` }, undefined, { timeout: patience }), isOvertaking)
@@ -45,7 +41,6 @@ const running = async <A>(use: (scope: Scope.Scope) => Promise<A>): Promise<A> =
   }
 }
 
-/** A gateway, as a user starts it. */
 const served = (
   server: Server,
   use: (gateway: { readonly base: string; readonly givenUp: () => Promise<number> }) => Promise<void>
@@ -78,7 +73,6 @@ const officialV2 = (client: ClientV2, prefix = ""): Caller => ({
   call: (name) => unlessImpatient(client.callTool({ name: `${prefix}${name}` }, { timeout: patience }), isOvertaking)
 })
 
-/** A call as a host makes it that speaks JSON-RPC with a process. */
 const raw = async (host: Host, name: string): Promise<string | undefined> => {
   const id = `${name} ${performance.now()}`
   const answer = host.request("tools/call", { name, arguments: {} }, id)

@@ -1,6 +1,3 @@
-/**
- * Servers without sessions behind a router that knows nothing of them for a while, through each way to call them.
- */
 import { HttpExchange, HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
 import { describe, expect, it } from "vitest"
 import { doors } from "../support/CallDoors.js"

@@ -1,4 +1,3 @@
-/** The health of a server that stood still for a while, at each door that shows it. */
 import { assert, describe, it } from "@effect/vitest"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
@@ -21,13 +20,11 @@ const pid = async (client: Calls, prefix = ""): Promise<number> => {
   return Number((content as ReadonlyArray<{ readonly text: string }>)[0]?.text)
 }
 
-/** A door: how calls go through it, and the score that it shows. */
 interface Door {
   readonly call: () => Promise<number>
   readonly score: () => Promise<number>
 }
 
-/** Every door: one server of its own behind each. */
 const doors = Effect.gen(function*() {
   const served = yield* serveHere({
     shared: { ...server, lifeline: options },

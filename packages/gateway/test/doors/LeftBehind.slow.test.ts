@@ -1,6 +1,3 @@
-/**
- * Lifeline is killed, and its servers do not end with their stdin: the next Lifeline of the user, whichever it is, ends them and their containers.
- */
 import { assert, describe, it } from "@effect/vitest"
 import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
@@ -21,14 +18,12 @@ interface Server {
 }
 
 interface Place {
-  /** Where things may be written. */
   readonly path: string
   readonly env: Record<string, string>
 }
 
 const stdio = { stdinGrace: 100, termGrace: 100 }
 
-/** Starts a Lifeline in front of a server, and gives its process id when it is connected. */
 const doors = {
   facade: ({ env }: Place, server: Server) =>
     Effect.gen(function*() {
@@ -95,7 +90,6 @@ describe.skipIf(process.platform === "win32")("a Lifeline that was killed", () =
         assert.isTrue(Program.alive(server))
         yield* doors[next](where, StdioFaultServer.command())
         yield* Program.eventually(() => Program.alive(server) ? undefined : true)
-        // Only that of the server which runs now is left.
         yield* Program.eventually(() => records().length === 1 || undefined)
         assert.deepStrictEqual(containers.ids, [])
       }))

@@ -1,4 +1,3 @@
-/** The rows of the benchmark of liveness that no other test plays, in a short form, with its server. */
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { join } from "node:path"
@@ -12,13 +11,11 @@ const program = fileURLToPath(new URL("../../../../tools/benchmarks/liveness/ser
 /** A busy machine has time for an answer. */
 const answering = { keepalive: { interval: "1 s", timeout: "2 s", suspectInterval: "1 s" } }
 
-/** Lends it over stdio. */
 const started = async (use: (server: Server) => Promise<void>, ...mode: ReadonlyArray<string>): Promise<void> => {
   using folder = stateFolder()
   await use({ command: process.execPath, args: [program, "stdio", join(folder.path, "pids"), ...mode] })
 }
 
-/** Lends it over HTTP. */
 const reached = async (use: (server: Server) => Promise<void>, ...mode: ReadonlyArray<string>): Promise<void> => {
   using folder = stateFolder()
   const child: ChildProcess = spawn(process.execPath, [program, "http", join(folder.path, "pids"), ...mode])

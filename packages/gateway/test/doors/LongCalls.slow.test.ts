@@ -18,7 +18,6 @@ interface Heard {
   readonly message?: string | undefined
 }
 
-/** Calls a tool and gives the text of its result; rejects where there is none. */
 type Call = (tool: string, onprogress: (heard: Heard) => void) => Promise<string>
 
 type Open = (server: StdioFaultServer.Command) => Effect.Effect<Call, never, Scope.Scope>
@@ -111,7 +110,6 @@ const served2026: Open = (server) =>
     return async (name, onprogress) => textOf(await client.callTool({ name: `o__${name}` }, { onprogress, timeout }))
   })
 
-/** A file that lets a server start while it exists. */
 const gateFile = Effect.map(
   Effect.acquireRelease(
     Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-gate-"))),

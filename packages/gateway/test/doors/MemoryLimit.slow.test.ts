@@ -19,12 +19,10 @@ afterAll(() => {
   UsageSampler.shared.times = times
 })
 
-/** Calls a tool and gives the text of its result; rejects where there is none. */
 type Call = (name: string, args?: Record<string, unknown>) => Promise<string>
 
 type Open = (server: StdioFaultServer.Command) => Effect.Effect<Call, never, Scope.Scope>
 
-/** As in a file. */
 const entryOf = (server: StdioFaultServer.Command) => ({
   ...server,
   maxMemory: "100 MB",

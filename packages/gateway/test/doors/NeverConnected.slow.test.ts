@@ -9,7 +9,6 @@ import * as Served from "../support/Served.js"
 
 type Answer = { readonly result: unknown } | { readonly failure: string }
 
-/** A way to call a tool of a server, and to learn what state it is in. */
 interface Door {
   readonly call: (tool: string) => Effect.Effect<Answer>
   readonly state: Effect.Effect<string>

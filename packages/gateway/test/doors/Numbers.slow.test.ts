@@ -26,7 +26,6 @@ const started = (command: string, args: ReadonlyArray<string>, env: Record<strin
       })
   )
 
-/** Servers over stdio and HTTP, in both forms of the protocol. */
 const servers = ["stdio sessions", "stdio both", "json sessions", "events sessions", "json both", "events both"]
 
 type Server = { readonly command: string; readonly args: Array<string> } | { readonly url: string }
@@ -41,7 +40,6 @@ const server = (kind: string): Effect.Effect<Server, never, Scope.Scope> => {
     }))
 }
 
-/** Sends the text of a message to a door, and gives the texts of those that came back until its answer. */
 type Say = (text: string) => Effect.Effect<ReadonlyArray<string>>
 type Door = (server: Server) => Effect.Effect<Say, never, Scope.Scope>
 
@@ -98,7 +96,6 @@ const envelope =
   `"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":${client},`
   + `"io.modelcontextprotocol/clientCapabilities":{}`
 
-/** How a client begins, and what it adds to each `_meta`. */
 const clients = {
   "a client with a session": {
     first:

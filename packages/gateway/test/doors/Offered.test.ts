@@ -1,6 +1,3 @@
-/**
- * A server of which tools, prompts and resources are hidden, behind each door.
- */
 import { describe, expect, it } from "@effect/vitest"
 import { Filters, ServerOptions } from "@mcp-lifeline/extensions"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
@@ -22,7 +19,6 @@ import * as Wrapped from "../support/Wrapped.js"
 
 type Params = Readonly<Record<string, any>>
 
-/** Makes a request about the server, by its own names; rejects with an error that has a code. */
 type Ask = (method: string, params?: Params) => Promise<any>
 
 type Open = (url: string) => Effect.Effect<Ask, never, Scope.Scope>
@@ -44,7 +40,6 @@ const opened = <A>(open: () => Promise<A>, close: (opened: A) => Promise<unknown
 const asking = (client: Pick<Client, "request">): Ask => (method, params = {}) =>
   client.request({ method, params } as never, ResultSchema, { timeout: 120_000 })
 
-/** The same where names begin with that of the server. */
 const prefixed = (ask: Ask): Ask => async (method, params = {}) => {
   const { name, ref } = params
   const result = await ask(method, {
@@ -175,7 +170,6 @@ const keysOf = (result: any): ReadonlyArray<string> =>
     one.uriTemplate ?? one.uri ?? one.name
   )
 
-/** Reads a list to its end. */
 const listOf = async (ask: Ask, method: string): Promise<ReadonlyArray<string>> => {
   const first = await ask(method)
   const keys = [...keysOf(first)]
@@ -243,7 +237,6 @@ const paged = (names: ReadonlyArray<string>, nextCursor: string) => ({
   nextCursor
 })
 
-/** Lists that have no end for whoever follows their cursors, and how often each page is asked for. */
 const endless: Readonly<Record<string, (cursor: unknown) => object>> = {
   "one page with its own cursor": () => paged(["read", "write"], "1"),
   "pages in a circle": (cursor) => cursor === "1" ? paged(["write"], "2") : paged(["read"], "1"),
@@ -266,7 +259,6 @@ describe.each(doors)("a list whose cursors lead back, through %s", (_, era, open
   )
 })
 
-/** Says that resources have changed, when it is called, and then who was told of what. */
 const [, command = "", ...args] = scripted(
   `
   for (const uri of ["secret://1", "SECRET://2", "open://1"]) {
@@ -276,7 +268,6 @@ const [, command = "", ...args] = scripted(
 `
 )
 
-/** Subscribes to resources, calls the tool, and gives the URIs of the notifications that came, and the tool's text. */
 type Watch = (uris: ReadonlyArray<string>) => Promise<readonly [ReadonlyArray<string>, string]>
 
 const watching = async (

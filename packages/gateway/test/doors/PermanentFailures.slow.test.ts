@@ -1,6 +1,3 @@
-/**
- * A server that refuses for good, behind each door: however often it is called, attempts keep their pace.
- */
 import type { Connector } from "@mcp-lifeline/core"
 import { HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
@@ -13,17 +10,13 @@ import { type Message, options, stateFolder, wrap } from "../support/Host.js"
 import { scripted } from "../support/Scripted.js"
 import { gateway } from "../support/Talk.js"
 
-/** A server that can be made to refuse, and to accept again. */
 interface Refusing extends AsyncDisposable {
-  /** The arguments of `wrap` that start it. */
   readonly args: ReadonlyArray<string>
   readonly connector: Connector
   readonly tool: string
   readonly refuse: () => void
   readonly accept: () => void
-  /** How many attempts to connect it has seen. */
   readonly attempts: () => number
-  /** What the last error says. */
   readonly says: RegExp
 }
 
@@ -48,7 +41,6 @@ const overHttp = (retryAfter: number | undefined) => async (): Promise<Refusing>
 const initialized = (version: string) =>
   `answer({ protocolVersion: "${version}", capabilities, serverInfo: { name: "old", version: "1" } })`
 
-/** Speaks no version of the protocol that we do. */
 const incompatible = [`send(${initialized("1990-01-01")})`, /1990-01-01/] as const
 
 /** Frames its messages as language servers do. */
@@ -58,7 +50,6 @@ const framed = [
   /Content-Length headers/
 ] as const
 
-/** A server that does not start as we expect, as long as a file is there. */
 const overStdio = ([answering, says]: readonly [string, RegExp]) => async (): Promise<Refusing> => {
   const folder = stateFolder()
   const [journal, refusal] = [join(folder.path, "journal"), join(folder.path, "refusal")]
@@ -83,14 +74,11 @@ const overStdio = ([answering, says]: readonly [string, RegExp]) => async (): Pr
   }
 }
 
-/** Calls a tool of it through a door. */
 type Call = () => Promise<Message>
 type Door = (server: Refusing, pace: string, use: (call: Call) => Promise<void>) => Promise<void>
 
-/** How soon a call may bring another attempt. */
 const paced = (pace: string) => ({ demandInterval: pace, maxDelay: pace }) as { demandInterval: "1h"; maxDelay: "1h" }
 
-/** A gateway, whose server refuses from the beginning. */
 const throughServe: Door = (server, pace, use) =>
   Effect.gen(function*() {
     server.refuse()
@@ -116,7 +104,6 @@ const throughWrap: Door = async (server, pace, use) => {
 
 const doors = [["serve", throughServe], ["wrap", throughWrap]] as const
 
-/** Calls until an attempt has failed for good, which the first calls wait for. */
 const untilFailed = async (call: Call): Promise<Message> => {
   for (;;) {
     const answer = await call()

@@ -1,6 +1,3 @@
-/**
- * Pinned tools through each way to use a server: with a real process that is killed and comes back with other tools, or announces them.
- */
 import { expect, it } from "@effect/vitest"
 import { HttpFaultServer } from "@mcp-lifeline/testing"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
@@ -31,10 +28,8 @@ const changed = [
   { name: "exec", inputSchema: schema }
 ]
 
-/** One way to use the server. */
 interface Door {
   readonly list: () => Promise<ReadonlyArray<string>>
-  /** The text of the result, or the message of the error. */
   readonly call: (tool: string) => Promise<string>
   /** How often the client was told that its tools have changed; `undefined` if nobody tells. */
   readonly told?: () => number
@@ -73,7 +68,6 @@ const through = (client: Client, prefix = ""): Omit<Door, "approve"> => {
   }
 }
 
-/** Approves with the command, as another program of the same user. */
 const byCommand = (env: Record<string, string>) =>
   Effect.map(Program.run(["approve", "s"], env), (ended) => {
     expect(ended).toMatchObject({
@@ -180,7 +174,6 @@ const { MCP_LIFELINE_STATE: before } = process.env
 describe.each(Object.keys(doors))("pinned tools through %s", (name) => {
   const open = doors[name]!
 
-  /** A server, and how often it was called. */
   const using = (...more: ReadonlyArray<string>) =>
     Effect.gen(function*() {
       const path = yield* folder
@@ -381,7 +374,6 @@ describe("pinned tools of a gateway", () => {
         writeFileSync(kept, "{}")
         expect((yield* approve("--show")).stdout).toContain(`s: what was approved cannot be read: ${kept}`)
         expect(JSON.parse((yield* approve("--show", "--json")).stdout)).toMatchObject({ unreadable: { file: kept } })
-        // What is no file cannot be removed like one.
         rmSync(kept)
         mkdirSync(kept)
         expect(yield* approve()).toMatchObject({ code: 1, stderr: expect.stringContaining("could not be written") })
@@ -490,7 +482,6 @@ describe("pinned tools of a gateway", () => {
           )
           expect(`${program.stdout()}${program.stderr()}`).toMatch(/warn: s: the definition of the tool "read"/)
         }))
-        // Without a gateway, from the state folder.
         const kept = JSON.parse((yield* Program.run(["approve", "s", "--show", "--json"], env)).stdout)
         expect([kept.changes.length, kept.changes[0].difference]).toEqual([121, [difference]])
       }),

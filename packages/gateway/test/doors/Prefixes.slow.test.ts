@@ -30,7 +30,6 @@ const files = (prefix: string | undefined, own?: string) => ({
 
 type Ask = (name: string) => Promise<string>
 
-/** What a user of servers sees: the names, who answers to each, and what was reported. */
 interface Seen {
   readonly names: ReadonlyArray<string>
   readonly ask: Ask

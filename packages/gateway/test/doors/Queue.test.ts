@@ -1,6 +1,3 @@
-/**
- * A server that can do only so much at a time, behind each door.
- */
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
@@ -16,7 +13,6 @@ interface Command {
   readonly args: Array<string>
 }
 
-/** Calls a tool; gives its text, or the message of the error. */
 type Call = (tool: string) => Promise<string>
 type Door = (server: Command, policy: PolicyOptions, use: (call: Call) => Promise<void>) => Promise<void>
 

@@ -1,6 +1,3 @@
-/**
- * A server that answers 401 with Retry-After, behind the doors of programs: however often it is called, it sees no other attempt.
- */
 import { HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect } from "effect"

@@ -1,6 +1,3 @@
-/**
- * A server on this machine that ends after each call, through each way to call it.
- */
 import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"

@@ -1,6 +1,3 @@
-/**
- * Servers with sessions that do not answer the question what they speak, through each way to call them.
- */
 import { HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
 import { describe, expect, it } from "vitest"
 import { doors } from "../support/CallDoors.js"

@@ -1,6 +1,3 @@
-/**
- * A server that takes longer to start than an attempt, through each way to call it.
- */
 import { HttpFault, HttpFaultServer, StdioFaultServer } from "@mcp-lifeline/testing"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -36,7 +33,6 @@ describe.concurrent.each(doorsAndTimes)("through %s", (name, startDelay, options
   }, 120_000)
 })
 
-/** A server that keeps only `initialize` waiting, and one that answers nothing until it has started. */
 const starts = [
   ["initialize is slow", "initialize", 1],
   ["everything waits", () => true, 3]

@@ -1,4 +1,3 @@
-/** A call that waits for a server whose configuration is saved meanwhile, at each door that reads one. */
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { writeFileSync } from "node:fs"

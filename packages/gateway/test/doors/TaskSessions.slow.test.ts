@@ -1,4 +1,3 @@
-/** The official client for tasks (`@modelcontextprotocol/ext-tasks`), in front of servers of the official SDK. */
 import { assert, describe, it } from "@effect/vitest"
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client"
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio"
@@ -15,7 +14,6 @@ const script = fileURLToPath(new URL("../../../testing/test/support/taskServer.m
 
 const requestTimeoutMs = 60_000
 
-/** A client of a server with these arguments of Node.js, and what the server's tools begin with there. */
 type Open = (args: ReadonlyArray<string>) => Effect.Effect<
   { readonly client: Client; readonly prefix: string },
   never,
@@ -64,7 +62,6 @@ const setup = (open: Open, store: "kept" | "bound", duration: number) =>
         const [name, pid] = line.split(" ")
         return name === tool ? [Number(pid)] : []
       })
-    // One at once for a client.
     const session = () => createTaskSessionFromClient(client, { endpointId: "tasks" })
     return { prefix, effects, session }
   })

@@ -1,4 +1,3 @@
-/** Tools that run as tasks, of servers of the official SDK, through every door. */
 import { assert, describe, it } from "@effect/vitest"
 import { Backend } from "@mcp-lifeline/core"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
@@ -25,7 +24,6 @@ type Store = "bound" | "kept" | "2026"
 type Kind = "stdio" | "http" | "stateless"
 type Tasks = "required" | "prefer" | "never"
 
-/** A server that a test uses, and what it has noted. */
 interface Server {
   readonly kind: Kind
   readonly era: "2025" | "2026"
@@ -67,10 +65,8 @@ const server = (kind: Kind, store: Store, duration: number): Effect.Effect<Serve
     return { kind, era, args, url: `${base}/mcp`, effects, lose }
   })
 
-/** What came of a call. */
 type Answer = { readonly text: string; readonly isError?: boolean | undefined } | { readonly failure: string }
 
-/** A client behind a door. */
 interface Caller {
   readonly tools: () => Promise<ReadonlyArray<{ readonly name: string; readonly execution?: any }>>
   readonly call: (
@@ -105,7 +101,6 @@ const official = (client: Client): Caller => ({
     )
 })
 
-/** A client that speaks raw JSON-RPC. */
 const raw = (host: Pick<Talk, "said" | "send" | "until">, prefix: string): Caller => {
   let last = 0
   const request = (method: string, params: object): Promise<Said> => {

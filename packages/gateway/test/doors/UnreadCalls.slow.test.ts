@@ -1,6 +1,3 @@
-/**
- * Calls that a server on this machine had not read when it was killed, through each way to call it.
- */
 import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -14,7 +11,6 @@ afterEach(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true })
 })
 
-/** A server that writes down what it carries out, and where. */
 const ledger = () => {
   const folder = mkdtempSync(join(tmpdir(), "unread-"))
   folders.push(folder)

@@ -1,6 +1,3 @@
-/**
- * A server that is killed under a call of a client that has never listed its tools, behind each door.
- */
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "vitest"

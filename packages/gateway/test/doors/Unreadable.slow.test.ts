@@ -1,6 +1,3 @@
-/**
- * Servers whose answers are hard to read, through each way to call them.
- */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { createInterface } from "node:readline"

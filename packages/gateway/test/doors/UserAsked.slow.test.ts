@@ -1,6 +1,3 @@
-/**
- * Servers that ask the user, who takes longer than a call may, through each way to call them.
- */
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
@@ -29,7 +26,6 @@ const asked = () => {
   return client
 }
 
-/** Calls the tool that asks; gives its result. */
 const doors: Readonly<Record<string, () => Promise<unknown>>> = {
   connect: async () => {
     const client = await connect(server, { timeouts, handlers: { elicitation: answered } })

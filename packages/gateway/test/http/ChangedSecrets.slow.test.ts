@@ -17,7 +17,6 @@ const servers = { every: { command: process.execPath, args: [everything, "stdio"
 
 const [oldKey, newKey] = ["o".repeat(32), "n".repeat(32)]
 
-/** How often a file was read again. */
 const readings = (program: Program.Program, file: string): number =>
   program.stdout().split("\n").filter((line) => line.includes(`${file}: read again: `)).length
 
@@ -41,7 +40,6 @@ describe("secrets that change while clients are connected", () => {
           keys
         ])
         const url = `${base}/mcp`
-        /** Saves both files, and waits until both were read. */
         const save = (token: string, key: string) =>
           Effect.gen(function*() {
             const before = [tokens, keys].map((file) => readings(program, file))

@@ -20,7 +20,6 @@ import { Host, options } from "../support/Host.js"
 import * as Program from "../support/Program.js"
 import { reconnectionOptions } from "../support/Unaware.js"
 
-/** A folder with a configuration of the reference server, and a state folder. */
 const folder = Effect.acquireRelease(
   Effect.sync(() => {
     const path = mkdtempSync(join(tmpdir(), "lifeline-"))
@@ -34,10 +33,8 @@ const folder = Effect.acquireRelease(
   ({ config }) => Effect.sync(() => rmSync(join(config, ".."), { recursive: true, force: true }))
 )
 
-/** Has a program take half a second for each record of a session that it writes. */
 const slowDisk = { NODE_OPTIONS: `--import=${new URL("../fixtures/slowDisk.mjs", import.meta.url)}` }
 
-/** A gateway; the port is any that another can take over, or that of another one before. */
 const serve = (config: string, env: Record<string, string>, given?: string, args: ReadonlyArray<string> = []) =>
   Effect.gen(function*() {
     const port = given ?? String((yield* ReservedPort.make).port)

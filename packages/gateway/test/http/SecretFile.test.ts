@@ -6,7 +6,6 @@ import { folder } from "../../../testing/test/support/folder.js"
 import * as SecretFile from "../../src/http/SecretFile.js"
 import * as Token from "../../src/http/Token.js"
 
-/** The tokens of a file that is followed, the lines about them, and the warnings. */
 const following = (file: string) =>
   Effect.gen(function*() {
     const inUse = yield* Token.read(file)

@@ -14,7 +14,6 @@ const file = (text: string) =>
 
 const given = Redacted.make("given-with-16-characters")
 
-/** Where a token comes from, for a host. */
 const find = (host: string, options: Partial<Token.Options> = {}) =>
   Effect.map(
     Token.find({ host, token: undefined, tokenFile: undefined, ...options }),
@@ -70,7 +69,6 @@ describe("the token of a gateway", () => {
       const tokenFile = yield* file(`${"x".repeat(16)}\n${short}\n`)
       expect((yield* Effect.flip(find("127.0.0.1", { tokenFile }))).message).toContain(`${tokenFile}: line 2 ${why}`)
       const token = Redacted.make(short)
-      // Another option that is wrong has the same exit code.
       expect(yield* Effect.flip(find("127.0.0.1", { token }))).toMatchObject({
         _tag: "UsageError",
         message: `--token or MCP_LIFELINE_TOKEN: ${why}`

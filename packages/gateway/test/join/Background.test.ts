@@ -11,7 +11,6 @@ import { connector } from "../../src/join/join.js"
 import * as Proof from "../../src/running/Proof.js"
 import * as RunningGateways from "../../src/running/RunningGateways.js"
 
-/** A program that proves that it knows a secret, as long as it is to, and what else it is asked. */
 const gateway = (secret: ReturnType<typeof Proof.newSecret>) =>
   Effect.gen(function*() {
     const asked: Array<string | undefined> = []

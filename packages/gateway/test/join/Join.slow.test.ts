@@ -41,7 +41,6 @@ interface Running {
   readonly token: string
 }
 
-/** The gateways that are written down. */
 const running = (state: string): ReadonlyArray<Running> => {
   try {
     const folder = join(state, "gateways")
@@ -53,7 +52,6 @@ const running = (state: string): ReadonlyArray<Running> => {
   }
 }
 
-/** A host that has started `serve --stdio`. */
 const host = ({ file, state }: Place, linger = 60): Host =>
   Host.start(process.execPath, [gateway, "serve", "--stdio", "--config", file, "--linger", String(linger)], {
     ...process.env,
@@ -66,7 +64,6 @@ const until = async (look: () => boolean): Promise<void> => {
   while (!look()) await wait(20)
 }
 
-/** The process of the server, as a tool of it says. */
 const pidOf = async (host: Host): Promise<number> => JSON.parse(await host.call("who__who")).pid
 
 describe("serve --stdio", () => {
@@ -79,7 +76,6 @@ describe("serve --stdio", () => {
     const pids = await Promise.all([pidOf(one), pidOf(other)])
     assert.strictEqual(pids[0], pids[1])
     assert.lengthOf(running(here.state), 1)
-    // Only this user can read the token.
     const [{ token, url }] = running(here.state) as readonly [Running]
     assert.isAtLeast(token.length, 32)
     assert.strictEqual((await fetch(`${url}/api/status`)).status, 401)

@@ -34,7 +34,6 @@ const down = () => {
   return connector
 }
 
-/** What a client of a gateway sees that keeps in this folder what it knows of its servers; then the gateway ends. */
 const seen = (path: string, servers: ReadonlyArray<ServerPool.Server>, apply: ReadonlyArray<ServerPool.Server> = []) =>
   Effect.scoped(Effect.gen(function*() {
     const kept = yield* ServerCache.make

@@ -20,7 +20,6 @@ const kept = (tool: string): ServerCache.CachedServer => ({
   lists: { "tools/list": { tools: [{ name: tool }] } }
 })
 
-/** The servers that are kept in a folder, as long as the effect runs. */
 const within = <A, E>(path: string, use: (files: ServerCache.ServerCache) => Effect.Effect<A, E>) =>
   Effect.scoped(Effect.flatMap(ServerCache.make, use)).pipe(Effect.provide(StateFolder.layerAt(path)))
 

@@ -10,10 +10,8 @@ import * as Program from "../support/Program.js"
 const program = fileURLToPath(new URL("../support/verdicts.mjs", import.meta.url))
 const server = { command: process.execPath, args: [program] }
 
-/** Calls a tool of the server, with these arguments; gives its text, or the message of the error. */
 type Call = (tool: string, args?: object) => Promise<string>
 
-/** Uses the server, with a state folder. */
 const doors: Readonly<Record<string, (state: string, use: (call: Call) => Promise<void>) => Promise<void>>> = {
   wrap: async (state, use) => {
     await using host = wrap(["--", server.command, ...server.args], { state })

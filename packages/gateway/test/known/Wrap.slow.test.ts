@@ -14,7 +14,6 @@ afterEach(() => {
   for (const path of folders.splice(0)) rmSync(path, { recursive: true, force: true })
 })
 
-/** A server that lists these tools while its file is there, and does not start without it; and hosts of `wrap` in front of it. */
 const server = () => {
   const path = mkdtempSync(join(tmpdir(), "lifeline-wrap-"))
   folders.push(path)
@@ -23,7 +22,6 @@ const server = () => {
     pins: join(state, "tool-pins"),
     up: () => writeFileSync(file, JSON.stringify(tools)),
     down: () => rmSync(file, { force: true }),
-    /** The tools that a host is shown; nothing where it is told that there is no server. */
     shown: async (...options: ReadonlyArray<string>): Promise<ReadonlyArray<string> | undefined> => {
       await using host = wrap([...options, "--name", "s", "--", process.execPath, script, file], { state })
       const { error, result } = await host.introduction()

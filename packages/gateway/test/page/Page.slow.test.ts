@@ -362,7 +362,6 @@ describe.skipIf(Chromium.executable === undefined)("the status page in a browser
         const { complaints, page } = yield* browse(new URL("/", url).href)
         yield* shows(page.locator("#groups"), /Connected 50/)
         yield* shows(server(page, "server-49").row, /100\s+tools/)
-        // What only time changes is written as it passes.
         yield* evaluate(
           page,
           `globalThis.written = new Set()

@@ -1,6 +1,3 @@
-/**
- * A client whose requests go to another gateway each time, as a load balancer does it that knows nothing of sessions.
- */
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
@@ -24,7 +21,6 @@ const chatty = {
 
 const patience = 300_000
 
-/** What a client has heard. */
 interface Heard {
   readonly logs: Array<unknown>
   readonly updated: Array<string>

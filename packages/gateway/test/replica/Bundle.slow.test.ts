@@ -1,6 +1,3 @@
-/**
- * What a cluster needs is in the package as it is published, and is loaded with `--cluster` alone.
- */
 import { describe, expect, it } from "@effect/vitest"
 import { ReservedPort } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
@@ -17,7 +14,6 @@ const preload = new URL("../fixtures/loadedModules.mjs", import.meta.url)
 /** How a client of PostgreSQL signs in: nothing else has this. */
 const mark = /SCRAM-SHA-256/
 
-/** A gateway that has nothing to do, and the files of ours that it has loaded. */
 const serve = (args: ReadonlyArray<string>) =>
   Effect.gen(function*() {
     const path = yield* folder

@@ -1,7 +1,3 @@
-/**
- * Several gateways as one, whose clients have names: whichever replica gets a request, it counts as what its sender may do, and nothing of one caller
- * is another one's.
- */
 import { Effect, Exit, Scope } from "effect"
 import { fileURLToPath } from "node:url"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
@@ -18,7 +14,6 @@ const fixture = (name: string) => ({
   args: [fileURLToPath(new URL(`../fixtures/${name}.mjs`, import.meta.url))]
 })
 
-/** For whom the tokens of the issuer are. */
 const audience = "https://mcp.example.com/mcp"
 
 const perMinute = 3
@@ -87,9 +82,7 @@ describe.skipIf(!Postgres.isInstalled || process.platform !== "linux")(
       params: { name, arguments: args }
     })
     const begin = (replica: Replica, who: Record<string, string>) => Raw.begin(replica.url.href, undefined, who)
-    /** The same session, for somebody else. */
     const as = (who: Record<string, string>, session: Readonly<Record<string, string>>) => ({ ...session, ...who })
-    /** What a call of a session's own server says of its client. */
     const who = async (replica: Replica, session: Readonly<Record<string, string>>) => {
       const { result, ...other } = await send(replica, session, callOf("own__who"))
       if (result === undefined || result.isError === true) throw new Error(JSON.stringify({ result, ...other }))

@@ -1,4 +1,3 @@
-/** What somebody gains who can write to the database of a cluster: neither a secret of the replicas, nor a request of theirs that is good for anything. */
 import { Redacted } from "effect"
 import { once } from "node:events"
 import { createServer, type IncomingMessage } from "node:http"

@@ -1,6 +1,3 @@
-/**
- * Two gateways as one, whose database stops answering while its connections stay open: not knowing is no verdict.
- */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -27,7 +24,6 @@ const meta = {
 
 const lost = "the lease of this replica has ended"
 
-/** A call of a client without a session. */
 const stateless = (name: string, key: string) => ({
   headers: { ...ann, "MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": name },
   body: { id: key, method: "tools/call", params: { name, arguments: { key }, _meta: meta } }
@@ -145,7 +141,6 @@ describe.skipIf(!Postgres.isInstalled || process.platform !== "linux")(
       const { effects } = ledger.calls()
       const others = ["before", ...[0, 1].flatMap((index) => [`meanwhile-${index}`, `meanwhile-stateless-${index}`])]
       expect(Object.fromEntries(effects)).toEqual(Object.fromEntries([...keys, ...others].map((key) => [key, 1])))
-      // Each client has an own one for itself.
       expect(ledger.overlaps().filter(([{ server }]) => !server.startsWith("own"))).toEqual([])
     })
 

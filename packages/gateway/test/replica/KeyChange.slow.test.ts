@@ -1,6 +1,3 @@
-/**
- * The key of a cluster is replaced, one replica after the other, while clients use all of them.
- */
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
@@ -52,7 +49,6 @@ describe.skipIf(!Postgres.isInstalled || process.platform !== "linux")(
       })
       const balancer = await RoundRobin.start(all.replicas.map(({ port }) => port))
       try {
-        /** A client with a session of its own, that hears nothing below "critical". */
         const connected = async () => {
           const client = new Client({ name: "anywhere", version: "1" })
           const levels = new Set<unknown>()
@@ -83,7 +79,6 @@ describe.skipIf(!Postgres.isInstalled || process.platform !== "linux")(
 
         /** How often replicas have lost their leases, with what they had, because the machine was too slow for them. */
         const lapses = () => all.replicas.reduce((sum, { printed }) => sum + count(printed, "lease of this replica"), 0)
-        /** All clients use all servers through all replicas, and each still has what is its own. */
         const allIsWell = async (): Promise<void> => {
           const before = lapses()
           try {
@@ -125,7 +120,6 @@ describe.skipIf(!Postgres.isInstalled || process.platform !== "linux")(
         for (const index of [0, 1, 2]) await change(index, fresh)
         await allIsWell()
 
-        // What replicas share is sealed with the new key alone, and all of it still counts.
         const read = Effect.scoped(
           PostgresStore.make({ url: Redacted.make(all.postgres.url), terms, key: Redacted.make(fresh) }).pipe(
             Effect.flatMap((store) => store.rows.after(undefined, 10_000))
@@ -148,7 +142,6 @@ describe.skipIf(!Postgres.isInstalled || process.platform !== "linux")(
           expect((await statusAt(replica)).servers.find(({ name }) => name === "off")?.state).toBe("Disabled")
         }
 
-        // The session goes on after the loss of its home.
         const home = all.replicas.find((replica) => all.owner(Number(everyone[0]!.pid)) === replica)!
         await home.end("SIGKILL")
         for (const one of everyone) one.pid = await one.call("own__pid")

@@ -1,7 +1,3 @@
-/**
- * Several gateways as one: clients that nobody here wrote send each request to the next gateway, while gateways are killed, stopped, cut off and
- * replaced, and the database is away.
- */
 import { afterAll, afterEach, describe, expect, it } from "vitest"
 import { defaults as terms } from "../../../cluster/src/Terms.js"
 import * as CountingLedger from "../../../testing/test/support/CountingLedger.js"
@@ -15,10 +11,8 @@ import { clients as kinds, type Unaware } from "../support/Unaware.js"
 const rounds = Number(process.env["LIFELINE_CLUSTER_ROUNDS"] ?? 0)
 const isLong = rounds > 0
 
-/** Decides which gateways fail. */
 const seed = Number(process.env["LIFELINE_CLUSTER_SEED"] ?? 0)
 
-/** Longer than a lease. */
 const long = 2 * terms.lease
 
 const pause = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis))
@@ -26,7 +20,6 @@ const pause = (millis: number): Promise<void> => new Promise((resolve) => setTim
 /** Longer than anything here may take, and shorter than a test: it names the calls that took longer. */
 const patience = 100_000
 
-/** What a client was told of a call. */
 const outcomeOf = (error: unknown): string => {
   const { data, message } = error as { readonly data?: { readonly fate?: string }; readonly message?: string }
   const fate = data?.fate ?? /"fate":"(\w+)"/.exec(message ?? "")?.[1]
@@ -38,13 +31,11 @@ const outcomeOf = (error: unknown): string => {
     : `failed:${String(message).replaceAll(/\s/g, "_")}`
 }
 
-/** Clients of each kind that call all the time. */
 class Crowd implements AsyncDisposable {
   readonly #ledger: CountingLedger.CountingLedger
   readonly #clients: Array<Unaware> = []
   readonly #working: Array<Promise<void>> = []
   #isOver = false
-  /** When each call of a server began that has an answer, and which server. */
   readonly good: Array<{ readonly server: string; readonly began: number; readonly ended: number }> = []
   readonly counts = new Map<string, number>()
 
@@ -91,7 +82,6 @@ class Crowd implements AsyncDisposable {
       : `read: ${first}`
   }
 
-  /** No more calls; ends when each has its answer. */
   async stop(): Promise<void> {
     this.#isOver = true
     await Promise.all(this.#working)
@@ -103,7 +93,6 @@ class Crowd implements AsyncDisposable {
   }
 }
 
-/** A line of the report. */
 interface Row {
   readonly fault: string
   readonly times: number
@@ -133,7 +122,6 @@ describe.skipIf(!Postgres.isInstalled || process.platform !== "linux")(
     const begin = async (lease?: string): Promise<void> => {
       all = await ManyGateways.start(3, { servers, own: [own], lease })
       balancer = await RoundRobin.start(all.replicas.map(({ port }) => port))
-      // Some clients list the tools once.
       for (const replica of all.replicas) {
         await expect.poll(() => statesAt(replica), { timeout: patience }).toEqual(servers.map(() => "Connected"))
       }
@@ -161,18 +149,15 @@ describe.skipIf(!Postgres.isInstalled || process.platform !== "linux")(
       }
     })
 
-    /** What a replica runs for all clients. */
     const sharedOn = (replica: Replica): ReadonlyArray<string> =>
       all.ledger.alive().filter((life) => servers.includes(life.server) && all.owner(life.pid) === replica)
         .map(({ server }) => server)
 
-    /** A replica that runs servers for all clients, another one each time. */
     const busy = (round: number): Replica => {
       const candidates = all.replicas.filter((one) => sharedOn(one).length > 0)
       return candidates[(seed + round) % candidates.length]!
     }
 
-    /** Inflicts a fault on a replica, and waits until clients have had an answer from each server that it ran. */
     const inflict = async (
       replica: Replica,
       inflict: () => void | Promise<void>,

@@ -1,6 +1,3 @@
-/**
- * Several gateways as one for those who run them: whichever is asked, its API speaks for all, and carries out commands where they belong.
- */
 import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "vitest"
 import * as Postgres from "../../../testing/test/support/Postgres.js"
@@ -27,7 +24,6 @@ const statusOf = (replica: Replica): Promise<GatewayStatus> => ask(replica, "sta
 const alphaOn = async (replica: Replica): Promise<Server | undefined> =>
   (await statusOf(replica)).servers.find(({ name }) => name === "alpha")
 
-/** What a reader of the events of a replica has been told. */
 class Reader implements AsyncDisposable {
   readonly events: Array<{ readonly event: string; readonly data: any }> = []
   readonly #controller = new AbortController()
@@ -74,7 +70,6 @@ describe.skipIf(!Postgres.isInstalled)(`several gateways, seen as one${Postgres.
     const pid = (await alphaOn(first))?.pid ?? 0
     const [owner, other] = all.owner(pid) === first ? [first, second] : [second, first]
 
-    // Who owns what, since when, is the same wherever it is asked.
     const [atOwner, atOther] = [await statusOf(owner), await statusOf(other)]
     const idOf = ({ replicas = [] }: GatewayStatus) => replicas.find(({ isHere }) => isHere)?.id
     const [ownerId, otherId] = [idOf(atOwner), idOf(atOther)]
@@ -102,7 +97,6 @@ describe.skipIf(!Postgres.isInstalled)(`several gateways, seen as one${Postgres.
       expect((await alphaOn(replica))?.calls).toMatchObject({ total: 2, failed: 0, givenUp: 0, inFlight: 0 })
     }
 
-    // The owner reconnects what it runs, and who follows another replica learns of it.
     {
       await using reader = new Reader(other)
       await expect.poll(() => reader.events.some(({ event }) => event === "status"), patience).toBe(true)
@@ -122,7 +116,6 @@ describe.skipIf(!Postgres.isInstalled)(`several gateways, seen as one${Postgres.
       )
     }
 
-    // Who is away is said to be, and what it had.
     all.cutOff(owner, true)
     await expect.poll(async () => (await statusOf(other)).replicas?.find(({ id }) => id === ownerId), patience)
       .toMatchObject({
@@ -135,7 +128,6 @@ describe.skipIf(!Postgres.isInstalled)(`several gateways, seen as one${Postgres.
     await expect.poll(async () => (await statusOf(other)).replicas?.map(({ state }) => state), patience)
       .toEqual(["reached", "reached"])
 
-    // A server is disabled for all, and for one that starts later.
     await owner.end("SIGTERM")
     await expect.poll(async () => (await alphaOn(other))?.state, patience).toBe("Connected")
     const last = (await alphaOn(other))?.pid ?? 0

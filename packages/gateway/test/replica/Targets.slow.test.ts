@@ -1,4 +1,3 @@
-/** What strangers reach at the public address of a cluster, however they write the target of a request. */
 import { Effect } from "effect"
 import { fileURLToPath } from "node:url"
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest"
@@ -53,7 +52,6 @@ describe.skipIf(!Postgres.isInstalled || process.platform !== "linux")(
         if (![400, 401, 403, 404].includes(status) || /chatty|lifeline_/.test(answer)) found.push([target, answer])
       }
       expect(found).toEqual([])
-      // Nor does the listener for other replicas, without their token.
       for (const target of ["/cluster/logins/api/status", "/cluster/gateway/api/status"]) {
         expect(statusOf(await get(clusterPort, target))).toBe(403)
       }

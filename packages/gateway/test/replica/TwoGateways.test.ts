@@ -1,4 +1,3 @@
-/** Two gateways with one database, one of which is killed. */
 import { describe, expect, it } from "vitest"
 import * as Postgres from "../../../testing/test/support/Postgres.js"
 import { ManyGateways } from "../support/ManyGateways.js"

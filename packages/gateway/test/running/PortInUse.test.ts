@@ -10,7 +10,6 @@ import * as RunningGateways from "../../src/running/RunningGateways.js"
 const host = "127.0.0.1"
 const secret = Proof.newSecret()
 
-/** A program at a port, which proves to be a gateway or not; gives the port. */
 const listening = (isGateway: boolean) =>
   Effect.gen(function*() {
     const listener = yield* Listener.listen({ host, port: 0 })
@@ -20,7 +19,6 @@ const listening = (isGateway: boolean) =>
     return listener.port
   })
 
-/** What somebody is told that wants a port. */
 const refusal = (port: number) =>
   Effect.flip(Listener.listen({ host, port }).pipe(RunningGateways.explainPortInUse({ host, port })))
 

@@ -10,7 +10,6 @@ import { folder } from "../../../testing/test/support/folder.js"
 import * as Proof from "../../src/running/Proof.js"
 import * as RunningGateways from "../../src/running/RunningGateways.js"
 
-/** What listens at a port as long as the scope lives; gives its address. */
 const listening = (listener: RequestListener, onConnection: () => void = () => undefined, host = "127.0.0.1") =>
   Effect.map(
     Effect.acquireRelease(

@@ -26,7 +26,6 @@ const lost = JsonRpcError.fromCallError(new ConnectionLost({ ...error, generatio
 
 const request = (method = "tools/call") => ({ method }) as ClientRequest
 
-/** A client that needs a login at the server `docs`, and a ledger of what happens. `answer`: what its user says. */
 const client = (options: Partial<Options> = {}) =>
   Effect.gen(function*() {
     const state = yield* SubscriptionRef.make<SignInState.State>(needed)

@@ -9,7 +9,6 @@ import type { ResolvedName } from "../../src/serve/client/NameResolver.js"
 const uri = "file:///one"
 const refused = new RemoteError({ backend: "a", generation: 1, method: "resources/subscribe", code: -1, message: "no" })
 
-/** A client with two servers, and a ledger of what it holds. */
 const made = (before: ReadonlyArray<string> = []) => {
   const saved: Array<SettingChange> = []
   const asked: Array<string> = []

@@ -13,7 +13,6 @@ const levelsOf = (client: Talk) => client.notified("notifications/message").map(
 const updatesOf = (client: Talk) =>
   client.notified("notifications/resources/updated").map(({ params }) => params?.["uri"])
 
-/** Runs something again until it gives what is wanted. */
 const eventually = <A>(run: () => Promise<A>, wanted: (value: A) => boolean) =>
   Effect.promise(async () => {
     for (;;) {
@@ -68,7 +67,6 @@ describe.concurrent("clients of one gateway", () => {
         const heard = yield* eventually(() =>
           s.heard(b, "notifications/cancelled"), ({ length }) => length > 0)
         expect(heard.map(({ params }) => params.reason)).toEqual(["enough"])
-        // The end of a session cancels what is left of it.
         yield* promise(() => b.close())
         const both = yield* eventually(() => s.heard(a, "notifications/cancelled"), ({ length }) => length > 1)
         expect(both.map(({ params }) => params.reason)).toEqual(["enough", "the client has gone"])
@@ -83,7 +81,6 @@ describe.concurrent("clients of one gateway", () => {
       Effect.gen(function*() {
         const { client } = yield* gateway([chatty("s"), chatty("t", { timeouts: { request: 1000 } })])
         const one = yield* client()
-        // Its lists have the same time, and are asked for again.
         yield* promise(() => one.toolsWith("t__hang"))
         one.send({ id: "x", method: "tools/call", params: { name: "s__hang" } })
         const { error } = yield* promise(() => one.request("tools/call", { name: "t__hang" }))
@@ -108,12 +105,10 @@ describe.concurrent("clients of one gateway", () => {
         expect(levelsOf(silent)).toEqual(["info", "notice", "warning", "error", "critical", "alert", "emergency"])
         const [first] = verbose.notified("notifications/message")
         expect(first?.params).toMatchObject({ logger: "s/it", data: { level: "debug" } })
-        // What it says during a call is about that call.
         expect(first?.about).toBeDefined()
         expect(quiet.notified("notifications/message")[0]?.about).toBeUndefined()
         yield* promise(() => verbose.close())
         yield* eventually(asked, (levels) => levels.at(-1) === "error")
-        // The level is asked for again of a new process.
         process.kill(yield* promise(() => s.pid(silent)), "SIGKILL")
         yield* eventually(asked, (levels) => levels.join() === "error")
         expect((yield* promise(() => quiet.request("logging/setLevel", { level: "loud" }))).error?.code).toBe(-32_602)
@@ -230,7 +225,6 @@ describe.concurrent("clients of one gateway", () => {
       yield* promise(() => one.result("resources/unsubscribe", { uri: "test://7" }))
       expect((yield* subscribe("test://one")).error).toBeUndefined()
       expect(one.settings.subscriptions).toHaveLength(10_000)
-      // One that is there already needs no room.
       expect((yield* subscribe("test://one")).error).toBeUndefined()
       expect((yield* subscribe("test://two")).error).toMatchObject(full)
     }))

@@ -14,7 +14,6 @@ const key = (name: string): string => `io.modelcontextprotocol/${name}`
 
 const capabilities = { elicitation: { form: {} } }
 
-/** `serve -- COMMAND` in front of a server, and its URL. */
 const served = async (server: ReadonlyArray<string>) => {
   const state = stateFolder()
   const host = serve(server, { state: state.path })
@@ -51,7 +50,6 @@ const modern = async (url: string, name = "a-test", answer = "Ada"): Promise<Cli
   }
 }
 
-/** A request without a session, with its headers. */
 const post = async (url: string, method: string, params: Record<string, unknown> = {}, signal?: AbortSignal) => {
   const name = params["name"]
   const response = await fetch(url, {
@@ -81,14 +79,12 @@ const post = async (url: string, method: string, params: Record<string, unknown>
   return { status: response.status, response }
 }
 
-/** Has a scripted server list its tools. */
 const listing = (...names: ReadonlyArray<string>) => ({
   before: `if (method === "tools/list") return send(answer({ tools: ${
     JSON.stringify(names.map((name) => ({ name, inputSchema: { type: "object" } })))
   } }))`
 })
 
-/** The messages of an answer, however it came. */
 const messages = async (response: Response): Promise<ReadonlyArray<any>> => {
   const text = await response.text()
   return text.startsWith("{")

@@ -1,6 +1,4 @@
-/**
- * Many clients and many servers that die at random. `CROWD_SECONDS` is how long.
- */
+/** Many clients and many servers that die at random. `CROWD_SECONDS` is how long. */
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Ref } from "effect"
 import { existsSync, readFileSync } from "node:fs"
@@ -19,7 +17,6 @@ const range = (size: number) => Array.from({ length: size }, (_, i) => i)
 const local = range(40).map((i) => `local${i}`)
 const remote = range(9).map((i) => `remote${i}`)
 const shared = [...local, ...remote]
-/** The one of which each client has its own. */
 const own = "own"
 const clients = range(100)
 
@@ -31,7 +28,6 @@ const randomFrom = (seed: number) => () => {
   return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
 }
 
-/** The processes of servers that a gateway has started. */
 const serversOf = (gateway: number) =>
   processes().flatMap(({ parent, pid }) =>
     parent === gateway && argumentsOf(pid).some((argument) => argument.includes("crowd.mjs")) ? [pid] : []
@@ -71,7 +67,6 @@ describe("a crowd", () => {
         const { base, program } = gateway
         yield* program.until(() => serversOf(program.pid).length === local.length ? true : undefined)
 
-        /** What must not have happened, as it happens. */
         const crossed: Array<string> = []
         const updates = new Map<number, number>()
         const logs = { shared: 0, own: 0 }
@@ -196,7 +191,6 @@ describe("a crowd", () => {
         yield* Fiber.join(kill)
         yield* Fiber.join(loads)
 
-        // Everybody is back, and what was subscribed to before is told of.
         const again = (i: number) =>
           Effect.gen(function*() {
             const before = updates.get(i) ?? 0
@@ -216,7 +210,6 @@ describe("a crowd", () => {
         expect(crossed.slice(0, 20)).toEqual([])
         expect(wrong.slice(0, 20)).toEqual([])
         expect(new Set(fates)).toEqual(new Set(["result"]))
-        // What was carried out is what was said of it.
         const done = existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : []
         expect(done.length).toBe(new Set(done).size)
         const carriedOut = new Set(done)

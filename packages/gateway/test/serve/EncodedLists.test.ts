@@ -13,7 +13,6 @@ const resource = (uri: string) => ({ uri, name: uri })
 const template = (uriTemplate: string) => ({ uriTemplate, name: uriTemplate })
 const nothing: Offer = { tools: [], prompts: [], resources: [], resourceTemplates: [] }
 
-/** A fleet, what its servers offer from now on, and its lists. */
 const fleetOf = (offers: Readonly<Record<string, Partial<Offer>>>, prefix?: false) =>
   Effect.gen(function*() {
     const connectors = new Map(Object.keys(offers).map((id) => [id, ScriptedConnector.make()]))

@@ -1,4 +1,3 @@
-/** The servers of one group of clients: what reaches whom, what is known of them, and what a new configuration replaces. */
 import { describe, expect, it } from "@effect/vitest"
 import { type ConnectOptions, type Event, Fleet } from "@mcp-lifeline/core"
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
@@ -72,7 +71,6 @@ describe("servers of a configuration", () => {
   })
 })
 
-/** A fleet of scripted servers for a group, in which nothing is connected yet. */
 const scripted = (sessions: "shared" | "per-client" = "shared") =>
   Effect.gen(function*() {
     const [a, b] = [ScriptedConnector.make(), ScriptedConnector.make()]
@@ -110,7 +108,6 @@ describe("a group of servers", () => {
       const harmless = (access = everything) => names.filter((name) => group.isHarmless(`a__${name}`, access))
       const tasks = (access = everything) => names.filter((name) => group.takesTask(`a__${name}`, access))
       expect(harmless()).toEqual(["reads", "repeats"])
-      // Its server does not say that it runs tasks.
       expect(tasks()).toEqual([])
       said["a"] = { capabilities: { tasks: { requests: { tools: {} } } } } as never
       expect(tasks()).toEqual([])
@@ -207,7 +204,6 @@ describe("a group of servers", () => {
     }))
 })
 
-/** What each of some clients has heard from servers. */
 const listeners = (names: ReadonlyArray<string>) => {
   const heard: Array<string> = []
   const members = names.map((name) => ({
@@ -313,7 +309,6 @@ describe("servers that are started for what is known of their client", () => {
       expect(own.own?.isCurrent()).toBe(false)
       yield* own.current() ?? Effect.void
       expect([started, own.own?.isCurrent()]).toEqual([["one", "two"], true])
-      // Another save changes nothing for it.
       yield* pool.apply([server])
       expect(started).toEqual(["one", "two"])
       // The server of another client must not stay in use until its successor is connected.
@@ -338,7 +333,6 @@ describe("servers of one client alone", () => {
         identity: "a-digest",
         keepalive: { method: "none" }
       }
-      /** The tools that a caller sees as soon as its servers are made. */
       const toolsOf = (name: string) =>
         Effect.gen(function*() {
           const pool = yield* ServerPool.make([server], { kept: yield* ServerCache.make })

@@ -5,7 +5,6 @@ import { promisify } from "node:util"
 
 const program = fileURLToPath(new URL("../fixtures/heap.mjs", import.meta.url))
 
-/** Megabytes of room for new objects, before and after many of them. */
 const rooms = async (how: string) => {
   const { stdout } = await promisify(execFile)(process.execPath, ["--max-semi-space-size=64", program, how])
   return JSON.parse(stdout) as { readonly before: number; readonly after: number }

@@ -4,7 +4,6 @@ import type * as EventLog from "../../src/api/EventLog.js"
 import type { Output } from "../../src/Output.js"
 import * as JsonLog from "../../src/serve/JsonLog.js"
 
-/** An output that notes what is written, and whether as a problem. */
 const noted = () => {
   const written: Array<readonly [kind: string, line: unknown]> = []
   const write = (kind: string) => (text: string) =>

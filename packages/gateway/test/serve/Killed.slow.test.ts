@@ -1,6 +1,3 @@
-/**
- * Clients of a gateway that is killed again and again, and started at the same address with the same state.
- */
 import { describe, expect, it } from "@effect/vitest"
 import { ReservedPort } from "@mcp-lifeline/testing"
 import { Effect, Fiber, Ref } from "effect"
@@ -19,10 +16,8 @@ const patience = 300_000
 /** These do not go on with the stream of an answer when it has broken, and do not end its call either: its caller need not wait for long. */
 const withoutResuming = new Set(["the v2 client, 2026-07-28", "@ai-sdk/mcp 2"])
 
-/** What an error says, and what is behind it. */
 const said = (error: unknown): string => error instanceof Error ? `${error.message} ${said(error.cause)}`.trim() : ""
 
-/** What became of a call, as its caller sees it. */
 const outcomeOf = (error: unknown): string => {
   const { data } = error as { readonly data?: { readonly fate?: string } }
   const message = said(error)
@@ -34,10 +29,8 @@ const outcomeOf = (error: unknown): string => {
   return /fetch failed|ECONNREFUSED|ECONNRESET|socket|terminated/i.test(message) ? "connection" : message
 }
 
-/** How often each outcome was. */
 class Tally {
   readonly outcomes: Record<string, number> = {}
-  /** The fates of calls that must not be carried out twice. */
   readonly acts = new Map<string, string>()
 
   add(outcome: string): void {

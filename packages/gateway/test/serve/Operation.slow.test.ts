@@ -38,7 +38,6 @@ print("bound", flush=True)
 while True:
     print(s.recv(4096).decode(), flush=True)`
 
-/** A server that takes what is exported over OTLP. */
 const collecting = Effect.acquireRelease(
   Effect.async<{
     readonly url: string

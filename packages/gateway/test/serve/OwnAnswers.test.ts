@@ -10,7 +10,6 @@ const promise = <A>(make: () => Promise<A>) => Effect.promise(make)
 
 const mine = { content: [{ type: "text", text: "what the server wants" }] }
 
-/** A server that offers what is Lifeline's own. */
 const taking = (id: string) =>
   RawServer.make(id, ({ method }) => {
     switch (method) {

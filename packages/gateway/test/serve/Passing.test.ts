@@ -6,7 +6,6 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Program from "../support/Program.js"
 
-/** A gateway, as a user starts it, in front of a server that remembers what it saw. */
 const serve = (args: ReadonlyArray<string>, env: Record<string, string> = {}) =>
   Effect.gen(function*() {
     const server = yield* HttpFaultServer.make()
@@ -28,7 +27,6 @@ const initialize = {
   params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "c", version: "1" } }
 }
 
-/** Sends a message as a client does. */
 const post = (url: string, message: object, headers: Record<string, string> = {}) =>
   Effect.promise(async () => {
     const response = await fetch(url, {

@@ -1,6 +1,3 @@
-/**
- * Clients that nobody here wrote, through the gateway, to servers that nobody here wrote.
- */
 import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
 import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from "@modelcontextprotocol/client"
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js"
@@ -25,7 +22,6 @@ const published = (name: string): string =>
 /** By itself mcporter waits 30 s for a list and 60 s for a call. */
 const patient = { MCPORTER_LIST_TIMEOUT: "150000", MCPORTER_CALL_TIMEOUT: "150000" }
 
-/** Runs a program of Node.js to its end. */
 const run = (file: string, args: ReadonlyArray<string>, cwd?: string, timeout = 150_000) =>
   new Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }>((resolve) =>
     execFile(
@@ -36,7 +32,6 @@ const run = (file: string, args: ReadonlyArray<string>, cwd?: string, timeout = 
     )
   )
 
-/** The gateway in front of the four. */
 const gateway = Effect.gen(function*() {
   const folder = yield* makeFolder
   writeFileSync(join(folder, "note.txt"), "a note")
@@ -71,7 +66,6 @@ interface Some {
     args: Record<string, unknown>,
     options?: { readonly onprogress?: (one: { readonly progress: number }) => void; readonly signal?: AbortSignal }
   ) => Promise<unknown>
-  /** The servers that have logged something. */
   readonly loggers: Array<string>
 }
 
@@ -181,7 +175,6 @@ describe("published clients and servers", () => {
             await call("every__toggle-simulated-logging", {})
           })
           expect(yield* Program.eventually(() => loggers[0])).toBe("every")
-          // Off again.
           yield* Effect.promise(() => call("every__toggle-simulated-logging", {}))
         })
     )

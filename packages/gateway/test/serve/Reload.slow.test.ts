@@ -10,7 +10,6 @@ import * as TestClient from "../support/TestClient.js"
 
 const script = fileURLToPath(new URL("../fixtures/who.mjs", import.meta.url))
 
-/** A folder that goes with the scope. */
 const folder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-"))),
   (path) => Effect.sync(() => rmSync(path, { recursive: true }))
@@ -18,23 +17,19 @@ const folder = Effect.acquireRelease(
 
 const who = (...args: ReadonlyArray<string>) => ({ command: process.execPath, args: [script, ...args] })
 
-/** A busy machine takes long to start a server: calls wait for it. */
 const lifeline = { timeouts: { connect: "2 minutes", wait: "2 minutes" } }
 
 const textOf = (mcpServers: object) => JSON.stringify({ mcpServers, lifeline }, undefined, 2)
 
-/** A gateway in front of a file, and a client of it. */
 const serve = (file: string, text: string, env: Record<string, string> = {}) =>
   Effect.gen(function*() {
     writeFileSync(file, text)
     const program = yield* Program.start(["serve", "--port", "0", "--config", file], env)
     const [, url = ""] = yield* program.prints(/^Serving (http:\S+)$/m)
     const client = yield* TestClient.connect(url)
-    /** Lines that say what a save has led to. */
     const told = () => program.stdout().split("\n").filter((line) => line.includes("read again"))
     const next = (count: number) =>
       Effect.map(program.until(() => told()[count - 1]), (line) => line.replace(`${file}: read again: `, ""))
-    /** What the status says of the last save. */
     const problem = Effect.promise(async () => {
       const { gateway } = await (await fetch(new URL("/api/status", url))).json() as { readonly gateway: object }
       return (gateway as { readonly configProblem?: string }).configProblem
@@ -68,7 +63,6 @@ describe.concurrent("the file of serve", () => {
         const before = yield* Effect.all([ask(client, "a"), ask(client, "b"), ask(client, "c")])
         writeFileSync(file, `// edited\n${textOf({ d: who("1"), b: who("2"), a: who("1") })}`)
         expect(yield* next(1)).toBe("started d; stopped c; replaced b; 1 not changed")
-        // Calls wait for the servers that are started now, and so does a list after them.
         const [a, b] = yield* Effect.all([ask(client, "a"), ask(client, "b"), ask(client, "d")])
         expect((yield* names(client)).toSorted()).toEqual(["a__who", "b__who", "d__who"])
         expect(a.pid).toBe(before[0].pid)
@@ -76,11 +70,9 @@ describe.concurrent("the file of serve", () => {
         expect(b.pid).not.toBe(before[1].pid)
         yield* Program.gone(before[1].pid)
         yield* Program.gone(before[2].pid)
-        // The same again, in other words.
         writeFileSync(file, JSON.stringify({ lifeline, mcpServers: { d: who("1"), b: who("2"), a: who("1") } }))
         expect(yield* next(2)).toBe("nothing has changed")
         expect((yield* ask(client, "b")).pid).toBe(b.pid)
-        // Options of supervision and secrets are changes, too.
         const secret = { ...who("1"), env: { WHO: "s3cret-value" } }
         writeFileSync(file, textOf({ d: who("1"), b: { ...who("2"), keepalive: { method: "none" } }, a: secret }))
         expect(yield* next(3)).toBe("replaced b, a; 1 not changed")
@@ -190,7 +182,6 @@ describe.concurrent("the file of serve", () => {
           last = told().length
         }
         expect((yield* ask(client, "a")).args).toEqual(["5"])
-        // Another file in its place.
         writeFileSync(join(path, ".mcp.json.swp"), textOf({ a: who("renamed") }))
         renameSync(join(path, ".mcp.json.swp"), file)
         expect(yield* next(last + 1)).toMatch(/^stopped off\d; replaced a$/)

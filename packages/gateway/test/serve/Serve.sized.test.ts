@@ -8,13 +8,11 @@ import { bySize } from "../../../testing/test/support/bySize.js"
 import * as Program from "../support/Program.js"
 import * as TestClient from "../support/TestClient.js"
 
-/** A folder that goes with the scope. */
 const folder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-"))),
   (path) => Effect.sync(() => rmSync(path, { recursive: true }))
 )
 
-/** A file with these servers. */
 const config = (mcpServers: unknown) =>
   Effect.map(folder, (path) => {
     const file = join(path, "mcp.json")
@@ -24,7 +22,6 @@ const config = (mcpServers: unknown) =>
     return file
   })
 
-/** A gateway, as a user starts it, and its URL. */
 const serve = (...args: ReadonlyArray<string>) =>
   Effect.gen(function*() {
     const program = yield* Program.start(["serve", "--port", "0", ...args])

@@ -13,12 +13,10 @@ const promise = <A>(make: () => Promise<A>) => Effect.promise(make)
 
 const chatty = new URL("../fixtures/chatty.mjs", import.meta.url).href
 
-/** Starts the chatty server as long as a file is there, and else says what it lacks. */
 const script = `require("node:fs").existsSync(process.argv[1])
   ? import(${JSON.stringify(chatty)})
   : (console.error("no licence found"), process.exit(3))`
 
-/** A server that starts only with its licence. */
 const licensed = (options: Partial<ServerPool.Server>) =>
   Effect.map(folder, (path) => {
     const licence = join(path, "licence")
@@ -34,7 +32,6 @@ const licensed = (options: Partial<ServerPool.Server>) =>
     }
   })
 
-/** Waits until the model would be told that the server is down, and why. */
 const untilDown = (client: Talk) =>
   promise(() => client.call("lifeline__status")).pipe(
     Effect.delay("20 millis"),

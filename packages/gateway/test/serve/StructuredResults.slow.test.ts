@@ -10,7 +10,6 @@ import * as Gateway from "../support/Gateway.js"
 const clientInfo = { name: "a-test", version: "1.2.3" }
 const rows = ["first", "second"]
 
-/** The official Clients of either form, over HTTP. */
 const clients: Readonly<Record<string, (url: URL) => Promise<Pick<ClientV1, "callTool" | "close" | "listTools">>>> = {
   "2025": async (url) => {
     const client = new ClientV1(clientInfo)

@@ -7,7 +7,6 @@ import { vi } from "vitest"
 import { folder } from "../../../testing/test/support/folder.js"
 import * as Systemd from "../../src/serve/Systemd.js"
 
-/** A `systemd-notify` that writes down with what it was called. */
 const notified = Effect.gen(function*() {
   const path = yield* folder
   const [program, calls] = [join(path, "systemd-notify"), join(path, "calls")]
@@ -20,7 +19,6 @@ const notified = Effect.gen(function*() {
   return { lines, calls: (count: number) => Effect.promise(() => expect.poll(lines).toHaveLength(count)) }
 })
 
-/** Until the next sign of life waits for its time. */
 const waiting = Effect.gen(function*() {
   while (Chunk.isEmpty(yield* TestClock.sleeps())) yield* Effect.promise(() => setImmediate())
 })

@@ -3,7 +3,6 @@ import { Effect, Exit, Redacted, Scope } from "effect"
 import * as Raw from "../../../http-server/test/support/RawEndpoint.js"
 import { bind } from "../support/Served.js"
 
-/** A gateway that serves nothing yet, or nothing any more. */
 const gateway = (phase: "starting" | "stopping", token?: string) =>
   Effect.gen(function*() {
     const { listener } = yield* bind(token === undefined ? undefined : Redacted.make(token))

@@ -24,7 +24,6 @@ const setup = Effect.gen(function*() {
   }
 })
 
-/** The address that a login prints. */
 const printed = /^ {2}(http:\S+)$/m
 
 describe("login, logout and auth", () => {
@@ -88,7 +87,6 @@ describe("login, logout and auth", () => {
       const { run, server, state } = yield* setup
       const secret = { MCP_LIFELINE_CLIENT_SECRET: "robot-secret" }
       const login = ["login", server.url, "--client-credentials", "--client-id", "robot"]
-      // For whom is the secret?
       const unbound = yield* run(login, secret)
       expect(unbound.code).toBe(1)
       expect(unbound.stderr).toContain(`add --client-issuer ${server.origin}\n`)

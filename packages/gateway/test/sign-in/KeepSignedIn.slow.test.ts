@@ -10,7 +10,6 @@ import * as Program from "../support/Program.js"
 
 const page = readFileSync(new URL("../../../../docs/tasks/keep-signed-in.md", import.meta.url), "utf8")
 
-/** Every command of the page, once, in order. */
 const commands = [
   ...new Set(
     [...page.matchAll(/(?:^|`)((?:MCP_LIFELINE_CLIENT_SECRET=\S+ )?mcp-lifeline [^`#\n]+)/gm)].map(([, command = ""]) =>
@@ -19,7 +18,6 @@ const commands = [
   )
 ]
 
-/** A folder with the program, and with an `npx` that finds it there. */
 const programs = Effect.map(Signer.folder, (folder) => {
   const bin = join(folder, "bin")
   mkdirSync(bin)

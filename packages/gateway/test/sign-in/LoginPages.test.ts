@@ -10,7 +10,6 @@ import * as LoginPages from "../../src/sign-in/LoginPages.js"
 
 const origin = "https://mcp.example.com"
 
-/** A replica that knows these others, with what clients reach, and what replicas do, on one port. */
 const replica = (others: () => ReadonlyArray<ReplicaName>) =>
   Effect.acquireRelease(
     Effect.promise(async () => {
@@ -106,7 +105,6 @@ describe("the pages of logins in a cluster", () => {
         expect(parameters.get("code")).toBe("c")
         yield* reply("You can go on.", true)
         expect((yield* Fiber.join(back)).text).toContain("You can go on.")
-        // Each that is asked by another replica answers itself.
         const count = second.passed.length
         yield* second.ask("/login/made-up")
         expect([count, first.passed.length]).toEqual([second.passed.length, first.passed.length])
@@ -126,7 +124,6 @@ describe("the pages of logins in a cluster", () => {
         const { headers, status } = yield* first.ask(target)
         expect([target, status, headers.get("retry-after")]).toEqual([target, 503, "1"])
       }
-      // One that has it is enough.
       const page = new LoginPage(
         { person: { identity: "anna" }, server: "https://docs.example/mcp" },
         second.redirects.site

@@ -19,7 +19,6 @@ import { HttpTalk } from "../support/Team.js"
 
 const callers = (): Callers => new Map([["t-anna", caller("anna")], ["t-ben", caller("ben")]])
 
-/** What a gateway says to its operator. */
 const heard = () => {
   const lines: Array<string> = []
   return {
@@ -35,7 +34,6 @@ const heard = () => {
   }
 }
 
-/** A gateway for these callers, in front of a server that wants a login of each, with a state folder that outlives it. */
 const gateway = (path: string, url: string, known: Callers, options: object = {}) =>
   Effect.gen(function*() {
     const file = join(path, "mcp.json")
@@ -71,7 +69,6 @@ const gateway = (path: string, url: string, known: Callers, options: object = {}
     )
   })
 
-/** The address that an error tells. */
 const addressIn = (text: string): string =>
   /http:\/\/localhost:\d+\/sign-in\/[\w-]+/.exec(text)?.[0] ?? `none in: ${text}`
 
@@ -173,7 +170,6 @@ describe("each person's own login at a server", () => {
         expect((yield* logIn("ben@idp", toBen)).text).toContain("Signed in")
         expect(yield* answered(ben)).toBe("ben@idp")
         const who = (clients: ReadonlyArray<Client>) => Effect.forEach(clients, answered, { concurrency: "unbounded" })
-        // New tokens for each.
         server.expire()
         expect(yield* who([anna, ben, anna2, ben, anna])).toEqual([
           "anna@idp",
@@ -206,18 +202,15 @@ describe("each person's own login at a server", () => {
         )
         yield* Scope.close(first, Exit.void)
 
-        // Another process, with the same state folder.
         const after = yield* gateway(path, server.url, known)
         const [annaAgain, benAgain] = yield* Effect.all([connect(after.url, "t-anna"), connect(after.url, "t-ben")])
         expect(yield* who([benAgain, annaAgain])).toEqual(["ben@idp", "anna@idp"])
-        // One login ends at the authorization server. The other one goes on.
         server.end("ben@idp")
         const gone = yield* call(benAgain, "docs__ask")
         expect(addressIn(gone)).toMatch(/^http/)
         expect(yield* answered(annaAgain)).toBe("anna@idp")
         expect((yield* logIn("ben2@idp", addressIn(gone))).text).toContain("Signed in")
         expect(yield* who([benAgain, annaAgain])).toEqual(["ben2@idp", "anna@idp"])
-        // And one is deleted by the operator.
         const said = heard()
         yield* Effect.provide(
           Logout.run({ target: server.url, config: undefined, account: undefined, client: "anna" }, said.output),
@@ -257,7 +250,6 @@ describe("each person's own login at a server", () => {
         const opened = yield* press(hers, toAnna)
         const next = Browser.next(opened)
         expect(next).toContain(`${server.origin}/authorize`)
-        // Opened: it is of no use in another browser.
         expect([(yield* press(his, toAnna)).status, (yield* get(his, toAnna)).status]).toEqual([400, 400])
         // He logs in with what she has begun, as one would who was sent only its second half: that is not finished.
         const back = yield* Effect.promise(() => his.authorize(next))
@@ -269,7 +261,6 @@ describe("each person's own login at a server", () => {
         yield* press(his, toBen)
         expect((yield* get(his, back)).status).toBe(400)
         expect(addressIn(yield* call(anna, "docs__ask"))).toBe(toAnna)
-        // What she has begun is finished by her, and once.
         const hersBack = yield* Effect.promise(() => hers.authorize(next))
         expect((yield* get(hers, hersBack)).status).toBe(200)
         expect(yield* answered(anna)).toBe("anna@idp")
@@ -309,14 +300,12 @@ describe("each person's own login at a server", () => {
             return "accept"
           })
         )
-        // One call, without a second try.
         expect(yield* call(anna, "docs__ask")).toBe("anna@idp")
         expect(asked).toHaveLength(2)
         expect(asked[1].url).not.toBe(asked[0].url)
         yield* Effect.promise(() => expect.poll(() => completed, { timeout: 60_000 }).toEqual([asked[1].elicitationId]))
         expect(yield* call(anna, "docs__ask")).toBe("anna@idp")
         expect(asked).toHaveLength(2)
-        // From the status page, for the person who uses it.
         const login = yield* Effect.promise(async () => {
           const headers = { authorization: "Bearer t-ben", "x-lifeline": "1" }
           const response = await fetch(`${base}/api/servers/docs/login`, { method: "POST", headers })

@@ -13,7 +13,6 @@ import { call, connect } from "../support/Callers.js"
 import * as Chromium from "../support/Chromium.js"
 import * as Program from "../support/Program.js"
 
-/** A proxy that knows the gateway by a port, and that is known by another name. */
 const proxy = (target: number) =>
   Effect.acquireRelease(
     Effect.promise(async () => {
@@ -44,7 +43,6 @@ const proxy = (target: number) =>
 
 const rules = (token: string, more: object = {}) => ({ token, ...more })
 
-/** A gateway with a public URL below a path, whose clients have names and rules, in front of a server that wants a login of each. */
 const gateway = (url: string) =>
   Effect.gen(function*() {
     const place = yield* folder
@@ -85,7 +83,6 @@ const gateway = (url: string) =>
         const body = JSON.parse(text === "" ? "{}" : text) as { readonly state?: string; readonly url?: string }
         return { status: response.status, body }
       })
-    /** Begins a login of a client, with nothing but its own token. */
     const begin = (token: string) =>
       Effect.map(api(token, "servers/docs/login"), ({ body, status }) => {
         expect([status, body.state]).toEqual([200, "login-needed"])
@@ -157,7 +154,6 @@ describe("each person's own login, where the gateway is elsewhere", () => {
           "x-frame-options": "DENY",
           "content-security-policy": expect.stringContaining("frame-ancestors 'none'")
         })
-        // Neither another address, nor another method, nor the button on a page of another site.
         expect((yield* get(hers, toAnna.slice(0, -1))).status).toBe(404)
         expect((yield* get(hers, `${publicUrl}/login/`)).status).toBe(404)
         expect((yield* Effect.promise(() => reach(toAnna, { method: "DELETE" }))).status).toBe(404)
@@ -168,7 +164,6 @@ describe("each person's own login, where the gateway is elsewhere", () => {
         const next = Browser.next(opened)
         expect(next).toContain(`${server.origin}/authorize`)
 
-        // Who steals the address after that has nothing.
         expect([(yield* press(his, toAnna, origin)).status, (yield* get(his, toAnna)).status]).toEqual([400, 400])
         // A state that was made up, none, and a redirect that he was led to with what she has begun, also once he has begun his own.
         const back = yield* authorize(his, next)
@@ -202,7 +197,6 @@ describe("each person's own login, where the gateway is elsewhere", () => {
         const [anna, ben] = [yield* talk("the-token-of-anna"), yield* talk("the-token-of-ben")]
         expect(yield* answered(anna)).toBe("anna@idp")
         expect(yield* call(ben, "docs__ask")).toContain(toBen)
-        // It is over: the same once more is nothing.
         expect((yield* get(hers, yield* authorize(hers, next))).status).toBe(400)
         expect((yield* get(hers, toAnna)).status).toBe(404)
         expect((yield* get(his, yield* authorize(his, hisNext))).status).toBe(200)

@@ -5,7 +5,6 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { type AddressInfo, connect, type Socket } from "node:net"
 import { ask, isConnected, serve, untilStatus } from "../support/Gateway.js"
 
-/** A server on this machine that ends with the scope, and its port. */
 const listen = (server: Server) =>
   Effect.acquireRelease(
     Effect.async<number>((resume) => {

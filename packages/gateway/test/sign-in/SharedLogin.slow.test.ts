@@ -18,7 +18,6 @@ const nobody = {
   problem: () => Effect.void
 } as never
 
-/** A gateway in front of a server that somebody has to sign in to for all. */
 const gateway = Effect.gen(function*() {
   const server = yield* AuthServer.make
   const path = yield* folder
@@ -65,7 +64,6 @@ const gateway = Effect.gen(function*() {
   }).pipe(Effect.provide(StateFolder.layerAt(join(path, "state"))))
 })
 
-/** The first events of a stream, up to one that a status and one that a line is in, if there are lines. */
 const events = (base: string, token: string) => eventsUntil(base, token, (text) => text.includes("event: status\n"))
 
 type Door = (

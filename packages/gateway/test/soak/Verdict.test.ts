@@ -4,7 +4,6 @@ import { Calls, grown, leftFiles, together, told, unclosed } from "../../../../t
 
 const once = new Map([["serve/one.0#1", 1], ["serve/two.0#1", 1]])
 
-/** Two clients, each of which has made a call that was answered. */
 const well = () => {
   const calls = new Calls()
   for (const key of once.keys()) {

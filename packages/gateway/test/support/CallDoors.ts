@@ -1,6 +1,3 @@
-/**
- * The ways in which a program, a host or a client calls a tool of one server.
- */
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
@@ -10,7 +7,6 @@ import { gateway } from "../../../testing/test/support/Built.js"
 import { serveHere, untilStatus } from "./Gateway.js"
 import { options as asArguments, stateFolder, wrap } from "./Host.js"
 
-/** A server that is started, or one at a URL. */
 export type Server =
   | { readonly command: string; readonly args: Array<string>; readonly env?: Record<string, string> }
   | { readonly url: string }
@@ -18,7 +14,6 @@ export type Server =
 /** Calls a tool; gives its text, or the message of the error. */
 export type Call = (tool: string, params?: object) => Promise<string>
 
-/** Uses a server with options of Lifeline. */
 export type Door = (
   server: Server,
   options: Readonly<Record<string, Readonly<Record<string, string | boolean>>>>,
@@ -28,7 +23,6 @@ export type Door = (
 /** Heartbeats that find a silent server in a second. */
 export const impatient = { keepalive: { interval: "1 s", timeout: "300 ms", suspectInterval: "300 ms" } }
 
-/** How long a tool works. */
 export const millis = (millis: number) => ({ arguments: { millis } })
 
 /** Calls a tool that answers with the id of its process, until another process does. */
@@ -60,7 +54,6 @@ const served: Door = (server, options, use) =>
     })
   }).pipe(Effect.scoped, Effect.runPromise)
 
-/** The arguments of `wrap`. */
 const wrapping = (server: Server, options: Parameters<Door>[1]): ReadonlyArray<string> => [
   ...asArguments(
     ...Object.entries(options).flatMap(([group, all]) =>
@@ -70,7 +63,6 @@ const wrapping = (server: Server, options: Parameters<Door>[1]): ReadonlyArray<s
   ...("url" in server ? [server.url] : ["--", server.command, ...server.args])
 ]
 
-/** Each by its name. */
 export const doors: Readonly<Record<string, Door>> = {
   connect: async (server, options, use) => {
     const client = await connect(server, options as ConnectOptions)

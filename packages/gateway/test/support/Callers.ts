@@ -1,6 +1,3 @@
-/**
- * A gateway that knows its clients by their tokens, which the test gives out.
- */
 import * as Authentication from "@mcp-lifeline/http-server/Authentication"
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
@@ -14,7 +11,6 @@ export type Callers = Map<string, Caller>
 
 export const caller = (subject: string, claims: Caller["claims"] = {}): Caller => ({ subject, name: subject, claims })
 
-/** Lets in whoever has a token of the map. */
 export const authentication = (callers: Callers): Authentication.Authentication => ({
   isNeeded: true,
   check: ({ headers }) =>

@@ -1,6 +1,3 @@
-/**
- * A real browser: Chromium as the system has it, or as LIFELINE_CHROMIUM names it.
- */
 import { Effect } from "effect"
 import { existsSync } from "node:fs"
 import { delimiter, join } from "node:path"

@@ -1,6 +1,3 @@
-/**
- * The headings of docs/failures.md, each of which is played, or is proved or explained elsewhere.
- */
 import { existsSync, readFileSync } from "node:fs"
 import { assert, describe, it } from "vitest"
 
@@ -19,7 +16,6 @@ const test = (file: string): string =>
   ["", ".sized", ".slow"].map((size) => `../${file}${size}.test.ts`)
     .filter((path) => existsSync(new URL(path, import.meta.url))).map(read).join("")
 
-/** The failures of a section: its headings, each of which says at least what you see. */
 const failuresOf = (section: string): ReadonlyArray<string> => {
   const [, text = ""] = read("../../../../docs/failures.md").split(`\n## ${section}\n`)
   const [own = ""] = text.split("\n## ")
@@ -29,7 +25,6 @@ const failuresOf = (section: string): ReadonlyArray<string> => {
   })
 }
 
-/** Tests that the failures are those of the section, that what proves them elsewhere is there, and those that are played. */
 export const play = (section: string, rows: Readonly<Record<string, Row>>): void => {
   describe(`the guide to failures through wrap: ${section}`, () => {
     it("[W4] has each fault of the guide", () => {

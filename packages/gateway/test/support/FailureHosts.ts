@@ -1,6 +1,3 @@
-/**
- * Hosts and servers that play a row of the guide to failures.
- */
 import { type HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
 import { assert } from "vitest"
 import { type Host, stateFolder, wrap } from "./Host.js"
@@ -9,7 +6,6 @@ import { scripted } from "./Scripted.js"
 
 const pause = (millis: number) => new Promise((resolve) => setTimeout(resolve, millis))
 
-/** Waits until all have ended. */
 export const gone = async (pids: ReadonlyArray<number>): Promise<void> => {
   while (pids.some(alive)) await pause(50)
 }
@@ -32,7 +28,6 @@ export const started = async (
 
 type ServerOptions = Parameters<typeof HttpFaultServer.open>[0]
 
-/** A host with a server at a URL that has answered a call. `args`: further arguments of `wrap`. */
 export const served = async (
   use: (host: Host, server: HttpFaultServer.HttpFaultServer) => Promise<void>,
   serverOptions: ServerOptions = {},
@@ -47,7 +42,6 @@ export const served = async (
   await use(host, server)
 }
 
-/** A call is answered by a server that says what it is told. */
 export const echoes = async (host: Host, message: string): Promise<void> =>
   assert.strictEqual(await host.call("echo", { message }), message)
 
@@ -57,7 +51,6 @@ export const outcome = async (host: Host, name: string, args: object = {}): Prom
   return error?.message ?? JSON.stringify(result)
 }
 
-/** A call waits for a server that is down for a moment. */
 export const waits = (serverOptions?: ServerOptions) => () =>
   served(async (host, server) => {
     server.refuse()
@@ -67,7 +60,6 @@ export const waits = (serverOptions?: ServerOptions) => () =>
     await called
   }, serverOptions)
 
-/** The text of a call's answer, which is asked for until it comes. */
 export const answer = async (host: Host, name: string, args: object = {}): Promise<string> => {
   for (;;) {
     const { result } = await host.request("tools/call", { name, arguments: args })
@@ -86,5 +78,4 @@ export const meets = (fault: HttpFault.HttpFault, words?: RegExp, serverOptions?
     await echoes(host, "after")
   }, serverOptions)
 
-/** What is said of a call that may have been carried out. */
 export const isUnknown = /was sent and its result is unknown/

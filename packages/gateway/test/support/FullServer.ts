@@ -1,11 +1,7 @@
-/**
- * A server over Streamable HTTP that has tools, prompts and resources, without sessions in its memory, and remembers what came.
- */
 import { Effect } from "effect"
 import { createServer } from "node:http"
 import { listening } from "../../../testing/test/support/listening.js"
 
-/** A request as it came. */
 export interface Arrived {
   readonly id?: number | string
   readonly method: string
@@ -43,7 +39,6 @@ const results: Readonly<Record<string, (params: Readonly<Record<string, any>>) =
 const capabilities = { tools: {}, prompts: {}, resources: { subscribe: true }, completions: {} }
 const serverInfo = { name: "full", version: "1" }
 
-/** What it answers. */
 const answerOf = ({ id, method, params = {} }: Arrived, era: "2025" | "2026", lists: Lists): object => {
   const of = (result: object) => ({
     jsonrpc: "2.0",
@@ -62,7 +57,6 @@ const answerOf = ({ id, method, params = {} }: Arrived, era: "2025" | "2026", li
     : of(result)
 }
 
-/** Serves it on a free port, until the scope closes. `more`: lists in place of its own. */
 export const serve = (era: "2025" | "2026", more: Lists = {}) =>
   Effect.gen(function*() {
     const arrived: Array<Arrived> = []

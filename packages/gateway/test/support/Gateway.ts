@@ -1,6 +1,3 @@
-/**
- * A gateway as a user starts it, with what its API answers.
- */
 import { Effect } from "effect"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -10,7 +7,6 @@ import * as Program from "./Program.js"
 /** A busy machine takes long to start a server: what is asked meanwhile waits for it. */
 const patient = { timeouts: { connect: "2 minutes", wait: "2 minutes" } }
 
-/** A gateway that is started so, in front of these servers, with a state folder of its own. */
 const serving = (
   start: typeof Program.startHere,
   mcpServers: object,
@@ -24,12 +20,10 @@ const serving = (
     const own = { MCP_LIFELINE_STATE: join(path, "state"), ...env }
     const program = yield* start(["serve", "--port", "0", "--config", file, ...args], own)
     const [, base = ""] = yield* program.prints(/Serving (http:[^\s"]+)\/mcp/)
-    /** Another command of the same user. */
     const command = (...args: ReadonlyArray<string>) => Program.run(args, own)
     return { program, base, file, env: own, command }
   })
 
-/** A gateway, as a user starts it. */
 export const serve = (mcpServers: object, args: ReadonlyArray<string> = [], env: Record<string, string> = {}) =>
   serving(Program.start, mcpServers, args, env)
 
@@ -54,7 +48,6 @@ export const ask = (url: string, method: "GET" | "POST" = "GET", body?: unknown)
     return { status: response.status, body: text.startsWith("{") ? JSON.parse(text) : text }
   })
 
-/** Asks again and again until the answer is as wanted. */
 export const untilStatus = (base: string, isWanted: (server: Answer["body"]) => boolean, name: string) =>
   Effect.gen(function*() {
     for (;;) {

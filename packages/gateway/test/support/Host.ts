@@ -8,7 +8,6 @@ import { unknownServer } from "../../src/conversation/introductions.js"
 import * as InProcess from "./InProcess.js"
 import { family } from "./Program.js"
 
-/** A JSON-RPC message as it came. */
 export interface Message {
   readonly jsonrpc: "2.0"
   readonly id?: string | number
@@ -18,7 +17,6 @@ export interface Message {
   readonly error?: { readonly code: number; readonly message: string; readonly data?: any }
 }
 
-/** Answers what a server asks. */
 export type Answers = Readonly<Record<string, (params: any) => unknown>>
 
 const guessed = unknownServer("any", "2025-11-25")
@@ -28,10 +26,8 @@ export const isGuess = (introduction: Message["result"]): boolean =>
   introduction?.["serverInfo"]?.version === guessed.serverInfo.version && introduction["instructions"] === undefined &&
   Object.keys(guessed.capabilities).every((kind) => Object.hasOwn(introduction["capabilities"], kind))
 
-/** A host that speaks raw JSON-RPC with a process that it has started, and that keeps everything that came. */
 export class Host {
   readonly child: ChildProcessWithoutNullStreams
-  /** Every message that came, in order. */
   readonly messages: Array<Message> = []
   /** Lines of standard output that are no messages. */
   readonly strange: Array<string> = []
@@ -63,12 +59,10 @@ export class Host {
     )
   }
 
-  /** A host that has started this. */
   static start(command: string, args: ReadonlyArray<string>, env: NodeJS.ProcessEnv, answers?: Answers): Host {
     return new Host(spawn(command, args, { env, stdio: ["pipe", "pipe", "pipe"] }), answers)
   }
 
-  /** Of the gateway that it is. */
   get url(): string | undefined {
     return this.strange.map((line) => /^Serving (http:\S+)$/.exec(line)?.[1]).find((url) => url !== undefined)
   }
@@ -99,20 +93,17 @@ export class Host {
     this.send({ jsonrpc: "2.0", method, ...(params === undefined ? {} : { params }) })
   }
 
-  /** Sends a request and gives the response, whatever it is. */
   async request(method: string, params?: object, id: string | number = ++this.#last): Promise<Message> {
     this.send({ jsonrpc: "2.0", id, method, ...(params === undefined ? {} : { params }) })
     return this.until(() => this.messages.find((one) => one.id === id && one.method === undefined))
   }
 
-  /** Sends a request and gives its result. */
   async result(method: string, params?: object): Promise<Record<string, any>> {
     const { error, result } = await this.request(method, params)
     if (result === undefined) throw new Error(`${method}: ${JSON.stringify(error)}`)
     return result
   }
 
-  /** The text of the first part of what a tool says. */
   async call(name: string, args: object = {}): Promise<string> {
     return (await this.result("tools/call", { name, arguments: args }))["content"][0].text
   }
@@ -133,7 +124,6 @@ export class Host {
     })
   }
 
-  /** What came of one method by itself. */
   notified(method: string): ReadonlyArray<Message> {
     return this.messages.filter((message) => message.method === method && message.id === undefined)
   }
@@ -143,10 +133,7 @@ export class Host {
     return this.notified("notifications/progress").filter(({ params }) => params?.["message"] === undefined)
   }
 
-  /**
-   * Asks for an introduction, and gives the response, whatever it is. A guess is one only after the 8 s that a server has, or where a login is
-   * needed.
-   */
+  /** Gives the response, whatever it is. A guess is one only after the 8 s that a server has, or where a login is needed. */
   async introduction(
     capabilities: object = {},
     protocolVersion = "2025-11-25",
@@ -181,7 +168,6 @@ export class Host {
     this.messages.splice(0, this.messages.length, ...this.messages.filter((message) => !isAnnouncement(message)))
   }
 
-  /** The processes that it has started. */
   get family(): ReadonlyArray<number> {
     const { child } = this
     return child instanceof InProcess.InProcess
@@ -199,7 +185,6 @@ export class Host {
   }
 }
 
-/** A folder for state that goes with the test. */
 interface StateFolder extends Disposable {
   readonly path: string
   /** Waits until the lists of a server are in it: they are written in the background, once the last of them is there. */
@@ -221,11 +206,9 @@ export const stateFolder = (): StateFolder => {
   }
 }
 
-/** Options of supervision as arguments of `wrap`. */
 export const options = (...given: ReadonlyArray<string>): ReadonlyArray<string> =>
   given.flatMap((one) => ["--option", one])
 
-/** What a host of `wrap` has. */
 interface Surroundings {
   readonly answers?: Answers
   readonly env?: NodeJS.ProcessEnv
@@ -238,15 +221,12 @@ const environment = ({ env, state }: Surroundings): NodeJS.ProcessEnv => ({
   ...env
 })
 
-/** A host of `mcp-lifeline wrap` with these arguments, in this process. */
 export const wrap = (args: ReadonlyArray<string>, surroundings: Surroundings): Host =>
   new Host(InProcess.start(["wrap", ...args], environment(surroundings)), surroundings.answers)
 
-/** `mcp-lifeline serve` of a command, in this process. */
 export const serve = (command: ReadonlyArray<string>, surroundings: Surroundings): Host =>
   new Host(InProcess.start(["serve", "--port", "0", ...command], environment(surroundings)))
 
-/** A host that has started `mcp-lifeline wrap` with these arguments as a process of its own. */
 export const startWrap = (args: ReadonlyArray<string>, surroundings: Surroundings): Host =>
   Host.start(process.execPath, [gateway, "wrap", ...args], environment(surroundings), surroundings.answers)
 
@@ -263,7 +243,6 @@ export const introduced = async (
   }
 }
 
-/** Why a call that waits for the server in vain fails, once an attempt to connect has ended. */
 const lastError = async (host: Host): Promise<string> => {
   for (;;) {
     const { error } = await host.request("tools/call", { name: "any", arguments: {} })
@@ -272,10 +251,7 @@ const lastError = async (host: Host): Promise<string> => {
   }
 }
 
-/**
- * Why a server cannot be used. `initialize` is answered with it where it never will be, and the program ends. Else a call is, and also
- * where the machine is so slow that `initialize` is answered before that is known.
- */
+/** Why a server cannot be used: `initialize` is answered with it where it never will be, else, and on a slow machine, a call is. */
 export const refusal = async (host: Host): Promise<string> => {
   const { error } = await host.introduction()
   if (error === undefined) return lastError(host)

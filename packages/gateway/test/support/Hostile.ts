@@ -1,4 +1,3 @@
-/** What comes from outside, in forms that nobody expects. */
 import * as fc from "fast-check"
 import { connect } from "node:net"
 
@@ -8,7 +7,6 @@ export const seed = Number(process.env["LIFELINE_FUZZ_SEED"] ?? Math.trunc(Math.
 /** Multiplies the runs of each property: LIFELINE_FUZZ_ROUNDS=100 looks for long. */
 const rounds = Number(process.env["LIFELINE_FUZZ_ROUNDS"] ?? 1)
 
-/** How a property is run. */
 export const runs = (numRuns: number) => ({
   numRuns: numRuns * rounds,
   // Shrinking what is large takes longer than to look at it.
@@ -18,7 +16,6 @@ export const runs = (numRuns: number) => ({
   timeout: 120_000
 })
 
-/** Arrays in arrays, as text. */
 export const deepText = (levels: number): string => `${"[".repeat(levels)}${"]".repeat(levels)}`
 
 const oddTexts = [
@@ -56,7 +53,6 @@ export const jsonText: fc.Arbitrary<string> = fc.oneof(
   { weight: 2, arbitrary: text }
 )
 
-/** Any value of JSON. */
 export const json: fc.Arbitrary<unknown> = jsonText.map((one) => {
   try {
     return JSON.parse(one) as unknown
@@ -122,7 +118,6 @@ const params = fc.oneof(
   )
 )
 
-/** A message of JSON-RPC, more or less. */
 export const message: fc.Arbitrary<unknown> = fc.oneof(
   { weight: 1, arbitrary: json },
   {
@@ -168,7 +163,6 @@ export const line: fc.Arbitrary<string> = fc.oneof(
 
 const headerText = fc.string({ unit: fc.constantFrom(...'abc019=?/;,.:"[]%~-_ \t\u00e9\u009b') })
 
-/** A request as it is on the wire, to `host`. */
 export const httpRequest = (host: string): fc.Arbitrary<string> =>
   fc.record({
     method: fc.constantFrom("GET", "POST", "DELETE", "OPTIONS", "HEAD", "PUT", "PATCH", "CONNECT", "TRACE", "get", "X"),
@@ -341,7 +335,6 @@ const statelessRequest = (host: string): fc.Arbitrary<string> =>
     ].join("\r\n")
   })
 
-/** A message in a session, as a request. */
 const sessionRequest = (host: string, session: string): fc.Arbitrary<string> =>
   line.map((body) =>
     [
@@ -357,7 +350,6 @@ const sessionRequest = (host: string, session: string): fc.Arbitrary<string> =>
     ].join("\r\n")
   )
 
-/** Puts any bytes into bytes, or takes some away. */
 const damaged = (whole: fc.Arbitrary<string>): fc.Arbitrary<Buffer> =>
   fc.record({ whole, at: fc.nat(), removed: fc.nat(20), added: fc.uint8Array({ maxLength: 20 }) })
     .map(({ added, at, removed, whole }) => {
@@ -370,7 +362,6 @@ const damaged = (whole: fc.Arbitrary<string>): fc.Arbitrary<Buffer> =>
 export const everyBrokenRequest = (host: string): ReadonlyArray<Buffer> =>
   brokenRequests(host).map((one) => Buffer.from(one, "latin1"))
 
-/** What is written on a connection to `host`: requests of both eras, and what is none any more. */
 export const connection = (host: string, session: string): fc.Arbitrary<Buffer> => {
   const request = fc.oneof(
     { weight: 4, arbitrary: httpRequest(host) },
@@ -384,7 +375,6 @@ export const connection = (host: string, session: string): fc.Arbitrary<Buffer> 
   )
 }
 
-/** What is written on a pipe between a host and a server: lines, pieces of lines, and what is no text. */
 export const piped: fc.Arbitrary<Buffer> = fc.oneof(
   { weight: 6, arbitrary: line.map((one) => Buffer.from(`${one}\n`)) },
   { weight: 2, arbitrary: damaged(line.map((one) => `${one}\n`)) },
@@ -427,7 +417,6 @@ export const exchange = (port: number, bytes: string | Uint8Array, limit = 300):
     socket.write(bytes)
   })
 
-/** What would have ended the program while a piece of work was under way. */
 export const uncaught = async (work: () => Promise<void>): Promise<ReadonlyArray<unknown>> => {
   const found: Array<unknown> = []
   const note = (error: unknown): void => void found.push(error)

@@ -1,6 +1,3 @@
-/**
- * The ways in which a gateway may know its clients: by tokens of clients with names, by access tokens of people, or not at all.
- */
 import type { McpConfig } from "@mcp-lifeline/config"
 import { Effect, Redacted, type Scope } from "effect"
 import { Endpoint } from "mcp-lifeline"
@@ -9,7 +6,6 @@ import * as GatewayAuthentication from "../../src/auth/GatewayAuthentication.js"
 import * as Issuer from "./Issuer.js"
 import { HttpTalk, loaded } from "./Team.js"
 
-/** How clients of one era talk. */
 type Options = ConstructorParameters<typeof HttpTalk>[2]
 
 /** A door that is bound, and clients that may come in: the first, and another person where that can be told. */
@@ -70,7 +66,6 @@ const anonymous: Identify = Effect.gen(function*() {
   return { ...bound, people }
 })
 
-/** By what they are for a person who reads it. */
 export const all: Readonly<
   Record<"clients with tokens" | "people with access tokens" | "anonymous clients", Identify>
 > = {

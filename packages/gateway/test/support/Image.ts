@@ -1,7 +1,4 @@
-/**
- * The image of the repository's Dockerfile, without Docker: its build stage is run in a copy of what the build would be sent, and its last
- * stage in an empty root file system, in which there is no more than the programs of its base image that are needed.
- */
+/** The image of the Dockerfile without Docker: its stages run in a copy of what a build is sent, and in a root of the programs that the base image needs. */
 import { type Copy, DockerfileParser, type From, type Instruction } from "dockerfile-ast"
 import { Effect } from "effect"
 import { execFile, execFileSync } from "node:child_process"
@@ -16,7 +13,6 @@ const run = promisify(execFile)
 
 const repository = fileURLToPath(new URL("../../../../", import.meta.url))
 
-/** The text of a file of the repository. */
 export const textOf = (file: string): string => readFileSync(join(repository, file), "utf8")
 
 export interface Stage {
@@ -25,11 +21,9 @@ export interface Stage {
   readonly instructions: ReadonlyArray<Instruction>
 }
 
-/** What an instruction says, on one line. */
 export const argumentsOf = (instruction: Instruction): string =>
   (instruction.getArgumentsContent() ?? "").replaceAll(/\\\n\s*/g, " ").replaceAll(/ +/g, " ")
 
-/** The stages of the Dockerfile. */
 export const stages = (): ReadonlyArray<Stage> => {
   const found: Array<{ name: string | null; base: string; instructions: Array<Instruction> }> = []
   for (const instruction of DockerfileParser.parse(textOf("Dockerfile")).getInstructions()) {
@@ -44,24 +38,20 @@ export const stages = (): ReadonlyArray<Stage> => {
 const all = (stage: Stage, keyword: string): ReadonlyArray<Instruction> =>
   stage.instructions.filter((one) => one.getKeyword() === keyword)
 
-/** The one instruction of a kind. */
 export const only = (stage: Stage, keyword: string): Instruction => {
   const [one, ...others] = all(stage, keyword)
   if (one === undefined || others.length > 0) throw new Error(`${keyword} is there ${others.length} times too often`)
   return one
 }
 
-/** The list in JSON of ENTRYPOINT, CMD and the like. */
 export const listOf = (instruction: Instruction): ReadonlyArray<string> =>
   JSON.parse(argumentsOf(instruction).replace(/^[^[]*/, "")) as ReadonlyArray<string>
 
-/** The variables of a stage. */
 export const variablesOf = (stage: Stage): Readonly<Record<string, string>> =>
   Object.fromEntries(
     all(stage, "ENV").flatMap((one) => argumentsOf(one).split(" ")).map((one) => one.split("=") as [string, string])
   )
 
-/** Whether the build is sent a file. */
 export const isSent = (file: string): boolean => {
   const patterns = textOf(".dockerignore").split("\n").filter((line) => line !== "" && !line.startsWith("#"))
   const isIgnored = picomatch(patterns, { dot: true })
@@ -69,7 +59,6 @@ export const isSent = (file: string): boolean => {
   return !parts.some((_, index) => isIgnored(parts.slice(0, index + 1).join("/")))
 }
 
-/** The files of the repository, also new ones. */
 export const files = (): ReadonlyArray<string> =>
   execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
     cwd: repository,
@@ -103,7 +92,6 @@ const built = ({ instructions }: Stage) =>
     return root
   })
 
-/** Programs of the base image, by their paths there. */
 const programs = {
   "/usr/local/bin/node": process.execPath,
   "/bin/sh": "/bin/sh",
@@ -115,7 +103,6 @@ const programs = {
   "/usr/bin/tini": "/usr/bin/tini"
 }
 
-/** What keeps these tests from running here. */
 export const missing = process.platform !== "linux"
   ? "this is not Linux"
   : process.getuid?.() !== 0
@@ -124,7 +111,6 @@ export const missing = process.platform !== "linux"
     ?.concat(" is missing")
     ?? (isAllowed() ? undefined : "namespaces are not permitted here")
 
-/** What a title says if they do not. */
 export const title = missing === undefined ? "" : ` (skipped: ${missing})`
 
 function isAllowed(): boolean {
@@ -148,7 +134,6 @@ const install = (root: string, to: string, program: string): void => {
   for (const [, library = ""] of needed.matchAll(/(\/\S+) \(0x/g)) copy(library, library)
 }
 
-/** The root file system of the image. */
 export const rootFileSystem = Effect.gen(function*() {
   const [build, last] = stages()
   if (build === undefined || last === undefined) throw new Error("The Dockerfile has two stages")
@@ -173,7 +158,6 @@ export const rootFileSystem = Effect.gen(function*() {
 /** That of the base image. */
 const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-/** What a container is started with, besides its image. */
 export interface Container {
   readonly root: string
   readonly stage: Stage
@@ -215,7 +199,6 @@ const environmentOf = ({ env = {}, stage }: Pick<Container, "env" | "stage">) =>
   ...Object.entries({ PATH: path, ...variablesOf(stage), ...env }).map(([name, value]) => `${name}=${value}`)
 ]
 
-/** The command that starts it. */
 export const command = (container: Container): readonly [string, ...ReadonlyArray<string>] =>
   contained(container, argumentsOf(only(container.stage, "USER")), [
     ...environmentOf(container),
@@ -223,7 +206,6 @@ export const command = (container: Container): readonly [string, ...ReadonlyArra
     ...container.args
   ])
 
-/** The exit code of a program in the image, beside the container. */
 export const exitOf = (container: Pick<Container, "root" | "stage">, program: ReadonlyArray<string>) =>
   Effect.promise(async () => {
     const [command = "", ...args] = contained(

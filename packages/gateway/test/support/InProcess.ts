@@ -1,8 +1,4 @@
-/**
- * `mcp-lifeline` in the process of the tests: the published program, with what it takes for its process. It starts at a tenth of the cost.
- *
- * What is of the process itself is not: SIGKILL, its group and its memory. Tests of these start it as users do.
- */
+/** The published program in the process of the tests, at a tenth of the cost. Tests of SIGKILL, its group or its memory start it as users do. */
 import * as childProcess from "node:child_process"
 import { Console } from "node:console"
 import { EventEmitter } from "node:events"
@@ -36,7 +32,6 @@ const compile = (name: string): Compiled => {
 /** What a signal ends that the program does not listen to. */
 const fatal: ReadonlySet<unknown> = new Set(["SIGKILL", "SIGTERM", "SIGINT", "SIGHUP"])
 
-/** The program, as one would have it from `spawn`. */
 export class InProcess extends EventEmitter {
   /** Each turn of the event loop brings one piece, as from another process: else a host that asks without end would let nothing else run. */
   readonly stdin = new Transform({ transform: (chunk, _, done) => void setImmediate(done, null, chunk) })
@@ -126,7 +121,6 @@ export class InProcess extends EventEmitter {
     void Promise.allSettled([finished(this.stdout), finished(this.stderr)]).then(() => this.emit("close", code, signal))
   }
 
-  /** The processes that it has started, and that have not ended. */
   get children(): ReadonlyArray<number> {
     return [...this.#children].flatMap(({ exitCode, pid, signalCode }) =>
       pid === undefined || exitCode !== null || signalCode !== null ? [] : [pid]
@@ -141,7 +135,6 @@ export class InProcess extends EventEmitter {
   }
 }
 
-/** Starts it, with all that its process would have. */
 export const start = (
   args: ReadonlyArray<string>,
   env: NodeJS.ProcessEnv

@@ -1,9 +1,7 @@
-/** The inspector's command line: a client that nobody here wrote. */
 import { cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
 
-/** The program, once it is copied into a folder. */
 export const programIn = (folder: string): string => join(folder, "cli/build/index.js")
 
 /** Copies it: it reads the version of the package that it is a part of, two folders above. */

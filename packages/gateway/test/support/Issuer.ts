@@ -1,13 +1,9 @@
-/**
- * An authorization server as far as a resource server sees it: metadata and keys, and tokens that a test has it sign.
- */
 import { Effect } from "effect"
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK, SignJWT } from "jose"
 import { once } from "node:events"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 
-/** A key pair, with its id. */
 export interface Key {
   readonly kid: string
   readonly alg: string
@@ -15,7 +11,6 @@ export interface Key {
   readonly jwk: JWK
 }
 
-/** A new key. */
 export const newKey = async (alg = "ES256"): Promise<Key> => {
   const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true })
   const plain = await exportJWK(publicKey)
@@ -23,7 +18,6 @@ export const newKey = async (alg = "ES256"): Promise<Key> => {
   return { kid, alg, secret: privateKey, jwk: { ...plain, kid, alg, use: "sig" } }
 }
 
-/** What a token says beside its claims. */
 export interface Signed {
   readonly key?: Key
   /** `null`: none. */
@@ -31,7 +25,6 @@ export interface Signed {
   readonly kid?: string
 }
 
-/** Listens until the scope closes. */
 export const make = Effect.acquireRelease(
   Effect.promise(async () => {
     let key = await newKey()
@@ -60,10 +53,8 @@ export const make = Effect.acquireRelease(
     }
     return {
       url: origin,
-      /** The paths that were asked for. */
       asked,
       key: () => key,
-      /** Signs with another key from now on, and offers these only. */
       rotate: async (): Promise<void> => {
         key = await newKey()
         keys = [key.jwk]
@@ -98,5 +89,4 @@ export const make = Effect.acquireRelease(
   ({ stop }) => Effect.promise(stop)
 )
 
-/** Such a server. */
 export type Issuer = Effect.Effect.Success<typeof make>

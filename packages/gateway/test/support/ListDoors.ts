@@ -1,6 +1,3 @@
-/**
- * Ways to use a server, each as a client that reads its lists and is notified of their changes; and servers whose lists a test changes.
- */
 import { HttpFaultServer } from "@mcp-lifeline/testing"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
@@ -15,14 +12,12 @@ import { ask, isConnected, serveHere, untilStatus } from "./Gateway.js"
 import { options as asArguments, wrap } from "./Host.js"
 import { answer } from "./lists.mjs"
 
-/** What a server offers. */
 export type Lists = Readonly<
   Record<"prompts" | "resources" | "resourceTemplates" | "tools", ReadonlyArray<Record<string, unknown>>>
 >
 
 const inputSchema = { type: "object" }
 
-/** Lists with one entry each. */
 export const lists: Lists = {
   tools: [{ name: "pid", inputSchema, annotations: { readOnlyHint: true } }],
   prompts: [{ name: "greet" }],
@@ -30,10 +25,8 @@ export const lists: Lists = {
   resourceTemplates: [{ uriTemplate: "note:///{id}", name: "note" }]
 }
 
-/** With one more tool. */
 export const late = { name: "late", inputSchema }
 
-/** A server that a test can change and restart. */
 export interface Server {
   readonly definition: { readonly command: string; readonly args: Array<string> } | { readonly url: string }
   readonly offer: (lists: Lists) => void
@@ -44,9 +37,7 @@ export interface Server {
 
 const program = fileURLToPath(new URL("lists.mjs", import.meta.url))
 
-/**
- * Over stdio. With `announces`, it says that a list has changed whenever it is asked for it; with `undeclared`, it has not said that it would.
- */
+/** `announces`: it says that a list has changed whenever it is asked for it; `undeclared`: it has not said that it would. */
 export const stdio = (era: "2025" | "2026", ...announces: ReadonlyArray<"announces" | "undeclared">) =>
   Effect.map(folder, (where): Server => {
     const file = join(where, "lists.json")
@@ -112,16 +103,13 @@ export const http = (
     }
   )
 
-/** A client of a server. */
 export interface Door {
   readonly read: () => Promise<Record<keyof Lists, ReadonlyArray<string>>>
   /** Calls a tool by the name that the server gives it. */
   readonly call: (tool: string) => Promise<string>
-  /** The methods of the notifications that came. */
   readonly notified: ReadonlyArray<string>
 }
 
-/** What the doors are opened with. */
 export const options = {
   reconnect: { initialDelay: "10 millis", maxDelay: "1 second", demandInterval: "10 millis" },
   keepalive: { method: "none" },
@@ -156,14 +144,12 @@ const closing = <A extends { readonly close: () => Promise<void> }>(open: () => 
 
 type Open = (definition: Server["definition"]) => Effect.Effect<Door, never, Scope.Scope>
 
-/** A gateway in front of the server, and its address. */
 const served = (definition: Server["definition"]) =>
   Effect.tap(
     Effect.orDie(serveHere({ s: { ...definition, lifeline: options } })),
     ({ base }) => untilStatus(base, isConnected, "s")
   )
 
-/** By name. */
 export const doors: Readonly<Record<string, Open>> = {
   connect: (definition) =>
     Effect.map(closing(() => connect(definition, options)), (client) => official(client as never)),
@@ -225,14 +211,12 @@ export const doors: Readonly<Record<string, Open>> = {
     })
 }
 
-/** A gateway's API, with what it answers to a call of a tool. */
 export const api = (definition: Server["definition"]) =>
   Effect.map(
     served(definition),
     ({ base }) => (name: string) => ask(`${base}/api/call`, "POST", { name: `s__${name}` })
   )
 
-/** Waits until something is so. */
 export const until = (isSo: () => boolean | Promise<boolean>) =>
   Effect.promise(async () => {
     while (!await isSo()) await new Promise((resolve) => setTimeout(resolve, 20))

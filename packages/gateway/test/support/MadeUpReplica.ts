@@ -1,6 +1,3 @@
-/**
- * Other replicas of a cluster, which answer what a test has them answer, and write down what they were asked.
- */
 import type { Handler } from "@mcp-lifeline/http-server/Listener"
 import { Effect, type Scope } from "effect"
 import { once } from "node:events"
@@ -17,7 +14,6 @@ export type Answer =
   | "silence"
   | "nonsense"
 
-/** One of them. */
 export interface MadeUpReplica {
   readonly name: ReplicaName
   /** By method and path, without a query: `GET /api/status`. Anything else is answered with 404. */
@@ -26,7 +22,6 @@ export interface MadeUpReplica {
   readonly asked: Array<string>
 }
 
-/** Listens until the scope closes. */
 export const make = (id: string): Effect.Effect<MadeUpReplica, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.promise(async () => {
@@ -52,7 +47,6 @@ export const make = (id: string): Effect.Effect<MadeUpReplica, never, Scope.Scop
       })
   )
 
-/** The cluster as a replica `here` sees it. */
 export const gatewaysOf = (
   others: () => ReadonlyArray<ReplicaName>
 ): Gateways & { readonly handler: () => Handler | undefined } => {
@@ -76,7 +70,6 @@ export const gatewaysOf = (
   }
 }
 
-/** A server as a replica has it. */
 export const serverOf = (name: string, given: Partial<Server> = {}): Server => ({
   name,
   state: "Connected",
@@ -94,7 +87,6 @@ export const serverOf = (name: string, given: Partial<Server> = {}): Server => (
   ...given
 })
 
-/** What a replica says of itself. */
 export const statusOf = (id: string, servers: ReadonlyArray<Server> = []): GatewayStatus => ({
   gateway: { name: "mcp-lifeline", version: "1", url: `http://${id}/mcp`, pid: 1, startedAt: 2, clients: 3 },
   servers

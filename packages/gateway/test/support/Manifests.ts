@@ -1,6 +1,3 @@
-/**
- * The manifests for Kubernetes, and what its published schemas say of them.
- */
 import { readdirSync } from "node:fs"
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
@@ -13,7 +10,6 @@ const schemas = join(dirname(require.resolve("kubernetes-models")), "_schemas")
 
 const folder = "deploy/kubernetes/"
 
-/** The names of their files. */
 export const names = readdirSync(fileURLToPath(new URL(`../../../../${folder}`, import.meta.url))).toSorted()
 
 export interface Manifest {
@@ -25,7 +21,6 @@ export interface Manifest {
 
 export const text = (name: string): string => textOf(`${folder}${name}`)
 
-/** The manifests in a text. */
 export const parse = (text: string): ReadonlyArray<Manifest> =>
   // As Kubernetes reads it: 0440 is a number to the base of 8.
   parseAllDocuments(text, { version: "1.1" }).map((one) => {
@@ -40,7 +35,6 @@ interface Problem {
 
 type Validate = ((value: unknown) => boolean) & { errors?: ReadonlyArray<Problem> | null }
 
-/** The published schema of a kind, compiled. */
 const schemaOf = ({ apiVersion, kind }: Manifest): Validate => {
   const [group, version] = apiVersion.includes("/") ? apiVersion.split("/") : ["core", apiVersion]
   const capital = (text = "") => text.slice(0, 1).toUpperCase() + text.slice(1)

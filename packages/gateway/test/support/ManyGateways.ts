@@ -1,7 +1,4 @@
-/**
- * Gateways as replicas of one cluster: a PostgreSQL, processes of `mcp-lifeline serve --cluster`, servers that write down when they live and what
- * they do, and a network between all of them that a test can take away.
- */
+/** Replicas of one cluster: processes of `mcp-lifeline serve --cluster`, a PostgreSQL, and a network between all of them that a test can take away. */
 import { ReservedPort, TcpProxy } from "@mcp-lifeline/testing"
 import { Effect, Exit, Scope } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
@@ -20,7 +17,6 @@ const waysScript = fileURLToPath(new URL("../fixtures/ways.cjs", import.meta.url
 /** What all replicas have in common, also as the key of their cluster. */
 export const sessionKey = "the key that all replicas of this test have in common"
 
-/** One gateway. */
 export class Replica {
   readonly name: string
   readonly port: number
@@ -50,33 +46,27 @@ export class Replica {
     this.#env = env
   }
 
-  /** Its process, while it runs. */
   get pid(): number | undefined {
     return this.#process?.pid
   }
 
-  /** Where its clients reach it. */
   get url(): URL {
     return new URL(`http://127.0.0.1:${this.port}/mcp`)
   }
 
-  /** What it has printed in all its lives. */
   get printed(): string {
     return this.#printed
   }
 
-  /** Saves its file. */
   configure(mcpServers: Readonly<Record<string, unknown>>): void {
     writeFileSync(this.#config, JSON.stringify({ mcpServers, lifeline: this.#lifeline }))
   }
 
-  /** What its file has. */
   get configured(): Readonly<Record<string, unknown>> {
     return (JSON.parse(readFileSync(this.#config, "utf8")) as { readonly mcpServers: Record<string, unknown> })
       .mcpServers
   }
 
-  /** Starts it, and waits until it serves. `env`: more variables, this time. */
   async start(env: Readonly<Record<string, string>> = {}): Promise<void> {
     const ways = Object.fromEntries(Array.from(this.ways, ([port, way]) => [port, Number(new URL(way.url).port)]))
     const args = [
@@ -112,7 +102,6 @@ export class Replica {
     this.#process?.kill(signal)
   }
 
-  /** Sends a signal that ends it, and waits until it has. */
   async end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
     const child = this.#process
     if (child === undefined) return
@@ -124,17 +113,13 @@ export class Replica {
   }
 }
 
-/** What there is, beside how many replicas. */
 export interface Options {
   /** Names of servers that all clients share. */
   readonly servers: ReadonlyArray<string>
   /** Names of servers that each client has for itself. */
   readonly own?: ReadonlyArray<string>
-  /** More entries of the file. */
   readonly entries?: Readonly<Record<string, unknown>>
-  /** What the file says besides servers. */
   readonly lifeline?: object | undefined
-  /** More arguments of each replica. */
   readonly args?: (index: number) => ReadonlyArray<string>
   /** How long a lease is. Give a long one where the end of a lease is not what the test is about: a machine that is busy loses a short one. */
   readonly lease?: string | undefined
@@ -160,7 +145,6 @@ export class ManyGateways implements AsyncDisposable {
     this.#scope = scope
   }
 
-  /** Starts the replicas, all at once. */
   static async start(
     count: number,
     { args = () => [], entries = {}, lease = "", lifeline, own = [], servers, withoutDatabase = "" }: Options
@@ -216,7 +200,6 @@ export class ManyGateways implements AsyncDisposable {
     }
   }
 
-  /** The replica that runs a process. */
   owner(pid: number): Replica | undefined {
     const parent = CountingLedger.parentOf(pid)
     return this.replicas.find(({ pid }) => pid !== undefined && pid === parent)

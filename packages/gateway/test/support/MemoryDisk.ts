@@ -1,7 +1,4 @@
-/**
- * A disk in memory for the file of the audit. Each of its operations waits until the test lets it happen, and the test says how it ends: no
- * run depends on the speed of a machine.
- */
+/** A disk in memory, each of whose operations waits until the test lets it happen: no run depends on the speed of a machine. */
 import { constants } from "node:fs"
 import type { Platform } from "../../src/audit/AuditFile.js"
 
@@ -22,11 +19,8 @@ export class MemoryDisk implements Platform {
   readonly #files = new Map<string, Inode>()
   readonly #waiting: Array<() => void> = []
   readonly #timers = new Set<() => void>()
-  /** What becomes of the next writes. */
   readonly writes: Array<Fate> = []
-  /** What becomes of the next files that are opened, renamed or removed. */
   readonly others: Array<Fate> = []
-  /** The modes with which files were made. */
   readonly modes: Array<number> = []
   openFiles = 0
   #inodes = 0n
@@ -47,7 +41,6 @@ export class MemoryDisk implements Platform {
     this.#files.set(path, { ino: ++this.#inodes, content: Buffer.from(text) })
   }
 
-  /** Somebody else moves a file. */
   move(path: string, to: string): void {
     const inode = this.#files.get(path)
     if (inode === undefined) return
@@ -64,12 +57,10 @@ export class MemoryDisk implements Platform {
     return next !== undefined
   }
 
-  /** Lets all operations happen. */
   async settle(): Promise<void> {
     while (await this.step());
   }
 
-  /** The time of all timers has come. */
   async pass(): Promise<void> {
     const all = [...this.#timers]
     this.#timers.clear()

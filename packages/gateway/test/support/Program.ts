@@ -15,13 +15,11 @@ export { alive, eventually, family, gone, kill, running } from "../../../testing
 const state = mkdtempSync(join(tmpdir(), "lifeline-state-"))
 process.once("exit", () => rmSync(state, { recursive: true, force: true }))
 
-/** How a process ended. */
 export interface Ended {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
 }
 
-/** A running `mcp-lifeline`. */
 export interface Program {
   readonly pid: number
   readonly stdout: () => string
@@ -37,7 +35,6 @@ export interface Program {
   readonly ended: Effect.Effect<Ended>
 }
 
-/** What a program has written to standard error. */
 export const complaints = (program: Program): ReadonlyArray<string> =>
   program.stderr().split("\n").filter((line) => line !== "")
 
@@ -50,7 +47,6 @@ export const processOf = (program: Program, backend: string, before?: number): E
 
 type Child = ChildProcessWithoutNullStreams | ChildProcessByStdio<null, Readable, Readable>
 
-/** What is started here is killed with the scope, should it still run. */
 const scoped = (name: string, spawned: (env: NodeJS.ProcessEnv) => Child, env: Record<string, string>) =>
   Effect.acquireRelease(
     Effect.sync(() => {
@@ -123,7 +119,6 @@ export const startHere = (args: ReadonlyArray<string>, env: Record<string, strin
     env
   )
 
-/** Runs the program to its end. */
 export const run = (args: ReadonlyArray<string>, env: Record<string, string> = {}, cwd?: string) =>
   Effect.scoped(
     Effect.gen(function*() {

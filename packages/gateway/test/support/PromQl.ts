@@ -1,33 +1,26 @@
-/**
- * Evaluates alerting rules of Prometheus over scrapes, as far as rules on pages need that: Prometheus' own grammar parses them, and what is
- * not evaluated here throws.
- */
+/** Evaluates alerting rules of Prometheus over scrapes. Prometheus' own grammar parses them, and what is not evaluated here throws. */
 import { parser } from "@prometheus-io/lezer-promql"
 
 type Labels = Readonly<Record<string, string>>
 type Node = ReturnType<typeof parser.parse>["topNode"]
 
-/** A labelled value. */
 export interface Sample {
   readonly labels: Labels
   readonly value: number
 }
 
-/** What a gateway answered on /metrics. */
 export interface Scrape {
   /** In milliseconds. */
   readonly at: number
   readonly series: ReadonlyArray<Sample & { readonly name: string }>
 }
 
-/** A rule of a group. */
 export interface Rule {
   readonly alert: string
   readonly expr: string
   readonly for?: string
 }
 
-/** Reads an answer in the text format. */
 export const scrape = (at: number, text: string): Scrape => ({
   at,
   series: text.split("\n").flatMap((line) => {
@@ -50,7 +43,6 @@ const millis = (duration: string): number => {
   return Number(count) * (units[unit] ?? Number.NaN)
 }
 
-/** An expression, at one time. */
 class Evaluation {
   readonly expr: string
   readonly scrapes: ReadonlyArray<Scrape>
@@ -144,7 +136,6 @@ class Evaluation {
   }
 }
 
-/** What an expression selects at the time of the last scrape. */
 export const evaluate = (expr: string, scrapes: ReadonlyArray<Scrape>): ReadonlyArray<Sample> => {
   const { topNode } = parser.parse(expr)
   topNode.cursor().iterate((node) => {

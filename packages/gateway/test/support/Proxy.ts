@@ -1,6 +1,3 @@
-/**
- * Real proxies with TLS in front of a program: nginx and Caddy, with the configurations of the page about them.
- */
 import { ReservedPort } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
 import { spawn, spawnSync } from "node:child_process"
@@ -14,7 +11,6 @@ import { blocksOf } from "../../../../tools/snippets.mjs"
 import { folder } from "../../../testing/test/support/folder.js"
 import { eventually } from "../../../testing/test/support/Processes.js"
 
-/** The name that a proxy has. */
 export const name = "mcp.example.com"
 
 export type Kind = "nginx" | "caddy"
@@ -24,14 +20,11 @@ const places = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin"]
 const programOf = (kind: string): string | undefined =>
   places.map((place) => join(place, kind)).find((file) => existsSync(file))
 
-/** Whether there is all that a proxy needs. */
 export const isInstalled = (kind: Kind): boolean => programOf(kind) !== undefined && programOf("openssl") !== undefined
 
-/** The title of tests that need it: it says why, where they are skipped. */
 export const title = (kind: Kind): string =>
   isInstalled(kind) ? `behind ${kind}` : `behind ${kind} (skipped: no ${kind} on this machine, or no openssl)`
 
-/** A recipe of the page. */
 export const recipe = (language: "nginx" | "caddyfile", begins: RegExp): string => {
   const found = blocksOf("docs/tasks/behind-a-proxy.md").filter((block) => block.language === language)
     .map(({ code }) => `${code.join("\n")}\n`).filter((text) => begins.test(text))
@@ -39,19 +32,16 @@ export const recipe = (language: "nginx" | "caddyfile", begins: RegExp): string 
   return found[0]!
 }
 
-/** The whole recipe of a proxy. */
 export const whole: Readonly<Record<Kind, () => string>> = {
   nginx: () => recipe("nginx", /^# \/etc\/nginx/),
   caddy: () => recipe("caddyfile", /^# \/etc\/caddy/)
 }
 
-/** Replaces a text that has to be there. */
 export const replaced = (text: string, from: string, to: string): string => {
   if (!text.includes(from)) throw new Error(`there is no ${from} in:\n${text}`)
   return text.replaceAll(from, to)
 }
 
-/** A certificate for the name, and its key. */
 const certificate = (path: string): { readonly cert: string; readonly key: string } => {
   const [cert, key] = [join(path, "cert.pem"), join(path, "key.pem")]
   const made = spawnSync("openssl", [
@@ -94,20 +84,16 @@ const answers = (port: number): Promise<boolean> =>
     socket.once("connect", () => end(true)).once("error", () => end(false))
   })
 
-/** A running proxy. */
 export interface Proxy {
   /** Under which clients reach it, without a slash at the end. */
   readonly url: string
-  /** Sends a request to it, and trusts its certificate. */
   readonly fetch: (input: string | URL, init?: RequestInit) => Promise<Response>
   /** The answers that are still on their way, by the method of their request. */
   readonly open: (method: string) => ReadonlyArray<IncomingMessage>
 }
 
-/** The port that a proxy will have. */
 export const port = Effect.map(ReservedPort.make, ({ port }) => port)
 
-/** Starts a proxy in front of `upstream`, an address and a port, with a recipe. */
 export const start = (kind: Kind, recipe: string, upstream: string, port: number) =>
   Effect.gen(function*() {
     const path = yield* folder

@@ -1,10 +1,8 @@
-/** An MCP server in this process whose messages the test writes, whatever they are. */
 import { TransportConnector } from "@mcp-lifeline/protocol"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import type { ServerPool } from "mcp-lifeline"
 
-/** A message to the server. */
 export interface Asked {
   readonly id?: number | string
   readonly method?: string
@@ -16,7 +14,6 @@ export interface Asked {
 /** The result for a request; undefined where the test answers it itself, by `send`. */
 export type Answer = (asked: Asked, send: (message: unknown) => void) => object | undefined
 
-/** What it answers where the test does not care. */
 export const usual: Readonly<Record<string, (params: any) => object>> = {
   initialize: ({ protocolVersion }) => ({
     protocolVersion,
@@ -47,9 +44,7 @@ const transport = (answer: Answer): Transport => {
   return one
 }
 
-/** The connector to such a server. */
 export const connector = (answer: Answer) =>
   TransportConnector.make({ transport: () => transport(answer), target: "raw" })
 
-/** Such a server among those of the gateway. */
 export const make = (id: string, answer: Answer): ServerPool.Server => ({ id, connector: connector(answer) })

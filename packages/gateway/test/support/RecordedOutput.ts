@@ -1,10 +1,6 @@
-/**
- * An output that keeps what a command writes.
- */
 import { Deferred, Effect } from "effect"
 import type { Output } from "../../src/Output.js"
 
-/** A new one. */
 export const make = () => {
   const lines: Array<string> = []
   const problems: Array<string> = []

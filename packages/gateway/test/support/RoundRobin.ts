@@ -1,7 +1,4 @@
-/**
- * A load balancer as it comes: each request goes to the next gateway, whoever sends it. It asks the next one if one refuses the connection or says
- * 503, and answers 502 (bad gateway) if one ends the connection before its answer.
- */
+/** Asks the next gateway if one refuses the connection or says 503, and answers 502 if one ends the connection before its answer. */
 import { once } from "node:events"
 import { Agent, createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -32,7 +29,6 @@ export class RoundRobin implements AsyncDisposable {
     return new URL(`http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/mcp`)
   }
 
-  /** Breaks the connections of all clients that wait for something. */
   cut(): void {
     for (const response of this.#open) response.destroy()
   }

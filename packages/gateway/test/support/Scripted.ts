@@ -1,8 +1,4 @@
 /**
- * A server of the protocol with sessions in a few lines, whose answers a test writes as it needs them.
- */
-
-/**
  * The arguments of `wrap` that start it. `body`: the statements that handle a `tools/call`, in which `name`, `id` and `params` are
  * those of the call; `send(...messages)` writes messages in one piece; `said(text)` is the answer of the call; and
  * `ask(method, params)` asks the client. `run` counts the processes that share `journal`, from 0. `heard` has the messages that came.

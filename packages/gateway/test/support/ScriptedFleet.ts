@@ -4,20 +4,17 @@ import { Live, RemoteError } from "@mcp-lifeline/core"
 import type { CallToolResult, Prompt, Resource, ResourceTemplate, Tool } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Stream, SubscriptionRef } from "effect"
 
-/** A call as the endpoint made it. */
 export interface Call {
   readonly name: string
   readonly arguments?: Record<string, unknown> | undefined
   readonly options: Backend.CallOptions
 }
 
-/** What the fleet does with a call. */
 export type Answer = (call: Call) => Effect.Effect<CallToolResult, CallError>
 
 const entries = <A>(list: ReadonlyArray<A>, key: (value: A) => string): Map<string, Fleet.Entry<A>> =>
   new Map(list.map((value) => [key(value), { backend: "b", original: key(value), stale: false, value }]))
 
-/** A catalogue with these lists. */
 export const catalog = (revision: number, lists: {
   readonly tools?: ReadonlyArray<Tool>
   readonly prompts?: ReadonlyArray<Prompt>
@@ -32,7 +29,6 @@ export const catalog = (revision: number, lists: {
   problems: []
 })
 
-/** A tool without arguments. */
 export const tool = (name: string): Tool => ({ name, inputSchema: { type: "object" } })
 
 /** With what `@mcp-lifeline/core/internal` asks of a fleet. */

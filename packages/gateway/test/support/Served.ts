@@ -11,7 +11,6 @@ import type { Member } from "../../src/serve/pool/ClientGroup.js"
 import { ClientServers, type Pool } from "../../src/serve/pool/ClientServers.js"
 import * as GroupFleet from "../../src/serve/pool/GroupFleet.js"
 
-/** A tool's result. */
 export const text = (value: string) => ({ content: [{ type: "text" as const, text: value }] })
 
 /** A fleet as all servers that there are; they say nothing by themselves. */
@@ -51,12 +50,10 @@ export const serversOf = (fleet: Fleet.Fleet) =>
     } satisfies ServerPool.ServerPool
   })
 
-/** How a fleet is served. */
 export interface Options extends Partial<Endpoint.Options> {
   readonly token?: Redacted.Redacted
 }
 
-/** Binds a free port, where nothing is served yet. */
 export const bind = (token?: Redacted.Redacted) =>
   Endpoint.bind({ host: "127.0.0.1", port: 0, authentication: token && Authentication.tokens([token]) })
 
@@ -97,7 +94,6 @@ export const connected = (url: string, headers: Record<string, string> = {}) =>
     return { client, transport }
   })
 
-/** The error that a promise rejects with. */
 export const rejection = (promise: Promise<unknown>) =>
   Effect.promise(() => promise.then(() => undefined, (error: unknown) => error as Record<string, unknown>))
 
@@ -114,10 +110,8 @@ export const bare = (url: string, method: string, headers: Record<string, string
     sent.end(body)
   })
 
-/** What a client of MCP sends along. */
 export const accept = { Accept: "application/json, text/event-stream", "Content-Type": "application/json" }
 
-/** The first request of a client. */
 export const initialize = JSON.stringify({
   jsonrpc: "2.0",
   id: 1,
@@ -125,5 +119,4 @@ export const initialize = JSON.stringify({
   params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "test", version: "1" } }
 })
 
-/** Answers every call with an empty text. */
 export const nothing = () => Effect.succeed(text(""))

@@ -1,6 +1,3 @@
-/**
- * Gateways as a user starts them, and their status page as a user sees and handles it.
- */
 import { expect } from "@effect/vitest"
 import { Effect } from "effect"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
@@ -12,7 +9,6 @@ import * as Program from "./Program.js"
 
 const script = (name: string) => fileURLToPath(new URL(`../fixtures/${name}.mjs`, import.meta.url))
 
-/** A folder that goes with the scope. */
 const folder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-"))),
   (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
@@ -36,12 +32,10 @@ export const perClient = {
   lifeline: { sessions: "per-client", reconnect: { initialDelay: "1 hour" } }
 }
 
-/** A gateway, as a user starts it. */
 export const serve = (
   { args = ["--port", "0"], env = {}, more = {} }: {
     readonly args?: ReadonlyArray<string>
     readonly env?: Record<string, string>
-    /** Further servers. */
     readonly more?: object
   } = {}
 ) =>
@@ -56,7 +50,6 @@ export const serve = (
     return { program, base, broken, file, start }
   })
 
-/** What can be seen of a server. */
 export const server = (page: Page, name: string) => {
   const row = page.getByRole("listitem", { name, exact: true })
   return {
@@ -71,17 +64,14 @@ export const server = (page: Page, name: string) => {
   }
 }
 
-/** Waits until an element has this text. */
 export const shows = (element: ReturnType<Page["locator"]>, text: RegExp | string) =>
   Effect.promise(() => element.filter({ hasText: text }).waitFor())
 
-/** What a promise brings. */
 export const run = <A>(act: () => Promise<A>) => Effect.promise(act)
 
 /** Evaluates an expression in the page: text, since tests have no types of a browser. */
 export const evaluate = <A>(page: Page, expression: string) => run(() => page.evaluate<A>(expression))
 
-/** The name of what has the focus, and whether that can be seen. */
 export const focused = (page: Page) =>
   evaluate<{ readonly name: string; readonly visible: boolean }>(
     page,
@@ -91,7 +81,6 @@ export const focused = (page: Page) =>
     }))(document)`
   )
 
-/** Goes on by Tab until what has this name has the focus. */
 export const tabTo = (page: Page, name: string) =>
   Effect.gen(function*() {
     for (let count = 0; count < 60; count++) {
@@ -104,5 +93,4 @@ export const tabTo = (page: Page, name: string) =>
     expect.fail(`Tab does not lead to ${name}`)
   })
 
-/** Presses a key. */
 export const press = (page: Page, key: string) => run(() => page.keyboard.press(key))

@@ -15,12 +15,10 @@ import { fileURLToPath } from "node:url"
 import * as Built from "../../../testing/test/support/Built.js"
 import type { Answers, Message } from "./Host.js"
 
-/** A message as the client got it, and the request that it is about. */
 export interface Said extends Message {
   readonly about?: string | number | undefined
 }
 
-/** How a client talks. */
 export interface Options {
   readonly answers?: Answers
   readonly capabilities?: object
@@ -30,7 +28,6 @@ export interface Options {
   readonly remembered?: () => Promise<void>
 }
 
-/** The settings after a change. */
 const applied = ({ level, subscriptions }: ClientSettings, change: SettingChange): ClientSettings => {
   const others = subscriptions.filter((uri) => "unsubscribed" in change ? uri !== change.unsubscribed : true)
   return {
@@ -41,12 +38,9 @@ const applied = ({ level, subscriptions }: ClientSettings, change: SettingChange
   }
 }
 
-/** A client that speaks raw JSON-RPC with the gateway, whatever would carry it, and keeps all that it is told. */
 export class Talk {
   readonly said: Array<Said> = []
-  /** What is to be kept for after a restart. */
   settings: ClientSettings
-  /** Room for what the client subscribes to. */
   readonly room: Holding
   readonly #conversation: Conversation
   readonly #capabilities: object
@@ -99,21 +93,18 @@ export class Talk {
     this.send({ method, ...(params === undefined ? {} : { params }) })
   }
 
-  /** Sends a request and gives the response, whatever it is. */
   request(method: string, params?: object, id: string | number = ++this.#last): Promise<Said> {
     const before = this.said.length
     this.send({ id, method, ...(params === undefined ? {} : { params }) })
     return this.until(() => this.said.slice(before).find((one) => one.id === id && one.method === undefined))
   }
 
-  /** Sends a request and gives its result. */
   async result(method: string, params?: object): Promise<Record<string, any>> {
     const { error, result } = await this.request(method, params)
     if (result === undefined) throw new Error(`${method}: ${JSON.stringify(error)}`)
     return result
   }
 
-  /** The text of the first part of what a tool says. */
   async call(name: string, args: object = {}, meta?: object): Promise<string> {
     const params = { name, arguments: args, ...(meta === undefined ? {} : { _meta: meta }) }
     return (await this.result("tools/call", params))["content"][0].text
@@ -127,7 +118,6 @@ export class Talk {
     return result
   }
 
-  /** The names of the tools that servers offer. */
   async tools(): Promise<ReadonlyArray<string>> {
     const { tools } = await this.result("tools/list")
     return (tools as ReadonlyArray<{ readonly name: string }>).map(({ name }) => name)
@@ -144,12 +134,10 @@ export class Talk {
     }
   }
 
-  /** What came of one method by itself. */
   notified(method: string): ReadonlyArray<Said> {
     return this.said.filter((message) => message.method === method && message.id === undefined)
   }
 
-  /** Waits until there is what is looked for. */
   until<A>(look: () => A | undefined): Promise<A> {
     return new Promise((resolve) => {
       const wake = (): void => {
@@ -168,7 +156,6 @@ export class Talk {
   }
 }
 
-/** The script of a published server. */
 export const published = (name: string): string =>
   join(
     dirname(createRequire(import.meta.url).resolve(`@modelcontextprotocol/${name}/package.json`)),
@@ -178,14 +165,12 @@ export const published = (name: string): string =>
 /** A busy machine takes long to start a server: what is asked meanwhile waits for it. */
 const patient = { connect: "2 minutes", wait: "2 minutes" } as const
 
-/** The reference server over stdio. */
 export const everything = (id: string): ServerPool.Server => ({
   id,
   timeouts: patient,
   connector: StdioConnector.make({ command: process.execPath, args: [Built.everything, "stdio"] })
 })
 
-/** A server that says things by itself when it is asked to: see `fixtures/chatty.mjs`. */
 export const chatty = (
   id: string,
   options: Partial<ServerPool.Server> & { readonly says?: string } = {}
@@ -204,7 +189,6 @@ export const chatty = (
   }
 }
 
-/** What the tools of a chatty server say. */
 export const chat = (id: string) => ({
   log: (client: Talk) => client.call(`${id}__log`),
   change: (client: Talk, uri: string) => client.call(`${id}__change`, { uri }),
@@ -215,13 +199,11 @@ export const chat = (id: string) => ({
     JSON.parse(await client.call(`${id}__ask`, { method, params })) as Record<string, any>
 })
 
-/** The gateway in front of servers, without anything that carries messages; ends with the scope. */
 export const gateway = (all: ReadonlyArray<ServerPool.Server>, options: Partial<Clients.Options> = {}) =>
   Effect.gen(function*() {
     const servers = yield* ServerPool.make(all, { waitTimeout: patient.wait })
     const clients = yield* Clients.make({ servers, introductionWait: patient.wait, ...options })
     const begin = (talk?: Options) => new Talk(clients.begin, talk)
-    /** A client that is initialized. */
     const client = (talk?: Options) =>
       Effect.promise(async () => {
         const one = begin(talk)

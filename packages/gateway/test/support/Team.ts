@@ -1,6 +1,3 @@
-/**
- * A gateway in this process whose clients have names and rules, and clients that talk to it over HTTP in either era.
- */
 import { McpConfig } from "@mcp-lifeline/config"
 import { Named } from "@mcp-lifeline/protocol"
 import { Effect, Redacted } from "effect"
@@ -18,7 +15,6 @@ export interface Message {
   readonly error?: { readonly code: number; readonly message: string; readonly data?: any }
 }
 
-/** A name as the value of a header. */
 const headerText = (name: string): string =>
   /^[\x21-\x7e]+$/.test(name) ? name : `=?base64?${Buffer.from(name).toString("base64")}?=`
 
@@ -44,10 +40,8 @@ export const loaded = (
   return Effect.orDie(AccessInUse.load({ ...value, problem }, "/", [Redacted.make(full("operator"))]))
 }
 
-/** For whom tokens of an authorization server are. */
 export const audience = "https://team.example/mcp"
 
-/** Accepts tokens of an authorization server. */
 const authOf = (issuer: string): McpConfig.Auth => ({
   issuers: [issuer],
   audiences: [audience],
@@ -58,13 +52,9 @@ const authOf = (issuer: string): McpConfig.Auth => ({
   clockTolerance: 30_000
 })
 
-/** What a file says that has neither clients nor groups. */
 const none: AccessInUse.Loaded = { rules: undefined, problem: undefined, clients: [] }
 
-/**
- * A gateway in front of servers; its own token is `operator`. `issuer`: whose access tokens it accepts, too. `isOpen`: it needs none as long as it has no
- * clients with names.
- */
+/** Its own token is `operator`. `issuer`: whose access tokens it accepts, too. `isOpen`: it needs none as long as it has no clients with names. */
 export const team = (
   all: ReadonlyArray<ServerPool.Server>,
   clients: Readonly<Record<string, object>>,
@@ -103,7 +93,6 @@ export const team = (
       ...others
     })
     if (options.introductionWait === undefined) yield* servers.shared.fleet.ready
-    /** From now on, these are the clients. */
     const change = (clients: Readonly<Record<string, object>>, groups?: object) =>
       Effect.flatMap(loaded(clients, groups), access.use)
     return { access, base: new URL(url).origin, change, record, servers, url }
@@ -113,7 +102,6 @@ const accept = { Accept: "application/json, text/event-stream", "Content-Type": 
 
 const stateless = "2026-07-28"
 
-/** The messages in the body of an answer, as they come. */
 const readMessages = async (response: Response, take: (message: Message) => void): Promise<void> => {
   if (response.headers.get("content-type")?.startsWith("text/event-stream") !== true) {
     const text = await response.text()
@@ -128,26 +116,20 @@ const readMessages = async (response: Response, take: (message: Message) => void
   }
 }
 
-/** What a request was answered. */
 export interface Answered {
   readonly status: number
-  /** What came before the answer. */
   readonly said: ReadonlyArray<Message>
   readonly answer: Message | undefined
 }
 
-/** A client over HTTP, of one era. */
 export class HttpTalk {
   readonly #url: string
-  /** What its next request is sent with. */
   token: string
   readonly #isStateless: boolean
   readonly #name: string
   readonly #answers: ((message: Message) => object) | undefined
   session: string | undefined
-  /** What the gateway has said of itself. */
   introduced: any
-  /** What has come on streams of its own. */
   readonly heard: Array<Message> = []
   readonly #streams: Array<AbortController> = []
   readonly #waiting = new Set<() => void>()
@@ -229,14 +211,12 @@ export class HttpTalk {
     return { status: response.status, said: said.filter((one) => one !== answer), answer }
   }
 
-  /** The result of a request. */
   async result(method: string, params?: object, id?: string | number): Promise<any> {
     const { answer, status } = await this.ask(method, params, id)
     if (answer?.result === undefined) throw new Error(`${method}: ${status} ${JSON.stringify(answer)}`)
     return answer.result
   }
 
-  /** The error of a request. */
   async error(method: string, params?: object): Promise<any> {
     const { answer, status } = await this.ask(method, params)
     if (answer?.error === undefined) throw new Error(`${method}: ${status} ${JSON.stringify(answer)}`)
@@ -247,7 +227,6 @@ export class HttpTalk {
     return (await this.result("tools/call", { name, arguments: args, _meta: meta })).content[0].text
   }
 
-  /** Begins a session, where there are any, and gives what the gateway says of itself. */
   async begin(): Promise<any> {
     if (this.#isStateless) return this.result("server/discover")
     const result = await this.result("initialize", {
@@ -289,7 +268,6 @@ export class HttpTalk {
     await this.#post({ method: "notifications/cancelled", params: { requestId: id } })
   }
 
-  /** Waits for a notification of a method. */
   until(method: string, count = 1): Promise<ReadonlyArray<Message>> {
     return new Promise((resolve) => {
       const look = (): void => {
@@ -322,7 +300,6 @@ export class HttpTalk {
   }
 }
 
-/** A client of a gateway that has begun; its streams end with the scope. */
 export const talking = (url: string, token: string, options?: ConstructorParameters<typeof HttpTalk>[2]) =>
   Effect.acquireRelease(
     Effect.promise(async () => {
@@ -333,7 +310,6 @@ export const talking = (url: string, token: string, options?: ConstructorParamet
     (talk) => Effect.sync(() => talk.close())
   )
 
-/** An answer of the API. */
 export const api = (base: string, token: string, path: string, method: "GET" | "POST" = "GET", body?: object) =>
   Effect.promise(async () => {
     const response = await fetch(`${base}${path}`, {
@@ -352,7 +328,6 @@ export const api = (base: string, token: string, path: string, method: "GET" | "
     }
   })
 
-/** What `/api/events` sends to a token, until that is enough. */
 export const eventsUntil = (base: string, token: string, isEnough: (text: string) => boolean): Effect.Effect<string> =>
   Effect.promise(async () => {
     const controller = new AbortController()

@@ -21,7 +21,6 @@ export const connect = (url: string, elicited?: string) =>
     (client) => Effect.promise(() => client.close().catch(() => {}))
   )
 
-/** The text that a backend's echo answers. */
 export const echo = async (client: Client, backend: string, message: string): Promise<string> => {
   const result = await client.callTool({ name: `${backend}__echo`, arguments: { message } })
   return (result["content"] as ReadonlyArray<{ readonly text: string }>).map(({ text }) => text).join()
@@ -40,7 +39,6 @@ export const toolNamesWith = async (client: Client, names: ReadonlyArray<string>
   }
 }
 
-/** The process of a backend that is `fixtures/who.mjs`. */
 export const pid = async (client: Client, backend: string): Promise<number> => {
   const { content } = await client.callTool({ name: `${backend}__who` })
   return (JSON.parse((content as ReadonlyArray<{ readonly text: string }>)[0]?.text ?? "") as { pid: number }).pid

@@ -1,6 +1,3 @@
-/**
- * Published clients as a program has them that knows nothing of the gateway: each connects once, and is used from then on.
- */
 import { createMCPClient } from "@ai-sdk/mcp"
 import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from "@modelcontextprotocol/client"
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js"
@@ -11,19 +8,15 @@ import {
   ToolListChangedNotificationSchema
 } from "@modelcontextprotocol/sdk/types.js"
 
-/** What a client hears that it has not asked for. */
 export interface Heard {
   listChanged: number
   updated: number
 }
 
-/** A connected client. */
 export interface Unaware {
   /** Calls a tool and gives the text of its result; rejects as the client does, or when `millis` are over. */
   readonly call: (name: string, args: Record<string, unknown>, millis: number) => Promise<string>
-  /** Of the session, where there is one. */
   readonly sessionId: () => string | undefined
-  /** Subscribes to a resource, where the client can. */
   readonly subscribe: ((uri: string) => Promise<unknown>) | undefined
   readonly heard: Heard
   readonly close: () => Promise<void>
@@ -59,10 +52,7 @@ const v1 = async (url: URL, name?: string): Promise<Unaware> => {
   }
 }
 
-/**
- * Without sessions, this client does not notice that the stream of an answer is cut, which nothing resumes: it waits until its time is up. It is told
- * so here.
- */
+/** Without sessions, this client does not notice that the stream of an answer is cut, and waits until its time is up: it is told so here. */
 const noticing = (onCut: (error: unknown) => void): typeof fetch => async (input, init) => {
   const response = await fetch(input, init)
   if (response.body === null || !String(init?.body).includes('"tools/call"')) return response
@@ -124,7 +114,6 @@ const aiSdk = async (url: URL, name?: string): Promise<Unaware> => {
   }
 }
 
-/** All of them, by name. */
 export const clients: Readonly<Record<string, (url: URL, name?: string) => Promise<Unaware>>> = {
   "the official Client, v1": v1,
   "the v2 client, 2025-11-25": v2("legacy"),

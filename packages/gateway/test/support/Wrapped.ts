@@ -1,4 +1,3 @@
-/** A host in this process, in front of one wrapped server. */
 import { Backend, type Connector, type Policy } from "@mcp-lifeline/core"
 import { EraRouter } from "@mcp-lifeline/http-server/EraRouter"
 import * as messages from "@mcp-lifeline/http-server/messages"
@@ -10,7 +9,6 @@ import { CachedAnswers } from "../../src/wrap/CachedAnswers.js"
 import type { Message } from "./Host.js"
 import * as RawServer from "./RawServer.js"
 
-/** What is otherwise than usual. */
 export interface Options {
   readonly bridge?: Partial<BridgeOptions>
   readonly policy?: Policy.PolicyOptions & Pick<Backend.BackendOptions, "extensions">

@@ -1,6 +1,3 @@
-/**
- * What `wrap` and `adopt` are asked for, as they get it.
- */
 import * as Adopt from "../../src/adopt/Arguments.js"
 import { read } from "../../src/commandLine/read.js"
 import * as Wrap from "../../src/wrap/Arguments.js"

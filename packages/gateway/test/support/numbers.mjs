@@ -5,7 +5,6 @@ import { createInterface } from "node:readline"
 
 const [way = "stdio", form = "sessions"] = process.argv.slice(2)
 
-/** With the same numbers in each part that a server writes. */
 const numbers =
   '{"id":9007199254740993,"one":1.0,"huge":1e400,"zero":-0,"small":1E-07,"in":[568105584918935294,{"price":10.50}]}'
 

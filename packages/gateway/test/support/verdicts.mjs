@@ -1,8 +1,4 @@
-/**
- * A server over stdio that a test makes busy, blocks or stops. Its tools answer with its process id.
- *
- *     node verdicts.mjs [deaf (it ignores pings) | FILE (which it makes before it blocks)]
- */
+/** `node verdicts.mjs [deaf (it ignores pings) | FILE (which it makes before it blocks)]`. Its tools answer with its process id. */
 import { execFileSync } from "node:child_process"
 import { writeFileSync } from "node:fs"
 import { createInterface } from "node:readline"
@@ -26,7 +22,6 @@ const works = {
     if (file !== undefined) writeFileSync(file, "")
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
   },
-  /** It waits for a process, which does nothing. */
   child: (millis) => execFileSync("sleep", [String(millis / 1000)])
 }
 

@@ -29,7 +29,6 @@ const yaml = `extensions: # mine\n  one:\n    type: stdio\n    cmd: npx\n    arg
 
 const crlf = (text: string): string => text.replaceAll("\n", "\r\n")
 
-/** The files of hosts in a home, as programs of Windows write them. */
 const files: Readonly<Record<string, string>> = {
   "home/Roaming/Claude/claude_desktop_config.json": crlf(mcpServers),
   "home/Local/Packages/claude_1x/LocalCache/Roaming/Claude/claude_desktop_config.json": `\uFEFF${crlf(mcpServers)}`,

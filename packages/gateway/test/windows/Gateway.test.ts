@@ -9,7 +9,6 @@ const all = 4
 
 const here = (name: string): URL => new URL(name, import.meta.url)
 
-/** A script in the PATH that starts the server. */
 const script = String.raw`@ECHO OFF
 "%LIFELINE_NODE%" "%~dp0..\tree.cjs" %*
 `
@@ -32,7 +31,6 @@ describe("the gateway on Windows, as npm installs it there", () => {
     const { name, path } = node
     const server = [Wine.windows(path), "tree.cjs", "server"]
 
-    /** What a program has seen. */
     const seen = async (program: string, file: string, ...args: ReadonlyArray<string>): Promise<unknown> => {
       await wine.run(path, program, `${name} ${file}`, ...args)
       return JSON.parse(wine.read(`${name} ${file}`))

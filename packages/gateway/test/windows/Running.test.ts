@@ -4,7 +4,6 @@ import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import * as Wine from "../../../testing/test/support/Wine.js"
 import * as Program from "./program.js"
 
-/** Says when it was started, and lives until its stdin ends. */
 const up = `require("node:fs").writeFileSync(process.argv[2], ""); process.stdin.resume()`
 
 for (const node of Wine.oneNode) {

@@ -1,14 +1,10 @@
-/**
- * Runs `mcp-lifeline adopt` in the project as `plan.json` says, starts the servers of a file after the first time, and writes to
- * `outcome.json` what came of it.
- */
+/** Runs `mcp-lifeline adopt` as `plan.json` says, starts the servers of a file after the first time, and writes what came of it to `outcome.json`. */
 import { spawnSync } from "node:child_process"
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as Host from "./host.js"
 
 export interface Plan {
-  /** The arguments of each run. */
   readonly commands: ReadonlyArray<ReadonlyArray<string>>
   /** Read after each run. */
   readonly files: ReadonlyArray<string>

@@ -1,6 +1,4 @@
-/**
- * Runs `mcp-lifeline check mcp.json --connect`, and writes to `printed.txt` what it has printed.
- */
+/** Runs `mcp-lifeline check mcp.json --connect`, and writes to `printed.txt` what it has printed. */
 import { spawnSync } from "node:child_process"
 import { writeFileSync } from "node:fs"
 

@@ -1,9 +1,4 @@
-/**
- * A client of `serve`, run by Node.js for Windows: calls two servers, kills one, calls both again, ends the gateway, and writes what it has
- * seen to a file.
- *
- *     node client.mjs output.json mcp.json
- */
+/** A client of `serve`, run by Node.js for Windows: `node client.mjs output.json mcp.json`. */
 import { writeFileSync } from "node:fs"
 import { aliveAtLast, introduction, isAlive, pidsOf, start } from "./conversation.mjs"
 

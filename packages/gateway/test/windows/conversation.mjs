@@ -1,4 +1,3 @@
-/** What the programs of these tests have in common, which Node.js for Windows runs. */
 import { spawn } from "node:child_process"
 import { createInterface } from "node:readline"
 import { setTimeout as sleep } from "node:timers/promises"
@@ -19,7 +18,6 @@ export const aliveAtLast = async (pids) => {
   return pids.filter(isAlive).length
 }
 
-/** The program of the package, as npm has installed it. */
 const program = "node_modules/mcp-lifeline/esm/bin.js"
 
 /** Starts it. @param {ReadonlyArray<string>} args @param {NodeJS.ProcessEnv} [env] */

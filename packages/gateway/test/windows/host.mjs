@@ -1,9 +1,4 @@
-/**
- * A host of `wrap`, run by Node.js for Windows: calls the server, kills it, calls it again, closes stdin, and writes what it has seen to a
- * file.
- *
- *     node host.mjs output.json command..
- */
+/** A host of `wrap`, run by Node.js for Windows: `node host.mjs output.json command..`. */
 import { writeFileSync } from "node:fs"
 import { aliveAtLast, introduction, isAlive, pidsOf, start } from "./conversation.mjs"
 

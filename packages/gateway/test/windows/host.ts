@@ -1,19 +1,14 @@
-/**
- * A host under Wine. Starts servers as Node.js does it without a shell, and calls their tool.
- */
+/** A host under Wine. Starts servers as Node.js does it without a shell. */
 import { spawn } from "node:child_process"
 import { createInterface } from "node:readline"
 
-/** A server as a configuration has it. */
 export interface Entry {
   readonly command: string
   readonly args: ReadonlyArray<string>
 }
 
 export interface Host {
-  /** What the tool answers, or why there is no answer. */
   readonly call: (name?: string) => Promise<unknown>
-  /** What was written to standard error. */
   readonly printed: () => string
   readonly hasEnded: () => boolean
   readonly close: () => Promise<void>

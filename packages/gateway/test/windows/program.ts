@@ -1,6 +1,3 @@
-/**
- * The program `mcp-lifeline`, for tests under Wine.
- */
 import { build } from "esbuild"
 import { copyFileSync, cpSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
@@ -36,7 +33,6 @@ export const make = async ({ directory, node }: Wine.Wine): Promise<void> => {
   copyFileSync(here("../../package.json"), join(directory, "package.json"))
   copyFileSync(here("npx.cjs"), join(directory, "npx.cjs"))
   copyFileSync(here("tool.cjs"), join(directory, "tool.cjs"))
-  // As npm writes it for an installed program.
   writeFileSync(join(directory, "mcp-lifeline.cmd"), `@ECHO OFF\r\n"${Wine.windows(node)}" "%~dp0\\esm\\bin.js" %*\r\n`)
   writeFileSync(join(directory, "npx.cmd"), `@ECHO OFF\r\n"${Wine.windows(node)}" "%~dp0\\npx.cjs" %*\r\n`)
 }

@@ -1,9 +1,4 @@
-/**
- * Starts gateways as hosts and people do, ends whoever started them, and writes what became of them. Bundled by the test, and run by
- * Node.js for Windows.
- *
- *     node running.cjs <way> FILE
- */
+/** Starts gateways and ends whoever started them. Bundled by the test, and run by Node.js for Windows: `node running.cjs <way> FILE`. */
 import { Sending } from "@mcp-lifeline/core"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect } from "effect"
@@ -30,7 +25,6 @@ const write = (file: string, value: unknown): void => {
   renameSync(`${file}.new`, file)
 }
 
-/** The processes of the gateways that the state folder names. */
 const gateways = (): ReadonlyArray<number> => {
   const all = join(state, "gateways")
   const files = existsSync(all) ? readdirSync(all).filter((name) => name.endsWith(".json")) : []
@@ -47,7 +41,6 @@ const start = (args: ReadonlyArray<string>): { readonly child: ChildProcess; rea
 
 const introduction = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "host", version: "1" } }
 
-/** How `serve` and `wrap` end once `act` is done. */
 const ends = async (options: ReadonlyArray<string>, act: () => void): Promise<unknown> => {
   const serve = start([...options, program, "serve", "--config", config, "--port", "0"])
   await until(() => gateways().length === 1)
@@ -60,7 +53,6 @@ const ends = async (options: ReadonlyArray<string>, act: () => void): Promise<un
 }
 
 const ways: Readonly<Record<string, () => Promise<unknown>>> = {
-  /** A host that lives until it is killed. */
   host: async () => {
     const host = await startHost()
     write(output, await host.call(tool))

@@ -1,6 +1,4 @@
-/**
- * Runs `mcp-lifeline wrap --watch` in the project, and changes the files of the server. Writes what the server answers after each change.
- */
+/** Runs `mcp-lifeline wrap --watch`, changes the files of the server, and writes what the server answers after each change. */
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as Host from "./host.js"
@@ -19,7 +17,6 @@ const main = async (): Promise<void> => {
   const args = [join("esm", "bin.js"), "wrap", option, "--", process.execPath, file]
   const host = await Host.start({ command: process.execPath, args }, ".", process.env)
   const answers: Array<unknown> = [await host.call()]
-  /** Calls until a version answers. */
   const until = async (version: string): Promise<void> => {
     const end = Date.now() + limit
     let answer = await host.call()

@@ -19,7 +19,6 @@ describe("what is remembered of a wrapped server", () => {
     cached.addPage("tools/list", undefined, page("b", third, "1"))
     cached.addPage("tools/list", "1", page("c", third, "2"))
     cached.addPage("tools/list", "2", page("d", third + 1, "3"))
-    // Nothing of it is kept any more.
     cached.addPage("tools/list", "3", page("e", 10))
     expect(cached.get("tools/list")?.["tools"]).toMatchObject([{ name: "a" }])
     cached.update("tools/list", [page("b", third), page("c", third), page("d", third + 1)])

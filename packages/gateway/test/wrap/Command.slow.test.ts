@@ -8,13 +8,11 @@ import { alive } from "../support/Program.js"
 
 const pause = (millis: number) => new Promise((resolve) => setTimeout(resolve, millis))
 
-/** A folder that goes with the test. */
 const folder = (): Disposable & { readonly path: string } => {
   const path = mkdtempSync(join(tmpdir(), "lifeline-wrap-"))
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
 }
 
-/** A server in one file, with the tools that are given. */
 const source = (tools: ReadonlyArray<string>): string => `
 const tools = ${JSON.stringify(tools)}.map((name) => ({ name, inputSchema: { type: "object" } }))
 let rest = ""

@@ -9,7 +9,6 @@ const lists = ["tools/list", "prompts/list", "resources/list", "resources/templa
 /** Requests and probes have so long that the verdict stays open. */
 const slowVerdict = options("timeouts.request=1h", "keepalive.timeout=10m", "keepalive.interval=10m")
 
-/** Where the server is, and how its process is found. */
 const servers = {
   stdio: async () => ({
     args: ["--", process.execPath, everything, "stdio"],
@@ -22,7 +21,6 @@ const servers = {
   }
 }
 
-/** Stops the server of a host that has read its lists, and gives it back to life after that; then it answers. */
 const stopped = async (
   begin: (typeof servers)[keyof typeof servers],
   use: (host: Host, before: ReadonlyArray<unknown>) => Promise<void>,

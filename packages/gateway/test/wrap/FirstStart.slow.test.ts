@@ -8,7 +8,6 @@ const server = StdioFaultServer.command({})
 const client = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "host", version: "1" } }
 
 describe.skipIf(process.platform === "win32")("wrap in front of a server that is still downloaded", () => {
-  /** A host of `wrap` in front of one that has begun to download. */
   const begun = async (installer: ReturnType<typeof FakeInstaller.make>, state: string) => {
     const host = startWrap(["--", installer.command, "-y", server.command, ...server.args ?? []], { state })
     host.send({ jsonrpc: "2.0", id: "initialize", method: "initialize", params: client })

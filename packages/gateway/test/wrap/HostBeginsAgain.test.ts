@@ -3,7 +3,6 @@ import type { Backend } from "@mcp-lifeline/core"
 import { Effect, Option, Stream } from "effect"
 import * as Wrapped from "../support/Wrapped.js"
 
-/** A server that speaks no version of the protocol that we do, until it is mended; and a host in front of it. */
 const refusing = (reconnect: { readonly auto: boolean }) =>
   Effect.gen(function*() {
     const server = { isMended: false, attempts: 0 }
@@ -46,7 +45,6 @@ describe("a server that wrap could not use as its host began", () => {
         expect(first.error).toMatchObject({ code: -32_000, message: expect.stringContaining("1990-01-01") })
         expect(failures).toEqual([first.error?.message])
         if (reconnect.auto) {
-          // As long as nobody has mended it, this changes nothing.
           expect((yield* initialize).error).toMatchObject({ message: expect.stringContaining("1990-01-01") })
         }
         server.isMended = true

@@ -9,7 +9,6 @@ import * as Inspector from "../support/Inspector.js"
 const folder = mkdtempSync(join(tmpdir(), "lifeline-inspector-"))
 const program = Inspector.programIn(folder)
 
-/** Runs the command line of the inspector, which starts the server as a host does, asks it one thing, and ends. */
 const inspect = (
   ...args: ReadonlyArray<string>
 ): Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }> =>

@@ -16,7 +16,6 @@ const own = {
 const key = (name: string) => `io.modelcontextprotocol/${name}`
 const capabilities = { elicitation: { form: {} } }
 
-/** How a host asks who the server is. */
 const discover = {
   method: "server/discover",
   params: {
@@ -32,7 +31,6 @@ const initialize = (protocolVersion: string, name = "host") => ({
   params: { protocolVersion, capabilities, clientInfo: { name, version: "1" } }
 })
 
-/** What a host keeps of an answer. */
 const kept = ({ result }: Message) => ({
   serverInfo: result?.["serverInfo"] ?? result?.["_meta"]?.[key("serverInfo")],
   instructions: result?.["instructions"],
@@ -59,7 +57,6 @@ const slow = (delay: number, bridge: Wrapped.Options["bridge"] = {}) =>
     return {
       starts: () => starts,
       answers: () => said.filter(({ method }) => method === undefined),
-      /** Asks, and gives the answer once it is there. */
       asked: ({ method, params }: { readonly method: string; readonly params: object }) =>
         Effect.promise(async () => {
           const answer = request(++last, method, params)

@@ -8,7 +8,6 @@ import { scripted } from "../support/Scripted.js"
 
 const methods = (host: Host): ReadonlyArray<string> => host.messages.map(({ method }) => method ?? "answer")
 
-/** Sends lines as they stand. */
 const write = (host: Host, ...lines: ReadonlyArray<object>): void =>
   void host.child.stdin?.write(lines.map((line) => `${JSON.stringify(line)}\n`).join(""))
 

@@ -1,6 +1,3 @@
-/**
- * Hosts that write their requests and close their end, and hosts that end without a word.
- */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { writeFileSync } from "node:fs"
@@ -10,7 +7,6 @@ import { gateway } from "../../../testing/test/support/Built.js"
 import { type Message, stateFolder } from "../support/Host.js"
 import { alive } from "../support/Program.js"
 
-/** A server that takes its time to start, and for a call. */
 const source = `
 process.stdin.setEncoding("utf8").on("data", (chunk) => {
   for (const line of chunk.split("\\n").filter(Boolean)) {
@@ -39,7 +35,6 @@ const requests = [
 /** How long the texts of two answers are, in bytes, and how many are read in a second: twice as many as are too few. */
 const [length, rate] = [4 * 2 ** 20, 2 ** 19]
 
-/** A server whose calls are answered at once, at length. */
 const long = source.replace('text: "x"', `text: "x".repeat(${length})`).replace(/3000/, "0").replace(/2000/, "0")
 
 const commands: Readonly<Record<string, (folder: string) => ReadonlyArray<string>>> = {

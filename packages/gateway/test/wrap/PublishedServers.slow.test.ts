@@ -13,7 +13,6 @@ const program = (name: string): string =>
     "dist/index.js"
   )
 
-/** Kills the server behind wrap, and waits until it has gone. */
 const kill = async (host: Host): Promise<void> => {
   const [pid = 0] = host.family
   process.kill(pid, "SIGKILL")

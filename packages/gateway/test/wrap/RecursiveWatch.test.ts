@@ -15,7 +15,6 @@ import { dirname, join } from "node:path"
 import { assert, describe, it } from "vitest"
 import { RecursiveWatch } from "../../src/wrap/RecursiveWatch.js"
 
-/** A folder with a file, a watch on it, and what Windows would report, which the test says. */
 const watching = () => {
   const path = mkdtempSync(join(tmpdir(), "lifeline-watch-"))
   const folder = join(path, "dist")
@@ -44,12 +43,10 @@ const watching = () => {
   return {
     folder,
     file,
-    /** Writes a file, without a report. */
     write: (name: string, text: string) => {
       mkdirSync(dirname(join(folder, name)), { recursive: true })
       writeFileSync(join(folder, name), text)
     },
-    /** Reports, and says which files are seen to change. */
     report: (event: "rename" | "change", name: string | null) => {
       report(event, name)
       return seen.splice(0).toSorted()
@@ -58,7 +55,6 @@ const watching = () => {
     seen: () => seen.splice(0).toSorted(),
     /** As Windows does when the folder is removed. */
     fail: () => watchers.at(-1)?.emit("error", Object.assign(new Error("EPERM"), { code: "EPERM" })),
-    /** Waits until the folder is watched for the nth time. */
     opened: async (count: number): Promise<void> => {
       while (watchers.length < count) {
         await new Promise<void>((resolve) => {

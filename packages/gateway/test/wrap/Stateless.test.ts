@@ -5,7 +5,6 @@ import { scripted } from "../support/Scripted.js"
 
 const reserved = "io.modelcontextprotocol/"
 
-/** What a request of the protocol without sessions says of its client. */
 const meta = (more: object = {}): object => ({
   [`${reserved}protocolVersion`]: "2026-07-28",
   [`${reserved}clientCapabilities`]: { elicitation: {} },
@@ -18,7 +17,6 @@ const call = (host: Host, name: string, more: object = {}, params: object = {}):
 const question = (message: string): string =>
   `ask("elicitation/create", { message: "${message}", requestedSchema: { type: "object", properties: {} } })`
 
-/** Answers the questions of a result, and calls again. */
 const answered = (host: Host, name: string, { result }: Message, more: object = {}): Promise<Message> => {
   if (result?.["resultType"] !== "input_required") throw new Error(`nothing was asked: ${JSON.stringify(result)}`)
   const asked: Readonly<Record<string, { readonly params: { readonly message: string } }>> = result["inputRequests"]

@@ -6,7 +6,6 @@ import { describe, expect, it, vi } from "vitest"
 import { StdioHost } from "../../src/wrap/StdioHost.js"
 import type { Message } from "../support/Host.js"
 
-/** A host that writes what the test says, in front of a conversation that answers nothing by itself. */
 const make = (longest?: Bytes) => {
   const [input, output] = [new PassThrough(), new PassThrough()]
   const requests: Array<ClientRequest> = []

@@ -8,7 +8,6 @@ import { type Host, startWrap, stateFolder } from "../support/Host.js"
 
 const flood = fileURLToPath(new URL("../fixtures/flood.mjs", import.meta.url))
 
-/** The server at a URL. */
 const served = async () => {
   const child = spawn(process.execPath, [flood, "http"], { stdio: ["ignore", "pipe", "pipe"] })
   let stderr = ""
@@ -32,7 +31,6 @@ const until = async <A>(look: () => A | undefined): Promise<A> => {
   }
 }
 
-/** A host stops reading during a call whose server floods it, and reads on once the server has noticed. */
 const stopReading = async (host: Host, stderr: () => string): Promise<void> => {
   await host.initialize()
   const called = host.request("tools/call", { name: "flood", arguments: {} })
@@ -47,7 +45,6 @@ const stopReading = async (host: Host, stderr: () => string): Promise<void> => {
   assert.deepEqual(numbers, Array.from({ length: Number(answer.result?.["content"][0].text) + 1 }, (_, n) => n))
 }
 
-/** A server that writes so many lines to standard error during each call. */
 const loud = `
 let rest = ""
 process.stdin.setEncoding("utf8").on("data", (chunk) => {

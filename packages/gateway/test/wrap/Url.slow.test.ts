@@ -38,7 +38,6 @@ describe.concurrent("mcp-lifeline wrap URL", () => {
     "[W4] a server that is down at the start: initialize is answered, and its tools appear when it is there",
     async () => {
       using state = stateFolder()
-      // A port that nobody listens to for now.
       await using reserved = await ReservedPort.open()
       const { port } = reserved
       await using host = wrap([`http://127.0.0.1:${port}/mcp`], { state: state.path })
@@ -107,7 +106,6 @@ describe.concurrent("mcp-lifeline wrap URL", () => {
           await host.call("ask")
           assert.deepEqual(host.strange, [])
         })
-        // Another process, later: nobody has to sign in again.
         yield* Effect.promise(async () => {
           await using host = wrap([server.url], { state })
           const { instructions } = await host.initialize()

@@ -21,7 +21,6 @@ import { WatchedVersion } from "../../src/wrap/WatchedVersion.js"
 import { stateFolder, wrap } from "../support/Host.js"
 import * as RawServer from "../support/RawServer.js"
 
-/** A folder with a watch on one in it, both of which go with the test. */
 const watching = () => {
   const path = mkdtempSync(join(tmpdir(), "lifeline-watch-"))
   const folder = join(path, "dist")
@@ -43,9 +42,7 @@ const watching = () => {
   return {
     folder,
     file,
-    /** Everything that was seen to change. */
     all,
-    /** Waits until a file is seen to change. */
     sees: async (changed: string): Promise<void> => {
       while (!seen.has(changed)) {
         await new Promise<void>((resolve) => {
@@ -116,7 +113,6 @@ describe("--watch", () => {
     mkdirSync(one.folder)
     writeFileSync(one.file, "again")
     await one.sees(one.file)
-    // A file in a folder of its name is one as any other.
     const file = join(one.folder, basename(one.folder))
     writeFileSync(file, "first")
     await one.sees(file)

@@ -14,7 +14,6 @@ const faulty = (options: StdioFaultServer.Options = {}) => {
   return ["--", command, ...args]
 }
 
-/** A journal of a fault server, in a folder that goes with the test. */
 const journal = (): Disposable & { readonly path: string } => {
   const folder = mkdtempSync(join(tmpdir(), "lifeline-journal-"))
   return { path: join(folder, "journal"), [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }) }
@@ -174,7 +173,6 @@ describe.concurrent("mcp-lifeline wrap", () => {
       await using host = wrap(args, { state: state.path })
       await host.initialize()
       assert.deepEqual((await host.result("tools/list"))["tools"], known["tools"])
-      // It comes back by itself.
       assert.strictEqual(await host.call("echo", { text: "there" }), "there")
     }
   )

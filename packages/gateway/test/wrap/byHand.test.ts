@@ -12,13 +12,11 @@ import * as Program from "../support/Program.js"
 
 const server = fileURLToPath(new URL("../fixtures/who.mjs", import.meta.url))
 
-/** Whether there is a program that gives others a terminal. */
 const hasTerminals = process.platform !== "win32" &&
   /util-linux/.test(String(spawnSync("script", ["--version"]).stdout))
 
 const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`
 
-/** Starts the program in a terminal, as a person does. */
 const inTerminal = (args: ReadonlyArray<string>) =>
   Effect.acquireRelease(
     Effect.sync(() => {
@@ -41,7 +39,6 @@ const inTerminal = (args: ReadonlyArray<string>) =>
       })
   )
 
-/** A configuration in a folder that goes with the scope. */
 const configuration = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-"))),
   (folder) => Effect.sync(() => rmSync(folder, { recursive: true }))

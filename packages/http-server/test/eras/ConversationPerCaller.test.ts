@@ -8,7 +8,6 @@ import * as Raw from "../support/RawEndpoint.js"
 
 const key = (name: string): string => `io.modelcontextprotocol/${name}`
 
-/** Callers of whom those in `owners` may use servers of their own. */
 const make = (owners: ReadonlyArray<string>, maxClients = 10) => {
   const conversations: Array<{ readonly client: Client; readonly calls: Array<ClientRequest>; closed: Array<string> }> =
     []
@@ -37,7 +36,6 @@ const make = (owners: ReadonlyArray<string>, maxClients = 10) => {
     return { answers }
   }
   const call = (caller: Caller): void => void post(caller)
-  /** A stream of changes that is open. */
   const listen = async (caller: Caller): Promise<ClientRequest> => {
     const said: Array<any> = []
     const _meta = { [key("protocolVersion")]: "2026-07-28", [key("clientCapabilities")]: {} }
@@ -48,10 +46,8 @@ const make = (owners: ReadonlyArray<string>, maxClients = 10) => {
     await expect.poll(() => said).toMatchObject([{ method: "notifications/subscriptions/acknowledged" }])
     return request
   }
-  /** Of each conversation, whether it lasts, how many calls it had, and why it was ended. */
   const all = () =>
     conversations.map(({ calls, client, closed }) => [client.isLasting === true, calls.length, ...closed])
-  /** A call of whose client the server asks something. */
   const ask = async (caller: Caller) => {
     const { answers } = post(caller, true)
     conversations.at(-1)?.client.write({ jsonrpc: "2.0", id: "q", method: "elicitation/create", params: {} } as never)
@@ -59,7 +55,6 @@ const make = (owners: ReadonlyArray<string>, maxClients = 10) => {
     const requestState = String(answers[0]?.result?.requestState)
     return () => post(caller, true, { requestState, inputResponses: { q: { action: "accept" } } }).answers
   }
-  /** Answers what is open in a conversation. */
   const answer = (index: number): void => {
     for (const one of conversations[index]?.calls ?? []) one.answer({ result: {} })
   }

@@ -9,7 +9,6 @@ import { hearing } from "../support/hearing.js"
 
 const key = (name: string): string => `io.modelcontextprotocol/${name}`
 
-/** Clients of a server that answers what the test says. */
 const make = (most: number, ownServers?: OwnServersBudget) => {
   const conversations: Array<{
     readonly received: Array<ClientRequest>
@@ -18,7 +17,6 @@ const make = (most: number, ownServers?: OwnServersBudget) => {
     ticks: number
     /** Calls that wait for input; the first ones are abandoned first. */
     parked: number
-    /** Of the body of each. */
     bytes: number
   }> = []
   const hosts = new ConversationPerClient(
@@ -75,7 +73,6 @@ const make = (most: number, ownServers?: OwnServersBudget) => {
   return { conversations, hosts, request }
 }
 
-/** A server answers all that it has been asked. */
 const answer = ({ received }: { readonly received: ReadonlyArray<ClientRequest> }): void => {
   for (const request of received) request.answer({ result: {} })
 }
@@ -189,7 +186,6 @@ describe("clients without sessions that share servers", () => {
     expect(starts(2)).toBe(false)
     answer(conversations[1]!)
     expect([starts(2), conversations.map(({ isClosed }) => isClosed)]).toEqual([true, [false, true, false]])
-    // It has its place already.
     expect(starts(2)).toBe(true)
   })
 

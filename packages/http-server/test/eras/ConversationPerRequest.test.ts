@@ -8,7 +8,6 @@ import * as Raw from "../support/RawEndpoint.js"
 
 const key = (name: string): string => `io.modelcontextprotocol/${name}`
 
-/** Requests whose answers the test gives. */
 const make = () => {
   const conversations: Array<{ readonly client: Raw.Scripted; readonly calls: Array<ClientRequest>; closed: number }> =
     []
@@ -43,7 +42,6 @@ const make = () => {
     hosts.request(request, { subject, claims: {} })
     return { answers, request }
   }
-  /** A call of whose client the server asks something; the state with which that comes back. */
   const park = (id: number, subject?: string, bytes?: number): string => {
     const { answers } = post(id, { subject, ...(bytes === undefined ? {} : { bytes }) })
     conversations.at(-1)?.client.write({ jsonrpc: "2.0", id: "q", method: "elicitation/create", params: {} })
@@ -114,7 +112,6 @@ describe("requests of which each is a conversation of its own", () => {
     expect(closed()).toEqual([1, 0])
     expect(post(3, { state: early }).answers).toMatchObject([{ error: { code: -32_602 } }])
     post(4, { state: late })
-    // It waits no more, however long it takes now.
     minutes(20)
     expect([closed()[1], conversations[1]?.calls[0]?.isOver]).toEqual([0, false])
   })
@@ -134,7 +131,6 @@ describe("requests of which each is a conversation of its own", () => {
     expect(closed()).toEqual([0, 0, 0, 0])
     park(4, "ben", part)
     expect(closed()).toEqual([1, 0, 0, 0, 0])
-    // One that comes back gives its place back.
     post(5, { subject: "ann", state: states[1] })
     park(6, "ben", part)
     expect(closed()).toEqual([1, 0, 0, 0, 0, 0])

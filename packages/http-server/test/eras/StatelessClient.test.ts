@@ -14,16 +14,12 @@ type Message = any
 const capabilities = { tools: { listChanged: true }, resources: { listChanged: true, subscribe: true }, logging: {} }
 const introduction = { protocolVersion: "2025-11-25", capabilities, serverInfo: { name: "scripted", version: "1" } }
 
-/** A turn of the event loop, in which what waits for one is done. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-/** A host whose session answers as the test says; `refused`: with what `initialize` is refused, as long as there is something. */
 const make = ({ answer = () => undefined, bytes = 0, isAtOnce = false, isShared = false, refused = [] }: {
   readonly answer?: (message: Message) => object | undefined
-  /** Whether answers come before the request has been handed over. */
   readonly isAtOnce?: boolean
   readonly isShared?: boolean
-  /** Of the body of each request. */
   readonly bytes?: number
   readonly refused?: Array<string>
 } = {}) => {
@@ -62,12 +58,10 @@ const make = ({ answer = () => undefined, bytes = 0, isAtOnce = false, isShared 
   const requests = new ClientRequests()
   const responder = hearing((message) => written.push(message))
   const host = {
-    /** The server says something; a response answers the request that it names. */
     deliver: (message: Message): void =>
       message.method === undefined
         ? stateless.requests.get(message.id)?.answer(message)
         : stateless.deliver(message),
-    /** The host says something. */
     receive: (message: Message): void =>
       message.method === "notifications/cancelled"
         ? void requests.cancel(message)
@@ -79,12 +73,9 @@ const make = ({ answer = () => undefined, bytes = 0, isAtOnce = false, isShared 
     host,
     stateless,
     received,
-    /** What the host was given, by the id of its request or the method. */
     about: (id: RequestId) => written.filter((one) => one.id === id),
     written,
-    /** What the server was sent under a method. */
     sent: (method: string) => received.filter((one) => one.method === method),
-    /** Answers to what the server asked. */
     answers: () => received.filter((one) => one.method === undefined),
     request: (method: string, params: object = {}, meta: object = {}): number => {
       const id = ++last
@@ -99,7 +90,6 @@ const make = ({ answer = () => undefined, bytes = 0, isAtOnce = false, isShared 
       } as never)
       return id
     },
-    /** The server asks something, after which the host has had time to be told. */
     asks: async (id: string, method = "elicitation/create"): Promise<void> => {
       host.deliver({ jsonrpc: "2.0", id, method, params: { message: id } } as never)
       await turn()
@@ -297,7 +287,6 @@ describe("what a server asks", () => {
     const { requestState } = about(`h${call}`)[0].result
     request("tools/call", { name: "x", requestState, inputResponses: { other: {}, q2: 7 } })
     expect(answers().at(-1)).toMatchObject({ id: "q2", error: { message: "the client gave no answer" } })
-    // A state can be used once.
     const again = request("tools/call", { name: "x", requestState, inputResponses: { q2: {} } })
     expect(about(`h${again}`)[0].error).toMatchObject({
       code: -32_602,

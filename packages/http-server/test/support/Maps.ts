@@ -1,6 +1,3 @@
-/**
- * The maps that code writes to, for tests of what it leaves behind.
- */
 import { vi } from "vitest"
 
 /** Runs something with the set of maps in which anything has been set since it began. */

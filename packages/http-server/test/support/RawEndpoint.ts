@@ -1,4 +1,3 @@
-/** A server on loopback that serves the gateway's endpoint in front of a conversation that the test writes. */
 import { Bytes } from "@mcp-lifeline/core/internal"
 import type { JSONRPCResponse, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
@@ -15,25 +14,21 @@ import { Quota } from "../../src/Quota.js"
 import type { Refusal } from "../../src/Refusal.js"
 import { subscriptionLimits } from "../../src/subscriptionLimits.js"
 
-/** A message as it came. */
 export interface Message {
   readonly id?: number | string | null
   readonly method?: string
   readonly params?: any
   readonly result?: any
   readonly error?: { readonly code: number; readonly message: string; readonly data?: unknown }
-  /** Whether another replica may have carried it out before. */
   readonly isRepeated?: true
 }
 
-/** A client that is given whole messages. */
 export interface Scripted extends Pick<Client, "caller" | "saveSetting" | "requests" | "startsServers"> {
   /** Gives it any message. `about`: the request during which it is said. */
   readonly write: (message: Message & { readonly jsonrpc: "2.0" }, about?: RequestId) => void
   readonly writeResult: (id: RequestId, resultText: string) => void
 }
 
-/** Gives a client whole messages: a response answers the request that it names. */
 export const scripted = (client: Client): Scripted => ({
   ...client,
   write: (message, about) => {
@@ -46,7 +41,6 @@ export const scripted = (client: Client): Scripted => ({
   writeResult: (id, resultText) => client.requests.get(id)?.answer({ resultText })
 })
 
-/** Limits of sessions whose requests the test does not send. */
 export const fewest = {
   maxSessions: 9,
   maxBodyBytes: Bytes(1),
@@ -56,17 +50,13 @@ export const fewest = {
   maxOwnServers: () => 9
 }
 
-/** Room for the requests of any test. */
 export const plenty = () => new OpenRequests({ count: 10_000, bytes: Bytes(1_000_000) })
 
-/** Room for the subscriptions of any test. */
 export const subscriptions = () => new Quota(subscriptionLimits)
 
-/** A session, or why there is none. */
 export const found = (sessions: ClientSessions, id: string, subject = "") =>
   new Promise<ClientSession | Refusal>((resolve) => sessions.find(id, { subject, claims: {} }, resolve))
 
-/** A conversation that takes whole messages. */
 export const conversing = (
   receive: (message: Message) => void,
   conversation: Partial<Conversation> = {}
@@ -83,16 +73,13 @@ export const conversing = (
   ...conversation
 })
 
-/** A conversation that has begun, as the test sees it. */
 export interface Begun {
   readonly client: Scripted
   readonly resumed: Resumed | undefined
-  /** What the client has said. */
   readonly received: Array<Message>
   isClosed: boolean
 }
 
-/** Answers a message, or leaves that for later. */
 export type Answer = (message: Message, begun: Begun) => void
 
 export const introduction = {
@@ -109,7 +96,6 @@ export const serve = (
   answer: Answer = () => undefined,
   { interruptsOnClose = false, unsent, ...options }: Partial<McpEndpoint.Options> & {
     readonly unsent?: McpEndpoint.Unsent
-    /** Whether a conversation that is closed interrupts its requests. */
     readonly interruptsOnClose?: boolean
   } = {}
 ) =>
@@ -172,17 +158,12 @@ export const serve = (
     }
   })
 
-/** An answer over HTTP that may still be coming. */
 export interface Answered {
   readonly status: number
   readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
-  /** What has come so far. */
   readonly text: () => string
-  /** Waits until what has come holds this. */
   readonly until: (part: string) => Promise<string>
-  /** All of it. */
   readonly body: Promise<string>
-  /** Cuts the connection. */
   readonly cut: () => void
   readonly response: unknown
 }
@@ -225,14 +206,12 @@ export const send = (
     sent.end(typeof body === "object" ? JSON.stringify({ jsonrpc: "2.0", ...body }) : body)
   })
 
-/** The messages of a stream, with the ids of their events. */
 export const events = (text: string): ReadonlyArray<{ readonly id: string | undefined; readonly message: Message }> =>
   text.split("\n\n").slice(0, -1).flatMap((block) => {
     const data = /^data: (.+)$/m.exec(block)?.[1]
     return data === undefined ? [] : [{ id: /^id: (.+)$/m.exec(block)?.[1], message: JSON.parse(data) as Message }]
   })
 
-/** The id of the last event of a stream. */
 export const lastId = (text: string): string => [...text.matchAll(/^id: (.+)$/gm)].at(-1)?.[1] ?? ""
 
 export const initialize = (protocolVersion = "2025-11-25", capabilities: object = {}) => ({
@@ -241,7 +220,6 @@ export const initialize = (protocolVersion = "2025-11-25", capabilities: object 
   params: { protocolVersion, capabilities, clientInfo: { name: "raw", version: "1" } }
 })
 
-/** Begins a session; gives the headers that name it. */
 export const begin = async (
   url: string,
   version?: string,
@@ -254,8 +232,6 @@ export const begin = async (
   return named
 }
 
-/** A response that nobody reads. */
 export const pause = (answered: Answered): void => void (answered.response as ServerResponse["req"]).pause()
 
-/** Reads it again. */
 export const resume = (answered: Answered): void => void (answered.response as ServerResponse["req"]).resume()

@@ -1,19 +1,13 @@
-/** The response to somebody who reads it, or does not; without a socket. */
 import { EventEmitter } from "node:events"
 import type { ServerResponse } from "node:http"
 
 export interface Reader {
   readonly response: ServerResponse
-  /** Undefined as long as there is none. */
   readonly status: () => number | undefined
   readonly headers: () => Readonly<Record<string, string>>
-  /** What was written. */
   readonly text: () => string
-  /** How it ended. */
   readonly end: () => "destroyed" | "ended" | undefined
-  /** Reads on, after it was slow. */
   readonly drain: () => void
-  /** Goes away. */
   readonly leave: () => void
 }
 

@@ -1,10 +1,6 @@
-/**
- * What a gateway has written of its sessions.
- */
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 
-/** The records in a state folder, as one text. */
 export const keptSessions = (state: string): string => {
   const sessions = join(state, "sessions")
   return readdirSync(sessions).filter((name) => name.endsWith(".json")).map((name) =>

@@ -1,6 +1,3 @@
-/**
- * Requests as they are, for headers that no client lets a caller set.
- */
 import { Effect } from "effect"
 import { connect } from "node:net"
 
@@ -17,5 +14,4 @@ export const raw = (port: number, head: string, body = ""): Effect.Effect<string
     })
   )
 
-/** The status of an answer. */
 export const statusOf = (answer: string): number => Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1])

@@ -1,4 +1,3 @@
-/** What must be found after one call has gone through a lost session. */
 import { assert } from "@effect/vitest"
 import type { HttpFaultServer } from "@mcp-lifeline/testing"
 import * as Lossy from "./Lossy.js"

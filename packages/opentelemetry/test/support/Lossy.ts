@@ -1,4 +1,3 @@
-/** A real server over HTTP that loses its session, and a backend to it. */
 import { Backend } from "@mcp-lifeline/core"
 import { HttpExchange, HttpFaultServer } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
@@ -6,7 +5,6 @@ import { Effect } from "effect"
 
 const { text } = HttpExchange
 
-/** Offers `add`, and `broken`, whose result says that it is an error. */
 export const server = HttpFaultServer.make({
   tools: {
     add: { run: () => text("done") },
@@ -35,7 +33,6 @@ export const callThroughLoss = (server: HttpFaultServer.HttpFaultServer, backend
     }))
   )
 
-/** What the server saw of the calls of a tool: the session and the trace that each named. */
 export const calls = (server: HttpFaultServer.HttpFaultServer, tool = "add") =>
   server.seen.filter((one) => one.tool === tool).map(({ message, session }) => {
     const { _meta } = (message?.["params"] ?? {}) as { readonly _meta?: Record<string, unknown> }

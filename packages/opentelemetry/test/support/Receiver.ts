@@ -1,4 +1,3 @@
-/** What an OTLP collector is to a client: takes JSON over HTTP on loopback and keeps it. */
 import { Effect, type Scope } from "effect"
 import * as Http from "node:http"
 import type { AddressInfo } from "node:net"
@@ -6,7 +5,6 @@ import { json } from "node:stream/consumers"
 
 export interface Receiver {
   readonly url: string
-  /** The bodies that came to a path, in order. */
   readonly bodies: (path: string) => ReadonlyArray<unknown>
 }
 

@@ -1,4 +1,3 @@
-/** A span as a test reads it, whether an SDK's exporter or an OTLP receiver got it. */
 import { SpanKind, SpanStatusCode } from "@opentelemetry/api"
 import type { ReadableSpan } from "@opentelemetry/sdk-trace-base"
 
@@ -9,10 +8,8 @@ export interface View {
   readonly spanId: string
   readonly parent: string | undefined
   readonly attributes: Readonly<Record<string, unknown>>
-  /** Ids of the spans that it refers to. */
   readonly links: ReadonlyArray<string>
   readonly failed: boolean
-  /** What its status says. */
   readonly message: string | undefined
 }
 
@@ -52,7 +49,6 @@ interface OtlpSpan {
   readonly status: { readonly code: number; readonly message?: string }
 }
 
-/** The bodies of requests to `/v1/traces`. */
 export const ofOtlp = (bodies: ReadonlyArray<unknown>): ReadonlyArray<View> =>
   bodies.flatMap((body) =>
     (body as { resourceSpans: Array<{ scopeSpans: Array<{ spans: Array<OtlpSpan> }> }> }).resourceSpans

@@ -1,4 +1,3 @@
-/** A program of a user, run by Node.js for Windows. Calls a server, kills it, calls it again, and writes what it has seen to a file. */
 import { connect } from "@mcp-lifeline/client"
 import { writeFileSync } from "node:fs"
 

@@ -1,6 +1,3 @@
-/**
- * An MCP server that wants a login, and its authorization server, on one port: as small as they can be, and with faults to order.
- */
 import { Effect } from "effect"
 import { createHash, randomBytes } from "node:crypto"
 import { createServer } from "node:http"
@@ -13,43 +10,32 @@ export interface Knobs {
   expiresIn: number | undefined
   /** Each refresh token is good for one time, and one that is used again ends the whole login. */
   rotate: boolean
-  /** Whether refresh tokens are given. */
   refresh: boolean
-  /** The status with which the token endpoint answers whatever is asked. */
   tokenStatus: number | undefined
   /** Milliseconds until the token endpoint answers. */
   tokenDelay: number
-  /** Metadata is answered when this is resolved. */
   metadataReady: Promise<void> | undefined
   /** The scope that calls of tools need beside the one that the login needs. */
   callScope: string | undefined
   /** The `iss` that the browser brings back, in which ORIGIN is that of the server. */
   iss: string | undefined
-  /** Changes of the metadata of the authorization server. */
   metadata: Record<string, unknown>
-  /** Whether a person agrees. */
   consent: boolean
-  /** A scope that nobody is given, whoever agrees. */
   withheld: string | undefined
   /** Answers every token request with a page and 200, as a network does whose own login page comes first. */
   portal: boolean
   /** How many of the clients that were registered first are not known any more. */
   forgottenClients: number
-  /** The status with which the MCP server answers whoever has a good token. */
   mcpStatus: number | undefined
-  /** The status with which the revocation endpoint answers. */
   revokeStatus: number
-  /** Revocations are answered when this is resolved. */
   revokeReady: Promise<void> | undefined
 }
 
-/** A request with a form as it came. */
 export interface FormRequest {
   readonly form: Readonly<Record<string, string>>
   readonly authorization: string | undefined
 }
 
-/** A token request as it came. */
 export interface TokenRequest extends FormRequest {
   readonly status: number
 }
@@ -62,13 +48,11 @@ interface Login {
   readonly resource: string | undefined
   /** Whose login it is, where the browser says so (`x-account`). */
   readonly account: string | undefined
-  /** The refresh token that is good. */
   refresh: string
   access: Set<string>
   isEnded: boolean
 }
 
-/** The whole body of a request. */
 export const bodyOf = async (request: IncomingMessage): Promise<string> => {
   let text = ""
   for await (const chunk of request) text += String(chunk)
@@ -84,14 +68,12 @@ const formOf = async (request: IncomingMessage): Promise<FormRequest> => ({
 
 const sleep = (millis: number) => new Promise<void>((resolve) => setTimeout(resolve, millis))
 
-/** A message to an MCP server, as far as it is looked at. */
 interface Message {
   readonly id?: number
   readonly method?: string
   readonly params?: { readonly protocolVersion?: string; readonly clientInfo?: unknown }
 }
 
-/** What an MCP server with one tool answers to a request. */
 export const answerTo = ({ id, method = "", params }: Message): unknown => {
   const results: Record<string, unknown> = {
     initialize: {
@@ -111,7 +93,6 @@ export const answerTo = ({ id, method = "", params }: Message): unknown => {
   }
 }
 
-/** Starts them; they end with the scope. */
 export const make = Effect.acquireRelease(
   Effect.promise(async () => {
     const knobs: Knobs = {
@@ -137,13 +118,9 @@ export const make = Effect.acquireRelease(
     const registrations: Array<Record<string, unknown>> = []
     const authorizations: Array<URLSearchParams> = []
     const revocations: Array<FormRequest> = []
-    /** The headers of each request to the MCP server. */
     const headers: Array<IncomingHttpHeaders> = []
-    /** Who initialized a session. */
     const clients: Array<unknown> = []
-    /** The access tokens that came with requests to the MCP server. */
     const presented: Array<string | undefined> = []
-    /** The methods that it has answered. */
     const methods: Array<string> = []
     const codes = new Map<string, Login>()
     const logins: Array<Login> = []
@@ -338,7 +315,6 @@ export const make = Effect.acquireRelease(
       expire: () => {
         for (const login of logins) login.access.clear()
       },
-      /** Ends the logins, of one account or all: neither kind of token is good any more. */
       end: (account?: string) => {
         for (const login of logins) {
           if (account !== undefined && login.account !== account) continue
@@ -356,5 +332,4 @@ export const make = Effect.acquireRelease(
   ({ close }) => Effect.sync(close)
 )
 
-/** They that run. */
 export type AuthServer = Effect.Effect.Success<typeof make>

@@ -1,21 +1,15 @@
-/**
- * A real authorization server, `oidc-provider`, that issues JSON Web Tokens for one resource, as a resource server needs them: registration, PKCE,
- * resource indicators, refresh tokens, and keys that can be changed. Everybody who comes to its login is `ann`, or whom the test names, at once.
- */
+/** `oidc-provider`, which issues JSON Web Tokens for one resource. Its user, `ann` or whom the test names, agrees at once. */
 import { Effect } from "effect"
 import { generateKeyPairSync } from "node:crypto"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { errors, Provider } from "oidc-provider"
 
-/** What it issues tokens for, and how. */
 export interface Options {
-  /** The only resource. */
   readonly resource: string
   readonly scopes: ReadonlyArray<string>
   /** How long access tokens live, in seconds. */
   readonly seconds: number
-  /** Whether clients get refresh tokens. */
   readonly refreshes?: boolean
   /** Clients that it knows without a registration, by their ids; whatever address they return to. */
   readonly clients?: ReadonlyArray<string>
@@ -31,7 +25,6 @@ const newKey = (kid: string) => ({
   use: "sig"
 })
 
-/** Starts it; it ends with the scope. */
 export const make = ({ clients = [], refreshes = true, resource, scopes, seconds }: Options) =>
   Effect.acquireRelease(
     Effect.promise(async () => {
@@ -114,18 +107,15 @@ export const make = ({ clients = [], refreshes = true, resource, scopes, seconds
       })
       return {
         url,
-        /** Methods and paths of all requests. */
         asked,
         /** Signs with a new key from now on; the old one is not offered any more. Sessions and refresh tokens end. */
         rotate: (): void => {
           keys.splice(0, 1, newKey(`key ${asked.length}`))
           answer = make().callback()
         },
-        /** Who logs in from now on. */
         user: (name: string): void => {
           user = name
         },
-        /** Follows an address of the login as a browser does, and gives the parameters with which it returns to the client. */
         login: async (address: URL): Promise<URLSearchParams> => {
           const cookies = new Map<string, string>()
           let next = address

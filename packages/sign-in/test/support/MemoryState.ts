@@ -1,13 +1,9 @@
-/**
- * A state folder without files, whose locks and writes a test can follow.
- */
 import type { Lock } from "@mcp-lifeline/state/FileLock"
 import type * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect, Option, Schema } from "effect"
 
 type Folder = StateFolder.StateFolder["Type"]
 
-/** A value that was written, or removed. */
 export interface Written {
   readonly holder: string
   readonly collection: string
@@ -17,9 +13,7 @@ export interface Written {
 export class MemoryState {
   readonly #values = new Map<string, Map<string, string>>()
   readonly #locks = new Map<string, Effect.Semaphore>()
-  /** The locks that are held, each with its holder. */
   readonly held = new Map<string, string>()
-  /** Called after each write. */
   readonly #written: (written: Written) => void
 
   constructor(written: (written: Written) => void = () => {}) {
@@ -69,7 +63,6 @@ export class MemoryState {
     return { path: "/nowhere", collection, lock, privateFolder: () => Effect.die("there are no files") }
   }
 
-  /** What is kept now. */
   now<A, I>(name: string, schema: Schema.Schema<A, I>, key: string): A | undefined {
     const text = this.#of(name).get(key)
     return text === undefined ? undefined : Schema.decodeUnknownSync(schema)(JSON.parse(text))

@@ -1,7 +1,4 @@
-/**
- * An MCP server behind a real authorization server, `oidc-provider`: registration, PKCE, resource indicators, and refresh tokens that are
- * good for one time. Everybody who comes to its login agrees at once.
- */
+/** An MCP server behind `oidc-provider`, whose refresh tokens are good for one time. Everybody agrees at once. */
 import { Effect } from "effect"
 import { createServer } from "node:http"
 import type { IncomingMessage, ServerResponse } from "node:http"
@@ -18,7 +15,6 @@ const agree = async (provider: Provider, resource: string, request: IncomingMess
   return provider.interactionFinished(request, response, { consent: { grantId: await grant.save() } })
 }
 
-/** Starts it, with access tokens that live so many seconds; it ends with the scope. */
 export const make = (seconds: number) =>
   Effect.acquireRelease(
     Effect.promise(async () => {
@@ -99,11 +95,8 @@ export const make = (seconds: number) =>
       server.on("request", (request, response) => void handle(request, response).catch(() => response.destroy()))
       return {
         url,
-        /** The kinds of grants that were successful, in order. */
         grants,
-        /** Why tokens were refused. */
         errors,
-        /** How many token requests there were at the same time at most. */
         mostAtOnce: () => most,
         close: () => {
           server.close()

@@ -1,6 +1,3 @@
-/**
- * Processes that are clients of a server which wants a login (fixtures/signer.mjs), and the browser that they open.
- */
 import { Effect } from "effect"
 import { spawn } from "node:child_process"
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
@@ -12,7 +9,6 @@ import { eventually, kill } from "../../../testing/test/support/Processes.js"
 
 const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url))
 
-/** A folder that goes with the scope. */
 export const folder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-sign-in-"))),
   (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
@@ -28,20 +24,15 @@ export const browser = (hold: boolean) =>
     }
   })
 
-/** A line that a signer prints. */
 export interface Line {
-  /** A state of the sign-in. */
   readonly _tag?: string
   readonly address?: string
   readonly detail?: string
-  /** A state of the backend. */
   readonly backend?: string
-  /** Whether a call succeeded. */
   readonly called?: boolean
   readonly message?: string
 }
 
-/** Starts a signer; it is killed with the scope. */
 export const start = (options: { readonly url: string; readonly state: string; readonly browser?: string }) =>
   Effect.acquireRelease(
     Effect.sync(() => {
@@ -66,7 +57,6 @@ export const start = (options: { readonly url: string; readonly state: string; r
         lines,
         stderr: () => stderr,
         closed: Effect.promise(() => closed),
-        /** The next line, after those that were looked at, of which this is true. */
         next: (is: (line: Line) => boolean) =>
           eventually(() => {
             const found = lines().findIndex((line, index) => index >= read && is(line))
@@ -74,7 +64,6 @@ export const start = (options: { readonly url: string; readonly state: string; r
             else if (child.exitCode !== null) throw new Error(`the signer ended: ${stdout}${stderr}`)
             return lines()[found]
           }),
-        /** Begins a call of the tool. */
         call: () => void child.stdin.write("call\n"),
         end: () => void child.stdin.end()
       }
@@ -82,16 +71,13 @@ export const start = (options: { readonly url: string; readonly state: string; r
     ({ closed, pid }) => Effect.zipRight(Effect.sync(() => kill(pid)), closed)
   )
 
-/** A signer that runs. */
 export type Signer = Effect.Effect.Success<ReturnType<typeof start>>
 
-/** Calls the tool, and succeeds with what came of it. */
 export const call = (signer: Signer): Effect.Effect<Line> => {
   signer.call()
   return signer.next(({ called }) => called !== undefined)
 }
 
-/** Goes to an address as a person does in a browser, and gives the page that is shown in the end. */
 export const visit = (address: string) =>
   Effect.tryPromise(async () => {
     const answer = await fetch(address)

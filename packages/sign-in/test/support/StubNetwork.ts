@@ -1,9 +1,5 @@
-/**
- * Servers that exist only as answers of a `fetch`: at any address, with faults to order, without a socket.
- */
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 
-/** A request as it was sent. */
 export interface Asked {
   readonly method: string
   readonly url: string
@@ -17,23 +13,19 @@ export type Answer = Readonly<Record<string, unknown>> | ((asked: Asked) => Resp
 export const json = (status: number, value: unknown, headers: Record<string, string> = {}): Response =>
   new Response(JSON.stringify(value), { status, headers: { "content-type": "application/json", ...headers } })
 
-/** A network in which nothing is there yet. */
 export class StubNetwork {
   readonly asked: Array<Asked> = []
   readonly #answers = new Map<string, Answer>()
 
-  /** Puts an answer at an address without its query. */
   at(address: string, answer: Answer): this {
     this.#answers.set(address, answer)
     return this
   }
 
-  /** The requests to an origin or an address, or all but those. */
   to(start: string): ReadonlyArray<Asked> {
     return this.asked.filter(({ url }) => url.startsWith(start))
   }
 
-  /** The forms that were posted to an address. */
   forms(address: string): ReadonlyArray<Readonly<Record<string, string>>> {
     return this.to(address).map(({ body }) => Object.fromEntries(new URLSearchParams(body)))
   }
@@ -80,7 +72,6 @@ export class StubNetwork {
         }))
   }
 
-  /** The metadata of an MCP server, at its well-known address, with changes. */
   resource(server: string, issuer: string, said: Readonly<Record<string, unknown>> = {}): this {
     const { origin, pathname } = new URL(server)
     return this.at(`${origin}/.well-known/oauth-protected-resource${pathname.replace(/\/$/, "")}`, {

@@ -1,6 +1,3 @@
-/**
- * Logins as they are kept in a state folder, of a server that nobody asks.
- */
 import type * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect, Redacted } from "effect"
 import * as Client from "../../src/Client.js"
@@ -9,12 +6,10 @@ import * as PendingLogin from "../../src/PendingLogin.js"
 
 const issuer = "https://login.example"
 
-/** The metadata of the authorization server of all of these. */
 export const metadata = { issuer, authorization_endpoint: `${issuer}/authorize`, token_endpoint: `${issuer}/token` }
 
 const client: Client.Client = { origin: "registered", id: "client-1", redirects: ["http://localhost:1/callback"] }
 
-/** Tokens without an end. */
 export const grant = (given: Partial<Grant.Grant> = {}): Grant.Grant => ({
   server: "https://mcp.example/mcp",
   account: "default",
@@ -27,7 +22,6 @@ export const grant = (given: Partial<Grant.Grant> = {}): Grant.Grant => ({
   ...given
 })
 
-/** A login that waits until then. */
 export const waiting = (until: number, given: Partial<PendingLogin.PendingLogin> = {}): PendingLogin.PendingLogin => ({
   server: "https://mcp.example/mcp",
   account: "default",
@@ -43,7 +37,6 @@ export const waiting = (until: number, given: Partial<PendingLogin.PendingLogin>
   ...given
 })
 
-/** Keeps them, each with the client that was registered for it. */
 export const keep = (
   folder: StateFolder.StateFolder["Type"],
   { grants = [], logins = [] }: {

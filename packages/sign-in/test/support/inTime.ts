@@ -1,6 +1,5 @@
 import { Chunk, Effect, Fiber, TestClock } from "effect"
 
-/** Lets time pass whenever something waits for it, until the work is done. */
 export const inTime = <A, E, R>(work: Effect.Effect<A, E, R>) =>
   Effect.gen(function*() {
     const fiber = yield* Effect.fork(work)

@@ -1,9 +1,4 @@
-/**
- * A client of a server that wants a login: signs in, calls the tool, and ends. Writes a line for each state of the sign-in and for the call.
- * Bundled by the test, and run by Node.js for Windows.
- *
- *     node signer.cjs URL FOLDER FILE [ROOT]      ROOT: the folder that is Windows for whoever opens a browser
- */
+/** Run by Node.js for Windows: `signer.cjs URL FOLDER FILE [ROOT]`. ROOT is Windows for whoever opens a browser. */
 import { Backend } from "@mcp-lifeline/core"
 import * as Browser from "@mcp-lifeline/sign-in/Browser"
 import * as SignIn from "@mcp-lifeline/sign-in/SignIn"

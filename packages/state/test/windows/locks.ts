@@ -1,8 +1,4 @@
-/**
- * Processes that share a state folder, and what starts and kills them. Bundled by the test, and run by Node.js for Windows.
- *
- *     node locks.cjs <way> FOLDER FILE
- */
+/** Processes that share a state folder, run by Node.js for Windows: `node locks.cjs <way> FOLDER FILE`. */
 import * as FileLock from "@mcp-lifeline/state/FileLock"
 import { processState, self } from "@mcp-lifeline/state/machine"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
@@ -25,7 +21,6 @@ const state = StateFolder.make(folder)
 const Count = Schema.Struct({ value: Schema.Number })
 const numbers = state.collection("numbers", Count)
 
-/** How often each process adds 1. */
 const times = 8
 
 /** libuv opens a file with this so that nobody else can, as virus scanners do. */
@@ -35,7 +30,6 @@ const sleep = (millis: number) => new Promise((resolve) => setTimeout(resolve, m
 const until = async (condition: () => boolean): Promise<void> => {
   while (!condition()) await sleep(10)
 }
-/** Writes a file as a whole. */
 const write = (file: string, value: unknown): void => {
   writeFileSync(`${file}.new`, JSON.stringify(value))
   renameSync(`${file}.new`, file)
@@ -57,7 +51,6 @@ const add = Effect.scoped(Effect.gen(function*() {
   appendFileSync(output, `-${process.pid}\n`)
 }))
 
-/** What is warned of while work is done. */
 const warnings = async (work: Effect.Effect<unknown>): Promise<ReadonlyArray<string>> => {
   const lines: Array<string> = []
   const logger = Logger.make(({ message }) => void lines.push(String(message)))
@@ -75,12 +68,10 @@ const ways: Readonly<Record<string, () => Promise<unknown>>> = {
       Effect.zipRight(Effect.promise(async () => write(output, await self())), Effect.never)
     )))
   },
-  /** Does not get to anything else, as a process that is stopped. */
   stop: async () => {
     write(output, await self())
     for (;;);
   },
-  /** Has a file open again and again, as programs do that read it. */
   look: async () => {
     for (;;) {
       try {

@@ -84,7 +84,6 @@ describe("the figures of a recovery", () => {
       row("lossless", { back: 900 }),
       row("gone", { back: undefined })
     ]
-    // What it has paid with is said, too.
     const other = "other (carried out twice: 1)"
     expect(Figures.beaten(rows).map(({ better, figure, name, of, ours }) => [name, figure, ours, better, of])).toEqual([
       ["Lifeline, connect", "time", "1000 ms", "200 ms", other],

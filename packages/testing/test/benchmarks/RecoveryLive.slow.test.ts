@@ -15,7 +15,6 @@ const clients = {
   resends: new URL("packages/testing/test/benchmarks/fixtures/resends.mjs", root).href
 }
 
-/** What a client does in a fault over stdio, in figures. */
 const inFault = async (name: keyof typeof clients, fault: "crash-in-call" | "wedged", timeoutMs: number) => {
   const folder = await mkdtemp(join(tmpdir(), "recovery-test-"))
   try {

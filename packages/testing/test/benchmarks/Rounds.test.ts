@@ -4,7 +4,6 @@ import * as Rounds from "../../../../tools/benchmarks/rounds.mjs"
 const row = (name: string, figures: Record<string, number | string>) => ({ name, figures })
 const round = (...rows: ReadonlyArray<ReturnType<typeof row>>) => [{ title: "A call, 9 rounds", rows }]
 
-/** One figure, as often as it was measured. */
 const measured = (column: string, ...values: ReadonlyArray<number>) =>
   Rounds.figures(values.map((value) => round(row("echo", { [column]: value }))))
 

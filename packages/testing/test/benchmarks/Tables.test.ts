@@ -22,7 +22,6 @@ const record = (name: string, rows: ReadonlyArray<ReturnType<typeof row>>, notes
   }]
 })
 
-/** The lines of a table's rows. */
 const lines = (rows: ReadonlyArray<ReturnType<typeof row>>, name = "recovery") => {
   const [measured] = reduced(record(name, rows))
   return table(name, { [name]: measured! }).split("\n").slice(2, 2 + rows.length)

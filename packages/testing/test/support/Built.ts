@@ -6,19 +6,14 @@ const build = new URL("../../../../build/programs/", import.meta.url)
 /** The reference server of the protocol's authors, in one file: it starts in half the time. Takes `stdio`, `sse` or `streamableHttp`. */
 export const everything = fileURLToPath(new URL("everything/index.js", build))
 
-/** `packages/promise/test/fixtures/peer.mjs`, in one file. */
 export const peer = fileURLToPath(new URL("peer/peer.js", build))
 
-/** `packages/promise/test/fixtures/eras.mjs`, in one file for each era. */
 export const eras = fileURLToPath(new URL("eras/eras.js", build))
 
-/** `packages/state/test/fixtures/counter.mjs`, in one file. */
 export const counter = fileURLToPath(new URL("counter/counter.js", build))
 
-/** `packages/sign-in/test/fixtures/signer.mjs`, in one file. */
 export const signer = fileURLToPath(new URL("signer/signer.js", build))
 
-/** `mcp-lifeline`, as it is published. */
 export const gateway = fileURLToPath(new URL("../../../gateway/esm/bin.js", import.meta.url))
 
 /** Options of Node.js with which a program has the facade as it is published, in place of modules that import a thousand more. */

@@ -1,6 +1,3 @@
-/**
- * The whole client side of the protocol, asked of the reference server over whatever transport a connector has.
- */
 import { assert } from "@effect/vitest"
 import type { CallError, Connector, ServerNotification, ServerRequestHandlers } from "@mcp-lifeline/core"
 import { Backend } from "@mcp-lifeline/core"
@@ -28,7 +25,6 @@ const ask = (
   options: Backend.CallOptions = {}
 ): Effect.Effect<string, CallError> => Effect.map(backend.callTool({ name, arguments: args }, options), textOf)
 
-/** Listens from now on for the first notification that passes; joins to it. */
 const hear = (backend: Backend.Backend, test: (notification: ServerNotification) => boolean) =>
   backend.notifications.pipe(
     Stream.filter(test),
@@ -41,7 +37,6 @@ const hear = (backend: Backend.Backend, test: (notification: ServerNotification)
 const logs = (text: string) => ({ method, params }: ServerNotification): boolean =>
   method === "notifications/message" && String(params?.["data"]).includes(text)
 
-/** Tools, prompts, resources, templates, completion, ping and progress. */
 export const requests = (connector: Connector): Walk =>
   Effect.gen(function*() {
     const backend = yield* connect(connector)
@@ -96,7 +91,6 @@ export const requests = (connector: Connector): Walk =>
     assert.deepStrictEqual(completion.values, ["7"])
   })
 
-/** Subscriptions and the logging level, and what the server sends because of them. */
 export const standing = (connector: Connector): Walk =>
   Effect.gen(function*() {
     const backend = yield* connect(connector)
@@ -135,7 +129,6 @@ export const standing = (connector: Connector): Walk =>
     assert.deepStrictEqual((yield* Fiber.join(next)).params, { uri: second })
   })
 
-/** A tool that must be run as a task: made, watched, listed, its question answered, its result read; another cancelled. */
 export const task = (connector: Connector): Walk =>
   Effect.gen(function*() {
     const questions: Array<ElicitRequest["params"]> = []
@@ -178,7 +171,6 @@ export const task = (connector: Connector): Walk =>
     assert.include(questions[0]?.message, "multiple interpretations")
   })
 
-/** Sampling, elicitation by form and by address, and roots, which may change. */
 export const serverRequests = (connector: Connector): Walk =>
   Effect.gen(function*() {
     const sampled: Array<CreateMessageRequest["params"]> = []
@@ -254,10 +246,7 @@ export const capabilities = (connector: Connector): Walk =>
     )
   })
 
-/**
- * The connection is lost while a handler is at work: that one is interrupted, and the new generation's question reaches the
- * handler once. `lose` ends the server's side of the current connection.
- */
+/** `lose` ends the server's side of the current connection, while a handler is at work. */
 export const generations = (
   connector: Connector,
   lose: (backend: Backend.Backend) => Effect.Effect<void>

@@ -1,4 +1,3 @@
-/** A container engine for tests: `containers.mjs` under the names of the real programs. */
 import {
   chmodSync,
   existsSync,
@@ -15,7 +14,6 @@ import { fileURLToPath } from "node:url"
 
 const script = fileURLToPath(new URL("containers.mjs", import.meta.url))
 
-/** One engine, with containers of its own. */
 export class Containers {
   /** Where its "daemon" is; the value of DOCKER_HOST. */
   readonly folder = mkdtempSync(join(tmpdir(), "engine-"))
@@ -26,7 +24,6 @@ export class Containers {
     writeFileSync(join(this.folder, "log"), "")
   }
 
-  /** The path of a program: `docker`, for example. */
   program(name: string): string {
     const file = join(this.#bin, name)
     writeFileSync(file, `#!/bin/sh\nexec '${process.execPath}' '${script}' "$@"\n`)
@@ -34,7 +31,6 @@ export class Containers {
     return file
   }
 
-  /** The ids of all containers that there are. */
   get ids(): ReadonlyArray<string> {
     return readdirSync(this.folder).filter((name) => name.endsWith(".json")).map((name) =>
       name.slice(0, -".json".length)
@@ -46,7 +42,6 @@ export class Containers {
     return readFileSync(join(this.folder, "log"), "utf8").split("\n").filter((line) => line !== "")
   }
 
-  /** The processes in running containers. */
   get pids(): ReadonlyArray<number> {
     return this.#running.flatMap(({ pid }) => pid ?? [])
   }
@@ -56,7 +51,6 @@ export class Containers {
       .filter(({ exited }) => exited !== true)
   }
 
-  /** How many containers ran at once at most. */
   get most(): number {
     let [running, most] = [0, 0]
     for (const line of this.log) {
@@ -73,7 +67,6 @@ export class Containers {
     else if (existsSync(file)) rmSync(file)
   }
 
-  /** Ends all of it. */
   remove(): void {
     // Its owner first, which would write into the folder that the process has ended.
     for (const pid of this.#running.flatMap(({ owner, pid }) => [owner, ...pid === undefined ? [] : [pid]])) {

@@ -1,12 +1,7 @@
-/**
- * What servers have written down that run `packages/cluster/test/fixtures/counting.mjs`: when they lived, and what they did.
- */
 import { appendFileSync, closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } from "node:fs"
 
-/** The time of the ledger. */
 export const now = (): number => Number(process.hrtime.bigint() / 1_000_000n)
 
-/** A process of a server: from when to when it has written. */
 export interface Life {
   readonly server: string
   readonly pid: number
@@ -14,15 +9,11 @@ export interface Life {
   readonly to: number
 }
 
-/** What became of calls, by their keys. */
 export interface Calls {
-  /** What clients have written of each. */
   readonly told: ReadonlyMap<string, ReadonlyArray<string>>
-  /** How often each had an effect. */
   readonly effects: ReadonlyMap<string, number>
 }
 
-/** The process that has started another one. */
 export const parentOf = (pid: number): number | undefined => {
   const status = `/proc/${pid}/status`
   const parent = existsSync(status) ? /^PPid:\s+(\d+)/m.exec(readFileSync(status, "utf8"))?.[1] : undefined
@@ -42,7 +33,6 @@ export class CountingLedger {
     this.#file = file
   }
 
-  /** Writes down what a client was told of a call. */
   tell(key: string, what: string): void {
     appendFileSync(this.#file, `${what} ${key}\n`)
   }
@@ -76,19 +66,16 @@ export class CountingLedger {
     return { told: this.#told, effects: this.#effects }
   }
 
-  /** All processes of servers that there were. */
   lives(): ReadonlyArray<Life> {
     this.#update()
     return [...this.#lives.values()]
   }
 
-  /** The servers that have written a short time ago, with their processes. */
   alive(): ReadonlyArray<Life> {
     const since = now() - 1000
     return this.lives().filter(({ to }) => to > since)
   }
 
-  /** Two processes of a server whose lives overlap. */
   overlaps(): ReadonlyArray<readonly [Life, Life]> {
     const lives = this.lives()
     return lives.flatMap((one) =>

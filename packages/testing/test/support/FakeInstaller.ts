@@ -20,7 +20,6 @@ const timer = setInterval(() => {
 }, 10)
 `
 
-/** One that is called `name`. Its arguments end with the command of the server. */
 export const make = (name: string) => {
   const folder = mkdtempSync(join(tmpdir(), "lifeline-installer-"))
   const command = join(folder, "bin", name)
@@ -29,16 +28,12 @@ export const make = (name: string) => {
   chmodSync(command, 0o755)
   return {
     command,
-    /** The process ids of all starts. */
     starts: (): ReadonlyArray<number> => {
       const file = join(folder, "starts")
       return existsSync(file) ? readFileSync(file, "utf8").split("\n").filter((line) => line !== "").map(Number) : []
     },
-    /** How often it has said that it downloads. */
     said: (): number => readFileSync(join(folder, "said")).length,
-    /** Ends the download. */
     download: () => writeFileSync(join(folder, "go"), ""),
-    /** Whether the download came to its end. */
     isInstalled: () => existsSync(join(folder, "installed")),
     [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true })
   }

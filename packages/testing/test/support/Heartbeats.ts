@@ -1,6 +1,3 @@
-/**
- * Keepalive with the reference server, over whatever transport a connector has.
- */
 import { assert } from "@effect/vitest"
 import type { Connector } from "@mcp-lifeline/core"
 import { Backend } from "@mcp-lifeline/core"
@@ -8,7 +5,6 @@ import { Effect, Metric } from "effect"
 import type { Scope } from "effect"
 import { sending } from "./asked.js"
 
-/** The connector, and what each of its connections was asked, in order. */
 const recorded = (connector: Connector) => {
   const asked: Array<Array<string>> = []
   const recording = sending(connector, (connection) => {
@@ -23,7 +19,6 @@ const recorded = (connector: Connector) => {
   return { asked, pings, recording }
 }
 
-/** Heartbeats of a backend by metric: their number. */
 const counts = (backend: string): Readonly<Record<string, number>> =>
   Object.fromEntries(
     Metric.unsafeSnapshot().flatMap(({ metricKey: { name, tags }, metricState }) =>
@@ -33,11 +28,9 @@ const counts = (backend: string): Readonly<Record<string, number>> =>
     )
   )
 
-/** What no event tells of: that a metric has grown. */
 const eventually = (test: () => boolean): Effect.Effect<void> =>
   Effect.suspend(() => test() ? Effect.void : Effect.delay(eventually(test), 20))
 
-/** Heartbeats are answered on each connection in turn, while a backend with `none` attempts none. */
 export const beats = (connector: Connector): Effect.Effect<void, unknown, Scope.Scope> =>
   Effect.gen(function*() {
     const name = (method: string) => `${method} over ${connector.transport}`

@@ -1,7 +1,4 @@
-/**
- * What this process holds, by kind, so that the end of a test can say that it has given everything back (`tools/vitest/holdings.ts`). What has a class is
- * noted where it is taken and given back, by methods that are wrapped once a process. The rest is what the process knows of itself.
- */
+/** What this process holds, for `tools/vitest/holdings.ts`. What has a class is noted by methods wrapped once a process. */
 import { Effect } from "effect"
 import { readdirSync, readlinkSync } from "node:fs"
 import { Hub } from "../../../core/src/internal/Hub.js"
@@ -10,26 +7,19 @@ import { EventBudget } from "../../../http-server/src/EventBudget.js"
 import { Holding } from "../../../protocol/src/Quota.js"
 import { Shares } from "../../../protocol/src/Shares.js"
 
-/** What may be held. */
 const kinds = [
-  /** Connections that are not closed. */
   "connections",
   /** Connections with requests in flight. */
   "leases",
-  /** Listeners of a hub. */
   "listeners",
-  /** Holders that have something of a quota. */
   "quotas",
-  /** Limits of which clients have a share. */
   "shares",
-  /** Budgets in which events are kept. */
   "events",
   "child processes",
   "servers",
   "watchers of files",
   "timers",
   "open files",
-  /** Listeners to signals and to the end of the process, as each has that watches over other processes. */
   "listeners of the process"
   // Sockets are not counted: Node keeps those of `fetch` for later requests, as long as the server lets it.
 ] as const
@@ -39,7 +29,6 @@ export type Kind = typeof kinds[number]
 /** What is held, by kind: each thing itself, or as many equal words as there are things that are not known apart. */
 export type Held = Readonly<Partial<Record<Kind, ReadonlyArray<unknown>>>>
 
-/** What has a class. */
 class Noted {
   readonly #runtimes = new Set<Runtime>()
   readonly #leases = new Set<Runtime>()
@@ -150,7 +139,6 @@ const openFiles = (): ReadonlyArray<string> => {
   })
 }
 
-/** What keeps the process running, of those kinds that somebody has to end. */
 const ofProcess: ReadonlyMap<string, Kind> = new Map([
   ["ProcessWrap", "child processes"],
   ["TCPServerWrap", "servers"],
@@ -168,7 +156,6 @@ const resources = (): Held => {
   return found
 }
 
-/** Who listens to signals and to the end of the process, as each does that watches over processes. */
 const listeners = (): ReadonlyArray<string> =>
   ["exit", "SIGINT", "SIGTERM", "SIGHUP"].flatMap((event) => process.listeners(event as "exit").map(() => event))
 
@@ -185,10 +172,7 @@ export const held = (): Held => ({
   "listeners of the process": listeners()
 })
 
-/**
- * A test says that it leaves something on purpose: what hangs for good, or a world with a time of its own that it drops. Counts until the next test
- * begins; without kinds, nothing may be left again.
- */
+/** Leaves these on purpose, until the next test begins. Without kinds, nothing may be left again. */
 export const mayLeave = (...some: ReadonlyArray<Kind>): void => {
   shared.lifelineMayLeave = some.length === 0 ? [] : [...shared.lifelineMayLeave ?? [], ...some]
 }
@@ -196,7 +180,6 @@ export const mayLeave = (...some: ReadonlyArray<Kind>): void => {
 /** For a test of many worlds that it drops: what is noted stays in memory. */
 export const forget = (...some: ReadonlyArray<Kind>): void => noted.lifelineHoldings?.forget(some)
 
-/** What there is now and was not there before, but for what may be left. */
 export const left = (before: Held, now: Held = held()): Held =>
   Object.fromEntries(
     kinds.flatMap((kind) => {
@@ -211,7 +194,6 @@ export const left = (before: Held, now: Held = held()): Held =>
     })
   )
 
-/** In words, with the names of files. */
 export const inWords = (held: Held): string =>
   Object.entries(held).map(([kind, all]) => {
     const names = new Set(all.filter((one) => typeof one === "string" && one.startsWith("/")))

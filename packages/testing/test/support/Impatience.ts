@@ -1,28 +1,18 @@
-/**
- * Callers who have less patience than Lifeline, in front of a server that stops under a call: nobody but they would notice.
- */
 import { StdioFaultServer } from "../../src/index.js"
 import * as ReplacedServer from "./ReplacedServer.js"
 
-/** A server that is started, or one at a URL. */
 export type Server = StdioFaultServer.Command | { readonly url: string }
 
-/** What carries the messages of a server. */
 export type Wire = "stdio" | "Streamable HTTP"
 
-/** Each wire and era of a server. */
 export const servers = (["stdio", "Streamable HTTP"] as const).flatMap((wire) =>
   (["2025", "2026"] as const).map((era) => [wire, era] as const)
 )
 
-/** The server as the last arguments of `wrap`. */
 export const lastArguments = (server: Server): ReadonlyArray<string> =>
   "url" in server ? [server.url] : ["--", server.command, ...server.args]
 
-/**
- * How long they wait, in milliseconds. A server that lives answers within it, also on a busy machine; where it does not, its call is
- * made again.
- */
+/** In milliseconds: a server that lives answers within it, also on a busy machine. */
 export const patience = 2500
 
 /**
@@ -43,27 +33,20 @@ export const asArguments: ReadonlyArray<string> = [
   "timeouts.connect=20s"
 ].flatMap((one) => ["--option", one])
 
-/** A caller who waits no longer than that. */
 export interface Caller {
-  /** The text that a tool answers, or `undefined` where the caller has given up. */
   readonly call: (tool: string) => Promise<string | undefined>
-  /** How many calls were given up, where an operator sees it. */
   readonly givenUp?: () => Promise<number> | number
 }
 
-/** Uses a server through one of the ways in which Lifeline is used. */
 export type Door = (server: Server, use: (caller: Caller) => Promise<void>) => Promise<void>
 
-/** The text of a tool's result. */
 export const textOf = (result: unknown): string =>
   (result as { readonly content: ReadonlyArray<{ readonly text: string }> }).content[0]?.text ?? ""
 
-/** The caller's own timeout, or the abort that stands for it. */
 const isImpatience = (error: unknown): boolean =>
   (error as { readonly code?: unknown }).code === -32001 || (error as Error).name === "TimeoutError" ||
   /timed out/i.test(String(error))
 
-/** The text of a result; nothing where the caller had no patience for it, or it fails with what `isExpected`. */
 export const unlessImpatient = (
   result: Promise<unknown>,
   isExpected: (error: unknown) => boolean = () => false
@@ -73,14 +56,10 @@ export const unlessImpatient = (
     throw error
   })
 
-/** Nothing, once a caller's patience is over. */
 export const impatience = (): Promise<undefined> =>
   new Promise((resolve) => setTimeout(() => resolve(undefined), patience))
 
-/**
- * Whether a server that stops under a call has another process afterwards, and the calls that were given up are counted. Over HTTP, only who
- * connects anew finds another process.
- */
+/** Over HTTP, only who connects anew finds another process. */
 export const isReplaced = async (door: Door, wire: Wire, era: "2025" | "2026"): Promise<boolean> => {
   let isReplaced = false
   const use = (server: Server): Promise<void> =>

@@ -1,6 +1,4 @@
-/**
- * A PostgreSQL of its own, that a test can end, stop for a while, and start again. Debian's package `postgresql` has what is needed.
- */
+/** A PostgreSQL of its own. Debian's package `postgresql` has what is needed. */
 import { ReservedPort } from "@mcp-lifeline/testing"
 import { Effect, type Scope } from "effect"
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
@@ -11,22 +9,18 @@ import { join } from "node:path"
 
 const versions = "/usr/lib/postgresql"
 
-/** The folder of PostgreSQL's programs; `undefined` if it is not installed. */
 const programs = [
   ...(existsSync(versions) ? readdirSync(versions).map((version) => join(versions, version, "bin")) : []),
   ...(process.env["PATH"] ?? "").split(":")
 ].findLast((folder) => existsSync(join(folder, "initdb")))
 
-/** Whether there is one on this machine. */
 export const isInstalled = programs !== undefined
 
-/** What a title says where there is none. */
 export const title = isInstalled ? "" : " (skipped: PostgreSQL is not installed)"
 
 /** It refuses to run as root; `nobody` owns nothing else. */
 const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
 
-/** A database server. Its data go with it. */
 export class Postgres {
   readonly url: string
   readonly #folder: string
@@ -39,7 +33,6 @@ export class Postgres {
     this.url = `postgres://lifeline@127.0.0.1:${port}/postgres`
   }
 
-  /** Starts it, for the first time or again, and waits until it serves. */
   async start(): Promise<void> {
     const settings = { fsync: "off", listen_addresses: "127.0.0.1", port: this.#port, unix_socket_directories: "" }
     const args = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])
@@ -70,12 +63,10 @@ export class Postgres {
     this.#signal("SIGSTOP")
   }
 
-  /** Lets it go on. */
   thaw(): void {
     this.#signal("SIGCONT")
   }
 
-  /** Ends it for good. */
   async remove(): Promise<void> {
     this.thaw()
     await this.#end("SIGQUIT")
@@ -110,7 +101,6 @@ export class Postgres {
   }
 }
 
-/** A database server that runs until the scope closes. */
 export const make: Effect.Effect<Postgres, never, Scope.Scope> = Effect.gen(function*() {
   const { port } = yield* ReservedPort.make
   return yield* Effect.acquireRelease(

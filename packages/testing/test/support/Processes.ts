@@ -1,4 +1,3 @@
-/** Processes of this machine, and waiting for what they do. */
 import { Effect, Schedule } from "effect"
 import { execFileSync } from "node:child_process"
 import { readdirSync, readFileSync } from "node:fs"
@@ -25,7 +24,6 @@ const entryOf = (pid: string | number): Entry | undefined => {
 /** Tests that wait look every few milliseconds, and each `ps` is a process that takes longer than that. macOS has nothing else. */
 const hasProc = process.platform === "linux"
 
-/** All processes of the machine that are no zombies waiting for their parent. */
 export const processes = (): ReadonlyArray<Entry> =>
   hasProc
     ? readdirSync("/proc").filter((name) => /^\d+$/.test(name)).flatMap((pid) => entryOf(pid) ?? [])
@@ -34,7 +32,6 @@ export const processes = (): ReadonlyArray<Entry> =>
       return state.startsWith("Z") ? [] : [{ pid: Number(pid), parent: Number(parent), group: Number(group) }]
     })
 
-/** The arguments of a process, its command first; none if it is gone. */
 export const argumentsOf = (pid: number): ReadonlyArray<string> => {
   try {
     return hasProc
@@ -45,7 +42,6 @@ export const argumentsOf = (pid: number): ReadonlyArray<string> => {
   }
 }
 
-/** The processes that descend from one, or are in the group of one that does. */
 export const family = (pid: number): ReadonlyArray<number> => {
   const all = processes()
   const found = new Set([pid])
@@ -57,7 +53,6 @@ export const family = (pid: number): ReadonlyArray<number> => {
   return [...found]
 }
 
-/** Whether a process runs, and is no zombie. */
 export const alive = (pid: number): boolean => {
   if (hasProc) return entryOf(pid) !== undefined
   try {
@@ -68,21 +63,18 @@ export const alive = (pid: number): boolean => {
   return processes().some((one) => one.pid === pid)
 }
 
-/** The processes among these whose command line is that of Node.js and holds this. */
 export const running = (pids: ReadonlyArray<number>, script: string): ReadonlyArray<number> =>
   pids.filter((pid) => {
     const [command = "", ...args] = argumentsOf(pid)
     return /(^|\/)node$/.test(command) && args.some((arg) => arg.endsWith(script))
   })
 
-/** Looks again and again until there is what is looked for. */
 export const eventually = <A>(look: () => A | undefined): Effect.Effect<A> =>
   Effect.suspend(() => {
     const found = look()
     return found === undefined ? Effect.fail("not yet" as const) : Effect.succeed(found)
   }).pipe(Effect.retry(Schedule.spaced("10 millis")), Effect.orDie)
 
-/** Waits until a process has ended. */
 export const gone = (pid: number): Effect.Effect<true> => eventually(() => alive(pid) ? undefined : true)
 
 /** SIGKILL to one process; one that is gone already is fine. */

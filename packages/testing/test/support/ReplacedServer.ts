@@ -1,6 +1,3 @@
-/**
- * A server over HTTP whose process is replaced as a supervisor would: at an address that stays, in front of one process after the other.
- */
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { createServer, request as httpRequest } from "node:http"
@@ -26,10 +23,7 @@ const kill = async ({ child }: Process): Promise<void> => {
   await ended
 }
 
-/**
- * Serves until it is used. Once the process has stopped under a call of `stop`, it is replaced as soon as somebody connects anew, and not
- * before: what asks only as long as the connection is kept finds the stopped process.
- */
+/** Once the process has stopped under a call of `stop`, it is replaced when somebody connects anew, and not before. */
 export const serve = async (era: "2025" | "2026", use: (url: string) => Promise<void>): Promise<void> => {
   let current = start(era)
   let isStopped = false

@@ -1,18 +1,12 @@
-/**
- * Signing in with OAuth, as far as tests need it: an authorization server at the same address as the MCP server.
- */
 import { HttpExchange, type HttpFaultServer } from "@mcp-lifeline/testing"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import { auth } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { OAuthClientInformationMixed, OAuthTokens } from "@modelcontextprotocol/sdk/shared/auth.js"
 
-/** Makes a server want a login, and gives the provider of a program whose user logs in with a browser. */
 export const askFor = (server: HttpFaultServer.HttpFaultServer) => {
   const origin = new URL(server.url).origin
-  /** What a token has to be, and what is said to those who have another. */
   const demand = { token: "token-1", status: 401, challenge: "Bearer" }
   const grant = { token: "token-1" }
-  /** What the token endpoint refuses a request with, told by the parameters of the request. */
   let refuse: (asked: URLSearchParams) => readonly [status: number, error: string] | undefined = () => undefined
   const registrations: Array<string> = []
   server.hook = ({ body, headers, response, url }) => {
@@ -70,7 +64,6 @@ export const askFor = (server: HttpFaultServer.HttpFaultServer) => {
     },
     codeVerifier: () => verifier
   } as OAuthClientProvider & { redirectToAuthorization: (url: URL) => void | Promise<void> }
-  /** What the program does when the browser comes back. */
   const finish = () => auth(provider, { serverUrl: server.url, authorizationCode: "code" })
   const onToken = (refusal: typeof refuse) => {
     refuse = refusal

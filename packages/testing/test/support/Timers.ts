@@ -1,7 +1,4 @@
-/**
- * How many timers of so many milliseconds are set and cleared while something is done: whatever else goes on in this process sets
- * timers, too. Not a spy, which vitest would put back once more after each file, over the real one.
- */
+/** How many are set and cleared. Not a spy, which vitest would put back after each file, over the real one. */
 export const timersOf = async (millis: number, act: () => Promise<unknown>) => {
   const { clearTimeout, setTimeout } = globalThis
   const counts = { set: 0, cleared: 0 }

@@ -1,9 +1,4 @@
-/**
- * Programs of Windows, run by Wine in a folder of their own; by Windows, where this runs on it. `pnpm test:release windows` says which Nodes there are.
- *
- * All tests of a run are one user of one Windows, as programs on a machine are. Wine is not Windows: where it is known to do something
- * else, the test says what was seen.
- */
+/** Runs programs of Windows, all as one user. Where Wine is known to do something else, the test says what was seen. */
 import { build } from "esbuild"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
@@ -13,18 +8,14 @@ import { basename, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { sources } from "./sources.js"
 
-/** A Node.js for Windows. */
 export interface Node {
-  /** With its version, for titles. */
   readonly name: string
-  /** Its `node.exe`. */
   readonly path: string
 }
 
 interface Given {
   readonly prefix: string
   readonly nodes: ReadonlyArray<Node>
-  /** The `node_modules` with the packages that Lifeline needs on Windows only. */
   readonly optional: string
 }
 
@@ -43,17 +34,14 @@ export const oneNode: ReadonlyArray<Node> = all.slice(-1)
 
 const isWindows = process.platform === "win32"
 
-/** A path, as Wine shows it to programs. */
 export const windows = (path: string): string => isWindows ? path : `Z:${path.replaceAll("/", "\\")}`
 
 const mends = fileURLToPath(new URL("windows/wine.cjs", import.meta.url))
 
-/** How much of what was printed is in the message of a test that fails. */
 const mostCharacters = 4000
 
 export interface Wine {
   readonly directory: string
-  /** The `node.exe`. */
   readonly node: string
   /** Runs a program of Windows there, to its end. Its output goes to `wine.log`. */
   readonly run: (...args: ReadonlyArray<string>) => Promise<void>
@@ -65,7 +53,6 @@ export interface Wine {
   readonly end: () => void
 }
 
-/** Writes a module with Lifeline's sources, and `alias` in the place of others, as one CommonJS file. Resolves with its path. */
 export const bundle = async (
   entry: URL,
   directory: string,

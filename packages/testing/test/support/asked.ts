@@ -1,8 +1,6 @@
-/** Connections whose requests are what a test makes of them. */
 import { type Connection, type Connector, Sending } from "@mcp-lifeline/core"
 import { Effect } from "effect"
 
-/** A connector whose connections send as the test says. */
 export const sending = (
   connector: Connector,
   send: (connection: Connection) => Connection["send"]
@@ -12,7 +10,6 @@ export const sending = (
     Effect.map(connector.connect(options), (connection) => ({ ...connection, send: send(connection) }))
 })
 
-/** A connection, each of whose requests is the effect that the test makes of it. */
 export const asked = <C extends Connection, E, R>(
   connect: Effect.Effect<C, E, R>,
   request: (connection: C) => Sending.Request

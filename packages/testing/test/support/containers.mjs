@@ -1,9 +1,5 @@
 // @ts-nocheck: a program of its own, of which nothing is imported; its records and messages are JSON.
-/**
- * A stand-in for docker, podman and nerdctl, as far as Lifeline needs them. As with these, the command is only a client: a process apart from it
- * owns the container, which lives on when the client was killed. The client passes stdin and signals on; when it has ended, the container's
- * stdin ends. `--host DIR`, or DOCKER_HOST, names the folder of its "daemon".
- */
+/** As with docker, the command is only a client: a process apart owns the container, and lives on when it was killed. */
 import { spawn } from "node:child_process"
 import { appendFileSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { connect, createServer } from "node:net"
@@ -48,7 +44,6 @@ const lines = (socket, on) => {
 }
 const say = (socket, message) => socket.writable && socket.write(`${JSON.stringify(message)}\n`)
 
-/** What owns a container. */
 const own = async (record) => {
   if (record.image === "slow") await sleep(300)
   record.owner = process.pid

@@ -1,7 +1,4 @@
-/**
- * A server over Streamable HTTP as a process of its own, which can be stopped. `node httpServer.mjs 2025|2026` prints its port. Its tools:
- * `pid`, and `stop`, which stops the process before it answers.
- */
+/** `httpServer.mjs 2025|2026` prints its port. Its tool `stop` stops the process before it answers. */
 import { randomUUID } from "node:crypto"
 import { createServer } from "node:http"
 

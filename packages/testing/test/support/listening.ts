@@ -2,7 +2,6 @@ import { Effect } from "effect"
 import type { Server } from "node:http"
 import type { AddressInfo } from "node:net"
 
-/** Its origin on loopback; it ends with the scope, and its connections, too. */
 export const listening = (server: Server) =>
   Effect.acquireRelease(
     Effect.async<string>((resume) =>

@@ -1,7 +1,4 @@
-/**
- * Pairs of two lists, in place of all: each of the first with `times` of the second, which take turns, so that each of those is there as well where
- * the first list is long enough.
- */
+/** Each of the first with `times` of the second, which take turns, so that all are there if the first list is long enough. */
 export const pairs = <A, B>(
   some: ReadonlyArray<A>,
   others: ReadonlyArray<B>,

@@ -1,9 +1,6 @@
 /**
- * A server of 2026-07-28 with the extension for tasks, which it keeps in files. `node statelessTaskServer.mjs stdio|http <folder> [duration]`; over
- * HTTP it prints its port.
- *
- * Tools: `long` and `ask` need a task, and refuse clients without the extension; `either` runs as one for clients that declare it; `fail` is one that
- * fails; `plain` has none. `<folder>/effects` has a line for each time that a tool has begun, and for each request about a task.
+ * `statelessTaskServer.mjs stdio|http <folder> [duration]`, of 2026-07-28, keeps tasks in files; over HTTP it prints its port. `<folder>/effects` has
+ * a line for each time that a tool has begun, and for each request about a task.
  */
 import { randomUUID } from "node:crypto"
 import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } from "node:fs"

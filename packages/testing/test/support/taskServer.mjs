@@ -1,11 +1,7 @@
 /**
- * A server of the official SDK whose tools run as tasks. `node taskServer.mjs stdio|http|stateless bound|kept <folder> [duration]`; over HTTP it
- * prints its port.
- *
- * `bound`: the official store in memory, which binds a task to its session. `kept`: a store in files, which outlives sessions and the process;
- * the work goes on. Tools: `long` (requires a task), `either` (may have one), `plain` (has none), `ask` (requires a task, and elicits input),
- * `fail` (requires a task, which fails). `<folder>/effects` has a line for each time that a tool has begun, and for each cancelled task,
- * and for each time that a task was asked for.
+ * `taskServer.mjs stdio|http|stateless bound|kept <folder> [duration]`; over HTTP it prints its port. `bound`: the official store, which binds a
+ * task to its session. `kept`: files, which outlive sessions and the process. `<folder>/effects` has a line for each start of a tool, cancelled
+ * task, and request for a task.
  */
 import { InMemoryTaskMessageQueue, InMemoryTaskStore } from "@modelcontextprotocol/sdk/experimental/tasks"
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js"

@@ -53,7 +53,6 @@ for (const node of Wine.nodes) {
     })
     afterAll(() => wine.end())
 
-    /** What servers with these commands and arguments answered, or why they did not start. */
     const start = async (
       all: ReadonlyArray<readonly [command: string, args: ReadonlyArray<string>]>
     ): Promise<ReadonlyArray<unknown>> => {
@@ -89,10 +88,7 @@ for (const node of Wine.nodes) {
       "-y",
       "tail\\"
     ]
-    /**
-     * Seen under Wine 8: what is between percent signs is replaced again where a script has `%*`, so these do not arrive. Windows, as it is
-     * documented, does not do that, except with `call`: nothing may be executed then.
-     */
+    /** Wine 8 replaces these again where a script has `%*`, Windows only with `call`: nothing may be executed then. */
     const percent = [
       "%PATH%",
       "100%",

@@ -1,7 +1,4 @@
-/**
- * Starts the servers of a file, calls each, and writes what they answered, or why they did not start, to another. Bundled by the test, and
- * run by Node.js for Windows.
- */
+/** Run by Node.js for Windows: starts the servers of a file, calls each, and writes what came of it to another. */
 import { Sending } from "@mcp-lifeline/core"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect } from "effect"

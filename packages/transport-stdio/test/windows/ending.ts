@@ -1,7 +1,4 @@
-/**
- * Starts servers with trees of processes, ends them in one way, and writes how many processes were alive before and after. Bundled by the
- * test, and run by Node.js for Windows.
- */
+/** Run by Node.js for Windows: ends servers with trees of processes in one way, and counts those before and after. */
 import type { Connector } from "@mcp-lifeline/core"
 import { Backend, Sending } from "@mcp-lifeline/core"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
@@ -45,7 +42,6 @@ const connector = (kind: Kind, stdinGrace: number): Connector =>
 const pidsOf = ({ content }: { readonly content: ReadonlyArray<unknown> }): ReadonlyArray<number> =>
   JSON.parse((content[0] as { readonly text: string }).text) as ReadonlyArray<number>
 
-/** Connects to a server, and does something with the ids of its tree; then the connection is closed. */
 const withTree = (kind: Kind, stdinGrace: number, act: (pids: ReadonlyArray<number>) => Promise<void>): Promise<void> =>
   Effect.gen(function*() {
     const connection = yield* connector(kind, stdinGrace).connect({ report: () => {} })
@@ -73,7 +69,6 @@ const crash = async (): Promise<unknown> => {
   return counts
 }
 
-/** A backend starts its server again: after a crash, and on demand. */
 const restart = (): Promise<unknown> =>
   Effect.gen(function*() {
     const backend = yield* Backend.make("tree", {
@@ -92,7 +87,6 @@ const restart = (): Promise<unknown> =>
     afterClose: alive(third)
   }))
 
-/** Another process holds a server, and ends: by itself, or by being killed. */
 const holder = async (way: "exit" | "hold"): Promise<unknown> => {
   const file = `${output}.${way}`
   const child = spawn(process.execPath, [__filename, way, file], { stdio: "ignore", windowsHide: true })

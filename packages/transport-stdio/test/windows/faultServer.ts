@@ -1,7 +1,6 @@
 import { copyFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 
-/** Puts the program of `StdioFaultServer` beside a bundle that has the rest of it. */
 export const prepare = (directory: string): void => {
   const program = "stdio-fault-server.js"
   copyFileSync(new URL(`../../../testing/src/${program}`, import.meta.url), join(directory, program))

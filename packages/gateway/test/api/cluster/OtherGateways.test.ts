@@ -112,7 +112,6 @@ describe("the gateways of other replicas", () => {
       expect(last()).toEqual([])
       yield* TestClock.adjust(5)
       b.answers.set("GET /api/status", [500, "no"])
-      // Nothing of the one before.
       expect(yield* look).toEqual([{
         replica: other,
         since: 10,

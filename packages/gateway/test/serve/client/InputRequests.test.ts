@@ -8,7 +8,6 @@ import * as Served from "../../support/Served.js"
 
 const inputRequests = { q: { method: "elicitation/create", params: { message: "Again?", requestedSchema: {} } } }
 
-/** Clients of a server that asks, and how often that was called. */
 const asking = Effect.gen(function*() {
   const state = { calls: 0 }
   const { fleet } = yield* ScriptedFleet.make(

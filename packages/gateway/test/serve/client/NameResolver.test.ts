@@ -18,7 +18,6 @@ const offering = (offer: Offer) => {
   return connector
 }
 
-/** The names of a client, of a shared server `s`, and of a server `o` that it has for itself. */
 const make = (ofShared: Offer, ofOwn: Offer) =>
   Effect.gen(function*() {
     const pool = yield* ServerPool.make([

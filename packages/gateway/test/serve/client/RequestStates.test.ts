@@ -1,4 +1,3 @@
-/** The `requestState` of servers without sessions, which clients of the gateway bring back. */
 import { describe, expect, it } from "@effect/vitest"
 import { ownerOf } from "@mcp-lifeline/http-server/Caller"
 import * as SealedId from "@mcp-lifeline/http-server/SealedId"

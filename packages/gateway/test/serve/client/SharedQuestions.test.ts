@@ -6,7 +6,6 @@ import { eras } from "../../../../testing/test/support/Built.js"
 import * as Gateway from "../../support/Gateway.js"
 import { gateway, type Talk } from "../../support/Talk.js"
 
-/** A server without sessions, which all clients share. */
 const modern = { id: "s", connector: StdioConnector.make({ command: process.execPath, args: [eras, "2026"] }) }
 
 const capabilities = { elicitation: { form: {} } }

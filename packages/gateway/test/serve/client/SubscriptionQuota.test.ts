@@ -36,11 +36,8 @@ const down = new BackendUnavailable(
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
-/** A server that answers when the test says so. */
 class Server {
-  /** Who waits for an answer. */
   readonly asked: Array<Deferred.Deferred<void, CallError>> = []
-  /** The resources that it tells of. */
   readonly subscribed = new Set<string>()
   readonly backend = {
     id: "b",
@@ -59,10 +56,8 @@ class Server {
   }
 }
 
-/** What became of a subscription. */
 type Status = "accepted" | "pending"
 
-/** A client, and what the test knows of it. */
 class Client {
   readonly owner: string
   readonly room: Holding
@@ -255,7 +250,6 @@ describe("subscriptions of the host of one wrapped server", () => {
   const { bytes, item } = subscriptionLimits.holder
   const uri = (number: number, length = item) => `t://${number}/`.padEnd(length, "x")
   const fitting = Array.from({ length: bytes / item }, (_, number) => uri(number))
-  /** A host, and what the server was asked. */
   const wrapped = Effect.gen(function*() {
     const asked: Array<string> = []
     const capabilities = { resources: { subscribe: true }, tools: { listChanged: true } }

@@ -82,7 +82,6 @@ describe("ids of tasks in serve", () => {
     const first = owned("ann")
     const { taskId } = first.inResult({ server: "s", tool: "t" }, { taskId: "x" })
     expect(idIn(first, "s")).toBe(taskId)
-    // Of another server, with the same id.
     expect(idIn(first, "r")).not.toBe(taskId)
     expect(first.find(idIn(first, "r"))).toBeUndefined()
     const second = owned("ann")

@@ -7,7 +7,6 @@ import { ServerPool } from "mcp-lifeline"
 import { hearing } from "../../../../http-server/test/support/hearing.js"
 import { chatty, gateway } from "../../support/Talk.js"
 
-/** A server that is never there. */
 const down = (id: string, options: object = {}): ServerPool.Server => ({
   id,
   sessions: "per-client",
@@ -19,7 +18,6 @@ const down = (id: string, options: object = {}): ServerPool.Server => ({
   ...options
 })
 
-/** The servers of one client, of which the test says what is configured, and whether there is room. */
 const make = (first: ReadonlyArray<ServerPool.Server> = []) =>
   Effect.gen(function*() {
     const lines: Array<string> = []

@@ -9,7 +9,6 @@ const { begin, send } = Raw
 
 const chatty = fileURLToPath(new URL("../../fixtures/chatty.mjs", import.meta.url))
 
-/** What a call of a server of one's own is answered. */
 const call = async (url: string, session: Readonly<Record<string, string>>): Promise<string | undefined> => {
   const answered = await send(url, "POST", session, { id: 1, method: "tools/call", params: { name: "o__pid" } })
   const text = await answered.body

@@ -15,7 +15,6 @@ const own = { sessions: "per-client" } as const
 
 const o = chat("o")
 
-/** A user who answers what is asked with a name. */
 const user = (name: string) => ({
   capabilities: { elicitation: {}, roots: { listChanged: true }, sampling: {} },
   answers: {
@@ -55,14 +54,11 @@ describe.concurrent("servers of which each client has its own", () => {
         expect([first, second].map(({ content }) => content.name)).toEqual(["anna", "ben"])
         expect((yield* asked(ben, "roots/list"))["roots"][0].name).toBe("ben")
         expect((yield* asked(anna, "sampling/createMessage"))["content"].text).toBe("anna has sampled")
-        // What it asks is about the call that it asks during.
         const question = anna.said.find(({ method }) => method === "elicitation/create")
         expect(question?.about).toBeDefined()
-        // A change of roots is told to the servers of that client.
         ben.notify("notifications/roots/list_changed")
         expect(yield* promise(() => o.heard(ben, "notifications/roots/list_changed"))).toHaveLength(1)
         expect(yield* promise(() => o.heard(anna, "notifications/roots/list_changed"))).toHaveLength(0)
-        // Log messages and subscriptions, too.
         yield* promise(() => anna.result("logging/setLevel", { level: "emergency" }))
         yield* promise(() => ben.result("resources/subscribe", { uri: "test://one" }))
         yield* promise(() => o.log(anna))
@@ -100,7 +96,6 @@ describe.concurrent("servers of which each client has its own", () => {
         process.kill(pid, "SIGKILL")
         const cancelled = yield* promise(() => one.until(() => one.notified("notifications/cancelled")[0]))
         expect(cancelled.params?.["requestId"]).toBe(question.id)
-        // The new process serves on.
         expect(yield* Effect.promise(() => one.until(() => one.said.find(({ id }) => id === "x")))).toHaveProperty(
           "error"
         )

@@ -13,7 +13,6 @@ import * as TestClient from "../../support/TestClient.js"
 
 const script = fileURLToPath(new URL("../../fixtures/fragile.mjs", import.meta.url))
 
-/** A gateway with a server for each client, `own`, which does not start as long as the file `broken` exists; and one that all share. */
 const gateway = (lifeline: object) =>
   Effect.gen(function*() {
     const broken = join(yield* folder, "broken")
@@ -21,7 +20,6 @@ const gateway = (lifeline: object) =>
     const served = yield* serveHere({ shared: { command: process.execPath, args: [script] }, own })
     const act = (action: "reconnect" | "enable" | "disable") => ask(`${served.base}/api/servers/own/${action}`, "POST")
     const details = Effect.map(ask(`${served.base}/api/servers/own`), ({ body }) => body)
-    /** Waits until there are so many runtimes in each state. */
     const until = (counts: object) =>
       untilStatus(
         served.base,
@@ -31,7 +29,6 @@ const gateway = (lifeline: object) =>
     return { ...served, broken, act, details, until, client: connected(`${served.base}/mcp`) }
   })
 
-/** The process of a client's own server. */
 const pidOf = ({ client }: { readonly client: Client }) => Effect.promise(() => TestClient.pid(client, "own"))
 
 const generations = ({ runtimes }: Answer["body"]) =>

@@ -7,7 +7,6 @@ import { member } from "../../support/member.js"
 
 const keepalive = { method: "none" } as const
 
-/** Servers, and the clients that use them. */
 const make = (servers: ReadonlyArray<ServerPool.Server>, clients: ReadonlyArray<string>) =>
   Effect.gen(function*() {
     const pool = yield* ServerPool.make(servers)

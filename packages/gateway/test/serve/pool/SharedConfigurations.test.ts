@@ -11,7 +11,6 @@ import * as SharedConfigurations from "../../../src/serve/pool/SharedConfigurati
 
 const named = (id: string): ReplicaName => ({ id, address: `http://${id}` })
 
-/** A server that is configured in one way or another. */
 const notes = (identity: string): Server => ({
   id: "notes",
   identity,
@@ -23,7 +22,6 @@ describe("configurations of replicas", () => {
     const path = yield* folder
     const state = StateFolder.make(path)
     const alive = new Set<string>()
-    /** Joins with a configuration. */
     const join = (id: string, identity: string) =>
       Effect.gen(function*() {
         alive.add(id)

@@ -8,7 +8,6 @@ import type { Replica } from "../../../src/replica/Replica.js"
 
 let replicas = 0
 
-/** A replica of which only what all keep together matters. */
 const replicaWith = (state: StateFolder.StateFolder["Type"]): Replica => {
   const name = { id: `r${++replicas}`, address: `http://r${replicas}` }
   return {
@@ -26,7 +25,6 @@ const server = (disabled = false): ServerPool.Server => ({
   lifecycle: { disabled }
 })
 
-/** A replica whose file says whether the server is disabled. */
 const start = (path: string, disabled = false) =>
   Effect.gen(function*() {
     const own = server(disabled)

@@ -9,7 +9,6 @@ import * as RecordedOutput from "../../support/RecordedOutput.js"
 const now = Date.UTC(2026, 0, 1)
 const minute = 60_000
 
-/** What `auth` prints of what is kept. */
 const auth = (kept: Parameters<typeof keep>[1], json = false) =>
   Effect.gen(function*() {
     yield* TestClock.setTime(now)
@@ -21,7 +20,6 @@ const auth = (kept: Parameters<typeof keep>[1], json = false) =>
     return { text: lines[0] ?? "", path: state.path }
   })
 
-/** One of each kind. */
 const all = {
   grants: [
     grant({ server: "https://f.example/mcp", scope: "read write" }),

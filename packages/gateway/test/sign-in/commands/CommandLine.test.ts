@@ -5,13 +5,11 @@ import * as Cli from "../../../src/Cli.js"
 import type { UsageError } from "../../../src/Errors.js"
 import { mistake } from "../../support/mistake.js"
 
-/** What a command line asks for, in an environment of these variables alone. */
 const parse = (args: ReadonlyArray<string>, variables: Readonly<Record<string, string>> = {}) =>
   Effect.try({ try: () => Cli.read(args, variables), catch: (error) => error as UsageError })
 
 const url = "https://docs.example/mcp"
 
-/** A login without any option. */
 const plain = {
   target: url,
   config: undefined,
@@ -25,7 +23,6 @@ const plain = {
 
 const login = (...args: ReadonlyArray<string>) => parse(["login", url, ...args])
 
-/** What help prints. */
 const helpOf = (command: string) =>
   Effect.map(parse([command, "--help"]), (request) => request._tag === "Text" ? request.text : undefined)
 

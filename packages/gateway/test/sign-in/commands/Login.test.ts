@@ -28,7 +28,6 @@ const options = (target: string, more: Partial<Login.Options> = {}): Login.Optio
   ...more
 })
 
-/** Logins with one state folder, and what each of them prints. */
 const setup = (knobs: Partial<AuthServer.Knobs> = {}) =>
   Effect.gen(function*() {
     const server = yield* AuthServer.make
@@ -52,22 +51,18 @@ const setup = (knobs: Partial<AuthServer.Knobs> = {}) =>
       grants: Effect.map(Grant.grants(kept).entries, (all) => all.map(([, grant]) => grant)),
       pending: Effect.map(PendingLogin.pendingLogins(kept).entries, (all) => all.map(([, login]) => login)),
       begin,
-      /** A login that asks no person. */
       run: (more: Partial<Login.Options> = {}, target = server.url) =>
         Effect.flatMap(begin(more, target), ({ ended, lines, problems }) =>
           Effect.map(ended, (outcome) => ({ outcome, lines, problems })))
     }
   })
 
-/** The address that a login prints. */
 const printed = /^ {2}(http:\S+)$/m
 
-/** Goes there as a browser does, and gives the page that is shown in the end. */
 const visit = (address: string) => Effect.tryPromise(() => fetch(address).then((answer) => answer.text()))
 
 const succeeded = Either.right(undefined)
 
-/** Why a login has failed. */
 const failureOf = (outcome: Either.Either<void, StartError | UsageError>): StartError | UsageError =>
   Either.getOrThrowWith(Either.flip(outcome), () => new Error("it has not failed"))
 
@@ -79,7 +74,6 @@ const hasty = (): Clock.Clock => {
   return Object.assign(Clock.make(), { sleep })
 }
 
-/** A server, which ends with the scope. */
 const listening = (handle: Parameters<typeof createServer>[1]) =>
   Effect.acquireRelease(
     Effect.async<Server>((resume) => {
@@ -89,7 +83,6 @@ const listening = (handle: Parameters<typeof createServer>[1]) =>
     (http) => Effect.sync(() => void http.close().closeAllConnections())
   ).pipe(Effect.map((http) => `http://127.0.0.1:${(http.address() as AddressInfo).port}`))
 
-/** Variables of this process, as long as the scope is open. */
 const environment = (variables: Readonly<Record<string, string>>) =>
   Effect.acquireRelease(
     Effect.sync(() => {

@@ -15,7 +15,6 @@ const setup = (kept: Parameters<typeof keep>[1] = {}) =>
   Effect.gen(function*() {
     const state = StateFolder.make(yield* folder)
     yield* keep(state, kept)
-    /** How many files of each kind there are. */
     const files = () =>
       Object.fromEntries(
         ["grants", "clients", "logins"].map((name) => {
@@ -36,7 +35,6 @@ const setup = (kept: Parameters<typeof keep>[1] = {}) =>
     }
   })
 
-/** Tokens of an authorization server that runs. */
 const of = (server: AuthServer.AuthServer, given: Partial<Grant.Grant> = {}): Grant.Grant =>
   grant({
     server: server.url,
@@ -57,7 +55,6 @@ const unrevoked = (issuer: string) =>
 const until = 1e15
 const [a, b] = ["https://a.example/mcp", "https://b.example/mcp"]
 
-/** Logins at two servers, at the first with two accounts; of each kind three. */
 const three = {
   grants: [grant({ server: a }), grant({ server: a, account: "work" }), grant({ server: b })],
   logins: [

@@ -11,7 +11,6 @@ import { mistake } from "../../support/mistake.js"
 
 const url = "https://mcp.example/mcp"
 
-/** What this process writes to a stream, as long as the scope is open. */
 const written = (stream: NodeJS.WriteStream) =>
   Effect.map(
     Effect.acquireRelease(
@@ -28,7 +27,6 @@ const written = (stream: NodeJS.WriteStream) =>
     ({ texts }) => texts
   )
 
-/** The state folder of this process, with a login, and what the process writes, as long as the scope is open. */
 const setup = Effect.gen(function*() {
   const state = yield* folder
   yield* Effect.acquireRelease(

@@ -11,7 +11,6 @@ import { StartError } from "../../../src/Errors.js"
 import * as Target from "../../../src/sign-in/commands/Target.js"
 import { mistake } from "../../support/mistake.js"
 
-/** A file with these servers. */
 const file = (mcpServers: unknown) =>
   Effect.map(folder, (path) => {
     const file = join(path, "mcp.json")
@@ -19,7 +18,6 @@ const file = (mcpServers: unknown) =>
     return file
   })
 
-/** Variables of this process, as long as the scope is open. */
 const environment = (variables: Readonly<Record<string, string>>) =>
   Effect.acquireRelease(
     Effect.sync(() => {
@@ -34,7 +32,6 @@ const authorization: Authorization = {
   isRunning: () => false
 }
 
-/** The headers of the first request that a connector sends. */
 const headersOf = (configured: (url: string) => Effect.Effect<Target.Target, unknown, Scope.Scope>) =>
   Effect.scoped(Effect.gen(function*() {
     const seen: Array<IncomingHttpHeaders> = []
@@ -59,7 +56,6 @@ describe("the server that login and logout name", () => {
     Effect.gen(function*() {
       for (const address of ["https://a.example/mcp", "http://a.example/mcp", "HTTPS://a.example/mcp"]) {
         expect((yield* Target.find(address, undefined)).url).toBe(address)
-        // The file is for names.
         expect((yield* Target.find(address, "/no/such/file")).url).toBe(address)
       }
     }))

@@ -5,7 +5,6 @@ import { answer, echoes, outcome, served, started } from "../../support/FailureH
 import { options, startWrap, stateFolder, wrap } from "../../support/Host.js"
 import { scripted } from "../../support/Scripted.js"
 
-/** How often a server was asked for its tools. */
 const timesListed = `send(said(String(heard.filter(({ method }) => method === "tools/list").length)))`
 
 const announcements = "notifications/tools/list_changed"

@@ -1,6 +1,3 @@
-/**
- * The section of docs/failures.md about sign-in and credentials through `wrap`.
- */
 import { HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
 import { setTimeout } from "node:timers/promises"
@@ -10,15 +7,12 @@ import * as Signer from "../../../../sign-in/test/support/Signer.js"
 import { play } from "../../support/FailureGuide.js"
 import { type Host, refusal, stateFolder, wrap } from "../../support/Host.js"
 
-/** A host whose server asks for logins, and somebody at a browser who has agreed to the first one. */
 interface SignedIn {
   readonly host: Host
   readonly server: AuthServer.AuthServer
-  /** The addresses that the browser was opened at. */
   readonly opened: () => ReadonlyArray<string>
 }
 
-/** Calls until there is what is looked for: a result, or what an error says. */
 const until = async (host: Host, found: (error: string | undefined) => boolean): Promise<void> => {
   while (!found((await host.request("tools/call", { name: "ask", arguments: {} })).error?.message)) {
     await setTimeout(50)

@@ -9,7 +9,6 @@ import { type Host, options, stateFolder, wrap } from "../../support/Host.js"
 const stateless = { era: "2026" } as const
 const announcement = "notifications/tools/list_changed"
 
-/** A host with a server of the official SDK that announces its changes on a stream, which is open. */
 const announced = (use: (host: Host, server: StatelessServer.StatelessServer) => Promise<void>): Promise<void> =>
   Effect.runPromise(Effect.scoped(Effect.gen(function*() {
     const server = yield* StatelessServer.make(true, { capabilities: { tools: { listChanged: true } } })
@@ -23,7 +22,6 @@ const announced = (use: (host: Host, server: StatelessServer.StatelessServer) =>
     })
   })))
 
-/** The names of the tools that a host is given. */
 const toolsOf = async (host: Host): Promise<ReadonlyArray<string>> =>
   (await host.result("tools/list"))["tools"].map(({ name }: { readonly name: string }) => name)
 

@@ -11,7 +11,6 @@ const heartbeats = [
   "keepalive.failureThreshold=2"
 ]
 
-/** Stops a process, if it is there. */
 const stop = (pid: number): void => {
   try {
     process.kill(pid, "SIGSTOP")
@@ -20,7 +19,6 @@ const stop = (pid: number): void => {
   }
 }
 
-/** A call fails or not, as it may; after it, calls are answered. */
 const lives = async (host: Host, name: string, args: object = {}): Promise<string> => {
   const met = await outcome(host, name, args)
   assert.isString(await host.call("fine", { message: "fine" }))

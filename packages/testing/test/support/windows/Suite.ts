@@ -1,4 +1,3 @@
-/** Tests that are written for Linux, run on Windows. */
 import { execFileSync } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
@@ -15,7 +14,6 @@ const alias = {
   chai: join(dirname(createRequire(import.meta.url).resolve("vitest/package.json")), "../chai")
 }
 
-/** The tests as one CommonJS module, and their names. */
 const collect = async (entry: URL): Promise<{ readonly code: string; readonly names: ReadonlyArray<string> }> => {
   const directory = mkdtempSync(join(tmpdir(), "lifeline-suite-"))
   try {
@@ -27,10 +25,7 @@ const collect = async (entry: URL): Promise<{ readonly code: string; readonly na
   }
 }
 
-/**
- * Runs the tests of a file on each Node.js for Windows, as tests of the same names. `prepare` puts there what they read beside their
- * file.
- */
+/** `prepare` puts there what the tests read beside their file. */
 export const run = async (
   entry: URL,
   { nodes = Wine.nodes, prepare, skip = {} }: {

@@ -1,6 +1,4 @@
-/**
- * Whether a process runs, where no process is a zombie: for tests on Windows, and what they bundle for it.
- */
+/** For tests on Windows, where no process is a zombie. */
 export const isAlive = (pid: number): boolean => {
   try {
     return process.kill(pid, 0)

@@ -1,17 +1,10 @@
-/**
- * The part of `@effect/vitest` that tests have which also run on Windows: vitest itself would be a thousand files for Wine to read.
- * `Suite.ts` bundles it with the tests in the place of vitest.
- *
- *     node tests.cjs list
- *     node tests.cjs run results.json '["a test that is left out"]'
- */
+/** The part of `@effect/vitest` for tests under Wine: vitest itself would be a thousand files for it to read. */
 import { Effect } from "effect"
 import type { Scope } from "effect"
 import { writeFileSync } from "node:fs"
 
 export { assert } from "vitest"
 
-/** What became of a test; no error, and it has passed. */
 export interface Result {
   readonly name: string
   readonly error?: string
@@ -78,7 +71,6 @@ const run = async ({ isConcurrent, members }: Group, skip: ReadonlyArray<string>
   return results
 }
 
-// When all tests have been defined.
 setImmediate(() => {
   const [command, file = "", skip = "[]"] = process.argv.slice(2)
   if (command === "list") process.stdout.write(JSON.stringify(testsOf(root).map(({ name }) => name)))
