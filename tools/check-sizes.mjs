@@ -10,21 +10,21 @@ import { fileURLToPath } from "node:url"
 
 /** The goal of core is 11,500 lines, 95 files and 1.2 words. @type {Readonly<Record<string, Size>>} */
 const most = {
-  cluster: [6257, 53, 2.4, 8063],
-  config: [2302, 19, 1.99, 657],
-  core: [15306, 152, 1.84, 23788],
-  effect4: [1043, 12, 3.06, 1540],
-  extensions: [2116, 22, 1.99, 2487],
-  gateway: [23296, 220, 1.75, 46370],
-  "http-server": [6383, 55, 2.24, 9196],
-  opentelemetry: [1526, 17, 1.49, 980],
-  promise: [4392, 44, 2.83, 5706],
-  protocol: [6321, 64, 2.29, 4915],
-  "sign-in": [2933, 31, 2.12, 6413],
-  state: [1655, 16, 3, 2300],
-  testing: [2204, 15, 2.5, 3666],
-  "transport-http": [5196, 40, 2.06, 11053],
-  "transport-stdio": [3748, 31, 2.41, 7599]
+  cluster: [5831, 53, 1.28, 7886],
+  config: [2222, 19, 1.25, 654],
+  core: [14816, 152, 1.29, 23420],
+  effect4: [986, 12, 2.06, 1513],
+  extensions: [1830, 21, 1.38, 2466],
+  gateway: [22135, 220, 1, 45332],
+  "http-server": [5987, 55, 1.24, 9034],
+  opentelemetry: [1451, 17, 0.96, 960],
+  promise: [4179, 44, 2.13, 5601],
+  protocol: [5926, 64, 1.34, 4880],
+  "sign-in": [2772, 31, 1.24, 6222],
+  state: [1580, 16, 2.12, 2265],
+  testing: [2100, 15, 1.69, 3479],
+  "transport-http": [4884, 40, 1.27, 10817],
+  "transport-stdio": [3559, 31, 1.37, 7495]
 }
 
 const packages = fileURLToPath(new URL("../packages", import.meta.url))

@@ -3,13 +3,13 @@
  */
 import { type Bytes, kibibytes } from "@mcp-lifeline/core/internal"
 import type { JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
-import { Predicate } from "effect"
 import type { ServerResponse } from "node:http"
 import { type Caller, ownerOf } from "./Caller.js"
 import { ClientSession } from "./ClientSession.js"
 import type { Begin, SettingChange } from "./Conversation.js"
 import { EventBudget } from "./EventBudget.js"
 import * as FairShare from "./FairShare.js"
+import { announcedLists } from "./messages.js"
 import type { OpenRequests } from "./OpenRequests.js"
 import { type Holder, OwnServersBudget } from "./OwnServersBudget.js"
 import type { Holding, Quota } from "./Quota.js"
@@ -53,17 +53,6 @@ const lastUseWrittenEvery = 24 * 60 * 60 * 1000
 const maxBytesInId = 3000
 /** Longer ones are refused: each session keeps its own, in memory and on disk. */
 export const maxInitializeBytes = kibibytes(256)
-
-const lists = ["tools", "prompts", "resources"] as const
-
-const announcedLists = (result: Readonly<Record<string, unknown>>): ReadonlyArray<string> => {
-  const { capabilities } = result
-  if (!Predicate.isRecord(capabilities)) return []
-  return lists.filter((list) => {
-    const one = capabilities[list]
-    return Predicate.isRecord(one) && one["listChanged"] === true
-  })
-}
 
 /** Also if the session belongs to another client. */
 export const sessionNotFound: Refusal = {
@@ -371,8 +360,7 @@ export class ClientSessions {
   }
 
   #end(id: string, entry: Entry, why: string): Promise<void> {
-    this.#entries.delete(id)
-    void entry.session.close(why)
+    this.#unload(id, why)
     return entry.record.end(entry.born)
   }
 

@@ -4,6 +4,7 @@
 import { ExactJson } from "@mcp-lifeline/core/internal"
 import { type Answer, JsonRpc, JsonRpcError, Turns } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
+import { Predicate } from "effect"
 
 export interface EventKind {
   /** Of several waiting events with the same key, only one is sent. */
@@ -57,6 +58,13 @@ export const kindOf = (message: JSONRPCRequest | JSONRPCNotification): EventKind
   if (method === "notifications/resources/updated") return { key: `${method} ${String(params?.["uri"])}` }
   return method.endsWith("/list_changed") ? { key: method } : plain
 }
+
+/** Those of which the result of `initialize` says `listChanged`. */
+export const announcedLists = ({ capabilities }: Readonly<Record<string, unknown>>): ReadonlyArray<string> =>
+  ["tools", "prompts", "resources"].filter((list) => {
+    const one = Predicate.isRecord(capabilities) ? capabilities[list] : undefined
+    return Predicate.isRecord(one) && one["listChanged"] === true
+  })
 
 /** In characters, in each event id. */
 const maxIdsLength = 200

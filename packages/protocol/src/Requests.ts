@@ -126,7 +126,7 @@ export class Requests {
       questions: 0,
       stoodFrom: 0,
       settle,
-      about: endsTask(method, params),
+      about: TaskResults.endedBy(method, params),
       timer: undefined,
       isSending: true,
       isUnread: false
@@ -364,12 +364,6 @@ const augmented = (params: object | undefined, id: number, { onprogress, task }:
     ...(onprogress === undefined ? {} : { _meta: ExactJson.copied(meta, { ...meta, progressToken: id }) }),
     ...(task === undefined ? {} : { task })
   })
-}
-
-const endsTask = (method: string, params: unknown): string | undefined => {
-  if (method !== "tasks/result" && method !== "tasks/cancel") return undefined
-  const id = Predicate.isRecord(params) ? params["taskId"] : undefined
-  return typeof id === "string" ? id : undefined
 }
 
 const taskOf = (answer: Answer | undefined): string | undefined =>

@@ -13,6 +13,13 @@ export const taskIn = (result: Readonly<Record<string, unknown>>): string | unde
   return Predicate.isRecord(task) && typeof task["taskId"] === "string" ? task["taskId"] : undefined
 }
 
+/** The id of the task that has ended when the request is answered. */
+export const endedBy = (method: string, params: unknown): string | undefined => {
+  if (method !== "tasks/result" && method !== "tasks/cancel") return undefined
+  const id = Predicate.isRecord(params) ? params["taskId"] : undefined
+  return typeof id === "string" ? id : undefined
+}
+
 /** As `decode`, of a request that may be part of running a task (`RequestOptions.runsTask`). */
 export const decode = (
   decode: Decode,

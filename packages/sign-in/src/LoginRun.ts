@@ -2,9 +2,12 @@
  * One process owns a login (a lock in the state folder); the others show the same address and wait for its tokens. Where the owner
  * ends, another takes over.
  */
-import { firstOf } from "@mcp-lifeline/core/internal"
+import { firstOf, type Signal } from "@mcp-lifeline/core/internal"
+import { LoginFailure } from "@mcp-lifeline/protocol"
+import { CredentialFailure } from "@mcp-lifeline/transport-http"
+import { UnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
-import { Clock, Effect, Fiber, Option, Ref, Schedule } from "effect"
+import { Cause, Clock, Duration, Effect, Exit, Fiber, Option, Ref, Schedule } from "effect"
 import { isSameIssuer } from "./addresses.js"
 import type { Browser } from "./Browser.js"
 import * as Client from "./Client.js"
@@ -18,6 +21,7 @@ import type { PublicRedirects } from "./PublicRedirects.js"
 import type * as RedirectListener from "./RedirectListener.js"
 import { grantOf, refusalTime, type Subject } from "./Renewal.js"
 import * as scopes from "./scopes.js"
+import type { State } from "./State.js"
 
 /** No login for as much is begun before `until`, in milliseconds since 1970. */
 export interface RefusedLogin {
@@ -125,12 +129,20 @@ const begin = (request: Request) =>
 /** How often tokens from another login are looked for, in milliseconds. */
 const elsewhereInterval = 1_000
 
-export const elsewhere = ({ before, subject }: Pick<Request, "before" | "subject">): Effect.Effect<Grant.Grant> =>
+/** A login makes up for those that were refused for no more. */
+const allow = ({ refusedLogins }: Pick<Request, "refusedLogins">, { asked }: Grant.Grant): Effect.Effect<void> =>
+  Ref.update(refusedLogins, (all) => all.filter(({ scope }) => !scopes.covers(asked, scope)))
+
+export const elsewhere = (
+  { before, refusedLogins, subject }: Pick<Request, "before" | "refusedLogins" | "subject">
+): Effect.Effect<Grant.Grant> =>
   Effect.gen(function*() {
     while (true) {
       yield* Effect.sleep(elsewhereInterval)
       const stored = yield* Grant.find(subject.kept, subject.server, subject.account)
-      if (stored !== undefined && !Grant.isSame(stored, before)) return stored
+      if (stored === undefined || Grant.isSame(stored, before)) continue
+      yield* allow({ refusedLogins }, stored)
+      return stored
     }
   })
 
@@ -205,4 +217,49 @@ export const run = (request: Request): Effect.Effect<Grant.Grant, Later | Refuse
       // When this process ends first, another one goes on with it.
       Effect.tapBoth({ onFailure: () => forget(request), onSuccess: () => forget(request) })
     )
-  }))
+  })).pipe(Effect.tap((grant) => allow(request, grant)))
+
+/** Until the address of a login is known: metadata, registration. */
+const addressTime = Duration.seconds(20)
+
+export class LoginUnderWay {
+  readonly fiber: Fiber.RuntimeFiber<Grant.Grant, Later | Refused>
+  readonly #shown: Signal
+
+  /** `shown`: its address is known. */
+  constructor(fiber: LoginUnderWay["fiber"], shown: Signal) {
+    this.fiber = fiber
+    this.#shown = shown
+  }
+
+  /** False if it ends with an earlier refusal. */
+  get isAsking(): Effect.Effect<boolean> {
+    return firstOf(Effect.as(this.#shown.completed, true), Effect.map(Fiber.await(this.fiber), Exit.isSuccess))
+  }
+
+  /** Succeeds once it has, within `time` after its address is known. `now`: how things are when that is over. */
+  waitFor(
+    time: Duration.Duration,
+    now: () => { readonly status: number; readonly state: State; readonly isPersonal: boolean }
+  ): Effect.Effect<boolean, CredentialFailure | LoginFailure.LoginFailure> {
+    return Effect.gen(this, function*() {
+      const ended = Fiber.await(this.fiber)
+      yield* Effect.ignore(firstOf(this.#shown.completed, ended, Effect.sleep(addressTime)))
+      const exit = Option.getOrUndefined(yield* Effect.timeoutOption(ended, time))
+      if (exit !== undefined && Exit.isSuccess(exit)) return true
+      const failure = exit === undefined ? Option.none() : Cause.failureOption(exit.cause)
+      if (Option.isSome(failure)) {
+        return yield* new CredentialFailure({ detail: failure.value.detail, cause: undefined })
+      }
+      const { isPersonal, state, status } = now()
+      return yield* new LoginFailure.LoginFailure({
+        status,
+        detail: state._tag === "LoginNeeded"
+          ? isPersonal ? "only who is to log in is told where" : ""
+          : "where to log in is not known yet: the authorization server takes its time",
+        address: state._tag === "LoginNeeded" && !isPersonal ? state.address : undefined,
+        cause: new UnauthorizedError("a person has to log in")
+      })
+    })
+  }
+}

@@ -2,26 +2,23 @@
  * Tokens are kept, renewed before they end, and asked of a person only where nothing else helps.
  */
 import type { Backend } from "@mcp-lifeline/core"
-import { firstOf, Hub } from "@mcp-lifeline/core/internal"
-import { LoginFailure } from "@mcp-lifeline/protocol"
+import { firstOf, Hub, Signal } from "@mcp-lifeline/core/internal"
 import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import type { Authorization, Refusal } from "@mcp-lifeline/transport-http"
 import { CredentialFailure, HttpConnector, TokenRefusals } from "@mcp-lifeline/transport-http"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
-import { Cause, Clock, Deferred, Duration, Effect, Exit, Fiber, Option, Ref, Stream } from "effect"
+import { Clock, Duration, Effect, Fiber, FiberHandle, Option, Ref, Stream } from "effect"
 import type { Scope } from "effect"
-import type { Browser } from "./Browser.js"
 import * as Challenge from "./Challenge.js"
 import { Later, Refused } from "./Failures.js"
 import * as Grant from "./Grant.js"
 import { IssuerOption } from "./IssuerOption.js"
-import type { RefusedLogin } from "./LoginRun.js"
+import type { LoginUnderWay, RefusedLogin } from "./LoginRun.js"
 import type { Options } from "./Options.js"
 import { placesFor } from "./places.js"
 import * as Registration from "./Registration.js"
 import type * as Renewal from "./Renewal.js"
-import * as scopes from "./scopes.js"
 import * as State from "./State.js"
 
 export type { Person } from "./LoginPage.js"
@@ -44,9 +41,6 @@ export interface SignIn {
   readonly login: Effect.Effect<void, Later | Refused>
 }
 
-/** Until the address of a login is known: metadata, registration. */
-const addressTime = Duration.seconds(20)
-
 /** How long a closing scope waits for tokens that are on their way: they could not be had again. */
 const closeTime = Duration.seconds(2)
 
@@ -61,16 +55,9 @@ const [maxLogins, loginTime] = [3, 600_000]
 
 const loadRenewal = Effect.promise(() => import("./Renewal.js"))
 const loadLoginRun = Effect.promise(() => import("./LoginRun.js"))
-const loadSdk = Effect.promise(() => import("@modelcontextprotocol/sdk/client/auth.js"))
 
 const outcomeOf = (grant: Grant.Grant | undefined): Renewal.Outcome =>
   grant === undefined ? { _tag: "Pointless" } : { _tag: "Renewed", grant }
-
-interface Login {
-  readonly fiber: Fiber.RuntimeFiber<Grant.Grant, Later | Refused>
-  /** Succeeds when the address is known. */
-  readonly shown: Deferred.Deferred<void>
-}
 
 /** Ends with the scope; a login that waits for a person goes on in another process, if there is one. */
 export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope | StateFolder.StateFolder> =>
@@ -94,8 +81,6 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
     }
     const named = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
       issuerOption === undefined ? effect : Effect.provideService(effect, IssuerOption, issuerOption)
-    const places = placesFor(subject.id, options.redirect)
-    const scope = yield* Effect.scope
     let state: State.State = { _tag: "NotAsked" }
     const states = new Hub<State.State>()
     const reached = (next: State.State) =>
@@ -111,22 +96,21 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
     const isDead = (grant: Grant.Grant | undefined) => grant !== undefined && Grant.isSame(grant, dead?.grant)
     let absentAt: number | undefined
     let lastFetch: FetchLike | undefined
-    let login: Login | undefined
+    let login: LoginUnderWay | undefined
     let renewing: Fiber.Fiber<Renewal.Outcome, Later | Refused> | undefined
     /** Since the last finished login: a person who is not there gets no second browser. */
     let hasOpened = false
     /** A person asks, who may have seen that no login can be finished with the registered client. */
     let isAsked = false
     const refusedLogins = yield* Ref.make<ReadonlyArray<RefusedLogin>>([])
-    let isWatching = false
     /** Several waits can end with the tokens of one login. */
     const finished = new Set<number>()
     let renewed: Grant.Grant | undefined
     /** When renewed tokens were refused at once, one after the other. */
     const vain = new Set<number>()
 
-    const browser: Browser | undefined = options.browser && {
-      open: (address) =>
+    const browser = options.browser && {
+      open: (address: string) =>
         Effect.suspend(() => {
           hasOpened = true
           return options.browser?.open(address) ?? Effect.succeed(false)
@@ -140,20 +124,11 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
         return reached(State.signedIn(grant))
       })
 
-    /** A login makes up for those that were refused for no more. */
-    const adoptLogin = (grant: Grant.Grant) =>
-      Effect.zipRight(
-        Ref.update(refusedLogins, (all) => all.filter(({ scope }) => !scopes.covers(grant.asked, scope))),
-        adopt(grant)
-      )
-
     /** What uses these tokens waits until the login that is under way here has ended, so that it is not shown any more. */
     const adoptFound = (grant: Grant.Grant) =>
       Effect.suspend(() => {
-        const waiting = login
-        return waiting === undefined
-          ? adopt(grant)
-          : Effect.zipRight(adopt(grant), Effect.ignore(Effect.timeout(Fiber.await(waiting.fiber), closeTime)))
+        const ended = login && Effect.ignore(Effect.timeout(Fiber.await(login.fiber), closeTime))
+        return Effect.zipRight(adopt(grant), ended ?? Effect.void)
       })
 
     /** Without more scopes, the tokens are as good as before. */
@@ -170,10 +145,6 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
       absentAt = good === undefined ? yield* Clock.currentTimeMillis : undefined
       return good
     })
-
-    /** Tokens of a login elsewhere are found later, or when a request is refused. */
-    const isAbsent = (now: number): boolean =>
-      login === undefined && absentAt !== undefined && Math.abs(now - absentAt) < absentTime
 
     /** Runs once for all who want it at the same time; the result is kept, also when they go away. */
     const shared = (
@@ -194,13 +165,11 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
           return Fiber.join(fiber)
         })
       })
+    const interrupt = Effect.suspend(() =>
+      Fiber.interruptAll([renewing, login?.fiber].filter((fiber) => fiber !== undefined))
+    )
     yield* Effect.addFinalizer(() =>
-      Effect.suspend(() =>
-        Effect.all([
-          renewing === undefined ? Effect.void : Fiber.interrupt(renewing),
-          login === undefined ? Effect.void : Fiber.interrupt(login.fiber)
-        ], { concurrency: "unbounded" })
-      ).pipe(Effect.interruptible, Effect.disconnect, Effect.timeout(closeTime), Effect.ignore)
+      interrupt.pipe(Effect.interruptible, Effect.disconnect, Effect.timeout(closeTime), Effect.ignore)
     )
 
     /** Named by the user, now or when the tokens were asked for. */
@@ -214,7 +183,9 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
         lastFetch = fetch
         const now = yield* Clock.currentTimeMillis
         const known = isDead(current) ? undefined : current
-        const grant = known ?? (isAbsent(now) ? undefined : yield* load)
+        // Tokens of a login elsewhere are found later, or when a request is refused.
+        const isAbsent = login === undefined && absentAt !== undefined && Math.abs(now - absentAt) < absentTime
+        const grant = known ?? (isAbsent ? undefined : yield* load)
         if (grant === undefined) return undefined
         if (Grant.isDue(grant, now)) {
           yield* shared((renewal) =>
@@ -255,21 +226,13 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
 
     const unobtainable = (failure: Later | Refused) => new CredentialFailure({ detail: failure.detail, cause: failure })
 
+    const watching = yield* FiberHandle.make<void>()
     /** Until there are tokens, adopts those of another login. */
-    const watch = (elsewhere: Effect.Effect<Grant.Grant>, before: Grant.Grant | undefined) =>
-      Effect.suspend(() => {
-        if (isWatching) return Effect.void
-        isWatching = true
-        const goesOn = ({ _tag }: State.State) => _tag === "Refused" || (_tag === "SignedIn" && current === before)
-        const over = Stream.runHead(Stream.filter(changes, (next) => !goesOn(next)))
-        return firstOf(Effect.flatMap(elsewhere, adoptLogin), over).pipe(
-          Effect.ensuring(Effect.sync(() => {
-            isWatching = false
-          })),
-          Effect.interruptible,
-          Effect.forkIn(scope)
-        )
-      })
+    const watch = (elsewhere: Effect.Effect<Grant.Grant>, before: Grant.Grant | undefined) => {
+      const goesOn = ({ _tag }: State.State) => _tag === "Refused" || (_tag === "SignedIn" && current === before)
+      const over = Effect.asVoid(Stream.runHead(Stream.filter(changes, (next) => !goesOn(next))))
+      return FiberHandle.run(watching, firstOf(Effect.flatMap(elsewhere, adopt), over), { onlyIfMissing: true })
+    }
 
     const askAgain = Effect.suspend(() => {
       isAsked = true
@@ -281,18 +244,19 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
       { dead, discovered, scope: wanted }: Extract<Renewal.Outcome, { readonly _tag: "LoginNeeded" }>,
       stepUp: boolean,
       before: Grant.Grant | undefined
-    ): Effect.Effect<Login> =>
+    ): Effect.Effect<LoginUnderWay> =>
       Effect.gen(function*() {
         const LoginRun = yield* loadLoginRun
-        const shown = yield* Deferred.make<void>()
         if (login !== undefined) return login
+        const shown = new Signal()
+        const elsewhere = LoginRun.elsewhere({ subject, before, refusedLogins })
         const run = LoginRun.run({
           subject,
           fetch,
           discovered,
           scope: wanted,
           stepUp,
-          places,
+          places: placesFor(subject.id, options.redirect),
           publicRedirects: options.publicRedirects,
           person,
           browser: hasOpened ? undefined : browser,
@@ -307,23 +271,16 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
             Effect.flatMap(Option.match({ onNone: () => Effect.never, onSome: Effect.succeed }))
           ),
           onWaiting: ({ address, until }) =>
-            Effect.zipRight(
-              reached({ _tag: "LoginNeeded", address, until, stepUp }),
-              Deferred.succeed(shown, undefined)
-            )
+            Effect.map(reached({ _tag: "LoginNeeded", address, until, stepUp }), () => shown.complete())
         }).pipe(
           named,
           Effect.tap((grant) => {
             finished.add(grant.obtainedAt)
             hasOpened = false
-            return adoptLogin(grant)
+            return adopt(grant)
           }),
-          Effect.tapError((failure) =>
-            Effect.zipRight(
-              failed(failure, stepUp),
-              failure._tag === "Refused" ? watch(LoginRun.elsewhere({ subject, before }), before) : Effect.void
-            )
-          ),
+          Effect.tapError((failure) => failed(failure, stepUp)),
+          Effect.tapErrorTag("Refused", () => watch(elsewhere, before)),
           Effect.ensuring(Effect.sync(() => {
             login = undefined
             isAsked = false
@@ -331,40 +288,13 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
           Effect.interruptible
         )
         const fiber = yield* Effect.forkDaemon(run)
-        const begun = { fiber, shown }
+        const begun = new LoginRun.LoginUnderWay(fiber, shown)
         if (fiber.unsafePoll() === null) login = begun
         return begun
       }).pipe(Effect.uninterruptible)
 
-    /** False if the login ends with an earlier refusal. */
-    const isAsking = ({ fiber, shown }: Login) =>
-      firstOf(Effect.as(Deferred.await(shown), true), Effect.map(Fiber.await(fiber), Exit.isSuccess))
-
-    const waitFor = ({ fiber, shown }: Login, status: number) =>
-      Effect.gen(function*() {
-        const ended = Fiber.await(fiber)
-        yield* Effect.ignore(firstOf(Deferred.await(shown), ended, Effect.sleep(addressTime)))
-        const exit = Option.getOrUndefined(yield* Effect.timeoutOption(ended, loginWait))
-        if (exit !== undefined && Exit.isSuccess(exit)) return true
-        const failure = exit === undefined ? Option.none() : Cause.failureOption(exit.cause)
-        if (Option.isSome(failure)) {
-          return yield* new CredentialFailure({ detail: failure.value.detail, cause: undefined })
-        }
-        const { UnauthorizedError } = yield* loadSdk
-        return yield* new LoginFailure.LoginFailure({
-          status,
-          detail: state._tag === "LoginNeeded"
-            ? person === undefined ? "" : "only who is to log in is told where"
-            : "where to log in is not known yet: the authorization server takes its time",
-          address: state._tag === "LoginNeeded" && person === undefined ? state.address : undefined,
-          cause: new UnauthorizedError("a person has to log in")
-        })
-      })
-
-    const isVain = Effect.map(Clock.currentTimeMillis, (now) => {
-      for (const at of finished) if (now - at >= loginTime) finished.delete(at)
-      return finished.size >= maxLogins
-    })
+    const waitFor = (login: LoginUnderWay, status: number) =>
+      login.waitFor(loginWait, () => ({ status, state, isPersonal: person !== undefined }))
 
     /** Counts renewed tokens that the server refuses before they have ended. */
     const countVain = (refused: Grant.Grant | undefined, now: number): void => {
@@ -399,7 +329,9 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
         }
         if (outcome._tag === "Pointless") return false
         if (outcome.dead !== undefined && stored !== undefined) yield* died(stored)
-        if (yield* isVain) {
+        const now = yield* Clock.currentTimeMillis
+        for (const at of finished) if (now - at >= loginTime) finished.delete(at)
+        if (finished.size >= maxLogins) {
           const vain = new Refused({
             detail:
               `the server refuses the tokens that ${outcome.discovered.issuer} gives for it, so that no further ` +
@@ -408,10 +340,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
           yield* failed(vain, stepUp)
           return yield* unobtainable(vain)
         }
-        return yield* Effect.flatMap(
-          begin(fetch, outcome, stepUp, refused),
-          (login) => waitFor(login, refusal.status)
-        )
+        return yield* waitFor(yield* begin(fetch, outcome, stepUp, refused), refusal.status)
       })
 
     yield* load
@@ -437,7 +366,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
         const fetch = lastFetch ?? (yield* HttpConnector.fetchFor(url, isChosen))
         // Before the check: what is under way may have met the last refusal already, and what comes after it does not.
         yield* askAgain
-        if (login !== undefined && (yield* isAsking(login))) return yield* Effect.asVoid(Fiber.join(login.fiber))
+        if (login !== undefined && (yield* login.isAsking)) return yield* Effect.asVoid(Fiber.join(login.fiber))
         const before = current
         const outcome = yield* shared((renewal) => renewal.afterRefusal(subject, fetch, Challenge.none, before, "dead"))
         if (outcome._tag !== "LoginNeeded") return

@@ -41,6 +41,16 @@ export const discard = (body: Body): void => {
   body.dump({ limit: 65_536 }).catch(() => {})
 }
 
+export const ignore = ({ body }: Answer): Effect.Effect<undefined> => {
+  discard(body)
+  return Effect.succeed(undefined)
+}
+
+export const refuse = ({ body }: Answer, detail: string): Effect.Effect<never, AnswerFailure> => {
+  discard(body)
+  return Effect.fail(new AnswerFailure({ detail }))
+}
+
 // Events are handed on as they come, not when a block is full. The text itself shows when a stream was cut.
 const zlib = { flush: Zlib.constants.Z_SYNC_FLUSH, finishFlush: Zlib.constants.Z_SYNC_FLUSH }
 const brotli = {
@@ -84,7 +94,8 @@ const decoders: { readonly [coding: string]: () => Transform } = {
   "br": () => Zlib.createBrotliDecompress(brotli)
 }
 
-export const content = ({ body, headers }: Answer): Effect.Effect<Readable, AnswerFailure> => {
+export const content = (answer: Answer): Effect.Effect<Readable, AnswerFailure> => {
+  const { body, headers } = answer
   const names = String(headers["content-encoding"] ?? "").toLowerCase().split(",").map((name) => name.trim())
     .filter((name) => name !== "" && name !== "identity")
   const [name] = names
@@ -92,13 +103,11 @@ export const content = ({ body, headers }: Answer): Effect.Effect<Readable, Answ
   const unknown = names.find((name) => !Object.hasOwn(decoders, name))
   // Only the final output is counted: between two codings, some hundred bytes could become gigabytes.
   if (unknown === undefined && names.length === 1) return Effect.sync(() => pipeline(body, decoders[name]!(), () => {}))
-  discard(body)
-  return Effect.fail(
-    new AnswerFailure({
-      detail: `the answer is encoded with ${
-        (unknown ?? names.join(", ")).slice(0, 100)
-      }; Lifeline understands gzip, deflate or br, once, and asks for no other (accept-encoding): correct this at the server, or at the proxy in front of it`
-    })
+  return refuse(
+    answer,
+    `the answer is encoded with ${
+      (unknown ?? names.join(", ")).slice(0, 100)
+    }; Lifeline understands gzip, deflate or br, once, and asks for no other (accept-encoding): correct this at the server, or at the proxy in front of it`
   )
 }
 

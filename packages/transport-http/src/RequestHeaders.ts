@@ -1,6 +1,8 @@
-/** Headers that repeat the body of a request without a session, so that intermediaries can route it. */
 import { Era, Named } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
+
+/** Of a POST whose answer may be a stream. */
+export const json = { "content-type": "application/json", accept: "application/json, text/event-stream" }
 
 const encoded = /^=\?base64\?.*\?=$/s
 
@@ -10,6 +12,7 @@ export const value = (text: string): string =>
     ? text
     : `=?base64?${Buffer.from(text, "utf8").toString("base64")}?=`
 
+/** Repeat the body of a request without a session, so that intermediaries can route it. */
 export const of = (message: JSONRPCMessage): Record<string, string> => {
   const headers: Record<string, string> = { "mcp-protocol-version": Era.statelessVersion }
   if (!("method" in message)) return headers

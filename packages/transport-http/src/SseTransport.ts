@@ -9,13 +9,14 @@ import { JsonRpc } from "@mcp-lifeline/protocol"
 import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import { Deferred, Effect } from "effect"
-import { discard, mediaType } from "./Answer.js"
+import { ignore, mediaType, refuse } from "./Answer.js"
 import { Dispatch } from "./Dispatch.js"
 import * as EventStream from "./EventStream.js"
 import type { HttpFailure } from "./HttpFailure.js"
 import { AnswerFailure, CutFailure, namesLostSession } from "./HttpFailure.js"
 import { toConnectError, toRequestError } from "./Outcome.js"
 import { cancelledBy, type Options, type Post, Posts } from "./Posts.js"
+import * as Reply from "./Reply.js"
 import * as Wire from "./Wire.js"
 
 /** `start` resolves when the server has named its address. `onOpen`: called when the stream is open. */
@@ -58,11 +59,8 @@ export const make = (
       { method: "GET", url, headers: { accept: "text/event-stream" }, prompt: true, hedge: beside && { beside } },
       (answer) => {
         if (mediaType(answer) !== "text/event-stream") {
-          discard(answer.body)
-          const detail = `the answer to GET is not an event stream but ${
-            mediaType(answer) || "of no type"
-          }: is this the address of an MCP endpoint of the older HTTP+SSE?`
-          return Effect.fail(new AnswerFailure({ detail }))
+          const what = `the answer to GET is not an event stream but ${Reply.typeOf(answer)}`
+          return refuse(answer, `${what}: is this the address of an MCP endpoint of the older HTTP+SSE?`)
         }
         options.onOpen?.()
         return EventStream.read(answer, { lastEventId: undefined, retry: undefined }, {
@@ -112,7 +110,7 @@ export const make = (
         inSession: initialized,
         headers: { ...headers(), "content-type": "application/json" },
         body: ExactJson.stringify(message)
-      }, (answer) => Effect.sync(() => discard(answer.body))).pipe(
+      }, ignore).pipe(
         Effect.mapError((failure) => initialized ? settle(failure, isRequest) : toConnectError(failure, target))
       )
     }

@@ -5,7 +5,7 @@ import type { AdapterTransport } from "@mcp-lifeline/protocol"
 import { JsonRpc } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
-import { discard } from "./Answer.js"
+import { ignore } from "./Answer.js"
 import { Dispatch } from "./Dispatch.js"
 import type { Reader } from "./EventStream.js"
 import type { HttpFailure } from "./HttpFailure.js"
@@ -63,8 +63,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       ...RequestHeaders.of(message),
       ...parameters.of(message),
       ...(isListen(message) ? { "accept-encoding": "identity" } : {}),
-      "content-type": "application/json",
-      accept: "application/json, text/event-stream"
+      ...RequestHeaders.json
     })
 
     const ask = (message: JSONRPCRequest, body: string, exchange: Exchange): Effect.Effect<void, Failure> =>
@@ -105,10 +104,9 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       )
 
     const tell = (message: JSONRPCMessage, body: string): Effect.Effect<void, Failure> =>
-      client.exchange(
-        { method: "POST", url, answerless: true, headers: headersOf(message), body },
-        (answer) => Effect.sync(() => discard(answer.body))
-      ).pipe(Effect.mapError(settle))
+      client.exchange({ method: "POST", url, answerless: true, headers: headersOf(message), body }, ignore).pipe(
+        Effect.mapError(settle)
+      )
 
     /** Answers are never sent: the server asks nothing in this protocol. */
     const send = (message: JSONRPCMessage): Promise<void> => {

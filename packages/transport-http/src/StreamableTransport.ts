@@ -7,18 +7,19 @@ import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.
 import { Effect, Exit, Fiber } from "effect"
 import { identity } from "effect/Function"
 import type { Answer } from "./Answer.js"
-import { discard, header, mediaType } from "./Answer.js"
+import { discard, header, ignore, mediaType, refuse } from "./Answer.js"
 import { Dispatch } from "./Dispatch.js"
 import type { End, Position, Reader } from "./EventStream.js"
 import * as EventStream from "./EventStream.js"
 import type { Copy, Hedge } from "./Hedge.js"
 import type { HttpClient } from "./HttpClient.js"
 import type { HttpFailure } from "./HttpFailure.js"
-import { AnswerFailure, namesLostSession } from "./HttpFailure.js"
+import { namesLostSession } from "./HttpFailure.js"
 import { HttpSession, type Known, positionOf } from "./HttpSession.js"
 import { isAnswer, toConnectError, toRequestError } from "./Outcome.js"
 import { cancelledBy, type Options as CommonOptions, Posts } from "./Posts.js"
 import * as Reply from "./Reply.js"
+import * as RequestHeaders from "./RequestHeaders.js"
 import type { Exchange } from "./ResponseStream.js"
 import * as ResponseStream from "./ResponseStream.js"
 import * as ServerStream from "./ServerStream.js"
@@ -102,16 +103,9 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         }
       }, (answer): Effect.Effect<End, HttpFailure> => {
         if (mediaType(answer) === "text/event-stream") {
-          const read = EventStream.read(answer, position, {
-            ...reader(exchange),
-            maxSilence
-          })
-          return Effect.zipRight(opened, read)
+          return Effect.zipRight(opened, EventStream.read(answer, position, { ...reader(exchange), maxSilence }))
         }
-        discard(answer.body)
-        return Effect.fail(
-          new AnswerFailure({ detail: `the answer to GET is not an event stream but ${Reply.typeOf(answer)}` })
-        )
+        return refuse(answer, `the answer to GET is not an event stream but ${Reply.typeOf(answer)}`)
       })
 
     /** Asks in the session itself: some servers know no stream, and answer that there is nothing. */
@@ -124,18 +118,11 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
         inSession: session.id !== undefined,
         mayBeForgotten: session.mayBeForgotten,
         prompt: true,
-        headers: {
-          ...session.headers,
-          "content-type": "application/json",
-          accept: "application/json, text/event-stream"
-        },
+        headers: { ...session.headers, ...RequestHeaders.json },
         body: JSON.stringify({ jsonrpc: "2.0", id, method: "ping" })
-      }, (answer) => Effect.sync(() => discard(answer.body)))
+      }, ignore)
     }).pipe(
-      Effect.match({
-        onSuccess: () => false,
-        onFailure: namesLostSession
-      }),
+      Effect.match({ onSuccess: () => false, onFailure: namesLostSession }),
       Effect.timeoutTo({ duration: "10 seconds", onSuccess: identity, onTimeout: () => false })
     )
 
@@ -192,25 +179,16 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
       isInitialize: boolean
     ): Effect.Effect<End | undefined, HttpFailure> => {
       if (isInitialize && !session.begin(header(answer, "mcp-session-id"))) {
-        discard(answer.body)
-        return Effect.fail(
-          new AnswerFailure({
-            detail:
-              "the server gave a session id with characters that the protocol does not allow (it allows visible ASCII)"
-          })
+        return refuse(
+          answer,
+          "the server gave a session id with characters that the protocol does not allow (it allows visible ASCII)"
         )
       }
-      if (exchange === undefined) {
-        discard(answer.body)
-        return Effect.succeed(undefined)
-      }
+      if (exchange === undefined) return ignore(answer)
       if (!isInitialize) session.answered()
       answers++
       // Some servers accept a request with 202 and answer on the server's stream.
-      if (answer.status === 202 && serverStream !== undefined && !Reply.hasMessages(answer)) {
-        discard(answer.body)
-        return Effect.succeed(undefined)
-      }
+      if (answer.status === 202 && serverStream !== undefined && !Reply.hasMessages(answer)) return ignore(answer)
       const read = Reply.read(answer, exchange, reader(exchange), (text) => receive(text, exchange))
       return Effect.filterOrFail(
         read,
@@ -239,10 +217,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
           answerless: exchange === undefined,
           hedge: connecting ? hedgeOf(method) : undefined,
           dispatch,
-          headers: Object.assign(session.headers, {
-            "content-type": "application/json",
-            accept: "application/json, text/event-stream"
-          }),
+          headers: Object.assign(session.headers, RequestHeaders.json),
           body
         }, (answer) => {
           isWorkerKnown ||= isBeside && exchange !== undefined
@@ -322,10 +297,7 @@ export const make = (options: Options): Effect.Effect<AdapterTransport> =>
     const endSession = (client: HttpClient, headers = session.headers): Effect.Effect<void> =>
       client.exchange(
         { method: "DELETE", url, headers, inSession: true, mayBeForgotten: true, prompt: true },
-        (answer) => {
-          discard(answer.body)
-          return Effect.void
-        }
+        ignore
       ).pipe(
         Effect.timeout(options.closeTimeout),
         Effect.catchAll((failure) => Effect.logDebug(`${target}: the session was not ended`, failure._tag))

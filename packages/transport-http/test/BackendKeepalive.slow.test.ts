@@ -119,6 +119,64 @@ describe.concurrent("keepalive", () => {
     )
   }
 
+  it.scopedLive("[K4:real] none sends nothing, while another backend beats", () =>
+    Effect.gen(function*() {
+      const silent = yield* HttpFaultServer.make()
+      const beating = yield* HttpFaultServer.make()
+      const backend = yield* supervise(silent, { keepalive: { method: "none", interval: "1 second" } })
+      yield* supervise(beating, { keepalive: { interval: "1 second" } })
+      yield* seen(beating, () => beating.count("ping") >= 5)
+      assert.deepStrictEqual(kindsOf(silent), handshake)
+      const { generation, keepalive } = yield* backend.status
+      assert.deepStrictEqual([generation, keepalive.state], [1, "off"])
+    }))
+
+  it.scopedLive(
+    "[K3:real] where ping is unsupported, the tool keeps the session; each generation tries ping once",
+    () =>
+      Effect.gen(function*() {
+        const idleTtl = 4000
+        const server = yield* HttpFaultServer.make({ idleTtl, pings: false, tools: { touch: {}, echo: {} } })
+        const backend = yield* supervise(server, {
+          keepalive: { method: "tool:touch", toolArguments: { why: "alive" }, interval: "1 second" }
+        })
+        yield* seen(server, () => (timesOf(server, "tool:touch").at(-1) ?? 0) >= 5 * idleTtl)
+        assert.deepStrictEqual(server.sessions.expired, [])
+        assert.strictEqual(server.count("initialize"), 1)
+        assert.strictEqual(server.count("ping"), 1)
+        assert.isTrue(server.applied.every((one) => one.tool === "touch" && one.arguments["why"] === "alive"))
+        assert.strictEqual((yield* backend.status).keepalive.state, "running")
+
+        const touched = server.count("tool:touch")
+        yield* backend.reconnect
+        yield* seen(server, () => server.count("tool:touch") === touched + 2)
+        assert.strictEqual(server.count("ping"), 2)
+      })
+  )
+
+  it.scopedLive(
+    "[K3:real] a ping that fails falls back to the tool only after fallbackAfter times",
+    () =>
+      Effect.gen(function*() {
+        const server = yield* HttpFaultServer.make({ tools: { touch: {} } })
+        server.hook = ({ rpc }) => rpc === "ping"
+        const backend = yield* supervise(server, {
+          keepalive: {
+            method: "tool:touch",
+            interval: "1 second",
+            // The tool has as long: a busy machine answers it within that.
+            timeout: 3000,
+            suspectInterval: 100,
+            fallbackAfter: 3
+          }
+        })
+        yield* seen(server, () => server.count("tool:touch") === 2)
+        const order = server.seen.flatMap(({ rpc, tool }) => rpc === "ping" || tool !== undefined ? [tool ?? rpc] : [])
+        assert.deepStrictEqual(order, ["ping", "ping", "ping", "touch", "ping", "touch"])
+        assert.strictEqual((yield* backend.status).generation, 1)
+      })
+  )
+
   it.scopedLive(
     "[K15:real] off without a session and with idleTtl never; a method overrides; idleTtl shortens",
     () =>

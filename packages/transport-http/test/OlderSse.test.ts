@@ -117,6 +117,93 @@ describe("the older HTTP+SSE", () => {
       assert.deepStrictEqual((yield* call("in")) as unknown, text("in"))
     }))
 
+  it.scopedLive("[T3] a request whose connection is refused was not sent, and the server is gone, though the stream is still open", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      OlderServer.speak(server)
+      const { call, losses, lost } = yield* Harness.connect(sseTo(server.url))
+      server.refuse()
+      yield* Effect.promise(() => server.until(() => server.sockets.size === 1))
+      const error = yield* Effect.flip(call())
+      assert.deepStrictEqual([error.fate, error.reason], ["notSent", "lost"])
+      assert.strictEqual((yield* lost).kind, "closed")
+      assert.strictEqual(losses.length, 1)
+    }))
+
+  it.scopedLive("[R6:real R7:real] a bare 404 to a request, and to nothing else: the session is lost, and Retry-After is kept", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      let lose = false
+      OlderServer.speak(
+        server,
+        ({ message, response, rpc }) => {
+          if (rpc === "notifications/progress") return fault(response, 404, {}, "Session not found")
+          const error = { code: -32001, message: "Session not found" }
+          if (rpc === "ping") {
+            return fault(response, 404, {}, JSON.stringify({ jsonrpc: "2.0", id: message?.id, error }))
+          }
+          return lose && rpc === "tools/call" && fault(response, 404, { "retry-after": "3" }, "Session not found")
+        }
+      )
+      const { call, connection, losses } = yield* Harness.connect(sseTo(server.url))
+      yield* Effect.flip(connection.notify("notifications/progress", { progressToken: 1, progress: 1 }))
+      const pinged = yield* Effect.flip(Sending.ask(connection, "ping", undefined, { timeout: 60_000 }))
+      assert.deepInclude(pinged, { fate: "answered", reason: "remote", ifSessionLost: "rejected" })
+      assert.deepStrictEqual(losses, [])
+      lose = true
+      const error = yield* Effect.flip(call())
+      assert.deepStrictEqual([error.fate, error.reason], ["rejected", "session"])
+      assert.deepStrictEqual(losses.map(({ kind, retryAfter }) => [kind, retryAfter]), [["session", 3000]])
+      assert.include(losses[0]!.message, "does not know the session")
+    }))
+
+  it.scopedLive("[T3] parameters that are no JSON are not sent, now or later", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      OlderServer.speak(server)
+      const { call, connection, losses } = yield* Harness.connect(sseTo(server.url))
+      const parameters = { name: "echo", arguments: { number: 1n } }
+      const error = yield* Effect.flip(Sending.ask(connection, "tools/call", parameters, { timeout: 20_000 }))
+      assert.deepStrictEqual([error.fate, error.reason], ["notSent", "fault"])
+      assert.instanceOf(error.cause, TypeError)
+      yield* call()
+      assert.strictEqual(server.count("tools/call"), 1)
+      assert.deepStrictEqual(losses, [])
+    }))
+
+  it.scopedLive("[L19:real] what is no message, and a handler that throws, end neither the stream nor the process", () =>
+    Effect.gen(function*() {
+      const server = yield* Harness.server
+      OlderServer.speak(server)
+      const { call, losses } = yield* Harness.connect(sseTo(server.url), {
+        report: taking("Notification", () => {
+          throw new Error("a handler of the user's")
+        })
+      })
+      for (const stream of server.streams.keys()) {
+        stream.write(event("no JSON"))
+        stream.write(event({ jsonrpc: "2.0", method: "notifications/tools/list_changed" }))
+      }
+      yield* call()
+      assert.deepStrictEqual(losses, [])
+    }))
+
+  for (const [status, fate, reason] of [[401, "rejected", "unauthorized"], [503, "unknown", "server"]] as const) {
+    it.scopedLive(`[T3] ${status} to a request: ${fate}, ${reason}, and the session lives`, () =>
+      Effect.gen(function*() {
+        const server = yield* Harness.server
+        let fails = false
+        OlderServer.speak(server, ({ response, rpc }) => fails && rpc === "tools/call" && fault(response, status))
+        const { call, losses } = yield* Harness.connect(sseTo(server.url))
+        fails = true
+        const error = yield* Effect.flip(call())
+        assert.deepStrictEqual([error.fate, error.reason], [fate, reason])
+        fails = false
+        yield* call()
+        assert.deepStrictEqual(losses, [])
+      }))
+  }
+
   it.scopedLive("[T7] credentials go with the stream and with each request, and are renewed after a 401", () =>
     Effect.gen(function*() {
       const server = yield* Harness.server

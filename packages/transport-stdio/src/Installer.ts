@@ -32,6 +32,9 @@ export const waiting = /^(?:p?npx|p?npm|yarn|bunx|uvx?|go)$/
 const starters =
   /^(?:cmd|sh|bash|dash|zsh|fish|pwsh|powershell|env|sudo|doas|nice|ionice|nohup|setsid|stdbuf|time|timeout|xvfb-run|node|corepack|asdf|direnv|mise|volta|fnm|op|doppler|dotenv|dotenvx|infisical|aws-vault|envchain)$/
 
+export const downloading = (installer: string): string =>
+  `${installer} may still be downloading the server. Lifeline lets it finish and then tries again: call again later, or run the command once in a terminal until the server is installed. If it is installed and only slow to start, raise startLimit`
+
 const maxWords = 200
 
 /** `C:\Program Files\nodejs\npx.cmd` and `/usr/lib/node_modules/npm/bin/npx-cli.js` are npx. */

@@ -15,6 +15,9 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null
 }
 
+export const describeExit = ({ code, signal }: Exit): string =>
+  signal === null ? `exited with code ${code}` : `was killed by ${signal}`
+
 /** Durations in milliseconds. */
 export interface Options {
   readonly command: string
@@ -133,6 +136,11 @@ export class ProcessGroup implements LiveGroups.LiveGroup {
     this.#isCondemned = true
     if (this.#isStopped()) this.#signal("SIGKILL")
     else this.child.kill("SIGKILL")
+  }
+
+  destroyStreams(): void {
+    if (this.pid === undefined) return
+    for (const stream of [this.stdin, this.child.stdout, this.child.stderr]) stream.destroy()
   }
 
   /** Settles when a group that goes on after `shutdown` has ended. */

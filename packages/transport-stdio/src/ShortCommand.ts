@@ -2,7 +2,7 @@ import { ConnectError } from "@mcp-lifeline/core"
 import { type Bytes, TimeSpan } from "@mcp-lifeline/core/internal"
 import { Effect } from "effect"
 import { isUtf8 } from "node:buffer"
-import { ProcessGroup } from "./ProcessGroup.js"
+import { describeExit, ProcessGroup } from "./ProcessGroup.js"
 import { quoted } from "./quoted.js"
 import * as SpawnFailure from "./SpawnFailure.js"
 
@@ -64,8 +64,7 @@ const outputOf = ({ child, stdin }: ProcessGroup, options: Options): Effect.Effe
             : Effect.fail(failed(`${program} wrote what is not UTF-8: ${tooLong}, as UTF-8`))
         )
       }
-      const how = signalCode === null ? `exited with code ${exitCode}` : `was killed by ${signalCode}`
-      end(Effect.fail(failed(`${program} ${how}: ${remedy}`)))
+      end(Effect.fail(failed(`${program} ${describeExit({ code: exitCode, signal: signalCode })}: ${remedy}`)))
     }
     child.stdout.on("data", (chunk: Buffer) => {
       if (maxBytes === undefined) return
@@ -88,8 +87,7 @@ const ended = (group: ProcessGroup): Effect.Effect<void> =>
     } catch {
       // The system could not end it, so nobody waits for it.
     } finally {
-      const { child: { stderr, stdout }, stdin } = group
-      for (const stream of [stdin, stdout, stderr]) stream.destroy()
+      group.destroyStreams()
     }
   })
 

@@ -11,7 +11,7 @@ import * as Installer from "./Installer.js"
 import { MemoryLimit } from "./MemoryLimit.js"
 import type { Recorder } from "./Recorder.js"
 import * as Secrets from "./Secrets.js"
-import { downloading, type Options as TransportOptions, StdioTransport } from "./StdioTransport.js"
+import { type Options as TransportOptions, StdioTransport } from "./StdioTransport.js"
 import * as WindowsJob from "./WindowsJob.js"
 
 export interface Options {
@@ -200,7 +200,7 @@ export const make = (options: Options, recorder?: Recorder): Connector => {
           // Two of them at once would download into the same folder.
           connectOptions.report({
             _tag: "Attempt",
-            describe: () => `an earlier start is not over: ${downloading(installer)}`
+            describe: () => `an earlier start is not over: ${Installer.downloading(installer)}`
           })
           yield* Effect.promise(() => Promise.all(installing))
         }

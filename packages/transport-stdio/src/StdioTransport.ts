@@ -1,22 +1,21 @@
 import type { Connection, Loss, Peer, ProcessSight, ResourceUsage } from "@mcp-lifeline/core"
 import { ConnectError, RequestError } from "@mcp-lifeline/core"
-import { Bytes, ExactJson, mebibytes } from "@mcp-lifeline/core/internal"
+import { type Bytes, ExactJson } from "@mcp-lifeline/core/internal"
 import type { AdapterTransport } from "@mcp-lifeline/protocol"
-import { Arrivals, Holding, Messages, Oversized } from "@mcp-lifeline/protocol"
+import { Arrivals, Messages, Oversized } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, MessageExtraInfo, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
-import type { Writable } from "node:stream"
 import type { Frame } from "./Framing.js"
 import { Framing } from "./Framing.js"
-import { HeaderFraming } from "./HeaderFraming.js"
 import * as Installer from "./Installer.js"
 import type { Exit, Options as GroupOptions } from "./ProcessGroup.js"
-import { ProcessGroup } from "./ProcessGroup.js"
+import { describeExit, ProcessGroup } from "./ProcessGroup.js"
 import * as Secrets from "./Secrets.js"
 import * as Sight from "./Sight.js"
 import * as SpawnFailure from "./SpawnFailure.js"
 import { StderrTail } from "./StderrTail.js"
-import { StdoutNoise } from "./StdoutNoise.js"
+import { StdinQueue, unreadLimits } from "./StdinQueue.js"
+import { HeaderFraming, StdoutNoise } from "./StdoutNoise.js"
 import { UnreadInput } from "./UnreadInput.js"
 import * as UsageSampler from "./UsageSampler.js"
 
@@ -33,29 +32,10 @@ export interface Options extends GroupOptions {
   readonly hasMemoryLimit?: boolean | undefined
 }
 
-interface Write {
-  /** Undefined for what cannot be taken back. */
-  readonly id: RequestId | undefined
-  readonly line: string
-  readonly resolve: () => void
-  readonly reject: (error: RequestError) => void
-}
-
-/** Beside requests, which their callers limit. */
-export const unreadLimits = { item: Bytes(Number.POSITIVE_INFINITY), count: 10_000, bytes: mebibytes(64) }
-
-const bytesOf = (line: string): Bytes => Bytes(Buffer.byteLength(line))
-
 /** Milliseconds for the last output; a grandchild may hold the pipe open for ever. */
 const lastWords = 50
 /** Milliseconds from a closed stdout or stdin to the exit, so that the loss can say how. */
 const lastSteps = 200
-
-const describeExit = ({ code, signal }: Exit): string =>
-  signal === null ? `exited with code ${code}` : `was killed by ${signal}`
-
-export const downloading = (installer: string): string =>
-  `${installer} may still be downloading the server. Lifeline lets it finish and then tries again: call again later, or run the command once in a terminal until the server is installed. If it is installed and only slow to start, raise startLimit`
 
 const maxTarget = 200
 const advice = "check that command and args start an MCP server over stdio"
@@ -83,17 +63,10 @@ export class StdioTransport implements AdapterTransport {
   #loss: Loss | undefined
   #settling: NodeJS.Timeout | undefined
   #due = Number.POSITIVE_INFINITY
-  #writing: Write | undefined
-  readonly #waiting = new Set<Write>()
-  readonly #waitingRequests = new Map<RequestId, Write>()
-  readonly #room = new Holding(unreadLimits)
-  /** Their requests end with the loss: nobody acts on a part of a line. */
-  #failed: Array<Write> = []
-  #input: UnreadInput | undefined
+  #stdin: StdinQueue | undefined
   #stderrFailed = false
   readonly #noise: StdoutNoise
   readonly #headers = new HeaderFraming()
-  #hasHeaders = false
   #answered = false
   #first: { readonly id: RequestId; readonly method: string } | undefined
   #isLifeless = false
@@ -108,6 +81,10 @@ export class StdioTransport implements AdapterTransport {
 
   get peer(): Peer {
     return { pid: this.#group?.pid }
+  }
+
+  get #isOver(): boolean {
+    return this.#loss !== undefined || this.#closed !== undefined
   }
 
   start(): Promise<void> {
@@ -138,14 +115,15 @@ export class StdioTransport implements AdapterTransport {
 
   #listen(group: ProcessGroup, pid: number): void {
     const { child, stdin } = group
-    const input = this.#input = new UnreadInput(stdin, pid, () => group.exit !== undefined)
+    const unread = new UnreadInput(stdin, pid, () => group.exit !== undefined)
+    this.#stdin = new StdinQueue(stdin, unread, () => this.#isOver)
     child.stdout.on("data", (chunk: Buffer) => {
       this.#framing.push(
         chunk,
         (frame) => frame._tag === "Line" ? { ...frame, ...Messages.read(frame.text) } : frame,
         (frame) => this.#onFrame(frame)
       )
-      this.#lookForHeaders(({ begun, begunBytes }) => this.#headers.isUsed(begun, begunBytes))
+      if (!this.#answered && this.#headers.isUsed(this.#framing.begun, this.#framing.begunBytes)) this.#lose(true)
       if (!this.#framing.isEndless) {
         this.#framing.turns.hold(child.stdout)
         return this.#framing.turns.run(0, () => this.#pause(group))
@@ -162,7 +140,7 @@ export class StdioTransport implements AdapterTransport {
     child.stderr.on("data", (chunk: Buffer) => this.#stderr.push(chunk))
     child.stderr.on("error", (error) => this.onerror?.(error))
     stdin.on("error", (error) => {
-      input.failed(error)
+      unread.failed(error)
       this.#settle(lastSteps)
     })
     child.on("exit", () => {
@@ -181,17 +159,14 @@ export class StdioTransport implements AdapterTransport {
   }
 
   send(message: JSONRPCMessage): Promise<void> {
-    const group = this.#group
-    if (group?.pid === undefined || this.#loss !== undefined || this.#closed !== undefined) {
-      return Promise.reject(this.#unsent())
-    }
+    const stdin = this.#stdin
+    if (stdin === undefined || this.#isOver) return Promise.reject(this.#unsent())
     const line = `${ExactJson.stringify(message)}\n`
     const request = "method" in message && "id" in message ? message : undefined
     if (request !== undefined && !this.#answered) this.#first = request
     return new Promise((resolve, reject) => {
-      const write = { id: request?.id, line, resolve, reject }
-      if (this.#writing === undefined) return this.#write(group.stdin, write)
-      if (write.id !== undefined || this.#room.take(bytesOf(line)) === undefined) return this.#wait(write)
+      const unsent = (isPartlySent: boolean) => reject(this.#unsent(isPartlySent))
+      if (stdin.add({ id: request?.id, line, resolve, reject: unsent })) return
       const held =
         `${this.#command()} does not read its stdin, and ${unreadLimits.bytes} bytes wait for that, the maximum`
       reject(new RequestError({ fate: "notSent", reason: "network", message: held }))
@@ -199,18 +174,7 @@ export class StdioTransport implements AdapterTransport {
   }
 
   withdraw(id: RequestId): boolean {
-    const write = this.#waitingRequests.get(id)
-    this.#input?.forget(id)
-    if (write === undefined) return false
-    this.#waitingRequests.delete(id)
-    this.#waiting.delete(write)
-    write.reject(this.#unsent())
-    return true
-  }
-
-  #wait(write: Write): void {
-    this.#waiting.add(write)
-    if (write.id !== undefined) this.#waitingRequests.set(write.id, write)
+    return this.#stdin?.withdraw(id) === true
   }
 
   close(): Promise<void> {
@@ -240,7 +204,7 @@ export class StdioTransport implements AdapterTransport {
   condemn(loss: Loss): void {
     this.#loss ??= loss
     this.#group?.condemn()
-    this.#input?.ended()
+    this.#stdin?.unread.ended()
     this.#failUnread()
   }
 
@@ -255,14 +219,14 @@ export class StdioTransport implements AdapterTransport {
     this.#endMeasuring?.()
     // A server that cannot write may not see that it is to end.
     if (this.#group?.pid !== undefined) this.#group.child.stdout.resume()
-    this.#rejectAll()
+    this.#stdin?.end()
     const { count } = this.#noise
     if (this.#answered && count > 1) this.#options.warn(`${count} lines on stdout were not JSON-RPC`)
     try {
       await this.#group?.shutdown()
     } finally {
       const finished = this.#group?.finished
-      if (finished === undefined) this.#destroy()
+      if (finished === undefined) this.#group?.destroyStreams()
       else this.#letFinish(finished)
       this.onclose?.()
     }
@@ -272,15 +236,9 @@ export class StdioTransport implements AdapterTransport {
     const { installing } = this.#options
     const ended = finished.catch(() => {}).finally(() => {
       installing?.delete(ended)
-      this.#destroy()
+      this.#group?.destroyStreams()
     })
     installing?.add(ended)
-  }
-
-  #destroy(): void {
-    if (this.#group?.pid === undefined) return
-    const { child: { stderr, stdout }, stdin } = this.#group
-    for (const stream of [stdin, stdout, stderr]) stream.destroy()
   }
 
   #onFrame(frame: Extract<Frame, { _tag: "TooLong" }> | (Extract<Frame, { _tag: "Line" }> & Messages.Read)): void {
@@ -288,9 +246,10 @@ export class StdioTransport implements AdapterTransport {
     if (frame._tag === "TooLong") return this.#onTooLong(frame)
     const { isJson, messages, text, unread } = frame
     if (isJson) this.#headers.forget()
-    else this.#lookForHeaders(() => this.#headers.add(text))
+    else if (!this.#answered && this.#headers.add(text)) this.#lose(true)
     for (const one of unread) {
-      this.#skip(one.text)
+      this.#noise.add(one.text)
+      if (this.#noise.count === 1 && this.#answered) this.#options.warn(this.#noise.warning)
       this.onunread?.(one)
     }
     for (const message of messages) this.#onMessage(message)
@@ -299,7 +258,7 @@ export class StdioTransport implements AdapterTransport {
   #onMessage(message: JSONRPCMessage): void {
     if (!("method" in message)) {
       if (!this.#answered && this.#isBegun(message)) this.#handshake()
-      this.#input?.answered(message.id)
+      this.#stdin?.unread.answered(message.id)
     }
     this.onmessage?.(message)
   }
@@ -317,17 +276,6 @@ export class StdioTransport implements AdapterTransport {
     if (this.#noise.count > 0) this.#options.warn(this.#noise.warning)
   }
 
-  #lookForHeaders(areUsed: (framing: Framing) => boolean): void {
-    if (this.#answered || this.#hasHeaders || !areUsed(this.#framing)) return
-    this.#hasHeaders = true
-    this.#lose()
-  }
-
-  #skip(text: string): void {
-    this.#noise.add(text)
-    if (this.#noise.count === 1 && this.#answered) this.#options.warn(this.#noise.warning)
-  }
-
   /** Undefined once the first request is answered. */
   describe(): string | undefined {
     const { pid } = this.peer
@@ -337,7 +285,7 @@ export class StdioTransport implements AdapterTransport {
       return `${seen}: ${advice}, and not one that waits for Content-Length headers, as language servers do`
     }
     const { installer } = this.#options
-    if (installer !== undefined) return `${seen}: ${downloading(installer)}`
+    if (installer !== undefined) return `${seen}: ${Installer.downloading(installer)}`
     return `${seen}: ${advice}; if it is only slow to start, raise startLimit`
   }
 
@@ -359,7 +307,7 @@ export class StdioTransport implements AdapterTransport {
 
   #onTooLong(frame: Oversized.Oversized): void {
     const { maxMessageBytes, warn } = this.#options
-    if (frame.isResponse) this.#input?.answered(frame.id)
+    if (frame.isResponse) this.#stdin?.unread.answered(frame.id)
     if (++this.#tooLong === 1) warn(Oversized.warning(frame, maxMessageBytes))
     Oversized.answer(this, frame, maxMessageBytes)
   }
@@ -376,33 +324,6 @@ export class StdioTransport implements AdapterTransport {
     }
   }
 
-  /** The others wait here and not in the stream, from which nothing can be taken back. */
-  #write(stdin: Writable, write: Write): void {
-    this.#writing = write
-    this.#input?.begin(write.id, write.line)
-    stdin.write(write.line, (error) => {
-      // Of what a destroyed stream had not handed on, Node says that it was written.
-      const isTaken = !error && !(stdin.destroyed && this.#writing === write)
-      if (isTaken) {
-        write.resolve()
-        if (this.#writing === write) this.#flush(stdin)
-      } else if (this.#loss === undefined && this.#closed === undefined) this.#failed.push(write)
-      else write.reject(this.#unsent(true))
-    })
-    if (stdin.writableLength === 0) this.#writing = undefined
-  }
-
-  #flush(stdin: Writable): void {
-    this.#writing = undefined
-    for (const next of this.#waiting) {
-      this.#waiting.delete(next)
-      if (next.id === undefined) this.#room.release(bytesOf(next.line))
-      else this.#waitingRequests.delete(next.id)
-      this.#write(stdin, next)
-      if (this.#writing !== undefined) return
-    }
-  }
-
   #settle(millis: number): void {
     const due = performance.now() + millis
     if (due >= this.#due) return
@@ -413,29 +334,30 @@ export class StdioTransport implements AdapterTransport {
     else this.#settling = setTimeout(() => setImmediate(() => this.#framing.turns.run(0, () => this.#lose())), millis)
   }
 
-  #lose(): void {
-    if (this.#loss !== undefined || this.#closed !== undefined) return
+  #lose(hasHeaders = false): void {
+    if (this.#isOver) return
     this.#stderr.end()
     const exit = this.#group?.exit
-    const message = this.#ended(exit)
-    const cause = this.#hasHeaders
+    const message = hasHeaders ? `${this.#command()} ${framed}` : this.#ended(exit)
+    const cause = hasHeaders
       ? new ConnectError({ backend: "", reason: "incompatible", permanent: true, message, cause: undefined })
       : undefined
     const loss: Loss = { kind: "closed", message, cause }
     this.#loss = loss
-    if (exit !== undefined) this.#destroy()
+    if (exit !== undefined) this.#group?.destroyStreams()
     // Before the loss, with which requests end that may have been read.
     this.#failUnread()
     this.onlost?.(loss)
-    this.#rejectAll()
+    this.#stdin?.end()
   }
 
   #failUnread(): void {
-    for (const { id, isPartlyRead } of this.#input?.unread ?? []) this.onfailed?.(id, this.#unsent(isPartlyRead))
+    for (const { id, isPartlyRead } of this.#stdin?.unread.requests ?? []) {
+      this.onfailed?.(id, this.#unsent(isPartlyRead))
+    }
   }
 
   #ended(exit: Exit | undefined): string {
-    if (this.#hasHeaders) return `${this.#command()} ${framed}`
     const what = exit !== undefined
       ? describeExit(exit)
       : this.#framing.isEndless
@@ -447,15 +369,6 @@ export class StdioTransport implements AdapterTransport {
     return exit?.code === 0 || exit === undefined || this.#noise.describe(this.#framing.begun) !== ""
       ? `${seen}: ${advice}`
       : seen
-  }
-
-  #rejectAll(): void {
-    for (const write of this.#failed) write.reject(this.#unsent(true))
-    for (const write of this.#waiting) write.reject(this.#unsent())
-    this.#failed = []
-    this.#room.close()
-    this.#waiting.clear()
-    this.#waitingRequests.clear()
   }
 
   #unsent(partlySent = false): RequestError {

@@ -97,19 +97,14 @@ export class UnreadInput {
     if (count !== undefined) this.#bound = this.#lowestExcess + count
   }
 
-  get unread(): ReadonlyArray<UnreadRequest> {
-    return [...this.#requests.values()].flatMap((message) =>
-      this.#isUnread(message) ? [this.#unreadRequest(message)] : []
-    )
+  get requests(): ReadonlyArray<UnreadRequest> {
+    return [...this.#requests.values()].filter((message) => this.#isUnread(message))
+      .map(({ begin, id }) => ({ id: id!, isPartlyRead: begin < this.#bound }))
   }
 
   /** A reader may act on JSON of which only the line break is missing. */
   #isUnread(message: Message): boolean {
     return message.end - 1 > this.#bound || (this.#isReset && message === this.#last && message.end - 1 !== this.#bound)
-  }
-
-  #unreadRequest({ begin, id }: Message): UnreadRequest {
-    return { id: id!, isPartlyRead: begin < this.#bound }
   }
 
   /** Before a write: the count is of use only while the process reads nothing else. */

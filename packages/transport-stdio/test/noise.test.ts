@@ -1,5 +1,5 @@
 import { afterEach, assert, describe, it } from "vitest"
-import { HeaderFraming } from "../src/HeaderFraming.js"
+import { HeaderFraming } from "../src/StdoutNoise.js"
 import { closeAll, make, note, until } from "./transport.js"
 
 const advice = ": check that command and args start an MCP server over stdio"

@@ -1,6 +1,6 @@
 import { Bytes } from "@mcp-lifeline/core/internal"
 import { afterEach, assert, describe, it } from "vitest"
-import { unreadLimits } from "../src/StdioTransport.js"
+import { unreadLimits } from "../src/StdinQueue.js"
 import * as Pause from "./Pause.js"
 import { answer, closeAll, event, gate, holdTime, long, make, note, pass, start, until } from "./transport.js"
 

@@ -27,7 +27,7 @@ export type Purpose = keyof typeof infos
 export const maxSkew = 30_000
 
 /** Of one request, and of all, in bytes. */
-const [maxBody, maxBodies] = [mebibytes(16), mebibytes(64)]
+export const [maxBody, maxBodies] = [mebibytes(16), mebibytes(64)]
 
 const maxClocks = 1000
 
@@ -71,7 +71,11 @@ export interface Options {
 
 const headers = { [notTakenHeader]: "1" }
 const forbidden: Refusal = { status: 403, message: "This is for other replicas of the cluster", headers }
-const misdirected: Refusal = { status: 421, message: "This replica is not the one that the request is for", headers }
+export const misdirected: Refusal = {
+  status: 421,
+  message: "This replica is not the one that the request is for",
+  headers
+}
 const repeated: Refusal = { status: 403, message: "This request was sent before", headers }
 const anotherTime: Refusal = {
   status: 401,

@@ -1,9 +1,9 @@
 /** Serves a session on any replica: here if it lives here, otherwise by passing the request to its home. */
-import { Bytes, mebibytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/internal"
 import * as Body from "@mcp-lifeline/http-server/Body"
 import * as Caller from "@mcp-lifeline/http-server/Caller"
 import { type McpEndpoint, repeatedHeader, type Unsent } from "@mcp-lifeline/http-server/McpEndpoint"
-import { notTakenHeader, refuse } from "@mcp-lifeline/http-server/Refusal"
+import { refuse } from "@mcp-lifeline/http-server/Refusal"
 import type { Seal } from "@mcp-lifeline/http-server/SealedId"
 import { Shares } from "@mcp-lifeline/http-server/Shares"
 import { Era } from "@mcp-lifeline/protocol"
@@ -48,27 +48,13 @@ export const path = "/cluster/sessions"
 /** As its receiver found the sender. The client's own credentials are not passed on. */
 const callerHeader = "lifeline-caller"
 
-/** Of one request, and of all, in bytes. */
-const [maxBody, maxBodies] = [mebibytes(16), mebibytes(64)]
-
 /** With streams; one session may have half. */
 const maxRouted = 4000
 
 /** In milliseconds. */
-const [pause, look] = [300, 1000]
-
-/** In milliseconds. */
-const lookForCalls = 20
-
-/** In milliseconds. */
-const onItsWay = 100
+const [pause, look, lookForCalls, onItsWay] = [300, 1000, 20, 100]
 
 const forbidden = { status: 403, message: "This is for other replicas of the cluster" }
-const notTaken = {
-  status: 421,
-  message: "This replica is not the one that the request is for",
-  headers: { [notTakenHeader]: "1" }
-}
 const tryAgain = {
   status: 503,
   message: "No replica of the gateway can serve the session at the moment; try again",
@@ -97,7 +83,7 @@ interface Routed {
 /** While a replica serves no sessions. */
 export const refusePassed: SessionRouter["handlePassed"] = (_, response, asked) => {
   if (asked !== path) return false
-  refuse(response, notTaken)
+  refuse(response, ReplicaRequests.misdirected)
   return true
 }
 
@@ -114,7 +100,7 @@ export const make = (
     const routing = yield* FiberSet.make<void>()
     const fork = yield* FiberSet.runtime(routing)<never>()
     const all = new Map<Routed, () => void>()
-    const bodies = new Shares(maxBodies)
+    const bodies = new Shares(ReplicaRequests.maxBodies)
     const routes = new Shares(maxRouted)
     /** Their end may be near. */
     const refusing = new Set<ReplicaId>()
@@ -329,7 +315,7 @@ export const make = (
     /** Left to the replica that passed it on. */
     const unsentThere: Unsent = (response) => {
       if (response.headersSent) response.end(Passage.notTakenMark)
-      else refuse(response, notTaken)
+      else refuse(response, ReplicaRequests.misdirected)
     }
 
     const handle = (request: IncomingMessage, response: ServerResponse): void => {
@@ -347,16 +333,11 @@ export const make = (
       const arrived = (body: Buffer): void =>
         begin({ session, born: origin.born, request, response, body, since: performance.now(), isLost: false })
       if (request.method === "GET" || request.method === "DELETE") return arrived(Buffer.alloc(0))
-      Body.readBytes(
-        request,
-        maxBody,
-        (body) =>
-          guarded(response, () => {
-            if (body._tag === "Refused") refuse(response, body.refusal)
-            else arrived(body.bytes)
-          }),
-        room
-      )
+      Body.readBytes(request, ReplicaRequests.maxBody, (body) =>
+        guarded(response, () => {
+          if (body._tag === "Refused") refuse(response, body.refusal)
+          else arrived(body.bytes)
+        }), room)
     }
 
     /** Frees the ids of requests: the client gets the answers to what follows. */
@@ -368,19 +349,17 @@ export const make = (
     }
 
     const takeKnown = (request: IncomingMessage, response: ServerResponse): void =>
-      Body.readBytes(request, maxBody, (body) =>
+      Body.readBytes(request, ReplicaRequests.maxBody, (body) =>
         guarded(response, () => {
           const requests = body._tag === "Refused" ? [] : Messages.requestsIn(body.bytes)
           // While leaving, takes only what calls under way here may need.
           if (body._tag === "Refused" || (isLeaving && requests.length > 0)) {
             response.removeHeader(Passage.takenHeader)
-            return refuse(response, notTaken)
+            return refuse(response, ReplicaRequests.misdirected)
           }
           cancel(request, requests)
           endpoint.handle(Body.returned(request, body.bytes), response, unsentThere)
         }))
-
-    const hasCalls = (): boolean => [...all.keys()].some(({ request }) => request.method !== "GET")
 
     return {
       handle: (request, response) => guarded(response, () => handle(request, response)),
@@ -388,7 +367,7 @@ export const make = (
         if (asked !== path) return false
         requests.admit(request, response, (request) => {
           const home = homes.own()
-          if (home === undefined) return refuse(response, notTaken)
+          if (home === undefined) return refuse(response, ReplicaRequests.misdirected)
           const caller = Caller.decode(String(request.headers[callerHeader]))
           if (caller === undefined) return refuse(response, forbidden)
           Caller.note(request, caller)
@@ -404,7 +383,9 @@ export const make = (
       },
       drained: Effect.zipRight(
         Effect.sleep(onItsWay),
-        Effect.repeat(Effect.sleep(lookForCalls), { until: () => !hasCalls() })
+        Effect.repeat(Effect.sleep(lookForCalls), {
+          until: () => [...all.keys()].every(({ request }) => request.method === "GET")
+        })
       )
     }
   })

@@ -1,5 +1,6 @@
 import { Clock, Duration, Effect, Random } from "effect"
 import type { Kind } from "../catalog/Kind.js"
+import { formatMillis } from "../internal/formatMillis.js"
 
 /** The least between two readings, however little a server grants; in milliseconds. */
 export const shortest = Duration.toMillis("30 seconds")
@@ -46,7 +47,7 @@ export const unpaced: Pace = { at: Number.NEGATIVE_INFINITY, pause: 0 }
 export const longestPause = Duration.toMillis("1 minute")
 
 /** So long after one, it was the last. */
-export const quiet = Duration.toMillis("10 seconds")
+const quiet = Duration.toMillis("10 seconds")
 
 /** The first is heard at once, those that go on after pauses that double. */
 export const paced = (before: Pace, now: number, least: number): Pace => {
@@ -56,6 +57,11 @@ export const paced = (before: Pace, now: number, least: number): Pace => {
     ? { at: Math.max(now, before.at + pause), pause: Math.min(2 * pause, Math.max(longestPause, least)) }
     : { at: now, pause: least }
 }
+
+export const restless =
+  `the server keeps announcing that its lists have changed, sooner than ${formatMillis(quiet)} after they were read. ` +
+  `They are read less and less often, in the end once in ${formatMillis(longestPause)}; a server should announce a ` +
+  "change only where there is one"
 
 interface Read {
   readonly kind: Kind

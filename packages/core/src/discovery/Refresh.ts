@@ -6,7 +6,6 @@ import type { Probe } from "../health/Probe.js"
 import { isSignOfLife } from "../health/Question.js"
 import type { SessionDoubt } from "../health/SessionDoubt.js"
 import { backoff } from "../internal/backoff.js"
-import { formatMillis } from "../internal/formatMillis.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import { unlessThrown } from "../internal/unlessThrown.js"
 import type { Unmatched } from "../options/Tools.js"
@@ -14,44 +13,34 @@ import { withDeadline } from "../port/withDeadline.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import * as Discovery from "./Discovery.js"
-import { Freshness, longestPause, type Pace, paced, pollPause, quiet, shortest, unpaced } from "./Freshness.js"
+import { Freshness, longestPause, paced, pollPause, restless, shortest, unpaced } from "./Freshness.js"
 import { describe, unmatchedPatterns } from "./unmatchedPatterns.js"
 
 /** One reading at a time; what is asked for meanwhile is read after it, once. (P4) */
-interface Reading {
+class Reading {
   readonly runtime: Runtime
   readonly wanted: Set<Kind>
-  readonly refusals: Map<Kind, ProtocolError>
-  readonly lock: Effect.Semaphore
-  readonly freshness: Freshness
-  polling: boolean
-  running: boolean
+  readonly refusals = new Map<Kind, ProtocolError>()
+  readonly lock = Effect.unsafeMakeSemaphore(1)
+  readonly freshness = new Freshness()
+  polling = false
+  running = false
   /** The session has given a list, on this or an earlier connection. */
-  given: boolean
+  given = false
   /** The end of the last, and the pause after it. */
-  pace: Pace
+  pace = unpaced
   /** When the server announced what the next one reads. */
   announcedAt: number | undefined
   /** When the last seek found nothing new. */
-  soughtAt: number
+  soughtAt = Number.NEGATIVE_INFINITY
   /** In a row. */
-  refused: number
-}
+  refused = 0
 
-const makeReading = (runtime: Runtime, kinds: ReadonlyArray<Kind>): Reading => ({
-  runtime,
-  given: false,
-  wanted: new Set(kinds),
-  refusals: new Map(),
-  lock: Effect.unsafeMakeSemaphore(1),
-  freshness: new Freshness(),
-  polling: false,
-  running: false,
-  pace: unpaced,
-  announcedAt: undefined,
-  soughtAt: Number.NEGATIVE_INFINITY,
-  refused: 0
-})
+  constructor(runtime: Runtime, kinds: ReadonlyArray<Kind>) {
+    this.runtime = runtime
+    this.wanted = new Set(kinds)
+  }
+}
 
 /** After a seek without news, in milliseconds. */
 const seekPause = 5000
@@ -99,7 +88,7 @@ export class Refresh {
   #begin(runtime: Runtime, kinds: ReadonlyArray<Kind>): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (this.#reading?.runtime === runtime) return Effect.void
-      this.#reading = makeReading(runtime, kinds)
+      this.#reading = new Reading(runtime, kinds)
       const { refreshInterval } = this.#backend.policy.discovery
       if (refreshInterval === undefined) return this.readChanged(runtime)
       const all = Effect.suspend(() => this.#noteChanged(runtime, allKinds) ? this.readChanged(runtime) : Effect.void)
@@ -168,16 +157,12 @@ export class Refresh {
   }
 
   now(runtime: Runtime): Effect.Effect<void, RequestError> {
-    return Effect.suspend(() => {
-      const first = this.#isWanted ? Effect.void : this.#begin(runtime, [])
+    return Effect.gen(this, function*() {
+      const isFirst = !this.#isWanted
       this.#isWanted = true
-      return Effect.zipRight(
-        first,
-        Effect.suspend(() => {
-          const reading = this.#reading?.runtime === runtime ? this.#reading : makeReading(runtime, [])
-          return this.#readOnce(runtime, allKinds, reading)
-        })
-      )
+      if (isFirst) yield* this.#begin(runtime, [])
+      const reading = this.#reading?.runtime === runtime ? this.#reading : new Reading(runtime, [])
+      yield* this.#readOnce(runtime, allKinds, reading)
     })
   }
 
@@ -224,11 +209,16 @@ export class Refresh {
   }
 
   /** For calls that wait for hints. Publishes nothing. (C15) */
-  readonly tools = (runtime: Runtime): Effect.Effect<ReadonlyArray<unknown> | undefined, RequestError> => {
+  readonly tools = (runtime: Runtime): Effect.Effect<ReadonlyArray<unknown> | undefined, RequestError> =>
+    Effect.map(this.#ask(runtime, ["tools"]), ([list]) => list?.given === true ? list.entries : undefined)
+
+  #ask(
+    runtime: Runtime,
+    kinds: ReadonlyArray<Kind>
+  ): Effect.Effect<ReadonlyArray<Discovery.ReadList>, RequestError> {
     const { id, policy } = this.#backend
-    const lists = Discovery.read(id, runtime.connection, ["tools"], policy, () => runtime.answered(this.#backend.now()))
-    const bounded = withDeadline(lists, policy.timeouts.request * policy.discovery.maxPages)
-    return Effect.map(bounded, ([list]) => list?.given === true ? list.entries : undefined)
+    const lists = Discovery.read(id, runtime.connection, kinds, policy, () => runtime.answered(this.#backend.now()))
+    return withDeadline(lists, policy.timeouts.request * policy.discovery.maxPages)
   }
 
   /** Warns, once, of a server that keeps announcing changes. (P11) */
@@ -241,24 +231,10 @@ export class Refresh {
         : paced(pace, Math.max(announcedAt, pace.at), minRefreshInterval)
       reading.pace = { at: pace.at, pause }
       const wait = at - this.#backend.now()
-      const warned = announcedAt !== undefined && wait > 0 && pace.pause >= longestPause ? this.#warn : Effect.void
+      const isRestless = announcedAt !== undefined && wait > 0 && pace.pause >= longestPause
+      const warned = isRestless && !this.#warned ? SafeLog.warning(`${this.#backend.id}: ${restless}`) : Effect.void
+      this.#warned ||= isRestless
       return wait <= 0 ? warned : Effect.zipRight(warned, Effect.sleep(wait)) // guard: lists-paced
-    })
-  }
-
-  get #warn(): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      if (this.#warned) return Effect.void
-      this.#warned = true
-      return SafeLog.warning(
-        `${this.#backend.id}: the server keeps announcing that its lists have changed, sooner than ${
-          formatMillis(quiet)
-        } after they ` +
-          `were read. They are read less and less often, in the end once in ${
-            formatMillis(longestPause)
-          }; a server should ` +
-          "announce a change only where there is one"
-      )
     })
   }
 
@@ -302,42 +278,32 @@ export class Refresh {
 
   /** With the lock. */
   #read(runtime: Runtime, kinds: ReadonlyArray<Kind>, reading: Reading): Effect.Effect<void, RequestError> {
-    const { connection } = runtime
     const backend = this.#backend
-    const { id, policy } = backend
-    let at = 0
-    const lists = Discovery.read(id, connection, kinds, policy, () => runtime.answered(backend.now()))
-    const begin = Effect.sync(() => (at = backend.now()))
-    const end = Effect.sync(() => {
-      reading.pace = { ...reading.pace, at: backend.now() }
+    return Effect.gen(this, function*() {
+      const at = backend.now()
+      const end = Effect.sync(() => {
+        reading.pace = { ...reading.pace, at: backend.now() }
+      })
+      const lists = yield* this.#ask(runtime, kinds).pipe(
+        Effect.ensuring(end),
+        Effect.tapError((error) => this.#failed(runtime, reading, error, at))
+      )
+      reading.refused = 0
+      yield* this.#settle(runtime, reading, lists)
+      const snapshot = this.#publish(runtime, lists, reading)
+      if (snapshot !== undefined) yield* this.#unmatched.read(unmatchedPatterns(backend, snapshot))
     })
-    const bounded = withDeadline(lists, policy.timeouts.request * policy.discovery.maxPages)
-    return Effect.matchEffect(Effect.zipRight(begin, Effect.ensuring(bounded, end)), {
-      onSuccess: (lists) => {
-        reading.refused = 0
-        return Effect.zipRight(
-          this.#settle(runtime, reading, lists),
-          Effect.suspend(() => {
-            const snapshot = this.#publish(runtime, lists, reading)
-            return snapshot === undefined ? Effect.void : this.#unmatched.read(unmatchedPatterns(backend, snapshot))
-          })
-        )
-      },
-      onFailure: (error) =>
-        Effect.zipRight(
-          this.#failIfLost(runtime, reading, error),
-          Effect.suspend(() => {
-            const failed = Effect.fail(error)
-            if (!backend.isCurrent(runtime)) return failed
-            backend.emit({ _tag: "DiscoveryFailed", generation: runtime.generation, message: error.message })
-            if (isSignOfLife(error)) return failed
-            if (error.fate !== "rejected") {
-              return Effect.zipRight(this.#probe.readingFailed(runtime, { error, at }), failed)
-            }
-            this.#refused(runtime, reading, error)
-            return failed
-          })
-        )
+  }
+
+  #failed(runtime: Runtime, reading: Reading, error: RequestError, at: number): Effect.Effect<void, RequestError> {
+    const backend = this.#backend
+    return Effect.gen(this, function*() {
+      yield* this.#failIfLost(runtime, reading, error)
+      if (!backend.isCurrent(runtime)) return
+      backend.emit({ _tag: "DiscoveryFailed", generation: runtime.generation, message: error.message })
+      if (isSignOfLife(error)) return
+      if (error.fate === "rejected") this.#refused(runtime, reading, error)
+      else yield* this.#probe.readingFailed(runtime, { error, at })
     })
   }
 
@@ -354,15 +320,12 @@ export class Refresh {
     reading: Reading,
     lists: ReadonlyArray<Discovery.ReadList>
   ): Effect.Effect<void, RequestError> {
-    return Effect.suspend(() => {
-      const given = lists.flatMap(({ given, kind }) => given ? [Discovery.methods[kind]] : [])
-      this.#doubt.given(runtime, given)
-      if (given.length === 0) {
-        return this.#failIfLost(runtime, reading, lists.find(({ doubtful }) => doubtful !== undefined)?.doubtful)
-      }
-      reading.given = true
-      return Effect.void
-    })
+    const given = lists.flatMap(({ given, kind }) => given ? [Discovery.methods[kind]] : [])
+    this.#doubt.given(runtime, given)
+    reading.given ||= given.length > 0
+    return given.length > 0
+      ? Effect.void
+      : this.#failIfLost(runtime, reading, lists.find(({ doubtful }) => doubtful !== undefined)?.doubtful)
   }
 
   /** Fails if the session is lost. If it never gave a list, a refusal says nothing: many servers give none. (R12) */

@@ -45,6 +45,9 @@ export interface Attempt {
   doubt?: DoubtedSession | undefined
 }
 
+/** Only the doubt asks for the new session. */
+export const onlyLooks = ({ doubt, joined }: Attempt): boolean => doubt?.isRefusing === false && joined.length === 1
+
 /** In Reconnecting and Dormant. */
 export interface Timer {
   readonly _tag: "Timer"

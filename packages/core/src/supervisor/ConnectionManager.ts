@@ -8,7 +8,7 @@ import type { Loss } from "../port/Connection.js"
 import { losses } from "../port/Loss.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState, LastError, Slot } from "../state/BackendState.js"
-import type { Attempt, DoubtedSession, PendingCommand, Timer } from "../state/Message.js"
+import { type Attempt, type DoubtedSession, onlyLooks, type PendingCommand, type Timer } from "../state/Message.js"
 import type { Attempts } from "./Attempt.js"
 import { connectError } from "./connectError.js"
 import * as LostSessions from "./LostSessions.js"
@@ -28,9 +28,6 @@ export interface Parts {
 }
 
 const lost = ({ kind, message }: Loss, at: number): LastError => ({ message, reason: kind, at })
-
-/** Only the doubt asks for the new session. */
-const onlyLooks = ({ doubt, joined }: Attempt): boolean => doubt?.isRefusing === false && joined.length === 1
 
 const endOfLook = Lifecycle.Event.AttemptFailed({ verdict: "retry", auto: true })
 
@@ -73,11 +70,7 @@ export class ConnectionManager {
 
   // --- attempts
 
-  connect(
-    demanded: boolean,
-    joined: Array<PendingCommand> = [],
-    doubt?: Attempt["doubt"]
-  ): Effect.Effect<void> {
+  connect(demanded: boolean, joined: Array<PendingCommand> = [], doubt?: DoubtedSession): Effect.Effect<void> {
     const backend = this.#backend
     const now = backend.now()
     const generation = backend.published.value.generation + 1 // guard: generation-used-once
@@ -122,7 +115,13 @@ export class ConnectionManager {
       if (this.#lost !== undefined && !resumed) this.#parts.calls.gates.sessionLost(this.#lost.generation)
       this.#lost = undefined
       if (resumed) this.#owner.resumed(runtime)
-      if (before !== undefined && doubted !== undefined) yield* this.#confirmed(before, doubted)
+      if (before !== undefined && doubted !== undefined) {
+        const uptime = now - before.installedAt
+        backend.counters.errors++
+        this.#parts.calls.gates.sessionLost(before.generation)
+        backend.emit({ _tag: "RuntimeLost", generation: before.generation, loss: doubted, uptime })
+        if (doubted.kind === "session") yield* this.#forgotten(now, uptime)
+      }
       runtime.install(now)
       backend.recordConnection()
       this.#phase.move(Lifecycle.Event.Established(), {
@@ -166,15 +165,16 @@ export class ConnectionManager {
         return joined.forEach((pending) => pending.answer(Exit.fail(failure)))
       }
       if (failure.reason === "session") yield* this.#forgotten(now, duration)
-      const error = this.#withCause(failure, now)
-      if (error.reason === "session") {
-        // The server lives, and the next handshake may reach a replica that remembers.
-        if (!replacing && Pace.earliestSession(this.#pace, now) === now) {
-          counters.errors++
-          this.#pace = Pace.replacing(this.#pace)
-          backend.emit({ _tag: "AttemptFailed", error, duration, nextAttemptAt: now })
-          return yield* this.connect(demanded, joined)
-        }
+      const known = failure.reason === "session" ? LostSessions.describe(this.#pace.sessions, now) : undefined
+      const error = known === undefined
+        ? failure
+        : connectError(backend.id, "session", `${failure.message}; ${known}`, failure.cause)
+      // The server lives, and the next handshake may reach a replica that remembers.
+      if (error.reason === "session" && !replacing && Pace.earliestSession(this.#pace, now) === now) {
+        counters.errors++
+        this.#pace = Pace.replacing(this.#pace)
+        backend.emit({ _tag: "AttemptFailed", error, duration, nextAttemptAt: now })
+        return yield* this.connect(demanded, joined)
       }
       backend.firstOutcome.complete()
       const failed = { error, demanded, everConnected: counters.connections > 0, now, draw: yield* Random.next }
@@ -190,13 +190,6 @@ export class ConnectionManager {
       for (const pending of joined) pending.answer(Exit.fail(error)) // guard: failure-is-answered
       if (this.#isAwaited) yield* this.bringForward()
     })
-  }
-
-  #withCause(error: ConnectError, now: number): ConnectError {
-    const known = error.reason === "session" ? LostSessions.describe(this.#pace.sessions, now) : undefined
-    return known === undefined
-      ? error
-      : connectError(this.#backend.id, "session", `${error.message}; ${known}`, error.cause)
   }
 
   #forgotten(now: number, age: number): Effect.Effect<void> {
@@ -336,62 +329,43 @@ export class ConnectionManager {
   #retireLost(runtime: Runtime, loss: Loss): Effect.Effect<void> {
     const retire = this.#owner.retire(runtime, loss)
     const { state } = this.#phase
-    const mayResume = losses[loss.kind].keepsSession && !this.#isStuck(runtime, loss) &&
-      Lifecycle.entries[state._tag].session === "kept" // (L12)
+    // Heartbeats gave the resumed session up again, with no good one between. (T11, K13)
+    const isStuck = loss.kind === "keepalive" && runtime.connection.resumed === true &&
+      this.#parts.tasks.keepalive.state.lostInARow > 1
+    const mayResume = losses[loss.kind].keepsSession && !isStuck && Lifecycle.entries[state._tag].session === "kept" // (L12)
     return mayResume ? Effect.zipRight(this.#owner.suspend(runtime, loss), retire) : retire
-  }
-
-  /** Heartbeats gave the resumed session up again, with no good one between. (T11, K13) */
-  #isStuck({ connection }: Runtime, { kind }: Loss): boolean {
-    return kind === "keepalive" && connection.resumed === true && this.#parts.tasks.keepalive.state.lostInARow > 1
   }
 
   /** The old session stays until, and unless, there is a new one. (R12, V3) */
   doubt(doubt: DoubtedSession, pending: PendingCommand): Effect.Effect<void> {
     const backend = this.#backend
     const { runtime } = doubt
-    const now = backend.now()
-    const refuse = (why: string) => pending.answer(Exit.fail(connectError(backend.id, "session", why)))
-    if (!backend.isCurrent(runtime)) return Effect.sync(() => pending.answer(Exit.void))
-    if (!backend.policy.reconnect.auto) {
-      return Effect.sync(() => refuse("it does not connect automatically (reconnect.auto)"))
-    }
-    const wait = Pace.earliestSession(this.#pace, now) - now
-    if (wait > 0 && !doubt.isRefusing) return Effect.sync(() => refuse("too many sessions were made"))
-    if (wait > 0) return this.#doubtAfter(wait, doubt, pending) // guard: doubt-keeps-pace
-    if (!this.#parts.overlap) {
-      const loss = doubt.isRefusing ? doubt.loss() : undefined
-      if (loss === undefined) return Effect.sync(() => refuse("no other session can be made beside it"))
-      return Effect.zipRight(this.lose(runtime, loss), Effect.sync(() => pending.answer(Exit.void)))
-    }
-    const { work } = this.#phase
-    if (work?._tag === "Attempt") {
-      return Effect.sync(() => {
+    const refuse = (why: string): void => pending.answer(Exit.fail(connectError(backend.id, "session", why)))
+    return Effect.gen(this, function*() {
+      const now = backend.now()
+      if (!backend.isCurrent(runtime)) return pending.answer(Exit.void)
+      if (!backend.policy.reconnect.auto) return refuse("it does not connect automatically (reconnect.auto)")
+      const wait = Pace.earliestSession(this.#pace, now) - now
+      if (wait > 0 && !doubt.isRefusing) return refuse("too many sessions were made")
+      const again = Effect.map(Effect.sleep(wait), () => backend.send({ _tag: "Doubted", doubt, pending }))
+      // Nobody waits for the answer once the runtime is detached.
+      if (wait > 0) return void (yield* runtime.fork(again)) // guard: doubt-keeps-pace
+      if (!this.#parts.overlap) {
+        const loss = doubt.isRefusing ? doubt.loss() : undefined
+        if (loss === undefined) return refuse("no other session can be made beside it")
+        yield* this.lose(runtime, loss)
+        return pending.answer(Exit.void)
+      }
+      const { work } = this.#phase
+      if (work?._tag === "Attempt") {
         if (onlyLooks(work) && doubt.isRefusing) work.doubt = doubt
-        work.joined.push(pending)
-      })
-    }
-    if (!this.#phase.move(Lifecycle.Event.Reconnect({ overlap: true }))) {
-      return Effect.sync(() => refuse("no other session can be made now"))
-    }
-    this.#pace = Pace.replacing(this.#pace) // guard: doubt-takes-a-place
-    return this.connect(false, [pending], doubt)
-  }
-
-  /** Nobody waits for the answer once the runtime is detached. */
-  #doubtAfter(wait: number, doubt: DoubtedSession, pending: PendingCommand): Effect.Effect<void> {
-    const again = () => this.#backend.send({ _tag: "Doubted", doubt, pending })
-    return Effect.asVoid(doubt.runtime.fork(Effect.map(Effect.sleep(wait), again)))
-  }
-
-  #confirmed(runtime: Runtime, loss: Loss): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      const now = this.#backend.now()
-      const uptime = now - runtime.installedAt
-      this.#backend.counters.errors++
-      this.#parts.calls.gates.sessionLost(runtime.generation)
-      this.#backend.emit({ _tag: "RuntimeLost", generation: runtime.generation, loss, uptime })
-      return loss.kind === "session" ? this.#forgotten(now, uptime) : Effect.void
+        return void work.joined.push(pending)
+      }
+      if (!this.#phase.move(Lifecycle.Event.Reconnect({ overlap: true }))) {
+        return refuse("no other session can be made now")
+      }
+      this.#pace = Pace.replacing(this.#pace) // guard: doubt-takes-a-place
+      yield* this.connect(false, [pending], doubt)
     })
   }
 

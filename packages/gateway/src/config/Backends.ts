@@ -40,6 +40,16 @@ export const optionsOf = (
   store?: PinStore.PinStore
 ): Backend.BackendOptions & Pick<Server, "id"> => ServerOptions.forBackend(options, store)
 
+/** In the cluster, and not on each replica. */
+export const runsOnce = ({ connector, placement }: Server): boolean =>
+  placement === undefined ? connector.transport === "stdio" : placement === "one"
+
+/** But perhaps other prefixes of their names. */
+export const sameOptions = (a: Server, b: Server): boolean => {
+  const keys = new Set([...Object.keys(a), ...Object.keys(b)]) as Set<keyof Server>
+  return [...keys].every((key) => key === "prefix" || a[key] === b[key])
+}
+
 export interface Backends {
   /** The valid ones, in the order of the file. */
   readonly backends: ReadonlyArray<Server>

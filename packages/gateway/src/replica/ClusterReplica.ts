@@ -19,11 +19,10 @@ import { type Array, Effect, type Redacted, Schedule, type Scope } from "effect"
 import { StartError } from "../Errors.js"
 import * as Fibers from "../Fibers.js"
 import type { ClusterOptions } from "../serve/ClusterOptions.js"
-import * as Certificate from "./certificate.js"
+import * as ClusterFiles from "./clusterFiles.js"
 import * as ClusterGateways from "./ClusterGateways.js"
 import * as ClusterMetrics from "./ClusterMetrics.js"
 import { followed } from "./collections.js"
-import { databaseUrl } from "./databaseUrl.js"
 import type { Replica } from "./Replica.js"
 import { told } from "./storeProblems.js"
 
@@ -70,8 +69,8 @@ export const make = (
   id?: string
 ): Effect.Effect<Replica, StartError, Scope.Scope> =>
   Effect.gen(function*() {
-    const url = yield* databaseUrl({ store: given })
-    const tls = certificate === undefined ? undefined : yield* Certificate.load(certificate)
+    const url = yield* ClusterFiles.databaseUrl({ store: given })
+    const tls = certificate === undefined ? undefined : yield* ClusterFiles.certificate(certificate)
     const listener = yield* Effect.mapError(
       Listener.listen({ ...listen, optionNames, tls, maxHeaderBytes }),
       startError

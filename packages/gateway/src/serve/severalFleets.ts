@@ -1,7 +1,6 @@
 /** Several gateways without a cluster start each server several times. */
-import type { Server } from "../config/Backends.js"
+import { runsOnce, type Server } from "../config/Backends.js"
 import type { KeyOptions } from "../http/PersistentSessions.js"
-import { runsOnce } from "./pool/GroupFleet.js"
 
 const maxNames = 10
 

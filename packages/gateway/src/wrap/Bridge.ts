@@ -1,5 +1,5 @@
 /** Passes messages between one host and one server, unchanged. Where the host must not wait, it gets what the server answered earlier. */
-import type { Backend, Status } from "@mcp-lifeline/core"
+import type { Backend } from "@mcp-lifeline/core"
 import { firstOf, isInDoubt, runsTasks, stateOf } from "@mcp-lifeline/core/internal"
 import { anyone } from "@mcp-lifeline/http-server/Caller"
 import { PassedSubscriptions } from "@mcp-lifeline/http-server/PassedSubscriptions"
@@ -15,25 +15,17 @@ import type {
   JSONRPCResponse,
   ServerCapabilities
 } from "@modelcontextprotocol/sdk/types.js"
-import { Deferred, Effect, FiberId, Predicate, Schedule, Stream } from "effect"
+import { Deferred, Effect, FiberId, Predicate, Stream } from "effect"
 import { isDeepStrictEqual } from "node:util"
 import type { Audit } from "../audit/Audit.js"
 import { audited } from "../audit/audited.js"
 import { ClientRelay, type Resolved, type ServerRequest } from "../conversation/ClientRelay.js"
 import { fault } from "../conversation/errors.js"
-import {
-  type Handler,
-  type Handshake,
-  introducedFirst,
-  lists,
-  ping,
-  pipeline,
-  readable,
-  type Step
-} from "../conversation/Handler.js"
+import { type Handler, introducedFirst, lists, ping, pipeline, readable, type Step } from "../conversation/Handler.js"
 import { announced, type Client, clientOf, introducing, unknownServer } from "../conversation/introductions.js"
 import type { Fibers } from "../Fibers.js"
 import { type CachedAnswers, emptyList } from "./CachedAnswers.js"
+import * as Demand from "./Demand.js"
 
 export interface Options {
   readonly name: string
@@ -76,22 +68,8 @@ const listTimeout = "2.5 seconds"
 /** In milliseconds: hosts give up after 5 s or more. */
 const discoverTimeout = 4000
 
-/** Repeats this until it is interrupted, because no attempt is made soon after a failure. */
-const demand = (backend: Backend.Backend): Effect.Effect<never> =>
-  Effect.zipRight(Effect.ignore(Effect.retry(backend.ping(), Schedule.spaced("100 millis"))), Effect.never)
-
-/** Between attempts on request, in milliseconds. */
-const requestInterval = 1000
-
-/** Only if the cache is empty, so that the host gets the real lists. */
-const connectLazy = (backend: Backend.Backend) =>
-  Effect.flatMap(backend.status, ({ state }) => state === "Idle" ? backend.enable : Effect.void)
-
 const isSame = (one: Client, other: Client | undefined): boolean =>
   one.protocolVersion === other?.protocolVersion && isDeepStrictEqual(one.capabilities, other.capabilities)
-
-/** Only a command ends these if `reconnect.auto` is false. */
-const restingStates: ReadonlySet<Status["state"]> = new Set(["Disconnected", "PermanentlyFailed"])
 
 export class Bridge {
   readonly #options: Options
@@ -101,22 +79,19 @@ export class Bridge {
   readonly #side: { isStateless: boolean; readonly write: Options["write"] }
   #isStarted = false
   #unusable = Deferred.unsafeMake<string>(FiberId.none)
-  readonly #opened = Effect.unsafeMakeLatch()
+  readonly #opened = Deferred.unsafeMake<Backend.Backend>(FiberId.none)
   #backend: Backend.Backend | undefined
   readonly #introduced = Effect.unsafeMakeLatch()
   #introduction: Introduction | undefined
   #cache: CachedAnswers | undefined
-  /** In the answer to the host's `initialize`. */
-  #announced: Introduction | undefined
-  /** Whether the host has ever got one, because nothing was known of the server. */
+  /** Whether an answer to the host's `initialize` was one, because nothing was known of the server. */
   #hasAnnouncedPlaceholder = false
   readonly #watch: ListWatch.ListWatch
   #hasBegun = false
   #client: Client | undefined
   #isRefused = false
   readonly #subscriptions = new PassedSubscriptions(new Holding(subscriptionLimits.holder))
-  /** In the time of `performance.now`. */
-  #connectableFrom = Number.NEGATIVE_INFINITY
+  readonly #attempts = new Demand.RequestedAttempts()
   /** Not answered yet. */
   #introducing: ClientRequest | undefined
 
@@ -139,30 +114,29 @@ export class Bridge {
       target: {
         fork: fibers.fork,
         backend: () => this.#backend,
-        use: (f) => Effect.flatMap(this.#opening, f)
+        use: (f) => Effect.flatMap(Deferred.await(this.#opened), f)
       },
       schemaOf: () => asItComes,
       onChanged: (methods) => {
         for (const method of ListChanges.notificationsOf(methods)) this.#relay.pass({ method })
       },
       onRead: (method, pages) => {
-        const backend = this.#backend
-        const isMarked = backend !== undefined && runsTasks(backend)
+        const isMarked = this.#backend !== undefined && runsTasks(this.#backend)
         this.#cache?.update(method, isMarked ? pages.map(TaskMarks.list) : pages)
       }
     })
-    const handshake: Handshake = {
+    const handshake = introducedFirst({
       hasBegun: () => this.#hasBegun,
       mayBeginAgain: () => this.#isRefused,
       initialize: (request, client) => this.#initialize(request, client)
-    }
+    })
     const cachedLists = lists((request, method) => this.#list(request, method))
     const audit = audited(options.audit, {
       who: () => ({ caller: anyone, introduced: this.#client }),
       named: () => ({ server: name, isHidden: false })
     })
     this.#handle = pipeline(
-      [ping, audit, readable, introducedFirst(handshake), cachedLists, this.#limited],
+      [ping, audit, readable, handshake, cachedLists, this.#limited],
       this.#relay.toServer((request) => this.#resolve(request))
     )
   }
@@ -199,16 +173,15 @@ export class Bridge {
 
   /** Refuses an open `initialize`, and sends nothing more to the host. */
   end(): void {
-    const message = `${this.#options.name} did not answer in time`
-    this.#introducing?.refuse(JsonRpcError.ourCode, message)
+    this.#introducing?.refuse(JsonRpcError.ourCode, `${this.#options.name} did not answer in time`)
     this.#relay.end()
   }
 
   /** Returns whether it has answered. Where the server may still answer, the cached list comes after `listTimeout`. */
   #list(request: ClientRequest, method: ListMethod): boolean {
-    const isFirst = request.params?.["cursor"] === undefined
-    if (!isFirst || this.#cache?.get(method) === undefined) return false
-    if (!this.#isAnswering()) return this.#remember(request, method)
+    if (request.params?.["cursor"] !== undefined || this.#cache?.get(method) === undefined) return false
+    const isAnswering = this.#backend !== undefined && this.#isConnected() && !isInDoubt(this.#backend)
+    if (!isAnswering) return this.#remember(request, method)
     const late = Effect.sync(() => {
       if (request.isOver) return
       // The server owes an answer, which says whether it lives.
@@ -242,14 +215,13 @@ export class Bridge {
       failFast,
       ...(isList(method) ? this.#asList(request, method) : {})
     })
-    return this.#backend === undefined ? Effect.map(this.#opening, serverRequest) : serverRequest(this.#backend)
+    return this.#backend === undefined
+      ? Effect.map(Deferred.await(this.#opened), serverRequest)
+      : serverRequest(this.#backend)
   }
 
   /** If the list cannot be read, the host gets the cached one. */
-  #asList(
-    request: ClientRequest,
-    method: ListMethod
-  ): Pick<ServerRequest, "resultForClient" | "resultForError"> {
+  #asList(request: ClientRequest, method: ListMethod): Pick<ServerRequest, "resultForClient" | "resultForError"> {
     const { params } = request
     return {
       resultForClient: (result) => {
@@ -260,8 +232,7 @@ export class Bridge {
       resultForError: (error) => {
         const isOurs = JsonRpcError.isOurs(error) && Predicate.hasProperty(error.data, "fate")
         // The placeholder has announced all lists: those that the server lacks, or cannot send now, are empty.
-        const hasPlaceholder = this.#hasAnnouncedPlaceholder && this.#announced !== undefined
-        const empty = hasPlaceholder && (isOurs || error.code === JsonRpc.methodNotFound)
+        const empty = this.#hasAnnouncedPlaceholder && (isOurs || error.code === JsonRpc.methodNotFound)
           ? emptyList(method)
           : undefined
         const instead = (isOurs ? this.#cache?.get(method) : undefined) ?? empty
@@ -271,18 +242,10 @@ export class Bridge {
     }
   }
 
-  /** If `reconnect.auto` is false, only a command connects the server: each request of the host gives one. */
   #connectOnRequest(): void {
-    const backend = this.#backend
-    const now = performance.now()
-    if (!this.#options.isConnectedOnRequest || backend === undefined || now < this.#connectableFrom) return
-    if (!restingStates.has(stateOf(backend))) return
-    this.#connectableFrom = now + requestInterval
-    this.#run(Effect.tapError(backend.enable, (error) =>
-      Effect.sync(() => {
-        const retryAfter = error._tag === "ConnectError" ? error.retryAfter ?? 0 : 0
-        this.#connectableFrom = performance.now() + Math.max(requestInterval, retryAfter)
-      })))
+    const backend = this.#options.isConnectedOnRequest ? this.#backend : undefined
+    const attempt = backend && this.#attempts.next(backend)
+    if (attempt !== undefined) this.#run(attempt)
   }
 
   /** Drops notifications while the server is down: after a reconnect, it asks for what it needs. Returns whether one is sent. */
@@ -300,31 +263,21 @@ export class Bridge {
     this.#hasBegun = true
     this.#run(
       Effect.gen(this, function*() {
-        const cache = yield* this.#started(client)
-        const introduction = cache.introduction ?? (yield* this.#firstIntroduction(client))
+        yield* this.#started(client)
+        const introduction = this.#cache?.introduction ?? (yield* this.#firstIntroduction(client))
         // The server may have answered just when its time was over.
-        this.#introduce(request, cache.introduction ?? introduction)
+        this.#introduce(request, this.#cache?.introduction ?? introduction)
       }),
       request
     )
   }
 
-  #started(client: Client): Effect.Effect<CachedAnswers> {
+  #started(client: Client): Effect.Effect<void> {
     return Effect.gen(this, function*() {
-      if (!this.#isStarted) {
-        this.#isStarted = true
-        yield* this.#start(client)
-      }
-      yield* this.#opened.await
-      return this.#cache ?? (yield* Effect.never)
-    })
-  }
-
-  #start(client: Client): Effect.Effect<void> {
-    return Effect.gen(this, function*() {
+      if (this.#isStarted) return yield* Effect.asVoid(Deferred.await(this.#opened))
+      this.#isStarted = true
       const { drained, loadCache, name, open } = this.#options
-      const cache = yield* loadCache(client)
-      this.#cache = cache
+      const cache = this.#cache = yield* loadCache(client)
       this.#incoming.protocolVersion = cache.introduction?.protocolVersion ?? client.protocolVersion
       this.#incoming.receiver = {
         notified: (notification) => this.#relay.pass(notification),
@@ -333,16 +286,16 @@ export class Bridge {
         heard: (hearing) => this.#watch.heard(hearing),
         introduced: (introduction) => this.#introducedBy(introduction)
       }
-      const backend = yield* open(client, this.#incoming)
-      this.#backend = backend
+      const backend = this.#backend = yield* open(client, this.#incoming)
       this.#noteUnusable(backend)
       this.#run(this.#watch.work)
       this.#run(Stream.runForEach(backend.events, ({ _tag }) =>
         Effect.sync(() => {
           if (_tag === "Installed") this.#watch.compare()
         })))
-      yield* this.#opened.open
-      if (cache.introduction === undefined) this.#run(connectLazy(backend))
+      yield* Deferred.succeed(this.#opened, backend)
+      // The host gets the real lists.
+      if (cache.introduction === undefined) this.#run(Demand.connectIdle(backend))
     })
   }
 
@@ -358,14 +311,15 @@ export class Bridge {
       const known = this.#cache?.introduction ?? (yield* loadCache(client)).introduction
       if (known !== undefined) return announced(known)
       this.#client ??= client
-      const cache = yield* this.#started(client)
+      yield* this.#started(client)
       const why = yield* firstOf(
         Effect.asVoid(this.#introduced.await),
         Deferred.await(this.#unusable),
         loginNeeded,
         Effect.delay(Effect.succeed(`${name} has not answered yet: initialize waits longer`), discoverTimeout)
       )
-      return cache.introduction === undefined ? why ?? name : announced(cache.introduction)
+      const introduction = this.#cache?.introduction
+      return introduction === undefined ? why ?? name : announced(introduction)
     })
   }
 
@@ -375,10 +329,10 @@ export class Bridge {
     this.#connectOnRequest()
     this.#run(
       Effect.gen(this, function*() {
-        const backend = yield* this.#opening
+        const backend = yield* Deferred.await(this.#opened)
         this.#unusable = Deferred.unsafeMake(FiberId.none)
         this.#noteUnusable(backend)
-        this.#introduce(request, yield* firstOf(this.#firstIntroduction(client), demand(backend)))
+        this.#introduce(request, yield* firstOf(this.#firstIntroduction(client), Demand.repeated(backend)))
       }),
       request
     )
@@ -404,7 +358,6 @@ export class Bridge {
       return this.#options.onFailed(introduction)
     }
     this.#hasAnnouncedPlaceholder ||= this.#cache?.introduction === undefined
-    this.#announced = introduction
     this.#incoming.protocolVersion = introduction.protocolVersion
     request.answer(introducing(announced(introduction)))
   }
@@ -415,7 +368,6 @@ export class Bridge {
     const isFirst = this.#introduction === undefined
     this.#introduction ??= introduction
     this.#introduced.unsafeOpen()
-    if (this.#announced === undefined) return
     if (this.#hasAnnouncedPlaceholder && isFirst) {
       for (const method of ["tools/list", "prompts/list", "resources/list"] as const) {
         if ((introduction.capabilities as ServerCapabilities)[fields[method] as "tools"] !== undefined) {
@@ -426,19 +378,8 @@ export class Bridge {
     }
   }
 
-  get #opening(): Effect.Effect<Backend.Backend> {
-    return Effect.flatMap(
-      this.#opened.await,
-      () => this.#backend === undefined ? Effect.never : Effect.succeed(this.#backend)
-    )
-  }
-
   #isConnected(): boolean {
     return this.#backend !== undefined && stateOf(this.#backend) === "Connected"
-  }
-
-  #isAnswering(): boolean {
-    return this.#backend !== undefined && this.#isConnected() && !isInDoubt(this.#backend)
   }
 
   /** If the work fails, `request` is answered with an error. */

@@ -8,7 +8,7 @@ import * as Unread from "../../../http-server/src/Unread.js"
 import { maxArriving } from "../../../protocol/src/Arrivals.js"
 import * as relay from "../../../protocol/src/relay/relayLimits.js"
 import { defaults as http } from "../../../transport-http/src/HttpOptions.js"
-import { unreadLimits } from "../../../transport-stdio/src/StdioTransport.js"
+import { unreadLimits } from "../../../transport-stdio/src/StdinQueue.js"
 
 const root = new URL("../../../../", import.meta.url)
 const page = readFileSync(new URL("SECURITY.md", root), "utf8").replace(/.*^## What is kept for others$/ms, "")

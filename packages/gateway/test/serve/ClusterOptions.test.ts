@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { folder } from "../../../testing/test/support/folder.js"
 import * as Cli from "../../src/Cli.js"
 import type { UsageError } from "../../src/Errors.js"
-import { databaseUrl } from "../../src/replica/databaseUrl.js"
+import { databaseUrl } from "../../src/replica/clusterFiles.js"
 import * as ClusterOptions from "../../src/serve/ClusterOptions.js"
 
 const key = "k".repeat(32)

@@ -19,7 +19,7 @@ import type { Temperaments } from "@mcp-lifeline/state/Temperaments"
 import type { ToolPins } from "@mcp-lifeline/state/ToolPins"
 import { Effect, FiberSet, Option, Predicate, Scope, Stream } from "effect"
 import type { Access } from "../../access/Access.js"
-import { optionsOf, type Server } from "../../config/Backends.js"
+import { optionsOf, runsOnce, sameOptions, type Server } from "../../config/Backends.js"
 import * as Fibers from "../../Fibers.js"
 import { GroupCache } from "../../known/GroupCache.js"
 import { identityOf } from "../../known/offer.js"
@@ -191,12 +191,6 @@ const withServerName = (server: string, { method, params }: ServerNotification):
   return { method, params: { ...params, logger } }
 }
 
-/** But perhaps other prefixes of their names. */
-export const sameOptions = (a: Server, b: Server): boolean => {
-  const keys = new Set([...Object.keys(a), ...Object.keys(b)]) as Set<keyof Server>
-  return [...keys].every((key) => key === "prefix" || a[key] === b[key])
-}
-
 export interface Settings {
   /** Of the configuration, as it is now. */
   readonly servers: () => ReadonlyArray<Server>
@@ -226,10 +220,6 @@ interface Configured {
   readonly client: string
   readonly options: Fleet.FleetBackend & { readonly id: string }
 }
-
-/** In the cluster, and not on each replica. */
-export const runsOnce = ({ connector, placement }: Server): boolean =>
-  placement === undefined ? connector.transport === "stdio" : placement === "one"
 
 /** The backend is there: it has a connection. */
 const backendOf = (fleet: Fleet.Fleet | undefined, name: string): Backend.Backend => {

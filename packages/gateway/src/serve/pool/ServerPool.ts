@@ -6,7 +6,7 @@ import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import type { Introduction } from "@mcp-lifeline/protocol"
 import type { Scope } from "effect"
 import { Array as Arr, Clock, Effect, FiberSet, PubSub } from "effect"
-import type { Server } from "../../config/Backends.js"
+import { sameOptions, type Server } from "../../config/Backends.js"
 import * as ClientGroup from "./ClientGroup.js"
 import { ClientServers, type Pool } from "./ClientServers.js"
 import * as GroupFleet from "./GroupFleet.js"
@@ -73,7 +73,7 @@ const outcome = (
   const isReplaced = (server: Server): boolean => {
     const old = was.get(server.id)
     if (old === undefined || kept.includes(server.id)) return false
-    return replaced.includes(server.id) || !GroupFleet.sameOptions(old, server)
+    return replaced.includes(server.id) || !sameOptions(old, server)
   }
   return {
     started: [...names].filter((id) => !was.has(id)),
@@ -114,7 +114,7 @@ export const make = (
     yield* configurations?.publish(first) ?? Effect.void
     const lastSwitched = (server: Server): Switched | undefined => {
       const last = switched.get(server.id)
-      return last !== undefined && GroupFleet.sameOptions(last.server, server) ? last : switches?.of(server)
+      return last !== undefined && sameOptions(last.server, server) ? last : switches?.of(server)
     }
     const isOff = (server: Server): boolean => lastSwitched(server)?.isOff ?? server.lifecycle?.disabled === true
     const settings: GroupFleet.Settings = {
