@@ -311,11 +311,12 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
         const refused = current
         const stored = yield* Grant.find(subject.kept, server, account)
         if (stored !== undefined && !Grant.isSame(stored, refused)) return yield* Effect.as(adoptFound(stored), true)
-        if (!isAutomatic && stored === undefined && login === undefined) return false
-        if (login !== undefined) {
-          const isGood = yield* Effect.catchAll(isGoodAgain(fetch), unobtainable)
-          return isGood || (yield* waitFor(login, refusal.status))
+        const underWay = login
+        if (underWay !== undefined) {
+          return (yield* Effect.catchAll(isGoodAgain(fetch), unobtainable)) ||
+            (yield* waitFor(underWay, refusal.status))
         }
+        if (!isAutomatic && stored === undefined) return false
         const stepUp = refusal.status === 403
         if (!stepUp) countVain(refused, yield* Clock.currentTimeMillis)
         const hope = vain.size >= TokenRefusals.maxVain ? "vain" : isDead(refused) ? "dead" : "good"
@@ -366,12 +367,14 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
         const fetch = lastFetch ?? (yield* HttpConnector.fetchFor(url, isChosen))
         // Before the check: what is under way may have met the last refusal already, and what comes after it does not.
         yield* askAgain
-        if (login !== undefined && (yield* login.isAsking)) return yield* Effect.asVoid(Fiber.join(login.fiber))
+        const underWay = login
+        if (underWay !== undefined && (yield* underWay.isAsking)) {
+          return yield* Effect.asVoid(Fiber.join(underWay.fiber))
+        }
         const before = current
         const outcome = yield* shared((renewal) => renewal.afterRefusal(subject, fetch, Challenge.none, before, "dead"))
         if (outcome._tag !== "LoginNeeded") return
-        const { fiber } = yield* begin(fetch, outcome, false, before)
-        yield* Fiber.join(fiber)
+        yield* Fiber.join((yield* begin(fetch, outcome, false, before)).fiber)
       })
     }
   })
