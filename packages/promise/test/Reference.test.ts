@@ -25,7 +25,7 @@ const rows = (
   }))
 
 const declaration = (path: string, start: string): string => {
-  const [, after] = read(path).split(start)
+  const [, after] = `\n${read(path)}`.split(start)
   assert.isDefined(after, `${path} has no ${start}`)
   return after?.split(/^}/m)[0] ?? ""
 }

@@ -137,6 +137,7 @@ describe.concurrent("mcp-lifeline wrap --option", () => {
       await using _ = host
       assert.strictEqual(introduction["serverInfo"].name, "scripted")
       await host.result("tools/list")
+      await state.hasLists()
     }
     await using host = wrap(args, { state: state.path })
     await host.initialize()
