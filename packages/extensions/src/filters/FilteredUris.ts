@@ -33,7 +33,7 @@ const beforeQuery = (text: string): string => text.replace(/\{?\?.*/s, "")
 /** Whether a URI is as `URL` writes it, and has nothing that a server may resolve, cut off, leave out, or decode twice. */
 const isPlain = (uri: string): boolean => {
   if (hrefOf(uri) !== uri || uri.includes("#")) return false
-  const rest = decoded(beforeQuery(uri)).replace(/^[^:]*:(?:\/\/)?/, "")
+  const rest = decoded(beforeQuery(uri).replace(/^[^:]*:(?:\/\/)?/, ""))
   if (/[%\\?#\p{Cc}]|\/\/|(?:^|\/)\.\.?(?:\/|$)/u.test(rest)) return false
   if (uri.startsWith("file:")) return rest.startsWith("/")
   const [authority = ""] = uri.includes("://") ? rest.split("/", 1) : []
@@ -85,18 +85,20 @@ export class FilteredUris {
     const { hidden, uris } = this.#knownOf(listed)
     const isOffered = uris.get(uri)
     if (isOffered !== undefined) return isOffered
-    if (!isPlain(uri) || this.#hidesUnlisted(uri) || hidden.has(keyOf(uri))) return false // guard: each-spelling-is-hidden
+    const path = beforeQuery(uri)
+    const texts = [uri, decoded(uri), path, decoded(path)]
+    if (!isPlain(uri) || this.#hidesUnlisted(texts) || hidden.has(keyOf(uri))) return false // guard: each-spelling-is-hidden
     const standing = (listed?.resourceTemplates ?? []).map(({ uriTemplate }) => uriTemplate)
-      .filter((template) => [uri, decoded(uri), beforeQuery(uri)].some((text) => Template.matches(template, text)))
+      .filter((template) => texts.some((text) => Template.matches(template, text)))
     // What only a hidden template stands for is hidden with it.
     if (standing.some((one) => ListFilter.passes(this.#filter, one) && standsFor(one, uri))) return true
     if (this.#only.length === 0) return standing.length === 0
     return this.#only.every((list) => list.some((one) => means(one, uri)))
   }
 
-  #hidesUnlisted(uri: string): boolean {
-    const texts = [uri, decoded(uri), beforeQuery(uri), decoded(beforeQuery(uri))].map((text) => text.toLowerCase())
-    const all = [...texts, ...texts.map((text) => text.replace(/\/$/, ""))]
+  /** In any case, and with or without a slash at the end. */
+  #hidesUnlisted(texts: ReadonlyArray<string>): boolean {
+    const all = [...texts, ...texts.map((text) => text.replace(/\/$/, ""))].map((text) => text.toLowerCase())
     return this.#hide.some((pattern) => all.some((text) => ToolPattern.matches(pattern.toLowerCase(), text)))
   }
 

@@ -236,6 +236,7 @@ describe("a resource under another spelling", () => {
       "db://me@users/rows"
     ]],
     ["https://h/doc?id=1", ["https://h/doc?id=1#x"]],
+    ["x:/etc/*", ["x:/%2Fetc/a", "x:/.%2Fetc/a", "x:/%2e/etc/a", "x:%2Fetc/a"]],
     ["note:a/b", ["note:a//b", "NOTE:a/./b", "note:a%2fb"]]
   ])("[G19:unit] %s hides %j", (pattern, uris) => {
     const one = offered({ hide: [pattern] })
