@@ -295,6 +295,7 @@ describe("a resource under another spelling", () => {
     ) {
       assert.deepStrictEqual(offered(resources, { uris }).unmatched.map(({ pattern }) => pattern), resources.only)
     }
+    assert.isFalse(offered({ only: ["https://h/{user}/open"] }).has("resources", "https://h/secret?/open"))
     const [tooDeep] = offered({ only: ["db://{table}/rows"] }, { uris: ["db://c/d/rows"] }).unmatched
     assert.strictEqual(tooDeep?.pattern, "db://{table}/rows")
   })
