@@ -130,15 +130,6 @@ describe.skipIf(process.platform === "win32")("a backend of a cluster", () => {
     expect(starts()).toBe(2)
   })
 
-  it("[D4] a replica that calls nothing takes over, too", async () => {
-    const [a, b] = [await Replica.start(), await Replica.start()]
-    await a.stop()
-    replicas.delete(a)
-    await expect.poll(() => run(Effect.map(b.backend.status, ({ peer }) => peer?.pid))).toBeDefined()
-    expect((await run(b.backend.status)).lastError).toBe("the replica that runs the server gives it to others")
-    expect(starts()).toBe(2)
-  })
-
   it("[D2] tells the replica that has called what became of its call when the server dies", async () => {
     const [a, b] = [await Replica.start(), await Replica.start()]
     const pid = Number(await a.call("pid"))

@@ -27,7 +27,9 @@ describe("a connection to the owner of a server", () => {
       yield* Effect.sleep("20 millis")
       script.current.notify("notifications/message")
       script.current.notify(OwnerConnection.going)
-      expect(Option.getOrThrow(yield* lost)).toMatchObject({ loss: { kind: "session", isMove: true } })
+      expect(Option.getOrThrow(yield* lost)).toMatchObject({
+        loss: { kind: "session", isMove: true, message: "the replica that runs the server gives it to others" }
+      })
       expect(heard).toEqual(["notifications/message"])
     }))
 

@@ -279,17 +279,6 @@ describe("Calls", () => {
       })
   )
 
-  it.scoped("[C3] a tool that the catalogue does not know is not repeated", () =>
-    Effect.gen(function*() {
-      const { script, server } = counting({ idempotentHint: true }, losing)
-      script.offer = { ...script.offer, tools: [tool("other", { idempotentHint: true })] }
-      const backend = yield* start(script)
-      yield* TestClock.adjust("10 seconds")
-      expect(yield* Effect.flip(backend.callTool({ name: "pay" }))).toMatchObject({ _tag: "ResultUnknown" })
-      yield* TestClock.adjust("1 minute")
-      expect(server.applied).toBe(1)
-    }))
-
   const reads: ReadonlyArray<[string, (backend: Backend.Backend) => Effect.Effect<unknown, CallError>]> = [
     ["ping", (backend) => backend.ping()],
     ["tools/list", (backend) => backend.listTools()],
@@ -483,32 +472,6 @@ describe("Calls", () => {
       })
   )
 
-  it.scoped("[C5] a request has 60 seconds unless the backend or the call says otherwise", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      script.respond = (method) => method === "tools/call" ? never : undefined
-      const plain = yield* start(script)
-      const quick = yield* start(script, { timeouts: { request: "2 seconds" } })
-      const call = (backend: Backend.Backend, options?: Backend.CallOptions) =>
-        Effect.fork(Effect.flip(backend.callTool({ name: "echo" }, options)))
-      const calls = [yield* call(plain), yield* call(quick), yield* call(plain, { timeout: "5 seconds" })] as const
-      const done = () => calls.map((fiber) => fiber.unsafePoll() !== null)
-      yield* TestClock.adjust(1999)
-      expect(done()).toEqual([false, false, false])
-      yield* TestClock.adjust(1)
-      expect(done()).toEqual([false, true, false])
-      yield* TestClock.adjust(2999)
-      expect(done()).toEqual([false, true, false])
-      yield* TestClock.adjust(1)
-      expect(done()).toEqual([false, true, true])
-      yield* TestClock.adjust(54_999)
-      expect(done()).toEqual([false, true, true])
-      yield* TestClock.adjust(1)
-      expect(done()).toEqual([true, true, true])
-      const errors = yield* Effect.forEach(calls, Fiber.join)
-      expect(errors.map((error) => error._tag === "RequestTimeout" && error.timeout)).toEqual([60_000, 2000, 5000])
-    }))
-
   it.scoped("[C5] the connection is told to reset on progress, and of the total bound, waiting for the connection taken off", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make().script({ after: 3000 })
@@ -564,56 +527,6 @@ describe("Calls", () => {
       expect(call.unsafePoll()).not.toBeNull()
     }))
 
-  const bounds: ReadonlyArray<readonly [string, Backend.CallOptions, number]> = [
-    ["of the call", { timeout: "3 seconds" }, 3000],
-    ["that bounds the whole, if it is shorter", { timeout: "3 seconds", maxTotalTimeout: "1 second" }, 1000],
-    [
-      "of one answer, if progress could have extended it",
-      { timeout: "3 seconds", maxTotalTimeout: "1 minute", resetTimeoutOnProgress: true },
-      3000
-    ]
-  ]
-  it.scoped.each(bounds)(
-    "[C5:unit] RequestTimeout says the time %s",
-    ([, options, expected]) =>
-      Effect.gen(function*() {
-        const script = ScriptedConnector.make()
-        const backend = yield* start(script)
-        script.respond = (method) => method === "resources/read" ? never : undefined
-        const call = yield* Effect.fork(Effect.flip(backend.readResource({ uri: "file:///a" }, options)))
-        yield* TestClock.adjust(expected)
-        expect(yield* Fiber.join(call)).toMatchObject({
-          _tag: "RequestTimeout",
-          timeout: expected,
-          message: expect.stringContaining(`within ${expected} ms`)
-        })
-      })
-  )
-
-  it.scoped("[C5:unit] RequestTimeout says the time of one answer, where progress had moved the end", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      // As a transport does that hears progress after 2 s, and then nothing.
-      const connector = answering(script, () => (_, __, given) =>
-        Effect.zipRight(
-          Effect.delay(Effect.sync(() => given.onprogress!({ progress: 1 })), "2 seconds"),
-          Effect.delay(
-            Effect.fail(new RequestError({ fate: "unknown", reason: "timeout", message: "in time" })),
-            given.timeout
-          )
-        ))
-      const backend = yield* start(connector)
-      const call = yield* Effect.fork(Effect.flip(
-        backend.callTool({ name: "echo" }, { timeout: "3 seconds", resetTimeoutOnProgress: true })
-      ))
-      yield* TestClock.adjust("5 seconds")
-      expect(yield* Fiber.join(call)).toMatchObject({
-        _tag: "RequestTimeout",
-        timeout: 3000,
-        message: expect.stringContaining("within 3000 ms")
-      })
-    }))
-
   describe("errors", () => {
     const sound = (error: CallError | ConnectError | InvalidOptions) => {
       expect(error).toBeInstanceOf(Error)
@@ -645,6 +558,8 @@ describe("Calls", () => {
         expect(error).toMatchObject({ _tag: "RequestTimeout", generation: 1, method: "tools/call", timeout: 5000 })
         expect(error.message).toMatch(/not answered within 5000 ms.*more time \(timeout\).*check before you repeat/)
         expect(error.cause).toBeInstanceOf(RequestError)
+        const whole = yield* failing(() => never, {}, { timeout: "5 seconds", maxTotalTimeout: "1 second" })
+        expect(whole).toMatchObject({ timeout: 1000, message: expect.stringContaining("within 1000 ms") })
       }))
 
     it.scoped("[C19:virtual] one whose time is over before it is sent says so, and is safe to repeat", () =>
@@ -805,14 +720,6 @@ describe("Calls", () => {
         expect(error.message).not.toMatch(/[\r\n]/)
       }))
 
-    it.scoped("[C9] InvalidOptions: field, value and range", () =>
-      Effect.gen(function*() {
-        const options = { connector: ScriptedConnector.make(), timeouts: { request: -1 } }
-        const error = sound(yield* Effect.flip(Backend.make("one", options)))
-        expect(error).toBeInstanceOf(InvalidOptions)
-        expect(error).toMatchObject({ _tag: "InvalidOptions", field: "timeouts.request" })
-      }))
-
     it.scoped("[C9] errors are values: caught by their tag, and compared", () =>
       Effect.gen(function*() {
         const script = ScriptedConnector.make()
@@ -925,46 +832,6 @@ describe("Calls", () => {
       expect(prepared).toEqual([1, 2])
     }))
 
-  it.scoped.each<[string, Effect.Effect<void, unknown>, RegExp]>([
-    [
-      "fails",
-      Effect.fail(new RequestError({ fate: "answered", reason: "remote", message: "wrong password" })),
-      /^onConnected failed: wrong password$/
-    ],
-    ["dies", Effect.die(new Error("broken hook")), /broken hook/],
-    ["never ends", Effect.never, /no connection within 30000 ms/]
-  ])(
-    "[C11] an onConnected that %s fails the attempt, its connection is closed, and the backend tries again",
-    ([, hook, message]) =>
-      Effect.gen(function*() {
-        const script = ScriptedConnector.make()
-        let attempts = 0
-        const errors: Array<ConnectError> = []
-        const observer = {
-          changed: () => {},
-          catalogChanged: () => {},
-          event: (event: Event.Event) => {
-            if (event._tag === "AttemptFailed") errors.push(event.error)
-          }
-        }
-        const backend = yield* startBackend("one", {
-          connector: script,
-          keepalive: { method: "none" },
-          onConnected: () => Effect.suspend(() => ++attempts === 1 ? hook : Effect.void)
-        }, { observer })
-        yield* TestClock.adjust(0)
-        const call = yield* Effect.fork(backend.callTool({ name: "work" }, { wait: "2 minutes" }))
-        yield* TestClock.adjust("30 seconds")
-        expect(script.ledger.closed).toEqual([0])
-        expect(script.ledger.sent("tools/call", 0)).toEqual([])
-        yield* TestClock.adjust("1 second")
-        yield* Fiber.join(call)
-        expect((yield* backend.status).generation).toBe(1)
-        expect(errors).toMatchObject([{ message: expect.stringMatching(message) }])
-        expect(script.ledger.faults).toEqual(["connection 1 was closed 0 times"])
-      })
-  )
-
   it.scoped("[C12] with afterSessionLoss fail the first call after an unwanted generation fails and reaches no server; the second goes through", () =>
     Effect.gen(function*() {
       const { script, server } = counting(undefined, () => undefined)
@@ -1062,21 +929,5 @@ describe("Calls", () => {
       other.current.lose()
       yield* TestClock.adjust("1 second")
       yield* resuming.callTool({ name: "pay" })
-    }))
-
-  it.scoped("[C13] past maxWaiting a call fails at once, and a place is given back however a waiting call ends", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make().script({ connect: "hang" })
-      const backend = yield* start(script, { calls: { maxWaiting: 2 } })
-      const work = backend.callTool({ name: "work" }, { wait: "20 seconds" })
-      const [first, second] = [yield* Effect.fork(work), yield* Effect.fork(Effect.exit(work))]
-      yield* Effect.yieldNow()
-      expect(yield* Effect.flip(work)).toMatchObject({ _tag: "BackendUnavailable", state: "Busy" })
-      expect((yield* backend.status).waiting).toBe(2)
-      yield* Fiber.interrupt(first)
-      expect((yield* backend.status).waiting).toBe(1)
-      yield* TestClock.adjust("20 seconds")
-      expect(Exit.isFailure(yield* Fiber.join(second))).toBe(true)
-      expect((yield* backend.status).waiting).toBe(0)
     }))
 })

@@ -164,29 +164,6 @@ describe("L4: what is late changes nothing", () => {
       yield* untouched(backend)
     }))
 
-  it.scoped("[L4:virtual] a list that is read late is not published", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      script.respond = (method, _, { id }) =>
-        method === "tools/list"
-          ? id === 0
-            ? { answer: "result", result: { tools: [tool("old")] }, after: 5000 }
-            : { answer: "result", result: { tools: [tool("new")] }, after: 1000 }
-          : undefined
-      const { backend, events } = yield* watched(script)
-      yield* runUntilIdle
-      const refresh = yield* Effect.fork(backend.refresh)
-      yield* runUntilIdle
-      yield* backend.reconnect
-      yield* TestClock.adjust("1 second")
-      expect((yield* backend.catalog)?.tools.map(({ name }) => name)).toEqual(["new"])
-      yield* TestClock.adjust("10 seconds")
-      yield* Fiber.await(refresh)
-      expect((yield* backend.catalog)?.tools.map(({ name }) => name)).toEqual(["new"])
-      expect(events.filter((event) => event._tag === "CatalogChanged").map((event) => event.generation)).toEqual([2])
-      yield* untouched(backend)
-    }))
-
   it.scoped("[L4:virtual] the verdict of a heartbeat that was under way is not counted, and no other follows", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()

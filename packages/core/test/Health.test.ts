@@ -181,21 +181,6 @@ describe("Health", () => {
       yield* backend.callTool({ name: "echo" })
     }))
 
-  it.scoped("[H2] an answered probe resets the count", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const backend = yield* start(script)
-      script.respond = deaf("ping", "tools/call", "tools/list")
-      const refresh = yield* Effect.fork(Effect.exit(backend.refresh))
-      yield* TestClock.adjust(1000)
-      yield* Fiber.join(refresh)
-      yield* callInVain(backend)
-      expect(yield* failuresOf(backend)).toBe(1)
-      script.respond = undefined
-      yield* backend.healthCheck
-      expect(yield* failuresOf(backend)).toBe(0)
-    }))
-
   it.scoped("[H3] a cancelled call is no failure and no suspicion", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
@@ -550,21 +535,6 @@ describe("Health", () => {
       expect(second._tag).toBe("Right")
       expect(script.ledger.sent("tools/call")).toHaveLength(2)
       expect((yield* backend.status).generation).toBe(2)
-    }))
-
-  it.scoped("[H4 C5] such a call ends at its deadline, and says that it was not sent", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const backend = yield* start(script, { keepalive: { method: "none", timeout: 500, suspectInterval: 5000 } })
-      script.respond = deaf("ping", "tools/call")
-      yield* callInVain(backend)
-      const call = yield* Effect.fork(Effect.flip(backend.callTool({ name: "pay" })))
-      yield* TestClock.adjust(1000)
-      expect(yield* Fiber.join(call)).toMatchObject({
-        _tag: "BackendUnavailable",
-        message: expect.stringContaining("was not sent, because the server does not answer probes")
-      })
-      expect(script.ledger.sent("tools/call")).toHaveLength(1)
     }))
 
   it.scoped("[H4] they end with the first answer, of a probe or of a call", () =>

@@ -70,14 +70,6 @@ describe("Backend.Tag", () => {
       expect([docs.ledger.faults, files.ledger.faults]).toEqual([[], []])
     }))
 
-  it.effect("[K5] options that are not acceptable fail the layer with their name, and nothing is begun", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      const error = yield* refusal(Docs, Docs.layer({ connector: script, keepalive: { interval: 0 } }))
-      expect(error).toMatchObject({ _tag: "InvalidOptions", backend: "docs", field: "keepalive.interval" })
-      expect(script.ledger.entries).toEqual([])
-    }))
-
   const configured = (script: ScriptedConnector.ScriptedConnector) =>
     Docs.layerConfig(Config.all({
       connector: Config.succeed(script),
@@ -239,31 +231,6 @@ describe("Fleet.layer", () => {
         [1, [0], []],
         [1, [0], []]
       ])
-    }))
-
-  it.effect("[K5] a backend's options that are not acceptable fail the layer, and what was begun is closed", () =>
-    Effect.gen(function*() {
-      const { all, docs, files } = scripts()
-      const layer = Fleet.layer({
-        backends: { docs: { connector: docs }, files: { connector: files, calls: { maxInFlight: 0 } } }
-      })
-      expect(yield* refusal(Fleet.Fleet, layer)).toMatchObject({
-        _tag: "InvalidOptions",
-        backend: "files",
-        field: "calls.maxInFlight"
-      })
-      expect(all.flatMap(({ ledger }) => ledger.faults)).toEqual([])
-      expect(all.flatMap(({ ledger }) => ledger.live)).toEqual([])
-    }))
-
-  it.effect("[K5] a fleet's defaults that are not acceptable are refused too", () =>
-    Effect.gen(function*() {
-      const { docs } = scripts()
-      const layer = Fleet.layer({
-        backends: { docs: { connector: docs } },
-        defaults: { timeouts: { close: "2 hours" } }
-      })
-      expect(yield* refusal(Fleet.Fleet, layer)).toMatchObject({ backend: "docs", field: "timeouts.close" })
     }))
 
   it.effect("[K5] everything that is wrong with the options of a fleet is in one error, and of its backends in one", () =>

@@ -250,15 +250,6 @@ describe("R4: dormant, never given up", () => {
       expect(script.ledger.attempts).toEqual([0, 45_000])
     }).pipe(shortest))
 
-  it.scoped("[R4] a week of failures is not for good", () =>
-    Effect.gen(function*() {
-      const { backend, script, states } = yield* down({ reconnect: { dormantProbe: "12 hours" } })
-      yield* TestClock.adjust("7 days")
-      expect((yield* backend.status).state).toBe("Dormant")
-      expect(states()).not.toContain("PermanentlyFailed")
-      expect(script.ledger.attempts.length).toBeGreaterThan(7 * 2)
-    }).pipe(Effect.withRandom(Random.make("week"))))
-
   it.scoped("[R4] a reconnect command gives all quick attempts anew", () =>
     Effect.gen(function*() {
       const { backend, script } = yield* down({ reconnect: { maxAttempts: 2 } })
@@ -563,19 +554,6 @@ describe("R7: a lost session", () => {
         expect(yield* warning).toBeUndefined()
       })
     ))
-
-  it.scoped("[R7] another loss of one that was stable waits for the backoff", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make()
-      yield* watched(script)
-      yield* TestClock.adjust("10 seconds")
-      script.current.lose("closed")
-      yield* runUntilIdle
-      yield* TestClock.adjust(999)
-      expect(script.ledger.attempts).toEqual([0])
-      yield* TestClock.adjust(1)
-      expect(script.ledger.attempts).toEqual([0, 11_000])
-    }).pipe(longest))
 })
 
 describe("V5: a start that takes longer than an attempt", () => {
@@ -850,17 +828,6 @@ describe("R8: calls while it is down", () => {
         yield* TestClock.adjust("1 second")
       }
       expect(script.ledger.attempts).toEqual([0, 0, 2000, 6000, 14_000, 30_000])
-    }).pipe(longest))
-
-  it.scoped("[R8] demand wakes a sleeping backend in time for the call that asked", () =>
-    Effect.gen(function*() {
-      const { backend, script } = yield* down({ reconnect: { maxAttempts: 1, dormantProbe: "1 hour" } })
-      yield* TestClock.adjust("10 minutes")
-      script.otherwise = { after: 100 }
-      const call = yield* Effect.fork(backend.ping())
-      yield* TestClock.adjust(100)
-      yield* Fiber.join(call)
-      expect(script.ledger.attempts).toEqual([0, 10 * minute])
     }).pipe(longest))
 
   it.scoped("[R8] attempts that calls ask for do not use up the quick ones", () =>
@@ -1246,16 +1213,6 @@ describe("R10: attempts at once", () => {
       yield* TestClock.adjust(2000)
       expect((yield* fleet.status)["b2"]?.lastError).toContain("timeouts.connect")
     }).pipe(longest))
-
-  it.scoped("[R10] an attempt that is given up while it waits for a permit takes none", () =>
-    Effect.gen(function*() {
-      const scripts = scriptsOf(3, { after: 1500 })
-      const fleet = yield* fleetOf(scripts, 1)
-      yield* runUntilIdle
-      yield* (yield* fleet.backend("b1")).disconnect
-      yield* TestClock.adjust("10 seconds")
-      expect(Object.values(scripts).map(({ ledger }) => ledger.attempts)).toEqual([[0], [], [1500]])
-    }))
 
   it.scoped("[R10] attempts that waiting calls ask for stay within the bound", () =>
     Effect.gen(function*() {

@@ -1,35 +1,19 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Redacted } from "effect"
-import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs"
-import { createServer } from "node:net"
-import type { AddressInfo } from "node:net"
-import { tmpdir } from "node:os"
+import { Effect, Redacted, type Scope } from "effect"
+import { realpathSync, rmSync, writeFileSync } from "node:fs"
+import { createServer } from "node:http"
 import { dirname, join, resolve } from "node:path"
+import { folder } from "../../testing/test/support/folder.js"
+import { listening } from "../../testing/test/support/listening.js"
 import * as Cli from "../src/Cli.js"
 import type { UsageError } from "../src/Errors.js"
 import * as Program from "./support/Program.js"
 
 const file = (content: string) =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      const folder = mkdtempSync(join(tmpdir(), "lifeline-"))
-      writeFileSync(join(folder, "mcp.json"), content)
-      return { folder, path: join(folder, "mcp.json") }
-    }),
-    ({ folder }) => Effect.sync(() => rmSync(folder, { recursive: true }))
-  ).pipe(Effect.map(({ path }) => path))
-
-const takenPort = Effect.acquireRelease(
-  Effect.async<{ readonly port: number; readonly close: () => void }>((resume) => {
-    const server = createServer()
-    server.listen(
-      0,
-      "127.0.0.1",
-      () => resume(Effect.succeed({ port: (server.address() as AddressInfo).port, close: () => void server.close() }))
-    )
-  }),
-  ({ close }) => Effect.sync(close)
-).pipe(Effect.map(({ port }) => port))
+  Effect.map(folder, (path) => {
+    writeFileSync(join(path, "mcp.json"), content)
+    return join(path, "mcp.json")
+  })
 
 const parse = (args: ReadonlyArray<string>, env: NodeJS.ProcessEnv = {}) =>
   Effect.try({ try: () => Cli.read(args, env), catch: (error) => error as UsageError })
@@ -208,8 +192,8 @@ describe("mcp-lifeline", () => {
 
   it.live("a port in use: one line with the remedy, exit code 1, nothing started", () =>
     Effect.gen(function*() {
-      const port = yield* takenPort
-      const program = yield* Program.start(["serve", "--port", String(port)])
+      const { port } = new URL(yield* listening(createServer()))
+      const program = yield* Program.start(["serve", "--port", port])
       expect(yield* program.ended).toEqual({ code: 1, signal: null })
       expect(oneLine(program.stderr())).toBe(
         `mcp-lifeline: port ${port} on 127.0.0.1 is in use; stop the program that has it, or give another with --port `
@@ -242,9 +226,7 @@ describe("mcp-lifeline", () => {
 
   it.live("[G1:cli] without --config it serves the mcp.json of its folder, and its first lines say so", () =>
     Effect.gen(function*() {
-      const folder = realpathSync(
-        dirname(yield* file(`{ "mcpServers": { "own": { "command": "cat" } } }`))
-      )
+      const folder = realpathSync(dirname(yield* file(`{ "mcpServers": { "own": { "command": "cat" } } }`)))
       const started = (...args: ReadonlyArray<string>) =>
         Effect.gen(function*() {
           const program = yield* Program.start(["serve", "--port", "0", ...args], {}, undefined, folder)
@@ -300,29 +282,28 @@ describe("mcp-lifeline", () => {
       expect(program.stderr()).toContain("no registry")
     }).pipe(Effect.scoped))
 
-  it.live("[G2:cli] a missing file: one line that names it, exit code 1", () =>
-    Effect.gen(function*() {
-      const { code, stderr, stdout } = yield* Program.run(["serve", "--port", "0", "--config", "not/there.json"])
-      expect({ code, stdout }).toEqual({ code: 1, stdout: "" })
-      expect(oneLine(stderr)).toBe(
-        "mcp-lifeline: not/there.json: there is no such file; give one that exists with --config"
-      )
-    }))
-
-  it.live("[G2:cli] a folder for a file: one line, exit code 1", () =>
-    Effect.gen(function*() {
-      const { code, stderr } = yield* Program.run(["serve", "--port", "0", "--config", tmpdir()])
-      expect(code).toBe(1)
-      expect(oneLine(stderr)).toContain("it is a directory, not a file; give another file with --config")
-    }))
-
-  it.live("[G2:cli] a broken file: one line with the place, exit code 1", () =>
-    Effect.gen(function*() {
-      const path = yield* file(`{\n  "mcpServers": {\n    "a": [\n  }\n}`)
-      const { code, stderr, stdout } = yield* Program.run(["serve", "--port", "0", "--config", path])
-      expect({ code, stdout }).toEqual({ code: 1, stdout: "" })
-      expect(oneLine(stderr)).toContain(`mcp-lifeline: ${path}:4: not valid JSON: `)
-    }).pipe(Effect.scoped))
+  it.live.each<[string, Effect.Effect<string, never, Scope.Scope>, (path: string) => string]>([
+    [
+      "a missing file",
+      Effect.succeed("not/there.json"),
+      (path) => `mcp-lifeline: ${path}: there is no such file; give one that exists with --config`
+    ],
+    ["a folder", folder, () => "it is a directory, not a file; give another file with --config"],
+    [
+      "a broken file",
+      file(`{\n  "mcpServers": {\n    "a": [\n  }\n}`),
+      (path) => `mcp-lifeline: ${path}:4: not valid JSON: `
+    ]
+  ])(
+    "[G2:cli] %s: one line that says what is wrong with it, exit code 1",
+    ([, made, message]) =>
+      Effect.gen(function*() {
+        const path = yield* made
+        const { code, stderr, stdout } = yield* Program.run(["serve", "--port", "0", "--config", path])
+        expect({ code, stdout }).toEqual({ code: 1, stdout: "" })
+        expect(oneLine(stderr)).toContain(message(path))
+      }).pipe(Effect.scoped)
+  )
 
   it.live("[G2:cli] a file of which nothing can be used: a line for each entry and one more, exit code 1", () =>
     Effect.gen(function*() {

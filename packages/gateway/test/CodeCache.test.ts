@@ -122,15 +122,12 @@ describe("the compiled code of the program", () => {
     expect(startAndKeep("one")).toEqual(compiled("one"))
   })
 
-  it.skipIf(process.platform === "win32")(
-    "[W11:unit] that others may write is not used, but replaced",
-    () => {
-      startAndKeep("one")
-      chmodSync(keptFile(), 0o622)
-      expect(startAndKeep("one")).toEqual(compiled("one"))
-      expect(start("one")).toEqual(fromCache("one"))
-    }
-  )
+  it.skipIf(process.platform === "win32")("[W11:unit] that others may write is not used, but replaced", () => {
+    startAndKeep("one")
+    chmodSync(keptFile(), 0o622)
+    expect(startAndKeep("one")).toEqual(compiled("one"))
+    expect(start("one")).toEqual(fromCache("one"))
+  })
 
   it("[W11:unit] is not kept where NODE_DISABLE_COMPILE_CACHE says so, or where nothing can be written", () => {
     vi.stubEnv("NODE_DISABLE_COMPILE_CACHE", "1")

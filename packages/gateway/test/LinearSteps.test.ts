@@ -215,11 +215,7 @@ const subjects: Readonly<Record<string, (text: string) => unknown>> = {
     Headers.checkPost({ accept: "*/*", "content-type": `application/json${text}` }),
     Headers.checkVersion(text),
     Headers.checkStateless(
-      {
-        "mcp-protocol-version": "2026-07-28",
-        "mcp-method": "tools/call",
-        "mcp-name": `=?base64?${text}?=`
-      },
+      { "mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": `=?base64?${text}?=` },
       { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: text } },
       "2026-07-28"
     )

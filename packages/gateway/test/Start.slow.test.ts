@@ -46,24 +46,21 @@ describe("pnpm start", () => {
       yield* Effect.forEach(all, Program.gone)
     }))
 
-  it.scopedLive(
-    "[G7:start] the end of the outermost package manager ends the gateway, and no process of it is left",
-    () =>
-      Effect.gen(function*() {
-        const inner = [manager, "pnpm start", process.execPath, script, ...started]
-        const program = yield* Program.start(["npm exec pnpm start", process.execPath, ...inner], {}, [
-          process.execPath,
-          manager
-        ])
-        yield* Effect.all([Program.processOf(program, "every-stdio"), Program.processOf(program, "every-http")])
-        const all = Program.family(program.pid)
-        yield* Effect.addFinalizer(() => Effect.sync(() => all.forEach(Program.kill)))
-        program.signal("SIGTERM")
-        yield* Effect.forEach(all, Program.gone)
-        yield* program.ended
-        expect(program.stdout()).toContain("Shutting down")
-      })
-  )
+  it.scopedLive("[G7:start] the end of the outermost package manager ends the gateway, and no process of it is left", () =>
+    Effect.gen(function*() {
+      const inner = [manager, "pnpm start", process.execPath, script, ...started]
+      const program = yield* Program.start(["npm exec pnpm start", process.execPath, ...inner], {}, [
+        process.execPath,
+        manager
+      ])
+      yield* Effect.all([Program.processOf(program, "every-stdio"), Program.processOf(program, "every-http")])
+      const all = Program.family(program.pid)
+      yield* Effect.addFinalizer(() => Effect.sync(() => all.forEach(Program.kill)))
+      program.signal("SIGTERM")
+      yield* Effect.forEach(all, Program.gone)
+      yield* program.ended
+      expect(program.stdout()).toContain("Shutting down")
+    }))
 })
 
 describe("the build before the tests", () => {
@@ -83,9 +80,7 @@ describe("the build before the tests", () => {
       const program = yield* Program.start(
         ["-e", "console.error('no such port'); process.kill(process.pid, 'SIGTERM')"],
         {},
-        [
-          process.execPath
-        ]
+        [process.execPath]
       )
       const exit = yield* Effect.exit(program.prints(/Serving/))
       expect(String(exit)).toContain("no such port")

@@ -57,26 +57,6 @@ describe("bodies that are on their way", () => {
       })
     }))
 
-  it.scopedLive("[X5] small requests are read whatever else is on its way", () =>
-    Effect.gen(function*() {
-      const { url } = yield* Raw.serve(undefined, {
-        limits: { maxBodyBytes: Bytes(300_000), maxBodiesBytes: Bytes(400_000) }
-      })
-      const session = yield* Effect.promise(() => begin(url))
-      yield* sendHalf(url, session, 210_000)
-      yield* Effect.promise(async () => {
-        await expect.poll(() => said(send(url, "POST", session, call(7, 40_000)))).toMatchObject({ status: 503 })
-        expect((await send(url, "POST", session, call(9, 15_000))).status).toBe(200)
-      })
-      // Nor does it matter that this client has more by now than is left for others.
-      const other = yield* Effect.promise(() => begin(url))
-      yield* sendHalf(url, other, 110_000)
-      yield* Effect.promise(async () => {
-        await expect.poll(() => said(send(url, "POST", other, call(7, 40_000)))).toMatchObject({ status: 503 })
-        expect((await send(url, "POST", session, call(10, 15_000))).status).toBe(200)
-      })
-    }))
-
   it.scopedLive("[X5] clients without sessions are told apart by what they are", () =>
     Effect.gen(function*() {
       const { url } = yield* Raw.serve(undefined, { limits })
@@ -88,23 +68,6 @@ describe("bodies that are on their way", () => {
           id: 0
         })
         expect((await send(url, "POST", { "User-Agent": "modest" }, large)).status).toBe(200)
-      })
-    }))
-
-  it.scopedLive("[X5] what was read, or given up, counts no more", () =>
-    Effect.gen(function*() {
-      const { url } = yield* Raw.serve(undefined, { limits })
-      const session = yield* Effect.promise(() => begin(url))
-      const half = yield* sendHalf(url, session, 180_000)
-      yield* Effect.promise(async () => {
-        await expect.poll(() => said(send(url, "POST", session, call(7, 150_000)))).toMatchObject({ status: 503 })
-        half.destroy()
-        await expect.poll(async () => (await send(url, "POST", session, call(7, 150_000))).status).toBe(200)
-        for (let n = 0; n < 5; n++) {
-          expect((await send(url, "POST", session, call(n, 180_000))).status).toBe(200)
-          expect((await send(url, "POST", session, call(n, 300_000))).status).toBe(413)
-          expect((await send(url, "POST", session, "{".repeat(150_000))).status).toBe(400)
-        }
       })
     }))
 

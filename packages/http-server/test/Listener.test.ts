@@ -188,17 +188,6 @@ describe("whom the listener lets in", () => {
         }
       })
   )
-
-  it.scopedLive("[G6] the path ends where a query begins, whatever that has", () =>
-    Effect.gen(function*() {
-      const port = yield* listen()
-      for (
-        const [target, path] of [["/a?b", "/a"], ["/a?b?c#d", "/a"], ["/?", "/"], ["/a/b", "/a/b"]]
-      ) {
-        const answer = yield* raw(port, `GET ${target} HTTP/1.1\r\nHost: localhost`)
-        expect(answer.slice(answer.indexOf("\r\n\r\n"))).toContain(`\r\n${path}\r\n`)
-      }
-    }))
 })
 
 describe("who is let in after a while", () => {

@@ -22,18 +22,6 @@ const inSession = (test: (session: Session) => Promise<void>, version?: string) 
   })
 
 describe("what a request is answered over HTTP", () => {
-  it.scopedLive("[G13] an answer before which nothing is said is plain JSON", () =>
-    Effect.gen(function*() {
-      const { url } = yield* Raw.serve(({ id }, { client }) => {
-        if (id !== undefined) client.write({ jsonrpc: "2.0", id: id!, result: { a: 1 } })
-      })
-      yield* Effect.promise(async () => {
-        const answered = await send(url, "POST", await begin(url), call(7))
-        expect([answered.status, answered.headers["content-type"]]).toEqual([200, "application/json"])
-        expect(JSON.parse(await answered.body)).toEqual({ jsonrpc: "2.0", id: 7, result: { a: 1 } })
-      })
-    }))
-
   it.scopedLive("[G13] a result that is encoded already is passed on as it is", () =>
     Effect.gen(function*() {
       const { url } = yield* Raw.serve(({ id }, { client }) => {
@@ -184,26 +172,6 @@ describe("what a request is answered over HTTP", () => {
       expect(second.text()).not.toContain('"data":1')
     }))
 
-  it.scopedLive("[G17] a burst of changes is told once, and log messages that nobody reads are bounded", () =>
-    inSession(async ({ client, session, url }) => {
-      for (let i = 0; i < 5000; i++) {
-        client.write({ jsonrpc: "2.0", method: "notifications/tools/list_changed" })
-        client.write({
-          jsonrpc: "2.0",
-          method: "notifications/resources/updated",
-          params: { uri: `test://${i % 2}` }
-        })
-        client.write({ jsonrpc: "2.0", method: "notifications/message", params: { level: "info", data: i } })
-      }
-      const own = await send(url, "GET", session)
-      client.write({ jsonrpc: "2.0", method: "notifications/prompts/list_changed" })
-      const seen = events(await own.until("prompts")).map(({ message }) => message.method)
-      const count = (method: string) => seen.filter((one) => one === `notifications/${method}`).length
-      expect(count("tools/list_changed")).toBe(1)
-      expect(count("resources/updated")).toBe(2)
-      expect(count("message")).toBe(200)
-    }))
-
   it.scopedLive("[G17] a stream that nobody reads is ended when too much waits for it, and can be resumed", () =>
     inSession(async ({ client, session, url }) => {
       const own = await send(url, "GET", session)
@@ -221,17 +189,5 @@ describe("what a request is answered over HTTP", () => {
       const again = await send(url, "GET", { ...session, "Last-Event-ID": lastId(own.text()) })
       const text = await again.until(`"requestId":${count}`)
       expect(events(text).length).toBeLessThan(100)
-    }))
-
-  it.scopedLive("[G3] a cancelled call has its stream ended, without an answer", () =>
-    inSession(async ({ client, received, session, url }) => {
-      const sent = send(url, "POST", session, call(1))
-      await expect.poll(() => received.at(-1)?.id).toBe(1)
-      const cancelled = { method: "notifications/cancelled", params: { requestId: 1 } }
-      expect((await send(url, "POST", session, cancelled)).status).toBe(202)
-      const ended = await sent
-      expect([ended.headers["content-type"], events(await ended.body)]).toEqual(["text/event-stream", []])
-      client.write({ jsonrpc: "2.0", id: 1, result: {} })
-      expect((await send(url, "POST", session, { id: 1, method: "ping" })).status).toBe(200)
     }))
 })

@@ -25,13 +25,6 @@ describe.each(doors)("%s", (_, open) => {
     assert.strictEqual(client.status.generation, 2)
   })
 
-  it("[F1 N1:real] a call made right after the kill waits for the next connection", async () => {
-    await using client = await open(Everything.stdio)
-    process.kill(pidOf(client), "SIGKILL")
-    await client.listTools()
-    assert.deepEqual(await echo(client, "after"), said("after"))
-  })
-
   it("[F1 N1:real] an HTTP server that was restarted answers the next call", async () => {
     await using server = await Everything.HttpServer.start()
     await using client = await open({ url: server.url })

@@ -477,23 +477,6 @@ describe("a login that another process has begun", () => {
       expect(yield* anew(network(), folder, first)).toContain(`${login}/authorize`)
     }))
 
-  it.scoped("[A4] is opened in a browser once, by whoever may", () =>
-    Effect.gen(function*() {
-      const [net, folder] = [network(), yield* Signer.folder]
-      const [one, two] = [makeBrowser(), makeBrowser()]
-      const silent = yield* make(net, folder)
-      yield* silent.renew
-      const first = yield* make(net, folder, { browser: one.browser })
-      yield* first.renew
-      yield* Effect.repeat(Effect.yieldNow(), { until: () => one.opened.length > 0 })
-      const second = yield* make(net, folder, { browser: two.browser })
-      yield* second.renew
-      yield* TestClock.adjust("1 second")
-      for (let times = 0; times < 50; times++) yield* Effect.promise(() => new Promise((done) => setImmediate(done)))
-      expect([one.opened, two.opened]).toEqual([[yield* addressOf(silent.signIn)], []])
-      expect(yield* addressOf(second.signIn)).toBe(one.opened[0])
-    }))
-
   it.scoped("[A4] is opened in a browser once, also by two at the same moment", () =>
     Effect.gen(function*() {
       const [net, folder] = [network(), yield* Signer.folder]
@@ -513,21 +496,6 @@ describe("a login that another process has begun", () => {
       const address = yield* left(network(), yield* Signer.folder)
       const redirect = new URL(address).searchParams.get("redirect_uri") ?? ""
       expect(yield* Effect.promise(() => fetch(redirect).then(() => "answered", () => "closed"))).toBe("closed")
-    }))
-})
-
-describe("a sign-in whose login was refused", () => {
-  it.scoped("[A4] goes on with the tokens of another login, without being asked for any", () =>
-    Effect.gen(function*() {
-      const [net, folder] = [network(), yield* Signer.folder]
-      const { renew, signIn } = yield* make(net, folder)
-      yield* renew
-      yield* comeBack(yield* addressOf(signIn), { error: "access_denied" })
-      yield* reaches(signIn, "Refused")
-      yield* (yield* make(net, folder, machine)).renew
-      const over = yield* Effect.fork(reaches(signIn, "SignedIn"))
-      yield* passing("1 second", Effect.map(Fiber.poll(over), Option.isSome))
-      expect((yield* signIn.state)._tag).toBe("SignedIn")
     }))
 })
 

@@ -59,25 +59,6 @@ describe("a login among processes", () => {
       expect(browser.opened()).toEqual([address])
     }))
 
-  it.scopedLive("[A2] four processes whose token ends at the same time refresh it once, and lose no rotated token", () =>
-    Effect.gen(function*() {
-      const { browser, server, start } = yield* setup(false)
-      const first = yield* start
-      yield* connected(first)
-      const signers = [first, ...yield* Effect.all([start, start, start])]
-      yield* Effect.forEach(signers.slice(1), connected, { concurrency: "unbounded" })
-      server.knobs.tokenDelay = 200
-      for (let round = 1; round <= 3; round++) {
-        server.expire()
-        const calls = yield* Effect.forEach(signers, Signer.call, { concurrency: "unbounded" })
-        expect(calls.map(({ called }) => called)).toEqual([true, true, true, true])
-        expect(server.grants("refresh_token").map(({ status }) => status)).toEqual(
-          Array.from({ length: round }, () => 200)
-        )
-      }
-      expect(browser.opened()).toHaveLength(1)
-    }))
-
   it.scopedLive("[A2] what is kept survives a restart, for the user alone, and without the value of any header", () =>
     Effect.gen(function*() {
       const { browser, server, start, state } = yield* setup(false)

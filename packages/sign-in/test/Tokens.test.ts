@@ -676,24 +676,6 @@ describe("tokens that are kept", () => {
       }
     }))
 
-  it.scoped("[A2] are renewed while the metadata are out of reach, but not where these are wrong", () =>
-    Effect.gen(function*() {
-      const away = new StubNetwork().authServer(login, {}, "new").resource(server, login)
-        .at("https://mcp.example/.well-known/oauth-protected-resource/mcp", () => json(503, {}))
-      const one = yield* make(grantOf(), {}, away)
-      expect(yield* one.renew()).toEqual(Either.right(true))
-      expect([yield* one.token, one.refreshes()]).toEqual(["new-1", 1])
-      const stepUp = yield* make(grantOf(), {}, away)
-      expect((yield* stepUp.renew(403))._tag).toBe("Left")
-      expect(stepUp.network.forms(`${login}/token`)).toHaveLength(1)
-      const wrong = new StubNetwork().authServer(login).resource(server, login, {
-        resource: "https://other.example/mcp"
-      })
-      const two = yield* make(grantOf(), {}, wrong)
-      expect((yield* two.renew())._tag).toBe("Left")
-      expect(two.refreshes()).toBe(0)
-    }))
-
   it.scoped("[A1] for more rights nothing is refreshed; what was asked for and not given is asked for again after 10 minutes", () =>
     Effect.gen(function*() {
       const challenge = `Bearer error="insufficient_scope", scope="write"`

@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { type Backend, ConnectError, type Loss } from "@mcp-lifeline/core"
+import type { Backend } from "@mcp-lifeline/core"
 import { HttpExchange, HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
 import type { Progress } from "@modelcontextprotocol/sdk/types.js"
-import { Effect, Either, Fiber, Option, Random, Stream } from "effect"
-import { erasBySize, requestsOf, seen, supervise, textOf, until } from "./fixtures/Supervised.js"
+import { Effect, Either, Fiber, Random } from "effect"
+import { erasBySize, seen, supervise, textOf, until } from "./fixtures/Supervised.js"
 
 const { event, text } = HttpExchange
 
@@ -17,13 +17,6 @@ const counting: Readonly<Record<string, HttpFaultServer.Tool>> = {
 
 const call = (backend: Backend.Backend, name: "add" | "set", key: string, timeout = 20_000) =>
   backend.callTool({ name, arguments: { key } }, { timeout })
-
-const lossOf = (backend: Backend.Backend): Effect.Effect<Loss> =>
-  backend.events.pipe(
-    Stream.filterMap((one) => one._tag === "RuntimeLost" ? Option.some(one.loss) : Option.none()),
-    Stream.runHead,
-    Effect.map(Option.getOrThrow)
-  )
 
 const times = (server: Server, key: string): number =>
   server.applied.filter((one) => one.arguments["key"] === key).length
@@ -177,105 +170,6 @@ describe.concurrent("calls", () => {
         assert.isAtLeast((yield* backend.status).generation, 6)
       })
   )
-
-  for (const era of erasBySize) {
-    it.scopedLive(`[H4:real] ${era}: a slow tool does not kill a live connection`, () =>
-      Effect.gen(function*() {
-        const server = yield* HttpFaultServer.make({ era })
-        const { probe } = requestsOf[era]
-        const backend = yield* supervise(server, { keepalive: { timeout: 60_000, failureThreshold: 2 } })
-        yield* until(backend, ({ state }) => state === "Connected")
-        const before = server.count(probe)
-        server.fail("tool:echo", HttpFault.hang())
-        // On a busy machine a call times out while the probe for the one before is still under way, and adds none.
-        while (server.count(probe) < before + 5) {
-          // One that may be sent twice does not wait for the answer to the probe.
-          const error = yield* Effect.flip(backend.callTool({ name: "echo" }, { idempotent: true, timeout: 100 }))
-          // On a busy machine its time may be over before it is sent.
-          assert.include(["RequestTimeout", "BackendUnavailable"], error._tag)
-        }
-        server.heal()
-        yield* backend.callTool({ name: "echo" })
-        const { generation, healthScore } = yield* backend.status
-        assert.deepStrictEqual([generation, healthScore], [1, 1])
-      }))
-
-    it.scopedLive(`[H4:real] ${era}: where the probes after a call that timed out fail, the connection is lost`, () =>
-      Effect.gen(function*() {
-        const server = yield* HttpFaultServer.make({ era })
-        const { probe } = requestsOf[era]
-        const backend = yield* supervise(server, { keepalive: { timeout: 1000, failureThreshold: 2 } })
-        const probed = server.count(probe)
-        server.fail(({ rpc }) => rpc === "tools/call" || rpc === "tools/list" || rpc === probe, HttpFault.hang())
-        const loss = yield* Effect.fork(lossOf(backend))
-        const calling = yield* Effect.fork(
-          Effect.forever(Effect.flip(backend.callTool({ name: "echo" }, { timeout: 100 })))
-        )
-        assert.strictEqual((yield* Fiber.join(loss)).kind, "health")
-        yield* Fiber.interrupt(calling)
-        assert.isAtLeast(server.count(probe), probed + 2)
-        server.heal()
-        yield* until(backend, ({ generation, state }) => generation >= 2 && state === "Connected")
-        yield* backend.callTool({ name: "echo" })
-      }))
-  }
-
-  it.scopedLive("[C11:real] onConnected logs in on each new session before a call is let in; if it fails, so does the attempt", () =>
-    Effect.gen(function*() {
-      const loggedIn = new Set<string | undefined>()
-      const server = yield* HttpFaultServer.make({
-        tools: {
-          login: { run: ({ session }) => (loggedIn.add(session?.id), text("welcome")) },
-          secret: { run: ({ session }) => text(loggedIn.has(session?.id) ? "yes" : "no") }
-        }
-      })
-      const generations: Array<number> = []
-      const backend = yield* supervise(server, {
-        onConnected: ({ generation, request }) =>
-          Effect.zipRight(
-            Effect.sync(() => generations.push(generation)),
-            request("tools/call", { name: "login" })
-          )
-      })
-      const secret = Effect.map(backend.callTool({ name: "secret" }, { timeout: 20_000 }), textOf)
-      for (let i = 0; i < 3; i++) {
-        const answers = yield* Effect.all([secret, secret, secret], { concurrency: "unbounded" })
-        assert.deepStrictEqual(answers, ["yes", "yes", "yes"])
-        server.sessions.clear()
-      }
-      assert.deepStrictEqual(generations, [1, 2, 3])
-
-      server.fail("tool:login", HttpFault.status(500), 1)
-      const error = yield* Effect.flip(backend.reconnect)
-      assert.instanceOf(error, ConnectError)
-      assert.strictEqual(error.reason, "onConnected")
-      assert.strictEqual(yield* secret, "yes")
-      yield* seen(server, () => server.sessions.size === 1)
-    }))
-
-  it.scopedLive("[C12:real] afterSessionLoss fail: the first call after an unwanted new session does not run, the next does", () =>
-    Effect.gen(function*() {
-      const server = yield* HttpFaultServer.make({ tools: counting })
-      const backend = yield* supervise(server, { calls: { afterSessionLoss: "fail" } })
-      yield* call(backend, "add", "before")
-      server.sessions.clear()
-      const error = yield* Effect.flip(call(backend, "add", "lost"))
-      assert.strictEqual(error._tag, "SessionExpired")
-      assert.deepInclude(error, { generation: 1, newGeneration: 2 })
-      assert.strictEqual(times(server, "lost"), 0)
-      yield* call(backend, "add", "after")
-
-      yield* backend.reconnect
-      yield* call(backend, "add", "wanted")
-      assert.strictEqual((yield* backend.status).generation, 3)
-
-      // Found without a call: the call is told all the same.
-      yield* Effect.promise(() => server.restart())
-      yield* until(backend, ({ generation, state }) => generation === 4 && state === "Connected")
-      assert.strictEqual((yield* Effect.flip(call(backend, "add", "restarted")))._tag, "SessionExpired")
-      assert.strictEqual(times(server, "restarted"), 0)
-      yield* call(backend, "add", "again")
-    }))
 
   it.scopedLive("[C7] subscriptions, the logging level and roots are there on the new session, before a call is", () =>
     Effect.gen(function*() {

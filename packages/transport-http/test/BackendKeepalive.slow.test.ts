@@ -1,5 +1,4 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Backend } from "@mcp-lifeline/core"
 import { HttpFaultServer } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Metric } from "effect"
@@ -95,42 +94,6 @@ describe.concurrent("keepalive", () => {
       })
   )
 
-  for (const authenticated of [true, false]) {
-    it.scopedLive(
-      `[K16, K2:real] a backend whose method is options sends OPTIONS ${
-        authenticated ? "with" : "without"
-      } its headers`,
-      () =>
-        Effect.gen(function*() {
-          const server = yield* HttpFaultServer.make()
-          yield* Effect.flatMap(
-            Backend.make("options", {
-              connector: HttpConnector.make({ url: server.url, headers: { "x-key": "key" } }),
-              keepalive: { method: "options", interval: "1 second", authenticated }
-            }),
-            (backend) => backend.firstOutcome
-          )
-          const all = () => server.seen.filter(({ http }) => http === "OPTIONS").map(({ headers }) => headers["x-key"])
-          // Without headers it is also asked where an answer takes long, as on a busy machine.
-          yield* seen(server, () => all().filter((key) => (key === "key") === authenticated).length >= 2)
-          if (!authenticated) assert.notInclude(all(), "key")
-          assert.strictEqual(server.count("ping"), 0)
-        })
-    )
-  }
-
-  it.scopedLive("[K4:real] none sends nothing, while another backend beats", () =>
-    Effect.gen(function*() {
-      const silent = yield* HttpFaultServer.make()
-      const beating = yield* HttpFaultServer.make()
-      const backend = yield* supervise(silent, { keepalive: { method: "none", interval: "1 second" } })
-      yield* supervise(beating, { keepalive: { interval: "1 second" } })
-      yield* seen(beating, () => beating.count("ping") >= 5)
-      assert.deepStrictEqual(kindsOf(silent), handshake)
-      const { generation, keepalive } = yield* backend.status
-      assert.deepStrictEqual([generation, keepalive.state], [1, "off"])
-    }))
-
   it.scopedLive(
     "[K3:real] where ping is unsupported, the tool keeps the session; each generation tries ping once",
     () =>
@@ -151,29 +114,6 @@ describe.concurrent("keepalive", () => {
         yield* backend.reconnect
         yield* seen(server, () => server.count("tool:touch") === touched + 2)
         assert.strictEqual(server.count("ping"), 2)
-      })
-  )
-
-  it.scopedLive(
-    "[K3:real] a ping that fails falls back to the tool only after fallbackAfter times",
-    () =>
-      Effect.gen(function*() {
-        const server = yield* HttpFaultServer.make({ tools: { touch: {} } })
-        server.hook = ({ rpc }) => rpc === "ping"
-        const backend = yield* supervise(server, {
-          keepalive: {
-            method: "tool:touch",
-            interval: "1 second",
-            // The tool has as long: a busy machine answers it within that.
-            timeout: 3000,
-            suspectInterval: 100,
-            fallbackAfter: 3
-          }
-        })
-        yield* seen(server, () => server.count("tool:touch") === 2)
-        const order = server.seen.flatMap(({ rpc, tool }) => rpc === "ping" || tool !== undefined ? [tool ?? rpc] : [])
-        assert.deepStrictEqual(order, ["ping", "ping", "ping", "touch", "ping", "touch"])
-        assert.strictEqual((yield* backend.status).generation, 1)
       })
   )
 

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Backend, ConnectError, Fleet, type Status } from "@mcp-lifeline/core"
+import { Backend, Fleet } from "@mcp-lifeline/core"
 import { HttpExchange, HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Fiber, Ref, Stream } from "effect"
@@ -46,25 +46,6 @@ describe.concurrent("fleets", () => {
         assert.strictEqual((yield* fleet.status)["hole"]?.state, "Connecting")
       }))
   }
-
-  it.scopedLive("[L14:real] black holes that have all the permits hold up the rest for two seconds", () =>
-    Effect.gen(function*() {
-      const good = yield* HttpFaultServer.make()
-      const fleet = yield* Fleet.make({
-        backends: {
-          one: { connector: yield* blackHole },
-          two: { connector: yield* blackHole },
-          good: { connector: connectorTo(good.url) }
-        },
-        connectConcurrency: 1,
-        // An attempt on a black hole takes longer than the call waits.
-        defaults: { timeouts: { connect: "10 minutes" } }
-      })
-      const backend = yield* fleet.backend("good")
-      yield* backend.callTool({ name: "echo" }, { wait: "2 minutes" })
-      const { one, two } = yield* fleet.status
-      assert.deepStrictEqual([one?.state, two?.state], ["Connecting", "Connecting"])
-    }))
 })
 
 describe.concurrent("replacing a connection", () => {
@@ -97,27 +78,6 @@ describe.concurrent("replacing a connection", () => {
         open += one === "up" ? 1 : -1
         assert.isAtLeast(open, 1, order.join())
       }
-    }))
-
-  it.scopedLive("[L12:real] where the new one fails, the old one stays and no call fails", () =>
-    Effect.gen(function*() {
-      const server = yield* HttpFaultServer.make()
-      const backend = yield* supervise(server, { keepalive })
-      const [first] = server.sessions.keys()
-      const working = yield* Effect.fork(Effect.forever(backend.callTool({ name: "echo" })))
-      for (const fault of [HttpFault.status(503), HttpFault.reset(), HttpFault.contentType("text/html")]) {
-        server.fail("initialize", fault, 1)
-        const error = yield* Effect.flip(backend.reconnect)
-        assert.instanceOf(error, ConnectError)
-        const { generation, state } = yield* backend.status
-        assert.deepStrictEqual([generation, state], [1, "Connected"])
-      }
-      const before = server.count("tool:echo")
-      yield* seen(server, () => server.count("tool:echo") > before + 2)
-      assert.strictEqual((yield* Fiber.poll(working))._tag, "None")
-      yield* Fiber.interrupt(working)
-      assert.isTrue(server.requests("DELETE").every(({ session }) => session !== first))
-      assert.deepStrictEqual([...server.sessions.keys()], [first])
     }))
 })
 
@@ -255,8 +215,6 @@ describe.concurrent("a server that keeps forgetting its sessions", () => {
 
 describe.concurrent("refused credentials", () => {
   const reconnect = { initialDelay: 1, maxDelay: 1, maxAttempts: 3, stableAfter: 0, dormantProbe: "1 second" } as const
-  const settled = ({ state }: Status) => state === "PermanentlyFailed" || state === "Dormant"
-
   const guarded = Effect.gen(function*() {
     const server = yield* HttpFaultServer.make()
     const demand = { token: "right" }
@@ -287,33 +245,6 @@ describe.concurrent("refused credentials", () => {
       demand.token = "wrong"
       yield* backend.reconnect
       yield* backend.callTool({ name: "echo" })
-    }))
-
-  it.scopedLive("[R5:real] static ones that were good before: only after all quick attempts", () =>
-    Effect.gen(function*() {
-      const { demand, server } = yield* guarded
-      const headers = { authorization: "Bearer right" }
-      const backend = yield* backendTo({ url: server.url, headers })
-      yield* backend.firstOutcome
-      demand.token = "another"
-      server.sessions.clear()
-      yield* backend.healthCheck
-      const { failedAttempts, state } = yield* until(backend, settled)
-      assert.strictEqual(state, "PermanentlyFailed")
-      assert.strictEqual(failedAttempts, reconnect.maxAttempts)
-    }))
-
-  it.scopedLive("[R5:real] those of a provider: Dormant, until it has one that is taken", () =>
-    Effect.gen(function*() {
-      const { server } = yield* guarded
-      let token = "wrong"
-      const headerProvider = () => ({ authorization: `Bearer ${token}` })
-      const backend = yield* backendTo({ url: server.url, headerProvider })
-      const { lastError, state } = yield* until(backend, settled)
-      assert.strictEqual(state, "Dormant")
-      assert.include(lastError, "HTTP 401")
-      token = "right"
-      yield* until(backend, ({ state }) => state === "Connected")
     }))
 })
 
@@ -355,32 +286,6 @@ describe.concurrent("Retry-After", () => {
           assert.isAtLeast(gapOf(server, first), 1990)
         }))
     }
-  }
-
-  for (const era of erasBySize) {
-    it.scopedLive(`[R6:real] ${era}: to an attempt, as a date`, () =>
-      Effect.gen(function*() {
-        const server = yield* HttpFaultServer.make({ era })
-        const { first } = requestsOf[era]
-        const date = new Date(Math.ceil(Date.now() / 1000) * 1000 + 1000)
-        server.fail(first, HttpFault.status(503, { retryAfter: date }), 1)
-        const backend = yield* supervise(server, { keepalive })
-        yield* backend.callTool({ name: "echo" })
-        assert.strictEqual(server.count(first), 2)
-        assert.isAtLeast(performance.timeOrigin + server.requests(first)[1]!.at, date.getTime() - 10)
-      }))
-  }
-
-  for (const era of erasBySize) {
-    it.scopedLive(`[R6:real] ${era}: no longer than maxRetryAfter`, () =>
-      Effect.gen(function*() {
-        const server = yield* HttpFaultServer.make({ era })
-        const { first } = requestsOf[era]
-        server.fail(first, HttpFault.status(503, { retryAfter: 3600 }), 1)
-        const backend = yield* supervise(server, { keepalive, reconnect: { maxRetryAfter: 500 } })
-        yield* until(backend, ({ state }) => state === "Connected")
-        assert.isAtLeast(gapOf(server, first), 490)
-      }))
   }
 
   it.scopedLive("[R6:real] to a call, with a 404 that loses the session: the new one is asked for after it, also by demand", () =>

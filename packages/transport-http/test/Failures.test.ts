@@ -80,19 +80,6 @@ describe("failures of connecting", () => {
       assert.isAtMost(error.retryAfter!, 60_000)
     }))
 
-  it.scopedLive("[T3] refused, an unknown name, no TLS, no HTTP", () =>
-    Effect.gen(function*() {
-      const port = yield* Harness.freePort
-      const reasonAt = (url: string) =>
-        Effect.map(Effect.flip(Harness.connect(streamable(url))), (error) => error.reason)
-      assert.strictEqual(yield* reasonAt(`http://127.0.0.1:${port}/mcp`), "refused")
-      assert.strictEqual(yield* reasonAt("http://no-such-host.invalid/mcp"), "unreachable")
-      const server = yield* Harness.server
-      assert.strictEqual(yield* reasonAt(server.url.replace("http:", "https:")), "tls")
-      const babbler = yield* Harness.tcp((socket) => socket.once("data", () => socket.end("HELLO\r\n\r\n")))
-      assert.strictEqual(yield* reasonAt(`http://127.0.0.1:${babbler.port}/`), "protocol")
-    }))
-
   it.scopedLive("[T3] with a token provider, a refusal of the token is not permanent", () =>
     Effect.gen(function*() {
       const server = yield* Harness.server

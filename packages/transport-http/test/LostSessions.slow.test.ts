@@ -138,28 +138,4 @@ describe.concurrent("sessions that a server has forgotten", () => {
       assert.strictEqual(textOf(yield* call), "again")
       assert.strictEqual(server.count("initialize"), 1)
     }))
-
-  it.scopedLive("[R12:real] bad arguments of a call cost no session", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      const backend = yield* supervise(server)
-      for (let i = 0; i < 3; i++) {
-        const error = yield* Effect.flip(backend.callTool({ name: "no such tool" }))
-        assert.strictEqual(error._tag, "RemoteError")
-      }
-      assert.strictEqual(server.count("initialize"), 1)
-      assert.strictEqual((yield* backend.status).generation, 1)
-    }))
-
-  it.scopedLive("[R12:real] credentials that are revoked in a session are blamed when a new session is refused, too", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      const backend = yield* supervise(server)
-      yield* backend.callTool({ name: "echo" })
-      server.fail("POST", HttpFault.status(401))
-      const error = yield* Effect.flip(backend.callTool({ name: "echo" }))
-      assert.strictEqual(error._tag, "BackendUnavailable")
-      assert.include(error.message, "HTTP 401")
-      assert.strictEqual(server.count("initialize"), 2)
-    }))
 })

@@ -4,11 +4,10 @@ import { HttpExchange } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect } from "effect"
 import * as SignIn from "../../testing/test/support/SignIn.js"
-import { taking } from "../../testing/test/support/taking.js"
 import * as Harness from "./fixtures/Harness.js"
 import * as OlderServer from "./fixtures/OlderServer.js"
 
-const { event, fault, sse, text } = HttpExchange
+const { fault, sse, text } = HttpExchange
 type Turn = HttpExchange.Turn
 
 const sseTo = (url: string, options: Partial<HttpConnector.Options> = {}) =>
@@ -117,19 +116,6 @@ describe("the older HTTP+SSE", () => {
       assert.deepStrictEqual((yield* call("in")) as unknown, text("in"))
     }))
 
-  it.scopedLive("[T3] a request whose connection is refused was not sent, and the server is gone, though the stream is still open", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      OlderServer.speak(server)
-      const { call, losses, lost } = yield* Harness.connect(sseTo(server.url))
-      server.refuse()
-      yield* Effect.promise(() => server.until(() => server.sockets.size === 1))
-      const error = yield* Effect.flip(call())
-      assert.deepStrictEqual([error.fate, error.reason], ["notSent", "lost"])
-      assert.strictEqual((yield* lost).kind, "closed")
-      assert.strictEqual(losses.length, 1)
-    }))
-
   it.scopedLive("[R6:real R7:real] a bare 404 to a request, and to nothing else: the session is lost, and Retry-After is kept", () =>
     Effect.gen(function*() {
       const server = yield* Harness.server
@@ -170,39 +156,6 @@ describe("the older HTTP+SSE", () => {
       assert.strictEqual(server.count("tools/call"), 1)
       assert.deepStrictEqual(losses, [])
     }))
-
-  it.scopedLive("[L19:real] what is no message, and a handler that throws, end neither the stream nor the process", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      OlderServer.speak(server)
-      const { call, losses } = yield* Harness.connect(sseTo(server.url), {
-        report: taking("Notification", () => {
-          throw new Error("a handler of the user's")
-        })
-      })
-      for (const stream of server.streams.keys()) {
-        stream.write(event("no JSON"))
-        stream.write(event({ jsonrpc: "2.0", method: "notifications/tools/list_changed" }))
-      }
-      yield* call()
-      assert.deepStrictEqual(losses, [])
-    }))
-
-  for (const [status, fate, reason] of [[401, "rejected", "unauthorized"], [503, "unknown", "server"]] as const) {
-    it.scopedLive(`[T3] ${status} to a request: ${fate}, ${reason}, and the session lives`, () =>
-      Effect.gen(function*() {
-        const server = yield* Harness.server
-        let fails = false
-        OlderServer.speak(server, ({ response, rpc }) => fails && rpc === "tools/call" && fault(response, status))
-        const { call, losses } = yield* Harness.connect(sseTo(server.url))
-        fails = true
-        const error = yield* Effect.flip(call())
-        assert.deepStrictEqual([error.fate, error.reason], [fate, reason])
-        fails = false
-        yield* call()
-        assert.deepStrictEqual(losses, [])
-      }))
-  }
 
   it.scopedLive("[T7] credentials go with the stream and with each request, and are renewed after a 401", () =>
     Effect.gen(function*() {

@@ -7,7 +7,6 @@ import { Dispatch } from "../src/Dispatch.js"
 import * as EventStream from "../src/EventStream.js"
 import * as HttpFailure from "../src/HttpFailure.js"
 import * as ResponseStream from "../src/ResponseStream.js"
-import * as ServerStream from "../src/ServerStream.js"
 
 const target = "http://server.test/mcp"
 const network = (code: string) => HttpFailure.fromNetwork(Object.assign(new Error(code), { code }))
@@ -59,7 +58,8 @@ describe("a response stream that was cut", () => {
           [status(409), 6, "network", []],
           [status(404), 1, "session", ["lost"]],
           [status(500), 1, "network", []],
-          [new HttpFailure.CutFailure({ detail: "cut" }), 1, "network", []]
+          [new HttpFailure.CutFailure({ detail: "cut" }), 1, "network", []],
+          [new HttpFailure.AnswerFailure({ detail: "text/html" }), 1, "network", []]
         ] as const
       ) {
         const { fiber, heard, opened } = yield* resuming(() => refusal)
@@ -129,22 +129,6 @@ describe("a response stream that was cut", () => {
       assert.deepStrictEqual([(yield* Fiber.join(fiber))._tag, opened()], ["Right", 0])
     }))
 
-  const ends = [
-    ["404, where the session is forgotten", status(404), ["lost"], "session"],
-    ["500", status(500), [], "network"],
-    ["an answer that is no stream", new HttpFailure.AnswerFailure({ detail: "text/html" }), [], "network"]
-  ] as const
-  for (const [name, failure, said, reason] of ends) {
-    it.effect(`[C6:virtual] ${name}: the request is unknown at once`, () =>
-      Effect.gen(function*() {
-        const { fiber, heard, opened } = yield* resuming(() => failure)
-        yield* TestClock.adjust("1 second")
-        const ended = yield* Fiber.join(fiber)
-        assert.deepInclude(ended._tag === "Left" && ended.left, { fate: "unknown", reason })
-        assert.deepStrictEqual([heard, opened()], [[...said], 1])
-      }))
-  }
-
   it.effect("[C6:virtual] where nobody listens, the server is gone, and the request waits for what follows from that", () =>
     Effect.gen(function*() {
       const { fiber, heard, opened } = yield* resuming(() => refused)
@@ -198,34 +182,5 @@ describe("where an event stream stands", () => {
       yield* Effect.sleep(5)
       yield* Fiber.interrupt(reading)
       assert.isTrue(body.destroyed)
-    }))
-})
-
-describe("the stream from the server", () => {
-  it.effect("[T4:virtual] is not asked for before the time that the server names, which is ten minutes at most", () =>
-    Effect.gen(function*() {
-      let opened = 0
-      const fiber = yield* Effect.fork(ServerStream.keep({
-        open: () => Effect.suspend(() => (opened++, Effect.fail(status(503, opened === 1 ? 120_000 : 1e12)))),
-        position: { lastEventId: undefined, retry: undefined },
-        target
-      }))
-      yield* TestClock.adjust(119_999)
-      assert.strictEqual(opened, 1)
-      yield* TestClock.adjust(24_001)
-      assert.strictEqual(opened, 2)
-      yield* TestClock.adjust("12 minutes")
-      assert.strictEqual(opened, 3)
-      yield* Fiber.interrupt(fiber)
-    }))
-
-  it.effect("[T4:virtual R6] a session that is forgotten is the loss of it, with the time that the server asked for", () =>
-    Effect.gen(function*() {
-      const loss = yield* ServerStream.keep({
-        open: () => Effect.fail(status(404, 5000)),
-        position: { lastEventId: undefined, retry: undefined },
-        target
-      })
-      assert.deepInclude(loss, { kind: "session", retryAfter: 5000 })
     }))
 })

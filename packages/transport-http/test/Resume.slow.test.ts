@@ -1,12 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Backend, ResultUnknown } from "@mcp-lifeline/core"
+import { Backend } from "@mcp-lifeline/core"
 import { HttpExchange, HttpFaultServer, TcpProxy } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Deferred, Effect, Fiber, Stream } from "effect"
 import * as Everything from "./fixtures/Everything.js"
 import { seen, textOf, until } from "./fixtures/Supervised.js"
 
-const { event, sse, text } = HttpExchange
+const { event, sse } = HttpExchange
 
 const through = (url: string, options: Omit<Backend.BackendOptions, "connector"> = {}) =>
   Effect.gen(function*() {
@@ -82,33 +82,6 @@ describe.concurrent("T11: sessions and the network", () => {
       assert.strictEqual((yield* backend.status).resumed, true)
     }))
 
-  it.scopedLive("[T11:real] where the server has forgotten it, a new one is made, and nobody waits for an answer that cannot come", () =>
-    Effect.gen(function*() {
-      const server = yield* Everything.make("streamableHttp")
-      const { back, backend, gone } = yield* through(server.url)
-      const call = yield* working(backend, 20)
-      yield* gone
-      yield* notice(backend)
-      yield* server.restart
-      yield* back
-      assert.strictEqual((yield* until(backend, ({ state }) => state === "Connected")).resumed, false)
-      assert.instanceOf(yield* Effect.flip(Fiber.join(call)), ResultUnknown)
-    }))
-
-  it.scopedLive("[T11:real] closed while the network is back but nothing is connected: the server is told", () =>
-    Effect.gen(function*() {
-      const server = yield* HttpFaultServer.make()
-      yield* Effect.scoped(Effect.gen(function*() {
-        const { back, backend, gone } = yield* through(server.url)
-        yield* gone
-        yield* notice(backend)
-        assert.strictEqual(server.sessions.size, 1)
-        yield* back
-        yield* backend.disconnect
-      }))
-      assert.strictEqual(server.sessions.size, 0)
-    }))
-
   it.scopedLive("[T11:real] after a black hole that outlasts the question for it, it goes on, and no session is left over", () =>
     Effect.gen(function*() {
       const server = yield* HttpFaultServer.make()
@@ -173,27 +146,6 @@ describe.concurrent("T11: sessions and the network", () => {
         assert.strictEqual((yield* until(backend, ({ state }) => state === "Connected")).resumed, true)
       }
       assert.include(textOf(yield* Fiber.join(call)), "completed")
-    }))
-
-  it.scopedLive("[T11:real C6] a stream that the server holds for taken is asked for again", () =>
-    Effect.gen(function*() {
-      const server = yield* HttpFaultServer.make()
-      const { back, backend, gone } = yield* through(server.url)
-      let refused = 0
-      server.hook = (turn) => {
-        const { headers, http, response, rpc } = turn
-        if (rpc === "tools/call") return begin(turn)
-        const id = headers["last-event-id"]
-        if (http !== "GET" || id === undefined) return undefined
-        if (refused++ === 0) response.writeHead(409).end()
-        else sse(response).end(event({ jsonrpc: "2.0", id: Number(id), result: text("here") }, "x"))
-        return true
-      }
-      const call = yield* begun(backend, { name: "echo" })
-      yield* gone
-      yield* notice(backend)
-      yield* back
-      assert.strictEqual(textOf(yield* Fiber.join(call)), "here")
     }))
 
   it.scopedLive("[T11:real T4] what a server says later, and not on the stream that was opened where it was cut, is fetched", () =>

@@ -86,66 +86,6 @@ describe("sessions", () => {
       }))
   }
 
-  for (const asked of ["a call", "the stream from the server", "a response stream that is resumed"]) {
-    it.scopedLive(`[R6:real R7:real] Retry-After of a 404 to ${asked} goes with the loss of the session`, () =>
-      Effect.gen(function*() {
-        const server = yield* Harness.server
-        const { call, lost } = yield* Harness.connect(HttpConnector.make({ url: server.url }))
-        yield* Effect.promise(() => server.until(() => server.streams.size === 1))
-        server.hook = ({ http, response, rpc }) => {
-          if (http === "DELETE") return undefined
-          if (asked.endsWith("resumed") && rpc === "tools/call") {
-            sse(response).end("id: 1\nretry: 1\ndata:\n\n")
-            return true
-          }
-          return fault(response, 404, { "retry-after": "4" })
-        }
-        if (asked === "the stream from the server") server.dropStreams()
-        else yield* Effect.flip(call())
-        const loss = yield* lost
-        assert.deepStrictEqual([loss.kind, loss.retryAfter], ["session", 4000])
-      }))
-  }
-
-  it.scopedLive("[R7:real] 404 to the stream from the server is the loss of the session, without a call", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      const { lost } = yield* Harness.connect(HttpConnector.make({ url: server.url }))
-      yield* Effect.promise(() => server.until(() => server.streams.size === 1))
-      server.sessions.clear()
-      for (const stream of server.streams.keys()) stream.end()
-      yield* Effect.promise(() => server.until(() => server.count("GET") === 2))
-      assert.strictEqual((yield* lost).kind, "session")
-    }))
-
-  it.scopedLive("[R7:real] 400 that does not speak of a session is an answer, and the session lives", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      const { call, losses } = yield* Harness.connect(HttpConnector.make({ url: server.url }))
-      server.hook = ({ response, rpc }) => rpc === "tools/call" ? fault(response, 400, {}, "bad arguments") : undefined
-      const error = yield* Effect.flip(call())
-      assert.deepStrictEqual([error.fate, error.reason], ["answered", "protocol"])
-      server.hook = undefined
-      yield* call()
-      assert.deepStrictEqual(losses, [])
-    }))
-
-  it.scopedLive("[T8] a session id that is not visible ASCII is refused", () =>
-    Effect.gen(function*() {
-      const server = yield* Harness.server
-      server.hook = ({ message, response, rpc }) => {
-        if (rpc !== "initialize") return undefined
-        const answer = { protocolVersion: "2025-06-18", capabilities: {}, serverInfo: { name: "t", version: "1" } }
-        response.writeHead(200, { "content-type": "application/json", "mcp-session-id": "with blank" })
-        response.end(JSON.stringify({ jsonrpc: "2.0", id: message?.id, result: answer }))
-        return true
-      }
-      const error = yield* Effect.flip(Harness.connect(HttpConnector.make({ url: server.url })))
-      assert.strictEqual(error.reason, "protocol")
-      assert.include(error.message, "visible ASCII")
-      assert.notInclude(error.message, "with blank")
-    }))
-
   it.scopedLive("[T8] a session id that the server repeats in an error is not repeated by us", () =>
     Effect.gen(function*() {
       const server = yield* Harness.server

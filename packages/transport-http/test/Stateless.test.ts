@@ -7,7 +7,7 @@ import type { ServerResponse } from "node:http"
 import { taking } from "../../testing/test/support/taking.js"
 import * as Harness from "./fixtures/Harness.js"
 import * as StatelessServer from "./fixtures/StatelessServer.js"
-import { reconnect, textOf, until } from "./fixtures/Supervised.js"
+import { reconnect, textOf } from "./fixtures/Supervised.js"
 
 const version = "2026-07-28"
 
@@ -158,27 +158,6 @@ describe("the protocol without sessions", () => {
       yield* call()
     }))
 
-  for (const headed of [false, true]) {
-    it.scopedLive(`[E2] a response that is cut ${headed ? "in its stream" : "before its head"} fails its own request at once`, () =>
-      Effect.gen(function*() {
-        const { call, connection, losses, server } = yield* connected
-        server.hook = ({ body }, response) => {
-          if (body.params?.["name"] !== "cut") return false
-          // An id would have a stream with sessions resumed.
-          if (headed) response.writeHead(200, { "content-type": "text/event-stream" }).write("id: 1\ndata:\n\n")
-          setTimeout(() => response.destroy(), 50)
-          return true
-        }
-        const error = yield* Effect.flip(Sending.ask(connection, "tools/call", { name: "cut" }, { timeout: 20_000 }))
-        assert.strictEqual(error.fate, "unknown")
-        assert.strictEqual(error.reason, "network")
-        server.hook = undefined
-        yield* call()
-        assert.deepStrictEqual(losses, [])
-        assert.isTrue(server.seen.every(({ verb }) => verb === "POST"))
-      }))
-  }
-
   it.scopedLive("[E2] progress comes on the stream of its request; structured results are any JSON", () =>
     Effect.gen(function*() {
       const { connection } = yield* connected
@@ -304,24 +283,6 @@ describe("the protocol without sessions", () => {
         // Its socket is gone; whether its return was noticed as a loss is a matter of what came first.
         const { protocolVersion, state } = yield* backend.status.get
         assert.deepStrictEqual([state, protocolVersion], ["Connected", version])
-      }))
-  }
-
-  for (const protocol of ["auto", "2026"] as const) {
-    it.scopedLive(`[E2:${protocol}] while the server is stopped calls wait, and its return serves them`, () =>
-      Effect.gen(function*() {
-        const server = yield* StatelessServer.make()
-        const backend = yield* supervise(server.url, protocol)
-        assert.strictEqual(textOf(yield* backend.callTool(echo("1"))), "1")
-        const hanging = yield* Effect.fork(Effect.flip(backend.callTool({ name: "hang" })))
-        yield* server.until(() => server.calls === 2)
-        yield* server.stop
-        assert.strictEqual((yield* Fiber.join(hanging))._tag, "ResultUnknown")
-        const waiting = yield* Effect.fork(backend.callTool(echo("2")))
-        yield* until(backend, ({ state }) => state === "Reconnecting")
-        yield* server.start
-        assert.strictEqual(textOf(yield* Fiber.join(waiting)), "2")
-        assert.strictEqual(server.calls, 3)
       }))
   }
 })

@@ -150,6 +150,22 @@ describe("Streamable HTTP", () => {
     assert.deepStrictEqual([outcome.value, losses], ["sent", []])
   })
 
+  it("[C6:unit] where it cannot be, since the session or the server is gone, that is the loss", async () => {
+    for (const [failure, kind] of [[forgotten, "session"], [refused, "closed"]] as const) {
+      const { asked, call, losses } = await streamable()
+      const body = await (await call(1)).exchange.stream()
+      body.write("id: e1\nretry: 1\ndata:\n\n")
+      await turn()
+      body.destroy(new Error("cut"))
+      for (const method of kind === "session" ? ["GET", "POST"] : ["GET"]) {
+        await until(() => asked.length > 1 && asked.at(-1)!.ask.method === method)
+        await asked.at(-1)!.fail(failure)
+      }
+      await until(() => losses.length > 0)
+      assert.deepStrictEqual(losses.map((loss) => loss.kind), [kind])
+    }
+  })
+
   it("[C6:unit] a request that is answered on the stream from the server has not failed, whatever becomes of its own", async () => {
     const { call, get, losses, messages } = await initialized()
     const body = await get.stream()

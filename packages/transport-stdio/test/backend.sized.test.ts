@@ -2,66 +2,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { Backend } from "@mcp-lifeline/core"
 import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
-import { Effect, Fiber, Stream } from "effect"
+import { Effect } from "effect"
 import { join } from "node:path"
-import {
-  ask,
-  connected,
-  erasBySize,
-  eventually,
-  livingIn,
-  observed,
-  reconnect,
-  serverOf,
-  temporary,
-  until
-} from "./support.js"
-
-const echo = (backend: Backend.Backend) => backend.callTool({ name: "echo", arguments: { text: "hi" } })
+import { ask, connected, erasBySize, livingIn, observed, reconnect, serverOf, temporary } from "./support.js"
 
 const suite = (era: typeof erasBySize[number]): void => {
   const server = serverOf(era)
-
-  it.scopedLive("[S3] a crash settles the calls in flight at once, and the server is back for the next", () =>
-    Effect.gen(function*() {
-      const journal = join(yield* temporary, "journal")
-      const backend = yield* Backend.make("fixture", {
-        connector: StdioConnector.make(server({ journal })),
-        reconnect: { initialDelay: 10 }
-      })
-      yield* until(backend, ({ state }) => state === "Connected")
-      const waiting = yield* Effect.fork(Effect.flip(backend.callTool({ name: "silent" })))
-      const { peer } = yield* backend.status
-      yield* eventually(() => StdioFaultServer.count(journal, "call", "silent") === 1)
-      process.kill(peer?.pid ?? 0, "SIGKILL")
-      const error = yield* Fiber.join(waiting)
-      assert.strictEqual(error._tag, "ResultUnknown")
-      assert.include(error.message, "was killed by SIGKILL")
-      assert.deepStrictEqual((yield* echo(backend)).content, [{ type: "text", text: "hi" }])
-    }))
-
-  it.scopedLive("[S6] a server that dies at start or as soon as it is connected keeps backing off", () =>
-    // A connection of 2026 is there with the answer to the first request: nothing follows it.
-    Effect.forEach(era === "2025" ? ["start", "initialized"] as const : ["start"] as const, (at) =>
-      Effect.scoped(Effect.gen(function*() {
-        const attempts: Array<number> = []
-        const connector = observed(
-          server({ crashes: [{ at, exitCode: 3 }] }),
-          () =>
-            attempts.push(performance.now())
-        )
-        const backend = yield* Backend.make("fixture", {
-          connector,
-          reconnect: { initialDelay: 40, maxDelay: 320, maxAttempts: 1_000 }
-        })
-        yield* backend.status.changes.pipe(Stream.takeUntil(() => attempts.length >= 7), Stream.runDrain)
-        const gaps = attempts.slice(1).map((at, index) => at - (attempts[index] ?? 0))
-        for (const [index, gap] of gaps.entries()) {
-          assert.isAtLeast(gap, Math.min(320, 40 * 2 ** index) / 2 - 1, `${at}: ${gaps.join(", ")}`)
-        }
-        const { lastError } = yield* backend.status
-        assert.match(lastError ?? "", /exited with code 3/)
-      })), { concurrency: 2 }))
 
   it.scopedLive("[S6] a crash loop that ends by itself: the call that waited is answered by the first that stays", () =>
     Effect.gen(function*() {

@@ -32,13 +32,6 @@ describe.skipIf(process.platform !== "linux")("closing", () => {
       assert.strictEqual(StdioFaultServer.count(log, "SIGTERM"), 0)
     }))
 
-  it.live("[S1] one that does not gets SIGTERM after the grace of stdin", () =>
-    Effect.gen(function*() {
-      const { left, millis } = yield* session(server({ ignoreStdinEnd: true }, { stdinGrace: 200 }), () => Effect.void)
-      assert.deepStrictEqual(left, [])
-      assert.isAtLeast(millis, 199)
-    }))
-
   it.live("[S1] one that ignores SIGTERM too gets SIGKILL after its grace, and the close waits for the exit", () =>
     Effect.gen(function*() {
       const log = join(directory, "stubborn")

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Logger, Redacted } from "effect"
-import { call, connect, erasBySize, isAlive, killed, lossOf, pidOf, serverOf, session } from "./support.js"
+import { Effect, Fiber, Redacted } from "effect"
+import { call, connect, erasBySize, lossOf, serverOf } from "./support.js"
 
 describe.each(erasBySize)("losing the process, era %s", (era) => {
   const server = serverOf(era)
@@ -21,44 +21,6 @@ describe.each(erasBySize)("losing the process, era %s", (era) => {
       assert.deepInclude(later, { fate: "notSent", reason: "lost", message: loss.message })
     }))
 
-  it.scopedLive("[S3] a crash without any call is seen too, with its signal", () =>
-    Effect.gen(function*() {
-      const connection = yield* connect(server())
-      process.kill(pidOf(connection), "SIGKILL")
-      assert.strictEqual((yield* lossOf(connection)).message, killed)
-    }))
-
-  it.scopedLive("[S3] an answer written just before the exit still arrives", () =>
-    Effect.gen(function*() {
-      const connection = yield* connect(server())
-      assert.strictEqual(yield* call(connection, "exitAfterAnswer", { code: 0 }), "last words")
-      assert.strictEqual((yield* lossOf(connection)).message, "exited with code 0")
-    }))
-
-  it.live("[S3] a grandchild that holds stdout open does not hide the exit", () =>
-    Effect.gen(function*() {
-      const { left } = yield* session(server({}, { termGrace: 5_000 }), (connection) =>
-        Effect.gen(function*() {
-          const child = Number(
-            yield* call(connection, "grandchild", {
-              code: "process.on('SIGTERM', () => {});setInterval(() => {}, 1000)"
-            })
-          )
-          process.kill(pidOf(connection), "SIGKILL")
-          assert.strictEqual((yield* lossOf(connection)).message, killed)
-          assert.isTrue(isAlive(child), "the grandchild should still hold the pipe")
-          process.kill(child, "SIGKILL")
-        }))
-      assert.deepStrictEqual(left, [])
-    }))
-
-  it.scopedLive("[S3] a process that closes its stdout, and lives on, is lost", () =>
-    Effect.gen(function*() {
-      const connection = yield* connect(server({}, { stdinGrace: 50 }))
-      const error = yield* Effect.flip(call(connection, "closeStdout"))
-      assert.deepInclude(error, { fate: "unknown", reason: "lost", message: "closed its stdin or stdout" })
-    }))
-
   it.scopedLive("[S3] an exit during initialize is a ConnectError with code and stderr", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(connect(server({
@@ -72,42 +34,6 @@ describe.each(erasBySize)("losing the process, era %s", (era) => {
         error.message
       )
     }))
-
-  it.scopedLive("[S3] the tail of stderr is bounded: 20 lines, 4,096 characters", () =>
-    Effect.gen(function*() {
-      const seen: Array<string> = []
-      const connection = yield* connect(server({}, { stderr: (line) => seen.push(line) }))
-      const lines = Array.from({ length: 50 }, (_, index) => `line ${index}`)
-      yield* call(connection, "stderr", { text: `${lines.join("\n")}\n` })
-      process.kill(pidOf(connection), "SIGKILL")
-      const { message } = yield* lossOf(connection)
-      assert.strictEqual(message, `${killed}; stderr: ${lines.slice(30).join(" | ")}`)
-      assert.deepStrictEqual(seen, lines)
-      const other = yield* connect(server())
-      const error = yield* Effect.flip(call(other, "exit", { code: 1, stderr: "x".repeat(100_000) }))
-      assert.isBelow(error.message.length, 4_200)
-    }))
-
-  it.live("[S3] a listener to stderr that throws ends nothing, and is logged once", () => {
-    const logged: Array<string> = []
-    const logger = Logger.make(({ message }) => void logged.push(String(message)))
-    return Effect.scoped(Effect.gen(function*() {
-      const heard: Array<string> = []
-      const connection = yield* connect(server({}, {
-        stderr: (line) => {
-          heard.push(line)
-          throw new Error("full")
-        }
-      }))
-      yield* call(connection, "stderr", { text: "one\ntwo\n" })
-      const error = yield* Effect.flip(call(connection, "exit", { code: 1, stderr: "three\n" }))
-      assert.strictEqual(error.message, "exited with code 1; stderr: one | two | three")
-      assert.deepStrictEqual(heard, ["one", "two", "three"])
-      assert.deepStrictEqual(logged, [
-        "the function given as option stderr threw: Error: full; it misses that line (this is logged once)"
-      ])
-    })).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
-  })
 
   it.scopedLive("[C10:real] configured secrets are masked in the tail, in what is handed on, and in the target", () =>
     Effect.gen(function*() {

@@ -104,15 +104,6 @@ describe.concurrent("calls over a crash", () => {
         assert.deepStrictEqual([Either.getOrThrow(result), read, applied], ["1", 1, 1])
       })))
 
-  it.live("[C3:real] hints count for nothing without trustAnnotations, nor anything with retry never", () =>
-    Effect.gen(function*() {
-      for (const calls of [{ trustAnnotations: false }, { retry: "never" }] as const) {
-        const { applied, result } = yield* callOver("applied", "set", "SIGKILL", {}, calls)
-        assert.strictEqual(Either.getOrThrow(Either.flip(result))._tag, "ResultUnknown")
-        assert.strictEqual(applied, 1)
-      }
-    }))
-
   it.scopedLive("[C3:real] in a storm of calls over ten crashes nothing is applied twice that may not be", () =>
     Effect.gen(function*() {
       const journal = join(yield* temporary, "journal")
@@ -176,19 +167,5 @@ describe.concurrent("calls over a crash", () => {
       assert.strictEqual(StdioFaultServer.count(journal, "apply", "first"), Either.isRight(result) ? 1 : 0)
       if (Either.isLeft(result)) assert.strictEqual(result.left._tag, "ResultUnknown")
       assert.strictEqual(StdioFaultServer.count(journal, "start"), 2)
-    }))
-
-  it.scopedLive("[C2:real] a call made while there is no process waits for the next", () =>
-    Effect.gen(function*() {
-      const journal = join(yield* temporary, "journal")
-      const backend = yield* Backend.make("slow", {
-        connector: StdioConnector.make(server({ journal, startDelay: 300 })),
-        reconnect
-      })
-      const pid = yield* connected(backend)
-      process.kill(pid, "SIGKILL")
-      yield* eventually(() => !Effect.runSync(backend.isConnected))
-      assert.strictEqual(yield* ask(backend, "count", { key: "k" }), "1")
-      assert.strictEqual((yield* backend.status).generation, 2)
     }))
 })

@@ -45,26 +45,4 @@ describe.concurrent("with published servers", () => {
       writeFileSync(path, "changed")
       assert.strictEqual(yield* ask(backend, "read_text_file", { path }), "changed")
     }))
-
-  it.scopedLive("(S3, C2) server-memory: connect, list, call, kill, call again", () =>
-    Effect.gen(function*() {
-      const directory = yield* temporary
-      const backend = yield* Backend.make("memory", {
-        connector: StdioConnector.make({
-          command: process.execPath,
-          args: [program("server-memory")],
-          env: { MEMORY_FILE_PATH: join(directory, "memory.jsonl") }
-        }),
-        reconnect
-      })
-      yield* backend.firstOutcome
-      const { tools } = yield* backend.listTools()
-      assert.includeMembers(tools.map(({ name }) => name), ["create_entities", "read_graph"])
-      yield* ask(backend, "create_entities", {
-        entities: [{ name: "Lifeline", entityType: "library", observations: ["keeps connections"] }]
-      })
-      yield* killed(backend)
-      assert.include(yield* ask(backend, "read_graph"), "keeps connections")
-      assert.deepInclude(yield* backend.status, { state: "Connected", generation: 2 })
-    }))
 })

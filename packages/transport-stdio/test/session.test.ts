@@ -33,24 +33,6 @@ describe.concurrent("what a process keeps for its session", () => {
       }
     }))
 
-  it.scopedLive("[C11:real] where onConnected fails, so does the attempt, and its process is ended", () =>
-    Effect.gen(function*() {
-      const journal = join(yield* temporary, "journal")
-      let refusals = 2
-      const backend = yield* Backend.make("refused", {
-        connector: StdioConnector.make(server({ journal })),
-        reconnect,
-        onConnected: () => refusals-- > 0 ? Effect.fail("no such user") : Effect.void
-      })
-      const { lastError } = yield* until(backend, ({ state }) => state === "Reconnecting")
-      assert.include(lastError, "onConnected failed: no such user")
-      const pid = yield* ask(backend, "pid")
-      const calls = StdioFaultServer.journal(journal).filter(({ event }) => event === "call")
-      assert.deepStrictEqual(calls.map((call) => String(call.pid)), [pid])
-      assert.strictEqual(StdioFaultServer.count(journal, "start"), 3)
-      assert.strictEqual((yield* backend.status).generation, 1)
-    }))
-
   it.scopedLive("[C12:real] after a crash the first call tells of the lost state, or runs without it, as asked", () =>
     Effect.gen(function*() {
       const directory = yield* temporary

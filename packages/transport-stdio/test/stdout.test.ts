@@ -1,12 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { ServerNotification } from "@mcp-lifeline/core"
-import { SdkConnection } from "@mcp-lifeline/protocol"
-import { StdioFaultServer } from "@mcp-lifeline/testing"
-import { Effect, Fiber, Logger } from "effect"
-import { taking } from "../../testing/test/support/taking.js"
-import * as Environment from "../src/Environment.js"
-import { StdioTransport } from "../src/StdioTransport.js"
-import { call, connect, connectOptions, lossOf, server, transportOptions } from "./support.js"
+import { Effect, Logger } from "effect"
+import { call, connect, server } from "./support.js"
 
 const warnings = () => {
   const lines: Array<string> = []
@@ -49,47 +43,4 @@ describe("what comes on stdout", () => {
       assert.lengthOf(lines, 1)
     })).pipe(Effect.provide(layer))
   })
-
-  it.live("[S4] a notification or a request of the server that is too long ends no request of ours", () => {
-    const { layer } = warnings()
-    return Effect.scoped(Effect.gen(function*() {
-      const connection = yield* connect(server({}, { maxMessageBytes: 10_000 }))
-      assert.strictEqual(yield* call(connection, "longNotification", { bytes: 50_000 }), "sent")
-      const refusal = yield* call(connection, "longRequest", { bytes: 50_000 })
-      assert.include(refusal, "maxMessageBytes")
-    })).pipe(Effect.provide(layer))
-  })
-
-  for (const [kind, begin] of [["noise", "x"], ["a message", '{"jsonrpc":"2.0","id":1,"result":"']] as const) {
-    it.scopedLive(`[S4] a line that has no end, of ${kind}, loses the connection, which says so`, () =>
-      Effect.gen(function*() {
-        const transport = new StdioTransport({
-          ...StdioFaultServer.command(),
-          env: Environment.make({}, process.env, process.platform),
-          ...transportOptions,
-          stdinGrace: 100
-        })
-        const connection = yield* SdkConnection.connect(transport, connectOptions)
-        const loss = yield* Effect.fork(lossOf(connection))
-        const error = yield* Effect.flip(call(connection, "endless", { begin }))
-        assert.deepInclude(error, { fate: "unknown", reason: "lost" })
-        assert.include((yield* Fiber.join(loss)).message, "wrote a line of more than 4000000 bytes to stdout")
-      }))
-  }
-
-  it.live("[S4] a message that comes byte by byte is read as one", () =>
-    Effect.scoped(Effect.gen(function*() {
-      const connection = yield* connect(server())
-      assert.strictEqual(yield* call(connection, "pieces", { text: "schön 🧵" }), "schön 🧵")
-    })))
-
-  it.live("[S4] several messages in one are taken apart", () =>
-    Effect.scoped(Effect.gen(function*() {
-      const got: Array<ServerNotification> = []
-      const connection = yield* connect(server(), {
-        report: taking("Notification", ({ notification }) => got.push(notification))
-      })
-      assert.strictEqual(yield* call(connection, "batch"), "batched")
-      assert.deepStrictEqual(got.map((notification) => notification.method), ["notifications/tools/list_changed"])
-    })))
 })

@@ -44,50 +44,47 @@ const pinned = (store: PinStore.PinStore, isDisabled = false) =>
 const names = (changes: ReadonlyArray<{ readonly tool: string }>) => changes.map(({ tool }) => tool).toSorted()
 
 describe("an admin that may not use everything", { timeout: 240_000 }, () => {
-  it.scopedLive(
-    "[G22 G24] reads nothing of hidden tools in the answer to any command, and approves none, whatever is withheld",
-    () =>
-      Effect.gen(function*() {
-        const { ask, list, record } = yield* pinned(PinStore.memory())
-        list([tool("kept"), tool("hidden-kept"), tool("hidden-changed", "now"), tool("hidden-new"), tool("new")])
-        const changes = Effect.map(ask("operator", "/api/servers/s"), ({ body }) => body.pins.changes)
-        yield* Effect.iterate([] as ReadonlyArray<string>, {
-          while: (found) => found.length < 3,
-          body: () => Effect.delay(Effect.map(changes, names), "50 millis")
-        })
-        record.log.add({ at: 0, server: null, level: "warning", text: 's: the tool "hidden-new" is new' })
-        record.log.add({ at: 0, server: "s", level: "warning", text: 'the tool "hidden-changed" has changed' })
-        record.log.add({ at: 0, server: null, level: "warning", text: 's: the tool "new" is new' })
-        record.log.add({ at: 0, server: "s", level: "warning", text: "it said something of others" })
-
-        const read = ["/api/status", "/api/servers/s", "/api/logs", "/api/logs?server=s", "/api/tools", "/ready"]
-        for (const path of read) {
-          const { body, status } = yield* ask("boss-token", path)
-          expect([path, status, JSON.stringify(body)]).toEqual([path, 200, expect.not.stringContaining("hidden-")])
-        }
-        for (const path of ["/api/logs", "/api/logs?server=s"]) {
-          for (const token of ["boss-token", "ci-token"]) {
-            const { body } = yield* ask(token, path)
-            expect(body.events.map(({ text }: { text: string }) => text)).toContain("Connected  generation 1")
-            expect(JSON.stringify(body)).not.toMatch(/hidden-|of others|is new/)
-          }
-          expect(JSON.stringify((yield* ask("chief-token", path)).body)).toContain("of others")
-        }
-        for (const action of ["reconnect", "disable", "enable"]) {
-          const { body, status } = yield* ask("boss-token", `/api/servers/s/${action}`, "POST")
-          expect([action, status, JSON.stringify(body)]).toEqual([action, 200, expect.not.stringContaining("hidden-")])
-          if (action === "reconnect") expect([body.counts.tools, names(body.pins.changes)]).toEqual([1, ["new"]])
-        }
-        const { body, status } = yield* ask("boss-token", "/api/servers/s/approve", "POST")
-        expect([status, body.error.message]).toEqual([
-          404,
-          "the tools of s can only be approved as a whole, by somebody who may use all of them"
-        ])
-        const all = ["hidden-changed", "hidden-new", "new"]
-        expect(names(yield* changes)).toEqual(all)
-        expect((yield* ask("head-token", "/api/servers/s/approve", "POST")).body.approved.toSorted()).toEqual(all)
+  it.scopedLive("[G22 G24] reads nothing of hidden tools in the answer to any command, and approves none, whatever is withheld", () =>
+    Effect.gen(function*() {
+      const { ask, list, record } = yield* pinned(PinStore.memory())
+      list([tool("kept"), tool("hidden-kept"), tool("hidden-changed", "now"), tool("hidden-new"), tool("new")])
+      const changes = Effect.map(ask("operator", "/api/servers/s"), ({ body }) => body.pins.changes)
+      yield* Effect.iterate([] as ReadonlyArray<string>, {
+        while: (found) => found.length < 3,
+        body: () => Effect.delay(Effect.map(changes, names), "50 millis")
       })
-  )
+      record.log.add({ at: 0, server: null, level: "warning", text: 's: the tool "hidden-new" is new' })
+      record.log.add({ at: 0, server: "s", level: "warning", text: 'the tool "hidden-changed" has changed' })
+      record.log.add({ at: 0, server: null, level: "warning", text: 's: the tool "new" is new' })
+      record.log.add({ at: 0, server: "s", level: "warning", text: "it said something of others" })
+
+      const read = ["/api/status", "/api/servers/s", "/api/logs", "/api/logs?server=s", "/api/tools", "/ready"]
+      for (const path of read) {
+        const { body, status } = yield* ask("boss-token", path)
+        expect([path, status, JSON.stringify(body)]).toEqual([path, 200, expect.not.stringContaining("hidden-")])
+      }
+      for (const path of ["/api/logs", "/api/logs?server=s"]) {
+        for (const token of ["boss-token", "ci-token"]) {
+          const { body } = yield* ask(token, path)
+          expect(body.events.map(({ text }: { text: string }) => text)).toContain("Connected  generation 1")
+          expect(JSON.stringify(body)).not.toMatch(/hidden-|of others|is new/)
+        }
+        expect(JSON.stringify((yield* ask("chief-token", path)).body)).toContain("of others")
+      }
+      for (const action of ["reconnect", "disable", "enable"]) {
+        const { body, status } = yield* ask("boss-token", `/api/servers/s/${action}`, "POST")
+        expect([action, status, JSON.stringify(body)]).toEqual([action, 200, expect.not.stringContaining("hidden-")])
+        if (action === "reconnect") expect([body.counts.tools, names(body.pins.changes)]).toEqual([1, ["new"]])
+      }
+      const { body, status } = yield* ask("boss-token", "/api/servers/s/approve", "POST")
+      expect([status, body.error.message]).toEqual([
+        404,
+        "the tools of s can only be approved as a whole, by somebody who may use all of them"
+      ])
+      const all = ["hidden-changed", "hidden-new", "new"]
+      expect(names(yield* changes)).toEqual(all)
+      expect((yield* ask("head-token", "/api/servers/s/approve", "POST")).body.approved.toSorted()).toEqual(all)
+    }))
 
   it.scopedLive("[G22 G24] does not have all tools approved where nobody knows which they are", () =>
     Effect.gen(function*() {

@@ -173,67 +173,63 @@ describe("clients and groups of a file", () => {
       expect(open.isNeeded()).toBe(true)
     }))
 
-  it.scopedLive(
-    "[G22:real G26] a token that is saved later and that somebody else has lets in nobody, is reported, and does no harm once each has its own",
-    () =>
-      Effect.gen(function*() {
-        const path = yield* folder
-        const [a, b] = [join(path, "a.token"), join(path, "b.token")]
-        const tokenOf = (name: string) => `token-of-${name}-of-sixteen`
-        writeFileSync(a, tokenOf("a"))
-        writeFileSync(b, tokenOf("b"))
-        let ofGateway = [tokenOf("gateway")]
-        const own = () => ofGateway.map((one) => Redacted.make(one))
-        const warnings: Array<string> = []
-        const logger = Logger.make(({ logLevel, message }) => {
-          if (logLevel._tag === "Warning") warnings.push(String(message))
-        })
-        const { access } = parse({ clients: { a: { tokenFile: "a.token" }, b: { tokenFile: "b.token" } } })
-        const inUse = yield* Effect.flatMap(
-          AccessInUse.load(access, path, own()),
-          (loaded) => AccessInUse.make(loaded, () => Effect.void, own)
-        ).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
-        const { check } = GatewayAuthentication.byToken({ clients: inUse, isNeeded: true, tokens: own })
-        const who = (token: string) => {
-          const found = check({ headers: { authorization: `Bearer ${token}` } } as never) as {
-            readonly name?: string
-            readonly status?: number
-          }
-          return found.status ?? found.name ?? "operator"
+  it.scopedLive("[G22:real G26] a token that is saved later and that somebody else has lets in nobody, is reported, and does no harm once each has its own", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const [a, b] = [join(path, "a.token"), join(path, "b.token")]
+      const tokenOf = (name: string) => `token-of-${name}-of-sixteen`
+      writeFileSync(a, tokenOf("a"))
+      writeFileSync(b, tokenOf("b"))
+      let ofGateway = [tokenOf("gateway")]
+      const own = () => ofGateway.map((one) => Redacted.make(one))
+      const warnings: Array<string> = []
+      const logger = Logger.make(({ logLevel, message }) => {
+        if (logLevel._tag === "Warning") warnings.push(String(message))
+      })
+      const { access } = parse({ clients: { a: { tokenFile: "a.token" }, b: { tokenFile: "b.token" } } })
+      const inUse = yield* Effect.flatMap(
+        AccessInUse.load(access, path, own()),
+        (loaded) => AccessInUse.make(loaded, () => Effect.void, own)
+      ).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+      const { check } = GatewayAuthentication.byToken({ clients: inUse, isNeeded: true, tokens: own })
+      const who = (token: string) => {
+        const found = check({ headers: { authorization: `Bearer ${token}` } } as never) as {
+          readonly name?: string
+          readonly status?: number
         }
-        const seen = () => ["a", "b", "gateway"].map((name) => who(tokenOf(name)))
-        const becomes = (expected: ReadonlyArray<unknown>) =>
-          eventually(() => JSON.stringify(seen()) === JSON.stringify(expected) ? true : undefined)
-        expect(seen()).toEqual(["a", "b", "operator"])
-        // Of two lines, the other one goes on.
-        writeFileSync(b, `${tokenOf("a")}\n${tokenOf("b")}\n`)
-        yield* becomes([401, "b", "operator"])
-        const message = (name: string, other: string) =>
-          `mcp.json:1: lifeline.clients.${name}: has the same token as ${other}, so that nobody is let in with it; give each its own: openssl rand -base64 32`
-        expect(inUse.problem()).toBe(message("b", "a"))
-        yield* eventually(() => warnings.includes(message("b", "a")) ? true : undefined)
-        writeFileSync(b, tokenOf("a"))
-        yield* becomes([401, 401, "operator"])
-        writeFileSync(a, tokenOf("b"))
-        yield* becomes(["b", "a", "operator"])
-        expect(inUse.problem()).toBeUndefined()
-        // Nobody becomes the operator, nor the operator a client.
-        writeFileSync(a, tokenOf("gateway"))
-        yield* becomes(["b", 401, 401])
-        expect(inUse.problem()).toBe(message("a", "the gateway itself"))
-        ofGateway = [tokenOf("another")]
-        expect(seen()).toEqual(["b", 401, "a"])
-        // Too short: the one before stays.
-        writeFileSync(a, "short")
-        yield* eventually(() =>
-          warnings.some((one) => /a\.token.* has fewer than 16 characters.*stays as it was/.test(one))
-            ? true
-            : undefined
-        )
-        expect(seen()).toEqual(["b", 401, "a"])
-      }),
-    300_000
-  )
+        return found.status ?? found.name ?? "operator"
+      }
+      const seen = () => ["a", "b", "gateway"].map((name) => who(tokenOf(name)))
+      const becomes = (expected: ReadonlyArray<unknown>) =>
+        eventually(() => JSON.stringify(seen()) === JSON.stringify(expected) ? true : undefined)
+      expect(seen()).toEqual(["a", "b", "operator"])
+      // Of two lines, the other one goes on.
+      writeFileSync(b, `${tokenOf("a")}\n${tokenOf("b")}\n`)
+      yield* becomes([401, "b", "operator"])
+      const message = (name: string, other: string) =>
+        `mcp.json:1: lifeline.clients.${name}: has the same token as ${other}, so that nobody is let in with it; give each its own: openssl rand -base64 32`
+      expect(inUse.problem()).toBe(message("b", "a"))
+      yield* eventually(() => warnings.includes(message("b", "a")) ? true : undefined)
+      writeFileSync(b, tokenOf("a"))
+      yield* becomes([401, 401, "operator"])
+      writeFileSync(a, tokenOf("b"))
+      yield* becomes(["b", "a", "operator"])
+      expect(inUse.problem()).toBeUndefined()
+      // Nobody becomes the operator, nor the operator a client.
+      writeFileSync(a, tokenOf("gateway"))
+      yield* becomes(["b", 401, 401])
+      expect(inUse.problem()).toBe(message("a", "the gateway itself"))
+      ofGateway = [tokenOf("another")]
+      expect(seen()).toEqual(["b", 401, "a"])
+      // Too short: the one before stays.
+      writeFileSync(a, "short")
+      yield* eventually(() =>
+        warnings.some((one) => /a\.token.* has fewer than 16 characters.*stays as it was/.test(one))
+          ? true
+          : undefined
+      )
+      expect(seen()).toEqual(["b", 401, "a"])
+    }))
 
   it("[G22:unit] a misspelt name of the rules themselves, which would leave the gateway open, makes the file unusable", () => {
     const clients = { ci: { token } }

@@ -133,28 +133,24 @@ describe.each([["with sessions", false], ["without", true]] as const)("in the er
     }
   }
 
-  it.scopedLive(
-    "[G22 G20] a tool that is hidden from a client takes no name from one that is not",
-    () =>
-      Effect.gen(function*() {
-        const rules = { ci: { tools: { hide: ["closed__*"] } } }
-        const both = yield* team([server("closed", ""), server("open", "")], rules)
-        const without = ScriptedConnector.make()
-        without.offer = { ...without.offer, tools: [] }
-        const other = yield* team([{ id: "closed", prefix: "", connector: without }, server("open", "")], rules)
-        const tools = (at: typeof both) =>
-          Effect.gen(function*() {
-            const talk = yield* talking(at.url, "ci-token", { isStateless })
-            return yield* Effect.promise(async () => [
-              await talk.result("tools/list"),
-              ...await Promise.all(names.map(async (name) => {
-                const { answer } = await talk.ask("tools/call", { name, arguments: {} })
-                return [name, answer?.result ?? answer?.error]
-              }))
-            ])
-          })
-        expect(yield* tools(both)).toEqual(yield* tools(other))
-      }).pipe(Effect.provide(silent)),
-    300_000
-  )
+  it.scopedLive("[G22 G20] a tool that is hidden from a client takes no name from one that is not", () =>
+    Effect.gen(function*() {
+      const rules = { ci: { tools: { hide: ["closed__*"] } } }
+      const both = yield* team([server("closed", ""), server("open", "")], rules)
+      const without = ScriptedConnector.make()
+      without.offer = { ...without.offer, tools: [] }
+      const other = yield* team([{ id: "closed", prefix: "", connector: without }, server("open", "")], rules)
+      const tools = (at: typeof both) =>
+        Effect.gen(function*() {
+          const talk = yield* talking(at.url, "ci-token", { isStateless })
+          return yield* Effect.promise(async () => [
+            await talk.result("tools/list"),
+            ...await Promise.all(names.map(async (name) => {
+              const { answer } = await talk.ask("tools/call", { name, arguments: {} })
+              return [name, answer?.result ?? answer?.error]
+            }))
+          ])
+        })
+      expect(yield* tools(both)).toEqual(yield* tools(other))
+    }).pipe(Effect.provide(silent)))
 })

@@ -223,96 +223,84 @@ const leaks = (found: ReadonlyMap<string, string>, pattern: RegExp) =>
   [...found].flatMap(([door, text]) => pattern.test(text) ? [[door, text.slice(0, 500)]] : [])
 
 describe("texts about servers", () => {
-  it.scopedLive(
-    "[G22] whatever fails in which way: no door tells who is no admin how a server is started or reached, nor what others said; an admin reads it all",
-    () =>
-      Effect.gen(function*() {
-        const at = yield* gateway
-        const seen = yield* read(at, "ci")
-        expect(leaks(seen, /secret/i)).toEqual([])
-        // It reads what happened, and not how.
-        expect(seen.get("call down-spawn with sessions")).toContain(Reason.inWords("spawn"))
-        expect(seen.get("/api/status")).toContain(Reason.inWords("keepalive"))
-        const all = yield* read(at, "boss")
-        const said = (door: string, secret: string) => all.get(door)?.includes(secret) === true ? [] : [[door, secret]]
-        const missing = [
-          ...[...connectReasons, ...losses.map((kind) => `lost-${kind}`)].flatMap((key) =>
-            [
-              "/api/status",
-              "/api/events",
-              `/api/servers/down-${key}`,
-              "/api/tools",
-              "/ready",
-              `/api/call down-${key}`,
-              ...eras.flatMap(([era]) => [`call down-${key} ${era}`, `status ${era}`, `status resource ${era}`])
-            ]
-              // The next attempt of a server that is connected again at once follows without a trace.
-              .filter((door) => !(key.startsWith("lost-") && door === "/api/tools"))
-              .flatMap((door) => said(door, `secret-${key}`))
-          ),
-          ...failures.filter(({ reason }) => reason !== "timeout" && reason !== "fault").flatMap(({ key }) =>
-            [
-              `/api/call ${key}`,
-              ...eras.flatMap(([era]) => [`call ${key} ${era}`, `prompt ${key} ${era}`, `read ${key} ${era}`])
-            ].flatMap((door) => said(door, `secret-${key}`))
-          ),
-          ...said("/api/logs?limit=500", "secret-warning"),
-          ...said("/api/logs?server=down-spawn", "secret-spawn"),
-          ...said("/api/servers/down-exit", "secret-written"),
-          ...said("/api/servers/down-exit", "secret-argument"),
-          ...said("/api/servers/down-http-404", "secret-path")
-        ]
-        expect(missing).toEqual([])
-      }).pipe(Effect.provide(silent)),
-    300_000
-  )
+  it.scopedLive("[G22] whatever fails in which way: no door tells who is no admin how a server is started or reached, nor what others said; an admin reads it all", () =>
+    Effect.gen(function*() {
+      const at = yield* gateway
+      const seen = yield* read(at, "ci")
+      expect(leaks(seen, /secret/i)).toEqual([])
+      // It reads what happened, and not how.
+      expect(seen.get("call down-spawn with sessions")).toContain(Reason.inWords("spawn"))
+      expect(seen.get("/api/status")).toContain(Reason.inWords("keepalive"))
+      const all = yield* read(at, "boss")
+      const said = (door: string, secret: string) => all.get(door)?.includes(secret) === true ? [] : [[door, secret]]
+      const missing = [
+        ...[...connectReasons, ...losses.map((kind) => `lost-${kind}`)].flatMap((key) =>
+          [
+            "/api/status",
+            "/api/events",
+            `/api/servers/down-${key}`,
+            "/api/tools",
+            "/ready",
+            `/api/call down-${key}`,
+            ...eras.flatMap(([era]) => [`call down-${key} ${era}`, `status ${era}`, `status resource ${era}`])
+          ]
+            // The next attempt of a server that is connected again at once follows without a trace.
+            .filter((door) => !(key.startsWith("lost-") && door === "/api/tools"))
+            .flatMap((door) => said(door, `secret-${key}`))
+        ),
+        ...failures.filter(({ reason }) => reason !== "timeout" && reason !== "fault").flatMap(({ key }) =>
+          [
+            `/api/call ${key}`,
+            ...eras.flatMap(([era]) => [`call ${key} ${era}`, `prompt ${key} ${era}`, `read ${key} ${era}`])
+          ].flatMap((door) => said(door, `secret-${key}`))
+        ),
+        ...said("/api/logs?limit=500", "secret-warning"),
+        ...said("/api/logs?server=down-spawn", "secret-spawn"),
+        ...said("/api/servers/down-exit", "secret-written"),
+        ...said("/api/servers/down-exit", "secret-argument"),
+        ...said("/api/servers/down-http-404", "secret-path")
+      ]
+      expect(missing).toEqual([])
+    }).pipe(Effect.provide(silent)))
 
-  it.scopedLive(
-    "[G22] name no server that a caller may not use, whether it is an admin or not",
-    () =>
-      Effect.gen(function*() {
-        const at = yield* gateway
-        for (const [client, era] of [["few", withSessions], ["part", without]] as const) {
-          const found = yield* read(at, client, [era])
-          const asked = [...found].filter(([door]) => !door.includes("down-"))
-          expect([client, leaks(new Map(asked), /down-/)]).toEqual([client, []])
-          const about = (id: string) =>
-            [...found].flatMap(([door, text]) => door.includes(id) ? [[door, text]] : []).join().replaceAll(id, "NAME")
-          expect([client, about("down-spawn")]).toEqual([client, about("down-tls")])
-        }
-      }).pipe(Effect.provide(silent)),
-    300_000
-  )
+  it.scopedLive("[G22] name no server that a caller may not use, whether it is an admin or not", () =>
+    Effect.gen(function*() {
+      const at = yield* gateway
+      for (const [client, era] of [["few", withSessions], ["part", without]] as const) {
+        const found = yield* read(at, client, [era])
+        const asked = [...found].filter(([door]) => !door.includes("down-"))
+        expect([client, leaks(new Map(asked), /down-/)]).toEqual([client, []])
+        const about = (id: string) =>
+          [...found].flatMap(([door, text]) => door.includes(id) ? [[door, text]] : []).join().replaceAll(id, "NAME")
+        expect([client, about("down-spawn")]).toEqual([client, about("down-tls")])
+      }
+    }).pipe(Effect.provide(silent)))
 
-  it.scopedLive(
-    "[G22] place no file of the audit for who is no admin, where calls are refused because they cannot be recorded",
-    () =>
-      Effect.gen(function*() {
-        const audit = {
-          refusal: () => "secret-file is full",
-          problem: () => "secret-file is full",
-          status: () => ({ file: "/secret-file", lost: 1, problem: "secret-file is full" }),
-          begin: () => {
-            throw new Error("nothing is called")
-          }
-        } as Audit
-        const { base, url } = yield* team([answering()], { ci: {}, boss: { admin: true } }, { audit })
-        const name = `asked__${failures[0]!.key}`
-        for (const [client, isShown] of [["ci", false], ["boss", true]] as const) {
-          const token = `${client}-token`
-          const answers = [JSON.stringify((yield* api(base, token, "/api/call", "POST", { name })).body)]
-          for (const [, isStateless] of eras) {
-            const talk = yield* talking(url, token, { isStateless })
-            answers.push(JSON.stringify(yield* Effect.promise(() => talk.ask("tools/call", { name, arguments: {} }))))
-          }
-          expect([client, answers.map((one) => one.includes("secret-file"))]).toEqual([
-            client,
-            [isShown, isShown, isShown]
-          ])
+  it.scopedLive("[G22] place no file of the audit for who is no admin, where calls are refused because they cannot be recorded", () =>
+    Effect.gen(function*() {
+      const audit = {
+        refusal: () => "secret-file is full",
+        problem: () => "secret-file is full",
+        status: () => ({ file: "/secret-file", lost: 1, problem: "secret-file is full" }),
+        begin: () => {
+          throw new Error("nothing is called")
         }
-      }).pipe(Effect.provide(silent)),
-    300_000
-  )
+      } as Audit
+      const { base, url } = yield* team([answering()], { ci: {}, boss: { admin: true } }, { audit })
+      const name = `asked__${failures[0]!.key}`
+      for (const [client, isShown] of [["ci", false], ["boss", true]] as const) {
+        const token = `${client}-token`
+        const answers = [JSON.stringify((yield* api(base, token, "/api/call", "POST", { name })).body)]
+        for (const [, isStateless] of eras) {
+          const talk = yield* talking(url, token, { isStateless })
+          answers.push(JSON.stringify(yield* Effect.promise(() => talk.ask("tools/call", { name, arguments: {} }))))
+        }
+        expect([client, answers.map((one) => one.includes("secret-file"))]).toEqual([
+          client,
+          [isShown, isShown, isShown]
+        ])
+      }
+    }).pipe(Effect.provide(silent)))
 })
 
 const about = { backend: "a", at: 0 }

@@ -1,11 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { McpConfig } from "@mcp-lifeline/config"
 import { stranger } from "@mcp-lifeline/http-server/Caller"
-import { type Clock, Effect, TestClock } from "effect"
-import * as fc from "fast-check"
 import * as Access from "../../src/access/Access.js"
 import { RulesInUse } from "../../src/access/AccessControl.js"
-import { CallRates } from "../../src/access/CallRates.js"
 import { valuesOf } from "../../src/access/claims.js"
 import * as NamedCaller from "../../src/access/NamedCaller.js"
 
@@ -168,46 +165,4 @@ describe("rules", () => {
       []
     ])
   })
-})
-
-describe("the limit of calls", () => {
-  it.effect("[G22:unit] lets through as many as a minute allows, then one as soon as it says, each caller for itself", () =>
-    Effect.gen(function*() {
-      const rates = new CallRates(yield* Effect.clock)
-      const take = (subject = "a") => rates.take(subject, 60)
-      expect(Array.from({ length: 60 }, () => take())).toEqual(Array.from({ length: 60 }, () => 0))
-      expect([take(), take("b")]).toEqual([1000, 0])
-      yield* TestClock.adjust(999)
-      expect(take()).toBe(1)
-      yield* TestClock.adjust(1)
-      expect([take(), take()]).toEqual([0, 1000])
-      yield* TestClock.adjust("1 hour")
-      expect(Array.from({ length: 61 }, () => take()).filter((wait) => wait === 0)).toHaveLength(60)
-      yield* TestClock.adjust("1 hour")
-      expect([rates.take("a", 2), rates.take("a", 2), rates.take("a", 2)]).toEqual([0, 0, 30_000])
-    }))
-
-  it("[G22:unit] lets through no more in any minute than twice what it allows, however calls come", () =>
-    fc.assert(
-      fc.property(
-        fc.array(fc.nat(4000), { minLength: 50, maxLength: 300 }),
-        fc.integer({ min: 1, max: 40 }),
-        (gaps, limit) => {
-          let now = 0
-          const rates = new CallRates({ unsafeCurrentTimeNanos: () => BigInt(now) * 1_000_000n } as Clock.Clock)
-          const passed: Array<number> = []
-          for (const gap of gaps) {
-            now += gap
-            const wait = rates.take("a", limit)
-            if (wait === 0) passed.push(now)
-            else {
-              now += wait
-              if (rates.take("a", limit) !== 0) return false
-              passed.push(now)
-            }
-          }
-          return passed.every((from) => passed.filter((at) => at >= from && at < from + 60_000).length <= 2 * limit)
-        }
-      )
-    ))
 })

@@ -5,19 +5,14 @@ import { Server } from "@modelcontextprotocol/sdk/server/index.js"
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js"
 import { CallToolRequestSchema, ListToolsRequestSchema } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { readFileSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parse } from "smol-toml"
 import { everything, gateway } from "../../../testing/test/support/Built.js"
+import { folder as project } from "../../../testing/test/support/folder.js"
 import * as Program from "../support/Program.js"
-
-const project = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-adopt-"))),
-  (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
-)
 
 const remote = Effect.acquireRelease(
   Effect.async<{ readonly url: string; readonly close: () => void }>((resume) => {
@@ -74,29 +69,26 @@ const adopt = (folder: string, file: string) =>
   Program.run(["adopt", join(folder, file), "--yes"], { HOME: folder, MCP_LIFELINE_STATE: join(folder, "state") })
 
 describe("what an adopted file starts", () => {
-  it.scopedLive(
-    "[W7] answers the official Client: a server that is started, and one at an address, which gets its headers",
-    () =>
-      Effect.gen(function*() {
-        const folder = yield* project
-        const { url } = yield* remote
-        const file = join(folder, "mcp.json")
-        writeFileSync(
-          file,
-          JSON.stringify({
-            mcpServers: {
-              local: { command: process.execPath, args: [everything, "stdio"] },
-              remote: { type: "http", url, headers: { Authorization: "Bearer one two", "X-Team": "blue" } }
-            }
-          })
-        )
-        expect((yield* adopt(folder, "mcp.json")).code).toBe(0)
-        const { local, remote: at } = JSON.parse(readFileSync(file, "utf8")).mcpServers
-        expect([local.command, ...local.args].join(" ")).toContain(`${gateway} wrap -- ${process.execPath}`)
-        expect(yield* call(folder, local, "echo", { message: "hello" })).toBe("Echo: hello")
-        expect(yield* call(folder, at, "headers", {})).toBe("Bearer one two blue")
-      })
-  )
+  it.scopedLive("[W7] answers the official Client: a server that is started, and one at an address, which gets its headers", () =>
+    Effect.gen(function*() {
+      const folder = yield* project
+      const { url } = yield* remote
+      const file = join(folder, "mcp.json")
+      writeFileSync(
+        file,
+        JSON.stringify({
+          mcpServers: {
+            local: { command: process.execPath, args: [everything, "stdio"] },
+            remote: { type: "http", url, headers: { Authorization: "Bearer one two", "X-Team": "blue" } }
+          }
+        })
+      )
+      expect((yield* adopt(folder, "mcp.json")).code).toBe(0)
+      const { local, remote: at } = JSON.parse(readFileSync(file, "utf8")).mcpServers
+      expect([local.command, ...local.args].join(" ")).toContain(`${gateway} wrap -- ${process.execPath}`)
+      expect(yield* call(folder, local, "echo", { message: "hello" })).toBe("Echo: hello")
+      expect(yield* call(folder, at, "headers", {})).toBe("Bearer one two blue")
+    }))
 
   it.scopedLive("[W7] in a file of Codex carries a bearer token on from the environment", () =>
     Effect.gen(function*() {

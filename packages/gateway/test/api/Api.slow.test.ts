@@ -7,34 +7,31 @@ import { ask, isConnected, serve, serveHere, untilStatus } from "../support/Gate
 const node = process.execPath
 
 describe("the API of a running gateway", () => {
-  it.scopedLive(
-    "[G17] a reader that does not read holds up nobody, and too many are refused",
-    () =>
-      Effect.gen(function*() {
-        const { base } = yield* serve({ every: { command: node, args: [everything, "stdio"] } })
-        yield* untilStatus(base, isConnected, "every")
-        const { hostname, port } = new URL(base)
-        const read = (localAddress?: string) =>
-          Effect.acquireRelease(
-            Effect.async<{ readonly socket: ReturnType<typeof connect>; readonly status: string }>((resume) => {
-              const socket = connect({ port: Number(port), host: hostname, localAddress })
-              socket.once("data", (data) => {
-                socket.pause()
-                resume(Effect.succeed({ socket, status: data.toString().split("\r\n")[0] ?? "" }))
-              })
-              socket.write(`GET /api/events HTTP/1.1\r\nHost: ${hostname}\r\n\r\n`)
-            }),
-            ({ socket }) => Effect.sync(() => socket.destroy())
-          )
-        const readers = yield* Effect.forEach(Array.from({ length: 100 }), () => read(), { concurrency: 10 })
-        expect(yield* ask(`${base}/api/events`)).toMatchObject({ status: 503, body: { error: { code: "too_many" } } })
-        // Only Linux has further addresses of loopback.
-        if (process.platform === "linux") expect((yield* read("127.0.0.2")).status).toContain("200")
-        for (const { socket } of readers.slice(0, 5)) socket.destroy()
-        yield* Effect.repeat(read(), { until: ({ status }) => status.includes("200") })
-        expect(yield* ask(`${base}/api/servers/every/reconnect`, "POST")).toMatchObject({ status: 200 })
-      })
-  )
+  it.scopedLive("[G17] a reader that does not read holds up nobody, and too many are refused", () =>
+    Effect.gen(function*() {
+      const { base } = yield* serve({ every: { command: node, args: [everything, "stdio"] } })
+      yield* untilStatus(base, isConnected, "every")
+      const { hostname, port } = new URL(base)
+      const read = (localAddress?: string) =>
+        Effect.acquireRelease(
+          Effect.async<{ readonly socket: ReturnType<typeof connect>; readonly status: string }>((resume) => {
+            const socket = connect({ port: Number(port), host: hostname, localAddress })
+            socket.once("data", (data) => {
+              socket.pause()
+              resume(Effect.succeed({ socket, status: data.toString().split("\r\n")[0] ?? "" }))
+            })
+            socket.write(`GET /api/events HTTP/1.1\r\nHost: ${hostname}\r\n\r\n`)
+          }),
+          ({ socket }) => Effect.sync(() => socket.destroy())
+        )
+      const readers = yield* Effect.forEach(Array.from({ length: 100 }), () => read(), { concurrency: 10 })
+      expect(yield* ask(`${base}/api/events`)).toMatchObject({ status: 503, body: { error: { code: "too_many" } } })
+      // Only Linux has further addresses of loopback.
+      if (process.platform === "linux") expect((yield* read("127.0.0.2")).status).toContain("200")
+      for (const { socket } of readers.slice(0, 5)) socket.destroy()
+      yield* Effect.repeat(read(), { until: ({ status }) => status.includes("200") })
+      expect(yield* ask(`${base}/api/servers/every/reconnect`, "POST")).toMatchObject({ status: 200 })
+    }))
 
   it.scopedLive("[G1] [G7] a call that is not answered yet when the gateway is stopped has 5 seconds, and then an error that says so", () =>
     Effect.gen(function*() {

@@ -98,189 +98,151 @@ describe.concurrent("the API of a running gateway", () => {
       expect(tools).toContainEqual(expect.objectContaining({ name: "every__echo", server: "every", original: "echo" }))
     }))
 
-  it.scopedLive(
-    "[G1] a server is reconnected, disabled and enabled, and the log tells of it",
-    () =>
-      Effect.gen(function*() {
-        const { base } = yield* serveHere({ every: { command: node, args: [everything, "stdio"] } })
-        yield* untilStatus(base, isConnected, "every")
-        const act = (action: string, name = "every") => ask(`${base}/api/servers/${name}/${action}`, "POST")
-        expect(yield* act("reconnect")).toMatchObject({ status: 200, body: { state: "Connected", generation: 2 } })
-        expect(yield* act("disable")).toMatchObject({ status: 200, body: { state: "Disabled" } })
-        expect(yield* act("enable")).toMatchObject({ status: 200, body: { state: "Connected", generation: 3 } })
-        expect(yield* act("enable", "nobody")).toMatchObject({ status: 404, body: { error: { code: "not_found" } } })
-        expect(yield* act("login")).toMatchObject({ status: 409, body: { error: { code: "no_login" } } })
-        const { body } = yield* ask(`${base}/api/logs?server=every&limit=50`)
-        const texts = body.events.map(({ text }: { readonly text: string }) => text)
-        expect(texts.join("\n")).toMatch(/generation 1[^]*generation 2[^]*Disabled[^]*generation 3/)
-        expect(yield* ask(`${base}/api/logs?server=nobody`)).toMatchObject({
-          status: 404,
-          body: { error: { code: "not_found" } }
-        })
-        expect(yield* ask(`${base}/api/logs?limit=0`)).toMatchObject({
-          status: 400,
-          body: { error: { code: "bad_request" } }
-        })
+  it.scopedLive("[G1] a server is reconnected, disabled and enabled, and the log tells of it", () =>
+    Effect.gen(function*() {
+      const { base } = yield* serveHere({ every: { command: node, args: [everything, "stdio"] } })
+      yield* untilStatus(base, isConnected, "every")
+      const act = (action: string, name = "every") => ask(`${base}/api/servers/${name}/${action}`, "POST")
+      expect(yield* act("reconnect")).toMatchObject({ status: 200, body: { state: "Connected", generation: 2 } })
+      expect(yield* act("disable")).toMatchObject({ status: 200, body: { state: "Disabled" } })
+      expect(yield* act("enable")).toMatchObject({ status: 200, body: { state: "Connected", generation: 3 } })
+      expect(yield* act("enable", "nobody")).toMatchObject({ status: 404, body: { error: { code: "not_found" } } })
+      expect(yield* act("login")).toMatchObject({ status: 409, body: { error: { code: "no_login" } } })
+      const { body } = yield* ask(`${base}/api/logs?server=every&limit=50`)
+      const texts = body.events.map(({ text }: { readonly text: string }) => text)
+      expect(texts.join("\n")).toMatch(/generation 1[^]*generation 2[^]*Disabled[^]*generation 3/)
+      expect(yield* ask(`${base}/api/logs?server=nobody`)).toMatchObject({
+        status: 404,
+        body: { error: { code: "not_found" } }
       })
-  )
-
-  it.scopedLive(
-    "[G1] a stream of events has the status at once and after a change, each line, and a history only where it has changed",
-    () =>
-      Effect.gen(function*() {
-        const { base } = yield* serveHere({
-          every: { command: node, args: [everything, "stdio"] },
-          memory: { command: node, args: [memory] }
-        })
-        const { history, pid } = yield* untilStatus(base, isConnected, "every")
-        const { history: ofMemory } = yield* untilStatus(base, isConnected, "memory")
-        let killed = false
-        const { found, type } = yield* events(`${base}/api/events`, (events) => {
-          if (!killed && events.length > 0) {
-            killed = true
-            Program.kill(pid)
-          }
-          return events.some(({ data, event }) => event === "status" && data.servers[0].generation === 2) &&
-            events.some(({ data, event }) => event === "event" && data.text.startsWith("Connected  generation 2"))
-        })
-        expect(type).toBe("text/event-stream")
-        expect(found[0]).toMatchObject({
-          event: "status",
-          data: { servers: [{ name: "every", generation: 1, history }, { name: "memory", history: ofMemory }] }
-        })
-        const later = found.slice(1).flatMap(({ data, event }) => event === "status" ? [data.servers] : [])
-        expect(later.flatMap(([, { history = [] }]) => history)).toEqual([])
-        const [last] = later.flatMap(([{ history }]) => history === undefined ? [] : [history]).toReversed()
-        expect(last.slice(0, history.length)).toEqual(history)
-        expect(last.at(-1).state).toBe("Connected")
-        expect(found).toContainEqual({
-          event: "event",
-          data: {
-            at: expect.any(Number),
-            server: "every",
-            level: "warning",
-            text: expect.stringMatching(/^Lost {2}generation 1/),
-            publicText: "Lost  generation 1  its connection ended"
-          }
-        })
+      expect(yield* ask(`${base}/api/logs?limit=0`)).toMatchObject({
+        status: 400,
+        body: { error: { code: "bad_request" } }
       })
-  )
+    }))
 
-  it.scopedLive(
-    "[G6] a page of another origin changes nothing, whichever name and token it has",
-    () =>
-      Effect.gen(function*() {
-        const server = yield* HttpFaultServer.make()
-        const { base } = yield* serveHere({ docs: { url: server.url } }, [], {
-          MCP_LIFELINE_TOKEN: "right-token-of-sixteen"
-        })
-        const token = { authorization: "Bearer right-token-of-sixteen" }
-        const { host, port } = new URL(base)
-        const disable = (headers: Record<string, string>) => bare(`${base}/api/servers/docs/disable`, "POST", headers)
-        expect(yield* disable({})).toMatchObject({ status: 401 })
-        const refused = [
-          { origin: "http://localhost:1" },
-          { origin: `http://127.0.0.1:${Number(port) + 1}` },
-          { origin: "null" },
-          { "sec-fetch-site": "cross-site" },
-          { "sec-fetch-site": "same-site", origin: `http://${host}` },
-          { "content-type": "text/plain" },
-          { "content-type": "application/x-www-form-urlencoded" }
-        ]
-        for (const headers of refused) {
-          expect({ headers, ...(yield* disable({ ...token, ...headers })) }).toMatchObject({ headers, status: 403 })
+  it.scopedLive("[G1] a stream of events has the status at once and after a change, each line, and a history only where it has changed", () =>
+    Effect.gen(function*() {
+      const { base } = yield* serveHere({
+        every: { command: node, args: [everything, "stdio"] },
+        memory: { command: node, args: [memory] }
+      })
+      const { history, pid } = yield* untilStatus(base, isConnected, "every")
+      const { history: ofMemory } = yield* untilStatus(base, isConnected, "memory")
+      let killed = false
+      const { found, type } = yield* events(`${base}/api/events`, (events) => {
+        if (!killed && events.length > 0) {
+          killed = true
+          Program.kill(pid)
         }
-        expect(yield* bare(`${base}/api/status`, "GET", {})).toMatchObject({ status: 401 })
-        for (const path of ["status", "events", "tools", "logs", "openapi.json"]) {
-          const asked = yield* bare(`${base}/api/${path}`, "GET", { ...token, host: "evil.example" })
-          expect({ path, ...asked }).toMatchObject({ path, status: 403 })
-        }
-        expect(yield* disable({ ...token, origin: `http://${host}`, "sec-fetch-site": "same-origin" })).toMatchObject({
-          status: 200
-        })
+        return events.some(({ data, event }) => event === "status" && data.servers[0].generation === 2) &&
+          events.some(({ data, event }) => event === "event" && data.text.startsWith("Connected  generation 2"))
       })
-  )
-
-  it.scopedLive(
-    "[X2:real] without a token, what changes something needs a header that is made on purpose",
-    () =>
-      Effect.gen(function*() {
-        const server = yield* HttpFaultServer.make()
-        const { base } = yield* serveHere({ docs: { url: server.url } })
-        for (const path of ["servers/docs/disable", "servers/docs/reconnect", "servers/docs/login", "call"]) {
-          const post = (headers: Record<string, string>) =>
-            bare(`${base}/api/${path}`, "POST", { "content-type": "application/json", ...headers }, "{}")
-          // As a registration at an address that a server's metadata names, and as its token request.
-          for (const headers of [{ accept: "application/json" }, { authorization: "Basic bWU6c2VjcmV0" }]) {
-            const refused = yield* post(headers)
-            expect({ path, ...refused }).toMatchObject({
-              path,
-              status: 403,
-              body: expect.stringContaining("X-Lifeline")
-            })
-          }
-          expect((yield* post({ "x-lifeline": "" })).status).not.toBe(403)
+      expect(type).toBe("text/event-stream")
+      expect(found[0]).toMatchObject({
+        event: "status",
+        data: { servers: [{ name: "every", generation: 1, history }, { name: "memory", history: ofMemory }] }
+      })
+      const later = found.slice(1).flatMap(({ data, event }) => event === "status" ? [data.servers] : [])
+      expect(later.flatMap(([, { history = [] }]) => history)).toEqual([])
+      const [last] = later.flatMap(([{ history }]) => history === undefined ? [] : [history]).toReversed()
+      expect(last.slice(0, history.length)).toEqual(history)
+      expect(last.at(-1).state).toBe("Connected")
+      expect(found).toContainEqual({
+        event: "event",
+        data: {
+          at: expect.any(Number),
+          server: "every",
+          level: "warning",
+          text: expect.stringMatching(/^Lost {2}generation 1/),
+          publicText: "Lost  generation 1  its connection ended"
         }
       })
-  )
+    }))
 
-  it.scopedLive(
-    "[G1] /ready says 200 once each server has had its try, and of each why it is not up; /health is alive before",
-    () =>
-      Effect.gen(function*() {
-        const over = join(yield* folder, "over")
-        const silent = `setInterval(() => require("node:fs").existsSync(process.argv[1]) && process.exit(3), 20)`
-        const since = Date.now()
-        const { base } = yield* serveHere({
-          memory: { command: node, args: [memory] },
-          missing: { command: "/no/such/program" },
-          silent: { command: node, args: ["-e", silent, over] }
-        })
-        const first = yield* ask(`${base}/ready`)
-        // After 10 s it is ready without its servers.
-        if (Date.now() - since < 10_000) {
-          expect(first).toMatchObject({
-            status: 503,
-            body: { ready: false, servers: { silent: { state: "Connecting" } } }
-          })
-        }
-        expect(yield* ask(`${base}/health`)).toMatchObject({ status: 200 })
-        writeFileSync(over, "")
-        const last = yield* Effect.repeat(Effect.delay(ask(`${base}/ready`), "50 millis"), {
-          until: ({ body: { servers }, status }) =>
-            status === 200 && servers.memory.state === "Connected" && servers.silent.reason !== undefined
-        })
-        expect(last.body.servers).toMatchObject({
-          memory: { state: "Connected" },
-          missing: { state: "PermanentlyFailed", reason: expect.stringContaining("/no/such/program") }
-        })
+  it.scopedLive("[G6] a page of another origin changes nothing, whichever name and token it has", () =>
+    Effect.gen(function*() {
+      const server = yield* HttpFaultServer.make()
+      const { base } = yield* serveHere({ docs: { url: server.url } }, [], {
+        MCP_LIFELINE_TOKEN: "right-token-of-sixteen"
       })
-  )
+      const token = { authorization: "Bearer right-token-of-sixteen" }
+      const { host, port } = new URL(base)
+      const disable = (headers: Record<string, string>) => bare(`${base}/api/servers/docs/disable`, "POST", headers)
+      expect(yield* disable({})).toMatchObject({ status: 401 })
+      const refused = [
+        { origin: "http://localhost:1" },
+        { origin: `http://127.0.0.1:${Number(port) + 1}` },
+        { origin: "null" },
+        { "sec-fetch-site": "cross-site" },
+        { "sec-fetch-site": "same-site", origin: `http://${host}` },
+        { "content-type": "text/plain" },
+        { "content-type": "application/x-www-form-urlencoded" }
+      ]
+      for (const headers of refused) {
+        expect({ headers, ...(yield* disable({ ...token, ...headers })) }).toMatchObject({ headers, status: 403 })
+      }
+      expect(yield* bare(`${base}/api/status`, "GET", {})).toMatchObject({ status: 401 })
+      for (const path of ["status", "events", "tools", "logs", "openapi.json"]) {
+        const asked = yield* bare(`${base}/api/${path}`, "GET", { ...token, host: "evil.example" })
+        expect({ path, ...asked }).toMatchObject({ path, status: 403 })
+      }
+      expect(yield* disable({ ...token, origin: `http://${host}`, "sec-fetch-site": "same-origin" })).toMatchObject({
+        status: 200
+      })
+    }))
 
-  it.scopedLive(
-    "[G1] its OpenAPI document names all that can be asked, and no other form of error",
-    () =>
-      Effect.gen(function*() {
-        const { base } = yield* serveHere({ memory: { command: node, args: [memory] } })
-        const { body } = yield* ask(`${base}/api/openapi.json`)
-        expect(Object.keys(body.paths).toSorted()).toEqual([
-          "/api/call",
-          "/api/events",
-          "/api/logs",
-          "/api/servers/{name}",
-          "/api/servers/{name}/approve",
-          "/api/servers/{name}/disable",
-          "/api/servers/{name}/enable",
-          "/api/servers/{name}/login",
-          "/api/servers/{name}/reconnect",
-          "/api/status",
-          "/api/tools"
-        ])
-        const text = JSON.stringify(body)
-        expect(text).not.toContain("HttpApiDecodeError")
-        for (const [, name] of text.matchAll(/"#\/components\/schemas\/(\w+)"/g)) {
-          expect(body.components.schemas).toHaveProperty(String(name))
-        }
+  it.scopedLive("[G1] /ready says 200 once each server has had its try, and of each why it is not up; /health is alive before", () =>
+    Effect.gen(function*() {
+      const over = join(yield* folder, "over")
+      const silent = `setInterval(() => require("node:fs").existsSync(process.argv[1]) && process.exit(3), 20)`
+      const since = Date.now()
+      const { base } = yield* serveHere({
+        memory: { command: node, args: [memory] },
+        missing: { command: "/no/such/program" },
+        silent: { command: node, args: ["-e", silent, over] }
       })
-  )
+      const first = yield* ask(`${base}/ready`)
+      // After 10 s it is ready without its servers.
+      if (Date.now() - since < 10_000) {
+        expect(first).toMatchObject({
+          status: 503,
+          body: { ready: false, servers: { silent: { state: "Connecting" } } }
+        })
+      }
+      expect(yield* ask(`${base}/health`)).toMatchObject({ status: 200 })
+      writeFileSync(over, "")
+      const last = yield* Effect.repeat(Effect.delay(ask(`${base}/ready`), "50 millis"), {
+        until: ({ body: { servers }, status }) =>
+          status === 200 && servers.memory.state === "Connected" && servers.silent.reason !== undefined
+      })
+      expect(last.body.servers).toMatchObject({
+        memory: { state: "Connected" },
+        missing: { state: "PermanentlyFailed", reason: expect.stringContaining("/no/such/program") }
+      })
+    }))
+
+  it.scopedLive("[G1] its OpenAPI document names all that can be asked, and no other form of error", () =>
+    Effect.gen(function*() {
+      const { base } = yield* serveHere({ memory: { command: node, args: [memory] } })
+      const { body } = yield* ask(`${base}/api/openapi.json`)
+      expect(Object.keys(body.paths).toSorted()).toEqual([
+        "/api/call",
+        "/api/events",
+        "/api/logs",
+        "/api/servers/{name}",
+        "/api/servers/{name}/approve",
+        "/api/servers/{name}/disable",
+        "/api/servers/{name}/enable",
+        "/api/servers/{name}/login",
+        "/api/servers/{name}/reconnect",
+        "/api/status",
+        "/api/tools"
+      ])
+      const text = JSON.stringify(body)
+      expect(text).not.toContain("HttpApiDecodeError")
+      for (const [, name] of text.matchAll(/"#\/components\/schemas\/(\w+)"/g)) {
+        expect(body.components.schemas).toHaveProperty(String(name))
+      }
+    }))
 })

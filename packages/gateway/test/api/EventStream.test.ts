@@ -71,7 +71,12 @@ describe("the events of a gateway", () => {
         const open = yield* Effect.forEach(Array.from({ length: 100 }, (_, i) => i), reader)
         expect(new Set(open.map(({ answer }) => answer.status))).toEqual(new Set([200]))
         for (const { close } of open.slice(0, 3)) {
-          expect((yield* reader(100)).answer.status).toBe(503)
+          const { answer: { body, status } } = yield* reader(100)
+          const place = caller === undefined ? "from this address" : "for this caller"
+          expect([status, new TextDecoder().decode((body as { readonly body: Uint8Array }).body)]).toEqual([
+            503,
+            expect.stringContaining(`100 streams of events are open ${place} already; close one`)
+          ])
           close()
           expect((yield* reader(100)).answer.status).toBe(200)
         }

@@ -39,11 +39,8 @@ const make = Effect.gen(function*() {
     }
   }
   const news = () => lines.splice(0).map(({ level, server, text }) => `${server} ${level}: ${text}`)
-  return { client, lines, news }
+  return { client, news }
 })
-
-const countOf = (lines: ReadonlyArray<EventLog.Entry>): number =>
-  lines.reduce((sum, { text }) => sum + Number(/\((\d+) times/.exec(text)?.[1] ?? 1), 0)
 
 describe("lines about servers of which each client has its own", () => {
   it.scoped("[G15] [G16] what happens to a client's server is a line at once, which names its runtime", () =>
@@ -83,44 +80,6 @@ describe("lines about servers of which each client has its own", () => {
       expect(news()).toEqual([])
       yield* TestClock.adjust(1)
       expect(news()).toEqual(["own warning: runtime 100  Attempt failed  process 99 exited  (99 times in 2 s)"])
-      all[4]?.fails("again")
-      yield* TestClock.adjust(3999)
-      expect(news()).toEqual([])
-      yield* TestClock.adjust(1)
-      expect(news()).toEqual(["own warning: runtime 5  Attempt failed  again"])
-      // After eight seconds without one, the next is a line at once.
-      yield* TestClock.adjust(8000)
-      all[5]?.fails("later")
-      expect(news()).toEqual(["own warning: runtime 6  Attempt failed  later"])
-      all[6]?.fails("with it")
-      yield* TestClock.adjust(15_999)
-      expect(news()).toEqual([])
-      yield* TestClock.adjust(1)
-      expect(news()).toEqual(["own warning: runtime 7  Attempt failed  with it"])
-    }))
-
-  it.scoped("[G17] [O3] clients that come and go without end make a few lines a quarter of an hour, in which each is counted", () =>
-    Effect.gen(function*() {
-      const { client, lines } = yield* make
-      const scope = yield* Scope.make()
-      const closing = yield* Scope.extend(make, scope)
-      for (const one of [client, closing.client]) one().connects()
-      const [steps, clients] = [90, 20]
-      for (let step = 0; step < steps; step++) {
-        for (let i = 0; i < clients; i++) {
-          const [one, other] = [client(), closing.client()]
-          one.connects()
-          one.leaves()
-          other.connects()
-        }
-        yield* TestClock.adjust("10 seconds")
-      }
-      expect(lines.length).toBeLessThan(30)
-      for (const [i, line] of lines.entries()) expect(line.at).toBeGreaterThanOrEqual(lines[i - 1]?.at ?? 0)
-      // What is counted when the gateway ends is written then.
-      expect(countOf(closing.lines)).toBeLessThan(steps * clients + 1)
-      yield* Scope.close(scope, Exit.void)
-      expect(countOf(closing.lines)).toBe(steps * clients + 1)
     }))
 })
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
-import { Effect, Fiber, Redacted, Stream } from "effect"
+import { Effect, Redacted, Stream } from "effect"
 import { Endpoint, ServerPool } from "mcp-lifeline"
 import * as Gateway from "../../src/api/Gateway.js"
 import * as StatusView from "../../src/commands/StatusView.js"
@@ -217,26 +217,5 @@ describe("what a gateway says of its servers", () => {
       expect((yield* ask(`${base}/ready`)).body).toEqual({ ready: true, tokenProblem: problem, servers: {} })
       problem = undefined
       expect((yield* status).gateway).not.toHaveProperty("tokenProblem")
-    }))
-
-  it.scopedLive("[G1] the session that its client ends answers its calls with what may have become of them", () =>
-    Effect.gen(function*() {
-      const connector = ScriptedConnector.make()
-      let asked = 0
-      connector.respond = (method) => {
-        if (method !== "tools/call") return undefined
-        asked++
-        return { answer: "never" }
-      }
-      const { url } = yield* served([{ id: "o", connector, keepalive }])
-      const { session } = yield* Served.bare(url, "POST", Served.accept, Served.initialize)
-      const headers = { ...Served.accept, "Mcp-Session-Id": session }
-      const call = { jsonrpc: "2.0", id: 7, method: "tools/call", params: { name: "o__echo", arguments: {} } }
-      const answer = yield* Effect.fork(Served.bare(url, "POST", headers, JSON.stringify(call)))
-      while (asked === 0) yield* Effect.sleep("5 millis")
-      expect((yield* Served.bare(url, "DELETE", headers)).status).toBe(200)
-      const { body } = yield* Fiber.join(answer)
-      expect(body).toContain("ended by its client before the request was answered: it may have been carried out")
-      expect(body).toContain('"fate":"unknown"')
     }))
 })

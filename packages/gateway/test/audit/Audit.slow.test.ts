@@ -1,11 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from "@modelcontextprotocol/client"
 import { Effect } from "effect"
-import { existsSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { existsSync, readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { folder } from "../../../testing/test/support/folder.js"
-import { clientOf } from "../../src/audit/Audit.js"
 import type { AuditLine } from "../../src/audit/AuditLine.js"
 import { digest } from "../../src/audit/canonical.js"
 import { ask, serve, type serve as Serve, serveHere } from "../support/Gateway.js"
@@ -62,14 +61,7 @@ const api = ({ base }: Gateway) =>
     door: "api"
   })
 
-const command = ({ base, command }: Gateway) =>
-  Effect.succeed<Calls>({
-    tool: (name, args) => Effect.runPromise(command("call", name, JSON.stringify(args ?? {}), "--url", base)),
-    client: {},
-    door: "api"
-  })
-
-const doors = { "a client of 2025": v1, "a client of 2026": v2, "the API": api, "the command call": command } as const
+const doors = { "a client of 2025": v1, "a client of 2026": v2, "the API": api } as const
 
 const auditing = (start: typeof serve, ...args: ReadonlyArray<string>) =>
   Effect.gen(function*() {
@@ -87,8 +79,7 @@ const auditing = (start: typeof serve, ...args: ReadonlyArray<string>) =>
       readFileSync(file, "utf8").split("\n").slice(0, -1).map((line) => JSON.parse(line) as AuditLine).filter((
         { event }
       ) => event === "call")
-    const asked = () => existsSync(called) ? readFileSync(called, "utf8").split("\n").slice(0, -1) : []
-    return { ...gateway, audit: file, asked, lines }
+    return { ...gateway, audit: file, lines }
   })
 
 const isWritten = (result: unknown, lines: ReadonlyArray<AuditLine>, count: number): AuditLine => {
@@ -233,106 +224,6 @@ describe.each(Object.entries(doors))("calls of %s", (door, open) => {
 const plain = (answer: unknown): unknown => answer instanceof Error ? answer.message : answer
 
 describe("the audit", () => {
-  it.scopedLive("[G23:real] a gateway that is killed at the moment of an answer has left its line", () =>
-    Effect.gen(function*() {
-      const gateway = yield* auditing(serve)
-      const { tool } = yield* v1(gateway)
-      const count = yield* Effect.promise(async () => {
-        await Promise.all(Array.from({ length: 20 }, () => tool("s__ok")))
-        await tool("s__ok")
-        process.kill(gateway.program.pid, "SIGKILL")
-        return gateway.lines().length
-      })
-      expect(count).toBe(21)
-      yield* gateway.program.ended
-      expect(gateway.lines().map(({ outcome }) => outcome)).toEqual(Array.from({ length: 21 }, () => "ok"))
-    }))
-
-  it.scopedLive.skipIf(process.platform === "win32")(
-    "[G23:real] go-on: says in the file how many lines are missing, with the first line that can be written again",
-    () =>
-      Effect.gen(function*() {
-        const gateway = yield* auditing(serve, "--audit-full", "go-on")
-        const { tool } = yield* v1(gateway)
-        const file = gateway.audit
-        renameSync(file, `${file}.old`)
-        mkdirSync(file)
-        yield* Effect.promise(() => tool("s__ok"))
-        yield* gateway.program.until(() => gateway.program.stderr().includes("calls go on without a line") || undefined)
-        rmdirSync(file)
-        yield* Effect.promise(() => tool("s__ok"))
-        yield* gateway.program.until(() =>
-          existsSync(file) && /"event":"lost","time":"[^"]+","lines":1}\n/.test(readFileSync(file, "utf8")) || undefined
-        )
-        expect(gateway.lines()).toHaveLength(1)
-      })
-  )
-
-  it.scopedLive("[G23:real] with --audit-arguments, arguments are there", () =>
-    Effect.gen(function*() {
-      const gateway = yield* auditing(serveHere, "--audit-arguments")
-      const { tool } = yield* v1(gateway)
-      yield* Effect.promise(() => tool("s__ok", { path: "a.txt" }))
-      yield* Effect.promise(() => tool("s__ok", { text: "x".repeat(100_000) }))
-      const [first, second] = gateway.lines()
-      expect(first).toMatchObject({ arguments: { path: "a.txt" }, hash: digest({ path: "a.txt" }) })
-      expect(second?.arguments).toMatch(/^\[cut: 100011 characters\]$/)
-    }))
-
-  it.scopedLive("[G23:real] when there is no room any more, what was carried out is not answered, nothing more is sent, and its line follows", () =>
-    Effect.gen(function*() {
-      const path = join(yield* folder, "logs")
-      mkdirSync(path)
-      const called = join(path, "..", "called")
-      const gateway = yield* serveHere(
-        { s: { command: process.execPath, args: [script, "s", "ok"], env: { CALLED: called } } },
-        ["--audit", join(path, "calls")]
-      )
-      const { tool } = yield* v1(gateway)
-      rmSync(path, { recursive: true })
-      const answer = plain(yield* Effect.promise(() => tool("s__ok")))
-      expect(answer).toMatch(
-        /tools\/call was carried out, but its answer is withheld, .* \(its folder does not exist\); make the folder .*logs\. Do not repeat it/
-      )
-      const next = plain(yield* Effect.promise(() => tool("s__ok")))
-      expect(next).toMatch(/the call was not sent: .* cannot be written \(its folder does not exist\)/)
-      expect(gateway.program.stderr()).toMatch(/calls are refused until it can; make the folder .*logs, or start with/)
-      expect(gateway.program.stderr()).not.toContain("room")
-      expect(readFileSync(called, "utf8")).toBe("ok\n")
-      mkdirSync(path)
-      yield* Program.eventually(() =>
-        existsSync(join(path, "calls")) && readFileSync(join(path, "calls"), "utf8").includes("\n") ? true : undefined
-      )
-      expect(JSON.stringify(plain(yield* Effect.promise(() => tool("s__ok"))))).toContain("s ok")
-      const lines = readFileSync(join(path, "calls"), "utf8").split("\n").slice(0, -1).map((line) =>
-        JSON.parse(line) as AuditLine
-      )
-      expect(lines.map(({ fate }) => fate)).toEqual(["answered", "answered"])
-      expect((yield* ask(`${gateway.base}/ready`)).status).toBe(200)
-    }))
-
-  it.scopedLive("[G23:real] the token of who calls is not in the file", () =>
-    Effect.gen(function*() {
-      const path = yield* folder
-      const tokenFile = join(path, "token")
-      writeFileSync(tokenFile, "s3cr3t-token-of-everybody\n")
-      const gateway = yield* auditing(serveHere, "--token-file", tokenFile)
-      const response = yield* Effect.promise(() =>
-        fetch(`${gateway.base}/api/call`, {
-          method: "POST",
-          headers: {
-            "content-type": "application/json",
-            "x-lifeline": "1",
-            authorization: "Bearer s3cr3t-token-of-everybody"
-          },
-          body: JSON.stringify({ name: "s__ok" })
-        })
-      )
-      expect(response.status).toBe(200)
-      expect(gateway.lines()).toMatchObject([{ outcome: "ok", fate: "answered" }])
-      expect(readFileSync(gateway.audit, "utf8")).not.toContain("s3cr3t")
-    }))
-
   it.scopedLive("[G23:real] a file that cannot be opened stops the start, with the reason", () =>
     Effect.gen(function*() {
       const { code, stderr } = yield* Program.run(["serve", "--port", "0", "--audit", "/no/such/folder/calls"])
@@ -353,23 +244,4 @@ describe("the audit", () => {
         expect([refused.code, refused.stderr]).toEqual([2, expect.stringMatching(message)])
       }
     }))
-})
-
-describe("who calls", () => {
-  it("[G23:unit] is known by its name, its subject and its program, in short", () => {
-    expect(clientOf({ subject: "", claims: {} })).toEqual({})
-    expect(clientOf({ subject: "u1", name: "Anna", claims: { email: "a@b.c" } }, {
-      clientInfo: { name: "x".repeat(1000), version: "1" }
-    })).toEqual({ subject: "u1", name: "Anna", program: "x".repeat(500), version: "1" })
-  })
-
-  it("[G23:unit] has a subject that is nobody else's: not cut at what two have in common", () => {
-    const subjectOf = (subject: string) => clientOf({ subject, claims: {} }).subject ?? ""
-    for (const one of ["https://issuer access_token:1", "https://issuer sk-0123456789abcdef0123"]) {
-      expect(subjectOf(one)).toBe(one)
-    }
-    const long = `https://issuer ${"x".repeat(600)}`
-    expect(subjectOf(`${long}1`)).not.toBe(subjectOf(`${long}2`))
-    expect(subjectOf(long).length).toBeLessThanOrEqual(500)
-  })
 })

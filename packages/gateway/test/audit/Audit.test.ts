@@ -3,7 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { ExactJson } from "@mcp-lifeline/core/internal"
 import { anyone } from "@mcp-lifeline/http-server/Caller"
 import { Effect, Exit, Scope, TestClock } from "effect"
-import { mkdirSync, readFileSync, renameSync, rmSync } from "node:fs"
+import { mkdirSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { folder } from "../../../testing/test/support/folder.js"
 import * as NamedCaller from "../../src/access/NamedCaller.js"
@@ -177,11 +177,16 @@ describe("the line of a call", () => {
       })
       const of = (subject: string) =>
         Effect.map(line({ caller: { subject, claims: {} } }), ({ client }) => client.subject!)
+      for (const one of ["https://issuer access_token:1", "https://issuer sk-0123456789abcdef0123"]) {
+        expect(yield* of(one)).toBe(one)
+      }
       const [most, long, other] = [500, 501, 501].map((length, i) => `https://issuer ${"x".repeat(length - 16)}${i}`)
       expect(yield* of(most!)).toBe(most)
       const [ofLong, ofOther] = [yield* of(long!), yield* of(other!)]
       expect(ofLong).toBe(`${long!.slice(0, 420)} ${digest(long!)}`)
       expect(ofOther).not.toBe(ofLong)
+      const wordy = { clientInfo: { name: "x".repeat(1000), version: "1" } } as never
+      expect((yield* line({ introduced: wordy })).client.program).toBe("x".repeat(500))
       const strange = yield* line({
         introduced: { clientInfo: { name: 5, version: {} } } as never,
         id: "y".repeat(600)
@@ -308,16 +313,4 @@ describe("a file that cannot be written", () => {
         }
       }
     })))
-
-  it.scoped("[G23:unit] is an error at the start, with what helps", () =>
-    Effect.gen(function*() {
-      const { file, home } = yield* recording()
-      renameSync(file, join(home, "moved"))
-      mkdirSync(file)
-      const options = { file, size: 1_000_000, files: 1, full: "stop", withArguments: false } as const
-      const error = yield* Effect.flip(Effect.scoped(Audit.make(options, () => undefined)))
-      expect(error.message).toBe(
-        `--audit: ${file} cannot be opened: it is a folder; remove the folder, or name a file in it`
-      )
-    }))
 })

@@ -58,19 +58,6 @@ describe("the file of the audit", () => {
     assert.strictEqual(linesOf(path).at(-1), "last")
   })
 
-  it("[G23:unit] begins anew by size, keeps so many full ones, and loses or doubles no line", async () => {
-    const path = join(folder(), "calls")
-    const { write } = await opened({ path, size: 1000, files: 50 })
-    const texts = Array.from({ length: 500 }, (_, i) => `${i} ${"x".repeat(i % 60)}`)
-    const written = await Promise.all(texts.slice(0, 300).map(write))
-    for (const text of texts.slice(300)) written.push(await write(text))
-    assert.isTrue(written.every(Boolean))
-    const files = readdirSync(join(path, "..")).map((name) => Number(name.split(".")[1] ?? 0)).toSorted((a, b) => b - a)
-    assert.isAbove(files.length, 5)
-    const all = files.flatMap((n) => linesOf(n === 0 ? path : `${path}.${n}`))
-    assert.deepEqual(all, texts)
-  })
-
   it("[G23:unit X5] is as large as it may be at most, in bytes, but for a line that is longer itself", async () => {
     const path = join(folder(), "calls")
     const { write } = await opened({ path, size: 1000, files: 100 })
@@ -135,35 +122,6 @@ describe("the file of the audit", () => {
       if (isMade) writeFileSync(path, "")
       await write("two")
       assert.deepEqual([linesOf(`${path}.moved`), linesOf(path)], [["one"], ["two"]])
-    }
-  )
-
-  it.each(["stop", "go-on"] as const)(
-    "[G23:unit] %s: says that it cannot be written, and when it can again",
-    async (full) => {
-      const path = join(folder(), "logs", "calls")
-      mkdirSync(join(path, ".."))
-      const { file, troubles, write } = await opened({ path, full })
-      await write("one")
-      rmSync(join(path, ".."), { recursive: true })
-      assert.isFalse(await write("two"))
-      assert.isFalse(await write("three"))
-      const trouble = { reason: "its folder does not exist", remedy: `make the folder ${join(path, "..")}` }
-      assert.deepEqual(troubles, [[trouble, 0]])
-      assert.deepEqual(file.trouble, trouble)
-      mkdirSync(join(path, ".."))
-      if (full === "go-on") {
-        assert.isTrue(await write("four"))
-        assert.deepEqual([linesOf(path), file.lost], [["four"], 2])
-      } else {
-        // What was carried out is there in the end.
-        await vi.waitFor(() => assert.deepEqual(linesOf(path), ["two", "three"]), { timeout: 60_000 })
-        assert.strictEqual(file.lost, 0)
-        assert.isTrue(await write("four"))
-      }
-      assert.isUndefined(file.trouble)
-      assert.deepEqual(troubles.at(-1), [undefined, full === "go-on" ? 2 : 0])
-      assert.lengthOf(troubles, 2)
     }
   )
 

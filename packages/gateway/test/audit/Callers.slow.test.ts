@@ -53,47 +53,39 @@ const expected = (client: object) => [
 const tools = { hide: ["s__hidden"] }
 
 describe("the lines of calls", () => {
-  it.scopedLive(
-    "[G23:real G22] name the clients of the file, with sessions, and never their tokens",
-    () =>
-      Effect.gen(function*() {
-        const token = (name: string) => `s3cret-token-of-${name}`
-        const client = (name: string) => ({ token: token(name), tools })
-        const { audit, base, lines } = yield* serving({ clients: { ci: client("ci"), bot: client("bot") } })
-        yield* calling(base, token("ci"), false)
-        yield* calling(base, token("bot"), false)
-        const of = (name: string) => ({ name, subject: `client:${name}`, program: "a-program", version: "1" })
-        expect(lines()).toMatchObject([...expected(of("ci")), ...expected(of("bot"))])
-        expect(readFileSync(audit, "utf8")).not.toContain("s3cret")
-      }),
-    300_000
-  )
+  it.scopedLive("[G23:real G22] name the clients of the file, with sessions, and never their tokens", () =>
+    Effect.gen(function*() {
+      const token = (name: string) => `s3cret-token-of-${name}`
+      const client = (name: string) => ({ token: token(name), tools })
+      const { audit, base, lines } = yield* serving({ clients: { ci: client("ci"), bot: client("bot") } })
+      yield* calling(base, token("ci"), false)
+      yield* calling(base, token("bot"), false)
+      const of = (name: string) => ({ name, subject: `client:${name}`, program: "a-program", version: "1" })
+      expect(lines()).toMatchObject([...expected(of("ci")), ...expected(of("bot"))])
+      expect(readFileSync(audit, "utf8")).not.toContain("s3cret")
+    }))
 
-  it.scopedLive(
-    "[G23:real G21] name the people of access tokens by issuer and subject, without sessions, and never their tokens",
-    () =>
-      Effect.gen(function*() {
-        const issuer = yield* Issuer.make
-        const { audit, base, lines } = yield* serving({ auth: { issuer: issuer.url } }, {
-          groups: { groups: { dev: { tools } } }
-        })
-        const sign = (sub: string) =>
-          Effect.promise(() => issuer.sign(`${base}/mcp`, { sub, preferred_username: "Ann", groups: ["dev"] }))
-        const [one, other] = [yield* sign("1"), yield* sign("2")]
-        yield* calling(base, one, true)
-        yield* calling(base, other, true)
-        // Two people may have the same name.
-        const of = (sub: string) => ({
-          name: "Ann",
-          subject: `${issuer.url} ${sub}`,
-          program: "a-program",
-          version: "1"
-        })
-        expect(lines()).toMatchObject([...expected(of("1")), ...expected(of("2"))])
-        for (const token of [one, other]) expect(readFileSync(audit, "utf8")).not.toContain(token.slice(0, 40))
-      }),
-    300_000
-  )
+  it.scopedLive("[G23:real G21] name the people of access tokens by issuer and subject, without sessions, and never their tokens", () =>
+    Effect.gen(function*() {
+      const issuer = yield* Issuer.make
+      const { audit, base, lines } = yield* serving({ auth: { issuer: issuer.url } }, {
+        groups: { groups: { dev: { tools } } }
+      })
+      const sign = (sub: string) =>
+        Effect.promise(() => issuer.sign(`${base}/mcp`, { sub, preferred_username: "Ann", groups: ["dev"] }))
+      const [one, other] = [yield* sign("1"), yield* sign("2")]
+      yield* calling(base, one, true)
+      yield* calling(base, other, true)
+      // Two people may have the same name.
+      const of = (sub: string) => ({
+        name: "Ann",
+        subject: `${issuer.url} ${sub}`,
+        program: "a-program",
+        version: "1"
+      })
+      expect(lines()).toMatchObject([...expected(of("1")), ...expected(of("2"))])
+      for (const token of [one, other]) expect(readFileSync(audit, "utf8")).not.toContain(token.slice(0, 40))
+    }))
 })
 
 describe("the lines of calls through the API", () => {

@@ -1,5 +1,4 @@
 import { describe, expect, it } from "@effect/vitest"
-import { anyone } from "@mcp-lifeline/http-server/Caller"
 import { Effect } from "effect"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
@@ -9,7 +8,7 @@ import * as Audit from "../../src/audit/Audit.js"
 import type { AuditLine } from "../../src/audit/AuditLine.js"
 import { digest } from "../../src/audit/canonical.js"
 import * as RawServer from "../support/RawServer.js"
-import { api, full, type HttpTalk, talking, team } from "../support/Team.js"
+import { full, type HttpTalk, talking, team } from "../support/Team.js"
 
 const promise = <A>(make: () => Promise<A>) => Effect.promise(make)
 
@@ -111,60 +110,52 @@ const givenUp = async (url: string, token: string, talk: HttpTalk, name: string,
 describe.each(eras)("a client with a name, in the era %s", (_, isStateless) => {
   const client = { name: "ci", subject: "client:ci", program: "same", version: "1" }
 
-  it.scopedLive(
-    "[G23 G22] what it may not use is refused, and has its server all the same; so has what is malformed",
-    () =>
-      Effect.gen(function*() {
-        const { called, lines, url } = yield* recording({ ci: { servers: ["open"], tools: { hide: ["open__slow"] } } })
-        const ci = yield* talking(url, "ci-token", { isStateless })
-        yield* promise(async () => {
-          await ci.result("tools/call", { name: "open__ok", arguments: { a: 1 } }, "the-first")
-          for (const name of ["open__slow", "closed__ok", "nosuch__ok"]) await ci.error("tools/call", { name })
-          await ci.error("tools/call", { name: "open__ok", arguments: "x" })
-          await ci.error("tools/call", { arguments: {} })
-          await ci.error("tools/call", { name: "open__deep" })
-        })
-        const refused = { outcome: "refused", reason: "NotAllowed", fate: "notSent", attempts: 0 }
-        const invalid = { outcome: "error", code: -32602, fate: "notSent", attempts: 0 }
-        const found = lines()
-        expect(found).toMatchObject([
-          { server: "open", tool: "ok", as: "open__ok", outcome: "ok", fate: "answered", attempts: 1 },
-          { server: "open", tool: "slow", as: "open__slow", ...refused },
-          { server: "closed", tool: "ok", as: "closed__ok", ...refused },
-          { server: null, tool: "nosuch__ok", outcome: "error", fate: "notSent", attempts: 0 },
-          { server: "open", tool: "ok", as: "open__ok", hash: digest("x"), ...invalid },
-          { server: null, tool: "", ...invalid },
-          { server: "open", tool: "deep", outcome: "error", fate: "answered", attempts: 1 }
-        ])
-        for (const line of found) expect(line).toMatchObject({ client, door: "mcp", method: "tools/call" })
-        expect(new Set(found.map(({ id }) => id)).size).toBe(found.length)
-        expect(found[0]?.id).toBe("the-first")
-        expect(called).toEqual(["ok", "deep"])
-      }),
-    300_000
-  )
+  it.scopedLive("[G23 G22] what it may not use is refused, and has its server all the same; so has what is malformed", () =>
+    Effect.gen(function*() {
+      const { called, lines, url } = yield* recording({ ci: { servers: ["open"], tools: { hide: ["open__slow"] } } })
+      const ci = yield* talking(url, "ci-token", { isStateless })
+      yield* promise(async () => {
+        await ci.result("tools/call", { name: "open__ok", arguments: { a: 1 } }, "the-first")
+        for (const name of ["open__slow", "closed__ok", "nosuch__ok"]) await ci.error("tools/call", { name })
+        await ci.error("tools/call", { name: "open__ok", arguments: "x" })
+        await ci.error("tools/call", { arguments: {} })
+        await ci.error("tools/call", { name: "open__deep" })
+      })
+      const refused = { outcome: "refused", reason: "NotAllowed", fate: "notSent", attempts: 0 }
+      const invalid = { outcome: "error", code: -32602, fate: "notSent", attempts: 0 }
+      const found = lines()
+      expect(found).toMatchObject([
+        { server: "open", tool: "ok", as: "open__ok", outcome: "ok", fate: "answered", attempts: 1 },
+        { server: "open", tool: "slow", as: "open__slow", ...refused },
+        { server: "closed", tool: "ok", as: "closed__ok", ...refused },
+        { server: null, tool: "nosuch__ok", outcome: "error", fate: "notSent", attempts: 0 },
+        { server: "open", tool: "ok", as: "open__ok", hash: digest("x"), ...invalid },
+        { server: null, tool: "", ...invalid },
+        { server: "open", tool: "deep", outcome: "error", fate: "answered", attempts: 1 }
+      ])
+      for (const line of found) expect(line).toMatchObject({ client, door: "mcp", method: "tools/call" })
+      expect(new Set(found.map(({ id }) => id)).size).toBe(found.length)
+      expect(found[0]?.id).toBe("the-first")
+      expect(called).toEqual(["ok", "deep"])
+    }))
 
-  it.scopedLive(
-    "[G23 G22] over its limit, calls are refused, and were sent to no server",
-    () =>
-      Effect.gen(function*() {
-        const { called, lines, url } = yield* recording({ ci: { callsPerMinute: 1 } })
-        const ci = yield* talking(url, "ci-token", { isStateless })
-        yield* promise(async () => {
-          await ci.call("open__ok")
-          await ci.result("tools/call", { name: "open__ok", arguments: { a: 1 } })
-          await ci.error("resources/read", { uri: "test://one" })
-        })
-        const refused = { outcome: "refused", reason: "RateLimited", fate: "notSent", attempts: 0, client }
-        expect(lines()).toMatchObject([
-          { outcome: "ok", client },
-          { server: "open", tool: "ok", hash: digest({ a: 1 }), ...refused },
-          { server: "open", tool: "test://one", method: "resources/read", ...refused }
-        ])
-        expect(called).toEqual(["ok"])
-      }),
-    300_000
-  )
+  it.scopedLive("[G23 G22] over its limit, calls are refused, and were sent to no server", () =>
+    Effect.gen(function*() {
+      const { called, lines, url } = yield* recording({ ci: { callsPerMinute: 1 } })
+      const ci = yield* talking(url, "ci-token", { isStateless })
+      yield* promise(async () => {
+        await ci.call("open__ok")
+        await ci.result("tools/call", { name: "open__ok", arguments: { a: 1 } })
+        await ci.error("resources/read", { uri: "test://one" })
+      })
+      const refused = { outcome: "refused", reason: "RateLimited", fate: "notSent", attempts: 0, client }
+      expect(lines()).toMatchObject([
+        { outcome: "ok", client },
+        { server: "open", tool: "ok", hash: digest({ a: 1 }), ...refused },
+        { server: "open", tool: "test://one", method: "resources/read", ...refused }
+      ])
+      expect(called).toEqual(["ok"])
+    }))
 
   it.scopedLive("[G23] a call that is given up has one line, with what is known of it", () =>
     Effect.gen(function*() {
@@ -186,87 +177,18 @@ describe.each(eras)("a client with a name, in the era %s", (_, isStateless) => {
 })
 
 describe("a line", () => {
-  it.scopedLive(
-    "[G23 C17] of a call that begins a task says so, and questions about it have none; of a task that the gateway runs, it says how that ended",
-    () =>
-      Effect.gen(function*() {
-        const { lines, url } = yield* recording({ ci: {} })
-        const ci = yield* talking(url, "ci-token")
-        const { task } = yield* promise(() => ci.result("tools/call", { name: "open__long", task: { ttl: 60_000 } }))
-        yield* promise(() => ci.ask("tasks/get", { taskId: task.taskId }))
-        yield* promise(() => ci.result("tasks/result", { taskId: task.taskId }))
-        // The server runs it as a task, and the client does not know.
-        yield* promise(() => ci.call("open__longer"))
-        expect(lines()).toMatchObject([
-          { server: "open", tool: "long", outcome: "task", fate: "answered", attempts: 1 },
-          { server: "open", tool: "longer", outcome: "tool-error", fate: "answered", attempts: 1 }
-        ])
-      }),
-    300_000
-  )
-
-  it.scopedLive(
-    "[G23 G22] of a call through the API says who calls, and whether it was refused",
-    () =>
-      Effect.gen(function*() {
-        const { base, called, lines } = yield* recording({
-          ci: { admin: true, tools: { hide: ["closed__*"] }, callsPerMinute: 3 }
-        })
-        const call = (name: string) => api(base, "ci-token", "/api/call", "POST", { name })
-        expect((yield* call("open__ok")).status).toBe(200)
-        expect((yield* call("closed__ok")).status).toBe(404)
-        expect((yield* call("open__nothing")).status).toBe(404)
-        expect((yield* call("open__ok")).status).toBe(429)
-        const client = { name: "ci", subject: "client:ci" }
-        expect(lines()).toMatchObject([
-          { door: "api", client, server: "open", tool: "ok", outcome: "ok", fate: "answered" },
-          {
-            door: "api",
-            client,
-            server: "closed",
-            tool: "ok",
-            as: "closed__ok",
-            outcome: "refused",
-            reason: "NotAllowed",
-            fate: "notSent",
-            attempts: 0
-          },
-          { door: "api", client, server: null, tool: "open__nothing", outcome: "error", fate: "notSent", attempts: 0 },
-          {
-            door: "api",
-            client,
-            server: "open",
-            tool: "ok",
-            outcome: "refused",
-            reason: "RateLimited",
-            fate: "notSent"
-          }
-        ])
-        expect(called).toEqual(["ok"])
-      }),
-    300_000
-  )
-
-  it.scopedLive("[G23] of a call that has no answer when the gateway ends is written before it has ended", () =>
+  it.scopedLive("[G23 C17] of a call that begins a task says so, and questions about it have none; of a task that the gateway runs, it says how that ended", () =>
     Effect.gen(function*() {
-      const file = join(yield* folder, "calls")
-      const begun = (id: string) =>
-        ({ door: "mcp", caller: anyone, method: "tools/call", params: { name: id } }) as const
-      yield* Effect.scoped(Effect.gen(function*() {
-        const audit = yield* Audit.make(
-          { file, size: 1_000_000, files: 1, full: "stop", withArguments: false },
-          () => undefined
-        )
-        audit.begin(begun("first")).sent(1)
-        audit.begin(begun("second"))
-        const third = audit.begin(begun("third"))
-        third.ended({ outcome: "ok", fate: "answered" }, () => undefined)
-      }))
-      const lines = readFileSync(file, "utf8").split("\n").slice(1, -1).map((line) => JSON.parse(line) as AuditLine)
-      expect(lines.map(({ fate, outcome, reason, tool }) => [tool, outcome, reason, fate])).toEqual([
-        ["third", "ok", undefined, "answered"],
-        ["first", "error", "Interrupted", "unknown"],
-        ["second", "error", "Interrupted", "notSent"]
+      const { lines, url } = yield* recording({ ci: {} })
+      const ci = yield* talking(url, "ci-token")
+      const { task } = yield* promise(() => ci.result("tools/call", { name: "open__long", task: { ttl: 60_000 } }))
+      yield* promise(() => ci.ask("tasks/get", { taskId: task.taskId }))
+      yield* promise(() => ci.result("tasks/result", { taskId: task.taskId }))
+      // The server runs it as a task, and the client does not know.
+      yield* promise(() => ci.call("open__longer"))
+      expect(lines()).toMatchObject([
+        { server: "open", tool: "long", outcome: "task", fate: "answered", attempts: 1 },
+        { server: "open", tool: "longer", outcome: "tool-error", fate: "answered", attempts: 1 }
       ])
     }))
 })

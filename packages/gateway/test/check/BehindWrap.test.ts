@@ -2,16 +2,11 @@ import { describe, expect, it } from "@effect/vitest"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Either, Option } from "effect"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { folder } from "../../../testing/test/support/folder.js"
 import * as BehindWrap from "../../src/check/behindWrap.js"
 import * as McpJson from "../../src/config/McpJson.js"
-
-const folder = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-"))),
-  (path) => Effect.sync(() => rmSync(path, { recursive: true }))
-)
 
 const found = (mcpServers: object, env: Readonly<Record<string, string>> = {}, lifeline: object = {}) =>
   Effect.gen(function*() {

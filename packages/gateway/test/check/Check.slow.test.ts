@@ -2,28 +2,25 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Grant from "@mcp-lifeline/sign-in/Grant"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect, Redacted } from "effect"
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
-import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as AuthServer from "../../../sign-in/test/support/AuthServer.js"
 import * as Signer from "../../../sign-in/test/support/Signer.js"
 import { gateway } from "../../../testing/test/support/Built.js"
+import { folder } from "../../../testing/test/support/folder.js"
 import { wrap } from "../support/Host.js"
 import * as Program from "../support/Program.js"
 
 const script = fileURLToPath(new URL("../fixtures/who.mjs", import.meta.url))
 
 const file = (text: string, name = "mcp.json") =>
-  Effect.acquireRelease(
-    Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-"))),
-    (path) => Effect.sync(() => rmSync(path, { recursive: true }))
-  ).pipe(Effect.map((path) => {
+  Effect.map(folder, (path) => {
     writeFileSync(join(path, name), text)
     return join(path, name)
-  }))
+  })
 
 const guarded = (authorization: string) =>
   Effect.acquireRelease(
@@ -141,22 +138,19 @@ describe.concurrent("mcp-lifeline check", () => {
       })
     }).pipe(Effect.scoped))
 
-  it.scopedLive(
-    "[G2] --json says the same for programs; notices alone are no reason to fail",
-    () =>
-      Effect.gen(function*() {
-        const path = yield* file(good({ trust: true }))
-        const { code, stdout } = yield* Program.run(["check", path, "--json"])
-        expect(code).toBe(0)
-        expect(JSON.parse(stdout)).toMatchObject({
-          file: path,
-          ok: true,
-          servers: [{ name: "who", state: "enabled", line: 1, transport: "stdio", env: {} }],
-          problems: [],
-          notices: [{ line: 1, key: "mcpServers.who.trust" }]
-        })
+  it.scopedLive("[G2] --json says the same for programs; notices alone are no reason to fail", () =>
+    Effect.gen(function*() {
+      const path = yield* file(good({ trust: true }))
+      const { code, stdout } = yield* Program.run(["check", path, "--json"])
+      expect(code).toBe(0)
+      expect(JSON.parse(stdout)).toMatchObject({
+        file: path,
+        ok: true,
+        servers: [{ name: "who", state: "enabled", line: 1, transport: "stdio", env: {} }],
+        problems: [],
+        notices: [{ line: 1, key: "mcpServers.who.trust" }]
       })
-  )
+    }))
 
   it.scopedLive("[G2] --connect tries each server, and says what it is or why it failed", () =>
     Effect.gen(function*() {
@@ -265,22 +259,6 @@ describe.concurrent("mcp-lifeline check", () => {
       expect(stdout + stderr).not.toContain("s3cret")
     }))
 
-  it.scopedLive("[G2] [A2] --connect uses the logins of wrap, also where its entry names another state folder", () =>
-    Effect.gen(function*() {
-      const url = yield* guarded("Bearer s3cret-token")
-      const path = yield* file("")
-      const state = join(dirname(path), "state")
-      yield* saved(state, url, "s3cret-token")
-      const entry = { command: process.execPath, args: [gateway, "wrap", url] }
-      writeFileSync(
-        path,
-        JSON.stringify({ mcpServers: { known: { ...entry, env: { MCP_LIFELINE_STATE: state } }, unknown: entry } })
-      )
-      const { stdout } = yield* Program.run(["check", "--connect", "--json", path])
-      expect(JSON.parse(stdout).servers.map(({ connected }: any) => connected.ok)).toEqual([true, false])
-      expect(stdout).not.toContain("s3cret")
-    }))
-
   it.scopedLive("[G2] --connect starts what is behind wrap with all that wrap would have, and opens no browser", () =>
     Effect.gen(function*() {
       const url = yield* guarded("Bearer s3cret-value")
@@ -367,19 +345,16 @@ describe.concurrent("mcp-lifeline check", () => {
       ])
     }))
 
-  it.scopedLive(
-    "[G2] a value of a variable that sounds like a secret is not shown, wherever it stands",
-    () =>
-      Effect.gen(function*() {
-        const path = yield* file(JSON.stringify({
-          servers: { a: { command: "x", args: ["${MY_TOKEN}", "a${input:some-input}b"], cwd: "${env:MY_TOKEN}" } }
-        }))
-        const env = { MY_TOKEN: "s3cret-token", SOME_INPUT: "s3cret-input" }
-        const { code, stderr, stdout } = yield* Program.run(["check", path], env)
-        expect({ code, stderr }).toEqual({ code: 0, stderr: "" })
-        expect(stdout).toBe("a  stdio  x *** a***b\n     cwd: ***\n")
-      })
-  )
+  it.scopedLive("[G2] a value of a variable that sounds like a secret is not shown, wherever it stands", () =>
+    Effect.gen(function*() {
+      const path = yield* file(JSON.stringify({
+        servers: { a: { command: "x", args: ["${MY_TOKEN}", "a${input:some-input}b"], cwd: "${env:MY_TOKEN}" } }
+      }))
+      const env = { MY_TOKEN: "s3cret-token", SOME_INPUT: "s3cret-input" }
+      const { code, stderr, stdout } = yield* Program.run(["check", path], env)
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" })
+      expect(stdout).toBe("a  stdio  x *** a***b\n     cwd: ***\n")
+    }))
 
   it.scopedLive("[G2] the secrets of a command line are not shown, also where it is one word for a shell", () =>
     Effect.gen(function*() {
@@ -430,30 +405,27 @@ describe.concurrent("mcp-lifeline check", () => {
       expect(stdout + stderr).not.toContain("s3cret")
     }))
 
-  it.scopedLive(
-    "[G2] exit codes: 1 for a file that is broken, missing or empty of servers, 2 for a wrong command line",
-    () =>
-      Effect.gen(function*() {
-        const broken = yield* file("[mcp_servers.a\n", "config.toml")
-        const first = yield* Program.run(["check", broken])
-        expect(first).toMatchObject({ code: 1, stdout: "" })
-        expect(first.stderr).toMatch(/config\.toml:1: not valid TOML: /)
-        const missing = yield* Program.run(["check", "not/there.json"])
-        expect(missing).toMatchObject({ code: 1, stdout: "" })
-        expect(missing.stderr).toBe("mcp-lifeline: not/there.json: there is no such file; give one that exists\n")
-        const empty = yield* Program.run(["check", yield* file(`{"mcpServers": {}}`)])
-        expect(empty.code).toBe(1)
-        expect(empty.stderr).toMatch(/mcp\.json:1: names no servers; add one$/m)
-        const none = yield* Program.run(["check"], {}, dirname(broken))
-        expect(none).toMatchObject({ code: 1, stdout: "" })
-        expect(none.stderr).toContain("this folder contains no mcp.json")
-        const here = yield* Program.run(["check"], {}, dirname(yield* file(good())))
-        expect(here).toMatchObject({ code: 0, stderr: "" })
-        expect(here.stdout).toContain("who")
-        expect((yield* Program.run(["check", "a", "--bogus"])).code).toBe(2)
-        const help = yield* Program.run(["check", "--help"])
-        expect(help).toMatchObject({ code: 0, stderr: "" })
-        expect(help.stdout).toContain("--connect")
-      })
-  )
+  it.scopedLive("[G2] exit codes: 1 for a file that is broken, missing or empty of servers, 2 for a wrong command line", () =>
+    Effect.gen(function*() {
+      const broken = yield* file("[mcp_servers.a\n", "config.toml")
+      const first = yield* Program.run(["check", broken])
+      expect(first).toMatchObject({ code: 1, stdout: "" })
+      expect(first.stderr).toMatch(/config\.toml:1: not valid TOML: /)
+      const missing = yield* Program.run(["check", "not/there.json"])
+      expect(missing).toMatchObject({ code: 1, stdout: "" })
+      expect(missing.stderr).toBe("mcp-lifeline: not/there.json: there is no such file; give one that exists\n")
+      const empty = yield* Program.run(["check", yield* file(`{"mcpServers": {}}`)])
+      expect(empty.code).toBe(1)
+      expect(empty.stderr).toMatch(/mcp\.json:1: names no servers; add one$/m)
+      const none = yield* Program.run(["check"], {}, dirname(broken))
+      expect(none).toMatchObject({ code: 1, stdout: "" })
+      expect(none.stderr).toContain("this folder contains no mcp.json")
+      const here = yield* Program.run(["check"], {}, dirname(yield* file(good())))
+      expect(here).toMatchObject({ code: 0, stderr: "" })
+      expect(here.stdout).toContain("who")
+      expect((yield* Program.run(["check", "a", "--bogus"])).code).toBe(2)
+      const help = yield* Program.run(["check", "--help"])
+      expect(help).toMatchObject({ code: 0, stderr: "" })
+      expect(help.stdout).toContain("--connect")
+    }))
 })

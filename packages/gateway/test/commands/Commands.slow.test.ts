@@ -69,70 +69,64 @@ describe.concurrent("commands that ask a running gateway", () => {
       expect(yield* command("call", "every__echo", "[]")).toMatchObject({ code: 2, stdout: "" })
     }))
 
-  it.scopedLive(
-    "[G1] reconnect, disable and enable act on a server, and logs tell of it as it happens",
-    () =>
-      Effect.gen(function*() {
-        const { base, command, env } = yield* serve({ every })
-        yield* untilStatus(base, isConnected, "every")
-        const follower = yield* Program.start(["logs", "--follow", "--server", "every"], env)
-        yield* follower.prints(/Connected {2}generation 1/)
-        expect(yield* command("reconnect", "every")).toMatchObject({
-          code: 0,
-          stdout: "every: Connected, generation 2\n"
-        })
-        expect(yield* command("disable", "every")).toMatchObject({ code: 0, stdout: "every: Disabled\n" })
-        expect(yield* command("enable", "every")).toMatchObject({ code: 0, stdout: "every: Connected, generation 3\n" })
-        expect(yield* command("enable", "nobody")).toMatchObject({
-          code: 1,
-          stderr: expect.stringMatching(/^mcp-lifeline: there is no server "nobody"[^\n]*\n$/)
-        })
-        yield* follower.prints(/generation 2[^]*Disabled[^]*generation 3/)
-        const lines = follower.stdout().trim().split("\n")
-        expect(new Set(lines).size).toBe(lines.length)
-        const { stdout } = yield* command("logs", "--json", "--limit", "2")
-        const last = stdout.trim().split("\n").map((line) => JSON.parse(line))
-        const text = expect.any(String)
-        const line = { at: expect.any(Number), server: text, level: "info", text, publicText: text }
-        expect(last).toEqual([line, line])
+  it.scopedLive("[G1] reconnect, disable and enable act on a server, and logs tell of it as it happens", () =>
+    Effect.gen(function*() {
+      const { base, command, env } = yield* serve({ every })
+      yield* untilStatus(base, isConnected, "every")
+      const follower = yield* Program.start(["logs", "--follow", "--server", "every"], env)
+      yield* follower.prints(/Connected {2}generation 1/)
+      expect(yield* command("reconnect", "every")).toMatchObject({
+        code: 0,
+        stdout: "every: Connected, generation 2\n"
       })
-  )
+      expect(yield* command("disable", "every")).toMatchObject({ code: 0, stdout: "every: Disabled\n" })
+      expect(yield* command("enable", "every")).toMatchObject({ code: 0, stdout: "every: Connected, generation 3\n" })
+      expect(yield* command("enable", "nobody")).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/^mcp-lifeline: there is no server "nobody"[^\n]*\n$/)
+      })
+      yield* follower.prints(/generation 2[^]*Disabled[^]*generation 3/)
+      const lines = follower.stdout().trim().split("\n")
+      expect(new Set(lines).size).toBe(lines.length)
+      const { stdout } = yield* command("logs", "--json", "--limit", "2")
+      const last = stdout.trim().split("\n").map((line) => JSON.parse(line))
+      const text = expect.any(String)
+      const line = { at: expect.any(Number), server: text, level: "info", text, publicText: text }
+      expect(last).toEqual([line, line])
+    }))
 
-  it.scopedLive(
-    "[G1] with no gateway the exit code is 3 and the message says what to do; of several one is to be chosen",
-    () =>
-      Effect.gen(function*() {
-        const first = yield* serve({ memory })
-        const second = yield* serve({ memory }, [], first.env)
-        const several = yield* first.command("status", "--json")
-        expect(several).toMatchObject({ code: 2, stdout: "" })
-        expect(several.stderr).toContain(first.base)
-        expect(several.stderr).toContain("choose one with --url or --config")
-        const pidOf = ({ stdout }: { readonly stdout: string }) => JSON.parse(stdout).gateway.pid
-        expect(pidOf(yield* first.command("status", "--json", "--config", second.file))).toBe(second.program.pid)
-        expect(pidOf(yield* first.command("status", "--json", "--url", `${first.base}/mcp`))).toBe(first.program.pid)
-        // One ends in order and takes itself out, the other cannot.
-        second.program.signal("SIGTERM")
-        yield* second.program.ended
-        expect(pidOf(yield* first.command("status", "--json"))).toBe(first.program.pid)
-        const gateways = join(first.env.MCP_LIFELINE_STATE, "gateways")
-        expect(readdirSync(gateways)).toHaveLength(1)
-        Program.kill(first.program.pid)
-        yield* Program.gone(first.program.pid)
-        for (
-          const args of [["status"], ["top"], ["tools"], ["call", "x"], ["logs"], ["reconnect", "x"], ["disable", "x"]]
-        ) {
-          expect(yield* first.command(...args)).toEqual({
-            code: 3,
-            signal: null,
-            stdout: "",
-            stderr: "mcp-lifeline: no gateway of this user runs; start one with: mcp-lifeline serve --config FILE\n"
-          })
-        }
-        expect(readdirSync(gateways)).toEqual([])
-        expect(yield* first.command("status", "--url", first.base)).toMatchObject({ code: 3 })
-      })
-  )
+  it.scopedLive("[G1] with no gateway the exit code is 3 and the message says what to do; of several one is to be chosen", () =>
+    Effect.gen(function*() {
+      const first = yield* serve({ memory })
+      const second = yield* serve({ memory }, [], first.env)
+      const several = yield* first.command("status", "--json")
+      expect(several).toMatchObject({ code: 2, stdout: "" })
+      expect(several.stderr).toContain(first.base)
+      expect(several.stderr).toContain("choose one with --url or --config")
+      const pidOf = ({ stdout }: { readonly stdout: string }) => JSON.parse(stdout).gateway.pid
+      expect(pidOf(yield* first.command("status", "--json", "--config", second.file))).toBe(second.program.pid)
+      expect(pidOf(yield* first.command("status", "--json", "--url", `${first.base}/mcp`))).toBe(first.program.pid)
+      // One ends in order and takes itself out, the other cannot.
+      second.program.signal("SIGTERM")
+      yield* second.program.ended
+      expect(pidOf(yield* first.command("status", "--json"))).toBe(first.program.pid)
+      const gateways = join(first.env.MCP_LIFELINE_STATE, "gateways")
+      expect(readdirSync(gateways)).toHaveLength(1)
+      Program.kill(first.program.pid)
+      yield* Program.gone(first.program.pid)
+      for (
+        const args of [["status"], ["top"], ["tools"], ["call", "x"], ["logs"], ["reconnect", "x"], ["disable", "x"]]
+      ) {
+        expect(yield* first.command(...args)).toEqual({
+          code: 3,
+          signal: null,
+          stdout: "",
+          stderr: "mcp-lifeline: no gateway of this user runs; start one with: mcp-lifeline serve --config FILE\n"
+        })
+      }
+      expect(readdirSync(gateways)).toEqual([])
+      expect(yield* first.command("status", "--url", first.base)).toMatchObject({ code: 3 })
+    }))
 
   it.scopedLive("[G1] a token that is given counts, also for a gateway of one's own, however it is chosen", () =>
     Effect.gen(function*() {
@@ -187,52 +181,46 @@ describe.concurrent("commands that ask a running gateway", () => {
 })
 
 describe.concurrent("the token of the gateway", () => {
-  it.scopedLive(
-    "[G6] one is made where other machines are let in: it is needed, and stands in no log and no list of processes",
-    () =>
-      Effect.gen(function*() {
-        const { base, command, env, program } = yield* serve({ memory }, ["--host", "0.0.0.0"], {
-          MCP_LIFELINE_TOKEN: ""
-        })
-        const gateways = join(env.MCP_LIFELINE_STATE, "gateways")
-        const [file = ""] = readdirSync(gateways)
-        expect(statSync(join(gateways, file)).mode & 0o777).toBe(0o600)
-        const { token, url } = JSON.parse(readFileSync(join(gateways, file), "utf8"))
-        expect(url).toBe(base.replace("0.0.0.0", "127.0.0.1"))
-        expect(token).toMatch(/^[\w-]{43}$/)
-        expect(yield* bare(`${url}/api/status`, "GET", {})).toMatchObject({ status: 401 })
-        expect(yield* bare(`${url}/api/status`, "GET", { authorization: `Bearer ${token}` })).toMatchObject({
-          status: 200
-        })
-        const status = yield* command("status", "--json")
-        expect(status.code).toBe(0)
-        yield* program.prints(/A token was made for this run/)
-        const processes = execFileSync("ps", ["-A", "-ww", "-o", "args="], { encoding: "utf8" })
-        expect(program.stdout() + program.stderr() + status.stdout + status.stderr + processes).not.toContain(token)
-        program.signal("SIGTERM")
-        yield* program.ended
-        expect(readdirSync(gateways)).toEqual([])
+  it.scopedLive("[G6] one is made where other machines are let in: it is needed, and stands in no log and no list of processes", () =>
+    Effect.gen(function*() {
+      const { base, command, env, program } = yield* serve({ memory }, ["--host", "0.0.0.0"], {
+        MCP_LIFELINE_TOKEN: ""
       })
-  )
+      const gateways = join(env.MCP_LIFELINE_STATE, "gateways")
+      const [file = ""] = readdirSync(gateways)
+      expect(statSync(join(gateways, file)).mode & 0o777).toBe(0o600)
+      const { token, url } = JSON.parse(readFileSync(join(gateways, file), "utf8"))
+      expect(url).toBe(base.replace("0.0.0.0", "127.0.0.1"))
+      expect(token).toMatch(/^[\w-]{43}$/)
+      expect(yield* bare(`${url}/api/status`, "GET", {})).toMatchObject({ status: 401 })
+      expect(yield* bare(`${url}/api/status`, "GET", { authorization: `Bearer ${token}` })).toMatchObject({
+        status: 200
+      })
+      const status = yield* command("status", "--json")
+      expect(status.code).toBe(0)
+      yield* program.prints(/A token was made for this run/)
+      const processes = execFileSync("ps", ["-A", "-ww", "-o", "args="], { encoding: "utf8" })
+      expect(program.stdout() + program.stderr() + status.stdout + status.stderr + processes).not.toContain(token)
+      program.signal("SIGTERM")
+      yield* program.ended
+      expect(readdirSync(gateways)).toEqual([])
+    }))
 
-  it.scopedLive(
-    "[G6] it is read from a file, and a file without one is an error that names it",
-    () =>
-      Effect.gen(function*() {
-        const path = yield* folder
-        const [good, bad] = [join(path, "token"), join(path, "empty")]
-        writeFileSync(good, "  a-token-of-ours-alone\n")
-        writeFileSync(bad, "\n")
-        const { base } = yield* serve({ memory }, ["--token-file", good], { MCP_LIFELINE_TOKEN: "another" })
-        const asked = (token: string) => bare(`${base}/api/status`, "GET", { authorization: `Bearer ${token}` })
-        expect(yield* asked("a-token-of-ours-alone")).toMatchObject({ status: 200 })
-        expect(yield* asked("another")).toMatchObject({ status: 401 })
-        for (const file of [bad, join(path, "missing")]) {
-          const { code, stderr } = yield* Program.run(["serve", "--port", "0", "--token-file", file])
-          expect({ code, lines: stderr.trim().split("\n").length }).toEqual({ code: 1, lines: 1 })
-          expect(stderr).toContain(file)
-        }
-        expect((yield* ask(`${base}/api/status`)).status).toBe(401)
-      })
-  )
+  it.scopedLive("[G6] it is read from a file, and a file without one is an error that names it", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const [good, bad] = [join(path, "token"), join(path, "empty")]
+      writeFileSync(good, "  a-token-of-ours-alone\n")
+      writeFileSync(bad, "\n")
+      const { base } = yield* serve({ memory }, ["--token-file", good], { MCP_LIFELINE_TOKEN: "another" })
+      const asked = (token: string) => bare(`${base}/api/status`, "GET", { authorization: `Bearer ${token}` })
+      expect(yield* asked("a-token-of-ours-alone")).toMatchObject({ status: 200 })
+      expect(yield* asked("another")).toMatchObject({ status: 401 })
+      for (const file of [bad, join(path, "missing")]) {
+        const { code, stderr } = yield* Program.run(["serve", "--port", "0", "--token-file", file])
+        expect({ code, lines: stderr.trim().split("\n").length }).toEqual({ code: 1, lines: 1 })
+        expect(stderr).toContain(file)
+      }
+      expect((yield* ask(`${base}/api/status`)).status).toBe(401)
+    }))
 })

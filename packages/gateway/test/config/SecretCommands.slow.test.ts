@@ -184,41 +184,31 @@ describe("secrets from a command", () => {
       })
   )
 
-  it.scopedLive(
-    "[S14:real] a server over HTTP gets the value with each connection, and nobody sees it",
-    () =>
-      Effect.gen(function*() {
-        const { command, line, path, write } = yield* prepared
-        const server = yield* HttpFaultServer.make()
-        const [one, two] = [newSecret(), newSecret()]
-        write(one)
-        const door = yield* (doors["serve"] as Open)({
-          path,
-          server: {
-            url: server.url,
-            headers: { Authorization: { command, timeout: "1 min", prefix: "Bearer " } },
-            reconnect: { initialDelay: 1 }
-          },
-          args: [
-            "--secret",
-            `API_KEY=${line}`,
-            "--header",
-            "Authorization: Bearer ${API_KEY}",
-            ...options("reconnect.initialDelay=1"),
-            server.url
-          ]
-        })
-        yield* door.call("echo")
-        const sent = () => server.seen.at(-1)?.headers["authorization"]
-        expect(new Set(server.seen.map(({ headers }) => headers["authorization"]))).toEqual(new Set([`Bearer ${one}`]))
-        write(two)
-        server.sessions.clear()
-        while (sent() !== `Bearer ${two}`) yield* door.call("echo")
-        const seen = yield* door.seen
-        expect(seen).not.toContain(one)
-        expect(seen).not.toContain(two)
+  it.scopedLive("[S14:real] a server over HTTP gets the value with each connection, and nobody sees it", () =>
+    Effect.gen(function*() {
+      const { command, path, write } = yield* prepared
+      const server = yield* HttpFaultServer.make()
+      const [one, two] = [newSecret(), newSecret()]
+      write(one)
+      const door = yield* (doors["serve"] as Open)({
+        path,
+        server: {
+          url: server.url,
+          headers: { Authorization: { command, timeout: "1 min", prefix: "Bearer " } },
+          reconnect: { initialDelay: 1 }
+        },
+        args: []
       })
-  )
+      yield* door.call("echo")
+      const sent = () => server.seen.at(-1)?.headers["authorization"]
+      expect(new Set(server.seen.map(({ headers }) => headers["authorization"]))).toEqual(new Set([`Bearer ${one}`]))
+      write(two)
+      server.sessions.clear()
+      while (sent() !== `Bearer ${two}`) yield* door.call("echo")
+      const seen = yield* door.seen
+      expect(seen).not.toContain(one)
+      expect(seen).not.toContain(two)
+    }))
 
   it.scopedLive("[S14:real] a command that fails is retried, and the status names the server's field, the program and the exit code", () =>
     Effect.gen(function*() {

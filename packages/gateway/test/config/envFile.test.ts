@@ -1,15 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Either, Redacted } from "effect"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { folder } from "../../../testing/test/support/folder.js"
 import * as Backends from "../../src/config/Backends.js"
 import * as McpJson from "../../src/config/McpJson.js"
-
-const folder = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-env-"))),
-  (path) => Effect.sync(() => rmSync(path, { recursive: true }))
-)
 
 describe("an envFile", () => {
   it.scopedLive("[G2:unit] as editors on Windows write it has the same variables: a byte order mark, line ends, backslashes", () =>

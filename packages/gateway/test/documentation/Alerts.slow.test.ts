@@ -1,11 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Yaml from "yaml"
 import { blocksOf, pages } from "../../../../tools/snippets.mjs"
+import { folder } from "../../../testing/test/support/folder.js"
 import * as Program from "../support/Program.js"
 import * as PromQl from "../support/PromQl.js"
 
@@ -51,12 +51,9 @@ interface Server {
 }
 
 const gateway = Effect.gen(function*() {
-  const folder = yield* Effect.acquireRelease(
-    Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-alerts-"))),
-    (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
-  )
-  const config = join(folder, "mcp.json")
-  writeFileSync(config, JSON.stringify({ mcpServers: serversIn(folder), lifeline }))
+  const path = yield* folder
+  const config = join(path, "mcp.json")
+  writeFileSync(config, JSON.stringify({ mcpServers: serversIn(path), lifeline }))
   const program = yield* Program.start(["serve", "--port", "0", "--config", config])
   const [, url = ""] = yield* program.prints(/^Serving (http:\S+)\/mcp$/m)
   const ask = (path: string, method = "GET") =>

@@ -2,19 +2,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect } from "effect"
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { folder } from "../../../testing/test/support/folder.js"
 import { type Host, stateFolder, wrap } from "../support/Host.js"
 import { gateway, type Talk } from "../support/Talk.js"
 
-const journal = Effect.map(
-  Effect.acquireRelease(
-    Effect.sync(() => mkdtempSync(join(tmpdir(), "unsent-"))),
-    (folder) => Effect.sync(() => rmSync(folder, { recursive: true }))
-  ),
-  (folder) => join(folder, "journal")
-)
+const journal = Effect.map(folder, (path) => join(path, "journal"))
 
 /** Longer than what any pipe takes at once. */
 const long = "x".repeat(4 * 1024 * 1024)

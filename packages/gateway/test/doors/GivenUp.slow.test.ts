@@ -1,11 +1,8 @@
-import { Backend } from "@mcp-lifeline/core"
-import { HttpConnector } from "@mcp-lifeline/transport-http"
-import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from "@modelcontextprotocol/client"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
-import { Effect, Exit, Option, Scope } from "effect"
+import { Effect, Exit, Scope } from "effect"
 import { assert, describe, it } from "vitest"
 import {
   asArguments,
@@ -82,25 +79,7 @@ const raw = async (host: Host, name: string): Promise<string | undefined> => {
   return response && textOf(response.result)
 }
 
-const connectorOf = (server: Server) => "url" in server ? HttpConnector.make(server) : StdioConnector.make(server)
-
 const doors: Readonly<Record<string, Door>> = {
-  "a handle of the core, interrupted": (server, use) =>
-    running(async (scope) => {
-      const backend = await Effect.runPromise(
-        Scope.extend(Backend.make("s", { connector: connectorOf(server), ...settings }), scope)
-      )
-      await use({
-        call: (name) =>
-          Effect.runPromise(
-            backend.callTool({ name }).pipe(
-              Effect.timeoutOption(patience),
-              Effect.map((result) => Option.getOrUndefined(Option.map(result, textOf)))
-            )
-          ),
-        givenUp: async () => (await Effect.runPromise(backend.status)).calls.givenUp
-      })
-    }),
   "wrap": async (server, use) => {
     using state = stateFolder()
     await using host = wrap([...asArguments, ...lastArguments(server)], { state: state.path })
@@ -150,20 +129,6 @@ const doors: Readonly<Record<string, Door>> = {
       })
       await client.close()
     }),
-  "serve, where each client ends its session": (server, use) =>
-    served(server, ({ base, givenUp }) =>
-      use({
-        call: async (name) => {
-          const client = await overHttp(`${base}/mcp`)
-          const transport = client.transport as StreamableHTTPClientTransport
-          const result = client.callTool({ name: `s__${name}` }, undefined, { timeout: 600_000 })
-          const answered = await Promise.race([result.catch(() => undefined), impatience()])
-          await transport.terminateSession()
-          await client.close()
-          return answered && textOf(answered)
-        },
-        givenUp
-      })),
   "serve, the call of its API": (server, use) =>
     served(server, ({ base, givenUp }) =>
       use({

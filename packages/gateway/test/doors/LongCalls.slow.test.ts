@@ -5,10 +5,10 @@ import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from "@mo
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js"
 import { Effect, type Scope } from "effect"
 import { Endpoint, ServerPool } from "mcp-lifeline"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { connect, supervisedTransport } from "../../../promise/src/index.js"
+import { folder } from "../../../testing/test/support/folder.js"
 import { eventually, kill } from "../../../testing/test/support/Processes.js"
 import * as Served from "../support/Served.js"
 import * as Wrapped from "../support/Wrapped.js"
@@ -110,82 +110,67 @@ const served2026: Open = (server) =>
     return async (name, onprogress) => textOf(await client.callTool({ name: `o__${name}` }, { onprogress, timeout }))
   })
 
-const gateFile = Effect.map(
-  Effect.acquireRelease(
-    Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-gate-"))),
-    (folder) => Effect.sync(() => rmSync(folder, { recursive: true }))
-  ),
-  (folder) => {
-    const file = join(folder, "open")
-    const open = () => writeFileSync(file, "")
-    open()
-    return { file, open, close: () => rmSync(file) }
-  }
-)
+const gateFile = Effect.map(folder, (path) => {
+  const file = join(path, "open")
+  const open = () => writeFileSync(file, "")
+  open()
+  return { file, open, close: () => rmSync(file) }
+})
 
-type Doors = ReadonlyArray<readonly [string, "2025" | "2026", Open]>
-
-const doors: Doors = [
+const doors: ReadonlyArray<readonly [string, "2025" | "2026", Open]> = [
   ["connect", "2026", facade],
   ["the official Client over supervisedTransport", "2025", transport],
   ["wrap, for a host of 2026,", "2026", wrapped("2026")],
-  ["serve, for a client of 2026,", "2025", served2026]
-]
-
-const others: Doors = [
+  ["serve, for a client of 2026,", "2025", served2026],
   ["connect", "2025", facade],
   ["wrap, for a host of 2025,", "2025", wrapped("2025")],
   ["serve, for a client of 2025,", "2026", served2025]
 ]
 
-describe.concurrent.each([...doors, ...others])(
+describe.concurrent.each(doors)(
   "a long call through %s to a server of %s",
   (_, era, open) => {
-    it.scopedLive(
-      "[G25:real] its caller hears that it runs while the server lives, nothing while it hangs, and that it is restarted",
-      () =>
-        Effect.gen(function*() {
-          const gate = yield* gateFile
-          const call = yield* open(StdioFaultServer.command({ era, startsAfter: gate.file }))
-          const pid = Number(yield* Effect.promise(() => call("pid", () => undefined)))
+    it.scopedLive("[G25:real] its caller hears that it runs while the server lives, nothing while it hangs, and that it is restarted", () =>
+      Effect.gen(function*() {
+        const gate = yield* gateFile
+        const call = yield* open(StdioFaultServer.command({ era, startsAfter: gate.file }))
+        const pid = Number(yield* Effect.promise(() => call("pid", () => undefined)))
 
-          const heard: Array<Heard> = []
-          let outcome: string | undefined
-          const long = call("silent", (one) => void heard.push(one))
-            .then(() => "answered", () => "failed")
-            .then((ended) => outcome = ended)
-          const runs = () => heard.filter(({ message }) => message?.startsWith("still running, ")).length
-          yield* eventually(() => runs() >= 3 ? true : undefined)
+        const heard: Array<Heard> = []
+        let outcome: string | undefined
+        const long = call("silent", (one) => void heard.push(one))
+          .then(() => "answered", () => "failed")
+          .then((ended) => outcome = ended)
+        const runs = () => heard.filter(({ message }) => message?.startsWith("still running, ")).length
+        yield* eventually(() => runs() >= 3 ? true : undefined)
 
-          process.kill(pid, "SIGSTOP")
-          // What the server has said before may come for a while.
-          const isSilent = Effect.gen(function*() {
-            const before = heard.length
-            yield* Effect.sleep("1 second")
-            return heard.length === before
-          })
-          yield* Effect.repeat(isSilent, { until: (yes) => yes })
+        process.kill(pid, "SIGSTOP")
+        // What the server has said before may come for a while.
+        const isSilent = Effect.gen(function*() {
+          const before = heard.length
+          yield* Effect.sleep("1 second")
+          return heard.length === before
+        })
+        yield* Effect.repeat(isSilent, { until: (yes) => yes })
 
-          const runsBefore = runs()
-          gate.close()
-          kill(pid)
-          const isRestarting = ({ message }: Heard) => /^(o|raw) is restarting( \(attempt \d+\))?$/.test(message ?? "")
-          // The loss is known: the call has failed, or waits for what the next process says of its tool.
-          yield* eventually(() => outcome !== undefined || heard.some(isRestarting) ? true : undefined)
-          const waiting: Array<Heard> = []
-          const next = call("pid", (one) => void waiting.push(one))
-          yield* eventually(() => waiting.some(isRestarting) ? true : undefined)
-          gate.open()
-          expect(yield* Effect.promise(() => long)).toBe("failed")
-          expect(runs()).toBe(runsBefore)
-          const end = heard.length
-          expect(Number(yield* Effect.promise(() => next))).not.toBe(pid)
-          expect(heard).toHaveLength(end)
-          for (const values of [heard, waiting].map((all) => all.map(({ progress }) => progress))) {
-            expect(values).toEqual([...new Set(values)].toSorted((one, other) => one - other))
-          }
-        }),
-      300_000
-    )
+        const runsBefore = runs()
+        gate.close()
+        kill(pid)
+        const isRestarting = ({ message }: Heard) => /^(o|raw) is restarting( \(attempt \d+\))?$/.test(message ?? "")
+        // The loss is known: the call has failed, or waits for what the next process says of its tool.
+        yield* eventually(() => outcome !== undefined || heard.some(isRestarting) ? true : undefined)
+        const waiting: Array<Heard> = []
+        const next = call("pid", (one) => void waiting.push(one))
+        yield* eventually(() => waiting.some(isRestarting) ? true : undefined)
+        gate.open()
+        expect(yield* Effect.promise(() => long)).toBe("failed")
+        expect(runs()).toBe(runsBefore)
+        const end = heard.length
+        expect(Number(yield* Effect.promise(() => next))).not.toBe(pid)
+        expect(heard).toHaveLength(end)
+        for (const values of [heard, waiting].map((all) => all.map(({ progress }) => progress))) {
+          expect(values).toEqual([...new Set(values)].toSorted((one, other) => one - other))
+        }
+      }))
   }
 )

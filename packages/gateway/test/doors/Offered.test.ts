@@ -1,19 +1,16 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Filters, ServerOptions } from "@mcp-lifeline/extensions"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
-import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
-import { ResourceUpdatedNotificationSchema, ResultSchema } from "@modelcontextprotocol/sdk/types.js"
+import { ResultSchema } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Either, type Scope } from "effect"
 import { Backends, Endpoint, McpJson, ServerPool } from "mcp-lifeline"
 import { connect, connectAll, supervisedTransport } from "../../../promise/src/index.js"
-import { mayLeave } from "../../../testing/test/support/Holdings.js"
 import { CachedAnswers } from "../../src/wrap/CachedAnswers.js"
 import * as Supervision from "../../src/wrap/Supervision.js"
 import { wrapOf } from "../support/arguments.js"
 import * as FullServer from "../support/FullServer.js"
 import { ask as askApi } from "../support/Gateway.js"
-import { scripted } from "../support/Scripted.js"
 import * as Served from "../support/Served.js"
 import * as Wrapped from "../support/Wrapped.js"
 
@@ -257,72 +254,6 @@ describe.each(doors)("a list whose cursors lead back, through %s", (_, era, open
         }
       })
   )
-})
-
-const [, command = "", ...args] = scripted(
-  `
-  for (const uri of ["secret://1", "SECRET://2", "open://1"]) {
-    send({ method: "notifications/resources/updated", params: { uri } })
-  }
-  send(said(heard.flatMap((one) => one.params?.uri ?? [])))
-`
-)
-
-type Watch = (uris: ReadonlyArray<string>) => Promise<readonly [ReadonlyArray<string>, string]>
-
-const watching = async (
-  client: Client,
-  uris: ReadonlyArray<string>
-): Promise<readonly [ReadonlyArray<string>, string]> => {
-  const seen: Array<string> = []
-  client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => void seen.push(params.uri))
-  for (const uri of uris) await client.subscribeResource({ uri }).catch(() => undefined)
-  const result: any = await client.callTool({ name: "touch" })
-  return [seen, result.content[0].text]
-}
-
-const stdio = { command, args, resources: { hide: ["secret:*"] } }
-
-const watchers: Readonly<Record<string, Effect.Effect<Watch, never, Scope.Scope>>> = {
-  connect: Effect.map(
-    opened(() => connect(stdio), (client) => client.close()),
-    (client) => (uris) => watching(client as never, uris)
-  ),
-  supervisedTransport: Effect.map(
-    opened(async () => {
-      const client = new Client({ name: "test", version: "1" })
-      await client.connect(supervisedTransport(stdio) as never)
-      return client
-    }, (client) => client.close()),
-    (client) => (uris) => watching(client, uris)
-  ),
-  wrap: Effect.gen(function*() {
-    const { options, server } = wrapOf("--option", 'resources.hide=["secret:*"]', "--", command, ...args)
-    const connector = StdioConnector.make({ command, args })
-    expect(server).toMatchObject({ command })
-    const policy = yield* Effect.orDie(Supervision.read(options, connector))
-    const host = yield* Wrapped.make(() => undefined, { connector, policy: ServerOptions.forBackend(policy) })
-    yield* Effect.promise(() => host.initialize())
-    return async (uris) => {
-      for (const uri of uris) await host.request(uri, "resources/subscribe", { uri })
-      const { result }: any = await host.request("call", "tools/call", { name: "touch" })
-      const seen = host.said.flatMap(({ method, params }: any) =>
-        method === "notifications/resources/updated" ? [params.uri] : []
-      )
-      return [seen, result.content[0].text]
-    }
-  })
-}
-
-describe.each(Object.entries(watchers))("updates of hidden resources, through %s", (_, open) => {
-  it.scopedLive("[G19:real] reach nobody, and nobody subscribes to them", () =>
-    Effect.gen(function*() {
-      mayLeave("quotas")
-      const watch = yield* open
-      const [seen, asked] = yield* Effect.promise(() => watch(["secret://1", "open://1"]))
-      expect(seen).toEqual(["open://1"])
-      expect(JSON.parse(asked)).toEqual(["open://1"])
-    }))
 })
 
 it("[G19:unit] wrap answers from earlier lists with what it offers now", () => {

@@ -65,28 +65,6 @@ const serve = (config: object) =>
     return { names, prompts: prompts.map(({ name }) => name), ask: asking(client), reported } satisfies Seen
   })
 
-const api = (config: object) =>
-  Effect.gen(function*() {
-    const seen = yield* started(config)
-    const get = async (path: string, body?: object) => {
-      const response = await fetch(new URL(path, seen.url), {
-        ...(body === undefined ? {} : { method: "POST", body: JSON.stringify(body) }),
-        headers: { "x-lifeline": "1", "content-type": "application/json" }
-      })
-      return await response.json() as { readonly tools: ReadonlyArray<{ readonly name: string }> }
-    }
-    const client = yield* TestClient.connect(seen.url)
-    // Lists wait for the servers.
-    const { prompts } = yield* Effect.promise(() => client.listPrompts())
-    const { tools } = yield* Effect.promise(() => get("/api/tools"))
-    return {
-      names: tools.map(({ name }) => name),
-      prompts: prompts.map(({ name }) => name),
-      ask: async (name) => textOf(await get("/api/call", { name })),
-      reported: seen.reported
-    } satisfies Seen
-  })
-
 const facade = (config: object) =>
   Effect.gen(function*() {
     const lines: Array<string> = []
@@ -109,7 +87,7 @@ const facade = (config: object) =>
     } satisfies Seen
   })
 
-const doors = { serve, api, facade } as const
+const doors = { serve, facade } as const
 
 describe.each(Object.entries(doors))("the names of servers at the door %s", (_, door) => {
   it.scopedLive.each<readonly [string | undefined, ReadonlyArray<string | RegExp>]>([

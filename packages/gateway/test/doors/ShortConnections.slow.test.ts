@@ -1,23 +1,15 @@
 import { StdioFaultServer } from "@mcp-lifeline/testing"
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { afterEach, describe, expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
 import { doors } from "../support/CallDoors.js"
-
-const folders: Array<string> = []
-
-afterEach(() => {
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true })
-})
+import { stateFolder } from "../support/Host.js"
 
 const calls = Array.from({ length: 10 }, () => "last words")
 
 describe.each(Object.entries(doors))("through %s", (_, door) => {
   it("[V6:real] each of ten calls is answered by a process of its own, and no attempt waits for the backoff", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "short-"))
-    folders.push(folder)
-    const journal = join(folder, "journal")
+    using folder = stateFolder()
+    const journal = join(folder.path, "journal")
     const { args, command } = StdioFaultServer.command({ journal })
     // Where an attempt waited, its call would fail.
     const options = {

@@ -1,15 +1,8 @@
 import { HttpFault, HttpFaultServer, StdioFaultServer } from "@mcp-lifeline/testing"
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { afterAll, describe, it } from "vitest"
+import { describe, it } from "vitest"
 import { doors } from "../support/CallDoors.js"
-
-const folders: Array<string> = []
-
-afterAll(() => {
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true })
-})
+import { stateFolder } from "../support/Host.js"
 
 /** An explicit limit for an attempt ends the wait of `connect`, too, so these wait for longer than its default. */
 const doorsAndTimes = [
@@ -21,9 +14,8 @@ const doorsAndTimes = [
 
 describe.concurrent.each(doorsAndTimes)("through %s", (name, startDelay, options) => {
   it("[V5:real] its tools are there after one start of it", async ({ expect }) => {
-    const folder = mkdtempSync(join(tmpdir(), "slow-"))
-    folders.push(folder)
-    const journal = join(folder, "journal")
+    using folder = stateFolder()
+    const journal = join(folder.path, "journal")
     // One that says nothing meanwhile, and does nothing, is ended.
     const { args, command } = StdioFaultServer.command({ journal, startDelay, noise: true })
     await doors[name]!({ command, args: [...args] }, options, async (call) => {

@@ -70,39 +70,35 @@ const textOf = (result: object): unknown => (result as { readonly content: Reado
 
 describe.concurrent("sessions of the official client for tasks", () => {
   for (const [door, open] of Object.entries(doors)) {
-    it.scopedLive(
-      `[C17:real] ${door}: tools that require a task, may have one, and have none; one is cancelled`,
-      () =>
-        Effect.gen(function*() {
-          const { effects, prefix, session: make } = yield* setup(open, "bound", 300)
-          yield* Effect.promise(async () => {
-            const session = make()
-            const run = async (name: string, preference: "allow" | "prefer") => {
-              const execution = await session.callTool(prefix + name, {}, { task: { preference }, requestTimeoutMs })
-              const { lastTask, outcome } = await execution.settle()
-              return [execution.kind, textOf(resultFromTaskOutcome(outcome)), lastTask?.status]
-            }
-            assert.deepEqual(await run("long", "prefer"), ["task", "done", "completed"])
-            // Behind Lifeline such a tool does without a task, too.
-            assert.deepEqual(await run("long", "allow"), ["immediate", "done", undefined])
-            assert.deepEqual(await run("either", "prefer"), ["task", "done", "completed"])
-            assert.deepEqual(await run("either", "allow"), ["immediate", "done", undefined])
-            assert.deepEqual(await run("plain", "prefer"), ["immediate", "plain", undefined])
-            assert.deepEqual(["long", "either", "plain"].map((tool) => effects(tool).length), [2, 2, 1])
-            await session.close()
-          })
-          // One that is not done before it is cancelled, however busy the machine is.
-          const slow = yield* setup(open, "bound", 600_000)
-          yield* Effect.promise(async () => {
-            const session = slow.session()
-            const execution = await session.callTool(`${slow.prefix}long`, {}, { task: { preference: "require" } })
-            await execution.cancel()
-            assert.strictEqual((await execution.settle()).outcome.status, "cancelled")
-            await session.close()
-          })
-        }),
-      300_000
-    )
+    it.scopedLive(`[C17:real] ${door}: tools that require a task, may have one, and have none; one is cancelled`, () =>
+      Effect.gen(function*() {
+        const { effects, prefix, session: make } = yield* setup(open, "bound", 300)
+        yield* Effect.promise(async () => {
+          const session = make()
+          const run = async (name: string, preference: "allow" | "prefer") => {
+            const execution = await session.callTool(prefix + name, {}, { task: { preference }, requestTimeoutMs })
+            const { lastTask, outcome } = await execution.settle()
+            return [execution.kind, textOf(resultFromTaskOutcome(outcome)), lastTask?.status]
+          }
+          assert.deepEqual(await run("long", "prefer"), ["task", "done", "completed"])
+          // Behind Lifeline such a tool does without a task, too.
+          assert.deepEqual(await run("long", "allow"), ["immediate", "done", undefined])
+          assert.deepEqual(await run("either", "prefer"), ["task", "done", "completed"])
+          assert.deepEqual(await run("either", "allow"), ["immediate", "done", undefined])
+          assert.deepEqual(await run("plain", "prefer"), ["immediate", "plain", undefined])
+          assert.deepEqual(["long", "either", "plain"].map((tool) => effects(tool).length), [2, 2, 1])
+          await session.close()
+        })
+        // One that is not done before it is cancelled, however busy the machine is.
+        const slow = yield* setup(open, "bound", 600_000)
+        yield* Effect.promise(async () => {
+          const session = slow.session()
+          const execution = await session.callTool(`${slow.prefix}long`, {}, { task: { preference: "require" } })
+          await execution.cancel()
+          assert.strictEqual((await execution.settle()).outcome.status, "cancelled")
+          await session.close()
+        })
+      }))
 
     for (const store of ["kept", "bound"] as const) {
       it.scopedLive(

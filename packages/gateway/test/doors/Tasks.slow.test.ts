@@ -7,13 +7,13 @@ import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Scope } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { connect, supervisedTransport } from "../../../promise/src/index.js"
+import { folder as makeFolder } from "../../../testing/test/support/folder.js"
 import { pairs } from "../../../testing/test/support/pairs.js"
-import { gateway, published, type Said, type Talk } from "../support/Talk.js"
+import { gateway, type Said, type Talk } from "../support/Talk.js"
 import * as Wrapped from "../support/Wrapped.js"
 
 const script = fileURLToPath(new URL("../../../testing/test/support/taskServer.mjs", import.meta.url))
@@ -36,10 +36,7 @@ interface Server {
 
 const server = (kind: Kind, store: Store, duration: number): Effect.Effect<Server, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const folder = yield* Effect.acquireRelease(
-      Effect.sync(() => mkdtempSync(join(tmpdir(), "tasks-"))),
-      (folder) => Effect.sync(() => rmSync(folder, { recursive: true }))
-    )
+    const folder = yield* makeFolder
     const era = store === "2026" ? "2026" as const : "2025" as const
     const args = store === "2026"
       ? [stateless, kind, folder, String(duration)]
@@ -69,11 +66,7 @@ type Answer = { readonly text: string; readonly isError?: boolean | undefined } 
 
 interface Caller {
   readonly tools: () => Promise<ReadonlyArray<{ readonly name: string; readonly execution?: any }>>
-  readonly call: (
-    tool: string,
-    onprogress?: (progress: any) => void,
-    given?: Record<string, unknown>
-  ) => Promise<Answer>
+  readonly call: (tool: string, onprogress?: (progress: any) => void) => Promise<Answer>
 }
 
 type Open = (server: Server, tasks: Tasks) => Effect.Effect<Caller, never, Scope.Scope>
@@ -94,8 +87,8 @@ const connector = ({ args, era, url }: Server) =>
 
 const official = (client: Client): Caller => ({
   tools: async () => (await client.listTools()).tools,
-  call: (name, onprogress, given = {}) =>
-    client.callTool({ name, arguments: given }, undefined, onprogress && { onprogress }).then(
+  call: (name, onprogress) =>
+    client.callTool({ name, arguments: {} }, undefined, onprogress && { onprogress }).then(
       (result: any) => ({ text: result.content[0].text, isError: result.isError }),
       (error: Error) => ({ failure: error.message })
     )
@@ -211,60 +204,52 @@ const until = (condition: () => boolean): Promise<void> =>
 
 describe.concurrent("tools that run as tasks", () => {
   for (const [[door, open], kind] of pairs(Object.entries(doors), ["stdio", "http"] as const, 1)) {
-    it.scopedLive(
-      `[C17:real] ${door}, ${kind}: a tool that requires a task has its plain result, progress and questions; a plain one runs once, without a task`,
-      () =>
-        Effect.gen(function*() {
-          const one = yield* server(kind, "bound", 300)
-          const caller = yield* open(one, "required")
-          yield* Effect.promise(async () => {
-            assert.deepEqual(await caller.call("plain"), { text: "plain", isError: undefined })
-            // The marks that make the official Client refuse a call are gone.
-            const tools = await caller.tools()
-            assert.include(tools.map(({ name }) => name.replace("o__", "")), "long")
-            const progress: Array<{ readonly progress: number; readonly message?: string }> = []
-            const done = await caller.call("long", (one) => progress.push(one))
-            assert.deepEqual(done, { text: "done", isError: undefined })
-            assert.include(progress.map(({ message }) => message), "half done")
-            for (const [index, { progress: value }] of progress.entries()) {
-              if (index > 0) assert.isAbove(value, progress[index - 1]!.progress)
-            }
-            assert.deepEqual(await caller.call("fail"), { text: "it failed", isError: true })
-            assert.deepEqual(await caller.call("ask"), { text: "accept that", isError: undefined })
-            assert.deepEqual(["plain", "long", "fail", "ask"].map((tool) => begun(one, tool)), [1, 1, 1, 1])
-          })
-        }),
-      300_000
-    )
+    it.scopedLive(`[C17:real] ${door}, ${kind}: a tool that requires a task has its plain result, progress and questions; a plain one runs once, without a task`, () =>
+      Effect.gen(function*() {
+        const one = yield* server(kind, "bound", 300)
+        const caller = yield* open(one, "required")
+        yield* Effect.promise(async () => {
+          assert.deepEqual(await caller.call("plain"), { text: "plain", isError: undefined })
+          // The marks that make the official Client refuse a call are gone.
+          const tools = await caller.tools()
+          assert.include(tools.map(({ name }) => name.replace("o__", "")), "long")
+          const progress: Array<{ readonly progress: number; readonly message?: string }> = []
+          const done = await caller.call("long", (one) => progress.push(one))
+          assert.deepEqual(done, { text: "done", isError: undefined })
+          assert.include(progress.map(({ message }) => message), "half done")
+          for (const [index, { progress: value }] of progress.entries()) {
+            if (index > 0) assert.isAbove(value, progress[index - 1]!.progress)
+          }
+          assert.deepEqual(await caller.call("fail"), { text: "it failed", isError: true })
+          assert.deepEqual(await caller.call("ask"), { text: "accept that", isError: undefined })
+          assert.deepEqual(["plain", "long", "fail", "ask"].map((tool) => begun(one, tool)), [1, 1, 1, 1])
+        })
+      }))
   }
 
   for (const [[door, open], kind] of pairs(Object.entries(doors), ["stdio", "http"] as const, 1)) {
-    it.scopedLive(
-      `[C17:real] ${door}, ${kind}, 2026: a tool that answers with a task only gives its plain result; the extension is declared for nothing else`,
-      () =>
-        Effect.gen(function*() {
-          const one = yield* server(kind, "2026", 300)
-          const caller = yield* open(one, "required")
-          yield* Effect.promise(async () => {
-            assert.deepEqual(await caller.call("plain"), { text: "plain", isError: undefined })
-            assert.deepEqual(await caller.call("either"), { text: "either", isError: undefined })
-            const progress: Array<{ readonly message?: string }> = []
-            assert.deepEqual(await caller.call("long", (one) => progress.push(one)), {
-              text: "done",
-              isError: undefined
-            })
-            assert.include(progress.map(({ message }) => message), "half done")
-            assert.match((await caller.call("fail") as { failure: string }).failure, /it failed/)
-            // The clients of serve share a server of this era, which can ask none of them.
-            if (door !== "serve") {
-              assert.deepEqual(await caller.call("ask"), { text: "accept that", isError: undefined })
-              assert.strictEqual(begun(one, "updated"), 1)
-            }
-            assert.deepEqual(["plain", "either", "long", "fail"].map((tool) => begun(one, tool)), [1, 1, 1, 1])
+    it.scopedLive(`[C17:real] ${door}, ${kind}, 2026: a tool that answers with a task only gives its plain result; the extension is declared for nothing else`, () =>
+      Effect.gen(function*() {
+        const one = yield* server(kind, "2026", 300)
+        const caller = yield* open(one, "required")
+        yield* Effect.promise(async () => {
+          assert.deepEqual(await caller.call("plain"), { text: "plain", isError: undefined })
+          assert.deepEqual(await caller.call("either"), { text: "either", isError: undefined })
+          const progress: Array<{ readonly message?: string }> = []
+          assert.deepEqual(await caller.call("long", (one) => progress.push(one)), {
+            text: "done",
+            isError: undefined
           })
-        }),
-      300_000
-    )
+          assert.include(progress.map(({ message }) => message), "half done")
+          assert.match((await caller.call("fail") as { failure: string }).failure, /it failed/)
+          // The clients of serve share a server of this era, which can ask none of them.
+          if (door !== "serve") {
+            assert.deepEqual(await caller.call("ask"), { text: "accept that", isError: undefined })
+            assert.strictEqual(begun(one, "updated"), 1)
+          }
+          assert.deepEqual(["plain", "either", "long", "fail"].map((tool) => begun(one, tool)), [1, 1, 1, 1])
+        })
+      }))
   }
 
   // Which server is asked afterwards, and how, is the same for all doors.
@@ -308,103 +293,16 @@ describe.concurrent("tools that run as tasks", () => {
     )
   }
 
-  it.scopedLive(
-    "[C17:real] a server without sessions: the task is known to every request",
-    () =>
-      Effect.gen(function*() {
-        const one = yield* server("stateless", "kept", 300)
-        const caller = yield* doors["connect"]!(one, "prefer")
-        yield* Effect.promise(async () => {
-          assert.deepEqual(await caller.call("either"), { text: "done", isError: undefined })
-          assert.deepEqual(await caller.call("plain"), { text: "plain", isError: undefined })
-          assert.deepEqual(["either", "plain"].map((tool) => begun(one, tool)), [1, 1])
-        })
-      }),
-    300_000
-  )
-
-  it.scopedLive(
-    "[C17:real] [G3] serve: a client that begins a task itself gets it under a name of the gateway's, asks for it and cancels it; a plain tool has none",
-    () =>
-      Effect.gen(function*() {
-        const [a, b] = yield* Effect.all([server("stdio", "bound", 300), server("http", "kept", 60_000)])
-        const { client } = yield* gateway([
-          { id: "a", connector: connector(a), reconnect, timeouts },
-          { id: "b", connector: connector(b), reconnect, timeouts }
-        ] as never)
-        const talk = yield* client()
-        yield* Effect.promise(async () => {
-          await talk.toolsWith("a__long")
-          await talk.toolsWith("b__long")
-          const { tools } = await talk.result("tools/list")
-          const marks = Object.fromEntries(tools.map(({ execution, name }: any) => [name, execution?.taskSupport]))
-          assert.include(marks, { "a__long": "optional", "a__either": "optional", "a__plain": "forbidden" })
-
-          const begin = (name: string) => talk.result("tools/call", { name, task: { ttl: 60_000 } })
-          const { task: { taskId } } = await begin("a__long")
-          assert.match(taskId, /^a\/long@/)
-          const state = await talk.result("tasks/get", { taskId })
-          assert.strictEqual(state["taskId"], taskId)
-          // A busy machine asks when it is done.
-          assert.include(["working", "completed"], state["status"])
-          const result = await talk.result("tasks/result", { taskId })
-          assert.deepEqual(result["content"], [{ type: "text", text: "done" }])
-          assert.deepEqual(result["_meta"]["io.modelcontextprotocol/related-task"], { taskId })
-
-          const { task: { taskId: other } } = await begin("b__long")
-          assert.match(other, /^b\/long@/)
-          assert.include(await talk.result("tasks/cancel", { taskId: other }), { taskId: other, status: "cancelled" })
-
-          assert.strictEqual((await begin("a__plain"))["content"][0].text, "plain")
-          for (const unknown of ["a:x", "c:x", "x", "", 1, taskId.slice(2)]) {
-            const { error } = await talk.request("tasks/get", { taskId: unknown })
-            assert.strictEqual(error?.code, -32_602, String(unknown))
-          }
-          assert.strictEqual((await talk.request("tasks/list")).error?.code, -32_601)
-          assert.deepEqual(["long", "plain"].map((tool) => begun(a, tool)), [1, 1])
-        })
-      }),
-    300_000
-  )
-
-  it.scopedLive(
-    "[C17:real] [G3] serve, 2026: a client that declares the extension gets the task, and updates it; another gets the result",
-    () =>
-      Effect.gen(function*() {
-        const one = yield* server("http", "2026", 300)
-        const { client } = yield* gateway([{ id: "o", connector: connector(one), reconnect, timeouts }] as never)
-        const capabilities = { extensions: { "io.modelcontextprotocol/tasks": {} } }
-        const talk = yield* client({ isStateless: true, capabilities })
-        const plain = yield* client({ isStateless: true })
-        yield* Effect.promise(async () => {
-          await talk.toolsWith("o__ask")
-          const { resultType, taskId } = await talk.result("tools/call", { name: "o__ask" })
-          assert.strictEqual(resultType, "task")
-          assert.match(taskId, /^o\/ask@/)
-          const { inputRequests, status } = await talk.result("tasks/get", { taskId })
-          assert.strictEqual(status, "input_required")
-          assert.deepEqual(Object.keys(inputRequests), ["which"])
-          const inputResponses = { which: { action: "accept", content: { which: "mine" } } }
-          await talk.result("tasks/update", { taskId, inputResponses })
-          for (;;) {
-            const { result, status } = await talk.result("tasks/get", { taskId })
-            if (status === "completed") {
-              assert.strictEqual(result.content[0].text, "accept mine")
-              break
-            }
-          }
-          assert.strictEqual(await plain.call("o__long"), "done")
-          // What this revision has no more, and what is not for the other client.
-          assert.strictEqual((await talk.request("tasks/result", { taskId })).error?.code, -32_601)
-          for (const method of ["tasks/get", "tasks/update", "tasks/cancel"]) {
-            const { error } = await plain.request(method, { taskId, inputResponses: {} })
-            assert.strictEqual(error?.code, -32_021)
-            assert.deepEqual(error?.data, { requiredCapabilities: capabilities })
-          }
-        })
-      }),
-    300_000
-  )
+  it.scopedLive("[C17:real] a server without sessions: the task is known to every request", () =>
+    Effect.gen(function*() {
+      const one = yield* server("stateless", "kept", 300)
+      const caller = yield* doors["connect"]!(one, "prefer")
+      yield* Effect.promise(async () => {
+        assert.deepEqual(await caller.call("either"), { text: "done", isError: undefined })
+        assert.deepEqual(await caller.call("plain"), { text: "plain", isError: undefined })
+        assert.deepEqual(["either", "plain"].map((tool) => begun(one, tool)), [1, 1])
+      })
+    }))
 
   it.scopedLive("[C17:real] serve: a call that its client cancels cancels the task", () =>
     Effect.gen(function*() {
@@ -419,30 +317,80 @@ describe.concurrent("tools that run as tasks", () => {
         await until(() => begun(one, "cancelled") > 0)
         assert.strictEqual(begun(one, "cancelled"), 1)
       })
-    }), 300_000)
+    }))
 
-  it.scopedLive(
-    "[C17:real] the reference server: its tool that requires a task, with a question and without",
-    () =>
-      Effect.gen(function*() {
-        const args = [published("server-everything"), "stdio"]
-        const one: Server = {
-          kind: "stdio",
-          era: "2025",
-          args,
-          url: undefined,
-          effects: () => [],
-          lose: async () => undefined
+  it.scopedLive("[C17:real] [G3] serve: a client that begins a task itself gets it under a name of the gateway's, asks for it and cancels it; a plain tool has none", () =>
+    Effect.gen(function*() {
+      const [a, b] = yield* Effect.all([server("stdio", "bound", 300), server("http", "kept", 60_000)])
+      const { client } = yield* gateway([
+        { id: "a", connector: connector(a), reconnect, timeouts },
+        { id: "b", connector: connector(b), reconnect, timeouts }
+      ] as never)
+      const talk = yield* client()
+      yield* Effect.promise(async () => {
+        await talk.toolsWith("a__long")
+        await talk.toolsWith("b__long")
+        const { tools } = await talk.result("tools/list")
+        const marks = Object.fromEntries(tools.map(({ execution, name }: any) => [name, execution?.taskSupport]))
+        assert.include(marks, { "a__long": "optional", "a__either": "optional", "a__plain": "forbidden" })
+
+        const begin = (name: string) => talk.result("tools/call", { name, task: { ttl: 60_000 } })
+        const { task: { taskId } } = await begin("a__long")
+        assert.match(taskId, /^a\/long@/)
+        const state = await talk.result("tasks/get", { taskId })
+        assert.strictEqual(state["taskId"], taskId)
+        // A busy machine asks when it is done.
+        assert.include(["working", "completed"], state["status"])
+        const result = await talk.result("tasks/result", { taskId })
+        assert.deepEqual(result["content"], [{ type: "text", text: "done" }])
+        assert.deepEqual(result["_meta"]["io.modelcontextprotocol/related-task"], { taskId })
+
+        const { task: { taskId: other } } = await begin("b__long")
+        assert.match(other, /^b\/long@/)
+        assert.include(await talk.result("tasks/cancel", { taskId: other }), { taskId: other, status: "cancelled" })
+
+        assert.strictEqual((await begin("a__plain"))["content"][0].text, "plain")
+        for (const unknown of ["a:x", "c:x", "x", "", 1, taskId.slice(2)]) {
+          const { error } = await talk.request("tasks/get", { taskId: unknown })
+          assert.strictEqual(error?.code, -32_602, String(unknown))
         }
-        const caller = yield* doors["connect"]!(one, "required")
-        yield* Effect.promise(async () => {
-          for (const ambiguous of [false, true]) {
-            const given = { topic: "tasks", ambiguous }
-            const answer = await caller.call("simulate-research-query", undefined, given) as { readonly text: string }
-            assert.include(answer.text, "Research Report: tasks")
+        assert.strictEqual((await talk.request("tasks/list")).error?.code, -32_601)
+        assert.deepEqual(["long", "plain"].map((tool) => begun(a, tool)), [1, 1])
+      })
+    }))
+
+  it.scopedLive("[C17:real] [G3] serve, 2026: a client that declares the extension gets the task, and updates it; another gets the result", () =>
+    Effect.gen(function*() {
+      const one = yield* server("http", "2026", 300)
+      const { client } = yield* gateway([{ id: "o", connector: connector(one), reconnect, timeouts }] as never)
+      const capabilities = { extensions: { "io.modelcontextprotocol/tasks": {} } }
+      const talk = yield* client({ isStateless: true, capabilities })
+      const plain = yield* client({ isStateless: true })
+      yield* Effect.promise(async () => {
+        await talk.toolsWith("o__ask")
+        const { resultType, taskId } = await talk.result("tools/call", { name: "o__ask" })
+        assert.strictEqual(resultType, "task")
+        assert.match(taskId, /^o\/ask@/)
+        const { inputRequests, status } = await talk.result("tasks/get", { taskId })
+        assert.strictEqual(status, "input_required")
+        assert.deepEqual(Object.keys(inputRequests), ["which"])
+        const inputResponses = { which: { action: "accept", content: { which: "mine" } } }
+        await talk.result("tasks/update", { taskId, inputResponses })
+        for (;;) {
+          const { result, status } = await talk.result("tasks/get", { taskId })
+          if (status === "completed") {
+            assert.strictEqual(result.content[0].text, "accept mine")
+            break
           }
-        })
-      }),
-    300_000
-  )
+        }
+        assert.strictEqual(await plain.call("o__long"), "done")
+        // What this revision has no more, and what is not for the other client.
+        assert.strictEqual((await talk.request("tasks/result", { taskId })).error?.code, -32_601)
+        for (const method of ["tasks/get", "tasks/update", "tasks/cancel"]) {
+          const { error } = await plain.request(method, { taskId, inputResponses: {} })
+          assert.strictEqual(error?.code, -32_021)
+          assert.deepEqual(error?.data, { requiredCapabilities: capabilities })
+        }
+      })
+    }))
 })

@@ -101,11 +101,7 @@ describe("secrets that change while clients are connected", () => {
           yield* Effect.all(
             ["old-token-of-sixteen", "wrong", "new-token-of-sixteen"].map((token) => statusOf(token, later))
           )
-        ).toEqual([
-          401,
-          401,
-          200
-        ])
+        ).toEqual([401, 401, 200])
         // Commands find the token that is asked for now.
         expect((yield* command("status", "--json")).code).toBe(0)
         expect([left.status, listening.status]).toEqual([200, 200])
@@ -123,16 +119,4 @@ describe("secrets that change while clients are connected", () => {
       }),
     400_000
   )
-
-  it.scopedLive("[G26:real] a file that cannot be used leaves the token as it was, and lets nobody else in", () =>
-    Effect.gen(function*() {
-      const tokens = join(yield* folder, "token")
-      writeFileSync(tokens, "old-token-of-sixteen\n")
-      const { base, program } = yield* Gateway.serve(servers, ["--token-file", tokens])
-      const statusOf = (token: string) =>
-        Effect.promise(async () => (await fetch(`${base}/api/status`, { headers: as(token) })).status)
-      writeFileSync(tokens, "")
-      yield* program.until(() => /contains no token/.exec(program.stderr()) ?? undefined)
-      expect(yield* Effect.all(["old-token-of-sixteen", "", "undefined"].map(statusOf))).toEqual([200, 401, 401])
-    }))
 })

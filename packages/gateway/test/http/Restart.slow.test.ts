@@ -1,6 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
 import { ReservedPort } from "@mcp-lifeline/testing"
-import { Client as Client2, StreamableHTTPClientTransport as Transport2 } from "@modelcontextprotocol/client"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
@@ -10,11 +9,10 @@ import {
   ToolListChangedNotificationSchema
 } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { keptSessions } from "../../../http-server/test/support/keptSessions.js"
-import { begin, send } from "../../../http-server/test/support/RawEndpoint.js"
 import { everything } from "../../../testing/test/support/Built.js"
 import { Host, options } from "../support/Host.js"
 import * as Program from "../support/Program.js"
@@ -115,104 +113,5 @@ describe("clients outlive the gateway", () => {
       const waiting = call("while it is away")
       yield* serve(config, env, first.port)
       expect(yield* Effect.promise(() => waiting)).toContain("while it is away")
-    }))
-
-  it.scopedLive("[G10] the v2 client goes on after kill -9 in both eras", () =>
-    Effect.gen(function*() {
-      const { config, state } = yield* folder
-      const env = { MCP_LIFELINE_STATE: state }
-      const first = yield* serve(config, env)
-      const clients = yield* Effect.promise(() =>
-        Promise.all((["legacy", "auto"] as const).map(async (mode) => {
-          const client = new Client2({ name: mode, version: "1" }, { versionNegotiation: { mode } })
-          await client.connect(new Transport2(new URL(first.url)))
-          expect((await client.callTool(echo(mode))).content).toHaveLength(1)
-          return client
-        }))
-      )
-      expect(clients.map((client) => client.getNegotiatedProtocolVersion())).toEqual(["2025-11-25", "2026-07-28"])
-      yield* killed(first.program)
-      yield* serve(config, env, first.port)
-      yield* Effect.promise(async () => {
-        for (const client of clients) {
-          expect((await client.callTool(echo("again"))).content).toMatchObject([{
-            text: expect.stringContaining("again")
-          }])
-          await client.close()
-        }
-      })
-    }))
-
-  it.scopedLive("[G10] a session that was ended stays so after a restart; one goes on with another token, once that is asked for", () =>
-    Effect.gen(function*() {
-      const { config, state } = yield* folder
-      const env = { MCP_LIFELINE_STATE: state, MCP_LIFELINE_TOKEN: "one-token-of-sixteen" }
-      const as = (token: string) => ({ Authorization: `Bearer ${token}` })
-      const first = yield* serve(config, { ...env, ...slowDisk })
-      const ping = { id: 1, method: "ping" }
-      const sessions = yield* Effect.promise(async () => {
-        const [ended, goesOn] = [
-          await begin(first.url, undefined, as("one-token-of-sixteen")),
-          await begin(first.url, undefined, as("one-token-of-sixteen"))
-        ]
-        expect((await send(first.url, "DELETE", ended)).status).toBe(200)
-        Program.kill(first.program.pid)
-        return [ended, goesOn]
-      })
-      yield* first.program.ended
-      const second = yield* serve(config, env, first.port)
-      yield* Effect.promise(async () => {
-        const statuses = await Promise.all(sessions.map((one) => send(first.url, "POST", one, ping)))
-        expect(statuses.map(({ status }) => status)).toEqual([404, 200])
-      })
-      yield* killed(second.program)
-      yield* serve(config, { ...env, MCP_LIFELINE_TOKEN: "two-tokens-of-sixteen" }, first.port)
-      yield* Effect.promise(async () => {
-        const tokens = ["one-token-of-sixteen", "two-tokens-of-sixteen"].map((token) =>
-          send(first.url, "POST", { ...sessions[1], ...as(token) }, ping)
-        )
-        expect((await Promise.all(tokens)).map(({ status }) => status)).toEqual([401, 200])
-      })
-    }))
-
-  it.scopedLive("[G10] a replica with the same key serves the same clients, and one with another key does not", () =>
-    Effect.gen(function*() {
-      const { config, state } = yield* folder
-      const key = "k".repeat(40)
-      const keyFile = join(config, "..", "key")
-      writeFileSync(keyFile, `${key}\n`)
-      const [a, b, other] = yield* Effect.all([
-        serve(config, { MCP_LIFELINE_STATE: `${state}-a`, MCP_LIFELINE_SESSION_KEY: key }),
-        serve(config, { MCP_LIFELINE_STATE: `${state}-b` }, undefined, ["--session-key-file", keyFile]),
-        serve(config, { MCP_LIFELINE_STATE: `${state}-c` })
-      ], { concurrency: "unbounded" })
-      yield* Effect.promise(async () => {
-        const session = await begin(a.url)
-        const call = { id: 1, method: "tools/call", params: echo("here") }
-        for (const { url } of [a, b, a]) {
-          const answered = await send(url, "POST", session, call)
-          expect(await answered.body).toContain("here")
-        }
-        expect((await send(other.url, "POST", session, call)).status).toBe(404)
-      })
-    }))
-
-  it.scopedLive("[G10] the key is private, is made once, and a given one that is too short is refused", () =>
-    Effect.gen(function*() {
-      const { config, state } = yield* folder
-      const env = { MCP_LIFELINE_STATE: state }
-      const programs = yield* Effect.all([serve(config, env), serve(config, env)], { concurrency: "unbounded" })
-      const [file = ""] = readdirSync(join(state, "session-key"))
-      const path = join(state, "session-key", file)
-      expect(statSync(path).mode & 0o777).toBe(0o600)
-      const { secret } = JSON.parse(readFileSync(path, "utf8")) as { readonly secret: string }
-      yield* Effect.promise(async () => {
-        const session = await begin(programs[0].url)
-        expect((await send(programs[1].url, "POST", session, { id: 1, method: "ping" })).status).toBe(200)
-        expect(session["Mcp-Session-Id"]).not.toContain("raw")
-      })
-      for (const { program } of programs) expect(program.stdout() + program.stderr()).not.toContain(secret)
-      const short = yield* Program.run(["serve", "--port", "0"], { ...env, MCP_LIFELINE_SESSION_KEY: "short" })
-      expect([short.code, short.stderr]).toEqual([1, expect.stringContaining("less than 32 characters")])
     }))
 })

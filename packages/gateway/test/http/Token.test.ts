@@ -56,9 +56,7 @@ describe("the token of a gateway", () => {
       Effect.gen(function*() {
         const tokenFile = yield* file(text)
         const { message } = yield* Effect.flip(find("127.0.0.1", { tokenFile }))
-        expect(message).toBe(
-          `${tokenFile}: contains no token; write one into it, on one line and without spaces`
-        )
+        expect(message).toBe(`${tokenFile}: contains no token; write one into it, on one line and without spaces`)
       })
   )
 

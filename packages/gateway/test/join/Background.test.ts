@@ -3,9 +3,9 @@ import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect } from "effect"
 import { writeFileSync } from "node:fs"
 import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import { folder } from "../../../testing/test/support/folder.js"
+import { listening } from "../../../testing/test/support/listening.js"
 import * as Background from "../../src/join/Background.js"
 import { connector } from "../../src/join/join.js"
 import * as Proof from "../../src/running/Proof.js"
@@ -15,23 +15,17 @@ const gateway = (secret: ReturnType<typeof Proof.newSecret>) =>
   Effect.gen(function*() {
     const asked: Array<string | undefined> = []
     const state = { isOurs: true }
-    const server = yield* Effect.acquireRelease(
-      Effect.async<ReturnType<typeof createServer>>((resume) => {
-        const server = createServer(({ headers, url = "" }, response) => {
-          if (url.startsWith(Proof.path)) {
-            response.end(state.isOurs ? Proof.answer(secret, url) : "another program")
-            // What comes next is for another program.
-            if (asked.length > 0) state.isOurs = false
-          } else {
-            asked.push(headers.authorization)
-            response.writeHead(404).end()
-          }
-        })
-        server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
-      }),
-      (server) => Effect.sync(() => void server.close().closeAllConnections())
-    )
-    return { asked, state, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
+    const url = yield* listening(createServer(({ headers, url = "" }, response) => {
+      if (url.startsWith(Proof.path)) {
+        response.end(state.isOurs ? Proof.answer(secret, url) : "another program")
+        // What comes next is for another program.
+        if (asked.length > 0) state.isOurs = false
+      } else {
+        asked.push(headers.authorization)
+        response.writeHead(404).end()
+      }
+    }))
+    return { asked, state, url }
   })
 
 describe("the gateway of a file", () => {
@@ -64,27 +58,21 @@ describe("the gateway of a file", () => {
 
   it.scopedLive.each(
     [["process.exit(0)", false], ["process.kill(process.pid)", false], ["process.exit(2)", true]] as const
-  )(
-    "[G14] one that ends before it serves: %s",
-    ([source, isPermanent]) =>
-      Effect.gen(function*() {
-        const path = yield* folder
-        const program = join(path, "program.cjs")
-        writeFileSync(program, source)
-        const [, ours = ""] = process.argv
-        yield* Effect.acquireRelease(
-          Effect.sync(() => void (process.argv[1] = program)),
-          () => Effect.sync(() => void (process.argv[1] = ours))
-        )
-        const error = yield* Effect.flip(Background.reach({ file: join(path, "mcp.json"), linger: 1 })).pipe(
-          Effect.provideService(StateFolder.StateFolder, StateFolder.make(path))
-        )
-        expect(error).toMatchObject({
-          permanent: isPermanent,
-          message: "the gateway did not start: it has said nothing"
-        })
-      })
-  )
+  )("[G14] one that ends before it serves: %s", ([source, isPermanent]) =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const program = join(path, "program.cjs")
+      writeFileSync(program, source)
+      const [, ours = ""] = process.argv
+      yield* Effect.acquireRelease(
+        Effect.sync(() => void (process.argv[1] = program)),
+        () => Effect.sync(() => void (process.argv[1] = ours))
+      )
+      const error = yield* Effect.flip(Background.reach({ file: join(path, "mcp.json"), linger: 1 })).pipe(
+        Effect.provideService(StateFolder.StateFolder, StateFolder.make(path))
+      )
+      expect(error).toMatchObject({ permanent: isPermanent, message: "the gateway did not start: it has said nothing" })
+    }))
 
   it.scopedLive("[X6] whoever has taken its port since it was found is sent nothing", () =>
     Effect.gen(function*() {
@@ -94,13 +82,7 @@ describe("the gateway of a file", () => {
       // The first proof is for whoever looks for the gateway; then it is gone.
       asked.push("not yet")
       const error = yield* Effect.gen(function*() {
-        yield* RunningGateways.register({
-          url,
-          config: "/this.json",
-          startedAt: 1,
-          token: Proof.newSecret(),
-          secret
-        })
+        yield* RunningGateways.register({ url, config: "/this.json", startedAt: 1, token: Proof.newSecret(), secret })
         const { connect } = yield* connector({ file: "/this.json", linger: 1 })
         return yield* Effect.flip(Effect.scoped(connect({
           clientInfo: { name: "c", version: "1" },

@@ -156,10 +156,4 @@ describe("serve --stdio", () => {
     assert.match(message ?? "", /did you mean "command".*none of its servers can be used/)
     if (error !== undefined) assert.deepEqual(await one.ended, { code: 1, signal: null })
   })
-
-  it("[G14] without --config it says what is missing", async () => {
-    const one = Host.start(process.execPath, [gateway, "serve", "--stdio"], process.env)
-    assert.deepEqual(await one.ended, { code: 2, signal: null })
-    assert.match(one.stderr, /needs --config FILE/)
-  })
 })

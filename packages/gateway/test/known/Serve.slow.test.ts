@@ -70,14 +70,7 @@ describe.each([["shared"], ["per-client"]] as const)(
     const server = (
       connector: ScriptedConnector.ScriptedConnector,
       options: Partial<ServerPool.Server> = {}
-    ): ServerPool.Server => ({
-      id: "o",
-      connector,
-      keepalive,
-      sessions,
-      identity: "one",
-      ...options
-    })
+    ): ServerPool.Server => ({ id: "o", connector, keepalive, sessions, identity: "one", ...options })
 
     it.scopedLive("[G4] stay while it is down, and while it is lazy and nobody has called it", () =>
       Effect.gen(function*() {

@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { expect, it } from "vitest"
 import { ask, serveHere, untilStatus } from "../support/Gateway.js"
-import { stateFolder, wrap } from "../support/Host.js"
+import { initialized, stateFolder } from "../support/Host.js"
 import * as Program from "../support/Program.js"
 
 const program = fileURLToPath(new URL("../support/verdicts.mjs", import.meta.url))
@@ -14,8 +14,7 @@ type Call = (tool: string, args?: object) => Promise<string>
 
 const doors: Readonly<Record<string, (state: string, use: (call: Call) => Promise<void>) => Promise<void>>> = {
   wrap: async (state, use) => {
-    await using host = wrap(["--", server.command, ...server.args], { state })
-    await host.initialize()
+    await using host = await initialized(["--", server.command, ...server.args], { state })
     await use(async (name, args = {}) => {
       const { error, result } = await host.request("tools/call", { name, arguments: args })
       return error?.message ?? String(result?.["content"][0].text)

@@ -4,12 +4,12 @@ import { ReservedPort, ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
 import { existsSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import type { Browser } from "playwright-core"
 import * as AuthServer from "../../../sign-in/test/support/AuthServer.js"
 import { folder } from "../../../testing/test/support/folder.js"
+import { listening } from "../../../testing/test/support/listening.js"
 import * as Chromium from "../support/Chromium.js"
 import * as Program from "../support/Program.js"
 import * as Served from "../support/Served.js"
@@ -17,6 +17,13 @@ import { evaluate, focused, perClient, press, run, serve, server, shows, tabTo }
 import * as TestClient from "../support/TestClient.js"
 
 let browser: Browser
+/** A server with the tools of a file. */
+const pinnedWith = (tools: string) => ({
+  command: process.execPath,
+  args: [fileURLToPath(new URL("../fixtures/pinned.mjs", import.meta.url)), tools],
+  lifeline: { pin: "block" }
+})
+
 const browse = (url: string) => Chromium.open(browser, url)
 
 describe.skipIf(Chromium.executable === undefined)("the status page in a browser", () => {
@@ -214,19 +221,12 @@ describe.skipIf(Chromium.executable === undefined)("the status page in a browser
     () =>
       Effect.gen(function*() {
         const { base } = yield* serve()
-        const other = yield* Effect.acquireRelease(
-          Effect.promise(async () => {
-            const server = createServer((_, response) => {
-              response.writeHead(200, { "content-type": "text/html" }).end(
-                `<title>other</title><iframe src="${base}"></iframe>`
-              )
-            })
-            await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
-            return server
-          }),
-          (server) => Effect.promise(() => new Promise((resolve) => server.close(resolve).closeAllConnections()))
-        )
-        const { page } = yield* browse(`http://127.0.0.1:${(other.address() as AddressInfo).port}/`)
+        const other = yield* listening(createServer((_, response) => {
+          response.writeHead(200, { "content-type": "text/html" }).end(
+            `<title>other</title><iframe src="${base}"></iframe>`
+          )
+        }))
+        const { page } = yield* browse(`${other}/`)
         const attempts = yield* run(() =>
           page.evaluate(async (base) => {
             const attempt = (path: string, options: RequestInit) =>
@@ -266,12 +266,7 @@ describe.skipIf(Chromium.executable === undefined)("the status page in a browser
         const path = yield* folder
         const [tools, before] = [join(path, "tools.json"), { name: "read", inputSchema: { type: "object" } }]
         writeFileSync(tools, JSON.stringify([{ ...before, description: "Reads." }]))
-        const pinned = {
-          command: process.execPath,
-          args: [fileURLToPath(new URL("../fixtures/pinned.mjs", import.meta.url)), tools],
-          lifeline: { pin: "block" }
-        }
-        const { base } = yield* serve({ more: { pinned } })
+        const { base } = yield* serve({ more: { pinned: pinnedWith(tools) } })
         const { complaints, page } = yield* browse(base)
         const { row, state } = server(page, "pinned")
         yield* shows(state, "Connected")
@@ -317,12 +312,7 @@ describe.skipIf(Chromium.executable === undefined)("the status page in a browser
         const env = { MCP_LIFELINE_STATE: join(path, "state") }
         const tools = join(path, "tools.json")
         writeFileSync(tools, JSON.stringify([{ name: "read", description: "Reads.", inputSchema: { type: "object" } }]))
-        const pinned = {
-          command: process.execPath,
-          args: [fileURLToPath(new URL("../fixtures/pinned.mjs", import.meta.url)), tools],
-          lifeline: { pin: "block" }
-        }
-        const { base } = yield* serve({ env, more: { pinned } })
+        const { base } = yield* serve({ env, more: { pinned: pinnedWith(tools) } })
         const { complaints, page } = yield* browse(base)
         const { row } = server(page, "pinned")
         yield* shows(row, /1\s+tool/)

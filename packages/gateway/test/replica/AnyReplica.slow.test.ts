@@ -14,10 +14,7 @@ import { ManyGateways } from "../support/ManyGateways.js"
 import { RoundRobin } from "../support/RoundRobin.js"
 import { reconnectionOptions } from "../support/Unaware.js"
 
-const chatty = {
-  command: process.execPath,
-  args: [fileURLToPath(new URL("../fixtures/chatty.mjs", import.meta.url))]
-}
+const chatty = { command: process.execPath, args: [fileURLToPath(new URL("../fixtures/chatty.mjs", import.meta.url))] }
 
 const patience = 300_000
 
@@ -96,60 +93,6 @@ describe.skipIf(!Postgres.isInstalled || process.platform !== "linux")(
       const others = await pids("own__pid", other)
       expect(others).toHaveLength(1)
       expect(others).not.toEqual(own)
-    })
-
-    it("[D3] answers the questions of its own server", async () => {
-      const { call } = await connected()
-      const params = { message: "Who?", requestedSchema: { type: "object", properties: {} } }
-      for (const _ of often) {
-        const answer = await call("own__ask", { method: "elicitation/create", params })
-        expect(JSON.parse(answer)).toEqual({ action: "accept", content: { name: "anywhere" } })
-      }
-    })
-
-    it("[D3 D7] hears what it has subscribed to, from the level on that it has set", async () => {
-      const { call, client, heard } = await connected()
-      await client.setLoggingLevel("critical")
-      await client.subscribeResource({ uri: "test://one" })
-      await call("shared__change", { uri: "test://one" })
-      await call("shared__change", { uri: "test://two" })
-      await call("shared__log")
-      await expect.poll(() => heard.logs.length, { timeout: patience }).toBeGreaterThan(2)
-      expect(heard.logs.map((data) => (data as { readonly level: string }).level)).toEqual([
-        "critical",
-        "alert",
-        "emergency"
-      ])
-      expect(heard.updated).toEqual(["test://one"])
-    })
-
-    it("[D3] cancels its calls, and gets the progress of each", async () => {
-      const { call } = await connected()
-      for (const _ of often) {
-        const progress: Array<number> = []
-        await call("shared__progress", { who: "me" }, {
-          onprogress: (one: { readonly progress: number }) => progress.push(one.progress)
-        })
-        expect(progress).toEqual([1, 2, 3])
-      }
-      const heard = async (method: string): Promise<ReadonlyArray<{ readonly params?: { readonly name?: string } }>> =>
-        JSON.parse(await call("shared__heard", { method }))
-      const cancelled = async () => (await heard("notifications/cancelled")).length
-      const hanging = async () => (await heard("tools/call")).filter(({ params }) => params?.name === "hang").length
-      const before = await cancelled()
-      for (const _ of often) {
-        const controller = new AbortController()
-        const begun = await hanging()
-        const outcome = call("shared__hang", {}, { signal: controller.signal }).then(
-          () => "answered",
-          () => "cancelled"
-        )
-        // What is cancelled on its way never gets to the server.
-        await expect.poll(hanging, { timeout: patience }).toBe(begun + 1)
-        controller.abort()
-        expect(await outcome).toBe("cancelled")
-      }
-      await expect.poll(cancelled, { timeout: patience }).toBe(before + often.length)
     })
 
     it("[D3] gets the answer of a call whose stream broke, from wherever it asks for it", async () => {

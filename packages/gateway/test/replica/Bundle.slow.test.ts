@@ -25,11 +25,7 @@ const serve = (args: ReadonlyArray<string>) =>
       NODE_OPTIONS: `--import=${preload}`
     })
     const loaded = () => [...new Set(readFileSync(list, "utf8").trimEnd().split("\n"))]
-    return {
-      program,
-      loaded,
-      ofCluster: () => loaded().filter((file) => mark.test(readFileSync(file, "utf8")))
-    }
+    return { program, loaded, ofCluster: () => loaded().filter((file) => mark.test(readFileSync(file, "utf8"))) }
   })
 
 describe("the published gateway", () => {

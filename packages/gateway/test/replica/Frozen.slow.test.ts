@@ -29,11 +29,7 @@ const stateless = (name: string, key: string) => ({
   body: { id: key, method: "tools/call", params: { name, arguments: { key }, _meta: meta } }
 })
 
-const call = (name: string, key: string) => ({
-  id: key,
-  method: "tools/call",
-  params: { name, arguments: { key } }
-})
+const call = (name: string, key: string) => ({ id: key, method: "tools/call", params: { name, arguments: { key } } })
 
 const answerIn = (text: string): Raw.Message | undefined =>
   text.startsWith("{")

@@ -20,10 +20,7 @@ const patience = 300_000
 
 const terms = termsOf({ lease: 15_000 })
 
-const chatty = {
-  command: process.execPath,
-  args: [fileURLToPath(new URL("../fixtures/chatty.mjs", import.meta.url))]
-}
+const chatty = { command: process.execPath, args: [fileURLToPath(new URL("../fixtures/chatty.mjs", import.meta.url))] }
 
 const [old, fresh] = ["o".repeat(44), "n".repeat(44)]
 

@@ -29,16 +29,15 @@ const token = Redacted.make("the-token-of-the-user")
 
 const prove: RequestListener = ({ url = "" }, response) => void response.end(Proof.answer(secret, url))
 
+const inFolder = (path: string) => Effect.provideService(StateFolder.StateFolder, StateFolder.make(path))
+
 const register = (url: string) => RunningGateways.register({ url, config: null, startedAt: 0, token, secret })
 
 describe("the running gateways", () => {
   it.scopedLive("[G1] one that has no time for a few seconds is found all the same", () =>
     Effect.gen(function*() {
       const url = yield* listening((request, response) => void setTimeout(() => prove(request, response), 3000))
-      const state = StateFolder.make(yield* folder)
-      const found = yield* Effect.zipRight(register(url), RunningGateways.running).pipe(
-        Effect.provideService(StateFolder.StateFolder, state)
-      )
+      const found = yield* Effect.zipRight(register(url), RunningGateways.running).pipe(inFolder(yield* folder))
       expect(found).toMatchObject([{ url, pid: process.pid }])
     }))
 
@@ -56,9 +55,7 @@ describe("the running gateways", () => {
           response.write(text)
           if (text.length < 1000) response.end()
         })
-        const found = yield* Effect.zipRight(register(url), RunningGateways.running).pipe(
-          Effect.provideService(StateFolder.StateFolder, StateFolder.make(yield* folder))
-        )
+        const found = yield* Effect.zipRight(register(url), RunningGateways.running).pipe(inFolder(yield* folder))
         expect(found).toEqual([])
         expect(heard).toEqual([undefined])
       })
@@ -75,26 +72,21 @@ describe("the running gateways", () => {
         prove(request, response)
       })
       const path = yield* folder
-      const state = StateFolder.make(path)
       const found = yield* Effect.gen(function*() {
         const { file } = yield* register(url)
         writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, "utf8")), ...change }))
         return yield* RunningGateways.running
-      }).pipe(Effect.provideService(StateFolder.StateFolder, state))
+      }).pipe(inFolder(path))
       expect(found).toEqual([])
       expect(asked).toBe(0)
       expect(readdirSync(join(path, "gateways"))).toEqual([])
     }))
 
-  it.scopedLive.each<[string, number, number]>([
-    ["31 days", 31, 0],
-    ["29 days", 29, 1]
-  ])(
+  it.scopedLive.each<[string, number, number]>([["31 days", 31, 0], ["29 days", 29, 1]])(
     "[G14] one of another machine that was seen %s ago, and an address that is none",
     ([, days, kept]) =>
       Effect.gen(function*() {
         const path = yield* folder
-        const state = StateFolder.make(path)
         const found = yield* Effect.gen(function*() {
           const { file } = yield* register("no address")
           const seenAt = Date.now() - days * 24 * 60 * 60 * 1000
@@ -102,7 +94,7 @@ describe("the running gateways", () => {
           writeFileSync(file, JSON.stringify(entry))
           yield* register("neither")
           return yield* RunningGateways.running
-        }).pipe(Effect.provideService(StateFolder.StateFolder, state))
+        }).pipe(inFolder(path))
         expect(found).toEqual([])
         expect(readdirSync(join(path, "gateways"))).toHaveLength(kept + 1)
       })
@@ -111,7 +103,6 @@ describe("the running gateways", () => {
   it.scopedLive("[G1] those that run are found in the order of their start, where programs of this machine reach them, until they end", () =>
     Effect.gen(function*() {
       const path = yield* folder
-      const state = StateFolder.make(path)
       const url = yield* listening(prove)
       const { port } = new URL(url)
       const one = { config: null, token: null, secret }
@@ -126,7 +117,7 @@ describe("the running gateways", () => {
         expect(found[0]?.url).toBe(url)
         const { file: wide } = yield* RunningGateways.register({ ...one, url: "http://[::]:1", startedAt: 4 })
         expect(JSON.parse(readFileSync(wide, "utf8")).url).toBe("http://[::1]:1")
-      })).pipe(Effect.provideService(StateFolder.StateFolder, state))
+      })).pipe(inFolder(path))
       expect(readdirSync(join(path, "gateways"))).toEqual([])
     }))
 
@@ -137,7 +128,7 @@ describe("the running gateways", () => {
         yield* register(`http://0.0.0.0:${own}`)
         expect((yield* RunningGateways.at("0.0.0.0", own))?.url).toBe(`http://127.0.0.1:${own}`)
         expect(yield* RunningGateways.at("::1", own)).toBeUndefined()
-      }).pipe(Effect.provideService(StateFolder.StateFolder, StateFolder.make(yield* folder)))
+      }).pipe(inFolder(yield* folder))
     }))
 
   it.scopedLive.skipIf(!hasIPv6)(
@@ -149,7 +140,7 @@ describe("the running gateways", () => {
         yield* Effect.gen(function*() {
           yield* register(url)
           for (const host of ["::1", "[::1]", "::"]) expect((yield* RunningGateways.at(host, port))?.url).toBe(url)
-        }).pipe(Effect.provideService(StateFolder.StateFolder, StateFolder.make(yield* folder)))
+        }).pipe(inFolder(yield* folder))
       })
   )
 

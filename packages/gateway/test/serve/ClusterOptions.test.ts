@@ -272,31 +272,12 @@ describe("serve --cluster", () => {
     const refuse = (why: string): never => {
       throw new Error(why)
     }
-    const read = (platform: NodeJS.Platform) =>
-      ClusterOptions.read(
-        {
-          cluster: Redacted.make(store),
-          clusterAddress: undefined,
-          clusterCertificate: undefined,
-          clusterCertificateKey: undefined,
-          clusterFile: undefined,
-          clusterKeyFile: undefined,
-          clusterLease: undefined,
-          clusterListen: undefined,
-          clusterWithoutDatabase: undefined
-        },
-        {
-          config: "a.json",
-          hasKey: true,
-          hasToken: false,
-          host: "127.0.0.1",
-          isBehindProxy: false,
-          linger: undefined,
-          stdio: false
-        },
-        { has: () => true, refuse },
-        platform
-      )
+    const given = { cluster: Redacted.make(store) } as Parameters<typeof ClusterOptions.read>[0]
+    const serve = {
+      ...{ config: "a.json", hasKey: true, hasToken: false, host: "127.0.0.1", isBehindProxy: false },
+      ...{ linger: undefined, stdio: false }
+    }
+    const read = (platform: NodeJS.Platform) => ClusterOptions.read(given, serve, { has: () => true, refuse }, platform)
     expect(() => read("win32")).toThrow(
       "--cluster does not work on Windows: there, nothing could end the servers of a replica that hangs"
     )

@@ -29,10 +29,7 @@ describe("since when a server is down", () => {
       lost("a", 5),
       failed("a", 50),
       failed("a", 90, "timeout")
-    ], {
-      since: 5,
-      reason: "timeout"
-    }],
+    ], { since: 5, reason: "timeout" }],
     ["it is there again", [lost("a", 5), failed("a", 50), installed("a")], undefined],
     ["it is lost again", [lost("a", 5), installed("a"), lost("a", 70)], { since: 70, reason: undefined }],
     ["it was lost once more, after attempts", [failed("a", 50), lost("a", 70)], { since: 70, reason: undefined }],

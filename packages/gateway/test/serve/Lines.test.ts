@@ -2,7 +2,6 @@ import { describe, expect, it } from "@effect/vitest"
 import { ConnectError, type Event, type Status } from "@mcp-lifeline/core"
 import { HashMap } from "effect"
 import * as Lines from "../../src/serve/Lines.js"
-import * as Table from "../../src/serve/Table.js"
 
 const now = new Date(2026, 0, 2, 12, 3, 4).getTime()
 
@@ -102,9 +101,7 @@ describe("Lines", () => {
     const message = "refused\nby \u001B[31mserver\u001B[0m\r\u0007 \u202Enow"
     const error = new ConnectError({ backend: "b", message, reason: "refused", permanent: false })
     const event: Event.Event = { _tag: "AttemptFailed", ...common, error, duration: 1, nextAttemptAt: now + 1300 }
-    expect(line(event, undefined)).toBe(
-      "12:03:04 every-stdio  Attempt failed  refused by server now  next in 2 s"
-    )
+    expect(line(event, undefined)).toBe("12:03:04 every-stdio  Attempt failed  refused by server now  next in 2 s")
   })
 
   it("an attempt that was to replace a connection leaves it, and the line says so", () => {
@@ -115,71 +112,5 @@ describe("Lines", () => {
 
   it("says nothing of steps on the way", () => {
     expect(line({ _tag: "AttemptStarted", ...common, attempt: 1 }, undefined)).toBeUndefined()
-  })
-})
-
-describe("Table", () => {
-  const rows = [
-    status({}),
-    status({
-      backend: "every-http",
-      state: "Reconnecting",
-      transport: "http",
-      target: "http://127.0.0.1:4000/mcp",
-      peer: undefined,
-      catalog: { generation: 1, revision: 1, stale: true, tools: 13, truncated: [] },
-      lastError:
-        "connection refused, and then a long account\nof how that came to be, with \u001B[2Jcontrol codes in it",
-      nextAttemptAt: now + 3000
-    })
-  ]
-
-  it.each([80, 100, 120, 200])("fits into %d columns, errors included", (width) => {
-    const lines = Table.render(rows, { now, width, colour: false }).split("\n")
-    const table = lines.filter((line) => !line.startsWith("  "))
-    expect(table).toHaveLength(6)
-    expect(new Set(table.map((line) => line.length)).size).toBe(1)
-    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(width)
-    expect(lines.join("\n")).toContain("connection refused, and")
-  })
-
-  it("shows state, generation, process, tools, uptime, next attempt and last error", () => {
-    const table = Table.render(rows, { now, width: 250, colour: false })
-    const [head, , first, second] = table.split("\n").slice(1, 5)
-    expect(head?.split("│").map((cell) => cell.trim()).slice(1, 4)).toEqual(["server", "state", "gen"])
-    expect(first?.split("│").map((cell) => cell.trim())).toEqual(
-      ["", "every-stdio", "Connected", "2", "pid 4242", "13", "up 1 min 5 s", "", ""]
-    )
-    expect(second).toMatch(
-      /Reconnecting .* http:\/\/127\.0\.0\.1:4000\/mcp .* 13 \(stale\) .* in 3 s .* connection refused, and/
-    )
-    expect(table).not.toContain("\u001B")
-  })
-
-  it("what has failed before a backend was connected is shown with its age", () => {
-    const failed = { lastError: "HTTP 401", lastErrorAt: now - 12_000 }
-    const shown = (fields: Partial<Status>) => Table.render([status(fields)], { now, width: 250, colour: false })
-    expect(shown(failed)).toContain("12 s ago: HTTP 401")
-    expect(shown({ ...failed, state: "Reconnecting" })).toMatch(/│ HTTP 401 +│/)
-  })
-
-  it("of a server that is disabled no old error is shown", () => {
-    const shown = (state: Status["state"]) =>
-      Table.render([status({ state, lastError: "was killed", lastErrorAt: now })], { now, width: 250, colour: false })
-    expect(shown("Reconnecting")).toContain("was killed")
-    for (const state of ["Disabling", "Disabled"] as const) expect(shown(state)).not.toContain("was killed")
-  })
-
-  it("[S13] memory and processor time have columns once any server is measured", () => {
-    const shown = Table.render(
-      [status({ usage: { memory: 152_300_000, cpu: 12.6, cpuTime: 3 } }), ...rows.slice(1)],
-      { now, width: 250, colour: false }
-    )
-    expect(shown).toMatch(/tools +│ memory +│ cpu +│ up \/ next/)
-    expect(shown).toMatch(/13 +│ 152 MB +│ 13% +│ up 1 min 5 s/)
-  })
-
-  it("colours the state alone, and only when asked", () => {
-    expect(Table.render(rows, { now, width: 120, colour: true })).toContain("\u001B[32mConnected\u001B[39m")
   })
 })

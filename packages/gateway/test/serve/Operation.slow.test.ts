@@ -6,11 +6,10 @@ import { execFileSync } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import { createServer } from "node:http"
 import { createRequire } from "node:module"
-import type { AddressInfo } from "node:net"
 import { join } from "node:path"
-import * as AuthServer from "../../../sign-in/test/support/AuthServer.js"
-import * as Signer from "../../../sign-in/test/support/Signer.js"
+import { text } from "node:stream/consumers"
 import { folder } from "../../../testing/test/support/folder.js"
+import { listening } from "../../../testing/test/support/listening.js"
 import { ask, isConnected, serve, untilStatus } from "../support/Gateway.js"
 import * as Program from "../support/Program.js"
 import { rejection } from "../support/Served.js"
@@ -38,68 +37,53 @@ print("bound", flush=True)
 while True:
     print(s.recv(4096).decode(), flush=True)`
 
-const collecting = Effect.acquireRelease(
-  Effect.async<{
-    readonly url: string
-    readonly requests: ReadonlyArray<{ readonly path: string; readonly key: unknown; readonly body: string }>
-    readonly close: () => void
-  }>((resume) => {
-    const requests: Array<{ readonly path: string; readonly key: unknown; readonly body: string }> = []
-    const server = createServer((request, response) => {
-      let body = ""
-      request.setEncoding("utf8").on("data", (chunk: string) => body += chunk).on("end", () => {
-        requests.push({ path: request.url ?? "", key: request.headers["x-key"], body })
-        response.writeHead(200, { "content-type": "application/json" }).end("{}")
-      })
+const collecting = Effect.gen(function*() {
+  const requests: Array<{ readonly path: string; readonly key: unknown; readonly body: string }> = []
+  const url = yield* listening(createServer((request, response) => {
+    void text(request).then((body) => {
+      requests.push({ path: request.url ?? "", key: request.headers["x-key"], body })
+      response.writeHead(200, { "content-type": "application/json" }).end("{}")
     })
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo
-      const close = () => void server.close().closeAllConnections()
-      resume(Effect.succeed({ url: `http://127.0.0.1:${port}`, requests, close }))
-    })
-  }),
-  ({ close }) => Effect.sync(close)
-)
+  }))
+  return { url, requests }
+})
 
 describe.concurrent("a gateway that is operated", () => {
-  it.scopedLive(
-    "[O3] with --log-format json each line is an object with its time, level, server and message",
-    () =>
-      Effect.gen(function*() {
-        const { base, program } = yield* serve(
-          { memory, missing: { command: "/no/such/program" }, bad: { command: 5 } },
-          ["--log-format", "json"]
-        )
-        yield* untilStatus(base, isConnected, "memory")
-        yield* untilStatus(base, ({ state }) => state === "PermanentlyFailed", "missing")
-        program.signal("SIGTERM")
-        expect(yield* program.ended).toEqual({ code: 0, signal: null })
-        const linesOf = (text: string) => text.trim().split("\n").map((line) => JSON.parse(line))
-        const [out, err] = [linesOf(program.stdout()), linesOf(program.stderr())]
-        for (const line of [...out, ...err]) {
-          expect(line).toEqual({
-            time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
-            level: expect.stringMatching(/^(info|warning|error)$/),
-            message: expect.stringMatching(/./),
-            ...("server" in line ? { server: expect.stringMatching(/^(memory|missing)$/) } : {})
-          })
-        }
-        expect(out).toContainEqual(expect.objectContaining({ message: `Serving ${base}/mcp`, level: "info" }))
-        expect(out).toContainEqual(
-          expect.objectContaining({ server: "memory", message: expect.stringContaining("Connected  generation 1") })
-        )
-        expect(out).toContainEqual(
-          expect.objectContaining({
-            server: "missing",
-            level: "error",
-            message: expect.stringContaining("Attempt failed")
-          })
-        )
-        expect(err).toContainEqual(
-          expect.objectContaining({ level: "warning", message: expect.stringContaining("mcpServers.bad.command") })
-        )
-      })
-  )
+  it.scopedLive("[O3] with --log-format json each line is an object with its time, level, server and message", () =>
+    Effect.gen(function*() {
+      const { base, program } = yield* serve(
+        { memory, missing: { command: "/no/such/program" }, bad: { command: 5 } },
+        ["--log-format", "json"]
+      )
+      yield* untilStatus(base, isConnected, "memory")
+      yield* untilStatus(base, ({ state }) => state === "PermanentlyFailed", "missing")
+      program.signal("SIGTERM")
+      expect(yield* program.ended).toEqual({ code: 0, signal: null })
+      const linesOf = (text: string) => text.trim().split("\n").map((line) => JSON.parse(line))
+      const [out, err] = [linesOf(program.stdout()), linesOf(program.stderr())]
+      for (const line of [...out, ...err]) {
+        expect(line).toEqual({
+          time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+          level: expect.stringMatching(/^(info|warning|error)$/),
+          message: expect.stringMatching(/./),
+          ...("server" in line ? { server: expect.stringMatching(/^(memory|missing)$/) } : {})
+        })
+      }
+      expect(out).toContainEqual(expect.objectContaining({ message: `Serving ${base}/mcp`, level: "info" }))
+      expect(out).toContainEqual(
+        expect.objectContaining({ server: "memory", message: expect.stringContaining("Connected  generation 1") })
+      )
+      expect(out).toContainEqual(
+        expect.objectContaining({
+          server: "missing",
+          level: "error",
+          message: expect.stringContaining("Attempt failed")
+        })
+      )
+      expect(err).toContainEqual(
+        expect.objectContaining({ level: "warning", message: expect.stringContaining("mcpServers.bad.command") })
+      )
+    }))
 
   it.scopedLive.each<["text" | "json"]>([["text"], ["json"]])(
     "[O3] a warning about one server has its name, in %s",
@@ -138,104 +122,73 @@ describe.concurrent("a gateway that is operated", () => {
       })
   )
 
-  it.scopedLive(
-    "[O1] spans and metrics go where OpenTelemetry's variables say, in the trace of the client, the rest when it ends",
-    () =>
-      Effect.gen(function*() {
-        const collector = yield* collecting
-        const secret = `secret-${randomBytes(9).toString("hex")}`
-        const { base, program } = yield* serve({ memory, missing: { command: "/no/such/program" } }, [], {
-          OTEL_EXPORTER_OTLP_ENDPOINT: `${collector.url}/`,
-          OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
-          OTEL_EXPORTER_OTLP_HEADERS: `x-key=${secret}`,
-          OTEL_RESOURCE_ATTRIBUTES: "deployment.environment=test",
-          OTEL_METRIC_EXPORT_INTERVAL: "600000",
-          OTEL_BSP_SCHEDULE_DELAY: "600000"
-        })
+  it.scopedLive("[O1] spans and metrics go where OpenTelemetry's variables say, in the trace of the client, the rest when it ends", () =>
+    Effect.gen(function*() {
+      const collector = yield* collecting
+      const secret = `secret-${randomBytes(9).toString("hex")}`
+      const { base, program } = yield* serve({ memory, missing: { command: "/no/such/program" } }, [], {
+        OTEL_EXPORTER_OTLP_ENDPOINT: `${collector.url}/`,
+        OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
+        OTEL_EXPORTER_OTLP_HEADERS: `x-key=${secret}`,
+        OTEL_RESOURCE_ATTRIBUTES: "deployment.environment=test",
+        OTEL_METRIC_EXPORT_INTERVAL: "600000",
+        OTEL_BSP_SCHEDULE_DELAY: "600000"
+      })
+      yield* untilStatus(base, isConnected, "memory")
+      const trace = randomBytes(16).toString("hex")
+      const client = yield* TestClient.connect(`${base}/mcp`)
+      yield* Effect.promise(() =>
+        client.callTool({ name: "memory__read_graph", _meta: { traceparent: `00-${trace}-${"1".repeat(16)}-01` } })
+      )
+      const metrics = yield* ask(`${base}/metrics`)
+      expect(metrics.body).toMatch(
+        /^mcp_server_operation_duration_seconds_count\{gen_ai_operation_name="execute_tool",gen_ai_tool_name="memory__read_graph",mcp_method_name="tools\/call"\} 1$/m
+      )
+      yield* rejection(client.callTool({ name: "made-up" }))
+      yield* rejection(client.request({ method: "made/up" as never }, EmptyResultSchema))
+      const after = yield* ask(`${base}/metrics`)
+      expect(after.body).not.toMatch(/made.up/)
+      expect(after.body).toMatch(
+        /^mcp_server_operation_duration_seconds_count\{error_type="-32601",mcp_method_name="_OTHER"\} 1$/m
+      )
+      const lasted =
+        /^mcp_server_session_duration_seconds_count\{mcp_protocol_version="2025-11-25",network_transport="tcp"\} 1$/m
+      expect(after.body).not.toMatch(lasted)
+      yield* Effect.promise(() => (client.transport as StreamableHTTPClientTransport).terminateSession())
+      expect((yield* ask(`${base}/metrics`)).body).toMatch(lasted)
+      program.signal("SIGTERM")
+      expect(yield* program.ended).toEqual({ code: 0, signal: null })
+      const sent = (path: string) =>
+        collector.requests.filter((one) => one.path === path).map(({ body }) => body).join()
+      const spans = collector.requests.filter(({ path }) => path === "/v1/traces").flatMap(({ body }) =>
+        JSON.parse(body).resourceSpans[0].scopeSpans[0].spans
+      ).filter(({ traceId }) => traceId === trace)
+      const ours = spans.find(({ name }) => name === "tools/call read_graph")
+      const above = spans.find(({ parentSpanId }) => parentSpanId === "1".repeat(16))
+      expect(above).toMatchObject({ name: "tools/call", kind: 2 })
+      expect(ours).toMatchObject({ kind: 3, parentSpanId: above.spanId })
+      expect(sent("/v1/metrics")).toContain("mcp.client.operation.duration")
+      for (const signal of ["traces", "metrics"]) {
+        expect(sent(`/v1/${signal}`)).toMatch(/"service.name"[^}]*"mcp-lifeline"/)
+        expect(sent(`/v1/${signal}`)).toContain("deployment.environment")
+      }
+      expect(collector.requests.every(({ key }) => key === secret)).toBe(true)
+      expect(program.stdout() + program.stderr() + collector.requests.map(({ body }) => body).join()).not.toContain(
+        secret
+      )
+    }))
+
+  it.scopedLive("[O1] a collector that is not there, or an endpoint that is none, stops nothing", () =>
+    Effect.gen(function*() {
+      for (
+        const [endpoint, warning] of [["http://127.0.0.1:1", ""], ["collector:4317", "no telemetry is sent: "]] as const
+      ) {
+        const { base, program } = yield* serve({ memory }, [], { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint })
         yield* untilStatus(base, isConnected, "memory")
-        const trace = randomBytes(16).toString("hex")
-        const client = yield* TestClient.connect(`${base}/mcp`)
-        yield* Effect.promise(() =>
-          client.callTool({ name: "memory__read_graph", _meta: { traceparent: `00-${trace}-${"1".repeat(16)}-01` } })
-        )
-        const metrics = yield* ask(`${base}/metrics`)
-        expect(metrics.body).toMatch(
-          /^mcp_server_operation_duration_seconds_count\{gen_ai_operation_name="execute_tool",gen_ai_tool_name="memory__read_graph",mcp_method_name="tools\/call"\} 1$/m
-        )
-        yield* rejection(client.callTool({ name: "made-up" }))
-        yield* rejection(client.request({ method: "made/up" as never }, EmptyResultSchema))
-        const after = yield* ask(`${base}/metrics`)
-        expect(after.body).not.toMatch(/made.up/)
-        expect(after.body).toMatch(
-          /^mcp_server_operation_duration_seconds_count\{error_type="-32601",mcp_method_name="_OTHER"\} 1$/m
-        )
-        const lasted =
-          /^mcp_server_session_duration_seconds_count\{mcp_protocol_version="2025-11-25",network_transport="tcp"\} 1$/m
-        expect(after.body).not.toMatch(lasted)
-        yield* Effect.promise(() => (client.transport as StreamableHTTPClientTransport).terminateSession())
-        expect((yield* ask(`${base}/metrics`)).body).toMatch(lasted)
         program.signal("SIGTERM")
         expect(yield* program.ended).toEqual({ code: 0, signal: null })
-        const sent = (path: string) =>
-          collector.requests.filter((one) => one.path === path).map(({ body }) => body).join()
-        const spans = collector.requests.filter(({ path }) => path === "/v1/traces").flatMap(({ body }) =>
-          JSON.parse(body).resourceSpans[0].scopeSpans[0].spans
-        ).filter(({ traceId }) => traceId === trace)
-        const ours = spans.find(({ name }) => name === "tools/call read_graph")
-        const above = spans.find(({ parentSpanId }) => parentSpanId === "1".repeat(16))
-        expect(above).toMatchObject({ name: "tools/call", kind: 2 })
-        expect(ours).toMatchObject({ kind: 3, parentSpanId: above.spanId })
-        expect(sent("/v1/metrics")).toContain("mcp.client.operation.duration")
-        for (const signal of ["traces", "metrics"]) {
-          expect(sent(`/v1/${signal}`)).toMatch(/"service.name"[^}]*"mcp-lifeline"/)
-          expect(sent(`/v1/${signal}`)).toContain("deployment.environment")
-        }
-        expect(collector.requests.every(({ key }) => key === secret)).toBe(true)
-        expect(program.stdout() + program.stderr() + collector.requests.map(({ body }) => body).join()).not.toContain(
-          secret
-        )
-      })
-  )
-
-  it.scopedLive(
-    "[O1] a collector that is not there, or an endpoint that is none, stops nothing",
-    () =>
-      Effect.gen(function*() {
-        for (
-          const [endpoint, warning] of [["http://127.0.0.1:1", ""], [
-            "collector:4317",
-            "no telemetry is sent: "
-          ]] as const
-        ) {
-          const { base, program } = yield* serve({ memory }, [], { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint })
-          yield* untilStatus(base, isConnected, "memory")
-          program.signal("SIGTERM")
-          expect(yield* program.ended).toEqual({ code: 0, signal: null })
-          if (warning === "") expect(program.stderr()).toBe("")
-          else expect(program.stderr()).toContain(warning)
-        }
-      })
-  )
-
-  it.scopedLive(
-    "[G16] a sign-in is begun over the API, which says where to go, and the server is connected once it is done",
-    () =>
-      Effect.gen(function*() {
-        const server = yield* AuthServer.make
-        const { base } = yield* serve({ docs: { url: server.url }, memory }, [], { CI: "1" })
-        const waiting = yield* untilStatus(base, ({ login }) => login !== undefined, "docs")
-        expect(waiting.login.url).toContain(`${server.origin}/authorize`)
-        const { body, status } = yield* ask(`${base}/api/servers/docs/login`, "POST")
-        expect({ status, body }).toMatchObject({ status: 200, body: { state: "login-needed", url: waiting.login.url } })
-        expect((yield* Signer.visit(body.url)).text).toContain("Signed in")
-        const signedIn = yield* untilStatus(base, ({ state }) => state === "Connected", "docs")
-        expect(signedIn.login).toBeUndefined()
-        expect(yield* ask(`${base}/api/servers/docs/login`, "POST")).toMatchObject({ body: { state: "signed-in" } })
-        expect(yield* ask(`${base}/api/servers/memory/login`, "POST")).toMatchObject({
-          status: 409,
-          body: { error: { code: "no_login" } }
-        })
-        expect(yield* ask(`${base}/api/servers/nobody/login`, "POST")).toMatchObject({ status: 404 })
-      })
-  )
+        if (warning === "") expect(program.stderr()).toBe("")
+        else expect(program.stderr()).toContain(warning)
+      }
+    }))
 })

@@ -1,19 +1,15 @@
 import { describe, expect, it } from "@effect/vitest"
-import { HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
+import { HttpFaultServer } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { folder } from "../../../testing/test/support/folder.js"
 import * as Program from "../support/Program.js"
 
 const serve = (args: ReadonlyArray<string>, env: Record<string, string> = {}) =>
   Effect.gen(function*() {
     const server = yield* HttpFaultServer.make()
-    const folder = yield* Effect.acquireRelease(
-      Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-"))),
-      (path) => Effect.sync(() => rmSync(path, { recursive: true }))
-    )
-    const file = join(folder, "mcp.json")
+    const file = join(yield* folder, "mcp.json")
     writeFileSync(file, JSON.stringify({ mcpServers: { docs: { url: server.url, headers: { "X-Key": "ours" } } } }))
     const program = yield* Program.start(["serve", "--port", "0", "--config", file, ...args], env)
     const [, url = ""] = yield* program.prints(/^Serving (http:\S+)$/m)
@@ -42,18 +38,6 @@ const post = (url: string, message: object, headers: Record<string, string> = {}
   })
 
 describe.concurrent("what may pass the gateway", () => {
-  it.scopedLive("[R6] a call that the server asks to come in an hour is told so, and does not wait", () =>
-    Effect.gen(function*() {
-      const { server, url } = yield* serve([])
-      const { session } = yield* post(url, initialize)
-      const headers = { "mcp-session-id": session }
-      yield* post(url, { jsonrpc: "2.0", method: "notifications/initialized" }, headers)
-      server.fail("tools/call", HttpFault.status(429, { retryAfter: 3600 }))
-      const params = { name: "docs__echo", arguments: { message: "hi" } }
-      const { text } = yield* post(url, { jsonrpc: "2.0", id: 2, method: "tools/call", params }, headers)
-      expect(text).toContain("Call again in 1h")
-    }))
-
   it.scopedLive("[G9 G6 E9] a client's Authorization header and the protocol's keys of _meta are not passed on, and no page of elsewhere may ask", () =>
     Effect.gen(function*() {
       const { server, url } = yield* serve([])

@@ -1,19 +1,14 @@
 import { describe, expect, it } from "@effect/vitest"
 import type { Client } from "@modelcontextprotocol/sdk/client/index.js"
-import { Effect, Schedule } from "effect"
-import { mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { Effect } from "effect"
+import { renameSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { folder } from "../../../testing/test/support/folder.js"
 import * as Program from "../support/Program.js"
 import * as TestClient from "../support/TestClient.js"
 
 const script = fileURLToPath(new URL("../fixtures/who.mjs", import.meta.url))
-
-const folder = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-"))),
-  (path) => Effect.sync(() => rmSync(path, { recursive: true }))
-)
 
 const who = (...args: ReadonlyArray<string>) => ({ command: process.execPath, args: [script, ...args] })
 
@@ -54,41 +49,38 @@ const ask = (client: Client, backend: string) =>
 const names = (client: Client) => Effect.promise(() => TestClient.toolNames(client))
 
 describe.concurrent("the file of serve", () => {
-  it.scopedLive(
-    "[G5] [L15] a save starts, stops and replaces only what it changes, and clients go on",
-    () =>
-      Effect.gen(function*() {
-        const file = join(yield* folder, "mcp.json")
-        const { client, next, program } = yield* serve(file, textOf({ a: who("1"), b: who("1"), c: who("1") }))
-        const before = yield* Effect.all([ask(client, "a"), ask(client, "b"), ask(client, "c")])
-        writeFileSync(file, `// edited\n${textOf({ d: who("1"), b: who("2"), a: who("1") })}`)
-        expect(yield* next(1)).toBe("started d; stopped c; replaced b; 1 not changed")
-        const [a, b] = yield* Effect.all([ask(client, "a"), ask(client, "b"), ask(client, "d")])
-        expect((yield* names(client)).toSorted()).toEqual(["a__who", "b__who", "d__who"])
-        expect(a.pid).toBe(before[0].pid)
-        expect(b).toMatchObject({ args: ["2"] })
-        expect(b.pid).not.toBe(before[1].pid)
-        yield* Program.gone(before[1].pid)
-        yield* Program.gone(before[2].pid)
-        writeFileSync(file, JSON.stringify({ lifeline, mcpServers: { d: who("1"), b: who("2"), a: who("1") } }))
-        expect(yield* next(2)).toBe("nothing has changed")
-        expect((yield* ask(client, "b")).pid).toBe(b.pid)
-        const secret = { ...who("1"), env: { WHO: "s3cret-value" } }
-        writeFileSync(file, textOf({ d: who("1"), b: { ...who("2"), keepalive: { method: "none" } }, a: secret }))
-        expect(yield* next(3)).toBe("replaced b, a; 1 not changed")
-        writeFileSync(
-          file,
-          textOf({
-            d: { ...who("1"), lifeline: { placement: "each" } },
-            b: { ...who("2"), keepalive: { method: "none" } },
-            a: { ...secret, env: { WHO: "another" } }
-          })
-        )
-        expect(yield* next(4)).toBe("replaced d, a; 1 not changed")
-        expect((yield* ask(client, "a")).env["WHO"]).toBe("another")
-        expect(program.stdout() + program.stderr()).not.toContain("s3cret-value")
-      })
-  )
+  it.scopedLive("[G5] [L15] a save starts, stops and replaces only what it changes, and clients go on", () =>
+    Effect.gen(function*() {
+      const file = join(yield* folder, "mcp.json")
+      const { client, next, program } = yield* serve(file, textOf({ a: who("1"), b: who("1"), c: who("1") }))
+      const before = yield* Effect.all([ask(client, "a"), ask(client, "b"), ask(client, "c")])
+      writeFileSync(file, `// edited\n${textOf({ d: who("1"), b: who("2"), a: who("1") })}`)
+      expect(yield* next(1)).toBe("started d; stopped c; replaced b; 1 not changed")
+      const [a, b] = yield* Effect.all([ask(client, "a"), ask(client, "b"), ask(client, "d")])
+      expect((yield* names(client)).toSorted()).toEqual(["a__who", "b__who", "d__who"])
+      expect(a.pid).toBe(before[0].pid)
+      expect(b).toMatchObject({ args: ["2"] })
+      expect(b.pid).not.toBe(before[1].pid)
+      yield* Program.gone(before[1].pid)
+      yield* Program.gone(before[2].pid)
+      writeFileSync(file, JSON.stringify({ lifeline, mcpServers: { d: who("1"), b: who("2"), a: who("1") } }))
+      expect(yield* next(2)).toBe("nothing has changed")
+      expect((yield* ask(client, "b")).pid).toBe(b.pid)
+      const secret = { ...who("1"), env: { WHO: "s3cret-value" } }
+      writeFileSync(file, textOf({ d: who("1"), b: { ...who("2"), keepalive: { method: "none" } }, a: secret }))
+      expect(yield* next(3)).toBe("replaced b, a; 1 not changed")
+      writeFileSync(
+        file,
+        textOf({
+          d: { ...who("1"), lifeline: { placement: "each" } },
+          b: { ...who("2"), keepalive: { method: "none" } },
+          a: { ...secret, env: { WHO: "another" } }
+        })
+      )
+      expect(yield* next(4)).toBe("replaced d, a; 1 not changed")
+      expect((yield* ask(client, "a")).env["WHO"]).toBe("another")
+      expect(program.stdout() + program.stderr()).not.toContain("s3cret-value")
+    }))
 
   it.scopedLive("[G5] what has changed beside the servers is named by its key, and so is what is refused of it", () =>
     Effect.gen(function*() {
@@ -122,158 +114,87 @@ describe.concurrent("the file of serve", () => {
       )
     }))
 
-  it.scopedLive(
-    "[G5] a broken save changes nothing and says so; a bad entry goes on as it was, and the others change",
-    () =>
-      Effect.gen(function*() {
-        const file = join(yield* folder, "mcp.json")
-        const { client, next, problem, program, told } = yield* serve(file, textOf({ a: who("1"), b: who("1") }))
-        expect(yield* problem).toBeUndefined()
-        const { pid } = yield* ask(client, "a")
-        const stays = Effect.gen(function*() {
-          expect((yield* ask(client, "a")).pid).toBe(pid)
-          expect(told()).toEqual([])
-        })
-        const says = (pattern: RegExp) => program.until(() => pattern.exec(program.stderr()) ?? undefined)
-        writeFileSync(file, `{\n  "mcpServers": {\n    "a": {\n`)
-        yield* says(/mcp\.json:4: not valid JSON: .*; nothing is changed, and the servers go on as they were$/m)
-        expect(yield* problem).toMatch(/mcp\.json:4: not valid JSON/)
-        yield* stays
-        writeFileSync(file, "")
-        yield* says(/mcp\.json:1: not valid JSON: .*; nothing is changed/m)
-        yield* stays
-        writeFileSync(file, `{\n  "keepalive": { "interval": "soon" },\n  "mcpServers": {} }`)
-        yield* says(
-          /mcp\.json:2: keepalive\.interval: is "soon"; .*\n.*mcp\.json: nothing is changed, and the servers go on/m
-        )
-        yield* stays
-        writeFileSync(file, textOf({ a: { ...who("2"), env: { A: "${NOT_SET_ANYWHERE}" } }, c: who("3") }))
-        expect(yield* next(1)).toBe("started c; stopped b; 1 not changed")
-        yield* says(/mcpServers\.a\.env\.A: has \$\{NOT_SET_ANYWHERE\}, which is not set/)
+  it.scopedLive("[G5] a broken save changes nothing and says so; a bad entry goes on as it was, and the others change", () =>
+    Effect.gen(function*() {
+      const file = join(yield* folder, "mcp.json")
+      const { client, next, problem, program, told } = yield* serve(file, textOf({ a: who("1"), b: who("1") }))
+      expect(yield* problem).toBeUndefined()
+      const { pid } = yield* ask(client, "a")
+      const stays = Effect.gen(function*() {
         expect((yield* ask(client, "a")).pid).toBe(pid)
-        expect(yield* problem).toMatch(/mcpServers\.a\.env\.A/)
-        writeFileSync(file, textOf({ a: who("2") }))
-        expect(yield* next(2)).toBe("stopped c; replaced a")
-        expect(yield* problem).toBeUndefined()
-        expect((yield* ask(client, "a")).args).toEqual(["2"])
+        expect(told()).toEqual([])
       })
-  )
+      const says = (pattern: RegExp) => program.until(() => pattern.exec(program.stderr()) ?? undefined)
+      writeFileSync(file, `{\n  "mcpServers": {\n    "a": {\n`)
+      yield* says(/mcp\.json:4: not valid JSON: .*; nothing is changed, and the servers go on as they were$/m)
+      expect(yield* problem).toMatch(/mcp\.json:4: not valid JSON/)
+      yield* stays
+      writeFileSync(file, "")
+      yield* says(/mcp\.json:1: not valid JSON: .*; nothing is changed/m)
+      yield* stays
+      writeFileSync(file, `{\n  "keepalive": { "interval": "soon" },\n  "mcpServers": {} }`)
+      yield* says(
+        /mcp\.json:2: keepalive\.interval: is "soon"; .*\n.*mcp\.json: nothing is changed, and the servers go on/m
+      )
+      yield* stays
+      writeFileSync(file, textOf({ a: { ...who("2"), env: { A: "${NOT_SET_ANYWHERE}" } }, c: who("3") }))
+      expect(yield* next(1)).toBe("started c; stopped b; 1 not changed")
+      yield* says(/mcpServers\.a\.env\.A: has \$\{NOT_SET_ANYWHERE\}, which is not set/)
+      expect((yield* ask(client, "a")).pid).toBe(pid)
+      expect(yield* problem).toMatch(/mcpServers\.a\.env\.A/)
+      writeFileSync(file, textOf({ a: who("2") }))
+      expect(yield* next(2)).toBe("stopped c; replaced a")
+      expect(yield* problem).toBeUndefined()
+      expect((yield* ask(client, "a")).args).toEqual(["2"])
+    }))
 
-  it.scopedLive(
-    "[G5] several saves in a moment are one, however the editor saves, and a file may be gone for a moment",
-    () =>
-      Effect.gen(function*() {
-        const path = yield* folder
-        const file = join(path, "mcp.json")
-        const { client, next, program, told } = yield* serve(file, textOf({ a: who("0") }))
-        // On a busy machine this process is held up now and then. Saves between which that happened are not one.
-        let last = 0
-        let isMoment = false
-        for (let burst = 1; burst <= 5 && !isMoment; burst++) {
-          const off = { [`off${burst}`]: { ...who(), disabled: true } }
-          const since = performance.now()
-          for (let save = 1; save <= 5; save++) {
-            writeFileSync(file, textOf({ a: who(`${save}`), ...(save === 5 ? off : {}) }))
-            yield* Effect.sleep("20 millis")
-          }
-          isMoment = performance.now() - since < 180
-          yield* program.until(() => told().find((line) => line.includes(`started off${burst}`)))
-          if (isMoment) expect(told()).toHaveLength(last + 1)
-          last = told().length
+  it.scopedLive("[G5] several saves in a moment are one, however the editor saves, and a file may be gone for a moment", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const file = join(path, "mcp.json")
+      const { client, next, program, told } = yield* serve(file, textOf({ a: who("0") }))
+      // On a busy machine this process is held up now and then. Saves between which that happened are not one.
+      let last = 0
+      let isMoment = false
+      for (let burst = 1; burst <= 5 && !isMoment; burst++) {
+        const off = { [`off${burst}`]: { ...who(), disabled: true } }
+        const since = performance.now()
+        for (let save = 1; save <= 5; save++) {
+          writeFileSync(file, textOf({ a: who(`${save}`), ...(save === 5 ? off : {}) }))
+          yield* Effect.sleep("20 millis")
         }
-        expect((yield* ask(client, "a")).args).toEqual(["5"])
-        writeFileSync(join(path, ".mcp.json.swp"), textOf({ a: who("renamed") }))
-        renameSync(join(path, ".mcp.json.swp"), file)
-        expect(yield* next(last + 1)).toMatch(/^stopped off\d; replaced a$/)
-        expect((yield* ask(client, "a")).args).toEqual(["renamed"])
-        // Gone, and back; the old one under another name, as some editors keep it.
-        const since = Date.now()
-        renameSync(file, `${file}~`)
-        yield* Effect.sleep("300 millis")
-        writeFileSync(file, textOf({ a: who("back") }))
-        // On a busy machine it may be gone for longer than a gateway waits.
-        const wasMoment = Date.now() - since < 3000
-        expect(yield* next(last + 2)).toBe("replaced a")
-        expect((yield* ask(client, "a")).args).toEqual(["back"])
-        // A link that leads elsewhere, of which the system says nothing.
-        writeFileSync(join(path, "one.json"), textOf({ a: who("linked") }))
-        unlinkSync(file)
-        symlinkSync("one.json", file)
-        expect(yield* next(last + 3)).toBe("replaced a")
-        writeFileSync(join(path, "one.json"), textOf({ a: who("behind the link") }))
-        expect(yield* next(last + 4)).toBe("replaced a")
-        expect(told()).toHaveLength(last + 4)
-        if (wasMoment) expect(program.stderr()).not.toContain("gone")
-        unlinkSync(file)
-        yield* program.until(() => program.stderr().includes("is gone; the servers go on as they were") || undefined)
-        expect((yield* ask(client, "a")).args).toEqual(["behind the link"])
-        renameSync(join(path, "one.json"), file)
-        expect(yield* next(last + 5)).toBe("nothing has changed")
-      })
-  )
-
-  it.scopedLive(
-    "[C8] a server is told of no capability and refused what it asks, before and after it was replaced by a save",
-    () =>
-      Effect.gen(function*() {
-        const file = join(yield* folder, "mcp.json")
-        const { client, next } = yield* serve(file, textOf({ a: who("1") }))
-        const refused = ask(client, "a").pipe(
-          Effect.flatMap((answer) =>
-            answer.roots === undefined ? Effect.fail("not answered yet") : Effect.succeed(answer)
-          ),
-          Effect.retry(Schedule.spaced("20 millis"))
-        )
-        expect(yield* refused).toMatchObject({ args: ["1"], capabilities: {}, roots: -32_601 })
-        writeFileSync(file, textOf({ a: who("2") }))
-        expect(yield* next(1)).toBe("replaced a")
-        expect(yield* refused).toMatchObject({ args: ["2"], capabilities: {}, roots: -32_601 })
-      })
-  )
-
-  it.scopedLive(
-    "[G2] serves the servers of a file of Codex and of VS Code as these have them",
-    () =>
-      Effect.gen(function*() {
-        const path = yield* folder
-        const toml = join(path, "config.toml")
-        const node = JSON.stringify(process.execPath)
-        const codex = `model = "m"
-[mcp_servers.a]
-command = ${node}
-args = [${JSON.stringify(script)}, "\${LIFELINE_TEST_INPUT}"]
-env_vars = ["WHO"]
-tool_timeout_sec = 30
-[mcp_servers.b]
-command = "x"
-enabled = false
-[mcp_servers.c]
-command = "\${NOT_SET_ANYWHERE}"
-`
-        const env = { LIFELINE_TEST_INPUT: "given", WHO: "passed on", LANG: "C" }
-        const first = yield* serve(toml, codex, env)
-        expect(yield* Effect.promise(() => TestClient.toolNamesWith(first.client, ["a__who"]))).toEqual(["a__who"])
-        expect(yield* ask(first.client, "a")).toMatchObject({ args: ["given"], env: { WHO: "passed on", LANG: "C" } })
-        expect(first.program.stderr()).toContain("config.toml:11: mcp_servers.c.command: has ${NOT_SET_ANYWHERE}")
-        expect(first.program.stderr()).toContain("config.toml:1: model: belongs to another program")
-        writeFileSync(join(path, ".env"), "WHO=from the file\n")
-        const code = {
-          inputs: [{ id: "lifeline-test-input", type: "promptString" }],
-          servers: {
-            a: {
-              type: "stdio",
-              ...who("${input:lifeline-test-input}", "${workspaceFolderBasename}"),
-              envFile: "${workspaceFolder}/.env",
-              env: { LANG: null },
-              dev: { watch: "x" }
-            }
-          }
-        }
-        const second = yield* serve(join(path, "mcp.json"), JSON.stringify(code), env)
-        yield* Effect.promise(() => TestClient.toolNamesWith(second.client, ["a__who"]))
-        const answer = yield* ask(second.client, "a")
-        expect(answer).toMatchObject({ args: ["given", path.split("/").at(-1)], env: { WHO: "from the file" } })
-        expect(answer.env["LANG"]).toBeUndefined()
-      })
-  )
+        isMoment = performance.now() - since < 180
+        yield* program.until(() => told().find((line) => line.includes(`started off${burst}`)))
+        if (isMoment) expect(told()).toHaveLength(last + 1)
+        last = told().length
+      }
+      expect((yield* ask(client, "a")).args).toEqual(["5"])
+      writeFileSync(join(path, ".mcp.json.swp"), textOf({ a: who("renamed") }))
+      renameSync(join(path, ".mcp.json.swp"), file)
+      expect(yield* next(last + 1)).toMatch(/^stopped off\d; replaced a$/)
+      expect((yield* ask(client, "a")).args).toEqual(["renamed"])
+      // Gone, and back; the old one under another name, as some editors keep it.
+      const since = Date.now()
+      renameSync(file, `${file}~`)
+      yield* Effect.sleep("300 millis")
+      writeFileSync(file, textOf({ a: who("back") }))
+      // On a busy machine it may be gone for longer than a gateway waits.
+      const wasMoment = Date.now() - since < 3000
+      expect(yield* next(last + 2)).toBe("replaced a")
+      expect((yield* ask(client, "a")).args).toEqual(["back"])
+      // A link that leads elsewhere, of which the system says nothing.
+      writeFileSync(join(path, "one.json"), textOf({ a: who("linked") }))
+      unlinkSync(file)
+      symlinkSync("one.json", file)
+      expect(yield* next(last + 3)).toBe("replaced a")
+      writeFileSync(join(path, "one.json"), textOf({ a: who("behind the link") }))
+      expect(yield* next(last + 4)).toBe("replaced a")
+      expect(told()).toHaveLength(last + 4)
+      if (wasMoment) expect(program.stderr()).not.toContain("gone")
+      unlinkSync(file)
+      yield* program.until(() => program.stderr().includes("is gone; the servers go on as they were") || undefined)
+      expect((yield* ask(client, "a")).args).toEqual(["behind the link"])
+      renameSync(join(path, "one.json"), file)
+      expect(yield* next(last + 5)).toBe("nothing has changed")
+    }))
 })

@@ -1,17 +1,12 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Schedule } from "effect"
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { existsSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { everything } from "../../../testing/test/support/Built.js"
 import { bySize } from "../../../testing/test/support/bySize.js"
+import { folder } from "../../../testing/test/support/folder.js"
 import * as Program from "../support/Program.js"
 import * as TestClient from "../support/TestClient.js"
-
-const folder = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-"))),
-  (path) => Effect.sync(() => rmSync(path, { recursive: true }))
-)
 
 const config = (mcpServers: unknown) =>
   Effect.map(folder, (path) => {
@@ -30,67 +25,60 @@ const serve = (...args: ReadonlyArray<string>) =>
   })
 
 describe.concurrent("mcp-lifeline serve", () => {
-  it.scopedLive(
-    "[G4] a backend's death is invisible to a client but for the latency of its own calls",
-    () =>
-      Effect.gen(function*() {
-        const { program, url } = yield* serve()
-        const client = yield* TestClient.connect(url)
-        const echo = (backend: string, message: string) =>
-          Effect.promise(() => TestClient.echo(client, backend, message))
-        const both = ["every-stdio__echo", "every-http__echo"]
-        yield* Effect.promise(() => TestClient.toolNamesWith(client, both))
-        for (const backend of ["every-stdio", "every-http"]) {
-          let pid: number | undefined
-          for (const round of [1, 2]) {
-            pid = yield* Program.processOf(program, backend, pid)
-            expect(yield* echo(backend, `before ${round}`)).toBe(`Echo: before ${round}`)
-            Program.kill(pid)
-            yield* Program.gone(pid)
-            // The lists go on for ever: only one without one of the two ends them, and the test.
-            const lists = Effect.promise(() => TestClient.toolNames(client)).pipe(
-              Effect.map((names) => expect(names).toEqual(expect.arrayContaining(both))),
-              Effect.repeat(Schedule.spaced("50 millis"))
-            )
-            expect(yield* Effect.raceFirst(echo(backend, `after ${round}`), lists)).toBe(`Echo: after ${round}`)
-          }
+  it.scopedLive("[G4] a backend's death is invisible to a client but for the latency of its own calls", () =>
+    Effect.gen(function*() {
+      const { program, url } = yield* serve()
+      const client = yield* TestClient.connect(url)
+      const echo = (backend: string, message: string) => Effect.promise(() => TestClient.echo(client, backend, message))
+      const both = ["every-stdio__echo", "every-http__echo"]
+      yield* Effect.promise(() => TestClient.toolNamesWith(client, both))
+      for (const backend of ["every-stdio", "every-http"]) {
+        let pid: number | undefined
+        for (const round of [1, 2]) {
+          pid = yield* Program.processOf(program, backend, pid)
+          expect(yield* echo(backend, `before ${round}`)).toBe(`Echo: before ${round}`)
+          Program.kill(pid)
+          yield* Program.gone(pid)
+          // The lists go on for ever: only one without one of the two ends them, and the test.
+          const lists = Effect.promise(() => TestClient.toolNames(client)).pipe(
+            Effect.map((names) => expect(names).toEqual(expect.arrayContaining(both))),
+            Effect.repeat(Schedule.spaced("50 millis"))
+          )
+          expect(yield* Effect.raceFirst(echo(backend, `after ${round}`), lists)).toBe(`Echo: after ${round}`)
+        }
+      }
+    }))
+
+  it.scopedLive("[G1] serve gives the servers of a file as one endpoint, another gateway among them", () =>
+    Effect.gen(function*() {
+      const first = yield* serve()
+      const file = yield* config({
+        local: { command: process.execPath, args: ["${EVERYTHING_NOT_SET:-" + everything + "}", "stdio"] },
+        remote: { type: "http", url: first.url },
+        bad: { command: 5 },
+        off: { command: "x", disabled: true }
+      })
+      const { program, url } = yield* serve("--config", file)
+      expect(program.stderr()).toContain(`${file}:2: mcpServers.bad.command: is a number; accepted: a string`)
+      const client = yield* TestClient.connect(url)
+      const names = yield* Effect.promise(() =>
+        TestClient.toolNamesWith(client, ["local__echo", "remote__every-stdio__echo", "remote__every-http__echo"])
+      )
+      expect(new Set(names.map((name) => name.split("__")[0]))).toEqual(new Set(["local", "remote"]))
+      expect(yield* Effect.promise(() => TestClient.echo(client, "local", "hi"))).toBe("Echo: hi")
+      expect(yield* Effect.promise(() => TestClient.echo(client, "remote__every-stdio", "hi"))).toBe("Echo: hi")
+      const metrics = yield* Effect.promise(async () => (await fetch(url.replace("/mcp", "/metrics"))).text())
+      expect(metrics).toMatch(/^mcp_client_operation_duration\w*_count\{[^}]*gen_ai_tool_name="echo"[^}]*\} [1-9]/m)
+      const health = yield* Effect.promise(async () => (await fetch(url.replace("/mcp", "/health"))).json())
+      expect(health).toEqual({
+        status: "ok",
+        backends: {
+          local: { state: "Connected", generation: 1 },
+          remote: { state: "Connected", generation: 1 },
+          off: { state: "Disabled", generation: 0 }
         }
       })
-  )
-
-  it.scopedLive(
-    "[G1] serve gives the servers of a file as one endpoint, another gateway among them",
-    () =>
-      Effect.gen(function*() {
-        const first = yield* serve()
-        const file = yield* config({
-          local: { command: process.execPath, args: ["${EVERYTHING_NOT_SET:-" + everything + "}", "stdio"] },
-          remote: { type: "http", url: first.url },
-          bad: { command: 5 },
-          off: { command: "x", disabled: true }
-        })
-        const { program, url } = yield* serve("--config", file)
-        expect(program.stderr()).toContain(`${file}:2: mcpServers.bad.command: is a number; accepted: a string`)
-        const client = yield* TestClient.connect(url)
-        const names = yield* Effect.promise(() =>
-          TestClient.toolNamesWith(client, ["local__echo", "remote__every-stdio__echo", "remote__every-http__echo"])
-        )
-        expect(new Set(names.map((name) => name.split("__")[0]))).toEqual(new Set(["local", "remote"]))
-        expect(yield* Effect.promise(() => TestClient.echo(client, "local", "hi"))).toBe("Echo: hi")
-        expect(yield* Effect.promise(() => TestClient.echo(client, "remote__every-stdio", "hi"))).toBe("Echo: hi")
-        const metrics = yield* Effect.promise(async () => (await fetch(url.replace("/mcp", "/metrics"))).text())
-        expect(metrics).toMatch(/^mcp_client_operation_duration\w*_count\{[^}]*gen_ai_tool_name="echo"[^}]*\} [1-9]/m)
-        const health = yield* Effect.promise(async () => (await fetch(url.replace("/mcp", "/health"))).json())
-        expect(health).toEqual({
-          status: "ok",
-          backends: {
-            local: { state: "Connected", generation: 1 },
-            remote: { state: "Connected", generation: 1 },
-            off: { state: "Disabled", generation: 0 }
-          }
-        })
-      })
-  )
+    }))
 
   it.scopedLive("[O4 C16] nothing but the id of the call is added to what a client asks of a backend", () =>
     Effect.gen(function*() {
@@ -109,10 +97,7 @@ describe.concurrent("mcp-lifeline serve", () => {
       const { url } = yield* serve("--config", file)
       const client = yield* TestClient.connect(url)
       const seen = yield* Effect.promise(() => TestClient.echo(client, "mirror", "hi"))
-      expect(JSON.parse(seen)).toEqual({
-        name: "echo",
-        arguments: { message: "hi" }
-      })
+      expect(JSON.parse(seen)).toEqual({ name: "echo", arguments: { message: "hi" } })
     }))
 
   it.scopedLive.each<NodeJS.Signals>(bySize(["SIGTERM"], ["SIGTERM", "SIGINT", "SIGHUP"]))(

@@ -4,9 +4,7 @@ import { Effect, Fiber } from "effect"
 import type { ServerPool } from "mcp-lifeline"
 import { rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { folder } from "../../../testing/test/support/folder.js"
-import * as Program from "../support/Program.js"
 import { chat, gateway, type Talk } from "../support/Talk.js"
 
 const promise = <A>(make: () => Promise<A>) => Effect.promise(make)
@@ -58,90 +56,38 @@ const kinds: ReadonlyArray<readonly [string, Partial<ServerPool.Server>]> = [
 ]
 
 describe.concurrent.each(kinds)("a client of %s", (_, sessions) => {
-  it.scopedLive(
-    "[G15] [G12] has its call wait for a server that is not up yet, though its first attempts fail",
-    () =>
-      Effect.gen(function*() {
-        const { give, server } = yield* licensed({ ...sessions, timeouts: { wait: "2 minutes" } })
-        const { client } = yield* gateway([server])
-        const one = yield* client()
-        const pid = yield* Effect.fork(promise(() => chat("o").pid(one)))
-        const unknown = yield* Effect.fork(promise(() => one.request("tools/call", { name: "o__no_such_tool" })))
-        yield* untilDown(one)
-        // Lists wait for no more than the first attempt.
-        expect(yield* promise(() => one.tools())).toEqual([])
-        give()
-        expect(yield* Fiber.join(pid)).toBeGreaterThan(0)
-        expect((yield* Fiber.join(unknown)).error).toMatchObject({
-          code: -32_602,
-          message: expect.stringContaining("no server offers")
-        })
+  it.scopedLive("[G15] [G12] has its call wait for a server that is not up yet, though its first attempts fail", () =>
+    Effect.gen(function*() {
+      const { give, server } = yield* licensed({ ...sessions, timeouts: { wait: "2 minutes" } })
+      const { client } = yield* gateway([server])
+      const one = yield* client()
+      const pid = yield* Effect.fork(promise(() => chat("o").pid(one)))
+      const unknown = yield* Effect.fork(promise(() => one.request("tools/call", { name: "o__no_such_tool" })))
+      yield* untilDown(one)
+      // Lists wait for no more than the first attempt.
+      expect(yield* promise(() => one.tools())).toEqual([])
+      give()
+      expect(yield* Fiber.join(pid)).toBeGreaterThan(0)
+      expect((yield* Fiber.join(unknown)).error).toMatchObject({
+        code: -32_602,
+        message: expect.stringContaining("no server offers")
       })
-  )
+    }))
 
-  it.scopedLive(
-    "[G12] is told of a server that never came up what state it is in, why, and what to do",
-    () =>
-      Effect.gen(function*() {
-        const { server } = yield* licensed({ ...sessions, timeouts: { wait: 100 } })
-        const { client } = yield* gateway([server])
-        const one = yield* client()
-        yield* promise(() => one.tools())
-        yield* untilDown(one)
-        // The last one is as of a tool whose own name hosts do not accept.
-        for (const name of ["o__pid", "o__no_such_tool", "o__files_read_0123abcd"]) {
-          expect((yield* promise(() => one.request("tools/call", { name }))).error).toMatchObject(down)
-        }
-        expect((yield* promise(() => one.request("prompts/get", { name: "o__greet" }))).error).toMatchObject(down)
-        expect((yield* promise(() => one.request("tools/call", { name: "other__pid" }))).error).toMatchObject({
-          code: -32_602
-        })
+  it.scopedLive("[G12] is told of a server that never came up what state it is in, why, and what to do", () =>
+    Effect.gen(function*() {
+      const { server } = yield* licensed({ ...sessions, timeouts: { wait: 100 } })
+      const { client } = yield* gateway([server])
+      const one = yield* client()
+      yield* promise(() => one.tools())
+      yield* untilDown(one)
+      // The last one is as of a tool whose own name hosts do not accept.
+      for (const name of ["o__pid", "o__no_such_tool", "o__files_read_0123abcd"]) {
+        expect((yield* promise(() => one.request("tools/call", { name }))).error).toMatchObject(down)
+      }
+      expect((yield* promise(() => one.request("prompts/get", { name: "o__greet" }))).error).toMatchObject(down)
+      expect((yield* promise(() => one.request("tools/call", { name: "other__pid" }))).error).toMatchObject({
+        code: -32_602
       })
-  )
-
-  it.scopedLive(
-    "[G12] is told the same of one that was killed and cannot start again",
-    () =>
-      Effect.gen(function*() {
-        const { give, server, take } = yield* licensed({ ...sessions, timeouts: { wait: 100 } })
-        give()
-        const { client } = yield* gateway([server])
-        const one = yield* client()
-        yield* promise(() => one.toolsWith("o__pid"))
-        const pid = yield* promise(() => chat("o").pid(one))
-        take()
-        Program.kill(pid)
-        yield* untilDown(one)
-        expect((yield* promise(() => one.request("tools/call", { name: "o__pid" }))).error).toMatchObject(down)
-      })
-  )
-})
-
-describe("a client of a server of its own", () => {
-  it.scopedLive(
-    "[G12] calls it again once it can be started: what a user has mended is tried with the next call",
-    () =>
-      Effect.gen(function*() {
-        const command = join(yield* folder, "server")
-        const { client } = yield* gateway([{
-          id: "o",
-          connector: StdioConnector.make({ command }),
-          sessions: "per-client"
-        }])
-        const one = yield* client()
-        const call = promise(() => one.request("tools/call", { name: "o__pid" }))
-        expect((yield* call).error).toMatchObject({
-          message: expect.stringMatching(
-            /cannot be connected.*Once somebody has fixed the cause, make the same call again/s
-          ),
-          data: { state: "PermanentlyFailed" }
-        })
-        writeFileSync(command, `#!/bin/sh\nexec "${process.execPath}" "${fileURLToPath(chatty)}"\n`, { mode: 0o755 })
-        const { result } = yield* call.pipe(
-          Effect.delay("20 millis"),
-          Effect.repeat({ until: ({ result }) => result !== undefined })
-        )
-        expect(Number(result?.["content"][0].text)).toBeGreaterThan(0)
-      })
-  )
+    }))
 })

@@ -102,12 +102,10 @@ describe("the table of servers", () => {
     const long = "the server has exited ".repeat(20).trim()
     const text = render([
       status({ backend: "name".repeat(10), peer: { url: `http://${"x".repeat(90)}` }, lastError: long })
-    ], {
-      now,
-      width,
-      colour: false
-    })
-    expect(text.split("\n").filter((line) => line.length > width)).toEqual([])
+    ], { now, width, colour: false })
+    const lines = text.split("\n")
+    expect(lines.filter((line) => line.length > width)).toEqual([])
+    expect(new Set(lines.filter((line) => !line.startsWith("  ")).map(({ length }) => length)).size).toBe(1)
     expect(text.replaceAll(/[\s│]+/g, "")).toContain("theserverhasexited")
   })
 })

@@ -2,48 +2,39 @@ import { describe, expect, it } from "@effect/vitest"
 import { PublicRedirects } from "@mcp-lifeline/sign-in/PublicRedirects"
 import { Effect, Fiber } from "effect"
 import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
 import { raw, statusOf } from "../../../http-server/test/support/raw.js"
 import { LoginPage } from "../../../sign-in/src/LoginPage.js"
+import { listening } from "../../../testing/test/support/listening.js"
 import type { Gateways, ReplicaName } from "../../src/replica/Gateways.js"
 import * as LoginPages from "../../src/sign-in/LoginPages.js"
 
 const origin = "https://mcp.example.com"
 
 const replica = (others: () => ReadonlyArray<ReplicaName>) =>
-  Effect.acquireRelease(
-    Effect.promise(async () => {
-      const redirects = new PublicRedirects(origin)
-      const passed: Array<string> = []
-      const prefix = "/cluster/logins"
-      const logins: Gateways["logins"] = ({ address }) => ({ baseUrl: address + prefix, fetch })
-      const gateways: Pick<Gateways, "logins" | "others"> = { others, logins }
-      const pages = LoginPages.make(redirects, gateways as Gateways)
-      const server = createServer((request, response) => {
-        const url = request.url ?? ""
-        if (!url.startsWith(prefix)) return pages.handle(request, response, url)
-        // Its listener would refuse another Origin than its own.
-        expect(request.headers.origin).toBeUndefined()
-        request.url = url.slice(prefix.length)
-        passed.push(`${request.method}`)
-        expect(pages.handlePassed(request, response, request.url.replace(/\?.*/, ""))).toBe(true)
+  Effect.gen(function*() {
+    const redirects = new PublicRedirects(origin)
+    const passed: Array<string> = []
+    const prefix = "/cluster/logins"
+    const logins: Gateways["logins"] = ({ address }) => ({ baseUrl: address + prefix, fetch })
+    const gateways: Pick<Gateways, "logins" | "others"> = { others, logins }
+    const pages = LoginPages.make(redirects, gateways as Gateways)
+    const address = yield* listening(createServer((request, response) => {
+      const url = request.url ?? ""
+      if (!url.startsWith(prefix)) return pages.handle(request, response, url)
+      // Its listener would refuse another Origin than its own.
+      expect(request.headers.origin).toBeUndefined()
+      request.url = url.slice(prefix.length)
+      passed.push(`${request.method}`)
+      expect(pages.handlePassed(request, response, request.url.replace(/\?.*/, ""))).toBe(true)
+    }))
+    const { port } = new URL(address)
+    const ask = (path: string, headers: Record<string, string> = {}, method = "GET") =>
+      Effect.promise(async () => {
+        const response = await fetch(address + path, { method, headers })
+        return { status: response.status, headers: response.headers, text: await response.text() }
       })
-      await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve))
-      const { port } = server.address() as AddressInfo
-      const address = `http://127.0.0.1:${port}`
-      const ask = (path: string, headers: Record<string, string> = {}, method = "GET") =>
-        Effect.promise(async () => {
-          const response = await fetch(address + path, { method, headers })
-          return { status: response.status, headers: response.headers, text: await response.text() }
-        })
-      return { ask, port, name: { id: String(port), address }, passed, pages, redirects, server }
-    }),
-    ({ server }) =>
-      Effect.sync(() => {
-        server.close()
-        server.closeAllConnections()
-      })
-  )
+    return { ask, port: Number(port), name: { id: port, address }, passed, redirects }
+  })
 
 describe("the pages of logins in a cluster", () => {
   it.scopedLive("[X6] nothing but them is asked of another replica, whatever the target looks like", () =>

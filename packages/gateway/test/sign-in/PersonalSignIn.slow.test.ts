@@ -14,7 +14,7 @@ import * as Gateway from "../../src/api/Gateway.js"
 import * as Configuration from "../../src/config/Configuration.js"
 import * as Logout from "../../src/sign-in/commands/logout.js"
 import { accountOf, personOf } from "../../src/sign-in/PersonalSignIns.js"
-import { authentication, call, caller, type Callers, connect } from "../support/Callers.js"
+import { answered, authentication, call, caller, type Callers, connect } from "../support/Callers.js"
 import { HttpTalk } from "../support/Team.js"
 
 const callers = (): Callers => new Map([["t-anna", caller("anna")], ["t-ben", caller("ben")]])
@@ -73,17 +73,6 @@ const addressIn = (text: string): string =>
   /http:\/\/localhost:\d+\/sign-in\/[\w-]+/.exec(text)?.[0] ?? `none in: ${text}`
 
 const logIn = (account: string, address: string) => Effect.promise(() => new Browser(account).logIn(address))
-
-/** Calls until the answer is no failure: the server may be being connected after a login. */
-const answered = (client: Client) =>
-  Effect.gen(function*() {
-    for (;;) {
-      const text = yield* call(client, "docs__ask")
-      if (!text.startsWith("failed")) return text
-      expect(text).not.toMatch(/anna@|ben@/)
-      yield* Effect.sleep("20 millis")
-    }
-  })
 
 const patience = 300_000
 
@@ -220,51 +209,6 @@ describe("each person's own login at a server", () => {
         server.end("anna@idp")
         expect(addressIn(yield* call(annaAgain, "docs__ask"))).toMatch(/^http/)
         expect(yield* answered(benAgain)).toBe("ben2@idp")
-      }),
-    patience
-  )
-
-  it.scopedLive(
-    "[G22:real] a login can be finished only in the browser that began it, and begun only there where it is asked for",
-    () =>
-      Effect.gen(function*() {
-        const server = yield* AuthServer.make
-        const path = yield* folder
-        const { url } = yield* gateway(path, server.url, callers())
-        const [anna, ben] = yield* Effect.all([connect(url, "t-anna"), connect(url, "t-ben")])
-        const toAnna = addressIn(yield* call(anna, "docs__ask"))
-        const toBen = addressIn(yield* call(ben, "docs__ask"))
-        const [hers, his] = [new Browser("anna@idp"), new Browser("ben@idp")]
-        const get = (browser: Browser, at: string) => Effect.promise(() => browser.get(at))
-        const press = (browser: Browser, at: string, origin?: string) => Effect.promise(() => browser.press(at, origin))
-        const page = yield* get(hers, toAnna)
-        expect(page.text).toMatch(/<bdi>the account anna<\/bdi><\/strong> use the server/)
-        expect(page.text).not.toContain(server.origin + "/authorize")
-        // Looking is not opening: what shows a preview of the address uses nothing up.
-        expect((yield* get(his, toAnna)).status).toBe(200)
-        // A page of another site cannot press the button, and another address is nothing.
-        expect((yield* press(hers, toAnna, "https://evil.example")).status).toBe(403)
-        expect((yield* press(hers, toAnna, "null")).status).toBe(403)
-        expect((yield* get(hers, toAnna.slice(0, -1))).status).toBe(404)
-        expect((yield* get(hers, `${new URL(toAnna).origin}${new URL(toBen).pathname}`)).status).toBe(404)
-        const opened = yield* press(hers, toAnna)
-        const next = Browser.next(opened)
-        expect(next).toContain(`${server.origin}/authorize`)
-        expect([(yield* press(his, toAnna)).status, (yield* get(his, toAnna)).status]).toEqual([400, 400])
-        // He logs in with what she has begun, as one would who was sent only its second half: that is not finished.
-        const back = yield* Effect.promise(() => his.authorize(next))
-        expect(yield* get(his, back)).toMatchObject({
-          status: 400,
-          text: expect.stringContaining("begun in another browser")
-        })
-        // A browser that has begun another login is not the right one either.
-        yield* press(his, toBen)
-        expect((yield* get(his, back)).status).toBe(400)
-        expect(addressIn(yield* call(anna, "docs__ask"))).toBe(toAnna)
-        const hersBack = yield* Effect.promise(() => hers.authorize(next))
-        expect((yield* get(hers, hersBack)).status).toBe(200)
-        expect(yield* answered(anna)).toBe("anna@idp")
-        expect(yield* call(ben, "docs__ask")).toContain("failed")
       }),
     patience
   )

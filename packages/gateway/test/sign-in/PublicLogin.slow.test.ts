@@ -1,45 +1,35 @@
 import { describe, expect, it } from "@effect/vitest"
 import { ReservedPort } from "@mcp-lifeline/testing"
-import type { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { Effect } from "effect"
 import { writeFileSync } from "node:fs"
 import { createServer, request as send } from "node:http"
-import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import * as AuthServer from "../../../sign-in/test/support/AuthServer.js"
 import { Browser } from "../../../sign-in/test/support/Browser.js"
 import { folder } from "../../../testing/test/support/folder.js"
-import { call, connect } from "../support/Callers.js"
+import { listening } from "../../../testing/test/support/listening.js"
+import { answered, call, connect } from "../support/Callers.js"
 import * as Chromium from "../support/Chromium.js"
 import * as Program from "../support/Program.js"
 
 const proxy = (target: number) =>
-  Effect.acquireRelease(
-    Effect.promise(async () => {
-      const server = createServer((request, response) => {
-        const { headers, method, url } = request
-        const passed = send(
-          { port: target, host: "127.0.0.1", method, path: url, headers: { ...headers, host } },
-          (answer) => {
-            response.writeHead(answer.statusCode ?? 500, answer.headers)
-            answer.pipe(response)
-          }
-        )
-        passed.on("error", () => response.destroy())
-        response.on("close", () => passed.destroy())
-        request.pipe(passed)
-      })
-      await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve))
-      const { port } = server.address() as AddressInfo
-      const host = `team.localhost:${port}`
-      return { origin: `http://${host}`, direct: `http://127.0.0.1:${port}`, server }
-    }),
-    ({ server }) =>
-      Effect.sync(() => {
-        server.close()
-        server.closeAllConnections()
-      })
-  )
+  Effect.gen(function*() {
+    const direct = yield* listening(createServer((request, response) => {
+      const { headers, method, url } = request
+      const passed = send(
+        { port: target, host: "127.0.0.1", method, path: url, headers: { ...headers, host } },
+        (answer) => {
+          response.writeHead(answer.statusCode ?? 500, answer.headers)
+          answer.pipe(response)
+        }
+      )
+      passed.on("error", () => response.destroy())
+      response.on("close", () => passed.destroy())
+      request.pipe(passed)
+    }))
+    const host = `team.localhost:${new URL(direct).port}`
+    return { origin: `http://${host}`, direct }
+  })
 
 const rules = (token: string, more: object = {}) => ({ token, ...more })
 
@@ -98,17 +88,6 @@ const gateway = (url: string) =>
       publicUrl,
       reach,
       talk
-    }
-  })
-
-/** Calls until the answer is no failure: the server may be being connected after a login. */
-const answered = (client: Client) =>
-  Effect.gen(function*() {
-    for (;;) {
-      const text = yield* call(client, "docs__ask")
-      if (!text.startsWith("failed")) return text
-      expect(text).not.toMatch(/anna@|ben@/)
-      yield* Effect.sleep("20 millis")
     }
   })
 

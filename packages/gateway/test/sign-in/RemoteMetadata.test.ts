@@ -2,16 +2,11 @@ import { describe, expect, it } from "@effect/vitest"
 import { HttpFaultServer } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
-import { type AddressInfo, connect, type Socket } from "node:net"
+import { connect, type Socket } from "node:net"
+import { listening } from "../../../testing/test/support/listening.js"
 import { ask, isConnected, serve, untilStatus } from "../support/Gateway.js"
 
-const listen = (server: Server) =>
-  Effect.acquireRelease(
-    Effect.async<number>((resume) => {
-      server.listen(0, "127.0.0.1", () => resume(Effect.succeed((server.address() as AddressInfo).port)))
-    }),
-    () => Effect.sync(() => server.close().closeAllConnections())
-  )
+const listen = (server: Server) => Effect.map(listening(server), (url) => Number(new URL(url).port))
 
 describe("a remote server behind the gateway", () => {
   it.scopedLive("[X2:real] leads to no request to this machine, and changes nothing at the gateway", () =>

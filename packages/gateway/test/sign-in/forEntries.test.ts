@@ -43,28 +43,4 @@ describe("the sign-ins of the servers of a file", () => {
         ["last", "http://127.0.0.1:1/mcp", "default", "NotAsked"]
       ])
     }))
-
-  it.scoped("[A1] servers over HTTP have one, unless they bring credentials of their own", () =>
-    Effect.gen(function*() {
-      const state = StateFolder.make(yield* folder)
-      const { entries } = Either.getOrThrow(McpJson.parse(
-        "mcp.json",
-        JSON.stringify({
-          mcpServers: {
-            plain: { url: "https://a.example/mcp" },
-            key: { url: "https://a.example/mcp", headers: { "X-Api-Key": "k" } },
-            token: { url: "https://a.example/mcp", headers: { AUTHORIZATION: "Bearer t" } },
-            user: { url: "https://user@a.example/mcp" },
-            password: { url: "https://:password@a.example/mcp" },
-            local: { command: "node" }
-          }
-        }),
-        {}
-      ))
-      const signIns = yield* Effect.scoped(forEntries(entries, undefined)).pipe(
-        Effect.provideService(StateFolder.StateFolder, state)
-      )
-      expect([...signIns.keys()]).toEqual(["plain", "key"])
-      expect(signIns.get("plain")?.server).toBe("https://a.example/mcp")
-    }))
 })

@@ -1,3 +1,4 @@
+import type { ByteSize } from "@mcp-lifeline/core"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
@@ -8,7 +9,12 @@ import { serveHere, untilStatus } from "./Gateway.js"
 import { options as asArguments, stateFolder, wrap } from "./Host.js"
 
 export type Server =
-  | { readonly command: string; readonly args: Array<string>; readonly env?: Record<string, string> }
+  | {
+    readonly command: string
+    readonly args: Array<string>
+    readonly env?: Record<string, string>
+    readonly maxMemory?: ByteSize
+  }
   | { readonly url: string }
 
 /** Calls a tool; gives its text, or the message of the error. */
@@ -16,7 +22,7 @@ export type Call = (tool: string, params?: object) => Promise<string>
 
 export type Door = (
   server: Server,
-  options: Readonly<Record<string, Readonly<Record<string, string | boolean>>>>,
+  options: Readonly<Record<string, object>>,
   use: (call: Call) => Promise<void>
 ) => Promise<void>
 
@@ -55,11 +61,8 @@ const served: Door = (server, options, use) =>
   }).pipe(Effect.scoped, Effect.runPromise)
 
 const wrapping = (server: Server, options: Parameters<Door>[1]): ReadonlyArray<string> => [
-  ...asArguments(
-    ...Object.entries(options).flatMap(([group, all]) =>
-      Object.entries(all).map(([name, value]) => `${group}.${name}=${value}`)
-    )
-  ),
+  ...asArguments(...Object.entries(options).map(([group, all]) => `${group}=${JSON.stringify(all)}`)),
+  ...("maxMemory" in server ? ["--max-memory", String(server.maxMemory)] : []),
   ...("url" in server ? [server.url] : ["--", server.command, ...server.args])
 ]
 

@@ -5,6 +5,7 @@ import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type { ClientCapabilities } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
+import { expect } from "vitest"
 
 /** The callers by their tokens. A test may replace one, as with a renewed token that says something else. */
 export type Callers = Map<string, Caller>
@@ -43,3 +44,14 @@ export const call = (client: Client, name: string, args: Record<string, unknown>
       (error: unknown) => `failed: ${error instanceof Error ? error.message : String(error)}`
     )
   )
+
+/** What `docs__ask` answers when it is no failure: the server may be being connected after a login. */
+export const answered = (client: Client) =>
+  Effect.gen(function*() {
+    for (;;) {
+      const text = yield* call(client, "docs__ask")
+      if (!text.startsWith("failed")) return text
+      expect(text).not.toMatch(/anna@|ben@/)
+      yield* Effect.sleep("20 millis")
+    }
+  })

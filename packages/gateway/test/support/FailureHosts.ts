@@ -1,6 +1,6 @@
 import { type HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
 import { assert } from "vitest"
-import { type Host, stateFolder, wrap } from "./Host.js"
+import { type Host, wrap } from "./Host.js"
 import { alive } from "./Program.js"
 import { scripted } from "./Scripted.js"
 
@@ -20,8 +20,7 @@ export const started = async (
     readonly run?: typeof wrap
   } = {}
 ): Promise<void> => {
-  using state = stateFolder()
-  await using host = run([...args, ...scripted(body, "", { before })], { state: state.path })
+  await using host = run([...args, ...scripted(body, "", { before })])
   await host.initialize()
   await use(host)
 }
@@ -34,9 +33,8 @@ export const served = async (
   args: ReadonlyArray<string> = [],
   run = wrap
 ): Promise<void> => {
-  using state = stateFolder()
   await using server = await HttpFaultServer.open(serverOptions)
-  await using host = run([...args, server.url], { state: state.path })
+  await using host = run([...args, server.url])
   await host.initialize()
   assert.strictEqual(await answer(host, "echo", { message: "before" }), "before")
   await use(host, server)

@@ -212,28 +212,51 @@ export const options = (...given: ReadonlyArray<string>): ReadonlyArray<string> 
 interface Surroundings {
   readonly answers?: Answers
   readonly env?: NodeJS.ProcessEnv
-  readonly state: string
+  /** The state folder. Default: one of its own. */
+  readonly state?: string
 }
 
-const environment = ({ env, state }: Surroundings): NodeJS.ProcessEnv => ({
-  ...process.env,
-  MCP_LIFELINE_STATE: state,
-  ...env
-})
+const begin = (
+  start: (env: NodeJS.ProcessEnv) => ChildProcessWithoutNullStreams,
+  { answers, env, state }: Surroundings
+): Host => {
+  const own = state === undefined ? stateFolder() : undefined
+  const host = new Host(start({ ...process.env, MCP_LIFELINE_STATE: state ?? own?.path, ...env }), answers)
+  void host.ended.then(() => own?.[Symbol.dispose]())
+  return host
+}
 
-export const wrap = (args: ReadonlyArray<string>, surroundings: Surroundings): Host =>
-  new Host(InProcess.start(["wrap", ...args], environment(surroundings)), surroundings.answers)
+export const wrap = (args: ReadonlyArray<string>, surroundings: Surroundings = {}): Host =>
+  begin((env) => InProcess.start(["wrap", ...args], env), surroundings)
 
-export const serve = (command: ReadonlyArray<string>, surroundings: Surroundings): Host =>
-  new Host(InProcess.start(["serve", "--port", "0", ...command], environment(surroundings)))
+export const serve = (command: ReadonlyArray<string>): Host =>
+  begin((env) => InProcess.start(["serve", "--port", "0", ...command], env), {})
 
-export const startWrap = (args: ReadonlyArray<string>, surroundings: Surroundings): Host =>
-  Host.start(process.execPath, [gateway, "wrap", ...args], environment(surroundings), surroundings.answers)
+export const startWrap = (args: ReadonlyArray<string>, surroundings: Surroundings = {}): Host =>
+  begin((env) => spawn(process.execPath, [gateway, "wrap", ...args], { env }), surroundings)
+
+/** The same, in a session. */
+export const initialized = async (
+  args: ReadonlyArray<string>,
+  { capabilities, run = wrap, ...surroundings }: Surroundings & {
+    readonly capabilities?: object
+    readonly run?: typeof wrap
+  } = {}
+): Promise<Host> => {
+  const host = run(args, surroundings)
+  try {
+    await host.initialize(capabilities)
+    return host
+  } catch (error) {
+    await host[Symbol.asyncDispose]()
+    throw error
+  }
+}
 
 /** The same once the server itself has introduced itself, which the host is told, if not the first time, then the second. */
 export const introduced = async (
   args: ReadonlyArray<string>,
-  surroundings: Surroundings
+  surroundings?: Surroundings
 ): Promise<{ readonly host: Host; readonly introduction: Record<string, any> }> => {
   for (;;) {
     const host = wrap(args, surroundings)

@@ -68,8 +68,4 @@ const anonymous: Identify = Effect.gen(function*() {
 
 export const all: Readonly<
   Record<"clients with tokens" | "people with access tokens" | "anonymous clients", Identify>
-> = {
-  "clients with tokens": named,
-  "people with access tokens": signedIn,
-  "anonymous clients": anonymous
-}
+> = { "clients with tokens": named, "people with access tokens": signedIn, "anonymous clients": anonymous }

@@ -8,7 +8,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { connect, connectAll, supervisedTransport } from "../../../promise/src/index.js"
 import { folder } from "../../../testing/test/support/folder.js"
-import { ask, isConnected, serveHere, untilStatus } from "./Gateway.js"
+import { isConnected, serveHere, untilStatus } from "./Gateway.js"
 import { options as asArguments, wrap } from "./Host.js"
 import { answer } from "./lists.mjs"
 
@@ -69,10 +69,7 @@ export const http = (
         const isKnown = session === undefined || fault.sessions.get(session) !== undefined
         if (rpc === undefined || rpc === "initialize" || !isKnown) return false
         if (listens && message !== undefined && rpc === "subscriptions/listen") {
-          const params = {
-            notifications: message.params?.["notifications"],
-            _meta: { [subscriptionId]: message.id }
-          }
+          const params = { notifications: message.params?.["notifications"], _meta: { [subscriptionId]: message.id } }
           const method = "notifications/subscriptions/acknowledged"
           response.writeHead(200, { "content-type": "text/event-stream" })
           response.write(`data: ${JSON.stringify({ jsonrpc: "2.0", method, params })}\n\n`)
@@ -210,12 +207,6 @@ export const doors: Readonly<Record<string, Open>> = {
       return official(client, (name) => `s__${name}`)
     })
 }
-
-export const api = (definition: Server["definition"]) =>
-  Effect.map(
-    served(definition),
-    ({ base }) => (name: string) => ask(`${base}/api/call`, "POST", { name: `s__${name}` })
-  )
 
 export const until = (isSo: () => boolean | Promise<boolean>) =>
   Effect.promise(async () => {

@@ -157,10 +157,7 @@ export class Talk {
 }
 
 export const published = (name: string): string =>
-  join(
-    dirname(createRequire(import.meta.url).resolve(`@modelcontextprotocol/${name}/package.json`)),
-    "dist/index.js"
-  )
+  join(dirname(createRequire(import.meta.url).resolve(`@modelcontextprotocol/${name}/package.json`)), "dist/index.js")
 
 /** A busy machine takes long to start a server: what is asked meanwhile waits for it. */
 const patient = { connect: "2 minutes", wait: "2 minutes" } as const

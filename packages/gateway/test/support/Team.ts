@@ -78,11 +78,7 @@ export const team = (
       auth: issuer === undefined ? undefined : () => authOf(issuer),
       place: { host: "127.0.0.1" }
     }))
-    const bound = yield* Endpoint.bind({
-      host: "127.0.0.1",
-      port: 0,
-      authentication
-    })
+    const bound = yield* Endpoint.bind({ host: "127.0.0.1", port: 0, authentication })
     const { url } = yield* Endpoint.serve({
       ...bound,
       servers,

@@ -1,19 +1,13 @@
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
-import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
 
-/** A connected client of the official SDK, closed with the scope. `elicited`: the name that its user answers with. */
-export const connect = (url: string, elicited?: string) =>
+/** A connected client of the official SDK, closed with the scope. */
+export const connect = (url: string) =>
   Effect.acquireRelease(
     Effect.promise(async () => {
-      const capabilities = elicited === undefined ? {} : { elicitation: {} }
-      const client = new Client({ name: "test", version: "1" }, { capabilities })
-      if (elicited !== undefined) {
-        const content = { name: elicited }
-        client.setRequestHandler(ElicitRequestSchema, () => ({ action: "accept" as const, content }))
-      }
+      const client = new Client({ name: "test", version: "1" })
       await client.connect(new StreamableHTTPClientTransport(new URL(url)) as Transport)
       return client
     }),

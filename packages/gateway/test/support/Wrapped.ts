@@ -41,10 +41,7 @@ export const make = (
             connector: incoming.around(connector),
             clientInfo,
             capabilities
-          }).pipe(
-            Effect.orDie,
-            Scope.extend(scope)
-          ),
+          }).pipe(Effect.orDie, Scope.extend(scope)),
         isBroken: () => false,
         isConnectedOnRequest: false,
         permanentFailure: () => Effect.never,

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "vitest"
 import { HttpServer } from "../../../promise/test/fixtures/Everything.js"
 import { everything } from "../../../testing/test/support/Built.js"
-import { type Host, options, stateFolder, wrap } from "../support/Host.js"
+import { type Host, initialized, options } from "../support/Host.js"
 import { alive } from "../support/Program.js"
 
 const lists = ["tools/list", "prompts/list", "resources/list", "resources/templates/list"]
@@ -26,11 +26,9 @@ const stopped = async (
   use: (host: Host, before: ReadonlyArray<unknown>) => Promise<void>,
   after: (host: Host, before: ReadonlyArray<unknown>) => Promise<void>
 ): Promise<void> => {
-  using state = stateFolder()
   const server = await begin()
   try {
-    await using host = wrap([...slowVerdict, ...server.args], { state: state.path })
-    await host.initialize()
+    await using host = await initialized([...slowVerdict, ...server.args])
     const before = await answers(host)
     const pid = server.pid(host.family)
     process.kill(pid, "SIGSTOP")
@@ -90,9 +88,7 @@ const slow = `
 
 describe("a list that comes late", () => {
   it("[V8:real] is told to the host that was given the old one, and remembered", async () => {
-    using state = stateFolder()
-    await using host = wrap(["--", process.execPath, "-e", slow], { state: state.path })
-    await host.initialize()
+    await using host = await initialized(["--", process.execPath, "-e", slow])
     const tools = async () => (await host.result("tools/list"))["tools"].length
     assert.deepEqual([await tools(), await tools()], [1, 1])
     await host.until(() => host.notified("notifications/tools/list_changed").at(0))

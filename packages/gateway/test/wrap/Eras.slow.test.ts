@@ -109,8 +109,7 @@ describe.each(pairs)("wrap between a client of $client and a server of $era", ({
 
   // As it is on the wire: the official Clients lose progress that comes together with the result.
   it("[E8] progress", async () => {
-    using state = stateFolder()
-    await using host = wrap(["--", process.execPath, program, era], { state: state.path })
+    await using host = wrap(["--", process.execPath, program, era])
     if (client === "2025") await host.initialize()
     const meta = { ...(client === "2026" ? envelope : {}), progressToken: "mine" }
     await host.result("tools/call", { name: "progress", arguments: {}, _meta: meta })
@@ -156,28 +155,7 @@ describe("wrap and the eras", () => {
     assert.deepEqual(await probed(true), first)
   })
 
-  it("[E7] one process serves clients of both eras at once", async () => {
-    using state = stateFolder()
-    await using host = wrap(["--", process.execPath, program, "2025"], { state: state.path })
-    await host.initialize()
-    const legacy = await host.result("tools/list")
-    const modern = await host.result("tools/list", { _meta: envelope })
-    assert.deepEqual(modern["tools"], legacy["tools"])
-    assert.strictEqual(modern["resultType"], "complete")
-    assert.notProperty(legacy, "resultType")
-  })
-
-  it("[E7] a version that nobody speaks is refused by name", async () => {
-    using state = stateFolder()
-    await using host = wrap(["--", process.execPath, program, "2025"], { state: state.path })
-    const meta = { ...envelope, "io.modelcontextprotocol/protocolVersion": "2031-01-01" }
-    const { error } = await host.request("tools/list", { _meta: meta })
-    assert.strictEqual(error?.code, -32_022)
-    assert.deepEqual(error?.data, { supported: ["2026-07-28"], requested: "2031-01-01" })
-  })
-
   it("[E9] the protocol's keys of _meta stay on their hop, and everything else in it passes", async () => {
-    using state = stateFolder()
     const echoMeta = [
       "process.stdin.setEncoding('utf8').on('data', (chunk) => { for (const line of chunk.split('\\n').filter(Boolean)) {",
       "const { id, method, params } = JSON.parse(line); if (id === undefined) continue;",
@@ -185,7 +163,7 @@ describe("wrap and the eras", () => {
       ": { content: [{ type: 'text', text: JSON.stringify(params._meta ?? {}) }], _meta: { mine: 1, 'io.modelcontextprotocol/serverInfo': { name: 'x' } } };",
       "console.log(JSON.stringify(method === 'server/discover' ? { jsonrpc: '2.0', id, error: { code: -32601, message: 'no' } } : { jsonrpc: '2.0', id, result })) } })"
     ].join("\n")
-    await using host: Host = wrap(["--", process.execPath, "-e", echoMeta], { state: state.path })
+    await using host: Host = wrap(["--", process.execPath, "-e", echoMeta])
     const result = await host.result("tools/call", { name: "x", _meta: { ...envelope, "example.com/trace": "t" } })
     assert.deepEqual(JSON.parse(result["content"][0].text), { "example.com/trace": "t" })
     assert.deepEqual(result["_meta"], { mine: 1 })

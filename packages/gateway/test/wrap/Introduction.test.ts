@@ -143,3 +143,21 @@ describe("a server that wrap remembers", () => {
       expect(starts()).toBe(0)
     }))
 })
+
+describe("a host that has a session and asks without one, too", () => {
+  it.scopedLive("[E7] is answered in the revision in which it asks", () =>
+    Effect.gen(function*() {
+      const tools = [{ name: "x", inputSchema: { type: "object" } }]
+      const host = yield* Wrapped.make(({ method }) => method === "tools/list" ? { tools } : undefined)
+      yield* Effect.promise(async () => {
+        await host.initialize()
+        const [modern, legacy] = await Promise.all([
+          host.request("modern", "tools/list", discover.params),
+          host.request("legacy", "tools/list")
+        ])
+        expect(modern.result).toMatchObject({ tools, resultType: "complete" })
+        expect(legacy.result).toMatchObject({ tools })
+        expect(legacy.result).not.toHaveProperty("resultType")
+      })
+    }))
+})

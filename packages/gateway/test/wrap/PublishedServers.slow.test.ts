@@ -4,14 +4,11 @@ import { createRequire } from "node:module"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "vitest"
-import { type Host, stateFolder, wrap } from "../support/Host.js"
+import { type Host, initialized } from "../support/Host.js"
 import { gone } from "../support/Program.js"
 
 const program = (name: string): string =>
-  join(
-    dirname(createRequire(import.meta.url).resolve(`@modelcontextprotocol/${name}/package.json`)),
-    "dist/index.js"
-  )
+  join(dirname(createRequire(import.meta.url).resolve(`@modelcontextprotocol/${name}/package.json`)), "dist/index.js")
 
 const kill = async (host: Host): Promise<void> => {
   const [pid = 0] = host.family
@@ -21,11 +18,9 @@ const kill = async (host: Host): Promise<void> => {
 
 describe.concurrent("wrap with published servers", () => {
   it("[W4] server-filesystem: list, write, kill, read", async () => {
-    using state = stateFolder()
     const folder = mkdtempSync(join(tmpdir(), "lifeline-files-"))
     try {
-      await using host = wrap(["--", process.execPath, program("server-filesystem"), folder], { state: state.path })
-      await host.initialize()
+      await using host = await initialized(["--", process.execPath, program("server-filesystem"), folder])
       assert.isAbove((await host.result("tools/list"))["tools"].length, 5)
       const path = join(folder, "note.txt")
       await host.call("write_file", { path, content: "kept" })
@@ -37,14 +32,11 @@ describe.concurrent("wrap with published servers", () => {
   })
 
   it("[W4] server-memory: list, remember, kill, recall", async () => {
-    using state = stateFolder()
     const folder = mkdtempSync(join(tmpdir(), "lifeline-memory-"))
     try {
-      await using host = wrap(["--", process.execPath, program("server-memory")], {
-        state: state.path,
+      await using host = await initialized(["--", process.execPath, program("server-memory")], {
         env: { MEMORY_FILE_PATH: join(folder, "memory.jsonl") }
       })
-      await host.initialize()
       assert.isAbove((await host.result("tools/list"))["tools"].length, 5)
       await host.call("create_entities", {
         entities: [{ name: "Ada", entityType: "person", observations: ["counts"] }]
@@ -57,9 +49,7 @@ describe.concurrent("wrap with published servers", () => {
   })
 
   it("[W4] server-sequential-thinking: list, think, kill, think", async () => {
-    using state = stateFolder()
-    await using host = wrap(["--", process.execPath, program("server-sequential-thinking")], { state: state.path })
-    await host.initialize()
+    await using host = await initialized(["--", process.execPath, program("server-sequential-thinking")])
     const [{ name }] = (await host.result("tools/list"))["tools"]
     const thought = { thought: "one", nextThoughtNeeded: false, thoughtNumber: 1, totalThoughts: 1 }
     assert.include(await host.call(name, thought), "thoughtNumber")

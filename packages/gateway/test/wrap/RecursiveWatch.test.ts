@@ -176,11 +176,7 @@ describe("--watch on Windows", () => {
     })
     const later = new RecursiveWatch(
       one.folder,
-      {
-        isOpened: () => true,
-        onChange: (path) => seen.push(path),
-        onError: assert.fail
-      },
+      { isOpened: () => true, onChange: (path) => seen.push(path), onError: assert.fail },
       (() => {
         opened()
         return Object.assign(new EventEmitter(), { close: () => undefined })

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "vitest"
 import { eras } from "../../../testing/test/support/Built.js"
-import { type Host, type Message, startWrap, stateFolder, wrap } from "../support/Host.js"
+import { type Host, type Message, startWrap, wrap } from "../support/Host.js"
 import { scripted } from "../support/Scripted.js"
 
 const reserved = "io.modelcontextprotocol/"
@@ -28,8 +28,7 @@ const answered = (host: Host, name: string, { result }: Message, more: object = 
 
 describe.concurrent("a host without a session", () => {
   it("[E8] an envelope that does not fit is refused, and the requests after it are answered", async () => {
-    using state = stateFolder()
-    await using host = wrap(scripted(`send(said("x"))`), { state: state.path })
+    await using host = wrap(scripted(`send(said("x"))`))
     const wrong: ReadonlyArray<object> = [
       { [`${reserved}protocolVersion`]: 7 },
       { [`${reserved}clientCapabilities`]: undefined },
@@ -45,8 +44,7 @@ describe.concurrent("a host without a session", () => {
   })
 
   it("[W2] what a server of the same era asks comes as it is, and each request says what its client can do", async () => {
-    using state = stateFolder()
-    await using host = wrap(["--", process.execPath, eras, "2026"], { state: state.path })
+    await using host = wrap(["--", process.execPath, eras, "2026"])
     const unable = await call(host, "asks", { [`${reserved}clientCapabilities`]: {} })
     assert.match(unable.error?.message ?? "", /capabilities/)
     const asked = await call(host, "asks")
@@ -59,10 +57,8 @@ describe.concurrent("a host without a session", () => {
   })
 
   it("[E8] a server that asks several things at once is answered them all", async () => {
-    using state = stateFolder()
     await using host = wrap(
-      scripted(`send(said(await Promise.all([${question("one")}, ${question("two")}, ${question("three")}])))`),
-      { state: state.path }
+      scripted(`send(said(await Promise.all([${question("one")}, ${question("two")}, ${question("three")}])))`)
     )
     let response = await call(host, "x")
     while (response.result?.["resultType"] === "input_required") response = await answered(host, "x", response)
@@ -73,15 +69,11 @@ describe.concurrent("a host without a session", () => {
   })
 
   it("[E8] after a question, progress comes under the token of the request that waits now", async () => {
-    using state = stateFolder()
-    await using host = wrap(
-      scripted(`
+    await using host = wrap(scripted(`
         const report = (progress) => ({ method: "notifications/progress", params: { progressToken: params._meta.progressToken, progress } })
         send(report(1))
         await ${question("one")}
-        send(report(2), said("done"))`),
-      { state: state.path }
-    )
+        send(report(2), said("done"))`))
     const first = await call(host, "x", { progressToken: "first" })
     await answered(host, "x", first, { progressToken: "second" })
     assert.deepEqual(
@@ -91,13 +83,9 @@ describe.concurrent("a host without a session", () => {
   })
 
   it("[E8] log messages come from the level on that a request asks for, and for no other request", async () => {
-    using state = stateFolder()
-    await using host = wrap(
-      scripted(`
+    await using host = wrap(scripted(`
         const log = (level) => ({ method: "notifications/message", params: { level, data: "x" } })
-        send(log("debug"), log("error"), said("x"))`),
-      { state: state.path }
-    )
+        send(log("debug"), log("error"), said("x"))`))
     const levels = async (more: object): Promise<ReadonlyArray<unknown>> => {
       host.messages.length = 0
       await call(host, "x", more)
@@ -110,8 +98,7 @@ describe.concurrent("a host without a session", () => {
 
   it("[W1] where there is no server, each request is answered with why, in words for a model", async () => {
     for (const command of [["no-such-program-of-ours"], [process.execPath, "-e", "console.log('no-such-server')"]]) {
-      using state = stateFolder()
-      await using host = wrap(["--", ...command], { state: state.path })
+      await using host = wrap(["--", ...command])
       const { error } = await call(host, "x")
       assert.match(error?.message ?? "", /no-such-/)
       assert.notMatch(error?.message ?? "", /reconnect\(\)|PermanentlyFailed/)
@@ -121,16 +108,12 @@ describe.concurrent("a host without a session", () => {
   })
 
   it("[E8] a stream of changes is acknowledged for what the server has, and for the resources that it does not refuse", async () => {
-    using state = stateFolder()
-    await using host = wrap(
-      scripted("", "", {
-        capabilities: { tools: {}, resources: { subscribe: true } },
-        before: `if (method === "resources/subscribe" && params.uri === "test://no") {
+    await using host = wrap(scripted("", "", {
+      capabilities: { tools: {}, resources: { subscribe: true } },
+      before: `if (method === "resources/subscribe" && params.uri === "test://no") {
           return send({ id, error: { code: -32602, message: "no such resource" } })
         }`
-      }),
-      { state: state.path }
-    )
+    }))
     const wanted = {
       toolsListChanged: true,
       promptsListChanged: true,
@@ -148,8 +131,7 @@ describe.concurrent("a host without a session", () => {
   })
 
   it("[E8] a stream about which nothing would ever come is acknowledged so, and ends", async () => {
-    using state = stateFolder()
-    await using host = wrap(scripted("", "", { capabilities: { tools: {} } }), { state: state.path })
+    await using host = wrap(scripted("", "", { capabilities: { tools: {} } }))
     const { result } = await host.request("subscriptions/listen", {
       notifications: { promptsListChanged: true, resourceSubscriptions: ["test://no"] },
       _meta: meta()
@@ -159,8 +141,7 @@ describe.concurrent("a host without a session", () => {
   })
 
   it("[E8] a stream that is open ends with its result when the host closes its end, which is not waited for; a call is, until a signal", async () => {
-    using state = stateFolder()
-    await using host = startWrap(scripted(""), { state: state.path })
+    await using host = startWrap(scripted(""))
     const closed = host.request(
       "subscriptions/listen",
       { notifications: { toolsListChanged: true }, _meta: meta() },
@@ -180,24 +161,10 @@ describe.concurrent("a host without a session", () => {
     assert.deepEqual(await host.ended, { code: 0, signal: null })
   })
 
-  it("[W1 E8] where there is no server, a stream of changes is refused with why", async () => {
-    using state = stateFolder()
-    await using host = wrap(["--", "no-such-program-of-ours"], { state: state.path })
-    const { error } = await host.request("subscriptions/listen", {
-      notifications: { toolsListChanged: true },
-      _meta: meta()
-    })
-    assert.match(error?.message ?? "", /no-such-/)
-  })
-
   it("[E8] a call that is cancelled while its host was asked for something is cancelled at the server", async () => {
-    using state = stateFolder()
-    await using host = wrap(
-      scripted(`
+    await using host = wrap(scripted(`
         if (name === "heard") return send(said(heard.filter(({ method }) => method === "notifications/cancelled").length))
-        await ${question("one")}`),
-      { state: state.path }
-    )
+        await ${question("one")}`))
     const { result } = await host.request("tools/call", { name: "x", _meta: meta() }, "asking")
     host.notify("notifications/cancelled", { requestId: "asking" })
     while ((await call(host, "heard")).result?.["content"][0].text !== "1") continue

@@ -5,7 +5,7 @@ import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
 import * as Supervision from "../../src/wrap/Supervision.js"
 import { answer, outcome } from "../support/FailureHosts.js"
-import { introduced, options, stateFolder, wrap } from "../support/Host.js"
+import { initialized, introduced, options, stateFolder, wrap } from "../support/Host.js"
 import { scripted } from "../support/Scripted.js"
 
 const command = StdioConnector.make({ command: "server" })
@@ -27,13 +27,7 @@ describe("the options of supervision on the command line of wrap", () => {
       'tools={"a.b":{"idempotent":true}}'
     ]
     const lifeline = {
-      keepalive: {
-        interval: "10s",
-        timeout: 1500,
-        toolArguments: { depth: 1 },
-        method: "tool:look",
-        idleTtl: "never"
-      },
+      keepalive: { interval: "10s", timeout: 1500, toolArguments: { depth: 1 }, method: "tool:look", idleTtl: "never" },
       reconnect: { factor: 1.5, overlap: true },
       timeouts: { request: "5 minutes" },
       discovery: { mode: "eager" },
@@ -78,38 +72,26 @@ describe("the options of supervision on the command line of wrap", () => {
 
 describe.concurrent("mcp-lifeline wrap --option", () => {
   it("[W1] one that is not accepted: one line on standard error, exit code 2", async () => {
-    using state = stateFolder()
-    await using host = wrap([...options("timeouts.requets=1s"), "--", "x"], { state: state.path })
+    await using host = wrap([...options("timeouts.requets=1s"), "--", "x"])
     assert.deepEqual(await host.ended, { code: 2, signal: null })
     assert.match(host.stderr, /^mcp-lifeline: --option: timeouts\.requets .*did you mean "request"\?\n$/)
   })
 
-  it("[W4 C5] timeouts.request bounds a call, and a number without a unit is told", async () => {
-    using state = stateFolder()
-    const server = scripted(`if (name !== "hang") send(said("fine"))`)
-    await using host = wrap([...options("timeouts.request=900"), ...server], { state: state.path })
-    await host.initialize()
-    assert.match(await outcome(host, "hang"), /not answered within 900 ms/)
-    assert.strictEqual(await answer(host, "x"), "fine")
-    assert.match(host.stderr, /timeouts\.request is 900 without a unit, which is read as milliseconds/)
-  })
-
-  it("[C18:real] the timeout of a tool bounds its calls, and a number without a unit is told", async () => {
-    using state = stateFolder()
-    const server = scripted(`if (!name.startsWith("hang")) send(said("fine"))`)
-    await using host = wrap([...options("tools.hang*.timeout=900"), ...server], { state: state.path })
-    await host.initialize()
-    assert.match(await outcome(host, "hang_on"), /not answered within 900 ms/)
-    assert.strictEqual(await answer(host, "x"), "fine")
-    assert.match(host.stderr, /tools\.hang\*\.timeout is 900 without a unit, which is read as milliseconds/)
-  })
+  it.each(["timeouts.request", "tools.hang*.timeout"])(
+    "[W4 C5 C18:real] %s bounds a call, and a number without a unit is told",
+    async (option) => {
+      const server = scripted(`if (!name.startsWith("hang")) send(said("fine"))`)
+      await using host = await initialized([...options(`${option}=900`), ...server])
+      assert.match(await outcome(host, "hang_on"), /not answered within 900 ms/)
+      assert.strictEqual(await answer(host, "x"), "fine")
+      assert.include(host.stderr, `${option} is 900 without a unit, which is read as milliseconds`)
+    }
+  )
 
   it("[W4] calls.failFast: where there is no connection, a call fails at once", async () => {
-    using state = stateFolder()
     const server = scripted(`process.exit(1)`)
     const given = options("calls.failFast=true", "reconnect.initialDelay=1h", "reconnect.maxDelay=1h")
-    await using host = wrap([...given, ...server], { state: state.path })
-    await host.initialize()
+    await using host = await initialized([...given, ...server])
     const messages: Array<string> = []
     for (let call = 0; call < 2; call++) {
       messages.push((await host.request("tools/call", { name: "x", arguments: {} })).error?.message ?? "")
@@ -119,10 +101,8 @@ describe.concurrent("mcp-lifeline wrap --option", () => {
   })
 
   it("[W4] reconnect.auto=false: a lost server is connected only when the host asks for something", async () => {
-    using state = stateFolder()
     const server = scripted(`if (name === "exit") process.exit(1); else send(said("fine"))`)
-    await using host = wrap([...options("reconnect.auto=false"), ...server], { state: state.path })
-    await host.initialize()
+    await using host = await initialized([...options("reconnect.auto=false"), ...server])
     await host.request("tools/call", { name: "exit", arguments: {} })
     const { error } = await host.request("tools/call", { name: "x", arguments: {} })
     assert.match(error?.message ?? "", /does not connect automatically/)
@@ -139,8 +119,7 @@ describe.concurrent("mcp-lifeline wrap --option", () => {
       await host.result("tools/list")
       await state.hasLists()
     }
-    await using host = wrap(args, { state: state.path })
-    await host.initialize()
+    await using host = await initialized(args, { state: state.path })
     assert.lengthOf((await host.result("tools/list"))["tools"], 1)
     assert.deepEqual(host.family, [])
     assert.strictEqual(await host.call("x"), "fine")

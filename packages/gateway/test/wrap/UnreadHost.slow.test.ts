@@ -4,7 +4,8 @@ import { PassThrough, Writable } from "node:stream"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "vitest"
 import { StdioHost } from "../../src/wrap/StdioHost.js"
-import { type Host, startWrap, stateFolder } from "../support/Host.js"
+import { type Host, initialized, startWrap } from "../support/Host.js"
+import { alive } from "../support/Program.js"
 
 const flood = fileURLToPath(new URL("../fixtures/flood.mjs", import.meta.url))
 
@@ -122,9 +123,7 @@ describe.concurrent("a host that does not read", () => {
   })
 
   it("[W1] standard error loses lines there, and is told how many; calls are answered", async () => {
-    using state = stateFolder()
-    await using host = startWrap(["--protocol", "2025", "--", process.execPath, "-e", loud], { state: state.path })
-    await host.initialize()
+    await using host = await initialized(["--protocol", "2025", "--", process.execPath, "-e", loud], { run: startWrap })
     host.child.stderr?.pause()
     assert.strictEqual(await host.call("20000"), "said")
     host.child.stderr?.resume()
@@ -137,40 +136,27 @@ describe.concurrent("a host that does not read", () => {
   })
 
   it("[W3] keeps a server that is started waiting, as its own pipe would; then everything comes, in order", async () => {
-    using state = stateFolder()
-    await using host = startWrap(["--", process.execPath, flood, "stdio"], { state: state.path })
+    await using host = startWrap(["--", process.execPath, flood, "stdio"])
     await stopReading(host, () => host.stderr)
   })
 
   it("[W3] keeps a server at a URL waiting; then everything comes, in order", async () => {
-    using state = stateFolder()
     await using server = await served()
-    await using host = startWrap([server.url], { state: state.path })
+    await using host = startWrap([server.url])
     await stopReading(host, server.said)
   })
 
   it("[W5] and closes its end: all has ended, also the server that waits to be read", async () => {
-    using state = stateFolder()
-    const host = startWrap(["--", process.execPath, flood, "stdio"], { state: state.path })
+    const host = startWrap(["--", process.execPath, flood, "stdio"])
     await host.initialize()
     host.child.stdout?.pause()
     host.send({ jsonrpc: "2.0", id: "unread", method: "tools/call", params: { name: "flood", arguments: {} } })
     await until(() => /stuck at/.exec(host.stderr) ?? undefined)
     const family = host.family
     host.child.stdin?.end()
-    const ended = once(host.child, "exit")
-    await ended
-    await until(() => family.every((pid) => !isRunning(pid)) ? true : undefined)
+    await once(host.child, "exit")
+    await until(() => family.every((pid) => !alive(pid)) ? true : undefined)
     host.child.stdout?.resume()
     await host.ended
   })
 })
-
-const isRunning = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
-}

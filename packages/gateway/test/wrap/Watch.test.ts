@@ -18,7 +18,7 @@ import { assert, describe, it } from "vitest"
 import { FolderWatch } from "../../src/wrap/FolderWatch.js"
 import * as Watch from "../../src/wrap/Watch.js"
 import { WatchedVersion } from "../../src/wrap/WatchedVersion.js"
-import { stateFolder, wrap } from "../support/Host.js"
+import { initialized, stateFolder, wrap } from "../support/Host.js"
 import * as RawServer from "../support/RawServer.js"
 
 const watching = () => {
@@ -161,8 +161,7 @@ describe("--watch", () => {
     const file = join(one.folder, "server.cjs")
     const starts = (): number => readFileSync(journal, "utf8").length
     writeFileSync(file, works)
-    await using host = wrap(["--watch", "--", process.execPath, file], { state: state.path })
-    await host.initialize()
+    await using host = await initialized(["--watch", "--", process.execPath, file], { state: state.path })
     const before = await host.call("pid")
     writeFileSync(journal, "")
     writeFileSync(file, `${begins}throw new Error("a mistake of the author")`)
@@ -199,8 +198,7 @@ describe("--watch", () => {
     writeFileSync(file, server)
     const [state, log, record, audit] = ["state", "a.log", "a.jsonl", "audit"].map((name) => join(one.folder, name))
     const files = [...["--log", log!], ...["--record", record!], ...["--audit", audit!]]
-    await using host = wrap(["--watch", ...files, "--", process.execPath, file], { state: state! })
-    await host.initialize()
+    await using host = await initialized(["--watch", ...files, "--", process.execPath, file], { state: state! })
     for (const _ of [1, 2]) {
       const before = JSON.parse(await host.call("who")).pid
       writeFileSync(file, server)
@@ -279,8 +277,7 @@ describe("--watch", () => {
     }).pipe(Effect.scoped, Effect.runPromise))
 
   it("[W4] a command line that names no file is said so", async () => {
-    using state = stateFolder()
-    await using host = wrap(["--watch", "--", "npx", "some-server"], { state: state.path })
+    await using host = wrap(["--watch", "--", "npx", "some-server"])
     await host.until(() => host.stderr.includes("--watch=GLOB") ? true : undefined)
   })
 })

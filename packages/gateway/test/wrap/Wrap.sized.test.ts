@@ -5,8 +5,8 @@ import { join } from "node:path"
 import { assert, describe, it } from "vitest"
 import { everything } from "../../../testing/test/support/Built.js"
 import { bySize } from "../../../testing/test/support/bySize.js"
-import { Host, introduced, refusal, startWrap, stateFolder, wrap } from "../support/Host.js"
-import { alive } from "../support/Program.js"
+import { gone } from "../support/FailureHosts.js"
+import { Host, initialized, introduced, refusal, startWrap, stateFolder, wrap } from "../support/Host.js"
 
 const everythingCommand = ["--", process.execPath, everything, "stdio"]
 const faulty = (options: StdioFaultServer.Options = {}) => {
@@ -19,18 +19,11 @@ const journal = (): Disposable & { readonly path: string } => {
   return { path: join(folder, "journal"), [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }) }
 }
 
-const gone = async (pids: ReadonlyArray<number>): Promise<void> => {
-  while (pids.some(alive)) await new Promise((resolve) => setTimeout(resolve, 20))
-}
-
 const capabilities = { sampling: {}, elicitation: {}, roots: { listChanged: true } }
 
 describe.concurrent("mcp-lifeline wrap", () => {
   it("[W1] stands where the server stood: initialize, lists, calls", async () => {
-    using state = stateFolder()
-    const { host, introduction: { capabilities, serverInfo } } = await introduced(everythingCommand, {
-      state: state.path
-    })
+    const { host, introduction: { capabilities, serverInfo } } = await introduced(everythingCommand)
     await using _ = host
     assert.strictEqual(serverInfo.name, "mcp-servers/everything")
     assert.deepInclude(capabilities, { tools: { listChanged: true } })
@@ -40,8 +33,7 @@ describe.concurrent("mcp-lifeline wrap", () => {
   })
 
   it("[W2] what the server says passes as it came: info, instructions, lists, results, errors", async () => {
-    using state = stateFolder()
-    const { host: wrapped, introduction: one } = await introduced(everythingCommand, { state: state.path })
+    const { host: wrapped, introduction: one } = await introduced(everythingCommand)
     await using _ = wrapped
     await using direct = Host.start(process.execPath, [everything, "stdio"], process.env)
     const other = await direct.initialize()
@@ -75,50 +67,42 @@ describe.concurrent("mcp-lifeline wrap", () => {
     }
   })
 
-  it(
-    "[W3] sampling, elicitation and roots reach the host, progress and logs too, and cancellation the server",
-    async () => {
-      using state = stateFolder()
-      const answers = {
-        "sampling/createMessage": () => ({ role: "assistant", model: "m", content: { type: "text", text: "sampled" } }),
-        "elicitation/create": () => ({ action: "accept", content: { name: "Ada" } }),
-        "roots/list": () => ({ roots: [{ uri: "file:///tmp", name: "tmp" }] })
-      }
-      await using host = wrap(everythingCommand, { state: state.path, answers })
-      await host.initialize(capabilities)
-      await host.until(() => host.messages.find(({ method }) => method === "roots/list"))
-      assert.include(
-        JSON.stringify(
-          await host.result("tools/call", { name: "trigger-sampling-request", arguments: { prompt: "p" } })
-        ),
-        "sampled"
-      )
-      assert.include(
-        JSON.stringify(await host.result("tools/call", { name: "trigger-elicitation-request", arguments: {} })),
-        "Ada"
-      )
-      await host.result("tools/call", {
-        name: "trigger-long-running-operation",
-        arguments: { duration: 0.2, steps: 2 },
-        _meta: { progressToken: "mine" }
-      })
-      const progress = host.notified("notifications/progress")
-      assert.deepEqual(progress.map(({ params }) => params?.["progressToken"]), progress.map(() => "mine"))
-      assert.isAtLeast(progress.length, 2)
-      await host.result("logging/setLevel", { level: "debug" })
-      await host.result("tools/call", { name: "toggle-simulated-logging", arguments: {} })
-      await host.until(() => host.notified("notifications/message")[0])
-      await host.result("resources/subscribe", { uri: "demo://resource/dynamic/text/1" })
-      await host.result("tools/call", { name: "toggle-subscriber-updates", arguments: {} })
-      await host.until(() => host.notified("notifications/resources/updated")[0])
+  it("[W3] sampling, elicitation and roots reach the host, progress and logs too, and cancellation the server", async () => {
+    const answers = {
+      "sampling/createMessage": () => ({ role: "assistant", model: "m", content: { type: "text", text: "sampled" } }),
+      "elicitation/create": () => ({ action: "accept", content: { name: "Ada" } }),
+      "roots/list": () => ({ roots: [{ uri: "file:///tmp", name: "tmp" }] })
     }
-  )
+    await using host = wrap(everythingCommand, { answers })
+    await host.initialize(capabilities)
+    await host.until(() => host.messages.find(({ method }) => method === "roots/list"))
+    assert.include(
+      JSON.stringify(await host.result("tools/call", { name: "trigger-sampling-request", arguments: { prompt: "p" } })),
+      "sampled"
+    )
+    assert.include(
+      JSON.stringify(await host.result("tools/call", { name: "trigger-elicitation-request", arguments: {} })),
+      "Ada"
+    )
+    await host.result("tools/call", {
+      name: "trigger-long-running-operation",
+      arguments: { duration: 0.2, steps: 2 },
+      _meta: { progressToken: "mine" }
+    })
+    const progress = host.notified("notifications/progress")
+    assert.deepEqual(progress.map(({ params }) => params?.["progressToken"]), progress.map(() => "mine"))
+    assert.isAtLeast(progress.length, 2)
+    await host.result("logging/setLevel", { level: "debug" })
+    await host.result("tools/call", { name: "toggle-simulated-logging", arguments: {} })
+    await host.until(() => host.notified("notifications/message")[0])
+    await host.result("resources/subscribe", { uri: "demo://resource/dynamic/text/1" })
+    await host.result("tools/call", { name: "toggle-subscriber-updates", arguments: {} })
+    await host.until(() => host.notified("notifications/resources/updated")[0])
+  })
 
   it("[W3] a call that the host cancels is cancelled at the server, and not answered", async () => {
-    using state = stateFolder()
     using file = journal()
-    await using host = wrap(faulty({ journal: file.path }), { state: state.path })
-    await host.initialize()
+    await using host = await initialized(faulty({ journal: file.path }))
     host.send({ jsonrpc: "2.0", id: "c", method: "tools/call", params: { name: "silent", arguments: {} } })
     await host.result("tools/call", { name: "echo", arguments: { text: "x" } })
     host.notify("notifications/cancelled", { requestId: "c", reason: "no longer" })
@@ -129,10 +113,8 @@ describe.concurrent("mcp-lifeline wrap", () => {
   })
 
   it("[W4] a killed server is latency only, and what may have been done twice is told as such", async () => {
-    using state = stateFolder()
     using file = journal()
-    await using host = startWrap(faulty({ journal: file.path }), { state: state.path })
-    await host.initialize()
+    await using host = await initialized(faulty({ journal: file.path }), { run: startWrap })
     const { tools } = await host.result("tools/list")
     for (const round of [1, 2, 3]) {
       const pid = Number(await host.call("pid"))
@@ -153,35 +135,28 @@ describe.concurrent("mcp-lifeline wrap", () => {
     assert.strictEqual(await host.call("echo", { text: "back" }), "back")
   })
 
-  it(
-    "[W4] a known server that cannot start is there: initialize and lists at once, calls say what to tell the user",
-    async () => {
-      using state = stateFolder()
-      using file = journal()
-      // The same command line, which the second time leads to a server that dies at its start.
-      const args = faulty({
-        journal: file.path,
-        crashes: [{ at: "start", nth: 2 }, { at: "start", nth: 3 }, { at: "start", nth: 4 }]
-      })
-      let known: Record<string, any>
-      {
-        await using host = wrap(args, { state: state.path })
-        await host.initialize()
-        known = await host.result("tools/list")
-        await state.hasLists()
-      }
-      await using host = wrap(args, { state: state.path })
-      await host.initialize()
-      assert.deepEqual((await host.result("tools/list"))["tools"], known["tools"])
-      assert.strictEqual(await host.call("echo", { text: "there" }), "there")
-    }
-  )
-
-  it("[W4] lists that differ after a restart are announced, and others are not", async () => {
+  it("[W4] a known server that cannot start is there: initialize and lists at once, calls say what to tell the user", async () => {
     using state = stateFolder()
     using file = journal()
-    await using host = wrap(faulty({ journal: file.path, addedFrom: 3 }), { state: state.path })
-    await host.initialize()
+    // The same command line, which the second time leads to a server that dies at its start.
+    const args = faulty({
+      journal: file.path,
+      crashes: [{ at: "start", nth: 2 }, { at: "start", nth: 3 }, { at: "start", nth: 4 }]
+    })
+    let known: Record<string, any>
+    {
+      await using host = await initialized(args, { state: state.path })
+      known = await host.result("tools/list")
+      await state.hasLists()
+    }
+    await using host = await initialized(args, { state: state.path })
+    assert.deepEqual((await host.result("tools/list"))["tools"], known["tools"])
+    assert.strictEqual(await host.call("echo", { text: "there" }), "there")
+  })
+
+  it("[W4] lists that differ after a restart are announced, and others are not", async () => {
+    using file = journal()
+    await using host = await initialized(faulty({ journal: file.path, addedFrom: 3 }))
     const first = await host.result("tools/list")
     process.kill(Number(await host.call("pid")), "SIGKILL")
     await host.call("look", { key: "k" })
@@ -200,11 +175,9 @@ describe.concurrent("mcp-lifeline wrap", () => {
     )
   ) {
     it(`[W5] everything that was started ends after the host's ${way}`, async () => {
-      using state = stateFolder()
       await using host = startWrap(
         // Nobody is left to end what does not end with its stdin, once it is wrap itself that is killed.
-        faulty(way === "SIGKILL" ? {} : { wrapper: true, grandchildren: 2, ignoreTerm: true, ignoreStdinEnd: true }),
-        { state: state.path }
+        faulty(way === "SIGKILL" ? {} : { wrapper: true, grandchildren: 2, ignoreTerm: true, ignoreStdinEnd: true })
       )
       await host.initialize()
       await host.call("echo", { text: "x" })
@@ -220,15 +193,13 @@ describe.concurrent("mcp-lifeline wrap", () => {
   }
 
   it("[W1] a command that does not exist: one line, an answer to initialize that says so, exit code 1", async () => {
-    using state = stateFolder()
-    await using host = startWrap(["--", "no-such-program-of-ours"], { state: state.path })
+    await using host = startWrap(["--", "no-such-program-of-ours"])
     assert.match(await refusal(host), /no-such-program-of-ours/)
     assert.lengthOf(host.stderr.trim().split("\n"), 1)
   })
 
   it("[W1] a program that is no MCP server: an answer that says what it printed", async () => {
-    using state = stateFolder()
-    await using host = wrap(["--", process.execPath, "-e", "console.log('hello, world')"], { state: state.path })
+    await using host = wrap(["--", process.execPath, "-e", "console.log('hello, world')"])
     assert.match(await refusal(host), /hello, world/)
   })
 
@@ -245,8 +216,7 @@ describe.concurrent("mcp-lifeline wrap", () => {
   ]
   for (const [what, args, message] of wrong) {
     it(`[W1] ${what}: one line on standard error, exit code 2`, async () => {
-      using state = stateFolder()
-      await using host = wrap(args, { state: state.path })
+      await using host = wrap(args)
       assert.deepEqual(await host.ended, { code: 2, signal: null })
       assert.match(host.stderr, message)
       assert.lengthOf(host.stderr.trim().split("\n"), 1)

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { spawn, spawnSync } from "node:child_process"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { gateway } from "../../../testing/test/support/Built.js"
+import { folder } from "../../../testing/test/support/folder.js"
 import * as ByHand from "../../src/wrap/byHand.js"
 import { stateFolder } from "../support/Host.js"
 import * as Program from "../support/Program.js"
@@ -39,14 +39,11 @@ const inTerminal = (args: ReadonlyArray<string>) =>
       })
   )
 
-const configuration = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-"))),
-  (folder) => Effect.sync(() => rmSync(folder, { recursive: true }))
-).pipe(Effect.map((folder) => {
+const configuration = Effect.map(folder, (folder) => {
   const file = join(folder, "mcp.json")
   writeFileSync(file, JSON.stringify({ mcpServers: { who: { command: process.execPath, args: [server] } } }))
   return file
-}))
+})
 
 describe("the command that serve --stdio names", () => {
   const named = (file: string, platform?: NodeJS.Platform): string =>

@@ -117,36 +117,33 @@ describe("the state of a request that a server without sessions gives", () => {
       expect(got).toHaveLength(1)
     }))
 
-  it.scopedLive(
-    "[G26 G22] a state goes on with a new key besides the old one, and at another replica; not without its key",
-    () =>
-      Effect.gen(function*() {
-        const { fleet, got } = yield* asking
-        const key = (text: string) => SealedId.make(Redacted.make(text))
-        let seals: readonly [SealedId.Seal, ...ReadonlyArray<SealedId.Seal>] = [key("old")]
-        const talk = (seal: SealedId.Seal) =>
-          Effect.map(
-            Served.serve(fleet, { sessions: { seal, records: SessionRecords.inMemory() } }),
-            ({ url }) => new HttpTalk(url, "", { isStateless: true })
-          )
-        const one = yield* talk(SealedId.several(() => seals))
-        const replica = yield* talk(key("old"))
-        const stranger = yield* talk(key("another"))
-        const { requestState } = yield* question(one)
-        const accepted = (talk: HttpTalk, state = requestState) =>
-          Effect.map(bring(talk, state), ({ answer }) => answer?.error === undefined)
-        expect([yield* accepted(one), yield* accepted(replica), yield* accepted(stranger)]).toEqual([true, true, false])
-        seals = [key("new"), key("old")]
-        const later = (yield* question(one)).requestState
-        expect([yield* accepted(one), yield* accepted(one, later), yield* accepted(replica, later)]).toEqual([
-          true,
-          true,
-          false
-        ])
-        seals = [key("new")]
-        expect([yield* accepted(one), yield* accepted(one, later)]).toEqual([false, true])
-        expect(got.filter(({ inputResponses }) => inputResponses !== undefined).map((call) => call.requestState))
-          .toEqual(["mcp-lifeline:1", "mcp-lifeline:1", "mcp-lifeline:1", "mcp-lifeline:4", "mcp-lifeline:4"])
-      })
-  )
+  it.scopedLive("[G26 G22] a state goes on with a new key besides the old one, and at another replica; not without its key", () =>
+    Effect.gen(function*() {
+      const { fleet, got } = yield* asking
+      const key = (text: string) => SealedId.make(Redacted.make(text))
+      let seals: readonly [SealedId.Seal, ...ReadonlyArray<SealedId.Seal>] = [key("old")]
+      const talk = (seal: SealedId.Seal) =>
+        Effect.map(
+          Served.serve(fleet, { sessions: { seal, records: SessionRecords.inMemory() } }),
+          ({ url }) => new HttpTalk(url, "", { isStateless: true })
+        )
+      const one = yield* talk(SealedId.several(() => seals))
+      const replica = yield* talk(key("old"))
+      const stranger = yield* talk(key("another"))
+      const { requestState } = yield* question(one)
+      const accepted = (talk: HttpTalk, state = requestState) =>
+        Effect.map(bring(talk, state), ({ answer }) => answer?.error === undefined)
+      expect([yield* accepted(one), yield* accepted(replica), yield* accepted(stranger)]).toEqual([true, true, false])
+      seals = [key("new"), key("old")]
+      const later = (yield* question(one)).requestState
+      expect([yield* accepted(one), yield* accepted(one, later), yield* accepted(replica, later)]).toEqual([
+        true,
+        true,
+        false
+      ])
+      seals = [key("new")]
+      expect([yield* accepted(one), yield* accepted(one, later)]).toEqual([false, true])
+      expect(got.filter(({ inputResponses }) => inputResponses !== undefined).map((call) => call.requestState))
+        .toEqual(["mcp-lifeline:1", "mcp-lifeline:1", "mcp-lifeline:1", "mcp-lifeline:4", "mcp-lifeline:4"])
+    }))
 })

@@ -1,9 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
-import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client"
 import { Effect } from "effect"
 import { eras } from "../../../../testing/test/support/Built.js"
-import * as Gateway from "../../support/Gateway.js"
 import { gateway, type Talk } from "../../support/Talk.js"
 
 const modern = { id: "s", connector: StdioConnector.make({ command: process.execPath, args: [eras, "2026"] }) }
@@ -33,72 +31,46 @@ describe.concurrent("what a shared server without sessions asks in place of a re
       }
     }))
 
-  it.scopedLive(
-    "[E8] a client that cannot answer is not asked, and the call fails with why",
-    () =>
-      Effect.gen(function*() {
-        const { client } = yield* gateway([modern])
-        const one = yield* client()
-        const { error } = yield* Effect.promise(async () => {
-          await one.toolsWith("s__asks")
-          return one.request("tools/call", { name: "s__asks" })
-        })
-        expect(error?.message).toMatch(/capabilit/)
-        expect(one.said.filter(({ method }) => method === "elicitation/create")).toEqual([])
+  it.scopedLive("[E8] a client that cannot answer is not asked, and the call fails with why", () =>
+    Effect.gen(function*() {
+      const { client } = yield* gateway([modern])
+      const one = yield* client()
+      const { error } = yield* Effect.promise(async () => {
+        await one.toolsWith("s__asks")
+        return one.request("tools/call", { name: "s__asks" })
       })
-  )
+      expect(error?.message).toMatch(/capabilit/)
+      expect(one.said.filter(({ method }) => method === "elicitation/create")).toEqual([])
+    }))
+
+  const asked = Effect.gen(function*() {
+    const { client } = yield* gateway([modern])
+    const one = yield* client({ capabilities })
+    const question = yield* Effect.promise(async () => {
+      await one.toolsWith("s__asks")
+      one.send({ id: "x", method: "tools/call", params: { name: "s__asks" } })
+      return one.until(() => one.said.find(({ method }) => method === "elicitation/create"))
+    })
+    return { one, question }
+  })
 
   it.scopedLive("[E8] a call that is cancelled asks nothing any more", () =>
     Effect.gen(function*() {
-      const { client } = yield* gateway([modern])
-      const one = yield* client({ capabilities })
-      yield* Effect.promise(async () => {
-        await one.toolsWith("s__asks")
-        one.send({ id: "x", method: "tools/call", params: { name: "s__asks" } })
-        const question = await one.until(() => one.said.find(({ method }) => method === "elicitation/create"))
-        expect(question.about).toBe("x")
-        one.notify("notifications/cancelled", { requestId: "x" })
-        const cancelled = await one.until(() => one.notified("notifications/cancelled")[0])
-        expect(cancelled.params?.["requestId"]).toBe(question.id)
-        expect(one.said.filter(({ id }) => id === "x")).toEqual([])
-      })
+      const { one, question } = yield* asked
+      expect(question.about).toBe("x")
+      one.notify("notifications/cancelled", { requestId: "x" })
+      const cancelled = yield* Effect.promise(() => one.until(() => one.notified("notifications/cancelled")[0]))
+      expect(cancelled.params?.["requestId"]).toBe(question.id)
+      expect(one.said.filter(({ id }) => id === "x")).toEqual([])
     }))
 
   it.scopedLive("[E8] a client that refuses makes the call fail with what was asked", () =>
     Effect.gen(function*() {
-      const { client } = yield* gateway([modern])
-      const one = yield* client({ capabilities })
-      yield* Effect.promise(async () => {
-        await one.toolsWith("s__asks")
-        one.send({ id: "x", method: "tools/call", params: { name: "s__asks" } })
-        const question = await one.until(() => one.said.find(({ method }) => method === "elicitation/create"))
-        one.send({ id: question.id, error: { code: -32_603, message: "not now" } })
-        const { error } = await one.until(() => one.said.find(({ id }) => id === "x"))
-        expect(error?.message).toMatch(
-          /elicitation\/create, which the server wants before it answers tools\/call, failed: .*not now/
-        )
-      })
+      const { one, question } = yield* asked
+      one.send({ id: question.id, error: { code: -32_603, message: "not now" } })
+      const { error } = yield* Effect.promise(() => one.until(() => one.said.find(({ id }) => id === "x")))
+      expect(error?.message).toMatch(
+        /elicitation\/create, which the server wants before it answers tools\/call, failed: .*not now/
+      )
     }))
-
-  it.scopedLive(
-    "[E8] [E9] real clients without sessions are asked by the result of their own call",
-    () =>
-      Effect.gen(function*() {
-        const { base } = yield* Gateway.serveHere({ s: { command: process.execPath, args: [eras, "2026"] } })
-        yield* Effect.promise(async () => {
-          const names = ["Ada", "Eve"]
-          const clients = await Promise.all(names.map(async (name) => {
-            const one = new Client({ name, version: "1" }, { capabilities, versionNegotiation: { mode: "auto" } })
-            one.setRequestHandler("elicitation/create", () => ({ action: "accept" as const, content: { name } }))
-            await one.connect(new StreamableHTTPClientTransport(new URL(`${base}/mcp`)))
-            expect(one.getNegotiatedProtocolVersion()).toBe("2026-07-28")
-            return one
-          }))
-          const answers = await Promise.all(clients.map((one) => one.callTool({ name: "s__asks" })))
-          const texts = answers.map(({ content }) => (content[0] as { readonly text: string }).text)
-          expect(texts.map((text) => JSON.parse(text).content.name)).toEqual(names)
-          await Promise.all(clients.map((one) => one.close()))
-        })
-      })
-  )
 })

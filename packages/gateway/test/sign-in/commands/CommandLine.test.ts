@@ -156,9 +156,7 @@ describe("the command line of login, logout and auth", () => {
     ["--all cannot be combined with a server; keep one", ["logout", url, "--all"]]
   ])("[A1] is refused: %s", ([message, args]) =>
     Effect.gen(function*() {
-      expect(yield* Effect.flip(parse(args))).toEqual(
-        mistake(`${message}; see mcp-lifeline ${args[0]} --help`)
-      )
+      expect(yield* Effect.flip(parse(args))).toEqual(mistake(`${message}; see mcp-lifeline ${args[0]} --help`))
     }))
 
   it.effect("[A1] a login without a server is refused", () =>

@@ -4,12 +4,12 @@ import * as PendingLogin from "@mcp-lifeline/sign-in/PendingLogin"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Clock, Duration, Effect, Either, Fiber, Redacted, Schedule } from "effect"
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs"
-import { createServer, type Server } from "node:http"
-import type { AddressInfo } from "node:net"
+import { createServer } from "node:http"
 import { join } from "node:path"
 import { vi } from "vitest"
 import * as AuthServer from "../../../../sign-in/test/support/AuthServer.js"
 import { folder } from "../../../../testing/test/support/folder.js"
+import { listening } from "../../../../testing/test/support/listening.js"
 import { StartError, type UsageError } from "../../../src/Errors.js"
 import * as Login from "../../../src/sign-in/commands/login.js"
 import { version } from "../../../src/Version.js"
@@ -73,15 +73,6 @@ const hasty = (): Clock.Clock => {
     real.sleep(Duration.greaterThan(duration, "4 seconds") ? duration : Duration.millis(5))
   return Object.assign(Clock.make(), { sleep })
 }
-
-const listening = (handle: Parameters<typeof createServer>[1]) =>
-  Effect.acquireRelease(
-    Effect.async<Server>((resume) => {
-      const http = createServer(handle)
-      http.listen(0, "127.0.0.1", () => resume(Effect.succeed(http)))
-    }),
-    (http) => Effect.sync(() => void http.close().closeAllConnections())
-  ).pipe(Effect.map((http) => `http://127.0.0.1:${(http.address() as AddressInfo).port}`))
 
 const environment = (variables: Readonly<Record<string, string>>) =>
   Effect.acquireRelease(
@@ -147,7 +138,7 @@ describe("login with a browser", () => {
   it.scopedLive("[A1] asks for what was chosen: client, scope, port; and keeps the login apart for its account", () =>
     Effect.gen(function*() {
       const { begin, grants, server } = yield* setup()
-      const free = new URL(yield* Effect.scoped(listening(undefined))).port
+      const free = new URL(yield* Effect.scoped(listening(createServer()))).port
       const login = yield* begin({
         account: "work",
         scope: "read write",
@@ -337,6 +328,8 @@ describe("login without a person", () => {
     Effect.gen(function*() {
       const { grants, run, server } = yield* setup()
       const client = { id: "robot", secret: Redacted.make("robot-secret"), issuer: server.origin }
+      const unbound = yield* run({ method: "credentials", client: { ...client, issuer: undefined } })
+      expect(failureOf(unbound.outcome).message).toContain(`add --client-issuer ${server.origin}`)
       expect(yield* run({ method: "credentials", client })).toEqual({
         outcome: succeeded,
         lines: [`Signed in to ${server.url} (${server.origin})`],
@@ -362,7 +355,7 @@ describe("login without a person", () => {
   it.scopedLive("[A1] a server that asks for no login gets none", () =>
     Effect.gen(function*() {
       const { grants, run, state } = yield* setup()
-      const origin = yield* listening((request, response) => {
+      const origin = yield* listening(createServer((request, response) => {
         void AuthServer.bodyOf(request).then((body) => {
           if (request.method !== "POST") return response.writeHead(405).end()
           const message = JSON.parse(body) as { readonly id?: number }
@@ -370,7 +363,7 @@ describe("login without a person", () => {
           response.writeHead(200, { "content-type": "application/json" })
           return response.end(JSON.stringify(AuthServer.answerTo(message)))
         })
-      })
+      }))
       expect(yield* run({}, `${origin}/mcp?key=secret`)).toEqual({
         outcome: succeeded,
         lines: [`${origin}/mcp asks for no login`],
@@ -382,7 +375,7 @@ describe("login without a person", () => {
   it.scopedLive("[A1] a server that is not there ends it with the reason", () =>
     Effect.gen(function*() {
       const { run } = yield* setup()
-      const gone = yield* Effect.scoped(listening(undefined))
+      const gone = yield* Effect.scoped(listening(createServer()))
       const { lines, outcome } = yield* run({}, `${gone}/mcp`)
       const failure = failureOf(outcome)
       expect(failure).toBeInstanceOf(StartError)

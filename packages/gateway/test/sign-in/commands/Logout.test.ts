@@ -57,11 +57,7 @@ const [a, b] = ["https://a.example/mcp", "https://b.example/mcp"]
 
 const three = {
   grants: [grant({ server: a }), grant({ server: a, account: "work" }), grant({ server: b })],
-  logins: [
-    waiting(until, { server: a }),
-    waiting(until, { server: a, account: "work" }),
-    waiting(until, { server: b })
-  ]
+  logins: [waiting(until, { server: a }), waiting(until, { server: a, account: "work" }), waiting(until, { server: b })]
 }
 const left = (count: number) => ({ grants: count, clients: count, logins: count })
 
@@ -89,10 +85,7 @@ describe("logout", () => {
         lines: [`No login is stored for ${a}`],
         problems: []
       })
-      expect(yield* logout({ target: a, account: "default" })).toEqual({
-        lines: [`Signed out of ${a}`],
-        problems: []
-      })
+      expect(yield* logout({ target: a, account: "default" })).toEqual({ lines: [`Signed out of ${a}`], problems: [] })
       expect(files()).toEqual(left(1))
     }))
 

@@ -2,11 +2,11 @@ import { describe, expect, it } from "@effect/vitest"
 import type { Authorization } from "@mcp-lifeline/transport-http"
 import { Effect, type Scope } from "effect"
 import { writeFileSync } from "node:fs"
-import { createServer, type IncomingHttpHeaders, type Server } from "node:http"
-import type { AddressInfo } from "node:net"
+import { createServer, type IncomingHttpHeaders } from "node:http"
 import { join } from "node:path"
 import { vi } from "vitest"
 import { folder } from "../../../../testing/test/support/folder.js"
+import { listening } from "../../../../testing/test/support/listening.js"
 import { StartError } from "../../../src/Errors.js"
 import * as Target from "../../../src/sign-in/commands/Target.js"
 import { mistake } from "../../support/mistake.js"
@@ -35,17 +35,11 @@ const authorization: Authorization = {
 const headersOf = (configured: (url: string) => Effect.Effect<Target.Target, unknown, Scope.Scope>) =>
   Effect.scoped(Effect.gen(function*() {
     const seen: Array<IncomingHttpHeaders> = []
-    const server = yield* Effect.acquireRelease(
-      Effect.async<Server>((resume) => {
-        const http = createServer((request, response) => {
-          seen.push(request.headers)
-          response.writeHead(403).end()
-        })
-        http.listen(0, "127.0.0.1", () => resume(Effect.succeed(http)))
-      }),
-      (http) => Effect.sync(() => void http.close().closeAllConnections())
-    )
-    const target = yield* configured(`http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`)
+    const url = yield* listening(createServer((request, response) => {
+      seen.push(request.headers)
+      response.writeHead(403).end()
+    }))
+    const target = yield* configured(`${url}/mcp`)
     const connector = yield* target.connector(authorization)
     yield* Effect.flip(connector.connect({ clientInfo: { name: "test", version: "1" }, report: () => {} }))
     return seen[0] ?? {}
@@ -111,9 +105,7 @@ describe("the server that login and logout name", () => {
       const wrong = yield* failure("local", path)
       expect(wrong).toBeInstanceOf(StartError)
       expect(wrong.message).toBe(`${path}: Lifeline starts local as a process; such a server needs no login`)
-      expect((yield* failure("other", path)).message).toBe(
-        `${path}: there is no server other; there are: docs, local`
-      )
+      expect((yield* failure("other", path)).message).toBe(`${path}: there is no server other; there are: docs, local`)
       expect((yield* failure("broken", path)).message).toMatch(
         new RegExp(`^${path}:10: mcpServers\\.broken\\.url: [^\\n]+$`)
       )

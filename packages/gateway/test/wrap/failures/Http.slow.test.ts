@@ -2,16 +2,13 @@ import { HttpFault } from "@mcp-lifeline/testing"
 import { assert } from "vitest"
 import { play } from "../../support/FailureGuide.js"
 import { answer, echoes, isUnknown, meets, outcome, served, waits } from "../../support/FailureHosts.js"
-import { options, refusal, stateFolder, wrap } from "../../support/Host.js"
+import { options, refusal, wrap } from "../../support/Host.js"
 
 /** An environment with a proxy, and nothing that spares it. */
 const proxied = (proxy: string) => ({ HTTP_PROXY: proxy, http_proxy: proxy, NO_PROXY: "", no_proxy: "" })
 
 play("HTTP", {
-  "The session is gone": {
-    file: "wrap/Url",
-    title: "[W4] a lost session and a killed stream are latency only"
-  },
+  "The session is gone": { file: "wrap/Url", title: "[W4] a lost session and a killed stream are latency only" },
   "The session is gone, but the reply does not say so": () =>
     served(async (host, server) => {
       server.sessions.clear()
@@ -71,14 +68,8 @@ play("HTTP", {
       { idleTtl: 12_000 },
       options("keepalive.idleTtl=2s")
     ),
-  "Nothing answers at the first connect": {
-    file: "wrap/Url",
-    title: "[W1] a URL that is no MCP server"
-  },
-  "The server is down": {
-    file: "wrap/Url",
-    title: "[W4] a server that is down at the start"
-  },
+  "Nothing answers at the first connect": { file: "wrap/Url", title: "[W1] a URL that is no MCP server" },
+  "The server is down": { file: "wrap/Url", title: "[W4] a server that is down at the start" },
   "No answer at all": () =>
     served(
       async (host, server) => {
@@ -102,14 +93,8 @@ play("HTTP", {
         "keepalive.suspectInterval=100ms"
       )
     ),
-  "A response stream is cut": meets(
-    HttpFault.cut({ carriedOut: true }),
-    isUnknown
-  ),
-  "The connection is reset before an answer": meets(
-    HttpFault.reset(),
-    isUnknown
-  ),
+  "A response stream is cut": meets(HttpFault.cut({ carriedOut: true }), isUnknown),
+  "The connection is reset before an answer": meets(HttpFault.reset(), isUnknown),
   "An answer drips slowly": meets(HttpFault.drip({ bytes: 16, everyMillis: 5 })),
   "An answer has the wrong content type": meets(
     HttpFault.status(200, { headers: { "content-type": "text/html" }, body: "<h1>Hello</h1>" }),
@@ -128,9 +113,7 @@ play("HTTP", {
       await echoes(host, "fine")
     }),
   "The server answers 405 to the stream": () =>
-    served(async (host) => await echoes(host, "fine"), {
-      offersStream: false
-    }),
+    served(async (host) => await echoes(host, "fine"), { offersStream: false }),
   "The stream from the server is cut": () =>
     served(async (host, server) => {
       await server.until(() => server.streams.size > 0)
@@ -145,19 +128,11 @@ play("HTTP", {
     /login/
   ),
   "The proxy of the environment is down or refuses": async () => {
-    using state = stateFolder()
-    await using host = wrap(["http://server.invalid/mcp"], {
-      state: state.path,
-      env: proxied("http://127.0.0.1:1")
-    })
+    await using host = wrap(["http://server.invalid/mcp"], { env: proxied("http://127.0.0.1:1") })
     assert.match(await refusal(host), /proxy/i)
   },
   "The proxy of the environment is not an address": async () => {
-    using state = stateFolder()
-    const host = wrap(["http://server.invalid/mcp"], {
-      state: state.path,
-      env: proxied("://nowhere")
-    })
+    const host = wrap(["http://server.invalid/mcp"], { env: proxied("://nowhere") })
     assert.notStrictEqual((await host.ended).code, 0)
     assert.match(host.stderr, /http_proxy/i)
   },
@@ -166,8 +141,7 @@ play("HTTP", {
     /headers/
   ),
   "A bad certificate, an unknown host name": async () => {
-    using state = stateFolder()
-    await using host = wrap(["http://server.invalid/mcp"], { state: state.path })
+    await using host = wrap(["http://server.invalid/mcp"])
     assert.match(await refusal(host), /server\.invalid/)
   },
   "A slow answer, an idle stream": meets(HttpFault.late(1500))

@@ -2,7 +2,7 @@ import { HttpFault } from "@mcp-lifeline/testing"
 import { assert } from "vitest"
 import { play } from "../../support/FailureGuide.js"
 import { answer, echoes, outcome, served, started } from "../../support/FailureHosts.js"
-import { options, startWrap, stateFolder, wrap } from "../../support/Host.js"
+import { initialized, options, startWrap, stateFolder } from "../../support/Host.js"
 import { scripted } from "../../support/Scripted.js"
 
 const timesListed = `send(said(String(heard.filter(({ method }) => method === "tools/list").length)))`
@@ -33,8 +33,7 @@ play("The machine, and everything else", {
     const args = [...options("lifecycle.lazy=true"), ...scripted(`send(said("fine"))`, "", { before: refusing })]
     let tools: unknown
     {
-      await using host = wrap(args, { state: state.path })
-      await host.initialize()
+      await using host = await initialized(args, { state: state.path })
       tools = (await host.result("tools/list"))["tools"]
       const before = host.family
       assert.strictEqual((await host.request("tools/list")).error?.message, "no lists today")
@@ -42,8 +41,7 @@ play("The machine, and everything else", {
       assert.deepEqual(host.family, before)
     }
     // Before its first call nothing but what is remembered can answer.
-    await using host = wrap(args, { state: state.path })
-    await host.initialize()
+    await using host = await initialized(args, { state: state.path })
     assert.deepEqual((await host.result("tools/list"))["tools"], tools)
   },
   // The cursor that comes again ends it, for the host, for wrap, which reads it after a restart to compare, and for the core, which reads it for

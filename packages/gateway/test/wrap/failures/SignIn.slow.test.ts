@@ -5,7 +5,7 @@ import { assert } from "vitest"
 import * as AuthServer from "../../../../sign-in/test/support/AuthServer.js"
 import * as Signer from "../../../../sign-in/test/support/Signer.js"
 import { play } from "../../support/FailureGuide.js"
-import { type Host, refusal, stateFolder, wrap } from "../../support/Host.js"
+import { type Host, refusal, wrap } from "../../support/Host.js"
 
 interface SignedIn {
   readonly host: Host
@@ -36,12 +36,11 @@ const signedIn = (use: (signedIn: SignedIn) => Promise<void>) => (): Promise<voi
 
 play("HTTP: sign-in and credentials", {
   "401 or 403 with static credentials": async () => {
-    using state = stateFolder()
     for (const status of [401, 403]) {
       await using server = await HttpFaultServer.open()
       server.fail("initialize", HttpFault.status(status))
       const header = "Authorization: Bearer worn-out"
-      await using host = wrap(["--protocol", "2025", "--header", header, server.url], { state: state.path })
+      await using host = wrap(["--protocol", "2025", "--header", header, server.url])
       assert.match(await refusal(host), new RegExp(`HTTP ${status}`))
       assert.notInclude(host.stderr, "worn-out")
     }

@@ -4,7 +4,7 @@ import { assert } from "vitest"
 import * as StatelessServer from "../../../../transport-http/test/fixtures/StatelessServer.js"
 import { play } from "../../support/FailureGuide.js"
 import { echoes, isUnknown, outcome, served, started, waits } from "../../support/FailureHosts.js"
-import { type Host, options, stateFolder, wrap } from "../../support/Host.js"
+import { type Host, initialized, options, wrap } from "../../support/Host.js"
 
 const stateless = { era: "2026" } as const
 const announcement = "notifications/tools/list_changed"
@@ -13,9 +13,7 @@ const announced = (use: (host: Host, server: StatelessServer.StatelessServer) =>
   Effect.runPromise(Effect.scoped(Effect.gen(function*() {
     const server = yield* StatelessServer.make(true, { capabilities: { tools: { listChanged: true } } })
     yield* Effect.promise(async () => {
-      using state = stateFolder()
-      await using host = wrap([server.url], { state: state.path })
-      await host.initialize()
+      await using host = await initialized([server.url])
       await host.result("tools/list")
       await Effect.runPromise(server.until(() => server.listening === 1))
       await use(host, server)
@@ -27,10 +25,9 @@ const toolsOf = async (host: Host): Promise<ReadonlyArray<string>> =>
 
 play("Stateless servers", {
   "The server is stateless, and `protocol` is `2025`": async () => {
-    using state = stateFolder()
     await using server = await HttpFaultServer.open(stateless)
     const args = ["--protocol", "2025", ...options("timeouts.wait=60s"), server.url]
-    await using host = wrap(args, { state: state.path })
+    await using host = wrap(args)
     const refusal = await host.initialize().catch(String)
     // On a slow machine initialize is answered before the server is, and the call says why.
     assert.match(typeof refusal === "string" ? refusal : await outcome(host, "echo"), /2026-07-28/)

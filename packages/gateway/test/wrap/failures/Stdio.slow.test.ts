@@ -1,15 +1,11 @@
 import { assert } from "vitest"
 import { play } from "../../support/FailureGuide.js"
 import { answer, gone, outcome, started } from "../../support/FailureHosts.js"
-import { type Host, introduced, options, startWrap, stateFolder } from "../../support/Host.js"
+import { type Host, introduced, options, startWrap } from "../../support/Host.js"
 import { scripted } from "../../support/Scripted.js"
 
 /** Two heartbeats or probes without an answer are enough to find that a server hangs. One that only starves may be found so, too. */
-const heartbeats = [
-  "keepalive.timeout=1s",
-  "keepalive.suspectInterval=100ms",
-  "keepalive.failureThreshold=2"
-]
+const heartbeats = ["keepalive.timeout=1s", "keepalive.suspectInterval=100ms", "keepalive.failureThreshold=2"]
 
 const stop = (pid: number): void => {
   try {
@@ -77,10 +73,7 @@ play("stdio", {
       assert.lengthOf(host.stderr.match(/is not JSON-RPC and is skipped/g) ?? [], 1)
       assert.deepEqual(host.strange, [])
     }),
-  "The command is a different program": {
-    file: "wrap/Wrap",
-    title: "[W1] a program that is no MCP server"
-  },
+  "The command is a different program": { file: "wrap/Wrap", title: "[W1] a program that is no MCP server" },
   // Of wrap it is 64 MiB: as long as what a host may send.
   "An answer is longer than 16 MiB": () =>
     started(`send(said(name === "long" ? "x".repeat(65 * 1024 * 1024) : "fine"))`, async (host) => {
@@ -111,10 +104,9 @@ play("stdio", {
       { run: startWrap }
     ),
   "The server starts slowly": async () => {
-    using state = stateFolder()
     const [, node = "", ...args] = scripted(`send(said("fine"))`)
     const slow = ["--", "sh", "-c", `sleep 1; exec "$0" "$@"`, node, ...args]
-    const { host, introduction } = await introduced(slow, { state: state.path })
+    const { host, introduction } = await introduced(slow)
     await using _ = host
     assert.strictEqual(introduction["serverInfo"].name, "scripted")
     assert.strictEqual(await host.call("x"), "fine")
