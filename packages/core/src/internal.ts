@@ -30,7 +30,6 @@ export { maySay, otherName } from "./fleet/names.js"
 export * as Prefix from "./fleet/Prefix.js"
 export * as Unknown from "./fleet/Unknown.js"
 export { namesOf, PerVisible } from "./fleet/Visible.js"
-export { threshold as healthyScore } from "./health/Health.js"
 export { Bytes, kibibytes, mebibytes } from "./internal/Bytes.js"
 export * as ExactJson from "./internal/ExactJson.js"
 export { firstOf } from "./internal/firstOf.js"
@@ -55,6 +54,7 @@ export { delegated } from "./port/delegated.js"
 export { Ending } from "./port/Ending.js"
 export * as SecretValues from "./port/SecretValues.js"
 export { withDeadline } from "./port/withDeadline.js"
+export { threshold as healthyScore } from "./state/Health.js"
 
 /**
  * `Backend.request` without a fiber. Calls `next` once, perhaps before this returns, with the exit, or with what is left to do in a fiber.

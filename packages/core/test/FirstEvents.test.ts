@@ -33,7 +33,7 @@ const reading = ({ events }: { readonly events: Stream.Stream<Event.Event> }) =>
     return tags
   })
 
-const connected = ["AttemptStarted", "StateChanged", "Installed", "KeepaliveChanged", "CatalogChanged"]
+const connected = ["AttemptStarted", "StateChanged", "KeepaliveChanged", "Installed", "CatalogChanged"]
 
 describe.each(Object.entries(doors))("the events of %s", (_, make) => {
   it.scoped("[O3] reach all readers that begin before the first attempt has ended, however busy their programs are", () =>

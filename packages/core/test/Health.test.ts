@@ -2,8 +2,8 @@ import { describe, expect, it } from "@effect/vitest"
 import { Backend, RequestError } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Chunk, Effect, Fiber, Random, Stream, TestClock } from "effect"
-import * as Health from "../src/health/Health.js"
 import { State } from "../src/lifecycle/Lifecycle.js"
+import * as Health from "../src/state/Health.js"
 
 /** A backend that sends no heartbeats of its own; probes are given half a second and come 1.5 seconds apart, requests a second. */
 const start = (script: ScriptedConnector.ScriptedConnector, options: Partial<Backend.BackendOptions> = {}) =>

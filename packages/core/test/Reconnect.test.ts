@@ -5,7 +5,7 @@ import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Clock, Duration, Effect, Either, Exit, Fiber, Option, Random, Schedule, TestClock } from "effect"
 import { backoff } from "../src/internal/backoff.js"
 import type { CallOptions } from "../src/options/CallOptions.js"
-import * as Pace from "../src/supervisor/Pace.js"
+import * as Pace from "../src/state/Pace.js"
 import { logged } from "./support/Heartbeats.js"
 import { failure, runUntilIdle, watched } from "./support/Watched.js"
 

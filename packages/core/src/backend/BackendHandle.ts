@@ -2,8 +2,8 @@ import { Context, Effect, Either, Option, Schedule, Stream } from "effect"
 import { millis } from "../calls/Call.js"
 import type { Calls } from "../calls/Calls.js"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
+import { unmatchedPatterns } from "../discovery/unmatchedPatterns.js"
 import type { CallError, ProtocolError } from "../Errors.js"
-import * as Health from "../health/Health.js"
 import { firstOf } from "../internal/firstOf.js"
 import type { Event } from "../observe/Event.js"
 import * as Live from "../observe/Live.js"
@@ -14,6 +14,7 @@ import type { Method, Params } from "../port/Method.js"
 import { withDeadline } from "../port/withDeadline.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
+import * as Health from "../state/Health.js"
 import type { Status } from "../state/Status.js"
 import type { Supervisor } from "../supervisor/Supervisor.js"
 import type { Backend } from "./Backend.js"
@@ -41,8 +42,34 @@ export class BackendHandle implements Backend {
   }
 
   get status(): Backend["status"] {
-    const read = Effect.sync(() => statusOf(this.#state, this.#supervisor, this.#connector, this.#extensions))
+    const read = Effect.sync(() => this.#status)
     return Live.make(read, Stream.mapEffect(this.#state.published.changes, () => read))
+  }
+
+  get #status(): Status {
+    const { givenUp, id, policy, published, temperament } = this.#state
+    const { calls, tasks } = this.#supervisor
+    const slot = published.value
+    const { current, snapshot } = slot
+    const { target, transport } = this.#connector
+    const about = {
+      id,
+      policy,
+      transport,
+      target,
+      connector: this.#connector.status?.(),
+      memoryLimit: tasks.limit?.status,
+      learned: temperament.known,
+      unmatched: unmatchedPatterns(this.#state, snapshot)
+    }
+    const traffic = {
+      failures: current?.failures ?? 0,
+      inFlight: current?.inFlight ?? 0,
+      waiting: calls.wait.unsent,
+      queued: calls.wait.forTurns,
+      givenUp
+    }
+    return statusOf(slot, about, traffic, this.#state.now())
   }
 
   get events(): Backend["events"] {
@@ -127,7 +154,7 @@ export class BackendHandle implements Backend {
 
   get isHealthy(): Backend["isHealthy"] {
     return (threshold = Health.threshold) =>
-      Effect.sync(() => Health.score(this.#supervisor.tasks.probe.history) >= threshold)
+      Effect.sync(() => Health.score(this.#state.published.value.history) >= threshold)
   }
 
   get healthCheck(): Backend["healthCheck"] {
@@ -170,7 +197,9 @@ export class BackendHandle implements Backend {
       const slot = published.value
       const runtime = slot.current
       const used = runtime !== undefined && runtime.inFlight > 0 ? runtime.drained : runtime && entered
-      return used === undefined ? Effect.void : Effect.zipRight(firstOf(used, published.next(slot)), this.unused())
+      return used === undefined
+        ? Effect.void
+        : Effect.zipRight(firstOf(used, published.until(({ current }) => current !== runtime)), this.unused())
     })
   }
 

@@ -1,5 +1,6 @@
 /** The first of the options is the outermost. */
 import { Context, Effect, Predicate, type Scope } from "effect"
+import { constant } from "effect/Function"
 import type { Snapshot } from "../catalog/Catalog.js"
 import type { InvalidOptions } from "../Errors.js"
 import * as Check from "../options/Check.js"
@@ -14,11 +15,13 @@ export interface Extensions {
   readonly withheld: () => ReadonlyArray<string>
 }
 
+const nothing = {}
+
 /** Thousands of backends share it. */
 export const none: Extensions = {
   services: Context.empty(),
   around: (connector) => connector,
-  status: () => ({}),
+  status: constant(nothing),
   withheld: () => []
 }
 

@@ -1,7 +1,6 @@
 import { type Cause, Effect, Either, FiberSet, Scope } from "effect"
 import type { InvalidOptions } from "../Errors.js"
 import { intervalOf } from "../health/cadence.js"
-import { methodOf } from "../health/KeepaliveState.js"
 import { onClockJump } from "../internal/ClockJump.js"
 import { formatMillis } from "../internal/formatMillis.js"
 import type { Hub } from "../internal/Hub.js"
@@ -14,6 +13,7 @@ import * as Problem from "../options/Problem.js"
 import type { TemperamentMemory } from "../port/TemperamentMemory.js"
 import { Temperament } from "../runtime/Temperament.js"
 import { BackendState } from "../state/BackendState.js"
+import { methodOf } from "../state/Keepalive.js"
 import { Offered } from "../state/Offered.js"
 import { type ConnectPermits, unbounded } from "../supervisor/ConnectPermits.js"
 import { Supervisor } from "../supervisor/Supervisor.js"
@@ -43,11 +43,13 @@ export const startBackend = (
     const { catalogMemory: memory, temperamentMemory } = options
     const offered = new Offered()
     let begun: BackendState | undefined
-    const changed = () => begun?.publish({})
+    const changed = () => begun?.extensionsChanged()
     const extensions = yield* Extensions.install(options.extensions, { backend: id, policy, changed }, offered)
     const clock = yield* Effect.clock
     const temperament = temperamentMemory && (yield* remembered(temperamentMemory))
     const state = begun = new BackendState(id, policy, clock, { fleetStartedAt, memory, offered, temperament })
+    state.extensionStatus = extensions.status
+    state.extensionsChanged()
     const telemetry = yield* Telemetry.Current
     if (telemetry !== undefined) measure(state, options.connector, telemetry)
     const { interval } = policy.keepalive

@@ -1,81 +1,84 @@
-import { describe, unmatchedPatterns } from "../discovery/unmatchedPatterns.js"
-import * as Health from "../health/Health.js"
-import { statusOf as keepaliveStatus } from "../health/KeepaliveState.js"
-import type { Connector } from "../port/Connector.js"
-import type { BackendState } from "../state/BackendState.js"
+import { describe } from "../discovery/unmatchedPatterns.js"
+import type { Policy } from "../options/Policy.js"
+import type { Unmatched } from "../options/Tools.js"
+import type { ConnectorStatus } from "../port/ConnectorStatus.js"
+import type { LimitStatus } from "../port/ResourceUsage.js"
+import * as Health from "../state/Health.js"
+import { statusOf as keepaliveStatus } from "../state/Keepalive.js"
+import * as LostSessions from "../state/LostSessions.js"
+import { isStable, type Slot } from "../state/Slot.js"
 import type { Status } from "../state/Status.js"
-import * as LostSessions from "../supervisor/LostSessions.js"
-import type { Supervisor } from "../supervisor/Supervisor.js"
-import type { Extensions } from "./Extensions.js"
 
 const sessionIdLength = 8
 
-export const statusOf = (
-  backend: BackendState,
-  supervisor: Supervisor,
-  connector: Connector,
-  extensions: Extensions
-): Status => {
-  const { counters, id, policy } = backend
-  const { keepalive, probe: { history } } = supervisor.tasks
-  const { failures, sessions } = supervisor.connections.pace
-  const slot = backend.published.value
-  const { current, generation, nextAttemptAt, snapshot, state } = slot
-  const now = backend.now()
+/** The same for all connections, or known by others. */
+export interface About {
+  readonly id: string
+  readonly policy: Policy
+  readonly transport: string
+  readonly target: string
+  readonly connector: ConnectorStatus | undefined
+  readonly memoryLimit: LimitStatus | undefined
+  readonly learned: Status["learned"]
+  readonly unmatched: ReadonlyArray<Unmatched>
+}
+
+/** What changes with each call. */
+export interface Traffic extends Pick<Status, "failures" | "inFlight" | "waiting" | "queued"> {
+  readonly givenUp: number
+}
+
+export const statusOf = (slot: Slot, about: About, traffic: Traffic, now: number): Status => {
+  const { counts, current, extensions, generation, history, pace, snapshot, starting, state } = slot
+  const { failures, inFlight, queued, waiting } = traffic
+  const { policy, unmatched } = about
   const connection = current?.connection
-  const uptime = current === undefined ? 0 : now - current.installedAt
-  const stable = current !== undefined && backend.isStable(current)
-  const unmatched = unmatchedPatterns(backend, snapshot)
+  const uptime = current === undefined ? 0 : now - slot.installedAt
+  const stable = isStable(slot, now, policy)
   const lastError = stable ? undefined : slot.lastError
   return {
-    ...extensions.status(snapshot),
-    ...connector.status?.(),
-    backend: id,
+    ...extensions,
+    ...about.connector,
+    backend: about.id,
     state: state._tag,
     generation,
-    health: Health.view(state, history, counters.connections > 0),
+    health: Health.view(state, history, counts.connections > 0),
     healthScore: Health.score(history),
-    transport: connector.transport,
-    target: connector.target,
+    transport: about.transport,
+    target: about.target,
     peer: connection?.peer,
-    usage: current?.usage,
-    memoryLimit: supervisor.tasks.limit?.status,
+    usage: slot.usage,
+    memoryLimit: about.memoryLimit,
     sessionId: connection?.sessionId?.slice(0, sessionIdLength),
     serverInfo: connection?.serverInfo ?? snapshot?.serverInfo,
     protocolVersion: connection?.protocolVersion ?? snapshot?.protocolVersion,
     resumed: connection?.resumed === true,
-    connectedAt: current?.installedAt,
+    connectedAt: current && slot.installedAt,
     uptime,
-    totalUptime: counters.pastUptime + uptime,
-    connectionCount: counters.connections,
-    reconnectCount: counters.reconnects,
-    errorCount: counters.errors,
+    totalUptime: counts.pastUptime + uptime,
+    connectionCount: counts.connections,
+    reconnectCount: Math.max(0, counts.connections - 1),
+    errorCount: counts.errors,
     lastError: lastError?.message,
     lastErrorAt: lastError?.at,
     lastReason: lastError?.reason,
-    lastCloseError: counters.lastCloseError,
-    abandonedCloses: counters.abandonedCloses,
-    lostSessions: {
-      count: sessions.count,
-      warning: LostSessions.describe(sessions, now)
-    },
-    lastAttemptAt: counters.lastAttemptAt,
-    startingSince: backend.startingSince,
-    lastSuccessAt: counters.lastSuccessAt,
-    nextAttemptAt,
-    failedAttempts: stable ? 0 : failures,
-    learned: backend.temperament.known,
-    verdict: current === undefined ? backend.starting?.verdict : supervisor.tasks.probe.verdict,
-    failures: current?.failures ?? 0,
-    inFlight: current?.inFlight ?? 0,
-    waiting: supervisor.calls.wait.unsent,
-    queued: supervisor.calls.wait.forTurns,
-    calls: { givenUp: counters.callsGivenUp },
-    toolOptions: {
-      unmatched,
-      warning: unmatched.length === 0 ? undefined : describe(unmatched)
-    },
-    keepalive: keepaliveStatus(policy, keepalive.state, connection),
+    lastCloseError: counts.lastCloseError,
+    abandonedCloses: counts.abandonedCloses,
+    lostSessions: { count: pace.sessions.count, warning: LostSessions.describe(pace.sessions, now) },
+    lastAttemptAt: counts.lastAttemptAt,
+    startingSince: starting?.outlives === true ? starting.since : undefined,
+    lastSuccessAt: counts.lastSuccessAt,
+    nextAttemptAt: slot.nextAttemptAt,
+    failedAttempts: stable ? 0 : pace.failures,
+    learned: about.learned,
+    verdict: current === undefined ? starting?.verdict : slot.verdict,
+    failures,
+    inFlight,
+    waiting,
+    queued,
+    calls: { givenUp: traffic.givenUp },
+    toolOptions: { unmatched, warning: unmatched.length === 0 ? undefined : describe(unmatched) },
+    keepalive: keepaliveStatus(policy, slot.keepalive, connection),
     catalog: snapshot && {
       generation: snapshot.generation,
       revision: snapshot.revision,

@@ -13,7 +13,8 @@ import { entries, inWords, type State } from "../lifecycle/Lifecycle.js"
 import { inWords as reasonInWords } from "../observe/Reason.js"
 import { aside, detail, open, type Said, said } from "../observe/Said.js"
 import type { Method } from "../port/Method.js"
-import type { BackendState, LastError } from "../state/BackendState.js"
+import type { BackendState } from "../state/BackendState.js"
+import type { LastError } from "../state/Slot.js"
 import type { Call } from "./Call.js"
 
 export interface About {

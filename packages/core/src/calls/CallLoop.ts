@@ -254,7 +254,7 @@ export class CallLoop implements Call.Carrier {
   giveUp<M extends Method>(call: Call.Call<M>): void {
     if (call.isGivenUp || call.isOver) return
     call.isGivenUp = true
-    if (call.about === undefined) this.#backend.counters.callsGivenUp++
+    if (call.about === undefined) this.#backend.givenUp++
     if (call.on !== undefined) {
       this.#suspect(call, call.on)
       this.#cancel(call, call.on)

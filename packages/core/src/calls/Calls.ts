@@ -120,7 +120,7 @@ export class Calls {
   /** Calls that find no connection from now on, or wait for one, are the successor's. */
   leaveTo(successor: Calls): void {
     this.#loop.successor = successor.#loop
-    this.#backend.publish({ hasSuccessor: true })
+    this.#backend.update((slot) => ({ ...slot, hasSuccessor: true }))
   }
 
   /** For `onConnected`. The connection is not installed yet: nothing is waited for, sent again or probed. (C11) */

@@ -101,8 +101,8 @@ export class FailedRequests {
   ): Effect.Effect<never, CallError> {
     if (isMisuse(error)) return Effect.die(error.cause ?? error)
     const { id: backend, published } = this.#backend
-    const { lastError, state } = published.value
-    const evidence = this.#backend.isCurrent(runtime) ? this.#probe.verdict?.reason : undefined
+    const { current, lastError, state, verdict } = published.value
+    const evidence = current === runtime ? verdict?.reason : undefined
     const about = { backend, generation: runtime.generation, method, timeout, state, lastError, evidence }
     return Effect.fail(toCallError(error, { ...about, harmless, times }))
   }

@@ -24,8 +24,6 @@ export interface Parts {
 
 export class Gates {
   readonly #parts: Parts
-  /** Until one call has learned of it, however many connections come before. (C12) */
-  #lostGeneration: number | undefined
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -74,22 +72,12 @@ export class Gates {
     return after(wait)
   }
 
-  /** The first counts: callers know what they built there. Not for a session that was asked to end. */
-  sessionLost(generation: number): void {
-    if (this.#parts.backend.policy.calls.afterSessionLoss === "fail") this.#lostGeneration ??= generation
-  }
-
-  /** After an end on purpose, the next session is known to begin with nothing. */
-  forgetSessionLoss(): void {
-    this.#lostGeneration = undefined
-  }
-
   /** A call that may have been carried out fails as such; the next one learns of the loss. */
   #expired<M extends Method>({ unknown }: Call<M>, newGeneration: number): SessionExpired | undefined {
-    const generation = this.#lostGeneration
+    const { id: backend, published } = this.#parts.backend
+    const { lostGeneration: generation } = published.value
     if (generation === undefined) return undefined
-    if (unknown === undefined) this.#lostGeneration = undefined
-    const backend = this.#parts.backend.id
+    if (unknown === undefined) this.#parts.backend.update((slot) => ({ ...slot, lostGeneration: undefined }))
     return new SessionExpired({
       backend,
       generation,
@@ -110,10 +98,10 @@ export class Gates {
   }
 
   #verdict<M extends Method>(call: Call<M>, runtime: Runtime): Effect.Effect<void, BackendUnavailable> {
-    const { backend, probe, wait } = this.#parts
+    const { backend, wait } = this.#parts
     const settled = runtime.hold(() => !backend.isCurrent(runtime) || !this.#isHeld(call, runtime))
     return wait.forVerdict(call, settled, () => {
-      const why = aside(probe.verdict?.reason)
+      const why = aside(backend.published.value.verdict?.reason)
       return said`the call was not sent, because the server does not answer probes${why}`
     })
   }

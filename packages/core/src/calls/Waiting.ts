@@ -5,7 +5,8 @@ import { type Said, said } from "../observe/Said.js"
 import * as Policy from "../options/Policy.js"
 import type { Method } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"
-import type { BackendState, Slot } from "../state/BackendState.js"
+import type { BackendState } from "../state/BackendState.js"
+import type { Slot } from "../state/Slot.js"
 import { type Call, heldUntil, millis, waitingFor } from "./Call.js"
 import { busy, unavailable } from "./CallFailure.js"
 import type { QueuedCalls } from "./QueuedCalls.js"
@@ -97,7 +98,9 @@ export class Waiting {
           )
         }
         if (entries[slot.state._tag].demand !== "waits") this.#backend.demand() // guard: waiting-call-demands
-        return Effect.zipRight(this.#backend.before(until, published.next(slot)), look)
+        const { state } = slot
+        const isNew = (slot: Slot) => slot.state !== state || ready(slot)
+        return Effect.zipRight(this.#backend.before(until, published.until(isNew)), look)
       })
       // What was in flight comes first: the same loss wakes the others.
       return this.#among(() => this.#connections.size, look, () => {
@@ -171,10 +174,10 @@ export class Waiting {
   }
 
   /** The server may be downloading itself. A chosen time to wait counts all the same. */
-  #isFirstStart({ generation, lastError, state }: Slot, { isChosen }: Time): boolean {
+  #isFirstStart({ generation, lastError, starting, state }: Slot, { isChosen }: Time): boolean {
     const isDefault = this.#backend.policy.timeouts.wait === Policy.defaults.timeouts.wait
     const isFirstAttempt = lastError === undefined && state._tag === "Connecting"
-    const goesOn = isFirstAttempt || this.#backend.startingSince !== undefined
+    const goesOn = isFirstAttempt || starting?.outlives === true
     return generation === 0 && goesOn && isDefault && !isChosen
   }
 

@@ -112,7 +112,9 @@ export class Refresh {
     const old = this.areOld ? runtime.unannounced : []
     const expired = freshness.hasExpired(this.#backend.now()) ? freshness.expired(this.#backend.now()) : []
     if (old.length + expired.length === 0 || !this.#backend.isCurrent(runtime)) return
-    if (expired.length > 0 && !this.#backend.published.value.expired) this.#backend.publish({ expired: true }) // guard: expired-is-stale
+    if (expired.length > 0 && !this.#backend.published.value.expired) {
+      this.#backend.update((slot) => ({ ...slot, expired: true })) // guard: expired-is-stale
+    }
     // This reading may include them; if not, the next look asks for them.
     if (reading.running) return
     const isNew = this.#noteChanged(runtime, [...old, ...expired])
@@ -378,9 +380,9 @@ export class Refresh {
     const known = slot.snapshot && { ...slot.snapshot, revision, stale: slot.snapshot.stale && !slot.expired }
     const isNew = known === undefined || !isSame(known, snapshot)
     if (isNew) {
-      backend.publish({ revision, snapshot, expired })
+      backend.update((slot) => ({ ...slot, revision, snapshot, expired }))
       backend.keep(snapshot)
-    } else if (slot.expired) backend.publish({ expired })
+    } else if (slot.expired) backend.update((slot) => ({ ...slot, expired }))
     this.#backend.firstOutcome.complete()
     return isNew ? snapshot : undefined
   }

@@ -2,7 +2,6 @@ import { Effect } from "effect"
 import type { Activity } from "../port/ProcessSight.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
-import type { OpenVerdict } from "../state/Status.js"
 import { judge, type Verdict } from "./judge.js"
 import * as Sights from "./Sights.js"
 
@@ -12,7 +11,6 @@ interface Doubt {
   readonly beganAt: number
   sights: Sights.Sights
   isAsked: boolean
-  verdict: OpenVerdict | undefined
 }
 
 interface Patience {
@@ -27,11 +25,6 @@ export class Examiner {
 
   constructor(backend: BackendState) {
     this.#backend = backend
-  }
-
-  get verdict(): OpenVerdict | undefined {
-    const doubt = this.#doubt
-    return doubt !== undefined && this.#isOpen(doubt) ? doubt.verdict : undefined
   }
 
   look(runtime: Runtime): Effect.Effect<boolean> {
@@ -73,12 +66,23 @@ export class Examiner {
       busyLimit
     })
     if (verdict.kind === "unknown" && activity === undefined && !patience.isOver) return verdict
-    backend.judged(runtime.generation, verdict, doubt)
+    this.#show(runtime, verdict)
     return verdict
   }
 
-  #isOpen({ answers, runtime }: Doubt): boolean {
-    return runtime.answers === answers && this.#backend.isCurrent(runtime)
+  /** Until the next answer. */
+  #show(runtime: Runtime, verdict: Verdict): void {
+    const backend = this.#backend
+    const { current, verdict: before } = backend.published.value
+    if (current !== runtime) return
+    backend.update((slot) => ({ ...slot, verdict: backend.judged(verdict, before) }))
+    if (before !== undefined) return
+    const { answers } = runtime
+    const isOver = () => runtime.answers !== answers || runtime.detached
+    runtime.when(
+      isOver,
+      () => backend.update((slot) => slot.current === runtime ? { ...slot, verdict: undefined } : slot)
+    )
   }
 
   #of(runtime: Runtime): Doubt {
@@ -90,8 +94,7 @@ export class Examiner {
       answers: runtime.answers,
       beganAt: now,
       sights: Sights.begin(now),
-      isAsked: false,
-      verdict: undefined
+      isAsked: false
     }
   }
 }

@@ -6,9 +6,10 @@ import { formatMillis } from "../internal/formatMillis.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
-import * as Beat from "./Beat.js"
+import * as Beat from "../state/Beat.js"
+import { type Keepalive, methodOf, whyOf } from "../state/Keepalive.js"
+import { kept } from "../state/Slot.js"
 import * as Cadence from "./cadence.js"
-import { announce, type KeepaliveState, methodOf, whyOf } from "./KeepaliveState.js"
 import * as Metrics from "./Metrics.js"
 import type { Failed, Probe } from "./Probe.js"
 import { guarded, type Question } from "./Question.js"
@@ -19,7 +20,6 @@ export interface Parts {
   readonly question: Question
   readonly probe: Probe
   readonly doubt: SessionDoubt
-  readonly state: KeepaliveState
 }
 
 const keepaliveSchedule: Schedule.Schedule<Heartbeats, Heartbeats> = Schedule.addDelayEffect(
@@ -32,7 +32,6 @@ export class Heartbeats {
   readonly runtime: Runtime
   readonly #parts: Parts
   readonly #backend: BackendState
-  readonly #state: KeepaliveState
   #fiber: Fiber.RuntimeFiber<Heartbeats> | undefined
   #meter: Metrics.Meter | undefined
   #first = true
@@ -52,7 +51,6 @@ export class Heartbeats {
     this.runtime = runtime
     this.#parts = parts
     this.#backend = parts.backend
-    this.#state = parts.state
   }
 
   /** When those before a pause have ended. (K8) */
@@ -122,6 +120,14 @@ export class Heartbeats {
       const due = { from, interval, first: this.#first, gridStart: fleetStartedAt }
       return Effect.map(Random.next, (draw) => Math.max(0, Cadence.dueAt({ ...due, draw }) - now))
     })
+  }
+
+  get #state(): Keepalive {
+    return this.#backend.published.value.keepalive
+  }
+
+  #set(keepalive: Partial<Keepalive>): void {
+    this.#backend.update((slot) => kept(slot, keepalive))
   }
 
   get #method(): string {
@@ -217,17 +223,15 @@ export class Heartbeats {
     this.#parts.probe.record(Beat.isSignOfLife(beat))
     if (beat._tag === "Success") {
       this.#failing = 0
-      state.lostInARow = 0
+      if (state.lostInARow > 0 || state.breaker !== undefined) this.#set({ lostInARow: 0, breaker: undefined })
       if (state.breaker === undefined) return Effect.void
-      state.breaker = undefined
-      announce(this.#backend, state)
       return SafeLog.info(`${id}: keepalive works again`)
     }
     if (state.breaker !== undefined) return this.#open(beat)
     if (beat.reason === "rate_limited") {
       this.#failing = 0
       const interval = Cadence.intervalOf(policy, state.doublings)
-      if (Cadence.intervalOf(policy, state.doublings + 1) > interval) state.doublings++
+      if (Cadence.intervalOf(policy, state.doublings + 1) > interval) this.#set({ doublings: state.doublings + 1 })
       return Effect.void
     }
     const isAnswering = runtime.answers !== this.#answers
@@ -236,7 +240,7 @@ export class Heartbeats {
     if (isAnswering || state.lostInARow >= 2) {
       return this.#failing < policy.keepalive.failureThreshold ? Effect.void : this.#open(beat)
     }
-    if (this.#parts.probe.heartbeatFailed(runtime, failed)) state.lostInARow++
+    if (this.#parts.probe.heartbeatFailed(runtime, failed)) this.#set({ lostInARow: state.lostInARow + 1 })
     return Effect.void
   }
 
@@ -254,11 +258,11 @@ export class Heartbeats {
       const now = this.#backend.now()
       const reprobeAt = now + jittered(policy.keepalive.reprobeAfter, 0.75, draw)
       const isAgain = this.#state.breaker !== undefined
-      const breaker = this.#state.breaker = { reason, message, reprobeAt }
+      const breaker = { reason, message, reprobeAt }
+      this.#set({ breaker })
       this.#failing = 0
       const why = whyOf(breaker)
       const wait = formatMillis(reprobeAt - now)
-      announce(this.#backend, this.#state)
       if (isAgain) return SafeLog.debug(`${id}: keepalive stays disabled (${why}); probed again in ${wait}`)
       telemetry?.breakerOpened(this.#method, reason)
       this.#meter?.disabled(this.#method, reason)

@@ -1,6 +1,6 @@
 /** Tagged with `backend` and `method`: `ping`, `tool:<name>` or `options`. No call writes them. (K17) */
 import { Effect, FiberRef, Metric, MetricBoundaries, MetricLabel } from "effect"
-import type { Beat, Reason } from "./Beat.js"
+import type { Beat, Reason } from "../state/Beat.js"
 
 const counter = (name: string, description: string) => Metric.counter(name, { description, incremental: true })
 

@@ -4,11 +4,9 @@ import type { RequestError } from "../Errors.js"
 import { tick } from "../internal/ClockJump.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
-import type { OpenVerdict } from "../state/Status.js"
+import * as Health from "../state/Health.js"
 import type { Examiner } from "./Examiner.js"
-import * as Health from "./Health.js"
 import type { Verdict } from "./judge.js"
-import type { KeepaliveState } from "./KeepaliveState.js"
 import type { Question } from "./Question.js"
 
 /** `at`: when the question began. */
@@ -37,34 +35,21 @@ export class Probe {
   readonly #backend: BackendState
   readonly #examiner: Examiner
   readonly #question: Question
-  readonly #keepalive: KeepaliveState
-  #history: Health.History = Health.empty
   #heardAt = Number.NEGATIVE_INFINITY
   #doubt: Doubt | undefined
   #silent: Silent | undefined
 
-  constructor(backend: BackendState, examiner: Examiner, question: Question, keepalive: KeepaliveState) {
+  constructor(backend: BackendState, examiner: Examiner, question: Question) {
     this.#backend = backend
     this.#examiner = examiner
     this.#question = question
-    this.#keepalive = keepalive
-  }
-
-  get verdict(): OpenVerdict | undefined {
-    return this.#examiner.verdict
-  }
-
-  get history(): Health.History {
-    return this.#history
   }
 
   record(ok: boolean): void {
-    const before = Health.score(this.#history)
-    this.#history = Health.record(this.#history, ok)
-    const score = Health.score(this.#history)
-    if (score === before) return
-    this.#backend.publish({})
-    this.#backend.telemetry?.health?.(score)
+    this.#backend.update((slot) => {
+      const history = Health.record(slot.history, ok)
+      return history === slot.history ? slot : { ...slot, history }
+    })
   }
 
   heard(runtime: Runtime, now: number): void {
@@ -265,7 +250,8 @@ export class Probe {
   silenceOf(runtime: Runtime): Silence | undefined {
     const silent = this.#silent
     if (silent?.runtime !== runtime || silent.answers !== runtime.answers) return undefined
-    const ignoresPings = this.#backend.temperament.ignoresPings || this.#keepalive.breaker?.reason === "timeout"
+    const ignoresPings = this.#backend.temperament.ignoresPings ||
+      this.#backend.published.value.keepalive.breaker?.reason === "timeout"
     return silent.left === "call" && ignoresPings ? "probe" : silent.left
   }
 

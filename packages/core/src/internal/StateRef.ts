@@ -1,7 +1,7 @@
 /** Writes wake readers in the same step. Effect's SubscriptionRef takes two: between them a call reads what woke nobody. */
 import { Effect, MutableRef, type Option, Stream } from "effect"
 
-/** Synchronous but for `next` and `changes`. */
+/** Synchronous but for `until` and `changes`. */
 export class StateRef<A> {
   readonly #ref: MutableRef.MutableRef<A>
   #listeners: Set<() => void> | undefined
@@ -40,11 +40,12 @@ export class StateRef<A> {
     }
   }
 
-  /** Ends with the next write after `seen`, at once if the value differs, and with the ref. Then read anew. */
-  next(seen: A): Effect.Effect<void> {
+  /** Ends in the step that writes such a value, and with the ref. */
+  until(condition: (value: A) => boolean): Effect.Effect<void> {
     return Effect.async((resume) => {
-      if (this.#ended || this.value !== seen) return resume(Effect.void)
+      if (this.#ended || condition(this.value)) return resume(Effect.void)
       const stop = this.listen(() => {
+        if (!this.#ended && !condition(this.value)) return
         stop()
         resume(Effect.void)
       })
@@ -62,7 +63,7 @@ export class StateRef<A> {
           ? Effect.succeedSome([seen, { seen }] as const)
           : this.#ended
           ? Effect.succeedNone
-          : Effect.zipRight(this.next(seen), read(previous))
+          : Effect.zipRight(this.until((value) => value !== seen), read(previous))
       })
     return Stream.unfoldEffect<Previous, A, never, never>(undefined, read)
   }

@@ -37,7 +37,7 @@ export class Runtime {
   #awaited: Fiber.RuntimeFiber<Connection, ConnectError> | undefined
   #loss: Loss | undefined
   #detached = false
-  #installedAt: number | undefined
+  #installed = false
   readonly #temperament: Temperament
   #inFlight = 0
   /** The oldest first. */
@@ -141,17 +141,12 @@ export class Runtime {
     return this.#loss
   }
 
-  install(now: number): void {
-    this.#installedAt = now
+  install(): void {
+    this.#installed = true
   }
 
   get installed(): boolean {
-    return this.#installedAt !== undefined
-  }
-
-  /** 0 before. */
-  get installedAt(): number {
-    return this.#installedAt ?? 0
+    return this.#installed
   }
 
   /** Interrupted at the detach. */
@@ -306,6 +301,15 @@ export class Runtime {
       waiting.add(look)
       return Effect.sync(() => waiting.delete(look))
     })
+  }
+
+  /** In the step in which the condition holds, once. */
+  when(condition: () => boolean, run: () => void): void {
+    const waiting = this.#onNews ??= new Set()
+    const look = () => {
+      if (condition() && waiting.delete(look)) run()
+    }
+    waiting.add(look)
   }
 
   get isHeld(): boolean {

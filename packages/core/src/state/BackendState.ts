@@ -1,6 +1,6 @@
 import { type Clock, Effect, Option } from "effect"
 import { constFalse } from "effect/Function"
-import { type CatalogMemory, fromBefore, type Snapshot, visible } from "../catalog/Catalog.js"
+import { type CatalogMemory, fromBefore, type Snapshot } from "../catalog/Catalog.js"
 import { changeOf, type Kind } from "../catalog/Kind.js"
 import { firstOf } from "../internal/firstOf.js"
 import { Hub } from "../internal/Hub.js"
@@ -9,57 +9,17 @@ import * as SafeLog from "../internal/SafeLog.js"
 import type { Outcome } from "../internal/scopes.js"
 import { Signal } from "../internal/Signal.js"
 import { StateRef } from "../internal/StateRef.js"
-import { entries, State } from "../lifecycle/Lifecycle.js"
-import { type BackendObserver, Event } from "../observe/Event.js"
-import type { Reason } from "../observe/Reason.js"
+import type { BackendObserver, Event } from "../observe/Event.js"
 import type { Observer } from "../observe/Telemetry.js"
 import type { Policy } from "../options/Policy.js"
 import type { ServerNotification } from "../port/Report.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import { Temperament } from "../runtime/Temperament.js"
+import * as Health from "./Health.js"
 import type { Message } from "./Message.js"
 import { Offered } from "./Offered.js"
+import * as Slot from "./Slot.js"
 import type { OpenVerdict } from "./Status.js"
-
-export interface LastError {
-  readonly message: string
-  readonly reason: Reason
-  readonly at: number
-}
-
-/** State, generation and snapshot change in one synchronous step. `current`: exactly in Connected. */
-export interface Slot {
-  readonly state: State
-  readonly current: Runtime | undefined
-  /** Of the last runtime installed; 0 before. */
-  readonly generation: number
-  /** The last good one, stale or not; nothing if withdrawn. (P2) */
-  readonly snapshot: Snapshot | undefined
-  readonly revision: number
-  /** Older than the server allows, and being read again. */
-  readonly expired: boolean
-  readonly nextAttemptAt: number | undefined
-  /** When a call may next ask for an attempt in PermanentlyFailed; not without `reconnect.auto`. (R9, R13) */
-  readonly demandableFrom: number | undefined
-  readonly lastError: LastError | undefined
-  /** What finds no connection here goes to another backend. */
-  readonly hasSuccessor: boolean
-}
-
-export interface Counters {
-  connections: number
-  reconnects: number
-  errors: number
-  callsGivenUp: number
-  abandonedCloses: number
-  lastCloseError: string | undefined
-  lastAttemptAt: number | undefined
-  lastSuccessAt: number | undefined
-  /** Of ended connections, in milliseconds. */
-  pastUptime: number
-}
-
-type EventBody = Event extends infer E ? E extends Event ? Omit<E, "backend" | "at"> : never : never
 
 export interface Beginning {
   readonly fleetStartedAt?: number | undefined
@@ -76,8 +36,8 @@ export class BackendState {
   readonly offered: Offered
   readonly clock: Clock.Clock
   readonly fleetStartedAt: number | undefined
-  /** Only `publish` writes it. */
-  readonly published: StateRef<Slot>
+  /** Only `update` writes it. */
+  readonly published: StateRef<Slot.Slot>
   readonly events = new Hub<Event>()
   readonly notifications = new Hub<ServerNotification>()
   /** Set before anything happens. */
@@ -86,23 +46,12 @@ export class BackendState {
   readonly inbox = new Inbox<Message>()
   readonly temperament: Temperament
   isSigningIn: () => boolean = constFalse
-  /** Of a start that outlives its attempt, on the Clock's scale. */
-  startingSince: number | undefined = undefined
-  /** Under way, or outliving its attempt. (V5) */
-  starting: { readonly verdict: OpenVerdict | undefined } | undefined = undefined
   /** There is a first catalogue, or it is known that there is none yet. */
   readonly firstOutcome = new Signal()
-  readonly counters: Counters = {
-    connections: 0,
-    reconnects: 0,
-    errors: 0,
-    callsGivenUp: 0,
-    abandonedCloses: 0,
-    lastCloseError: undefined,
-    lastAttemptAt: undefined,
-    lastSuccessAt: undefined,
-    pastUptime: 0
-  }
+  /** Calls, by their callers. */
+  givenUp = 0
+  /** What extensions add to the status. Set before anything happens. */
+  extensionStatus: (catalog: Snapshot | undefined) => object = constNothing
   #demanded = false
   /** `undefined` once the first attempt has ended. */
   #firstEvents: Array<Event> | undefined = []
@@ -123,20 +72,8 @@ export class BackendState {
     this.fleetStartedAt = fleetStartedAt
     this.#memory = memory
     this.temperament = temperament
-    const { disabled, lazy } = policy.lifecycle
-    const first: Slot = {
-      state: disabled ? State.Disabled() : lazy ? State.Idle() : State.Connecting({ probe: false }),
-      current: undefined,
-      generation: 0,
-      snapshot: memory?.remembered && offered.only(fromBefore(memory.remembered)),
-      revision: 0,
-      expired: false,
-      nextAttemptAt: undefined,
-      demandableFrom: undefined,
-      lastError: undefined,
-      hasSuccessor: false
-    }
-    this.published = new StateRef<Slot>({ ...first, snapshot: this.#visible(first) })
+    const first = Slot.begin(policy, memory?.remembered && offered.only(fromBefore(memory.remembered)))
+    this.published = new StateRef(Slot.shown(first))
   }
 
   keep(snapshot: Snapshot): void {
@@ -201,22 +138,16 @@ export class BackendState {
     return this.published.value.current === runtime
   }
 
-  isStable(runtime: Runtime): boolean {
-    return this.now() - runtime.installedAt >= this.policy.reconnect.stableAfter
-  }
-
-  recordConnection(): void {
-    this.counters.connections++
-    if (this.counters.connections > 1) this.counters.reconnects++
-    this.counters.lastSuccessAt = this.now()
-  }
-
   recordClose(
     { message, outcome, runtime: { generation, installed } }: Outcome & { readonly runtime: Runtime }
   ): Effect.Effect<void> {
     return Effect.suspend(() => {
-      if (outcome !== "closed") this.counters.lastCloseError = message
-      if (outcome === "abandoned") this.counters.abandonedCloses++
+      if (outcome !== "closed") {
+        this.update((slot) => {
+          const abandonedCloses = slot.counts.abandonedCloses + Number(outcome === "abandoned")
+          return Slot.counted(slot, { lastCloseError: message, abandonedCloses })
+        })
+      }
       this.emit({ _tag: "RuntimeClosed", generation, installed, outcome, message })
       return outcome === "closed"
         ? Effect.void
@@ -237,19 +168,12 @@ export class BackendState {
     this.offered.announce(notification)
   }
 
-  judged(
-    generation: number,
-    { kind, reason }: Omit<OpenVerdict, "since">,
-    kept: { verdict: OpenVerdict | undefined }
-  ): void {
-    const before = kept.verdict
-    kept.verdict = { kind, reason, since: before?.kind === kind ? before.since : this.now() }
-    if (before?.kind === kind) return
-    this.emit({ _tag: "Judged", generation, kind, reason })
-    this.publish({})
+  /** `before`: it holds since then. */
+  judged({ kind, reason }: Omit<OpenVerdict, "since">, before: OpenVerdict | undefined): OpenVerdict {
+    return { kind, reason, since: before?.kind === kind ? before.since : this.now() }
   }
 
-  emit(event: EventBody): void {
+  emit(event: Slot.EventBody): void {
     const complete = { ...event, backend: this.id, at: this.now() } as Event
     this.#firstEvents?.push(complete)
     this.#observe((observer) => observer.event(complete))
@@ -268,32 +192,30 @@ export class BackendState {
     this.notifications.end()
   }
 
-  publish(patch: Partial<Slot>): void {
+  /** The only writer. What follows from the difference is told in the same step. */
+  update(change: (slot: Slot.Slot) => Slot.Slot): void {
     const before = this.published.value
-    const patched = { ...before, ...patch }
-    const slot = { ...patched, snapshot: this.#visible(patched) }
+    const changed = change(before)
+    if (changed === before) return
+    const shown = Slot.shown(changed)
+    const isSame = shown.snapshot === before.snapshot
+    const slot = isSame ? shown : { ...shown, extensions: this.extensionStatus(shown.snapshot) }
     this.published.set(slot)
     this.#observe((observer) => observer.changed())
-    if (slot.state._tag !== before.state._tag) {
-      if (before.state._tag === "Connecting") this.#firstEvents = undefined
-      this.emit({ _tag: "StateChanged", from: before.state._tag, to: slot.state._tag, generation: slot.generation })
-    }
-    if (slot.snapshot !== before.snapshot) {
-      this.emit({
-        _tag: "CatalogChanged",
-        generation: slot.generation,
-        revision: slot.snapshot?.revision,
-        stale: slot.snapshot?.stale ?? true
-      })
-      this.#observe((observer) => observer.catalogChanged(slot.snapshot))
-    }
+    if (before.state._tag === "Connecting" && slot.state._tag !== "Connecting") this.#firstEvents = undefined
+    for (const event of Slot.eventsBetween(before, slot, this.policy)) this.emit(event)
+    if (!isSame) this.#observe((observer) => observer.catalogChanged(slot.snapshot))
+    if (slot.history !== before.history) this.#scored(Health.score(before.history), Health.score(slot.history))
   }
 
-  #visible({ current, expired, generation, snapshot, state }: Slot): Snapshot | undefined {
-    return snapshot && visible(snapshot, {
-      withdrawn: entries[state._tag].catalog === "withdrawn",
-      expired,
-      connectedGeneration: current === undefined ? undefined : generation
-    })
+  #scored(before: number, score: number): void {
+    if (score !== before) this.telemetry?.health?.(score)
+  }
+
+  extensionsChanged(): void {
+    this.update((slot) => ({ ...slot, extensions: this.extensionStatus(slot.snapshot) }))
   }
 }
+
+const nothing = {}
+const constNothing = (): object => nothing

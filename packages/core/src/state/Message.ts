@@ -35,47 +35,77 @@ export interface DoubtedSession {
   readonly isRefusing: boolean
 }
 
+interface Numbered {
+  /** Never used twice. */
+  readonly id: number
+}
+
 /** In Connecting, and in Connected while a successor is made. */
-export interface Attempt {
+export interface Attempt extends Numbered {
   readonly _tag: "Attempt"
+  readonly generation: number
   /** A call waits for it: it is not a quick one. (R8) */
   readonly demanded: boolean
   readonly startedAt: number
-  readonly joined: Array<PendingCommand>
-  doubt?: DoubtedSession | undefined
+  readonly joined: ReadonlyArray<PendingCommand>
+  readonly doubt: DoubtedSession | undefined
 }
 
 /** Only the doubt asks for the new session. */
 export const onlyLooks = ({ doubt, joined }: Attempt): boolean => doubt?.isRefusing === false && joined.length === 1
 
 /** In Reconnecting and Dormant. */
-export interface Timer {
+export interface Timer extends Numbered {
   readonly _tag: "Timer"
+  readonly at: number
   readonly demanded: boolean
 }
 
-export interface Teardown {
+export interface Teardown extends Numbered {
   readonly _tag: "Teardown"
-  readonly disables: Array<PendingCommand>
+  readonly disables: ReadonlyArray<PendingCommand>
   /** The attempt that follows answers them. */
-  readonly enables: Array<PendingCommand>
+  readonly enables: ReadonlyArray<PendingCommand>
 }
 
 export type Work = Attempt | Timer | Teardown
 
-/** What names a runtime, an attempt, a timer or a teardown counts only while that is current. */
-export type Message =
+/** Whether it answers the command. */
+export const answers = (work: Work | undefined, pending: PendingCommand): boolean =>
+  work?._tag === "Attempt"
+    ? work.joined.includes(pending)
+    : work?._tag === "Teardown" && (work.disables.includes(pending) || work.enables.includes(pending))
+
+/** What may move the backend to another state. What names a runtime or a work counts only while that is current. */
+export type Move =
   | { readonly _tag: "Command"; readonly pending: PendingCommand }
   | { readonly _tag: "Demand" }
+  /** As soon as a call may have the next attempt, if one waits. */
+  | { readonly _tag: "Hasten" }
   /** A start that outlasts its attempt is over. (V5) */
-  | { readonly _tag: "StartOver"; readonly runtime: Runtime }
-  | { readonly _tag: "Due"; readonly timer: Timer }
-  | { readonly _tag: "Established"; readonly attempt: Attempt; readonly runtime: Runtime }
-  | { readonly _tag: "Failed"; readonly attempt: Attempt; readonly error: ConnectError }
-  | { readonly _tag: "TornDown"; readonly teardown: Teardown }
+  | { readonly _tag: "StartOver" }
+  | { readonly _tag: "Due"; readonly work: number }
+  /** `doubted`: how the current session is lost, if this attempt was made to find out. */
+  | {
+    readonly _tag: "Established"
+    readonly work: number
+    readonly runtime: Runtime
+    readonly doubted: Loss | undefined
+  }
+  | { readonly _tag: "Failed"; readonly work: number; readonly error: ConnectError }
+  | { readonly _tag: "TornDown"; readonly work: number }
   | { readonly _tag: "Lost"; readonly runtime: Runtime; readonly loss: Loss }
   | { readonly _tag: "Doubted"; readonly doubt: DoubtedSession; readonly pending: PendingCommand }
   | { readonly _tag: "Unused"; readonly runtime: Runtime }
+  /** What waits is late, and what is connected is in doubt. (R11) */
+  | { readonly _tag: "ClockJumped" }
+  | { readonly _tag: "Close" }
+
+/** To the supervisor. */
+export type Message =
+  | Exclude<Move, { readonly _tag: "StartOver" | "Established" | "Hasten" | "Close" }>
+  | { readonly _tag: "StartOver"; readonly runtime: Runtime }
+  | { readonly _tag: "Established"; readonly work: number; readonly runtime: Runtime }
   /** To be read, or polled from now on. */
   | { readonly _tag: "ListsChanged"; readonly runtime: Runtime }
   /** A probe decides. (H4, H9) */
@@ -85,6 +115,4 @@ export type Message =
   /** A call is in flight, and unwatched. (V3) */
   | { readonly _tag: "Used"; readonly runtime: Runtime }
   | { readonly _tag: "Measured"; readonly runtime: Runtime }
-  /** What waits is late, and what is connected is in doubt. (R11) */
-  | { readonly _tag: "ClockJumped" }
   | { readonly _tag: "Defect"; readonly source: string; readonly defect: unknown }

@@ -91,14 +91,18 @@ const establish = (
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
       const { backend, owner } = parts
-      const start = owner.takeStart() ?? (yield* begun(parts, generation))
+      const taken = owner.takeStart()
+      const start = taken ?? (yield* begun(parts, generation))
       const { runtime } = start
       const { connect } = backend.policy.timeouts
       const millis = start.goesOn ? Math.min(connect, Math.max(start.left(backend.now()), 0)) : connect
       const attempt = Effect.tap(prepared(parts, start, beside), () => askAgain)
       let isOver = false
       backend.isSigningIn = start.isSigningIn
-      backend.starting = start
+      if (taken === undefined) {
+        const starting = { since: start.since, outlives: false, verdict: undefined }
+        backend.update((slot) => ({ ...slot, starting }))
+      }
       const exit = yield* Effect.exit(restore(
         Effect.timeoutFail(Effect.disconnect(start.goesOn ? Effect.raceFirst(attempt, start.wedged) : attempt), {
           duration: millis,
@@ -109,10 +113,9 @@ const establish = (
         })
       ))
       if (backend.isSigningIn === start.isSigningIn) backend.isSigningIn = constFalse
-      backend.startingSince = undefined
-      if (Exit.isSuccess(exit)) return report(Either.right(exit.value))
       const goesOn = isOver && runtime.awaited !== undefined && start.left(backend.now()) > 0
-      if (!goesOn) backend.starting = undefined
+      if (Exit.isSuccess(exit) || !goesOn) backend.update((slot) => ({ ...slot, starting: undefined }))
+      if (Exit.isSuccess(exit)) return report(Either.right(exit.value))
       if (goesOn) yield* owner.keepStart(start)
       else yield* owner.retire(runtime, { kind: "closed", message: "the attempt failed" }) // guard: failed-attempt-is-retired
       report(Either.left(errorOf(backend.id, exit.cause)))

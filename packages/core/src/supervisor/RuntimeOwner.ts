@@ -1,7 +1,6 @@
 /** Retires each runtime exactly once (detached, drained, closed). */
 import { Deferred, Effect, Exit, FiberId } from "effect"
 import { closeWithin } from "../internal/scopes.js"
-import { entries, type State } from "../lifecycle/Lifecycle.js"
 import type { Loss } from "../port/Connection.js"
 import { losses } from "../port/Loss.js"
 import type { SuspendedSession } from "../port/SuspendedSession.js"
@@ -37,7 +36,7 @@ export class RuntimeOwner {
       if (!this.#owned.delete(runtime)) return Effect.void // guard: close-once
       if (this.keeps(runtime)) {
         this.#start = undefined
-        this.#backend.startingSince = this.#backend.starting = undefined
+        this.#backend.update((slot) => ({ ...slot, starting: undefined }))
       }
       runtime.detach()
       const drain = this.#drainOf(loss)
@@ -53,10 +52,9 @@ export class RuntimeOwner {
       const { runtime } = start
       const backend = this.#backend
       this.#start = start
-      backend.startingSince = start.since
+      backend.update((slot) => slot.starting ? { ...slot, starting: { ...slot.starting, outlives: true } } : slot)
       const expired: Loss = { kind: "closed", message: "the start took longer than startLimit" }
-      const expire = Effect.zipRight(this.retire(runtime, expired), Effect.sync(() => backend.publish({})))
-      const end = Effect.suspend(() => this.#start === start ? expire : Effect.void)
+      const end = Effect.suspend(() => this.#start === start ? this.retire(runtime, expired) : Effect.void)
       const late = Effect.sleep(Math.max(start.left(backend.now()), 0))
       return Effect.asVoid(runtime.fork(Effect.zipRight(Effect.raceFirst(late, Effect.ignore(start.wedged)), end)))
     })
@@ -86,7 +84,7 @@ export class RuntimeOwner {
   /** For the next attempt. The runtime is retired right after. (T11) */
   suspend(runtime: Runtime, loss: Loss): Effect.Effect<void> {
     return Effect.zipRight(
-      this.#endSuspended,
+      this.endSuspended,
       Effect.sync(() => {
         const session = this.#backend.safely("the connector's suspend", () => runtime.connection.suspend?.(loss))
         if (session !== undefined) this.#suspended = { session, runtime }
@@ -111,11 +109,7 @@ export class RuntimeOwner {
   }
 
   /** Returns at once; `closed` waits for the end. */
-  enter({ _tag }: State): Effect.Effect<void> {
-    return entries[_tag].session === "ended" ? this.#endSuspended : Effect.void
-  }
-
-  get #endSuspended(): Effect.Effect<void> {
+  get endSuspended(): Effect.Effect<void> {
     return Effect.suspend(() => {
       const session = this.suspended
       this.#suspended = undefined

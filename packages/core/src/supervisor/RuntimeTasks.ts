@@ -3,7 +3,6 @@ import * as Discovery from "../discovery/Discovery.js"
 import { Refresh } from "../discovery/Refresh.js"
 import { Examiner } from "../health/Examiner.js"
 import { Keepalive } from "../health/Keepalive.js"
-import { KeepaliveState } from "../health/KeepaliveState.js"
 import { Probe } from "../health/Probe.js"
 import { Question } from "../health/Question.js"
 import { QuietCalls } from "../health/QuietCalls.js"
@@ -26,12 +25,11 @@ export class RuntimeTasks {
   constructor(backend: BackendState, limit: UsageLimit | undefined) {
     this.#backend = backend
     const question = new Question(backend)
-    const state = new KeepaliveState()
     const examiner = new Examiner(backend)
-    const probe = this.probe = new Probe(backend, examiner, question, state)
+    const probe = this.probe = new Probe(backend, examiner, question)
     const doubt = this.doubt = new SessionDoubt(backend, question, examiner)
     this.#quietCalls = new QuietCalls(backend, probe, examiner, doubt)
-    this.keepalive = new Keepalive({ backend, question, probe, doubt, state })
+    this.keepalive = new Keepalive({ backend, question, probe, doubt })
     this.refresh = new Refresh(backend, probe, doubt)
     this.limit = limit
   }
@@ -97,6 +95,7 @@ export class RuntimeTasks {
   #tellUsage(runtime: Runtime): void {
     const { generation, usage } = runtime
     if (usage === undefined) return
+    this.#backend.update((slot) => slot.current === runtime ? { ...slot, usage } : slot)
     this.#backend.telemetry?.usage?.(generation, usage)
     if (this.limit !== undefined) this.#backend.send({ _tag: "Measured", runtime })
   }

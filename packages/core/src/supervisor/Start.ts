@@ -9,7 +9,6 @@ import { unlessThrown } from "../internal/unlessThrown.js"
 import type { Report } from "../port/Report.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
-import type { OpenVerdict } from "../state/Status.js"
 import { connectError } from "./connectError.js"
 
 /** Milliseconds until the first look, and between two. */
@@ -19,7 +18,6 @@ export class Start {
   readonly runtime: Runtime
   /** On the Clock's scale. */
   readonly since: number
-  verdict: OpenVerdict | undefined
   readonly #backend: BackendState
   readonly #limit: number
   readonly #wedged = Deferred.unsafeMake<never, ConnectError>(FiberId.none)
@@ -56,7 +54,7 @@ export class Start {
 
   /** The machine may have been suspended meanwhile. */
   opened(): void {
-    this.#backend.starting = undefined
+    this.#judged(undefined)
     if (this.goesOn) this.runtime.startTook = Math.min(this.#backend.now() - this.since, this.#limit)
   }
 
@@ -93,17 +91,26 @@ export class Start {
     const { activity, since } = this.#sights
     const { slowestStart: slowest } = backend.temperament.known
     const verdict = this.#seen = activity && judgeStart({ activity, seenFor: now - since, slowest })
-    if (verdict === undefined) return void (this.verdict = undefined)
+    if (verdict === undefined) return this.#judged(undefined)
     const isWedged = verdict.kind === "wedged"
     // Many servers take some seconds.
     if (isWedged || now - this.since >= backend.policy.timeouts.connect) {
       const reason = `starting for ${rounded(now - this.since)}: ${verdict.reason}`
-      backend.judged(this.runtime.generation, { kind: verdict.kind, reason }, this)
+      this.#judged({ kind: verdict.kind, reason })
     }
     if (!isWedged) return
     if (activity === "still") unlessThrown(() => this.#attempt.hangs?.())
     const message = this.#described(`no connection after ${rounded(now - this.since)}: ${verdict.reason}`)
     Deferred.unsafeDone(this.#wedged, connectError(backend.id, "timeout", message))
+  }
+
+  #judged(verdict: Verdict | undefined): void {
+    this.#backend.update((slot) => {
+      const { starting } = slot
+      if (starting === undefined || verdict === starting.verdict) return slot
+      const known = verdict && this.#backend.judged(verdict, starting.verdict)
+      return { ...slot, starting: { ...starting, verdict: known } }
+    })
   }
 
   // --- in words

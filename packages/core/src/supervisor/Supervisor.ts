@@ -1,39 +1,48 @@
 /**
- * One fiber takes messages, asks `Lifecycle.transition`, publishes the slot, and acts. It waits for nothing: attempts, timers and closes are
- * fibers that report by message.
+ * One fiber takes messages. What one does to the slot, `step` says; then the actions of the step are performed. The fiber waits for nothing:
+ * attempts, timers and closes are fibers that report by message.
  */
-import { Cause, Effect, Exit, type Fiber, FiberId, Scope } from "effect"
+import { Cause, Effect, Either, Exit, Fiber, FiberId, Random, Scope } from "effect"
 import { Calls } from "../calls/Calls.js"
 import { ProgressBeats } from "../calls/progress/ProgressBeats.js"
 import type { CommandError } from "../Errors.js"
 import { awaitAtMost } from "../internal/deadline.js"
 import * as SafeLog from "../internal/SafeLog.js"
-import * as Lifecycle from "../lifecycle/Lifecycle.js"
+import { open, said } from "../observe/Said.js"
 import type { BackendOptions } from "../options/BackendOptions.js"
 import type { Loss } from "../port/Connection.js"
 import type { Offers } from "../port/Connector.js"
 import type { BackendState } from "../state/BackendState.js"
-import { type Command, type Message, PendingCommand } from "../state/Message.js"
+import {
+  answers,
+  type Attempt,
+  type Command,
+  type Message,
+  type Move,
+  onlyLooks,
+  PendingCommand,
+  type Work
+} from "../state/Message.js"
 import { Attempts } from "./Attempt.js"
-import { Commands } from "./Commands.js"
-import { ConnectionManager } from "./ConnectionManager.js"
 import type { ConnectPermits } from "./ConnectPermits.js"
-import { Phase } from "./Phase.js"
 import { RuntimeOwner } from "./RuntimeOwner.js"
 import { RuntimeTasks } from "./RuntimeTasks.js"
+import { Action, type At } from "./step/Action.js"
+import { connect } from "./step/attempts.js"
+import { step } from "./step/step.js"
 
 export class Supervisor {
   readonly calls: Calls
   readonly tasks: RuntimeTasks
-  readonly connections: ConnectionManager
   readonly #backend: BackendState
-  readonly #phase: Phase
   readonly #owner: RuntimeOwner
   readonly #attempts: Attempts
-  readonly #commands: Commands
   readonly #beats: ProgressBeats
-  #scope: Scope.Scope | undefined
+  readonly #overlap: boolean
+  /** The supervisor's own, and that of the work under way. */
   #fiber: Fiber.RuntimeFiber<void> | undefined
+  #working: Fiber.RuntimeFiber<void> | undefined
+  #scope: Scope.Scope | undefined
   #defects: Set<string> | undefined
 
   constructor(
@@ -42,26 +51,12 @@ export class Supervisor {
     offers: Offers | undefined,
     permits: ConnectPermits
   ) {
-    const overlap = backend.policy.reconnect.overlap ?? options.connector.overlap
-    const phase = this.#phase = new Phase(backend)
+    const overlap = this.#overlap = backend.policy.reconnect.overlap ?? options.connector.overlap
     const owner = this.#owner = new RuntimeOwner(backend)
     const tasks = this.tasks = new RuntimeTasks(backend, options.connector.usageLimit?.())
-    const isProcess = options.connector.transport === "stdio"
-    const beats = this.#beats = new ProgressBeats(backend, tasks.probe, () => ({
-      id: backend.id,
-      isProcess,
-      attempt: this.connections.pace.failures + 1,
-      isSigningIn: backend.isSigningIn()
-    }))
+    const beats = this.#beats = new ProgressBeats(backend, tasks.probe, options.connector.transport === "stdio")
     const calls = this.calls = new Calls(backend, tasks.probe, tasks.doubt, beats, tasks.refresh.tools)
-    const attempts = this.#attempts = new Attempts(
-      { backend, options, offers, owner, calls, tasks },
-      permits,
-      overlap
-    )
-    const parts = { backend, phase, owner, attempts, calls, tasks, overlap }
-    const connections = this.connections = new ConnectionManager(parts)
-    this.#commands = new Commands({ ...parts, connections })
+    this.#attempts = new Attempts({ backend, options, offers, owner, calls, tasks }, permits, overlap)
     this.#backend = backend
   }
 
@@ -69,22 +64,27 @@ export class Supervisor {
 
   /** The finalizer takes at most a few `timeouts.close`. */
   get start(): Effect.Effect<void, never, Scope.Scope> {
+    const backend = this.#backend
+    const next = Effect.suspend(() => {
+      const message = backend.inbox.shift()
+      return message === undefined ? Effect.void : Effect.catchAllCause(
+        Effect.suspend(() => this.#handle(message)),
+        (cause) => this.#survive(message, cause) // guard: supervisor-survives
+      )
+    })
+    const loop = Effect.forever(Effect.zipRight(Effect.interruptible(backend.inbox.arrived), next))
+    const first = Effect.suspend(() => {
+      if (backend.published.value.state._tag === "Connecting") return this.#perform(connect)
+      backend.firstOutcome.complete()
+      return Effect.void
+    })
     return Effect.uninterruptible(
-      Effect.gen(this, function*() {
-        const next = Effect.suspend(() => {
-          const message = this.#backend.inbox.shift()
-          return message === undefined ? Effect.void : Effect.catchAllCause(
-            Effect.zipRight(this.#handle(message), this.#phase.logRefused),
-            (cause) => this.#survive(message, cause) // guard: supervisor-survives
-          )
+      Effect.flatMap(Effect.scope, (scope) => {
+        this.#scope = scope
+        return Effect.flatMap(Effect.forkScoped(Effect.zipRight(first, loop)), (fiber) => {
+          this.#fiber = fiber
+          return Scope.addFinalizer(scope, this.#shutdown)
         })
-        const loop = Effect.forever(Effect.zipRight(Effect.interruptible(this.#backend.inbox.arrived), next))
-        const connecting = this.#phase.state._tag === "Connecting"
-        if (!connecting) this.#backend.firstOutcome.complete()
-        const work = Effect.suspend(() => connecting ? Effect.zipRight(this.connections.connect(false), loop) : loop)
-        this.#fiber = yield* Effect.forkScoped(work)
-        this.#scope = yield* Effect.scope
-        yield* Scope.addFinalizer(this.#scope, this.#shutdown)
       })
     )
   }
@@ -92,33 +92,29 @@ export class Supervisor {
   /** Interrupting the caller cancels nothing. (L11) */
   command(command: Command): Effect.Effect<void, CommandError> {
     return Effect.suspend(() => {
-      if (this.#phase.state._tag === "Closed") return this.#commands.answerWhenClosed(command)
       const pending = new PendingCommand(command)
-      this.#backend.send({ _tag: "Command", pending })
+      if (this.#backend.published.value.state._tag === "Closed") this.#refuse(pending)
+      else this.#backend.send({ _tag: "Command", pending })
       return pending.answered
     })
   }
 
   get #shutdown(): Effect.Effect<void> {
-    return Effect.gen(this, function*() {
-      const { current } = this.#backend.published.value
-      const loss: Loss = { kind: "closed", message: "the backend was closed" }
-      if (current !== undefined) this.connections.recordUptime(current)
-      this.#phase.move(Lifecycle.Event.Close())
-      this.#commands.endWork()
+    const loss: Loss = { kind: "closed", message: "the backend was closed" }
+    const wait = Effect.suspend(() => {
       this.#answerInbox()
-      this.#owner.failDraining(loss)
-      if (current !== undefined) yield* this.#owner.retire(current, loss)
       this.#attempts.interruptAll()
-      if (this.#fiber !== undefined) {
-        this.#fiber.unsafeInterruptAsFork(FiberId.none)
-        yield* awaitAtMost(this.#fiber, this.#backend.policy.timeouts.close)
-      }
-      // The message in hand may have begun something before the interruption.
-      this.#commands.endWork()
+      const fiber = this.#fiber
+      if (fiber === undefined) return Effect.void
+      fiber.unsafeInterruptAsFork(FiberId.none)
+      return awaitAtMost(fiber, this.#backend.policy.timeouts.close)
+    })
+    return Effect.gen(this, function*() {
+      yield* this.#move({ _tag: "Close" })
+      yield* wait
       this.#answerInbox()
       yield* this.#owner.retireAll(loss) // guard: shutdown-retires-all
-      yield* this.#owner.enter(this.#phase.state) // guard: shutdown-ends-session
+      yield* this.#owner.endSuspended // guard: shutdown-ends-session
       yield* this.#owner.closed
       this.#backend.firstOutcome.complete()
     })
@@ -127,8 +123,7 @@ export class Supervisor {
   #answerInbox(): void {
     const { inbox } = this.#backend
     for (let message = inbox.shift(); message !== undefined; message = inbox.shift()) {
-      if (message._tag !== "Command" && message._tag !== "Doubted") continue
-      message.pending.answer(this.#commands.answerWhenClosed(message.pending.command)) // guard: shutdown-answers
+      if (message._tag === "Command" || message._tag === "Doubted") this.#refuse(message.pending) // guard: shutdown-answers
     }
   }
 
@@ -136,53 +131,172 @@ export class Supervisor {
 
   /** Uninterruptible: it waits for nothing, and what it begins it has to end. */
   #handle(message: Message): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      switch (message._tag) {
-        case "Command":
-          return this.#commands.carryOut(message.pending)
-        case "Demand":
-          this.#backend.takeDemand()
-          return this.connections.demanded()
-        case "StartOver":
-          return this.connections.startOver(message.runtime)
-        case "Due":
-          return this.connections.due(message.timer)
-        case "Established":
-          return this.connections.established(message.attempt, message.runtime)
-        case "Failed":
-          return this.connections.attemptFailed(message.attempt, message.error)
-        case "TornDown":
-          return this.#commands.tornDown(message.teardown)
-        case "Lost":
-          return this.connections.lose(message.runtime, message.loss)
-        case "Doubted":
-          return this.connections.doubt(message.doubt, message.pending)
-        case "Unused":
-          return this.connections.release(message.runtime)
-        case "ListsChanged":
-          return this.tasks.refresh.readChanged(message.runtime)
-        case "Suspected":
-          return this.tasks.probe.onSuspicion(message.runtime)
-        case "ProgressWanted":
-          return this.#scope === undefined
-            ? Effect.void
-            : Effect.asVoid(Effect.forkIn(Effect.interruptible(this.#beats.run), this.#scope))
-        case "Used":
-          return this.tasks.used(message.runtime)
-        case "Measured": {
-          const loss = this.tasks.judged(message.runtime)
-          return loss === undefined ? Effect.void : this.connections.lose(message.runtime, loss)
-        }
-        case "ClockJumped":
-          return this.connections.afterClockJump()
-        case "Defect":
-          return this.#logDefect(message.source, Cause.die(message.defect))
+    const backend = this.#backend
+    switch (message._tag) {
+      case "Demand":
+        backend.takeDemand()
+        return this.#move(message)
+      case "StartOver":
+        return this.#owner.keeps(message.runtime) ? this.#move(message) : Effect.void
+      case "Established": {
+        const { current, work } = backend.published.value
+        const doubt = work?.id === message.work ? (work as Attempt).doubt : undefined
+        const doubted = doubt?.runtime === current ? doubt?.loss() : undefined
+        return this.#move({ ...message, doubted })
       }
+      case "ListsChanged":
+        return this.tasks.refresh.readChanged(message.runtime)
+      case "Suspected":
+        return this.tasks.probe.onSuspicion(message.runtime)
+      case "ProgressWanted":
+        return this.#scope === undefined
+          ? Effect.void
+          : Effect.asVoid(Effect.forkIn(Effect.interruptible(this.#beats.run), this.#scope))
+      case "Used":
+        return this.tasks.used(message.runtime)
+      case "Measured": {
+        const loss = this.tasks.judged(message.runtime)
+        return loss === undefined ? Effect.void : this.#move({ _tag: "Lost", runtime: message.runtime, loss })
+      }
+      case "Defect":
+        return this.#logDefect(message.source, Cause.die(message.defect))
+      default:
+        return this.#move(message)
+    }
+  }
+
+  #move(move: Move): Effect.Effect<void> {
+    return this.#perform((slot, at) => step(slot, move, at))
+  }
+
+  /** The slot is written before anything else happens. */
+  #perform(decide: (...from: Parameters<typeof connect>) => ReturnType<typeof connect>): Effect.Effect<void> {
+    return Effect.gen(this, function*() {
+      const at = this.#at([yield* Random.next, yield* Random.next])
+      const [slot, actions] = decide(this.#backend.published.value, at)
+      this.#backend.update(() => slot) // guard: detach-before-close
+      for (const action of actions) yield* this.#act(action)
     })
   }
 
+  #at(draws: At["draws"]): At {
+    const { id, policy } = this.#backend
+    const { wait } = this.calls
+    const waiting = wait.forConnections > 0
+    return {
+      id,
+      now: this.#backend.now(),
+      draws,
+      policy,
+      overlap: this.#overlap,
+      // A call may also wait for the answer in a session that was suspended.
+      wait: waiting ? wait.shortest : policy.timeouts.wait,
+      isAwaited: waiting || this.#owner.isSuspendedAwaited
+    }
+  }
+
+  #act(action: Action): Effect.Effect<void> {
+    const { id } = this.#backend
+    switch (action._tag) {
+      case "Tell":
+        return Effect.sync(() => this.#backend.emit(action.event))
+      case "Warn":
+        return SafeLog.warning(action.text)
+      case "Refused": {
+        const { _tag } = this.#backend.published.value.state
+        return SafeLog.debug(`${id}: ${action.event._tag} does not apply in ${_tag}`)
+      }
+      case "Answer":
+        return Effect.sync(() => action.pending.answer(action.exit))
+      case "Refuse":
+        return Effect.sync(() => this.#refuse(action.pending))
+      case "Begin":
+        return this.#begin(action.work)
+      case "Interrupt":
+        return Effect.sync(() => this.#working?.unsafeInterruptAsFork(FiberId.none))
+      case "Attach":
+        action.runtime.install()
+        return this.tasks.attach(action.runtime)
+      case "Resume":
+        return Effect.sync(() => this.#owner.resumed(action.runtime))
+      case "Suspend":
+        return this.#owner.suspend(action.runtime, action.loss)
+      case "EndSuspended":
+        return this.#owner.endSuspended
+      case "Retire":
+        return this.#owner.retire(action.runtime, action.loss)
+      case "FailDraining":
+        return Effect.sync(() => this.#owner.failDraining(action.loss))
+      case "EndStart":
+        return this.#owner.endStart(action.loss)
+      case "Probe":
+        return this.tasks.probe.afterClockJump(action.runtime)
+      case "DoubtLater": {
+        const { doubt, pending, wait } = action
+        const again = Effect.map(Effect.sleep(wait), () => this.#backend.send({ _tag: "Doubted", doubt, pending }))
+        // Nobody waits for the answer once the runtime is detached.
+        return Effect.asVoid(doubt.runtime.fork(again))
+      }
+      case "FirstOutcome":
+        return Effect.sync(() => this.#backend.firstOutcome.complete())
+      case "Decide":
+        return this.#move(action.move)
+    }
+  }
+
+  // --- works
+
+  #begin(work: Work): Effect.Effect<void> {
+    return Effect.map(Effect.fork(Effect.interruptible(this.#run(work))), (fiber) => {
+      // The backend may have closed since.
+      if (this.#backend.published.value.work?.id === work.id) this.#working = fiber
+      else fiber.unsafeInterruptAsFork(FiberId.none)
+    })
+  }
+
+  #run(work: Work): Effect.Effect<void> {
+    const backend = this.#backend
+    const { id } = work
+    switch (work._tag) {
+      case "Timer":
+        return Effect.map(backend.sleepUntil(work.at), () => backend.send({ _tag: "Due", work: id }))
+      case "Teardown": {
+        const ended = this.#attempts.ended(backend.policy.timeouts.close)
+        return Effect.gen(this, function*() {
+          yield* ended
+          yield* this.#owner.retireAll({ kind: "closed", message: "disabled" })
+          yield* this.#owner.closed // guard: teardown-is-awaited
+          backend.send({ _tag: "TornDown", work: id })
+        })
+      }
+      case "Attempt": {
+        const askAgain = Effect.suspend(() => {
+          const { work } = backend.published.value
+          return work?.id === id && work._tag === "Attempt" && onlyLooks(work) && work.doubt?.askAgain || Effect.void
+        })
+        return this.#attempts.run(work.generation, askAgain, (outcome) =>
+          backend.send(
+            Either.isRight(outcome)
+              ? { _tag: "Established", work: id, runtime: outcome.right }
+              : { _tag: "Failed", work: id, error: outcome.left }
+          ))
+      }
+    }
+  }
+
+  // --- answers
+
+  #refuse(pending: PendingCommand): void {
+    const { command } = pending
+    const isClosed = this.#backend.published.value.state._tag === "Closed"
+    const isDone = isClosed && (command === "Disable" || command === "Disconnect")
+    const why = said`${open(command.toLowerCase())} was not carried out`
+    pending.answer(isDone ? Exit.void : Exit.fail(this.calls.unavailable(why)))
+  }
+
   #survive(message: Message, cause: Cause.Cause<never>): Effect.Effect<void> {
-    if ((message._tag === "Command" || message._tag === "Doubted") && !this.#phase.willAnswer(message.pending)) {
+    const { work } = this.#backend.published.value
+    if ((message._tag === "Command" || message._tag === "Doubted") && !answers(work, message.pending)) {
       message.pending.answer(Exit.failCause(cause))
     }
     return this.#logDefect(`handling of ${message._tag}`, cause)

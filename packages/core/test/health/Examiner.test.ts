@@ -33,7 +33,12 @@ const examined = Effect.gen(function*() {
   const connection = { look, fail: () => {} } as unknown as Connection
   runtime.opened(connection, start)
   runtime.answered(start)
-  backend.publish({ current: runtime, state: State.Connected({ replacing: false }), generation: 1 })
+  backend.update((slot) => ({
+    ...slot,
+    current: runtime,
+    state: State.Connected({ replacing: false }),
+    generation: 1
+  }))
   const examiner = new Examiner(backend)
   const lookAfter = (millis: number, shown = server.shown) =>
     Effect.suspend(() => {
@@ -109,34 +114,43 @@ describe("V1: what an examiner sees", () => {
 describe("V1: what an examiner says", () => {
   it.scoped("[V1] silence alone is published when the patience with it is over; what processes do, at once", () =>
     Effect.gen(function*() {
-      const { examiner, judge, kinds, lookAfter, runtime } = yield* examined
+      const { backend, judge, kinds, lookAfter, runtime } = yield* examined
       const call = { heardAt: start, questions: 0 }
       runtime.begin(call)
-      expect([judge().kind, examiner.verdict, kinds()]).toEqual(["unknown", undefined, []])
-      expect([judge(true).kind, examiner.verdict?.kind, kinds()]).toEqual(["unknown", "unknown", ["unknown"]])
+      expect([judge().kind, backend.published.value.verdict, kinds()]).toEqual(["unknown", undefined, []])
+      expect([judge(true).kind, backend.published.value.verdict?.kind, kinds()]).toEqual(["unknown", "unknown", [
+        "unknown"
+      ]])
       runtime.answered(start)
-      expect(examiner.verdict).toBeUndefined()
+      expect(backend.published.value.verdict).toBeUndefined()
       yield* lookAfter(0, stopped)
       yield* lookAfter(2000)
-      expect([judge().kind, examiner.verdict?.kind]).toEqual(["unknown", "unknown"])
+      expect([judge().kind, backend.published.value.verdict?.kind]).toEqual(["unknown", "unknown"])
       // It ends with the lease, in a doubt of its own.
       runtime.answered(start)
       runtime.end(start, false, call)
-      expect([judge(true).kind, examiner.verdict?.kind]).toEqual(["wedged", "wedged"])
+      expect([judge(true).kind, backend.published.value.verdict?.kind]).toEqual(["wedged", "wedged"])
     }))
 
   it.scoped("[V1] a verdict holds since it was found first, and is told once, until another one is found", () =>
     Effect.gen(function*() {
-      const { examiner, judge, kinds, lookAfter, server } = yield* examined
+      const { backend, judge, kinds, lookAfter, server } = yield* examined
       yield* lookAfter(0, stopped)
       const first = yield* Effect.map(lookAfter(2000), () => server.now)
       judge()
       yield* lookAfter(1000)
       judge()
-      expect([examiner.verdict?.kind, examiner.verdict?.since, kinds()]).toEqual(["unknown", first, ["unknown"]])
+      expect([backend.published.value.verdict?.kind, backend.published.value.verdict?.since, kinds()]).toEqual([
+        "unknown",
+        first,
+        ["unknown"]
+      ])
       yield* lookAfter(1000)
       judge()
-      expect([examiner.verdict?.kind, examiner.verdict?.since]).toEqual(["wedged", server.now])
+      expect([backend.published.value.verdict?.kind, backend.published.value.verdict?.since]).toEqual([
+        "wedged",
+        server.now
+      ])
       expect(kinds()).toEqual(["unknown", "wedged"])
     }))
 

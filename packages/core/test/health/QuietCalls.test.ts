@@ -386,7 +386,12 @@ describe("V1: the evidence", () => {
         youngest: 1e9
       }))
       runtime.opened({ look, fail: () => {} } as unknown as Connection, now)
-      backend.publish({ current: runtime, state: State.Connected({ replacing: false }), generation: 1 })
+      backend.update((slot) => ({
+        ...slot,
+        current: runtime,
+        state: State.Connected({ replacing: false }),
+        generation: 1
+      }))
       const examiner = new Examiner(backend)
       const verdictAfter = (millis: number) =>
         Effect.map(
@@ -401,7 +406,7 @@ describe("V1: the evidence", () => {
       expect(yield* verdictAfter(1)).toBe("wedged")
       // An answer ends the doubt: what was seen before it is no evidence any more.
       runtime.answered(now)
-      expect(examiner.verdict).toBeUndefined()
+      expect(backend.published.value.verdict).toBeUndefined()
       expect(yield* verdictAfter(2000)).toBe("unknown")
     }))
 })

@@ -38,7 +38,12 @@ const doubted = (capabilities: Connection["capabilities"] = { tools: {} }) =>
     } as unknown as Connection
     runtime.opened(connection, 0)
     const install = (current: Runtime | undefined) =>
-      backend.publish({ current, state: State.Connected({ replacing: false }), generation: 1 })
+      backend.update((slot) => ({
+        ...slot,
+        current,
+        state: State.Connected({ replacing: false }),
+        generation: 1
+      }))
     install(runtime)
     const doubt = new SessionDoubt(backend, new Question(backend), new Examiner(backend))
     const settling = Effect.tap(Effect.fork(doubt.settle(runtime, refusal)), () => TestClock.adjust(0))

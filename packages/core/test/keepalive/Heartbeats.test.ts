@@ -7,12 +7,13 @@ import { constVoid } from "effect/Function"
 import { sending } from "../../../testing/test/support/asked.js"
 import { mayLeave } from "../../../testing/test/support/Holdings.js"
 import { Heartbeats } from "../../src/health/Heartbeats.js"
-import { KeepaliveState } from "../../src/health/KeepaliveState.js"
 import type { Probe } from "../../src/health/Probe.js"
 import { Question } from "../../src/health/Question.js"
 import type { SessionDoubt } from "../../src/health/SessionDoubt.js"
+import { State } from "../../src/lifecycle/Lifecycle.js"
 import { Runtime } from "../../src/runtime/Runtime.js"
-import type { BackendState } from "../../src/state/BackendState.js"
+import { BackendState } from "../../src/state/BackendState.js"
+import { kept } from "../../src/state/Slot.js"
 import {
   error,
   fixed,
@@ -382,11 +383,9 @@ describe("heartbeats", () => {
       Effect.gen(function*() {
         mayLeave("connections")
         const policy = yield* Policy.decode("one", { keepalive: { interval: "1 minute", failureThreshold: 1 } })
-        const state = Object.assign(new KeepaliveState(), { lostInARow: 1 })
         const told: Array<string> = []
         const tell = (what: string) => Effect.sync(() => void told.push(what))
         const clock = yield* Effect.clock
-        let current = true
         const runtime = yield* Runtime.make(1)
         runtime.opened(
           {
@@ -397,14 +396,10 @@ describe("heartbeats", () => {
           } as unknown as Connection,
           0
         )
-        const backend = {
-          id: "one",
-          policy,
-          now: () => clock.unsafeCurrentTimeMillis(),
-          isCurrent: () => current,
-          emit: () => told.push("told"),
-          temperament: { answeredPing: () => told.push("answered") }
-        } as unknown as BackendState
+        const backend = new BackendState("one", policy, clock)
+        backend.temperament.answeredPing = () => void told.push("answered")
+        const connected = State.Connected({ replacing: false })
+        backend.update((slot) => ({ ...kept(slot, { lostInARow: 1 }), current: runtime, state: connected }))
         const heartbeats = new Heartbeats(
           {
             backend,
@@ -415,19 +410,19 @@ describe("heartbeats", () => {
               nextAfter: () => 1000,
               record: () => told.push("round")
             } as unknown as Probe,
-            doubt: { settle: () => tell("doubt") } as unknown as SessionDoubt,
-            state
+            doubt: { settle: () => tell("doubt") } as unknown as SessionDoubt
           },
           runtime
         )
         const fiber = yield* Effect.fork(heartbeats.run)
         yield* TestClock.adjust(31 * second)
         expect(told).toEqual(["sent"])
-        if (end === "pause") state.paused = true
-        else current = false
+        if (end === "pause") backend.update((slot) => kept(slot, { paused: true }))
+        else backend.update((slot) => ({ ...slot, current: undefined }))
+        backend.observer = { changed: () => {}, catalogChanged: () => {}, event: () => void told.push("told") }
         yield* TestClock.adjust("1 hour")
         expect(told).toEqual(["sent"])
-        expect(state.lostInARow).toBe(1)
+        expect(backend.published.value.keepalive.lostInARow).toBe(1)
         expect(fiber.unsafePoll()).not.toBeNull()
       }).pipe(fixed)
   )

@@ -1,5 +1,5 @@
 import type { ScriptedConnector } from "@mcp-lifeline/testing"
-import type { Slot } from "../../src/state/BackendState.js"
+import type { Slot } from "../../src/state/Slot.js"
 
 /** How long the lists hold in worlds where the server says so, in milliseconds. */
 export const timeToLive = 40_000

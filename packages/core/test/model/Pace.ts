@@ -2,7 +2,7 @@ import type { Loss } from "@mcp-lifeline/core"
 import type { Ledger } from "@mcp-lifeline/testing"
 import { defaults } from "../../src/options/Policy.js"
 import type { Runtime } from "../../src/runtime/Runtime.js"
-import type { Slot } from "../../src/state/BackendState.js"
+import type { Slot } from "../../src/state/Slot.js"
 
 const atOnce = 10
 

@@ -1,6 +1,6 @@
 import type { ScriptedConnector } from "@mcp-lifeline/testing"
 import * as Lifecycle from "../../src/lifecycle/Lifecycle.js"
-import type { Slot } from "../../src/state/BackendState.js"
+import type { Slot } from "../../src/state/Slot.js"
 import type { Refusals } from "./Refusals.js"
 import type { Server } from "./Server.js"
 

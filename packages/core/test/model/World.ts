@@ -8,6 +8,7 @@ import type { Observer } from "../../src/observe/Telemetry.js"
 import { decode } from "../../src/options/Policy.js"
 import { BackendState } from "../../src/state/BackendState.js"
 import type { Command } from "../../src/state/Message.js"
+import { nextDemanded } from "../../src/state/Pace.js"
 import { unbounded } from "../../src/supervisor/ConnectPermits.js"
 import { Supervisor } from "../../src/supervisor/Supervisor.js"
 import { Closes, closeTimeout } from "./Closes.js"
@@ -115,7 +116,7 @@ export class World {
       grants: setting.expires === true,
       now: () => this.sim.now,
       // Then nobody waits for what probes find.
-      ignoresPings: () => this.supervisor.tasks.keepalive.state.breaker !== undefined,
+      ignoresPings: () => this.backend.published.value.keepalive.breaker !== undefined,
       fault: (what) => this.fault(what)
     })
     this.sim = new Simulation.Simulation({ seed: setting.seed, maxOps: setting.maxOps })
@@ -409,7 +410,13 @@ export class World {
     const waiting = this.supervisor.calls.wait.forConnections
     if (waiting > 0 && state._tag === "Idle") this.fault("R8: a call waits and nothing wakes the idle backend")
     if (waiting > 0 && nextAttemptAt !== undefined) {
-      const allowed = this.supervisor.connections.nextDemanded(this.sim.now)
+      const { pace } = this.backend.published.value
+      const allowed = nextDemanded(
+        pace,
+        this.sim.now,
+        this.supervisor.calls.wait.shortest,
+        this.backend.policy.reconnect
+      )
       if (nextAttemptAt > allowed) this.fault(`R8: a call waits for ${nextAttemptAt}, though ${allowed} is allowed`)
     }
     const undone = this.calls.filter(({ fiber }) => isDone(fiber) === null)
@@ -492,7 +499,7 @@ export class World {
       }
       // Without heartbeats nobody asks, and a backend that does not connect by itself does not do so for a doubt either.
       const beats = !this.#paused &&
-        (this.supervisor.tasks.keepalive.state.breaker === undefined || !this.#replacementFailed)
+        (this.backend.published.value.keepalive.breaker === undefined || !this.#replacementFailed)
       if (current !== undefined && this.#setting.auto && beats) {
         this.#refusals.settled(this.script.connections[current.connection.peer.pid!]!)
       }

@@ -1,8 +1,8 @@
 import { Policy } from "@mcp-lifeline/core"
 import { describe, expect, it } from "vitest"
 import type { ConnectReason } from "../../src/Errors.js"
-import * as LostSessions from "../../src/supervisor/LostSessions.js"
-import * as Pace from "../../src/supervisor/Pace.js"
+import * as LostSessions from "../../src/state/LostSessions.js"
+import * as Pace from "../../src/state/Pace.js"
 
 const options = Policy.defaults.reconnect
 const second = 1000

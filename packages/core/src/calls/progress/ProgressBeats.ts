@@ -6,7 +6,8 @@ import { Signal } from "../../internal/Signal.js"
 import { isPointless } from "../../lifecycle/Lifecycle.js"
 import type { Method } from "../../port/Method.js"
 import type { Runtime } from "../../runtime/Runtime.js"
-import type { BackendState, Slot } from "../../state/BackendState.js"
+import type { BackendState } from "../../state/BackendState.js"
+import type { Slot } from "../../state/Slot.js"
 import * as Call from "../Call.js"
 import type { CallProgress } from "./CallProgress.js"
 
@@ -32,7 +33,7 @@ interface Watched {
 export class ProgressBeats {
   readonly #backend: BackendState
   readonly #probe: Probe
-  readonly #about: () => About
+  readonly #isProcess: boolean
   readonly #interval: number
   readonly #pace: number
   readonly #watched = new Map<Call.Call<Method>, Watched>()
@@ -40,10 +41,10 @@ export class ProgressBeats {
   #asked: { readonly runtime: Runtime; readonly at: number } | undefined
   #answered = new Signal()
 
-  constructor(backend: BackendState, probe: Probe, about: () => About) {
+  constructor(backend: BackendState, probe: Probe, isProcess: boolean) {
     this.#backend = backend
     this.#probe = probe
-    this.#about = about
+    this.#isProcess = isProcess
     this.#interval = backend.policy.calls.progressInterval
     this.#pace = Math.min(pace, this.#interval)
   }
@@ -76,7 +77,10 @@ export class ProgressBeats {
     const { current } = slot
     const { asks, next } = this.#look(slot)
     const asking = asks && current !== undefined ? this.#ask(current) : Effect.void
-    const slept = firstOf(this.#backend.sleepUntil(next), this.#backend.published.next(slot), this.#answered.completed)
+    const moved = this.#backend.published.until(({ current, state }) =>
+      current !== slot.current || state !== slot.state
+    )
+    const slept = firstOf(this.#backend.sleepUntil(next), moved, this.#answered.completed)
     return Effect.zipRight(asking, Effect.zipRight(slept, this.run))
   })
 
@@ -106,7 +110,10 @@ export class ProgressBeats {
   /** Gives when there may be more to say. */
   #waiting(one: Watched, slot: Slot, now: number): number {
     if (isPointless(slot.state)) return now + this.#interval
-    const text = withoutConnection(slot, this.#about())
+    const { id } = this.#backend
+    const isSigningIn = this.#backend.isSigningIn()
+    const about = { id, isProcess: this.#isProcess, attempt: slot.pace.failures + 1, isSigningIn }
+    const text = withoutConnection(slot, about)
     const due = one.progress.toldAt + (text === one.told ? this.#interval : this.#pace)
     if (now < due) return due
     one.told = text

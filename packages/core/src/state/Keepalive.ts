@@ -1,8 +1,7 @@
 import type { Policy } from "../options/Policy.js"
 import type { Connection } from "../port/Connection.js"
-import type { BackendState } from "../state/BackendState.js"
-import type { KeepaliveStatus } from "../state/Status.js"
 import type { Reason } from "./Beat.js"
+import type { KeepaliveStatus } from "./Status.js"
 
 export interface Breaker {
   readonly reason: Reason
@@ -12,14 +11,17 @@ export interface Breaker {
 
 export const whyOf = ({ message, reason }: Breaker): string => `${reason}: ${message}`
 
-export class KeepaliveState {
-  paused = false
-  /** Heartbeats fail on a connection that lives. */
-  breaker: Breaker | undefined
-  /** Without a successful round between. */
-  lostInARow = 0
-  doublings = 0
+/** Over all connections. */
+export interface Keepalive {
+  readonly paused: boolean
+  /** Set while heartbeats fail on a connection that lives. */
+  readonly breaker: Breaker | undefined
+  /** Connections, without a successful round between. */
+  readonly lostInARow: number
+  readonly doublings: number
 }
+
+export const begin: Keepalive = { paused: false, breaker: undefined, lostInARow: 0, doublings: 0 }
 
 export const methodOf = (policy: Policy): string => policy.keepalive.method ?? "ping"
 
@@ -33,7 +35,7 @@ export const offReason = (policy: Policy, connection: Connection): string | unde
 
 export const statusOf = (
   policy: Policy,
-  { breaker, paused }: KeepaliveState,
+  { breaker, paused }: Keepalive,
   connection: Connection | undefined
 ): KeepaliveStatus => {
   const method = methodOf(policy)
@@ -49,11 +51,4 @@ export const statusOf = (
   if (off !== undefined) return is("off", off)
   if (breaker !== undefined) return is("disabled", whyOf(breaker), breaker.reprobeAt)
   return connection === undefined ? is("off", "no connection") : is("running")
-}
-
-export const announce = (backend: BackendState, keepalive: KeepaliveState): void => {
-  const { current, generation } = backend.published.value
-  const { reason, reprobeAt: nextProbeAt, state } = statusOf(backend.policy, keepalive, current?.connection)
-  backend.emit({ _tag: "KeepaliveChanged", generation, state, reason, nextProbeAt })
-  backend.publish({})
 }

@@ -10,7 +10,8 @@ const kept = 10
 /** Milliseconds in which answers to callers count once. (H5) */
 export const pace = 10_000
 
-export const record = (history: History, ok: boolean): History => [ok, ...history].slice(0, kept)
+export const record = (history: History, ok: boolean): History =>
+  history.length === kept && history.every((one) => one === ok) ? history : [ok, ...history].slice(0, kept)
 
 /** Sign i, from the newest, weighs 0.5^i; 1 without history. */
 export const score = (history: History): number => {
