@@ -51,17 +51,18 @@ const replacements = {
     "supervisor-survives": "Effect.failCause"
   },
   "a generation that is used twice": {
-    "generation-used-once": "const generation = Math.max(1, backend.published.value.generation)"
+    "generation-used-once": "generation: Math.max(1, slot.generation),"
   },
   "a session that is resumed twice": { "session-taken-once": "" },
   "await the close before the next connection": { "no-overlap": "yield* this.#parts.owner.closed" },
   "do not wait for the close where two would fight": { "no-overlap": "" },
   "await the close in the supervisor": {
-    "lost-is-retired": "yield* this.#owner.retire(runtime, loss); yield* this.#owner.closed"
+    "returns-at-once": "return Effect.zipRight(this.#owner.retire(action.runtime, action.loss), this.#owner.closed)"
   },
   "a lost runtime is not retired": { "lost-is-retired": "" },
   "close before the detach is published": {
-    "detach-before-close": "yield* this.#owner.retire(runtime, loss); yield* Effect.repeatN(Effect.yieldNow(), 4)"
+    "detach-before-close":
+      'for (const one of actions) if (one._tag === "Retire") yield* Effect.zipRight(this.#act(one), Effect.repeatN(Effect.yieldNow(), 4)); this.#backend.update(() => slot)'
   },
   "heartbeat after detach": {
     "tasks-end-at-detach": 'const attached = { outcome: "closed", message: undefined }'

@@ -224,7 +224,7 @@ export class Supervisor {
       case "EndSuspended":
         return this.#owner.endSuspended
       case "Retire":
-        return this.#owner.retire(action.runtime, action.loss)
+        return this.#owner.retire(action.runtime, action.loss) // guard: returns-at-once
       case "FailDraining":
         return Effect.sync(() => this.#owner.failDraining(action.loss))
       case "EndStart":
