@@ -4,6 +4,7 @@ import type { Calls } from "../calls/Calls.js"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import { unmatchedPatterns } from "../discovery/unmatchedPatterns.js"
 import type { CallError, ProtocolError } from "../Errors.js"
+import * as Keepalive from "../health/Keepalive.js"
 import { firstOf } from "../internal/firstOf.js"
 import type { Event } from "../observe/Event.js"
 import * as Live from "../observe/Live.js"
@@ -236,8 +237,8 @@ export class BackendHandle implements Backend {
   }
 
   get keepalive(): Backend["keepalive"] {
-    const { pause, resume } = this.#supervisor.tasks.keepalive
-    return { pause, resume }
+    const { keepalive } = this.#supervisor.tasks
+    return { pause: Keepalive.pause(keepalive), resume: Keepalive.resume(keepalive) }
   }
 
   get request(): Backend["request"] {

@@ -1,6 +1,6 @@
 import { type Cause, Effect, Either, FiberSet, Scope } from "effect"
 import type { InvalidOptions } from "../Errors.js"
-import { intervalOf } from "../health/cadence.js"
+import { intervalOf } from "../health/schedule.js"
 import { onClockJump } from "../internal/ClockJump.js"
 import { formatMillis } from "../internal/formatMillis.js"
 import type { Hub } from "../internal/Hub.js"

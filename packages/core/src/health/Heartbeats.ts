@@ -1,5 +1,8 @@
-/** A round is the ping and, where due, the fallback tool; one success is enough. */
-import { Cause, Effect, Fiber, Random, Schedule } from "effect"
+/**
+ * Of one connection: a round, then the wait that `schedule` draws from what it has found. A round is the ping and, where due, the fallback
+ * tool; one success is enough.
+ */
+import { Cause, Effect, Fiber, Random } from "effect"
 import type { RequestError } from "../Errors.js"
 import { jittered } from "../internal/backoff.js"
 import { formatMillis } from "../internal/formatMillis.js"
@@ -7,12 +10,12 @@ import * as SafeLog from "../internal/SafeLog.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import * as Beat from "../state/Beat.js"
-import { type Keepalive, methodOf, whyOf } from "../state/Keepalive.js"
+import { methodOf, whyOf } from "../state/Keepalive.js"
 import { kept } from "../state/Slot.js"
-import * as Cadence from "./cadence.js"
 import * as Metrics from "./Metrics.js"
 import type { Failed, Probe } from "./Probe.js"
 import { guarded, type Question } from "./Question.js"
+import { type Found, intervalOf, schedule } from "./schedule.js"
 import type { SessionDoubt } from "./SessionDoubt.js"
 
 export interface Parts {
@@ -22,251 +25,255 @@ export interface Parts {
   readonly doubt: SessionDoubt
 }
 
-const keepaliveSchedule: Schedule.Schedule<Heartbeats, Heartbeats> = Schedule.addDelayEffect(
-  Schedule.identity<Heartbeats>(),
-  (heartbeats) => heartbeats.nextDelay
-)
-
-/** Thousands sleep, so a round makes what it needs. */
-export class Heartbeats {
-  readonly runtime: Runtime
-  readonly #parts: Parts
-  readonly #backend: BackendState
-  #fiber: Fiber.RuntimeFiber<Heartbeats> | undefined
-  #meter: Metrics.Meter | undefined
-  #first = true
-  #pinged = false
-  #pingSupported = true
-  #pingFailures = 0
-  #isToolUsed = false
-  /** In a row, and the milliseconds to the next. */
-  #failing = 0
-  #pause = 0
+interface Progress {
+  readonly isFirst: boolean
+  /** When the server had last answered, when the round was planned. */
+  readonly plannedAfter: number
+  /** When the round began. */
+  readonly at: number
   /** Before the round, or at the end of the last one that failed. */
-  #answers = 0
-  #plannedAfter = 0
-  #roundAt = 0
+  readonly answers: number
+  /** In a row, and the milliseconds to the next. */
+  readonly failures: number
+  readonly retryIn: number
+  readonly hasPinged: boolean
+  readonly isPingSupported: boolean
+  readonly pingFailures: number
+  readonly isToolUsed: boolean
+}
 
-  constructor(parts: Parts, runtime: Runtime) {
-    this.runtime = runtime
-    this.#parts = parts
-    this.#backend = parts.backend
-  }
+const begin: Progress = {
+  isFirst: true,
+  plannedAfter: 0,
+  at: 0,
+  answers: 0,
+  failures: 0,
+  retryIn: 0,
+  hasPinged: false,
+  isPingSupported: true,
+  pingFailures: 0,
+  isToolUsed: false
+}
 
-  /** When those before a pause have ended. (K8) */
-  get start(): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      const { run } = this
-      const last = this.#fiber
-      const next = last === undefined ? run : Effect.zipRight(Effect.uninterruptible(Fiber.await(last)), run)
-      return Effect.map(this.runtime.fork(next), (fiber) => {
-        this.#fiber = fiber
-      })
-    })
-  }
+export interface Heartbeats extends Parts {
+  readonly runtime: Runtime
+  progress: Progress
+  fiber: Fiber.RuntimeFiber<Found> | undefined
+  meter: Metrics.Meter | undefined
+}
 
-  get stop(): Effect.Effect<void> {
-    return Effect.suspend(() => this.#fiber === undefined ? Effect.void : Fiber.interruptFork(this.#fiber))
-  }
+export const make = (parts: Parts, runtime: Runtime): Heartbeats => ({
+  ...parts,
+  runtime,
+  progress: begin,
+  fiber: undefined,
+  meter: undefined
+})
 
-  get run(): Effect.Effect<Heartbeats> {
-    return Effect.flatMap(Metrics.meter(this.#backend.id), (meter) => {
-      this.#meter = meter
-      this.#first = true
-      this.#failing = 0
-      return Effect.scheduleFrom(Effect.as(this.#round, this), this, keepaliveSchedule)
-    })
-  }
-
-  /** Compared in the step that sends, and before a result counts. (K9) */
-  readonly #isCurrent = (): boolean => !this.#state.paused && this.#backend.isCurrent(this.runtime)
-
-  /**
-   * Skipped if a request was answered since it was planned (K7), except after a loss to keepalive: only a heartbeat tells a server that
-   * hangs from one that ignores them. (K13)
-   */
-  readonly #round: Effect.Effect<void> = Effect.suspend(() => {
-    const { runtime } = this
-    const state = this.#state
-    // The reading of lists must not skip the first: that would undo the spread. (K6)
-    const usedAt = this.#first ? Math.min(runtime.usedAt, runtime.answeredAt) : runtime.answeredAt
-    this.#first = false
-    if (this.#parts.probe.isDoubted(runtime)) return runtime.until(() => !this.#parts.probe.isDoubted(runtime))
-    const skip = state.breaker === undefined && this.#failing === 0 && this.#method !== "options" &&
-      state.lostInARow === 0 && usedAt > this.#plannedAfter
-    if (skip) return Effect.void
-    if (this.#failing === 0) this.#answers = runtime.answers
-    this.#roundAt = this.#backend.now()
-    const beat = Effect.flatMap(this.#beat(), (beat) => this.#conclude(beat))
-    return Effect.catchAllCause(beat, (cause) => {
-      if (Cause.isInterruptedOnly(cause)) return Effect.failCause(cause)
-      this.#fail({ reason: "fault", message: "it failed" })
-      return SafeLog.error(`${this.#backend.id}: a heartbeat failed unexpectedly; keepalive goes on`, cause)
+/** When those before a pause have ended. (K8) */
+export const start = (self: Heartbeats): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const last = self.fiber
+    const next = last === undefined ? run(self) : Effect.zipRight(Effect.uninterruptible(Fiber.await(last)), run(self))
+    return Effect.map(self.runtime.fork(next), (fiber) => {
+      self.fiber = fiber
     })
   })
 
-  /** From the last answer, so that the gap never exceeds the interval. (K6) */
-  get nextDelay(): Effect.Effect<number> {
-    return Effect.suspend(() => {
-      const { fleetStartedAt, policy } = this.#backend
-      const { answeredAt } = this.runtime
-      const { breaker, doublings } = this.#state
-      const now = this.#backend.now()
-      this.#plannedAfter = answeredAt
-      if (breaker !== undefined) return Effect.succeed(Math.max(0, breaker.reprobeAt - now))
-      const interval = Cadence.intervalOf(policy, doublings)
-      if (this.#failing > 0) return Effect.succeed(Math.min(this.#pause, interval))
-      const from = this.#method === "options" ? now : answeredAt
-      const due = { from, interval, first: this.#first, gridStart: fleetStartedAt }
-      return Effect.map(Random.next, (draw) => Math.max(0, Cadence.dueAt({ ...due, draw }) - now))
+export const stop = ({ fiber }: Heartbeats): Effect.Effect<void> =>
+  fiber === undefined ? Effect.void : Fiber.interruptFork(fiber)
+
+export const run = (self: Heartbeats): Effect.Effect<Found> =>
+  Effect.flatMap(Metrics.meter(self.backend.id), (meter) => {
+    self.meter = meter
+    note(self, { isFirst: true, failures: 0 })
+    const next = Effect.map(round(self), () => found(self))
+    return Effect.scheduleFrom(next, found(self), schedule(self.backend.fleetStartedAt))
+  })
+
+const note = (self: Heartbeats, news: Partial<Progress>): void => {
+  self.progress = { ...self.progress, ...news }
+}
+
+const stateOf = ({ backend }: Heartbeats) => backend.published.value.keepalive
+
+/** Compared in the step that sends, and before a result counts. (K9) */
+const isCurrent = (self: Heartbeats): boolean => !stateOf(self).paused && self.backend.isCurrent(self.runtime)
+
+const found = (self: Heartbeats): Found => {
+  const { backend, progress: { failures, retryIn }, runtime } = self
+  const { breaker, doublings } = stateOf(self)
+  note(self, { plannedAfter: runtime.answeredAt })
+  return {
+    answeredAt: methodOf(backend.policy) === "options" ? backend.now() : runtime.answeredAt,
+    interval: intervalOf(backend.policy, doublings),
+    failures,
+    retryIn,
+    reprobeAt: breaker?.reprobeAt
+  }
+}
+
+/**
+ * Skipped if a request was answered since it was planned (K7), except after a loss to keepalive: only a heartbeat tells a server that
+ * hangs from one that ignores them. (K13)
+ */
+const round = (self: Heartbeats): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const { backend, probe, progress: { failures, isFirst, plannedAfter }, runtime } = self
+    const { breaker, lostInARow } = stateOf(self)
+    // The reading of lists must not skip the first: that would undo the spread. (K6)
+    const usedAt = isFirst ? Math.min(runtime.usedAt, runtime.answeredAt) : runtime.answeredAt
+    note(self, { isFirst: false })
+    if (probe.isDoubted(runtime)) return runtime.until(() => !probe.isDoubted(runtime))
+    const skip = breaker === undefined && failures === 0 && methodOf(backend.policy) !== "options" &&
+      lostInARow === 0 && usedAt > plannedAfter
+    if (skip) return Effect.void
+    if (failures === 0) note(self, { answers: runtime.answers })
+    note(self, { at: backend.now() })
+    return Effect.catchAllCause(Effect.flatMap(beat(self), (beat) => conclude(self, beat)), (cause) => {
+      if (Cause.isInterruptedOnly(cause)) return Effect.failCause(cause)
+      fail(self, { reason: "fault", message: "it failed" })
+      return SafeLog.error(`${backend.id}: a heartbeat failed unexpectedly; keepalive goes on`, cause)
     })
-  }
+  })
 
-  get #state(): Keepalive {
-    return this.#backend.published.value.keepalive
-  }
+// --- what is sent
 
-  #set(keepalive: Partial<Keepalive>): void {
-    this.#backend.update((slot) => kept(slot, keepalive))
+const beat = (self: Heartbeats): Effect.Effect<Beat.Beat> => {
+  const { backend: { policy }, runtime } = self
+  const { fallbackAfter, timeout } = policy.keepalive
+  const method = methodOf(policy)
+  if (method === "options") {
+    const send = () => runtime.connection.heartbeat?.(policy.keepalive) ?? Effect.void
+    return heard(self, "options", guarded(() => isCurrent(self), timeout, send), Beat.ofError)
   }
-
-  get #method(): string {
-    return methodOf(this.#backend.policy)
+  const tool = method.startsWith("tool:") ? method.slice("tool:".length) : undefined
+  if (tool === undefined) {
+    const pinged = ping(self, timeout)
+    return self.progress.failures === 0
+      ? pinged
+      : Effect.zipLeft(pinged, self.probe.besidePing(runtime), { concurrent: true })
   }
-
-  #beat(): Effect.Effect<Beat.Beat> {
-    const { policy } = this.#backend
-    const { fallbackAfter, timeout } = policy.keepalive
-    if (this.#method === "options") {
-      const send = () => this.runtime.connection.heartbeat?.(policy.keepalive) ?? Effect.void
-      return this.#found("options", guarded(this.#isCurrent, timeout, send), Beat.ofError)
-    }
-    const tool = this.#method.startsWith("tool:") ? this.#method.slice("tool:".length) : undefined
-    if (tool === undefined) {
-      const ping = this.#ping(timeout)
-      return this.#failing === 0
-        ? ping
-        : Effect.zipLeft(ping, this.#parts.probe.besidePing(this.runtime), { concurrent: true })
-    }
-    if (!this.#pingSupported) return this.#callTool(tool, timeout)
-    // They share the time of one heartbeat: K6 and K11 count on it.
-    const isLast = this.#pingFailures + 1 >= fallbackAfter
-    return Effect.flatMap(this.#ping(isLast ? timeout / 2 : timeout), (beat) => {
-      if (beat._tag === "Success") {
-        this.#pingFailures = 0
-        return Effect.succeed(beat)
-      }
-      this.#pingFailures++
-      if (beat.reason === "unsupported") this.#pingSupported = false
-      const enough = !this.#pingSupported || this.#pingFailures >= fallbackAfter
-      if (beat.reason === "rate_limited" || !enough) return Effect.succeed(beat)
-      return this.#callTool(tool, Math.max(1, timeout - (this.#backend.now() - this.#roundAt)))
-    })
-  }
-
-  #ping(timeout: number): Effect.Effect<Beat.Beat> {
-    const asked = this.#parts.question.send(this.runtime, "ping", undefined, timeout, this.#isCurrent)
-    return this.#found("ping", asked, Beat.ofError)
-  }
-
-  #callTool(tool: string, timeout: number): Effect.Effect<Beat.Beat> {
-    const { id, policy } = this.#backend
-    const params = { name: tool, arguments: { ...policy.keepalive.toolArguments } }
-    const beat = this.#found(
-      this.#method,
-      this.#parts.question.send(this.runtime, "tools/call", params, timeout, this.#isCurrent),
-      (error) => Beat.ofToolError(tool, error),
-      (result) => Beat.ofToolResult(tool, result)
-    )
-    if (this.#isToolUsed) return beat
-    this.#isToolUsed = true
-    return Effect.zipRight(SafeLog.info(`${id}: keepalive falls back to the tool ${tool}`), beat)
-  }
-
-  #found<A>(
-    sent: string,
-    asked: Effect.Effect<A, RequestError>,
-    ofError: (error: RequestError) => Beat.Beat,
-    ofResult: (result: A) => Beat.Beat = () => Beat.success
-  ): Effect.Effect<Beat.Beat> {
-    const backend = this.#backend
-    return Effect.suspend(() => {
-      const startedAt = backend.now()
-      const counted = (beat: Beat.Beat) => {
-        if (!this.#isCurrent()) return Effect.interrupt
-        const millis = backend.now() - startedAt
-        backend.telemetry?.beat(sent, beat._tag === "Success" ? undefined : beat.reason, millis)
-        this.#meter?.beat(sent, beat, millis)
-        return Effect.succeed(beat)
-      }
-      return Effect.matchEffect(asked, {
-        onFailure: (error) => {
-          const worked = sent === "ping" && this.#pinged && error.reason === "remote"
-          if ((error.ifSessionLost === undefined && !worked) || sent === "options") return counted(ofError(error))
-          return Effect.flatMap(
-            this.#parts.doubt.settle(this.runtime, error),
-            (outcome) => outcome === "lost" ? Effect.interrupt : counted(ofError(error))
-          )
-        },
-        onSuccess: (result) => {
-          this.#pinged ||= sent === "ping"
-          return counted(ofResult(result))
-        }
-      })
-    })
-  }
-
-  #conclude(beat: Beat.Beat): Effect.Effect<void> {
-    const { id, policy } = this.#backend
-    const state = this.#state
-    const { runtime } = this
-    this.#parts.probe.record(Beat.isSignOfLife(beat))
+  if (!self.progress.isPingSupported) return callTool(self, tool, timeout)
+  // They share the time of one heartbeat: K6 and K11 count on it.
+  const isLast = self.progress.pingFailures + 1 >= fallbackAfter
+  return Effect.flatMap(ping(self, isLast ? timeout / 2 : timeout), (beat) => {
     if (beat._tag === "Success") {
-      this.#failing = 0
-      if (state.lostInARow > 0 || state.breaker !== undefined) this.#set({ lostInARow: 0, breaker: undefined })
-      if (state.breaker === undefined) return Effect.void
-      return SafeLog.info(`${id}: keepalive works again`)
+      note(self, { pingFailures: 0 })
+      return Effect.succeed(beat)
     }
-    if (state.breaker !== undefined) return this.#open(beat)
-    if (beat.reason === "rate_limited") {
-      this.#failing = 0
-      const interval = Cadence.intervalOf(policy, state.doublings)
-      if (Cadence.intervalOf(policy, state.doublings + 1) > interval) this.#set({ doublings: state.doublings + 1 })
-      return Effect.void
+    const pingFailures = self.progress.pingFailures + 1
+    const isPingSupported = self.progress.isPingSupported && beat.reason !== "unsupported"
+    note(self, { pingFailures, isPingSupported })
+    if (beat.reason === "rate_limited" || (isPingSupported && pingFailures < fallbackAfter)) return Effect.succeed(beat)
+    return callTool(self, tool, Math.max(1, timeout - (self.backend.now() - self.progress.at)))
+  })
+}
+
+const ping = (self: Heartbeats, timeout: number): Effect.Effect<Beat.Beat> => {
+  const asked = self.question.send(self.runtime, "ping", undefined, timeout, () => isCurrent(self))
+  return heard(self, "ping", asked, Beat.ofError)
+}
+
+const callTool = (self: Heartbeats, tool: string, timeout: number): Effect.Effect<Beat.Beat> => {
+  const { id, policy } = self.backend
+  const params = { name: tool, arguments: { ...policy.keepalive.toolArguments } }
+  const beat = heard(
+    self,
+    methodOf(policy),
+    self.question.send(self.runtime, "tools/call", params, timeout, () => isCurrent(self)),
+    (error) => Beat.ofToolError(tool, error),
+    (result) => Beat.ofToolResult(tool, result)
+  )
+  if (self.progress.isToolUsed) return beat
+  note(self, { isToolUsed: true })
+  return Effect.zipRight(SafeLog.info(`${id}: keepalive falls back to the tool ${tool}`), beat)
+}
+
+const heard = <A>(
+  self: Heartbeats,
+  sent: string,
+  asked: Effect.Effect<A, RequestError>,
+  ofError: (error: RequestError) => Beat.Beat,
+  ofResult: (result: A) => Beat.Beat = () => Beat.success
+): Effect.Effect<Beat.Beat> =>
+  Effect.suspend(() => {
+    const { backend, doubt, runtime } = self
+    const startedAt = backend.now()
+    const counted = (beat: Beat.Beat) => {
+      if (!isCurrent(self)) return Effect.interrupt
+      const millis = backend.now() - startedAt
+      backend.telemetry?.beat(sent, beat._tag === "Success" ? undefined : beat.reason, millis)
+      self.meter?.beat(sent, beat, millis)
+      return Effect.succeed(beat)
     }
-    const isAnswering = runtime.answers !== this.#answers
-    const failed = this.#fail(beat)
-    // Something else was answered, or reconnecting cured nothing. (K12, K13)
-    if (isAnswering || state.lostInARow >= 2) {
-      return this.#failing < policy.keepalive.failureThreshold ? Effect.void : this.#open(beat)
-    }
-    if (this.#parts.probe.heartbeatFailed(runtime, failed)) this.#set({ lostInARow: state.lostInARow + 1 })
+    return Effect.matchEffect(asked, {
+      onFailure: (error) => {
+        const worked = sent === "ping" && self.progress.hasPinged && error.reason === "remote"
+        if ((error.ifSessionLost === undefined && !worked) || sent === "options") return counted(ofError(error))
+        return Effect.flatMap(
+          doubt.settle(runtime, error),
+          (outcome) => outcome === "lost" ? Effect.interrupt : counted(ofError(error))
+        )
+      },
+      onSuccess: (result) => {
+        if (sent === "ping" && !self.progress.hasPinged) note(self, { hasPinged: true })
+        return counted(ofResult(result))
+      }
+    })
+  })
+
+// --- what follows
+
+const conclude = (self: Heartbeats, beat: Beat.Beat): Effect.Effect<void> => {
+  const { backend, probe, runtime } = self
+  const { id, policy } = backend
+  const { breaker, doublings, lostInARow } = stateOf(self)
+  probe.record(Beat.isSignOfLife(beat))
+  if (beat._tag === "Success") {
+    note(self, { failures: 0 })
+    if (breaker === undefined && lostInARow === 0) return Effect.void
+    backend.update((slot) => kept(slot, { lostInARow: 0, breaker: undefined }))
+    return breaker === undefined ? Effect.void : SafeLog.info(`${id}: keepalive works again`)
+  }
+  if (breaker !== undefined) return open(self, beat)
+  if (beat.reason === "rate_limited") {
+    note(self, { failures: 0 })
+    const isLonger = intervalOf(policy, doublings + 1) > intervalOf(policy, doublings)
+    if (isLonger) backend.update((slot) => kept(slot, { doublings: doublings + 1 }))
     return Effect.void
   }
-
-  #fail(error: Failed["error"]): Failed {
-    const failed = { error, at: this.#roundAt }
-    this.#answers = this.runtime.answers
-    this.#failing++
-    this.#pause = this.#parts.probe.nextAfter(failed)
-    return failed
+  const isAnswering = runtime.answers !== self.progress.answers
+  const failed = fail(self, beat)
+  // Something else was answered, or reconnecting cured nothing. (K12, K13)
+  if (isAnswering || lostInARow >= 2) {
+    return self.progress.failures < policy.keepalive.failureThreshold ? Effect.void : open(self, beat)
   }
+  if (probe.heartbeatFailed(runtime, failed)) backend.update((slot) => kept(slot, { lostInARow: lostInARow + 1 }))
+  return Effect.void
+}
 
-  #open({ message, reason }: Beat.Failure): Effect.Effect<void> {
-    const { id, policy, telemetry } = this.#backend
-    return Effect.flatMap(Random.next, (draw) => {
-      const now = this.#backend.now()
-      const reprobeAt = now + jittered(policy.keepalive.reprobeAfter, 0.75, draw)
-      const isAgain = this.#state.breaker !== undefined
-      const breaker = { reason, message, reprobeAt }
-      this.#set({ breaker })
-      this.#failing = 0
-      const why = whyOf(breaker)
-      const wait = formatMillis(reprobeAt - now)
-      if (isAgain) return SafeLog.debug(`${id}: keepalive stays disabled (${why}); probed again in ${wait}`)
-      telemetry?.breakerOpened(this.#method, reason)
-      this.#meter?.disabled(this.#method, reason)
-      return SafeLog.warning(`${id}: keepalive is disabled (${why}); the session goes on; probed again in ${wait}`)
-    })
-  }
+const fail = (self: Heartbeats, error: Failed["error"]): Failed => {
+  const failed = { error, at: self.progress.at }
+  const { failures } = self.progress
+  note(self, { answers: self.runtime.answers, failures: failures + 1, retryIn: self.probe.nextAfter(failed) })
+  return failed
+}
+
+const open = (self: Heartbeats, { message, reason }: Beat.Failure): Effect.Effect<void> => {
+  const { backend, meter } = self
+  const { id, policy, telemetry } = backend
+  return Effect.flatMap(Random.next, (draw) => {
+    const now = backend.now()
+    const breaker = { reason, message, reprobeAt: now + jittered(policy.keepalive.reprobeAfter, 0.75, draw) }
+    const isAgain = stateOf(self).breaker !== undefined
+    backend.update((slot) => kept(slot, { breaker }))
+    note(self, { failures: 0 })
+    const why = whyOf(breaker)
+    const wait = formatMillis(breaker.reprobeAt - now)
+    if (isAgain) return SafeLog.debug(`${id}: keepalive stays disabled (${why}); probed again in ${wait}`)
+    telemetry?.breakerOpened(methodOf(policy), reason)
+    meter?.disabled(methodOf(policy), reason)
+    return SafeLog.warning(`${id}: keepalive is disabled (${why}); the session goes on; probed again in ${wait}`)
+  })
 }

@@ -1,59 +1,56 @@
+/** Heartbeats on each connection, begun and paused. */
 import { Effect } from "effect"
 import * as SafeLog from "../internal/SafeLog.js"
 import type { Connection } from "../port/Connection.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import { methodOf, offReason } from "../state/Keepalive.js"
 import { kept } from "../state/Slot.js"
-import { Heartbeats, type Parts } from "./Heartbeats.js"
+import * as Heartbeats from "./Heartbeats.js"
 
-export class Keepalive {
-  readonly #parts: Parts
-  #heartbeats: Heartbeats | undefined
-  #warnedOfOptions = false
+export interface Keepalive {
+  readonly parts: Heartbeats.Parts
+  heartbeats: Heartbeats.Heartbeats | undefined
+  warnedOfOptions: boolean
+}
 
-  constructor(parts: Parts) {
-    this.#parts = parts
+export const make = (parts: Heartbeats.Parts): Keepalive => ({ parts, heartbeats: undefined, warnedOfOptions: false })
+
+/** With the ping, whatever the last runtime needed. (K3) */
+export const attach = (self: Keepalive, runtime: Runtime): Effect.Effect<void> => {
+  const { id, policy, published } = self.parts.backend
+  const off = offReason(policy, runtime.connection)
+  if (off !== undefined) {
+    self.heartbeats = undefined
+    return SafeLog.info(`${id}: keepalive is off: ${off}`)
   }
+  const heartbeats = self.heartbeats = Heartbeats.make(self.parts, runtime)
+  const warned = warnOptionsProvesNoSession(self, runtime.connection)
+  return published.value.keepalive.paused ? warned : Effect.zipRight(warned, Heartbeats.start(heartbeats))
+}
 
-  /** With the ping, whatever the last runtime needed. (K3) */
-  attach(runtime: Runtime): Effect.Effect<void> {
-    const { id, policy, published } = this.#parts.backend
-    const off = offReason(policy, runtime.connection)
-    if (off !== undefined) {
-      this.#heartbeats = undefined
-      return SafeLog.info(`${id}: keepalive is off: ${off}`)
-    }
-    const heartbeats = this.#heartbeats = new Heartbeats(this.#parts, runtime)
-    const warned = this.#warnOptionsProvesNoSession(runtime.connection)
-    return published.value.keepalive.paused ? warned : Effect.zipRight(warned, heartbeats.start)
-  }
+export const pause = (self: Keepalive): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    setPaused(self, true)
+    return self.heartbeats === undefined ? Effect.void : Heartbeats.stop(self.heartbeats)
+  })
 
-  get pause(): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      this.#setPaused(true)
-      return this.#heartbeats?.stop ?? Effect.void
-    })
-  }
+export const resume = (self: Keepalive): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const { current, keepalive } = self.parts.backend.published.value
+    if (!keepalive.paused) return Effect.void
+    setPaused(self, false)
+    const { heartbeats } = self
+    return heartbeats === undefined || heartbeats.runtime !== current ? Effect.void : Heartbeats.start(heartbeats)
+  })
 
-  get resume(): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      const { current, keepalive } = this.#parts.backend.published.value
-      if (!keepalive.paused) return Effect.void
-      this.#setPaused(false)
-      return this.#heartbeats?.runtime === current ? this.#heartbeats?.start ?? Effect.void : Effect.void
-    })
-  }
+const setPaused = (self: Keepalive, paused: boolean): void =>
+  self.parts.backend.update((slot) => slot.keepalive.paused === paused ? slot : kept(slot, { paused }))
 
-  #setPaused(paused: boolean): void {
-    this.#parts.backend.update((slot) => slot.keepalive.paused === paused ? slot : kept(slot, { paused }))
-  }
-
-  #warnOptionsProvesNoSession({ stateful }: Connection): Effect.Effect<void> {
-    const { id, policy } = this.#parts.backend
-    if (this.#warnedOfOptions || methodOf(policy) !== "options" || !stateful) return Effect.void
-    this.#warnedOfOptions = true
-    return SafeLog.warning(
-      `${id}: keepalive.method "options" shows that the server is reachable, not that it still knows the session; use "ping" or "tool:<name>" for a server with sessions`
-    )
-  }
+const warnOptionsProvesNoSession = (self: Keepalive, { stateful }: Connection): Effect.Effect<void> => {
+  const { id, policy } = self.parts.backend
+  if (self.warnedOfOptions || methodOf(policy) !== "options" || !stateful) return Effect.void
+  self.warnedOfOptions = true
+  return SafeLog.warning(
+    `${id}: keepalive.method "options" shows that the server is reachable, not that it still knows the session; use "ping" or "tool:<name>" for a server with sessions`
+  )
 }

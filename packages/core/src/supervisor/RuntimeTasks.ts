@@ -2,7 +2,7 @@ import { Effect, Predicate } from "effect"
 import * as Discovery from "../discovery/Discovery.js"
 import { Refresh } from "../discovery/Refresh.js"
 import { Examiner } from "../health/Examiner.js"
-import { Keepalive } from "../health/Keepalive.js"
+import * as Keepalive from "../health/Keepalive.js"
 import { Probe } from "../health/Probe.js"
 import { Question } from "../health/Question.js"
 import { QuietCalls } from "../health/QuietCalls.js"
@@ -14,7 +14,7 @@ import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 
 export class RuntimeTasks {
-  readonly keepalive: Keepalive
+  readonly keepalive: Keepalive.Keepalive
   readonly probe: Probe
   readonly doubt: SessionDoubt
   readonly refresh: Refresh
@@ -29,7 +29,7 @@ export class RuntimeTasks {
     const probe = this.probe = new Probe(backend, examiner, question)
     const doubt = this.doubt = new SessionDoubt(backend, question, examiner)
     this.#quietCalls = new QuietCalls(backend, probe, examiner, doubt)
-    this.keepalive = new Keepalive({ backend, question, probe, doubt })
+    this.keepalive = Keepalive.make({ backend, question, probe, doubt })
     this.refresh = new Refresh(backend, probe, doubt)
     this.limit = limit
   }
@@ -43,7 +43,7 @@ export class RuntimeTasks {
       if (runtime.startTook !== undefined) temperament.started(runtime.startTook)
       yield* this.refresh.attach(runtime)
       yield* this.doubt.attach(runtime) // guard: successor-is-asked
-      yield* this.keepalive.attach(runtime)
+      yield* Keepalive.attach(this.keepalive, runtime)
       this.#backend.safely("the connector's usageLimit", () => this.limit?.begin())
       this.#tellUsage(runtime)
       this.#quietCalls.attach(runtime)

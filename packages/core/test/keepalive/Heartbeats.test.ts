@@ -6,7 +6,7 @@ import { Effect, Fiber, Random, TestClock } from "effect"
 import { constVoid } from "effect/Function"
 import { sending } from "../../../testing/test/support/asked.js"
 import { mayLeave } from "../../../testing/test/support/Holdings.js"
-import { Heartbeats } from "../../src/health/Heartbeats.js"
+import * as Heartbeats from "../../src/health/Heartbeats.js"
 import type { Probe } from "../../src/health/Probe.js"
 import { Question } from "../../src/health/Question.js"
 import type { SessionDoubt } from "../../src/health/SessionDoubt.js"
@@ -400,7 +400,7 @@ describe("heartbeats", () => {
         backend.temperament.answeredPing = () => void told.push("answered")
         const connected = State.Connected({ replacing: false })
         backend.update((slot) => ({ ...kept(slot, { lostInARow: 1 }), current: runtime, state: connected }))
-        const heartbeats = new Heartbeats(
+        const heartbeats = Heartbeats.make(
           {
             backend,
             question: new Question(backend),
@@ -414,7 +414,7 @@ describe("heartbeats", () => {
           },
           runtime
         )
-        const fiber = yield* Effect.fork(heartbeats.run)
+        const fiber = yield* Effect.fork(Heartbeats.run(heartbeats))
         yield* TestClock.adjust(31 * second)
         expect(told).toEqual(["sent"])
         if (end === "pause") backend.update((slot) => kept(slot, { paused: true }))

@@ -3,6 +3,7 @@ import type { Backend, ConnectOptions, Loss, Policy } from "@mcp-lifeline/core"
 import { Ledger, ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Cause, Effect, Either, Exit, Fiber, FiberRef, HashSet, Logger, LogLevel, Scope } from "effect"
 import { measure } from "../../src/backend/measure.js"
+import * as Keepalive from "../../src/health/Keepalive.js"
 import * as Lifecycle from "../../src/lifecycle/Lifecycle.js"
 import type { Observer } from "../../src/observe/Telemetry.js"
 import { decode } from "../../src/options/Policy.js"
@@ -354,7 +355,9 @@ export class World {
 
   pause(paused: boolean): void {
     this.#paused = paused
-    this.sim.fork(paused ? this.supervisor.tasks.keepalive.pause : this.supervisor.tasks.keepalive.resume)
+    this.sim.fork(
+      paused ? Keepalive.pause(this.supervisor.tasks.keepalive) : Keepalive.resume(this.supervisor.tasks.keepalive)
+    )
   }
 
   shutdown(): void {

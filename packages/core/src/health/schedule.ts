@@ -1,0 +1,73 @@
+/** When heartbeats are due. */
+import { Duration, Effect, Random, Schedule, ScheduleDecision, ScheduleInterval } from "effect"
+import { jittered } from "../internal/backoff.js"
+import type { Policy } from "../options/Policy.js"
+
+/** What is known after a round, and before the first one. Times are milliseconds, on the Clock's scale; durations milliseconds. */
+export interface Found {
+  /** When the server last answered, whatever it was asked. */
+  readonly answeredAt: number
+  /** Of the options, as far as `idleTtl` and what the server says of the rate allow. */
+  readonly interval: number
+  /** Rounds in a row that failed. */
+  readonly failures: number
+  /** After a failed round: what is left of `suspectInterval`. */
+  readonly retryIn: number
+  /** Set while keepalive has switched itself off. */
+  readonly reprobeAt: number | undefined
+}
+
+/** From the last answer, so that the gap never exceeds the interval. `gridStart`: when the fleet began; `undefined` without one. (K6) */
+export const schedule = (gridStart: number | undefined): Schedule.Schedule<Found, Found> =>
+  Schedule.makeWithState(
+    true,
+    (now, found: Found, first: boolean) =>
+      Effect.map(nextAt(found, first, now, gridStart), (at) => {
+        return [false, found, ScheduleDecision.continueWith(ScheduleInterval.after(at))] as const
+      })
+  )
+
+const nextAt = (found: Found, first: boolean, now: number, gridStart: number | undefined): Effect.Effect<number> => {
+  const { answeredAt: from, failures, interval, reprobeAt, retryIn } = found
+  if (reprobeAt !== undefined) return Effect.succeed(reprobeAt)
+  if (failures > 0) return Effect.succeed(now + Math.min(retryIn, interval))
+  return Effect.map(Random.next, (draw) => dueAt({ from, interval, first, draw, gridStart }))
+}
+
+const longest = Duration.toMillis("24 hours")
+
+/** At most half of `idleTtl` (K15), doubled for each objection to the rate. (K19) */
+export const intervalOf = (policy: Policy, doublings: number): number => {
+  const { idleTtl, interval } = policy.keepalive
+  const half = typeof idleTtl === "number" ? idleTtl / 2 : Number.POSITIVE_INFINITY
+  const shortest = Math.min(interval, half)
+  const bound = Number.isFinite(half) ? half : longest
+  return Math.min(shortest * 2 ** doublings, Math.max(bound, shortest))
+}
+
+interface Due {
+  readonly from: number
+  readonly interval: number
+  /** Due at any time in the interval: backends that connect together spread. */
+  readonly first: boolean
+  readonly draw: number
+  readonly gridStart: number | undefined
+}
+
+/** 75% to 100% of the interval after the last answer; the first 0% to 100%. */
+const dueAt = ({ draw, first, from, gridStart, interval }: Due): number => {
+  const earliest = from + (first ? 1 : 0.75 * interval)
+  const drawn = from + (first ? Math.ceil(interval * (1 - draw)) : jittered(interval, 0.75, draw))
+  return alignToGrid(drawn, earliest, interval, gridStart)
+}
+
+/** Milliseconds. Each divides a second. */
+const steps = [1000, 500, 200, 100, 50, 20, 10]
+
+/** Backends share a grid: waking the process costs more than a heartbeat. It begins with the fleet, so that processes share none. */
+const alignToGrid = (drawn: number, earliest: number, interval: number, gridStart: number | undefined): number => {
+  const step = steps.find((millis) => millis <= interval / 300)
+  if (gridStart === undefined || step === undefined) return drawn
+  const at = drawn - (drawn - gridStart) % step
+  return at >= earliest ? at : drawn
+}
