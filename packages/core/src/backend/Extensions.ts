@@ -5,12 +5,14 @@ import type { Snapshot } from "../catalog/Catalog.js"
 import type { InvalidOptions } from "../Errors.js"
 import * as Check from "../options/Check.js"
 import type { Any, Host, Installed } from "../options/Extension.js"
+import type { RuntimeLayer } from "../options/Session.js"
 import type { Connector } from "../port/Connector.js"
 import type { Offered } from "../state/Offered.js"
 
 export interface Extensions {
   readonly services: Context.Context<never>
   readonly around: (connector: Connector) => Connector
+  readonly layers: ReadonlyArray<RuntimeLayer>
   readonly status: (catalog: Snapshot | undefined) => object
   readonly withheld: () => ReadonlyArray<string>
 }
@@ -21,6 +23,7 @@ const nothing = {}
 export const none: Extensions = {
   services: Context.empty(),
   around: (connector) => connector,
+  layers: [],
   status: constant(nothing),
   withheld: () => []
 }
@@ -60,6 +63,7 @@ export const install = (
           Context.empty()
         ) as Context.Context<never>,
         around: (connector) => all.reduceRight((inner, { around }) => around?.(inner) ?? inner, connector),
+        layers: all.flatMap(({ runtime }) => runtime ?? []),
         status: (catalog) => Object.assign({}, ...all.map(({ status }) => status?.(catalog))),
         withheld: () => all.flatMap(({ withheld }) => withheld?.() ?? [])
       }

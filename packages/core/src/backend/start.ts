@@ -60,7 +60,9 @@ export const startBackend = (
     }
     const offers = extensions === Extensions.none ? undefined : offered
     const connector = extensions.around(options.connector)
-    const supervisor = new Supervisor(state, { ...options, connector }, offers, fleet.permits ?? unbounded)
+    const { permits = unbounded } = fleet
+    const layers = options.runtime === undefined ? extensions.layers : [options.runtime, ...extensions.layers]
+    const supervisor = new Supervisor(state, { ...options, connector }, offers, permits, layers)
     state.observer = fleet.observer
     const { snapshot } = state.published.value
     if (snapshot !== undefined) state.observer?.catalogChanged(snapshot)
@@ -96,7 +98,8 @@ export const resolvePolicy = <R>(
     extensions,
     handlers: _4,
     onConnected: _5,
-    temperamentMemory: _6,
+    runtime: _6,
+    temperamentMemory: _7,
     ...options
   }: BackendOptions<R>,
   defaults?: PolicyOptions

@@ -1,12 +1,12 @@
-import { Effect } from "effect"
+import { Effect, Layer } from "effect"
 import type { CatalogMemory } from "../catalog/Catalog.js"
 import type { ClientOptions, Connector, ServerRequestHandlers } from "../port/Connector.js"
 import type { TemperamentMemory } from "../port/TemperamentMemory.js"
 import type { Any as AnyExtension } from "./Extension.js"
 import type { PolicyOptions } from "./Policy.js"
-import type { Session } from "./Session.js"
+import type { RuntimeLayer, Session } from "./Session.js"
 
-/** `R`: the services that its handlers and `onConnected` use. */
+/** `R`: the services that its handlers, `onConnected` and `runtime` use. */
 export interface BackendOptions<R = never> extends PolicyOptions, ClientOptions<R> {
   /** For example `StdioConnector.make({ command })` or `HttpConnector.make({ url })`. */
   readonly connector: Connector
@@ -18,19 +18,25 @@ export interface BackendOptions<R = never> extends PolicyOptions, ClientOptions<
   readonly extensions?: ReadonlyArray<AnyExtension> | undefined
   /** Runs on every new session before Lifeline sends calls there, not on a resumed one. If it fails, the attempt fails. */
   readonly onConnected?: ((session: Session) => Effect.Effect<void, unknown, R>) | undefined
+  /**
+   * A Layer for each connection: built once it is in use, beside the calls, and released when it is taken out of use. A defect of it is
+   * logged. Default: none.
+   */
+  readonly runtime?: RuntimeLayer<R> | undefined
 }
 
 /** With the services of the fiber that makes the backend. */
 export const provided = <R>(options: BackendOptions<R>): Effect.Effect<BackendOptions, never, R> =>
   Effect.contextWith((context) => {
-    const { handlers, onConnected } = options
-    // Thousands of backends without either keep the given object.
-    if (handlers === undefined && onConnected === undefined) return options as BackendOptions
+    const { handlers, onConnected, runtime } = options
+    // Thousands of backends without any keep the given object.
+    if (handlers === undefined && onConnected === undefined && runtime === undefined) return options as BackendOptions
     const provide = Effect.provide(context)
     return {
       ...options,
       handlers: handlers && providedHandlers(handlers, provide),
-      onConnected: onConnected && ((session) => provide(onConnected(session)))
+      onConnected: onConnected && ((session) => provide(onConnected(session))),
+      runtime: runtime && ((session) => Layer.provide(runtime(session), Layer.succeedContext(context)))
     }
   })
 

@@ -5,6 +5,7 @@ import type { InvalidOptions } from "../Errors.js"
 import type { Connection } from "../port/Connection.js"
 import type { Connector, Offers } from "../port/Connector.js"
 import type { Policy } from "./Policy.js"
+import type { RuntimeLayer } from "./Session.js"
 
 export interface Host {
   readonly backend: string
@@ -40,6 +41,8 @@ export interface Installed<Service> {
   readonly status?: ((catalog: Snapshot | undefined) => object) | undefined
   /** Its lists are read then, whatever `discovery.mode` says. */
   readonly offering?: Offering | undefined
+  /** For each connection, beside that of the backend's options. */
+  readonly runtime?: RuntimeLayer | undefined
   /** Left out of the lists; their calls are refused with the reason. */
   readonly withheld?: (() => ReadonlyArray<string>) | undefined
 }

@@ -1,4 +1,4 @@
-import type { Effect } from "effect"
+import type { Effect, Layer } from "effect"
 import type { CallError } from "../Errors.js"
 import type { Method, Params, Result } from "../port/Method.js"
 import type { CallOptions } from "./CallOptions.js"
@@ -13,3 +13,9 @@ export interface Session {
     options?: CallOptions
   ) => Effect.Effect<Result<M>, CallError>
 }
+
+/**
+ * What is built for each connection, once it is in use, and released when it is taken out of use: after a loss, or before a close. Nobody
+ * waits for it. `R`: the services that it uses.
+ */
+export type RuntimeLayer<R = never> = (session: Session) => Layer.Layer<never, never, R>

@@ -1,5 +1,5 @@
 /** One connection. Its scope `attached` (keepalive, refresh, idle timer) closes when it is detached from the slot; its own after the drain. */
-import { Effect, Exit, Fiber, FiberId, Scope } from "effect"
+import { Effect, Exit, Fiber, FiberId, Layer, Scope } from "effect"
 import type { Listed } from "../catalog/Hints.js"
 import type { Kind } from "../catalog/Kind.js"
 import type { ConnectError } from "../Errors.js"
@@ -152,6 +152,11 @@ export class Runtime {
   /** Interrupted at the detach. */
   fork<A, E>(work: Effect.Effect<A, E>): Effect.Effect<Fiber.RuntimeFiber<A, E>> {
     return Effect.forkIn(Effect.interruptible(work), this.#attached)
+  }
+
+  /** Released at the detach. */
+  build(layer: Layer.Layer<never>): Effect.Effect<void> {
+    return Effect.asVoid(Layer.buildWithScope(layer, this.#attached))
   }
 
   detach(): void {

@@ -13,7 +13,7 @@ import type { BackendState } from "../state/BackendState.js"
 import { connectError } from "./connectError.js"
 import type { ConnectPermits } from "./ConnectPermits.js"
 import type { RuntimeOwner } from "./RuntimeOwner.js"
-import type { RuntimeTasks } from "./RuntimeTasks.js"
+import * as RuntimeTasks from "./RuntimeTasks.js"
 import { Start } from "./Start.js"
 
 type Beside = NonNullable<ConnectOptions["beside"]>
@@ -24,7 +24,7 @@ export interface Parts {
   readonly offers: Offers | undefined
   readonly owner: RuntimeOwner
   readonly calls: Calls
-  readonly tasks: RuntimeTasks
+  readonly tasks: RuntimeTasks.RuntimeTasks
 }
 
 export class Attempts {
@@ -152,7 +152,7 @@ const prepared = (
       handlers,
       report: (report) =>
         backend.safely("a report of the connector", () =>
-          report._tag === "Attempt" ? start.reported(report) : parts.tasks.reported(runtime, report)),
+          report._tag === "Attempt" ? start.reported(report) : RuntimeTasks.reported(parts.tasks, runtime, report)),
       timeout: backend.policy.timeouts.connect,
       beside,
       offers: parts.offers,

@@ -1,4 +1,5 @@
-import { Effect, Predicate } from "effect"
+/** What goes on beside the requests of a connection. */
+import { Effect, Layer, Predicate } from "effect"
 import * as Discovery from "../discovery/Discovery.js"
 import { Refresh } from "../discovery/Refresh.js"
 import { Examiner } from "../health/Examiner.js"
@@ -9,122 +10,119 @@ import { QuietCalls } from "../health/QuietCalls.js"
 import { SessionDoubt } from "../health/SessionDoubt.js"
 import type { Loss } from "../port/Loss.js"
 import type { Report, ServerNotification } from "../port/Report.js"
-import type { ResourceUsage, UsageLimit } from "../port/ResourceUsage.js"
+import type { UsageLimit } from "../port/ResourceUsage.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 
-export class RuntimeTasks {
+export interface RuntimeTasks {
+  readonly backend: BackendState
   readonly keepalive: Keepalive.Keepalive
   readonly probe: Probe
   readonly doubt: SessionDoubt
+  readonly quietCalls: QuietCalls
   readonly refresh: Refresh
   readonly limit: UsageLimit | undefined
-  readonly #quietCalls: QuietCalls
-  readonly #backend: BackendState
+}
 
-  constructor(backend: BackendState, limit: UsageLimit | undefined) {
-    this.#backend = backend
-    const question = new Question(backend)
-    const examiner = new Examiner(backend)
-    const probe = this.probe = new Probe(backend, examiner, question)
-    const doubt = this.doubt = new SessionDoubt(backend, question, examiner)
-    this.#quietCalls = new QuietCalls(backend, probe, examiner, doubt)
-    this.keepalive = Keepalive.make({ backend, question, probe, doubt })
-    this.refresh = new Refresh(backend, probe, doubt)
-    this.limit = limit
-  }
-
-  /** Interrupted at the detach. A Layer would cost 7 KB more a backend. */
-  attach(runtime: Runtime): Effect.Effect<void> {
-    const { idleRelease } = this.#backend.policy.lifecycle
-    const { temperament } = this.#backend
-    return Effect.gen(this, function*() {
-      temperament.meets(runtime.connection.serverInfo)
-      if (runtime.startTook !== undefined) temperament.started(runtime.startTook)
-      yield* this.refresh.attach(runtime)
-      yield* this.doubt.attach(runtime) // guard: successor-is-asked
-      yield* Keepalive.attach(this.keepalive, runtime)
-      this.#backend.safely("the connector's usageLimit", () => this.limit?.begin())
-      this.#tellUsage(runtime)
-      this.#quietCalls.attach(runtime)
-      if (idleRelease === undefined) return
-      const unused = () => this.#backend.send({ _tag: "Unused", runtime })
-      yield* runtime.fork(watchIdle(runtime, idleRelease, () => this.#backend.now(), unused))
-    })
-  }
-
-  /** Returns the loss that replaces the runtime; none while a new connection is being made. (S13) */
-  judged(runtime: Runtime): Loss | undefined {
-    const { limit } = this
-    const { generation, usage } = runtime
-    const backend = this.#backend
-    const { state } = backend.published.value
-    if (limit === undefined || usage === undefined || !backend.isCurrent(runtime)) return undefined
-    if (state._tag === "Connected" && state.replacing) return undefined
-    const verdict = limit.measured(usage, backend.now())
-    if (verdict._tag === "Restart") return { kind: "memory", message: verdict.message }
-    if (verdict._tag === "Fine") return undefined
-    const { message, nextRestartAt } = verdict
-    const measured = { memory: usage.memory, limit: limit.status.bytes }
-    backend.emit({ _tag: "MemoryHigh", generation, ...measured, message, nextRestartAt })
-    return undefined
-  }
-
-  reported(runtime: Runtime, report: Exclude<Report, { _tag: "Attempt" }>): void {
-    const backend = this.#backend
-    if (report._tag === "Usage") return this.#measured(runtime, report.usage)
-    if (runtime.detached) return
-    switch (report._tag) {
-      case "Notification":
-        return this.#notified(runtime, report.notification)
-      case "Hearing":
-        runtime.unannounced = report.hearing.unannounced
-        this.refresh.announced(runtime, report.hearing.announced)
-        return backend.send({ _tag: "ListsChanged", runtime })
-      case "Doubt":
-        return backend.policy.keepalive.method === "none" ? undefined : backend.send({ _tag: "Suspected", runtime })
-    }
-  }
-
-  #measured(runtime: Runtime, usage: ResourceUsage): void {
-    if (!(usage.memory >= 0)) return
-    runtime.usage = usage
-    if (runtime.installed) this.#tellUsage(runtime)
-  }
-
-  #tellUsage(runtime: Runtime): void {
-    const { generation, usage } = runtime
-    if (usage === undefined) return
-    this.#backend.update((slot) => slot.current === runtime ? { ...slot, usage } : slot)
-    this.#backend.telemetry?.usage?.(generation, usage)
-    if (this.limit !== undefined) this.#backend.send({ _tag: "Measured", runtime })
-  }
-
-  used(runtime: Runtime): Effect.Effect<void> {
-    const { current } = this.#backend.published.value
-    return current === runtime ? this.#quietCalls.begin(current) : Effect.void
-  }
-
-  #notified(runtime: Runtime, notification: ServerNotification): void {
-    if (!Predicate.isRecord(notification)) return
-    if (this.#backend.offered.passes(notification)) this.#backend.notifications.emit(notification)
-    const kinds = Discovery.changedBy(notification.method)
-    if (kinds.length > 0 && this.refresh.announced(runtime, kinds)) {
-      this.#backend.send({ _tag: "ListsChanged", runtime })
-    }
+export const make = (backend: BackendState, limit: UsageLimit | undefined): RuntimeTasks => {
+  const question = new Question(backend)
+  const examiner = new Examiner(backend)
+  const probe = new Probe(backend, examiner, question)
+  const doubt = new SessionDoubt(backend, question, examiner)
+  return {
+    backend,
+    keepalive: Keepalive.make({ backend, question, probe, doubt }),
+    probe,
+    doubt,
+    quietCalls: new QuietCalls(backend, probe, examiner, doubt),
+    refresh: new Refresh(backend, probe, doubt),
+    limit
   }
 }
 
-/** And again each time it stays so. (L18) */
-const watchIdle = (
-  runtime: Runtime,
-  idleRelease: number,
-  now: () => number,
-  unused: () => void
-): Effect.Effect<never> =>
-  Effect.forever(Effect.suspend(() => {
-    const remaining = runtime.inFlight > 0 ? idleRelease : runtime.usedAt + idleRelease - now()
-    if (remaining > 0) return Effect.sleep(remaining)
-    unused()
-    return Effect.sleep(idleRelease)
+/** Of one connection, built once it is in the slot; its scope closes at the detach. */
+export const layer = (self: RuntimeTasks, runtime: Runtime): Layer.Layer<never> =>
+  Layer.scopedDiscard(Effect.suspend(() => {
+    const { backend, doubt, keepalive, limit, quietCalls, refresh } = self
+    const { policy: { lifecycle: { idleRelease } }, temperament } = backend
+    temperament.meets(runtime.connection.serverInfo)
+    if (runtime.startTook !== undefined) temperament.started(runtime.startTook)
+    const rest = Effect.suspend(() => {
+      backend.safely("the connector's usageLimit", () => limit?.begin())
+      tellUsage(self, runtime)
+      quietCalls.attach(runtime)
+      return idleRelease === undefined ? Effect.void : Effect.forkScoped(watchIdle(backend, runtime, idleRelease))
+    })
+    return Effect.all([
+      refresh.attach(runtime),
+      doubt.attach(runtime), // guard: successor-is-asked
+      Keepalive.attach(keepalive, runtime),
+      rest
+    ], { discard: true })
   }))
+
+/** And again each time it stays so. (L18) */
+const watchIdle = (backend: BackendState, runtime: Runtime, idleRelease: number): Effect.Effect<never> =>
+  Effect.interruptible(Effect.forever(Effect.suspend(() => {
+    const remaining = runtime.inFlight > 0 ? idleRelease : runtime.usedAt + idleRelease - backend.now()
+    if (remaining > 0) return Effect.sleep(remaining)
+    backend.send({ _tag: "Unused", runtime })
+    return Effect.sleep(idleRelease)
+  })))
+
+/** Returns the loss that replaces the runtime; none while a new connection is being made. (S13) */
+export const judged = ({ backend, limit }: RuntimeTasks, runtime: Runtime): Loss | undefined => {
+  const { generation, usage } = runtime
+  const { current, state } = backend.published.value
+  if (limit === undefined || usage === undefined || current !== runtime) return undefined
+  if (state._tag === "Connected" && state.replacing) return undefined
+  const verdict = limit.measured(usage, backend.now())
+  if (verdict._tag === "Restart") return { kind: "memory", message: verdict.message }
+  if (verdict._tag === "Fine") return undefined
+  const { message, nextRestartAt } = verdict
+  const measured = { memory: usage.memory, limit: limit.status.bytes }
+  backend.emit({ _tag: "MemoryHigh", generation, ...measured, message, nextRestartAt })
+  return undefined
+}
+
+export const reported = (
+  self: RuntimeTasks,
+  runtime: Runtime,
+  report: Exclude<Report, { readonly _tag: "Attempt" }>
+): void => {
+  const { backend, refresh } = self
+  if (report._tag === "Usage") {
+    if (!(report.usage.memory >= 0)) return
+    runtime.usage = report.usage
+    return runtime.installed ? tellUsage(self, runtime) : undefined
+  }
+  if (runtime.detached) return
+  switch (report._tag) {
+    case "Notification":
+      return notified(self, runtime, report.notification)
+    case "Hearing":
+      runtime.unannounced = report.hearing.unannounced
+      refresh.announced(runtime, report.hearing.announced)
+      return backend.send({ _tag: "ListsChanged", runtime })
+    case "Doubt":
+      return backend.policy.keepalive.method === "none" ? undefined : backend.send({ _tag: "Suspected", runtime })
+  }
+}
+
+const tellUsage = ({ backend, limit }: RuntimeTasks, runtime: Runtime): void => {
+  const { generation, usage } = runtime
+  if (usage === undefined) return
+  backend.update((slot) => slot.current === runtime ? { ...slot, usage } : slot)
+  backend.telemetry?.usage?.(generation, usage)
+  if (limit !== undefined) backend.send({ _tag: "Measured", runtime })
+}
+
+export const used = ({ backend, quietCalls }: RuntimeTasks, runtime: Runtime): Effect.Effect<void> =>
+  backend.isCurrent(runtime) ? quietCalls.begin(runtime) : Effect.void
+
+const notified = ({ backend, refresh }: RuntimeTasks, runtime: Runtime, notification: ServerNotification): void => {
+  if (!Predicate.isRecord(notification)) return
+  if (backend.offered.passes(notification)) backend.notifications.emit(notification)
+  const kinds = Discovery.changedBy(notification.method)
+  if (kinds.length > 0 && refresh.announced(runtime, kinds)) backend.send({ _tag: "ListsChanged", runtime })
+}

@@ -2,7 +2,7 @@
  * One fiber takes messages. What one does to the slot, `step` says; then the actions of the step are performed. The fiber waits for nothing:
  * attempts, timers and closes are fibers that report by message.
  */
-import { Cause, Effect, Either, Exit, Fiber, FiberId, Random, Scope } from "effect"
+import { Cause, Effect, Either, Exit, Fiber, FiberId, Layer, Random, Scope } from "effect"
 import { Calls } from "../calls/Calls.js"
 import { ProgressBeats } from "../calls/progress/ProgressBeats.js"
 import type { CommandError } from "../Errors.js"
@@ -10,8 +10,10 @@ import { awaitAtMost } from "../internal/deadline.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import { open, said } from "../observe/Said.js"
 import type { BackendOptions } from "../options/BackendOptions.js"
+import type { RuntimeLayer } from "../options/Session.js"
 import type { Loss } from "../port/Connection.js"
 import type { Offers } from "../port/Connector.js"
+import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import {
   answers,
@@ -26,19 +28,20 @@ import {
 import { Attempts } from "./Attempt.js"
 import type { ConnectPermits } from "./ConnectPermits.js"
 import { RuntimeOwner } from "./RuntimeOwner.js"
-import { RuntimeTasks } from "./RuntimeTasks.js"
+import * as RuntimeTasks from "./RuntimeTasks.js"
 import { Action, type At } from "./step/Action.js"
 import { connect } from "./step/attempts.js"
 import { step } from "./step/step.js"
 
 export class Supervisor {
   readonly calls: Calls
-  readonly tasks: RuntimeTasks
+  readonly tasks: RuntimeTasks.RuntimeTasks
   readonly #backend: BackendState
   readonly #owner: RuntimeOwner
   readonly #attempts: Attempts
   readonly #beats: ProgressBeats
   readonly #overlap: boolean
+  readonly #layers: ReadonlyArray<RuntimeLayer>
   /** The supervisor's own, and that of the work under way. */
   #fiber: Fiber.RuntimeFiber<void> | undefined
   #working: Fiber.RuntimeFiber<void> | undefined
@@ -49,11 +52,13 @@ export class Supervisor {
     backend: BackendState,
     options: BackendOptions,
     offers: Offers | undefined,
-    permits: ConnectPermits
+    permits: ConnectPermits,
+    layers: ReadonlyArray<RuntimeLayer> = []
   ) {
+    this.#layers = layers
     const overlap = this.#overlap = backend.policy.reconnect.overlap ?? options.connector.overlap
     const owner = this.#owner = new RuntimeOwner(backend)
-    const tasks = this.tasks = new RuntimeTasks(backend, options.connector.usageLimit?.())
+    const tasks = this.tasks = RuntimeTasks.make(backend, options.connector.usageLimit?.())
     const beats = this.#beats = new ProgressBeats(backend, tasks.probe, options.connector.transport === "stdio")
     const calls = this.calls = new Calls(backend, tasks.probe, tasks.doubt, beats, tasks.refresh.tools)
     this.#attempts = new Attempts({ backend, options, offers, owner, calls, tasks }, permits, overlap)
@@ -153,9 +158,9 @@ export class Supervisor {
           ? Effect.void
           : Effect.asVoid(Effect.forkIn(Effect.interruptible(this.#beats.run), this.#scope))
       case "Used":
-        return this.tasks.used(message.runtime)
+        return RuntimeTasks.used(this.tasks, message.runtime)
       case "Measured": {
-        const loss = this.tasks.judged(message.runtime)
+        const loss = RuntimeTasks.judged(this.tasks, message.runtime)
         return loss === undefined ? Effect.void : this.#move({ _tag: "Lost", runtime: message.runtime, loss })
       }
       case "Defect":
@@ -215,8 +220,7 @@ export class Supervisor {
       case "Interrupt":
         return Effect.sync(() => this.#working?.unsafeInterruptAsFork(FiberId.none))
       case "Attach":
-        action.runtime.install()
-        return this.tasks.attach(action.runtime)
+        return this.#attach(action.runtime)
       case "Resume":
         return Effect.sync(() => this.#owner.resumed(action.runtime))
       case "Suspend":
@@ -242,6 +246,20 @@ export class Supervisor {
       case "Decide":
         return this.#move(action.move)
     }
+  }
+
+  /** What was given for each runtime is built beside. */
+  #attach(runtime: Runtime): Effect.Effect<void> {
+    runtime.install()
+    const own = runtime.build(RuntimeTasks.layer(this.tasks, runtime))
+    if (this.#layers.length === 0) return own
+    const session = this.calls.session(runtime)
+    const given = Layer.mergeAll(Layer.empty, ...this.#layers.map((layer) => Layer.suspend(() => layer(session))))
+    const built = Effect.catchAllCause(
+      runtime.build(given),
+      (cause) => Cause.isInterruptedOnly(cause) ? Effect.void : this.#logDefect("the layer for each runtime", cause)
+    )
+    return Effect.zipRight(own, Effect.asVoid(runtime.fork(built)))
   }
 
   // --- works
