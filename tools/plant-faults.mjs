@@ -71,10 +71,11 @@ const replacements = {
   "a call ignores Retry-After after a permanent failure": {
     "demand-respects-retry-after": "now + demandSpacing(pace, options)"
   },
-  "a lost session waits for the backoff": { "lost-session-at-once": "const at = undefined as number | undefined" },
+  "a lost session waits for the backoff": { "lost-session-at-once": "const when = undefined as number | undefined" },
   "reads are sent to a server in doubt": { "doubt-holds-all": "" },
   "calls are sent to a server in doubt": { "doubt-holds-all": "", "silent-is-not-used": "" },
   "a failed probe is not followed": { "probe-is-followed": "this.#doubt = undefined" },
+  "lists are sought at each unknown name": { "seeking-paced": "true" },
   "lists are read at each announcement": { "lists-paced": "return warned" },
   "a doubt is believed at once": { "doubt-asks-first": "this.#replace(doubt, refusal)" },
   "a second forgotten session is not noticed": { "successor-is-asked": "", "given-list-is-evidence": "" },
