@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Backend, Fleet, type InvalidOptions, Policy } from "@mcp-lifeline/core"
+import { Backend, type Extension, Fleet, type InvalidOptions, Policy } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
-import { Config, ConfigProvider, Effect, Either, Layer, type Scope } from "effect"
+import { Config, ConfigProvider, Context, Effect, Either, Layer, type Scope, TestClock } from "effect"
 
 const { tool } = ScriptedConnector
 
@@ -301,4 +301,44 @@ describe("Fleet.layer", () => {
         expect(yield* fleet.status).toEqual({})
       })
     ))
+})
+
+describe("a Layer for each runtime", () => {
+  class Prefix extends Context.Tag("Prefix")<Prefix, string>() {}
+  class Own extends Context.Tag("Own")<Own, true>() {}
+
+  it.scoped("[L5 L17] is built beside the calls of each connection, with the program's services, and released before its close", () =>
+    Effect.gen(function*() {
+      const script = ScriptedConnector.make({ overlap: false })
+      const told: Array<string> = []
+      const tell = (what: string) => Effect.sync(() => told.push(what))
+      const live = (what: string) => Effect.acquireRelease(tell(`${what} begins`), () => tell(`${what} ends`))
+      const extension: Extension.Extension<Own, true> = {
+        tag: Own,
+        install: () =>
+          Effect.succeed({ service: true, runtime: ({ generation }) => Layer.scopedDiscard(live(`own ${generation}`)) })
+      }
+      const runtime = ({ generation, request }: Backend.Session) =>
+        Layer.scopedDiscard(
+          Effect.gen(function*() {
+            yield* live(`${yield* Prefix} ${generation}`)
+            yield* request("ping", undefined)
+            if (generation === 3) return yield* Effect.die("broken on purpose")
+          }).pipe(Effect.orDie)
+        )
+      const backend = yield* Backend.make("one", { connector: script, runtime, extensions: [extension] })
+      yield* TestClock.adjust(0)
+      script.current.lose()
+      yield* TestClock.adjust("1 second")
+      yield* backend.reconnect
+      yield* TestClock.adjust(0)
+      yield* backend.callTool({ name: "echo" })
+      const during = (generation: number) => [`a ${generation} begins`, `own ${generation} begins`]
+      const after = (generation: number) => [`own ${generation} ends`, `a ${generation} ends`]
+      const each = [during(1), after(1), during(2), after(2), during(3)]
+      expect(told.slice(0, 11).toSorted()).toEqual([...each, "a 3 ends"].flat().toSorted())
+      yield* backend.disable
+      expect(told.slice(11)).toEqual(["own 3 ends"])
+      expect(script.ledger.sent("ping")).toHaveLength(3)
+    }).pipe(Effect.provideService(Prefix, "a")))
 })

@@ -1,4 +1,4 @@
-import { type Cause, Effect, Either, FiberSet, Scope } from "effect"
+import { type Cause, Effect, Either, FiberSet, Schedule, Scope } from "effect"
 import type { InvalidOptions } from "../Errors.js"
 import { intervalOf } from "../health/schedule.js"
 import { onClockJump } from "../internal/ClockJump.js"
@@ -8,6 +8,7 @@ import * as SafeLog from "../internal/SafeLog.js"
 import type { BackendObserver } from "../observe/Event.js"
 import * as Telemetry from "../observe/Telemetry.js"
 import type { BackendOptions } from "../options/BackendOptions.js"
+import * as Check from "../options/Check.js"
 import { type Policy, type PolicyOptions, resolve } from "../options/Policy.js"
 import * as Problem from "../options/Problem.js"
 import type { TemperamentMemory } from "../port/TemperamentMemory.js"
@@ -87,6 +88,8 @@ const remembered = (memory: TemperamentMemory): Effect.Effect<Temperament, never
     })
   })
 
+const isSchedule = Check.is(Schedule.isSchedule, "a Schedule")
+
 /** The decoder gets every option that is not taken out here, and refuses unknown ones. */
 export const resolvePolicy = <R>(
   id: string,
@@ -104,8 +107,12 @@ export const resolvePolicy = <R>(
   }: BackendOptions<R>,
   defaults?: PolicyOptions
 ): Either.Either<Policy, InvalidOptions> => {
-  const policy = resolve(id, connector, options, defaults)
-  const found = extensions === undefined ? [] : Extensions.check(extensions, ["extensions"])
+  const { schedule, ...keepalive } = options.keepalive ?? {}
+  const policy = resolve(id, connector, schedule === undefined ? options : { ...options, keepalive }, defaults)
+  const found = [
+    ...(extensions === undefined ? [] : Extensions.check(extensions, ["extensions"])),
+    ...(schedule === undefined ? [] : isSchedule(schedule, ["keepalive", "schedule"]))
+  ]
   const refused = Either.isLeft(policy) ? [policy.left] : []
   const error = Problem.join(Problem.some(found) ? [Problem.refuse(id, found), ...refused] : refused)
   return error === undefined ? policy : Either.left(error)

@@ -2,11 +2,12 @@
  * Of one connection: a round, then the wait that `schedule` draws from what it has found. A round is the ping and, where due, the fallback
  * tool; one success is enough.
  */
-import { Cause, Effect, Fiber, Random } from "effect"
+import { Cause, Effect, Fiber, Random, type Schedule } from "effect"
 import type { RequestError } from "../Errors.js"
 import { jittered } from "../internal/backoff.js"
 import { formatMillis } from "../internal/formatMillis.js"
 import * as SafeLog from "../internal/SafeLog.js"
+import type { Found } from "../options/Found.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import * as Beat from "../state/Beat.js"
@@ -15,10 +16,11 @@ import { kept } from "../state/Slot.js"
 import * as Metrics from "./Metrics.js"
 import type { Failed, Probe } from "./Probe.js"
 import { guarded, type Question } from "./Question.js"
-import { type Found, intervalOf, schedule } from "./schedule.js"
+import { intervalOf } from "./schedule.js"
 import type { SessionDoubt } from "./SessionDoubt.js"
 
 export interface Parts {
+  readonly schedule: Schedule.Schedule<unknown, Found>
   readonly backend: BackendState
   readonly question: Question
   readonly probe: Probe
@@ -58,7 +60,7 @@ const begin: Progress = {
 export interface Heartbeats extends Parts {
   readonly runtime: Runtime
   progress: Progress
-  fiber: Fiber.RuntimeFiber<Found> | undefined
+  fiber: Fiber.RuntimeFiber<unknown> | undefined
   meter: Metrics.Meter | undefined
 }
 
@@ -83,12 +85,12 @@ export const start = (self: Heartbeats): Effect.Effect<void> =>
 export const stop = ({ fiber }: Heartbeats): Effect.Effect<void> =>
   fiber === undefined ? Effect.void : Fiber.interruptFork(fiber)
 
-export const run = (self: Heartbeats): Effect.Effect<Found> =>
+export const run = (self: Heartbeats): Effect.Effect<unknown> =>
   Effect.flatMap(Metrics.meter(self.backend.id), (meter) => {
     self.meter = meter
     note(self, { isFirst: true, failures: 0 })
     const next = Effect.map(round(self), () => found(self))
-    return Effect.scheduleFrom(next, found(self), schedule(self.backend.fleetStartedAt))
+    return Effect.scheduleFrom(next, found(self), self.schedule)
   })
 
 const note = (self: Heartbeats, news: Partial<Progress>): void => {

@@ -1,21 +1,8 @@
 /** When heartbeats are due. */
 import { Duration, Effect, Random, Schedule, ScheduleDecision, ScheduleInterval } from "effect"
 import { jittered } from "../internal/backoff.js"
+import type { Found } from "../options/Found.js"
 import type { Policy } from "../options/Policy.js"
-
-/** What is known after a round, and before the first one. Times are milliseconds, on the Clock's scale; durations milliseconds. */
-export interface Found {
-  /** When the server last answered, whatever it was asked. */
-  readonly answeredAt: number
-  /** Of the options, as far as `idleTtl` and what the server says of the rate allow. */
-  readonly interval: number
-  /** Rounds in a row that failed. */
-  readonly failures: number
-  /** After a failed round: what is left of `suspectInterval`. */
-  readonly retryIn: number
-  /** Set while keepalive has switched itself off. */
-  readonly reprobeAt: number | undefined
-}
 
 /** From the last answer, so that the gap never exceeds the interval. `gridStart`: when the fleet began; `undefined` without one. (K6) */
 export const schedule = (gridStart: number | undefined): Schedule.Schedule<Found, Found> =>

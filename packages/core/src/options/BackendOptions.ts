@@ -1,15 +1,25 @@
-import { Effect, Layer } from "effect"
+import { Effect, Layer, type Schedule } from "effect"
 import type { CatalogMemory } from "../catalog/Catalog.js"
 import type { ClientOptions, Connector, ServerRequestHandlers } from "../port/Connector.js"
 import type { TemperamentMemory } from "../port/TemperamentMemory.js"
 import type { Any as AnyExtension } from "./Extension.js"
+import type { Found } from "./Found.js"
 import type { PolicyOptions } from "./Policy.js"
 import type { RuntimeLayer, Session } from "./Session.js"
+
+export interface KeepaliveOptions extends NonNullable<PolicyOptions["keepalive"]> {
+  /**
+   * When heartbeats are due on a connection, in place of `interval`, `suspectInterval` and `reprobeAfter`: steps once before the first and
+   * after each, with what is known then. Where it ends, heartbeats end until the next connection.
+   */
+  readonly schedule?: Schedule.Schedule<unknown, Found> | undefined
+}
 
 /** `R`: the services that its handlers, `onConnected` and `runtime` use. */
 export interface BackendOptions<R = never> extends PolicyOptions, ClientOptions<R> {
   /** For example `StdioConnector.make({ command })` or `HttpConnector.make({ url })`. */
   readonly connector: Connector
+  readonly keepalive?: KeepaliveOptions | undefined
   /** Keeps the catalogue for the next run of the program. */
   readonly catalogMemory?: CatalogMemory | undefined
   /** Keeps what the server has shown for the next run. Default: as long as the backend lives. */

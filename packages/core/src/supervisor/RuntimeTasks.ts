@@ -1,5 +1,5 @@
 /** What goes on beside the requests of a connection. */
-import { Effect, Layer, Predicate } from "effect"
+import { Effect, Layer, Predicate, type Schedule } from "effect"
 import * as Discovery from "../discovery/Discovery.js"
 import { Refresh } from "../discovery/Refresh.js"
 import { Examiner } from "../health/Examiner.js"
@@ -7,7 +7,9 @@ import * as Keepalive from "../health/Keepalive.js"
 import { Probe } from "../health/Probe.js"
 import { Question } from "../health/Question.js"
 import { QuietCalls } from "../health/QuietCalls.js"
+import { schedule } from "../health/schedule.js"
 import { SessionDoubt } from "../health/SessionDoubt.js"
+import type { Found } from "../options/Found.js"
 import type { Loss } from "../port/Loss.js"
 import type { Report, ServerNotification } from "../port/Report.js"
 import type { UsageLimit } from "../port/ResourceUsage.js"
@@ -24,14 +26,18 @@ export interface RuntimeTasks {
   readonly limit: UsageLimit | undefined
 }
 
-export const make = (backend: BackendState, limit: UsageLimit | undefined): RuntimeTasks => {
+export const make = (
+  backend: BackendState,
+  limit: UsageLimit | undefined,
+  given?: Schedule.Schedule<unknown, Found>
+): RuntimeTasks => {
   const question = new Question(backend)
   const examiner = new Examiner(backend)
   const probe = new Probe(backend, examiner, question)
   const doubt = new SessionDoubt(backend, question, examiner)
   return {
     backend,
-    keepalive: Keepalive.make({ backend, question, probe, doubt }),
+    keepalive: Keepalive.make({ backend, question, probe, doubt, schedule: given ?? schedule(backend.fleetStartedAt) }),
     probe,
     doubt,
     quietCalls: new QuietCalls(backend, probe, examiner, doubt),

@@ -58,7 +58,7 @@ export class Supervisor {
     this.#layers = layers
     const overlap = this.#overlap = backend.policy.reconnect.overlap ?? options.connector.overlap
     const owner = this.#owner = new RuntimeOwner(backend)
-    const tasks = this.tasks = RuntimeTasks.make(backend, options.connector.usageLimit?.())
+    const tasks = this.tasks = RuntimeTasks.make(backend, options.connector.usageLimit?.(), options.keepalive?.schedule)
     const beats = this.#beats = new ProgressBeats(backend, tasks.probe, options.connector.transport === "stdio")
     const calls = this.calls = new Calls(backend, tasks.probe, tasks.doubt, beats, tasks.refresh.tools)
     this.#attempts = new Attempts({ backend, options, offers, owner, calls, tasks }, permits, overlap)
@@ -254,12 +254,13 @@ export class Supervisor {
     const own = runtime.build(RuntimeTasks.layer(this.tasks, runtime))
     if (this.#layers.length === 0) return own
     const session = this.calls.session(runtime)
-    const given = Layer.mergeAll(Layer.empty, ...this.#layers.map((layer) => Layer.suspend(() => layer(session))))
-    const built = Effect.catchAllCause(
-      runtime.build(given),
-      (cause) => Cause.isInterruptedOnly(cause) ? Effect.void : this.#logDefect("the layer for each runtime", cause)
+    const given = this.#layers.map((layer) =>
+      runtime.fork(Effect.catchAllCause(
+        runtime.build(Layer.suspend(() => layer(session))),
+        (cause) => Cause.isInterruptedOnly(cause) ? Effect.void : this.#logDefect("the layer for each runtime", cause)
+      ))
     )
-    return Effect.zipRight(own, Effect.asVoid(runtime.fork(built)))
+    return Effect.zipRight(own, Effect.all(given, { discard: true }))
   }
 
   // --- works

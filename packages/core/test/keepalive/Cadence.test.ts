@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Backend, Fleet } from "@mcp-lifeline/core"
 import { ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
-import { Effect, Random, TestClock } from "effect"
+import { Effect, Random, Schedule, TestClock } from "effect"
 import { mayLeave } from "../../../testing/test/support/Holdings.js"
 import { fixed, logged, minute, never, on, second, slowly, start, tooMany, unsupported } from "../support/Heartbeats.js"
 
@@ -217,5 +217,30 @@ describe("when heartbeats are due", () => {
       })
       yield* TestClock.adjust("10 minutes")
       expect(new Set(sent().map(([method]) => method))).toEqual(new Set(["ping"]))
+    }).pipe(fixed))
+
+  it.scoped("[K6 K12] a program's own schedule hears what is known after each round, and may end", () =>
+    Effect.gen(function*() {
+      const heard: Array<Partial<Backend.Found>> = []
+      const schedule = Schedule.spaced("20 seconds").pipe(
+        Schedule.intersect(Schedule.recurs(3)),
+        Schedule.tapInput(({ answeredAt, failures }: Backend.Found) =>
+          Effect.sync(() => heard.push({ answeredAt, failures }))
+        )
+      )
+      const { backend, script, sent } = yield* start({ schedule, failureThreshold: 5 })
+      yield* TestClock.adjust("20 seconds")
+      script.respond = on({ ping: unsupported })
+      yield* TestClock.adjust("1 hour")
+      expect(sent()).toEqual([["ping", 20_000], ["ping", 40_000], ["ping", 60_000]])
+      expect(heard).toEqual(
+        [0, 20_000, 40_000, 60_000].map((answeredAt, i) => ({ answeredAt, failures: Math.max(0, i - 1) }))
+      )
+      yield* backend.reconnect
+      yield* TestClock.adjust("20 seconds")
+      expect(sent()).toHaveLength(1)
+      const wrong = { connector: ScriptedConnector.make(), keepalive: { schedule: "20 seconds" } }
+      const { message } = yield* Effect.flip(Backend.make("two", wrong as unknown as Backend.BackendOptions))
+      expect(message).toContain("keepalive.schedule")
     }).pipe(fixed))
 })

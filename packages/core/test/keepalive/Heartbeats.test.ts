@@ -9,6 +9,7 @@ import { mayLeave } from "../../../testing/test/support/Holdings.js"
 import * as Heartbeats from "../../src/health/Heartbeats.js"
 import type { Probe } from "../../src/health/Probe.js"
 import { Question } from "../../src/health/Question.js"
+import { schedule } from "../../src/health/schedule.js"
 import type { SessionDoubt } from "../../src/health/SessionDoubt.js"
 import { State } from "../../src/lifecycle/Lifecycle.js"
 import { Runtime } from "../../src/runtime/Runtime.js"
@@ -403,6 +404,7 @@ describe("heartbeats", () => {
         const heartbeats = Heartbeats.make(
           {
             backend,
+            schedule: schedule(undefined),
             question: new Question(backend),
             probe: {
               isDoubted: () => false,

@@ -79,8 +79,8 @@ describe("what a backend shows", () => {
   })
 
   it("[H7:unit] is each field of the slot that is not for its own use, and the traffic", () => {
-    expect([...new Set([...shown.flatMap(([change]) => Object.keys(change)), ...unshown])].sort())
-      .toEqual(Object.keys(first).sort())
+    expect([...new Set([...shown.flatMap(([change]) => Object.keys(change)), ...unshown])].toSorted())
+      .toEqual(Object.keys(first).toSorted())
     const status: Partial<Status> = { failures: 1, inFlight: 2, waiting: 3, queued: 4, calls: { givenUp: 5 } }
     expect(statusOf(first, about, traffic, now)).toMatchObject(status)
   })

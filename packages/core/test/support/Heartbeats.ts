@@ -1,4 +1,4 @@
-import { Backend, type InvalidOptions, Policy, RequestError } from "@mcp-lifeline/core"
+import { Backend, type InvalidOptions, RequestError } from "@mcp-lifeline/core"
 import type { Event } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Array as Arr, Effect, Logger, Metric, Random, Scope, TestClock } from "effect"
@@ -35,7 +35,7 @@ export interface World {
 }
 
 export const start = (
-  keepalive: Policy.KeepaliveOptions,
+  keepalive: Backend.KeepaliveOptions,
   { respond, script = ScriptedConnector.make(), ...options }: Partial<Backend.BackendOptions> & {
     readonly respond?: Respond
     readonly script?: ScriptedConnector.ScriptedConnector
