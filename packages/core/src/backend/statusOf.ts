@@ -1,6 +1,7 @@
-import { describe, unmatchedPatterns } from "../discovery/unmatchedPatterns.js"
+import { unmatchedPatterns } from "../discovery/unmatchedPatterns.js"
 import * as Health from "../health/Health.js"
 import { statusOf as keepaliveStatus } from "../health/KeepaliveState.js"
+import * as Tools from "../options/Tools.js"
 import type { Connector } from "../port/Connector.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { Status } from "../state/Status.js"
@@ -73,7 +74,7 @@ export const statusOf = (
     calls: { givenUp: counters.callsGivenUp },
     toolOptions: {
       unmatched,
-      warning: unmatched.length === 0 ? undefined : describe(unmatched)
+      warning: unmatched.length === 0 ? undefined : Tools.describeAll(unmatched)
     },
     keepalive: keepaliveStatus(policy, keepalive.state, connection),
     catalog: snapshot && {

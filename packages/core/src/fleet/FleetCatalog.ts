@@ -1,8 +1,8 @@
 import type { Prompt, Resource, ResourceTemplate, Tool } from "@modelcontextprotocol/sdk/types.js"
-import { Equal, HashMap, Option } from "effect"
+import { HashMap, Option } from "effect"
+import { same } from "../catalog/canonical.js"
 import type { Kind, Problem, Snapshot } from "../catalog/Catalog.js"
 import { kinds } from "../catalog/Kind.js"
-import { unlessThrown } from "../internal/unlessThrown.js"
 import { cut } from "../observe/PlainText.js"
 import * as Names from "./names.js"
 import * as Prefix from "./Prefix.js"
@@ -223,7 +223,3 @@ export const listsSame = <K extends Kind>(
   const [old, now] = unshared(before, after)
   return allSame(entriesOf(old), entriesOf(now))
 }
-
-/** False for values that are nested too deeply to be compared. */
-export const same = (a: unknown, b: unknown): boolean =>
-  unlessThrown(() => Equal.equals(a, b) || JSON.stringify(a) === JSON.stringify(b)) === true

@@ -37,6 +37,16 @@ const meant = (kind: Routed, name: string, catalogs: ReadonlyArray<FleetCatalog>
   return found
 }
 
+/** Only standard prefixes say the backend. */
+export const backendSaid = (
+  kind: Routed,
+  name: string,
+  { backends, prefixOf = Prefix.of }: Omit<Existing, "catalogs">
+): string | undefined =>
+  kind === "resources" || backends.every((id) => prefixOf(id) === Prefix.of(id))
+    ? Names.backendSaid(kind, name)
+    : undefined
+
 /** `BackendUnavailable` (`Unknown`) if the name says a missing backend, else `RemoteError`. */
 export const entry = (
   kind: Routed,
@@ -46,9 +56,7 @@ export const entry = (
   const suggestions = meant(kind, name, catalogs)
   const suggestion = suggestions.length === 0 ? "" : `; did you mean ${suggestions.join(" or ")}?`
   const message = `no server offers the ${kind.slice(0, -1)} ${JSON.stringify(cut(name, 200))}`
-  // Only standard prefixes say the backend.
-  const says = kind === "resources" || backends.every((id) => prefixOf(id) === Prefix.of(id))
-  const said = says ? Names.backendSaid(kind, name) : undefined
+  const said = backendSaid(kind, name, { backends, prefixOf })
   if (said !== undefined && !backends.some((id) => Names.maySay(kind, id, name, prefixOf(id)))) {
     return new BackendUnavailable({
       backend: said,

@@ -132,3 +132,5 @@ export const describe = ({ meant, pattern }: Unmatched): string =>
   `tools.${pattern} has no effect: the server has no such tool${
     meant === undefined ? "" : `; did you mean "${meant}"?`
   }`
+
+export const describeAll = (all: ReadonlyArray<Unmatched>): string => all.map(describe).join(". ")

@@ -1,6 +1,6 @@
 import { Effect, Predicate } from "effect"
 import * as Discovery from "../discovery/Discovery.js"
-import { Refresh } from "../discovery/Refresh.js"
+import * as Refresh from "../discovery/Refresh.js"
 import { Examiner } from "../health/Examiner.js"
 import { Keepalive } from "../health/Keepalive.js"
 import { KeepaliveState } from "../health/KeepaliveState.js"
@@ -18,7 +18,7 @@ export class RuntimeTasks {
   readonly keepalive: Keepalive
   readonly probe: Probe
   readonly doubt: SessionDoubt
-  readonly refresh: Refresh
+  readonly refresh: Refresh.Refresh
   readonly limit: UsageLimit | undefined
   readonly #quietCalls: QuietCalls
   readonly #backend: BackendState
@@ -32,7 +32,7 @@ export class RuntimeTasks {
     const doubt = this.doubt = new SessionDoubt(backend, question, examiner)
     this.#quietCalls = new QuietCalls(backend, probe, examiner, doubt)
     this.keepalive = new Keepalive({ backend, question, probe, doubt, state })
-    this.refresh = new Refresh(backend, probe, doubt)
+    this.refresh = Refresh.make(backend, probe, doubt)
     this.limit = limit
   }
 
@@ -43,7 +43,7 @@ export class RuntimeTasks {
     return Effect.gen(this, function*() {
       temperament.meets(runtime.connection.serverInfo)
       if (runtime.startTook !== undefined) temperament.started(runtime.startTook)
-      yield* this.refresh.attach(runtime)
+      yield* Refresh.attach(this.refresh, runtime)
       yield* this.doubt.attach(runtime) // guard: successor-is-asked
       yield* this.keepalive.attach(runtime)
       this.#backend.safely("the connector's usageLimit", () => this.limit?.begin())
@@ -81,7 +81,7 @@ export class RuntimeTasks {
         return this.#notified(runtime, report.notification)
       case "Hearing":
         runtime.unannounced = report.hearing.unannounced
-        this.refresh.announced(runtime, report.hearing.announced)
+        Refresh.announced(this.refresh, runtime, report.hearing.announced)
         return backend.send({ _tag: "ListsChanged", runtime })
       case "Doubt":
         return backend.policy.keepalive.method === "none" ? undefined : backend.send({ _tag: "Suspected", runtime })
@@ -110,7 +110,7 @@ export class RuntimeTasks {
     if (!Predicate.isRecord(notification)) return
     if (this.#backend.offered.passes(notification)) this.#backend.notifications.emit(notification)
     const kinds = Discovery.changedBy(notification.method)
-    if (kinds.length > 0 && this.refresh.announced(runtime, kinds)) {
+    if (kinds.length > 0 && Refresh.announced(this.refresh, runtime, kinds)) {
       this.#backend.send({ _tag: "ListsChanged", runtime })
     }
   }

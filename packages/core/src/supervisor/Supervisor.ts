@@ -5,6 +5,7 @@
 import { Cause, Effect, Exit, type Fiber, FiberId, Scope } from "effect"
 import { Calls } from "../calls/Calls.js"
 import { ProgressBeats } from "../calls/progress/ProgressBeats.js"
+import * as Refresh from "../discovery/Refresh.js"
 import type { CommandError } from "../Errors.js"
 import { awaitAtMost } from "../internal/deadline.js"
 import * as SafeLog from "../internal/SafeLog.js"
@@ -53,7 +54,13 @@ export class Supervisor {
       attempt: this.connections.pace.failures + 1,
       isSigningIn: backend.isSigningIn()
     }))
-    const calls = this.calls = new Calls(backend, tasks.probe, tasks.doubt, beats, tasks.refresh.tools)
+    const calls = this.calls = new Calls(
+      backend,
+      tasks.probe,
+      tasks.doubt,
+      beats,
+      (runtime) => Refresh.tools(tasks.refresh, runtime)
+    )
     const attempts = this.#attempts = new Attempts(
       { backend, options, offers, owner, calls, tasks },
       permits,
@@ -160,7 +167,7 @@ export class Supervisor {
         case "Unused":
           return this.connections.release(message.runtime)
         case "ListsChanged":
-          return this.tasks.refresh.readChanged(message.runtime)
+          return Refresh.readChanged(this.tasks.refresh, message.runtime)
         case "Suspected":
           return this.tasks.probe.onSuspicion(message.runtime)
         case "ProgressWanted":
