@@ -8,10 +8,11 @@ import { Clock, type Config, Context, Effect, Layer, Predicate, type Scope, Stre
 import type { ConfigError } from "effect/ConfigError"
 import type { Backend, BackendOptions, CallOptions } from "./Backend.js"
 import type { BackendUnavailable, CallError, InvalidOptions } from "./Errors.js"
-import { CatalogIndex, type Routed } from "./fleet/CatalogIndex.js"
+import { CatalogIndex } from "./fleet/CatalogIndex.js"
 import { type Difference, difference, type FleetCatalog } from "./fleet/FleetCatalog.js"
 import type { Applied } from "./fleet/Members.js"
 import * as FleetMembers from "./fleet/Members.js"
+import type { Routed } from "./fleet/names.js"
 import * as Prefix from "./fleet/Prefix.js"
 import * as Router from "./fleet/Router.js"
 import * as Unknown from "./fleet/Unknown.js"
@@ -29,10 +30,9 @@ import type { Params } from "./port/Method.js"
 import type { Status } from "./state/Status.js"
 import * as ConnectPermits from "./supervisor/ConnectPermits.js"
 
-export type { Routed } from "./fleet/CatalogIndex.js"
 export type { Difference, Entry, FleetCatalog } from "./fleet/FleetCatalog.js"
 export type { Applied } from "./fleet/Members.js"
-export { scopedUri } from "./fleet/names.js"
+export { type Routed, scopedUri } from "./fleet/names.js"
 export type { Route } from "./fleet/Router.js"
 export { isUnknown } from "./fleet/Unknown.js"
 
@@ -200,7 +200,8 @@ export const make = <R = never>(options: FleetOptions<R>): Effect.Effect<Fleet, 
         backends: () => members.current.value,
         pending: members.pending,
         ready: visible.isWhole ? ready : readyOf(visible.hasServer),
-        visible
+        visible,
+        late: new WeakSet()
       })
     const router = routerOf(Visible.everything)
     const views = Visible.perVisible(routerOf)

@@ -3,7 +3,7 @@ import { Effect, Predicate } from "effect"
 import { largestList, longestKey, mostProblems } from "../catalog/Bounds.js"
 import { empty, type Kind, type Lists, type Problem, type Snapshot } from "../catalog/Catalog.js"
 import * as EntrySize from "../catalog/EntrySize.js"
-import { byKind, keys, kinds } from "../catalog/Kind.js"
+import { byKind, changeOf, keys, kinds } from "../catalog/Kind.js"
 import * as Nesting from "../catalog/Nesting.js"
 import { isGone, RequestError } from "../Errors.js"
 import { cut } from "../observe/PlainText.js"
@@ -22,18 +22,7 @@ export const methods: { readonly [K in Kind]: Method } = {
   resourceTemplates: "resources/templates/list"
 }
 
-export const changedBy = (method: string): ReadonlyArray<Kind> => {
-  switch (method) {
-    case "notifications/tools/list_changed":
-      return ["tools"]
-    case "notifications/prompts/list_changed":
-      return ["prompts"]
-    case "notifications/resources/list_changed":
-      return ["resources", "resourceTemplates"]
-    default:
-      return []
-  }
-}
+export const changedBy = (method: string): ReadonlyArray<Kind> => kinds.filter((kind) => changeOf(kind) === method)
 
 export interface ReadList {
   readonly kind: Kind
@@ -107,14 +96,11 @@ const readList = (
     const flawOf = (key: string, entry: unknown): string | undefined => {
       if (key === "") return `${backend} has an entry of ${kind} without a name`
       const quoted = () => `${kind} ${JSON.stringify(cut(key, 200))}`
-      if (key.length > longestKey[kind]) {
-        const limit = `has a ${keys[kind]} of more than ${longestKey[kind]} characters`
-        return `${backend} has ${quoted()} that ${limit}; it is left out`
-      }
-      if (Nesting.isDeeper(entry, maxDepth)) {
-        const limit = `more than ${maxDepth} levels deep (discovery.maxDepth)`
-        return `${backend} has ${quoted()} that is nested ${limit}; it is left out`
-      }
+      const leftOut = (why: string) => `${backend} has ${quoted()} that ${why}; it is left out`
+      const most = longestKey[kind]
+      if (key.length > most) return leftOut(`has a ${keys[kind]} of more than ${most} characters`)
+      const limit = `${maxDepth} levels deep (discovery.maxDepth)`
+      if (Nesting.isDeeper(entry, maxDepth)) return leftOut(`is nested more than ${limit}`)
       return byKey.has(key) ? `${backend} names ${quoted()} twice; the first is used` : undefined
     }
     const onPage = ({ nextCursor, ttlMs, ...page }: Listing.Page): boolean => {
@@ -176,17 +162,17 @@ type Known = Lists & Pick<Snapshot, "problems" | "truncated">
 /** A refused list keeps its last good entries (P3). */
 export const merge = (before: Known | undefined, lists: ReadonlyArray<ReadList>, backend: string): Known => {
   const known = before ?? { ...empty, problems: [], truncated: [] }
-  const fresh = new Map<Kind, ReadonlyArray<unknown>>()
-  const problems: Array<Problem> = []
-  for (const { entries, kind, problems: found, refused } of lists) {
-    if (refused === undefined) fresh.set(kind, entries)
-    problems.push(...(refused === undefined ? found : [{ backend, kind, name: "", message: refused }]))
+  const read = new Map(lists.map((list) => [list.kind, list]))
+  const fresh = (kind: Kind): ReadList | undefined => {
+    const list = read.get(kind)
+    return list?.refused === undefined ? list : undefined
   }
-  const readKinds = new Set(lists.map((list) => list.kind))
-  const truncated = new Set(lists.filter((list) => list.truncated).map((list) => list.kind))
+  const problems = lists.flatMap(({ kind, problems, refused }) =>
+    refused === undefined ? problems : [{ backend, kind, name: "", message: refused }]
+  )
   return {
-    ...byKind((kind) => fresh.get(kind) ?? known[kind]) as Lists,
-    problems: [...known.problems.filter((problem) => !readKinds.has(problem.kind)), ...problems],
-    truncated: kinds.filter((kind) => fresh.has(kind) ? truncated.has(kind) : known.truncated.includes(kind))
+    ...byKind((kind) => fresh(kind)?.entries ?? known[kind]) as Lists,
+    problems: [...known.problems.filter(({ kind }) => !read.has(kind)), ...problems],
+    truncated: kinds.filter((kind) => fresh(kind)?.truncated ?? known.truncated.includes(kind))
   }
 }

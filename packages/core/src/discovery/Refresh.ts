@@ -204,11 +204,7 @@ export const tools = (
 ): Effect.Effect<ReadonlyArray<unknown> | undefined, RequestError> =>
   Effect.map(ask(self, runtime, ["tools"]), ([list]) => list?.given === true ? list.entries : undefined)
 
-const ask = (
-  { backend }: Refresh,
-  runtime: Runtime,
-  kinds: ReadonlyArray<Kind>
-): Effect.Effect<ReadonlyArray<Discovery.ReadList>, RequestError> => {
+const ask = ({ backend }: Refresh, runtime: Runtime, kinds: ReadonlyArray<Kind>) => {
   const { id, policy } = backend
   const lists = Discovery.read(id, runtime.connection, kinds, policy, () => runtime.answered(backend.now()))
   return withDeadline(lists, policy.timeouts.request * policy.discovery.maxPages)
@@ -295,22 +291,13 @@ const failed = Effect.fnUntraced(function*(self: Refresh, reading: Reading, erro
 })
 
 /** Fails if the session is lost. If it never gave a list, a refusal says nothing: many servers give none. (R12) */
-const failIfLost = (
-  { doubt }: Refresh,
-  { given, runtime }: Reading,
-  error: RequestError | undefined
-): Effect.Effect<void, RequestError> => {
+const failIfLost = ({ doubt }: Refresh, { given, runtime }: Reading, error: RequestError | undefined) => {
   if (error?.ifSessionLost === undefined || !given) return Effect.void
   const lost = new RequestError({ fate: "rejected", reason: "session", message: error.message, cause: error })
   return Effect.flatMap(doubt.settle(runtime, error), (outcome) => outcome === "lost" ? lost : Effect.void)
 }
 
-/** Gives the snapshot if it is new. */
-const publish = (
-  { backend }: Refresh,
-  reading: Reading,
-  lists: ReadonlyArray<Discovery.ReadList>
-): Snapshot | undefined => {
+const publish = ({ backend }: Refresh, reading: Reading, lists: ReadonlyArray<Discovery.ReadList>) => {
   const { refusals, runtime: { connection, generation } } = reading
   const slot = backend.published.value
   if (slot.current !== reading.runtime) return undefined // guard: late-lists

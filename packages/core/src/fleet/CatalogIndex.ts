@@ -12,8 +12,6 @@ import { type ByKey, Catalogue, type Entry, type Renamed, type Share } from "./F
 import * as Names from "./names.js"
 import * as Prefix from "./Prefix.js"
 
-export type Routed = "tools" | "prompts" | "resources"
-
 export interface Destination {
   readonly backend: string
   readonly original: string
@@ -63,7 +61,7 @@ export class CatalogIndex {
     this.#yielding = byKind((): Claim.Claims => new Map())
     for (const source of placed) {
       this.#dirty.add(source)
-      for (const kind of kinds) for (const claim of source.claims[kind]) this.#enter(claim)
+      for (const kind of kinds) for (const claim of source.claims[kind]) this.#place(claim, Claim.add)
     }
   }
 
@@ -80,7 +78,7 @@ export class CatalogIndex {
       const before = source.claims[kind]
       for (const claim of before) this.#leave(claim)
       const claims = before.map(({ index, original, value }) => Claim.make(source, kind, original, index, value))
-      for (const claim of claims) this.#enter(claim)
+      for (const claim of claims) this.#place(claim, Claim.add)
       source.claims = { ...source.claims, [kind]: claims }
     }
   }
@@ -112,7 +110,7 @@ export class CatalogIndex {
     return this.#made = new Catalogue(before.revision + 1, shares, this.#byKey)
   }
 
-  route(kind: Routed, name: string): Destination | undefined {
+  route(kind: Names.Routed, name: string): Destination | undefined {
     const { catalog } = this
     const scoped = kind === "resources" ? Names.parseScopedUri(name) : undefined
     // First: no server may list such a URI and be asked in place of the server that it names.
@@ -127,7 +125,7 @@ export class CatalogIndex {
     return backend === undefined ? undefined : { backend, original: name }
   }
 
-  withdrawn(kind: Routed, name: string): ReadonlyArray<Destination> {
+  withdrawn(kind: Names.Routed, name: string): ReadonlyArray<Destination> {
     return this.#withdrawn.get(`wanted ${kind} ${name}`) ?? []
   }
 
@@ -141,7 +139,7 @@ export class CatalogIndex {
     else for (const kind of routed) this.#withdraw(source, kind)
   }
 
-  #claim<K extends Kind>(source: Claim.Source, kind: K, values: ReadonlyArray<unknown>): void {
+  #claim(source: Claim.Source, kind: Kind, values: ReadonlyArray<unknown>): void {
     const { original } = Claim.namingOf(kind)
     const old = source.claims[kind]
     const known = new Map(old.map((claim) => [claim.original, claim]))
@@ -151,7 +149,8 @@ export class CatalogIndex {
       known.delete(name)
       return claim ?? Claim.make(source, kind, name, index, value)
     })
-    const staying = next.filter((claim) => claim.entered)
+    const before = new Set(old)
+    const staying = next.filter((claim) => before.has(claim))
     const inOrder = staying.every(({ index }, i) => i === 0 || staying[i - 1]!.index < index)
     const kept = new Set(inOrder ? staying : [])
     for (const claim of old) if (!kept.has(claim)) this.#leave(claim)
@@ -159,7 +158,7 @@ export class CatalogIndex {
       claim.index = index
       claim.value = values[index]
     }
-    for (const claim of next) if (!claim.entered) this.#enter(claim)
+    for (const claim of next) if (!kept.has(claim)) this.#place(claim, Claim.add)
     source.claims = { ...source.claims, [kind]: next }
   }
 
@@ -174,7 +173,7 @@ export class CatalogIndex {
     this.#dirty.delete(source)
   }
 
-  #withdraw(source: Claim.Source, kind: Routed): void {
+  #withdraw(source: Claim.Source, kind: Names.Routed): void {
     const add = (key: string, original: string): void => {
       this.#withdrawn.set(key, [...this.#withdrawn.get(key) ?? [], { backend: source.id, original }])
       source.withdrawn.push(key)
@@ -196,13 +195,7 @@ export class CatalogIndex {
     source.withdrawn = []
   }
 
-  #enter(claim: Claim.Claim): void {
-    claim.entered = true
-    this.#place(claim, Claim.add)
-  }
-
   #leave(claim: Claim.Claim): void {
-    claim.entered = false
     this.#free(claim)
     this.#place(claim, Claim.remove)
   }
@@ -244,12 +237,11 @@ export class CatalogIndex {
   }
 
   #free(claim: Claim.Claim): void {
-    const { entry, key, kind } = claim
-    if (key === undefined || entry === undefined) return
-    this.#freed.push({ kind, key, entry })
+    const { held, kind } = claim
+    if (held === undefined) return
+    this.#freed.push({ kind, ...held })
     if (kind === "resourceTemplates") Claim.removeTemplate(this.#templates, claim)
-    claim.key = undefined
-    claim.entry = undefined
+    claim.held = undefined
   }
 
   #divide(source: Claim.Source, held: Array<Held>): void {
@@ -269,30 +261,27 @@ export class CatalogIndex {
     const entriesOf = (kind: Kind): ReadonlyArray<readonly [string, Entry<never>]> =>
       source.claims[kind].flatMap((claim) => {
         const key = this.#keyOf(claim)
-        if (claim.key !== key) this.#free(claim)
-        const { original, value, wanted } = claim
+        if (claim.held?.key !== key) this.#free(claim)
+        const { held: before, original, value, wanted } = claim
         const plain = Claim.plainOf(claim)
         if (key !== plain) renamed.push({ kind, key, original, plain, wanted })
         if (key === undefined) return []
-        const shown = kind === "tools" ? Addresses.inDefinition(value as object, address) : value
-        const isMade = claim.made === shown || (shown !== value && same(claim.made, shown))
-        if (claim.entry === undefined || !isMade || claim.entry.stale !== taken.stale) {
-          if (claim.key === undefined && kind === "resourceTemplates") Claim.addTemplate(this.#templates, claim)
-          const named = Claim.namedOnce(kind, shown, key) as never
-          claim.entry = { backend: id, original, stale: taken.stale, value: named }
-          claim.made = shown
-          claim.key = key
-          held.push({ kind, key, entry: claim.entry })
-        }
-        return [[key, claim.entry] as const]
+        const made = kind === "tools" ? Addresses.inDefinition(value as object, address) : value
+        const isMade = before?.made === made || (made !== value && same(before?.made, made))
+        if (before !== undefined && isMade && before.entry.stale === taken.stale) return [[key, before.entry] as const]
+        if (before === undefined && kind === "resourceTemplates") Claim.addTemplate(this.#templates, claim)
+        const named = Claim.namedOnce(kind, made, key) as never
+        const entry: Entry<never> = { backend: id, original, stale: taken.stale, value: named }
+        claim.held = { key, entry, made }
+        held.push({ kind, key, entry })
+        return [[key, entry] as const]
       })
-    const [tools, prompts, resources, resourceTemplates] = kinds.map(entriesOf)
-    const entries = { tools, prompts, resources, resourceTemplates } as Share["entries"]
+    const entries = byKind(entriesOf) as Share["entries"]
     source.share = { backend: id, entries, renamed, snapshot: taken, prefix: source.prefix, problems: taken.problems }
   }
 }
 
-const routed: ReadonlyArray<Routed> = ["tools", "prompts", "resources"]
+const routed: ReadonlyArray<Names.Routed> = ["tools", "prompts", "resources"]
 
 const moved = (known: ByKey, freed: ReadonlyArray<Held>, held: ReadonlyArray<Held>): ByKey =>
   byKind((kind) =>

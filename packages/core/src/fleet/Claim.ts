@@ -47,22 +47,18 @@ export const namedOnce = (kind: Kind, value: unknown, key: string): unknown => {
   return known.get(key)
 }
 
-/** What a backend lists under one name of its own. */
 export interface Claim {
   readonly source: Source
   readonly kind: Kind
   readonly original: string
   readonly wanted: string
   readonly isReserved: boolean
-  entered: boolean
   index: number
   value: unknown
-  made: unknown
-  key: string | undefined
-  entry: Entry<never> | undefined
+  /** What is offered of it. `made`: the value, under its own name. */
+  held: { readonly key: string; readonly entry: Entry<never>; readonly made: unknown } | undefined
 }
 
-/** One backend of an index. */
 export interface Source {
   readonly id: string
   prefix: string
@@ -90,20 +86,7 @@ export const sourceOf = (id: string): Source => ({
 
 export const make = (source: Source, kind: Kind, original: string, index: number, value: unknown): Claim => {
   const wanted = namingOf(kind).wanted(source.id, original, source.prefix)
-  const isReserved = Names.isReserved(kind, wanted)
-  return {
-    source,
-    kind,
-    original,
-    wanted,
-    isReserved,
-    entered: false,
-    index,
-    value,
-    made: undefined,
-    key: undefined,
-    entry: undefined
-  }
+  return { source, kind, original, wanted, isReserved: Names.isReserved(kind, wanted), index, value, held: undefined }
 }
 
 /** As if hosts accepted every name. */
@@ -118,7 +101,6 @@ const order = (a: Claim, b: Claim): number => a.source.position - b.source.posit
 /** In order, by a name that they want or can have. */
 export type Claims = Map<string, Array<Claim>>
 
-/** Who was the first, and who is. */
 export interface Change {
   readonly before: Claim | undefined
   readonly after: Claim | undefined

@@ -203,32 +203,22 @@ export const apply = <R>(
         : ConnectPermits.after(old.closed.completed, whenPlaced)
       fresh.set(id, yield* Effect.onError(start(self, id, options, policy, permits), () => abandon))
     }
-    const successions = yield* Effect.filter(
-      [...fresh].flatMap(([id, next]) => {
-        const old = before.get(id)
-        return old === undefined ? [] : [{ id, old, next }]
-      }),
-      ({ next, old }) => waitsForSuccessor(old, next)
-    )
-    const waiting = new Map(successions.map(({ id, old }) => [id, old]))
-    for (const [id, next] of fresh) {
-      self.pending.add(next.backend)
+    const changed = [...fresh].flatMap(([id, next]) => {
       const old = before.get(id)
-      if (old !== undefined && !waiting.has(id)) yield* inherit(self, old, next)
-    }
+      return old === undefined ? [] : [{ id, old, next }]
+    })
+    const successions = yield* Effect.filter(changed, ({ next, old }) => waitsForSuccessor(old, next))
+    const waiting = new Map(successions.map(({ id, old }) => [id, old]))
+    const replaced = changed.filter(({ id }) => !waiting.has(id))
+    for (const { backend } of fresh.values()) self.pending.add(backend)
+    for (const { next, old } of replaced) yield* inherit(self, old, next)
     const after = new Map([...wanted.keys()].map((id) => [id, waiting.get(id) ?? fresh.get(id) ?? before.get(id)!]))
     yield* place(self, after, prefixes)
     placed.complete()
     const gone = [...before].filter(([id]) => !wanted.has(id)).map(([, member]) => member)
-    const replaced = [...before].flatMap(([id, member]) =>
-      after.has(id) && after.get(id) !== member ? [{ member, successor: after.get(id)! }] : []
-    )
     const [outcomes] = yield* Effect.all([
       Effect.forEach(successions, (one) => takeOver(self, one, prefixes), { concurrency: "unbounded" }),
-      Effect.forEach(replaced, ({ member, successor }) => retire(member, successor), {
-        concurrency: "unbounded",
-        discard: true
-      }),
+      Effect.forEach(replaced, ({ next, old }) => retire(old, next), { concurrency: "unbounded", discard: true }),
       closeMembers(gone)
     ], { concurrency: "unbounded" })
     const kept = successions.filter((_, i) => outcomes[i] === false).map(({ id }) => id)

@@ -7,7 +7,6 @@ export interface NameReport {
   readonly message: string
 }
 
-/** What was reported, by backend. */
 export type NameReports = Map<string, Set<string>>
 
 /** No resources: servers often share a URI; only the status reports it. */

@@ -1,4 +1,3 @@
-import type { ReadResourceResult } from "@modelcontextprotocol/sdk/types.js"
 import { Array as Arr, Clock, Effect, Predicate } from "effect"
 import type { Backend } from "../backend/Backend.js"
 import type { BackendHandle } from "../backend/BackendHandle.js"
@@ -8,7 +7,7 @@ import { type CallOptions, timeOf } from "../options/CallOptions.js"
 import * as TimeSpan from "../options/TimeSpan.js"
 import type { Params } from "../port/Method.js"
 import * as Addresses from "./Addresses.js"
-import type { CatalogIndex, Routed } from "./CatalogIndex.js"
+import type { CatalogIndex } from "./CatalogIndex.js"
 import * as Names from "./names.js"
 import * as Unknown from "./Unknown.js"
 import * as Visible from "./Visible.js"
@@ -18,7 +17,6 @@ export interface Route {
   readonly original: string
 }
 
-/** What callers may use of a fleet. */
 export interface Reach {
   readonly index: CatalogIndex
   readonly backends: () => ReadonlyMap<string, { readonly backend: BackendHandle }>
@@ -27,9 +25,6 @@ export interface Reach {
   /** Ends when all have it. */
   readonly ready: Effect.Effect<void>
   readonly visible: Visible.Visible
-}
-
-interface Routing extends Reach {
   /** Waited for as long as a call may, without a first outcome. */
   readonly late: WeakSet<BackendHandle>
 }
@@ -38,82 +33,69 @@ type Found = Route & { readonly backend: BackendHandle }
 
 export type Router = ReturnType<typeof make>
 
-export const make = (reach: Reach) => {
-  const self: Routing = { ...reach, late: new WeakSet() }
-  return {
-    prefixOf: (id: string): string => self.index.prefixOf(id),
-    find: (kind: Routed, name: string) => find(self, kind, name),
-    route: (kind: Routed, name: string, options?: CallOptions) => route(self, kind, name, options),
-    callTool: (params: Params<"tools/call">, options?: CallOptions, onRouted?: (to: Route) => void) =>
-      ask(self, "tools", params.name, options, (backend, name, left) => {
-        onRouted?.({ backend, original: name })
-        return addressed(self, backend, backend.callTool({ ...params, name }, left))
-      }),
-    getPrompt: (params: Params<"prompts/get">, options?: CallOptions) =>
-      ask(
-        self,
-        "prompts",
-        params.name,
-        options,
-        (backend, name, left) => addressed(self, backend, backend.getPrompt({ ...params, name }, left))
-      ),
-    readResource: (
-      params: Params<"resources/read">,
-      options?: CallOptions
-    ): Effect.Effect<ReadResourceResult, CallError> =>
-      ask(self, "resources", params.uri, options, (backend, uri, left) => {
-        const result = backend.readResource({ ...params, uri }, left)
-        return uri === params.uri ? result : Effect.map(result, (one) => Addresses.underAsked(one, uri, params.uri))
-      }),
-    complete: (params: Params<"completion/complete">, options?: CallOptions) => {
-      const { ref } = params
-      const [kind, name] = ref.type === "ref/prompt" ? ["prompts", ref.name] as const : ["resources", ref.uri] as const
-      return ask(self, kind, name, options, (backend, original, left) => {
-        const there = ref.type === "ref/prompt" ? { type: ref.type, name: original } : { type: ref.type, uri: original }
-        return backend.complete({ ...params, ref: there }, left)
-      })
-    }
+export const make = (self: Reach) => ({
+  prefixOf: (id: string): string => self.index.prefixOf(id),
+  find: (kind: Names.Routed, name: string) => find(self, { kind, name }),
+  route: (kind: Names.Routed, name: string, options?: CallOptions) => route(self, { kind, name }, options),
+  callTool: (params: Params<"tools/call">, options?: CallOptions, onRouted?: (to: Route) => void) =>
+    ask(self, { kind: "tools", name: params.name }, options, (backend, name, left) => {
+      onRouted?.({ backend, original: name })
+      return addressed(self, backend, backend.callTool({ ...params, name }, left))
+    }),
+  getPrompt: (params: Params<"prompts/get">, options?: CallOptions) =>
+    ask(self, { kind: "prompts", name: params.name }, options, (backend, name, left) => {
+      return addressed(self, backend, backend.getPrompt({ ...params, name }, left))
+    }),
+  readResource: (params: Params<"resources/read">, options?: CallOptions) =>
+    ask(self, { kind: "resources", name: params.uri }, options, (backend, uri, left) => {
+      const result = backend.readResource({ ...params, uri }, left)
+      return uri === params.uri ? result : Effect.map(result, (one) => Addresses.underAsked(one, uri, params.uri))
+    }),
+  complete: (params: Params<"completion/complete">, options?: CallOptions) => {
+    const { ref } = params
+    const wanted: Names.Wanted = ref.type === "ref/prompt"
+      ? { kind: "prompts", name: ref.name }
+      : { kind: "resources", name: ref.uri }
+    return ask(self, wanted, options, (backend, original, left) => {
+      const there = ref.type === "ref/prompt" ? { type: ref.type, name: original } : { type: ref.type, uri: original }
+      return backend.complete({ ...params, ref: there }, left)
+    })
   }
-}
+})
 
 /** The call counts from the step that finds the backend; finding is part of its time. */
 const ask = <A>(
-  self: Routing,
-  kind: Routed,
-  name: string,
+  self: Reach,
+  wanted: Names.Wanted,
   options: CallOptions | undefined,
   send: (backend: Backend, original: string, options: CallOptions | undefined) => Effect.Effect<A, CallError>
 ): Effect.Effect<A, CallError> =>
   Effect.uninterruptibleMask((restore) => {
-    const now = find(self, kind, name)
+    const now = find(self, wanted)
     if (now !== undefined) return now.backend.enter(restore(send(now.backend, now.original, options)))
     return restore(Effect.gen(function*() {
       const start = yield* Clock.currentTimeMillis
-      yield* route(self, kind, name, options)
-      return yield* ask(self, kind, name, less(options, (yield* Clock.currentTimeMillis) - start), send)
+      yield* route(self, wanted, options)
+      return yield* ask(self, wanted, less(options, (yield* Clock.currentTimeMillis) - start), send)
     }))
   })
 
-const addressed = <A extends object, E>(
-  self: Routing,
-  { id }: Backend,
-  asked: Effect.Effect<A, E>
-): Effect.Effect<A, E> => {
-  const address = Addresses.of(id, (uri) => find(self, "resources", uri)?.backend.id)
+const addressed = <A extends object, E>(self: Reach, { id }: Backend, asked: Effect.Effect<A, E>) => {
+  const address = Addresses.of(id, (uri) => find(self, { kind: "resources", name: uri })?.backend.id)
   return Effect.map(asked, (result) => Addresses.inResult(result, address))
 }
 
-const find = (self: Routing, kind: Routed, name: string): Found | undefined => {
-  const found = Visible.route(self.index, self.visible, kind, name)
+const find = (self: Reach, wanted: Names.Wanted): Found | undefined => {
+  const found = Visible.route(self.index, self.visible, wanted)
   const backend = found && self.backends().get(found.backend)?.backend
-  if (found === undefined || backend === undefined) return withheld(self, kind, name)
-  return self.pending.size > 0 && earlier(self, kind, name, found.backend).length > 0
+  if (found === undefined || backend === undefined) return withheld(self, wanted)
+  return self.pending.size > 0 && earlier(self, wanted, found.backend).length > 0
     ? undefined
     : { backend, original: found.original }
 }
 
 /** The backend that withholds a tool says why. */
-const withheld = (self: Routing, kind: Routed, name: string): Found | undefined => {
+const withheld = (self: Reach, { kind, name }: Names.Wanted): Found | undefined => {
   if (kind !== "tools") return undefined
   for (const backend of usable(self)) {
     const { id } = backend
@@ -126,85 +108,68 @@ const withheld = (self: Routing, kind: Routed, name: string): Found | undefined 
 }
 
 /** A caller that knows the name of an earlier backend without a first outcome must not get a faster one. */
-const earlier = (
-  { index, late, pending, visible }: Routing,
-  kind: Routed,
-  name: string,
-  holder: string | undefined
-): ReadonlyArray<BackendHandle> => {
-  const found: Array<BackendHandle> = []
-  if (holder === undefined || kind === "resources") return found
-  for (const one of pending) {
-    if (one.hasFirstOutcome) pending.delete(one)
-    else if (
-      visible.hasServer(one.id) && !late.has(one) && index.isBefore(one.id, holder)
-      && Names.mayName(one.id, name, index.prefixOf(one.id))
-    ) found.push(one)
-  }
-  return found
+const earlier = (self: Reach, { kind, name }: Names.Wanted, holder: string | undefined) => {
+  const { index, late, pending, visible } = self
+  if (holder === undefined || kind === "resources") return []
+  for (const one of pending) if (one.hasFirstOutcome) pending.delete(one)
+  return [...pending].filter((one) =>
+    visible.hasServer(one.id) && !late.has(one) && index.isBefore(one.id, holder)
+    && Names.mayName(one.id, name, index.prefixOf(one.id))
+  )
 }
 
 /** Of an unknown name, first connects and waits for the backends that it says, or waits for all until `ready`. */
-const route = (
-  self: Routing,
-  kind: Routed,
-  name: string,
-  options: CallOptions | undefined
-): Effect.Effect<Route, CallError> =>
+const route = (self: Reach, wanted: Names.Wanted, options: CallOptions | undefined): Effect.Effect<Route, CallError> =>
   Effect.suspend(() => {
-    const now = find(self, kind, name)
+    const now = find(self, wanted)
     if (now !== undefined) return Effect.succeed(now)
-    const before = earlier(self, kind, name, Visible.route(self.index, self.visible, kind, name)?.backend)
+    const before = earlier(self, wanted, Visible.route(self.index, self.visible, wanted)?.backend)
     if (before.length > 0) {
       return Effect.flatMap(waitForAll(self, options), () => {
         for (const one of before) self.late.add(one)
-        return route(self, kind, name, options)
+        return route(self, wanted, options)
       })
     }
+    const { kind, name } = wanted
     const said = usable(self).filter(({ id }) => Names.maySay(kind, id, name, self.index.prefixOf(id)))
     const waited = said.length > 0
-      ? listed(said, options, () => find(self, kind, name) !== undefined)
-      : Effect.as(
-        Unknown.backendSaid(kind, name, existing(self)) === undefined ? waitForAll(self, options) : Effect.void,
-        undefined
-      )
+      ? listed(said, options, () => find(self, wanted) !== undefined)
+      : Effect.as(saysUnknown(self, wanted) ? Effect.void : waitForAll(self, options), undefined)
     return Effect.flatMap(waited, (failure) => {
-      const then = find(self, kind, name)
+      const then = find(self, wanted)
       if (then !== undefined) return Effect.succeed(then)
-      return failure === undefined ? seek(self, kind, name, said) : Effect.fail(failure)
+      return failure === undefined ? seek(self, wanted, said) : Effect.fail(failure)
     })
   })
 
-const seek = (
-  self: Routing,
-  kind: Routed,
-  name: string,
-  said: ReadonlyArray<BackendHandle>
-): Effect.Effect<Route, CallError> => {
-  const others = Unknown.backendSaid(kind, name, existing(self)) === undefined ? usable(self) : []
-  const all = Effect.forEach(said.length > 0 ? said : others, (backend) => backend.seek(kind), {
-    concurrency: "unbounded"
-  })
+const seek = (self: Reach, wanted: Names.Wanted, said: ReadonlyArray<BackendHandle>) => {
+  const { kind, name } = wanted
+  const sought = said.length > 0 ? said : saysUnknown(self, wanted) ? [] : usable(self)
+  const all = Effect.forEach(sought, (backend) => backend.seek(kind), { concurrency: "unbounded" })
   return Effect.flatMap(all, (refusals) => {
-    const found = find(self, kind, name)
+    const found = find(self, wanted)
     if (found !== undefined) return Effect.succeed(found)
     const refused = said.length > 0 ? refusals.find(Predicate.isNotUndefined) : undefined
     return Effect.fail(refused === undefined ? Unknown.entry(kind, name, existing(self)) : notAsked(refused))
   })
 }
-const usable = ({ backends, visible }: Routing): ReadonlyArray<BackendHandle> =>
+
+const usable = ({ backends, visible }: Reach): ReadonlyArray<BackendHandle> =>
   Array.from(backends().values(), ({ backend }) => backend).filter(({ id }) => visible.hasServer(id))
 
-const waitForAll = ({ ready }: Routing, options: CallOptions | undefined): Effect.Effect<void> => {
+const waitForAll = ({ ready }: Reach, options: CallOptions | undefined): Effect.Effect<void> => {
   const time = timeOf(options)
   return time === undefined ? ready : Effect.asVoid(Effect.timeoutOption(ready, time))
 }
 
-const existing = (self: Routing): Unknown.Existing => ({
+const existing = (self: Reach): Unknown.Existing => ({
   backends: usable(self).map(({ id }) => id),
   prefixOf: (id) => self.index.prefixOf(id),
   catalogs: [Visible.catalog(self.index, self.visible)]
 })
+
+const saysUnknown = (self: Reach, { kind, name }: Names.Wanted): boolean =>
+  Unknown.backendSaid(kind, name, existing(self)) !== undefined
 
 /** Until these backends have given their lists, or `isFound`; then why one has not. */
 const listed = (

@@ -1,7 +1,7 @@
 /** What one caller may use of a fleet, as a fleet of its own. */
 import { constTrue } from "effect/Function"
 import type { Snapshot } from "../catalog/Catalog.js"
-import { CatalogIndex, type Destination, type Routed } from "./CatalogIndex.js"
+import { CatalogIndex, type Destination } from "./CatalogIndex.js"
 import { sourceOf } from "./Claim.js"
 import { Catalogue, type FleetCatalog, type Share } from "./FleetCatalog.js"
 import * as Names from "./names.js"
@@ -60,7 +60,8 @@ export const namesOf = (catalog: FleetCatalog, visible: Visible): CatalogIndex =
 export const catalog = (all: CatalogIndex, visible: Visible): Catalogue =>
   visible.isWhole ? all.catalog : namesOf(all.catalog, visible).catalog
 
-export const route = (all: CatalogIndex, visible: Visible, kind: Routed, name: string): Destination | undefined => {
+export const route = (all: CatalogIndex, visible: Visible, wanted: Names.Wanted): Destination | undefined => {
+  const { kind, name } = wanted
   if (visible.isWhole) return all.route(kind, name)
   const { hasServer, hasTool } = visible
   if (kind === "resources" && Names.parseScopedUri(name) !== undefined) {
