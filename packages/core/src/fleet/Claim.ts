@@ -109,11 +109,12 @@ export interface Change {
 export const first = (claims: Claims, key: string): Claim | undefined => claims.get(key)?.[0]
 
 export const add = (claims: Claims, key: string, claim: Claim): Change => {
-  const all = claims.get(key) ?? []
-  const [before] = all
-  all.splice(placeOf(all, claim), 0, claim)
-  claims.set(key, all)
-  return { before, after: all[0] }
+  const all = claims.get(key)
+  const before = all?.[0]
+  // Most names have one claim: a list that has grown keeps room for sixteen.
+  if (all === undefined) claims.set(key, [claim])
+  else all.splice(placeOf(all, claim), 0, claim)
+  return { before, after: first(claims, key) }
 }
 
 export const remove = (claims: Claims, key: string, claim: Claim): Change => {

@@ -185,9 +185,7 @@ export const apply = <R>(
     const before = self.current.value
     const differing = [...wanted].filter(([id, options]) => !sameOptions(options, before.get(id)?.options))
     // What an extension refuses later ends what has begun, before any attempt.
-    const [refused, policies] = Arr.separate(
-      differing.map(([id, options]) => resolvePolicy(id, options, self.defaults))
-    )
+    const [refused, policies] = Arr.separate(differing.map(([id, given]) => resolvePolicy(id, given, self.defaults)))
     const problems = Problem.join(refused)
     if (problems !== undefined) return yield* problems
     const fresh = new Map<string, Member>()
