@@ -59,11 +59,8 @@ describe("Fleet.apply", () => {
         placed: nothing
       })
       for (let turn = 0; turn < 5; turn++) {
-        yield* FleetMembers.apply<never>(
-          members,
-          new Map([["docs", { connector: ScriptedConnector.make() }]]),
-          new Map()
-        )
+        const wanted = new Map([["docs", { connector: ScriptedConnector.make() }]])
+        yield* FleetMembers.apply<never>(members, wanted, new Map())
         yield* runUntilIdle
       }
       expect(members.pending.size).toBe(1)

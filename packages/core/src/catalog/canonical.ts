@@ -19,6 +19,6 @@ export const canonical = (value: unknown, textOf: TextOf = constUndefined): stri
   return `{${members.join(",")}}`
 }
 
-/** As JSON. False for what is no JSON, or is nested too deeply to be compared. */
+/** False for what is no JSON, or nested too deeply. */
 export const same = (a: unknown, b: unknown): boolean =>
   unlessThrown(() => a === b || JSON.stringify(a) === JSON.stringify(b)) === true

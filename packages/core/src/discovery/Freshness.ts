@@ -69,7 +69,7 @@ interface Read {
   readonly refused: string | undefined
 }
 
-/** Lists that expire: until when each holds. Times on the Clock's scale. */
+/** On the Clock's scale. */
 export type Freshness = ReadonlyMap<Kind, { readonly until: number; readonly timeToLive: number }>
 
 export const none: Freshness = new Map()

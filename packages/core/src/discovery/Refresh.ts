@@ -16,7 +16,7 @@ import * as Discovery from "./Discovery.js"
 import * as Freshness from "./Freshness.js"
 import { unmatchedPatterns } from "./unmatchedPatterns.js"
 
-/** Of one connection. One reading at a time; what is asked for meanwhile is read after it, once. (P4) */
+/** One reading at a time; what is asked for meanwhile is read after it, once. (P4) */
 interface Reading {
   readonly runtime: Runtime
   readonly lock: Effect.Semaphore
@@ -52,7 +52,7 @@ const readingOf = (runtime: Runtime, kinds: ReadonlyArray<Kind>): Reading => ({
   refused: 0
 })
 
-/** Milliseconds. `seekPause`: after a seek without news. `freshTimeout`: for lists that are there and may be old. */
+/** Milliseconds. `seekPause`: after a seek without news. `freshTimeout`: for old lists. */
 const [seekPause, seekTimeout, freshTimeout] = [5000, 10_000, 2500]
 
 export interface Refresh {

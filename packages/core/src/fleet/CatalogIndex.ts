@@ -206,7 +206,7 @@ export class CatalogIndex {
     if (isReserved) return
     const { after, before } = change(this.#wanting[kind], wanted, claim)
     if (after !== claim && before !== claim) return this.#yield(claim, change)
-    // Who loses the name to it, or gets it from it: an entry that wants it, or one that has it as its other name.
+    // The former or the next holder: an entry that wants it, or one that has it as its other name.
     const other = before === claim ? after : before
     if (other !== undefined) this.#yield(other, change)
     else this.#touch(Claim.first(this.#yielding[kind], wanted))

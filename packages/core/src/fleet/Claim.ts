@@ -55,7 +55,6 @@ export interface Claim {
   readonly isReserved: boolean
   index: number
   value: unknown
-  /** What is offered of it. `made`: the value, under its own name. */
   held: { readonly key: string; readonly entry: Entry<never>; readonly made: unknown } | undefined
 }
 
@@ -111,7 +110,7 @@ export const first = (claims: Claims, key: string): Claim | undefined => claims.
 export const add = (claims: Claims, key: string, claim: Claim): Change => {
   const all = claims.get(key)
   const before = all?.[0]
-  // Most names have one claim: a list that has grown keeps room for sixteen.
+  // A list that has grown keeps room for sixteen.
   if (all === undefined) claims.set(key, [claim])
   else all.splice(placeOf(all, claim), 0, claim)
   return { before, after: first(claims, key) }
@@ -136,7 +135,7 @@ const placeOf = (claims: ReadonlyArray<Claim>, claim: Claim): number => {
   return low
 }
 
-/** By the length of the literal text with which they begin, and by that text. */
+/** By the length of their literal beginning, and by that. */
 export type Templates = Map<number, Map<string, Set<Claim>>>
 
 export const addTemplate = (templates: Templates, claim: Claim): void => {

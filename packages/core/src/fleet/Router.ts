@@ -22,7 +22,6 @@ export interface Reach {
   readonly backends: () => ReadonlyMap<string, { readonly backend: BackendHandle }>
   /** May have no first outcome yet. */
   readonly pending: Set<BackendHandle>
-  /** Ends when all have it. */
   readonly ready: Effect.Effect<void>
   readonly visible: Visible.Visible
   /** Waited for as long as a call may, without a first outcome. */

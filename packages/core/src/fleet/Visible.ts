@@ -17,7 +17,6 @@ export const everything: Visible = { isWhole: true, hasServer: constTrue, hasToo
 
 const most = 64
 
-/** Keeps what it has made for the 64 used last. */
 export const perVisible = <A>(make: (visible: Visible) => A): (visible: Visible) => A => {
   const known = new Map<Visible, A>()
   return (visible) => {

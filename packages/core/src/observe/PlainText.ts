@@ -5,7 +5,6 @@ const escape = 0x1b
 /** String terminator. */
 const terminator = 0x9c
 const sequence = 0x9b
-/** That begin a string. */
 const strings: ReadonlySet<number> = new Set([0x90, 0x98, 0x9d, 0x9e, 0x9f])
 
 const isControl = (unit: number): boolean => unit < 0x20 || (unit >= 0x7f && unit <= 0x9f)
@@ -31,7 +30,7 @@ const endOfString = (text: string, start: number): number => {
 const endOf = (text: string, start: number): number => {
   const first = text.charCodeAt(start)
   const isEscape = first === escape
-  // An escape and another character stand for a control character above 0x7f.
+  // An escape sequence can stand for a control character above 0x7f.
   const control = isEscape ? text.charCodeAt(start + 1) + 0x40 : first
   const content = start + (isEscape ? 2 : 1)
   if (control === sequence) return endOfSequence(text, content)

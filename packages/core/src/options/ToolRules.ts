@@ -5,7 +5,6 @@ import * as Tools from "./Tools.js"
 const most = 1000
 const longest = 256
 
-/** With what was found for the names so far. */
 export interface ToolRules {
   readonly rules: ReadonlyArray<Tools.ToolRule>
   readonly found: Map<string, Tools.Chosen | undefined>
