@@ -8,15 +8,15 @@ import { Clock, type Config, Context, Effect, Layer, Predicate, type Scope, Stre
 import type { ConfigError } from "effect/ConfigError"
 import type { Backend, BackendOptions, CallOptions } from "./Backend.js"
 import type { BackendUnavailable, CallError, InvalidOptions } from "./Errors.js"
-import { CatalogIndex, type Routed } from "./fleet/CatalogIndex.js"
+import { CatalogIndex } from "./fleet/CatalogIndex.js"
 import { type Difference, difference, type FleetCatalog } from "./fleet/FleetCatalog.js"
-import { FleetView } from "./fleet/FleetView.js"
 import type { Applied } from "./fleet/Members.js"
 import * as FleetMembers from "./fleet/Members.js"
+import type { Routed } from "./fleet/names.js"
 import * as Prefix from "./fleet/Prefix.js"
-import { type Route, Router } from "./fleet/Router.js"
+import * as Router from "./fleet/Router.js"
 import * as Unknown from "./fleet/Unknown.js"
-import { PerVisible, type Visible } from "./fleet/Visible.js"
+import * as Visible from "./fleet/Visible.js"
 import { onClockJump } from "./internal/ClockJump.js"
 import { Hub } from "./internal/Hub.js"
 import { StateRef } from "./internal/StateRef.js"
@@ -30,10 +30,9 @@ import type { Params } from "./port/Method.js"
 import type { Status } from "./state/Status.js"
 import * as ConnectPermits from "./supervisor/ConnectPermits.js"
 
-export type { Routed } from "./fleet/CatalogIndex.js"
 export type { Difference, Entry, FleetCatalog } from "./fleet/FleetCatalog.js"
 export type { Applied } from "./fleet/Members.js"
-export { scopedUri } from "./fleet/names.js"
+export { type Routed, scopedUri } from "./fleet/names.js"
 export type { Route } from "./fleet/Router.js"
 export { isUnknown } from "./fleet/Unknown.js"
 
@@ -106,7 +105,7 @@ export interface Fleet {
     options?: CallOptions
   ) => Effect.Effect<CompleteResult, CallError>
   /** Which backend a full name or URI belongs to, and its name there. Waits and fails like `callTool`. */
-  readonly route: (kind: Routed, name: string, options?: CallOptions) => Effect.Effect<Route, CallError>
+  readonly route: (kind: Routed, name: string, options?: CallOptions) => Effect.Effect<Router.Route, CallError>
   /**
    * Starts, stops and replaces only what changed: a backend stays if its options are the same object or have the same fields. Nothing changes
    * if options are refused or the fleet is closed.
@@ -170,7 +169,10 @@ export const make = <R = never>(options: FleetOptions<R>): Effect.Effect<Fleet, 
       }
     })
     const apply: Fleet["apply"] = (backends) =>
-      Effect.flatMap(named(backends, options.prefix), ({ byId, prefixes }) => members.apply(byId, prefixes))
+      Effect.flatMap(
+        named(backends, options.prefix),
+        ({ byId, prefixes }) => FleetMembers.apply(members, byId, prefixes)
+      )
     yield* apply(options.backends)
 
     const status = Effect.suspend(() =>
@@ -192,17 +194,18 @@ export const make = <R = never>(options: FleetOptions<R>): Effect.Effect<Fleet, 
       ).pipe(Effect.timeoutOption(waitTimeout), Effect.asVoid)
     const ready = readyOf(() => true)
 
-    const router = new Router(index, () => members.current.value, members.pending, ready)
-    const views = new PerVisible<Router>()
-    const viewOf = (visible: Visible): Router =>
-      visible.isWhole ? router : views.get(visible, () =>
-        new Router(
-          new FleetView(index, visible),
-          () => members.current.value,
-          members.pending,
-          readyOf(visible.hasServer),
-          visible
-        ))
+    const routerOf = (visible: Visible.Visible): Router.Router =>
+      Router.make({
+        index,
+        backends: () => members.current.value,
+        pending: members.pending,
+        ready: visible.isWhole ? ready : readyOf(visible.hasServer),
+        visible,
+        late: new WeakSet()
+      })
+    const router = routerOf(Visible.everything)
+    const views = Visible.perVisible(routerOf)
+    const viewOf = (visible: Visible.Visible): Router.Router => visible.isWhole ? router : views(visible)
     const readCatalog = Effect.sync(() => index.catalog)
     const catalog = Live.make(
       Effect.suspend(() => {
@@ -214,7 +217,8 @@ export const make = <R = never>(options: FleetOptions<R>): Effect.Effect<Fleet, 
         (before, after) => before === after
       )
     )
-    const fleet: Fleet & Pick<Router, "find" | "prefixOf"> & { readonly viewOf: typeof viewOf } = {
+    const fleet: Fleet & Pick<Router.Router, "find" | "prefixOf"> & { readonly viewOf: typeof viewOf } = {
+      ...router,
       backends: Effect.sync(() => [...members.current.value.values()].map((member) => member.backend)),
       backend: (id) =>
         Effect.suspend(() => {
@@ -240,13 +244,6 @@ export const make = <R = never>(options: FleetOptions<R>): Effect.Effect<Fleet, 
           Stream.filter(({ added, changed, removed }) => added.length + changed.length + removed.length > 0)
         ))),
       ready,
-      callTool: router.callTool,
-      getPrompt: router.getPrompt,
-      readResource: router.readResource,
-      complete: router.complete,
-      route: router.route,
-      find: router.find,
-      prefixOf: router.prefixOf,
       viewOf,
       apply
     }

@@ -5,10 +5,11 @@ import type { BackendHandle } from "./backend/BackendHandle.js"
 import type { StartedCall } from "./calls/Calls.js"
 import type { CallError } from "./Errors.js"
 import type { Fleet } from "./Fleet.js"
-import type { Routed } from "./fleet/CatalogIndex.js"
+import type { Routed } from "./fleet/names.js"
 import type { Route, Router } from "./fleet/Router.js"
 import type { Visible } from "./fleet/Visible.js"
 import type { CallOptions } from "./options/CallOptions.js"
+import * as ToolRules from "./options/ToolRules.js"
 import type { Chosen } from "./options/Tools.js"
 import type { Method, Params, Result } from "./port/Method.js"
 import type { Status } from "./state/Status.js"
@@ -25,11 +26,11 @@ export * as Freshness from "./discovery/Freshness.js"
 export * as Listing from "./discovery/Listing.js"
 export * as Addresses from "./fleet/Addresses.js"
 export { listsSame } from "./fleet/FleetCatalog.js"
-export { type NameReport, NameReports } from "./fleet/NameReports.js"
+export * as NameReports from "./fleet/NameReports.js"
 export { maySay, otherName } from "./fleet/names.js"
 export * as Prefix from "./fleet/Prefix.js"
 export * as Unknown from "./fleet/Unknown.js"
-export { namesOf, PerVisible } from "./fleet/Visible.js"
+export { namesOf, perVisible } from "./fleet/Visible.js"
 export { Bytes, kibibytes, mebibytes } from "./internal/Bytes.js"
 export * as ExactJson from "./internal/ExactJson.js"
 export { firstOf } from "./internal/firstOf.js"
@@ -83,7 +84,7 @@ export const isInDoubt = (backend: Backend): boolean => (backend as BackendHandl
 
 /** What the options say of a tool, by its name at the server. */
 export const toolOptions = (backend: Backend, name: string): Chosen | undefined =>
-  (backend as BackendHandle).calls.tools.tool(name)
+  ToolRules.tool((backend as BackendHandle).calls.tools, name)
 
 /** Whether its options offer a tool, by its name at the server, which may not have it. */
 export const offersTool = (backend: Backend, name: string): boolean => (backend as BackendHandle).offersTool(name)

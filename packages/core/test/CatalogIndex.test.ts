@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest"
 import { kinds } from "../src/catalog/Kind.js"
 import * as Template from "../src/catalog/Template.js"
 import { CatalogIndex } from "../src/fleet/CatalogIndex.js"
-import { CatalogSource } from "../src/fleet/Claim.js"
+import * as Claim from "../src/fleet/Claim.js"
 import { difference, type FleetCatalog, listsSame } from "../src/fleet/FleetCatalog.js"
 import * as Names from "../src/fleet/names.js"
 import { snapshot } from "./support/Snapshot.js"
@@ -248,14 +248,12 @@ describe("the index of a fleet's names", () => {
     fc.assert(
       fc.property(fc.array(step, { minLength: 1, maxLength: 60, size: "max" }), (steps) => {
         const index = new CatalogIndex()
-        let owners: ReadonlyArray<CatalogSource> = []
+        let owners: ReadonlyArray<Claim.Source> = []
         /** Where names of a backend led when it was last read with a snapshot. */
         const last = new Map<string, ReadonlyMap<string, string>>()
         const arrange = (wanted: ReadonlyArray<string>, replace: ReadonlyArray<string>) => {
           const before = new Map(owners.map((owner) => [owner.id, owner]))
-          owners = wanted.map((id) =>
-            replace.includes(id) ? new CatalogSource(id) : before.get(id) ?? new CatalogSource(id)
-          )
+          owners = wanted.map((id) => replace.includes(id) ? Claim.sourceOf(id) : before.get(id) ?? Claim.sourceOf(id))
           index.arrange(owners)
           for (const id of last.keys()) if (!wanted.includes(id)) last.delete(id)
         }
@@ -369,7 +367,7 @@ describe("the index of a fleet's names", () => {
 
   it("[P10] what one backend changes leaves the entries of the others as they are", () => {
     const index = new CatalogIndex()
-    const owners = ["a", "b"].map((id) => new CatalogSource(id))
+    const owners = ["a", "b"].map((id) => Claim.sourceOf(id))
     index.arrange(owners)
     for (const owner of owners) index.offer(owner, snapshot({ tools: [ScriptedConnector.tool("x")] }))
     const before = index.catalog

@@ -59,11 +59,12 @@ describe("Fleet.apply", () => {
         placed: nothing
       })
       for (let turn = 0; turn < 5; turn++) {
-        yield* members.apply<never>(new Map([["docs", { connector: ScriptedConnector.make() }]]), new Map())
+        const wanted = new Map([["docs", { connector: ScriptedConnector.make() }]])
+        yield* FleetMembers.apply<never>(members, wanted, new Map())
         yield* runUntilIdle
       }
       expect(members.pending.size).toBe(1)
-      yield* members.apply<never>(new Map(), new Map())
+      yield* FleetMembers.apply<never>(members, new Map(), new Map())
       expect(members.pending.size).toBe(0)
     }))
 

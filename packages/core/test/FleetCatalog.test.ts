@@ -5,7 +5,7 @@ import type { Tool } from "@modelcontextprotocol/sdk/types.js"
 import { Chunk, Effect, Fiber, Stream, TestClock } from "effect"
 import * as Template from "../src/catalog/Template.js"
 import { CatalogIndex } from "../src/fleet/CatalogIndex.js"
-import { CatalogSource } from "../src/fleet/Claim.js"
+import * as Claim from "../src/fleet/Claim.js"
 import { difference } from "../src/fleet/FleetCatalog.js"
 import * as Names from "../src/fleet/names.js"
 import { snapshot } from "./support/Snapshot.js"
@@ -18,7 +18,7 @@ const tools = (...names: ReadonlyArray<string>): Catalog.Snapshot =>
 const union = (snapshots: Record<string, Catalog.Snapshot | undefined>) => {
   const index = new CatalogIndex()
   const owners = Object.entries(snapshots).map(([id, snapshot]) => {
-    const owner = new CatalogSource(id)
+    const owner = Claim.sourceOf(id)
     index.offer(owner, snapshot)
     return owner
   })

@@ -44,20 +44,16 @@ describe("Freshness", () => {
   })
 
   it("[E5] a list that is refused, and for which the server has never named a time, does not expire", () => {
-    const freshness = new Freshness.Freshness()
-    freshness.read([read({ refused: "no" })], 0)
-    freshness.read([read({ refused: "no" })], 1000)
-    assert.isFalse(freshness.hasExpired(Number.MAX_SAFE_INTEGER))
-    assert.deepStrictEqual(freshness.expired(Number.MAX_SAFE_INTEGER), [])
+    const first = Freshness.read(Freshness.none, [read({ refused: "no" })], 0)
+    const then = Freshness.read(first, [read({ refused: "no" })], 1000)
+    assert.deepStrictEqual(Freshness.expired(then, Number.MAX_SAFE_INTEGER), [])
   })
 
   it("[E5] one for which it has named a time is asked for again after 5 min, where it is refused then", () => {
-    const freshness = new Freshness.Freshness()
-    freshness.read([read({ timeToLive: 60_000 })], 0)
-    freshness.read([read({ refused: "no" })], 60_000)
-    assert.isFalse(freshness.hasExpired(359_999))
-    assert.isTrue(freshness.hasExpired(360_000))
-    assert.deepStrictEqual(freshness.expired(360_000), ["tools"])
+    const first = Freshness.read(Freshness.none, [read({ timeToLive: 60_000 })], 0)
+    const then = Freshness.read(first, [read({ refused: "no" })], 60_000)
+    assert.deepStrictEqual(Freshness.expired(then, 359_999), [])
+    assert.deepStrictEqual(Freshness.expired(then, 360_000), ["tools"])
   })
 })
 

@@ -4,8 +4,8 @@ import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Fiber, Option, Stream, TestClock } from "effect"
 import * as fc from "fast-check"
 import { CatalogIndex } from "../src/fleet/CatalogIndex.js"
-import { CatalogSource } from "../src/fleet/Claim.js"
-import { NameReports } from "../src/fleet/NameReports.js"
+import * as Claim from "../src/fleet/Claim.js"
+import * as NameReports from "../src/fleet/NameReports.js"
 import * as Names from "../src/fleet/names.js"
 import * as Prefix from "../src/fleet/Prefix.js"
 import { snapshot } from "./support/Snapshot.js"
@@ -91,7 +91,7 @@ describe("the prefix of names", () => {
       (backends, order) => {
         const named = (connecting: typeof backends) => {
           const index = new CatalogIndex()
-          const sources = new Map(backends.map(({ id }) => [id, new CatalogSource(id)]))
+          const sources = new Map(backends.map(({ id }) => [id, Claim.sourceOf(id)]))
           for (const { id, pattern } of backends) index.rename(sources.get(id)!, Prefix.of(id, pattern))
           index.arrange([...sources.values()])
           for (const { id, tools } of connecting) {
@@ -120,12 +120,12 @@ describe("the prefix of names", () => {
 
   it("[G20:unit] each changed name is reported once, and the many of one backend are cut short", () => {
     const index = new CatalogIndex()
-    const source = new CatalogSource("docs")
+    const source = Claim.sourceOf("docs")
     index.arrange([source])
-    const reports = new NameReports()
+    const reports: NameReports.NameReports = new Map()
     const offer = (...names: ReadonlyArray<string>) => {
       index.offer(source, snapshot({ tools: names.map((name) => tool(name)) }))
-      return reports.take(index.catalog).map(({ message }) => message)
+      return NameReports.take(reports, index.catalog).map(({ message }) => message)
     }
     const long = (i: number) => `${"n".repeat(60)}${i}`
     expect(offer("short")).toEqual([])

@@ -27,11 +27,11 @@ const notAll = (errors: readonly [Error, ...Array<Error>], of: number): Error =>
 
 /** Warns of names that are changed for the program. */
 const withNameReports = ({ catalog }: CoreFleet.Fleet) => {
-  const reports = new NameReports()
+  const reports: NameReports.NameReports = new Map()
   return catalog.changes.pipe(
     Stream.runForEach((now) =>
       Effect.forEach(
-        reports.take(now),
+        NameReports.take(reports, now),
         ({ backend, message }) => Effect.annotateLogs(Effect.logWarning(PlainText.lines(message)), { backend }),
         { discard: true }
       )

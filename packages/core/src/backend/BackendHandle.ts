@@ -2,6 +2,7 @@ import { Context, Effect, Either, Option, Schedule, Stream } from "effect"
 import { millis } from "../calls/Call.js"
 import type { Calls } from "../calls/Calls.js"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
+import * as Refresh from "../discovery/Refresh.js"
 import { unmatchedPatterns } from "../discovery/unmatchedPatterns.js"
 import type { CallError, ProtocolError } from "../Errors.js"
 import * as Keepalive from "../health/Keepalive.js"
@@ -88,7 +89,7 @@ export class BackendHandle implements Backend {
   get catalog(): Backend["catalog"] {
     const { published } = this.#state
     const { refresh } = this.#supervisor.tasks
-    const look = Effect.map(refresh.enable, () => refresh.touch())
+    const look = Effect.map(Refresh.enable(refresh), () => Refresh.touch(refresh))
     const changes = Stream.changes(Stream.map(published.changes, (slot) => slot.snapshot))
     return Live.make(Effect.map(look, () => published.value.snapshot), Stream.unwrap(Effect.as(look, changes)))
   }
@@ -96,14 +97,14 @@ export class BackendHandle implements Backend {
   /** Returns what a reader has to wait for, if anything. */
   touchCatalog(): Effect.Effect<void> | undefined {
     const { refresh } = this.#supervisor.tasks
-    if (refresh.areOld) return refresh.fresh
-    refresh.touch()
+    if (Refresh.areOld(refresh)) return Refresh.fresh(refresh)
+    Refresh.touch(refresh)
     return undefined
   }
 
   /** For a name in no list: reads those that may be known better by now. Gives why one is refused. */
   seek(kind: Kind): Effect.Effect<ProtocolError | undefined> {
-    return this.#supervisor.tasks.refresh.seek(kind)
+    return Refresh.seek(this.#supervisor.tasks.refresh, kind)
   }
 
   get refresh(): Backend["refresh"] {
@@ -112,7 +113,8 @@ export class BackendHandle implements Backend {
 
   #refresh(options?: CallOptions): Backend["refresh"] {
     const { calls, tasks: { refresh } } = this.#supervisor
-    const read = (runtime: Runtime) => Effect.map(refresh.now(runtime), () => this.#state.published.value.snapshot)
+    const read = (runtime: Runtime) =>
+      Effect.map(Refresh.now(refresh, runtime), () => this.#state.published.value.snapshot)
     const onward = (rest: CallOptions) => this.#onward((to) => to.#refresh(rest))
     return Effect.flatMap(
       withConnection(this.#state, calls, read, "tools/list", options, onward),

@@ -1,6 +1,5 @@
-import { describe } from "../discovery/unmatchedPatterns.js"
 import type { Policy } from "../options/Policy.js"
-import type { Unmatched } from "../options/Tools.js"
+import * as Tools from "../options/Tools.js"
 import type { ConnectorStatus } from "../port/ConnectorStatus.js"
 import type { LimitStatus } from "../port/ResourceUsage.js"
 import * as Health from "../state/Health.js"
@@ -20,7 +19,7 @@ export interface About {
   readonly connector: ConnectorStatus | undefined
   readonly memoryLimit: LimitStatus | undefined
   readonly learned: Status["learned"]
-  readonly unmatched: ReadonlyArray<Unmatched>
+  readonly unmatched: ReadonlyArray<Tools.Unmatched>
 }
 
 /** What changes with each call. */
@@ -77,7 +76,7 @@ export const statusOf = (slot: Slot, about: About, traffic: Traffic, now: number
     waiting,
     queued,
     calls: { givenUp: traffic.givenUp },
-    toolOptions: { unmatched, warning: unmatched.length === 0 ? undefined : describe(unmatched) },
+    toolOptions: { unmatched, warning: unmatched.length === 0 ? undefined : Tools.describeAll(unmatched) },
     keepalive: keepaliveStatus(policy, slot.keepalive, connection),
     catalog: snapshot && {
       generation: snapshot.generation,

@@ -10,7 +10,7 @@ import { type CallError, type RequestError, requestErrorOf } from "../Errors.js"
 import type { Probe } from "../health/Probe.js"
 import { said } from "../observe/Said.js"
 import type { AttemptObserver } from "../observe/Telemetry.js"
-import type { ToolRules } from "../options/ToolRules.js"
+import * as ToolRules from "../options/ToolRules.js"
 import type { Method, Result } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
@@ -36,7 +36,7 @@ export interface Parts {
   readonly queue: QueuedCalls
   readonly sessionState: SessionState
   readonly tasks: TaskSupport
-  readonly tools: ToolRules
+  readonly tools: ToolRules.ToolRules
   readonly wait: Waiting
 }
 
@@ -291,7 +291,7 @@ export class CallLoop implements Call.Carrier {
   take<M extends Method>(call: Call.Call<M>): Effect.Effect<Result<M>, CallError> {
     return Effect.suspend(() => {
       call.carrier = this
-      call.tool = this.#parts.tools.of(call.method, call.params)
+      call.tool = ToolRules.of(this.#parts.tools, call.method, call.params)
       this.#queue.begin(call)
       return this.#run(call, (exit) => exit)
     })

@@ -5,7 +5,7 @@ import type { SessionDoubt } from "../health/SessionDoubt.js"
 import { type Said, said } from "../observe/Said.js"
 import type { CallOptions } from "../options/CallOptions.js"
 import type { Session } from "../options/Session.js"
-import { ToolRules } from "../options/ToolRules.js"
+import * as ToolRules from "../options/ToolRules.js"
 import type { Method, Params, Result } from "../port/Method.js"
 import * as Sending from "../port/Sending.js"
 import type { Runtime } from "../runtime/Runtime.js"
@@ -34,7 +34,7 @@ export class Calls {
   readonly sessionState = new SessionState()
   readonly wait: Waiting
   readonly queue: QueuedCalls
-  readonly tools: ToolRules
+  readonly tools: ToolRules.ToolRules
   readonly #backend: BackendState
   readonly #probe: Probe
   readonly failures: FailedRequests
@@ -52,7 +52,7 @@ export class Calls {
     this.#probe = probe
     const queue = this.queue = new QueuedCalls(backend.policy)
     const wait = this.wait = new Waiting(backend, queue)
-    const tools = this.tools = new ToolRules(backend.policy.tools)
+    const tools = this.tools = ToolRules.make(backend.policy.tools)
     const hints = new ToolHints(backend, readTools)
     const failures = this.failures = new FailedRequests(backend, probe, doubt, wait, hints)
     const tasks = new TaskSupport(backend, hints)
@@ -100,7 +100,7 @@ export class Calls {
   }
 
   #make<M extends Method>(method: M, params: Params<M>, options: CallOptions | undefined): Call.Call<M> {
-    const tool = this.tools.of(method, params)
+    const tool = ToolRules.of(this.tools, method, params)
     const { calls: { callId }, timeouts: { request } } = this.#backend.policy
     const sent = callId && method === "tools/call" ? identified(params) : params
     const call = Call.make(method, sent, options, tool, request, this.#backend.now())

@@ -1,6 +1,7 @@
 /** One form of JSON, so that equal values are equal texts. Pure. */
 import { Predicate } from "effect"
 import { constUndefined } from "effect/Function"
+import { unlessThrown } from "../internal/unlessThrown.js"
 
 type TextOf = (parent: object, key: string | number) => string | undefined
 
@@ -17,3 +18,7 @@ export const canonical = (value: unknown, textOf: TextOf = constUndefined): stri
   )
   return `{${members.join(",")}}`
 }
+
+/** False for what is no JSON, or nested too deeply. */
+export const same = (a: unknown, b: unknown): boolean =>
+  unlessThrown(() => a === b || JSON.stringify(a) === JSON.stringify(b)) === true

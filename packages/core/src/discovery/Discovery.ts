@@ -3,7 +3,7 @@ import { Effect, Predicate } from "effect"
 import { largestList, longestKey, mostProblems } from "../catalog/Bounds.js"
 import { empty, type Kind, type Lists, type Problem, type Snapshot } from "../catalog/Catalog.js"
 import * as EntrySize from "../catalog/EntrySize.js"
-import { byKind, keys, kinds } from "../catalog/Kind.js"
+import { byKind, changeOf, keys, kinds } from "../catalog/Kind.js"
 import * as Nesting from "../catalog/Nesting.js"
 import { isGone, RequestError } from "../Errors.js"
 import { cut } from "../observe/PlainText.js"
@@ -22,18 +22,7 @@ export const methods: { readonly [K in Kind]: Method } = {
   resourceTemplates: "resources/templates/list"
 }
 
-export const changedBy = (method: string): ReadonlyArray<Kind> => {
-  switch (method) {
-    case "notifications/tools/list_changed":
-      return ["tools"]
-    case "notifications/prompts/list_changed":
-      return ["prompts"]
-    case "notifications/resources/list_changed":
-      return ["resources", "resourceTemplates"]
-    default:
-      return []
-  }
-}
+export const changedBy = (method: string): ReadonlyArray<Kind> => kinds.filter((kind) => changeOf(kind) === method)
 
 export interface ReadList {
   readonly kind: Kind
@@ -79,8 +68,6 @@ const nothing = (kind: Kind): ReadList => ({
 const hasCapability = (connection: Connection, kind: Kind): boolean =>
   connection.capabilities[kind === "resourceTemplates" ? "resources" : kind] !== undefined
 
-const quoted = (name: string): string => JSON.stringify(cut(name, 200))
-
 const readList = (
   backend: string,
   connection: Connection,
@@ -88,73 +75,63 @@ const readList = (
   policy: Policy
 ): Effect.Effect<ReadList, RequestError> =>
   Effect.gen(function*() {
-    const { maxDepth, maxEntries, maxPages } = policy.discovery
+    const { discovery: { maxDepth, maxEntries, maxPages }, timeouts: { request: timeout } } = policy
+    const method = methods[kind]
     const byKey = new Map<string, unknown>()
     const problems: Array<Problem> = []
-    let unreported = 0
-    const problem = (name: string, message: string): void => {
-      if (problems.length < mostProblems) problems.push({ backend, kind, name: cut(name, 200), message })
-      else unreported++
-    }
-    let dropped = false
-    let [size, isFull] = [0, false]
+    const problem = (message: string, name = ""): Problem => ({ backend, kind, name: cut(name, 200), message })
+    let [unreported, size] = [0, 0]
+    let [dropped, isFull, truncated] = [false, false, false]
+    let timeToLive: number | undefined
     const fits = (value: unknown): boolean => {
       size += EntrySize.of(value)
       isFull ||= size > largestList
       return !isFull
     }
-    let truncated = false
-    let timeToLive: number | undefined
-    const stop = (message: string): false => {
+    const stop = (why: string): void => {
       truncated = true
-      problems.unshift({ backend, kind, name: "", message })
-      return false
+      problems.unshift(problem(`${method} of ${backend} ${why}`))
     }
-    const tooLarge = () => `${methods[kind]} of ${backend} is too large: took ${byKey.size} entries, of 32 MiB together`
-    const take = ({ nextCursor, ttlMs, ...page }: Listing.Page): boolean => {
+    const tooLarge = () => stop(`is too large: took ${byKey.size} entries, of 32 MiB together`)
+    const flawOf = (key: string, entry: unknown): string | undefined => {
+      if (key === "") return `${backend} has an entry of ${kind} without a name`
+      const quoted = () => `${kind} ${JSON.stringify(cut(key, 200))}`
+      const leftOut = (why: string) => `${backend} has ${quoted()} that ${why}; it is left out`
+      const most = longestKey[kind]
+      if (key.length > most) return leftOut(`has a ${keys[kind]} of more than ${most} characters`)
+      const limit = `${maxDepth} levels deep (discovery.maxDepth)`
+      if (Nesting.isDeeper(entry, maxDepth)) return leftOut(`is nested more than ${limit}`)
+      return byKey.has(key) ? `${backend} names ${quoted()} twice; the first is used` : undefined
+    }
+    const onPage = ({ nextCursor, ttlMs, ...page }: Listing.Page): boolean => {
       timeToLive = Freshness.shorter(timeToLive, Freshness.timeToLive(ttlMs))
       for (const entry of page[kind] as ReadonlyArray<unknown>) {
-        const key = Predicate.isRecord(entry) ? entry[keys[kind]] : undefined
-        if (typeof key !== "string" || key === "") problem("", `${backend} has an entry of ${kind} without a name`)
-        else if (key.length > longestKey[kind]) {
-          const limit = `has a ${keys[kind]} of more than ${longestKey[kind]} characters`
-          problem(key, `${backend} has ${kind} ${quoted(key)} that ${limit}; it is left out`)
-        } else if (Nesting.isDeeper(entry, maxDepth)) {
-          const limit = `more than ${maxDepth} levels deep (discovery.maxDepth)`
-          problem(key, `${backend} has ${kind} ${quoted(key)} that is nested ${limit}; it is left out`)
-        } else if (byKey.has(key)) {
-          problem(key, `${backend} names ${kind} ${quoted(key)} twice; the first is used`)
-        } else if (byKey.size >= maxEntries) dropped = true
+        const name = Predicate.isRecord(entry) ? entry[keys[kind]] : undefined
+        const key = typeof name === "string" ? name : ""
+        const flaw = flawOf(key, entry)
+        if (flaw !== undefined && problems.length < mostProblems) problems.push(problem(flaw, key))
+        else if (flaw !== undefined) unreported++
+        else if (byKey.size >= maxEntries) dropped = true
         else if (fits(entry)) byKey.set(key, entry)
         else break
       }
       const goesOn = typeof nextCursor === "string"
-      if (isFull || (goesOn && !fits(nextCursor))) {
-        return stop(tooLarge())
+      if (isFull || (goesOn && !fits(nextCursor))) tooLarge()
+      else if (byKey.size >= maxEntries && (dropped || goesOn)) {
+        stop(`is too long: took ${maxEntries} entries (discovery.maxEntries)`)
       }
-      return byKey.size >= maxEntries && (dropped || goesOn)
-        ? stop(`${methods[kind]} of ${backend} is too long: took ${maxEntries} entries (discovery.maxEntries)`)
-        : true
+      return !truncated
     }
-    const { request: timeout } = policy.timeouts
     const ask = (cursor: string | undefined) => {
-      const params = cursor === undefined ? undefined : { cursor }
-      const asked = Sending.ask(connection, methods[kind], params, { timeout })
+      const asked = Sending.ask(connection, method, cursor === undefined ? undefined : { cursor }, { timeout })
       return Effect.flatMap(withDeadline<unknown>(asked, timeout), (result) => pageOf(kind, result))
     }
-    const ending = yield* Listing.readPages(kind, maxPages, ask, take)
-    if (ending === "repeated") stop(`${methods[kind]} of ${backend} repeats a cursor: the list ends there`)
-    if (ending === "large") stop(tooLarge())
-    if (ending === "pages") {
-      stop(`${methods[kind]} of ${backend} does not end: read ${maxPages} pages (discovery.maxPages)`)
-    }
+    const ending = yield* Listing.readPages(kind, maxPages, ask, onPage)
+    if (ending === "repeated") stop("repeats a cursor: the list ends there")
+    if (ending === "large") tooLarge()
+    if (ending === "pages") stop(`does not end: read ${maxPages} pages (discovery.maxPages)`)
     if (unreported > 0) {
-      problems.push({
-        backend,
-        kind,
-        name: "",
-        message: `${backend} has ${unreported} more entries of ${kind} with such problems`
-      })
+      problems.push(problem(`${backend} has ${unreported} more entries of ${kind} with such problems`))
     }
     return { ...nothing(kind), entries: [...byKey.values()], problems, truncated, timeToLive, given: true }
   }).pipe(
@@ -185,17 +162,17 @@ type Known = Lists & Pick<Snapshot, "problems" | "truncated">
 /** A refused list keeps its last good entries (P3). */
 export const merge = (before: Known | undefined, lists: ReadonlyArray<ReadList>, backend: string): Known => {
   const known = before ?? { ...empty, problems: [], truncated: [] }
-  const fresh = new Map<Kind, ReadonlyArray<unknown>>()
-  const problems: Array<Problem> = []
-  for (const { entries, kind, problems: found, refused } of lists) {
-    if (refused === undefined) fresh.set(kind, entries)
-    problems.push(...(refused === undefined ? found : [{ backend, kind, name: "", message: refused }]))
+  const read = new Map(lists.map((list) => [list.kind, list]))
+  const fresh = (kind: Kind): ReadList | undefined => {
+    const list = read.get(kind)
+    return list?.refused === undefined ? list : undefined
   }
-  const readKinds = new Set(lists.map((list) => list.kind))
-  const truncated = new Set(lists.filter((list) => list.truncated).map((list) => list.kind))
+  const problems = lists.flatMap(({ kind, problems, refused }) =>
+    refused === undefined ? problems : [{ backend, kind, name: "", message: refused }]
+  )
   return {
-    ...byKind((kind) => fresh.get(kind) ?? known[kind]) as Lists,
-    problems: [...known.problems.filter((problem) => !readKinds.has(problem.kind)), ...problems],
-    truncated: kinds.filter((kind) => fresh.has(kind) ? truncated.has(kind) : known.truncated.includes(kind))
+    ...byKind((kind) => fresh(kind)?.entries ?? known[kind]) as Lists,
+    problems: [...known.problems.filter(({ kind }) => !read.has(kind)), ...problems],
+    truncated: kinds.filter((kind) => fresh(kind)?.truncated ?? known.truncated.includes(kind))
   }
 }

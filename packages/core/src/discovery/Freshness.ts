@@ -69,29 +69,23 @@ interface Read {
   readonly refused: string | undefined
 }
 
-export class Freshness {
-  readonly #lists = new Map<Kind, { readonly until: number; readonly timeToLive: number }>()
-  /** On the Clock's scale. */
-  #earliest = Number.POSITIVE_INFINITY
+/** On the Clock's scale. */
+export type Freshness = ReadonlyMap<Kind, { readonly until: number; readonly timeToLive: number }>
 
-  read(lists: ReadonlyArray<Read>, now: number): void {
-    for (const { kind, refused, timeToLive } of lists) {
-      const holds = timeToLive ?? (refused !== undefined && this.#lists.has(kind) ? usual : undefined)
-      if (holds === undefined) this.#lists.delete(kind)
-      else this.#lists.set(kind, { until: now + holds, timeToLive: holds })
-    }
-    this.#earliest = Math.min(Number.POSITIVE_INFINITY, ...Array.from(this.#lists.values(), ({ until }) => until))
-  }
+export const none: Freshness = new Map()
 
-  hasExpired(now: number): boolean {
-    return now >= this.#earliest
+export const read = (before: Freshness, lists: ReadonlyArray<Read>, now: number): Freshness => {
+  const after = new Map(before)
+  for (const { kind, refused, timeToLive } of lists) {
+    const holds = timeToLive ?? (refused !== undefined && before.has(kind) ? usual : undefined)
+    if (holds === undefined) after.delete(kind)
+    else after.set(kind, { until: now + holds, timeToLive: holds })
   }
-
-  expired(now: number): ReadonlyArray<Kind> {
-    return [...this.#lists].flatMap(([kind, { until }]) => now >= until ? [kind] : [])
-  }
-
-  pollAfter(kinds: ReadonlyArray<Kind>, refreshInterval: number | undefined, draw: number): number {
-    return pollAfter(kinds.flatMap((kind) => this.#lists.get(kind)?.timeToLive ?? []), refreshInterval, draw)
-  }
+  return after
 }
+
+export const expired = (lists: Freshness, now: number): ReadonlyArray<Kind> =>
+  [...lists].flatMap(([kind, { until }]) => now >= until ? [kind] : [])
+
+export const timesToLive = (lists: Freshness, kinds: ReadonlyArray<Kind>): ReadonlyArray<number> =>
+  kinds.flatMap((kind) => lists.get(kind)?.timeToLive ?? [])

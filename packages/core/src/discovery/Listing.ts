@@ -9,71 +9,65 @@ export type Page = Readonly<Record<string, unknown>>
 /** Characters kept to recognize texts. Further texts count as new. */
 const mostKept = 1024 * 1024
 
-class Seen {
-  readonly #texts = new Set<string>()
-  #kept = 0
-
-  has(text: string): boolean {
-    return this.#texts.has(text)
-  }
-
-  add(text: string): void {
-    if (this.#texts.has(text) || this.#kept + text.length > mostKept) return
-    this.#kept += text.length
-    this.#texts.add(text)
-  }
+interface Seen {
+  readonly texts: Set<string>
+  kept: number
 }
 
-export class Listing {
-  readonly #kind: Kind
-  readonly #cursors = new Seen()
-  readonly #keys = new Seen()
+const add = (seen: Seen, text: string): void => {
+  if (seen.texts.has(text) || seen.kept + text.length > mostKept) return
+  seen.kept += text.length
+  seen.texts.add(text)
+}
+
+export interface Listing {
+  readonly kind: Kind
+  readonly cursors: Seen
+  readonly keys: Seen
   /** `undefined` before the first page and after the last. */
   next: string | undefined
-  repeats = false
-
-  /** `cursor`: of the first page. */
-  constructor(kind: Kind, cursor?: string) {
-    this.#kind = kind
-    if (cursor !== undefined) this.#cursors.add(cursor)
-  }
-
-  /** Returns the page; if its cursor was used, without it and the entries of earlier pages. */
-  take(page: Page): Page {
-    const { nextCursor, ...rest } = page
-    this.next = undefined
-    if (typeof nextCursor !== "string") return page
-    const listed = page[this.#kind]
-    const entries = Array.isArray(listed) ? listed as ReadonlyArray<unknown> : []
-    this.repeats = this.#cursors.has(nextCursor)
-    if (this.repeats) return { ...rest, [this.#kind]: entries.filter((entry) => !this.#keys.has(this.#keyOf(entry))) }
-    this.#cursors.add(nextCursor)
-    for (const entry of entries) this.#keys.add(this.#keyOf(entry))
-    this.next = nextCursor
-    return page
-  }
-
-  #keyOf(entry: unknown): string {
-    return Predicate.isRecord(entry) ? String(entry[keys[this.#kind]]) : ""
-  }
+  repeats: boolean
 }
 
-/** `large`: over `largestList` together. `enough`: `take` wanted no more. */
+/** `cursor`: of the first page. */
+export const begin = (kind: Kind, cursor?: string): Listing => {
+  const cursors: Seen = { texts: new Set(), kept: 0 }
+  if (cursor !== undefined) add(cursors, cursor)
+  return { kind, cursors, keys: { texts: new Set(), kept: 0 }, next: undefined, repeats: false }
+}
+
+/** Returns the page; if its cursor was used, without it and the entries of earlier pages. */
+export const take = (listing: Listing, page: Page): Page => {
+  const { cursors, keys: seen, kind } = listing
+  const { nextCursor, ...rest } = page
+  listing.next = undefined
+  if (typeof nextCursor !== "string") return page
+  const entries: ReadonlyArray<unknown> = Array.isArray(page[kind]) ? page[kind] : []
+  const keyOf = (entry: unknown): string => Predicate.isRecord(entry) ? String(entry[keys[kind]]) : ""
+  listing.repeats = cursors.texts.has(nextCursor)
+  if (listing.repeats) return { ...rest, [kind]: entries.filter((entry) => !seen.texts.has(keyOf(entry))) }
+  add(cursors, nextCursor)
+  for (const entry of entries) add(seen, keyOf(entry))
+  listing.next = nextCursor
+  return page
+}
+
+/** `large`: over `largestList` together. `enough`: `onPage` wanted no more. */
 export type Ending = "whole" | "repeated" | "pages" | "large" | "enough"
 
-/** `take` returns whether the reading goes on. */
+/** `onPage` returns whether the reading goes on. */
 export const readPages = <E, R>(
   kind: Kind,
   maxPages: number,
   ask: (cursor: string | undefined) => Effect.Effect<Page, E, R>,
-  take: (page: Page) => boolean
+  onPage: (page: Page) => boolean
 ): Effect.Effect<Ending, E, R> =>
   Effect.gen(function*() {
-    const listing = new Listing(kind)
+    const listing = begin(kind)
     let size = 0
     for (let pages = 0; pages < maxPages; pages++) {
-      const page = listing.take(yield* ask(listing.next))
-      const goesOn = take(page)
+      const page = take(listing, yield* ask(listing.next))
+      const goesOn = onPage(page)
       if (listing.repeats) return "repeated"
       if (!goesOn) return "enough"
       size += EntrySize.of(page)

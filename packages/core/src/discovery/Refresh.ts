@@ -1,4 +1,5 @@
-import { Effect, Fiber, Schedule } from "effect"
+import { Effect, Fiber, Schedule, Struct } from "effect"
+import { same } from "../catalog/canonical.js"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import { kinds as allKinds } from "../catalog/Kind.js"
 import { ProtocolError, RequestError } from "../Errors.js"
@@ -7,386 +8,327 @@ import { isSignOfLife } from "../health/Question.js"
 import type { SessionDoubt } from "../health/SessionDoubt.js"
 import { backoff } from "../internal/backoff.js"
 import * as SafeLog from "../internal/SafeLog.js"
-import { unlessThrown } from "../internal/unlessThrown.js"
-import type { Unmatched } from "../options/Tools.js"
+import * as Tools from "../options/Tools.js"
 import { withDeadline } from "../port/withDeadline.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import * as Discovery from "./Discovery.js"
-import { Freshness, longestPause, paced, pollPause, restless, shortest, unpaced } from "./Freshness.js"
-import { describe, unmatchedPatterns } from "./unmatchedPatterns.js"
+import * as Freshness from "./Freshness.js"
+import { unmatchedPatterns } from "./unmatchedPatterns.js"
 
 /** One reading at a time; what is asked for meanwhile is read after it, once. (P4) */
-class Reading {
+interface Reading {
   readonly runtime: Runtime
+  readonly lock: Effect.Semaphore
   readonly wanted: Set<Kind>
-  readonly refusals = new Map<Kind, ProtocolError>()
-  readonly lock = Effect.unsafeMakeSemaphore(1)
-  readonly freshness = new Freshness()
-  polling = false
-  running = false
+  readonly refusals: Map<Kind, ProtocolError>
+  freshness: Freshness.Freshness
+  polling: boolean
+  running: boolean
   /** The session has given a list, on this or an earlier connection. */
-  given = false
+  given: boolean
   /** The end of the last, and the pause after it. */
-  pace = unpaced
+  pace: Freshness.Pace
   /** When the server announced what the next one reads. */
   announcedAt: number | undefined
   /** When the last seek found nothing new. */
-  soughtAt = Number.NEGATIVE_INFINITY
+  soughtAt: number
   /** In a row. */
-  refused = 0
-
-  constructor(runtime: Runtime, kinds: ReadonlyArray<Kind>) {
-    this.runtime = runtime
-    this.wanted = new Set(kinds)
-  }
+  refused: number
 }
 
-/** After a seek without news, in milliseconds. */
-const seekPause = 5000
+const readingOf = (runtime: Runtime, kinds: ReadonlyArray<Kind>): Reading => ({
+  runtime,
+  lock: Effect.unsafeMakeSemaphore(1),
+  wanted: new Set(kinds),
+  refusals: new Map(),
+  freshness: Freshness.none,
+  polling: false,
+  running: false,
+  given: runtime.connection.resumed === true,
+  pace: Freshness.unpaced,
+  announcedAt: undefined,
+  soughtAt: Number.NEGATIVE_INFINITY,
+  refused: 0
+})
 
-/** Milliseconds. */
-const seekTimeout = 10_000
+/** Milliseconds. `seekPause`: after a seek without news. `freshTimeout`: for old lists. */
+const [seekPause, seekTimeout, freshTimeout] = [5000, 10_000, 2500]
 
-/** For lists that are there and may be old. */
-const freshTimeout = 2500
+export interface Refresh {
+  readonly backend: BackendState
+  readonly probe: Probe
+  readonly doubt: SessionDoubt
+  readonly unmatched: SafeLog.NewWarnings<Tools.Unmatched>
+  reading: Reading | undefined
+  isWanted: boolean
+  hasWarned: boolean
+}
 
-export class Refresh {
-  readonly #backend: BackendState
-  readonly #probe: Probe
-  readonly #doubt: SessionDoubt
-  readonly #unmatched: SafeLog.NewWarnings<Unmatched>
-  #reading: Reading | undefined
-  #isWanted: boolean
-  #warned = false
+export const make = (backend: BackendState, probe: Probe, doubt: SessionDoubt): Refresh => ({
+  backend,
+  probe,
+  doubt,
+  unmatched: new SafeLog.NewWarnings(backend.id, ({ pattern }) => pattern, Tools.describeAll),
+  reading: undefined,
+  // The lists say what is hidden with something, and which patterns match nothing.
+  isWanted: backend.policy.discovery.mode === "eager" || !backend.offered.isAll,
+  hasWarned: false
+})
 
-  constructor(backend: BackendState, probe: Probe, doubt: SessionDoubt) {
-    this.#backend = backend
-    this.#probe = probe
-    this.#doubt = doubt
-    this.#unmatched = new SafeLog.NewWarnings(backend.id, ({ pattern }) => pattern, describe)
-    // The lists say what is hidden with something, and which patterns match nothing.
-    this.#isWanted = backend.policy.discovery.mode === "eager" || !backend.offered.isAll
+export const attach = (self: Refresh, runtime: Runtime): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const { firstOutcome, policy } = self.backend
+    if (!self.isWanted || policy.discovery.mode === "learn") firstOutcome.complete()
+    return self.isWanted ? begin(self, runtime, allKinds) : Effect.void
+  })
+
+export const enable = (self: Refresh): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (self.isWanted) return Effect.void
+    self.isWanted = true
+    const { current } = self.backend.published.value
+    return current === undefined ? Effect.void : begin(self, current, allKinds)
+  })
+
+const begin = (self: Refresh, runtime: Runtime, kinds: ReadonlyArray<Kind>): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (self.reading?.runtime === runtime) return Effect.void
+    self.reading = readingOf(runtime, kinds)
+    const { refreshInterval } = self.backend.policy.discovery
+    const first = readChanged(self, runtime)
+    if (refreshInterval === undefined) return first
+    const again = Effect.schedule(readAgain(self, runtime, () => allKinds), Schedule.spaced(refreshInterval))
+    return Effect.asVoid(Effect.zipRight(first, runtime.fork(again)))
+  })
+
+/** True if `readChanged` has to be called. */
+export const announced = (self: Refresh, runtime: Runtime, kinds: ReadonlyArray<Kind>): boolean => {
+  const { reading } = self
+  if (reading?.runtime === runtime) reading.announcedAt ??= self.backend.now()
+  return noteChanged(self, runtime, kinds)
+}
+
+/** Expired lists, and old ones whose changes no server announces, are read again in the background. */
+export const touch = (self: Refresh): void => {
+  const { backend, reading } = self
+  if (reading === undefined) return
+  const { freshness, runtime } = reading
+  const old = areOld(self) ? runtime.unannounced : []
+  const expired = Freshness.expired(freshness, backend.now())
+  if (old.length + expired.length === 0 || !backend.isCurrent(runtime)) return
+  if (expired.length > 0 && !backend.published.value.expired) {
+    backend.update((slot) => ({ ...slot, expired: true })) // guard: expired-is-stale
   }
+  // This reading may include them; if not, the next look asks for them.
+  if (reading.running) return
+  if (noteChanged(self, runtime, [...old, ...expired])) backend.send({ _tag: "ListsChanged", runtime })
+}
 
-  attach(runtime: Runtime): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      if (!this.#isWanted || this.#backend.policy.discovery.mode === "learn") this.#backend.firstOutcome.complete()
-      return this.#isWanted ? this.#begin(runtime, allKinds) : Effect.void
-    })
+const poll = (self: Refresh, reading: Reading): Effect.Effect<unknown> => {
+  const { runtime } = reading
+  if (reading.polling || runtime.unannounced.length === 0) return Effect.void
+  reading.polling = true
+  const { refreshInterval } = self.backend.policy.discovery
+  const after = (draw: number): number =>
+    Freshness.pollAfter(Freshness.timesToLive(reading.freshness, runtime.unannounced), refreshInterval, draw)
+  const once = Effect.zipRight(Freshness.pollPause(after), readAgain(self, runtime, () => runtime.unannounced))
+  const polling = Effect.repeat(once, { while: () => runtime.unannounced.length > 0 })
+  return runtime.fork(Effect.ensuring(polling, Effect.sync(() => reading.polling = false)))
+}
+
+const noteChanged = ({ reading }: Refresh, runtime: Runtime, kinds: ReadonlyArray<Kind>): boolean => {
+  if (reading?.runtime !== runtime || kinds.every((kind) => reading.wanted.has(kind))) return false
+  for (const kind of kinds) reading.wanted.add(kind)
+  return !reading.running
+}
+
+const readAgain = (self: Refresh, runtime: Runtime, kinds: () => ReadonlyArray<Kind>): Effect.Effect<void> =>
+  Effect.suspend(() => noteChanged(self, runtime, kinds()) ? readChanged(self, runtime) : Effect.void)
+
+export const readChanged = (self: Refresh, runtime: Runtime): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const { reading } = self
+    if (reading?.runtime !== runtime) return Effect.void
+    const polled = poll(self, reading)
+    if (reading.running || reading.wanted.size === 0) return Effect.asVoid(polled)
+    reading.running = true
+    return Effect.asVoid(Effect.zipRight(polled, runtime.fork(readUntilDone(self, reading))))
+  })
+
+export const now = (self: Refresh, runtime: Runtime): Effect.Effect<void, RequestError> =>
+  Effect.gen(function*() {
+    const isFirst = !self.isWanted
+    self.isWanted = true
+    if (isFirst) yield* begin(self, runtime, [])
+    yield* readOnce(self, self.reading?.runtime === runtime ? self.reading : readingOf(runtime, []), allKinds)
+  })
+
+/** Reads lists that may be known better by now. Gives why one is refused. */
+export const seek = (self: Refresh, kind: Kind): Effect.Effect<ProtocolError | undefined> => {
+  const isDue = ({ refusals, runtime, soughtAt, wanted }: Reading): boolean => {
+    if (self.backend.now() < soughtAt + seekPause) return false // guard: seeking-paced
+    return wanted.has(kind) || refusals.has(kind) || runtime.unannounced.includes(kind)
   }
+  return Effect.map(look(self, isDue, seekTimeout), () => self.reading?.refusals.get(kind))
+}
 
-  get enable(): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      if (this.#isWanted) return Effect.void
-      this.#isWanted = true
-      const { current } = this.#backend.published.value
-      return current === undefined ? Effect.void : this.#begin(current, allKinds)
-    })
-  }
+export const fresh = (self: Refresh): Effect.Effect<void> => look(self, () => areOld(self), freshTimeout)
 
-  #begin(runtime: Runtime, kinds: ReadonlyArray<Kind>): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      if (this.#reading?.runtime === runtime) return Effect.void
-      this.#reading = new Reading(runtime, kinds)
-      const { refreshInterval } = this.#backend.policy.discovery
-      if (refreshInterval === undefined) return this.readChanged(runtime)
-      const all = Effect.suspend(() => this.#noteChanged(runtime, allKinds) ? this.readChanged(runtime) : Effect.void)
-      const again = runtime.fork(Effect.schedule(all, Schedule.spaced(refreshInterval)))
-      return Effect.asVoid(Effect.zipRight(this.readChanged(runtime), again))
-    })
-  }
-
-  /** True if `readChanged` has to be called. */
-  announced(runtime: Runtime, kinds: ReadonlyArray<Kind>): boolean {
-    const reading = this.#reading
-    if (reading?.runtime === runtime) reading.announcedAt ??= this.#backend.now()
-    return this.#noteChanged(runtime, kinds)
-  }
-
-  /** Expired lists, and old ones whose changes no server announces, are read again in the background. */
-  touch(): void {
-    const reading = this.#reading
-    if (reading === undefined) return
-    const { freshness, runtime } = reading
-    const old = this.areOld ? runtime.unannounced : []
-    const expired = freshness.hasExpired(this.#backend.now()) ? freshness.expired(this.#backend.now()) : []
-    if (old.length + expired.length === 0 || !this.#backend.isCurrent(runtime)) return
-    if (expired.length > 0 && !this.#backend.published.value.expired) {
-      this.#backend.update((slot) => ({ ...slot, expired: true })) // guard: expired-is-stale
-    }
-    // This reading may include them; if not, the next look asks for them.
-    if (reading.running) return
-    const isNew = this.#noteChanged(runtime, [...old, ...expired])
-    if (isNew) this.#backend.send({ _tag: "ListsChanged", runtime })
-  }
-
-  #poll(reading: Reading): Effect.Effect<void> {
+/** Ends with the reading; after `timeout`, that goes on in the background. */
+const look = (self: Refresh, isDue: (reading: Reading) => boolean, timeout: number): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const { backend, reading } = self
+    if (reading === undefined || !backend.isCurrent(reading.runtime) || !isDue(reading)) return Effect.void
     const { runtime } = reading
-    if (reading.polling || runtime.unannounced.length === 0) return Effect.void
-    reading.polling = true
-    const { refreshInterval } = this.#backend.policy.discovery
-    const once = Effect.zipRight(
-      pollPause((draw) => reading.freshness.pollAfter(runtime.unannounced, refreshInterval, draw)),
-      Effect.suspend(() => this.#noteChanged(runtime, runtime.unannounced) ? this.readChanged(runtime) : Effect.void)
-    )
-    return Effect.asVoid(runtime.fork(
-      Effect.ensuring(
-        Effect.repeat(once, { while: () => runtime.unannounced.length > 0 }),
-        Effect.sync(() => {
-          reading.polling = false
-        })
-      )
-    ))
-  }
-
-  #noteChanged(runtime: Runtime, kinds: ReadonlyArray<Kind>): boolean {
-    const reading = this.#reading
-    if (reading?.runtime !== runtime || kinds.every((kind) => reading.wanted.has(kind))) return false
-    for (const kind of kinds) reading.wanted.add(kind)
-    return !reading.running
-  }
-
-  readChanged(runtime: Runtime): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      const reading = this.#reading
-      if (reading?.runtime !== runtime) return Effect.void
-      const poll = this.#poll(reading)
-      if (reading.running || reading.wanted.size === 0) return poll
-      reading.running = true
-      return Effect.zipRight(poll, Effect.asVoid(runtime.fork(this.#readUntilDone(reading))))
-    })
-  }
-
-  now(runtime: Runtime): Effect.Effect<void, RequestError> {
-    return Effect.gen(this, function*() {
-      const isFirst = !this.#isWanted
-      this.#isWanted = true
-      if (isFirst) yield* this.#begin(runtime, [])
-      const reading = this.#reading?.runtime === runtime ? this.#reading : new Reading(runtime, [])
-      yield* this.#readOnce(runtime, allKinds, reading)
-    })
-  }
-
-  /** Reads lists that may be known better by now. Gives why one is refused. */
-  seek(kind: Kind): Effect.Effect<ProtocolError | undefined> {
-    const isDue = ({ refusals, runtime, soughtAt, wanted }: Reading): boolean =>
-      (wanted.has(kind) || refusals.has(kind) || runtime.unannounced.includes(kind)) &&
-      this.#backend.now() >= soughtAt + seekPause // guard: seeking-paced
-    return Effect.map(this.#look(isDue, seekTimeout), () => this.#reading?.refusals.get(kind))
-  }
-
-  get fresh(): Effect.Effect<void> {
-    return this.#look(() => this.areOld, freshTimeout)
-  }
-
-  /** Ends with the reading; after `timeout`, that goes on in the background. */
-  #look(isDue: (reading: Reading) => boolean, timeout: number): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      const backend = this.#backend
-      const { current } = backend.published.value
-      const reading = this.#reading
-      if (current === undefined || reading?.runtime !== current || !isDue(reading)) return Effect.void
-      const read = Effect.suspend(() => {
-        if (!isDue(reading)) return Effect.void
-        const { revision } = backend.published.value
-        const kinds = new Set([...current.unannounced, ...reading.wanted, ...reading.refusals.keys()])
-        return Effect.ensuring(
-          Effect.ignore(this.#read(current, [...kinds], reading)),
-          Effect.sync(() => {
-            if (backend.published.value.revision === revision) reading.soughtAt = backend.now()
-          })
-        )
+    const read = Effect.suspend(() => {
+      if (!isDue(reading)) return Effect.void
+      const { revision } = backend.published.value
+      const kinds = new Set([...runtime.unannounced, ...reading.wanted, ...reading.refusals.keys()])
+      const ended = Effect.sync(() => {
+        if (backend.published.value.revision === revision) reading.soughtAt = backend.now()
       })
-      const reader = current.fork(reading.lock.withPermits(1)(read))
-      return Effect.asVoid(Effect.timeoutOption(Effect.flatMap(reader, Fiber.await), timeout))
+      return Effect.ensuring(Effect.ignore(readLists(self, reading, [...kinds])), ended)
     })
-  }
+    const reader = runtime.fork(reading.lock.withPermits(1)(read))
+    return Effect.asVoid(Effect.timeoutOption(Effect.flatMap(reader, Fiber.await), timeout))
+  })
 
-  /** Unannounced, and not read for a while. */
-  get areOld(): boolean {
-    const reading = this.#reading
-    return reading !== undefined && reading.runtime.unannounced.length > 0 &&
-      this.#backend.now() >= reading.pace.at + shortest
-  }
+/** Unannounced, and not read for a while. */
+export const areOld = ({ backend, reading }: Refresh): boolean =>
+  reading !== undefined && reading.runtime.unannounced.length > 0 &&
+  backend.now() >= reading.pace.at + Freshness.shortest
 
-  /** For calls that wait for hints. Publishes nothing. (C15) */
-  readonly tools = (runtime: Runtime): Effect.Effect<ReadonlyArray<unknown> | undefined, RequestError> =>
-    Effect.map(this.#ask(runtime, ["tools"]), ([list]) => list?.given === true ? list.entries : undefined)
+/** For calls that wait for hints. Publishes nothing. (C15) */
+export const tools = (
+  self: Refresh,
+  runtime: Runtime
+): Effect.Effect<ReadonlyArray<unknown> | undefined, RequestError> =>
+  Effect.map(ask(self, runtime, ["tools"]), ([list]) => list?.given === true ? list.entries : undefined)
 
-  #ask(
-    runtime: Runtime,
-    kinds: ReadonlyArray<Kind>
-  ): Effect.Effect<ReadonlyArray<Discovery.ReadList>, RequestError> {
-    const { id, policy } = this.#backend
-    const lists = Discovery.read(id, runtime.connection, kinds, policy, () => runtime.answered(this.#backend.now()))
-    return withDeadline(lists, policy.timeouts.request * policy.discovery.maxPages)
-  }
-
-  /** Warns, once, of a server that keeps announcing changes. (P11) */
-  #pace(reading: Reading): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      const { announcedAt, pace } = reading
-      const { minRefreshInterval } = this.#backend.policy.discovery
-      const { at, pause } = announcedAt === undefined
-        ? { at: pace.at + minRefreshInterval, pause: 0 }
-        : paced(pace, Math.max(announcedAt, pace.at), minRefreshInterval)
-      reading.pace = { at: pace.at, pause }
-      const wait = at - this.#backend.now()
-      const isRestless = announcedAt !== undefined && wait > 0 && pace.pause >= longestPause
-      const warned = isRestless && !this.#warned ? SafeLog.warning(`${this.#backend.id}: ${restless}`) : Effect.void
-      this.#warned ||= isRestless
-      return wait <= 0 ? warned : Effect.zipRight(warned, Effect.sleep(wait)) // guard: lists-paced
-    })
-  }
-
-  #readUntilDone(reading: Reading): Effect.Effect<void> {
-    const once: Effect.Effect<void, RequestError> = Effect.zipRight(this.#pace(reading), this.#readWanted(reading))
-    return Effect.retry(once, backoff(this.#backend.policy.reconnect)).pipe(
-      Effect.repeat({
-        while: () => {
-          reading.running = this.#backend.isCurrent(reading.runtime) && reading.wanted.size > 0
-          return reading.running
-        }
-      }),
-      Effect.onError(() =>
-        Effect.sync(() => {
-          reading.running = false
-        })
-      ),
-      Effect.ignore
-    )
-  }
-
-  #readWanted(reading: Reading): Effect.Effect<void, RequestError> {
-    return Effect.suspend(() => {
-      const { current } = this.#backend.published.value
-      if (current !== reading.runtime) return Effect.void
-      const kinds = [...reading.wanted]
-      reading.wanted.clear()
-      reading.announcedAt = undefined
-      return Effect.tapError(this.#readOnce(current, kinds, reading), (error) =>
-        Effect.sync(() => {
-          for (const kind of kinds) reading.wanted.add(kind)
-          this.#backend.firstOutcome.complete()
-          if (error.fate === "answered") reading.runtime.answeredWithError(this.#backend.now())
-        }))
-    })
-  }
-
-  #readOnce(runtime: Runtime, kinds: ReadonlyArray<Kind>, reading: Reading): Effect.Effect<void, RequestError> {
-    return reading.lock.withPermits(1)(this.#read(runtime, kinds, reading))
-  }
-
-  /** With the lock. */
-  #read(runtime: Runtime, kinds: ReadonlyArray<Kind>, reading: Reading): Effect.Effect<void, RequestError> {
-    const backend = this.#backend
-    return Effect.gen(this, function*() {
-      const at = backend.now()
-      const end = Effect.sync(() => {
-        reading.pace = { ...reading.pace, at: backend.now() }
-      })
-      const lists = yield* this.#ask(runtime, kinds).pipe(
-        Effect.ensuring(end),
-        Effect.tapError((error) => this.#failed(runtime, reading, error, at))
-      )
-      reading.refused = 0
-      yield* this.#settle(runtime, reading, lists)
-      const snapshot = this.#publish(runtime, lists, reading)
-      if (snapshot !== undefined) yield* this.#unmatched.read(unmatchedPatterns(backend, snapshot))
-    })
-  }
-
-  #failed(runtime: Runtime, reading: Reading, error: RequestError, at: number): Effect.Effect<void, RequestError> {
-    const backend = this.#backend
-    return Effect.gen(this, function*() {
-      yield* this.#failIfLost(runtime, reading, error)
-      if (!backend.isCurrent(runtime)) return
-      backend.emit({ _tag: "DiscoveryFailed", generation: runtime.generation, message: error.message })
-      if (isSignOfLife(error)) return
-      if (error.fate === "rejected") this.#refused(runtime, reading, error)
-      else yield* this.#probe.readingFailed(runtime, { error, at })
-    })
-  }
-
-  /** It lives. A new connection finds out why, or is accepted. (H1) */
-  #refused(runtime: Runtime, reading: Reading, { message }: RequestError): void {
-    if (++reading.refused < this.#backend.policy.keepalive.failureThreshold) return
-    const why = `${reading.refused} readings of the lists in a row were refused: ${message}`
-    this.#backend.send({ _tag: "Lost", runtime, loss: { kind: "health", message: why } })
-  }
-
-  /** A session that gives none of its lists any more may be forgotten. */
-  #settle(
-    runtime: Runtime,
-    reading: Reading,
-    lists: ReadonlyArray<Discovery.ReadList>
-  ): Effect.Effect<void, RequestError> {
-    const given = lists.flatMap(({ given, kind }) => given ? [Discovery.methods[kind]] : [])
-    this.#doubt.given(runtime, given)
-    reading.given ||= given.length > 0
-    return given.length > 0
-      ? Effect.void
-      : this.#failIfLost(runtime, reading, lists.find(({ doubtful }) => doubtful !== undefined)?.doubtful)
-  }
-
-  /** Fails if the session is lost. If it never gave a list, a refusal says nothing: many servers give none. (R12) */
-  #failIfLost(
-    runtime: Runtime,
-    { given }: Reading,
-    error: RequestError | undefined
-  ): Effect.Effect<void, RequestError> {
-    const gaveLists = given || runtime.connection.resumed === true
-    if (error?.ifSessionLost === undefined || !gaveLists) return Effect.void
-    const lost = new RequestError({ fate: "rejected", reason: "session", message: error.message, cause: error })
-    return Effect.flatMap(
-      this.#doubt.settle(runtime, error),
-      (outcome) => outcome === "lost" ? Effect.fail(lost) : Effect.void
-    )
-  }
-
-  #publish(
-    runtime: Runtime,
-    lists: ReadonlyArray<Discovery.ReadList>,
-    { freshness, refusals }: Reading
-  ): Snapshot | undefined {
-    const backend = this.#backend
-    const slot = backend.published.value
-    if (slot.current !== runtime) return undefined // guard: late-lists
-    freshness.read(lists, backend.now())
-    const expired = slot.expired && freshness.hasExpired(backend.now())
-    for (const { kind, refused } of lists) {
-      refusals.delete(kind)
-      if (refused !== undefined) {
-        refusals.set(kind, new ProtocolError({ backend: backend.id, message: refused }))
-        backend.emit({ _tag: "DiscoveryFailed", generation: runtime.generation, message: refused })
-      }
-    }
-    const revision = slot.revision + 1
-    // Refused lists stay as the server gave them, not as callers got them.
-    const before = slot.snapshot && { ...slot.snapshot, ...backend.offered.listed }
-    const read = Discovery.merge(before, lists, backend.id)
-    const snapshot: Snapshot = {
-      ...read,
-      ...backend.offered.read(read, runtime.connection),
-      generation: runtime.generation,
-      revision,
-      stale: false,
-      serverInfo: runtime.connection.serverInfo,
-      capabilities: runtime.connection.capabilities,
-      instructions: runtime.connection.instructions,
-      protocolVersion: runtime.connection.protocolVersion
-    }
-    const known = slot.snapshot && { ...slot.snapshot, revision, stale: slot.snapshot.stale && !slot.expired }
-    const isNew = known === undefined || !isSame(known, snapshot)
-    if (isNew) {
-      backend.update((slot) => ({ ...slot, revision, snapshot, expired }))
-      backend.keep(snapshot)
-    } else if (slot.expired) backend.update((slot) => ({ ...slot, expired }))
-    this.#backend.firstOutcome.complete()
-    return isNew ? snapshot : undefined
-  }
+const ask = ({ backend }: Refresh, runtime: Runtime, kinds: ReadonlyArray<Kind>) => {
+  const { id, policy } = backend
+  const lists = Discovery.read(id, runtime.connection, kinds, policy, () => runtime.answered(backend.now()))
+  return withDeadline(lists, policy.timeouts.request * policy.discovery.maxPages)
 }
 
-/** What is no JSON, which a connector in this process may give, counts as new. */
-const isSame = (a: unknown, b: unknown): boolean => unlessThrown(() => JSON.stringify(a) === JSON.stringify(b)) === true
+/** Warns, once, of a server that keeps announcing changes. (P11) */
+const awaitTurn = (self: Refresh, reading: Reading): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const { backend } = self
+    const { announcedAt, pace } = reading
+    const { minRefreshInterval } = backend.policy.discovery
+    const { at, pause } = announcedAt === undefined
+      ? { at: pace.at + minRefreshInterval, pause: 0 }
+      : Freshness.paced(pace, Math.max(announcedAt, pace.at), minRefreshInterval)
+    reading.pace = { at: pace.at, pause }
+    const wait = at - backend.now()
+    const isRestless = announcedAt !== undefined && wait > 0 && pace.pause >= Freshness.longestPause
+    const warned = isRestless && !self.hasWarned ? SafeLog.warning(`${backend.id}: ${Freshness.restless}`) : Effect.void
+    self.hasWarned ||= isRestless
+    return wait <= 0 ? warned : Effect.zipRight(warned, Effect.sleep(wait)) // guard: lists-paced
+  })
+
+const readUntilDone = (self: Refresh, reading: Reading): Effect.Effect<void> => {
+  const { backend } = self
+  return Effect.zipRight(awaitTurn(self, reading), readWanted(self, reading)).pipe(
+    Effect.retry(backoff(backend.policy.reconnect)),
+    Effect.repeat({ while: () => reading.running = backend.isCurrent(reading.runtime) && reading.wanted.size > 0 }),
+    Effect.onError(() => Effect.sync(() => reading.running = false)),
+    Effect.ignore
+  )
+}
+
+const readWanted = (self: Refresh, reading: Reading): Effect.Effect<void, RequestError> =>
+  Effect.suspend(() => {
+    const { backend } = self
+    const { runtime, wanted } = reading
+    if (!backend.isCurrent(runtime)) return Effect.void
+    const kinds = [...wanted]
+    wanted.clear()
+    reading.announcedAt = undefined
+    return Effect.tapError(readOnce(self, reading, kinds), (error) =>
+      Effect.sync(() => {
+        for (const kind of kinds) wanted.add(kind)
+        backend.firstOutcome.complete()
+        if (error.fate === "answered") runtime.answeredWithError(backend.now())
+      }))
+  })
+
+const readOnce = (self: Refresh, reading: Reading, kinds: ReadonlyArray<Kind>): Effect.Effect<void, RequestError> =>
+  reading.lock.withPermits(1)(readLists(self, reading, kinds))
+
+/** With the lock. */
+const readLists = Effect.fnUntraced(function*(self: Refresh, reading: Reading, kinds: ReadonlyArray<Kind>) {
+  const { backend, doubt, unmatched } = self
+  const { runtime } = reading
+  const at = backend.now()
+  const lists = yield* ask(self, runtime, kinds).pipe(
+    Effect.ensuring(Effect.sync(() => reading.pace = { ...reading.pace, at: backend.now() })),
+    Effect.tapError((error) => failed(self, reading, error, at))
+  )
+  reading.refused = 0
+  const given = lists.flatMap(({ given, kind }) => given ? [Discovery.methods[kind]] : [])
+  doubt.given(runtime, given)
+  reading.given ||= given.length > 0
+  // A session that gives none of its lists any more may be forgotten.
+  const doubtful = given.length === 0 ? lists.find((list) => list.doubtful !== undefined)?.doubtful : undefined
+  yield* failIfLost(self, reading, doubtful)
+  const snapshot = publish(self, reading, lists)
+  if (snapshot !== undefined) yield* unmatched.read(unmatchedPatterns(backend, snapshot))
+})
+
+const failed = Effect.fnUntraced(function*(self: Refresh, reading: Reading, error: RequestError, at: number) {
+  const { backend, probe } = self
+  const { runtime } = reading
+  yield* failIfLost(self, reading, error)
+  if (!backend.isCurrent(runtime)) return
+  backend.emit({ _tag: "DiscoveryFailed", generation: runtime.generation, message: error.message })
+  if (isSignOfLife(error)) return
+  if (error.fate !== "rejected") return yield* probe.readingFailed(runtime, { error, at })
+  // It lives. A new connection finds out why, or is accepted. (H1)
+  if (++reading.refused < backend.policy.keepalive.failureThreshold) return
+  const message = `${reading.refused} readings of the lists in a row were refused: ${error.message}`
+  backend.send({ _tag: "Lost", runtime, loss: { kind: "health", message } })
+})
+
+/** Fails if the session is lost. If it never gave a list, a refusal says nothing: many servers give none. (R12) */
+const failIfLost = ({ doubt }: Refresh, { given, runtime }: Reading, error: RequestError | undefined) => {
+  if (error?.ifSessionLost === undefined || !given) return Effect.void
+  const lost = new RequestError({ fate: "rejected", reason: "session", message: error.message, cause: error })
+  return Effect.flatMap(doubt.settle(runtime, error), (outcome) => outcome === "lost" ? lost : Effect.void)
+}
+
+const publish = ({ backend }: Refresh, reading: Reading, lists: ReadonlyArray<Discovery.ReadList>) => {
+  const { refusals, runtime: { connection, generation } } = reading
+  const slot = backend.published.value
+  if (slot.current !== reading.runtime) return undefined // guard: late-lists
+  reading.freshness = Freshness.read(reading.freshness, lists, backend.now())
+  const expired = slot.expired && Freshness.expired(reading.freshness, backend.now()).length > 0
+  for (const { kind, refused } of lists) {
+    refusals.delete(kind)
+    if (refused === undefined) continue
+    refusals.set(kind, new ProtocolError({ backend: backend.id, message: refused }))
+    backend.emit({ _tag: "DiscoveryFailed", generation, message: refused })
+  }
+  const revision = slot.revision + 1
+  // Refused lists stay as the server gave them, not as callers got them.
+  const before = slot.snapshot && { ...slot.snapshot, ...backend.offered.listed }
+  const read = Discovery.merge(before, lists, backend.id)
+  const snapshot: Snapshot = {
+    ...read,
+    ...backend.offered.read(read, connection),
+    generation,
+    revision,
+    stale: false,
+    ...Struct.pick(connection, "serverInfo", "capabilities", "instructions", "protocolVersion")
+  }
+  const known = slot.snapshot && { ...slot.snapshot, revision, stale: slot.snapshot.stale && !slot.expired }
+  const isNew = known === undefined || !same(known, snapshot)
+  if (isNew) {
+    backend.update((slot) => ({ ...slot, revision, snapshot, expired }))
+    backend.keep(snapshot)
+  } else if (slot.expired) backend.update((slot) => ({ ...slot, expired }))
+  backend.firstOutcome.complete()
+  return isNew ? snapshot : undefined
+}

@@ -2,8 +2,6 @@ import type { Snapshot } from "../catalog/Catalog.js"
 import * as Tools from "../options/Tools.js"
 import type { BackendState } from "../state/BackendState.js"
 
-export const describe = (unmatched: ReadonlyArray<Tools.Unmatched>): string => unmatched.map(Tools.describe).join(". ")
-
 /** Empty if the tools were not read to their end, or are of another run. */
 export const unmatchedPatterns = (
   { offered, policy, published }: BackendState,

@@ -3,15 +3,14 @@
  * (`names`). A changed snapshot costs time in proportion to its entries.
  */
 import { HashMap } from "effect"
+import { same } from "../catalog/canonical.js"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import { byKind, kinds } from "../catalog/Kind.js"
 import * as Addresses from "./Addresses.js"
-import { type CatalogSource, Claim, Claims, namedOnce, namingOf, Templates } from "./Claim.js"
-import { type ByKey, Catalogue, type Entry, type Renamed, same, type Share } from "./FleetCatalog.js"
+import * as Claim from "./Claim.js"
+import { type ByKey, Catalogue, type Entry, type Renamed, type Share } from "./FleetCatalog.js"
 import * as Names from "./names.js"
 import * as Prefix from "./Prefix.js"
-
-export type Routed = "tools" | "prompts" | "resources"
 
 export interface Destination {
   readonly backend: string
@@ -25,28 +24,28 @@ interface Held {
 }
 
 export class CatalogIndex {
-  #sources: ReadonlyArray<CatalogSource> = []
-  #byId: ReadonlyMap<string, CatalogSource> = new Map()
-  #wanting = byKind(() => new Claims())
-  #yielding = byKind(() => new Claims())
-  readonly #templates = new Templates()
+  #sources: ReadonlyArray<Claim.Source> = []
+  #byId: ReadonlyMap<string, Claim.Source> = new Map()
+  #wanting = byKind((): Claim.Claims => new Map())
+  #yielding = byKind((): Claim.Claims => new Map())
+  readonly #templates: Claim.Templates = new Map()
   /** Where withdrawn names led, so that their calls can say why they fail. */
   readonly #withdrawn = new Map<string, ReadonlyArray<Destination>>()
-  readonly #news = new Set<CatalogSource>()
-  readonly #dirty = new Set<CatalogSource>()
+  readonly #news = new Set<Claim.Source>()
+  readonly #dirty = new Set<Claim.Source>()
   #freed: Array<Held> = []
   #arranged = false
   #byKey: ByKey = byKind(() => HashMap.empty<string, Entry<never>>())
   #made = new Catalogue(0, [], this.#byKey)
 
   /** The snapshot is taken when the catalogue is read. */
-  offer(source: CatalogSource, snapshot: Snapshot | undefined): void {
+  offer(source: Claim.Source, snapshot: Snapshot | undefined): void {
     source.latest = snapshot
     if (source.position >= 0) this.#news.add(source)
   }
 
   /** A backend that replaces another of its id keeps its names until it has a snapshot. */
-  arrange(sources: ReadonlyArray<CatalogSource>): void {
+  arrange(sources: ReadonlyArray<Claim.Source>): void {
     const staying = new Set(sources)
     const byId = new Map(sources.map((source) => [source.id, source]))
     for (const source of this.#sources) if (!staying.has(source)) this.#forget(source, byId.get(source.id))
@@ -58,16 +57,16 @@ export class CatalogIndex {
     this.#byId = byId
     this.#arranged = true
     if (!moved) return
-    this.#wanting = byKind(() => new Claims())
-    this.#yielding = byKind(() => new Claims())
+    this.#wanting = byKind((): Claim.Claims => new Map())
+    this.#yielding = byKind((): Claim.Claims => new Map())
     for (const source of placed) {
       this.#dirty.add(source)
-      for (const kind of kinds) for (const claim of source.claims[kind]) this.#enter(claim)
+      for (const kind of kinds) for (const claim of source.claims[kind]) this.#place(claim, Claim.add)
     }
   }
 
   /** Before `arrange`. */
-  rename(source: CatalogSource, prefix: string): void {
+  rename(source: Claim.Source, prefix: string): void {
     if (source.prefix === prefix) return
     if (source.position >= 0) this.#take(source)
     source.prefix = prefix
@@ -78,8 +77,8 @@ export class CatalogIndex {
     for (const kind of ["tools", "prompts"] as const) {
       const before = source.claims[kind]
       for (const claim of before) this.#leave(claim)
-      const claims = before.map(({ index, original, value }) => new Claim(source, kind, original, index, value))
-      for (const claim of claims) this.#enter(claim)
+      const claims = before.map(({ index, original, value }) => Claim.make(source, kind, original, index, value))
+      for (const claim of claims) this.#place(claim, Claim.add)
       source.claims = { ...source.claims, [kind]: claims }
     }
   }
@@ -111,7 +110,7 @@ export class CatalogIndex {
     return this.#made = new Catalogue(before.revision + 1, shares, this.#byKey)
   }
 
-  route(kind: Routed, name: string): Destination | undefined {
+  route(kind: Names.Routed, name: string): Destination | undefined {
     const { catalog } = this
     const scoped = kind === "resources" ? Names.parseScopedUri(name) : undefined
     // First: no server may list such a URI and be asked in place of the server that it names.
@@ -122,15 +121,15 @@ export class CatalogIndex {
     const known = catalog[kind].get(name) ?? this.#withdrawn.get(`${kind} ${name}`)?.[0]
     if (known !== undefined) return { backend: known.backend, original: known.original }
     if (kind !== "resources") return undefined
-    const backend = catalog.resourceTemplates.get(name)?.backend ?? this.#templates.match(name)?.source.id
+    const backend = catalog.resourceTemplates.get(name)?.backend ?? Claim.matching(this.#templates, name)?.source.id
     return backend === undefined ? undefined : { backend, original: name }
   }
 
-  withdrawn(kind: Routed, name: string): ReadonlyArray<Destination> {
+  withdrawn(kind: Names.Routed, name: string): ReadonlyArray<Destination> {
     return this.#withdrawn.get(`wanted ${kind} ${name}`) ?? []
   }
 
-  #take(source: CatalogSource): void {
+  #take(source: Claim.Source): void {
     const { latest, taken } = source
     if (latest === taken) return
     source.taken = latest
@@ -140,17 +139,18 @@ export class CatalogIndex {
     else for (const kind of routed) this.#withdraw(source, kind)
   }
 
-  #claim<K extends Kind>(source: CatalogSource, kind: K, values: ReadonlyArray<unknown>): void {
-    const { original } = namingOf(kind)
+  #claim(source: Claim.Source, kind: Kind, values: ReadonlyArray<unknown>): void {
+    const { original } = Claim.namingOf(kind)
     const old = source.claims[kind]
     const known = new Map(old.map((claim) => [claim.original, claim]))
     const next = values.map((value, index) => {
       const name = original(value)
       const claim = known.get(name)
       known.delete(name)
-      return claim ?? new Claim(source, kind, name, index, value)
+      return claim ?? Claim.make(source, kind, name, index, value)
     })
-    const staying = next.filter((claim) => claim.entered)
+    const before = new Set(old)
+    const staying = next.filter((claim) => before.has(claim))
     const inOrder = staying.every(({ index }, i) => i === 0 || staying[i - 1]!.index < index)
     const kept = new Set(inOrder ? staying : [])
     for (const claim of old) if (!kept.has(claim)) this.#leave(claim)
@@ -158,11 +158,11 @@ export class CatalogIndex {
       claim.index = index
       claim.value = values[index]
     }
-    for (const claim of next) if (!claim.entered) this.#enter(claim)
+    for (const claim of next) if (!kept.has(claim)) this.#place(claim, Claim.add)
     source.claims = { ...source.claims, [kind]: next }
   }
 
-  #forget(source: CatalogSource, successor: CatalogSource | undefined): void {
+  #forget(source: Claim.Source, successor: Claim.Source | undefined): void {
     source.latest = undefined
     this.#take(source)
     if (successor === undefined) this.#dropWithdrawn(source)
@@ -173,20 +173,20 @@ export class CatalogIndex {
     this.#dirty.delete(source)
   }
 
-  #withdraw(source: CatalogSource, kind: Routed): void {
+  #withdraw(source: Claim.Source, kind: Names.Routed): void {
     const add = (key: string, original: string): void => {
       this.#withdrawn.set(key, [...this.#withdrawn.get(key) ?? [], { backend: source.id, original }])
       source.withdrawn.push(key)
     }
     for (const [name, { original }] of source.share?.entries[kind] ?? []) add(`${kind} ${name}`, original)
-    const naming = namingOf(kind)
+    const naming = Claim.namingOf(kind)
     for (const value of source.share?.snapshot[kind] ?? []) {
       const original = naming.original(value)
       add(`wanted ${kind} ${naming.wanted(source.id, original, source.prefix)}`, original)
     }
   }
 
-  #dropWithdrawn(source: CatalogSource): void {
+  #dropWithdrawn(source: Claim.Source): void {
     for (const name of source.withdrawn) {
       const others = (this.#withdrawn.get(name) ?? []).filter(({ backend }) => backend !== source.id)
       if (others.length === 0) this.#withdrawn.delete(name)
@@ -195,68 +195,56 @@ export class CatalogIndex {
     source.withdrawn = []
   }
 
-  // --- claims
-
-  #enter(claim: Claim): void {
-    const { kind, source, wanted } = claim
-    claim.entered = true
-    this.#dirty.add(source)
-    if (claim.isReserved) return
-    const { before, isFirst } = this.#wanting[kind].add(wanted, claim)
-    if (!isFirst) return this.#yield(claim)
-    // The former holder: the entry that wanted it, or one that had it as its other name.
-    if (before !== undefined) this.#yield(before)
-    else this.#touch(this.#yielding[kind].first(wanted))
-  }
-
-  #leave(claim: Claim): void {
-    const { kind, source, wanted } = claim
-    claim.entered = false
-    this.#dirty.add(source)
-    if (claim.isReserved) return
+  #leave(claim: Claim.Claim): void {
     this.#free(claim)
-    const { after, wasFirst } = this.#wanting[kind].remove(wanted, claim)
-    if (!wasFirst) return this.#unyield(claim)
-    if (after !== undefined) this.#unyield(after)
-    else this.#touch(this.#yielding[kind].first(wanted))
+    this.#place(claim, Claim.remove)
   }
 
-  #yield(claim: Claim): void {
-    const { kind, other } = claim
+  #place(claim: Claim.Claim, change: typeof Claim.add): void {
+    const { isReserved, kind, source, wanted } = claim
+    this.#dirty.add(source)
+    if (isReserved) return
+    const { after, before } = change(this.#wanting[kind], wanted, claim)
+    if (after !== claim && before !== claim) return this.#yield(claim, change)
+    // The former or the next holder: an entry that wants it, or one that has it as its other name.
+    const other = before === claim ? after : before
+    if (other !== undefined) this.#yield(other, change)
+    else this.#touch(Claim.first(this.#yielding[kind], wanted))
+  }
+
+  /** Or no more, where `change` removes. */
+  #yield(claim: Claim.Claim, change: typeof Claim.add): void {
     this.#touch(claim)
-    if (other !== undefined) this.#touch(this.#yielding[kind].add(other, claim).before)
+    const other = Claim.otherOf(claim)
+    if (other === undefined) return
+    const { after, before } = change(this.#yielding[claim.kind], other, claim)
+    this.#touch(before)
+    this.#touch(after)
   }
 
-  #unyield(claim: Claim): void {
-    const { kind, other } = claim
-    this.#touch(claim)
-    if (other !== undefined) this.#touch(this.#yielding[kind].remove(other, claim).after)
-  }
-
-  #touch(claim: Claim | undefined): void {
+  #touch(claim: Claim.Claim | undefined): void {
     if (claim !== undefined) this.#dirty.add(claim.source)
   }
 
-  #keyOf(claim: Claim): string | undefined {
+  #keyOf(claim: Claim.Claim): string | undefined {
     const { isReserved, kind, wanted } = claim
     if (isReserved) return undefined
-    if (this.#wanting[kind].first(wanted) === claim) return wanted
-    const { other } = claim
-    return other !== undefined && !this.#wanting[kind].has(other) && this.#yielding[kind].first(other) === claim
+    if (Claim.first(this.#wanting[kind], wanted) === claim) return wanted
+    const other = Claim.otherOf(claim)
+    return other !== undefined && !this.#wanting[kind].has(other) && Claim.first(this.#yielding[kind], other) === claim
       ? other
       : undefined
   }
 
-  #free(claim: Claim): void {
-    const { entry, key, kind } = claim
-    if (key === undefined || entry === undefined) return
-    this.#freed.push({ kind, key, entry })
-    if (kind === "resourceTemplates") this.#templates.remove(claim)
-    claim.key = undefined
-    claim.entry = undefined
+  #free(claim: Claim.Claim): void {
+    const { held, kind } = claim
+    if (held === undefined) return
+    this.#freed.push({ kind, ...held })
+    if (kind === "resourceTemplates") Claim.removeTemplate(this.#templates, claim)
+    claim.held = undefined
   }
 
-  #divide(source: CatalogSource, held: Array<Held>): void {
+  #divide(source: Claim.Source, held: Array<Held>): void {
     const { id, taken } = source
     if (taken === undefined) {
       source.share = undefined
@@ -273,29 +261,27 @@ export class CatalogIndex {
     const entriesOf = (kind: Kind): ReadonlyArray<readonly [string, Entry<never>]> =>
       source.claims[kind].flatMap((claim) => {
         const key = this.#keyOf(claim)
-        if (claim.key !== key) this.#free(claim)
-        const { original, plain, value, wanted } = claim
+        if (claim.held?.key !== key) this.#free(claim)
+        const { held: before, original, value, wanted } = claim
+        const plain = Claim.plainOf(claim)
         if (key !== plain) renamed.push({ kind, key, original, plain, wanted })
         if (key === undefined) return []
-        const shown = kind === "tools" ? Addresses.inDefinition(value as object, address) : value
-        const isMade = claim.made === shown || (shown !== value && same(claim.made, shown))
-        if (claim.entry === undefined || !isMade || claim.entry.stale !== taken.stale) {
-          if (claim.key === undefined && kind === "resourceTemplates") this.#templates.add(claim)
-          const named = namedOnce(kind, shown, key) as never
-          claim.entry = { backend: id, original, stale: taken.stale, value: named }
-          claim.made = shown
-          claim.key = key
-          held.push({ kind, key, entry: claim.entry })
-        }
-        return [[key, claim.entry] as const]
+        const made = kind === "tools" ? Addresses.inDefinition(value as object, address) : value
+        const isMade = before?.made === made || (made !== value && same(before?.made, made))
+        if (before !== undefined && isMade && before.entry.stale === taken.stale) return [[key, before.entry] as const]
+        if (before === undefined && kind === "resourceTemplates") Claim.addTemplate(this.#templates, claim)
+        const named = Claim.namedOnce(kind, made, key) as never
+        const entry: Entry<never> = { backend: id, original, stale: taken.stale, value: named }
+        claim.held = { key, entry, made }
+        held.push({ kind, key, entry })
+        return [[key, entry] as const]
       })
-    const [tools, prompts, resources, resourceTemplates] = kinds.map(entriesOf)
-    const entries = { tools, prompts, resources, resourceTemplates } as Share["entries"]
+    const entries = byKind(entriesOf) as Share["entries"]
     source.share = { backend: id, entries, renamed, snapshot: taken, prefix: source.prefix, problems: taken.problems }
   }
 }
 
-const routed: ReadonlyArray<Routed> = ["tools", "prompts", "resources"]
+const routed: ReadonlyArray<Names.Routed> = ["tools", "prompts", "resources"]
 
 const moved = (known: ByKey, freed: ReadonlyArray<Held>, held: ReadonlyArray<Held>): ByKey =>
   byKind((kind) =>

@@ -1,5 +1,4 @@
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
-import { byKind } from "../catalog/Kind.js"
 import * as Template from "../catalog/Template.js"
 import type { Entry, Offered, Share } from "./FleetCatalog.js"
 import * as Names from "./names.js"
@@ -48,79 +47,86 @@ export const namedOnce = (kind: Kind, value: unknown, key: string): unknown => {
   return known.get(key)
 }
 
-export class Claim {
-  readonly source: CatalogSource
+export interface Claim {
+  readonly source: Source
   readonly kind: Kind
   readonly original: string
   readonly wanted: string
   readonly isReserved: boolean
-  entered = false
   index: number
   value: unknown
-  made: unknown
-  key: string | undefined
-  entry: Entry<never> | undefined
-  #other: { readonly name: string | undefined } | undefined
-
-  constructor(source: CatalogSource, kind: Kind, original: string, index: number, value: unknown) {
-    this.source = source
-    this.kind = kind
-    this.original = original
-    this.index = index
-    this.value = value
-    this.wanted = namingOf(kind).wanted(source.id, original, source.prefix)
-    this.isReserved = Names.isReserved(kind, this.wanted)
-  }
-
-  /** As if hosts accepted every name. */
-  get plain(): string {
-    return this.kind === "tools" || this.kind === "prompts" ? this.source.prefix + this.original : this.original
-  }
-
-  get other(): string | undefined {
-    this.#other ??= { name: namingOf(this.kind).other(this.source.id, this.original) }
-    return this.#other.name
-  }
+  held: { readonly key: string; readonly entry: Entry<never>; readonly made: unknown } | undefined
 }
+
+export interface Source {
+  readonly id: string
+  prefix: string
+  /** -1: not placed. */
+  position: number
+  latest: Snapshot | undefined
+  taken: Snapshot | undefined
+  claims: { readonly [K in Kind]: ReadonlyArray<Claim> }
+  share: Share | undefined
+  withdrawn: Array<string>
+}
+
+const nothing: Source["claims"] = { tools: [], prompts: [], resources: [], resourceTemplates: [] }
+
+export const sourceOf = (id: string): Source => ({
+  id,
+  prefix: Prefix.of(id),
+  position: -1,
+  latest: undefined,
+  taken: undefined,
+  claims: nothing,
+  share: undefined,
+  withdrawn: []
+})
+
+export const make = (source: Source, kind: Kind, original: string, index: number, value: unknown): Claim => {
+  const wanted = namingOf(kind).wanted(source.id, original, source.prefix)
+  return { source, kind, original, wanted, isReserved: Names.isReserved(kind, wanted), index, value, held: undefined }
+}
+
+/** As if hosts accepted every name. */
+export const plainOf = ({ kind, original, source }: Claim): string =>
+  kind === "tools" || kind === "prompts" ? source.prefix + original : original
+
+export const otherOf = ({ kind, original, source }: Claim): string | undefined =>
+  namingOf(kind).other(source.id, original)
 
 const order = (a: Claim, b: Claim): number => a.source.position - b.source.position || a.index - b.index
 
-export class Claims {
-  readonly #byKey = new Map<string, Array<Claim>>()
+/** In order, by a name that they want or can have. */
+export type Claims = Map<string, Array<Claim>>
 
-  has(key: string): boolean {
-    return this.#byKey.has(key)
-  }
+export interface Change {
+  readonly before: Claim | undefined
+  readonly after: Claim | undefined
+}
 
-  first(key: string): Claim | undefined {
-    return this.#byKey.get(key)?.[0]
-  }
+export const first = (claims: Claims, key: string): Claim | undefined => claims.get(key)?.[0]
 
-  add(key: string, claim: Claim): { readonly isFirst: boolean; readonly before: Claim | undefined } {
-    const claims = this.#byKey.get(key)
-    if (claims === undefined) {
-      this.#byKey.set(key, [claim])
-      return { isFirst: true, before: undefined }
-    }
-    const before = claims[0]
-    const at = placeOf(claims, claim)
-    claims.splice(at, 0, claim)
-    return { isFirst: at === 0, before }
-  }
+export const add = (claims: Claims, key: string, claim: Claim): Change => {
+  const all = claims.get(key)
+  const before = all?.[0]
+  // A list that has grown keeps room for sixteen.
+  if (all === undefined) claims.set(key, [claim])
+  else all.splice(placeOf(all, claim), 0, claim)
+  return { before, after: first(claims, key) }
+}
 
-  remove(key: string, claim: Claim): { readonly wasFirst: boolean; readonly after: Claim | undefined } {
-    const claims = this.#byKey.get(key) ?? []
-    const at = placeOf(claims, claim)
-    if (claims[at] !== claim) return { wasFirst: false, after: claims[0] }
-    claims.splice(at, 1)
-    if (claims.length === 0) this.#byKey.delete(key)
-    return { wasFirst: at === 0, after: claims[0] }
-  }
+export const remove = (claims: Claims, key: string, claim: Claim): Change => {
+  const all = claims.get(key) ?? []
+  const [before] = all
+  const at = placeOf(all, claim)
+  if (all[at] === claim) all.splice(at, 1)
+  if (all.length === 0) claims.delete(key)
+  return { before, after: all[0] }
 }
 
 const placeOf = (claims: ReadonlyArray<Claim>, claim: Claim): number => {
-  let low = 0
-  let high = claims.length
+  let [low, high] = [0, claims.length]
   while (low < high) {
     const middle = (low + high) >>> 1
     if (order(claims[middle]!, claim) < 0) low = middle + 1
@@ -129,58 +135,31 @@ const placeOf = (claims: ReadonlyArray<Claim>, claim: Claim): number => {
   return low
 }
 
-const nothing: ReadonlyArray<Claim> = []
+/** By the length of their literal beginning, and by that. */
+export type Templates = Map<number, Map<string, Set<Claim>>>
 
-export class CatalogSource {
-  readonly id: string
-  prefix: string
-  /** -1: not placed. */
-  position = -1
-  latest: Snapshot | undefined
-  taken: Snapshot | undefined
-  claims: { readonly [K in Kind]: ReadonlyArray<Claim> } = byKind(() => nothing)
-  share: Share | undefined
-  withdrawn: Array<string> = []
-
-  constructor(id: string) {
-    this.id = id
-    this.prefix = Prefix.of(id)
-  }
+export const addTemplate = (templates: Templates, claim: Claim): void => {
+  const prefix = Template.prefixOf(claim.original)
+  const byPrefix = templates.get(prefix.length) ?? new Map<string, Set<Claim>>()
+  const claims = byPrefix.get(prefix) ?? new Set()
+  templates.set(prefix.length, byPrefix.set(prefix, claims.add(claim)))
 }
 
-export class Templates {
-  readonly #byPrefix = new Map<string, Set<Claim>>()
-  readonly #lengths = new Map<number, number>()
+export const removeTemplate = (templates: Templates, claim: Claim): void => {
+  const prefix = Template.prefixOf(claim.original)
+  const byPrefix = templates.get(prefix.length)
+  const claims = byPrefix?.get(prefix)
+  claims?.delete(claim)
+  if (claims?.size === 0) byPrefix?.delete(prefix)
+  if (byPrefix?.size === 0) templates.delete(prefix.length)
+}
 
-  add(claim: Claim): void {
-    const prefix = Template.prefixOf(claim.original)
-    const claims = this.#byPrefix.get(prefix)
-    if (claims !== undefined) claims.add(claim)
-    else {
-      this.#byPrefix.set(prefix, new Set([claim]))
-      this.#lengths.set(prefix.length, (this.#lengths.get(prefix.length) ?? 0) + 1)
+export const matching = (templates: Templates, uri: string): Claim | undefined => {
+  let found: Claim | undefined
+  for (const [length, byPrefix] of templates) {
+    for (const claim of byPrefix.get(uri.slice(0, length)) ?? []) {
+      if ((found === undefined || order(claim, found) < 0) && Template.matches(claim.original, uri)) found = claim
     }
   }
-
-  remove(claim: Claim): void {
-    const prefix = Template.prefixOf(claim.original)
-    const claims = this.#byPrefix.get(prefix)
-    if (claims?.delete(claim) !== true || claims.size > 0) return
-    this.#byPrefix.delete(prefix)
-    const left = (this.#lengths.get(prefix.length) ?? 0) - 1
-    if (left > 0) this.#lengths.set(prefix.length, left)
-    else this.#lengths.delete(prefix.length)
-  }
-
-  match(uri: string): Claim | undefined {
-    let first: Claim | undefined
-    for (const length of this.#lengths.keys()) {
-      for (const claim of this.#byPrefix.get(uri.slice(0, length)) ?? []) {
-        if ((first === undefined || order(claim, first) < 0) && Template.matches(claim.original, uri)) {
-          first = claim
-        }
-      }
-    }
-    return first
-  }
+  return found
 }

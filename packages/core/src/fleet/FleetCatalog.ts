@@ -1,8 +1,8 @@
 import type { Prompt, Resource, ResourceTemplate, Tool } from "@modelcontextprotocol/sdk/types.js"
-import { Equal, HashMap, Option } from "effect"
+import { HashMap, Option } from "effect"
+import { same } from "../catalog/canonical.js"
 import type { Kind, Problem, Snapshot } from "../catalog/Catalog.js"
 import { kinds } from "../catalog/Kind.js"
-import { unlessThrown } from "../internal/unlessThrown.js"
 import { cut } from "../observe/PlainText.js"
 import * as Names from "./names.js"
 import * as Prefix from "./Prefix.js"
@@ -69,7 +69,9 @@ export interface Share {
 /** Persistent: the next catalogue shares what it does not change. */
 export type ByKey = { readonly [K in Kind]: HashMap.HashMap<string, Entry<Offered[K]>> }
 
-class Listing<K extends Kind> implements ReadonlyMap<string, Entry<Offered[K]>> {
+type Entries<K extends Kind> = ReadonlyMap<string, Entry<Offered[K]>>
+
+class Listing<K extends Kind> implements Entries<K> {
   readonly #kind: K
   readonly #byKey: ByKey[K]
   readonly #shares: ReadonlyArray<Share>
@@ -108,10 +110,7 @@ class Listing<K extends Kind> implements ReadonlyMap<string, Entry<Offered[K]>> 
     return this.entries()
   }
 
-  forEach(
-    callback: (entry: Entry<Offered[K]>, key: string, map: ReadonlyMap<string, Entry<Offered[K]>>) => void,
-    thisArg?: unknown
-  ): void {
+  forEach(callback: Parameters<Entries<K>["forEach"]>[0], thisArg?: unknown): void {
     for (const [key, entry] of this.entries()) callback.call(thisArg, entry, key, this)
   }
 }
@@ -121,10 +120,10 @@ const quoted = (name: string): string => JSON.stringify(cut(name, 200))
 export class Catalogue implements FleetCatalog {
   readonly revision: number
   readonly shares: ReadonlyArray<Share>
-  readonly tools: ReadonlyMap<string, Entry<Tool>>
-  readonly prompts: ReadonlyMap<string, Entry<Prompt>>
-  readonly resources: ReadonlyMap<string, Entry<Resource>>
-  readonly resourceTemplates: ReadonlyMap<string, Entry<ResourceTemplate>>
+  readonly tools: Entries<"tools">
+  readonly prompts: Entries<"prompts">
+  readonly resources: Entries<"resources">
+  readonly resourceTemplates: Entries<"resourceTemplates">
   #problems: ReadonlyArray<Problem> | undefined
 
   constructor(revision: number, shares: ReadonlyArray<Share>, byKey: ByKey) {
@@ -155,21 +154,18 @@ export class Catalogue implements FleetCatalog {
 
   #whyRenamed({ key, kind, original, plain, wanted }: Renamed): string {
     if (Names.isReserved(kind, wanted)) {
-      return `which is left out: ${
-        wanted === original && kind !== "tools" && kind !== "prompts"
-          ? "URIs that begin with lifeline: are Lifeline's own"
-          : `names that begin with ${Prefix.reserved} are Lifeline's own; give the server another name, or another prefix`
-      }`
+      return wanted === original && kind !== "tools" && kind !== "prompts"
+        ? "which is left out: URIs that begin with lifeline: are Lifeline's own"
+        : `which is left out: names that begin with ${Prefix.reserved} are Lifeline's own; give the server another name, or another prefix`
     }
+    const offered = key === undefined ? "it is left out" : `it is offered as ${quoted(key)}`
     if (key === wanted) {
       const why = plain.length > Names.longest
         ? `which with its prefix is longer than the ${Names.longest} characters that hosts accept`
         : "which with its prefix has characters that hosts do not accept"
-      return `${why}; it is offered as ${quoted(key)}`
+      return `${why}; ${offered}`
     }
-    return `which ${this[kind].get(wanted)?.backend} has under the name ${quoted(wanted)}; ${
-      key === undefined ? "it is left out" : `it is offered as ${quoted(key)}`
-    }`
+    return `which ${this[kind].get(wanted)?.backend} has under the name ${quoted(wanted)}; ${offered}`
   }
 }
 
@@ -194,16 +190,13 @@ export const difference = (before: Catalogue, after: Catalogue): Difference => {
   return { revision: after.revision, added, removed, changed }
 }
 
-const unshared = (
-  { shares: before }: Catalogue,
-  { shares: after }: Catalogue
-): readonly [before: ReadonlyArray<Share>, after: ReadonlyArray<Share>] => {
+const unshared = ({ shares: before }: Catalogue, { shares: after }: Catalogue) => {
   const shortest = Math.min(before.length, after.length)
   let first = 0
   while (first < shortest && before[first] === after[first]) first++
   let last = 0
   while (last < shortest - first && before.at(-1 - last) === after.at(-1 - last)) last++
-  return [before.slice(first, before.length - last), after.slice(first, after.length - last)]
+  return [before.slice(first, before.length - last), after.slice(first, after.length - last)] as const
 }
 
 /** In the same order. Looks only at the shares that differ. */
@@ -223,7 +216,3 @@ export const listsSame = <K extends Kind>(
   const [old, now] = unshared(before, after)
   return allSame(entriesOf(old), entriesOf(now))
 }
-
-/** False for values that are nested too deeply to be compared. */
-export const same = (a: unknown, b: unknown): boolean =>
-  unlessThrown(() => Equal.equals(a, b) || JSON.stringify(a) === JSON.stringify(b)) === true

@@ -9,7 +9,6 @@ export const standard = `${placeholder}__`
 /** Names keep most of the 64 characters that hosts accept. */
 const longest = 40
 
-/** Lifeline's own. */
 export const reserved = "lifeline__"
 
 const form = /^[A-Za-z0-9_-]*(\{server\}[A-Za-z0-9_-]*)?$/

@@ -1,5 +1,4 @@
-import type { ReadResourceResult } from "@modelcontextprotocol/sdk/types.js"
-import { Array, Clock, Effect, Predicate } from "effect"
+import { Array as Arr, Clock, Effect, Predicate } from "effect"
 import type { Backend } from "../backend/Backend.js"
 import type { BackendHandle } from "../backend/BackendHandle.js"
 import { BackendUnavailable, type CallError } from "../Errors.js"
@@ -8,205 +7,168 @@ import { type CallOptions, timeOf } from "../options/CallOptions.js"
 import * as TimeSpan from "../options/TimeSpan.js"
 import type { Params } from "../port/Method.js"
 import * as Addresses from "./Addresses.js"
-import type { CatalogIndex, Routed } from "./CatalogIndex.js"
+import type { CatalogIndex } from "./CatalogIndex.js"
 import * as Names from "./names.js"
-import * as Prefix from "./Prefix.js"
 import * as Unknown from "./Unknown.js"
-import type { Visible } from "./Visible.js"
+import * as Visible from "./Visible.js"
 
 export interface Route {
   readonly backend: Backend
   readonly original: string
 }
 
-type Backends = () => ReadonlyMap<string, { readonly backend: BackendHandle }>
-
-export class Router {
-  readonly #index: Pick<CatalogIndex, "catalog" | "isBefore" | "prefixOf" | "route">
-  readonly #backends: Backends
-  readonly #pending: Set<BackendHandle>
-  readonly #ready: Effect.Effect<void>
+export interface Reach {
+  readonly index: CatalogIndex
+  readonly backends: () => ReadonlyMap<string, { readonly backend: BackendHandle }>
+  /** May have no first outcome yet. */
+  readonly pending: Set<BackendHandle>
+  readonly ready: Effect.Effect<void>
+  readonly visible: Visible.Visible
   /** Waited for as long as a call may, without a first outcome. */
-  readonly #late = new WeakSet<BackendHandle>()
-  readonly #visible: Visible | undefined
+  readonly late: WeakSet<BackendHandle>
+}
 
-  /** `pending`: may have no first outcome yet. `ready`: all have it. Default of `visible`: everything. */
-  constructor(
-    index: Pick<CatalogIndex, "catalog" | "isBefore" | "prefixOf" | "route">,
-    backends: Backends,
-    pending: Set<BackendHandle>,
-    ready: Effect.Effect<void>,
-    visible?: Visible
-  ) {
-    this.#visible = visible
-    this.#index = index
-    this.#backends = backends
-    this.#pending = pending
-    this.#ready = ready
-  }
+type Found = Route & { readonly backend: BackendHandle }
 
-  readonly prefixOf = (id: string): string => this.#index.prefixOf(id)
+export type Router = ReturnType<typeof make>
 
-  /** Of an unknown name, first connects and waits for the backends that it says, or waits for all until `ready`. */
-  readonly route = (
-    kind: Routed,
-    name: string,
-    options?: CallOptions
-  ): Effect.Effect<Route, CallError> =>
-    Effect.suspend(() => {
-      const now = this.find(kind, name)
-      if (now !== undefined) return Effect.succeed(now)
-      const earlier = this.#earlier(kind, name, this.#index.route(kind, name)?.backend)
-      if (earlier.length > 0) {
-        return Effect.zipRight(
-          Effect.map(this.#waitForAll(options), () => earlier.forEach((one) => this.#late.add(one))),
-          this.route(kind, name, options)
-        )
-      }
-      const said = this.#said(kind, name)
-      const waited = said.length > 0
-        ? listed(said, options, () => this.find(kind, name) !== undefined)
-        : Effect.as(this.#saysUnknown(kind, name) ? Effect.void : this.#waitForAll(options), undefined)
-      return Effect.flatMap(waited, (failure) => {
-        const then = this.find(kind, name)
-        if (then !== undefined) return Effect.succeed(then)
-        return failure === undefined ? this.#seek(kind, name, said) : Effect.fail(failure)
-      })
-    })
-
-  #seek(kind: Routed, name: string, said: ReadonlyArray<BackendHandle>): Effect.Effect<Route, CallError> {
-    const others = this.#saysUnknown(kind, name) ? [] : this.#entries.map(([, { backend }]) => backend)
-    const sought = said.length > 0 ? said : others
-    const all = Effect.forEach(sought, (backend) => backend.seek(kind), { concurrency: "unbounded" })
-    return Effect.flatMap(all, (refusals) => {
-      const found = this.find(kind, name)
-      if (found !== undefined) return Effect.succeed(found)
-      const [refused] = said.length > 0 ? refusals.filter(Predicate.isNotUndefined) : []
-      return Effect.fail(refused === undefined ? this.#unknown(kind, name) : notAsked(refused))
-    })
-  }
-
-  /** The call counts from the step that finds the backend; finding is part of its time. */
-  #ask<A>(
-    kind: Routed,
-    name: string,
-    options: CallOptions | undefined,
-    ask: (backend: Backend, original: string, options: CallOptions | undefined) => Effect.Effect<A, CallError>
-  ): Effect.Effect<A, CallError> {
-    return Effect.uninterruptibleMask((restore) => {
-      const now = this.find(kind, name)
-      if (now !== undefined) return now.backend.enter(restore(ask(now.backend, now.original, options)))
-      return restore(Effect.gen(this, function*() {
-        const start = yield* Clock.currentTimeMillis
-        yield* this.route(kind, name, options)
-        return yield* this.#ask(kind, name, less(options, (yield* Clock.currentTimeMillis) - start), ask)
-      }))
-    })
-  }
-
-  get #entries(): ReadonlyArray<readonly [id: string, member: { readonly backend: BackendHandle }]> {
-    const all = [...this.#backends()]
-    return this.#visible === undefined ? all : all.filter(([id]) => this.#visible?.hasServer(id) === true)
-  }
-
-  #waitForAll(options: CallOptions | undefined): Effect.Effect<void> {
-    const time = timeOf(options)
-    return time === undefined ? this.#ready : Effect.asVoid(Effect.timeoutOption(this.#ready, time))
-  }
-
-  #said(kind: Routed, name: string): ReadonlyArray<BackendHandle> {
-    return this.#entries.flatMap(([id, { backend }]) =>
-      Names.maySay(kind, id, name, this.prefixOf(id)) ? [backend] : []
-    )
-  }
-
-  /** Only standard prefixes say a backend. */
-  #saysUnknown(kind: Routed, name: string): boolean {
-    return Names.backendSaid(kind, name) !== undefined
-      && (kind === "resources" ||
-        this.#entries.every(([id]) => this.prefixOf(id) === Prefix.of(id)))
-  }
-
-  /** A caller that knows the name of an earlier backend without a first outcome must not get a faster one. */
-  #earlier(kind: Routed, name: string, holder: string | undefined): ReadonlyArray<BackendHandle> {
-    const found: Array<BackendHandle> = []
-    if (holder === undefined || kind === "resources") return found
-    for (const one of this.#pending) {
-      if (one.hasFirstOutcome) this.#pending.delete(one)
-      else if (
-        this.#visible?.hasServer(one.id) !== false && !this.#late.has(one) && this.#index.isBefore(one.id, holder)
-        && Names.mayName(one.id, name, this.prefixOf(one.id))
-      ) found.push(one)
-    }
-    return found
-  }
-
-  #unknown(kind: Routed, name: string): CallError {
-    return Unknown.entry(kind, name, {
-      backends: this.#entries.map(([id]) => id),
-      prefixOf: this.prefixOf,
-      catalogs: [this.#index.catalog]
-    })
-  }
-
-  readonly callTool = (params: Params<"tools/call">, options?: CallOptions, onRouted?: (to: Route) => void) =>
-    this.#ask("tools", params.name, options, (backend, name, left) => {
+export const make = (self: Reach) => ({
+  prefixOf: (id: string): string => self.index.prefixOf(id),
+  find: (kind: Names.Routed, name: string) => find(self, { kind, name }),
+  route: (kind: Names.Routed, name: string, options?: CallOptions) => route(self, { kind, name }, options),
+  callTool: (params: Params<"tools/call">, options?: CallOptions, onRouted?: (to: Route) => void) =>
+    ask(self, { kind: "tools", name: params.name }, options, (backend, name, left) => {
       onRouted?.({ backend, original: name })
-      return this.#addressed(backend, backend.callTool({ ...params, name }, left))
-    })
-
-  readonly getPrompt = (params: Params<"prompts/get">, options?: CallOptions) =>
-    this.#ask(
-      "prompts",
-      params.name,
-      options,
-      (backend, name, left) => this.#addressed(backend, backend.getPrompt({ ...params, name }, left))
-    )
-
-  #addressed<A extends object, E>({ id }: Backend, asked: Effect.Effect<A, E>): Effect.Effect<A, E> {
-    const address = Addresses.of(id, (uri) => this.find("resources", uri)?.backend.id)
-    return Effect.map(asked, (result) => Addresses.inResult(result, address))
-  }
-
-  readonly readResource = (
-    params: Params<"resources/read">,
-    options?: CallOptions
-  ): Effect.Effect<ReadResourceResult, CallError> =>
-    this.#ask("resources", params.uri, options, (backend, uri, left) => {
+      return addressed(self, backend, backend.callTool({ ...params, name }, left))
+    }),
+  getPrompt: (params: Params<"prompts/get">, options?: CallOptions) =>
+    ask(self, { kind: "prompts", name: params.name }, options, (backend, name, left) => {
+      return addressed(self, backend, backend.getPrompt({ ...params, name }, left))
+    }),
+  readResource: (params: Params<"resources/read">, options?: CallOptions) =>
+    ask(self, { kind: "resources", name: params.uri }, options, (backend, uri, left) => {
       const result = backend.readResource({ ...params, uri }, left)
-      return uri === params.uri ? result : Effect.map(result, (result) => Addresses.underAsked(result, uri, params.uri))
-    })
-
-  readonly complete = (params: Params<"completion/complete">, options?: CallOptions) => {
+      return uri === params.uri ? result : Effect.map(result, (one) => Addresses.underAsked(one, uri, params.uri))
+    }),
+  complete: (params: Params<"completion/complete">, options?: CallOptions) => {
     const { ref } = params
-    const [kind, name] = ref.type === "ref/prompt" ? ["prompts", ref.name] as const : ["resources", ref.uri] as const
-    return this.#ask(kind, name, options, (backend, original, left) => {
+    const wanted: Names.Wanted = ref.type === "ref/prompt"
+      ? { kind: "prompts", name: ref.name }
+      : { kind: "resources", name: ref.uri }
+    return ask(self, wanted, options, (backend, original, left) => {
       const there = ref.type === "ref/prompt" ? { type: ref.type, name: original } : { type: ref.type, uri: original }
       return backend.complete({ ...params, ref: there }, left)
     })
   }
+})
 
-  readonly find = (kind: Routed, name: string): Route & { readonly backend: BackendHandle } | undefined => {
-    const found = this.#index.route(kind, name)
-    const backend = found && this.#backends().get(found.backend)?.backend
-    if (found === undefined || backend === undefined) return this.#withheld(kind, name)
-    return this.#pending.size > 0 && this.#earlier(kind, name, found.backend).length > 0
-      ? undefined
-      : { backend, original: found.original }
-  }
+/** The call counts from the step that finds the backend; finding is part of its time. */
+const ask = <A>(
+  self: Reach,
+  wanted: Names.Wanted,
+  options: CallOptions | undefined,
+  send: (backend: Backend, original: string, options: CallOptions | undefined) => Effect.Effect<A, CallError>
+): Effect.Effect<A, CallError> =>
+  Effect.uninterruptibleMask((restore) => {
+    const now = find(self, wanted)
+    if (now !== undefined) return now.backend.enter(restore(send(now.backend, now.original, options)))
+    return restore(Effect.gen(function*() {
+      const start = yield* Clock.currentTimeMillis
+      yield* route(self, wanted, options)
+      return yield* ask(self, wanted, less(options, (yield* Clock.currentTimeMillis) - start), send)
+    }))
+  })
 
-  /** The backend that withholds a tool says why. */
-  #withheld(kind: Routed, name: string): Route & { readonly backend: BackendHandle } | undefined {
-    if (kind !== "tools") return undefined
-    for (const [id, { backend }] of this.#entries) {
-      const original = backend.withheld.find((tool) =>
-        Names.fullName(id, tool, this.prefixOf(id)) === name && this.#visible?.hasTool(id, tool) !== false
-      )
-      if (original !== undefined) return { backend, original }
-    }
-    return undefined
-  }
+const addressed = <A extends object, E>(self: Reach, { id }: Backend, asked: Effect.Effect<A, E>) => {
+  const address = Addresses.of(id, (uri) => find(self, { kind: "resources", name: uri })?.backend.id)
+  return Effect.map(asked, (result) => Addresses.inResult(result, address))
 }
+
+const find = (self: Reach, wanted: Names.Wanted): Found | undefined => {
+  const found = Visible.route(self.index, self.visible, wanted)
+  const backend = found && self.backends().get(found.backend)?.backend
+  if (found === undefined || backend === undefined) return withheld(self, wanted)
+  return self.pending.size > 0 && earlier(self, wanted, found.backend).length > 0
+    ? undefined
+    : { backend, original: found.original }
+}
+
+/** The backend that withholds a tool says why. */
+const withheld = (self: Reach, { kind, name }: Names.Wanted): Found | undefined => {
+  if (kind !== "tools") return undefined
+  for (const backend of usable(self)) {
+    const { id } = backend
+    const original = backend.withheld.find((tool) =>
+      Names.fullName(id, tool, self.index.prefixOf(id)) === name && self.visible.hasTool(id, tool)
+    )
+    if (original !== undefined) return { backend, original }
+  }
+  return undefined
+}
+
+/** A caller that knows the name of an earlier backend without a first outcome must not get a faster one. */
+const earlier = (self: Reach, { kind, name }: Names.Wanted, holder: string | undefined) => {
+  const { index, late, pending, visible } = self
+  if (holder === undefined || kind === "resources") return []
+  for (const one of pending) if (one.hasFirstOutcome) pending.delete(one)
+  return [...pending].filter((one) =>
+    visible.hasServer(one.id) && !late.has(one) && index.isBefore(one.id, holder)
+    && Names.mayName(one.id, name, index.prefixOf(one.id))
+  )
+}
+
+/** Of an unknown name, first connects and waits for the backends that it says, or waits for all until `ready`. */
+const route = (self: Reach, wanted: Names.Wanted, options: CallOptions | undefined): Effect.Effect<Route, CallError> =>
+  Effect.suspend(() => {
+    const now = find(self, wanted)
+    if (now !== undefined) return Effect.succeed(now)
+    const before = earlier(self, wanted, Visible.route(self.index, self.visible, wanted)?.backend)
+    if (before.length > 0) {
+      return Effect.flatMap(waitForAll(self, options), () => {
+        for (const one of before) self.late.add(one)
+        return route(self, wanted, options)
+      })
+    }
+    const { kind, name } = wanted
+    const said = usable(self).filter(({ id }) => Names.maySay(kind, id, name, self.index.prefixOf(id)))
+    const waited = said.length > 0
+      ? listed(said, options, () => find(self, wanted) !== undefined)
+      : Effect.as(saysUnknown(self, wanted) ? Effect.void : waitForAll(self, options), undefined)
+    return Effect.flatMap(waited, (failure) => {
+      const then = find(self, wanted)
+      if (then !== undefined) return Effect.succeed(then)
+      return failure === undefined ? seek(self, wanted, said) : Effect.fail(failure)
+    })
+  })
+
+const seek = (self: Reach, wanted: Names.Wanted, said: ReadonlyArray<BackendHandle>) => {
+  const { kind, name } = wanted
+  const sought = said.length > 0 ? said : saysUnknown(self, wanted) ? [] : usable(self)
+  const all = Effect.forEach(sought, (backend) => backend.seek(kind), { concurrency: "unbounded" })
+  return Effect.flatMap(all, (refusals) => {
+    const found = find(self, wanted)
+    if (found !== undefined) return Effect.succeed(found)
+    const refused = said.length > 0 ? refusals.find(Predicate.isNotUndefined) : undefined
+    return Effect.fail(refused === undefined ? Unknown.entry(kind, name, existing(self)) : notAsked(refused))
+  })
+}
+
+const usable = ({ backends, visible }: Reach): ReadonlyArray<BackendHandle> =>
+  Array.from(backends().values(), ({ backend }) => backend).filter(({ id }) => visible.hasServer(id))
+
+const waitForAll = ({ ready }: Reach, options: CallOptions | undefined): Effect.Effect<void> => {
+  const time = timeOf(options)
+  return time === undefined ? ready : Effect.asVoid(Effect.timeoutOption(ready, time))
+}
+
+const existing = (self: Reach): Unknown.Existing => ({
+  backends: usable(self).map(({ id }) => id),
+  prefixOf: (id) => self.index.prefixOf(id),
+  catalogs: [Visible.catalog(self.index, self.visible)]
+})
+
+const saysUnknown = (self: Reach, { kind, name }: Names.Wanted): boolean =>
+  Unknown.backendSaid(kind, name, existing(self)) !== undefined
 
 /** Until these backends have given their lists, or `isFound`; then why one has not. */
 const listed = (
@@ -224,7 +186,7 @@ const listed = (
       ),
     { concurrency: "unbounded" }
   ).pipe(
-    Effect.map((outcomes) => Array.getLefts(outcomes).map(notAsked)[0]),
+    Effect.map((outcomes) => Arr.getLefts(outcomes).map(notAsked)[0]),
     Effect.orElseSucceed(() => undefined)
   )
 

@@ -1,7 +1,6 @@
 import { longestUri } from "../catalog/Bounds.js"
 import { BackendUnavailable, type CallError, RemoteError } from "../Errors.js"
 import { cut } from "../observe/PlainText.js"
-import type { Routed } from "./CatalogIndex.js"
 import type { FleetCatalog } from "./FleetCatalog.js"
 import * as Names from "./names.js"
 import * as Prefix from "./Prefix.js"
@@ -26,7 +25,7 @@ export const backend = (id: string, backends: ReadonlyArray<string>): BackendUna
 
 const mostMeant = 3
 
-const meant = (kind: Routed, name: string, catalogs: ReadonlyArray<FleetCatalog>): ReadonlyArray<string> => {
+const meant = (kind: Names.Routed, name: string, catalogs: ReadonlyArray<FleetCatalog>): ReadonlyArray<string> => {
   const found: Array<string> = []
   if (kind === "resources") return found
   for (const catalog of catalogs) {
@@ -37,18 +36,23 @@ const meant = (kind: Routed, name: string, catalogs: ReadonlyArray<FleetCatalog>
   return found
 }
 
+/** Only standard prefixes say the backend. */
+export const backendSaid = (kind: Names.Routed, name: string, { backends, prefixOf = Prefix.of }: Existing) =>
+  kind === "resources" || backends.every((id) => prefixOf(id) === Prefix.of(id))
+    ? Names.backendSaid(kind, name)
+    : undefined
+
 /** `BackendUnavailable` (`Unknown`) if the name says a missing backend, else `RemoteError`. */
 export const entry = (
-  kind: Routed,
+  kind: Names.Routed,
   name: string,
-  { backends, catalogs, prefixOf = Prefix.of }: Existing
+  existing: Existing
 ): BackendUnavailable | RemoteError => {
+  const { backends, catalogs, prefixOf = Prefix.of } = existing
   const suggestions = meant(kind, name, catalogs)
   const suggestion = suggestions.length === 0 ? "" : `; did you mean ${suggestions.join(" or ")}?`
   const message = `no server offers the ${kind.slice(0, -1)} ${JSON.stringify(cut(name, 200))}`
-  // Only standard prefixes say the backend.
-  const says = kind === "resources" || backends.every((id) => prefixOf(id) === Prefix.of(id))
-  const said = says ? Names.backendSaid(kind, name) : undefined
+  const said = backendSaid(kind, name, existing)
   if (said !== undefined && !backends.some((id) => Names.maySay(kind, id, name, prefixOf(id)))) {
     return new BackendUnavailable({
       backend: said,

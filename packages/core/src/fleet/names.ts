@@ -4,6 +4,13 @@ import type { Kind } from "../catalog/Kind.js"
 import { unlessThrown } from "../internal/unlessThrown.js"
 import * as Prefix from "./Prefix.js"
 
+export type Routed = Exclude<Kind, "resourceTemplates">
+
+export interface Wanted {
+  readonly kind: Routed
+  readonly name: string
+}
+
 export const longest = 64
 
 /** FNV-1a (32 bits) of the UTF-16 code units, low byte first, no high byte of 0. Never change it: hosts and users keep these names. */
@@ -62,15 +69,11 @@ export const parseScopedUri = (uri: string): { readonly backend: string; readonl
 }
 
 /** Only a scoped URI says its backend. */
-export const maySay = (
-  kind: "tools" | "prompts" | "resources",
-  backend: string,
-  name: string,
-  prefix?: string
-): boolean => kind === "resources" ? parseScopedUri(name)?.backend === backend : mayName(backend, name, prefix)
+export const maySay = (kind: Routed, backend: string, name: string, prefix?: string): boolean =>
+  kind === "resources" ? parseScopedUri(name)?.backend === backend : mayName(backend, name, prefix)
 
 /** By standard prefixes; the backend may not exist. */
-export const backendSaid = (kind: "tools" | "prompts" | "resources", name: string): string | undefined => {
+export const backendSaid = (kind: Routed, name: string): string | undefined => {
   if (kind === "resources") return parseScopedUri(name)?.backend
   const end = name.indexOf("__")
   return end > 0 && end + 2 < name.length ? name.slice(0, end) : undefined

@@ -5,7 +5,7 @@ import { formatMillis } from "../internal/formatMillis.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import { inWords } from "../lifecycle/Lifecycle.js"
 import type { StateName } from "../lifecycle/States.js"
-import type { Event } from "./Event.js"
+import { Event } from "./Event.js"
 
 export interface Entry {
   readonly level: LogLevel.LogLevel
@@ -24,101 +24,61 @@ export interface Options {
   readonly burst?: number | undefined
 }
 
+type Annotations = Readonly<Record<string, string | number | boolean | undefined>>
+
 const longestWindow = Duration.toMillis("1 hour")
 
 /** Times are milliseconds. */
 export const entryOf = (event: Event): Entry => {
-  const line = (
-    level: LogLevel.LogLevel,
-    what: string,
-    rest: Readonly<Record<string, string | number | boolean | undefined>>
-  ): Entry => ({
+  const line = (level: LogLevel.LogLevel, what: string, rest: Annotations): Entry => ({
     level,
     message: `${event.backend}: ${what}`,
     annotations: { backend: event.backend, event: event._tag, ...present(rest) }
   })
-  switch (event._tag) {
-    case "StateChanged": {
-      const { from, generation, to } = event
-      return line(levelOf(to), `${from} -> ${inWords(to)}`, { from, to, generation })
-    }
-    case "AttemptStarted":
-      return line(LogLevel.Debug, `connecting, attempt ${event.attempt}`, { attempt: event.attempt })
-    case "AttemptFailed": {
-      const { at, duration, error, nextAttemptAt } = event
-      const wait = nextAttemptAt === undefined ? undefined : Math.max(0, nextAttemptAt - at)
-      const next = wait === undefined ? "" : `; next attempt in ${formatMillis(wait)}`
-      const { message, permanent, reason } = error
-      return line(permanent ? LogLevel.Error : LogLevel.Warning, `could not connect: ${message}${next}`, {
-        reason,
-        permanent,
-        duration,
-        nextAttemptIn: wait
-      })
-    }
-    case "Installed": {
-      const { downtime, duration, generation, resumed } = event
+  return Event.$match(event, {
+    StateChanged: ({ from, generation, to }) =>
+      line(levels[to] ?? LogLevel.Debug, `${from} -> ${inWords(to)}`, { from, to, generation }),
+    AttemptStarted: ({ attempt }) => line(LogLevel.Debug, `connecting, attempt ${attempt}`, { attempt }),
+    AttemptFailed: ({ at, duration, error: { message, permanent, reason }, nextAttemptAt }) => {
+      const nextAttemptIn = nextAttemptAt === undefined ? undefined : Math.max(0, nextAttemptAt - at)
+      const next = nextAttemptIn === undefined ? "" : `; next attempt in ${formatMillis(nextAttemptIn)}`
+      const level = permanent ? LogLevel.Error : LogLevel.Warning
+      return line(level, `could not connect: ${message}${next}`, { reason, permanent, duration, nextAttemptIn })
+    },
+    Installed: ({ downtime, duration, generation, resumed }) => {
       const after = downtime === undefined ? "" : `, after ${formatMillis(downtime)} without a connection`
-      const session = resumed ? ", in the same session" : ""
-      return line(LogLevel.Info, `connected (generation ${generation})${after}${session}`, {
-        generation,
-        duration,
-        downtime,
-        resumed
-      })
-    }
-    case "RuntimeLost": {
-      const { generation, loss: { kind, message }, uptime } = event
-      const what = kind === "memory" ? "restarted" : "connection lost"
-      return line(LogLevel.Warning, `${what} after ${formatMillis(uptime)}: ${message}`, {
-        generation,
-        kind,
-        uptime
-      })
-    }
-    case "RuntimeClosed": {
-      // The supervisor warns of closes that go wrong.
-      const { generation, installed, message, outcome } = event
-      return line(LogLevel.Debug, `generation ${generation}: ${outcome}`, { generation, installed, outcome, message })
-    }
-    case "CatalogChanged": {
-      const { generation, revision, stale } = event
+      const what = `connected (generation ${generation})${after}${resumed ? ", in the same session" : ""}`
+      return line(LogLevel.Info, what, { generation, duration, downtime, resumed })
+    },
+    RuntimeLost: ({ generation, loss: { kind, message }, uptime }) => {
+      const what = `${kind === "memory" ? "restarted" : "connection lost"} after ${formatMillis(uptime)}: ${message}`
+      return line(LogLevel.Warning, what, { generation, kind, uptime })
+    },
+    // The supervisor warns of closes that go wrong.
+    RuntimeClosed: ({ generation, installed, message, outcome }) =>
+      line(LogLevel.Debug, `generation ${generation}: ${outcome}`, { generation, installed, outcome, message }),
+    CatalogChanged: ({ generation, revision, stale }) => {
       const what = revision === undefined ? "withdrawn" : stale ? "stale" : `revision ${revision}`
       return line(LogLevel.Debug, `catalogue: ${what}`, { generation, revision, stale })
-    }
-    case "MemoryHigh": {
-      const { generation, limit, memory, message } = event
-      return line(LogLevel.Warning, `uses ${message}`, { generation, memory, limit })
-    }
-    case "DiscoveryFailed": {
-      const { generation, message } = event
-      return line(LogLevel.Warning, `could not read the lists: ${message}`, { generation })
-    }
-    case "Judged": {
-      // That a server is wedged stands in the line of its loss.
-      const { generation, kind, reason } = event
-      return line(kind === "busy" ? LogLevel.Info : LogLevel.Debug, `${kind}: ${reason}`, { generation, kind })
-    }
-    case "KeepaliveChanged": {
-      // Keepalive itself tells what a person has to know.
-      const { generation, reason, state } = event
-      return line(LogLevel.Debug, `keepalive: ${state}`, { generation, state, reason })
-    }
-  }
+    },
+    MemoryHigh: ({ generation, limit, memory, message }) =>
+      line(LogLevel.Warning, `uses ${message}`, { generation, memory, limit }),
+    DiscoveryFailed: ({ generation, message }) =>
+      line(LogLevel.Warning, `could not read the lists: ${message}`, { generation }),
+    // That a server is wedged stands in the line of its loss.
+    Judged: ({ generation, kind, reason }) =>
+      line(kind === "busy" ? LogLevel.Info : LogLevel.Debug, `${kind}: ${reason}`, { generation, kind }),
+    // Keepalive itself tells what a person has to know.
+    KeepaliveChanged: ({ generation, reason, state }) =>
+      line(LogLevel.Debug, `keepalive: ${state}`, { generation, state, reason })
+  })
 }
 
-const levelOf = (state: StateName): LogLevel.LogLevel => {
-  switch (state) {
-    case "PermanentlyFailed":
-      return LogLevel.Error
-    case "Dormant":
-      return LogLevel.Warning
-    case "Disabled":
-    case "Disconnected":
-      return LogLevel.Info
-    default:
-      return LogLevel.Debug
-  }
+const levels: { readonly [S in StateName]?: LogLevel.LogLevel } = {
+  PermanentlyFailed: LogLevel.Error,
+  Dormant: LogLevel.Warning,
+  Disabled: LogLevel.Info,
+  Disconnected: LogLevel.Info
 }
 
 /**
@@ -146,15 +106,12 @@ export const follow = (
         const entry = repeats.end(kind, now)
         return entry === undefined ? Effect.void : write(entry)
       })
-    const take = (event: Event): Effect.Effect<void> =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    const take = (event: Event): Effect.Effect<unknown> =>
+      Effect.gen(function*() {
+        const now = yield* Clock.currentTimeMillis
         const { counted, print } = repeats.take(event, now)
-        return Effect.zipRight(
-          print === undefined ? Effect.void : write(print),
-          counted === undefined
-            ? Effect.void
-            : Effect.asVoid(Effect.forkIn(Effect.delay(ended(counted), counted.until - now), scope))
-        )
+        if (print !== undefined) yield* write(print)
+        if (counted !== undefined) yield* Effect.forkIn(Effect.delay(ended(counted), counted.until - now), scope)
       })
     yield* Effect.addFinalizer(() =>
       Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.forEach(repeats.endAll(now), write, { discard: true }))
@@ -194,7 +151,8 @@ export class Repeats {
 
   /** A line to print, or the kind that began counting and is ended at its `until`. */
   take(event: Event, now: number): { readonly print?: Entry; readonly counted?: Kind } {
-    const remembered = this.#of(event.backend)
+    const remembered = this.#backends.get(event.backend) ?? { state: undefined, kinds: new Map() }
+    this.#backends.set(event.backend, remembered)
     if (event._tag === "StateChanged") remembered.state = event.to
     const entry = entryOf(event)
     const { stale, state, to } = entry.annotations
@@ -224,11 +182,10 @@ export class Repeats {
     kind.count = 0
     kind.last = undefined
     const state = this.#backends.get(String(last.annotations["backend"]))?.state
+    const then = state === undefined ? "" : `; now ${state}`
     return {
       level: last.level,
-      message: `${last.message} (${count} times in ${formatMillis(window)}${
-        state === undefined ? "" : `; now ${state}`
-      })`,
+      message: `${last.message} (${count} times in ${formatMillis(window)}${then})`,
       annotations: { ...last.annotations, repeats: count, ...present({ state }) }
     }
   }
@@ -241,14 +198,6 @@ export class Repeats {
 
   get size(): number {
     return this.#backends.size
-  }
-
-  #of(backend: string): Remembered {
-    const known = this.#backends.get(backend)
-    if (known !== undefined) return known
-    const remembered: Remembered = { state: undefined, kinds: new Map() }
-    this.#backends.set(backend, remembered)
-    return remembered
   }
 
   #forget(now: number): void {
@@ -265,7 +214,5 @@ export class Repeats {
   }
 }
 
-const present = (
-  values: Readonly<Record<string, string | number | boolean | undefined>>
-): Record<string, string | number | boolean> =>
+const present = (values: Annotations): Entry["annotations"] =>
   Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never

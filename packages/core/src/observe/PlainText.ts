@@ -4,6 +4,8 @@ const bell = 0x07
 const escape = 0x1b
 /** String terminator. */
 const terminator = 0x9c
+const sequence = 0x9b
+const strings: ReadonlySet<number> = new Set([0x90, 0x98, 0x9d, 0x9e, 0x9f])
 
 const isControl = (unit: number): boolean => unit < 0x20 || (unit >= 0x7f && unit <= 0x9f)
 
@@ -26,25 +28,14 @@ const endOfString = (text: string, start: number): number => {
 
 /** `start` if no escape sequence begins there. */
 const endOf = (text: string, start: number): number => {
-  switch (text.charCodeAt(start)) {
-    case 0x9b:
-      return endOfSequence(text, start + 1)
-    case 0x90:
-    case 0x98:
-    case 0x9d:
-    case 0x9e:
-    case 0x9f:
-      return endOfString(text, start + 1)
-    case escape:
-      break
-    default:
-      return start
-  }
-  const next = text.charCodeAt(start + 1)
-  if (next === 0x5b) return endOfSequence(text, start + 2)
-  if (next === 0x5d || next === 0x50 || next === 0x58 || next === 0x5e || next === 0x5f) {
-    return endOfString(text, start + 2)
-  }
+  const first = text.charCodeAt(start)
+  const isEscape = first === escape
+  // An escape sequence can stand for a control character above 0x7f.
+  const control = isEscape ? text.charCodeAt(start + 1) + 0x40 : first
+  const content = start + (isEscape ? 2 : 1)
+  if (control === sequence) return endOfSequence(text, content)
+  if (strings.has(control)) return endOfString(text, content)
+  if (!isEscape) return start
   let at = start + 1
   while (text.charCodeAt(at) >= 0x20 && text.charCodeAt(at) <= 0x2f) at++
   return text.charCodeAt(at) >= 0x30 && text.charCodeAt(at) <= 0x7e ? at + 1 : start + 1

@@ -4,12 +4,10 @@ import { type ByteSizeText, type ByteUnit, units } from "./ByteSizeText.js"
 /** In bytes, or a text such as `"512 MB"` or `"1 GiB"`. KB, MB and GB are powers of 1,000, KiB, MiB and GiB of 1,024. */
 export type ByteSize = number | ByteSizeText
 
-/** Longer texts are not looked at. */
 const longest = 40
 
 const text = /^\s*(\d+(?:\.\d+)?)\s*([kmg]i?b|b)\s*$/i
 
-/** For a JSON Schema. */
 export const pattern = "^\\s*\\d+(\\.\\d+)?\\s*([KkMmGg][Ii]?[Bb]|[Bb])\\s*$"
 
 const lowerCase: ReadonlyMap<string, number> = new Map(

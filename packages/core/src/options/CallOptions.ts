@@ -12,7 +12,6 @@ export interface CallOptions extends CallBounds<TimeSpan.TimeSpan> {
   readonly onSent?: ((generation: number) => void) | undefined
   /** Called when the call is interrupted. Returns the reason for the server. Default: that the caller cancelled it. Must not throw. */
   readonly cancelReason?: (() => unknown) | undefined
-  /** Ask the server to run the request as a task. */
   readonly task?: TaskCreationParams | undefined
   /** As the official SDK takes it. */
   readonly resultSchema?: unknown

@@ -120,12 +120,12 @@ export const list = (element: Check, accepted: string): Check =>
     { type: "array", items: element.schema ?? {} }
   )
 
-export const values = (element: Check, accepted: string): Check =>
+export const values = (element: Check, accepted: string, wrong = Problem.wrongSecret): Check =>
   described(
     (value, path) =>
       Predicate.isRecord(value)
         ? Object.entries(value).flatMap(([name, one]) => one === undefined ? [] : element(one, [...path, name]))
-        : [Problem.wrongSecret(path, value, accepted)],
+        : [wrong(path, value, accepted)],
     { type: "object", additionalProperties: element.schema ?? {} }
   )
 

@@ -47,11 +47,11 @@ const oneOf = <const A extends ReadonlyArray<string>>(otherwise: A[number], ...a
 const duration = (min: number, max: number, otherwise: number) =>
   rule(Check.span(min, max, ""), otherwise, TimeSpan.millis)
 
-/** "never" is decoded to `never`; not given by default. */
-const durationOrNever = <A>(min: number, max: number, never: A) =>
-  rule<number | A | undefined>(
+/** "never" is decoded to `never`. */
+const durationOrNever = <A, D extends number | undefined>(min: number, max: number, never: A, otherwise: D) =>
+  rule<number | A | D>(
     Check.spanOrNever(min, max),
-    undefined,
+    otherwise,
     (input: TimeSpan.TimeSpan | "never") => input === "never" ? never : TimeSpan.millis(input)
   )
 
@@ -70,7 +70,7 @@ const table = {
     failureThreshold: count(1, 1000, 3),
     suspectInterval: duration(1, day, 10 * second),
     reprobeAfter: duration(second, 7 * day, 30 * minute),
-    idleTtl: durationOrNever(2 * second, 365 * day, "never" as const),
+    idleTtl: durationOrNever(2 * second, 365 * day, "never" as const, undefined),
     authenticated: flag(true)
   },
   reconnect: {
@@ -104,21 +104,16 @@ const table = {
     maxInFlight: count(1, 1_000_000, 1000),
     concurrency: rule<number | undefined>(Check.whole(1, 1_000_000), undefined),
     maxWaiting: count(0, 1_000_000, 10_000),
-    /** Infinity: never. */
-    progressInterval: rule(
-      Check.spanOrNever(100, day),
-      15 * second,
-      (input: TimeSpan.TimeSpan | "never") => input === "never" ? Number.POSITIVE_INFINITY : TimeSpan.millis(input)
-    )
+    progressInterval: durationOrNever(100, day, Number.POSITIVE_INFINITY, 15 * second)
   },
   lifecycle: {
     lazy: flag(false),
-    idleRelease: durationOrNever(1, 365 * day, undefined),
+    idleRelease: durationOrNever(1, 365 * day, undefined, undefined),
     disabled: flag(false)
   },
   discovery: {
     mode: oneOf("eager", "eager", "learn"),
-    refreshInterval: durationOrNever(second, 7 * day, undefined),
+    refreshInterval: durationOrNever(second, 7 * day, undefined, undefined),
     minRefreshInterval: duration(1, day, 300),
     maxPages: count(1, 1_000_000, 100),
     maxEntries: count(1, 10_000_000, 10_000),
@@ -142,7 +137,6 @@ export type Policy = { readonly [G in Group]: { readonly [K in keyof Table[G]]: 
 
 const ruled = Object.keys(table) as ReadonlyArray<Group>
 
-/** `keepalive`, `reconnect` and so on. */
 export const groups: ReadonlyArray<keyof PolicyOptions> = [...ruled, "tools"]
 
 /** From an object that may have other members, such as `connector`. */
@@ -192,7 +186,6 @@ const checkAll = checkWith({})
 const given = (options: object): Readonly<Record<string, unknown>> =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 
-/** Empty if they are valid. */
 export const problems = (options: unknown): ReadonlyArray<Problem.Problem> => checkAll(options, [])
 
 /** The error lists everything that is wrong: its path, and what is accepted or was probably meant. */

@@ -1,4 +1,4 @@
-import { Array as Arr } from "effect"
+import { Array as Arr, Predicate } from "effect"
 import { InvalidOptions } from "../Errors.js"
 import { nearest } from "./nearest.js"
 
@@ -32,18 +32,12 @@ export const kindOf = (value: unknown): string => {
 
 const longest = 60
 
-const shown = (value: unknown): string => {
-  switch (typeof value) {
-    case "string":
-      return value.length > longest ? `a text of ${value.length} characters` : JSON.stringify(value)
-    case "number":
-    case "boolean":
-    case "bigint":
-      return String(value)
-    default:
-      return kindOf(value)
-  }
-}
+const shown = (value: unknown): string =>
+  typeof value === "string"
+    ? value.length > longest ? `a text of ${value.length} characters` : JSON.stringify(value)
+    : Predicate.isNumber(value) || Predicate.isBoolean(value) || Predicate.isBigInt(value)
+    ? String(value)
+    : kindOf(value)
 
 export const wrong = (path: Path, value: unknown, accepted: string): Problem => ({
   path,

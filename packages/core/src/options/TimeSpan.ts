@@ -9,7 +9,6 @@ export type TimeSpan = DurationInput | TimeText
 
 const text = /^\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*$/
 
-/** For a JSON Schema. */
 export const pattern = `^\\s*\\d+(\\.\\d+)?\\s*(${Object.keys(units).join("|")})\\s*$`
 
 /** `undefined` if it is no length of time, or negative. */
@@ -42,5 +41,4 @@ export const show = (millis: number): string => {
   return `${millis / size} ${unit}`
 }
 
-/** `1 s to 24 h`. */
 export const range = (min: number, max: number): string => `${show(min)} to ${show(max)}`

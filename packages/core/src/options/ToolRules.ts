@@ -1,37 +1,33 @@
 import type { Method, Params } from "../port/Method.js"
-import type { ToolRule } from "./Tools.js"
 import * as Tools from "./Tools.js"
 
 /** Names come from callers: how many are kept, and how long at most. */
 const most = 1000
 const longest = 256
 
-/** Shared by all backends without rules. */
-const none = new Map<string, undefined>()
+export interface ToolRules {
+  readonly rules: ReadonlyArray<Tools.ToolRule>
+  readonly found: Map<string, Tools.Chosen | undefined>
+}
 
-export class ToolRules {
-  readonly #rules: ReadonlyArray<ToolRule>
-  readonly #found: Map<string, Tools.Chosen | undefined>
+const none: ToolRules = { rules: [], found: new Map() }
 
-  constructor(rules: ReadonlyArray<ToolRule>) {
-    this.#rules = rules
-    this.#found = rules.length === 0 ? none : new Map()
-  }
+export const make = (rules: ReadonlyArray<Tools.ToolRule>): ToolRules =>
+  rules.length === 0 ? none : { rules, found: new Map() }
 
-  of<M extends Method>(method: M, params: Params<M>): Tools.Chosen | undefined {
-    if (this.#rules.length === 0 || method !== "tools/call") return undefined
-    const name: unknown = (params as Partial<Params<"tools/call">> | undefined)?.name
-    return typeof name === "string" ? this.tool(name) : undefined
-  }
+export const of = <M extends Method>(self: ToolRules, method: M, params: Params<M>): Tools.Chosen | undefined => {
+  if (self.rules.length === 0 || method !== "tools/call") return undefined
+  const name: unknown = (params as Partial<Params<"tools/call">> | undefined)?.name
+  return typeof name === "string" ? tool(self, name) : undefined
+}
 
-  tool(name: string): Tools.Chosen | undefined {
-    if (this.#rules.length === 0) return undefined
-    const known = this.#found.get(name)
-    if (known !== undefined || this.#found.has(name)) return known
-    const chosen = Tools.choose(this.#rules, name)
-    if (name.length > longest) return chosen
-    if (this.#found.size >= most) this.#found.clear()
-    this.#found.set(name, chosen)
-    return chosen
-  }
+export const tool = ({ found, rules }: ToolRules, name: string): Tools.Chosen | undefined => {
+  if (rules.length === 0) return undefined
+  const known = found.get(name)
+  if (known !== undefined || found.has(name)) return known
+  const chosen = Tools.choose(rules, name)
+  if (name.length > longest) return chosen
+  if (found.size >= most) found.clear()
+  found.set(name, chosen)
+  return chosen
 }

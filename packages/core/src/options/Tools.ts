@@ -11,7 +11,6 @@ export type ToolOptions = Given.ToolOptions<TimeSpan.TimeSpan>
 
 type Patterns = NonNullable<Given.PolicyOptions<TimeSpan.TimeSpan>["tools"]>
 
-/** The time in milliseconds. */
 export interface ToolRule extends Given.ToolOptions<number> {
   readonly pattern: string
   /** For several servers, which need not all have such a tool. */
@@ -30,21 +29,13 @@ const table = {
 
 export const names: ReadonlyArray<string> = Object.keys(table)
 
-const checkRule = Check.options(table, "a tool", { wrong: Problem.wrong })
-
-const ruleSchema: Check.JsonSchema = {
+const checkRule = Check.described(Check.options(table, "a tool", { wrong: Problem.wrong }), {
   type: "object",
   additionalProperties: false,
   properties: Object.fromEntries(Object.entries(table).map(([name, { schema }]) => [name, schema ?? {}]))
-}
+})
 
-export const check: Check.Check = Check.described(
-  (value, path) =>
-    Predicate.isRecord(value)
-      ? Object.entries(value).flatMap(([name, one]) => one === undefined ? [] : checkRule(one, [...path, name]))
-      : [Problem.wrong(path, value, "an object of options by the name of the tool")],
-  { type: "object", additionalProperties: ruleSchema }
-)
+export const check = Check.values(checkRule, "an object of options by the name of the tool", Problem.wrong)
 
 /** Of a checked input. Names first, then patterns from the most to the least exact. */
 export const decode = (tools: Patterns = {}): ReadonlyArray<ToolRule> =>
@@ -132,3 +123,5 @@ export const describe = ({ meant, pattern }: Unmatched): string =>
   `tools.${pattern} has no effect: the server has no such tool${
     meant === undefined ? "" : `; did you mean "${meant}"?`
   }`
+
+export const describeAll = (all: ReadonlyArray<Unmatched>): string => all.map(describe).join(". ")

@@ -15,15 +15,8 @@ export const read = <A>(
     Effect.forEach(Object.entries(values), ([name, value]): Effect.Effect<Entry<A>, ConnectError> =>
       Effect.isEffect(value)
         ? Effect.mapBoth(value as Reading, {
-          onFailure: ({ backend, cause, message, permanent, reason, retryAfter }) =>
-            new ConnectError({
-              backend,
-              cause,
-              permanent,
-              reason,
-              retryAfter,
-              message: `${group}.${name}: ${message}`
-            }),
+          onFailure: (error) =>
+            new ConnectError({ ...error, cause: error.cause, message: `${group}.${name}: ${error.message}` }),
           onSuccess: (secret): Entry<A> => [name, secret]
         })
         : Effect.succeed([name, value as A]), { concurrency: "unbounded" }),

@@ -4,12 +4,10 @@ import { ConnectError } from "../Errors.js"
 import { messageOf } from "../internal/messageOf.js"
 import { type Loss, losses } from "./Loss.js"
 
-const methods = ["send", "notify", "onLost", "fail"]
-
 const isTextOrMissing = (value: unknown): boolean => value === undefined || typeof value === "string"
 
 const fields: ReadonlyArray<readonly [string, (value: unknown) => boolean]> = [
-  ...methods.map((name) => [name, Predicate.isFunction] as const),
+  ...["send", "notify", "onLost", "fail"].map((name) => [name, Predicate.isFunction] as const),
   ["look", (value) => value === undefined || Effect.isEffect(value)],
   ["serverInfo", Predicate.isRecord],
   ["capabilities", Predicate.isRecord],

@@ -1,7 +1,7 @@
 /** What goes on beside the requests of a connection. */
 import { Effect, Layer, Predicate, type Schedule } from "effect"
 import * as Discovery from "../discovery/Discovery.js"
-import { Refresh } from "../discovery/Refresh.js"
+import * as Refresh from "../discovery/Refresh.js"
 import { Examiner } from "../health/Examiner.js"
 import * as Keepalive from "../health/Keepalive.js"
 import { Probe } from "../health/Probe.js"
@@ -22,7 +22,7 @@ export interface RuntimeTasks {
   readonly probe: Probe
   readonly doubt: SessionDoubt
   readonly quietCalls: QuietCalls
-  readonly refresh: Refresh
+  readonly refresh: Refresh.Refresh
   readonly limit: UsageLimit | undefined
 }
 
@@ -41,7 +41,7 @@ export const make = (
     probe,
     doubt,
     quietCalls: new QuietCalls(backend, probe, examiner, doubt),
-    refresh: new Refresh(backend, probe, doubt),
+    refresh: Refresh.make(backend, probe, doubt),
     limit
   }
 }
@@ -60,7 +60,7 @@ export const layer = (self: RuntimeTasks, runtime: Runtime): Layer.Layer<never> 
       return idleRelease === undefined ? Effect.void : Effect.forkScoped(watchIdle(backend, runtime, idleRelease))
     })
     return Effect.all([
-      refresh.attach(runtime),
+      Refresh.attach(refresh, runtime),
       doubt.attach(runtime), // guard: successor-is-asked
       Keepalive.attach(keepalive, runtime),
       rest
@@ -108,7 +108,7 @@ export const reported = (
       return notified(self, runtime, report.notification)
     case "Hearing":
       runtime.unannounced = report.hearing.unannounced
-      refresh.announced(runtime, report.hearing.announced)
+      Refresh.announced(refresh, runtime, report.hearing.announced)
       return backend.send({ _tag: "ListsChanged", runtime })
     case "Doubt":
       return backend.policy.keepalive.method === "none" ? undefined : backend.send({ _tag: "Suspected", runtime })
@@ -130,5 +130,5 @@ const notified = ({ backend, refresh }: RuntimeTasks, runtime: Runtime, notifica
   if (!Predicate.isRecord(notification)) return
   if (backend.offered.passes(notification)) backend.notifications.emit(notification)
   const kinds = Discovery.changedBy(notification.method)
-  if (kinds.length > 0 && refresh.announced(runtime, kinds)) backend.send({ _tag: "ListsChanged", runtime })
+  if (kinds.length > 0 && Refresh.announced(refresh, runtime, kinds)) backend.send({ _tag: "ListsChanged", runtime })
 }

@@ -5,6 +5,7 @@
 import { Cause, Effect, Either, Exit, Fiber, FiberId, Layer, Random, Scope } from "effect"
 import { Calls } from "../calls/Calls.js"
 import { ProgressBeats } from "../calls/progress/ProgressBeats.js"
+import * as Refresh from "../discovery/Refresh.js"
 import type { CommandError } from "../Errors.js"
 import { awaitAtMost } from "../internal/deadline.js"
 import * as SafeLog from "../internal/SafeLog.js"
@@ -60,7 +61,8 @@ export class Supervisor {
     const owner = this.#owner = new RuntimeOwner(backend)
     const tasks = this.tasks = RuntimeTasks.make(backend, options.connector.usageLimit?.(), options.keepalive?.schedule)
     const beats = this.#beats = new ProgressBeats(backend, tasks.probe, options.connector.transport === "stdio")
-    const calls = this.calls = new Calls(backend, tasks.probe, tasks.doubt, beats, tasks.refresh.tools)
+    const readTools = (runtime: Runtime) => Refresh.tools(tasks.refresh, runtime)
+    const calls = this.calls = new Calls(backend, tasks.probe, tasks.doubt, beats, readTools)
     this.#attempts = new Attempts({ backend, options, offers, owner, calls, tasks }, permits, overlap)
     this.#backend = backend
   }
@@ -150,7 +152,7 @@ export class Supervisor {
         return this.#move({ ...message, doubted })
       }
       case "ListsChanged":
-        return this.tasks.refresh.readChanged(message.runtime)
+        return Refresh.readChanged(this.tasks.refresh, message.runtime)
       case "Suspected":
         return this.tasks.probe.onSuspicion(message.runtime)
       case "ProgressWanted":

@@ -3,6 +3,7 @@ import type { Backend, ConnectOptions, Loss, Policy } from "@mcp-lifeline/core"
 import { Ledger, ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Cause, Effect, Either, Exit, Fiber, FiberRef, HashSet, Logger, LogLevel, Scope } from "effect"
 import { measure } from "../../src/backend/measure.js"
+import * as Refresh from "../../src/discovery/Refresh.js"
 import * as Keepalive from "../../src/health/Keepalive.js"
 import * as Lifecycle from "../../src/lifecycle/Lifecycle.js"
 import type { Observer } from "../../src/observe/Telemetry.js"
@@ -343,13 +344,13 @@ export class World {
     const { current } = this.backend.published.value
     if (what === "refresh") this.#pace.refreshed = true
     if (current === undefined) return
-    if (what === "refresh") this.sim.fork(refresh.now(current))
+    if (what === "refresh") this.sim.fork(Refresh.now(refresh, current))
     // Of two who ask at once, one may count.
     else for (const _ of [1, 2]) this.sim.fork(probe.now(current))
   }
 
   look(): void {
-    this.supervisor.tasks.refresh.touch()
+    Refresh.touch(this.supervisor.tasks.refresh)
     this.#expiry.looked(this.backend.published.value, this.sim.now)
   }
 

@@ -1,6 +1,6 @@
 /** Each entry is encoded once for all clients, until its server changes it. */
 import { Fleet } from "@mcp-lifeline/core"
-import { Addresses, ExactJson, listsSame, namesOf, otherName, PerVisible } from "@mcp-lifeline/core/internal"
+import { Addresses, ExactJson, listsSame, namesOf, otherName, perVisible } from "@mcp-lifeline/core/internal"
 import type { ListMethod, lists } from "@mcp-lifeline/protocol/listMethods"
 import * as ObjectResults from "@mcp-lifeline/protocol/ObjectResults"
 import * as TaskMarks from "@mcp-lifeline/protocol/TaskMarks"
@@ -40,7 +40,7 @@ const withObjectResults = (catalog: Fleet.FleetCatalog): Fleet.FleetCatalog => {
 export class EncodedLists {
   readonly catalog: Fleet.FleetCatalog
   /** For callers that may not use everything. */
-  readonly #visible = new PerVisible<EncodedLists>()
+  readonly #visible = perVisible((access) => new EncodedLists(namesOf(this.catalog, access).catalog))
   #withObjectResults: EncodedLists | undefined
   readonly #entries = new Map<Kind, string>()
   readonly #results = new Map<Kind, { readonly ownEntries: string; readonly text: string }>()
@@ -51,8 +51,7 @@ export class EncodedLists {
 
   /** Made once for all callers with the same rules. */
   visibleTo(access: Access): EncodedLists {
-    if (access.isWhole) return this
-    return this.#visible.get(access, () => new EncodedLists(namesOf(this.catalog, access).catalog))
+    return access.isWhole ? this : this.#visible(access)
   }
 
   /** For clients of revisions before 2026-07-28. */

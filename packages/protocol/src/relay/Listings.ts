@@ -25,8 +25,8 @@ export class Listings {
     const given = Predicate.isRecord(params) ? params["cursor"] : undefined
     const cursor = typeof given === "string" ? given : undefined
     const begun = this.#unfinished.get(method)
-    const listing = begun !== undefined && begun.next === cursor ? begun : new Listing.Listing(lists[method], cursor)
-    const page = listing.take(result)
+    const listing = begun !== undefined && begun.next === cursor ? begun : Listing.begin(lists[method], cursor)
+    const page = Listing.take(listing, result)
     if (listing.repeats && !this.#told.has(method)) {
       this.#told.add(method)
       this.onRepeated?.(lists[method])

@@ -9,7 +9,7 @@ import {
   type ServerNotification,
   Telemetry
 } from "@mcp-lifeline/core"
-import { type NameReport, NameReports } from "@mcp-lifeline/core/internal"
+import { NameReports } from "@mcp-lifeline/core/internal"
 import { type Caller, ownerOf } from "@mcp-lifeline/http-server/Caller"
 import { Incoming, Initialize, type Introduction } from "@mcp-lifeline/protocol"
 import { LogLevels } from "@mcp-lifeline/protocol/LogLevels"
@@ -38,7 +38,7 @@ export interface Outage {
 }
 
 /** Names that clients see otherwise than the servers have them. */
-export const logNames = (reports: ReadonlyArray<NameReport>): Effect.Effect<void> =>
+export const logNames = (reports: ReadonlyArray<NameReports.NameReport>): Effect.Effect<void> =>
   Effect.forEach(
     reports,
     ({ backend, message }) => Effect.annotateLogs(Effect.logWarning(clean(message)), { backend }),
@@ -97,7 +97,7 @@ type Opened = Pick<GroupFleet, "fleet" | "introduction" | "apply"> & Partial<Pic
 export const over = <E>(
   group: Pick<ClientGroup, "sessions" | "listsChanged">,
   open: (subscriptions: Subscriptions) => Effect.Effect<Opened, E, Scope.Scope>,
-  reports = new NameReports()
+  reports: NameReports.NameReports = new Map()
 ): Effect.Effect<GroupFleet, E, Scope.Scope> =>
   Effect.gen(function*() {
     const run = yield* FiberSet.makeRuntime<never>()
@@ -136,7 +136,7 @@ export const over = <E>(
       Stream.runForEach((change) =>
         Effect.suspend(() => {
           if (change !== undefined) group.listsChanged(change)
-          return logNames(reports.take(lists.catalog))
+          return logNames(NameReports.take(reports, lists.catalog))
         })
       )
     )
@@ -209,7 +209,7 @@ export interface Settings {
   readonly replica: Replica | undefined
   /** For a server that runs once in the cluster. Default: it may. */
   readonly mayRun?: ((server: string) => boolean) | undefined
-  readonly reports: NameReports
+  readonly reports: NameReports.NameReports
   /** Default: the telemetry in the context. */
   readonly telemetry: ((sessions: ClientGroup["sessions"]) => Telemetry.Telemetry) | undefined
 }

@@ -1,6 +1,5 @@
 /** Each server runs once for each group of clients: all together, or a single one. */
 import type { Backend, Fleet, InvalidOptions } from "@mcp-lifeline/core"
-import { NameReports } from "@mcp-lifeline/core/internal"
 import { Pins } from "@mcp-lifeline/extensions"
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import type { Introduction } from "@mcp-lifeline/protocol"
@@ -126,7 +125,7 @@ export const make = (
       pins,
       replica,
       mayRun: (server) => configurations?.newer(server) === undefined,
-      reports: new NameReports(),
+      reports: new Map(),
       telemetry,
       waitTimeout
     }
