@@ -1,6 +1,7 @@
 import { Context, Effect, Either, Option, Schedule, Stream } from "effect"
 import { millis } from "../calls/Call.js"
-import type { Calls } from "../calls/Calls.js"
+import { unavailable } from "../calls/CallFailure.js"
+import * as Calls from "../calls/Calls.js"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import type { CallError, ProtocolError } from "../Errors.js"
 import * as Health from "../health/Health.js"
@@ -89,7 +90,7 @@ export class BackendHandle implements Backend {
     return Effect.flatMap(
       withConnection(this.#state, calls, read, "tools/list", options, onward),
       (snapshot) =>
-        snapshot === undefined ? Effect.fail(calls.unavailable(said`no catalogue`)) : Effect.succeed(snapshot)
+        snapshot === undefined ? Effect.fail(unavailable(this.#state, said`no catalogue`)) : Effect.succeed(snapshot)
     )
   }
 
@@ -112,11 +113,10 @@ export class BackendHandle implements Backend {
       const all = firstOf(read, Effect.asVoid(again))
       const time = timeOf(options)
       if (time === undefined) return all
-      const { calls } = this.#supervisor
       const late = said`the call was not sent, because its time was over before the server gave its lists (timeout)`
       return Effect.flatMap(
         this.#state.before(this.#state.now() + time, all),
-        Option.match({ onNone: () => Effect.fail(calls.unavailable(late)), onSome: Effect.succeed })
+        Option.match({ onNone: () => Effect.fail(unavailable(this.#state, late)), onSome: Effect.succeed })
       )
     })
   }
@@ -131,11 +131,10 @@ export class BackendHandle implements Backend {
   }
 
   get healthCheck(): Backend["healthCheck"] {
-    const { calls } = this.#supervisor
     return Effect.suspend(() => {
       const startedAt = this.#state.now()
       return Effect.flatMap(
-        Effect.either(calls.probe),
+        Effect.either(Calls.probe(this.calls)),
         (result) =>
           Effect.map(this.status, (status) => ({
             status,
@@ -154,12 +153,12 @@ export class BackendHandle implements Backend {
   /** What finds no connection here from now on, or waits for one, goes there. */
   leaveTo(successor: BackendHandle): void {
     this.#successor = successor
-    this.#supervisor.calls.leaveTo(successor.calls)
+    Calls.leaveTo(this.calls, successor.calls)
   }
 
   #onward<A>(use: (successor: BackendHandle) => Effect.Effect<A, CallError>): Effect.Effect<A, CallError> {
     return this.#successor === undefined
-      ? Effect.fail(this.calls.unavailable(said`the call was not sent`))
+      ? Effect.fail(unavailable(this.#state, said`the call was not sent`))
       : use(this.#successor)
   }
 
@@ -213,7 +212,7 @@ export class BackendHandle implements Backend {
 
   get request(): Backend["request"] {
     const { calls } = this.#supervisor
-    return (method, params, options) => calls.request(method, params, options)
+    return (method, params, options) => Calls.request(calls, method, params, options)
   }
 
   get state(): Status["state"] {
@@ -237,7 +236,7 @@ export class BackendHandle implements Backend {
     return this.#state.offered.has("tools", name)
   }
 
-  get calls(): Calls {
+  get calls(): Calls.Calls {
     return this.#supervisor.calls
   }
 

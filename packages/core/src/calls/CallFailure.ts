@@ -12,9 +12,8 @@ import { formatMillis } from "../internal/formatMillis.js"
 import { entries, inWords, type State } from "../lifecycle/Lifecycle.js"
 import { inWords as reasonInWords } from "../observe/Reason.js"
 import { aside, detail, open, type Said, said } from "../observe/Said.js"
-import type { Method } from "../port/Method.js"
 import type { BackendState, LastError } from "../state/BackendState.js"
-import type { Call } from "./Call.js"
+import type { Tally } from "./decide.js"
 
 export interface About {
   readonly backend: string
@@ -131,7 +130,8 @@ const whyNot = (backend: string, last: CallError): Said => {
 /** Once a request may have been carried out, no error denies it: that is true of the repetition only. */
 export const outcomeOf = (
   last: CallError,
-  { method, repeated, unknown }: Pick<Call<Method>, "method" | "repeated" | "unknown">,
+  method: string,
+  { repeated, unknown }: Pick<Tally, "repeated" | "unknown">,
   backend: string
 ): CallError => {
   if (unknown === undefined || last._tag === "ResultUnknown" || last._tag === "RequestTimeout") return last

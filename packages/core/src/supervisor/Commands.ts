@@ -1,5 +1,6 @@
 /** A command is answered by what ends it: the attempt that it starts or joins, or the teardown. */
 import { Effect, Exit } from "effect"
+import { unavailable } from "../calls/CallFailure.js"
 import type { CommandError } from "../Errors.js"
 import * as Lifecycle from "../lifecycle/Lifecycle.js"
 import { open, said } from "../observe/Said.js"
@@ -124,7 +125,7 @@ export class Commands {
   }
 
   #refusal(command: Command): CommandError {
-    return this.#parts.calls.unavailable(said`${open(command.toLowerCase())} was not carried out`)
+    return unavailable(this.#parts.backend, said`${open(command.toLowerCase())} was not carried out`)
   }
 
   answerWhenClosed(command: Command): Exit.Exit<void, CommandError> {

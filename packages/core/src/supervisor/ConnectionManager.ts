@@ -1,6 +1,7 @@
 /** `Pace` says when connections are made. */
 import { Effect, Either, Exit, Random } from "effect"
 import type { Calls } from "../calls/Calls.js"
+import * as Gates from "../calls/Gates.js"
 import type { ConnectError } from "../Errors.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import * as Lifecycle from "../lifecycle/Lifecycle.js"
@@ -65,7 +66,7 @@ export class ConnectionManager {
 
   forgetLoss(): void {
     this.#lost = undefined
-    this.#parts.calls.gates.forgetSessionLoss()
+    Gates.forgetSessionLoss(this.#parts.calls)
   }
 
   // --- attempts
@@ -112,13 +113,13 @@ export class ConnectionManager {
       const now = backend.now()
       const resumed = runtime.connection.resumed === true
       const downtime = this.#lost === undefined ? undefined : now - this.#lost.at
-      if (this.#lost !== undefined && !resumed) this.#parts.calls.gates.sessionLost(this.#lost.generation)
+      if (this.#lost !== undefined && !resumed) Gates.sessionLost(this.#parts.calls, this.#lost.generation)
       this.#lost = undefined
       if (resumed) this.#owner.resumed(runtime)
       if (before !== undefined && doubted !== undefined) {
         const uptime = now - before.installedAt
         backend.counters.errors++
-        this.#parts.calls.gates.sessionLost(before.generation)
+        Gates.sessionLost(this.#parts.calls, before.generation)
         backend.emit({ _tag: "RuntimeLost", generation: before.generation, loss: doubted, uptime })
         if (doubted.kind === "session") yield* this.#forgotten(now, uptime)
       }

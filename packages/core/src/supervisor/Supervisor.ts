@@ -3,8 +3,8 @@
  * fibers that report by message.
  */
 import { Cause, Effect, Exit, type Fiber, FiberId, Scope } from "effect"
-import { Calls } from "../calls/Calls.js"
-import { ProgressBeats } from "../calls/progress/ProgressBeats.js"
+import * as Calls from "../calls/Calls.js"
+import * as ProgressBeats from "../calls/progress/ProgressBeats.js"
 import type { CommandError } from "../Errors.js"
 import { awaitAtMost } from "../internal/deadline.js"
 import * as SafeLog from "../internal/SafeLog.js"
@@ -23,7 +23,7 @@ import { RuntimeOwner } from "./RuntimeOwner.js"
 import { RuntimeTasks } from "./RuntimeTasks.js"
 
 export class Supervisor {
-  readonly calls: Calls
+  readonly calls: Calls.Calls
   readonly tasks: RuntimeTasks
   readonly connections: ConnectionManager
   readonly #backend: BackendState
@@ -31,7 +31,6 @@ export class Supervisor {
   readonly #owner: RuntimeOwner
   readonly #attempts: Attempts
   readonly #commands: Commands
-  readonly #beats: ProgressBeats
   #scope: Scope.Scope | undefined
   #fiber: Fiber.RuntimeFiber<void> | undefined
   #defects: Set<string> | undefined
@@ -47,13 +46,14 @@ export class Supervisor {
     const owner = this.#owner = new RuntimeOwner(backend)
     const tasks = this.tasks = new RuntimeTasks(backend, options.connector.usageLimit?.())
     const isProcess = options.connector.transport === "stdio"
-    const beats = this.#beats = new ProgressBeats(backend, tasks.probe, () => ({
+    const { doubt, probe, refresh } = tasks
+    const connecting = () => ({
       id: backend.id,
       isProcess,
       attempt: this.connections.pace.failures + 1,
       isSigningIn: backend.isSigningIn()
-    }))
-    const calls = this.calls = new Calls(backend, tasks.probe, tasks.doubt, beats, tasks.refresh.tools)
+    })
+    const calls = this.calls = Calls.make({ backend, probe, doubt, readTools: refresh.tools, connecting })
     const attempts = this.#attempts = new Attempts(
       { backend, options, offers, owner, calls, tasks },
       permits,
@@ -166,7 +166,7 @@ export class Supervisor {
         case "ProgressWanted":
           return this.#scope === undefined
             ? Effect.void
-            : Effect.asVoid(Effect.forkIn(Effect.interruptible(this.#beats.run), this.#scope))
+            : Effect.asVoid(Effect.forkIn(Effect.interruptible(ProgressBeats.run(this.calls)), this.#scope))
         case "Used":
           return this.tasks.used(message.runtime)
         case "Measured": {
