@@ -35,7 +35,8 @@ export interface Calls {
   readonly doubt: SessionDoubt
   /** To their end, within bounds; `undefined` where the server does not list them. */
   readonly readTools: (runtime: Runtime) => Effect.Effect<ReadonlyArray<unknown> | undefined, RequestError>
-  readonly connecting: () => Connecting
+  /** A process of ours is started with each connection. */
+  readonly isProcess: boolean
   readonly tools: ToolRules
   readonly sessionState: SessionState
   readonly wait: Waits
@@ -51,19 +52,9 @@ export interface Calls {
   }
 }
 
-/** What a caller hears of a missing connection. */
-export interface Connecting {
-  readonly id: string
-  /** A process of ours, started with the connection. */
-  readonly isProcess: boolean
-  /** Under way or next, since the last stable connection. */
-  readonly attempt: number
-  readonly isSigningIn: boolean
-}
-
-/** One loop for all calls: one that is answered soon costs an entry in a set. */
+/** One loop for all calls: one that is answered soon costs an entry in a map. */
 export interface Beats {
-  readonly watched: Set<Call>
+  readonly watched: Map<Call, CallProgress>
   isRunning: boolean
   asked: { readonly runtime: Runtime; readonly at: number } | undefined
   answered: Signal
@@ -105,7 +96,7 @@ export interface Call<M extends Method = Method> {
   waitEnd: number | undefined
   waitsFor: string | undefined
   /** What Lifeline said last of a missing connection. */
-  told: string | undefined
+  saidLast: string | undefined
   /** By something else than the server, while the server gave its lists. */
   refusedBeside: number
   refused: { readonly by: Runtime; readonly answers: number; readonly since: number } | undefined
@@ -114,14 +105,14 @@ export interface Call<M extends Method = Method> {
   /** Not decided before it is sent. */
   runsTask: boolean | undefined
   task: RunningTask | undefined
-  /** As long as that lives. Default: the current one. */
+  /** The connection that it asks first, if that lives. Default: the current one. */
   first: Runtime | undefined
   /** For `calls.maxInFlight`. A request about a task needs none. */
   place: Ticket | undefined
   /** For `calls.concurrency`. Kept while its task runs. */
   turn: Ticket | undefined
   observer: CallObserver<M> | undefined
-  /** Default: those of the backend where it began. */
+  /** Where it goes on, if not where it began. */
   carrier: Calls | undefined
   isGivenUp: boolean
   isOver: boolean
@@ -148,11 +139,7 @@ export interface RunningTask {
 
 export type Outcome<M extends Method> = Exit.Exit<Result<M>, CallError>
 
-export type Next<M extends Method = never> = Outcome<M> | Again | Later<M>
-
-export interface Again {
-  readonly _tag: "Again"
-}
+export type Next<M extends Method = never> = Outcome<M> | typeof again | Later<M>
 
 /** In a fiber. */
 export interface Later<M extends Method = never> {
@@ -161,7 +148,7 @@ export interface Later<M extends Method = never> {
 }
 
 /** It is looked at anew. */
-export const again: Again = { _tag: "Again" }
+export const again = { _tag: "Again" } as const
 
 export const later = <M extends Method = never>(next: Later<M>["next"]): Later<M> => ({ _tag: "Later", next })
 
@@ -195,7 +182,7 @@ export const make = <M extends Method>(
     askedAt: now,
     waitEnd: undefined,
     waitsFor: undefined,
-    told: undefined,
+    saidLast: undefined,
     refusedBeside: 0,
     refused: undefined,
     undecided: undefined,

@@ -1,3 +1,4 @@
+import { Exit } from "effect"
 import {
   BackendUnavailable,
   type CallError,
@@ -174,6 +175,9 @@ export const unavailable = (on: BackendState, why: Said): BackendUnavailable => 
     }`
   })
 }
+
+export const notSent = (on: BackendState, because: Said): Exit.Exit<never, BackendUnavailable> =>
+  Exit.fail(unavailable(on, said`the call was not sent, because ${because}`))
 
 export const busy = (backend: string, why: Said): BackendUnavailable =>
   new BackendUnavailable({

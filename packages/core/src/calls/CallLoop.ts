@@ -10,22 +10,9 @@ import { type CallError, type RequestError, requestErrorOf } from "../Errors.js"
 import { said } from "../observe/Said.js"
 import type { Method, Result } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"
-import {
-  after,
-  again,
-  type Call,
-  type Calls,
-  doubtful,
-  type Flight,
-  interrupted,
-  later,
-  leaves,
-  type Next,
-  type Outcome,
-  requestOptions,
-  silence
-} from "./Call.js"
-import { outcomeOf, unavailable } from "./CallFailure.js"
+import type { Call, Calls, Flight, Next, Outcome } from "./Call.js"
+import { after, again, doubtful, interrupted, later, leaves, requestOptions, silence } from "./Call.js"
+import { notSent, outcomeOf } from "./CallFailure.js"
 import * as FailedRequests from "./FailedRequests.js"
 import * as Gates from "./Gates.js"
 import * as ProgressBeats from "./progress/ProgressBeats.js"
@@ -86,9 +73,7 @@ const follow = <M extends Method>(
       const { backend } = self
       // Nobody would wait for the answer: after a suspension or a standstill, timers fire late.
       if (backend.now() < call.deadline) return stepped(self, call)
-      return Effect.fail(
-        unavailable(backend, said`the call was not sent, because its time was over before it could be (timeout)`)
-      )
+      return notSent(backend, said`its time was over before it could be (timeout)`)
     }
     default:
       return next
@@ -99,11 +84,7 @@ const follow = <M extends Method>(
 const withoutConnection = <M extends Method>(self: Calls, call: Call<M>): Next<M> => {
   const { backend, state: { successor } } = self
   if (successor === undefined) return after(Waiting.forCall(self, call))
-  if (call.ask.about !== undefined) {
-    return Exit.fail(
-      unavailable(backend, said`the call was not sent, because another server has taken its place`)
-    )
-  }
+  if (call.ask.about !== undefined) return notSent(backend, said`another server has taken its place`)
   // Another server's tools say nothing about a call that this one may have carried out.
   if (call.undecided !== undefined) return call.undecided.fail
   QueuedCalls.leave(self, call)

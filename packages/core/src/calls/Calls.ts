@@ -21,7 +21,7 @@ import { Waits } from "./Waits.js"
 export type Calls = Call.Calls
 
 export const make = (
-  parts: Pick<Calls, "backend" | "probe" | "doubt" | "readTools" | "connecting">
+  parts: Pick<Calls, "backend" | "probe" | "doubt" | "readTools" | "isProcess">
 ): Calls => {
   const { calls: { concurrency, maxInFlight }, reconnect, tools } = parts.backend.policy
   const hasTurns = concurrency !== undefined || tools.some((rule) => rule.concurrency !== undefined)
@@ -32,7 +32,7 @@ export const make = (
     wait: new Waits(reconnect.demandInterval),
     places: new Queue(maxInFlight),
     turns: hasTurns ? new Queue(concurrency) : undefined,
-    beats: { watched: new Set(), isRunning: false, asked: undefined, answered: new Signal() },
+    beats: { watched: new Map(), isRunning: false, asked: undefined, answered: new Signal() },
     state: { successor: undefined, lostGeneration: undefined, reading: undefined }
   }
 }

@@ -88,7 +88,7 @@ const untilVerdict = (self: Calls, call: Call, runtime: Runtime): Next => {
   const settled = runtime.hold(() => !self.backend.isCurrent(runtime) || !isHeld(self, call, runtime))
   return after(Waiting.forVerdict(self, call, settled, () => {
     const why = aside(self.probe.verdict?.reason)
-    return said`the call was not sent, because the server does not answer probes${why}`
+    return said`the server does not answer probes${why}`
   }))
 }
 

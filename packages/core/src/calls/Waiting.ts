@@ -6,7 +6,7 @@ import * as Policy from "../options/Policy.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { Slot } from "../state/BackendState.js"
 import { type Call, type Calls, heldUntil, millis, waitingFor } from "./Call.js"
-import { busy, unavailable } from "./CallFailure.js"
+import { busy, notSent, unavailable } from "./CallFailure.js"
 import * as QueuedCalls from "./QueuedCalls.js"
 
 type Wait = Effect.Effect<void, BackendUnavailable>
@@ -44,22 +44,17 @@ export const until = (
     if (ready(slot)) return Effect.void
     if (failFast) {
       if (entries[slot.state._tag].demand === "connects") backend.demand()
-      return Effect.fail(unavailable(backend, said`the call was not sent, because it must not wait (failFast)`))
+      return notSent(backend, said`it must not wait (failFast)`)
     }
-    if (isPointless(slot.state)) return Effect.fail(pointless(self, slot))
+    if (isPointless(slot.state)) return pointless(self, slot)
     const look: Wait = Effect.suspend(() => {
       const slot = published.value
       if (ready(slot)) return Effect.void
-      if (isPointless(slot.state)) return Effect.fail(pointless(self, slot)) // guard: waiter-learns-of-the-end
+      if (isPointless(slot.state)) return pointless(self, slot) // guard: waiter-learns-of-the-end
       const end = isFirstStart(self, slot, time) ? Math.max(time.end, heldUntil(time)) : time.end
       const until = Math.min(time.deadline, end)
       if (backend.now() >= until) {
-        return Effect.fail(
-          unavailable(
-            backend,
-            said`the call was not sent, because no connection came within the time it may wait (timeouts.wait)`
-          )
-        )
+        return notSent(backend, said`no connection came within the time it may wait (timeouts.wait)`)
       }
       if (entries[slot.state._tag].demand !== "waits") backend.demand() // guard: waiting-call-demands
       return Effect.zipRight(backend.before(until, published.next(slot)), look)
@@ -106,7 +101,7 @@ export const forTurn = (self: Calls, call: Call): Wait => {
   const come = waitingFor(call, "waits for its turn", QueuedCalls.comes(self, call))
   const turn = within(self, call.deadline, come, () => {
     const limit = QueuedCalls.isItsTurn(call) ? said`calls.maxInFlight` : said`calls.concurrency`
-    return said`the call was not sent, because its time was over before its turn came (timeout, ${limit})`
+    return said`its time was over before its turn came (timeout, ${limit})`
   })
   return among(self, () => wait.unsent + wait.forTurns, turn, () => {
     wait.forTurns++
@@ -117,7 +112,7 @@ export const forTurn = (self: Calls, call: Call): Wait => {
 const within = ({ backend }: Calls, end: number, wait: Effect.Effect<void>, late: () => Said): Wait =>
   Effect.flatMap(
     backend.before(end, wait),
-    (come) => Option.isSome(come) ? Effect.void : Effect.fail(unavailable(backend, late()))
+    (come) => Option.isSome(come) ? Effect.void : notSent(backend, late())
   )
 
 /** Counted in the step that looks, so that others find it. */
@@ -141,8 +136,8 @@ const isFirstStart = ({ backend }: Calls, { generation, lastError, state }: Slot
 }
 
 /** After an attempt that failed for good the call asks for another, which keeps its pace. (R13) */
-const pointless = ({ backend }: Calls, { demandableFrom }: Slot): BackendUnavailable => {
+const pointless = ({ backend }: Calls, { demandableFrom }: Slot): Wait => {
   const error = unavailable(backend, said`the call was not sent`)
   if (demandableFrom !== undefined) backend.demand() // guard: permanent-failure-is-demanded
-  return error
+  return Effect.fail(error)
 }

@@ -47,13 +47,7 @@ export class Supervisor {
     const tasks = this.tasks = new RuntimeTasks(backend, options.connector.usageLimit?.())
     const isProcess = options.connector.transport === "stdio"
     const { doubt, probe, refresh } = tasks
-    const connecting = () => ({
-      id: backend.id,
-      isProcess,
-      attempt: this.connections.pace.failures + 1,
-      isSigningIn: backend.isSigningIn()
-    })
-    const calls = this.calls = Calls.make({ backend, probe, doubt, readTools: refresh.tools, connecting })
+    const calls = this.calls = Calls.make({ backend, probe, doubt, readTools: refresh.tools, isProcess })
     const attempts = this.#attempts = new Attempts(
       { backend, options, offers, owner, calls, tasks },
       permits,
@@ -163,10 +157,12 @@ export class Supervisor {
           return this.tasks.refresh.readChanged(message.runtime)
         case "Suspected":
           return this.tasks.probe.onSuspicion(message.runtime)
-        case "ProgressWanted":
+        case "ProgressWanted": {
+          const beats = ProgressBeats.run(this.calls, () => this.connections.pace.failures + 1)
           return this.#scope === undefined
             ? Effect.void
-            : Effect.asVoid(Effect.forkIn(Effect.interruptible(ProgressBeats.run(this.calls)), this.#scope))
+            : Effect.asVoid(Effect.forkIn(Effect.interruptible(beats), this.#scope))
+        }
         case "Used":
           return this.tasks.used(message.runtime)
         case "Measured": {

@@ -5,8 +5,17 @@ import { Signal } from "../../internal/Signal.js"
 import { isPointless } from "../../lifecycle/Lifecycle.js"
 import type { Runtime } from "../../runtime/Runtime.js"
 import type { Slot } from "../../state/BackendState.js"
-import { askedFor, type Call, type Calls, type Connecting, runsOn } from "../Call.js"
+import { askedFor, type Call, type Calls, runsOn } from "../Call.js"
 import type { CallProgress } from "./CallProgress.js"
+
+export interface About {
+  readonly id: string
+  /** A process of ours, started with the connection. */
+  readonly isProcess: boolean
+  /** Under way or next, since the last stable connection. */
+  readonly attempt: number
+  readonly isSigningIn: boolean
+}
 
 /** The least between two words of Lifeline to a caller, in milliseconds, also where there is news. */
 const pace = 1000
@@ -17,9 +26,10 @@ const paceOf = (self: Calls): number => Math.min(pace, intervalOf(self))
 
 /** Whoever calls this calls `end`, too. */
 export const begin = (self: Calls, call: Call): void => {
-  if (call.ask.progress === undefined || !Number.isFinite(intervalOf(self))) return
+  const { progress } = call.ask
+  if (progress === undefined || !Number.isFinite(intervalOf(self))) return
   const { backend, beats } = self
-  beats.watched.add(call)
+  beats.watched.set(call, progress)
   if (beats.isRunning) return
   beats.isRunning = true
   backend.send({ _tag: "ProgressWanted" })
@@ -29,7 +39,8 @@ export const end = ({ beats }: Calls, call: Call): void => {
   beats.watched.delete(call)
 }
 
-export const run = (self: Calls): Effect.Effect<void> =>
+/** `attempt`: see `About`. */
+export const run = (self: Calls, attempt: () => number): Effect.Effect<void> =>
   Effect.suspend(() => {
     const { backend, beats } = self
     if (beats.watched.size === 0) {
@@ -38,24 +49,31 @@ export const run = (self: Calls): Effect.Effect<void> =>
     }
     const slot = backend.published.value
     beats.answered = new Signal()
-    const { asks, next } = look(self, slot)
+    const { asks, next } = look(self, slot, attempt)
     const asking = asks && slot.current !== undefined ? ask(self, slot.current) : Effect.void
     const slept = firstOf(backend.sleepUntil(next), backend.published.next(slot), beats.answered.completed)
-    return Effect.zipRight(asking, Effect.zipRight(slept, run(self)))
+    return Effect.zipRight(asking, Effect.zipRight(slept, run(self, attempt)))
   })
 
 /** `next`: when to look again. `asks`: whether to ask the server if it lives. */
-const look = (self: Calls, slot: Slot): { readonly next: number; readonly asks: boolean } => {
-  const now = self.backend.now()
+const look = (
+  self: Calls,
+  slot: Slot,
+  attempt: () => number
+): { readonly next: number; readonly asks: boolean } => {
+  const { backend, isProcess } = self
+  const now = backend.now()
   const interval = intervalOf(self)
+  const missing = slot.current !== undefined || isPointless(slot.state)
+    ? undefined
+    : withoutConnection(slot, { id: backend.id, isProcess, attempt: attempt(), isSigningIn: backend.isSigningIn() })
   let next = Number.POSITIVE_INFINITY
   let asks = false
-  for (const call of [...self.beats.watched]) {
-    const { progress } = call.ask
-    if (progress === undefined || call.isGivenUp || now >= call.deadline + askedFor(call, now)) continue
+  for (const [call, progress] of [...self.beats.watched]) {
+    if (call.isGivenUp || now >= call.deadline + askedFor(call, now)) continue
     const runtime = slot.current ?? finishing(call, progress, now, interval)
     const due = runtime === undefined
-      ? waiting(self, call, progress, slot, now)
+      ? waiting(self, call, progress, missing, now)
       : connected(self, call, progress, runtime, now)
     if (due <= now) {
       asks ||= slot.current !== undefined
@@ -71,13 +89,12 @@ const finishing = ({ flight }: Call, progress: CallProgress, now: number, interv
   flight === undefined || isSilent(flight.on, progress, now - interval) ? undefined : flight.on
 
 /** Gives when there may be more to say. */
-const waiting = (self: Calls, call: Call, progress: CallProgress, slot: Slot, now: number): number => {
+const waiting = (self: Calls, call: Call, progress: CallProgress, text: string | undefined, now: number): number => {
   const interval = intervalOf(self)
-  if (isPointless(slot.state)) return now + interval
-  const text = withoutConnection(slot, self.connecting())
-  const due = progress.toldAt + (text === call.told ? interval : paceOf(self))
+  if (text === undefined) return now + interval
+  const due = progress.toldAt + (text === call.saidLast ? interval : paceOf(self))
   if (now < due) return due
-  call.told = text
+  call.saidLast = text
   say(self, progress, text, false, now)
   return now + paceOf(self)
 }
@@ -85,7 +102,7 @@ const waiting = (self: Calls, call: Call, progress: CallProgress, slot: Slot, no
 /** Gives when to say it again; not later than now if the server is silent. */
 const connected = (self: Calls, call: Call, progress: CallProgress, runtime: Runtime, now: number): number => {
   const interval = intervalOf(self)
-  call.told = undefined
+  call.saidLast = undefined
   const due = progress.toldAt + interval
   if (now < due) return due
   const on = runsOn(call)
@@ -115,7 +132,7 @@ const ask = (self: Calls, runtime: Runtime): Effect.Effect<void> => {
 
 export const withoutConnection = (
   { generation, state }: Pick<Slot, "generation" | "state">,
-  { attempt, id, isProcess, isSigningIn }: Connecting
+  { attempt, id, isProcess, isSigningIn }: About
 ): string => {
   if (isSigningIn) return `${id} waits for its sign-in`
   if (state._tag === "Reconnecting" || state._tag === "Dormant") return `${id} is down; attempt ${attempt} follows`

@@ -14,7 +14,7 @@ import { firstOf } from "../../internal/firstOf.js"
 import { detail, open, type Said as Texts, said } from "../../observe/Said.js"
 import type { Method, Params, Result } from "../../port/Method.js"
 import type { Runtime } from "../../runtime/Runtime.js"
-import { type Again, again, askedFor, type Call, type Calls, type Later, later, make, timeOver } from "../Call.js"
+import { again, askedFor, type Call, type Calls, type Later, later, make, timeOver } from "../Call.js"
 import * as QueuedCalls from "../QueuedCalls.js"
 import * as ToolHints from "../ToolHints.js"
 import { pollInterval } from "./TaskSupport.js"
@@ -90,7 +90,7 @@ const begin = (run: Run, task: Created): Later<"tools/call"> => {
   return later(Effect.catchTag(next, "Forgotten", () => Effect.sync(() => sentAgain(call))))
 }
 
-const sentAgain = (call: ToolCall): Again => {
+const sentAgain = (call: ToolCall): typeof again => {
   const { sent, unknown, ...tally } = call.tally
   const error = new RequestError({ fate: "unknown", reason: "session", message: "the server has forgotten its task" })
   const generation = call.task!.on.generation
