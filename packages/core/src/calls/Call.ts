@@ -17,7 +17,6 @@ import type { BackendState } from "../state/BackendState.js"
 import type { SessionState } from "../state/SessionState.js"
 import { type Tally, untried } from "./decide.js"
 import { CallProgress } from "./progress/CallProgress.js"
-import type { Waits } from "./Waits.js"
 
 /** After this silence in milliseconds, giving up puts the connection in doubt: shorter than hosts' timeouts. (H9) */
 export const silence = 2000
@@ -35,7 +34,6 @@ export interface Calls {
   readonly doubt: SessionDoubt
   /** To their end, within bounds; `undefined` where the server does not list them. */
   readonly readTools: (runtime: Runtime) => Effect.Effect<ReadonlyArray<unknown> | undefined, RequestError>
-  /** A process of ours is started with each connection. */
   readonly isProcess: boolean
   readonly tools: ToolRules
   readonly sessionState: SessionState
@@ -47,8 +45,40 @@ export interface Calls {
     successor: Calls | undefined
     /** Until one call has learned of it, however many connections come before. (C12) */
     lostGeneration: number | undefined
-    /** For all calls on that connection. */
     reading: { readonly runtime: Runtime; readonly ended: Deferred.Deferred<void> } | undefined
+  }
+}
+
+export class Waits {
+  readonly connections = new Set<{ readonly millis: number }>()
+  forVerdicts = 0
+  forTurns = 0
+  onAwaited: (() => void) | undefined
+  readonly #demandInterval: number
+
+  constructor(demandInterval: number) {
+    this.#demandInterval = demandInterval
+  }
+
+  get forConnections(): number {
+    return this.connections.size
+  }
+
+  get unsent(): number {
+    return this.connections.size + this.forVerdicts
+  }
+
+  get isAwaited(): boolean {
+    return this.unsent > 0
+  }
+
+  /** In milliseconds, of those in which an attempt can be made. */
+  get shortest(): number {
+    let shortest = Number.POSITIVE_INFINITY
+    for (const { millis } of this.connections) {
+      if (millis >= this.#demandInterval) shortest = Math.min(millis, shortest)
+    }
+    return shortest
   }
 }
 
@@ -69,7 +99,6 @@ export interface Ask<M extends Method = Method> {
   readonly begunAt: number
   /** Each progress moves the deadline, without a bound. */
   readonly openEnded: boolean
-  /** The call whose task it asks about. */
   readonly about: Call<"tools/call"> | undefined
   readonly progress: CallProgress | undefined
 }
@@ -95,14 +124,12 @@ export interface Call<M extends Method = Method> {
   /** For a connection, from its first wait until it is sent. */
   waitEnd: number | undefined
   waitsFor: string | undefined
-  /** What Lifeline said last of a missing connection. */
-  saidLast: string | undefined
+  saidOfMissing: string | undefined
   /** By something else than the server, while the server gave its lists. */
   refusedBeside: number
   refused: { readonly by: Runtime; readonly answers: number; readonly since: number } | undefined
   /** Sent again only where the tools there say that this does no harm: each time. (C15) */
   undecided: Undecided | undefined
-  /** Not decided before it is sent. */
   runsTask: boolean | undefined
   task: RunningTask | undefined
   /** The connection that it asks first, if that lives. Default: the current one. */
@@ -121,7 +148,6 @@ export interface Call<M extends Method = Method> {
 export interface Undecided {
   readonly failed: Runtime
   readOn: Runtime | undefined
-  /** Once, before it is sent. */
   pause: Effect.Effect<void, CallError> | undefined
   readonly fail: Exit.Exit<never, CallError>
 }
@@ -130,7 +156,6 @@ export interface RunningTask {
   readonly id: string
   /** The connection that answered last for it. */
   on: Runtime
-  /** It has not failed since. */
   isThere: boolean
   /** The call has ended, and holds no lease. */
   isOver: boolean
@@ -141,7 +166,6 @@ export type Outcome<M extends Method> = Exit.Exit<Result<M>, CallError>
 
 export type Next<M extends Method = never> = Outcome<M> | typeof again | Later<M>
 
-/** In a fiber. */
 export interface Later<M extends Method = never> {
   readonly _tag: "Later"
   readonly next: Effect.Effect<Next<M>, CallError>
@@ -182,7 +206,7 @@ export const make = <M extends Method>(
     askedAt: now,
     waitEnd: undefined,
     waitsFor: undefined,
-    saidLast: undefined,
+    saidOfMissing: undefined,
     refusedBeside: 0,
     refused: undefined,
     undecided: undefined,
@@ -204,7 +228,6 @@ export const leaves = (call: Call, { generation }: Runtime): void => {
   call.ask.options?.onSent?.(generation)
 }
 
-/** Whether the server may have carried out its last request. */
 export const doubtful = (call: Call, isDoubtful: boolean): void => {
   call.tally = { ...call.tally, isDoubtful }
 }

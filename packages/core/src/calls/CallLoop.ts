@@ -241,7 +241,6 @@ const suspect = ({ backend, probe }: Calls, call: Call, { on: { latest } }: Flig
   backend.send({ _tag: "Suspected", runtime: latest }) // guard: given-up-is-suspicion
 }
 
-/** About a task of a call. */
 const ask = <M extends Method>(self: Calls, call: Call<M>): Effect.Effect<Result<M>, CallError> =>
   run(self, call, (exit) => asKnown(self, call, exit))
 

@@ -16,7 +16,6 @@ import { identified } from "./callId.js"
 import * as CallLoop from "./CallLoop.js"
 import { fail } from "./FailedRequests.js"
 import * as QueuedCalls from "./QueuedCalls.js"
-import { Waits } from "./Waits.js"
 
 export type Calls = Call.Calls
 
@@ -29,7 +28,7 @@ export const make = (
     ...parts,
     tools: new ToolRules(tools),
     sessionState: new SessionState(),
-    wait: new Waits(reconnect.demandInterval),
+    wait: new Call.Waits(reconnect.demandInterval),
     places: new Queue(maxInFlight),
     turns: hasTurns ? new Queue(concurrency) : undefined,
     beats: { watched: new Map(), isRunning: false, asked: undefined, answered: new Signal() },

@@ -39,7 +39,6 @@ export const end = ({ beats }: Calls, call: Call): void => {
   beats.watched.delete(call)
 }
 
-/** `attempt`: see `About`. */
 export const run = (self: Calls, attempt: () => number): Effect.Effect<void> =>
   Effect.suspend(() => {
     const { backend, beats } = self
@@ -92,17 +91,17 @@ const finishing = ({ flight }: Call, progress: CallProgress, now: number, interv
 const waiting = (self: Calls, call: Call, progress: CallProgress, text: string | undefined, now: number): number => {
   const interval = intervalOf(self)
   if (text === undefined) return now + interval
-  const due = progress.toldAt + (text === call.saidLast ? interval : paceOf(self))
+  const due = progress.toldAt + (text === call.saidOfMissing ? interval : paceOf(self))
   if (now < due) return due
-  call.saidLast = text
+  call.saidOfMissing = text
   say(self, progress, text, false, now)
   return now + paceOf(self)
 }
 
-/** Gives when to say it again; not later than now if the server is silent. */
+/** Not later than now if the server is silent. */
 const connected = (self: Calls, call: Call, progress: CallProgress, runtime: Runtime, now: number): number => {
   const interval = intervalOf(self)
-  call.saidLast = undefined
+  call.saidOfMissing = undefined
   const due = progress.toldAt + interval
   if (now < due) return due
   const on = runsOn(call)

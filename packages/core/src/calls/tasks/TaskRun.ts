@@ -44,8 +44,7 @@ type Request = <M extends Method>(self: Calls, call: Call<M>) => Effect.Effect<R
 interface Run {
   readonly self: Calls
   readonly call: ToolCall
-  /** On which it began. */
-  readonly runtime: Runtime
+  readonly begunOn: Runtime
   readonly request: Request
 }
 
@@ -63,7 +62,6 @@ export const connectionFor = ({ backend }: Calls, call: Call): Runtime | undefin
   return first !== undefined && first.loss === undefined ? first : backend.published.value.current
 }
 
-/** `request`: sends what is asked about the task. */
 export const answered = <M extends Method>(
   self: Calls,
   call: Call<M>,
@@ -73,14 +71,14 @@ export const answered = <M extends Method>(
 ): Later<M> | undefined => {
   if (call.ask.about !== undefined) answeredOn(self, call.ask.about, runtime)
   const task = call.runsTask === true ? created(result) : undefined
-  return task && begin({ self, call: call as ToolCall, runtime, request }, task) as Later<M>
+  return task && begin({ self, call: call as ToolCall, begunOn: runtime, request }, task) as Later<M>
 }
 
 /** Holds a lease until the call has ended: the connection is not closed as idle, and drains. */
 const begin = (run: Run, task: Created): Later<"tools/call"> => {
-  const { call, runtime, self } = run
-  call.task = { id: task.taskId, on: runtime, isThere: true, isOver: false }
-  runtime.begin()
+  const { begunOn, call, self } = run
+  call.task = { id: task.taskId, on: begunOn, isThere: true, isOver: false }
+  begunOn.begin()
   const outcome = Effect.onExit(firstOf(follow(run, task, false), deadline(self, call)), (exit) =>
     Effect.sync(() => {
       if (Exit.isFailure(exit) && isAbandoned(exit)) cancel(self, call)
@@ -220,10 +218,10 @@ const ask = <M extends "tasks/get" | "tasks/result">(
   })
 
 const forgotten = (run: Run, error: RemoteError): Effect.Effect<never, CallError | Forgotten> => {
-  const { call, runtime, self } = run
+  const { begunOn, call, self } = run
   const retry = call.tool?.retry ?? self.backend.policy.calls.retry
-  const isAfterLoss = error.generation !== runtime.generation
-  return isAfterLoss && retry === "safe" && ToolHints.mayRepeat(self, call, runtime) === true &&
+  const isAfterLoss = error.generation !== begunOn.generation
+  return isAfterLoss && retry === "safe" && ToolHints.mayRepeat(self, call, begunOn) === true &&
       self.backend.now() < call.deadline
     ? Effect.fail<Forgotten>({ _tag: "Forgotten" })
     : Effect.fail(unknown(run, error))
