@@ -2,7 +2,8 @@
 import { Clock, Effect } from "effect"
 import type { Backend } from "./backend/Backend.js"
 import type { BackendHandle } from "./backend/BackendHandle.js"
-import type { StartedCall } from "./calls/Calls.js"
+import * as Calls from "./calls/Calls.js"
+import * as Waiting from "./calls/Waiting.js"
 import type { CallError } from "./Errors.js"
 import type { Fleet } from "./Fleet.js"
 import type { Routed } from "./fleet/names.js"
@@ -67,13 +68,13 @@ export const start = <M extends Method>(
   params: Params<M>,
   options: CallOptions | undefined,
   next: (rest: Effect.Effect<Result<M>, CallError>) => void
-): StartedCall => (backend as BackendHandle).calls.start(method, params, options, next)
+): Calls.StartedCall => Calls.start((backend as BackendHandle).calls, method, params, options, next)
 
 /** Waits up to so many milliseconds as a call does: the next attempt comes as soon. */
 export const awaitConnection = (backend: Backend, wait: number): Effect.Effect<void, CallError> =>
   Effect.flatMap(Clock.currentTimeMillis, (begunAt) => {
     const end = begunAt + wait
-    return (backend as BackendHandle).calls.wait.until({ begunAt, deadline: end, end, isChosen: true })
+    return Waiting.until((backend as BackendHandle).calls, { begunAt, deadline: end, end, isChosen: true })
   })
 
 /** Without an Effect. */

@@ -1,6 +1,7 @@
 import { Context, Effect, Either, Option, Schedule, Stream } from "effect"
 import { millis } from "../calls/Call.js"
-import type { Calls } from "../calls/Calls.js"
+import { unavailable } from "../calls/CallFailure.js"
+import * as Calls from "../calls/Calls.js"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import * as Refresh from "../discovery/Refresh.js"
 import { unmatchedPatterns } from "../discovery/unmatchedPatterns.js"
@@ -49,7 +50,7 @@ export class BackendHandle implements Backend {
   }
 
   get #status(): Status {
-    const { givenUp, id, policy, published, temperament } = this.#state
+    const { id, policy, published, temperament } = this.#state
     const { calls, tasks } = this.#supervisor
     const slot = published.value
     const { current, snapshot } = slot
@@ -69,7 +70,7 @@ export class BackendHandle implements Backend {
       inFlight: current?.inFlight ?? 0,
       waiting: calls.wait.unsent,
       queued: calls.wait.forTurns,
-      givenUp
+      givenUp: calls.state.givenUp
     }
     return statusOf(slot, about, traffic, this.#state.now())
   }
@@ -119,7 +120,7 @@ export class BackendHandle implements Backend {
     return Effect.flatMap(
       withConnection(this.#state, calls, read, "tools/list", options, onward),
       (snapshot) =>
-        snapshot === undefined ? Effect.fail(calls.unavailable(said`no catalogue`)) : Effect.succeed(snapshot)
+        snapshot === undefined ? Effect.fail(unavailable(this.#state, said`no catalogue`)) : Effect.succeed(snapshot)
     )
   }
 
@@ -142,11 +143,10 @@ export class BackendHandle implements Backend {
       const all = firstOf(read, Effect.asVoid(again))
       const time = timeOf(options)
       if (time === undefined) return all
-      const { calls } = this.#supervisor
       const late = said`the call was not sent, because its time was over before the server gave its lists (timeout)`
       return Effect.flatMap(
         this.#state.before(this.#state.now() + time, all),
-        Option.match({ onNone: () => Effect.fail(calls.unavailable(late)), onSome: Effect.succeed })
+        Option.match({ onNone: () => Effect.fail(unavailable(this.#state, late)), onSome: Effect.succeed })
       )
     })
   }
@@ -161,11 +161,10 @@ export class BackendHandle implements Backend {
   }
 
   get healthCheck(): Backend["healthCheck"] {
-    const { calls } = this.#supervisor
     return Effect.suspend(() => {
       const startedAt = this.#state.now()
       return Effect.flatMap(
-        Effect.either(calls.probe),
+        Effect.either(Calls.probe(this.calls)),
         (result) =>
           Effect.map(this.status, (status) => ({
             status,
@@ -184,12 +183,12 @@ export class BackendHandle implements Backend {
   /** What finds no connection here from now on, or waits for one, goes there. */
   leaveTo(successor: BackendHandle): void {
     this.#successor = successor
-    this.#supervisor.calls.leaveTo(successor.calls)
+    Calls.leaveTo(this.calls, successor.calls)
   }
 
   #onward<A>(use: (successor: BackendHandle) => Effect.Effect<A, CallError>): Effect.Effect<A, CallError> {
     return this.#successor === undefined
-      ? Effect.fail(this.calls.unavailable(said`the call was not sent`))
+      ? Effect.fail(unavailable(this.#state, said`the call was not sent`))
       : use(this.#successor)
   }
 
@@ -245,7 +244,7 @@ export class BackendHandle implements Backend {
 
   get request(): Backend["request"] {
     const { calls } = this.#supervisor
-    return (method, params, options) => calls.request(method, params, options)
+    return (method, params, options) => Calls.request(calls, method, params, options)
   }
 
   get state(): Status["state"] {
@@ -269,7 +268,7 @@ export class BackendHandle implements Backend {
     return this.#state.offered.has("tools", name)
   }
 
-  get calls(): Calls {
+  get calls(): Calls.Calls {
     return this.#supervisor.calls
   }
 

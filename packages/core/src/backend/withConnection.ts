@@ -2,6 +2,8 @@ import { Effect } from "effect"
 import { millis } from "../calls/Call.js"
 import type { Calls } from "../calls/Calls.js"
 import { isLost } from "../calls/decide.js"
+import { fail } from "../calls/FailedRequests.js"
+import * as Waiting from "../calls/Waiting.js"
 import type { CallError, RequestError } from "../Errors.js"
 import type { CallOptions } from "../options/CallOptions.js"
 import { isRead } from "../port/Method.js"
@@ -34,7 +36,8 @@ export const withConnection = <A>(
         }
         if (runtime === undefined || runtime === lost) {
           return Effect.zipRight(
-            calls.wait.until(
+            Waiting.until(
+              calls,
               { begunAt, deadline, end: waitEnd, isChosen: options?.wait !== undefined },
               lost,
               options?.failFast
@@ -47,7 +50,7 @@ export const withConnection = <A>(
           const harmless = error.fate !== "unknown" || isRead(method)
           return isLost(error) && harmless && backend.now() < deadline
             ? on(runtime)
-            : calls.failures.fail(error, method, runtime, request)
+            : fail(calls, error, method, runtime, request)
         })
       })
     return on(undefined)

@@ -1,14 +1,21 @@
+import type { Deferred } from "effect"
 import { Effect, Exit, FiberId, type Tracer } from "effect"
-import type { CallError } from "../Errors.js"
-import type { Ticket } from "../internal/Queue.js"
+import type { CallError, RequestError } from "../Errors.js"
+import type { Probe } from "../health/Probe.js"
+import type { SessionDoubt } from "../health/SessionDoubt.js"
+import type { Queue, Ticket } from "../internal/Queue.js"
+import type { Signal } from "../internal/Signal.js"
 import type { AttemptObserver, CallObserver } from "../observe/Telemetry.js"
 import type { CallOptions } from "../options/CallOptions.js"
 import * as TimeSpan from "../options/TimeSpan.js"
-import type { Chosen } from "../options/Tools.js"
+import type * as ToolRules from "../options/ToolRules.js"
+import type { Chosen, ToolRule } from "../options/Tools.js"
 import type { RequestOptions } from "../port/Connection.js"
 import type { Method, Params, Result } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"
-import type { Tally } from "./decide.js"
+import type { BackendState } from "../state/BackendState.js"
+import type { SessionState } from "../state/SessionState.js"
+import { type Tally, untried } from "./decide.js"
 import { CallProgress } from "./progress/CallProgress.js"
 
 /** After this silence in milliseconds, giving up puts the connection in doubt: shorter than hosts' timeouts. (H9) */
@@ -20,91 +27,158 @@ const partOfTime = 0.75
 export const heldUntil = ({ begunAt, deadline }: { readonly begunAt: number; readonly deadline: number }): number =>
   begunAt + partOfTime * (deadline - begunAt)
 
-type Mutable<A> = { -readonly [K in keyof A]: A[K] }
+/** What the calls of one backend share. */
+export interface Calls {
+  readonly backend: BackendState
+  readonly probe: Probe
+  readonly doubt: SessionDoubt
+  /** To their end, within bounds; `undefined` where the server does not list them. */
+  readonly readTools: (runtime: Runtime) => Effect.Effect<ReadonlyArray<unknown> | undefined, RequestError>
+  readonly isProcess: boolean
+  readonly tools: ToolRules.ToolRules
+  readonly sessionState: SessionState
+  readonly wait: Waits
+  readonly places: Queue<never>
+  readonly turns: Queue<ToolRule> | undefined
+  readonly beats: Beats
+  readonly state: {
+    successor: Calls | undefined
+    /** By their callers. */
+    givenUp: number
+    reading: { readonly runtime: Runtime; readonly ended: Deferred.Deferred<void> } | undefined
+  }
+}
+
+export class Waits {
+  readonly connections = new Set<{ readonly millis: number }>()
+  forVerdicts = 0
+  forTurns = 0
+  onAwaited: (() => void) | undefined
+  readonly #demandInterval: number
+
+  constructor(demandInterval: number) {
+    this.#demandInterval = demandInterval
+  }
+
+  get forConnections(): number {
+    return this.connections.size
+  }
+
+  get unsent(): number {
+    return this.connections.size + this.forVerdicts
+  }
+
+  get isAwaited(): boolean {
+    return this.unsent > 0
+  }
+
+  /** In milliseconds, of those in which an attempt can be made. */
+  get shortest(): number {
+    let shortest = Number.POSITIVE_INFINITY
+    for (const { millis } of this.connections) {
+      if (millis >= this.#demandInterval) shortest = Math.min(millis, shortest)
+    }
+    return shortest
+  }
+}
+
+/** One loop for all calls: one that is answered soon costs an entry in a map. */
+export interface Beats {
+  readonly watched: Map<Call, CallProgress>
+  isRunning: boolean
+  asked: { readonly runtime: Runtime; readonly at: number } | undefined
+  answered: Signal
+}
 
 /** Points in time are on the Clock's scale. */
-export interface Call<M extends Method> extends Mutable<Tally> {
+export interface Ask<M extends Method = Method> {
   readonly method: M
   readonly params: Params<M>
   readonly options: CallOptions | undefined
-  tool: Chosen | undefined
   readonly timeout: number
-  deadline: number
-  /** For a connection, from its first wait until it is sent. */
-  waitEnd: number | undefined
   readonly begunAt: number
   /** Each progress moves the deadline, without a bound. */
   readonly openEnded: boolean
-  /** By something else than the server, while the server gave its lists. */
-  refusedBeside: number
-  refused: { readonly by: Runtime; readonly answers: number; readonly since: number } | undefined
+  readonly about: Call<"tools/call"> | undefined
+  readonly progress: CallProgress | undefined
+}
+
+/** From when a request is sent until it is settled or cancelled. */
+export interface Flight<M extends Method = Method> {
+  readonly on: Runtime
+  attempt: AttemptObserver<M> | undefined
+  /** The connection's own: with a function of ours, calls took twice the time. */
+  cancel: (() => void) | undefined
+}
+
+export interface Call<M extends Method = Method> {
+  readonly ask: Ask<M>
+  tally: Tally
+  flight: Flight<M> | undefined
+  tool: Chosen | undefined
+  deadline: number
   /** When its last request was sent, or progress came. */
   heardAt: number
   questions: number
   askedAt: number
-  on: Runtime | undefined
-  /** Not decided before it is sent. */
-  runsTask: boolean | undefined
-  task: RunningTask | undefined
-  readonly about: Call<"tools/call"> | undefined
-  /** As long as that lives. Default: the current one. */
-  first: Runtime | undefined
-  attempt: AttemptObserver<M> | undefined
-  /** The connection's own: with a function of ours, calls took twice the time. */
-  cancel: (() => void) | undefined
-  isGivenUp: boolean
-  isOver: boolean
+  /** For a connection, from its first wait until it is sent. */
+  waitEnd: number | undefined
+  waitsFor: string | undefined
+  saidOfMissing: string | undefined
+  /** By something else than the server, while the server gave its lists. */
+  refusedBeside: number
+  refused: { readonly by: Runtime; readonly answers: number; readonly since: number } | undefined
   /** Sent again only where the tools there say that this does no harm: each time. (C15) */
   undecided: Undecided | undefined
-  readonly progress: CallProgress | undefined
-  waitsFor: string | undefined
+  runsTask: boolean | undefined
+  task: RunningTask | undefined
+  /** The connection that it asks first, if that lives. Default: the current one. */
+  first: Runtime | undefined
   /** For `calls.maxInFlight`. A request about a task needs none. */
   place: Ticket | undefined
   /** For `calls.concurrency`. Kept while its task runs. */
   turn: Ticket | undefined
   observer: CallObserver<M> | undefined
-  carrier: Carrier | undefined
+  /** Where it goes on, if not where it began. */
+  carrier: Calls | undefined
+  isGivenUp: boolean
+  isOver: boolean
 }
 
 export interface Undecided {
   readonly failed: Runtime
   readOn: Runtime | undefined
-  /** Once, before it is sent. */
   pause: Effect.Effect<void, CallError> | undefined
-  readonly fail: Effect.Effect<never, CallError>
-}
-
-/** A call has waited, and is looked at anew. */
-export const again = Symbol("again")
-
-/** An outcome (`Exit`), or work in a fiber that ends with one or with `again`. */
-export type Rest<M extends Method> = Effect.Effect<Result<M> | typeof again, CallError>
-
-export const isOutcome = <M extends Method>(rest: Rest<M>): rest is Exit.Exit<Result<M>, CallError> => Exit.isExit(rest)
-
-/** Never an `Exit`. */
-export const after = <E extends CallError>(wait: Effect.Effect<unknown, E>): Effect.Effect<typeof again, E> =>
-  Effect.map(wait, () => again)
-
-export const interrupted = Exit.interrupt(FiberId.none)
-
-export interface Carrier {
-  /** Nothing of the call is in flight. */
-  readonly take: <M extends Method>(call: Call<M>) => Effect.Effect<Result<M>, CallError>
-  readonly giveUp: <M extends Method>(call: Call<M>) => void
-  readonly doubt: <M extends Method>(call: Call<M>) => void
+  readonly fail: Exit.Exit<never, CallError>
 }
 
 export interface RunningTask {
   readonly id: string
   /** The connection that answered last for it. */
   on: Runtime
-  /** It has not failed since. */
   isThere: boolean
   /** The call has ended, and holds no lease. */
   isOver: boolean
   said?: string
 }
+
+export type Outcome<M extends Method> = Exit.Exit<Result<M>, CallError>
+
+export type Next<M extends Method = never> = Outcome<M> | typeof again | Later<M>
+
+export interface Later<M extends Method = never> {
+  readonly _tag: "Later"
+  readonly next: Effect.Effect<Next<M>, CallError>
+}
+
+/** It is looked at anew. */
+export const again = { _tag: "Again" } as const
+
+export const later = <M extends Method = never>(next: Later<M>["next"]): Later<M> => ({ _tag: "Later", next })
+
+export const after = (wait: Effect.Effect<unknown, CallError>): Later => later(Effect.as(wait, again))
+
+export const interrupted = Exit.interrupt(FiberId.none)
 
 /** `requestTimeout`: if neither its options nor its tool have one. */
 export const make = <M extends Method>(
@@ -120,71 +194,57 @@ export const make = <M extends Method>(
   const progressResets = options?.resetTimeoutOnProgress === true
   const openEnded = progressResets && options.maxTotalTimeout === undefined
   const total = millis(options?.maxTotalTimeout, timeout)
-  const longest = progressResets ? total : Math.min(timeout, total)
+  const progress = options?.onprogress && new CallProgress(options.onprogress, now)
   return {
-    method,
-    params,
-    options,
+    ask: { method, params, options, timeout, begunAt: now, openEnded, about, progress },
+    tally: untried,
+    flight: undefined,
     tool,
-    timeout,
-    deadline: now + longest,
-    waitEnd: undefined,
-    begunAt: now,
-    openEnded,
-    sent: 0,
-    sessions: 0,
-    withoutResult: 0,
-    refusedBeside: 0,
-    refused: undefined,
+    deadline: now + (progressResets ? total : Math.min(timeout, total)),
     heardAt: now,
     questions: 0,
     askedAt: now,
-    on: undefined,
+    waitEnd: undefined,
+    waitsFor: undefined,
+    saidOfMissing: undefined,
+    refusedBeside: 0,
+    refused: undefined,
+    undecided: undefined,
     runsTask: undefined,
     task: undefined,
-    about,
     first: about?.task?.isThere === true ? about.task.on : undefined,
-    attempt: undefined,
-    cancel: undefined,
-    isGivenUp: false,
-    isOver: false,
-    isDoubtful: false,
-    unknown: undefined,
-    repeated: false,
-    undecided: undefined,
-    progress: options?.onprogress && new CallProgress(options.onprogress, now),
-    waitsFor: undefined,
     place: undefined,
     turn: undefined,
     observer: undefined,
-    carrier: undefined
+    carrier: undefined,
+    isGivenUp: false,
+    isOver: false
   }
 }
 
-export const leaves = <M extends Method>(call: Call<M>, on: Runtime): void => {
-  call.on = on
+export const leaves = (call: Call, { generation }: Runtime): void => {
   call.waitEnd = undefined
-  call.isDoubtful = true
-  call.options?.onSent?.(on.generation)
+  doubtful(call, true)
+  call.ask.options?.onSent?.(generation)
+}
+
+export const doubtful = (call: Call, isDoubtful: boolean): void => {
+  call.tally = { ...call.tally, isDoubtful }
 }
 
 /** Milliseconds that a server keeps a task beyond the time of its call. */
 const margin = 60_000
 
-const keeping = <M extends Method>({ openEnded }: Call<M>, left: number): { readonly ttl?: number } =>
+const keeping = ({ ask: { openEnded } }: Call, left: number): { readonly ttl?: number } =>
   openEnded || !Number.isFinite(left) ? {} : { ttl: Math.ceil(left) + margin }
 
-export const runsOn = <M extends Method>({ on, task }: Call<M>): Runtime | undefined =>
-  (on ?? (task?.isOver === false ? task.on : undefined))?.latest
+export const runsOn = ({ flight, task }: Call): Runtime | undefined =>
+  (flight?.on ?? (task?.isOver === false ? task.on : undefined))?.latest
 
-export const fateOf = <M extends Method>({ isDoubtful, unknown }: Call<M>): "notSent" | "unknown" =>
+export const fateOf = ({ tally: { isDoubtful, unknown } }: Call): "notSent" | "unknown" =>
   isDoubtful || unknown !== undefined ? "unknown" : "notSent"
 
-export const waitingFor = <M extends Method, A, E>(
-  call: Call<M>,
-  what: string,
-  wait: Effect.Effect<A, E>
-): Effect.Effect<A, E> =>
+export const waitingFor = <A, E>(call: Call, what: string, wait: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.suspend(() => {
     call.waitsFor = what
     return Effect.ensuring(
@@ -199,15 +259,14 @@ export const millis = (input: CallOptions["timeout"], otherwise: number): number
   input === undefined ? otherwise : TimeSpan.millis(input)
 
 /** In milliseconds: of the whole call, or of one answer. */
-export const timeOver = <M extends Method>({ begunAt, deadline, heardAt, openEnded, timeout }: Call<M>): number =>
+export const timeOver = ({ ask: { begunAt, openEnded, timeout }, deadline, heardAt }: Call): number =>
   openEnded || heardAt + timeout < deadline ? timeout : Math.round(deadline - begunAt)
 
 /** In milliseconds, since it was last known that nobody is asked. */
-export const askedFor = <M extends Method>({ askedAt, questions }: Call<M>, now: number): number =>
-  questions === 0 ? 0 : now - askedAt
+export const askedFor = ({ askedAt, questions }: Call, now: number): number => questions === 0 ? 0 : now - askedAt
 
 /** Time in which the user is asked is not the server's. */
-const asked = <M extends Method>(call: Call<M>, isAsking: boolean, now: number): void => {
+const asked = (call: Call, isAsking: boolean, now: number): void => {
   if (isAsking) {
     if (call.questions++ === 0) call.askedAt = now
     return
@@ -218,26 +277,20 @@ const asked = <M extends Method>(call: Call<M>, isAsking: boolean, now: number):
   call.heardAt += time
 }
 
-export const requestOptions = <M extends Method>(
-  call: Call<M>,
-  clock: () => number,
-  span?: Tracer.AnySpan
-): RequestOptions => {
-  const { deadline, openEnded, options, progress, timeout } = call
+export const requestOptions = (call: Call, clock: () => number, span?: Tracer.AnySpan): RequestOptions => {
+  const { about, openEnded, options, progress, timeout } = call.ask
   const now = call.heardAt = clock()
-  const left = Math.max(0, deadline - now)
-  const onwithdrawn = (): void => {
-    call.isDoubtful = false
-  }
+  const left = Math.max(0, call.deadline - now)
+  const onwithdrawn = (): void => doubtful(call, false)
   const onasking = (isAsking: boolean): void => {
     const now = clock()
     asked(call, isAsking, now)
-    if (call.about !== undefined) asked(call.about, isAsking, now)
+    if (about !== undefined) asked(about, isAsking, now)
   }
   const begun = call.runsTask === true ? { task: keeping(call, left) } : undefined
-  const runsTask = begun !== undefined || call.about !== undefined ? true : undefined
+  const runsTask = begun !== undefined || about !== undefined ? true : undefined
   if (options === undefined) return { timeout: left, onwithdrawn, onasking, runsTask, span, ...begun }
-  if (call.sent > 0) progress?.sentAgain()
+  if (call.tally.sent > 0) progress?.sentAgain()
   const heard: RequestOptions["onprogress"] = (reported) => {
     if (call.task?.isOver === true) return
     call.heardAt = clock()

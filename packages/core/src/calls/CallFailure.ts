@@ -1,3 +1,4 @@
+import { Exit } from "effect"
 import {
   BackendUnavailable,
   type CallError,
@@ -12,10 +13,9 @@ import { formatMillis } from "../internal/formatMillis.js"
 import { entries, inWords, type State } from "../lifecycle/Lifecycle.js"
 import { inWords as reasonInWords } from "../observe/Reason.js"
 import { aside, detail, open, type Said, said } from "../observe/Said.js"
-import type { Method } from "../port/Method.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { LastError } from "../state/Slot.js"
-import type { Call } from "./Call.js"
+import type { Tally } from "./decide.js"
 
 export interface About {
   readonly backend: string
@@ -132,7 +132,8 @@ const whyNot = (backend: string, last: CallError): Said => {
 /** Once a request may have been carried out, no error denies it: that is true of the repetition only. */
 export const outcomeOf = (
   last: CallError,
-  { method, repeated, unknown }: Pick<Call<Method>, "method" | "repeated" | "unknown">,
+  method: string,
+  { repeated, unknown }: Pick<Tally, "repeated" | "unknown">,
   backend: string
 ): CallError => {
   if (unknown === undefined || last._tag === "ResultUnknown" || last._tag === "RequestTimeout") return last
@@ -175,6 +176,9 @@ export const unavailable = (on: BackendState, why: Said): BackendUnavailable => 
     }`
   })
 }
+
+export const notSent = (on: BackendState, because: Said): Exit.Exit<never, BackendUnavailable> =>
+  Exit.fail(unavailable(on, said`the call was not sent, because ${because}`))
 
 export const busy = (backend: string, why: Said): BackendUnavailable =>
   new BackendUnavailable({

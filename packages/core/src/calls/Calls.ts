@@ -1,27 +1,72 @@
 import { Cause, Effect, type Tracer } from "effect"
-import { type BackendUnavailable, type CallError, requestErrorOf } from "../Errors.js"
-import type { Probe } from "../health/Probe.js"
-import type { SessionDoubt } from "../health/SessionDoubt.js"
-import { type Said, said } from "../observe/Said.js"
+import { type CallError, requestErrorOf } from "../Errors.js"
+import { Queue } from "../internal/Queue.js"
+import { Signal } from "../internal/Signal.js"
+import { said } from "../observe/Said.js"
 import type { CallOptions } from "../options/CallOptions.js"
 import type { Session } from "../options/Session.js"
 import * as ToolRules from "../options/ToolRules.js"
 import type { Method, Params, Result } from "../port/Method.js"
 import * as Sending from "../port/Sending.js"
 import type { Runtime } from "../runtime/Runtime.js"
-import type { BackendState } from "../state/BackendState.js"
 import { SessionState } from "../state/SessionState.js"
 import * as Call from "./Call.js"
 import { unavailable } from "./CallFailure.js"
 import { identified } from "./callId.js"
-import { CallLoop } from "./CallLoop.js"
-import { FailedRequests } from "./FailedRequests.js"
-import { Gates } from "./Gates.js"
-import type { ProgressBeats } from "./progress/ProgressBeats.js"
-import { QueuedCalls } from "./QueuedCalls.js"
-import { TaskSupport } from "./tasks/TaskSupport.js"
-import { type ReadTools, ToolHints } from "./ToolHints.js"
-import { Waiting } from "./Waiting.js"
+import * as CallLoop from "./CallLoop.js"
+import { fail } from "./FailedRequests.js"
+import * as QueuedCalls from "./QueuedCalls.js"
+
+export type Calls = Call.Calls
+
+export const make = (
+  parts: Pick<Calls, "backend" | "probe" | "doubt" | "readTools" | "isProcess">
+): Calls => {
+  const { calls: { concurrency, maxInFlight }, reconnect, tools } = parts.backend.policy
+  const hasTurns = concurrency !== undefined || tools.some((rule) => rule.concurrency !== undefined)
+  return {
+    ...parts,
+    tools: ToolRules.make(tools),
+    sessionState: new SessionState(),
+    wait: new Call.Waits(reconnect.demandInterval),
+    places: new Queue(maxInFlight),
+    turns: hasTurns ? new Queue(concurrency) : undefined,
+    beats: { watched: new Map(), isRunning: false, asked: undefined, answered: new Signal() },
+    state: { successor: undefined, givenUp: 0, reading: undefined }
+  }
+}
+
+const begun = <M extends Method>(
+  self: Calls,
+  method: M,
+  params: Params<M>,
+  options: CallOptions | undefined
+): Call.Call<M> => {
+  const { calls: { callId }, timeouts: { request } } = self.backend.policy
+  const sent = callId && method === "tools/call" ? identified(params) : params
+  const call = Call.make(method, sent, options, ToolRules.of(self.tools, method, params), request, self.backend.now())
+  QueuedCalls.begin(self, call)
+  return call
+}
+
+/** `timeout` bounds the whole: waiting, the answer, and repeats. */
+export const request = <M extends Method>(
+  self: Calls,
+  method: M,
+  params: Params<M>,
+  options?: CallOptions
+): Effect.Effect<Result<M>, CallError> =>
+  Effect.withFiberRuntime(({ currentSpan }) => observed(self, begun(self, method, params, options), currentSpan))
+
+const observed = <M extends Method>(
+  self: Calls,
+  call: Call.Call<M>,
+  span: Tracer.AnySpan | undefined
+): Effect.Effect<Result<M>, CallError> => {
+  if (call.isOver) return Call.interrupted
+  call.observer = self.backend.telemetry?.call(call.ask.method, call.ask.params, span)
+  return CallLoop.toItsEnd(self, call)
+}
 
 export interface StartedCall {
   /** `unknown`: the server may carry the request out. */
@@ -30,128 +75,64 @@ export interface StartedCall {
   readonly doubt: () => void
 }
 
-export class Calls {
-  readonly sessionState = new SessionState()
-  readonly wait: Waiting
-  readonly queue: QueuedCalls
-  readonly tools: ToolRules.ToolRules
-  readonly #backend: BackendState
-  readonly #probe: Probe
-  readonly failures: FailedRequests
-  readonly gates: Gates
-  readonly #loop: CallLoop
-
-  constructor(
-    backend: BackendState,
-    probe: Probe,
-    doubt: SessionDoubt,
-    beats: ProgressBeats,
-    readTools: ReadTools
-  ) {
-    this.#backend = backend
-    this.#probe = probe
-    const queue = this.queue = new QueuedCalls(backend.policy)
-    const wait = this.wait = new Waiting(backend, queue)
-    const tools = this.tools = ToolRules.make(backend.policy.tools)
-    const hints = new ToolHints(backend, readTools)
-    const failures = this.failures = new FailedRequests(backend, probe, doubt, wait, hints)
-    const tasks = new TaskSupport(backend, hints)
-    const gates = this.gates = new Gates({ backend, failures, hints, probe, queue, tasks, wait })
-    const { sessionState } = this
-    this.#loop = new CallLoop({ backend, beats, failures, gates, probe, queue, sessionState, tasks, tools, wait })
-  }
-
-  /** `timeout` bounds the whole: waiting, the answer, and repeats. */
-  request<M extends Method>(method: M, params: Params<M>, options?: CallOptions): Effect.Effect<Result<M>, CallError> {
-    return Effect.withFiberRuntime(({ currentSpan }) =>
-      this.#observed(this.#make(method, params, options), currentSpan)
-    )
-  }
-
-  /**
-   * `next` is called once, with the exit or what remains for a fiber. Who interrupts that also calls `cancel`: a fiber that has not
-   * begun does nothing when interrupted.
-   */
-  start<M extends Method>(
-    method: M,
-    params: Params<M>,
-    options: CallOptions | undefined,
-    next: (rest: Effect.Effect<Result<M>, CallError>) => void
-  ): StartedCall {
-    const { telemetry } = this.#backend
-    const call = this.#make(method, params, options)
-    if (telemetry?.hasSpans === true) {
-      next(Effect.withFiberRuntime(({ currentSpan }) => this.#observed(call, currentSpan)))
-    } else {
-      call.observer = telemetry?.call(method, params, undefined)
-      this.#loop.step(call, (rest) => {
-        if (Call.isOutcome(rest)) this.#loop.end(call, rest, next)
-        else next(this.#loop.toItsEnd(call, rest))
-      })
-    }
-    return {
-      cancel: () => {
-        // The fiber is interrupted later than the caller's next call is made.
-        this.#loop.end(call, Call.interrupted)
-        return Call.fateOf(call)
-      },
-      doubt: () => this.#loop.doubt(call)
-    }
-  }
-
-  #make<M extends Method>(method: M, params: Params<M>, options: CallOptions | undefined): Call.Call<M> {
-    const tool = ToolRules.of(this.tools, method, params)
-    const { calls: { callId }, timeouts: { request } } = this.#backend.policy
-    const sent = callId && method === "tools/call" ? identified(params) : params
-    const call = Call.make(method, sent, options, tool, request, this.#backend.now())
-    this.queue.begin(call)
-    return call
-  }
-
-  #observed<M extends Method>(
-    call: Call.Call<M>,
-    span: Tracer.AnySpan | undefined
-  ): Effect.Effect<Result<M>, CallError> {
-    if (call.isOver) return Call.interrupted
-    call.observer = this.#backend.telemetry?.call(call.method, call.params, span)
-    return this.#loop.toItsEnd(call)
-  }
-
-  /** Calls that find no connection from now on, or wait for one, are the successor's. */
-  leaveTo(successor: Calls): void {
-    this.#loop.successor = successor.#loop
-    this.#backend.update((slot) => ({ ...slot, hasSuccessor: true }))
-  }
-
-  /** For `onConnected`. The connection is not installed yet: nothing is waited for, sent again or probed. (C11) */
-  session(runtime: Runtime): Session {
-    return {
-      generation: runtime.generation,
-      request: (method, params, options) => {
-        const timeout = Call.millis(options?.timeout, this.#backend.policy.timeouts.request)
-        return Effect.catchAllCause(
-          Sending.ask(runtime.connection, method, params, { ...options, timeout, maxTotalTimeout: undefined }),
-          (cause) =>
-            Cause.isInterruptedOnly(cause)
-              ? Effect.interrupt
-              : this.failures.fail(requestErrorOf(cause), method, runtime, timeout)
-        )
-      }
-    }
-  }
-
-  get probe(): Effect.Effect<void, CallError> {
-    return Effect.suspend(() => {
-      const runtime = this.#backend.published.value.current
-      if (runtime === undefined) return Effect.fail(this.unavailable(said`there is no connection to probe`))
-      return Effect.flatMap(this.#probe.now(runtime), (error) =>
-        error === undefined
-          ? Effect.void
-          : this.failures.fail(error, "ping", runtime, this.#backend.policy.keepalive.timeout))
+/**
+ * `then` is called once, with the exit or what remains for a fiber. Who interrupts that also calls `cancel`: a fiber that has not
+ * begun does nothing when interrupted.
+ */
+export const start = <M extends Method>(
+  self: Calls,
+  method: M,
+  params: Params<M>,
+  options: CallOptions | undefined,
+  then: (rest: Effect.Effect<Result<M>, CallError>) => void
+): StartedCall => {
+  const { telemetry } = self.backend
+  const call = begun(self, method, params, options)
+  if (telemetry?.hasSpans === true) {
+    then(Effect.withFiberRuntime(({ currentSpan }) => observed(self, call, currentSpan)))
+  } else {
+    call.observer = telemetry?.call(method, params, undefined)
+    CallLoop.step(self, call, (next) => {
+      if (next._tag === "Again" || next._tag === "Later") then(CallLoop.toItsEnd(self, call, next))
+      else CallLoop.end(self, call, next, then)
     })
   }
-
-  unavailable(why: Said): BackendUnavailable {
-    return unavailable(this.#backend, why)
+  return {
+    cancel: () => {
+      // The fiber is interrupted later than the caller's next call is made.
+      CallLoop.end(self, call, Call.interrupted)
+      return Call.fateOf(call)
+    },
+    doubt: () => CallLoop.doubt(self, call)
   }
 }
+
+/** Calls that find no connection from now on, or wait for one, are the successor's. */
+export const leaveTo = (self: Calls, successor: Calls): void => {
+  self.state.successor = successor
+  self.backend.update((slot) => ({ ...slot, hasSuccessor: true }))
+}
+
+/** For `onConnected`. The connection is not installed yet: nothing is waited for, sent again or probed. (C11) */
+export const session = (self: Calls, runtime: Runtime): Session => ({
+  generation: runtime.generation,
+  request: (method, params, options) => {
+    const timeout = Call.millis(options?.timeout, self.backend.policy.timeouts.request)
+    return Effect.catchAllCause(
+      Sending.ask(runtime.connection, method, params, { ...options, timeout, maxTotalTimeout: undefined }),
+      (cause) =>
+        Cause.isInterruptedOnly(cause) ? Effect.interrupt : fail(self, requestErrorOf(cause), method, runtime, timeout)
+    )
+  }
+})
+
+export const probe = (self: Calls): Effect.Effect<void, CallError> =>
+  Effect.suspend(() => {
+    const { policy: { keepalive }, published } = self.backend
+    const runtime = published.value.current
+    if (runtime === undefined) return Effect.fail(unavailable(self.backend, said`there is no connection to probe`))
+    return Effect.flatMap(
+      self.probe.now(runtime),
+      (error) => error === undefined ? Effect.void : fail(self, error, "ping", runtime, keepalive.timeout)
+    )
+  })

@@ -3,13 +3,13 @@ import type { BackendUnavailable } from "../Errors.js"
 import { entries, isPointless } from "../lifecycle/Lifecycle.js"
 import { type Said, said } from "../observe/Said.js"
 import * as Policy from "../options/Policy.js"
-import type { Method } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"
-import type { BackendState } from "../state/BackendState.js"
 import type { Slot } from "../state/Slot.js"
-import { type Call, heldUntil, millis, waitingFor } from "./Call.js"
-import { busy, unavailable } from "./CallFailure.js"
-import type { QueuedCalls } from "./QueuedCalls.js"
+import { type Call, type Calls, heldUntil, millis, waitingFor } from "./Call.js"
+import { busy, notSent, unavailable } from "./CallFailure.js"
+import * as QueuedCalls from "./QueuedCalls.js"
+
+type Wait = Effect.Effect<void, BackendUnavailable>
 
 /** On the Clock's scale; `begunAt` and `deadline` are of the whole call. */
 export interface Time {
@@ -19,172 +19,131 @@ export interface Time {
   readonly isChosen: boolean
 }
 
-export class Waiting {
-  /** For a connection, in milliseconds. */
-  readonly #connections = new Set<{ readonly millis: number }>()
-  #verdicts = 0
-  #turns = 0
-  onAwaited: (() => void) | undefined
-  readonly #backend: BackendState
-  readonly #queue: QueuedCalls
+export const forCall = (self: Calls, call: Call, lost?: Runtime | undefined): Wait =>
+  Effect.suspend(() => {
+    const { backend } = self
+    const { ask: { begunAt, options }, deadline } = call
+    const end = call.waitEnd ??= backend.now() + millis(options?.wait, backend.policy.timeouts.wait)
+    const { current } = backend.published.value
+    if (current === undefined || current === lost) QueuedCalls.away(self, call)
+    return until(self, { begunAt, deadline, end, isChosen: options?.wait !== undefined }, lost, options?.failFast)
+  })
 
-  constructor(backend: BackendState, queue: QueuedCalls) {
-    this.#backend = backend
-    this.#queue = queue
-  }
-
-  get forConnections(): number {
-    return this.#connections.size
-  }
-
-  get unsent(): number {
-    return this.#connections.size + this.#verdicts
-  }
-
-  get isAwaited(): boolean {
-    return this.unsent > 0
-  }
-
-  get forTurns(): number {
-    return this.#turns
-  }
-
-  /** In milliseconds, of those in which an attempt can be made. */
-  get shortest(): number {
-    const { demandInterval } = this.#backend.policy.reconnect
-    let shortest = Number.POSITIVE_INFINITY
-    for (const { millis } of this.#connections) if (millis >= demandInterval) shortest = Math.min(millis, shortest)
-    return shortest
-  }
-
-  forCall<M extends Method>(call: Call<M>, lost?: Runtime | undefined): Effect.Effect<void, BackendUnavailable> {
-    return Effect.suspend(() => {
-      const { begunAt, deadline, options } = call
-      const end = call.waitEnd ??= this.#backend.now() + millis(options?.wait, this.#backend.policy.timeouts.wait)
-      const { current } = this.#backend.published.value
-      if (current === undefined || current === lost) this.#queue.away(call)
-      return this.until({ begunAt, deadline, end, isChosen: options?.wait !== undefined }, lost, options?.failFast)
-    })
-  }
-
-  /** For a connection other than `lost`, or a successor. Then the caller reads the slot anew. */
-  until(
-    time: Time,
-    lost?: Runtime | undefined,
-    failFast?: boolean | undefined
-  ): Effect.Effect<void, BackendUnavailable> {
-    const { policy, published } = this.#backend
-    const ready = ({ current, hasSuccessor }: Slot) => current === undefined ? hasSuccessor : current !== lost
-    return Effect.suspend(() => {
+/** For a connection other than `lost`, or a successor. Then the caller reads the slot anew. */
+export const until = (
+  self: Calls,
+  time: Time,
+  lost?: Runtime | undefined,
+  failFast = self.backend.policy.calls.failFast
+): Wait => {
+  const { backend, wait } = self
+  const { published } = backend
+  const ready = ({ current, hasSuccessor }: Slot) => current === undefined ? hasSuccessor : current !== lost
+  return Effect.suspend(() => {
+    const slot = published.value
+    if (ready(slot)) return Effect.void
+    if (failFast) {
+      if (entries[slot.state._tag].demand === "connects") backend.demand()
+      return notSent(backend, said`it must not wait (failFast)`)
+    }
+    if (isPointless(slot.state)) return pointless(self, slot)
+    const look: Wait = Effect.suspend(() => {
       const slot = published.value
       if (ready(slot)) return Effect.void
-      if (failFast ?? policy.calls.failFast) {
-        if (entries[slot.state._tag].demand === "connects") this.#backend.demand()
-        return Effect.fail(unavailable(this.#backend, said`the call was not sent, because it must not wait (failFast)`))
+      if (isPointless(slot.state)) return pointless(self, slot) // guard: waiter-learns-of-the-end
+      const end = isFirstStart(self, slot, time) ? Math.max(time.end, heldUntil(time)) : time.end
+      const until = Math.min(time.deadline, end)
+      if (backend.now() >= until) {
+        return notSent(backend, said`no connection came within the time it may wait (timeouts.wait)`)
       }
-      if (isPointless(slot.state)) return Effect.fail(this.#pointless(slot))
-      const look: Effect.Effect<void, BackendUnavailable> = Effect.suspend(() => {
-        const slot = published.value
-        if (ready(slot)) return Effect.void
-        if (isPointless(slot.state)) return Effect.fail(this.#pointless(slot)) // guard: waiter-learns-of-the-end
-        const end = this.#isFirstStart(slot, time) ? Math.max(time.end, heldUntil(time)) : time.end
-        const until = Math.min(time.deadline, end)
-        if (this.#backend.now() >= until) {
-          return Effect.fail(
-            unavailable(
-              this.#backend,
-              said`the call was not sent, because no connection came within the time it may wait (timeouts.wait)`
-            )
-          )
-        }
-        if (entries[slot.state._tag].demand !== "waits") this.#backend.demand() // guard: waiting-call-demands
-        const { state } = slot
-        const isNew = (slot: Slot) => slot.state !== state || ready(slot)
-        return Effect.zipRight(this.#backend.before(until, published.until(isNew)), look)
-      })
-      // What was in flight comes first: the same loss wakes the others.
-      return this.#among(() => this.#connections.size, look, () => {
-        const waiting = { millis: Math.min(time.deadline, time.end) - this.#backend.now() }
-        this.#connections.add(waiting)
-        return () => this.#connections.delete(waiting)
-      })
+      if (entries[slot.state._tag].demand !== "waits") backend.demand() // guard: waiting-call-demands
+      const { state } = slot
+      const isNew = (slot: Slot) => slot.state !== state || ready(slot)
+      return Effect.zipRight(backend.before(until, published.until(isNew)), look)
     })
-  }
-
-  /** Nobody knows how long the caller of a call without end waits. */
-  patience<M extends Method>({ deadline }: Call<M>, otherwise: number, begunAt = this.#backend.now()): number {
-    if (deadline < Number.POSITIVE_INFINITY) return otherwise
-    return heldUntil({ begunAt, deadline: begunAt + this.#backend.policy.timeouts.request })
-  }
-
-  /** Any answer settles it: what fails meanwhile was not sent. (H4, C14) */
-  forVerdict<M extends Method>(
-    call: Call<M>,
-    isSettled: Effect.Effect<void>,
-    late: () => Said
-  ): Effect.Effect<void, BackendUnavailable> {
-    return Effect.suspend(() => {
-      this.#queue.away(call)
-      // With progress, the caller hears what it waits for.
-      const end = call.progress === undefined ? this.patience(call, heldUntil(call)) : heldUntil(call)
-      const settled = waitingFor(call, "waits until the server answers a probe", isSettled)
-      return this.#among(() => this.unsent, this.#within(end, settled, late), () => {
-        this.#verdicts++
-        return () => this.#verdicts--
-      })
+    // What was in flight comes first: the same loss wakes the others.
+    return among(self, () => wait.forConnections, look, () => {
+      const waiting = { millis: Math.min(time.deadline, time.end) - backend.now() }
+      wait.connections.add(waiting)
+      return () => wait.connections.delete(waiting)
     })
-  }
+  })
+}
 
-  /** Whoever interrupts that has the call leave the queue. */
-  forTurn<M extends Method>(call: Call<M>): Effect.Effect<void, BackendUnavailable> {
-    const come = waitingFor(call, "waits for its turn", this.#queue.comes(call))
-    const turn = this.#within(call.deadline, come, () => {
-      const limit = this.#queue.isItsTurn(call) ? said`calls.maxInFlight` : said`calls.concurrency`
-      return said`the call was not sent, because its time was over before its turn came (timeout, ${limit})`
+/** Nobody knows how long the caller of a call without end waits. */
+export const patience = (
+  { backend }: Calls,
+  { deadline }: Call,
+  otherwise: number,
+  begunAt = backend.now()
+): number =>
+  deadline < Number.POSITIVE_INFINITY
+    ? otherwise
+    : heldUntil({ begunAt, deadline: begunAt + backend.policy.timeouts.request })
+
+/** Any answer settles it: what fails meanwhile was not sent. (H4, C14) */
+export const forVerdict = (self: Calls, call: Call, isSettled: Effect.Effect<void>, late: () => Said): Wait =>
+  Effect.suspend(() => {
+    const { wait } = self
+    QueuedCalls.away(self, call)
+    const { ask: { begunAt, progress }, deadline } = call
+    // With progress, the caller hears what it waits for.
+    const held = heldUntil({ begunAt, deadline })
+    const end = progress === undefined ? patience(self, call, held) : held
+    const settled = waitingFor(call, "waits until the server answers a probe", isSettled)
+    return among(self, () => wait.unsent, within(self, end, settled, late), () => {
+      wait.forVerdicts++
+      return () => wait.forVerdicts--
     })
-    return this.#among(() => this.unsent + this.#turns, turn, () => {
-      this.#turns++
-      return () => this.#turns--
-    })
-  }
+  })
 
-  #within(end: number, wait: Effect.Effect<void>, late: () => Said): Effect.Effect<void, BackendUnavailable> {
-    return Effect.flatMap(
-      this.#backend.before(end, wait),
-      (come) => Option.isSome(come) ? Effect.void : Effect.fail(unavailable(this.#backend, late()))
-    )
-  }
+/** Whoever interrupts that has the call leave the queue. */
+export const forTurn = (self: Calls, call: Call): Wait => {
+  const { wait } = self
+  const come = waitingFor(call, "waits for its turn", QueuedCalls.comes(self, call))
+  const turn = within(self, call.deadline, come, () => {
+    const limit = QueuedCalls.isItsTurn(call) ? said`calls.maxInFlight` : said`calls.concurrency`
+    return said`its time was over before its turn came (timeout, ${limit})`
+  })
+  return among(self, () => wait.unsent + wait.forTurns, turn, () => {
+    wait.forTurns++
+    return () => wait.forTurns--
+  })
+}
 
-  /** Counted in the step that looks, so that others find it. */
-  #among<E>(
-    others: () => number,
-    wait: Effect.Effect<void, E>,
-    enter: () => () => void
-  ): Effect.Effect<void, E | BackendUnavailable> {
-    return Effect.uninterruptibleMask((restore): Effect.Effect<void, E | BackendUnavailable> => {
-      const { id, policy: { calls } } = this.#backend
-      const waiting = others()
-      if (waiting >= calls.maxWaiting) {
-        return Effect.fail(busy(id, said`${waiting} calls are waiting (calls.maxWaiting)`))
-      }
-      const leave = Effect.sync(enter())
-      this.onAwaited?.()
-      return Effect.ensuring(restore(wait), leave)
-    })
-  }
+const within = ({ backend }: Calls, end: number, wait: Effect.Effect<void>, late: () => Said): Wait =>
+  Effect.flatMap(
+    backend.before(end, wait),
+    (come) => Option.isSome(come) ? Effect.void : notSent(backend, late())
+  )
 
-  /** The server may be downloading itself. A chosen time to wait counts all the same. */
-  #isFirstStart({ generation, lastError, starting, state }: Slot, { isChosen }: Time): boolean {
-    const isDefault = this.#backend.policy.timeouts.wait === Policy.defaults.timeouts.wait
-    const isFirstAttempt = lastError === undefined && state._tag === "Connecting"
-    const goesOn = isFirstAttempt || starting?.outlives === true
-    return generation === 0 && goesOn && isDefault && !isChosen
-  }
+/** Counted in the step that looks, so that others find it. */
+const among = ({ backend, wait }: Calls, others: () => number, work: Wait, enter: () => () => void): Wait =>
+  Effect.uninterruptibleMask((restore): Wait => {
+    const waiting = others()
+    if (waiting >= backend.policy.calls.maxWaiting) {
+      return Effect.fail(busy(backend.id, said`${waiting} calls are waiting (calls.maxWaiting)`))
+    }
+    const leave = Effect.sync(enter())
+    wait.onAwaited?.()
+    return Effect.ensuring(restore(work), leave)
+  })
 
-  /** After an attempt that failed for good the call asks for another, which keeps its pace. (R13) */
-  #pointless({ demandableFrom }: Slot): BackendUnavailable {
-    const error = unavailable(this.#backend, said`the call was not sent`)
-    if (demandableFrom !== undefined) this.#backend.demand() // guard: permanent-failure-is-demanded
-    return error
-  }
+/** The server may be downloading itself. A chosen time to wait counts all the same. */
+const isFirstStart = (
+  { backend }: Calls,
+  { generation, lastError, starting, state }: Slot,
+  { isChosen }: Time
+): boolean => {
+  const isDefault = backend.policy.timeouts.wait === Policy.defaults.timeouts.wait
+  const isFirstAttempt = lastError === undefined && state._tag === "Connecting"
+  const goesOn = isFirstAttempt || starting?.outlives === true
+  return generation === 0 && goesOn && isDefault && !isChosen
+}
+
+/** After an attempt that failed for good the call asks for another, which keeps its pace. (R13) */
+const pointless = ({ backend }: Calls, { demandableFrom }: Slot): Wait => {
+  const error = unavailable(backend, said`the call was not sent`)
+  if (demandableFrom !== undefined) backend.demand() // guard: permanent-failure-is-demanded
+  return Effect.fail(error)
 }

@@ -36,6 +36,15 @@ export interface Tally {
   readonly repeated: boolean
 }
 
+export const untried: Tally = {
+  sent: 0,
+  withoutResult: 0,
+  sessions: 0,
+  unknown: undefined,
+  isDoubtful: false,
+  repeated: false
+}
+
 export interface Facts {
   readonly generation: number
   /** Twice does no harm. `undefined`: its tool's hints decide, and were never read. */

@@ -48,8 +48,6 @@ export class BackendState {
   isSigningIn: () => boolean = constFalse
   /** There is a first catalogue, or it is known that there is none yet. */
   readonly firstOutcome = new Signal()
-  /** Calls, by their callers. */
-  givenUp = 0
   /** What extensions add to the status. Set before anything happens. */
   extensionStatus: (catalog: Snapshot | undefined) => object = constNothing
   #demanded = false

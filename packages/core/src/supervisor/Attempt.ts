@@ -1,6 +1,6 @@
 import { Cause, Effect, Either, Exit, Fiber, FiberId, Option } from "effect"
 import { constFalse } from "effect/Function"
-import type { Calls } from "../calls/Calls.js"
+import { type Calls, session } from "../calls/Calls.js"
 import type { ConnectError } from "../Errors.js"
 import { awaitAtMost } from "../internal/deadline.js"
 import { messageOf } from "../internal/messageOf.js"
@@ -179,7 +179,7 @@ const prepared = (
       (uri) => backend.tell({ method: "notifications/resources/updated", params: { uri } })
     )
     if (onConnected !== undefined) {
-      yield* Effect.catchAllCause(Effect.suspend(() => onConnected(calls.session(runtime))), (failure) => {
+      yield* Effect.catchAllCause(Effect.suspend(() => onConnected(session(calls, runtime))), (failure) => {
         if (Cause.isInterrupted(failure)) return Effect.interrupt
         const cause = Cause.squash(failure)
         return connectError(backend.id, "onConnected", `onConnected failed: ${messageOf(cause)}`, cause)

@@ -3,8 +3,9 @@
  * attempts, timers and closes are fibers that report by message.
  */
 import { Cause, Effect, Either, Exit, Fiber, FiberId, Layer, Random, Scope } from "effect"
-import { Calls } from "../calls/Calls.js"
-import { ProgressBeats } from "../calls/progress/ProgressBeats.js"
+import { unavailable } from "../calls/CallFailure.js"
+import * as Calls from "../calls/Calls.js"
+import * as ProgressBeats from "../calls/progress/ProgressBeats.js"
 import * as Refresh from "../discovery/Refresh.js"
 import type { CommandError } from "../Errors.js"
 import { awaitAtMost } from "../internal/deadline.js"
@@ -35,12 +36,11 @@ import { connect } from "./step/attempts.js"
 import { step } from "./step/step.js"
 
 export class Supervisor {
-  readonly calls: Calls
+  readonly calls: Calls.Calls
   readonly tasks: RuntimeTasks.RuntimeTasks
   readonly #backend: BackendState
   readonly #owner: RuntimeOwner
   readonly #attempts: Attempts
-  readonly #beats: ProgressBeats
   readonly #overlap: boolean
   readonly #layers: ReadonlyArray<RuntimeLayer>
   /** The supervisor's own, and that of the work under way. */
@@ -60,9 +60,9 @@ export class Supervisor {
     const overlap = this.#overlap = backend.policy.reconnect.overlap ?? options.connector.overlap
     const owner = this.#owner = new RuntimeOwner(backend)
     const tasks = this.tasks = RuntimeTasks.make(backend, options.connector.usageLimit?.(), options.keepalive?.schedule)
-    const beats = this.#beats = new ProgressBeats(backend, tasks.probe, options.connector.transport === "stdio")
     const readTools = (runtime: Runtime) => Refresh.tools(tasks.refresh, runtime)
-    const calls = this.calls = new Calls(backend, tasks.probe, tasks.doubt, beats, readTools)
+    const isProcess = options.connector.transport === "stdio"
+    const calls = this.calls = Calls.make({ backend, probe: tasks.probe, doubt: tasks.doubt, readTools, isProcess })
     this.#attempts = new Attempts({ backend, options, offers, owner, calls, tasks }, permits, overlap)
     this.#backend = backend
   }
@@ -158,7 +158,7 @@ export class Supervisor {
       case "ProgressWanted":
         return this.#scope === undefined
           ? Effect.void
-          : Effect.asVoid(Effect.forkIn(Effect.interruptible(this.#beats.run), this.#scope))
+          : Effect.asVoid(Effect.forkIn(Effect.interruptible(ProgressBeats.run(this.calls)), this.#scope))
       case "Used":
         return RuntimeTasks.used(this.tasks, message.runtime)
       case "Measured": {
@@ -255,7 +255,7 @@ export class Supervisor {
     runtime.install()
     const own = runtime.build(RuntimeTasks.layer(this.tasks, runtime))
     if (this.#layers.length === 0) return own
-    const session = this.calls.session(runtime)
+    const session = Calls.session(this.calls, runtime)
     const given = this.#layers.map((layer) =>
       runtime.fork(Effect.catchAllCause(
         runtime.build(Layer.suspend(() => layer(session))),
@@ -312,7 +312,7 @@ export class Supervisor {
     const isClosed = this.#backend.published.value.state._tag === "Closed"
     const isDone = isClosed && (command === "Disable" || command === "Disconnect")
     const why = said`${open(command.toLowerCase())} was not carried out`
-    pending.answer(isDone ? Exit.void : Exit.fail(this.calls.unavailable(why)))
+    pending.answer(isDone ? Exit.void : Exit.fail(unavailable(this.#backend, why)))
   }
 
   #survive(message: Message, cause: Cause.Cause<never>): Effect.Effect<void> {

@@ -30,7 +30,7 @@ describe("the time of a call", () => {
 
   it.each(rows)("[C5] %s", (_, options, timeout, whole) => {
     const one = call(options)
-    expect([one.timeout, one.deadline - start, one.openEnded]).toEqual([timeout, whole, false])
+    expect([one.ask.timeout, one.deadline - start, one.ask.openEnded]).toEqual([timeout, whole, false])
     const request = sent(one, start + 1000)
     expect([request.timeout, one.heardAt]).toEqual([Math.min(timeout, whole - 1000), start + 1000])
     expect(request.maxTotalTimeout).toBe(options && whole - 1000)
@@ -39,14 +39,14 @@ describe("the time of a call", () => {
 
   it("[C5] of the options by tool, that of the tool comes before the default of its caller", () => {
     const tool = { timeout: 4000 } as Parameters<typeof Call.make>[3]
-    expect(call({ defaultTimeout: 7000 }, undefined, tool).timeout).toBe(4000)
-    expect(call({ timeout: 5000 }, undefined, tool).timeout).toBe(5000)
+    expect(call({ defaultTimeout: 7000 }, undefined, tool).ask.timeout).toBe(4000)
+    expect(call({ timeout: 5000 }, undefined, tool).ask.timeout).toBe(5000)
   })
 
   it("[C5] each progress gives it again where nothing bounds the whole, and only there", () => {
     const open = call({ timeout: 5000, ...progress })
     const request = sent(open)
-    expect([open.openEnded, request.maxTotalTimeout]).toEqual([true, undefined])
+    expect([open.ask.openEnded, request.maxTotalTimeout]).toEqual([true, undefined])
     request.at(start + 4000)
     request.onprogress?.({ progress: 1 })
     expect([open.deadline - start, open.heardAt - start]).toEqual([9000, 4000])
@@ -127,7 +127,7 @@ describe("what is known of a call", () => {
       const one = call({ onSent: (generation) => void sentTo.push(generation) })
       one.waitEnd = start + 1
       expect(Call.fateOf(one)).toBe("notSent")
-      one.unknown = before
+      one.tally = { ...one.tally, unknown: before }
       Call.leaves(one, { generation: 3 } as Runtime)
       expect([Call.fateOf(one), one.waitEnd, sentTo]).toEqual(["unknown", undefined, [3]])
       sent(one).onwithdrawn?.()
@@ -168,9 +168,9 @@ describe("what is known of a call", () => {
     expect(Call.runsOn(one)).toBeUndefined()
     one.task = { id: "t", on: runtime("task"), isThere: true, isOver: false }
     expect(Call.runsOn(one)).toEqual({ name: "task" })
-    one.on = runtime("request", { name: "its successor" })
+    one.flight = { on: runtime("request", { name: "its successor" }), attempt: undefined, cancel: undefined }
     expect(Call.runsOn(one)).toEqual({ name: "its successor" })
-    one.on = undefined
+    one.flight = undefined
     one.task.isOver = true
     expect(Call.runsOn(one)).toBeUndefined()
   })

@@ -66,7 +66,6 @@ describe("what a failed request means", () => {
 
   it("[C3:virtual] whatever keeps a call whose fate is unknown from being sent again, its fate stays unknown, and its own end is an end", () => {
     const unknown = { generation: 3, error: failed("unknown", "lost", { message: "cut" }) }
-    const call = { method: "tools/call", unknown } as const
     const unavailable = (lastError?: string) =>
       new BackendUnavailable({
         backend: "files",
@@ -90,7 +89,7 @@ describe("what a failed request means", () => {
       ] as const
     ) {
       for (const repeated of [false, true]) {
-        const error = outcomeOf(last, { ...call, repeated }, "files")
+        const error = outcomeOf(last, about.method, { unknown, repeated }, "files")
         expect(error).toMatchObject({ _tag: "ResultUnknown", ...about, cause: last })
         expect(error.message).toContain("was sent and its result is unknown (cut)")
         expect(error.message).toContain(why)
@@ -107,7 +106,7 @@ describe("what a failed request means", () => {
         new ResultUnknown({ backend: "files", generation: 4, method: "tools/call", message: "cut" }),
         new RequestTimeout({ backend: "files", generation: 4, method: "tools/call", timeout: 1, message: "late" })
       ]
-    ) expect(outcomeOf(last, { ...call, repeated: true }, "files")).toBe(last)
-    expect(outcomeOf(lost, { ...call, repeated: true, unknown: undefined }, "files")).toBe(lost)
+    ) expect(outcomeOf(last, about.method, { unknown, repeated: true }, "files")).toBe(last)
+    expect(outcomeOf(lost, about.method, { unknown: undefined, repeated: true }, "files")).toBe(lost)
   })
 })

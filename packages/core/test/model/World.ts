@@ -3,6 +3,7 @@ import type { Backend, ConnectOptions, Loss, Policy } from "@mcp-lifeline/core"
 import { Ledger, ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Cause, Effect, Either, Exit, Fiber, FiberRef, HashSet, Logger, LogLevel, Scope } from "effect"
 import { measure } from "../../src/backend/measure.js"
+import { request } from "../../src/calls/Calls.js"
 import * as Refresh from "../../src/discovery/Refresh.js"
 import * as Keepalive from "../../src/health/Keepalive.js"
 import * as Lifecycle from "../../src/lifecycle/Lifecycle.js"
@@ -319,8 +320,8 @@ export class World {
     const options = { timeout: budget, wait: budget }
     const fiber: Fiber.RuntimeFiber<unknown, unknown> = this.sim.fork<unknown, unknown>(
       reads
-        ? calls.request("prompts/get", { name: "read", arguments: { id: String(id) } }, options)
-        : calls.request("tools/call", { name: "echo", arguments: { id } }, options)
+        ? request(calls, "prompts/get", { name: "read", arguments: { id: String(id) } }, options)
+        : request(calls, "tools/call", { name: "echo", arguments: { id } }, options)
     )
     fiber.addObserver((exit) => this.#verdicts.ended(id, Exit.isSuccess(exit)))
     this.calls.push({ command: undefined, fiber, budget, until: undefined, interrupted: false })

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import { mayLeave } from "../../../testing/test/support/Holdings.js"
 import * as Call from "../../src/calls/Call.js"
-import { TaskSupport } from "../../src/calls/tasks/TaskSupport.js"
+import * as TaskSupport from "../../src/calls/tasks/TaskSupport.js"
 import * as Hints from "../../src/catalog/Hints.js"
 import { Runtime } from "../../src/runtime/Runtime.js"
 
@@ -42,7 +42,7 @@ const supportOf = (
   }
   const backend = { policy: { calls: { tasks } }, published: { value: { snapshot: undefined } } }
   runtime.opened({ capabilities: servers[server] } as never, 0)
-  return { support: new TaskSupport(backend as never, undefined as never), runtime }
+  return { self: { backend } as never, runtime }
 }
 
 const callOf = (caller: keyof typeof callers) => {
@@ -59,9 +59,9 @@ describe("which calls run as a task", () => {
       for (const server of all(servers)) {
         for (const caller of all(callers)) {
           for (const known of knownOf) {
-            const { runtime, support } = supportOf(tasks, server, known)
+            const { runtime, self } = supportOf(tasks, server, known)
             const call = callOf(caller)
-            const isDecided = support.decide(call, runtime)
+            const isDecided = TaskSupport.decide(self, call, runtime)
             const isPlain = caller === "plain" || caller === "with other capabilities"
             const runs = isPlain && tasks !== "never" && (
               server === "2026"
@@ -98,20 +98,20 @@ describe("which calls run as a task", () => {
       for (const server of all(servers)) {
         for (const caller of all(callers)) {
           for (const [counts, error] of errors) {
-            const { runtime, support } = supportOf(tasks, server, "not read")
+            const { runtime, self } = supportOf(tasks, server, "not read")
             const call = callOf(caller)
-            support.decide(call, runtime)
+            TaskSupport.decide(self, call, runtime)
             const isPlain = caller === "plain" || caller === "with other capabilities"
             // With "prefer" it was sent as one, so this is not why it was refused.
             const isRefused = counts && isPlain && tasks === "required" && server === "2026"
-            expect(support.refused(call, runtime, new RequestError(error))).toBe(isRefused)
+            expect(TaskSupport.refused(self, call, runtime, new RequestError(error))).toBe(isRefused)
             expect(runtime.needsTask("long")).toBe(isRefused)
             if (!isRefused) continue
             for (const _ of [1, 2]) {
               const next = callOf(caller)
-              expect([support.decide(next, runtime), next.runsTask]).toEqual([true, true])
+              expect([TaskSupport.decide(self, next, runtime), next.runsTask]).toEqual([true, true])
               // It was one: the same refusal again has another reason.
-              expect(support.refused(next, runtime, new RequestError(error))).toBe(false)
+              expect(TaskSupport.refused(self, next, runtime, new RequestError(error))).toBe(false)
             }
           }
         }
@@ -121,8 +121,8 @@ describe("which calls run as a task", () => {
 
   it("[C17] no other request begins one", () => {
     mayLeave("connections")
-    const { runtime, support } = supportOf("prefer", "2026", "required")
+    const { runtime, self } = supportOf("prefer", "2026", "required")
     const call = Call.make("resources/read", { uri: "x:1" }, undefined, undefined, 1000, 0)
-    expect([support.decide(call, runtime), call.runsTask]).toEqual([true, undefined])
+    expect([TaskSupport.decide(self, call, runtime), call.runsTask]).toEqual([true, undefined])
   })
 })

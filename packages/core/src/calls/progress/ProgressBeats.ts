@@ -1,14 +1,11 @@
 /** Speaks where the server is silent: some hosts end a silent call. (G25) */
 import { Effect } from "effect"
-import type { Probe } from "../../health/Probe.js"
 import { firstOf } from "../../internal/firstOf.js"
 import { Signal } from "../../internal/Signal.js"
 import { isPointless } from "../../lifecycle/Lifecycle.js"
-import type { Method } from "../../port/Method.js"
 import type { Runtime } from "../../runtime/Runtime.js"
-import type { BackendState } from "../../state/BackendState.js"
 import type { Slot } from "../../state/Slot.js"
-import * as Call from "../Call.js"
+import { askedFor, type Call, type Calls, runsOn } from "../Call.js"
 import type { CallProgress } from "./CallProgress.js"
 
 export interface About {
@@ -23,137 +20,115 @@ export interface About {
 /** The least between two words of Lifeline to a caller, in milliseconds, also where there is news. */
 const pace = 1000
 
-interface Watched {
-  readonly call: Call.Call<Method>
-  readonly progress: CallProgress
-  told: string | undefined
+const intervalOf = ({ backend }: Calls): number => backend.policy.calls.progressInterval
+
+const paceOf = (self: Calls): number => Math.min(pace, intervalOf(self))
+
+/** Whoever calls this calls `end`, too. */
+export const begin = (self: Calls, call: Call): void => {
+  const { progress } = call.ask
+  if (progress === undefined || !Number.isFinite(intervalOf(self))) return
+  const { backend, beats } = self
+  beats.watched.set(call, progress)
+  if (beats.isRunning) return
+  beats.isRunning = true
+  backend.send({ _tag: "ProgressWanted" })
 }
 
-/** One loop for all calls: one that is answered soon costs an entry in a map. */
-export class ProgressBeats {
-  readonly #backend: BackendState
-  readonly #probe: Probe
-  readonly #isProcess: boolean
-  readonly #interval: number
-  readonly #pace: number
-  readonly #watched = new Map<Call.Call<Method>, Watched>()
-  #isRunning = false
-  #asked: { readonly runtime: Runtime; readonly at: number } | undefined
-  #answered = new Signal()
+export const end = ({ beats }: Calls, call: Call): void => {
+  beats.watched.delete(call)
+}
 
-  constructor(backend: BackendState, probe: Probe, isProcess: boolean) {
-    this.#backend = backend
-    this.#probe = probe
-    this.#isProcess = isProcess
-    this.#interval = backend.policy.calls.progressInterval
-    this.#pace = Math.min(pace, this.#interval)
-  }
-
-  wants<M extends Method>({ progress }: Call.Call<M>): boolean {
-    return progress !== undefined && Number.isFinite(this.#interval)
-  }
-
-  /** Whoever calls this calls `end`, too. */
-  begin<M extends Method>(call: Call.Call<M>): void {
-    const { progress } = call
-    if (progress === undefined || !this.wants(call) || this.#watched.has(call as Call.Call<Method>)) return
-    this.#watched.set(call as Call.Call<Method>, { call: call as Call.Call<Method>, progress, told: undefined })
-    if (this.#isRunning) return
-    this.#isRunning = true
-    this.#backend.send({ _tag: "ProgressWanted" })
-  }
-
-  end<M extends Method>(call: Call.Call<M>): void {
-    this.#watched.delete(call as Call.Call<Method>)
-  }
-
-  readonly run: Effect.Effect<void> = Effect.suspend(() => {
-    if (this.#watched.size === 0) {
-      this.#isRunning = false
+export const run = (self: Calls): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const { backend, beats } = self
+    if (beats.watched.size === 0) {
+      beats.isRunning = false
       return Effect.void
     }
-    const slot = this.#backend.published.value
-    this.#answered = new Signal()
-    const { current } = slot
-    const { asks, next } = this.#look(slot)
-    const asking = asks && current !== undefined ? this.#ask(current) : Effect.void
-    const moved = this.#backend.published.until(({ current, state }) =>
-      current !== slot.current || state !== slot.state
-    )
-    const slept = firstOf(this.#backend.sleepUntil(next), moved, this.#answered.completed)
-    return Effect.zipRight(asking, Effect.zipRight(slept, this.run))
+    const slot = backend.published.value
+    beats.answered = new Signal()
+    const { asks, next } = look(self, slot)
+    const asking = asks && slot.current !== undefined ? ask(self, slot.current) : Effect.void
+    const moved = backend.published.until(({ current, state }) => current !== slot.current || state !== slot.state)
+    const slept = firstOf(backend.sleepUntil(next), moved, beats.answered.completed)
+    return Effect.zipRight(asking, Effect.zipRight(slept, run(self)))
   })
 
-  /** `next`: when to look again. `asks`: whether to ask the server if it lives. */
-  #look(slot: Slot): { readonly next: number; readonly asks: boolean } {
-    const now = this.#backend.now()
-    let next = Number.POSITIVE_INFINITY
-    let asks = false
-    for (const one of [...this.#watched.values()]) {
-      if (one.call.isGivenUp || now >= one.call.deadline + Call.askedFor(one.call, now)) continue
-      const runtime = slot.current ?? this.#finishing(one, now)
-      const due = runtime === undefined ? this.#waiting(one, slot, now) : this.#connected(one, runtime, now)
-      if (due <= now) {
-        asks ||= slot.current !== undefined
-        next = Math.min(next, now + this.#interval)
-      } else next = Math.min(next, due)
-    }
-    // A call may begin at any time.
-    return { asks, next: Math.min(next, now + (slot.current === undefined ? this.#pace : this.#interval)) }
+/** `next`: when to look again. `asks`: whether to ask the server if it lives. */
+const look = (self: Calls, slot: Slot): { readonly next: number; readonly asks: boolean } => {
+  const { backend, isProcess } = self
+  const now = backend.now()
+  const interval = intervalOf(self)
+  const missing = slot.current !== undefined || isPointless(slot.state)
+    ? undefined
+    : withoutConnection(slot, {
+      id: backend.id,
+      isProcess,
+      attempt: slot.pace.failures + 1,
+      isSigningIn: backend.isSigningIn()
+    })
+  let next = Number.POSITIVE_INFINITY
+  let asks = false
+  for (const [call, progress] of [...self.beats.watched]) {
+    if (call.isGivenUp || now >= call.deadline + askedFor(call, now)) continue
+    const runtime = slot.current ?? finishing(call, progress, now, interval)
+    const due = runtime === undefined
+      ? waiting(self, call, progress, missing, now)
+      : connected(self, call, progress, runtime, now)
+    if (due <= now) {
+      asks ||= slot.current !== undefined
+      next = Math.min(next, now + interval)
+    } else next = Math.min(next, due)
   }
+  // A call may begin at any time.
+  return { asks, next: Math.min(next, now + (slot.current === undefined ? paceOf(self) : interval)) }
+}
 
-  /** A connection that is being replaced lets a call finish, as long as its server lives. */
-  #finishing({ call: { on }, progress }: Watched, now: number): Runtime | undefined {
-    return on === undefined || this.#isSilent(on, progress, now) ? undefined : on
-  }
+/** A connection that is being replaced lets a call finish, as long as its server lives. */
+const finishing = ({ flight }: Call, progress: CallProgress, now: number, interval: number): Runtime | undefined =>
+  flight === undefined || isSilent(flight.on, progress, now - interval) ? undefined : flight.on
 
-  /** Gives when there may be more to say. */
-  #waiting(one: Watched, slot: Slot, now: number): number {
-    if (isPointless(slot.state)) return now + this.#interval
-    const { id } = this.#backend
-    const isSigningIn = this.#backend.isSigningIn()
-    const about = { id, isProcess: this.#isProcess, attempt: slot.pace.failures + 1, isSigningIn }
-    const text = withoutConnection(slot, about)
-    const due = one.progress.toldAt + (text === one.told ? this.#interval : this.#pace)
-    if (now < due) return due
-    one.told = text
-    this.#say(one.progress, text, false, now)
-    return now + this.#pace
-  }
+/** Gives when there may be more to say. */
+const waiting = (self: Calls, call: Call, progress: CallProgress, text: string | undefined, now: number): number => {
+  const interval = intervalOf(self)
+  if (text === undefined) return now + interval
+  const due = progress.toldAt + (text === call.saidOfMissing ? interval : paceOf(self))
+  if (now < due) return due
+  call.saidOfMissing = text
+  say(self, progress, text, false, now)
+  return now + paceOf(self)
+}
 
-  /** Gives when to say it again; not later than now if the server is silent. */
-  #connected(one: Watched, runtime: Runtime, now: number): number {
-    const { call, progress } = one
-    one.told = undefined
-    const due = progress.toldAt + this.#interval
-    if (now < due) return due
-    const on = Call.runsOn(call)
-    // It is not kept waiting for long: probes are under way.
-    const isHeld = on === undefined && this.#probe.silenceOf(runtime) !== undefined
-    if (!isHeld && this.#isSilent(on ?? runtime, progress, now)) return due // guard: silent-server-has-no-beats
-    const doing = on === undefined ? call.waitsFor ?? "waits to be sent" : "still running"
-    this.#say(progress, `${doing}, ${spoken(now - call.begunAt)}`, on !== undefined, now)
-    return now + this.#interval
-  }
+/** Not later than now if the server is silent. */
+const connected = (self: Calls, call: Call, progress: CallProgress, runtime: Runtime, now: number): number => {
+  const interval = intervalOf(self)
+  call.saidOfMissing = undefined
+  const due = progress.toldAt + interval
+  if (now < due) return due
+  const on = runsOn(call)
+  // It is not kept waiting for long: probes are under way.
+  const isHeld = on === undefined && self.probe.silenceOf(runtime) !== undefined
+  if (!isHeld && isSilent(on ?? runtime, progress, now - interval)) return due // guard: silent-server-has-no-beats
+  const doing = on === undefined ? call.waitsFor ?? "waits to be sent" : "still running"
+  say(self, progress, `${doing}, ${spoken(now - call.ask.begunAt)}`, on !== undefined, now)
+  return now + interval
+}
 
-  #isSilent({ answeredAt }: Runtime, { reportedAt }: CallProgress, now: number): boolean {
-    return Math.max(answeredAt, reportedAt) <= now - this.#interval
-  }
+const isSilent = ({ answeredAt }: Runtime, { reportedAt }: CallProgress, since: number): boolean =>
+  Math.max(answeredAt, reportedAt) <= since
 
-  #say(progress: CallProgress, text: string, isRunning: boolean, now: number): void {
-    this.#backend.safely("a caller's onprogress", () => progress.said(text, isRunning, now))
-  }
+const say = ({ backend }: Calls, progress: CallProgress, text: string, isRunning: boolean, now: number): void => {
+  backend.safely("a caller's onprogress", () => progress.said(text, isRunning, now))
+}
 
-  #ask(runtime: Runtime): Effect.Effect<void> {
-    const now = this.#backend.now()
-    if (this.#asked?.runtime === runtime && now - this.#asked.at < this.#interval) return Effect.void
-    this.#asked = { runtime, at: now }
-    const answered = Effect.map(
-      this.#probe.ask(runtime),
-      (found) => found === "alive" ? this.#answered.complete() : undefined
-    )
-    return Effect.asVoid(runtime.fork(answered))
-  }
+const ask = (self: Calls, runtime: Runtime): Effect.Effect<void> => {
+  const { backend, beats, probe } = self
+  const now = backend.now()
+  if (beats.asked?.runtime === runtime && now - beats.asked.at < intervalOf(self)) return Effect.void
+  beats.asked = { runtime, at: now }
+  const answered = Effect.map(probe.ask(runtime), (found) => found === "alive" ? beats.answered.complete() : undefined)
+  return Effect.asVoid(runtime.fork(answered))
 }
 
 export const withoutConnection = (

@@ -14,22 +14,24 @@ import { firstOf } from "../../internal/firstOf.js"
 import { detail, open, type Said as Texts, said } from "../../observe/Said.js"
 import type { Method, Params, Result } from "../../port/Method.js"
 import type { Runtime } from "../../runtime/Runtime.js"
-import type { BackendState } from "../../state/BackendState.js"
-import * as Call from "../Call.js"
-import type { FailedRequests } from "../FailedRequests.js"
+import { again, askedFor, type Call, type Calls, type Later, later, make, timeOver } from "../Call.js"
+import * as QueuedCalls from "../QueuedCalls.js"
+import * as ToolHints from "../ToolHints.js"
 import { pollInterval } from "./TaskSupport.js"
 
-type ToolCall = Call.Call<"tools/call">
+type ToolCall = Call<"tools/call">
 
 type Said = Pick<Task, "status"> & Partial<Task>
+
+type Created = Said & Pick<Task, "taskId">
 
 const internalError = -32_603
 const invalidParams = -32_602
 
-const created = (result: unknown): (Said & Pick<Task, "taskId">) | undefined => {
+const created = (result: unknown): Created | undefined => {
   const task = Predicate.isRecord(result) ? result["task"] : undefined
   const isTask = Predicate.isRecord(task) && typeof task["taskId"] === "string" && typeof task["status"] === "string"
-  return isTask ? task as Said & Pick<Task, "taskId"> : undefined
+  return isTask ? task as Created : undefined
 }
 
 /** An unknown status says nothing: the outcome is asked for. */
@@ -37,247 +39,229 @@ const isEnd = ({ status }: Said): boolean => status !== "working" && status !== 
 
 const known: ReadonlySet<string> = new Set(["working", "input_required", "completed", "failed", "cancelled"])
 
-export interface Asking {
-  readonly request: <M extends Method>(call: Call.Call<M>) => Effect.Effect<Result<M>, CallError>
-  readonly leave: (call: Call.Call<Method>) => void
+type Request = <M extends Method>(self: Calls, call: Call<M>) => Effect.Effect<Result<M>, CallError>
+
+interface Run {
+  readonly self: Calls
+  readonly call: ToolCall
+  readonly begunOn: Runtime
+  readonly request: Request
 }
 
 /** The server forgot the task, and the call may be carried out twice. */
-class Forgotten {
-  readonly _tag = "Forgotten"
+interface Forgotten {
+  readonly _tag: "Forgotten"
 }
 
 type Outcome = Effect.Effect<CallToolResult, CallError | Forgotten>
 
-export class TaskRun {
-  readonly #backend: BackendState
-  readonly #failures: FailedRequests
-  readonly #asking: Asking
+/** What is about a task goes first to the connection that knows it: it may be draining. */
+export const connectionFor = ({ backend }: Calls, call: Call): Runtime | undefined => {
+  const { first } = call
+  call.first = undefined
+  return first !== undefined && first.loss === undefined ? first : backend.published.value.current
+}
 
-  constructor(backend: BackendState, failures: FailedRequests, asking: Asking) {
-    this.#backend = backend
-    this.#failures = failures
-    this.#asking = asking
-  }
+export const answered = <M extends Method>(
+  self: Calls,
+  call: Call<M>,
+  runtime: Runtime,
+  result: unknown,
+  request: Request
+): Later<M> | undefined => {
+  if (call.ask.about !== undefined) answeredOn(self, call.ask.about, runtime)
+  const task = call.runsTask === true ? created(result) : undefined
+  return task && begin({ self, call: call as ToolCall, begunOn: runtime, request }, task) as Later<M>
+}
 
-  /** What is about a task goes first to the connection that knows it: it may be draining. */
-  connectionFor<M extends Method>(call: Call.Call<M>): Runtime | undefined {
-    const { first } = call
-    call.first = undefined
-    return first !== undefined && first.loss === undefined ? first : this.#backend.published.value.current
-  }
+/** Holds a lease until the call has ended: the connection is not closed as idle, and drains. */
+const begin = (run: Run, task: Created): Later<"tools/call"> => {
+  const { begunOn, call, self } = run
+  call.task = { id: task.taskId, on: begunOn, isThere: true, isOver: false }
+  begunOn.begin()
+  const outcome = Effect.onExit(firstOf(follow(run, task, false), deadline(self, call)), (exit) =>
+    Effect.sync(() => {
+      if (Exit.isFailure(exit) && isAbandoned(exit)) cancel(self, call)
+      end(self, call)
+    }))
+  const next = Effect.map(outcome, (result) => Exit.succeed(result))
+  return later(Effect.catchTag(next, "Forgotten", () => Effect.sync(() => sentAgain(call))))
+}
 
-  answered<M extends Method>(
-    call: Call.Call<M>,
-    on: Runtime,
-    result: unknown
-  ): Call.Rest<M> | undefined {
-    if (call.about !== undefined) this.#answeredOn(call.about, on)
-    const task = call.runsTask === true ? created(result) : undefined
-    return task && this.#begin(call as ToolCall, on, task) as Call.Rest<M>
-  }
+const sentAgain = (call: ToolCall): typeof again => {
+  const { sent, unknown, ...tally } = call.tally
+  const error = new RequestError({ fate: "unknown", reason: "session", message: "the server has forgotten its task" })
+  const generation = call.task!.on.generation
+  call.tally = { ...tally, sent: sent + 1, repeated: true, unknown: unknown ?? { generation, error } }
+  call.task = undefined
+  return again
+}
 
-  /** Holds a lease until the call has ended: the connection is not closed as idle, and drains. */
-  #begin(
-    call: ToolCall,
-    on: Runtime,
-    task: Said & Pick<Task, "taskId">
-  ): Effect.Effect<CallToolResult | typeof Call.again, CallError> {
-    call.task = { id: task.taskId, on, isThere: true, isOver: false }
-    on.begin()
-    return Effect.catchAll(
-      Effect.onExit(firstOf(this.#outcome(call, on, task), this.#deadline(call)), (exit) =>
-        Effect.sync(() => {
-          if (Exit.isFailure(exit) && isAbandoned(exit)) this.cancel(call)
-          this.#end(call)
-        })),
-      (error) => error instanceof Forgotten ? Call.after(Effect.sync(() => this.#again(call))) : Effect.fail(error)
-    )
-  }
+const answeredOn = ({ backend }: Calls, { task }: ToolCall, on: Runtime): void => {
+  if (task === undefined || task.isOver) return
+  task.isThere = true
+  if (task.on === on) return
+  on.begin()
+  task.on.end(backend.now(), false)
+  task.on = on
+}
 
-  #again(call: ToolCall): void {
-    call.sent++
-    call.repeated = true
-    const error = new RequestError({ fate: "unknown", reason: "session", message: "the server has forgotten its task" })
-    call.unknown ??= { generation: call.task!.on.generation, error }
-    call.task = undefined
-  }
+export const cancel = (self: Calls, call: Call): void => {
+  const { task } = call
+  if (task === undefined || task.isOver) return
+  end(self, call)
+  const { policy, published } = self.backend
+  const { connection } = task.on.loss === undefined ? task.on : published.value.current ?? task.on
+  const options = { timeout: policy.timeouts.request, runsTask: true }
+  self.backend.safely(
+    "the connector's request",
+    () => connection.send("tasks/cancel", { taskId: task.id }, options, constVoid)
+  )
+}
 
-  #answeredOn({ task }: ToolCall, on: Runtime): void {
-    if (task === undefined || task.isOver) return
-    task.isThere = true
-    if (task.on === on) return
-    on.begin()
-    task.on.end(this.#backend.now(), false)
-    task.on = on
-  }
+const end = (self: Calls, call: Call): void => {
+  const { task } = call
+  if (task === undefined || task.isOver) return
+  task.isOver = true
+  QueuedCalls.leave(self, call)
+  task.on.end(self.backend.now(), false)
+}
 
-  cancel<M extends Method>(call: Call.Call<M>): void {
-    const { task } = call
-    if (task === undefined || task.isOver) return
-    this.#end(call)
-    const { connection } = task.on.loss === undefined ? task.on : this.#backend.published.value.current ?? task.on
-    const options = { timeout: this.#backend.policy.timeouts.request, runsTask: true }
-    this.#backend.safely(
-      "the connector's request",
-      () => connection.send("tasks/cancel", { taskId: task.id }, options, constVoid)
-    )
-  }
-
-  #end<M extends Method>(call: Call.Call<M>): void {
-    const { task } = call
-    if (task === undefined || task.isOver) return
-    task.isOver = true
-    this.#asking.leave(call as Call.Call<Method>)
-    task.on.end(this.#backend.now(), false)
-  }
-
-  #deadline(call: ToolCall): Effect.Effect<never, RequestTimeout> {
-    return Effect.suspend(() => {
-      const { deadline, heardAt, options, task, timeout } = call
-      const now = this.#backend.now()
-      const last = Math.min(deadline, options?.resetTimeoutOnProgress === true ? heardAt + timeout : deadline)
-      const end = last + Call.askedFor(call, now)
-      if (end > now) return Effect.zipRight(this.#backend.sleepUntil(end), this.#deadline(call))
-      const over = Call.timeOver(call)
-      return Effect.fail(
-        new RequestTimeout({
-          ...this.#common(call),
-          timeout: over,
-          ...said`${open(this.#backend.id)}: tools/call runs as ${
-            aTask(task)
-          }, which was not over within ${over} ms and is cancelled; it may still be carried out. Give it more time (timeout), or check before you repeat it`
-        })
-      )
-    })
-  }
-
-  #outcome(call: ToolCall, begun: Runtime, first: Said): Outcome {
-    const follow = (said: Said, isAwaited: boolean): Outcome =>
-      Effect.suspend(() => {
-        this.#describe(call, said)
-        if (isEnd(said)) return isAwaited ? Effect.never : this.#result(call, begun, said)
-        const next = Effect.zipRight(this.#pause(said), this.#status(call, begun))
-        const later = (isAwaited: boolean): Outcome => Effect.flatMap(next, (said) => follow(said, isAwaited))
-        // The server asks its questions on the way to this answer.
-        return said.status === "input_required" && !isAwaited
-          ? firstOf(this.#result(call, begun, said), later(true))
-          : later(isAwaited)
+const deadline = (self: Calls, call: ToolCall): Effect.Effect<never, RequestTimeout> =>
+  Effect.suspend(() => {
+    const { backend } = self
+    const { ask: { options, timeout }, deadline: whole, heardAt, task } = call
+    const now = backend.now()
+    const last = options?.resetTimeoutOnProgress === true ? Math.min(whole, heardAt + timeout) : whole
+    const end = last + askedFor(call, now)
+    if (end > now) return Effect.zipRight(backend.sleepUntil(end), deadline(self, call))
+    const over = timeOver(call)
+    return Effect.fail(
+      new RequestTimeout({
+        ...common(self, call),
+        timeout: over,
+        ...said`${open(backend.id)}: tools/call runs as ${
+          aTask(task)
+        }, which was not over within ${over} ms and is cancelled; it may still be carried out. Give it more time (timeout), or check before you repeat it`
       })
-    return follow(first, false)
-  }
+    )
+  })
 
-  #pause({ pollInterval: given }: Said): Effect.Effect<void> {
-    return Effect.suspend(() => this.#backend.sleepUntil(this.#backend.now() + pollInterval(given)))
-  }
+const follow = (run: Run, said: Said, isAwaited: boolean): Outcome =>
+  Effect.suspend(() => {
+    const { backend } = run.self
+    describe(run, said)
+    if (isEnd(said)) return isAwaited ? Effect.never : result(run, said)
+    const pause = Effect.suspend(() => backend.sleepUntil(backend.now() + pollInterval(said.pollInterval)))
+    const next = (isAwaited: boolean): Outcome =>
+      Effect.flatMap(Effect.zipRight(pause, status(run)), (said) => follow(run, said, isAwaited))
+    // The server asks its questions on the way to this answer.
+    return said.status === "input_required" && !isAwaited ? firstOf(result(run, said), next(true)) : next(isAwaited)
+  })
 
-  /** After a loss the next connection is asked. */
-  #status(call: ToolCall, begun: Runtime): Effect.Effect<Said, CallError | Forgotten> {
-    const { request } = this.#backend.policy.timeouts
-    return Effect.catchAll(this.#ask("tasks/get", call, request) as Effect.Effect<Said, CallError>, (error) => {
-      switch (error._tag) {
-        case "ConnectionLost":
-        case "ResultUnknown":
-        case "RequestTimeout":
-          if (call.task !== undefined) call.task.isThere = false
-          return Effect.succeed<Said>({ status: "working" })
-        case "RemoteError":
-          return this.#forgotten(call, begun, error)
-        default:
-          return Effect.fail(this.#unknown(call, error))
-      }
-    })
-  }
-
-  #result(call: ToolCall, begun: Runtime, said: Said): Outcome {
-    const { status, statusMessage } = said
-    if (status === "cancelled") {
-      const why = statusMessage === undefined ? "" : `: ${statusMessage}`
-      const message = `the server has cancelled the task${why}`
-      return Effect.fail(new RemoteError({ ...this.#common(call), code: internalError, message }))
+/** After a loss the next connection is asked. */
+const status = (run: Run): Effect.Effect<Said, CallError | Forgotten> => {
+  const { request } = run.self.backend.policy.timeouts
+  return Effect.catchAll(ask(run, "tasks/get", request) as Effect.Effect<Said, CallError>, (error) => {
+    switch (error._tag) {
+      case "ConnectionLost":
+      case "ResultUnknown":
+      case "RequestTimeout":
+        if (run.call.task !== undefined) run.call.task.isThere = false
+        return Effect.succeed<Said>({ status: "working" })
+      case "RemoteError":
+        return forgotten(run, error)
+      default:
+        return Effect.fail(unknown(run, error))
     }
-    const timeout = isEnd(said) ? this.#backend.policy.timeouts.request : Number.POSITIVE_INFINITY
-    return Effect.catchAll(this.#ask("tasks/result", call, timeout) as Outcome, (error): Outcome => {
-      if (!known.has(status)) return Effect.fail(this.#odd(call, said, error))
-      switch (error._tag) {
-        case "RemoteError":
-          // The tool may have failed with this code.
-          return error.code === invalidParams && status !== "failed"
-            ? this.#forgotten(call, begun, error)
-            : Effect.fail(this.#remote(call, error))
-        case "ProtocolError":
-        case "Forgotten":
-          return Effect.fail(error)
-        default:
-          return Effect.fail(this.#unknown(call, error))
+  })
+}
+
+const result = (run: Run, said: Said): Outcome => {
+  const { call, self } = run
+  const { status, statusMessage } = said
+  if (status === "cancelled") {
+    const why = statusMessage === undefined ? "" : `: ${statusMessage}`
+    const message = `the server has cancelled the task${why}`
+    return Effect.fail(new RemoteError({ ...common(self, call), code: internalError, message }))
+  }
+  const timeout = isEnd(said) ? self.backend.policy.timeouts.request : Number.POSITIVE_INFINITY
+  return Effect.catchAll(ask(run, "tasks/result", timeout) as Outcome, (error): Outcome => {
+    if (!known.has(status)) return Effect.fail(odd(run, said, error))
+    switch (error._tag) {
+      case "RemoteError": {
+        // The tool may have failed with this code.
+        if (error.code === invalidParams && status !== "failed") return forgotten(run, error)
+        const { cause, code, data, message, publicMessage } = error
+        return Effect.fail(new RemoteError({ ...common(self, call), code, data, message, publicMessage, cause }))
       }
-    })
-  }
+      case "ProtocolError":
+      case "Forgotten":
+        return Effect.fail(error)
+      default:
+        return Effect.fail(unknown(run, error))
+    }
+  })
+}
 
-  #ask<M extends "tasks/get" | "tasks/result">(
-    method: M,
-    call: ToolCall,
-    timeout: number
-  ): Effect.Effect<Result<M>, CallError> {
-    return Effect.suspend(() => {
-      const { failFast, resultSchema, wait } = call.options ?? {}
-      const schema = method === "tasks/result" ? { resultSchema } : {}
-      const params = { taskId: call.task?.id } as Params<M>
-      const options = { timeout, failFast, wait, ...schema }
-      return this.#asking.request(Call.make(method, params, options, undefined, timeout, this.#backend.now(), call))
-    })
-  }
+const ask = <M extends "tasks/get" | "tasks/result">(
+  { call, request, self }: Run,
+  method: M,
+  timeout: number
+): Effect.Effect<Result<M>, CallError> =>
+  Effect.suspend(() => {
+    const { failFast, resultSchema, wait } = call.ask.options ?? {}
+    const schema = method === "tasks/result" ? { resultSchema } : {}
+    const params = { taskId: call.task?.id } as Params<M>
+    const options = { timeout, failFast, wait, ...schema }
+    return request(self, make(method, params, options, undefined, timeout, self.backend.now(), call))
+  })
 
-  #forgotten(
-    call: ToolCall,
-    runtime: Runtime,
-    error: RemoteError
-  ): Effect.Effect<never, CallError | Forgotten> {
-    const retry = call.tool?.retry ?? this.#backend.policy.calls.retry
-    const isAfterLoss = error.generation !== runtime.generation
-    return isAfterLoss && retry === "safe" && this.#failures.mayRepeat(call, runtime) &&
-        this.#backend.now() < call.deadline
-      ? Effect.fail(new Forgotten())
-      : Effect.fail(this.#unknown(call, error))
-  }
+const forgotten = (run: Run, error: RemoteError): Effect.Effect<never, CallError | Forgotten> => {
+  const { begunOn, call, self } = run
+  const retry = call.tool?.retry ?? self.backend.policy.calls.retry
+  const isAfterLoss = error.generation !== begunOn.generation
+  return isAfterLoss && retry === "safe" && ToolHints.mayRepeat(self, call, begunOn) === true &&
+      self.backend.now() < call.deadline
+    ? Effect.fail<Forgotten>({ _tag: "Forgotten" })
+    : Effect.fail(unknown(run, error))
+}
 
-  #unknown(call: ToolCall, cause: CallError): ResultUnknown {
-    return new ResultUnknown({
-      ...this.#common(call),
-      cause,
-      ...said`${open(this.#backend.id)}: tools/call began ${aTask(call.task)}, and its result is unknown${
-        detail(` (${cause.message})`)
-      }; check before you repeat it, or pass idempotent: true for calls that may be carried out twice`
-    })
-  }
+const unknown = ({ call, self }: Run, cause: CallError): ResultUnknown =>
+  new ResultUnknown({
+    ...common(self, call),
+    cause,
+    ...said`${open(self.backend.id)}: tools/call began ${aTask(call.task)}, and its result is unknown${
+      detail(` (${cause.message})`)
+    }; check before you repeat it, or pass idempotent: true for calls that may be carried out twice`
+  })
 
-  #odd(call: ToolCall, { status }: Said, cause: CallError | Forgotten): ResultUnknown {
-    const why = cause instanceof Forgotten ? said`` : said`, and has no result${detail(` (${cause.message})`)}`
-    return new ResultUnknown({
-      ...this.#common(call),
-      cause: cause instanceof Forgotten ? undefined : cause,
-      ...said`${open(this.#backend.id)}: tools/call began ${aTask(call.task)}, which has the status ${
-        open((JSON.stringify(status) ?? "nothing").slice(0, 100))
-      }, which the protocol does not know${why}; check before you repeat it`
-    })
-  }
+const odd = ({ call, self }: Run, { status }: Said, error: CallError | Forgotten): ResultUnknown => {
+  const cause = error._tag === "Forgotten" ? undefined : error
+  return new ResultUnknown({
+    ...common(self, call),
+    cause,
+    ...said`${open(self.backend.id)}: tools/call began ${aTask(call.task)}, which has the status ${
+      open((JSON.stringify(status) ?? "nothing").slice(0, 100))
+    }, which the protocol does not know${
+      cause === undefined ? said`` : said`, and has no result${detail(` (${cause.message})`)}`
+    }; check before you repeat it`
+  })
+}
 
-  #remote(call: ToolCall, { cause, code, data, message, publicMessage }: RemoteError): RemoteError {
-    return new RemoteError({ ...this.#common(call), code, data, message, publicMessage, cause })
-  }
+const common = ({ backend: { id } }: Calls, { ask, task }: ToolCall) => ({
+  backend: id,
+  generation: task?.on.generation,
+  method: ask.method
+})
 
-  #common({ method, task }: ToolCall) {
-    return { backend: this.#backend.id, generation: task?.on.generation, method }
-  }
-
-  #describe(call: ToolCall, { statusMessage }: Said): void {
-    const { task } = call
-    if (task === undefined || typeof statusMessage !== "string" || statusMessage === task.said) return
-    task.said = statusMessage
-    const now = call.heardAt = this.#backend.now()
-    if (call.openEnded) call.deadline = now + call.timeout
-    this.#backend.safely("a caller's onprogress", () => call.progress?.described(statusMessage, now))
-  }
+const describe = ({ call, self: { backend } }: Run, { statusMessage }: Said): void => {
+  const { ask: { openEnded, progress, timeout }, task } = call
+  if (task === undefined || typeof statusMessage !== "string" || statusMessage === task.said) return
+  task.said = statusMessage
+  const now = call.heardAt = backend.now()
+  if (openEnded) call.deadline = now + timeout
+  backend.safely("a caller's onprogress", () => progress?.described(statusMessage, now))
 }
 
 /** The server's task id is not the one that the gateway gives its clients. */

@@ -2,11 +2,10 @@ import { Effect, Predicate } from "effect"
 import * as Hints from "../../catalog/Hints.js"
 import type { RequestError } from "../../Errors.js"
 import type { Connection } from "../../port/Connection.js"
-import type { Method, Params } from "../../port/Method.js"
+import type { Params } from "../../port/Method.js"
 import type { Runtime } from "../../runtime/Runtime.js"
-import type { BackendState } from "../../state/BackendState.js"
-import type { Call } from "../Call.js"
-import type { ToolHints } from "../ToolHints.js"
+import type { Call, Calls } from "../Call.js"
+import * as ToolHints from "../ToolHints.js"
 
 /** Of the protocol without sessions. */
 export const extension = "io.modelcontextprotocol/tasks"
@@ -27,7 +26,7 @@ const takesTasks = ({ capabilities }: Connection): boolean =>
 const hasExtension = ({ capabilities }: Connection): boolean =>
   member(capabilities, "extensions", extension) !== undefined
 
-const wantsTask = <M extends Method>({ options, params }: Call<M>): boolean =>
+const wantsTask = ({ ask: { options, params } }: Call): boolean =>
   options?.task !== undefined || member(params, "task") !== undefined ||
   member(params, "_meta", clientCapabilities, "extensions", extension) !== undefined
 
@@ -40,51 +39,39 @@ export const pollInterval = (given: unknown): number => {
   return Math.min(most, Math.max(least, typeof given === "number" && given >= 0 ? given : otherwise))
 }
 
-export class TaskSupport {
-  readonly #backend: BackendState
-  readonly #hints: ToolHints
-
-  constructor(backend: BackendState, hints: ToolHints) {
-    this.#backend = backend
-    this.#hints = hints
-  }
-
-  /** In the step that sends. False: the tools of this connection have to be read first. */
-  decide<M extends Method>(call: Call<M>, runtime: Runtime): boolean {
-    if (call.method !== "tools/call") return true
-    const { tasks } = this.#backend.policy.calls
-    call.runsTask = false
-    if (tasks === "never" || wantsTask(call)) return true
-    const { name } = call.params as Params<"tools/call">
-    if (hasExtension(runtime.connection)) {
-      call.runsTask = tasks === "prefer" || runtime.needsTask(name)
-      return true
-    }
-    if (!takesTasks(runtime.connection)) return true
-    const { generation, listed } = runtime
-    const support = Hints.of(name, generation, listed, this.#backend.published.value.snapshot)?.taskSupport
-    // A plain tool that is sent a task runs, and its result is lost: never guess.
-    call.runsTask = support === "required" || (support === "optional" && tasks === "prefer")
-    return support !== undefined || runtime.hasReadTools
-  }
-
-  /** After a failure calls are sent as they are, unless the connection is lost. */
-  read<M extends Method>(call: Call<M>, runtime: Runtime): Effect.Effect<void> {
-    return Effect.zipRight(
-      this.#hints.read(call, runtime, () => this.decide(call, runtime)),
-      Effect.sync(() => {
-        runtime.hasReadTools = true
-      })
-    )
-  }
-
-  /** Only a task can answer the call: it is sent again as one. */
-  refused<M extends Method>(call: Call<M>, runtime: Runtime, error: RequestError): boolean {
-    if (call.method !== "tools/call" || call.runsTask !== false || error.code !== missingCapability) return false
-    if (error.fate !== "answered" || this.#backend.policy.calls.tasks === "never" || wantsTask(call)) return false
-    if (!hasExtension(runtime.connection)) return false
-    if (member(error.data, "requiredCapabilities", "extensions", extension) === undefined) return false
-    runtime.learnNeedsTask((call.params as Params<"tools/call">).name)
+/** In the step that sends. False: the tools of this connection have to be read first. */
+export const decide = ({ backend }: Calls, call: Call, runtime: Runtime): boolean => {
+  if (call.ask.method !== "tools/call") return true
+  const { tasks } = backend.policy.calls
+  call.runsTask = false
+  if (tasks === "never" || wantsTask(call)) return true
+  const name = toolOf(call)
+  if (hasExtension(runtime.connection)) {
+    call.runsTask = tasks === "prefer" || runtime.needsTask(name)
     return true
   }
+  if (!takesTasks(runtime.connection)) return true
+  const { generation, listed } = runtime
+  const support = Hints.of(name, generation, listed, backend.published.value.snapshot)?.taskSupport
+  // A plain tool that is sent a task runs, and its result is lost: never guess.
+  call.runsTask = support === "required" || (support === "optional" && tasks === "prefer")
+  return support !== undefined || runtime.hasReadTools
+}
+
+const toolOf = ({ ask: { params } }: Call): string => (params as Params<"tools/call">).name
+
+/** After a failure calls are sent as they are, unless the connection is lost. */
+export const read = (self: Calls, call: Call, runtime: Runtime): Effect.Effect<void> =>
+  Effect.map(ToolHints.read(self, call, runtime, () => decide(self, call, runtime)), () => {
+    runtime.hasReadTools = true
+  })
+
+/** Only a task can answer the call: it is sent again as one. */
+export const refused = ({ backend }: Calls, call: Call, runtime: Runtime, error: RequestError): boolean => {
+  if (call.ask.method !== "tools/call" || call.runsTask !== false || error.code !== missingCapability) return false
+  if (error.fate !== "answered" || backend.policy.calls.tasks === "never" || wantsTask(call)) return false
+  if (!hasExtension(runtime.connection)) return false
+  if (member(error.data, "requiredCapabilities", "extensions", extension) === undefined) return false
+  runtime.learnNeedsTask(toolOf(call))
+  return true
 }
