@@ -54,7 +54,7 @@ const replacements = {
     "generation-used-once": "generation: Math.max(1, slot.generation),"
   },
   "a session that is resumed twice": { "session-taken-once": "" },
-  "await the close before the next connection": { "no-overlap": "yield* this.#parts.owner.closed" },
+  "await the close before the next connection": { "no-overlap": "yield* owner.closed" },
   "do not wait for the close where two would fight": { "no-overlap": "" },
   "await the close in the supervisor": {
     "returns-at-once": "return Effect.zipRight(this.#owner.retire(action.runtime, action.loss), this.#owner.closed)"
@@ -62,7 +62,7 @@ const replacements = {
   "a lost runtime is not retired": { "lost-is-retired": "" },
   "close before the detach is published": {
     "detach-before-close":
-      'for (const one of actions) if (one._tag === "Retire") yield* Effect.zipRight(this.#act(one), Effect.repeatN(Effect.yieldNow(), 4)); this.#backend.update(() => slot)'
+      "return Effect.forEach(actions, (one) => Effect.zipRight(this.#act(one), Effect.repeatN(Effect.yieldNow(), 4))).pipe(Effect.map(() => this.#backend.update(() => slot)))"
   },
   "heartbeat after detach": {
     "tasks-end-at-detach": 'const attached = { outcome: "closed", message: undefined }'

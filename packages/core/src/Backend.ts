@@ -6,9 +6,8 @@ import type { InvalidOptions } from "./Errors.js"
 import { type BackendOptions, provided } from "./options/BackendOptions.js"
 
 export type { Backend, HealthCheck } from "./backend/Backend.js"
-export type { BackendOptions, KeepaliveOptions } from "./options/BackendOptions.js"
+export type { BackendOptions, Found, KeepaliveOptions } from "./options/BackendOptions.js"
 export type { CallOptions } from "./options/CallOptions.js"
-export type { Found } from "./options/Found.js"
 export type { RuntimeLayer, Session } from "./options/Session.js"
 
 /**

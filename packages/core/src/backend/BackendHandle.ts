@@ -4,7 +4,6 @@ import { unavailable } from "../calls/CallFailure.js"
 import * as Calls from "../calls/Calls.js"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import * as Refresh from "../discovery/Refresh.js"
-import { unmatchedPatterns } from "../discovery/unmatchedPatterns.js"
 import type { CallError, ProtocolError } from "../Errors.js"
 import * as Keepalive from "../health/Keepalive.js"
 import { firstOf } from "../internal/firstOf.js"
@@ -63,7 +62,7 @@ export class BackendHandle implements Backend {
       connector: this.#connector.status?.(),
       memoryLimit: tasks.limit?.status,
       learned: temperament.known,
-      unmatched: unmatchedPatterns(this.#state, snapshot)
+      unmatched: Refresh.unmatchedPatterns(this.#state, snapshot)
     }
     const traffic = {
       failures: current?.failures ?? 0,

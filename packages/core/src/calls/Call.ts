@@ -43,7 +43,6 @@ export interface Calls {
   readonly beats: Beats
   readonly state: {
     successor: Calls | undefined
-    /** By their callers. */
     givenUp: number
     reading: { readonly runtime: Runtime; readonly ended: Deferred.Deferred<void> } | undefined
   }
@@ -72,7 +71,6 @@ export class Waits {
     return this.unsent > 0
   }
 
-  /** In milliseconds, of those in which an attempt can be made. */
   get shortest(): number {
     let shortest = Number.POSITIVE_INFINITY
     for (const { millis } of this.connections) {
@@ -82,7 +80,6 @@ export class Waits {
   }
 }
 
-/** One loop for all calls: one that is answered soon costs an entry in a map. */
 export interface Beats {
   readonly watched: Map<Call, CallProgress>
   isRunning: boolean
@@ -103,7 +100,6 @@ export interface Ask<M extends Method = Method> {
   readonly progress: CallProgress | undefined
 }
 
-/** From when a request is sent until it is settled or cancelled. */
 export interface Flight<M extends Method = Method> {
   readonly on: Runtime
   attempt: AttemptObserver<M> | undefined
@@ -139,7 +135,6 @@ export interface Call<M extends Method = Method> {
   /** For `calls.concurrency`. Kept while its task runs. */
   turn: Ticket | undefined
   observer: CallObserver<M> | undefined
-  /** Where it goes on, if not where it began. */
   carrier: Calls | undefined
   isGivenUp: boolean
   isOver: boolean
@@ -157,7 +152,6 @@ export interface RunningTask {
   /** The connection that answered last for it. */
   on: Runtime
   isThere: boolean
-  /** The call has ended, and holds no lease. */
   isOver: boolean
   said?: string
 }
@@ -171,7 +165,6 @@ export interface Later<M extends Method = never> {
   readonly next: Effect.Effect<Next<M>, CallError>
 }
 
-/** It is looked at anew. */
 export const again = { _tag: "Again" } as const
 
 export const later = <M extends Method = never>(next: Later<M>["next"]): Later<M> => ({ _tag: "Later", next })
@@ -180,7 +173,6 @@ export const after = (wait: Effect.Effect<unknown, CallError>): Later => later(E
 
 export const interrupted = Exit.interrupt(FiberId.none)
 
-/** `requestTimeout`: if neither its options nor its tool have one. */
 export const make = <M extends Method>(
   method: M,
   params: Params<M>,

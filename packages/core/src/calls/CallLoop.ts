@@ -40,7 +40,6 @@ export const toItsEnd = <M extends Method>(
   next?: Next<M>
 ): Effect.Effect<Result<M>, CallError> => run(self, call, (exit) => end(self, call, exit), next)
 
-/** Interrupting it gives the call up. */
 const run = <M extends Method>(
   self: Calls,
   call: Call<M>,
@@ -104,7 +103,6 @@ const send = <M extends Method>(
   const flight: Flight<M> = call.flight = { on: runtime, attempt, cancel: undefined }
   runtime.begin(call)
   backend.safely("a caller's onSent", () => leaves(call, runtime))
-  // By its own `onSent`.
   if (call.isGivenUp) {
     doubtful(call, false)
     flight.cancel = constVoid
@@ -129,7 +127,6 @@ const send = <M extends Method>(
     if (!call.isGivenUp) return settle(Exit.die(defect))
     flight.cancel = constVoid
   }
-  // By progress that came meanwhile.
   if (call.isGivenUp) cancel(self, call)
 }
 
@@ -216,7 +213,6 @@ const giveUp = (self: Calls, call: Call): void => {
     cancel(self, call)
   }
   TaskRun.cancel(self, call)
-  // What remains of it may never begin.
   if (call.flight === undefined) QueuedCalls.leave(self, call)
 }
 

@@ -14,7 +14,6 @@ import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import * as Discovery from "./Discovery.js"
 import * as Freshness from "./Freshness.js"
-import { unmatchedPatterns } from "./unmatchedPatterns.js"
 
 /** One reading at a time; what is asked for meanwhile is read after it, once. (P4) */
 interface Reading {
@@ -331,4 +330,15 @@ const publish = ({ backend }: Refresh, reading: Reading, lists: ReadonlyArray<Di
   } else if (slot.expired) backend.update((slot) => ({ ...slot, expired }))
   backend.firstOutcome.complete()
   return isNew ? snapshot : undefined
+}
+
+/** Empty if the tools were not read to their end, or are of another run. */
+export const unmatchedPatterns = (
+  { offered, policy, published }: BackendState,
+  snapshot: Snapshot | undefined
+): ReadonlyArray<Tools.Unmatched> => {
+  if (snapshot === undefined || policy.tools.length === 0 || snapshot.truncated.includes("tools")) return []
+  if (!offered.isAll && published.value.current?.connection.isFiltered === true) return []
+  const lists = offered.isAll ? snapshot : offered.listed
+  return lists === undefined ? [] : Tools.unmatched(policy.tools, lists.tools.map(({ name }) => name))
 }

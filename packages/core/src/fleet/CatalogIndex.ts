@@ -65,12 +65,10 @@ export class CatalogIndex {
     }
   }
 
-  /** Before `arrange`. */
   rename(source: Claim.Source, prefix: string): void {
     if (source.prefix === prefix) return
     if (source.position >= 0) this.#take(source)
     source.prefix = prefix
-    // Names under the former prefix lead nowhere.
     this.#dropWithdrawn(source)
     source.share = undefined
     this.#dirty.add(source)
@@ -91,7 +89,6 @@ export class CatalogIndex {
     return this.#byId.get(id)?.prefix ?? Prefix.of(id)
   }
 
-  /** The same object if nothing differs. */
   get catalog(): Catalogue {
     for (const source of this.#news) this.#take(source)
     this.#news.clear()
@@ -212,7 +209,6 @@ export class CatalogIndex {
     else this.#touch(Claim.first(this.#yielding[kind], wanted))
   }
 
-  /** Or no more, where `change` removes. */
   #yield(claim: Claim.Claim, change: typeof Claim.add): void {
     this.#touch(claim)
     const other = Claim.otherOf(claim)
@@ -254,7 +250,6 @@ export class CatalogIndex {
     const listed = new Map(source.claims.resources.map((claim) => [claim.original, claim]))
     const address = (uri: string): string => {
       const claim = listed.get(uri)
-      // Whether a server lists its user interfaces is left to it.
       if (claim === undefined && !uri.startsWith("ui://")) return uri
       return (claim && this.#keyOf(claim)) ?? Names.scopedUri(id, uri) ?? uri
     }

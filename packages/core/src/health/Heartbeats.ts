@@ -7,7 +7,7 @@ import type { RequestError } from "../Errors.js"
 import { jittered } from "../internal/backoff.js"
 import { formatMillis } from "../internal/formatMillis.js"
 import * as SafeLog from "../internal/SafeLog.js"
-import type { Found } from "../options/Found.js"
+import type { Found } from "../options/BackendOptions.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import * as Beat from "../state/Beat.js"
@@ -31,11 +31,9 @@ interface Progress {
   readonly isFirst: boolean
   /** When the server had last answered, when the round was planned. */
   readonly plannedAfter: number
-  /** When the round began. */
   readonly at: number
   /** Before the round, or at the end of the last one that failed. */
   readonly answers: number
-  /** In a row, and the milliseconds to the next. */
   readonly failures: number
   readonly retryIn: number
   readonly hasPinged: boolean
@@ -139,8 +137,6 @@ const round = (self: Heartbeats): Effect.Effect<void> =>
     })
   })
 
-// --- what is sent
-
 const beat = (self: Heartbeats): Effect.Effect<Beat.Beat> => {
   const { backend: { policy }, runtime } = self
   const { fallbackAfter, timeout } = policy.keepalive
@@ -224,8 +220,6 @@ const heard = <A>(
       }
     })
   })
-
-// --- what follows
 
 const conclude = (self: Heartbeats, beat: Beat.Beat): Effect.Effect<void> => {
   const { backend, probe, runtime } = self

@@ -1,7 +1,7 @@
 /** When heartbeats are due. */
 import { Duration, Effect, Random, Schedule, ScheduleDecision, ScheduleInterval } from "effect"
 import { jittered } from "../internal/backoff.js"
-import type { Found } from "../options/Found.js"
+import type { Found } from "../options/BackendOptions.js"
 import type { Policy } from "../options/Policy.js"
 
 /** From the last answer, so that the gap never exceeds the interval. `gridStart`: when the fleet began; `undefined` without one. (K6) */
@@ -48,7 +48,6 @@ const dueAt = ({ draw, first, from, gridStart, interval }: Due): number => {
   return alignToGrid(drawn, earliest, interval, gridStart)
 }
 
-/** Milliseconds. Each divides a second. */
 const steps = [1000, 500, 200, 100, 50, 20, 10]
 
 /** Backends share a grid: waking the process costs more than a heartbeat. It begins with the fleet, so that processes share none. */

@@ -81,7 +81,6 @@ const note = (parent: Parent, key: Key, source: string): void => {
     known.set(key, source)
     return
   }
-  // A member of that name is the sender's.
   if (Object.hasOwn(parent, "toJSON")) return
   notes.set(parent, new Map([[key, source]]))
   Object.defineProperty(parent, "toJSON", { value: toJSON, configurable: true, writable: true })

@@ -27,7 +27,6 @@ const hasRoom = (places: Places | undefined): boolean => places === undefined ||
 
 export class Queue<Key> {
   readonly #all: Places | undefined
-  /** Few, and mostly one. */
   readonly #lines: Array<Line> = []
   #order = 0
   #waiting = 0
@@ -100,7 +99,6 @@ export class Queue<Key> {
     }
   }
 
-  /** May be called at any time. */
   leave(ticket: Ticket): void {
     const { line, state } = ticket
     ticket.wake = undefined
@@ -131,7 +129,6 @@ export class Queue<Key> {
     return this.#all === undefined ? [line] : this.#lines
   }
 
-  /** For one that is not in a line, or is away. */
   #isFirst(ticket: Ticket): boolean {
     if (this.#waiting + this.#away === 0) return true
     for (const { own, tickets: [first] } of this.#competing(ticket.line)) {

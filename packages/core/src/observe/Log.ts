@@ -28,7 +28,6 @@ type Annotations = Readonly<Record<string, string | number | boolean | undefined
 
 const longestWindow = Duration.toMillis("1 hour")
 
-/** Times are milliseconds. */
 export const entryOf = (event: Event): Entry => {
   const line = (level: LogLevel.LogLevel, what: string, rest: Annotations): Entry => ({
     level,
@@ -54,7 +53,6 @@ export const entryOf = (event: Event): Entry => {
       const what = `${kind === "memory" ? "restarted" : "connection lost"} after ${formatMillis(uptime)}: ${message}`
       return line(LogLevel.Warning, what, { generation, kind, uptime })
     },
-    // The supervisor warns of closes that go wrong.
     RuntimeClosed: ({ generation, installed, message, outcome }) =>
       line(LogLevel.Debug, `generation ${generation}: ${outcome}`, { generation, installed, outcome, message }),
     CatalogChanged: ({ generation, revision, stale }) => {
@@ -65,10 +63,8 @@ export const entryOf = (event: Event): Entry => {
       line(LogLevel.Warning, `uses ${message}`, { generation, memory, limit }),
     DiscoveryFailed: ({ generation, message }) =>
       line(LogLevel.Warning, `could not read the lists: ${message}`, { generation }),
-    // That a server is wedged stands in the line of its loss.
     Judged: ({ generation, kind, reason }) =>
       line(kind === "busy" ? LogLevel.Info : LogLevel.Debug, `${kind}: ${reason}`, { generation, kind }),
-    // Keepalive itself tells what a person has to know.
     KeepaliveChanged: ({ generation, reason, state }) =>
       line(LogLevel.Debug, `keepalive: ${state}`, { generation, state, reason })
   })

@@ -7,10 +7,8 @@ import type { Method, Params, Result } from "./Method.js"
 
 export type Settle<A> = (exit: Exit.Exit<A, RequestError>) => void
 
-/** As `Connection.send` does. */
 type Step<A> = (settle: Settle<A>) => () => void
 
-/** Without sending it. Nothing is left to cancel. */
 export const refuse = <A>(settle: Settle<A>, error: RequestError): () => void => {
   settle(Exit.fail(error))
   return constVoid
@@ -30,7 +28,6 @@ export class Relay<A> {
     return this.#isOver
   }
 
-  /** After the step before has ended. */
   step<B>(send: Step<B>, then: Settle<B>): void {
     if (this.#isOver) return
     let hasEnded = false

@@ -45,3 +45,11 @@ export const connectErrorOf = (backend: string, given: unknown): ConnectError =>
     ? new ConnectError({ backend, reason, permanent, retryAfter, cause, message })
     : error
 }
+
+/** The next attempt may succeed. */
+export const connectError = (
+  backend: string,
+  reason: ConnectError["reason"],
+  message: string,
+  cause?: unknown
+): ConnectError => new ConnectError({ backend, reason, permanent: false, message, cause })

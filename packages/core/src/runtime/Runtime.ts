@@ -26,7 +26,6 @@ export class Runtime {
   /** Called at the first lease, and at the first hold. Must not throw. */
   onUsed: ((runtime: Runtime) => void) | undefined
   listed: Listed | undefined
-  /** For a call, or it could not be. */
   hasReadTools = false
   /** Lists whose announced changes do not reach us. */
   unannounced: ReadonlyArray<Kind> = []
@@ -40,7 +39,6 @@ export class Runtime {
   #installed = false
   readonly #temperament: Temperament
   #inFlight = 0
-  /** The oldest first. */
   readonly #calls = new Set<InFlight>()
   /** If it does one thing at a time. */
   #workedOn: InFlight | undefined
@@ -79,8 +77,6 @@ export class Runtime {
     )
   }
 
-  // --- its life
-
   /**
    * In its own fiber: interrupting the caller returns at once, and what is acquired later is released.
    * `goesOn`: an interruption ends only the waiting; the next caller waits for the same connection.
@@ -116,7 +112,6 @@ export class Runtime {
     return this.#awaited
   }
 
-  /** The handshake was an answer. */
   opened(connection: Connection, now: number): void {
     this.#connection = connection
     this.#awaited = undefined
@@ -128,7 +123,6 @@ export class Runtime {
     return this.#connection !== undefined
   }
 
-  /** Not before `opened`. */
   get connection(): Connection {
     return this.#connection as Connection
   }
@@ -149,12 +143,10 @@ export class Runtime {
     return this.#installed
   }
 
-  /** Interrupted at the detach. */
   fork<A, E>(work: Effect.Effect<A, E>): Effect.Effect<Fiber.RuntimeFiber<A, E>> {
     return Effect.forkIn(Effect.interruptible(work), this.#attached)
   }
 
-  /** Released at the detach. */
   build(layer: Layer.Layer<never>): Effect.Effect<void> {
     return Effect.asVoid(Layer.buildWithScope(layer, this.#attached))
   }
@@ -196,8 +188,6 @@ export class Runtime {
       )
     })
   }
-
-  // --- its requests
 
   /** In the step in which the call sends. `call`: of a caller. */
   begin(call?: InFlight): void {
@@ -261,7 +251,6 @@ export class Runtime {
     this.#successor = successor
   }
 
-  /** Itself where no other goes on with its session. */
   get latest(): Runtime {
     return this.#successor?.latest ?? this
   }
@@ -308,7 +297,6 @@ export class Runtime {
     })
   }
 
-  /** In the step in which the condition holds, once. */
   when(condition: () => boolean, run: () => void): void {
     const waiting = this.#onNews ??= new Set()
     const look = () => {
@@ -337,7 +325,6 @@ export class Runtime {
     this.#answeredAt = now
   }
 
-  /** Milliseconds on the Clock's scale. */
   get answeredAt(): number {
     return this.#answeredAt
   }
@@ -361,7 +348,6 @@ export class Runtime {
 
   /** However many fail at once, one counts: what a moment breaks has `pause` milliseconds to mend. Returns how many in a row have failed. (H1, H4) */
   failed(at: number, now: number, pause: number): number {
-    // The clock may have been set back, and timers differ from it a little.
     if (at < this.#failsFrom && now >= this.#failedAt) return this.#failures // guard: probes-count-at-a-pace
     this.#failedAt = now
     this.#failsFrom = now + 0.9 * pause

@@ -82,7 +82,6 @@ export class BackendState {
     this.inbox.offer(message)
   }
 
-  /** Once, however many calls wait. */
   demand(): void {
     if (this.#demanded) return
     this.#demanded = true

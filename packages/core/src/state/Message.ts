@@ -27,7 +27,6 @@ export class PendingCommand {
 /** Silent, or refusing what it gave before. A new session decides. (R12, V3) */
 export interface DoubtedSession {
   readonly runtime: Runtime
-  /** Once more, when the new one is ready. */
   readonly askAgain: Effect.Effect<void>
   /** `undefined` where nothing proves a loss. */
   readonly loss: () => Loss | undefined
@@ -36,7 +35,6 @@ export interface DoubtedSession {
 }
 
 interface Numbered {
-  /** Never used twice. */
   readonly id: number
 }
 
@@ -54,7 +52,6 @@ export interface Attempt extends Numbered {
 /** Only the doubt asks for the new session. */
 export const onlyLooks = ({ doubt, joined }: Attempt): boolean => doubt?.isRefusing === false && joined.length === 1
 
-/** In Reconnecting and Dormant. */
 export interface Timer extends Numbered {
   readonly _tag: "Timer"
   readonly at: number
@@ -70,7 +67,6 @@ export interface Teardown extends Numbered {
 
 export type Work = Attempt | Timer | Teardown
 
-/** Whether it answers the command. */
 export const answers = (work: Work | undefined, pending: PendingCommand): boolean =>
   work?._tag === "Attempt"
     ? work.joined.includes(pending)
@@ -101,7 +97,6 @@ export type Move =
   | { readonly _tag: "ClockJumped" }
   | { readonly _tag: "Close" }
 
-/** To the supervisor. */
 export type Message =
   | Exclude<Move, { readonly _tag: "StartOver" | "Established" | "Hasten" | "Close" }>
   | { readonly _tag: "StartOver"; readonly runtime: Runtime }

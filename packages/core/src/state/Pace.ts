@@ -19,7 +19,6 @@ export interface Pace {
   /** Between attempts for calls, after one that reached nobody, or a router. (V10) */
   readonly unheardSpacing: number
   readonly demandedAt: number
-  /** A Retry-After passes by itself. */
   readonly notBefore: number
   readonly sessions: LostSessions.LostSessions
 }
@@ -27,10 +26,8 @@ export interface Pace {
 /** Of the time that a call waits: two attempts fit, neither just as it ends. */
 const partOfWait = 0.4
 
-/** Such an attempt has given nobody anything to do. */
 const unheardReasons: ReadonlySet<ConnectReason> = new Set(["refused", "unreachable"])
 
-/** Perhaps the answer of a router. */
 const routedReasons: ReadonlySet<ConnectReason> = new Set(["notFound", "server"])
 
 /** Of the outage so far: a returning server is found that much later. */
@@ -82,7 +79,6 @@ export interface Failed {
   /** One that was up before gets all quick attempts. (R5) */
   readonly everConnected: boolean
   readonly now: number
-  /** From 0 to 1, by chance. */
   readonly draw: number
 }
 
@@ -124,7 +120,6 @@ export const next = (
   return { pace: { ...pace, backoffs: backoffs + 1 }, at: earliest(pace, now + delay) }
 }
 
-/** Only a Retry-After delays it. */
 export const earliest = ({ notBefore }: Pace, at: number): number => Math.max(at, notBefore)
 
 /** As far as a Retry-After and the bucket allow. (R6, R7) */

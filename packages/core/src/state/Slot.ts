@@ -20,7 +20,6 @@ export interface LastError {
 
 /** Under way, or outliving its attempt. (V5) */
 export interface Starting {
-  /** On the Clock's scale. */
   readonly since: number
   readonly outlives: boolean
   readonly verdict: OpenVerdict | undefined
@@ -33,7 +32,6 @@ export interface Counts {
   readonly lastCloseError: string | undefined
   readonly lastAttemptAt: number | undefined
   readonly lastSuccessAt: number | undefined
-  /** Of ended connections, in milliseconds. */
   readonly pastUptime: number
 }
 
@@ -51,7 +49,6 @@ export interface Slot {
   readonly expired: boolean
   /** At most one: a report of another one does not count. (L4) */
   readonly work: Work | undefined
-  /** Begun so far. */
   readonly works: number
   readonly nextAttemptAt: number | undefined
   /** When a call may next ask for an attempt in PermanentlyFailed; not without `reconnect.auto`. (R9, R13) */
@@ -111,7 +108,6 @@ export const begin = ({ lifecycle: { disabled, lazy } }: Policy, snapshot?: Snap
   hasSuccessor: false
 })
 
-/** As it is shown: with the snapshot that fits the state. */
 export const shown = (slot: Slot): Slot => {
   const { current, expired, generation, state } = slot
   const snapshot = slot.snapshot && visible(slot.snapshot, {
@@ -142,7 +138,6 @@ export const kept = (slot: Slot, keepalive: Partial<Keepalive.Keepalive>): Slot 
 export const sessionLost = (slot: Slot, generation: number, { calls: { afterSessionLoss } }: Policy): Slot =>
   afterSessionLoss === "fail" ? { ...slot, lostGeneration: slot.lostGeneration ?? generation } : slot
 
-/** In the order in which they are told. */
 export const eventsBetween = (before: Slot, after: Slot, policy: Policy): ReadonlyArray<EventBody> => {
   const { current, generation, keepalive, snapshot } = after
   const events: Array<EventBody> = []

@@ -6,85 +6,76 @@ import { awaitAtMost } from "../internal/deadline.js"
 import { messageOf } from "../internal/messageOf.js"
 import { unlessThrown } from "../internal/unlessThrown.js"
 import type { BackendOptions } from "../options/BackendOptions.js"
-import { connectErrorOf, lossOf, problemOf } from "../port/checkConnector.js"
+import { connectError, connectErrorOf, lossOf, problemOf } from "../port/checkConnector.js"
 import type { ConnectOptions, Offers } from "../port/Connector.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
-import { connectError } from "./connectError.js"
 import type { ConnectPermits } from "./ConnectPermits.js"
 import type { RuntimeOwner } from "./RuntimeOwner.js"
 import * as RuntimeTasks from "./RuntimeTasks.js"
 import { Start } from "./Start.js"
 
-type Beside = NonNullable<ConnectOptions["beside"]>
-
-export interface Parts {
+export interface Attempts {
   readonly backend: BackendState
   readonly options: BackendOptions
   readonly offers: Offers | undefined
   readonly owner: RuntimeOwner
   readonly calls: Calls
   readonly tasks: RuntimeTasks.RuntimeTasks
-}
-
-export class Attempts {
-  readonly #parts: Parts
-  readonly #permits: ConnectPermits
-  readonly #overlap: boolean
+  readonly permits: ConnectPermits
+  /** Also while another one is still closing. */
+  readonly overlap: boolean
   /** Cancelled ones too. */
-  readonly #running = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
+  readonly running: Set<Fiber.RuntimeFiber<unknown, unknown>>
+  /** One for all: a connector may keep it as long as the connection. */
+  readonly beside: NonNullable<ConnectOptions["beside"]>
+}
 
-  /** `overlap`: also while another one is still closing. */
-  constructor(parts: Parts, permits: ConnectPermits, overlap: boolean) {
-    this.#parts = parts
-    this.#permits = permits
-    this.#overlap = overlap
-  }
-
-  /** After earlier ones and, where two connections would fight, after their closes. `askAgain`: run when the connection is ready. */
-  run(
-    generation: number,
-    askAgain: Effect.Effect<void>,
-    report: (outcome: Either.Either<Runtime, ConnectError>) => void
-  ): Effect.Effect<void> {
-    return Effect.withFiberRuntime((fiber) => {
-      const before = [...this.#running]
-      this.#running.add(fiber)
-      fiber.addObserver(() => this.#running.delete(fiber))
-      return Effect.gen(this, function*() {
-        yield* Fiber.awaitAll(before)
-        if (!this.#overlap) yield* this.#parts.owner.emptied // guard: no-overlap
-        const attempt = establish(this.#parts, generation, this.#beside, askAgain, report)
-        yield* this.#permits.withPermit(attempt, this.#parts.calls.wait)
+export const make = (parts: Omit<Attempts, "running" | "beside">): Attempts => {
+  const { backend, calls, owner, permits } = parts
+  return {
+    ...parts,
+    running: new Set(),
+    beside: (work) =>
+      Effect.suspend(() => {
+        // Who starts a backend waits for its first attempt.
+        const isAwaited = calls.wait.isAwaited || owner.isSuspendedAwaited || !backend.firstOutcome.isComplete
+        return isAwaited ? permits.beside(work) : Effect.succeedNone
       })
-    })
-  }
-
-  /** One for all attempts: a connector may keep it as long as the connection. */
-  readonly #beside: Beside = (work) =>
-    Effect.suspend(() => {
-      const { backend, calls, owner } = this.#parts
-      // Who starts a backend waits for its first attempt.
-      const isAwaited = calls.wait.isAwaited || owner.isSuspendedAwaited || !backend.firstOutcome.isComplete
-      return isAwaited ? this.#permits.beside(work) : Effect.succeedNone
-    })
-
-  interruptAll(): void {
-    for (const fiber of this.#running) fiber.unsafeInterruptAsFork(FiberId.none)
-  }
-
-  /** Each, at most so many milliseconds. */
-  ended(millis: number): Effect.Effect<void> {
-    const running = [...this.#running]
-    return Effect.forEach(running, (fiber) => awaitAtMost(fiber, millis), { discard: true })
   }
 }
+
+/** After earlier ones and, where two connections would fight, after their closes. `askAgain`: run when the connection is ready. */
+export const run = (
+  self: Attempts,
+  generation: number,
+  askAgain: Effect.Effect<void>,
+  report: (outcome: Either.Either<Runtime, ConnectError>) => void
+): Effect.Effect<void> =>
+  Effect.withFiberRuntime((fiber) => {
+    const { calls, overlap, owner, permits, running } = self
+    const before = [...running]
+    running.add(fiber)
+    fiber.addObserver(() => running.delete(fiber))
+    return Effect.gen(function*() {
+      yield* Fiber.awaitAll(before)
+      if (!overlap) yield* owner.emptied // guard: no-overlap
+      yield* permits.withPermit(establish(self, generation, askAgain, report), calls.wait)
+    })
+  })
+
+export const interruptAll = ({ running }: Attempts): void => {
+  for (const fiber of running) fiber.unsafeInterruptAsFork(FiberId.none)
+}
+
+/** Each, at most so many milliseconds. */
+export const ended = ({ running }: Attempts, millis: number): Effect.Effect<void> =>
+  Effect.forEach([...running], (fiber) => awaitAtMost(fiber, millis), { discard: true })
 
 /** Always reports an outcome. What it acquired is owned all along, and retired on failure, unless a start may go on. */
 const establish = (
-  parts: Parts,
+  parts: Attempts,
   generation: number,
-  beside: Beside,
   askAgain: Effect.Effect<void>,
   report: (outcome: Either.Either<Runtime, ConnectError>) => void
 ): Effect.Effect<void> =>
@@ -96,7 +87,7 @@ const establish = (
       const { runtime } = start
       const { connect } = backend.policy.timeouts
       const millis = start.goesOn ? Math.min(connect, Math.max(start.left(backend.now()), 0)) : connect
-      const attempt = Effect.tap(prepared(parts, start, beside), () => askAgain)
+      const attempt = Effect.tap(prepared(parts, start), () => askAgain)
       let isOver = false
       backend.isSigningIn = start.isSigningIn
       if (taken === undefined) {
@@ -124,13 +115,13 @@ const establish = (
   )
 
 /** `undefined` unless a start may outlast an attempt, and another follows by itself. */
-const limitOf = ({ backend: { policy, temperament }, options: { connector } }: Parts): number | undefined => {
+const limitOf = ({ backend: { policy, temperament }, options: { connector } }: Attempts): number | undefined => {
   const { slowestStart } = temperament.known
   const limit = policy.reconnect.auto ? unlessThrown(() => connector.startLimit?.(slowestStart)) : undefined
   return limit !== undefined && limit > policy.timeouts.connect ? limit : undefined
 }
 
-const begun = (parts: Parts, generation: number): Effect.Effect<Start> =>
+const begun = (parts: Attempts, generation: number): Effect.Effect<Start> =>
   Effect.gen(function*() {
     const start = new Start(parts.backend, yield* parts.owner.make(generation), limitOf(parts))
     if (start.goesOn) yield* start.runtime.fork(start.watch)
@@ -138,9 +129,8 @@ const begun = (parts: Parts, generation: number): Effect.Effect<Start> =>
   })
 
 const prepared = (
-  parts: Parts,
-  start: Start,
-  beside: Beside
+  parts: Attempts,
+  start: Start
 ): Effect.Effect<Runtime, ConnectError> => {
   const { backend, calls } = parts
   const { runtime } = start
@@ -154,7 +144,7 @@ const prepared = (
         backend.safely("a report of the connector", () =>
           report._tag === "Attempt" ? start.reported(report) : RuntimeTasks.reported(parts.tasks, runtime, report)),
       timeout: backend.policy.timeouts.connect,
-      beside,
+      beside: parts.beside,
       offers: parts.offers,
       known: backend.temperament,
       resume: parts.owner.suspended

@@ -171,15 +171,17 @@ export class RuntimeOwner {
   }
 
   #close(runtime: Runtime, drain: number, loss: Loss | undefined): Effect.Effect<void> {
-    const { close } = this.#backend.policy.timeouts
-    return Effect.gen(this, function*() {
+    const backend = this.#backend
+    const draining = this.#draining
+    const { close } = backend.policy.timeouts
+    return Effect.gen(function*() {
       const attached = yield* closeWithin(runtime.closeAttached, close) // guard: tasks-end-at-detach
       if (drain > 0) yield* Effect.timeoutOption(runtime.drained, drain)
-      this.#draining.delete(runtime)
+      draining.delete(runtime)
       if (loss !== undefined) runtime.fail(loss)
       const connection = yield* closeWithin(runtime.closeConnection, close)
       const failed = [connection, attached].find(({ outcome }) => outcome !== "closed")
-      yield* this.#backend.recordClose({ runtime, ...(failed ?? connection) })
+      yield* backend.recordClose({ runtime, ...(failed ?? connection) })
     })
   }
 }

@@ -6,10 +6,10 @@ import { judgeStart, type Verdict } from "../health/judge.js"
 import * as Sights from "../health/Sights.js"
 import { formatMillis } from "../internal/formatMillis.js"
 import { unlessThrown } from "../internal/unlessThrown.js"
+import { connectError } from "../port/checkConnector.js"
 import type { Report } from "../port/Report.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
-import { connectError } from "./connectError.js"
 
 /** Milliseconds until the first look, and between two. */
 const [first, spacing] = [200, 2000]

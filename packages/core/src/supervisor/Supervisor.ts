@@ -27,7 +27,7 @@ import {
   PendingCommand,
   type Work
 } from "../state/Message.js"
-import { Attempts } from "./Attempt.js"
+import * as Attempts from "./Attempt.js"
 import type { ConnectPermits } from "./ConnectPermits.js"
 import { RuntimeOwner } from "./RuntimeOwner.js"
 import * as RuntimeTasks from "./RuntimeTasks.js"
@@ -40,7 +40,7 @@ export class Supervisor {
   readonly tasks: RuntimeTasks.RuntimeTasks
   readonly #backend: BackendState
   readonly #owner: RuntimeOwner
-  readonly #attempts: Attempts
+  readonly #attempts: Attempts.Attempts
   readonly #overlap: boolean
   readonly #layers: ReadonlyArray<RuntimeLayer>
   /** The supervisor's own, and that of the work under way. */
@@ -63,11 +63,9 @@ export class Supervisor {
     const readTools = (runtime: Runtime) => Refresh.tools(tasks.refresh, runtime)
     const isProcess = options.connector.transport === "stdio"
     const calls = this.calls = Calls.make({ backend, probe: tasks.probe, doubt: tasks.doubt, readTools, isProcess })
-    this.#attempts = new Attempts({ backend, options, offers, owner, calls, tasks }, permits, overlap)
+    this.#attempts = Attempts.make({ backend, options, offers, owner, calls, tasks, permits, overlap })
     this.#backend = backend
   }
-
-  // --- life
 
   /** The finalizer takes at most a few `timeouts.close`. */
   get start(): Effect.Effect<void, never, Scope.Scope> {
@@ -110,21 +108,21 @@ export class Supervisor {
     const loss: Loss = { kind: "closed", message: "the backend was closed" }
     const wait = Effect.suspend(() => {
       this.#answerInbox()
-      this.#attempts.interruptAll()
+      Attempts.interruptAll(this.#attempts)
       const fiber = this.#fiber
       if (fiber === undefined) return Effect.void
       fiber.unsafeInterruptAsFork(FiberId.none)
       return awaitAtMost(fiber, this.#backend.policy.timeouts.close)
     })
-    return Effect.gen(this, function*() {
-      yield* this.#move({ _tag: "Close" })
-      yield* wait
-      this.#answerInbox()
-      yield* this.#owner.retireAll(loss) // guard: shutdown-retires-all
-      yield* this.#owner.endSuspended // guard: shutdown-ends-session
-      yield* this.#owner.closed
-      this.#backend.firstOutcome.complete()
-    })
+    return Effect.all([
+      this.#move({ _tag: "Close" }),
+      wait,
+      Effect.sync(() => this.#answerInbox()),
+      this.#owner.retireAll(loss), // guard: shutdown-retires-all
+      this.#owner.endSuspended, // guard: shutdown-ends-session
+      this.#owner.closed,
+      Effect.sync(() => this.#backend.firstOutcome.complete())
+    ], { discard: true })
   }
 
   #answerInbox(): void {
@@ -133,8 +131,6 @@ export class Supervisor {
       if (message._tag === "Command" || message._tag === "Doubted") this.#refuse(message.pending) // guard: shutdown-answers
     }
   }
-
-  // --- messages
 
   /** Uninterruptible: it waits for nothing, and what it begins it has to end. */
   #handle(message: Message): Effect.Effect<void> {
@@ -178,11 +174,10 @@ export class Supervisor {
 
   /** The slot is written before anything else happens. */
   #perform(decide: (...from: Parameters<typeof connect>) => ReturnType<typeof connect>): Effect.Effect<void> {
-    return Effect.gen(this, function*() {
-      const at = this.#at([yield* Random.next, yield* Random.next])
-      const [slot, actions] = decide(this.#backend.published.value, at)
+    return Effect.flatMap(Effect.zip(Random.next, Random.next), (draws) => {
+      const [slot, actions] = decide(this.#backend.published.value, this.#at(draws))
       this.#backend.update(() => slot) // guard: detach-before-close
-      for (const action of actions) yield* this.#act(action)
+      return Effect.forEach(actions, (action) => this.#act(action), { discard: true })
     })
   }
 
@@ -265,11 +260,8 @@ export class Supervisor {
     return Effect.zipRight(own, Effect.all(given, { discard: true }))
   }
 
-  // --- works
-
   #begin(work: Work): Effect.Effect<void> {
     return Effect.map(Effect.fork(Effect.interruptible(this.#run(work))), (fiber) => {
-      // The backend may have closed since.
       if (this.#backend.published.value.work?.id === work.id) this.#working = fiber
       else fiber.unsafeInterruptAsFork(FiberId.none)
     })
@@ -282,20 +274,20 @@ export class Supervisor {
       case "Timer":
         return Effect.map(backend.sleepUntil(work.at), () => backend.send({ _tag: "Due", work: id }))
       case "Teardown": {
-        const ended = this.#attempts.ended(backend.policy.timeouts.close)
-        return Effect.gen(this, function*() {
-          yield* ended
-          yield* this.#owner.retireAll({ kind: "closed", message: "disabled" })
-          yield* this.#owner.closed // guard: teardown-is-awaited
-          backend.send({ _tag: "TornDown", work: id })
-        })
+        const ended = Attempts.ended(this.#attempts, backend.policy.timeouts.close)
+        return Effect.all([
+          ended,
+          this.#owner.retireAll({ kind: "closed", message: "disabled" }),
+          this.#owner.closed, // guard: teardown-is-awaited
+          Effect.sync(() => backend.send({ _tag: "TornDown", work: id }))
+        ], { discard: true })
       }
       case "Attempt": {
         const askAgain = Effect.suspend(() => {
           const { work } = backend.published.value
           return work?.id === id && work._tag === "Attempt" && onlyLooks(work) && work.doubt?.askAgain || Effect.void
         })
-        return this.#attempts.run(work.generation, askAgain, (outcome) =>
+        return Attempts.run(this.#attempts, work.generation, askAgain, (outcome) =>
           backend.send(
             Either.isRight(outcome)
               ? { _tag: "Established", work: id, runtime: outcome.right }
@@ -304,8 +296,6 @@ export class Supervisor {
       }
     }
   }
-
-  // --- answers
 
   #refuse(pending: PendingCommand): void {
     const { command } = pending

@@ -11,7 +11,6 @@ import type { EventBody, Slot } from "../../state/Slot.js"
 export type Action = Data.TaggedEnum<{
   Tell: { readonly event: EventBody }
   Warn: { readonly text: string }
-  /** By the table. (L2) */
   Refused: { readonly event: Lifecycle.Event }
   Answer: { readonly pending: PendingCommand; readonly exit: Exit.Exit<void, CommandError> }
   /** A command that does not apply now. */
@@ -27,9 +26,7 @@ export type Action = Data.TaggedEnum<{
   Retire: { readonly runtime: Runtime; readonly loss: Loss | undefined }
   FailDraining: { readonly loss: Loss }
   EndStart: { readonly loss: Loss }
-  /** Whether it still lives. */
   Probe: { readonly runtime: Runtime }
-  /** Once more, after so many milliseconds. */
   DoubtLater: { readonly doubt: DoubtedSession; readonly pending: PendingCommand; readonly wait: number }
   FirstOutcome: {}
   /** What only the state after this step decides. */
@@ -42,11 +39,9 @@ export type Step = readonly [Slot, ReadonlyArray<Action>]
 
 /** What a step knows besides. */
 export interface At {
-  /** Of the backend. */
   readonly id: string
   /** On the Clock's scale. */
   readonly now: number
-  /** From 0 to 1, by chance. */
   readonly draws: readonly [spacing: number, delay: number]
   readonly policy: Policy
   /** A new connection may be made beside the old one. */

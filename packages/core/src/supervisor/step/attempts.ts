@@ -2,12 +2,12 @@
 import { Exit } from "effect"
 import type { ConnectError } from "../../Errors.js"
 import * as Lifecycle from "../../lifecycle/Lifecycle.js"
+import { connectError } from "../../port/checkConnector.js"
 import type { Loss } from "../../port/Loss.js"
 import * as LostSessions from "../../state/LostSessions.js"
 import { type Attempt, type Move, onlyLooks } from "../../state/Message.js"
 import * as Pace from "../../state/Pace.js"
 import { counted, type LastError, sessionLost, type Slot } from "../../state/Slot.js"
-import { connectError } from "../connectError.js"
 import { Action, type At, type Step } from "./Action.js"
 import * as Moves from "./moves.js"
 
@@ -97,7 +97,6 @@ const installed = (
   }, patch)
 }
 
-/** A new session has shown that the current one is lost. */
 const replaced = (slot: Slot, loss: Loss, at: At): Step => {
   const { generation, installedAt } = slot
   const uptime = at.now - installedAt

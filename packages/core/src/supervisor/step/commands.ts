@@ -86,7 +86,6 @@ const unwanted = (slot: Slot, event: Lifecycle.Event, why: string, at: At): Step
 
 export const closed = (slot: Slot, at: At): Step => ended(slot, Lifecycle.Event.Close(), "the backend was closed", at)
 
-/** All that is under way, and the connection. */
 const ended = (slot: Slot, event: Lifecycle.Event, why: string, at: At): Step => {
   const { current, work } = slot
   const patch = { ...Moves.clearedIfStable(slot, at), work: undefined, lost: undefined, lostGeneration: undefined }

@@ -1,4 +1,3 @@
-/** What steps are made of. Pure. */
 import { Exit } from "effect"
 import type { CommandError } from "../../Errors.js"
 import * as Lifecycle from "../../lifecycle/Lifecycle.js"
@@ -43,8 +42,6 @@ export const refuse = (commands: ReadonlyArray<PendingCommand>) => commands.map(
 export const entering = ({ state }: Slot): ReadonlyArray<Action> =>
   Lifecycle.entries[state._tag].session === "ended" ? [Action.EndSuspended()] : []
 
-// --- works
-
 type Unnumbered = Work extends infer W ? W extends Work ? Omit<W, "id"> : never : never
 
 export const begin = (slot: Slot, work: Unnumbered): Step => {
@@ -65,8 +62,6 @@ export const finished = (slot: Slot, id: number): Slot | undefined => {
 
 export const waitUntil = (slot: Slot, at: number, demanded: boolean): Step =>
   begin({ ...slot, nextAttemptAt: at }, { _tag: "Timer", at, demanded })
-
-// --- the end of the current connection
 
 /** A forgotten session has a pace of its own (R7). (R3, V6) */
 export const isGood = (slot: Slot, { now, policy }: At, loss?: Loss): boolean =>
