@@ -7,16 +7,10 @@ import { Signal } from "../internal/Signal.js"
 import type { Connection, Loss } from "../port/Connection.js"
 import type { ResourceUsage } from "../port/ResourceUsage.js"
 import { Temperament } from "./Temperament.js"
+import * as Traffic from "./Traffic.js"
 
 /** More than to list what it offers, or to show that it lives. */
 const work: ReadonlySet<string> = new Set(["tools/call", "prompts/get", "resources/read", "completion/complete"])
-
-export interface InFlight {
-  /** When it was sent, or progress came, on the Clock's scale. */
-  readonly heardAt: number
-  /** Of the server, unanswered by the user. */
-  readonly questions: number
-}
 
 export class Runtime {
   readonly generation: number
@@ -38,24 +32,13 @@ export class Runtime {
   #detached = false
   #installed = false
   readonly #temperament: Temperament
-  #inFlight = 0
-  readonly #calls = new Set<InFlight>()
-  /** If it does one thing at a time. */
-  #workedOn: InFlight | undefined
-  /** When its caller gave it up, and nothing was answered since. */
-  #abandonedAt: number | undefined
-  #answeredAt = 0
-  #answers = 0
-  #hasWorked = false
-  #usedAt = 0
-  #failures = 0
-  #failedAt = Number.NEGATIVE_INFINITY
-  #failsFrom = Number.NEGATIVE_INFINITY
+  #traffic = Traffic.begin
+  /** Of callers, the oldest first. */
+  readonly #calls = new Set<Traffic.InFlight>()
   #drained: Signal | undefined
   #onNews: Set<() => void> | undefined
   #successor: Runtime | undefined
   #needTask: Set<string> | undefined
-  #held = 0
 
   constructor(
     generation: number,
@@ -115,8 +98,7 @@ export class Runtime {
   opened(connection: Connection, now: number): void {
     this.#connection = connection
     this.#awaited = undefined
-    this.#answeredAt = now
-    this.#usedAt = now
+    this.#traffic = { ...this.#traffic, answeredAt: now, usedAt: now }
   }
 
   get isOpen(): boolean {
@@ -169,7 +151,7 @@ export class Runtime {
   }
 
   get drained(): Effect.Effect<void> {
-    return Effect.suspend(() => this.#inFlight === 0 ? Effect.void : (this.#drained ??= new Signal()).completed)
+    return Effect.suspend(() => this.inFlight === 0 ? Effect.void : (this.#drained ??= new Signal()).completed)
   }
 
   get closeAttached(): Effect.Effect<void> {
@@ -190,63 +172,56 @@ export class Runtime {
   }
 
   /** In the step in which the call sends. `call`: of a caller. */
-  begin(call?: InFlight): void {
-    if (++this.#inFlight === 1) this.onUsed?.(this)
-    if (call === undefined) return
-    this.#calls.add(call)
-    if (this.#abandonedAt === undefined) this.#workedOn ??= call
+  begin(call?: Traffic.InFlight): void {
+    this.#traffic = Traffic.begun(this.#traffic, call)
+    if (this.inFlight === 1) this.onUsed?.(this)
+    if (call !== undefined) this.#calls.add(call)
   }
 
-  end(now: number, answered: boolean, call?: InFlight): void {
-    if (this.#successor !== undefined) return this.#successor.end(now, answered, call)
-    this.#inFlight--
-    this.#usedAt = now
-    if (call !== undefined) this.#ended(now, answered, call)
-    if (answered) this.answered(now)
-    if (this.#inFlight > 0) return
+  end(now: number, isAnswered: boolean, call?: Traffic.InFlight): void {
+    if (this.#successor !== undefined) return this.#successor.end(now, isAnswered, call)
+    if (call !== undefined) {
+      if (isAnswered && this.oldest !== call) this.#temperament.showedConcurrent()
+      this.#calls.delete(call)
+    }
+    this.#traffic = Traffic.ended(this.#traffic, now, isAnswered, call)
+    if (isAnswered) this.answered(now)
+    if (this.inFlight > 0) return
     this.#drained?.complete()
     this.#drained = undefined
   }
 
-  #ended(now: number, answered: boolean, call: InFlight): void {
-    if (answered && this.oldest !== call) this.#temperament.showedConcurrent()
-    this.#calls.delete(call)
-    if (this.#workedOn !== call) return
-    this.#workedOn = undefined
-    if (!answered) this.#abandonedAt = now
+  unheard(now: number, call: Traffic.InFlight): void {
+    this.#traffic = Traffic.unheard(this.#traffic, now, call)
   }
 
-  unheard(now: number, call: InFlight): void {
-    if (this.#workedOn !== call) return
-    this.#workedOn = undefined
-    this.#abandonedAt = now
+  /** `before`: the oldest call in flight when the question was sent. (H2) */
+  answered(now: number, before?: Traffic.InFlight): void {
+    if (before !== undefined && this.#calls.has(before)) this.#temperament.showedConcurrent()
+    this.#traffic = Traffic.answered(this.#traffic, now, this.oldest)
+    this.#wake()
   }
 
-  get inFlight(): number {
-    return this.#inFlight
+  /** Says nothing of the failures before it. */
+  answeredWithError(now: number): void {
+    this.#traffic = { ...this.#traffic, answeredAt: now }
   }
 
-  get calls(): ReadonlySet<InFlight> {
-    return this.#calls
+  worked(method: string): void {
+    if (work.has(method) && !this.hasWorked) this.#traffic = { ...this.#traffic, hasWorked: true }
+    this.#successor?.worked(method)
   }
 
-  get oldest(): InFlight | undefined {
-    return this.#calls.size === 0 ? undefined : this.#calls.values().next().value
-  }
-
-  get isAwaited(): boolean {
-    return this.#workedOn !== undefined
-  }
-
-  get abandonedAt(): number | undefined {
-    return this.#abandonedAt
+  /** Returns how many in a row have failed. */
+  failed(at: number, now: number, pause: number): number {
+    this.#traffic = Traffic.failed(this.#traffic, at, now, pause)
+    return this.failures
   }
 
   handOver(successor: Runtime): void {
-    successor.#inFlight += this.#inFlight
+    successor.#traffic = Traffic.joined(successor.#traffic, this.#traffic)
     for (const call of this.#calls) successor.#calls.add(call)
-    successor.#workedOn ??= this.#workedOn
-    this.#inFlight = 0
+    this.#traffic = { ...this.#traffic, inFlight: 0 }
     this.#calls.clear()
     this.#successor = successor
   }
@@ -255,24 +230,62 @@ export class Runtime {
     return this.#successor?.latest ?? this
   }
 
-  /** `before`: the oldest call in flight when the question was sent. (H2) */
-  answered(now: number, before?: InFlight): void {
-    if (before !== undefined && this.#calls.has(before)) this.#temperament.showedConcurrent()
-    this.#workedOn = this.oldest
-    this.#abandonedAt = undefined
-    this.#answeredAt = now
-    this.#answers++
-    this.#failures = 0
-    this.#wake()
+  get inFlight(): number {
+    return this.#traffic.inFlight
   }
 
-  worked(method: string): void {
-    this.#hasWorked ||= work.has(method)
-    this.#successor?.worked(method)
+  get calls(): ReadonlySet<Traffic.InFlight> {
+    return this.#calls
+  }
+
+  get oldest(): Traffic.InFlight | undefined {
+    return this.#calls.size === 0 ? undefined : this.#calls.values().next().value
+  }
+
+  get isAwaited(): boolean {
+    return this.#traffic.workedOn !== undefined
+  }
+
+  get abandonedAt(): number | undefined {
+    return this.#traffic.abandonedAt
   }
 
   get hasWorked(): boolean {
-    return this.#hasWorked
+    return this.#traffic.hasWorked
+  }
+
+  get answeredAt(): number {
+    return this.#traffic.answeredAt
+  }
+
+  get answers(): number {
+    return this.#traffic.answers
+  }
+
+  get usedAt(): number {
+    return this.#traffic.usedAt
+  }
+
+  get failures(): number {
+    return this.#traffic.failures
+  }
+
+  get isHeld(): boolean {
+    return this.#traffic.held > 0
+  }
+
+  #hold(more: 1 | -1): void {
+    this.#traffic = { ...this.#traffic, held: this.#traffic.held + more }
+    if (more === 1 && this.#traffic.held === 1) this.onUsed?.(this)
+  }
+
+  /** It is asked once a second meanwhile. (C14) */
+  hold(isSettled: () => boolean): Effect.Effect<void> {
+    return Effect.acquireUseRelease(
+      Effect.sync(() => this.#hold(1)),
+      () => this.until(isSettled),
+      () => Effect.sync(() => this.#hold(-1))
+    )
   }
 
   probed(): void {
@@ -284,57 +297,21 @@ export class Runtime {
     for (const look of this.#onNews) look()
   }
 
-  /** Looked at now, after each answer and probe, and at the detach. */
-  until(condition: () => boolean): Effect.Effect<void> {
-    return Effect.async<void>((resume) => {
-      if (condition()) return resume(Effect.void)
-      const waiting = this.#onNews ??= new Set()
-      const look = () => {
-        if (condition() && waiting.delete(look)) resume(Effect.void)
-      }
-      waiting.add(look)
-      return Effect.sync(() => waiting.delete(look))
-    })
-  }
-
-  when(condition: () => boolean, run: () => void): void {
+  when(condition: () => boolean, run: () => void): () => void {
     const waiting = this.#onNews ??= new Set()
     const look = () => {
       if (condition() && waiting.delete(look)) run()
     }
     waiting.add(look)
+    return () => waiting.delete(look)
   }
 
-  get isHeld(): boolean {
-    return this.#held > 0
-  }
-
-  /** It is asked once a second meanwhile. (C14) */
-  hold(isSettled: () => boolean): Effect.Effect<void> {
-    return Effect.acquireUseRelease(
-      Effect.sync(() => {
-        if (++this.#held === 1) this.onUsed?.(this)
-      }),
-      () => this.until(isSettled),
-      () => Effect.sync(() => this.#held--)
-    )
-  }
-
-  /** Says nothing of the failures before it. */
-  answeredWithError(now: number): void {
-    this.#answeredAt = now
-  }
-
-  get answeredAt(): number {
-    return this.#answeredAt
-  }
-
-  get answers(): number {
-    return this.#answers
-  }
-
-  get usedAt(): number {
-    return this.#usedAt
+  /** Looked at now, after each answer and probe, and at the detach. */
+  until(condition: () => boolean): Effect.Effect<void> {
+    return Effect.async<void>((resume) => {
+      if (condition()) return resume(Effect.void)
+      return Effect.sync(this.when(condition, () => resume(Effect.void)))
+    })
   }
 
   needsTask(tool: string): boolean {
@@ -344,17 +321,5 @@ export class Runtime {
   learnNeedsTask(tool: string): void {
     this.#needTask ??= new Set()
     this.#needTask.add(tool)
-  }
-
-  /** However many fail at once, one counts: what a moment breaks has `pause` milliseconds to mend. Returns how many in a row have failed. (H1, H4) */
-  failed(at: number, now: number, pause: number): number {
-    if (at < this.#failsFrom && now >= this.#failedAt) return this.#failures // guard: probes-count-at-a-pace
-    this.#failedAt = now
-    this.#failsFrom = now + 0.9 * pause
-    return ++this.#failures
-  }
-
-  get failures(): number {
-    return this.#failures
   }
 }

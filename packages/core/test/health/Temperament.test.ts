@@ -2,8 +2,9 @@ import { describe, expect, it } from "@effect/vitest"
 import { Backend, type Shown, type TemperamentMemory } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Exit, Fiber, Scope, TestClock } from "effect"
-import { type InFlight, Runtime } from "../../src/runtime/Runtime.js"
+import { Runtime } from "../../src/runtime/Runtime.js"
 import { Temperament } from "../../src/runtime/Temperament.js"
+import type { InFlight } from "../../src/runtime/Traffic.js"
 import { logged } from "../support/Heartbeats.js"
 
 const one = { name: "one", version: "1" }

@@ -71,16 +71,14 @@ export const make = (
     const backend = {
       id: "b",
       request,
-      calls: {
-        start: (
-          method: string,
-          params: unknown,
-          options: Backend.CallOptions | undefined,
-          next: (rest: Effect.Effect<unknown, CallError>) => void
-        ) => {
-          next(request(method, params, options))
-          return { cancel: () => "unknown", doubt: () => undefined }
-        }
+      start: (
+        method: string,
+        params: unknown,
+        options: Backend.CallOptions | undefined,
+        next: (rest: Effect.Effect<unknown, CallError>) => void
+      ) => {
+        next(request(method, params, options))
+        return { cancel: () => "unknown", doubt: () => undefined }
       }
     } as Partial<Backend.Backend> as Backend.Backend
     const fleet: Scripted = {
