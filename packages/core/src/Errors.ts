@@ -1,8 +1,7 @@
 /** One class for each decision that a caller can make. Adapters report `ConnectError` and `RequestError`; the core makes the others. */
 import { Cause, Data, Option, Predicate, Schema } from "effect"
-import { connectReasons } from "./ConnectReason.js"
-import { messageOf } from "./internal/messageOf.js"
-import type { RequestReason } from "./RequestReason.js"
+import { messageOf } from "./internal/thrown.js"
+import { connectReasons, type RequestReason } from "./Reasons.js"
 
 const common = {
   /** Empty in errors of an adapter, until the core sets it. */
@@ -110,7 +109,7 @@ export type CommandError = ConnectError | BackendUnavailable
  */
 export type Fate = "notSent" | "rejected" | "unknown" | "answered"
 
-export type { RequestReason } from "./RequestReason.js"
+export type { RequestReason } from "./Reasons.js"
 
 /** As a connection reports it; the core makes the caller's error from it. */
 export class RequestError extends Data.TaggedError("RequestError")<{

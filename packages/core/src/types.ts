@@ -1,6 +1,5 @@
 /** What a backend takes and shows, in types without Effect: for packages that hide it. */
 export type { Lists, Snapshot } from "./catalog/Catalog.js"
-export type { ConnectReason } from "./ConnectReason.js"
 export type { StateName } from "./lifecycle/States.js"
 export type { Events } from "./observe/Events.js"
 export type { ByteSizeText, ByteUnit } from "./options/ByteSizeText.js"
@@ -22,4 +21,5 @@ export type { Loss } from "./port/Loss.js"
 export type { Peer } from "./port/Peer.js"
 export type { ProcessSight } from "./port/ProcessSight.js"
 export type { ResourceUsage } from "./port/ResourceUsage.js"
+export type { ConnectReason } from "./Reasons.js"
 export type { KeepaliveStatus, Status } from "./state/Status.js"

@@ -1,7 +1,7 @@
 /** One form of JSON, so that equal values are equal texts. Pure. */
 import { Predicate } from "effect"
 import { constUndefined } from "effect/Function"
-import { unlessThrown } from "../internal/unlessThrown.js"
+import { unlessThrown } from "../internal/thrown.js"
 
 type TextOf = (parent: object, key: string | number) => string | undefined
 

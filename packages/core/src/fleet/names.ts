@@ -1,7 +1,7 @@
 /** Every function takes time in proportion to the texts, which servers and clients choose. */
 import { longestUri } from "../catalog/Bounds.js"
 import type { Kind } from "../catalog/Kind.js"
-import { unlessThrown } from "../internal/unlessThrown.js"
+import { unlessThrown } from "../internal/thrown.js"
 import * as Prefix from "./Prefix.js"
 
 export type Routed = Exclude<Kind, "resourceTemplates">

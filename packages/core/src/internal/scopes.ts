@@ -4,7 +4,7 @@
  */
 import { Effect, Exit, Fiber, Option, Scope } from "effect"
 import { awaitAtMost, pollFor } from "./deadline.js"
-import { firstLineOf } from "./messageOf.js"
+import { firstLineOf } from "./thrown.js"
 
 export interface Outcome {
   readonly outcome: "closed" | "failed" | "abandoned"

@@ -1,6 +1,5 @@
-import type { ConnectReason } from "../ConnectReason.js"
 import type { Loss } from "../port/Loss.js"
-import type { RequestReason } from "../RequestReason.js"
+import type { ConnectReason, RequestReason } from "../Reasons.js"
 
 export type Reason = ConnectReason | Loss["kind"] | RequestReason
 

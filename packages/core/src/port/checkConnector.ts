@@ -1,7 +1,7 @@
 /** Anybody may write a connector: what it gives is checked first. */
 import { Effect, Predicate } from "effect"
 import { ConnectError } from "../Errors.js"
-import { messageOf } from "../internal/messageOf.js"
+import { messageOf } from "../internal/thrown.js"
 import { type Loss, losses } from "./Loss.js"
 
 const isTextOrMissing = (value: unknown): boolean => value === undefined || typeof value === "string"

@@ -1,4 +1,4 @@
-import { Cause } from "effect"
+import { Cause, Option } from "effect"
 
 /** Never throws, whatever the value. */
 export const messageOf = (thrown: unknown): string => {
@@ -18,3 +18,6 @@ export const firstLineOf = (cause: Cause.Cause<unknown>): string => {
     return messageOf(undefined)
   }
 }
+
+/** `undefined` where it throws. */
+export const unlessThrown = <A>(run: () => A): A | undefined => Option.getOrUndefined(Option.liftThrowable(run)())
