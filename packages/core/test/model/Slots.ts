@@ -76,8 +76,11 @@ export class Slots {
     }
   }
 
-  #moved(before: Slot, { current, state }: Slot): void {
+  #moved(before: Slot, { current, nextAttemptAt = 0, state }: Slot): void {
     const { fault, isAsked, now } = this.#parts
+    if (state === before.state && nextAttemptAt > (before.nextAttemptAt ?? Number.POSITIVE_INFINITY)) {
+      fault(`R8: an attempt due at ${before.nextAttemptAt} is put off to ${nextAttemptAt}`)
+    }
     if ((state._tag === "Connected") !== (current !== undefined)) {
       fault(`a runtime in ${state._tag}: ${current !== undefined}`)
     }
