@@ -477,6 +477,25 @@ describe("a login that another process has begun", () => {
       expect(yield* anew(network(), folder, first)).toContain(`${login}/authorize`)
     }))
 
+  it.scoped("[A1 A4] is begun anew where the server does not know its client any more", () =>
+    Effect.gen(function*() {
+      const [net, folder, elsewhere] = [network(), yield* Signer.folder, yield* Signer.folder]
+      const { renew, signIn } = yield* make(net, folder)
+      yield* renew
+      yield* comeBack(yield* addressOf(signIn))
+      yield* reaches(signIn, "SignedIn")
+      const first = yield* left(network(), elsewhere)
+      const [begun] = yield* pending(elsewhere)
+      yield* Effect.flatMap(StateFolder.StateFolder, (state) => PendingLogin.pendingLogins(state).set(...begun!)).pipe(
+        Effect.provide(StateFolder.layerAt(folder))
+      )
+      net.at(`${login}/token`, () => json(401, { error: "invalid_client" }))
+      yield* Effect.fork(renew)
+      const isAnew = Effect.map(signIn.state, (state) => state._tag === "LoginNeeded" && state.address !== first)
+      yield* passing("1 second", isAnew)
+      expect(yield* isAnew).toBe(true)
+    }))
+
   it.scoped("[A4] is opened in a browser once, also by two at the same moment", () =>
     Effect.gen(function*() {
       const [net, folder] = [network(), yield* Signer.folder]
