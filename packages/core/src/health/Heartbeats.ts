@@ -13,19 +13,11 @@ import type { BackendState } from "../state/BackendState.js"
 import * as Beat from "../state/Beat.js"
 import { methodOf, whyOf } from "../state/Keepalive.js"
 import { kept } from "../state/Slot.js"
+import { guarded, type Liveness, record, send } from "./Liveness.js"
 import * as Metrics from "./Metrics.js"
-import type { Failed, Probe } from "./Probe.js"
-import { guarded, type Question } from "./Question.js"
+import * as Probes from "./Probes.js"
 import { intervalOf } from "./schedule.js"
-import type { SessionDoubt } from "./SessionDoubt.js"
-
-export interface Parts {
-  readonly schedule: Schedule.Schedule<unknown, Found>
-  readonly backend: BackendState
-  readonly question: Question
-  readonly probe: Probe
-  readonly doubt: SessionDoubt
-}
+import { settle } from "./SessionCheck.js"
 
 interface Progress {
   readonly isFirst: boolean
@@ -57,15 +49,24 @@ const begin: Progress = {
   isToolUsed: false
 }
 
-export interface Heartbeats extends Parts {
+export interface Heartbeats {
+  readonly backend: BackendState
+  readonly liveness: Liveness
+  readonly schedule: Schedule.Schedule<unknown, Found>
   readonly runtime: Runtime
   progress: Progress
   fiber: Fiber.RuntimeFiber<unknown> | undefined
   meter: Metrics.Meter | undefined
 }
 
-export const make = (parts: Parts, runtime: Runtime): Heartbeats => ({
-  ...parts,
+export const make = (
+  liveness: Liveness,
+  schedule: Schedule.Schedule<unknown, Found>,
+  runtime: Runtime
+): Heartbeats => ({
+  backend: liveness.backend,
+  liveness,
+  schedule,
   runtime,
   progress: begin,
   fiber: undefined,
@@ -121,12 +122,12 @@ const found = (self: Heartbeats): Found => {
  */
 const round = (self: Heartbeats): Effect.Effect<void> =>
   Effect.suspend(() => {
-    const { backend, probe, progress: { failures, isFirst, plannedAfter }, runtime } = self
+    const { backend, liveness, progress: { failures, isFirst, plannedAfter }, runtime } = self
     const { breaker, lostInARow } = stateOf(self)
     // The reading of lists must not skip the first: that would undo the spread. (K6)
     const usedAt = isFirst ? Math.min(runtime.usedAt, runtime.answeredAt) : runtime.answeredAt
     note(self, { isFirst: false })
-    if (probe.isDoubted(runtime)) return runtime.until(() => !probe.isDoubted(runtime))
+    if (Probes.isSuspected(liveness, runtime)) return runtime.until(() => !Probes.isSuspected(liveness, runtime))
     const skip = breaker === undefined && failures === 0 && methodOf(backend.policy) !== "options" &&
       lostInARow === 0 && usedAt > plannedAfter
     if (skip) return Effect.void
@@ -154,7 +155,7 @@ const beat = (self: Heartbeats): Effect.Effect<Beat.Beat> => {
     const pinged = ping(self, timeout)
     return self.progress.failures === 0
       ? pinged
-      : Effect.zipLeft(pinged, self.probe.besidePing(runtime), { concurrent: true })
+      : Effect.zipLeft(pinged, Probes.besidePing(self.liveness, runtime), { concurrent: true })
   }
   if (!self.progress.isPingSupported) return callTool(self, tool, timeout)
   // They share the time of one heartbeat: K6 and K11 count on it.
@@ -173,7 +174,7 @@ const beat = (self: Heartbeats): Effect.Effect<Beat.Beat> => {
 }
 
 const ping = (self: Heartbeats, timeout: number): Effect.Effect<Beat.Beat> => {
-  const asked = self.question.send(self.runtime, "ping", undefined, timeout, () => isCurrent(self))
+  const asked = send(self.liveness, self.runtime, "ping", undefined, timeout, () => isCurrent(self))
   return heard(self, "ping", asked, Beat.ofError)
 }
 
@@ -183,7 +184,7 @@ const callTool = (self: Heartbeats, tool: string, timeout: number): Effect.Effec
   const beat = heard(
     self,
     methodOf(policy),
-    self.question.send(self.runtime, "tools/call", params, timeout, () => isCurrent(self)),
+    send(self.liveness, self.runtime, "tools/call", params, timeout, () => isCurrent(self)),
     (error) => Beat.ofToolError(tool, error),
     (result) => Beat.ofToolResult(tool, result)
   )
@@ -200,7 +201,7 @@ const heard = <A>(
   ofResult: (result: A) => Beat.Beat = () => Beat.success
 ): Effect.Effect<Beat.Beat> =>
   Effect.suspend(() => {
-    const { backend, doubt, runtime } = self
+    const { backend, liveness, runtime } = self
     const startedAt = backend.now()
     const counted = (beat: Beat.Beat) => {
       if (!isCurrent(self)) return Effect.interrupt
@@ -214,7 +215,7 @@ const heard = <A>(
         const worked = sent === "ping" && self.progress.hasPinged && error.reason === "remote"
         if ((error.ifSessionLost === undefined && !worked) || sent === "options") return counted(ofError(error))
         return Effect.flatMap(
-          doubt.settle(runtime, error),
+          settle(liveness, runtime, error),
           (outcome) => outcome === "lost" ? Effect.interrupt : counted(ofError(error))
         )
       },
@@ -228,10 +229,10 @@ const heard = <A>(
 // --- what follows
 
 const conclude = (self: Heartbeats, beat: Beat.Beat): Effect.Effect<void> => {
-  const { backend, probe, runtime } = self
+  const { backend, liveness, runtime } = self
   const { id, policy } = backend
   const { breaker, doublings, lostInARow } = stateOf(self)
-  probe.record(Beat.isSignOfLife(beat))
+  record(liveness, Beat.isSignOfLife(beat))
   if (beat._tag === "Success") {
     note(self, { failures: 0 })
     if (breaker === undefined && lostInARow === 0) return Effect.void
@@ -251,14 +252,19 @@ const conclude = (self: Heartbeats, beat: Beat.Beat): Effect.Effect<void> => {
   if (isAnswering || lostInARow >= 2) {
     return self.progress.failures < policy.keepalive.failureThreshold ? Effect.void : open(self, beat)
   }
-  if (probe.heartbeatFailed(runtime, failed)) backend.update((slot) => kept(slot, { lostInARow: lostInARow + 1 }))
+  const isLost = Probes.heartbeatFailed(liveness, runtime, failed)
+  if (isLost) backend.update((slot) => kept(slot, { lostInARow: lostInARow + 1 }))
   return Effect.void
 }
 
-const fail = (self: Heartbeats, error: Failed["error"]): Failed => {
+const fail = (self: Heartbeats, error: Probes.Failed["error"]): Probes.Failed => {
   const failed = { error, at: self.progress.at }
   const { failures } = self.progress
-  note(self, { answers: self.runtime.answers, failures: failures + 1, retryIn: self.probe.nextAfter(failed) })
+  note(self, {
+    answers: self.runtime.answers,
+    failures: failures + 1,
+    retryIn: Probes.nextAfter(self.liveness, failed)
+  })
   return failed
 }
 

@@ -1,0 +1,251 @@
+/** Whether the server of one backend lives: what is held against it, how it is asked, and the verdict. */
+import { type Deferred, Effect } from "effect"
+import { isObjection, RequestError } from "../Errors.js"
+import type { Connection } from "../port/Connection.js"
+import type { Method, Params, Result } from "../port/Method.js"
+import type { Activity } from "../port/ProcessSight.js"
+import * as Sending from "../port/Sending.js"
+import { withDeadline } from "../port/withDeadline.js"
+import type { Runtime } from "../runtime/Runtime.js"
+import type { BackendState } from "../state/BackendState.js"
+import * as Health from "../state/Health.js"
+import type { PendingCommand } from "../state/Message.js"
+import { type Evidence, judge, type Verdict } from "./judge.js"
+import * as Sights from "./Sights.js"
+
+export type Silence = "call" | "probe"
+
+/** What is held against the current runtime since its last answer. */
+export interface Suspicion {
+  readonly runtime: Runtime
+  readonly answers: number
+  readonly beganAt: number
+  readonly sights: Sights.Sights
+  /** Since the first sight. */
+  readonly isAsked: boolean
+  readonly unanswered: Silence | undefined
+  /** Probes go on until an answer. */
+  readonly isProbed: boolean
+}
+
+/** Probes that follow each other. They outlast an answer if a new suspicion is raised before they notice it. */
+export interface Probing {
+  readonly runtime: Runtime
+  /** Its answers before a suspend of the machine: without more, a failure decides. (R11) */
+  readonly decidesAt: number | undefined
+}
+
+/** Whether refusals mean a forgotten session. */
+export interface SessionCheck {
+  readonly runtime: Runtime
+  readonly asked: Deferred.Deferred<"given" | "refused" | "neither">
+  readonly replaced: PendingCommand
+}
+
+export interface Liveness {
+  readonly backend: BackendState
+  suspicion: Suspicion | undefined
+  probing: Probing | undefined
+  /** To these probes. */
+  hasLeftPing: boolean
+  sessionCheck: SessionCheck | undefined
+  /** That raised or joined the check. */
+  refusals: ReadonlyArray<RequestError>
+  /** A refused list means a lost session. */
+  isEvidence: boolean
+  evidenceFrom: number
+  /** Silent: a new session is being made beside its own. */
+  besideOf: Runtime | undefined
+  /** When a caller's answer last entered the history. */
+  heardAt: number
+}
+
+export const make = (backend: BackendState): Liveness => ({
+  backend,
+  suspicion: undefined,
+  probing: undefined,
+  hasLeftPing: false,
+  sessionCheck: undefined,
+  refusals: [],
+  isEvidence: true,
+  evidenceFrom: 0,
+  besideOf: undefined,
+  heardAt: Number.NEGATIVE_INFINITY
+})
+
+// --- questions
+
+export type List = "tools/list" | "resources/list" | "prompts/list"
+
+/** Every live session answers. */
+export const listOf = ({ capabilities: { prompts, resources, tools } }: Connection): List | undefined =>
+  tools !== undefined
+    ? "tools/list"
+    : prompts !== undefined
+    ? "prompts/list"
+    : resources !== undefined
+    ? "resources/list"
+    : undefined
+
+export const isSignOfLife = (error: RequestError): boolean => error.fate === "answered" || isObjection(error)
+
+const replaced = new RequestError({ fate: "notSent", reason: "lost", message: "the connection was replaced" })
+
+/** Guard and send are one step. (K9) */
+export const guarded = <A>(
+  mayAsk: () => boolean,
+  timeout: number,
+  ask: () => Effect.Effect<A, RequestError>
+): Effect.Effect<A, RequestError> =>
+  withDeadline(
+    Effect.suspend(() => {
+      if (!mayAsk()) return Effect.fail(replaced) // guard: no-heartbeat-after-detach
+      return ask()
+    }),
+    timeout
+  )
+
+export const send = <M extends Method>(
+  { backend }: Liveness,
+  runtime: Runtime,
+  method: M,
+  params: Params<M>,
+  timeout = backend.policy.keepalive.timeout,
+  mayAsk = () => backend.isCurrent(runtime)
+): Effect.Effect<Result<M>, RequestError> =>
+  Effect.suspend(() => {
+    const { oldest } = runtime
+    const answered = Effect.sync(() => {
+      if (!mayAsk()) return
+      if (method === "ping") backend.temperament.answeredPing()
+      runtime.answered(backend.now(), oldest)
+    })
+    const asked = guarded(mayAsk, timeout, () => Sending.ask(runtime.connection, method, params, { timeout }))
+    return Effect.tapBoth(asked, {
+      onSuccess: () => answered,
+      onFailure: (error) => isSignOfLife(error) ? answered : Effect.void
+    })
+  })
+
+// --- the score
+
+export const record = ({ backend }: Liveness, ok: boolean): void =>
+  backend.update((slot) => {
+    const history = Health.record(slot.history, ok)
+    return history === slot.history ? slot : { ...slot, history }
+  })
+
+export const heard = (self: Liveness, runtime: Runtime, now: number): void => {
+  if (now - self.heardAt < Health.pace || !self.backend.isCurrent(runtime.latest)) return
+  self.heardAt = now
+  record(self, true)
+}
+
+// --- the suspicion
+
+export const suspicionOf = ({ suspicion }: Liveness, runtime: Runtime): Suspicion | undefined =>
+  suspicion?.runtime === runtime && suspicion.answers === runtime.answers ? suspicion : undefined
+
+const begin = (runtime: Runtime, now: number): Suspicion => ({
+  runtime,
+  answers: runtime.answers,
+  beganAt: now,
+  sights: Sights.begin(now),
+  isAsked: false,
+  unanswered: undefined,
+  isProbed: false
+})
+
+export const note = (self: Liveness, runtime: Runtime, news?: Partial<Suspicion>): Suspicion => {
+  const known = suspicionOf(self, runtime) ?? begin(runtime, self.backend.now())
+  const suspicion = { ...known, ...news }
+  if (self.backend.isCurrent(runtime)) self.suspicion = suspicion
+  return suspicion
+}
+
+/** Gives whether a process is stopped. */
+export const look = (self: Liveness, runtime: Runtime): Effect.Effect<boolean> => {
+  const { look } = runtime.connection
+  if (look === undefined) return Effect.succeed(false)
+  return Effect.map(Effect.catchAllCause(look, () => Effect.succeed(undefined)), (sight) => {
+    const now = self.backend.now()
+    const { isAsked, sights } = note(self, runtime)
+    const taken = { silentFor: now - runtime.answeredAt, isAsked }
+    note(self, runtime, { sights: Sights.add(sights, sight, now, taken) })
+    return sight?.isStopped === true
+  })
+}
+
+/** In the step that asks. */
+export const asked = (self: Liveness, runtime: Runtime): void => {
+  if (note(self, runtime).sights.last !== undefined) note(self, runtime, { isAsked: true })
+}
+
+/** Whoever says so of a call also raises a suspicion. */
+export const leftUnanswered = (self: Liveness, runtime: Runtime, unanswered: Silence = "call"): void => {
+  if (unanswered === "call" || silenceOf(self, runtime) === undefined) note(self, runtime, { unanswered })
+}
+
+export const silenceOf = (self: Liveness, runtime: Runtime): Silence | undefined => {
+  const unanswered = suspicionOf(self, runtime)?.unanswered
+  if (unanswered !== "call") return unanswered
+  const { published, temperament } = self.backend
+  return temperament.ignoresPings || published.value.keepalive.breaker?.reason === "timeout" ? "probe" : "call"
+}
+
+// --- the verdict
+
+type Asked = Partial<Pick<Evidence, "isPatienceOver" | "isSilent" | "isAnsweredBeside">>
+
+export const verdictOn = (
+  self: Liveness,
+  runtime: Runtime,
+  { isAnsweredBeside = false, isPatienceOver = false, isSilent = true }: Asked = {}
+): Verdict => {
+  const { policy: { health: { busyLimit }, keepalive: { failureThreshold, suspectInterval } }, temperament } =
+    self.backend
+  const { beganAt, sights: { activity, since, workedAt } } = note(self, runtime)
+  const now = self.backend.now()
+  const verdict = judge({
+    activity,
+    seenFor: now - since,
+    isConcurrent: temperament.isConcurrent,
+    isAwaited: runtime.isAwaited,
+    unawaitedFor: now - (runtime.abandonedAt ?? beganAt),
+    isPatienceOver: isPatienceOver && now - workedAt >= failureThreshold * suspectInterval,
+    isSilent,
+    isAnsweredBeside,
+    busyLimit
+  })
+  if (verdict.kind !== "unknown" || activity !== undefined || isPatienceOver) show(self, runtime, verdict)
+  return verdict
+}
+
+/** Until the next answer. */
+const show = ({ backend }: Liveness, runtime: Runtime, verdict: Verdict): void => {
+  const { current, verdict: before } = backend.published.value
+  if (current !== runtime) return
+  backend.update((slot) => ({ ...slot, verdict: backend.judged(verdict, before) }))
+  if (before !== undefined) return
+  const { answers } = runtime
+  runtime.when(
+    () => runtime.answers !== answers || runtime.detached,
+    () => backend.update((slot) => slot.current === runtime ? { ...slot, verdict: undefined } : slot)
+  )
+}
+
+export const seen = (self: Liveness, runtime: Runtime): Activity | undefined =>
+  suspicionOf(self, runtime)?.sights.activity
+
+export const lose = (
+  self: Liveness,
+  runtime: Runtime,
+  kind: "health" | "keepalive",
+  failed: string,
+  { reason }: Verdict
+): void => {
+  const activity = seen(self, runtime)
+  const message = activity === undefined ? failed : `${failed}; ${reason}`
+  const isWedged = activity === "stopped" || activity === "still"
+  self.backend.send({ _tag: "Lost", runtime, loss: { kind, message, ...(isWedged ? { isWedged } : {}) } })
+}

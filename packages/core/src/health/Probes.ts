@@ -1,0 +1,235 @@
+/** After a question without an answer others follow at a pace, with a verdict after each, until an answer or a loss. */
+import { Effect, Schedule } from "effect"
+import { constant, identity } from "effect/Function"
+import type { RequestError } from "../Errors.js"
+import { tick } from "../internal/ClockJump.js"
+import type { Runtime } from "../runtime/Runtime.js"
+import * as Liveness from "./Liveness.js"
+import { settle } from "./SessionCheck.js"
+
+type Self = Liveness.Liveness
+
+/** `at`: when the question began. */
+export interface Failed {
+  readonly error: Pick<RequestError, "message"> & { readonly reason: string }
+  readonly at: number
+}
+
+// --- one question
+
+/** A ping, or a list where the server leaves pings without an answer. Gives `undefined` after any answer. (V4) */
+export const ask = (self: Self, runtime: Runtime, hasLeftPing = false): Effect.Effect<RequestError | undefined> =>
+  Effect.suspend(() => {
+    const list = Liveness.listOf(runtime.connection)
+    const { ignoresPings } = self.backend.temperament
+    const ping = alive(self, runtime, "ping")
+    const asked = list === undefined || !(hasLeftPing || ignoresPings)
+      ? ping
+      : ignoresPings
+      ? alive(self, runtime, list)
+      : Effect.race(ping, listed(self, runtime, list))
+    return Effect.match(asked, { onSuccess: constant(undefined), onFailure: identity })
+  })
+
+const alive = (self: Self, runtime: Runtime, method: Liveness.List | "ping"): Effect.Effect<void, RequestError> =>
+  Effect.catchIf(
+    Effect.asVoid(Liveness.send(self, runtime, method, undefined)),
+    Liveness.isSignOfLife,
+    (error) =>
+      error.ifSessionLost === undefined ? Effect.void : Effect.asVoid(runtime.fork(settle(self, runtime, error)))
+  )
+
+const listed = (self: Self, runtime: Runtime, list: Liveness.List): Effect.Effect<void, RequestError> =>
+  Effect.map(alive(self, runtime, list), () => self.backend.temperament.ignoredPing())
+
+/** A list for a ping that is under way. */
+export const besidePing = (self: Self, runtime: Runtime): Effect.Effect<void> => {
+  const look = Liveness.look(self, runtime)
+  const asking = Effect.suspend(() => {
+    Liveness.asked(self, runtime)
+    const list = Liveness.listOf(runtime.connection)
+    return list === undefined ? Effect.void : Effect.ignore(listed(self, runtime, list))
+  })
+  return Effect.asVoid(Effect.zipRight(look, Effect.zipRight(asking, look)))
+}
+
+/** A failure does not count. Sends nothing with `keepalive.method: "none"`, unless a call waits for a verdict. (G25) */
+export const answers = (self: Self, runtime: Runtime): Effect.Effect<"alive" | "silent" | "refused"> =>
+  Effect.suspend(() => {
+    const { backend } = self
+    if (backend.policy.keepalive.method === "none" && !runtime.isHeld) return Effect.succeed("refused")
+    return Effect.map(ask(self, runtime), (error) => {
+      if (error !== undefined) return error.reason === "timeout" ? "silent" : "refused"
+      return backend.isCurrent(runtime) ? "alive" : "refused"
+    })
+  })
+
+// --- probes
+
+const probingOf = ({ probing }: Self, runtime: Runtime): Liveness.Probing | undefined =>
+  probing?.runtime === runtime ? probing : undefined
+
+export const isSuspected = (self: Self, runtime: Runtime): boolean =>
+  probingOf(self, runtime) !== undefined && Liveness.suspicionOf(self, runtime)?.isProbed === true
+
+export const now = (self: Self, runtime: Runtime): Effect.Effect<RequestError | undefined> =>
+  Effect.suspend(() => {
+    const at = self.backend.now()
+    return Effect.tap(
+      probe(self, runtime),
+      (error) => error === undefined ? Effect.void : Effect.uninterruptible(failed(self, runtime, { error, at }))
+    )
+  })
+
+/** If it fails, looks at the processes before the next question. */
+const probe = (self: Self, runtime: Runtime): Effect.Effect<RequestError | undefined> =>
+  Effect.suspend(() => {
+    Liveness.asked(self, runtime)
+    const hasLeftPing = self.hasLeftPing && probingOf(self, runtime) !== undefined
+    return Effect.tap(ask(self, runtime, hasLeftPing), (error) => {
+      const isGood = error === undefined
+      const looked = isGood ? Effect.void : Liveness.look(self, runtime)
+      return Effect.map(looked, () => self.backend.isCurrent(runtime) ? Liveness.record(self, isGood) : undefined)
+    })
+  })
+
+const failed = (self: Self, runtime: Runtime, failure: Failed): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (!self.backend.isCurrent(runtime)) return Effect.void
+    const open = probingOf(self, runtime)
+    const probing = open ?? begin(self, runtime)
+    weigh(self, probing, failure)
+    return open === undefined ? follow(self, probing, nextAfter(self, failure)) : Effect.sync(() => runtime.probed())
+  })
+
+/**
+ * Probes at once, unless one is under way; after a failure others follow, `suspectInterval` apart, until an answer or a loss. `isSilent`:
+ * what raises it has no answer. (H4)
+ */
+export const suspect = (self: Self, runtime: Runtime, isSilent = false): Effect.Effect<void> =>
+  Effect.uninterruptible(Effect.suspend(() => {
+    const { latest } = runtime
+    if (!self.backend.isCurrent(latest)) return Effect.void
+    if (isSilent) Liveness.leftUnanswered(self, latest)
+    if (probingOf(self, latest) === undefined) return follow(self, begin(self, latest), 0)
+    Liveness.note(self, latest, { isProbed: true })
+    return Effect.void
+  }))
+
+/** One probe decides, unless an answer has. (R11) */
+export const afterClockJump = (self: Self, runtime: Runtime): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const { backend } = self
+    if (backend.policy.keepalive.method === "none") return Effect.void
+    if (backend.now() - runtime.answeredAt < tick) return Effect.void
+    return follow(self, begin(self, runtime, runtime.answers), 0)
+  })
+
+const begin = (self: Self, runtime: Runtime, decidesAt?: number): Liveness.Probing => {
+  Liveness.note(self, runtime, { isProbed: true })
+  self.hasLeftPing = false
+  return self.probing = { runtime, decidesAt }
+}
+
+/** `pause`: milliseconds to the first. */
+const follow = (self: Self, probing: Liveness.Probing, pause: number): Effect.Effect<void> => {
+  const { runtime } = probing
+  const round = Effect.suspend(() => isOpen(self, probing) ? probeOnce(self, probing) : Effect.succeed(0))
+  const next = Schedule.addDelay(Schedule.recurWhile<number>(() => isOpen(self, probing)), identity)
+  const rounds = Effect.repeat(round, next)
+  const end = Effect.sync(() => {
+    if (self.probing !== probing) return
+    self.probing = undefined
+    if (self.suspicion?.runtime === runtime) self.suspicion = undefined
+    runtime.probed()
+  })
+  return Effect.asVoid(runtime.fork(Effect.ensuring(pause === 0 ? rounds : Effect.delay(rounds, pause), end)))
+}
+
+/** Gives the milliseconds to the next. */
+const probeOnce = (self: Self, probing: Liveness.Probing): Effect.Effect<number> => {
+  const { runtime } = probing
+  const at = self.backend.now()
+  const asked = Effect.map(probe(self, runtime), (error) => {
+    if (error === undefined || !self.backend.isCurrent(runtime)) return 0
+    weigh(self, probing, { error, at })
+    return nextAfter(self, { error, at })
+  })
+  return Effect.ensuring(
+    asked,
+    Effect.sync(() => {
+      isOpen(self, probing) // guard: probe-is-followed
+      runtime.probed()
+    })
+  )
+}
+
+/** In one step with the look that ends it: the next suspicion begins anew. */
+const isOpen = (self: Self, probing: Liveness.Probing): boolean => {
+  if (self.probing !== probing) return false
+  if (isSuspected(self, probing.runtime) && self.backend.isCurrent(probing.runtime)) return true
+  self.probing = undefined
+  return false
+}
+
+// --- what follows from a failure
+
+const weigh = (self: Self, probing: Liveness.Probing, failure: Failed): void => {
+  const { decidesAt, runtime } = probing
+  const isSilent = failure.error.reason === "timeout"
+  // A call answered meanwhile has settled what calls wait for.
+  Liveness.note(self, runtime, {
+    unanswered: isSilent ? Liveness.silenceOf(self, runtime) ?? "probe" : undefined
+  })
+  if (self.probing === probing) {
+    Liveness.note(self, runtime, { isProbed: true })
+    self.hasLeftPing ||= isSilent
+  }
+  if (decidesAt !== runtime.answers) isLost(self, runtime, failure, "health", "probes in a row failed")
+  else isLost(self, runtime, failure, "health", "probe failed after the machine was suspended", true)
+}
+
+export const readingFailed = (self: Self, runtime: Runtime, failure: Failed): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (!self.backend.isCurrent(runtime)) return Effect.void
+    if (!isSuspected(self, runtime)) isLost(self, runtime, failure, "health", "questions in a row failed")
+    return suspect(self, runtime)
+  })
+
+/** Nothing else was answered. True if the connection is lost. (K11) */
+export const heartbeatFailed = (self: Self, runtime: Runtime, failure: Failed): boolean =>
+  !isSuspected(self, runtime) &&
+  isLost(self, runtime, failure, "keepalive", "heartbeats in a row without an answer")
+
+/** `decides`: this failure is enough. (H1, V1) */
+const isLost = (
+  self: Self,
+  runtime: Runtime,
+  failure: Failed,
+  kind: "health" | "keepalive",
+  what: string,
+  decides = false
+): boolean => {
+  const { backend } = self
+  const { message, reason } = failure.error
+  const count = runtime.failed(failure.at, backend.now(), mending(self, failure))
+  const verdict = Liveness.verdictOn(self, runtime, {
+    isPatienceOver: decides || count >= backend.policy.keepalive.failureThreshold,
+    isSilent: reason === "timeout" && !decides
+  })
+  if (verdict.kind !== "wedged") return false
+  Liveness.lose(self, runtime, kind, `${decides ? "a" : count} ${what}: ${message}`, verdict)
+  return true
+}
+
+export const nextAfter = (self: Self, failure: Failed): number =>
+  Math.min(mending(self, failure), self.backend.policy.keepalive.interval)
+
+/** A momentary failure has the whole `suspectInterval`; time waited in vain is part of it. */
+const mending = ({ backend }: Self, { at, error }: Failed): number => {
+  const { suspectInterval, timeout } = backend.policy.keepalive
+  if (error.reason !== "timeout") return suspectInterval
+  // The clock may have been set, or the process stood still.
+  const waited = Math.min(timeout, Math.max(0, backend.now() - at))
+  return Math.max(0, suspectInterval - waited)
+}
