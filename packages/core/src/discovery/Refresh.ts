@@ -283,7 +283,7 @@ const failed = Effect.fnUntraced(function*(self: Refresh, reading: Reading, erro
   if (!backend.isCurrent(runtime)) return
   backend.emit({ _tag: "DiscoveryFailed", generation: runtime.generation, message: error.message })
   if (isSignOfLife(error)) return
-  if (error.fate !== "rejected") return yield* readingFailed(liveness, runtime, { error, at })
+  if (error.fate !== "rejected") return yield* readingFailed(liveness, { runtime, error, at })
   // It lives. A new connection finds out why, or is accepted. (H1)
   if (++reading.refused < backend.policy.keepalive.failureThreshold) return
   const message = `${reading.refused} readings of the lists in a row were refused: ${error.message}`

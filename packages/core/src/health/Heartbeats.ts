@@ -19,28 +19,15 @@ import * as Probes from "./Probes.js"
 import { intervalOf } from "./schedule.js"
 import { settle } from "./SessionCheck.js"
 
-interface Progress {
-  readonly isFirst: boolean
-  /** When the server had last answered, when the round was planned. */
-  readonly plannedAfter: number
-  /** When the round began. */
-  readonly at: number
-  /** Before the round, or at the end of the last one that failed. */
-  readonly answers: number
-  /** In a row, and the milliseconds to the next. */
-  readonly failures: number
-  readonly retryIn: number
-  readonly hasPinged: boolean
-  readonly isPingSupported: boolean
-  readonly pingFailures: number
-  readonly isToolUsed: boolean
-}
-
-const begin: Progress = {
+const begin = {
   isFirst: true,
+  /** When the server had last answered, when the round was planned. */
   plannedAfter: 0,
+  /** When the round began. */
   at: 0,
+  /** Before the round, or at the end of the last one that failed. */
   answers: 0,
+  /** In a row, and the milliseconds to the next. */
   failures: 0,
   retryIn: 0,
   hasPinged: false,
@@ -49,24 +36,24 @@ const begin: Progress = {
   isToolUsed: false
 }
 
+type Progress = Readonly<typeof begin>
+
+export type Plan = Schedule.Schedule<unknown, Found>
+
 export interface Heartbeats {
   readonly backend: BackendState
   readonly liveness: Liveness
-  readonly schedule: Schedule.Schedule<unknown, Found>
+  readonly plan: Plan
   readonly runtime: Runtime
   progress: Progress
   fiber: Fiber.RuntimeFiber<unknown> | undefined
   meter: Metrics.Meter | undefined
 }
 
-export const make = (
-  liveness: Liveness,
-  schedule: Schedule.Schedule<unknown, Found>,
-  runtime: Runtime
-): Heartbeats => ({
+export const make = (liveness: Liveness, plan: Plan, runtime: Runtime): Heartbeats => ({
   backend: liveness.backend,
   liveness,
-  schedule,
+  plan,
   runtime,
   progress: begin,
   fiber: undefined,
@@ -91,7 +78,7 @@ export const run = (self: Heartbeats): Effect.Effect<unknown> =>
     self.meter = meter
     note(self, { isFirst: true, failures: 0 })
     const next = Effect.map(round(self), () => found(self))
-    return Effect.scheduleFrom(next, found(self), self.schedule)
+    return Effect.scheduleFrom(next, found(self), self.plan)
   })
 
 const note = (self: Heartbeats, news: Partial<Progress>): void => {
@@ -252,13 +239,13 @@ const conclude = (self: Heartbeats, beat: Beat.Beat): Effect.Effect<void> => {
   if (isAnswering || lostInARow >= 2) {
     return self.progress.failures < policy.keepalive.failureThreshold ? Effect.void : open(self, beat)
   }
-  const isLost = Probes.heartbeatFailed(liveness, runtime, failed)
+  const isLost = Probes.heartbeatFailed(liveness, failed)
   if (isLost) backend.update((slot) => kept(slot, { lostInARow: lostInARow + 1 }))
   return Effect.void
 }
 
 const fail = (self: Heartbeats, error: Probes.Failed["error"]): Probes.Failed => {
-  const failed = { error, at: self.progress.at }
+  const failed = { runtime: self.runtime, error, at: self.progress.at }
   const { failures } = self.progress
   note(self, {
     answers: self.runtime.answers,

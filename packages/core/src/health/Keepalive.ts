@@ -1,7 +1,6 @@
 /** Heartbeats on each connection, begun and paused. */
-import { Effect, type Schedule } from "effect"
+import { Effect } from "effect"
 import * as SafeLog from "../internal/SafeLog.js"
-import type { Found } from "../options/Found.js"
 import type { Connection } from "../port/Connection.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import { methodOf, offReason } from "../state/Keepalive.js"
@@ -11,14 +10,14 @@ import type { Liveness } from "./Liveness.js"
 
 export interface Keepalive {
   readonly liveness: Liveness
-  readonly schedule: Schedule.Schedule<unknown, Found>
+  readonly plan: Heartbeats.Plan
   heartbeats: Heartbeats.Heartbeats | undefined
   warnedOfOptions: boolean
 }
 
-export const make = (liveness: Liveness, schedule: Schedule.Schedule<unknown, Found>): Keepalive => ({
+export const make = (liveness: Liveness, plan: Heartbeats.Plan): Keepalive => ({
   liveness,
-  schedule,
+  plan,
   heartbeats: undefined,
   warnedOfOptions: false
 })
@@ -31,7 +30,7 @@ export const attach = (self: Keepalive, runtime: Runtime): Effect.Effect<void> =
     self.heartbeats = undefined
     return SafeLog.info(`${id}: keepalive is off: ${off}`)
   }
-  const heartbeats = self.heartbeats = Heartbeats.make(self.liveness, self.schedule, runtime)
+  const heartbeats = self.heartbeats = Heartbeats.make(self.liveness, self.plan, runtime)
   const warned = warnOptionsProvesNoSession(self, runtime.connection)
   return published.value.keepalive.paused ? warned : Effect.zipRight(warned, Heartbeats.start(heartbeats))
 }

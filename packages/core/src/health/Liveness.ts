@@ -1,7 +1,8 @@
-/** Whether the server of one backend lives: what is held against it, how it is asked, and the verdict. */
+/** Whether a server lives: what is held against it, how it is asked, and the verdict. */
 import { type Deferred, Effect } from "effect"
 import { isObjection, RequestError } from "../Errors.js"
 import type { Connection } from "../port/Connection.js"
+import type { Loss } from "../port/Loss.js"
 import type { Method, Params, Result } from "../port/Method.js"
 import type { Activity } from "../port/ProcessSight.js"
 import * as Sending from "../port/Sending.js"
@@ -22,20 +23,18 @@ export interface Suspicion {
   readonly beganAt: number
   readonly sights: Sights.Sights
   /** Since the first sight. */
-  readonly isAsked: boolean
-  readonly unanswered: Silence | undefined
-  /** Probes go on until an answer. */
-  readonly isProbed: boolean
+  readonly isAsked?: boolean
+  readonly unanswered?: Silence | undefined
+  readonly isProbed?: boolean
 }
 
-/** Probes that follow each other. They outlast an answer if a new suspicion is raised before they notice it. */
+/** One loop. It goes on after an answer if a new suspicion has come before its next look. */
 export interface Probing {
   readonly runtime: Runtime
-  /** Its answers before a suspend of the machine: without more, a failure decides. (R11) */
+  /** Answers before a suspend of the machine: without more, a failure decides. (R11) */
   readonly decidesAt: number | undefined
 }
 
-/** Whether refusals mean a forgotten session. */
 export interface SessionCheck {
   readonly runtime: Runtime
   readonly asked: Deferred.Deferred<"given" | "refused" | "neither">
@@ -46,17 +45,14 @@ export interface Liveness {
   readonly backend: BackendState
   suspicion: Suspicion | undefined
   probing: Probing | undefined
-  /** To these probes. */
   hasLeftPing: boolean
   sessionCheck: SessionCheck | undefined
-  /** That raised or joined the check. */
   refusals: ReadonlyArray<RequestError>
   /** A refused list means a lost session. */
   isEvidence: boolean
   evidenceFrom: number
-  /** Silent: a new session is being made beside its own. */
+  /** A new session is being made beside its silent one. */
   besideOf: Runtime | undefined
-  /** When a caller's answer last entered the history. */
   heardAt: number
 }
 
@@ -75,17 +71,15 @@ export const make = (backend: BackendState): Liveness => ({
 
 // --- questions
 
-export type List = "tools/list" | "resources/list" | "prompts/list"
+const kinds = ["tools", "prompts", "resources"] as const
+
+export type List = `${(typeof kinds)[number]}/list`
 
 /** Every live session answers. */
-export const listOf = ({ capabilities: { prompts, resources, tools } }: Connection): List | undefined =>
-  tools !== undefined
-    ? "tools/list"
-    : prompts !== undefined
-    ? "prompts/list"
-    : resources !== undefined
-    ? "resources/list"
-    : undefined
+export const listOf = ({ capabilities }: Connection): List | undefined => {
+  const kind = kinds.find((kind) => capabilities[kind] !== undefined)
+  return kind && `${kind}/list`
+}
 
 export const isSignOfLife = (error: RequestError): boolean => error.fate === "answered" || isObjection(error)
 
@@ -146,19 +140,10 @@ export const heard = (self: Liveness, runtime: Runtime, now: number): void => {
 export const suspicionOf = ({ suspicion }: Liveness, runtime: Runtime): Suspicion | undefined =>
   suspicion?.runtime === runtime && suspicion.answers === runtime.answers ? suspicion : undefined
 
-const begin = (runtime: Runtime, now: number): Suspicion => ({
-  runtime,
-  answers: runtime.answers,
-  beganAt: now,
-  sights: Sights.begin(now),
-  isAsked: false,
-  unanswered: undefined,
-  isProbed: false
-})
-
 export const note = (self: Liveness, runtime: Runtime, news?: Partial<Suspicion>): Suspicion => {
-  const known = suspicionOf(self, runtime) ?? begin(runtime, self.backend.now())
-  const suspicion = { ...known, ...news }
+  const now = self.backend.now()
+  const begun = { runtime, answers: runtime.answers, beganAt: now, sights: Sights.begin(now) }
+  const suspicion = { ...(suspicionOf(self, runtime) ?? begun), ...news }
   if (self.backend.isCurrent(runtime)) self.suspicion = suspicion
   return suspicion
 }
@@ -169,7 +154,7 @@ export const look = (self: Liveness, runtime: Runtime): Effect.Effect<boolean> =
   if (look === undefined) return Effect.succeed(false)
   return Effect.map(Effect.catchAllCause(look, () => Effect.succeed(undefined)), (sight) => {
     const now = self.backend.now()
-    const { isAsked, sights } = note(self, runtime)
+    const { isAsked = false, sights } = note(self, runtime)
     const taken = { silentFor: now - runtime.answeredAt, isAsked }
     note(self, runtime, { sights: Sights.add(sights, sight, now, taken) })
     return sight?.isStopped === true
@@ -237,15 +222,9 @@ const show = ({ backend }: Liveness, runtime: Runtime, verdict: Verdict): void =
 export const seen = (self: Liveness, runtime: Runtime): Activity | undefined =>
   suspicionOf(self, runtime)?.sights.activity
 
-export const lose = (
-  self: Liveness,
-  runtime: Runtime,
-  kind: "health" | "keepalive",
-  failed: string,
-  { reason }: Verdict
-): void => {
+export const lose = (self: Liveness, runtime: Runtime, { kind, message: what }: Loss, { reason }: Verdict): void => {
   const activity = seen(self, runtime)
-  const message = activity === undefined ? failed : `${failed}; ${reason}`
+  const message = activity === undefined ? what : `${what}; ${reason}`
   const isWedged = activity === "stopped" || activity === "still"
   self.backend.send({ _tag: "Lost", runtime, loss: { kind, message, ...(isWedged ? { isWedged } : {}) } })
 }

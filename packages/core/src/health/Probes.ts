@@ -3,6 +3,7 @@ import { Effect, Schedule } from "effect"
 import { constant, identity } from "effect/Function"
 import type { RequestError } from "../Errors.js"
 import { tick } from "../internal/ClockJump.js"
+import type { Loss } from "../port/Loss.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import * as Liveness from "./Liveness.js"
 import { settle } from "./SessionCheck.js"
@@ -11,6 +12,7 @@ type Self = Liveness.Liveness
 
 /** `at`: when the question began. */
 export interface Failed {
+  readonly runtime: Runtime
   readonly error: Pick<RequestError, "message"> & { readonly reason: string }
   readonly at: number
 }
@@ -42,7 +44,6 @@ const alive = (self: Self, runtime: Runtime, method: Liveness.List | "ping"): Ef
 const listed = (self: Self, runtime: Runtime, list: Liveness.List): Effect.Effect<void, RequestError> =>
   Effect.map(alive(self, runtime, list), () => self.backend.temperament.ignoredPing())
 
-/** A list for a ping that is under way. */
 export const besidePing = (self: Self, runtime: Runtime): Effect.Effect<void> => {
   const look = Liveness.look(self, runtime)
   const asking = Effect.suspend(() => {
@@ -54,7 +55,7 @@ export const besidePing = (self: Self, runtime: Runtime): Effect.Effect<void> =>
 }
 
 /** A failure does not count. Sends nothing with `keepalive.method: "none"`, unless a call waits for a verdict. (G25) */
-export const answers = (self: Self, runtime: Runtime): Effect.Effect<"alive" | "silent" | "refused"> =>
+export const check = (self: Self, runtime: Runtime): Effect.Effect<"alive" | "silent" | "refused"> =>
   Effect.suspend(() => {
     const { backend } = self
     if (backend.policy.keepalive.method === "none" && !runtime.isHeld) return Effect.succeed("refused")
@@ -75,10 +76,17 @@ export const isSuspected = (self: Self, runtime: Runtime): boolean =>
 export const now = (self: Self, runtime: Runtime): Effect.Effect<RequestError | undefined> =>
   Effect.suspend(() => {
     const at = self.backend.now()
-    return Effect.tap(
-      probe(self, runtime),
-      (error) => error === undefined ? Effect.void : Effect.uninterruptible(failed(self, runtime, { error, at }))
-    )
+    return Effect.tap(probe(self, runtime), (error) => {
+      if (error === undefined) return Effect.void
+      return Effect.uninterruptible(Effect.suspend(() => {
+        if (!self.backend.isCurrent(runtime)) return Effect.void
+        const failed = { runtime, error, at }
+        const open = probingOf(self, runtime)
+        const probing = open ?? begin(self, runtime)
+        weigh(self, probing, failed)
+        return open === undefined ? follow(self, probing, nextAfter(self, failed)) : Effect.sync(() => runtime.probed())
+      }))
+    })
   })
 
 /** If it fails, looks at the processes before the next question. */
@@ -91,15 +99,6 @@ const probe = (self: Self, runtime: Runtime): Effect.Effect<RequestError | undef
       const looked = isGood ? Effect.void : Liveness.look(self, runtime)
       return Effect.map(looked, () => self.backend.isCurrent(runtime) ? Liveness.record(self, isGood) : undefined)
     })
-  })
-
-const failed = (self: Self, runtime: Runtime, failure: Failed): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    if (!self.backend.isCurrent(runtime)) return Effect.void
-    const open = probingOf(self, runtime)
-    const probing = open ?? begin(self, runtime)
-    weigh(self, probing, failure)
-    return open === undefined ? follow(self, probing, nextAfter(self, failure)) : Effect.sync(() => runtime.probed())
   })
 
 /**
@@ -152,8 +151,9 @@ const probeOnce = (self: Self, probing: Liveness.Probing): Effect.Effect<number>
   const at = self.backend.now()
   const asked = Effect.map(probe(self, runtime), (error) => {
     if (error === undefined || !self.backend.isCurrent(runtime)) return 0
-    weigh(self, probing, { error, at })
-    return nextAfter(self, { error, at })
+    const failed = { runtime, error, at }
+    weigh(self, probing, failed)
+    return nextAfter(self, failed)
   })
   return Effect.ensuring(
     asked,
@@ -174,56 +174,46 @@ const isOpen = (self: Self, probing: Liveness.Probing): boolean => {
 
 // --- what follows from a failure
 
-const weigh = (self: Self, probing: Liveness.Probing, failure: Failed): void => {
+const weigh = (self: Self, probing: Liveness.Probing, failed: Failed): void => {
   const { decidesAt, runtime } = probing
-  const isSilent = failure.error.reason === "timeout"
+  const isSilent = failed.error.reason === "timeout"
   // A call answered meanwhile has settled what calls wait for.
-  Liveness.note(self, runtime, {
-    unanswered: isSilent ? Liveness.silenceOf(self, runtime) ?? "probe" : undefined
-  })
+  Liveness.note(self, runtime, { unanswered: isSilent ? Liveness.silenceOf(self, runtime) ?? "probe" : undefined })
   if (self.probing === probing) {
     Liveness.note(self, runtime, { isProbed: true })
     self.hasLeftPing ||= isSilent
   }
-  if (decidesAt !== runtime.answers) isLost(self, runtime, failure, "health", "probes in a row failed")
-  else isLost(self, runtime, failure, "health", "probe failed after the machine was suspended", true)
+  if (decidesAt !== runtime.answers) isLost(self, failed, "health", "probes in a row failed")
+  else isLost(self, failed, "health", "probe failed after the machine was suspended", true)
 }
 
-export const readingFailed = (self: Self, runtime: Runtime, failure: Failed): Effect.Effect<void> =>
+export const readingFailed = (self: Self, failed: Failed): Effect.Effect<void> =>
   Effect.suspend(() => {
-    if (!self.backend.isCurrent(runtime)) return Effect.void
-    if (!isSuspected(self, runtime)) isLost(self, runtime, failure, "health", "questions in a row failed")
-    return suspect(self, runtime)
+    if (!self.backend.isCurrent(failed.runtime)) return Effect.void
+    if (!isSuspected(self, failed.runtime)) isLost(self, failed, "health", "questions in a row failed")
+    return suspect(self, failed.runtime)
   })
 
 /** Nothing else was answered. True if the connection is lost. (K11) */
-export const heartbeatFailed = (self: Self, runtime: Runtime, failure: Failed): boolean =>
-  !isSuspected(self, runtime) &&
-  isLost(self, runtime, failure, "keepalive", "heartbeats in a row without an answer")
+export const heartbeatFailed = (self: Self, failed: Failed): boolean =>
+  !isSuspected(self, failed.runtime) && isLost(self, failed, "keepalive", "heartbeats in a row without an answer")
 
 /** `decides`: this failure is enough. (H1, V1) */
-const isLost = (
-  self: Self,
-  runtime: Runtime,
-  failure: Failed,
-  kind: "health" | "keepalive",
-  what: string,
-  decides = false
-): boolean => {
+const isLost = (self: Self, failed: Failed, kind: Loss["kind"], what: string, decides = false): boolean => {
   const { backend } = self
-  const { message, reason } = failure.error
-  const count = runtime.failed(failure.at, backend.now(), mending(self, failure))
+  const { at, error: { message, reason }, runtime } = failed
+  const count = runtime.failed(at, backend.now(), mending(self, failed))
   const verdict = Liveness.verdictOn(self, runtime, {
     isPatienceOver: decides || count >= backend.policy.keepalive.failureThreshold,
     isSilent: reason === "timeout" && !decides
   })
   if (verdict.kind !== "wedged") return false
-  Liveness.lose(self, runtime, kind, `${decides ? "a" : count} ${what}: ${message}`, verdict)
+  Liveness.lose(self, runtime, { kind, message: `${decides ? "a" : count} ${what}: ${message}` }, verdict)
   return true
 }
 
-export const nextAfter = (self: Self, failure: Failed): number =>
-  Math.min(mending(self, failure), self.backend.policy.keepalive.interval)
+export const nextAfter = (self: Self, failed: Failed): number =>
+  Math.min(mending(self, failed), self.backend.policy.keepalive.interval)
 
 /** A momentary failure has the whole `suspectInterval`; time waited in vain is part of it. */
 const mending = ({ backend }: Self, { at, error }: Failed): number => {

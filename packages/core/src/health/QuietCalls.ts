@@ -1,7 +1,4 @@
-/**
- * The path of a silent call, from the first second to the verdict: its server is examined by its processes, by questions, or by a session
- * beside. (V3, C14)
- */
+/** The path of a silent call, to the verdict: its server is examined by its processes, by questions, or by a session beside. (V3, C14) */
 import { Effect } from "effect"
 import type { Loss } from "../port/Loss.js"
 import type { Runtime } from "../runtime/Runtime.js"
@@ -24,7 +21,6 @@ const linger = 30_000
 /** Milliseconds for a silent session, once a new one is ready. */
 const lastPause = 1000
 
-/** The first call, or hold, has the supervisor `begin` a watch. */
 export const attach = (self: Self, runtime: Runtime): void => {
   const used = (): void => {
     if (!runtime.isHeld && !canTell(self, runtime)) return
@@ -77,7 +73,7 @@ const examine = Effect.fnUntraced(function*(self: Self, runtime: Runtime) {
   const isSilent = () => runtime.answers === answers && !isHeard()
   let isRefused = false
   const ask = Effect.zipRight(
-    runtime.fork(Effect.map(Probes.answers(self, runtime), (found) => {
+    runtime.fork(Effect.map(Probes.check(self, runtime), (found) => {
       isRefused ||= found === "refused"
     })),
     Effect.sync(() => Liveness.asked(self, runtime))
@@ -95,7 +91,9 @@ const examine = Effect.fnUntraced(function*(self: Self, runtime: Runtime) {
     if (runtime.isHeld) yield* ask
     if (i === late && isAsked) yield* runtime.fork(Probes.besidePing(self, runtime))
     const verdict = Liveness.verdictOn(self, runtime)
-    if (verdict.kind === "wedged") return Liveness.lose(self, runtime, "health", "it does not live", verdict)
+    if (verdict.kind === "wedged") {
+      return Liveness.lose(self, runtime, { kind: "health", message: "it does not live" }, verdict)
+    }
     // A refusal is no silence.
     const { look } = runtime.connection
     if (look !== undefined || isRefused || !isSilent() || !self.backend.temperament.isConcurrent) continue

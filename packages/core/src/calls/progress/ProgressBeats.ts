@@ -130,7 +130,7 @@ const ask = (self: Calls, runtime: Runtime): Effect.Effect<void> => {
   if (beats.asked?.runtime === runtime && now - beats.asked.at < intervalOf(self)) return Effect.void
   beats.asked = { runtime, at: now }
   const answered = Effect.map(
-    Probes.answers(liveness, runtime),
+    Probes.check(liveness, runtime),
     (found) => found === "alive" ? beats.answered.complete() : undefined
   )
   return Effect.asVoid(runtime.fork(answered))
