@@ -1,7 +1,4 @@
-/**
- * Of one connection: a round, then the wait that `schedule` draws from what it has found. A round is the ping and, where due, the fallback
- * tool; one success is enough.
- */
+/** Rounds on one connection: a ping and, where due, the fallback tool. One success is enough. */
 import { Cause, Effect, Fiber, Random, type Schedule } from "effect"
 import type { RequestError } from "../Errors.js"
 import { jittered } from "../internal/backoff.js"

@@ -4,7 +4,6 @@ import { isObjection, RequestError } from "../Errors.js"
 import type { Connection } from "../port/Connection.js"
 import type { Loss } from "../port/Loss.js"
 import type { Method, Params, Result } from "../port/Method.js"
-import type { Activity } from "../port/ProcessSight.js"
 import * as Sending from "../port/Sending.js"
 import { withDeadline } from "../port/withDeadline.js"
 import type { Runtime } from "../runtime/Runtime.js"
@@ -148,7 +147,7 @@ export const note = (self: Liveness, runtime: Runtime, news?: Partial<Suspicion>
   return suspicion
 }
 
-/** Gives whether a process is stopped. */
+/** Returns whether a process is stopped. */
 export const look = (self: Liveness, runtime: Runtime): Effect.Effect<boolean> => {
   const { look } = runtime.connection
   if (look === undefined) return Effect.succeed(false)
@@ -166,7 +165,7 @@ export const asked = (self: Liveness, runtime: Runtime): void => {
   if (note(self, runtime).sights.last !== undefined) note(self, runtime, { isAsked: true })
 }
 
-/** Whoever says so of a call also raises a suspicion. */
+/** After a call, also raise a suspicion. */
 export const leftUnanswered = (self: Liveness, runtime: Runtime, unanswered: Silence = "call"): void => {
   if (unanswered === "call" || silenceOf(self, runtime) === undefined) note(self, runtime, { unanswered })
 }
@@ -187,14 +186,13 @@ export const verdictOn = (
   runtime: Runtime,
   { isAnsweredBeside = false, isPatienceOver = false, isSilent = true }: Asked = {}
 ): Verdict => {
-  const { policy: { health: { busyLimit }, keepalive: { failureThreshold, suspectInterval } }, temperament } =
-    self.backend
+  const { health: { busyLimit }, keepalive: { failureThreshold, suspectInterval } } = self.backend.policy
   const { beganAt, sights: { activity, since, workedAt } } = note(self, runtime)
   const now = self.backend.now()
   const verdict = judge({
     activity,
     seenFor: now - since,
-    isConcurrent: temperament.isConcurrent,
+    isConcurrent: self.backend.temperament.isConcurrent,
     isAwaited: runtime.isAwaited,
     unawaitedFor: now - (runtime.abandonedAt ?? beganAt),
     isPatienceOver: isPatienceOver && now - workedAt >= failureThreshold * suspectInterval,
@@ -219,11 +217,8 @@ const show = ({ backend }: Liveness, runtime: Runtime, verdict: Verdict): void =
   )
 }
 
-export const seen = (self: Liveness, runtime: Runtime): Activity | undefined =>
-  suspicionOf(self, runtime)?.sights.activity
-
 export const lose = (self: Liveness, runtime: Runtime, { kind, message: what }: Loss, { reason }: Verdict): void => {
-  const activity = seen(self, runtime)
+  const activity = suspicionOf(self, runtime)?.sights.activity
   const message = activity === undefined ? what : `${what}; ${reason}`
   const isWedged = activity === "stopped" || activity === "still"
   self.backend.send({ _tag: "Lost", runtime, loss: { kind, message, ...(isWedged ? { isWedged } : {}) } })

@@ -1,4 +1,4 @@
-/** After a question without an answer others follow at a pace, with a verdict after each, until an answer or a loss. */
+/** After a failed question, probes go on until an answer or a loss; each failure is judged. */
 import { Effect, Schedule } from "effect"
 import { constant, identity } from "effect/Function"
 import type { RequestError } from "../Errors.js"
@@ -19,7 +19,7 @@ export interface Failed {
 
 // --- one question
 
-/** A ping, or a list where the server leaves pings without an answer. Gives `undefined` after any answer. (V4) */
+/** A ping, or a list if the server ignores pings. Returns `undefined` after any answer. (V4) */
 export const ask = (self: Self, runtime: Runtime, hasLeftPing = false): Effect.Effect<RequestError | undefined> =>
   Effect.suspend(() => {
     const list = Liveness.listOf(runtime.connection)
@@ -54,7 +54,7 @@ export const besidePing = (self: Self, runtime: Runtime): Effect.Effect<void> =>
   return Effect.asVoid(Effect.zipRight(look, Effect.zipRight(asking, look)))
 }
 
-/** A failure does not count. Sends nothing with `keepalive.method: "none"`, unless a call waits for a verdict. (G25) */
+/** Failures do not count. With `keepalive.method: "none"`, asks only while a call waits for a verdict. (G25) */
 export const check = (self: Self, runtime: Runtime): Effect.Effect<"alive" | "silent" | "refused"> =>
   Effect.suspend(() => {
     const { backend } = self
@@ -89,7 +89,6 @@ export const now = (self: Self, runtime: Runtime): Effect.Effect<RequestError | 
     })
   })
 
-/** If it fails, looks at the processes before the next question. */
 const probe = (self: Self, runtime: Runtime): Effect.Effect<RequestError | undefined> =>
   Effect.suspend(() => {
     Liveness.asked(self, runtime)
@@ -101,10 +100,7 @@ const probe = (self: Self, runtime: Runtime): Effect.Effect<RequestError | undef
     })
   })
 
-/**
- * Probes at once, unless one is under way; after a failure others follow, `suspectInterval` apart, until an answer or a loss. `isSilent`:
- * what raises it has no answer. (H4)
- */
+/** Begins probes, or keeps those under way going. `isSilent`: a call has no answer. (H4) */
 export const suspect = (self: Self, runtime: Runtime, isSilent = false): Effect.Effect<void> =>
   Effect.uninterruptible(Effect.suspend(() => {
     const { latest } = runtime
@@ -145,7 +141,7 @@ const follow = (self: Self, probing: Liveness.Probing, pause: number): Effect.Ef
   return Effect.asVoid(runtime.fork(Effect.ensuring(pause === 0 ? rounds : Effect.delay(rounds, pause), end)))
 }
 
-/** Gives the milliseconds to the next. */
+/** Returns the milliseconds to the next. */
 const probeOnce = (self: Self, probing: Liveness.Probing): Effect.Effect<number> => {
   const { runtime } = probing
   const at = self.backend.now()
@@ -164,7 +160,7 @@ const probeOnce = (self: Self, probing: Liveness.Probing): Effect.Effect<number>
   )
 }
 
-/** In one step with the look that ends it: the next suspicion begins anew. */
+/** Ends them in the step that looks, so that the next suspicion begins new ones. */
 const isOpen = (self: Self, probing: Liveness.Probing): boolean => {
   if (self.probing !== probing) return false
   if (isSuspected(self, probing.runtime) && self.backend.isCurrent(probing.runtime)) return true
@@ -177,7 +173,7 @@ const isOpen = (self: Self, probing: Liveness.Probing): boolean => {
 const weigh = (self: Self, probing: Liveness.Probing, failed: Failed): void => {
   const { decidesAt, runtime } = probing
   const isSilent = failed.error.reason === "timeout"
-  // A call answered meanwhile has settled what calls wait for.
+  // If a call was answered meanwhile, only the probe has no answer.
   Liveness.note(self, runtime, { unanswered: isSilent ? Liveness.silenceOf(self, runtime) ?? "probe" : undefined })
   if (self.probing === probing) {
     Liveness.note(self, runtime, { isProbed: true })
@@ -194,7 +190,7 @@ export const readingFailed = (self: Self, failed: Failed): Effect.Effect<void> =
     return suspect(self, failed.runtime)
   })
 
-/** Nothing else was answered. True if the connection is lost. (K11) */
+/** True if the connection is lost. (K11) */
 export const heartbeatFailed = (self: Self, failed: Failed): boolean =>
   !isSuspected(self, failed.runtime) && isLost(self, failed, "keepalive", "heartbeats in a row without an answer")
 
@@ -215,11 +211,11 @@ const isLost = (self: Self, failed: Failed, kind: Loss["kind"], what: string, de
 export const nextAfter = (self: Self, failed: Failed): number =>
   Math.min(mending(self, failed), self.backend.policy.keepalive.interval)
 
-/** A momentary failure has the whole `suspectInterval`; time waited in vain is part of it. */
+/** A failure has `suspectInterval` to mend; the time of a timeout is part of it. */
 const mending = ({ backend }: Self, { at, error }: Failed): number => {
   const { suspectInterval, timeout } = backend.policy.keepalive
   if (error.reason !== "timeout") return suspectInterval
-  // The clock may have been set, or the process stood still.
+  // The clock may have been set, or this process suspended.
   const waited = Math.min(timeout, Math.max(0, backend.now() - at))
   return Math.max(0, suspectInterval - waited)
 }

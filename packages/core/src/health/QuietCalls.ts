@@ -1,4 +1,4 @@
-/** The path of a silent call, to the verdict: its server is examined by its processes, by questions, or by a session beside. (V3, C14) */
+/** What happens to a silent call, in order, until the verdict on its server. (V3, C14) */
 import { Effect } from "effect"
 import type { Loss } from "../port/Loss.js"
 import type { Runtime } from "../runtime/Runtime.js"
@@ -8,17 +8,17 @@ import * as Probes from "./Probes.js"
 
 type Self = Liveness.Liveness
 
-/** Milliseconds between looks, and between questions for a call that waits for a verdict. */
+/** Milliseconds between looks, and between questions for a held call. */
 const tick = 1000
-/** Milliseconds without an answer, while the server is silent. */
+/** Milliseconds after which a call is quiet, if its server is, too. */
 const quiet = 2000
 /** Ticks of an examination: all, until a list is asked for, and until the silence of a session counts. */
 const [whole, late, enough] = [6, 2, 4]
 /** Milliseconds until the same quiet calls cause another; it doubles. */
 const [shortestPause, longestPause] = [2000, 15_000]
-/** Milliseconds without calls: a message to the supervisor begins the watch. */
+/** Milliseconds that a watch outlasts the calls. */
 const linger = 30_000
-/** Milliseconds for a silent session, once a new one is ready. */
+/** Milliseconds for a silent session to answer, once a new one is ready. */
 const lastPause = 1000
 
 export const attach = (self: Self, runtime: Runtime): void => {
@@ -78,7 +78,7 @@ const examine = Effect.fnUntraced(function*(self: Self, runtime: Runtime) {
     })),
     Effect.sync(() => Liveness.asked(self, runtime))
   )
-  // A stopped process would carry it out first when it goes on.
+  // A stopped process would carry it out once it continues.
   const isStopped = yield* Liveness.look(self, runtime)
   const isAsked = runtime.isHeld || (!isStopped && mayAsk(self))
   if (isAsked) yield* ask
@@ -102,13 +102,13 @@ const examine = Effect.fnUntraced(function*(self: Self, runtime: Runtime) {
   }
 })
 
-/** A new session tells a dead one from a server that stands still. One at a time; returns at once. (V3) */
+/** A new session shows whether only this one is dead, or the whole server hangs. (V3) */
 const replaceSilent = (self: Self, runtime: Runtime, isSilent: () => boolean): Effect.Effect<void> =>
   Effect.suspend(() => {
     if (self.besideOf === runtime) return Effect.void
     self.besideOf = runtime
     const pending = new PendingCommand("Reconnect")
-    // Earlier questions may have gone into a network that was gone.
+    // Earlier questions may have been lost with the network.
     let isRefused = false
     const asked = Effect.map(Probes.ask(self, runtime), (error) => {
       isRefused = error !== undefined && error.reason !== "timeout"

@@ -1,6 +1,6 @@
 /**
- * A refusal may mean a forgotten session: a list is asked for; if that is refused alike, a new session is made beside it. (R12)
- * A server that refuses its lists to every session costs one handshake; then that is no evidence, until a list was answered.
+ * A refusal may mean a forgotten session: a list is requested; if that is refused alike, a new session is made beside it. (R12)
+ * If a server refuses its lists to every session, that costs one handshake: then a refused list is no evidence until one is given.
  */
 import { Deferred, Effect, FiberId } from "effect"
 import type { RequestError } from "../Errors.js"
@@ -64,7 +64,7 @@ const outcomeOf = (self: Liveness, check: SessionCheck): Effect.Effect<Outcome> 
     const { replaced, runtime } = check
     if (answer !== "refused") {
       if (self.sessionCheck === check) self.sessionCheck = undefined
-      // A connection that hears of it in clear words has ended itself.
+      // A connection that was told in clear words has ended itself.
       const isLost = runtime.loss?.kind === "session"
       return Effect.succeed(answer === "given" ? "alive" : isLost ? "lost" : "unknown")
     }

@@ -58,7 +58,10 @@ describe("V1: what is seen of a server in doubt", () => {
         const { liveness, lookAfter, runtime } = yield* examined
         yield* lookAfter(0, stopped)
         yield* lookAfter(apart)
-        expect([apart, Liveness.seen(liveness, runtime)]).toEqual([apart, counts ? "stopped" : undefined])
+        expect([apart, Liveness.suspicionOf(liveness, runtime)?.sights.activity]).toEqual([
+          apart,
+          counts ? "stopped" : undefined
+        ])
       }
     }))
 
@@ -69,10 +72,10 @@ describe("V1: what is seen of a server in doubt", () => {
       expect(yield* lookAfter(2000)).toBe(true)
       // Also where it comes at once after another one.
       expect(yield* lookAfter(1, "dies")).toBe(false)
-      expect(Liveness.seen(liveness, runtime)).toBeUndefined()
+      expect(Liveness.suspicionOf(liveness, runtime)?.sights.activity).toBeUndefined()
       expect(yield* lookAfter(1000)).toBe(false)
       yield* lookAfter(1000, stopped)
-      expect(Liveness.seen(liveness, runtime)).toBeUndefined()
+      expect(Liveness.suspicionOf(liveness, runtime)?.sights.activity).toBeUndefined()
       yield* lookAfter(3999)
       expect(judge().kind).toBe("unknown")
       yield* lookAfter(200)
@@ -84,7 +87,7 @@ describe("V1: what is seen of a server in doubt", () => {
       const { liveness, runtime } = yield* examined
       runtime.opened({ fail: () => {} } as unknown as Connection, start)
       expect(yield* Liveness.look(liveness, runtime)).toBe(false)
-      expect(Liveness.seen(liveness, runtime)).toBeUndefined()
+      expect(Liveness.suspicionOf(liveness, runtime)?.sights.activity).toBeUndefined()
     }))
 
   it.scoped("[V1] a question counts from the sight before it on: one that is older may have been read unseen", () =>
@@ -93,10 +96,10 @@ describe("V1: what is seen of a server in doubt", () => {
       Liveness.asked(liveness, runtime)
       yield* lookAfter(0)
       yield* lookAfter(2000)
-      expect(Liveness.seen(liveness, runtime)).toBe("unclear")
+      expect(Liveness.suspicionOf(liveness, runtime)?.sights.activity).toBe("unclear")
       Liveness.asked(liveness, runtime)
       yield* lookAfter(2000)
-      expect(Liveness.seen(liveness, runtime)).toBe("still")
+      expect(Liveness.suspicionOf(liveness, runtime)?.sights.activity).toBe("still")
     }))
 
   it.scoped("[V1] a process that was started since the last answer is waited for, and an older one is not", () =>
@@ -106,7 +109,7 @@ describe("V1: what is seen of a server in doubt", () => {
         yield* lookAfter(2000, { youngest })
         Liveness.asked(liveness, runtime)
         yield* lookAfter(2000)
-        expect(Liveness.seen(liveness, runtime)).toBe(seen)
+        expect(Liveness.suspicionOf(liveness, runtime)?.sights.activity).toBe(seen)
       }
     }))
 })
