@@ -74,10 +74,10 @@ const replacements = {
   "a lost session waits for the backoff": { "lost-session-at-once": "const when = undefined as number | undefined" },
   "reads are sent to a server in doubt": { "doubt-holds-all": "" },
   "calls are sent to a server in doubt": { "doubt-holds-all": "", "silent-is-not-used": "" },
-  "a failed probe is not followed": { "probe-is-followed": "this.#doubt = undefined" },
+  "a failed probe is not followed": { "probe-is-followed": "self.probing = undefined" },
   "lists are sought at each unknown name": { "seeking-paced": "true" },
   "lists are read at each announcement": { "lists-paced": "return warned" },
-  "a doubt is believed at once": { "doubt-asks-first": "this.#replace(doubt, refusal)" },
+  "a doubt is believed at once": { "doubt-asks-first": "replace(self, check, refusal)" },
   "a second forgotten session is not noticed": { "successor-is-asked": "", "given-list-is-evidence": "" },
   "a call in doubt is sent again whatever it did": { "doubted-side-effect-once": "const mayRepeat = true" },
   "a tool is called before it was compared": {

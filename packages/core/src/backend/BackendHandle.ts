@@ -6,6 +6,7 @@ import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import * as Refresh from "../discovery/Refresh.js"
 import type { CallError, ProtocolError } from "../Errors.js"
 import * as Keepalive from "../health/Keepalive.js"
+import { silenceOf } from "../health/Liveness.js"
 import { firstOf } from "../internal/firstOf.js"
 import type { Event } from "../observe/Event.js"
 import * as Live from "../observe/Live.js"
@@ -261,7 +262,7 @@ export class BackendHandle implements Backend {
 
   get isInDoubt(): boolean {
     const { current } = this.#state.published.value
-    return current !== undefined && this.#supervisor.tasks.probe.silenceOf(current) !== undefined
+    return current !== undefined && silenceOf(this.#supervisor.tasks.liveness, current) !== undefined
   }
 
   get runsTasks(): boolean {

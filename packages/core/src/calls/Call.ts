@@ -1,8 +1,7 @@
 import type { Deferred } from "effect"
 import { Effect, Exit, FiberId, type Tracer } from "effect"
 import type { CallError, RequestError } from "../Errors.js"
-import type { Probe } from "../health/Probe.js"
-import type { SessionDoubt } from "../health/SessionDoubt.js"
+import type { Liveness } from "../health/Liveness.js"
 import type { Queue, Ticket } from "../internal/Queue.js"
 import type { Signal } from "../internal/Signal.js"
 import type { AttemptObserver, CallObserver } from "../observe/Telemetry.js"
@@ -30,8 +29,7 @@ export const heldUntil = ({ begunAt, deadline }: { readonly begunAt: number; rea
 /** What the calls of one backend share. */
 export interface Calls {
   readonly backend: BackendState
-  readonly probe: Probe
-  readonly doubt: SessionDoubt
+  readonly liveness: Liveness
   /** To their end, within bounds; `undefined` where the server does not list them. */
   readonly readTools: (runtime: Runtime) => Effect.Effect<ReadonlyArray<unknown> | undefined, RequestError>
   readonly isProcess: boolean

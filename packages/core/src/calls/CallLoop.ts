@@ -7,6 +7,7 @@ import { Effect, Exit } from "effect"
 import { constVoid } from "effect/Function"
 import * as Hints from "../catalog/Hints.js"
 import { type CallError, type RequestError, requestErrorOf } from "../Errors.js"
+import * as Liveness from "../health/Liveness.js"
 import { said } from "../observe/Said.js"
 import * as ToolRules from "../options/ToolRules.js"
 import type { Method, Result } from "../port/Method.js"
@@ -167,7 +168,7 @@ const returned = (self: Calls, call: Call, runtime: Runtime, isAnswered: boolean
   QueuedCalls.ended(self, call)
   const now = self.backend.now()
   runtime.end(now, isAnswered, call)
-  if (isAnswered) self.probe.heard(runtime, now)
+  if (isAnswered) Liveness.heard(self.liveness, runtime, now)
 }
 
 const learn = ({ backend, sessionState }: Calls, { ask }: Call, runtime: Runtime, result: unknown): void => {
@@ -229,12 +230,12 @@ export const doubt = (self: Calls, call: Call): void => {
   if (call.flight !== undefined && !call.isGivenUp) suspect(call.carrier ?? self, call, call.flight)
 }
 
-const suspect = ({ backend, probe }: Calls, call: Call, { on: { latest } }: Flight): void => {
+const suspect = ({ backend, liveness }: Calls, call: Call, { on: { latest } }: Flight): void => {
   const now = backend.now()
   latest.unheard(now, call)
   if (now - Math.max(call.heardAt, latest.answeredAt) < silence) return
   // At once: the caller's next call may come before the probe.
-  probe.leftUnanswered(latest)
+  Liveness.leftUnanswered(liveness, latest)
   backend.send({ _tag: "Suspected", runtime: latest }) // guard: given-up-is-suspicion
 }
 

@@ -1,5 +1,6 @@
 import { Cause, Effect, type Tracer } from "effect"
 import { type CallError, requestErrorOf } from "../Errors.js"
+import * as Probes from "../health/Probes.js"
 import { Queue } from "../internal/Queue.js"
 import { Signal } from "../internal/Signal.js"
 import { said } from "../observe/Said.js"
@@ -20,7 +21,7 @@ import * as QueuedCalls from "./QueuedCalls.js"
 export type Calls = Call.Calls
 
 export const make = (
-  parts: Pick<Calls, "backend" | "probe" | "doubt" | "readTools" | "isProcess">
+  parts: Pick<Calls, "backend" | "liveness" | "readTools" | "isProcess">
 ): Calls => {
   const { calls: { concurrency, maxInFlight }, reconnect, tools } = parts.backend.policy
   const hasTurns = concurrency !== undefined || tools.some((rule) => rule.concurrency !== undefined)
@@ -132,7 +133,7 @@ export const probe = (self: Calls): Effect.Effect<void, CallError> =>
     const runtime = published.value.current
     if (runtime === undefined) return Effect.fail(unavailable(self.backend, said`there is no connection to probe`))
     return Effect.flatMap(
-      self.probe.now(runtime),
+      Probes.now(self.liveness, runtime),
       (error) => error === undefined ? Effect.void : fail(self, error, "ping", runtime, keepalive.timeout)
     )
   })

@@ -1,6 +1,8 @@
 import { Effect, Exit, Option } from "effect"
 import { constant } from "effect/Function"
 import { type CallError, isGone, isObjection, type RequestError } from "../Errors.js"
+import { suspect } from "../health/Probes.js"
+import { settle } from "../health/SessionCheck.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import { after, type Call, type Calls, later, type Next, timeOver } from "./Call.js"
 import { toCallError } from "./CallFailure.js"
@@ -11,7 +13,7 @@ import * as Waiting from "./Waiting.js"
 export const recover = (self: Calls, call: Call, runtime: Runtime, error: RequestError): Next => {
   if (error.ifSessionLost === undefined) return follow(self, call, runtime, error)
   // The server may have forgotten the session: that is found out first. (R12)
-  return later(Effect.map(self.backend.before(call.deadline, self.doubt.settle(runtime, error)), (settled) => {
+  return later(Effect.map(self.backend.before(call.deadline, settle(self.liveness, runtime, error)), (settled) => {
     const session = Option.getOrElse(settled, constant("unknown" as const))
     if (session === "alive" && isGone(error)) call.refusedBeside++
     return follow(self, call, runtime, afterDoubt(error, session, call.refusedBeside, factsOf(self, call, runtime)))
@@ -33,7 +35,7 @@ const follow = (self: Calls, call: Call, runtime: Runtime, failure: RequestError
   const { again, error, harmless, isSuspicious, tally, times } = decide(failure, call.tally, facts)
   call.tally = tally
   const failed = fail(self, error, call.ask.method, runtime, timeOver(call), harmless, times)
-  const suspicion = isSuspicious ? self.probe.onSuspicion(runtime, error.reason === "timeout") : Effect.void
+  const suspicion = isSuspicious ? suspect(self.liveness, runtime, error.reason === "timeout") : Effect.void
   if (again === "no") return isSuspicious ? later(Effect.as(suspicion, failed)) : failed
   const gone = isLost(error)
   const wait = gone ? Waiting.forCall(self, call, runtime) : pause(self, call, runtime, error, failed)

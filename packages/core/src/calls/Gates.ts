@@ -1,5 +1,6 @@
 import { type Effect, Exit } from "effect"
 import { type CallError, SessionExpired } from "../Errors.js"
+import { silenceOf } from "../health/Liveness.js"
 import { aside, open, said } from "../observe/Said.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import { after, type Call, type Calls, interrupted, type Next } from "./Call.js"
@@ -69,7 +70,7 @@ const sessionExpired = ({ backend: state }: Calls, call: Call, newGeneration: nu
 
 /** Where only a probe had no answer, a repeatable call is sent: its answer is a verdict, too. A ping is a probe itself. (C14) */
 const isHeld = (self: Calls, call: Call, runtime: Runtime): boolean => {
-  const silence = self.probe.silenceOf(runtime)
+  const silence = silenceOf(self.liveness, runtime)
   if (silence === undefined || call.ask.method === "ping") return false
   if (silence === "call") return true // guard: doubt-holds-all
   return ToolHints.mayRepeat(self, call, runtime) !== true // guard: silent-is-not-used

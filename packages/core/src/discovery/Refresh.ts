@@ -3,9 +3,9 @@ import { same } from "../catalog/canonical.js"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import { kinds as allKinds } from "../catalog/Kind.js"
 import { ProtocolError, RequestError } from "../Errors.js"
-import type { Probe } from "../health/Probe.js"
-import { isSignOfLife } from "../health/Question.js"
-import type { SessionDoubt } from "../health/SessionDoubt.js"
+import { isSignOfLife, type Liveness } from "../health/Liveness.js"
+import { readingFailed } from "../health/Probes.js"
+import * as SessionCheck from "../health/SessionCheck.js"
 import { backoff } from "../internal/backoff.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import * as Tools from "../options/Tools.js"
@@ -56,18 +56,16 @@ const [seekPause, seekTimeout, freshTimeout] = [5000, 10_000, 2500]
 
 export interface Refresh {
   readonly backend: BackendState
-  readonly probe: Probe
-  readonly doubt: SessionDoubt
+  readonly liveness: Liveness
   readonly unmatched: SafeLog.NewWarnings<Tools.Unmatched>
   reading: Reading | undefined
   isWanted: boolean
   hasWarned: boolean
 }
 
-export const make = (backend: BackendState, probe: Probe, doubt: SessionDoubt): Refresh => ({
+export const make = (backend: BackendState, liveness: Liveness): Refresh => ({
   backend,
-  probe,
-  doubt,
+  liveness,
   unmatched: new SafeLog.NewWarnings(backend.id, ({ pattern }) => pattern, Tools.describeAll),
   reading: undefined,
   // The lists say what is hidden with something, and which patterns match nothing.
@@ -259,7 +257,7 @@ const readOnce = (self: Refresh, reading: Reading, kinds: ReadonlyArray<Kind>): 
 
 /** With the lock. */
 const readLists = Effect.fnUntraced(function*(self: Refresh, reading: Reading, kinds: ReadonlyArray<Kind>) {
-  const { backend, doubt, unmatched } = self
+  const { backend, liveness, unmatched } = self
   const { runtime } = reading
   const at = backend.now()
   const lists = yield* ask(self, runtime, kinds).pipe(
@@ -268,7 +266,7 @@ const readLists = Effect.fnUntraced(function*(self: Refresh, reading: Reading, k
   )
   reading.refused = 0
   const given = lists.flatMap(({ given, kind }) => given ? [Discovery.methods[kind]] : [])
-  doubt.given(runtime, given)
+  SessionCheck.given(liveness, runtime, given)
   reading.given ||= given.length > 0
   // A session that gives none of its lists any more may be forgotten.
   const doubtful = given.length === 0 ? lists.find((list) => list.doubtful !== undefined)?.doubtful : undefined
@@ -278,13 +276,13 @@ const readLists = Effect.fnUntraced(function*(self: Refresh, reading: Reading, k
 })
 
 const failed = Effect.fnUntraced(function*(self: Refresh, reading: Reading, error: RequestError, at: number) {
-  const { backend, probe } = self
+  const { backend, liveness } = self
   const { runtime } = reading
   yield* failIfLost(self, reading, error)
   if (!backend.isCurrent(runtime)) return
   backend.emit({ _tag: "DiscoveryFailed", generation: runtime.generation, message: error.message })
   if (isSignOfLife(error)) return
-  if (error.fate !== "rejected") return yield* probe.readingFailed(runtime, { error, at })
+  if (error.fate !== "rejected") return yield* readingFailed(liveness, { runtime, error, at })
   // It lives. A new connection finds out why, or is accepted. (H1)
   if (++reading.refused < backend.policy.keepalive.failureThreshold) return
   const message = `${reading.refused} readings of the lists in a row were refused: ${error.message}`
@@ -292,10 +290,13 @@ const failed = Effect.fnUntraced(function*(self: Refresh, reading: Reading, erro
 })
 
 /** Fails if the session is lost. If it never gave a list, a refusal says nothing: many servers give none. (R12) */
-const failIfLost = ({ doubt }: Refresh, { given, runtime }: Reading, error: RequestError | undefined) => {
+const failIfLost = ({ liveness }: Refresh, { given, runtime }: Reading, error: RequestError | undefined) => {
   if (error?.ifSessionLost === undefined || !given) return Effect.void
   const lost = new RequestError({ fate: "rejected", reason: "session", message: error.message, cause: error })
-  return Effect.flatMap(doubt.settle(runtime, error), (outcome) => outcome === "lost" ? lost : Effect.void)
+  return Effect.flatMap(
+    SessionCheck.settle(liveness, runtime, error),
+    (outcome) => outcome === "lost" ? lost : Effect.void
+  )
 }
 
 const publish = ({ backend }: Refresh, reading: Reading, lists: ReadonlyArray<Discovery.ReadList>) => {

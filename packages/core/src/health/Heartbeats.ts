@@ -1,7 +1,4 @@
-/**
- * Of one connection: a round, then the wait that `schedule` draws from what it has found. A round is the ping and, where due, the fallback
- * tool; one success is enough.
- */
+/** Rounds on one connection: a ping and, where due, the fallback tool. One success is enough. */
 import { Cause, Effect, Fiber, Random, type Schedule } from "effect"
 import type { RequestError } from "../Errors.js"
 import { jittered } from "../internal/backoff.js"
@@ -13,39 +10,18 @@ import type { BackendState } from "../state/BackendState.js"
 import * as Beat from "../state/Beat.js"
 import { methodOf, whyOf } from "../state/Keepalive.js"
 import { kept } from "../state/Slot.js"
+import { guarded, type Liveness, record, send } from "./Liveness.js"
 import * as Metrics from "./Metrics.js"
-import type { Failed, Probe } from "./Probe.js"
-import { guarded, type Question } from "./Question.js"
+import * as Probes from "./Probes.js"
 import { intervalOf } from "./schedule.js"
-import type { SessionDoubt } from "./SessionDoubt.js"
+import { settle } from "./SessionCheck.js"
 
-export interface Parts {
-  readonly schedule: Schedule.Schedule<unknown, Found>
-  readonly backend: BackendState
-  readonly question: Question
-  readonly probe: Probe
-  readonly doubt: SessionDoubt
-}
-
-interface Progress {
-  readonly isFirst: boolean
-  /** When the server had last answered, when the round was planned. */
-  readonly plannedAfter: number
-  readonly at: number
-  /** Before the round, or at the end of the last one that failed. */
-  readonly answers: number
-  readonly failures: number
-  readonly retryIn: number
-  readonly hasPinged: boolean
-  readonly isPingSupported: boolean
-  readonly pingFailures: number
-  readonly isToolUsed: boolean
-}
-
-const begin: Progress = {
+const begin = {
   isFirst: true,
+  /** When the server had last answered, when the round was planned. */
   plannedAfter: 0,
   at: 0,
+  /** Before the round, or at the end of the last one that failed. */
   answers: 0,
   failures: 0,
   retryIn: 0,
@@ -55,15 +31,24 @@ const begin: Progress = {
   isToolUsed: false
 }
 
-export interface Heartbeats extends Parts {
+type Progress = Readonly<typeof begin>
+
+export type Plan = Schedule.Schedule<unknown, Found>
+
+export interface Heartbeats {
+  readonly backend: BackendState
+  readonly liveness: Liveness
+  readonly plan: Plan
   readonly runtime: Runtime
   progress: Progress
   fiber: Fiber.RuntimeFiber<unknown> | undefined
   meter: Metrics.Meter | undefined
 }
 
-export const make = (parts: Parts, runtime: Runtime): Heartbeats => ({
-  ...parts,
+export const make = (liveness: Liveness, plan: Plan, runtime: Runtime): Heartbeats => ({
+  backend: liveness.backend,
+  liveness,
+  plan,
   runtime,
   progress: begin,
   fiber: undefined,
@@ -88,7 +73,7 @@ export const run = (self: Heartbeats): Effect.Effect<unknown> =>
     self.meter = meter
     note(self, { isFirst: true, failures: 0 })
     const next = Effect.map(round(self), () => found(self))
-    return Effect.scheduleFrom(next, found(self), self.schedule)
+    return Effect.scheduleFrom(next, found(self), self.plan)
   })
 
 const note = (self: Heartbeats, news: Partial<Progress>): void => {
@@ -119,12 +104,12 @@ const found = (self: Heartbeats): Found => {
  */
 const round = (self: Heartbeats): Effect.Effect<void> =>
   Effect.suspend(() => {
-    const { backend, probe, progress: { failures, isFirst, plannedAfter }, runtime } = self
+    const { backend, liveness, progress: { failures, isFirst, plannedAfter }, runtime } = self
     const { breaker, lostInARow } = stateOf(self)
     // The reading of lists must not skip the first: that would undo the spread. (K6)
     const usedAt = isFirst ? Math.min(runtime.usedAt, runtime.answeredAt) : runtime.answeredAt
     note(self, { isFirst: false })
-    if (probe.isDoubted(runtime)) return runtime.until(() => !probe.isDoubted(runtime))
+    if (Probes.isSuspected(liveness, runtime)) return runtime.until(() => !Probes.isSuspected(liveness, runtime))
     const skip = breaker === undefined && failures === 0 && methodOf(backend.policy) !== "options" &&
       lostInARow === 0 && usedAt > plannedAfter
     if (skip) return Effect.void
@@ -150,7 +135,7 @@ const beat = (self: Heartbeats): Effect.Effect<Beat.Beat> => {
     const pinged = ping(self, timeout)
     return self.progress.failures === 0
       ? pinged
-      : Effect.zipLeft(pinged, self.probe.besidePing(runtime), { concurrent: true })
+      : Effect.zipLeft(pinged, Probes.besidePing(self.liveness, runtime), { concurrent: true })
   }
   if (!self.progress.isPingSupported) return callTool(self, tool, timeout)
   // They share the time of one heartbeat: K6 and K11 count on it.
@@ -169,7 +154,7 @@ const beat = (self: Heartbeats): Effect.Effect<Beat.Beat> => {
 }
 
 const ping = (self: Heartbeats, timeout: number): Effect.Effect<Beat.Beat> => {
-  const asked = self.question.send(self.runtime, "ping", undefined, timeout, () => isCurrent(self))
+  const asked = send(self.liveness, self.runtime, "ping", undefined, timeout, () => isCurrent(self))
   return heard(self, "ping", asked, Beat.ofError)
 }
 
@@ -179,7 +164,7 @@ const callTool = (self: Heartbeats, tool: string, timeout: number): Effect.Effec
   const beat = heard(
     self,
     methodOf(policy),
-    self.question.send(self.runtime, "tools/call", params, timeout, () => isCurrent(self)),
+    send(self.liveness, self.runtime, "tools/call", params, timeout, () => isCurrent(self)),
     (error) => Beat.ofToolError(tool, error),
     (result) => Beat.ofToolResult(tool, result)
   )
@@ -196,7 +181,7 @@ const heard = <A>(
   ofResult: (result: A) => Beat.Beat = () => Beat.success
 ): Effect.Effect<Beat.Beat> =>
   Effect.suspend(() => {
-    const { backend, doubt, runtime } = self
+    const { backend, liveness, runtime } = self
     const startedAt = backend.now()
     const counted = (beat: Beat.Beat) => {
       if (!isCurrent(self)) return Effect.interrupt
@@ -210,7 +195,7 @@ const heard = <A>(
         const worked = sent === "ping" && self.progress.hasPinged && error.reason === "remote"
         if ((error.ifSessionLost === undefined && !worked) || sent === "options") return counted(ofError(error))
         return Effect.flatMap(
-          doubt.settle(runtime, error),
+          settle(liveness, runtime, error),
           (outcome) => outcome === "lost" ? Effect.interrupt : counted(ofError(error))
         )
       },
@@ -222,10 +207,10 @@ const heard = <A>(
   })
 
 const conclude = (self: Heartbeats, beat: Beat.Beat): Effect.Effect<void> => {
-  const { backend, probe, runtime } = self
+  const { backend, liveness, runtime } = self
   const { id, policy } = backend
   const { breaker, doublings, lostInARow } = stateOf(self)
-  probe.record(Beat.isSignOfLife(beat))
+  record(liveness, Beat.isSignOfLife(beat))
   if (beat._tag === "Success") {
     note(self, { failures: 0 })
     if (breaker === undefined && lostInARow === 0) return Effect.void
@@ -245,14 +230,19 @@ const conclude = (self: Heartbeats, beat: Beat.Beat): Effect.Effect<void> => {
   if (isAnswering || lostInARow >= 2) {
     return self.progress.failures < policy.keepalive.failureThreshold ? Effect.void : open(self, beat)
   }
-  if (probe.heartbeatFailed(runtime, failed)) backend.update((slot) => kept(slot, { lostInARow: lostInARow + 1 }))
+  const isLost = Probes.heartbeatFailed(liveness, failed)
+  if (isLost) backend.update((slot) => kept(slot, { lostInARow: lostInARow + 1 }))
   return Effect.void
 }
 
-const fail = (self: Heartbeats, error: Failed["error"]): Failed => {
-  const failed = { error, at: self.progress.at }
+const fail = (self: Heartbeats, error: Probes.Failed["error"]): Probes.Failed => {
+  const failed = { runtime: self.runtime, error, at: self.progress.at }
   const { failures } = self.progress
-  note(self, { answers: self.runtime.answers, failures: failures + 1, retryIn: self.probe.nextAfter(failed) })
+  note(self, {
+    answers: self.runtime.answers,
+    failures: failures + 1,
+    retryIn: Probes.nextAfter(self.liveness, failed)
+  })
   return failed
 }
 

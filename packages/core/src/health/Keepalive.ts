@@ -6,24 +6,31 @@ import type { Runtime } from "../runtime/Runtime.js"
 import { methodOf, offReason } from "../state/Keepalive.js"
 import { kept } from "../state/Slot.js"
 import * as Heartbeats from "./Heartbeats.js"
+import type { Liveness } from "./Liveness.js"
 
 export interface Keepalive {
-  readonly parts: Heartbeats.Parts
+  readonly liveness: Liveness
+  readonly plan: Heartbeats.Plan
   heartbeats: Heartbeats.Heartbeats | undefined
   warnedOfOptions: boolean
 }
 
-export const make = (parts: Heartbeats.Parts): Keepalive => ({ parts, heartbeats: undefined, warnedOfOptions: false })
+export const make = (liveness: Liveness, plan: Heartbeats.Plan): Keepalive => ({
+  liveness,
+  plan,
+  heartbeats: undefined,
+  warnedOfOptions: false
+})
 
 /** With the ping, whatever the last runtime needed. (K3) */
 export const attach = (self: Keepalive, runtime: Runtime): Effect.Effect<void> => {
-  const { id, policy, published } = self.parts.backend
+  const { id, policy, published } = self.liveness.backend
   const off = offReason(policy, runtime.connection)
   if (off !== undefined) {
     self.heartbeats = undefined
     return SafeLog.info(`${id}: keepalive is off: ${off}`)
   }
-  const heartbeats = self.heartbeats = Heartbeats.make(self.parts, runtime)
+  const heartbeats = self.heartbeats = Heartbeats.make(self.liveness, self.plan, runtime)
   const warned = warnOptionsProvesNoSession(self, runtime.connection)
   return published.value.keepalive.paused ? warned : Effect.zipRight(warned, Heartbeats.start(heartbeats))
 }
@@ -36,7 +43,7 @@ export const pause = (self: Keepalive): Effect.Effect<void> =>
 
 export const resume = (self: Keepalive): Effect.Effect<void> =>
   Effect.suspend(() => {
-    const { current, keepalive } = self.parts.backend.published.value
+    const { current, keepalive } = self.liveness.backend.published.value
     if (!keepalive.paused) return Effect.void
     setPaused(self, false)
     const { heartbeats } = self
@@ -44,10 +51,10 @@ export const resume = (self: Keepalive): Effect.Effect<void> =>
   })
 
 const setPaused = (self: Keepalive, paused: boolean): void =>
-  self.parts.backend.update((slot) => slot.keepalive.paused === paused ? slot : kept(slot, { paused }))
+  self.liveness.backend.update((slot) => slot.keepalive.paused === paused ? slot : kept(slot, { paused }))
 
 const warnOptionsProvesNoSession = (self: Keepalive, { stateful }: Connection): Effect.Effect<void> => {
-  const { id, policy } = self.parts.backend
+  const { id, policy } = self.liveness.backend
   if (self.warnedOfOptions || methodOf(policy) !== "options" || !stateful) return Effect.void
   self.warnedOfOptions = true
   return SafeLog.warning(

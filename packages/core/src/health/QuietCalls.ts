@@ -1,116 +1,127 @@
-/** A waiting call has the server examined: by its processes, by questions, or by a session beside. (V3, C14) */
+/** What happens to a silent call, in order, until the verdict on its server. (V3, C14) */
 import { Effect } from "effect"
+import type { Loss } from "../port/Loss.js"
 import type { Runtime } from "../runtime/Runtime.js"
-import type { BackendState } from "../state/BackendState.js"
-import type { Examiner } from "./Examiner.js"
-import type { Probe } from "./Probe.js"
-import type { SessionDoubt } from "./SessionDoubt.js"
+import { PendingCommand } from "../state/Message.js"
+import * as Liveness from "./Liveness.js"
+import * as Probes from "./Probes.js"
 
-/** Milliseconds between looks, and between questions for a call that waits for a verdict. */
+type Self = Liveness.Liveness
+
+/** Milliseconds between looks, and between questions for a held call. */
 const tick = 1000
-/** Milliseconds without an answer, while the server is silent. */
+/** Milliseconds after which a call is quiet, if its server is, too. */
 const quiet = 2000
 /** Ticks of an examination: all, until a list is asked for, and until the silence of a session counts. */
 const [whole, late, enough] = [6, 2, 4]
 /** Milliseconds until the same quiet calls cause another; it doubles. */
 const [shortestPause, longestPause] = [2000, 15_000]
-/** Milliseconds without calls: a message to the supervisor begins the watch. */
+/** Milliseconds that a watch outlasts the calls. */
 const linger = 30_000
+/** Milliseconds for a silent session to answer, once a new one is ready. */
+const lastPause = 1000
 
-export class QuietCalls {
-  readonly #backend: BackendState
-  readonly #probe: Probe
-  readonly #examiner: Examiner
-  readonly #doubt: SessionDoubt
-
-  constructor(backend: BackendState, probe: Probe, examiner: Examiner, doubt: SessionDoubt) {
-    this.#backend = backend
-    this.#probe = probe
-    this.#examiner = examiner
-    this.#doubt = doubt
-  }
-
-  attach(runtime: Runtime): void {
-    runtime.onUsed = this.#used
-    if (runtime.inFlight > 0 || runtime.isHeld) this.#used(runtime)
-  }
-
-  readonly #used = (runtime: Runtime): void => {
-    if (!runtime.isHeld && !this.#canTell(runtime)) return
+export const attach = (self: Self, runtime: Runtime): void => {
+  const used = (): void => {
+    if (!runtime.isHeld && !canTell(self, runtime)) return
     runtime.onUsed = undefined
-    this.#backend.send({ _tag: "Used", runtime })
+    self.backend.send({ _tag: "Used", runtime })
   }
-
-  #canTell({ connection: { look, sessionId, stateful } }: Runtime): boolean {
-    return look !== undefined || (stateful && sessionId !== undefined && this.#mayAsk)
-  }
-
-  get #mayAsk(): boolean {
-    return this.#backend.policy.keepalive.method !== "none"
-  }
-
-  begin(runtime: Runtime): Effect.Effect<void> {
-    let examinedAt = Number.NEGATIVE_INFINITY
-    let pause = shortestPause
-    const isDue = (now: number): boolean => {
-      if (runtime.isHeld) return true
-      if (!this.#canTell(runtime)) return false
-      let hasNew = false
-      let hasQuiet = false
-      for (const { heardAt, questions } of runtime.calls) {
-        if (questions > 0 || now - Math.max(heardAt, runtime.answeredAt) < quiet) continue
-        hasQuiet = true
-        hasNew ||= heardAt > examinedAt
-      }
-      if (!hasNew && !(hasQuiet && now >= examinedAt + pause)) return false
-      pause = hasNew ? shortestPause : Math.min(2 * pause, longestPause)
-      return true
-    }
-    const turn = Effect.suspend(() => {
-      const now = this.#backend.now()
-      if (!isDue(now)) return Effect.void
-      examinedAt = now
-      return this.#examine(runtime)
-    })
-    const isOver = () => runtime.inFlight === 0 && !runtime.isHeld && this.#backend.now() - runtime.usedAt >= linger
-    const watch = Effect.repeat(Effect.delay(turn, tick), { until: isOver })
-    return Effect.asVoid(runtime.fork(Effect.zipRight(watch, Effect.sync(() => this.attach(runtime)))))
-  }
-
-  #examine(runtime: Runtime): Effect.Effect<void> {
-    return Effect.gen(this, function*() {
-      const { answers } = runtime
-      const at = this.#backend.now()
-      const calls = [...runtime.calls]
-      const isHeard = () => calls.some((call) => runtime.calls.has(call) && (call.heardAt > at || call.questions > 0))
-      const isSilent = () => runtime.answers === answers && !isHeard()
-      let isRefused = false
-      const ask = Effect.zipRight(
-        runtime.fork(Effect.map(this.#probe.ask(runtime), (found) => {
-          isRefused ||= found === "refused"
-        })),
-        Effect.sync(() => this.#examiner.asked(runtime))
-      )
-      // A stopped process would carry it out first when it goes on.
-      const isStopped = yield* this.#examiner.look(runtime)
-      const isAsked = runtime.isHeld || (!isStopped && this.#mayAsk)
-      if (isAsked) yield* ask
-      for (let i = 1; i <= whole; i++) {
-        yield* Effect.sleep(tick)
-        if (runtime.answers !== answers) return
-        if (!runtime.isHeld && i % 2 === 1) continue
-        yield* this.#examiner.look(runtime)
-        if (runtime.answers !== answers) return
-        if (runtime.isHeld) yield* ask
-        if (i === late && isAsked) yield* runtime.fork(this.#probe.besidePing(runtime))
-        const verdict = this.#examiner.judge(runtime, { isOver: false, isSilent: true })
-        if (verdict.kind === "wedged") return this.#probe.lose(runtime, "health", "it does not live", verdict)
-        // A refusal is no silence.
-        const { look } = runtime.connection
-        if (look !== undefined || isRefused || !isSilent() || !this.#backend.temperament.isConcurrent) continue
-        this.#probe.leftUnanswered(runtime, "probe")
-        if (i >= enough && this.#canTell(runtime)) return yield* this.#doubt.silent(runtime, isSilent)
-      }
-    })
-  }
+  runtime.onUsed = used
+  if (runtime.inFlight > 0 || runtime.isHeld) used()
 }
+
+const canTell = (self: Self, { connection: { look, sessionId, stateful } }: Runtime): boolean =>
+  look !== undefined || (stateful && sessionId !== undefined && mayAsk(self))
+
+const mayAsk = ({ backend }: Self): boolean => backend.policy.keepalive.method !== "none"
+
+export const begin = (self: Self, runtime: Runtime): Effect.Effect<void> => {
+  const { backend } = self
+  let examinedAt = Number.NEGATIVE_INFINITY
+  let pause = shortestPause
+  const isDue = (now: number): boolean => {
+    if (runtime.isHeld) return true
+    if (!canTell(self, runtime)) return false
+    let hasNew = false
+    let hasQuiet = false
+    for (const { heardAt, questions } of runtime.calls) {
+      if (questions > 0 || now - Math.max(heardAt, runtime.answeredAt) < quiet) continue
+      hasQuiet = true
+      hasNew ||= heardAt > examinedAt
+    }
+    if (!hasNew && !(hasQuiet && now >= examinedAt + pause)) return false
+    pause = hasNew ? shortestPause : Math.min(2 * pause, longestPause)
+    return true
+  }
+  const turn = Effect.suspend(() => {
+    const now = backend.now()
+    if (!isDue(now)) return Effect.void
+    examinedAt = now
+    return examine(self, runtime)
+  })
+  const isOver = () => runtime.inFlight === 0 && !runtime.isHeld && backend.now() - runtime.usedAt >= linger
+  const watch = Effect.repeat(Effect.delay(turn, tick), { until: isOver })
+  return Effect.asVoid(runtime.fork(Effect.zipRight(watch, Effect.sync(() => attach(self, runtime)))))
+}
+
+const examine = Effect.fnUntraced(function*(self: Self, runtime: Runtime) {
+  const { answers } = runtime
+  const at = self.backend.now()
+  const calls = [...runtime.calls]
+  const isHeard = () => calls.some((call) => runtime.calls.has(call) && (call.heardAt > at || call.questions > 0))
+  const isSilent = () => runtime.answers === answers && !isHeard()
+  let isRefused = false
+  const ask = Effect.zipRight(
+    runtime.fork(Effect.map(Probes.check(self, runtime), (found) => {
+      isRefused ||= found === "refused"
+    })),
+    Effect.sync(() => Liveness.asked(self, runtime))
+  )
+  // A stopped process would carry it out once it continues.
+  const isStopped = yield* Liveness.look(self, runtime)
+  const isAsked = runtime.isHeld || (!isStopped && mayAsk(self))
+  if (isAsked) yield* ask
+  for (let i = 1; i <= whole; i++) {
+    yield* Effect.sleep(tick)
+    if (runtime.answers !== answers) return
+    if (!runtime.isHeld && i % 2 === 1) continue
+    yield* Liveness.look(self, runtime)
+    if (runtime.answers !== answers) return
+    if (runtime.isHeld) yield* ask
+    if (i === late && isAsked) yield* runtime.fork(Probes.besidePing(self, runtime))
+    const verdict = Liveness.verdictOn(self, runtime)
+    if (verdict.kind === "wedged") {
+      return Liveness.lose(self, runtime, { kind: "health", message: "it does not live" }, verdict)
+    }
+    // A refusal is no silence.
+    const { look } = runtime.connection
+    if (look !== undefined || isRefused || !isSilent() || !self.backend.temperament.isConcurrent) continue
+    Liveness.leftUnanswered(self, runtime, "probe")
+    if (i >= enough && canTell(self, runtime)) return yield* replaceSilent(self, runtime, isSilent)
+  }
+})
+
+/** A new session shows whether only this one is dead, or the whole server hangs. (V3) */
+const replaceSilent = (self: Self, runtime: Runtime, isSilent: () => boolean): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (self.besideOf === runtime) return Effect.void
+    self.besideOf = runtime
+    const pending = new PendingCommand("Reconnect")
+    // Earlier questions may have been lost with the network.
+    let isRefused = false
+    const asked = Effect.map(Probes.ask(self, runtime), (error) => {
+      isRefused = error !== undefined && error.reason !== "timeout"
+    })
+    const askAgain = Effect.asVoid(Effect.timeoutOption(asked, lastPause))
+    const loss = (): Loss | undefined => {
+      if (isRefused || !isSilent()) return undefined
+      const { kind, reason } = Liveness.verdictOn(self, runtime, { isAnsweredBeside: true })
+      return kind === "wedged" ? { kind: "health", message: reason } : undefined
+    }
+    self.backend.send({ _tag: "Doubted", doubt: { runtime, askAgain, loss, isRefusing: false }, pending })
+    const over = Effect.sync(() => {
+      if (self.besideOf === runtime) self.besideOf = undefined
+    })
+    return Effect.asVoid(runtime.fork(Effect.ensuring(Effect.exit(pending.answered), over)))
+  })

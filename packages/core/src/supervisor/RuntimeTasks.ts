@@ -2,13 +2,11 @@
 import { Effect, Layer, Predicate, type Schedule } from "effect"
 import * as Discovery from "../discovery/Discovery.js"
 import * as Refresh from "../discovery/Refresh.js"
-import { Examiner } from "../health/Examiner.js"
 import * as Keepalive from "../health/Keepalive.js"
-import { Probe } from "../health/Probe.js"
-import { Question } from "../health/Question.js"
-import { QuietCalls } from "../health/QuietCalls.js"
+import * as Liveness from "../health/Liveness.js"
+import * as QuietCalls from "../health/QuietCalls.js"
 import { schedule } from "../health/schedule.js"
-import { SessionDoubt } from "../health/SessionDoubt.js"
+import * as SessionCheck from "../health/SessionCheck.js"
 import type { Found } from "../options/BackendOptions.js"
 import type { Loss } from "../port/Loss.js"
 import type { Report, ServerNotification } from "../port/Report.js"
@@ -19,9 +17,7 @@ import type { BackendState } from "../state/BackendState.js"
 export interface RuntimeTasks {
   readonly backend: BackendState
   readonly keepalive: Keepalive.Keepalive
-  readonly probe: Probe
-  readonly doubt: SessionDoubt
-  readonly quietCalls: QuietCalls
+  readonly liveness: Liveness.Liveness
   readonly refresh: Refresh.Refresh
   readonly limit: UsageLimit | undefined
 }
@@ -31,17 +27,12 @@ export const make = (
   limit: UsageLimit | undefined,
   given?: Schedule.Schedule<unknown, Found>
 ): RuntimeTasks => {
-  const question = new Question(backend)
-  const examiner = new Examiner(backend)
-  const probe = new Probe(backend, examiner, question)
-  const doubt = new SessionDoubt(backend, question, examiner)
+  const liveness = Liveness.make(backend)
   return {
     backend,
-    keepalive: Keepalive.make({ backend, question, probe, doubt, schedule: given ?? schedule(backend.fleetStartedAt) }),
-    probe,
-    doubt,
-    quietCalls: new QuietCalls(backend, probe, examiner, doubt),
-    refresh: Refresh.make(backend, probe, doubt),
+    keepalive: Keepalive.make(liveness, given ?? schedule(backend.fleetStartedAt)),
+    liveness,
+    refresh: Refresh.make(backend, liveness),
     limit
   }
 }
@@ -49,19 +40,19 @@ export const make = (
 /** Of one connection, built once it is in the slot; its scope closes at the detach. */
 export const layer = (self: RuntimeTasks, runtime: Runtime): Layer.Layer<never> =>
   Layer.scopedDiscard(Effect.suspend(() => {
-    const { backend, doubt, keepalive, limit, quietCalls, refresh } = self
+    const { backend, keepalive, limit, liveness, refresh } = self
     const { policy: { lifecycle: { idleRelease } }, temperament } = backend
     temperament.meets(runtime.connection.serverInfo)
     if (runtime.startTook !== undefined) temperament.started(runtime.startTook)
     const rest = Effect.suspend(() => {
       backend.safely("the connector's usageLimit", () => limit?.begin())
       tellUsage(self, runtime)
-      quietCalls.attach(runtime)
+      QuietCalls.attach(liveness, runtime)
       return idleRelease === undefined ? Effect.void : Effect.forkScoped(watchIdle(backend, runtime, idleRelease))
     })
     return Effect.all([
       Refresh.attach(refresh, runtime),
-      doubt.attach(runtime), // guard: successor-is-asked
+      SessionCheck.attach(liveness, runtime), // guard: successor-is-asked
       Keepalive.attach(keepalive, runtime),
       rest
     ], { discard: true })
@@ -123,8 +114,8 @@ const tellUsage = ({ backend, limit }: RuntimeTasks, runtime: Runtime): void => 
   if (limit !== undefined) backend.send({ _tag: "Measured", runtime })
 }
 
-export const used = ({ backend, quietCalls }: RuntimeTasks, runtime: Runtime): Effect.Effect<void> =>
-  backend.isCurrent(runtime) ? quietCalls.begin(runtime) : Effect.void
+export const used = ({ backend, liveness }: RuntimeTasks, runtime: Runtime): Effect.Effect<void> =>
+  backend.isCurrent(runtime) ? QuietCalls.begin(liveness, runtime) : Effect.void
 
 const notified = ({ backend, refresh }: RuntimeTasks, runtime: Runtime, notification: ServerNotification): void => {
   if (!Predicate.isRecord(notification)) return

@@ -8,6 +8,7 @@ import * as Calls from "../calls/Calls.js"
 import * as ProgressBeats from "../calls/progress/ProgressBeats.js"
 import * as Refresh from "../discovery/Refresh.js"
 import type { CommandError } from "../Errors.js"
+import * as Probes from "../health/Probes.js"
 import { awaitAtMost } from "../internal/deadline.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import { open, said } from "../observe/Said.js"
@@ -62,7 +63,7 @@ export class Supervisor {
     const tasks = this.tasks = RuntimeTasks.make(backend, options.connector.usageLimit?.(), options.keepalive?.schedule)
     const readTools = (runtime: Runtime) => Refresh.tools(tasks.refresh, runtime)
     const isProcess = options.connector.transport === "stdio"
-    const calls = this.calls = Calls.make({ backend, probe: tasks.probe, doubt: tasks.doubt, readTools, isProcess })
+    const calls = this.calls = Calls.make({ backend, liveness: tasks.liveness, readTools, isProcess })
     this.#attempts = Attempts.make({ backend, options, offers, owner, calls, tasks, permits, overlap })
     this.#backend = backend
   }
@@ -150,7 +151,7 @@ export class Supervisor {
       case "ListsChanged":
         return Refresh.readChanged(this.tasks.refresh, message.runtime)
       case "Suspected":
-        return this.tasks.probe.onSuspicion(message.runtime)
+        return Probes.suspect(this.tasks.liveness, message.runtime)
       case "ProgressWanted":
         return this.#scope === undefined
           ? Effect.void
@@ -231,7 +232,7 @@ export class Supervisor {
       case "EndStart":
         return this.#owner.endStart(action.loss)
       case "Probe":
-        return this.tasks.probe.afterClockJump(action.runtime)
+        return Probes.afterClockJump(this.tasks.liveness, action.runtime)
       case "DoubtLater": {
         const { doubt, pending, wait } = action
         const again = Effect.map(Effect.sleep(wait), () => this.#backend.send({ _tag: "Doubted", doubt, pending }))

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { type Backend, type Connection, type ConnectOptions, Policy, type ProcessSight } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { type Clock, Effect, Either, Fiber, Runtime, TestClock } from "effect"
-import { Examiner } from "../../src/health/Examiner.js"
+import * as Liveness from "../../src/health/Liveness.js"
 import { start } from "../../src/internal.js"
 import { State } from "../../src/lifecycle/Lifecycle.js"
 import { delegated } from "../../src/port/delegated.js"
@@ -392,11 +392,11 @@ describe("V1: the evidence", () => {
         state: State.Connected({ replacing: false }),
         generation: 1
       }))
-      const examiner = new Examiner(backend)
+      const liveness = Liveness.make(backend)
       const verdictAfter = (millis: number) =>
         Effect.map(
-          Effect.zipRight(Effect.sync(() => now += millis), examiner.look(runtime)),
-          () => examiner.judge(runtime, { isOver: false, isSilent: true }).kind
+          Effect.zipRight(Effect.sync(() => now += millis), Liveness.look(liveness, runtime)),
+          () => Liveness.verdictOn(liveness, runtime).kind
         )
       expect(yield* verdictAfter(0)).toBe("unknown")
       expect(yield* verdictAfter(3_600_000)).toBe("unknown")

@@ -7,10 +7,8 @@ import { constVoid } from "effect/Function"
 import { sending } from "../../../testing/test/support/asked.js"
 import { mayLeave } from "../../../testing/test/support/Holdings.js"
 import * as Heartbeats from "../../src/health/Heartbeats.js"
-import type { Probe } from "../../src/health/Probe.js"
-import { Question } from "../../src/health/Question.js"
+import * as Liveness from "../../src/health/Liveness.js"
 import { schedule } from "../../src/health/schedule.js"
-import type { SessionDoubt } from "../../src/health/SessionDoubt.js"
 import { State } from "../../src/lifecycle/Lifecycle.js"
 import { Runtime } from "../../src/runtime/Runtime.js"
 import { BackendState } from "../../src/state/BackendState.js"
@@ -401,21 +399,7 @@ describe("heartbeats", () => {
         backend.temperament.answeredPing = () => void told.push("answered")
         const connected = State.Connected({ replacing: false })
         backend.update((slot) => ({ ...kept(slot, { lostInARow: 1 }), current: runtime, state: connected }))
-        const heartbeats = Heartbeats.make(
-          {
-            backend,
-            schedule: schedule(undefined),
-            question: new Question(backend),
-            probe: {
-              isDoubted: () => false,
-              heartbeatFailed: () => told.push("lost"),
-              nextAfter: () => 1000,
-              record: () => told.push("round")
-            } as unknown as Probe,
-            doubt: { settle: () => tell("doubt") } as unknown as SessionDoubt
-          },
-          runtime
-        )
+        const heartbeats = Heartbeats.make(Liveness.make(backend), schedule(undefined), runtime)
         const fiber = yield* Effect.fork(Heartbeats.run(heartbeats))
         yield* TestClock.adjust(31 * second)
         expect(told).toEqual(["sent"])
@@ -424,6 +408,7 @@ describe("heartbeats", () => {
         backend.observer = { changed: () => {}, catalogChanged: () => {}, event: () => void told.push("told") }
         yield* TestClock.adjust("1 hour")
         expect(told).toEqual(["sent"])
+        expect([backend.published.value.history, backend.inbox.shift()]).toEqual([[], undefined])
         expect(backend.published.value.keepalive.lostInARow).toBe(1)
         expect(fiber.unsafePoll()).not.toBeNull()
       }).pipe(fixed)

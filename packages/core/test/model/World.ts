@@ -6,6 +6,7 @@ import { measure } from "../../src/backend/measure.js"
 import { request } from "../../src/calls/Calls.js"
 import * as Refresh from "../../src/discovery/Refresh.js"
 import * as Keepalive from "../../src/health/Keepalive.js"
+import * as Probes from "../../src/health/Probes.js"
 import * as Lifecycle from "../../src/lifecycle/Lifecycle.js"
 import type { Observer } from "../../src/observe/Telemetry.js"
 import { decode } from "../../src/options/Policy.js"
@@ -341,13 +342,13 @@ export class World {
 
   /** Somebody reads the lists or asks after the health, in a fiber of his own that no detach interrupts. */
   ask(what: "refresh" | "probe"): void {
-    const { probe, refresh } = this.supervisor.tasks
+    const { liveness, refresh } = this.supervisor.tasks
     const { current } = this.backend.published.value
     if (what === "refresh") this.#pace.refreshed = true
     if (current === undefined) return
     if (what === "refresh") this.sim.fork(Refresh.now(refresh, current))
     // Of two who ask at once, one may count.
-    else for (const _ of [1, 2]) this.sim.fork(probe.now(current))
+    else for (const _ of [1, 2]) this.sim.fork(Probes.now(liveness, current))
   }
 
   look(): void {

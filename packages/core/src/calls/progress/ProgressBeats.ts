@@ -1,5 +1,7 @@
 /** Speaks where the server is silent: some hosts end a silent call. (G25) */
 import { Effect } from "effect"
+import { silenceOf } from "../../health/Liveness.js"
+import * as Probes from "../../health/Probes.js"
 import { firstOf } from "../../internal/firstOf.js"
 import { Signal } from "../../internal/Signal.js"
 import { isPointless } from "../../lifecycle/Lifecycle.js"
@@ -108,7 +110,7 @@ const connected = (self: Calls, call: Call, progress: CallProgress, runtime: Run
   if (now < due) return due
   const on = runsOn(call)
   // It is not kept waiting for long: probes are under way.
-  const isHeld = on === undefined && self.probe.silenceOf(runtime) !== undefined
+  const isHeld = on === undefined && silenceOf(self.liveness, runtime) !== undefined
   if (!isHeld && isSilent(on ?? runtime, progress, now - interval)) return due // guard: silent-server-has-no-beats
   const doing = on === undefined ? call.waitsFor ?? "waits to be sent" : "still running"
   say(self, progress, `${doing}, ${spoken(now - call.ask.begunAt)}`, on !== undefined, now)
@@ -123,11 +125,14 @@ const say = ({ backend }: Calls, progress: CallProgress, text: string, isRunning
 }
 
 const ask = (self: Calls, runtime: Runtime): Effect.Effect<void> => {
-  const { backend, beats, probe } = self
+  const { backend, beats, liveness } = self
   const now = backend.now()
   if (beats.asked?.runtime === runtime && now - beats.asked.at < intervalOf(self)) return Effect.void
   beats.asked = { runtime, at: now }
-  const answered = Effect.map(probe.ask(runtime), (found) => found === "alive" ? beats.answered.complete() : undefined)
+  const answered = Effect.map(
+    Probes.check(liveness, runtime),
+    (found) => found === "alive" ? beats.answered.complete() : undefined
+  )
   return Effect.asVoid(runtime.fork(answered))
 }
 

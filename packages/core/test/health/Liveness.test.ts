@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { type Connection, type Event, Policy, type ProcessSight } from "@mcp-lifeline/core"
 import { type Clock, Effect } from "effect"
-import { Examiner } from "../../src/health/Examiner.js"
+import * as Liveness from "../../src/health/Liveness.js"
 import { State } from "../../src/lifecycle/Lifecycle.js"
 import { Runtime } from "../../src/runtime/Runtime.js"
 import { BackendState } from "../../src/state/BackendState.js"
@@ -39,40 +39,43 @@ const examined = Effect.gen(function*() {
     state: State.Connected({ replacing: false }),
     generation: 1
   }))
-  const examiner = new Examiner(backend)
+  const liveness = Liveness.make(backend)
   const lookAfter = (millis: number, shown = server.shown) =>
     Effect.suspend(() => {
       server.now += millis
       server.shown = shown
-      return examiner.look(runtime)
+      return Liveness.look(liveness, runtime)
     })
-  const judge = (isOver = false) => examiner.judge(runtime, { isOver, isSilent: true })
+  const judge = (isOver = false) => Liveness.verdictOn(liveness, runtime, { isPatienceOver: isOver })
   const kinds = () => judged.flatMap((event) => event._tag === "Judged" ? [event.kind] : [])
-  return { backend, connection, examiner, judge, kinds, lookAfter, runtime, server }
+  return { backend, connection, judge, kinds, liveness, lookAfter, runtime, server }
 })
 
-describe("V1: what an examiner sees", () => {
+describe("V1: what is seen of a server in doubt", () => {
   it.scoped("[V1] two sights count if they are 200 ms to 15 s apart, and no others", () =>
     Effect.gen(function*() {
       for (const [apart, counts] of [[199, false], [200, true], [15_000, true], [15_001, false]] as const) {
-        const { examiner, lookAfter, runtime } = yield* examined
+        const { liveness, lookAfter, runtime } = yield* examined
         yield* lookAfter(0, stopped)
         yield* lookAfter(apart)
-        expect([apart, examiner.seen(runtime)]).toEqual([apart, counts ? "stopped" : undefined])
+        expect([apart, Liveness.suspicionOf(liveness, runtime)?.sights.activity]).toEqual([
+          apart,
+          counts ? "stopped" : undefined
+        ])
       }
     }))
 
   it.scoped("[V1] a look that fails shows nothing, and what was seen before it proves nothing any more", () =>
     Effect.gen(function*() {
-      const { examiner, judge, lookAfter, runtime } = yield* examined
+      const { judge, liveness, lookAfter, runtime } = yield* examined
       expect(yield* lookAfter(0, stopped)).toBe(true)
       expect(yield* lookAfter(2000)).toBe(true)
       // Also where it comes at once after another one.
       expect(yield* lookAfter(1, "dies")).toBe(false)
-      expect(examiner.seen(runtime)).toBeUndefined()
+      expect(Liveness.suspicionOf(liveness, runtime)?.sights.activity).toBeUndefined()
       expect(yield* lookAfter(1000)).toBe(false)
       yield* lookAfter(1000, stopped)
-      expect(examiner.seen(runtime)).toBeUndefined()
+      expect(Liveness.suspicionOf(liveness, runtime)?.sights.activity).toBeUndefined()
       yield* lookAfter(3999)
       expect(judge().kind).toBe("unknown")
       yield* lookAfter(200)
@@ -81,37 +84,37 @@ describe("V1: what an examiner sees", () => {
 
   it.scoped("[V1] a connection whose processes cannot be seen shows nothing", () =>
     Effect.gen(function*() {
-      const { examiner, runtime } = yield* examined
+      const { liveness, runtime } = yield* examined
       runtime.opened({ fail: () => {} } as unknown as Connection, start)
-      expect(yield* examiner.look(runtime)).toBe(false)
-      expect(examiner.seen(runtime)).toBeUndefined()
+      expect(yield* Liveness.look(liveness, runtime)).toBe(false)
+      expect(Liveness.suspicionOf(liveness, runtime)?.sights.activity).toBeUndefined()
     }))
 
   it.scoped("[V1] a question counts from the sight before it on: one that is older may have been read unseen", () =>
     Effect.gen(function*() {
-      const { examiner, lookAfter, runtime } = yield* examined
-      examiner.asked(runtime)
+      const { liveness, lookAfter, runtime } = yield* examined
+      Liveness.asked(liveness, runtime)
       yield* lookAfter(0)
       yield* lookAfter(2000)
-      expect(examiner.seen(runtime)).toBe("unclear")
-      examiner.asked(runtime)
+      expect(Liveness.suspicionOf(liveness, runtime)?.sights.activity).toBe("unclear")
+      Liveness.asked(liveness, runtime)
       yield* lookAfter(2000)
-      expect(examiner.seen(runtime)).toBe("still")
+      expect(Liveness.suspicionOf(liveness, runtime)?.sights.activity).toBe("still")
     }))
 
   it.scoped("[V1] a process that was started since the last answer is waited for, and an older one is not", () =>
     Effect.gen(function*() {
       for (const [youngest, seen] of [[3000, "waits"], [5000, "still"]] as const) {
-        const { examiner, lookAfter, runtime } = yield* examined
+        const { liveness, lookAfter, runtime } = yield* examined
         yield* lookAfter(2000, { youngest })
-        examiner.asked(runtime)
+        Liveness.asked(liveness, runtime)
         yield* lookAfter(2000)
-        expect(examiner.seen(runtime)).toBe(seen)
+        expect(Liveness.suspicionOf(liveness, runtime)?.sights.activity).toBe(seen)
       }
     }))
 })
 
-describe("V1: what an examiner says", () => {
+describe("V1: what is said of a server in doubt", () => {
   it.scoped("[V1] silence alone is published when the patience with it is over; what processes do, at once", () =>
     Effect.gen(function*() {
       const { backend, judge, kinds, lookAfter, runtime } = yield* examined
@@ -158,9 +161,9 @@ describe("V1: what an examiner says", () => {
     Effect.gen(function*() {
       const { failureThreshold, suspectInterval } = Policy.defaults.keepalive
       for (const busy of [{ cpuTime: 1 }, { youngest: 1000 }]) {
-        const { examiner, judge, lookAfter, runtime } = yield* examined
+        const { judge, liveness, lookAfter, runtime } = yield* examined
         yield* lookAfter(1000, { youngest: 1e9 })
-        examiner.asked(runtime)
+        Liveness.asked(liveness, runtime)
         yield* lookAfter(1000, busy)
         expect(judge(true).kind).toBe("busy")
         const steps = failureThreshold * suspectInterval / 5000

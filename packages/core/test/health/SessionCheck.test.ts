@@ -1,9 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { ConnectError, type Connection, Policy, RequestError, Sending } from "@mcp-lifeline/core"
 import { Effect, Exit, Fiber, TestClock } from "effect"
-import { Examiner } from "../../src/health/Examiner.js"
-import { Question } from "../../src/health/Question.js"
-import { SessionDoubt } from "../../src/health/SessionDoubt.js"
+import * as Liveness from "../../src/health/Liveness.js"
+import * as SessionCheck from "../../src/health/SessionCheck.js"
 import { State } from "../../src/lifecycle/Lifecycle.js"
 import { Runtime } from "../../src/runtime/Runtime.js"
 import { BackendState } from "../../src/state/BackendState.js"
@@ -45,8 +44,8 @@ const doubted = (capabilities: Connection["capabilities"] = { tools: {} }) =>
         generation: 1
       }))
     install(runtime)
-    const doubt = new SessionDoubt(backend, new Question(backend), new Examiner(backend))
-    const settling = Effect.tap(Effect.fork(doubt.settle(runtime, refusal)), () => TestClock.adjust(0))
+    const liveness = Liveness.make(backend)
+    const settling = Effect.tap(Effect.fork(SessionCheck.settle(liveness, runtime, refusal)), () => TestClock.adjust(0))
     const handshakes = () => {
       const found = []
       for (let message = backend.inbox.shift(); message !== undefined; message = backend.inbox.shift()) {
@@ -54,7 +53,7 @@ const doubted = (capabilities: Connection["capabilities"] = { tools: {} }) =>
       }
       return found
     }
-    return { doubt, handshakes, install, runtime, session, settling }
+    return { handshakes, install, liveness, runtime, session, settling }
   })
 
 const failed = Exit.fail(
@@ -135,10 +134,10 @@ describe("R12: what becomes of a doubt", () => {
 
   it.scoped("[R12:virtual] a refused list is evidence again once the witness was given to somebody else, and no other list", () =>
     Effect.gen(function*() {
-      const { doubt, handshakes, install, runtime, settling } = yield* doubted()
+      const { handshakes, install, liveness, runtime, settling } = yield* doubted()
       const first = yield* settling
       // What was given while the session is in doubt may have been given before it was forgotten.
-      doubt.given(runtime, ["tools/list"])
+      SessionCheck.given(liveness, runtime, ["tools/list"])
       for (const pending of handshakes()) pending.answer(Exit.void)
       expect(yield* Fiber.join(first)).toBe("lost")
       const settlingNext = (generation: number) =>
@@ -147,20 +146,23 @@ describe("R12: what becomes of a doubt", () => {
           yield* Effect.addFinalizer(() => Effect.zipRight(next.closeAttached, next.closeConnection))
           next.opened(runtime.connection, 0)
           install(next)
-          return [next, Effect.tap(Effect.fork(doubt.settle(next, refusal)), () => TestClock.adjust(0))] as const
+          return [
+            next,
+            Effect.tap(Effect.fork(SessionCheck.settle(liveness, next, refusal)), () => TestClock.adjust(0))
+          ] as const
         })
       const [second, settlingSecond] = yield* settlingNext(2)
       expect(yield* Fiber.join(yield* settlingSecond)).toBe("unknown")
-      doubt.given(second, ["prompts/list"])
+      SessionCheck.given(liveness, second, ["prompts/list"])
       expect(yield* Fiber.join(yield* settlingSecond)).toBe("unknown")
       expect(handshakes()).toEqual([])
-      doubt.given(second, ["prompts/list", "tools/list"])
+      SessionCheck.given(liveness, second, ["prompts/list", "tools/list"])
       const again = yield* settlingSecond
       for (const pending of handshakes()) pending.answer(Exit.void)
       expect(yield* Fiber.join(again)).toBe("lost")
       // What the session in its place gives is evidence at once.
       const [third, settlingThird] = yield* settlingNext(3)
-      doubt.given(third, ["tools/list"])
+      SessionCheck.given(liveness, third, ["tools/list"])
       const last = yield* settlingThird
       for (const pending of handshakes()) pending.answer(Exit.void)
       expect(yield* Fiber.join(last)).toBe("lost")

@@ -1,0 +1,225 @@
+/** Whether a server lives: what is held against it, how it is asked, and the verdict. */
+import { type Deferred, Effect } from "effect"
+import { isObjection, RequestError } from "../Errors.js"
+import type { Connection } from "../port/Connection.js"
+import type { Loss } from "../port/Loss.js"
+import type { Method, Params, Result } from "../port/Method.js"
+import * as Sending from "../port/Sending.js"
+import { withDeadline } from "../port/withDeadline.js"
+import type { Runtime } from "../runtime/Runtime.js"
+import type { BackendState } from "../state/BackendState.js"
+import * as Health from "../state/Health.js"
+import type { PendingCommand } from "../state/Message.js"
+import { type Evidence, judge, type Verdict } from "./judge.js"
+import * as Sights from "./Sights.js"
+
+export type Silence = "call" | "probe"
+
+/** What is held against the current runtime since its last answer. */
+export interface Suspicion {
+  readonly runtime: Runtime
+  readonly answers: number
+  readonly beganAt: number
+  readonly sights: Sights.Sights
+  /** Since the first sight. */
+  readonly isAsked?: boolean
+  readonly unanswered?: Silence | undefined
+  readonly isProbed?: boolean
+}
+
+/** One loop. It goes on after an answer if a new suspicion has come before its next look. */
+export interface Probing {
+  readonly runtime: Runtime
+  /** Answers before a suspend of the machine: without more, a failure decides. (R11) */
+  readonly decidesAt: number | undefined
+}
+
+export interface SessionCheck {
+  readonly runtime: Runtime
+  readonly asked: Deferred.Deferred<"given" | "refused" | "neither">
+  readonly replaced: PendingCommand
+}
+
+export interface Liveness {
+  readonly backend: BackendState
+  suspicion: Suspicion | undefined
+  probing: Probing | undefined
+  hasLeftPing: boolean
+  sessionCheck: SessionCheck | undefined
+  refusals: ReadonlyArray<RequestError>
+  /** A refused list means a lost session. */
+  isEvidence: boolean
+  evidenceFrom: number
+  /** A new session is being made beside its silent one. */
+  besideOf: Runtime | undefined
+  heardAt: number
+}
+
+export const make = (backend: BackendState): Liveness => ({
+  backend,
+  suspicion: undefined,
+  probing: undefined,
+  hasLeftPing: false,
+  sessionCheck: undefined,
+  refusals: [],
+  isEvidence: true,
+  evidenceFrom: 0,
+  besideOf: undefined,
+  heardAt: Number.NEGATIVE_INFINITY
+})
+
+// --- questions
+
+const kinds = ["tools", "prompts", "resources"] as const
+
+export type List = `${(typeof kinds)[number]}/list`
+
+/** Every live session answers. */
+export const listOf = ({ capabilities }: Connection): List | undefined => {
+  const kind = kinds.find((kind) => capabilities[kind] !== undefined)
+  return kind && `${kind}/list`
+}
+
+export const isSignOfLife = (error: RequestError): boolean => error.fate === "answered" || isObjection(error)
+
+const replaced = new RequestError({ fate: "notSent", reason: "lost", message: "the connection was replaced" })
+
+/** Guard and send are one step. (K9) */
+export const guarded = <A>(
+  mayAsk: () => boolean,
+  timeout: number,
+  ask: () => Effect.Effect<A, RequestError>
+): Effect.Effect<A, RequestError> =>
+  withDeadline(
+    Effect.suspend(() => {
+      if (!mayAsk()) return Effect.fail(replaced) // guard: no-heartbeat-after-detach
+      return ask()
+    }),
+    timeout
+  )
+
+export const send = <M extends Method>(
+  { backend }: Liveness,
+  runtime: Runtime,
+  method: M,
+  params: Params<M>,
+  timeout = backend.policy.keepalive.timeout,
+  mayAsk = () => backend.isCurrent(runtime)
+): Effect.Effect<Result<M>, RequestError> =>
+  Effect.suspend(() => {
+    const { oldest } = runtime
+    const answered = Effect.sync(() => {
+      if (!mayAsk()) return
+      if (method === "ping") backend.temperament.answeredPing()
+      runtime.answered(backend.now(), oldest)
+    })
+    const asked = guarded(mayAsk, timeout, () => Sending.ask(runtime.connection, method, params, { timeout }))
+    return Effect.tapBoth(asked, {
+      onSuccess: () => answered,
+      onFailure: (error) => isSignOfLife(error) ? answered : Effect.void
+    })
+  })
+
+// --- the score
+
+export const record = ({ backend }: Liveness, ok: boolean): void =>
+  backend.update((slot) => {
+    const history = Health.record(slot.history, ok)
+    return history === slot.history ? slot : { ...slot, history }
+  })
+
+export const heard = (self: Liveness, runtime: Runtime, now: number): void => {
+  if (now - self.heardAt < Health.pace || !self.backend.isCurrent(runtime.latest)) return
+  self.heardAt = now
+  record(self, true)
+}
+
+// --- the suspicion
+
+export const suspicionOf = ({ suspicion }: Liveness, runtime: Runtime): Suspicion | undefined =>
+  suspicion?.runtime === runtime && suspicion.answers === runtime.answers ? suspicion : undefined
+
+export const note = (self: Liveness, runtime: Runtime, news?: Partial<Suspicion>): Suspicion => {
+  const now = self.backend.now()
+  const begun = { runtime, answers: runtime.answers, beganAt: now, sights: Sights.begin(now) }
+  const suspicion = { ...(suspicionOf(self, runtime) ?? begun), ...news }
+  if (self.backend.isCurrent(runtime)) self.suspicion = suspicion
+  return suspicion
+}
+
+/** Returns whether a process is stopped. */
+export const look = (self: Liveness, runtime: Runtime): Effect.Effect<boolean> => {
+  const { look } = runtime.connection
+  if (look === undefined) return Effect.succeed(false)
+  return Effect.map(Effect.catchAllCause(look, () => Effect.succeed(undefined)), (sight) => {
+    const now = self.backend.now()
+    const { isAsked = false, sights } = note(self, runtime)
+    const taken = { silentFor: now - runtime.answeredAt, isAsked }
+    note(self, runtime, { sights: Sights.add(sights, sight, now, taken) })
+    return sight?.isStopped === true
+  })
+}
+
+/** In the step that asks. */
+export const asked = (self: Liveness, runtime: Runtime): void => {
+  if (note(self, runtime).sights.last !== undefined) note(self, runtime, { isAsked: true })
+}
+
+/** After a call, also raise a suspicion. */
+export const leftUnanswered = (self: Liveness, runtime: Runtime, unanswered: Silence = "call"): void => {
+  if (unanswered === "call" || silenceOf(self, runtime) === undefined) note(self, runtime, { unanswered })
+}
+
+export const silenceOf = (self: Liveness, runtime: Runtime): Silence | undefined => {
+  const unanswered = suspicionOf(self, runtime)?.unanswered
+  if (unanswered !== "call") return unanswered
+  const { published, temperament } = self.backend
+  return temperament.ignoresPings || published.value.keepalive.breaker?.reason === "timeout" ? "probe" : "call"
+}
+
+// --- the verdict
+
+type Asked = Partial<Pick<Evidence, "isPatienceOver" | "isSilent" | "isAnsweredBeside">>
+
+export const verdictOn = (
+  self: Liveness,
+  runtime: Runtime,
+  { isAnsweredBeside = false, isPatienceOver = false, isSilent = true }: Asked = {}
+): Verdict => {
+  const { health: { busyLimit }, keepalive: { failureThreshold, suspectInterval } } = self.backend.policy
+  const { beganAt, sights: { activity, since, workedAt } } = note(self, runtime)
+  const now = self.backend.now()
+  const verdict = judge({
+    activity,
+    seenFor: now - since,
+    isConcurrent: self.backend.temperament.isConcurrent,
+    isAwaited: runtime.isAwaited,
+    unawaitedFor: now - (runtime.abandonedAt ?? beganAt),
+    isPatienceOver: isPatienceOver && now - workedAt >= failureThreshold * suspectInterval,
+    isSilent,
+    isAnsweredBeside,
+    busyLimit
+  })
+  if (verdict.kind !== "unknown" || activity !== undefined || isPatienceOver) show(self, runtime, verdict)
+  return verdict
+}
+
+/** Until the next answer. */
+const show = ({ backend }: Liveness, runtime: Runtime, verdict: Verdict): void => {
+  const { current, verdict: before } = backend.published.value
+  if (current !== runtime) return
+  backend.update((slot) => ({ ...slot, verdict: backend.judged(verdict, before) }))
+  if (before !== undefined) return
+  const { answers } = runtime
+  runtime.when(
+    () => runtime.answers !== answers || runtime.detached,
+    () => backend.update((slot) => slot.current === runtime ? { ...slot, verdict: undefined } : slot)
+  )
+}
+
+export const lose = (self: Liveness, runtime: Runtime, { kind, message: what }: Loss, { reason }: Verdict): void => {
+  const activity = suspicionOf(self, runtime)?.sights.activity
+  const message = activity === undefined ? what : `${what}; ${reason}`
+  const isWedged = activity === "stopped" || activity === "still"
+  self.backend.send({ _tag: "Lost", runtime, loss: { kind, message, ...(isWedged ? { isWedged } : {}) } })
+}
