@@ -129,7 +129,6 @@ export class BackendHandle implements Backend {
     const isFresh = (snapshot: Snapshot | undefined) => snapshot?.stale === false
     return Effect.suspend(() => {
       if (isFresh(this.#state.published.value.snapshot)) return Effect.void
-      // Somebody else may be reading them.
       const read = Effect.flatMap(
         Stream.runHead(Stream.filter(this.catalog.changes, isFresh)),
         Option.match({ onNone: () => Effect.never, onSome: () => Effect.void })

@@ -22,7 +22,6 @@ export interface About {
   readonly unmatched: ReadonlyArray<Tools.Unmatched>
 }
 
-/** What changes with each call. */
 export interface Traffic extends Pick<Status, "failures" | "inFlight" | "waiting" | "queued"> {
   readonly givenUp: number
 }

@@ -10,7 +10,6 @@ import { isRead } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 
-/** At the successor, with what is left of the time to wait. */
 export type Onward<A> = (options: CallOptions) => Effect.Effect<A, CallError>
 
 /** On the next connection where one was lost, if it did not happen or may happen twice. Of `options`, those about waiting count. */

@@ -26,7 +26,6 @@ const partOfTime = 0.75
 export const heldUntil = ({ begunAt, deadline }: { readonly begunAt: number; readonly deadline: number }): number =>
   begunAt + partOfTime * (deadline - begunAt)
 
-/** What the calls of one backend share. */
 export interface Calls {
   readonly backend: BackendState
   readonly liveness: Liveness
@@ -147,7 +146,6 @@ export interface Undecided {
 
 export interface RunningTask {
   readonly id: string
-  /** The connection that answered last for it. */
   on: Runtime
   isThere: boolean
   isOver: boolean

@@ -21,12 +21,10 @@ export interface About {
   readonly backend: string
   readonly generation: number
   readonly method: string
-  /** Milliseconds. */
   readonly timeout: number
   readonly state: State
   readonly lastError: LastError | undefined
   readonly evidence?: string | undefined
-  /** Twice does no harm. */
   readonly harmless?: boolean | undefined
   /** Set once it has reached the server as often as Lifeline sends it. */
   readonly times?: number | undefined

@@ -23,7 +23,6 @@ import * as TaskRun from "./tasks/TaskRun.js"
 import * as TaskSupport from "./tasks/TaskSupport.js"
 import * as Waiting from "./Waiting.js"
 
-/** `then` is called once, perhaps at once. */
 export const step = <M extends Method>(self: Calls, call: Call<M>, then: (next: Next<M>) => void): void => {
   ProgressBeats.begin(self, call)
   const refusal = Gates.refusal(self, call)
@@ -188,7 +187,6 @@ export const end = <M extends Method>(
   if (Exit.isInterrupted(exit)) giveUp(call.carrier ?? self, call)
   call.isOver = true
   ProgressBeats.end(self, call)
-  // One that was given up within its own send is cancelled later.
   measured(call.flight, interrupted)
   const outcome = asKnown(self, call, exit)
   try {

@@ -71,7 +71,6 @@ const pause = (
   return Effect.asVoid(backend.before(end, back))
 }
 
-/** The caller's own mistake is no failure of the call. */
 export const fail = (
   { backend }: Calls,
   error: RequestError,

@@ -87,7 +87,6 @@ export const forVerdict = (self: Calls, call: Call, isSettled: Effect.Effect<voi
     const { wait } = self
     QueuedCalls.away(self, call)
     const { ask: { begunAt, progress }, deadline } = call
-    // With progress, the caller hears what it waits for.
     const held = heldUntil({ begunAt, deadline })
     const end = progress === undefined ? patience(self, call, held) : held
     const settled = waitingFor(call, "waits until the server answers a probe", isSettled)

@@ -26,9 +26,7 @@ export interface Tally {
   readonly sent: number
   /** Of them, those that reached the server, in whole or in part. */
   readonly withoutResult: number
-  /** Lost with a request of it. */
   readonly sessions: number
-  /** The first failure of unknown fate. */
   readonly unknown: { readonly generation: number; readonly error: RequestError } | undefined
   /** The server may have carried out its last request. */
   readonly isDoubtful: boolean

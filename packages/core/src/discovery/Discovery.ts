@@ -28,7 +28,6 @@ export interface ReadList {
   readonly kind: Kind
   readonly entries: ReadonlyArray<unknown>
   readonly problems: ReadonlyArray<Problem>
-  /** Too long, or without end. */
   readonly truncated: boolean
   readonly given: boolean
   /** Milliseconds, if the server says so. */

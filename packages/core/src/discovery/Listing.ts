@@ -29,7 +29,6 @@ export interface Listing {
   repeats: boolean
 }
 
-/** `cursor`: of the first page. */
 export const begin = (kind: Kind, cursor?: string): Listing => {
   const cursors: Seen = { texts: new Set(), kept: 0 }
   if (cursor !== undefined) add(cursors, cursor)

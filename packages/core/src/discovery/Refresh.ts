@@ -26,13 +26,11 @@ interface Reading {
   running: boolean
   /** The session has given a list, on this or an earlier connection. */
   given: boolean
-  /** The end of the last, and the pause after it. */
   pace: Freshness.Pace
   /** When the server announced what the next one reads. */
   announcedAt: number | undefined
   /** When the last seek found nothing new. */
   soughtAt: number
-  /** In a row. */
   refused: number
 }
 
@@ -99,7 +97,6 @@ const begin = (self: Refresh, runtime: Runtime, kinds: ReadonlyArray<Kind>): Eff
     return Effect.asVoid(Effect.zipRight(first, runtime.fork(again)))
   })
 
-/** True if `readChanged` has to be called. */
 export const announced = (self: Refresh, runtime: Runtime, kinds: ReadonlyArray<Kind>): boolean => {
   const { reading } = self
   if (reading?.runtime === runtime) reading.announcedAt ??= self.backend.now()
@@ -255,7 +252,6 @@ const readWanted = (self: Refresh, reading: Reading): Effect.Effect<void, Reques
 const readOnce = (self: Refresh, reading: Reading, kinds: ReadonlyArray<Kind>): Effect.Effect<void, RequestError> =>
   reading.lock.withPermits(1)(readLists(self, reading, kinds))
 
-/** With the lock. */
 const readLists = Effect.fnUntraced(function*(self: Refresh, reading: Reading, kinds: ReadonlyArray<Kind>) {
   const { backend, liveness, unmatched } = self
   const { runtime } = reading

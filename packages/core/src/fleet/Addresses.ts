@@ -6,7 +6,6 @@ import * as Names from "./names.js"
 
 type Address = (uri: string) => string
 
-/** It can be read without a server, or is no address. */
 const isReadElsewhere = (uri: string): boolean => !/^(?!(?:https?|data|mailto):)[a-z][a-z\d+.-]*:/i.test(uri)
 
 /** As a caller can read it. `owner`: the backend to which an address leads now. */

@@ -21,7 +21,6 @@ export interface Suspicion {
   readonly answers: number
   readonly beganAt: number
   readonly sights: Sights.Sights
-  /** Since the first sight. */
   readonly isAsked?: boolean
   readonly unanswered?: Silence | undefined
   readonly isProbed?: boolean
@@ -67,8 +66,6 @@ export const make = (backend: BackendState): Liveness => ({
   besideOf: undefined,
   heardAt: Number.NEGATIVE_INFINITY
 })
-
-// --- questions
 
 const kinds = ["tools", "prompts", "resources"] as const
 
@@ -120,8 +117,6 @@ export const send = <M extends Method>(
     })
   })
 
-// --- the score
-
 export const record = ({ backend }: Liveness, ok: boolean): void =>
   backend.update((slot) => {
     const history = Health.record(slot.history, ok)
@@ -133,8 +128,6 @@ export const heard = (self: Liveness, runtime: Runtime, now: number): void => {
   self.heardAt = now
   record(self, true)
 }
-
-// --- the suspicion
 
 export const suspicionOf = ({ suspicion }: Liveness, runtime: Runtime): Suspicion | undefined =>
   suspicion?.runtime === runtime && suspicion.answers === runtime.answers ? suspicion : undefined
@@ -176,8 +169,6 @@ export const silenceOf = (self: Liveness, runtime: Runtime): Silence | undefined
   const { published, temperament } = self.backend
   return temperament.ignoresPings || published.value.keepalive.breaker?.reason === "timeout" ? "probe" : "call"
 }
-
-// --- the verdict
 
 type Asked = Partial<Pick<Evidence, "isPatienceOver" | "isSilent" | "isAnsweredBeside">>
 

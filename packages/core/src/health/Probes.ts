@@ -17,8 +17,6 @@ export interface Failed {
   readonly at: number
 }
 
-// --- one question
-
 /** A ping, or a list if the server ignores pings. Returns `undefined` after any answer. (V4) */
 export const ask = (self: Self, runtime: Runtime, hasLeftPing = false): Effect.Effect<RequestError | undefined> =>
   Effect.suspend(() => {
@@ -64,8 +62,6 @@ export const check = (self: Self, runtime: Runtime): Effect.Effect<"alive" | "si
       return backend.isCurrent(runtime) ? "alive" : "refused"
     })
   })
-
-// --- probes
 
 const probingOf = ({ probing }: Self, runtime: Runtime): Liveness.Probing | undefined =>
   probing?.runtime === runtime ? probing : undefined
@@ -167,8 +163,6 @@ const isOpen = (self: Self, probing: Liveness.Probing): boolean => {
   self.probing = undefined
   return false
 }
-
-// --- what follows from a failure
 
 const weigh = (self: Self, probing: Liveness.Probing, failed: Failed): void => {
   const { decidesAt, runtime } = probing

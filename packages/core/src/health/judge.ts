@@ -8,7 +8,6 @@ export interface Evidence {
   readonly activity: Activity | undefined
   readonly seenFor: number
   readonly isConcurrent: boolean
-  /** The server may be working on a call. */
   readonly isAwaited: boolean
   readonly unawaitedFor: number
   /** `keepalive.failureThreshold` questions in a row have no answer. (H1, H4) */

@@ -22,7 +22,6 @@ export type Event = Data.TaggedEnum<{
   Enable: {}
   Disable: {}
   Disconnect: {}
-  /** Everything is closed or abandoned. */
   TornDown: {}
   /** Unused for `idleRelease`. */
   Released: {}

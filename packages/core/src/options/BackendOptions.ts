@@ -46,7 +46,7 @@ export interface BackendOptions<R = never> extends PolicyOptions, ClientOptions<
   /** Runs on every new session before Lifeline sends calls there, not on a resumed one. If it fails, the attempt fails. */
   readonly onConnected?: ((session: Session) => Effect.Effect<void, unknown, R>) | undefined
   /**
-   * A Layer for each connection: built once it is in use, beside the calls, and released when it is taken out of use. A defect of it is
+   * A Layer for each connection: built once calls are let in, beside them, and released when the connection is lost or replaced. A defect is
    * logged. Default: none.
    */
   readonly runtime?: RuntimeLayer<R> | undefined

@@ -14,8 +14,5 @@ export interface Session {
   ) => Effect.Effect<Result<M>, CallError>
 }
 
-/**
- * What is built for each connection, once it is in use, and released when it is taken out of use: after a loss, or before a close. Nobody
- * waits for it. `R`: the services that it uses.
- */
+/** Nobody waits for it. `R`: the services that it uses. */
 export type RuntimeLayer<R = never> = (session: Session) => Layer.Layer<never, never, R>

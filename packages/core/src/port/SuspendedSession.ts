@@ -21,7 +21,6 @@ export class SuspendedSession<A = unknown> {
     this.#suspension = suspension
   }
 
-  /** Nobody has taken or ended it. */
   get held(): boolean {
     return this.#suspension !== undefined
   }

@@ -24,7 +24,6 @@ export interface Attempts {
   readonly permits: ConnectPermits
   /** Also while another one is still closing. */
   readonly overlap: boolean
-  /** Cancelled ones too. */
   readonly running: Set<Fiber.RuntimeFiber<unknown, unknown>>
   /** One for all: a connector may keep it as long as the connection. */
   readonly beside: NonNullable<ConnectOptions["beside"]>

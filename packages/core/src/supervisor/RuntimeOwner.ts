@@ -102,7 +102,6 @@ export class RuntimeOwner {
     return this.suspended?.isAwaited === true && (this.#suspended?.runtime.inFlight ?? 0) > 0
   }
 
-  /** Calls that wait in the session become the runtime's. */
   resumed(runtime: Runtime): void {
     this.#suspended?.runtime.handOver(runtime)
     this.#suspended = undefined

@@ -58,8 +58,6 @@ export class Start {
     if (this.goesOn) this.runtime.startTook = Math.min(this.#backend.now() - this.since, this.#limit)
   }
 
-  // --- what its processes do
-
   /** Fails once that ends it. (V5) */
   get wedged(): Effect.Effect<never, ConnectError> {
     return Deferred.await(this.#wedged)
@@ -93,7 +91,6 @@ export class Start {
     const verdict = this.#seen = activity && judgeStart({ activity, seenFor: now - since, slowest })
     if (verdict === undefined) return this.#judged(undefined)
     const isWedged = verdict.kind === "wedged"
-    // Many servers take some seconds.
     if (isWedged || now - this.since >= backend.policy.timeouts.connect) {
       const reason = `starting for ${rounded(now - this.since)}: ${verdict.reason}`
       this.#judged({ kind: verdict.kind, reason })
@@ -112,8 +109,6 @@ export class Start {
       return { ...slot, starting: { ...starting, verdict: known } }
     })
   }
-
-  // --- in words
 
   timedOut(now: number, millis: number): string {
     return this.#described(this.#text(now, millis))

@@ -1,7 +1,4 @@
-/**
- * One fiber takes messages. What one does to the slot, `step` says; then the actions of the step are performed. The fiber waits for nothing:
- * attempts, timers and closes are fibers that report by message.
- */
+/** One fiber takes messages, and performs what `step` says. It waits for nothing: attempts, timers and closes report by message. */
 import { Cause, Effect, Either, Exit, Fiber, FiberId, Layer, Random, Scope } from "effect"
 import { unavailable } from "../calls/CallFailure.js"
 import * as Calls from "../calls/Calls.js"
@@ -246,7 +243,6 @@ export class Supervisor {
     }
   }
 
-  /** What was given for each runtime is built beside. */
   #attach(runtime: Runtime): Effect.Effect<void> {
     runtime.install()
     const own = runtime.build(RuntimeTasks.layer(this.tasks, runtime))

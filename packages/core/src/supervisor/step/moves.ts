@@ -50,7 +50,6 @@ export const begin = (slot: Slot, work: Unnumbered): Step => {
   return [{ ...slot, works: id, work: begun }, [...interrupting(slot), Action.Begin({ work: begun })]]
 }
 
-/** A teardown goes on. */
 export const interrupting = ({ work }: Slot): ReadonlyArray<Action> =>
   work === undefined || work._tag === "Teardown" ? [] : [Action.Interrupt()]
 
