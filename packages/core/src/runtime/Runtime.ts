@@ -33,6 +33,8 @@ export class Runtime {
   #installed = false
   readonly #temperament: Temperament
   #traffic = Traffic.begin
+  #hasWorked = false
+  #held = 0
   /** Of callers, the oldest first. */
   readonly #calls = new Set<Traffic.InFlight>()
   #drained: Signal | undefined
@@ -184,8 +186,8 @@ export class Runtime {
       if (isAnswered && this.oldest !== call) this.#temperament.showedConcurrent()
       this.#calls.delete(call)
     }
-    this.#traffic = Traffic.ended(this.#traffic, now, isAnswered, call)
-    if (isAnswered) this.answered(now)
+    if (isAnswered) this.#answered(now, this.inFlight - 1, now)
+    else this.#traffic = Traffic.ended(this.#traffic, now, call)
     if (this.inFlight > 0) return
     this.#drained?.complete()
     this.#drained = undefined
@@ -198,7 +200,11 @@ export class Runtime {
   /** `before`: the oldest call in flight when the question was sent. (H2) */
   answered(now: number, before?: Traffic.InFlight): void {
     if (before !== undefined && this.#calls.has(before)) this.#temperament.showedConcurrent()
-    this.#traffic = Traffic.answered(this.#traffic, now, this.oldest)
+    this.#answered(now, this.inFlight, this.usedAt)
+  }
+
+  #answered(now: number, inFlight: number, usedAt: number): void {
+    this.#traffic = Traffic.answered(this.#traffic, now, this.oldest, inFlight, usedAt)
     this.#wake()
   }
 
@@ -208,7 +214,7 @@ export class Runtime {
   }
 
   worked(method: string): void {
-    if (work.has(method) && !this.hasWorked) this.#traffic = { ...this.#traffic, hasWorked: true }
+    this.#hasWorked ||= work.has(method)
     this.#successor?.worked(method)
   }
 
@@ -251,7 +257,7 @@ export class Runtime {
   }
 
   get hasWorked(): boolean {
-    return this.#traffic.hasWorked
+    return this.#hasWorked
   }
 
   get answeredAt(): number {
@@ -267,24 +273,21 @@ export class Runtime {
   }
 
   get failures(): number {
-    return this.#traffic.failures
+    return this.#traffic.failures.count
   }
 
   get isHeld(): boolean {
-    return this.#traffic.held > 0
-  }
-
-  #hold(more: 1 | -1): void {
-    this.#traffic = { ...this.#traffic, held: this.#traffic.held + more }
-    if (more === 1 && this.#traffic.held === 1) this.onUsed?.(this)
+    return this.#held > 0
   }
 
   /** It is asked once a second meanwhile. (C14) */
   hold(isSettled: () => boolean): Effect.Effect<void> {
     return Effect.acquireUseRelease(
-      Effect.sync(() => this.#hold(1)),
+      Effect.sync(() => {
+        if (++this.#held === 1) this.onUsed?.(this)
+      }),
       () => this.until(isSettled),
-      () => Effect.sync(() => this.#hold(-1))
+      () => Effect.sync(() => this.#held--)
     )
   }
 
