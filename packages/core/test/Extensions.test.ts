@@ -81,6 +81,26 @@ describe("an extension of a backend", () => {
       expect(backend.extension(Second)).toEqual(Option.none())
     }))
 
+  it.scoped("[L19] that fails to say its status stops nobody", () =>
+    Effect.gen(function*() {
+      const broken = {
+        tag: First,
+        install: () =>
+          Effect.succeed({
+            service: "First",
+            status: () => {
+              throw new Error("broken")
+            }
+          })
+      }
+      const script = ScriptedConnector.make()
+      const backend = yield* Backend.make("one", { connector: script, extensions: [broken] })
+      yield* runUntilIdle
+      script.current.lose()
+      yield* TestClock.adjust("1 second")
+      expect(yield* backend.status).toMatchObject({ state: "Connected", generation: 2 })
+    }))
+
   it.scoped("[L15] of a tag that the backend has already is refused with its place, before anything of a fleet starts", () =>
     Effect.gen(function*() {
       const journal: Array<string> = []

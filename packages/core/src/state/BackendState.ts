@@ -196,7 +196,7 @@ export class BackendState {
     if (changed === before) return
     const shown = Slot.shown(changed)
     const isSame = shown.snapshot === before.snapshot
-    const slot = isSame ? shown : { ...shown, extensions: this.extensionStatus(shown.snapshot) }
+    const slot = isSame ? shown : this.#extended(shown)
     this.published.set(slot)
     this.#observe((observer) => observer.changed())
     if (before.state._tag === "Connecting" && slot.state._tag !== "Connecting") this.#firstEvents = undefined
@@ -209,8 +209,13 @@ export class BackendState {
     if (score !== before) this.telemetry?.health?.(score)
   }
 
+  #extended(slot: Slot.Slot): Slot.Slot {
+    const status = this.safely("an extension's status", () => this.extensionStatus(slot.snapshot))
+    return { ...slot, extensions: status ?? nothing }
+  }
+
   extensionsChanged(): void {
-    this.update((slot) => ({ ...slot, extensions: this.extensionStatus(slot.snapshot) }))
+    this.update((slot) => this.#extended(slot))
   }
 }
 
