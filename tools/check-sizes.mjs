@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url"
 const most = {
   cluster: [5831, 53, 1.28, 7879],
   config: [2222, 19, 1.25, 654],
-  core: [14583, 151, 1.29, 23605],
+  core: [14581, 151, 1.29, 23596],
   effect4: [986, 12, 2.06, 1513],
   extensions: [1832, 21, 1.38, 2468],
   gateway: [22134, 220, 1, 42061],

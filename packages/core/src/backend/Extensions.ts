@@ -1,6 +1,5 @@
 /** The first of the options is the outermost. */
 import { Context, Effect, Predicate, type Scope } from "effect"
-import { constant } from "effect/Function"
 import type { Snapshot } from "../catalog/Catalog.js"
 import type { InvalidOptions } from "../Errors.js"
 import * as Check from "../options/Check.js"
@@ -17,14 +16,12 @@ export interface Extensions {
   readonly withheld: () => ReadonlyArray<string>
 }
 
-const nothing = {}
-
 /** Thousands of backends share it. */
 export const none: Extensions = {
   services: Context.empty(),
   around: (connector) => connector,
   layers: [],
-  status: constant(nothing),
+  status: () => ({}),
   withheld: () => []
 }
 

@@ -49,8 +49,10 @@ export const startBackend = (
     const clock = yield* Effect.clock
     const temperament = temperamentMemory && (yield* remembered(temperamentMemory))
     const state = begun = new BackendState(id, policy, clock, { fleetStartedAt, memory, offered, temperament })
-    state.extensionStatus = extensions.status
-    state.extensionsChanged()
+    if (extensions !== Extensions.none) {
+      state.extensionStatus = extensions.status
+      state.extensionsChanged()
+    }
     const telemetry = yield* Telemetry.Current
     if (telemetry !== undefined) measure(state, options.connector, telemetry)
     const { interval } = policy.keepalive

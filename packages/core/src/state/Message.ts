@@ -97,6 +97,8 @@ export type Move =
   | { readonly _tag: "ClockJumped" }
   | { readonly _tag: "Close" }
 
+export type MoveOf<Tag extends Move["_tag"]> = Extract<Move, { readonly _tag: Tag }>
+
 export type Message =
   | Exclude<Move, { readonly _tag: "StartOver" | "Established" | "Hasten" | "Close" }>
   | { readonly _tag: "StartOver"; readonly runtime: Runtime }

@@ -88,7 +88,7 @@ const establish = (
       const attempt = Effect.tap(prepared(parts, start), () => askAgain)
       let isOver = false
       backend.isSigningIn = start.isSigningIn
-      if (taken === undefined) {
+      if (taken === undefined && start.goesOn) {
         const starting = { since: start.since, outlives: false, verdict: undefined }
         backend.update((slot) => ({ ...slot, starting }))
       }
@@ -103,7 +103,9 @@ const establish = (
       ))
       if (backend.isSigningIn === start.isSigningIn) backend.isSigningIn = constFalse
       const goesOn = isOver && runtime.awaited !== undefined && start.left(backend.now()) > 0
-      if (Exit.isSuccess(exit) || !goesOn) backend.update((slot) => ({ ...slot, starting: undefined }))
+      if (Exit.isSuccess(exit) || !goesOn) {
+        backend.update((slot) => slot.starting === undefined ? slot : { ...slot, starting: undefined })
+      }
       if (Exit.isSuccess(exit)) return report(Either.right(exit.value))
       if (goesOn) yield* owner.keepStart(start)
       else yield* owner.retire(runtime, { kind: "closed", message: "the attempt failed" }) // guard: failed-attempt-is-retired

@@ -25,11 +25,12 @@ import {
   PendingCommand,
   type Work
 } from "../state/Message.js"
+import type { Slot } from "../state/Slot.js"
 import * as Attempts from "./Attempt.js"
 import type { ConnectPermits } from "./ConnectPermits.js"
 import { RuntimeOwner } from "./RuntimeOwner.js"
 import * as RuntimeTasks from "./RuntimeTasks.js"
-import { Action, type At } from "./step/Action.js"
+import type { Action, At, Step } from "./step/Action.js"
 import { connect } from "./step/attempts.js"
 import { step } from "./step/step.js"
 
@@ -171,7 +172,7 @@ export class Supervisor {
   }
 
   /** The slot is written before anything else happens. */
-  #perform(decide: (...from: Parameters<typeof connect>) => ReturnType<typeof connect>): Effect.Effect<void> {
+  #perform(decide: (slot: Slot, at: At) => Step): Effect.Effect<void> {
     return Effect.flatMap(Effect.zip(Random.next, Random.next), (draws) => {
       const [slot, actions] = decide(this.#backend.published.value, this.#at(draws))
       this.#backend.update(() => slot) // guard: detach-before-close

@@ -2,9 +2,9 @@ import { describe, expect, it } from "@effect/vitest"
 import { type Connection, type Event, Policy, type ProcessSight } from "@mcp-lifeline/core"
 import { type Clock, Effect } from "effect"
 import * as Liveness from "../../src/health/Liveness.js"
-import { State } from "../../src/lifecycle/Lifecycle.js"
 import { Runtime } from "../../src/runtime/Runtime.js"
 import { BackendState } from "../../src/state/BackendState.js"
+import { connected } from "../support/Connected.js"
 
 /** When the server has answered last: far from 0, where an addition would look like a subtraction. */
 const start = 1_000_000
@@ -33,12 +33,7 @@ const examined = Effect.gen(function*() {
   const connection = { look, fail: () => {} } as unknown as Connection
   runtime.opened(connection, start)
   runtime.answered(start)
-  backend.update((slot) => ({
-    ...slot,
-    current: runtime,
-    state: State.Connected({ replacing: false }),
-    generation: 1
-  }))
+  connected(backend, runtime)
   const liveness = Liveness.make(backend)
   const lookAfter = (millis: number, shown = server.shown) =>
     Effect.suspend(() => {

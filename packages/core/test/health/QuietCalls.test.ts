@@ -4,10 +4,10 @@ import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { type Clock, Effect, Either, Fiber, Runtime, TestClock } from "effect"
 import * as Liveness from "../../src/health/Liveness.js"
 import { start } from "../../src/internal.js"
-import { State } from "../../src/lifecycle/Lifecycle.js"
 import { delegated } from "../../src/port/delegated.js"
 import * as Core from "../../src/runtime/Runtime.js"
 import { BackendState } from "../../src/state/BackendState.js"
+import { connected } from "../support/Connected.js"
 import { watched } from "../support/Watched.js"
 
 const never: ScriptedConnector.Answer = { answer: "never" }
@@ -386,12 +386,7 @@ describe("V1: the evidence", () => {
         youngest: 1e9
       }))
       runtime.opened({ look, fail: () => {} } as unknown as Connection, now)
-      backend.update((slot) => ({
-        ...slot,
-        current: runtime,
-        state: State.Connected({ replacing: false }),
-        generation: 1
-      }))
+      connected(backend, runtime)
       const liveness = Liveness.make(backend)
       const verdictAfter = (millis: number) =>
         Effect.map(

@@ -3,9 +3,9 @@ import { ConnectError, type Connection, Policy, RequestError, Sending } from "@m
 import { Effect, Exit, Fiber, TestClock } from "effect"
 import * as Liveness from "../../src/health/Liveness.js"
 import * as SessionCheck from "../../src/health/SessionCheck.js"
-import { State } from "../../src/lifecycle/Lifecycle.js"
 import { Runtime } from "../../src/runtime/Runtime.js"
 import { BackendState } from "../../src/state/BackendState.js"
+import { connected } from "../support/Connected.js"
 
 const refusal = new RequestError({
   fate: "answered",
@@ -36,13 +36,7 @@ const doubted = (capabilities: Connection["capabilities"] = { tools: {} }) =>
       })
     } as unknown as Connection
     runtime.opened(connection, 0)
-    const install = (current: Runtime | undefined) =>
-      backend.update((slot) => ({
-        ...slot,
-        current,
-        state: State.Connected({ replacing: false }),
-        generation: 1
-      }))
+    const install = (current: Runtime | undefined) => connected(backend, current)
     install(runtime)
     const liveness = Liveness.make(backend)
     const settling = Effect.tap(Effect.fork(SessionCheck.settle(liveness, runtime, refusal)), () => TestClock.adjust(0))

@@ -5,13 +5,11 @@ import * as Lifecycle from "../../lifecycle/Lifecycle.js"
 import { connectError } from "../../port/checkConnector.js"
 import type { Loss } from "../../port/Loss.js"
 import * as LostSessions from "../../state/LostSessions.js"
-import { type Attempt, type Move, onlyLooks } from "../../state/Message.js"
+import { type Attempt, type MoveOf, onlyLooks } from "../../state/Message.js"
 import * as Pace from "../../state/Pace.js"
 import { counted, type LastError, sessionLost, type Slot } from "../../state/Slot.js"
 import { Action, type At, type Step } from "./Action.js"
 import * as Moves from "./moves.js"
-
-type Of<Tag extends Move["_tag"]> = Extract<Move, { readonly _tag: Tag }>
 
 export const lastErrorOf = ({ kind, message }: Loss, at: number): LastError => ({ message, reason: kind, at })
 
@@ -35,7 +33,7 @@ export const connect = (
   return [next, isTold ? [Moves.tell({ _tag: "AttemptStarted", attempt: pace.failures + 1 }), ...begun] : begun]
 }
 
-export const established = (slot: Slot, { doubted, runtime, work }: Of<"Established">, at: At): Step => {
+export const established = (slot: Slot, { doubted, runtime, work }: MoveOf<"Established">, at: At): Step => {
   const free = Moves.finished(slot, work)
   if (free === undefined) {
     return [slot, [Action.Retire({ runtime, loss: Moves.closed("the attempt was cancelled") })]]
@@ -59,7 +57,7 @@ export const established = (slot: Slot, { doubted, runtime, work }: Of<"Establis
 const installed = (
   slot: Slot,
   { joined, startedAt }: Attempt,
-  { doubted, runtime }: Pick<Of<"Established">, "doubted" | "runtime">,
+  { doubted, runtime }: Pick<MoveOf<"Established">, "doubted" | "runtime">,
   at: At
 ): Step => {
   const { now, policy } = at
@@ -105,7 +103,7 @@ const replaced = (slot: Slot, loss: Loss, at: At): Step => {
   return [next, [Moves.tell({ _tag: "RuntimeLost", generation, loss, uptime }), ...warned]]
 }
 
-export const attemptFailed = (slot: Slot, { error, work }: Of<"Failed">, at: At): Step => {
+export const attemptFailed = (slot: Slot, { error, work }: MoveOf<"Failed">, at: At): Step => {
   const free = Moves.finished(slot, work)
   return free === undefined ? Moves.nothing(slot) : failed(free, slot.work as Attempt, error, at)
 }
@@ -169,7 +167,7 @@ const reallyFailed = (
   ]]
 }
 
-export const due = (slot: Slot, { work }: Of<"Due">, at: At): Step => {
+export const due = (slot: Slot, { work }: MoveOf<"Due">, at: At): Step => {
   const free = Moves.finished(slot, work)
   if (free === undefined || slot.work?._tag !== "Timer") return Moves.nothing(slot)
   const { demanded } = slot.work

@@ -1,16 +1,14 @@
 /** A command is answered by what ends it: the attempt that it starts or joins, or the teardown. */
 import { Exit } from "effect"
 import * as Lifecycle from "../../lifecycle/Lifecycle.js"
-import type { Move, PendingCommand, Teardown } from "../../state/Message.js"
+import type { MoveOf, PendingCommand, Teardown } from "../../state/Message.js"
 import * as Pace from "../../state/Pace.js"
 import type { Slot } from "../../state/Slot.js"
 import { Action, type At, type Step } from "./Action.js"
 import { connect } from "./attempts.js"
 import * as Moves from "./moves.js"
 
-type Of<Tag extends Move["_tag"]> = Extract<Move, { readonly _tag: Tag }>
-
-export const command = (slot: Slot, { pending }: Of<"Command">, at: At): Step => {
+export const command = (slot: Slot, { pending }: MoveOf<"Command">, at: At): Step => {
   if (slot.state._tag === "Closed") return [slot, Moves.refuse([pending])]
   switch (pending.command) {
     case "Disable":
@@ -63,7 +61,7 @@ const disable = (slot: Slot, pending: PendingCommand, at: At): Step => {
   return [begun, [...ended, Action.FirstOutcome(), ...actions]]
 }
 
-export const tornDown = (slot: Slot, { work }: Of<"TornDown">, at: At): Step => {
+export const tornDown = (slot: Slot, { work }: MoveOf<"TornDown">, at: At): Step => {
   const free = Moves.finished(slot, work)
   if (free === undefined) return Moves.nothing(slot)
   const { disables, enables } = slot.work as Teardown

@@ -2,16 +2,14 @@ import { Exit } from "effect"
 import * as Lifecycle from "../../lifecycle/Lifecycle.js"
 import { connectError } from "../../port/checkConnector.js"
 import { losses } from "../../port/Loss.js"
-import { type DoubtedSession, type Move, onlyLooks, type PendingCommand } from "../../state/Message.js"
+import { type DoubtedSession, type MoveOf, onlyLooks, type PendingCommand } from "../../state/Message.js"
 import * as Pace from "../../state/Pace.js"
 import type { Slot } from "../../state/Slot.js"
 import { Action, type At, type Step } from "./Action.js"
 import { connect, endOfLook, lastErrorOf } from "./attempts.js"
 import * as Moves from "./moves.js"
 
-type Of<Tag extends Move["_tag"]> = Extract<Move, { readonly _tag: Tag }>
-
-export const lost = (slot: Slot, message: Of<"Lost">, at: At): Step => {
+export const lost = (slot: Slot, message: MoveOf<"Lost">, at: At): Step => {
   const { loss, runtime } = message
   if (slot.current !== runtime) return Moves.nothing(slot) // guard: late-loss
   const { work } = slot
@@ -22,7 +20,7 @@ export const lost = (slot: Slot, message: Of<"Lost">, at: At): Step => {
     : [looked, [Action.Interrupt(), ...Moves.answer(work.joined, Exit.void), Action.Decide({ move: message })]]
 }
 
-const reallyLost = (slot: Slot, { loss, runtime }: Of<"Lost">, at: At): Step => {
+const reallyLost = (slot: Slot, { loss, runtime }: MoveOf<"Lost">, at: At): Step => {
   const { now, policy: { reconnect } } = at
   const { generation, installedAt } = slot
   const { isAtOnce, isWanted } = losses[loss.kind]
@@ -56,7 +54,7 @@ const reallyLost = (slot: Slot, { loss, runtime }: Of<"Lost">, at: At): Step => 
 }
 
 /** The old session stays until, and unless, there is a new one. (R12, V3) */
-export const doubted = (slot: Slot, { doubt, pending }: Of<"Doubted">, at: At): Step => {
+export const doubted = (slot: Slot, { doubt, pending }: MoveOf<"Doubted">, at: At): Step => {
   const { now, policy } = at
   const { work } = slot
   const refused = (why: string): Step => [
@@ -96,7 +94,7 @@ const inPlace = (
     ]]
 }
 
-export const released = (slot: Slot, { runtime }: Of<"Unused">, at: At): Step => {
+export const released = (slot: Slot, { runtime }: MoveOf<"Unused">, at: At): Step => {
   if (slot.current !== runtime) return Moves.nothing(slot)
   // A call may have begun since the report.
   if (runtime.inFlight > 0) return Moves.nothing(slot) // guard: used-is-not-released
