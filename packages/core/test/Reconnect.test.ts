@@ -67,7 +67,7 @@ describe("R1: backoff", () => {
   it.effect("[R1] the schedule itself never ends and never exceeds the cap", () =>
     Effect.gen(function*() {
       const delays = yield* Schedule.run(
-        Schedule.delays(backoff(policyOf({ maxDelay: "10 seconds" }))),
+        backoff(policyOf({ maxDelay: "10 seconds" })),
         0,
         Array.from({ length: 200 })
       )

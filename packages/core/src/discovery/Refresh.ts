@@ -9,7 +9,6 @@ import * as SessionCheck from "../health/SessionCheck.js"
 import { backoff } from "../internal/backoff.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import * as Tools from "../options/Tools.js"
-import { withDeadline } from "../port/withDeadline.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import * as Discovery from "./Discovery.js"
@@ -200,11 +199,8 @@ export const tools = (
 ): Effect.Effect<ReadonlyArray<unknown> | undefined, RequestError> =>
   Effect.map(ask(self, runtime, ["tools"]), ([list]) => list?.given === true ? list.entries : undefined)
 
-const ask = ({ backend }: Refresh, runtime: Runtime, kinds: ReadonlyArray<Kind>) => {
-  const { id, policy } = backend
-  const lists = Discovery.read(id, runtime.connection, kinds, policy, () => runtime.answered(backend.now()))
-  return withDeadline(lists, policy.timeouts.request * policy.discovery.maxPages)
-}
+const ask = ({ backend }: Refresh, runtime: Runtime, kinds: ReadonlyArray<Kind>) =>
+  Discovery.read(backend.id, runtime.connection, kinds, backend.policy, () => runtime.answered(backend.now()))
 
 /** Warns, once, of a server that keeps announcing changes. (P11) */
 const awaitTurn = (self: Refresh, reading: Reading): Effect.Effect<void> =>

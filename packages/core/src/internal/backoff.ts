@@ -1,4 +1,4 @@
-import { Duration, Effect, Random, Schedule } from "effect"
+import { Duration, Effect, Random, Schedule, ScheduleDecision, ScheduleInterval } from "effect"
 
 /** Milliseconds. */
 interface Growth {
@@ -7,16 +7,20 @@ interface Growth {
   readonly maxDelay: number
 }
 
-/** Drawn from [0.5, 1] of the capped delay, so that jitter never exceeds the cap. (R1) */
+/** Drawn from [0.5, 1] of the capped delay, so that jitter never exceeds the cap. Gives the delays. (R1) */
 export const backoff = ({ factor, initialDelay, maxDelay }: Growth): Schedule.Schedule<Duration.Duration> =>
-  Schedule.exponential(initialDelay, factor).pipe(
-    Schedule.modifyDelayEffect((_, delay) =>
-      Effect.map(
-        Random.next,
-        (draw) => Duration.millis(jittered(Math.min(Duration.toMillis(delay), maxDelay), 0.5, draw))
-      )
-    )
-  )
+  Schedule.makeWithState(0, (now, _, steps: number) =>
+    Effect.map(Random.next, (draw) => {
+      const delay = jittered(Math.min(initialDelay * factor ** steps, maxDelay), 0.5, draw)
+      return [steps + 1, Duration.millis(delay), ScheduleDecision.continueWith(ScheduleInterval.after(now + delay))]
+    }))
+
+/** Its next delay in milliseconds, with the state after it. `state`: `undefined` before the first. `draw`: its chance, from 0 to 1. */
+export const next = (delays: Schedule.Schedule<Duration.Duration>, state: unknown, draw: number) => {
+  const step = delays.step(0, undefined, state ?? delays.initial)
+  const [after, delay] = Effect.runSync(Effect.withRandom(step, Random.fixed([draw])))
+  return { delay: Duration.toMillis(delay), state: after as unknown }
+}
 
 /** From `least` to 1 of `millis`, by a number from 0 to 1; rounded up: a wait would else be left with less than the clock can tell. */
 export const jittered = (millis: number, least: number, draw: number): number =>

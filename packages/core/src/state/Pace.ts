@@ -1,6 +1,6 @@
 /** When a server that has failed may be tried again. Pure. (R3) */
 import type { ConnectError, ConnectReason } from "../Errors.js"
-import { jittered } from "../internal/backoff.js"
+import * as Backoff from "../internal/backoff.js"
 import type { Policy } from "../options/Policy.js"
 import * as LostSessions from "./LostSessions.js"
 
@@ -14,7 +14,8 @@ export interface Pace {
   readonly quickFailures: number
   /** In a row, for which no call waited. (R5) */
   readonly permanentFailures: number
-  readonly backoffs: number
+  /** The state of its schedule. */
+  readonly backoff: unknown
   readonly failedSince: number | undefined
   /** Between attempts for calls, after one that reached nobody, or a router. (V10) */
   readonly unheardSpacing: number
@@ -39,7 +40,7 @@ export const begin: Pace = {
   failures: 0,
   quickFailures: 0,
   permanentFailures: 0,
-  backoffs: 0,
+  backoff: undefined,
   failedSince: undefined,
   unheardSpacing: Number.POSITIVE_INFINITY,
   demandedAt: Number.NEGATIVE_INFINITY,
@@ -92,7 +93,7 @@ export const attemptFailed = (
   const failedSince = pace.failedSince ?? now
   const part = Math.max((now - failedSince) * partOfOutage, demandInterval * leastOfInterval)
   const unheardSpacing = unheardReasons.has(reason)
-    ? jittered(Math.min(part, demandInterval), 0.75, draw)
+    ? Backoff.jittered(Math.min(part, demandInterval), 0.75, draw)
     : routedReasons.has(reason)
     ? demandInterval
     : begin.unheardSpacing
@@ -112,12 +113,11 @@ export const next = (
   now: number,
   timer: "backoff" | "probe",
   draw: number,
-  { dormantProbe, factor, initialDelay, maxDelay }: Options
+  options: Options
 ): { readonly pace: Pace; readonly at: number } => {
-  if (timer === "probe") return { pace, at: earliest(pace, now + jittered(dormantProbe, 0.75, draw)) }
-  const { backoffs } = pace
-  const delay = jittered(Math.min(initialDelay * factor ** backoffs, maxDelay), 0.5, draw)
-  return { pace: { ...pace, backoffs: backoffs + 1 }, at: earliest(pace, now + delay) }
+  if (timer === "probe") return { pace, at: earliest(pace, now + Backoff.jittered(options.dormantProbe, 0.75, draw)) }
+  const { delay, state } = Backoff.next(Backoff.backoff(options), pace.backoff, draw)
+  return { pace: { ...pace, backoff: state }, at: earliest(pace, now + delay) }
 }
 
 export const earliest = ({ notBefore }: Pace, at: number): number => Math.max(at, notBefore)

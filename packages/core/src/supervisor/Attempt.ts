@@ -6,7 +6,9 @@ import { awaitAtMost } from "../internal/deadline.js"
 import { messageOf, unlessThrown } from "../internal/thrown.js"
 import type { BackendOptions } from "../options/BackendOptions.js"
 import { connectError, connectErrorOf, lossOf, problemOf } from "../port/checkConnector.js"
+import type { Connection } from "../port/Connection.js"
 import type { ConnectOptions, Offers } from "../port/Connector.js"
+import type { Loss } from "../port/Loss.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { ConnectPermits } from "./ConnectPermits.js"
@@ -128,13 +130,9 @@ const begun = (parts: Attempts, generation: number): Effect.Effect<Start> =>
     return start
   })
 
-const prepared = (
-  parts: Attempts,
-  start: Start
-): Effect.Effect<Runtime, ConnectError> => {
-  const { backend, calls } = parts
-  const { runtime } = start
-  const { capabilities, clientInfo, connector, handlers, onConnected } = parts.options
+const opened = (parts: Attempts, { goesOn, reported, runtime }: Start): Effect.Effect<Connection, ConnectError> => {
+  const { backend, beside, offers, options, owner, tasks } = parts
+  const { capabilities, clientInfo, connector, handlers } = options
   const connect = Effect.suspend(() =>
     connector.connect({
       clientInfo,
@@ -142,25 +140,34 @@ const prepared = (
       handlers,
       report: (report) =>
         backend.safely("a report of the connector", () =>
-          report._tag === "Attempt" ? start.reported(report) : RuntimeTasks.reported(parts.tasks, runtime, report)),
+          report._tag === "Attempt" ? reported(report) : RuntimeTasks.reported(tasks, runtime, report)),
       timeout: backend.policy.timeouts.connect,
-      beside: parts.beside,
-      offers: parts.offers,
+      beside,
+      offers,
       known: backend.temperament,
-      resume: parts.owner.suspended
+      resume: owner.suspended
     })
   )
-  return Effect.gen(function*() {
-    const connection = yield* runtime.acquire(connect, start.goesOn)
+  return runtime.acquire(connect, goesOn)
+}
+
+/** It is kept as long as the connection. */
+const onLost = (backend: BackendState, runtime: Runtime) => (given: Loss): void => {
+  const loss = lossOf(given)
+  runtime.ended(loss)
+  backend.send({ _tag: "Lost", runtime, loss })
+}
+
+const prepared = (parts: Attempts, start: Start): Effect.Effect<Runtime, ConnectError> =>
+  Effect.gen(function*() {
+    const { backend, calls, options: { onConnected } } = parts
+    const { runtime } = start
+    const connection = yield* opened(parts, start)
     const problem = problemOf(connection)
     if (problem !== undefined) return yield* connectError(backend.id, "defect", problem)
     runtime.opened(connection, backend.now())
     start.opened()
-    connection.onLost((given) => {
-      const loss = lossOf(given)
-      runtime.ended(loss)
-      backend.send({ _tag: "Lost", runtime, loss })
-    })
+    connection.onLost(onLost(backend, runtime))
     if (connection.resumed === true) return runtime
     yield* calls.sessionState.restore(
       backend.id,
@@ -177,7 +184,6 @@ const prepared = (
     }
     return runtime
   })
-}
 
 const errorOf = (id: string, cause: Cause.Cause<ConnectError>): ConnectError =>
   connectErrorOf(id, Option.getOrElse(Cause.failureOption(cause), () => Cause.squash(cause)))

@@ -43,7 +43,7 @@ export class Start {
     return this.since + this.#limit - now
   }
 
-  reported(attempt: Extract<Report, { _tag: "Attempt" }>): void {
+  readonly reported = (attempt: Extract<Report, { _tag: "Attempt" }>): void => {
     this.#attempt = attempt
     // Another process may have been started.
     this.#sights = Sights.begin(this.#backend.now())

@@ -87,7 +87,7 @@ export class Supervisor {
         this.#scope = scope
         return Effect.flatMap(Effect.forkScoped(Effect.zipRight(first, loop)), (fiber) => {
           this.#fiber = fiber
-          return Scope.addFinalizer(scope, this.#shutdown)
+          return Scope.addFinalizer(scope, Effect.suspend(() => this.#shutdown))
         })
       })
     )
@@ -173,21 +173,21 @@ export class Supervisor {
 
   /** The slot is written before anything else happens. */
   #perform(decide: (slot: Slot, at: At) => Step): Effect.Effect<void> {
-    return Effect.flatMap(Effect.zip(Random.next, Random.next), (draws) => {
-      const [slot, actions] = decide(this.#backend.published.value, this.#at(draws))
+    return Effect.flatMap(Random.next, (draw) => {
+      const [slot, actions] = decide(this.#backend.published.value, this.#at(draw))
       this.#backend.update(() => slot) // guard: detach-before-close
       return Effect.forEach(actions, (action) => this.#act(action), { discard: true })
     })
   }
 
-  #at(draws: At["draws"]): At {
+  #at(draw: number): At {
     const { id, policy } = this.#backend
     const { wait } = this.calls
     const waiting = wait.forConnections > 0
     return {
       id,
       now: this.#backend.now(),
-      draws,
+      draw,
       policy,
       overlap: this.#overlap,
       // A call may also wait for the answer in a session that was suspended.
@@ -260,8 +260,12 @@ export class Supervisor {
 
   #begin(work: Work): Effect.Effect<void> {
     return Effect.map(Effect.fork(Effect.interruptible(this.#run(work))), (fiber) => {
-      if (this.#backend.published.value.work?.id === work.id) this.#working = fiber
-      else fiber.unsafeInterruptAsFork(FiberId.none)
+      if (this.#backend.published.value.work?.id !== work.id) return fiber.unsafeInterruptAsFork(FiberId.none)
+      this.#working = fiber
+      // A fiber that has ended weighs as much as a runtime.
+      fiber.addObserver(() => {
+        if (this.#working === fiber) this.#working = undefined
+      })
     })
   }
 

@@ -97,7 +97,7 @@ class Books {
 
   #at(): At {
     const { isAwaited, overlap } = this.#setting
-    return { id: "one", now: this.now, draws: [0.3, 0.6], policy: this.#policy, overlap, wait: 10_000, isAwaited }
+    return { id: "one", now: this.now, draw: 0.6, policy: this.#policy, overlap, wait: 10_000, isAwaited }
   }
 
   play(op: Op): void {

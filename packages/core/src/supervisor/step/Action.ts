@@ -42,7 +42,8 @@ export interface At {
   readonly id: string
   /** On the Clock's scale. */
   readonly now: number
-  readonly draws: readonly [spacing: number, delay: number]
+  /** From 0 to 1. */
+  readonly draw: number
   readonly policy: Policy
   /** A new connection may be made beside the old one. */
   readonly overlap: boolean

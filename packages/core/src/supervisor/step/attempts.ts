@@ -148,7 +148,7 @@ const reallyFailed = (
   const everConnected = slot.counts.connections > 0
   const after = isReplacing
     ? { pace, verdict: "retry" as const }
-    : Pace.attemptFailed(pace, { error, demanded, everConnected, now, draw: at.draws[0] }, reconnect)
+    : Pace.attemptFailed(pace, { error, demanded, everConnected, now, draw: at.draw }, reconnect)
   const lastError = { message: error.message, reason: error.reason, at: now }
   const event = Lifecycle.Event.AttemptFailed({ verdict: after.verdict, auto: reconnect.auto })
   const [next, followed] = Moves.follow(

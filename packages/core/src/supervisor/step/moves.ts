@@ -101,7 +101,7 @@ export const retireLost = ({ keepalive, state }: Slot, runtime: Runtime, loss: L
 export const follow = (
   slot: Slot,
   event: Lifecycle.Event,
-  { draws: [, draw], now, policy: { reconnect } }: At,
+  { draw, now, policy: { reconnect } }: At,
   patch: Partial<Slot>,
   told: (nextAttemptAt: number | undefined) => EventBody,
   when?: number
