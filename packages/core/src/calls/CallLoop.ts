@@ -173,7 +173,7 @@ const returned = (self: Calls, call: Call, runtime: Runtime, isAnswered: boolean
 const learn = ({ backend, sessionState }: Calls, { ask }: Call, runtime: Runtime, result: unknown): void => {
   if (ask.method !== "tools/list") return sessionState.note(ask.method, ask.params)
   const { policy: { discovery }, published: { value: { revision } } } = backend
-  runtime.listed = Hints.learn(runtime.listed, result, revision, discovery.maxEntries)
+  runtime.learn({ listed: Hints.learn(runtime.known.listed, result, revision, discovery.maxEntries) })
 }
 
 /** `then` is called before the call is measured: that keeps no caller waiting. */

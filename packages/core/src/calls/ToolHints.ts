@@ -11,7 +11,7 @@ import { type Call, type Calls, waitingFor } from "./Call.js"
 export const mayRepeat = (
   { backend: { policy, published } }: Calls,
   { ask: { method, options, params }, tool }: Call,
-  { generation, listed }: Runtime,
+  { generation, known: { listed } }: Runtime,
   onlyReading = false
 ): boolean | undefined => {
   const word = options?.idempotent ?? tool?.idempotent
@@ -45,7 +45,7 @@ const begin = (self: Calls, runtime: Runtime, ended: Deferred.Deferred<void>): E
     onSuccess: (tools) => {
       if (tools === undefined) return forget()
       const { policy: { discovery }, published: { value: { revision } } } = backend
-      runtime.listed = Hints.learn(runtime.listed, { tools }, revision, discovery.maxEntries)
+      runtime.learn({ listed: Hints.learn(runtime.known.listed, { tools }, revision, discovery.maxEntries) })
     },
     onFailure: forget
   })

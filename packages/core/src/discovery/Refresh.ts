@@ -107,7 +107,7 @@ export const touch = (self: Refresh): void => {
   const { backend, reading } = self
   if (reading === undefined) return
   const { freshness, runtime } = reading
-  const old = areOld(self) ? runtime.unannounced : []
+  const old = areOld(self) ? runtime.known.unannounced : []
   const expired = Freshness.expired(freshness, backend.now())
   if (old.length + expired.length === 0 || !backend.isCurrent(runtime)) return
   if (expired.length > 0 && !backend.published.value.expired) {
@@ -120,13 +120,13 @@ export const touch = (self: Refresh): void => {
 
 const poll = (self: Refresh, reading: Reading): Effect.Effect<unknown> => {
   const { runtime } = reading
-  if (reading.polling || runtime.unannounced.length === 0) return Effect.void
+  if (reading.polling || runtime.known.unannounced.length === 0) return Effect.void
   reading.polling = true
   const { refreshInterval } = self.backend.policy.discovery
   const after = (draw: number): number =>
-    Freshness.pollAfter(Freshness.timesToLive(reading.freshness, runtime.unannounced), refreshInterval, draw)
-  const once = Effect.zipRight(Freshness.pollPause(after), readAgain(self, runtime, () => runtime.unannounced))
-  const polling = Effect.repeat(once, { while: () => runtime.unannounced.length > 0 })
+    Freshness.pollAfter(Freshness.timesToLive(reading.freshness, runtime.known.unannounced), refreshInterval, draw)
+  const once = Effect.zipRight(Freshness.pollPause(after), readAgain(self, runtime, () => runtime.known.unannounced))
+  const polling = Effect.repeat(once, { while: () => runtime.known.unannounced.length > 0 })
   return runtime.fork(Effect.ensuring(polling, Effect.sync(() => reading.polling = false)))
 }
 
@@ -161,7 +161,7 @@ export const now = (self: Refresh, runtime: Runtime): Effect.Effect<void, Reques
 export const seek = (self: Refresh, kind: Kind): Effect.Effect<ProtocolError | undefined> => {
   const isDue = ({ refusals, runtime, soughtAt, wanted }: Reading): boolean => {
     if (self.backend.now() < soughtAt + seekPause) return false // guard: seeking-paced
-    return wanted.has(kind) || refusals.has(kind) || runtime.unannounced.includes(kind)
+    return wanted.has(kind) || refusals.has(kind) || runtime.known.unannounced.includes(kind)
   }
   return Effect.map(look(self, isDue, seekTimeout), () => self.reading?.refusals.get(kind))
 }
@@ -177,7 +177,7 @@ const look = (self: Refresh, isDue: (reading: Reading) => boolean, timeout: numb
     const read = Effect.suspend(() => {
       if (!isDue(reading)) return Effect.void
       const { revision } = backend.published.value
-      const kinds = new Set([...runtime.unannounced, ...reading.wanted, ...reading.refusals.keys()])
+      const kinds = new Set([...runtime.known.unannounced, ...reading.wanted, ...reading.refusals.keys()])
       const ended = Effect.sync(() => {
         if (backend.published.value.revision === revision) reading.soughtAt = backend.now()
       })
@@ -189,7 +189,7 @@ const look = (self: Refresh, isDue: (reading: Reading) => boolean, timeout: numb
 
 /** Unannounced, and not read for a while. */
 export const areOld = ({ backend, reading }: Refresh): boolean =>
-  reading !== undefined && reading.runtime.unannounced.length > 0 &&
+  reading !== undefined && reading.runtime.known.unannounced.length > 0 &&
   backend.now() >= reading.pace.at + Freshness.shortest
 
 /** For calls that wait for hints. Publishes nothing. (C15) */

@@ -21,43 +21,33 @@ export const autoDisabled = counter(
   "Times that keepalive was disabled because its heartbeat failed on a live connection, by reason"
 )
 
-export const meter = (backend: string): Effect.Effect<Meter> =>
-  Effect.map(FiberRef.get(FiberRef.currentMetricLabels), (ambient) => new Meter(backend, ambient))
-
-export class Meter {
-  readonly #backend: string
-  readonly #ambient: ReadonlyArray<MetricLabel.MetricLabel>
-  #method: string | undefined
-  /** Effect finds metrics faster by the identity of labels. */
-  #labels: ReadonlyArray<MetricLabel.MetricLabel> = []
-
-  constructor(backend: string, ambient: ReadonlyArray<MetricLabel.MetricLabel>) {
-    this.#backend = backend
-    this.#ambient = ambient
-  }
-
-  beat(method: string, beat: Beat, millis: number): void {
-    const labels = this.#of(method)
-    attempts.unsafeUpdate(1, labels)
-    if (beat._tag === "Failure") return failures.unsafeUpdate(1, [reasonLabel(beat.reason), ...labels])
-    successes.unsafeUpdate(1, labels)
-    latency.unsafeUpdate(millis, labels)
-  }
-
-  disabled(method: string, reason: Reason): void {
-    autoDisabled.unsafeUpdate(1, [reasonLabel(reason), ...this.#of(method)])
-  }
-
-  #of(method: string): ReadonlyArray<MetricLabel.MetricLabel> {
-    if (method === this.#method) return this.#labels
-    this.#method = method
-    // `Metric.tagged`'s order, the fiber's last: Effect tells metrics apart by it, too.
-    return this.#labels = [
-      MetricLabel.make("backend", this.#backend),
-      MetricLabel.make("method", method),
-      ...this.#ambient
-    ]
-  }
+export interface Meter {
+  readonly beat: (method: string, beat: Beat, millis: number) => void
+  readonly disabled: (method: string, reason: Reason) => void
 }
+
+export const meter = (backend: string): Effect.Effect<Meter> =>
+  Effect.map(FiberRef.get(FiberRef.currentMetricLabels), (ambient) => {
+    // Effect finds metrics faster by the identity of labels.
+    let last: readonly [method: string | undefined, labels: ReadonlyArray<MetricLabel.MetricLabel>] = [undefined, []]
+    const labelsOf = (method: string): ReadonlyArray<MetricLabel.MetricLabel> => {
+      if (method !== last[0]) {
+        // `Metric.tagged`'s order, the fiber's last: Effect tells metrics apart by it, too.
+        const labels = [MetricLabel.make("backend", backend), MetricLabel.make("method", method), ...ambient]
+        last = [method, labels]
+      }
+      return last[1]
+    }
+    return {
+      beat: (method, beat, millis) => {
+        const labels = labelsOf(method)
+        attempts.unsafeUpdate(1, labels)
+        if (beat._tag === "Failure") return failures.unsafeUpdate(1, [reasonLabel(beat.reason), ...labels])
+        successes.unsafeUpdate(1, labels)
+        latency.unsafeUpdate(millis, labels)
+      },
+      disabled: (method, reason) => autoDisabled.unsafeUpdate(1, [reasonLabel(reason), ...labelsOf(method)])
+    }
+  })
 
 const reasonLabel = (reason: Reason): MetricLabel.MetricLabel => MetricLabel.make("reason", reason)

@@ -1,5 +1,5 @@
-/** Bounded waits for fibers that may never end, also where interruption is masked. */
-import { Effect, type Exit, type Fiber, type Option } from "effect"
+/** Bounded waits for work that may never end, also where interruption is masked. */
+import { Effect, type Exit, type Fiber, FiberId, Option } from "effect"
 
 /** Null after so many turns of the scheduler. Most fibers end within a few; a timer would cost 30 us. */
 export const pollFor = <A, E>(fiber: Fiber.RuntimeFiber<A, E>, turns: number): Effect.Effect<Exit.Exit<A, E> | null> =>
@@ -10,15 +10,31 @@ export const pollFor = <A, E>(fiber: Fiber.RuntimeFiber<A, E>, turns: number): E
       : Effect.zipRight(Effect.yieldNow(), pollFor(fiber, turns - 1))
   })
 
-/** Also in an uninterruptible region. */
-export const awaitAtMost = <A, E>(
-  fiber: Fiber.RuntimeFiber<A, E>,
+/**
+ * Interrupts the work at the deadline, and with the caller; waits for neither. A daemon: a child would keep the waiting fiber from ending first.
+ */
+export const within = <A, E>(
+  work: Effect.Effect<A, E>,
   millis: number
 ): Effect.Effect<Option.Option<Exit.Exit<A, E>>> =>
-  Effect.flatMap(pollFor(fiber, 4), (exit) => exit === null ? awaitWithTimer(fiber, millis) : Effect.succeedSome(exit))
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(Effect.forkDaemon(Effect.interruptible(work)), (fiber) => {
+      const abandon = Effect.sync(() => fiber.unsafeInterruptAsFork(FiberId.none))
+      const ended = Effect.tap(awaitAtMost(fiber, millis, 1), (exit) => Option.isNone(exit) ? abandon : Effect.void)
+      // Most end with their interruption, and the next heartbeat may rely on that. (K8)
+      return Effect.onInterrupt(restore(ended), () => Effect.zipRight(abandon, pollFor(fiber, 64)))
+    })
+  )
 
-/** For what will hardly end at once. By one fiber more; `Effect.timeout` takes two. */
-export const awaitWithTimer = <A, E>(
+/** Also in an uninterruptible region. */
+export const awaitAtMost = <A, E>(fiber: Fiber.RuntimeFiber<A, E>, millis: number, turns = 4) =>
+  Effect.flatMap(
+    pollFor(fiber, turns),
+    (exit) => exit === null ? awaitWithTimer(fiber, millis) : Effect.succeedSome(exit)
+  )
+
+/** By one fiber more; `Effect.timeout` takes two. */
+const awaitWithTimer = <A, E>(
   fiber: Fiber.RuntimeFiber<A, E>,
   millis: number
 ): Effect.Effect<Option.Option<Exit.Exit<A, E>>> =>

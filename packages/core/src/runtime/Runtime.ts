@@ -12,6 +12,33 @@ import * as Traffic from "./Traffic.js"
 /** More than to list what it offers, or to show that it lives. */
 const work: ReadonlySet<string> = new Set(["tools/call", "prompts/get", "resources/read", "completion/complete"])
 
+/** What it has shown. */
+export interface Known {
+  readonly listed: Listed | undefined
+  readonly hasReadTools: boolean
+  /** Lists whose announced changes do not reach us. */
+  readonly unannounced: ReadonlyArray<Kind>
+  readonly usage: ResourceUsage | undefined
+  /** Milliseconds, of a start that may outlast its attempt. */
+  readonly startTook: number | undefined
+  /** Tools that refuse a call without a task. */
+  readonly needTask: ReadonlySet<string> | undefined
+}
+
+const nothing: Known = {
+  listed: undefined,
+  hasReadTools: false,
+  unannounced: [],
+  usage: undefined,
+  startTook: undefined,
+  needTask: undefined
+}
+
+interface Acquiring {
+  readonly fiber: Fiber.RuntimeFiber<Connection, ConnectError>
+  readonly goesOn: boolean
+}
+
 export class Runtime {
   readonly generation: number
   readonly #attached: Scope.CloseableScope
@@ -19,15 +46,8 @@ export class Runtime {
   #connection: Connection | undefined
   /** Called at the first lease, and at the first hold. Must not throw. */
   onUsed: ((runtime: Runtime) => void) | undefined
-  listed: Listed | undefined
-  hasReadTools = false
-  /** Lists whose announced changes do not reach us. */
-  unannounced: ReadonlyArray<Kind> = []
-  usage: ResourceUsage | undefined
-  /** Milliseconds, of a start that may outlast its attempt. */
-  startTook: number | undefined
-  #acquiring: Fiber.RuntimeFiber<Connection, ConnectError> | undefined
-  #awaited: Fiber.RuntimeFiber<Connection, ConnectError> | undefined
+  #known: Known = nothing
+  #acquiring: Acquiring | undefined
   #loss: Loss | undefined
   #detached = false
   #installed = false
@@ -40,7 +60,6 @@ export class Runtime {
   #drained: Signal | undefined
   #onNews: Set<() => void> | undefined
   #successor: Runtime | undefined
-  #needTask: Set<string> | undefined
 
   constructor(
     generation: number,
@@ -70,36 +89,34 @@ export class Runtime {
     connect: Effect.Effect<Connection, ConnectError, Scope.Scope>,
     goesOn: boolean
   ): Effect.Effect<Connection, ConnectError> {
-    return Effect.flatMap(Effect.suspend(() => this.#begun(connect)), (fiber) => {
+    return Effect.flatMap(Effect.suspend(() => this.#begun(connect, goesOn)), (fiber) => {
       const joined = Fiber.join(fiber)
-      if (!goesOn) {
-        return Effect.onInterrupt(joined, () => Effect.sync(() => fiber.unsafeInterruptAsFork(FiberId.none)))
-      }
-      this.#awaited = fiber
-      return joined
+      return goesOn
+        ? joined
+        : Effect.onInterrupt(joined, () => Effect.sync(() => fiber.unsafeInterruptAsFork(FiberId.none)))
     })
   }
 
   #begun(
-    connect: Effect.Effect<Connection, ConnectError, Scope.Scope>
+    connect: Effect.Effect<Connection, ConnectError, Scope.Scope>,
+    goesOn: boolean
   ): Effect.Effect<Fiber.RuntimeFiber<Connection, ConnectError>> {
-    if (this.#awaited !== undefined) return Effect.succeed(this.#awaited)
+    if (this.awaited !== undefined) return Effect.succeed(this.awaited)
     return Effect.tap(Effect.forkDaemon(Effect.interruptible(Scope.extend(connect, this.#own))), (fiber) => {
-      this.#acquiring = fiber
+      this.#acquiring = { fiber, goesOn }
       // A fiber weighs as much as all else that a runtime is.
-      fiber.addObserver(() => {
-        this.#acquiring = undefined
-      })
+      if (!goesOn) fiber.addObserver(() => this.#acquiring = undefined)
     })
   }
 
+  /** Of a start that goes on, also once it has ended, until it is `opened`. */
   get awaited(): Fiber.RuntimeFiber<Connection, ConnectError> | undefined {
-    return this.#awaited
+    return this.#acquiring?.goesOn === true ? this.#acquiring.fiber : undefined
   }
 
   opened(connection: Connection, now: number): void {
     this.#connection = connection
-    this.#awaited = undefined
+    this.#acquiring = undefined
     this.#traffic = { ...this.#traffic, answeredAt: now, usedAt: now }
   }
 
@@ -166,7 +183,7 @@ export class Runtime {
       return Effect.ensuring(
         Effect.sync(() => this.#connection?.fail({ kind: "closed", message: "connection closed" })),
         Effect.zipRight(
-          acquiring === undefined ? Effect.void : Fiber.interrupt(acquiring),
+          acquiring === undefined ? Effect.void : Fiber.interrupt(acquiring.fiber),
           Scope.close(this.#own, Exit.void)
         )
       )
@@ -317,12 +334,11 @@ export class Runtime {
     })
   }
 
-  needsTask(tool: string): boolean {
-    return this.#needTask?.has(tool) === true
+  get known(): Known {
+    return this.#known
   }
 
-  learnNeedsTask(tool: string): void {
-    this.#needTask ??= new Set()
-    this.#needTask.add(tool)
+  learn(known: Partial<Known>): void {
+    this.#known = { ...this.#known, ...known }
   }
 }

@@ -2,7 +2,7 @@ import { Cause, Effect, Either, Exit, Fiber, FiberId, Option } from "effect"
 import { constFalse } from "effect/Function"
 import { type Calls, session } from "../calls/Calls.js"
 import type { ConnectError } from "../Errors.js"
-import { awaitAtMost } from "../internal/deadline.js"
+import { awaitAtMost, within } from "../internal/deadline.js"
 import { messageOf, unlessThrown } from "../internal/thrown.js"
 import type { BackendOptions } from "../options/BackendOptions.js"
 import { connectError, connectErrorOf, lossOf, problemOf } from "../port/checkConnector.js"
@@ -94,15 +94,14 @@ const establish = (
         const starting = { since: start.since, outlives: false, verdict: undefined }
         backend.update((slot) => ({ ...slot, starting }))
       }
-      const exit = yield* Effect.exit(restore(
-        Effect.timeoutFail(Effect.disconnect(start.goesOn ? Effect.raceFirst(attempt, start.wedged) : attempt), {
-          duration: millis,
-          onTimeout: () => {
-            isOver = true
-            return connectError(backend.id, "timeout", start.timedOut(backend.now(), millis))
-          }
+      const timed = within(start.goesOn ? Effect.raceFirst(attempt, start.wedged) : attempt, millis)
+      const exit = yield* Effect.exit(restore(Effect.flatMap(
+        timed,
+        Option.getOrElse(() => {
+          isOver = true
+          return Exit.fail(connectError(backend.id, "timeout", start.timedOut(backend.now(), millis)))
         })
-      ))
+      )))
       if (backend.isSigningIn === start.isSigningIn) backend.isSigningIn = constFalse
       const goesOn = isOver && runtime.awaited !== undefined && start.left(backend.now()) > 0
       if (Exit.isSuccess(exit) || !goesOn) {

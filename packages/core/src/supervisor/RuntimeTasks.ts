@@ -43,7 +43,8 @@ export const layer = (self: RuntimeTasks, runtime: Runtime): Layer.Layer<never> 
     const { backend, keepalive, limit, liveness, refresh } = self
     const { policy: { lifecycle: { idleRelease } }, temperament } = backend
     temperament.meets(runtime.connection.serverInfo)
-    if (runtime.startTook !== undefined) temperament.started(runtime.startTook)
+    const { startTook } = runtime.known
+    if (startTook !== undefined) temperament.started(startTook)
     const rest = Effect.suspend(() => {
       backend.safely("the connector's usageLimit", () => limit?.begin())
       tellUsage(self, runtime)
@@ -69,7 +70,7 @@ const watchIdle = (backend: BackendState, runtime: Runtime, idleRelease: number)
 
 /** Returns the loss that replaces the runtime; none while a new connection is being made. (S13) */
 export const judged = ({ backend, limit }: RuntimeTasks, runtime: Runtime): Loss | undefined => {
-  const { generation, usage } = runtime
+  const { generation, known: { usage } } = runtime
   const { current, state } = backend.published.value
   if (limit === undefined || usage === undefined || current !== runtime) return undefined
   if (state._tag === "Connected" && state.replacing) return undefined
@@ -90,7 +91,7 @@ export const reported = (
   const { backend, refresh } = self
   if (report._tag === "Usage") {
     if (!(report.usage.memory >= 0)) return
-    runtime.usage = report.usage
+    runtime.learn({ usage: report.usage })
     return runtime.installed ? tellUsage(self, runtime) : undefined
   }
   if (runtime.detached) return
@@ -98,7 +99,7 @@ export const reported = (
     case "Notification":
       return notified(self, runtime, report.notification)
     case "Hearing":
-      runtime.unannounced = report.hearing.unannounced
+      runtime.learn({ unannounced: report.hearing.unannounced })
       Refresh.announced(refresh, runtime, report.hearing.announced)
       return backend.send({ _tag: "ListsChanged", runtime })
     case "Doubt":
@@ -107,7 +108,7 @@ export const reported = (
 }
 
 const tellUsage = ({ backend, limit }: RuntimeTasks, runtime: Runtime): void => {
-  const { generation, usage } = runtime
+  const { generation, known: { usage } } = runtime
   if (usage === undefined) return
   backend.update((slot) => slot.current === runtime ? { ...slot, usage } : slot)
   backend.telemetry?.usage?.(generation, usage)

@@ -14,6 +14,14 @@ import type { BackendState } from "../state/BackendState.js"
 /** Milliseconds until the first look, and between two. */
 const [first, spacing] = [200, 2000]
 
+interface Known {
+  readonly attempt: Extract<Report, { _tag: "Attempt" }>
+  readonly sights: Sights.Sights
+  readonly verdict: Verdict | undefined
+}
+
+const nothingSeen = (now: number) => ({ sights: Sights.begin(now), verdict: undefined })
+
 export class Start {
   readonly runtime: Runtime
   /** On the Clock's scale. */
@@ -21,9 +29,7 @@ export class Start {
   readonly #backend: BackendState
   readonly #limit: number
   readonly #wedged = Deferred.unsafeMake<never, ConnectError>(FiberId.none)
-  #attempt: Extract<Report, { _tag: "Attempt" }> = { _tag: "Attempt", describe: constUndefined }
-  #sights: Sights.Sights
-  #seen: Verdict | undefined
+  #known: Known
 
   /** `limit`: milliseconds; `undefined` if it ends with its attempt. */
   constructor(backend: BackendState, runtime: Runtime, limit: number | undefined) {
@@ -31,7 +37,7 @@ export class Start {
     this.runtime = runtime
     this.since = backend.now()
     this.#limit = limit ?? 0
-    this.#sights = Sights.begin(this.since)
+    this.#known = { attempt: { _tag: "Attempt", describe: constUndefined }, ...nothingSeen(this.since) }
   }
 
   get goesOn(): boolean {
@@ -43,19 +49,17 @@ export class Start {
     return this.since + this.#limit - now
   }
 
-  readonly reported = (attempt: Extract<Report, { _tag: "Attempt" }>): void => {
-    this.#attempt = attempt
-    // Another process may have been started.
-    this.#sights = Sights.begin(this.#backend.now())
-    this.#seen = undefined
+  /** Another process may have been started. */
+  readonly reported = (attempt: Known["attempt"]): void => {
+    this.#known = { attempt, ...nothingSeen(this.#backend.now()) }
   }
 
-  readonly isSigningIn = (): boolean => unlessThrown(() => this.#attempt.isSigningIn?.()) === true
+  readonly isSigningIn = (): boolean => unlessThrown(() => this.#known.attempt.isSigningIn?.()) === true
 
   /** The machine may have been suspended meanwhile. */
   opened(): void {
     this.#judged(undefined)
-    if (this.goesOn) this.runtime.startTook = Math.min(this.#backend.now() - this.since, this.#limit)
+    if (this.goesOn) this.runtime.learn({ startTook: Math.min(this.#backend.now() - this.since, this.#limit) })
   }
 
   /** Fails once that ends it. (V5) */
@@ -74,21 +78,23 @@ export class Start {
   }
 
   get #examine(): Effect.Effect<void> {
-    const look = unlessThrown(() => this.#attempt.look?.())
+    const look = unlessThrown(() => this.#known.attempt.look?.())
     if (look === undefined) return Effect.void
     return Effect.map(Effect.catchAllCause(look, () => Effect.succeed(undefined)), (sight) => {
       const now = this.#backend.now()
       const seen = sight && { ...sight, mayWait: sight.mayWait ?? true }
-      this.#sights = Sights.add(this.#sights, seen, now, { silentFor: now - this.since, isAsked: true })
+      const sights = Sights.add(this.#known.sights, seen, now, { silentFor: now - this.since, isAsked: true })
+      this.#known = { ...this.#known, sights }
       if (!this.#isOver) this.#judge(now)
     })
   }
 
   #judge(now: number): void {
     const backend = this.#backend
-    const { activity, since } = this.#sights
+    const { activity, since } = this.#known.sights
     const { slowestStart: slowest } = backend.temperament.known
-    const verdict = this.#seen = activity && judgeStart({ activity, seenFor: now - since, slowest })
+    const verdict = activity && judgeStart({ activity, seenFor: now - since, slowest })
+    this.#known = { ...this.#known, verdict }
     if (verdict === undefined) return this.#judged(undefined)
     const isWedged = verdict.kind === "wedged"
     if (isWedged || now - this.since >= backend.policy.timeouts.connect) {
@@ -96,7 +102,7 @@ export class Start {
       this.#judged({ kind: verdict.kind, reason })
     }
     if (!isWedged) return
-    if (activity === "still") unlessThrown(() => this.#attempt.hangs?.())
+    if (activity === "still") unlessThrown(() => this.#known.attempt.hangs?.())
     const message = this.#described(`no connection after ${rounded(now - this.since)}: ${verdict.reason}`)
     Deferred.unsafeDone(this.#wedged, connectError(backend.id, "timeout", message))
   }
@@ -115,7 +121,7 @@ export class Start {
   }
 
   #described(what: string): string {
-    const known = unlessThrown(this.#attempt.describe)
+    const known = unlessThrown(this.#known.attempt.describe)
     return known === undefined ? what : `${what}: ${known}`
   }
 
@@ -124,7 +130,8 @@ export class Start {
     if (!this.goesOn) return inTime
     const limit = formatMillis(this.#limit)
     if (this.left(now) <= 0) return `no connection within ${limit} (startLimit)`
-    const seen = this.#seen === undefined ? "" : ` (${this.#seen.reason})`
+    const { verdict } = this.#known
+    const seen = verdict === undefined ? "" : ` (${verdict.reason})`
     return `${inTime}; starting for ${rounded(now - this.since)}${seen}, which may take ${limit} (startLimit)`
   }
 }

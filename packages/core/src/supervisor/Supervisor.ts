@@ -42,8 +42,7 @@ export class Supervisor {
   readonly #attempts: Attempts.Attempts
   readonly #overlap: boolean
   readonly #layers: ReadonlyArray<RuntimeLayer>
-  /** The supervisor's own, and that of the work under way. */
-  #fiber: Fiber.RuntimeFiber<void> | undefined
+  /** Of the work under way. */
   #working: Fiber.RuntimeFiber<void> | undefined
   #scope: Scope.Scope | undefined
   #defects: Set<string> | undefined
@@ -85,10 +84,10 @@ export class Supervisor {
     return Effect.uninterruptible(
       Effect.flatMap(Effect.scope, (scope) => {
         this.#scope = scope
-        return Effect.flatMap(Effect.forkScoped(Effect.zipRight(first, loop)), (fiber) => {
-          this.#fiber = fiber
-          return Scope.addFinalizer(scope, Effect.suspend(() => this.#shutdown))
-        })
+        return Effect.flatMap(
+          Effect.forkScoped(Effect.zipRight(first, loop)),
+          (fiber) => Scope.addFinalizer(scope, Effect.suspend(() => this.#shutdown(fiber)))
+        )
       })
     )
   }
@@ -103,13 +102,11 @@ export class Supervisor {
     })
   }
 
-  get #shutdown(): Effect.Effect<void> {
+  #shutdown(fiber: Fiber.RuntimeFiber<unknown>): Effect.Effect<void> {
     const loss: Loss = { kind: "closed", message: "the backend was closed" }
     const wait = Effect.suspend(() => {
       this.#answerInbox()
       Attempts.interruptAll(this.#attempts)
-      const fiber = this.#fiber
-      if (fiber === undefined) return Effect.void
       fiber.unsafeInterruptAsFork(FiberId.none)
       return awaitAtMost(fiber, this.#backend.policy.timeouts.close)
     })

@@ -36,9 +36,9 @@ const supportOf = (
 ) => {
   const runtime = Effect.runSync(Runtime.make(1))
   if (known !== "not read") {
-    runtime.hasReadTools = true
+    runtime.learn({ hasReadTools: true })
     const tools = known === "not listed" ? [] : [{ name: "long", execution: { taskSupport: known } }]
-    runtime.listed = Hints.learn(undefined, { tools }, 1, 10)
+    runtime.learn({ listed: Hints.learn(undefined, { tools }, 1, 10) })
   }
   const backend = { policy: { calls: { tasks } }, published: { value: { snapshot: undefined } } }
   runtime.opened({ capabilities: servers[server] } as never, 0)
@@ -105,7 +105,7 @@ describe("which calls run as a task", () => {
             // With "prefer" it was sent as one, so this is not why it was refused.
             const isRefused = counts && isPlain && tasks === "required" && server === "2026"
             expect(TaskSupport.refused(self, call, runtime, new RequestError(error))).toBe(isRefused)
-            expect(runtime.needsTask("long")).toBe(isRefused)
+            expect(runtime.known.needTask?.has("long") === true).toBe(isRefused)
             if (!isRefused) continue
             for (const _ of [1, 2]) {
               const next = callOf(caller)

@@ -47,15 +47,15 @@ export const decide = ({ backend }: Calls, call: Call, runtime: Runtime): boolea
   if (tasks === "never" || wantsTask(call)) return true
   const name = toolOf(call)
   if (hasExtension(runtime.connection)) {
-    call.runsTask = tasks === "prefer" || runtime.needsTask(name)
+    call.runsTask = tasks === "prefer" || runtime.known.needTask?.has(name) === true
     return true
   }
   if (!takesTasks(runtime.connection)) return true
-  const { generation, listed } = runtime
-  const support = Hints.of(name, generation, listed, backend.published.value.snapshot)?.taskSupport
+  const { generation, known } = runtime
+  const support = Hints.of(name, generation, known.listed, backend.published.value.snapshot)?.taskSupport
   // A plain tool that is sent a task runs, and its result is lost: never guess.
   call.runsTask = support === "required" || (support === "optional" && tasks === "prefer")
-  return support !== undefined || runtime.hasReadTools
+  return support !== undefined || known.hasReadTools
 }
 
 const toolOf = ({ ask: { params } }: Call): string => (params as Params<"tools/call">).name
@@ -63,7 +63,7 @@ const toolOf = ({ ask: { params } }: Call): string => (params as Params<"tools/c
 /** After a failure calls are sent as they are, unless the connection is lost. */
 export const read = (self: Calls, call: Call, runtime: Runtime): Effect.Effect<void> =>
   Effect.map(ToolHints.read(self, call, runtime, () => decide(self, call, runtime)), () => {
-    runtime.hasReadTools = true
+    runtime.learn({ hasReadTools: true })
   })
 
 /** Only a task can answer the call: it is sent again as one. */
@@ -72,6 +72,6 @@ export const refused = ({ backend }: Calls, call: Call, runtime: Runtime, error:
   if (error.fate !== "answered" || backend.policy.calls.tasks === "never" || wantsTask(call)) return false
   if (!hasExtension(runtime.connection)) return false
   if (member(error.data, "requiredCapabilities", "extensions", extension) === undefined) return false
-  runtime.learnNeedsTask(toolOf(call))
+  runtime.learn({ needTask: new Set(runtime.known.needTask).add(toolOf(call)) })
   return true
 }

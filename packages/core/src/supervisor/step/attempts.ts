@@ -75,7 +75,7 @@ const installed = (
     installedAt: now,
     generation,
     verdict: undefined,
-    usage: runtime.usage,
+    usage: runtime.known.usage,
     lost: undefined,
     ...(doubted === undefined ? Moves.clearedIfStable(slot, at) : { lastError: lastErrorOf(doubted, now) })
   }
