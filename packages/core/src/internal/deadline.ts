@@ -10,7 +10,6 @@ export const pollFor = <A, E>(fiber: Fiber.RuntimeFiber<A, E>, turns: number): E
       : Effect.zipRight(Effect.yieldNow(), pollFor(fiber, turns - 1))
   })
 
-/** Also in an uninterruptible region. */
 export const awaitAtMost = <A, E>(
   fiber: Fiber.RuntimeFiber<A, E>,
   millis: number
