@@ -71,10 +71,7 @@ export const make = ({ local, membership, onLapse = Effect.void, unwatch, watch 
       if (pid !== undefined) watch?.(pid)
       const guarded = endable(connection, held.isHeld, () => {})
       const message = "this replica's lease has ended, so it has ended the server"
-      const lapse = Effect.zipRight(
-        held.lapsed,
-        Effect.map(onLapse, () => guarded.end({ kind: "closed", message }))
-      )
+      const lapse = Effect.zipRight(held.lapsed, Effect.map(onLapse, () => guarded.end({ kind: "closed", message })))
       yield* Effect.forkScoped(Effect.interruptible(lapse))
       return Option.some(guarded.connection)
     })

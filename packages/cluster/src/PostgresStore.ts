@@ -9,7 +9,7 @@
  */
 import { layer as reactivity } from "@effect/experimental/Reactivity"
 import { PgClient } from "@effect/sql-pg"
-import { TimeSpan } from "@mcp-lifeline/core/internal"
+import { TimeSpan } from "@mcp-lifeline/core/options"
 import { Duration, Effect, Fiber, type Redacted, Schema, Scope } from "effect"
 import { Socket } from "node:net"
 import type { ConnectionOptions } from "node:tls"

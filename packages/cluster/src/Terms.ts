@@ -1,5 +1,5 @@
 /** Safe only if the same everywhere: the store keeps those of the first replica, and refuses others. */
-import { TimeSpan } from "@mcp-lifeline/core/internal"
+import { TimeSpan } from "@mcp-lifeline/core/options"
 
 /** All in milliseconds. `termsOf` makes them. */
 export interface Terms {

@@ -1,7 +1,7 @@
 /**
  * Replaces references in strings: `${VAR}`, `${VAR:-default}`, `${env:VAR}`, `${input:id}`, `${workspaceFolder}`.
  */
-import type { Problem } from "@mcp-lifeline/core/internal"
+import type { Problem } from "@mcp-lifeline/core/options"
 import * as ClientText from "./ClientText.js"
 
 export type Variables = Readonly<Record<string, string | undefined>>

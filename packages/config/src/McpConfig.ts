@@ -2,7 +2,7 @@
  * Reads an `mcp.json`, or an object of the same shape, which means the same. Pure: the caller gives the variables. No problem contains a value that may be
  * secret.
  */
-import { Check, Problem } from "@mcp-lifeline/core/internal"
+import { Check, Problem } from "@mcp-lifeline/core/options"
 import { ServerOptions } from "@mcp-lifeline/extensions"
 import { Predicate } from "effect"
 import * as ClientText from "./ClientText.js"

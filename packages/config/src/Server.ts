@@ -1,5 +1,5 @@
 import type { ByteSize } from "@mcp-lifeline/core"
-import { type Problem, SecretCommand } from "@mcp-lifeline/core/internal"
+import { type Problem, SecretCommand } from "@mcp-lifeline/core/options"
 import type { ServerOptions } from "@mcp-lifeline/extensions"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"

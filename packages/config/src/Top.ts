@@ -1,7 +1,7 @@
 /**
  * Finds the key with the servers, which differs between hosts.
  */
-import { Problem } from "@mcp-lifeline/core/internal"
+import { Problem } from "@mcp-lifeline/core/options"
 import { ServerOptions } from "@mcp-lifeline/extensions"
 import { Predicate, Record } from "effect"
 import type { Variables } from "./Expansion.js"

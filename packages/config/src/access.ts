@@ -1,7 +1,7 @@
 /**
  * Who may use what: named clients (`lifeline.clients`), and groups of a claim (`lifeline.groups`).
  */
-import { Check, nearest, Problem, ToolPattern } from "@mcp-lifeline/core/internal"
+import { Check, nearest, Problem, ToolPattern } from "@mcp-lifeline/core/options"
 import { Predicate, Redacted } from "effect"
 import { expand, type Sources } from "./Expansion.js"
 import * as ServerTools from "./serverTools.js"

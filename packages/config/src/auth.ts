@@ -1,7 +1,7 @@
 /**
  * Whose access tokens a gateway accepts (`lifeline.auth`).
  */
-import { Check, Problem, TimeSpan } from "@mcp-lifeline/core/internal"
+import { Check, Problem, TimeSpan } from "@mcp-lifeline/core/options"
 import { Predicate } from "effect"
 import { expand, type Sources } from "./Expansion.js"
 

@@ -1,7 +1,7 @@
 /**
  * Keys with which hosts express options of Lifeline: timeouts, and values from variables.
  */
-import { Check, type Problem, TimeSpan } from "@mcp-lifeline/core/internal"
+import { Check, type Problem, TimeSpan } from "@mcp-lifeline/core/options"
 import type { ServerOptions } from "@mcp-lifeline/extensions"
 import { Predicate, Record } from "effect"
 import type { Variables } from "./Expansion.js"

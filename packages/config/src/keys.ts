@@ -1,7 +1,7 @@
 /**
  * What each key of a server's entry accepts, its other names, and messages about keys without effect.
  */
-import { Check, Problem, SecretCommand } from "@mcp-lifeline/core/internal"
+import { Check, Problem, SecretCommand } from "@mcp-lifeline/core/options"
 import { ServerOptions } from "@mcp-lifeline/extensions"
 import { Option, Predicate, Record } from "effect"
 import { isPlain } from "./Expansion.js"

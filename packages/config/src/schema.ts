@@ -1,7 +1,7 @@
 /**
  * Made from the tables with which Lifeline reads the configuration.
  */
-import { type Check, SecretCommand } from "@mcp-lifeline/core/internal"
+import { type Check, SecretCommand } from "@mcp-lifeline/core/options"
 import { ServerOptions } from "@mcp-lifeline/extensions"
 import { ListFilter } from "@mcp-lifeline/extensions/internal"
 import { Record } from "effect"

@@ -1,7 +1,7 @@
 /**
  * Patterns of tools as `<server>__<tool>`. What stands before and after `__` is matched each for itself: `git__*` has nothing of a server `git__hub`.
  */
-import { ToolPattern } from "@mcp-lifeline/core/internal"
+import { ToolPattern } from "@mcp-lifeline/core/options"
 
 const joint = "__"
 

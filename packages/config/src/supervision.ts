@@ -1,4 +1,4 @@
-import { Check, Prefix, type Problem } from "@mcp-lifeline/core/internal"
+import { Check, Prefix, type Problem } from "@mcp-lifeline/core/options"
 import { ServerOptions } from "@mcp-lifeline/extensions"
 import { Predicate } from "effect"
 import * as Access from "./access.js"

@@ -2,7 +2,7 @@
  * Lists of the tools that hosts offer, read as each host means them. Lists that only spare a question, such as `alwaysAllow` and `autoApprove`,
  * are not among them.
  */
-import { Check, Problem } from "@mcp-lifeline/core/internal"
+import { Check, Problem } from "@mcp-lifeline/core/options"
 import type { ServerOptions } from "@mcp-lifeline/extensions"
 import { ListFilter } from "@mcp-lifeline/extensions/internal"
 import { Predicate, Record } from "effect"

@@ -1,7 +1,7 @@
 /**
  * `tools` beside other keys: options by tool, among what other programs keep under this name.
  */
-import { Problem, Tools } from "@mcp-lifeline/core/internal"
+import { Problem, Tools } from "@mcp-lifeline/core/options"
 import type { ServerOptions } from "@mcp-lifeline/extensions"
 import { ListFilter } from "@mcp-lifeline/extensions/internal"
 import { Predicate } from "effect"

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { McpConfig } from "@mcp-lifeline/config"
-import { Problem } from "@mcp-lifeline/core/internal"
+import { Problem } from "@mcp-lifeline/core/options"
 import { ServerOptions } from "@mcp-lifeline/extensions"
 import { decodeFilters, FilteredLists, ListFilter } from "@mcp-lifeline/extensions/internal"
 import { Redacted } from "effect"

@@ -1,10 +1,11 @@
 /** What a backend takes and shows, in types without Effect: for packages that hide it. */
 export type { Lists, Snapshot } from "./catalog/Catalog.js"
+export type { ByteSizeText, ByteUnit } from "./internal/ByteSize.js"
+export type { TimeText, Unit } from "./internal/Time.js"
 export type { StateName } from "./lifecycle/States.js"
 export type { Events } from "./observe/Events.js"
-export type { ByteSizeText, ByteUnit } from "./options/ByteSizeText.js"
-export type { CallBounds } from "./options/CallBounds.js"
 export type {
+  CallBounds,
   CallsOptions,
   DiscoveryOptions,
   HealthOptions,
@@ -15,7 +16,6 @@ export type {
   TimeoutOptions,
   ToolOptions
 } from "./options/PolicyOptions.js"
-export type { TimeText, Unit } from "./options/TimeText.js"
 export type { NeededSignIn } from "./port/ConnectorStatus.js"
 export type { Loss } from "./port/Loss.js"
 export type { Peer } from "./port/Peer.js"

@@ -1,10 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import * as ByteSize from "../src/options/ByteSize.js"
-import { units } from "../src/options/ByteSizeText.js"
+import * as ByteSize from "../src/internal/ByteSize.js"
 import * as Check from "../src/options/Check.js"
 
-const names = Object.keys(units) as Array<keyof typeof units>
+const names = Object.keys(ByteSize.units) as Array<ByteSize.ByteUnit>
 
 const written = fc.tuple(fc.constantFrom(...names), fc.infiniteStream(fc.boolean())).map(([unit, upper]) => ({
   unit,
@@ -15,7 +14,7 @@ describe("ByteSize", () => {
   it("[S13] reads a whole number of any unit, in any case, with and without spaces", () => {
     fc.assert(
       fc.property(fc.nat(8_000_000), written, fc.constantFrom("", " ", "  "), (amount, { text, unit }, space) => {
-        expect(ByteSize.toBytes(`${space}${amount}${space}${text}${space}`)).toBe(amount * units[unit])
+        expect(ByteSize.toBytes(`${space}${amount}${space}${text}${space}`)).toBe(amount * ByteSize.units[unit])
       })
     )
   })
@@ -45,7 +44,6 @@ describe("ByteSize", () => {
     ) {
       expect([input, ByteSize.toBytes(input)]).toEqual([input, undefined])
     }
-    expect(() => ByteSize.bytes("1 G" as never)).toThrow('1 G is not a number of bytes; write 512000000 or "512 MB"')
   })
 
   it("[S13] what is shown is within half a percent of the bytes, and is read again", () => {

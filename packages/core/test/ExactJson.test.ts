@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { ExactJson } from "../src/internal.js"
+import * as ExactJson from "../src/internal/ExactJson.js"
 
 const { copied, parse, stringify } = ExactJson
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Backend, RequestError, type RequestOptions, Sending, Telemetry } from "@mcp-lifeline/core"
-import * as Internal from "@mcp-lifeline/core/internal"
+import { Handle } from "@mcp-lifeline/core/internal"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Clock, Deferred, Effect, Fiber, FiberId, Option, Runtime, TestClock } from "effect"
 import { constVoid } from "effect/Function"
@@ -45,7 +45,7 @@ const cancels: Caller = (backend, patience, options) =>
     const runFork = Runtime.runFork(yield* Effect.runtime())
     const done = yield* Deferred.make<boolean>()
     let fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
-    const { cancel } = Internal.start(backend, "tools/call", { name: "pay" }, { ...unlimited, ...options }, (rest) => {
+    const { cancel } = Handle.start(backend, "tools/call", { name: "pay" }, { ...unlimited, ...options }, (rest) => {
       fiber = runFork(rest)
       fiber.addObserver((exit) => Deferred.unsafeDone(done, Effect.succeed(exit._tag === "Success")))
     })
@@ -265,7 +265,7 @@ describe("the caller's next call", () => {
         const run = Runtime.runFork(yield* Effect.runtime())
         const call = () => {
           let fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
-          const { cancel } = Internal.start(backend, "tools/call", { name: "pay" }, unlimited, (rest) =>
+          const { cancel } = Handle.start(backend, "tools/call", { name: "pay" }, unlimited, (rest) =>
             void (fiber = run(rest)))
           return () => {
             cancel()
@@ -293,7 +293,7 @@ describe("a caller who stops listening, and may come back", () => {
         const { backend, script } = yield* started(way)
         hangTools(script)
         const run = Runtime.runFork(yield* Effect.runtime())
-        const { cancel, doubt } = Internal.start(backend, "tools/call", { name: "pay" }, unlimited, (rest) =>
+        const { cancel, doubt } = Handle.start(backend, "tools/call", { name: "pay" }, unlimited, (rest) =>
           void run(rest))
         yield* TestClock.adjust(1999)
         doubt()

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
-import { largestList } from "../src/catalog/Bounds.js"
+import { largestList } from "../src/catalog/Kind.js"
 import * as Listing from "../src/discovery/Listing.js"
 
 const page = (count: number, nextCursor?: string) => ({

@@ -1,6 +1,6 @@
 import type { BackendUnavailable, RemoteError } from "@mcp-lifeline/core"
 import { assert, describe, it } from "vitest"
-import { longestUri } from "../src/catalog/Bounds.js"
+import { longestUri } from "../src/catalog/Kind.js"
 import * as Template from "../src/catalog/Template.js"
 import * as Names from "../src/fleet/names.js"
 import * as Unknown from "../src/fleet/Unknown.js"

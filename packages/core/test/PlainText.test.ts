@@ -1,4 +1,4 @@
-import { PlainText } from "@mcp-lifeline/core/internal"
+import { PlainText } from "@mcp-lifeline/core/text"
 import { assert, describe, it } from "vitest"
 
 const esc = "\u001B"

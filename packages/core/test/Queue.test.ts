@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Backend, RequestError } from "@mcp-lifeline/core"
-import * as Internal from "@mcp-lifeline/core/internal"
+import { Handle } from "@mcp-lifeline/core/internal"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Cause, Effect, Exit, Fiber, Logger, LogLevel, TestClock, TestContext } from "effect"
 import * as fc from "fast-check"
@@ -432,7 +432,7 @@ describe.each(limits)(
 const beginning = (backend: Backend.Backend) => {
   const rests: Array<Effect.Effect<unknown, unknown>> = []
   const begin = (id: string) =>
-    Internal.start(backend, "tools/call", { name: "a", arguments: { id } }, undefined, (rest) => void rests.push(rest))
+    Handle.start(backend, "tools/call", { name: "a", arguments: { id } }, undefined, (rest) => void rests.push(rest))
   return { begin, rests }
 }
 

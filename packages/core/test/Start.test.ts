@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { type Backend, type CallError, type Connection, RequestError, Sending, Telemetry } from "@mcp-lifeline/core"
-import * as Internal from "@mcp-lifeline/core/internal"
+import { Handle } from "@mcp-lifeline/core/internal"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Exit, Fiber, TestClock } from "effect"
 import { failure, runUntilIdle, watched } from "./support/Watched.js"
@@ -27,7 +27,7 @@ const sending = (
     yield* runUntilIdle
     const nexts: Array<Effect.Effect<unknown, CallError>> = []
     const start = (options?: Backend.CallOptions) =>
-      Internal.start(one.backend, "tools/call", params, options, (rest) => nexts.push(rest)).cancel
+      Handle.start(one.backend, "tools/call", params, options, (rest) => nexts.push(rest)).cancel
     const sent = () =>
       script.ledger.entries.filter((entry) => entry._tag === "Sent" && entry.method === "tools/call").length
     return { ...one, script, start, nexts, sent }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Fleet } from "@mcp-lifeline/core"
-import { start } from "@mcp-lifeline/core/internal"
+import { Handle } from "@mcp-lifeline/core/internal"
 import { Filters } from "@mcp-lifeline/extensions"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Fiber, Option, Runtime, TestClock } from "effect"
@@ -46,7 +46,7 @@ const ways: Ways = {
   "a call outside of any fiber": (fleet) =>
     Effect.flatMap(backendOf(fleet), (one) =>
       Effect.flatten(Effect.async<Effect.Effect<unknown, unknown>>((resume) => {
-        start(one, "tools/call", { name: "echo" }, undefined, (rest) => resume(Effect.succeed(rest)))
+        Handle.start(one, "tools/call", { name: "echo" }, undefined, (rest) => resume(Effect.succeed(rest)))
       })))
 }
 
@@ -214,7 +214,7 @@ describe("calls that wait for a backend that is replaced", () => {
       const backend = yield* backendOf(fleet)
       let fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
       const run = Runtime.runFork(yield* Effect.runtime<never>())
-      const started = start(backend, "tools/call", { name: "echo" }, undefined, (rest) => {
+      const started = Handle.start(backend, "tools/call", { name: "echo" }, undefined, (rest) => {
         fiber = run(rest)
       })
       yield* runUntilIdle

@@ -1,5 +1,6 @@
 import type { Extension, Kind, Status } from "@mcp-lifeline/core"
-import { Problem, SafeLog } from "@mcp-lifeline/core/internal"
+import { SafeLog } from "@mcp-lifeline/core/internal"
+import { Problem } from "@mcp-lifeline/core/options"
 import { Context, Effect, Runtime } from "effect"
 import type { ListFilter as Given } from "./ExtensionOptions.js"
 import { decode, FilteredLists } from "./filters/FilteredLists.js"

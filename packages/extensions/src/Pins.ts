@@ -1,5 +1,5 @@
 import type { Backend, Extension, Status } from "@mcp-lifeline/core"
-import { Check, Problem } from "@mcp-lifeline/core/internal"
+import { Check, Problem } from "@mcp-lifeline/core/options"
 import { Config, Context, Effect, type Option } from "effect"
 import * as PinnedConnector from "./pins/PinnedConnector.js"
 import { PinnedTools } from "./pins/PinnedTools.js"

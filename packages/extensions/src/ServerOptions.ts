@@ -1,5 +1,5 @@
 import { type Backend, Policy, type TimeSpan } from "@mcp-lifeline/core"
-import { Check, type Problem, Tools } from "@mcp-lifeline/core/internal"
+import { Check, type Problem, Tools } from "@mcp-lifeline/core/options"
 import { Array as Arr, Predicate, Record } from "effect"
 import type * as Given from "./ExtensionOptions.js"
 import * as Filters from "./Filters.js"

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Backend, type Connection, type ConnectOptions, type RemoteError, RequestError } from "@mcp-lifeline/core"
-import { Problem } from "@mcp-lifeline/core/internal"
+import { Problem } from "@mcp-lifeline/core/options"
 import { Filters, Pins, ServerOptions } from "@mcp-lifeline/extensions"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Chunk, Effect, Fiber, Logger, Stream, TestClock } from "effect"

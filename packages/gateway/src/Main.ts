@@ -1,7 +1,7 @@
 // The package's index would also load servers and sockets.
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { PlainText } from "@mcp-lifeline/core/internal"
+import { PlainText } from "@mcp-lifeline/core/text"
 import { Cause, Console, Effect, Exit, Option } from "effect"
 import type * as Cli from "./Cli.js"
 import { leave, leaveNow } from "./leave.js"

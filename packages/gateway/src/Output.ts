@@ -1,4 +1,4 @@
-import { PlainText } from "@mcp-lifeline/core/internal"
+import { PlainText } from "@mcp-lifeline/core/text"
 import type { Scope } from "effect"
 import { Cause, Clock, Effect, HashMap, Inspectable, Logger, LogLevel, Option, Schedule } from "effect"
 import { clean, span, time } from "./Text.js"

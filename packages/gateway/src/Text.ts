@@ -1,4 +1,5 @@
-import { ByteSize, PlainText } from "@mcp-lifeline/core/internal"
+import { ByteSize } from "@mcp-lifeline/core/options"
+import { PlainText } from "@mcp-lifeline/core/text"
 
 /** One line without control sequences. */
 export const clean = PlainText.line

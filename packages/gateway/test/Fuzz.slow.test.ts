@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import * as Grant from "@mcp-lifeline/sign-in/Grant"
 import * as PendingLogin from "@mcp-lifeline/sign-in/PendingLogin"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"

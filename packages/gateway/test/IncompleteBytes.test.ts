@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import * as Body from "@mcp-lifeline/http-server/Body"
 import { Framing } from "@mcp-lifeline/transport-stdio"
 import { Effect } from "effect"

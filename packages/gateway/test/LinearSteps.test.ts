@@ -1,5 +1,5 @@
 /** What takes a text of others takes steps in proportion to its length. A step is a character or byte that a method of the platform looks at or copies. */
-import { Bytes, ExactJson } from "@mcp-lifeline/core/internal"
+import { Bytes, ExactJson } from "@mcp-lifeline/core/text"
 import * as Arrival from "@mcp-lifeline/http-server/Arrival"
 import * as Authentication from "@mcp-lifeline/http-server/Authentication"
 import * as Body from "@mcp-lifeline/http-server/Body"

@@ -1,7 +1,7 @@
 /**
  * Searches even a refused body for the id of its request, so that the refusal can answer it.
  */
-import { Bytes, ExactJson, kibibytes, Nesting } from "@mcp-lifeline/core/internal"
+import { Bytes, ExactJson, JsonValue, kibibytes } from "@mcp-lifeline/core/text"
 import { JsonRpc, JsonScanner, JsonShape, Pieces, Turns } from "@mcp-lifeline/protocol"
 import { IncomingMessage } from "node:http"
 import * as Arrival from "./Arrival.js"
@@ -33,7 +33,7 @@ const refuse = (status: number, what: string): Refusal => ({
 })
 
 const excess = ({ depth, values }: JsonScanner): Refusal | undefined => {
-  if (depth > Nesting.defaultDepth) return refuse(400, `is nested more than ${Nesting.defaultDepth} levels deep`)
+  if (depth > JsonValue.defaultDepth) return refuse(400, `is nested more than ${JsonValue.defaultDepth} levels deep`)
   return values > JsonShape.mostValues ? refuse(413, JsonShape.tooMany) : undefined
 }
 

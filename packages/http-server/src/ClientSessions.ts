@@ -1,7 +1,7 @@
 /**
  * A session that is not in memory is restored from its id.
  */
-import { type Bytes, kibibytes } from "@mcp-lifeline/core/internal"
+import { type Bytes, kibibytes } from "@mcp-lifeline/core/text"
 import type { JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import type { ServerResponse } from "node:http"
 import { type Caller, ownerOf } from "./Caller.js"

@@ -1,7 +1,7 @@
 /**
  * Clients that keep more than a fair share lose events first, so that one client's excess costs no other an answer.
  */
-import { type Bytes } from "@mcp-lifeline/core/internal"
+import type { Bytes } from "@mcp-lifeline/core/text"
 
 /** Discarded in this order: sent events, unsent events that are no answers, and answers, in whose place an error is sent. */
 export type Discardable = "answers" | "sent" | "unsent"

@@ -1,4 +1,4 @@
-import { type Bytes } from "@mcp-lifeline/core/internal"
+import type { Bytes } from "@mcp-lifeline/core/text"
 import { Deferred, Effect, Redacted, type Scope } from "effect"
 import type { RequestListener, ServerOptions, ServerResponse } from "node:http"
 import * as Http from "node:http"

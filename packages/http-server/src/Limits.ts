@@ -2,7 +2,7 @@
  * What is too much is refused to who asks for it; a share is at most as much as is left for others.
  */
 
-import { type Bytes } from "@mcp-lifeline/core/internal"
+import type { Bytes } from "@mcp-lifeline/core/text"
 import type * as Quota from "./Quota.js"
 
 export interface Limits {

@@ -1,7 +1,7 @@
 /**
  * The listener binds its address before any server starts, so that a port in use costs nothing.
  */
-import { type Bytes } from "@mcp-lifeline/core/internal"
+import type { Bytes } from "@mcp-lifeline/core/text"
 import type { Scope } from "effect"
 import { Effect, Runtime } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"

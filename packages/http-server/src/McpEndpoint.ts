@@ -1,7 +1,7 @@
 /**
  * The MCP endpoint over HTTP, in both eras of the protocol. A session belongs to the caller that began it.
  */
-import { type Bytes, mebibytes } from "@mcp-lifeline/core/internal"
+import { type Bytes, mebibytes } from "@mcp-lifeline/core/text"
 import { Era, Initialize, JsonRpc, Meta } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http"

@@ -1,4 +1,4 @@
-import { type Bytes, kibibytes } from "@mcp-lifeline/core/internal"
+import { type Bytes, kibibytes } from "@mcp-lifeline/core/text"
 import { Shares } from "./Shares.js"
 
 export interface Limits {

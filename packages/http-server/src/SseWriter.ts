@@ -1,7 +1,7 @@
 /**
  * Events are kept whether a client reads them or not: one whose connection drops reads on from the last event whose id it has.
  */
-import { Bytes, mebibytes } from "@mcp-lifeline/core/internal"
+import { Bytes, mebibytes } from "@mcp-lifeline/core/text"
 import { Turns } from "@mcp-lifeline/protocol"
 import type { ServerResponse } from "node:http"
 import type { Discardable, EventBudget } from "./EventBudget.js"

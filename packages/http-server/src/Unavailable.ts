@@ -1,4 +1,4 @@
-import { kibibytes } from "@mcp-lifeline/core/internal"
+import { kibibytes } from "@mcp-lifeline/core/text"
 import { JsonRpc } from "@mcp-lifeline/protocol"
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type { IncomingMessage, ServerResponse } from "node:http"

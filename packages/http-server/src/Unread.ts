@@ -1,7 +1,7 @@
 /**
  * What clients leave unread of answers is limited: for each, for all (`Shares`), and in time.
  */
-import { type Bytes, kibibytes, mebibytes } from "@mcp-lifeline/core/internal"
+import { type Bytes, kibibytes, mebibytes } from "@mcp-lifeline/core/text"
 import type { ServerResponse } from "node:http"
 import { Shares } from "./Shares.js"
 

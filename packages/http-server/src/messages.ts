@@ -1,7 +1,7 @@
 /**
  * A message that JSON cannot hold becomes an error, and harms no other.
  */
-import { ExactJson } from "@mcp-lifeline/core/internal"
+import { ExactJson } from "@mcp-lifeline/core/text"
 import { type Answer, JsonRpc, JsonRpcError, Turns } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"

@@ -1,4 +1,4 @@
-import { Bytes, kibibytes, mebibytes } from "@mcp-lifeline/core/internal"
+import { Bytes, kibibytes, mebibytes } from "@mcp-lifeline/core/text"
 import type { Excess, HolderLimits, Limits } from "./Quota.js"
 
 const holder: HolderLimits = { item: kibibytes(16), count: 10_000, bytes: mebibytes(4) }

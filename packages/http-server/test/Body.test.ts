@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Bytes, Nesting } from "@mcp-lifeline/core/internal"
+import { Bytes, JsonValue } from "@mcp-lifeline/core/text"
 import { JsonShape } from "@mcp-lifeline/protocol"
 import { Effect } from "effect"
 import { Agent, type ClientRequest, IncomingMessage, request as httpRequest } from "node:http"
@@ -68,8 +68,8 @@ describe("the body of a request", () => {
         const arrays = (levels: number) => ping("[".repeat(levels) + "]".repeat(levels))
         const objects = (levels: number) => ping(`${`{"a":`.repeat(levels)}1${"}".repeat(levels)}`)
         for (const nested of [arrays, objects]) {
-          expect((await post(url, session, nested(Nesting.defaultDepth - 2))).status).toBe(200)
-          expect(await post(url, session, nested(Nesting.defaultDepth - 1))).toEqual({
+          expect((await post(url, session, nested(JsonValue.defaultDepth - 2))).status).toBe(200)
+          expect(await post(url, session, nested(JsonValue.defaultDepth - 1))).toEqual({
             status: 400,
             code: -32_600,
             id: 1,

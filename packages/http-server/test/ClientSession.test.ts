@@ -1,4 +1,4 @@
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import { beforeEach, describe, expect, it } from "vitest"
 import { mayLeave } from "../../testing/test/support/Holdings.js"

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "@effect/vitest"
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import { mayLeave } from "../../testing/test/support/Holdings.js"
 import { type Discardable, EventBudget } from "../src/EventBudget.js"
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import { Effect } from "effect"
 import { type ClientRequest, request as httpRequest } from "node:http"
 import * as Raw from "./support/RawEndpoint.js"

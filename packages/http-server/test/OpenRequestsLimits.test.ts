@@ -1,4 +1,4 @@
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import { describe, expect, it } from "vitest"
 import { OpenRequests } from "../src/OpenRequests.js"
 

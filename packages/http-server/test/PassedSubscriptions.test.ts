@@ -1,4 +1,4 @@
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import { type Answer, type ClientRequest, ClientRequests } from "@mcp-lifeline/protocol"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"

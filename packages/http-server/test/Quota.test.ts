@@ -1,4 +1,4 @@
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { type Holding, type Limits, Quota } from "../src/Quota.js"

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import { Effect } from "effect"
 import * as SealedId from "../src/SealedId.js"
 import * as SessionRecords from "../src/SessionRecords.js"

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import { Meta } from "@mcp-lifeline/protocol"
 import { Effect } from "effect"
 import type { Begin } from "../src/Conversation.js"

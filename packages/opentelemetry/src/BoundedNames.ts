@@ -1,5 +1,5 @@
 /** So many names in metrics, and `_OTHER` for all that come later, because clients and servers choose them. */
-import { PlainText } from "@mcp-lifeline/core/internal"
+import { PlainText } from "@mcp-lifeline/core/text"
 
 const atMost = 1000
 const longest = 1024

@@ -1,5 +1,5 @@
 /** W3C Trace Context in `params._meta`. */
-import { ExactJson } from "@mcp-lifeline/core/internal"
+import { ExactJson } from "@mcp-lifeline/core/text"
 import { Tracer } from "effect"
 
 /** `undefined` for a span without valid ids. */

@@ -1,5 +1,6 @@
 import { Fleet as CoreFleet } from "@mcp-lifeline/core"
-import { NameReports, PlainText } from "@mcp-lifeline/core/internal"
+import { NameReports } from "@mcp-lifeline/core/internal"
+import { PlainText } from "@mcp-lifeline/core/text"
 import { Effect, Stream } from "effect"
 import { ConnectError } from "./Errors.js"
 import type { UnauthorizedError } from "./Errors.js"
@@ -67,10 +68,7 @@ const withNameReports = ({ catalog }: CoreFleet.Fleet) => {
  * await fleet.callTool({ name: "docs__echo", arguments: { message: "hi" } })
  * ```
  */
-export const connectAll = async (
-  config: FleetConfig | VsCodeConfig,
-  options: FleetOptions = {}
-): Promise<Fleet> => {
+export const connectAll = async (config: FleetConfig | VsCodeConfig, options: FleetOptions = {}): Promise<Fleet> => {
   const { promise: made, resolve } = deferred<SupervisedFleet>()
   const servers = new ConfiguredServers(options, async (name) => (await made).client(name))
   const plan = servers.plan(config, Checks.options("connectAll", options))

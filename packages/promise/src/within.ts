@@ -1,5 +1,5 @@
 /** For Lifeline's packages that run the facade inside another runtime. Not for programs: it may change with every version. */
-import * as Core from "@mcp-lifeline/core/internal"
+import * as Core from "@mcp-lifeline/core/text"
 import type { Snapshot } from "@mcp-lifeline/core/types"
 import type { CallToolResult, ContentBlock } from "@modelcontextprotocol/sdk/types.js"
 import type { Client } from "./Client.js"

@@ -1,5 +1,5 @@
 /** Limits what is kept of incomplete messages of all servers: each is limited by itself, but there may be many. */
-import { Bytes, kibibytes, mebibytes } from "@mcp-lifeline/core/internal"
+import { Bytes, kibibytes, mebibytes } from "@mcp-lifeline/core/text"
 import { Shares } from "./Shares.js"
 
 /** For all servers. One alone gets half of that, which is more than the longest string of Node.js. */

@@ -1,7 +1,7 @@
 /** `server/discover` begins a connection without a session. Pure. */
 import type { ClientOptions } from "@mcp-lifeline/core"
 import { ConnectError } from "@mcp-lifeline/core"
-import { Nesting } from "@mcp-lifeline/core/internal"
+import { JsonValue } from "@mcp-lifeline/core/text"
 import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Exit } from "effect"
 import type { AdapterTransport } from "./AdapterTransport.js"
@@ -69,7 +69,7 @@ export const introductionOf = (
     const misfit = (problem: string) =>
       Effect.fail(Failures.toConnectError(Failures.misfit("server/discover", problem)))
     if (!Initialize.isCapabilities(capabilities)) return misfit("capabilities is no object of objects")
-    if (Nesting.isDeeper([capabilities, info], Nesting.defaultDepth)) return misfit(Initialize.tooDeep)
+    if (JsonValue.isTooDeep([capabilities, info])) return misfit(Initialize.tooDeep)
     return Effect.succeed({
       capabilities,
       instructions: typeof instructions === "string" ? Initialize.instructionsOf(instructions) : undefined,

@@ -1,6 +1,6 @@
 /** Without sessions, each request says by itself who asks, in which version, what they can do, and which log messages they want. */
 import type { RequestError } from "@mcp-lifeline/core"
-import { ExactJson } from "@mcp-lifeline/core/internal"
+import { ExactJson } from "@mcp-lifeline/core/text"
 import type { LoggingLevel } from "@modelcontextprotocol/sdk/types.js"
 import { Exit, Predicate } from "effect"
 import * as Era from "./Era.js"

@@ -1,6 +1,6 @@
 import type { ConnectReason, Fate, Loss, RequestReason } from "@mcp-lifeline/core"
 import { ConnectError, RequestError } from "@mcp-lifeline/core"
-import { PlainText } from "@mcp-lifeline/core/internal"
+import { PlainText } from "@mcp-lifeline/core/text"
 import * as Era from "./Era.js"
 import * as JsonRpc from "./JsonRpc.js"
 import * as LostSession from "./LostSession.js"

@@ -1,6 +1,6 @@
 /** The handshake of the protocol with sessions. Pure. */
 import type { RequestError } from "@mcp-lifeline/core"
-import { Nesting, PlainText } from "@mcp-lifeline/core/internal"
+import { JsonValue, PlainText } from "@mcp-lifeline/core/text"
 import type { Implementation, InitializeResult, ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
 import { Exit, Predicate } from "effect"
 import * as Failures from "./Failures.js"
@@ -13,7 +13,7 @@ export const latestVersion = "2025-11-25"
 const known = ["completions", "logging", "prompts", "resources", "tasks", "tools"] as const
 const isObjectOrNone = (value: unknown): boolean => value === undefined || Predicate.isRecord(value)
 
-export const tooDeep = `capabilities or serverInfo are nested more than ${Nesting.defaultDepth} levels deep`
+export const tooDeep = `capabilities or serverInfo are nested more than ${JsonValue.defaultDepth} levels deep`
 
 export const isCapabilities = (value: unknown): value is ServerCapabilities =>
   Predicate.isRecord(value) && known.every((one) => isObjectOrNone(value[one]))
@@ -45,7 +45,7 @@ const wrong = ({ capabilities, instructions, protocolVersion, serverInfo }: Reco
     ? "serverInfo has no name and version"
     : instructions !== undefined && !Predicate.isString(instructions)
     ? "instructions is no string"
-    : Nesting.isDeeper([capabilities, serverInfo], Nesting.defaultDepth)
+    : JsonValue.isTooDeep([capabilities, serverInfo])
     ? tooDeep
     : undefined
 

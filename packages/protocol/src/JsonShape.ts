@@ -1,5 +1,5 @@
 /** Memory and time to parse a JSON text follow from its values, not from its length. */
-import { Bytes, ExactJson } from "@mcp-lifeline/core/internal"
+import { Bytes, ExactJson } from "@mcp-lifeline/core/text"
 import { JsonScanner } from "./JsonScanner.js"
 
 /** Of the largest text that is parsed: some hundred milliseconds of work. */

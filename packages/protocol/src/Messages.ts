@@ -1,5 +1,5 @@
 /** Only a whole text is a message: parts of what a program prints may be written by somebody else. */
-import { ExactJson, Nesting, PlainText } from "@mcp-lifeline/core/internal"
+import { ExactJson, JsonValue, PlainText } from "@mcp-lifeline/core/text"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
 import * as JsonRpc from "./JsonRpc.js"
@@ -66,7 +66,7 @@ export const read = (text: string): Read => {
     isJson: true,
     messages: messages.filter(isSome),
     // What is nested too deeply cannot be written.
-    unread: others.map((one) => unreadOf(Nesting.isDeeper(one, Nesting.defaultDepth) ? text : ExactJson.stringify(one)))
+    unread: others.map((one) => unreadOf(JsonValue.isTooDeep(one) ? text : ExactJson.stringify(one)))
   }
 }
 

@@ -1,5 +1,5 @@
 /** `_meta`, and its keys that belong to a single connection and are never passed on. */
-import { ExactJson } from "@mcp-lifeline/core/internal"
+import { ExactJson } from "@mcp-lifeline/core/text"
 import { Predicate } from "effect"
 
 const reserved = "io.modelcontextprotocol/"

@@ -1,6 +1,6 @@
 /** Messages that were too long, or had no room, and were dropped while they arrived. */
 import { RequestError } from "@mcp-lifeline/core"
-import { type Bytes } from "@mcp-lifeline/core/internal"
+import type { Bytes } from "@mcp-lifeline/core/text"
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type { AdapterTransport } from "./AdapterTransport.js"
 import { maxArriving } from "./Arrivals.js"

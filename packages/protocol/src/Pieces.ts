@@ -1,4 +1,4 @@
-import { kibibytes } from "@mcp-lifeline/core/internal"
+import { kibibytes } from "@mcp-lifeline/core/text"
 
 /** What small pieces are copied into, in bytes. */
 const blockBytes = kibibytes(16)

@@ -2,7 +2,7 @@
  * Limits what is kept for peers, in number and bytes: of one item, one holder (a session, a stream), one client, and all.
  * What is over a limit is refused to the peer that asks; nothing else changes.
  */
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import { Shares } from "./Shares.js"
 
 export interface Amount {

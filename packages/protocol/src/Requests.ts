@@ -5,7 +5,7 @@
  * third longer (`tools/benchmarks/call.mjs`).
  */
 import type { Fate, Loss, Method, RequestError, RequestOptions } from "@mcp-lifeline/core"
-import { ExactJson } from "@mcp-lifeline/core/internal"
+import { ExactJson } from "@mcp-lifeline/core/text"
 import type { JSONRPCMessage, Progress, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Exit, Predicate } from "effect"
 import type { AdapterTransport } from "./AdapterTransport.js"

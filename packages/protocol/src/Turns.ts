@@ -1,5 +1,5 @@
 /** Long work takes turns of the event loop, so that timers and other connections have theirs between. */
-import { kibibytes } from "@mcp-lifeline/core/internal"
+import { kibibytes } from "@mcp-lifeline/core/text"
 import type { Readable } from "node:stream"
 
 /** In characters or bytes. */

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { RequestError, Sending } from "@mcp-lifeline/core"
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import { Oversized } from "@mcp-lifeline/protocol"
 import { Effect, Fiber } from "effect"
 import { scripted, transportOf } from "./scripted.js"

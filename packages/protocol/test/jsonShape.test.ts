@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Nesting } from "@mcp-lifeline/core/internal"
+import { JsonValue } from "@mcp-lifeline/core/text"
 import * as fc from "fast-check"
 import { JsonScanner } from "../src/JsonScanner.js"
 import * as JsonShape from "../src/JsonShape.js"
@@ -17,8 +17,8 @@ describe("what a JSON text holds", () => {
     fc.assert(fc.property(fc.jsonValue(), fc.nat(2), (value, spaces) => {
       const shape = new JsonScanner().push(JSON.stringify(value, undefined, spaces))
       expect(shape.values).toBe(held(value))
-      expect(Nesting.isDeeper(value, shape.depth)).toBe(false)
-      expect(Nesting.isDeeper(value, Math.max(0, shape.depth - 1))).toBe(shape.depth > 0)
+      expect(JsonValue.isTooDeep(value, shape.depth)).toBe(false)
+      expect(JsonValue.isTooDeep(value, Math.max(0, shape.depth - 1))).toBe(shape.depth > 0)
     }))
     for (const text of ["", "{", '"', '"\\', "}}]]", "[[", '{"a\\"']) {
       expect(new JsonScanner().push(text).depth).toBeLessThan(3)

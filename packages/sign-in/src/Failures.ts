@@ -1,7 +1,7 @@
 /**
  * One class for each thing that can be done about a failure.
  */
-import { PlainText } from "@mcp-lifeline/core/internal"
+import { PlainText } from "@mcp-lifeline/core/text"
 import { Data } from "effect"
 
 /** The network, or a server that is not ready. Never a reason to ask a person. */

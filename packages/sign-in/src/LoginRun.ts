@@ -2,12 +2,12 @@
  * One process owns a login (a lock in the state folder); the others show the same address and wait for its tokens. Where the owner
  * ends, another takes over.
  */
-import { firstOf, type Signal } from "@mcp-lifeline/core/internal"
+import { firstOf } from "@mcp-lifeline/core/internal"
 import { LoginFailure } from "@mcp-lifeline/protocol"
 import { CredentialFailure } from "@mcp-lifeline/transport-http"
 import { UnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
-import { Cause, Clock, Duration, Effect, Exit, Fiber, Option, Ref, Schedule } from "effect"
+import { Cause, Clock, Deferred, Duration, Effect, Exit, Fiber, Option, Ref, Schedule } from "effect"
 import { isSameIssuer } from "./addresses.js"
 import type { Browser } from "./Browser.js"
 import * as Client from "./Client.js"
@@ -224,17 +224,17 @@ const addressTime = Duration.seconds(20)
 
 export class LoginUnderWay {
   readonly fiber: Fiber.RuntimeFiber<Grant.Grant, Later | Refused>
-  readonly #shown: Signal
+  readonly #shown: Deferred.Deferred<void>
 
   /** `shown`: its address is known. */
-  constructor(fiber: LoginUnderWay["fiber"], shown: Signal) {
+  constructor(fiber: LoginUnderWay["fiber"], shown: Deferred.Deferred<void>) {
     this.fiber = fiber
     this.#shown = shown
   }
 
   /** False if it ends with an earlier refusal. */
   get isAsking(): Effect.Effect<boolean> {
-    return firstOf(Effect.as(this.#shown.completed, true), Effect.map(Fiber.await(this.fiber), Exit.isSuccess))
+    return firstOf(Effect.as(Deferred.await(this.#shown), true), Effect.map(Fiber.await(this.fiber), Exit.isSuccess))
   }
 
   /** Succeeds once it has, within `time` after its address is known. `now`: how things are when that is over. */
@@ -244,7 +244,7 @@ export class LoginUnderWay {
   ): Effect.Effect<boolean, CredentialFailure | LoginFailure.LoginFailure> {
     return Effect.gen(this, function*() {
       const ended = Fiber.await(this.fiber)
-      yield* Effect.ignore(firstOf(this.#shown.completed, ended, Effect.sleep(addressTime)))
+      yield* Effect.ignore(firstOf(Deferred.await(this.#shown), ended, Effect.sleep(addressTime)))
       const exit = Option.getOrUndefined(yield* Effect.timeoutOption(ended, time))
       if (exit !== undefined && Exit.isSuccess(exit)) return true
       const failure = exit === undefined ? Option.none() : Cause.failureOption(exit.cause)

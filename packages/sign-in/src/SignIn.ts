@@ -2,13 +2,13 @@
  * Tokens are kept, renewed before they end, and asked of a person only where nothing else helps.
  */
 import type { Backend } from "@mcp-lifeline/core"
-import { firstOf, Hub, Signal } from "@mcp-lifeline/core/internal"
+import { firstOf, Hub } from "@mcp-lifeline/core/internal"
 import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import type { Authorization, Refusal } from "@mcp-lifeline/transport-http"
 import { CredentialFailure, HttpConnector, TokenRefusals } from "@mcp-lifeline/transport-http"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
-import { Clock, Duration, Effect, Fiber, FiberHandle, Option, Ref, Stream } from "effect"
+import { Clock, Deferred, Duration, Effect, Fiber, FiberHandle, Option, Ref, Stream } from "effect"
 import type { Scope } from "effect"
 import * as Challenge from "./Challenge.js"
 import { Later, Refused } from "./Failures.js"
@@ -247,8 +247,8 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
     ): Effect.Effect<LoginUnderWay> =>
       Effect.gen(function*() {
         const LoginRun = yield* loadLoginRun
+        const shown = yield* Deferred.make<void>()
         if (login !== undefined) return login
-        const shown = new Signal()
         const elsewhere = LoginRun.elsewhere({ subject, before, refusedLogins })
         const run = LoginRun.run({
           subject,
@@ -271,7 +271,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
             Effect.flatMap(Option.match({ onNone: () => Effect.never, onSome: Effect.succeed }))
           ),
           onWaiting: ({ address, until }) =>
-            Effect.map(reached({ _tag: "LoginNeeded", address, until, stepUp }), () => shown.complete())
+            Effect.tap(reached({ _tag: "LoginNeeded", address, until, stepUp }), Deferred.succeed(shown, undefined))
         }).pipe(
           named,
           Effect.tap((grant) => {

@@ -1,4 +1,4 @@
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import { Effect } from "effect"
 import { spawn } from "node:child_process"
 import { once } from "node:events"

@@ -1,4 +1,4 @@
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import { Arrivals, Oversized, Pieces } from "@mcp-lifeline/protocol"
 import { Effect, Either } from "effect"
 import type { Readable, TransformCallback } from "node:stream"

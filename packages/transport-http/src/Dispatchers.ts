@@ -1,4 +1,4 @@
-import { type Bytes, mebibytes } from "@mcp-lifeline/core/internal"
+import { type Bytes, mebibytes } from "@mcp-lifeline/core/text"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Effect } from "effect"
 import type { LookupFunction } from "node:net"

@@ -1,5 +1,5 @@
 /** Hands on whole lines of an event stream, and keeps none past a limit (T12). */
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import type { Oversized } from "@mcp-lifeline/protocol"
 import { JsonScanner, Pieces } from "@mcp-lifeline/protocol"
 

@@ -1,4 +1,4 @@
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import { Arrivals, Oversized, Turns } from "@mcp-lifeline/protocol"
 import { Effect } from "effect"
 import { createParser } from "eventsource-parser"

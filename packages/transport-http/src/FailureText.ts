@@ -1,5 +1,5 @@
 /** One line for people: what happened, why, and what to do. The server's address stands before it. */
-import { PlainText } from "@mcp-lifeline/core/internal"
+import { PlainText } from "@mcp-lifeline/core/text"
 import { LoginFailure } from "@mcp-lifeline/protocol"
 import type { HttpFailure, NetworkFailure, RedirectFailure, StatusFailure } from "./HttpFailure.js"
 import { namesLostSession, oneLine } from "./HttpFailure.js"

@@ -1,6 +1,6 @@
 import { ConnectError } from "@mcp-lifeline/core"
 import type { Connection, ConnectOptions, Connector, Report, SuspendedSession } from "@mcp-lifeline/core"
-import { Bytes, Problem, TimeSpan } from "@mcp-lifeline/core/internal"
+import { ByteSize, Problem, TimeSpan } from "@mcp-lifeline/core/options"
 import { Arrivals, Binding, Era, EraMemory, type SdkConnection, SpeaksSessions } from "@mcp-lifeline/protocol"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Clock, Duration, Effect, Either, ExecutionStrategy, Exit, Fiber, identity, Scope } from "effect"
@@ -87,7 +87,7 @@ export const make = (options: Options): Connector => {
   const closeTimeout = TimeSpan.millis(options.closeTimeout ?? defaults.closeTimeout)
   const connectTimeout = TimeSpan.millis(options.connectTimeout ?? defaults.connectTimeout)
   const startLimit = TimeSpan.millis(options.startLimit ?? defaults.startLimit)
-  const maxMessageBytes = Bytes(options.maxMessageBytes ?? defaults.maxMessageBytes)
+  const maxMessageBytes = ByteSize.Bytes(options.maxMessageBytes ?? defaults.maxMessageBytes)
   const maxSockets = options.maxSockets ?? defaults.maxSockets
 
   const authorization = options.authProvider === undefined

@@ -1,5 +1,5 @@
 /** FailureText puts these failures into words; Outcome says what they mean for a connection or a request. */
-import { PlainText } from "@mcp-lifeline/core/internal"
+import { PlainText } from "@mcp-lifeline/core/text"
 import type { LoginFailure } from "@mcp-lifeline/protocol"
 import { LostSession } from "@mcp-lifeline/protocol"
 import { Data } from "effect"

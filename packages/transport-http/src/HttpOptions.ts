@@ -1,5 +1,5 @@
 import type { ConnectError } from "@mcp-lifeline/core"
-import { Check, mebibytes, type Problem, type TimeSpan } from "@mcp-lifeline/core/internal"
+import { ByteSize, Check, type Problem, type TimeSpan } from "@mcp-lifeline/core/options"
 import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.js"
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
@@ -82,7 +82,7 @@ export const defaults = {
   connectTimeout: Duration.seconds(10),
   startLimit: Duration.seconds(75),
   closeTimeout: Duration.seconds(2),
-  maxMessageBytes: mebibytes(64),
+  maxMessageBytes: ByteSize.mebibytes(64),
   maxSockets: 64
 } as const
 

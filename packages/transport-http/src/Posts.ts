@@ -1,6 +1,6 @@
 import type { ConnectError, ConnectOptions, Loss } from "@mcp-lifeline/core"
 import { RequestError } from "@mcp-lifeline/core"
-import type { Bytes } from "@mcp-lifeline/core/internal"
+import type { Bytes } from "@mcp-lifeline/core/text"
 import { type AdapterTransport, Oversized } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Cause, Effect, Exit, Fiber, Runtime } from "effect"

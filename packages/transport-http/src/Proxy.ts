@@ -1,5 +1,5 @@
 /** The proxies of the environment, read as curl does: the scheme is optional. */
-import type { Problem } from "@mcp-lifeline/core/internal"
+import type { Problem } from "@mcp-lifeline/core/options"
 import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 
 export interface Proxy {

@@ -3,7 +3,7 @@
  * address for POSTs. The session ends with the stream.
  */
 import type { ConnectError, RequestError } from "@mcp-lifeline/core"
-import { ExactJson } from "@mcp-lifeline/core/internal"
+import { ExactJson } from "@mcp-lifeline/core/text"
 import type { AdapterTransport } from "@mcp-lifeline/protocol"
 import { JsonRpc } from "@mcp-lifeline/protocol"
 import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"

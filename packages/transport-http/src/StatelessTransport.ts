@@ -1,6 +1,6 @@
 /** Streamable HTTP without sessions (2026-07-28): each request is one independent POST. Closing its response cancels it. */
 import type { ConnectError, RequestError } from "@mcp-lifeline/core"
-import { ExactJson } from "@mcp-lifeline/core/internal"
+import { ExactJson } from "@mcp-lifeline/core/text"
 import type { AdapterTransport } from "@mcp-lifeline/protocol"
 import { JsonRpc } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"

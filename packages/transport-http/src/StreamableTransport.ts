@@ -1,6 +1,6 @@
 /** Streamable HTTP of revisions 2025-03-26 to 2025-11-25. */
 import type { ConnectError, Peer, RequestError } from "@mcp-lifeline/core"
-import { ExactJson } from "@mcp-lifeline/core/internal"
+import { ExactJson } from "@mcp-lifeline/core/text"
 import type { AdapterTransport, TransportSession } from "@mcp-lifeline/protocol"
 import { JsonRpc } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"

@@ -1,4 +1,4 @@
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import { Cause, Effect, Exit, Fiber } from "effect"
 import { PassThrough, Readable } from "node:stream"
 import * as Zlib from "node:zlib"

@@ -1,4 +1,4 @@
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import { HttpExchange, HttpFaultServer } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"

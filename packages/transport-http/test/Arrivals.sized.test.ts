@@ -1,4 +1,4 @@
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import { Arrivals, Oversized, Shares } from "@mcp-lifeline/protocol"
 import { Cause, Effect, Exit, Fiber } from "effect"
 import * as fc from "fast-check"

@@ -1,4 +1,4 @@
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import { Effect, Exit, Fiber } from "effect"
 import { PassThrough } from "node:stream"
 import { afterEach, assert, beforeEach, describe, it, vi } from "vitest"

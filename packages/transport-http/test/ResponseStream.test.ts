@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import { Effect, Fiber, TestClock } from "effect"
 import { Readable } from "node:stream"
 import type { Body } from "../src/Answer.js"

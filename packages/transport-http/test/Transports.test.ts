@@ -1,4 +1,4 @@
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
 import * as SseTransport from "../src/SseTransport.js"

@@ -1,7 +1,7 @@
 /**
  * Splits a stream of bytes into lines, none of which is kept past a limit.
  */
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import { type Arrivals, JsonScanner, type Oversized, Pieces, Turns } from "@mcp-lifeline/protocol"
 import { constants } from "node:buffer"
 

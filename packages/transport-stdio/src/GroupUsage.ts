@@ -1,5 +1,5 @@
 /** In one pass over all processes, for any number of groups. */
-import { mebibytes } from "@mcp-lifeline/core/internal"
+import { mebibytes } from "@mcp-lifeline/core/text"
 import { execFile } from "node:child_process"
 import { readFile } from "node:fs/promises"
 import * as ProcStat from "./ProcStat.js"

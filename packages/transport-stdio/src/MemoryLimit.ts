@@ -1,5 +1,5 @@
 import type { ResourceUsage, UsageLimit, UsageVerdict } from "@mcp-lifeline/core"
-import { ByteSize } from "@mcp-lifeline/core/internal"
+import { ByteSize } from "@mcp-lifeline/core/options"
 import { Duration } from "effect"
 
 /** From this part of the limit on, it warns. */

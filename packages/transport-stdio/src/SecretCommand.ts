@@ -1,5 +1,5 @@
 import type { ConnectError } from "@mcp-lifeline/core"
-import { Check, kibibytes, Problem, SecretCommand, TimeSpan } from "@mcp-lifeline/core/internal"
+import { ByteSize, Check, Problem, SecretCommand, TimeSpan } from "@mcp-lifeline/core/options"
 import { Duration, Effect, Redacted } from "effect"
 import * as ShortCommand from "./ShortCommand.js"
 import * as SpawnFailure from "./SpawnFailure.js"
@@ -12,7 +12,7 @@ export interface Options extends SecretCommand.SecretCommand {
 export const defaults = { timeout: Duration.seconds(10) } as const
 
 /** In bytes. */
-const maxBytes = kibibytes(64)
+const maxBytes = ByteSize.kibibytes(64)
 
 /** `make` throws these as an `InvalidOptions`. */
 export const problems = ({ cwd, ...options }: Options): ReadonlyArray<Problem.Problem> => [
@@ -57,9 +57,7 @@ export const make = (options: Options): Effect.Effect<Redacted.Redacted, Connect
       const secret = withoutNewline(output)
       if (secret === "") return Effect.fail(ShortCommand.failed(`${program} wrote nothing to stdout: ${remedy}`))
       if (secret.includes("\0")) {
-        return Effect.fail(
-          ShortCommand.failed(`${program} wrote a null character: let it write nothing but the secret`)
-        )
+        return Effect.fail(ShortCommand.failed(`${program} wrote a null character: ${tooLong}`))
       }
       return Effect.succeed(Redacted.make(`${prefix}${secret}`))
     }

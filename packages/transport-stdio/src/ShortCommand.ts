@@ -1,5 +1,5 @@
 import { ConnectError } from "@mcp-lifeline/core"
-import { type Bytes, TimeSpan } from "@mcp-lifeline/core/internal"
+import { type ByteSize, TimeSpan } from "@mcp-lifeline/core/options"
 import { Effect } from "effect"
 import { isUtf8 } from "node:buffer"
 import { describeExit, ProcessGroup } from "./ProcessGroup.js"
@@ -15,7 +15,7 @@ export interface Options {
   readonly env?: Readonly<Record<string, string>> | undefined
   readonly timeout: TimeSpan.TimeSpan
   /** Default: the output is dropped. */
-  readonly maxBytes?: Bytes | undefined
+  readonly maxBytes?: ByteSize.Bytes | undefined
   /** Advice if it writes more. */
   readonly tooLong?: string | undefined
   /** Advice if it takes too long or fails. */

@@ -1,4 +1,4 @@
-import { PlainText } from "@mcp-lifeline/core/internal"
+import { PlainText } from "@mcp-lifeline/core/text"
 import { StringDecoder } from "node:string_decoder"
 import type { Secrets } from "./Secrets.js"
 import { mask, maskCut } from "./Secrets.js"

@@ -1,4 +1,4 @@
-import { Bytes, mebibytes } from "@mcp-lifeline/core/internal"
+import { Bytes, mebibytes } from "@mcp-lifeline/core/text"
 import { Holding } from "@mcp-lifeline/protocol"
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type { Writable } from "node:stream"

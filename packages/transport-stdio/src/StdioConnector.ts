@@ -1,5 +1,5 @@
 import type { ConnectError, Connector } from "@mcp-lifeline/core"
-import { Bytes, ByteSize, Check, mebibytes, Problem, SecretValues, TimeSpan } from "@mcp-lifeline/core/internal"
+import { ByteSize, Check, Problem, SecretValues, TimeSpan } from "@mcp-lifeline/core/options"
 import { Binding, EraMemory, SpeaksSessions } from "@mcp-lifeline/protocol"
 import { Duration, Effect, Predicate, Redacted, Runtime } from "effect"
 import { Container } from "./Container.js"
@@ -79,7 +79,7 @@ const longest = 86_400_000
 export const defaults = {
   protocol: "auto",
   inheritEnv: false,
-  maxMessageBytes: mebibytes(16),
+  maxMessageBytes: ByteSize.mebibytes(16),
   stdinGrace: Duration.seconds(2),
   termGrace: Duration.seconds(2),
   startLimit: Duration.minutes(5),
@@ -163,10 +163,10 @@ export const make = (options: Options, recorder?: Recorder): Connector => {
   )
   const environment = (env: Values) =>
     Environment.make({ env, inheritEnv: options.inheritEnv }, process.env, process.platform)
-  const maxMessageBytes = Bytes(options.maxMessageBytes ?? defaults.maxMessageBytes)
+  const maxMessageBytes = ByteSize.Bytes(options.maxMessageBytes ?? defaults.maxMessageBytes)
   const stdinGrace = TimeSpan.millis(options.stdinGrace ?? defaults.stdinGrace)
   const termGrace = TimeSpan.millis(options.termGrace ?? defaults.termGrace)
-  const maxMemory = options.maxMemory === undefined ? undefined : ByteSize.bytes(options.maxMemory)
+  const maxMemory = ByteSize.toBytes(options.maxMemory)
   const protocol = options.protocol ?? defaults.protocol
   const memory = new EraMemory.EraMemory()
   const target = Secrets.commandLine(Secrets.collect(known, args, environment(known)), options.command, args)

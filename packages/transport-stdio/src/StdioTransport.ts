@@ -1,6 +1,6 @@
 import type { Connection, Loss, Peer, ProcessSight, ResourceUsage } from "@mcp-lifeline/core"
 import { ConnectError, RequestError } from "@mcp-lifeline/core"
-import { type Bytes, ExactJson } from "@mcp-lifeline/core/internal"
+import { type Bytes, ExactJson } from "@mcp-lifeline/core/text"
 import type { AdapterTransport } from "@mcp-lifeline/protocol"
 import { Arrivals, Messages, Oversized } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, MessageExtraInfo, RequestId } from "@modelcontextprotocol/sdk/types.js"

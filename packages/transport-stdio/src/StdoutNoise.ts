@@ -1,4 +1,4 @@
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import { Messages } from "@mcp-lifeline/protocol"
 import * as Secrets from "./Secrets.js"
 

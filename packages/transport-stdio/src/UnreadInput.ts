@@ -5,7 +5,7 @@
  * message was not read to its end. Until it is waited for, a process has its count of bytes read (`rchar` of /proc/PID/io). Where that was
  * seen to be exact, it says for each message whether it can have been read.
  */
-import { kibibytes } from "@mcp-lifeline/core/internal"
+import { kibibytes } from "@mcp-lifeline/core/text"
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { readdirSync, readFileSync } from "node:fs"
 import { Socket } from "node:net"

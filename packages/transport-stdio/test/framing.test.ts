@@ -1,4 +1,4 @@
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import { assert, describe, it } from "vitest"
 import { type Frame, Framing } from "../src/Framing.js"
 

@@ -8,13 +8,10 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
-import { fileURLToPath } from "node:url"
 import { afterAll, beforeAll } from "vitest"
 import { Containers } from "../../testing/test/support/Containers.js"
+import { sources } from "../../testing/test/support/sources.js"
 import { fixture, livingIn } from "./support.js"
-
-const source = (name: string, module = "index"): string =>
-  fileURLToPath(new URL(`../../${name}/src/${module}.ts`, import.meta.url))
 
 let directory = ""
 let bundle = ""
@@ -28,12 +25,7 @@ beforeAll(async () => {
     bundle: true,
     platform: "node",
     logLevel: "silent",
-    alias: {
-      "@mcp-lifeline/core": source("core"),
-      "@mcp-lifeline/core/internal": source("core", "internal"),
-      "@mcp-lifeline/protocol": source("protocol"),
-      "@mcp-lifeline/transport-stdio": source("transport-stdio")
-    }
+    alias: sources
   })
 })
 afterAll(() => rmSync(directory, { recursive: true }))

@@ -1,4 +1,4 @@
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import { afterEach, assert, describe, it } from "vitest"
 import { unreadLimits } from "../src/StdinQueue.js"
 import * as Pause from "./Pause.js"

@@ -1,4 +1,4 @@
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import { afterEach, assert, describe, it } from "vitest"
 import { livingIn } from "./support.js"
 import { answer, closeAll, event, gate, make, note, start, until } from "./transport.js"

@@ -1,6 +1,6 @@
 import { Sending } from "@mcp-lifeline/core"
 import type { Backend, CallError, Connection, ConnectOptions, Connector, Loss, RequestError } from "@mcp-lifeline/core"
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect, Exit, Scope, Stream } from "effect"

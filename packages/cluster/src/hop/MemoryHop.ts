@@ -7,7 +7,8 @@ import {
   type RequestOptions,
   Sending
 } from "@mcp-lifeline/core"
-import { ExactJson, firstOf } from "@mcp-lifeline/core/internal"
+import { firstOf } from "@mcp-lifeline/core/internal"
+import { ExactJson } from "@mcp-lifeline/core/text"
 import { type Answer, ClientRequests, Initialize, type Introduction } from "@mcp-lifeline/protocol"
 import type { JSONRPCNotification, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import { Clock, Deferred, Effect, Exit, FiberId, type Scope } from "effect"

@@ -4,7 +4,7 @@
  * Clocks may be wrong: a replica that gets a request from another time answers with its own, signed for that request; the sender notes the
  * difference and repeats the request. A replica's own time never jumps.
  */
-import { mebibytes } from "@mcp-lifeline/core/internal"
+import { mebibytes } from "@mcp-lifeline/core/text"
 import * as Body from "@mcp-lifeline/http-server/Body"
 import { notTakenHeader, type Refusal, refuse } from "@mcp-lifeline/http-server/Refusal"
 import { Shares } from "@mcp-lifeline/http-server/Shares"

@@ -1,4 +1,4 @@
-import { ExactJson, mebibytes } from "@mcp-lifeline/core/internal"
+import { ExactJson, mebibytes } from "@mcp-lifeline/core/text"
 import { notTakenHeader } from "@mcp-lifeline/http-server/Refusal"
 import {
   Agent as HttpAgent,

@@ -1,5 +1,5 @@
 /** Serves a session on any replica: here if it lives here, otherwise by passing the request to its home. */
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import * as Body from "@mcp-lifeline/http-server/Body"
 import * as Caller from "@mcp-lifeline/http-server/Caller"
 import { type McpEndpoint, repeatedHeader, type Unsent } from "@mcp-lifeline/http-server/McpEndpoint"

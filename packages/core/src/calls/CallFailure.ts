@@ -9,10 +9,10 @@ import {
   RequestTimeout,
   ResultUnknown
 } from "../Errors.js"
-import { formatMillis } from "../internal/formatMillis.js"
+import { formatMillis } from "../internal/Time.js"
 import { entries, inWords, type State } from "../lifecycle/Lifecycle.js"
-import { inWords as reasonInWords } from "../observe/Reason.js"
 import { aside, detail, open, type Said, said } from "../observe/Said.js"
+import { inWords as reasonInWords } from "../Reasons.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { LastError } from "../state/Slot.js"
 import type { Tally } from "./decide.js"

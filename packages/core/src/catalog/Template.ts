@@ -1,5 +1,5 @@
 /** Which URIs a template (RFC 6570) stands for. Linear, without a regular expression made of a server's text. */
-import { longestUri } from "./Bounds.js"
+import { longestUri } from "./Kind.js"
 
 /** `slashes`: whether the expression between two literals can stand for a slash. */
 interface Parts {

@@ -1,11 +1,9 @@
 /** Each list is read to its end, bounded against a server that never ends (P5). */
 import { Effect, Predicate } from "effect"
-import { largestList, longestKey, mostProblems } from "../catalog/Bounds.js"
 import { empty, type Kind, type Lists, type Problem, type Snapshot } from "../catalog/Catalog.js"
-import * as EntrySize from "../catalog/EntrySize.js"
-import { byKind, changeOf, keys, kinds } from "../catalog/Kind.js"
-import * as Nesting from "../catalog/Nesting.js"
+import { byKind, changeOf, keys, kinds, largestList, longestKey } from "../catalog/Kind.js"
 import { isGone, RequestError } from "../Errors.js"
+import * as JsonValue from "../internal/JsonValue.js"
 import { cut } from "../observe/PlainText.js"
 import type { Policy } from "../options/Policy.js"
 import type { Connection } from "../port/Connection.js"
@@ -39,6 +37,9 @@ export interface ReadList {
 }
 
 const methodNotFound = -32601
+
+/** Of one list; others are only counted. */
+const mostProblems = 100
 
 /** Kinds without a capability are empty. Fails if the server did not answer; an error concerns its list alone (H2, H3). */
 export const read = (
@@ -83,7 +84,7 @@ const readList = (
     let [dropped, isFull, truncated] = [false, false, false]
     let timeToLive: number | undefined
     const fits = (value: unknown): boolean => {
-      size += EntrySize.of(value)
+      size += JsonValue.sizeOf(value)
       isFull ||= size > largestList
       return !isFull
     }
@@ -99,7 +100,7 @@ const readList = (
       const most = longestKey[kind]
       if (key.length > most) return leftOut(`has a ${keys[kind]} of more than ${most} characters`)
       const limit = `${maxDepth} levels deep (discovery.maxDepth)`
-      if (Nesting.isDeeper(entry, maxDepth)) return leftOut(`is nested more than ${limit}`)
+      if (JsonValue.isTooDeep(entry, maxDepth)) return leftOut(`is nested more than ${limit}`)
       return byKey.has(key) ? `${backend} names ${quoted()} twice; the first is used` : undefined
     }
     const onPage = ({ nextCursor, ttlMs, ...page }: Listing.Page): boolean => {

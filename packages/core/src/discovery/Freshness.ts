@@ -1,6 +1,6 @@
 import { Clock, Duration, Effect, Random } from "effect"
 import type { Kind } from "../catalog/Kind.js"
-import { formatMillis } from "../internal/formatMillis.js"
+import { formatMillis } from "../internal/Time.js"
 
 /** The least between two readings, however little a server grants; in milliseconds. */
 export const shortest = Duration.toMillis("30 seconds")

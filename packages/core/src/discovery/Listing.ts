@@ -1,8 +1,7 @@
 /** A list read page by page, until a limit or a cursor that comes again. */
 import { Effect, Predicate } from "effect"
-import { largestList } from "../catalog/Bounds.js"
-import * as EntrySize from "../catalog/EntrySize.js"
-import { keys, type Kind } from "../catalog/Kind.js"
+import { keys, type Kind, largestList } from "../catalog/Kind.js"
+import * as JsonValue from "../internal/JsonValue.js"
 
 export type Page = Readonly<Record<string, unknown>>
 
@@ -69,7 +68,7 @@ export const readPages = <E, R>(
       const goesOn = onPage(page)
       if (listing.repeats) return "repeated"
       if (!goesOn) return "enough"
-      size += EntrySize.of(page)
+      size += JsonValue.sizeOf(page)
       if (size > largestList) return "large"
       if (listing.next === undefined) return "whole"
     }

@@ -1,5 +1,4 @@
 import { Effect, Fiber, Schedule, Struct } from "effect"
-import { same } from "../catalog/canonical.js"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import { kinds as allKinds } from "../catalog/Kind.js"
 import { ProtocolError, RequestError } from "../Errors.js"
@@ -7,6 +6,7 @@ import { isSignOfLife, type Liveness } from "../health/Liveness.js"
 import { readingFailed } from "../health/Probes.js"
 import * as SessionCheck from "../health/SessionCheck.js"
 import { backoff } from "../internal/backoff.js"
+import { same } from "../internal/JsonValue.js"
 import * as SafeLog from "../internal/SafeLog.js"
 import * as Tools from "../options/Tools.js"
 import type { Runtime } from "../runtime/Runtime.js"
@@ -187,7 +187,6 @@ const look = (self: Refresh, isDue: (reading: Reading) => boolean, timeout: numb
     return Effect.asVoid(Effect.timeoutOption(Effect.flatMap(reader, Fiber.await), timeout))
   })
 
-/** Unannounced, and not read for a while. */
 export const areOld = ({ backend, reading }: Refresh): boolean =>
   reading !== undefined && reading.runtime.known.unannounced.length > 0 &&
   backend.now() >= reading.pace.at + Freshness.shortest

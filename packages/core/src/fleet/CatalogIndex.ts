@@ -3,9 +3,9 @@
  * (`names`). A changed snapshot costs time in proportion to its entries.
  */
 import { HashMap } from "effect"
-import { same } from "../catalog/canonical.js"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import { byKind, kinds } from "../catalog/Kind.js"
+import { same } from "../internal/JsonValue.js"
 import * as Addresses from "./Addresses.js"
 import * as Claim from "./Claim.js"
 import { type ByKey, Catalogue, type Entry, type Renamed, type Share } from "./FleetCatalog.js"

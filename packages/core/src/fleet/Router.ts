@@ -190,7 +190,6 @@ const listed = (
     Effect.orElseSucceed(() => undefined)
   )
 
-/** Whatever became of the request for the lists. */
 const notAsked = (error: CallError): CallError => {
   if (error._tag === "BackendUnavailable" || error._tag === "ConnectionLost" || error._tag === "SessionExpired") {
     return error

@@ -1,4 +1,4 @@
-import { longestUri } from "../catalog/Bounds.js"
+import { longestUri } from "../catalog/Kind.js"
 import { BackendUnavailable, type CallError, RemoteError } from "../Errors.js"
 import { cut } from "../observe/PlainText.js"
 import type { FleetCatalog } from "./FleetCatalog.js"

@@ -1,5 +1,5 @@
 /** Every function takes time in proportion to the texts, which servers and clients choose. */
-import { longestUri } from "../catalog/Bounds.js"
+import { longestUri } from "../catalog/Kind.js"
 import type { Kind } from "../catalog/Kind.js"
 import { unlessThrown } from "../internal/thrown.js"
 import * as Prefix from "./Prefix.js"

@@ -1,4 +1,4 @@
-import { formatMillis } from "../internal/formatMillis.js"
+import { formatMillis } from "../internal/Time.js"
 import type { Activity } from "../port/ProcessSight.js"
 import type { OpenVerdict } from "../state/Status.js"
 

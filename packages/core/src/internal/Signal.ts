@@ -5,7 +5,6 @@ export class Signal {
   #done = false
   #waited: Deferred.Deferred<void> | undefined
 
-  /** Synchronous. Again: changes nothing. */
   complete(): void {
     this.#done = true
     if (this.#waited !== undefined) Deferred.unsafeDone(this.#waited, Exit.void)

@@ -6,7 +6,7 @@ type Error<W extends ReadonlyArray<Any>> = Effect.Effect.Error<W[number]>
 type Context<W extends ReadonlyArray<Any>> = Effect.Effect.Context<W[number]>
 
 /**
- * The others are interrupted, and not waited for, also where the caller cannot be interrupted, as in a finalizer.
+ * The others are interrupted, and not waited for, also where the caller cannot be interrupted.
  * Not `Effect.raceFirst`: it starts its fibers a step after it makes them; interrupted in between, it waits for ever.
  */
 export const firstOf = <W extends ReadonlyArray<Any>>(

@@ -35,6 +35,7 @@ export type Transition =
   | { readonly _tag: "Refused"; readonly state: State; readonly event: Event }
 
 const connecting = State.Connecting({ probe: false })
+const probing = State.Connecting({ probe: true })
 const disabling = State.Disabling({ enable: false })
 
 type Rules = {
@@ -52,13 +53,11 @@ const switchable = {
   Close: () => State.Closed()
 }
 
+const startable = { ...switchable, Reconnect: () => connecting, Enable: () => connecting }
+const demandable = { ...startable, Demanded: () => connecting }
+
 const table: Rules = {
-  Idle: {
-    ...switchable,
-    Demanded: () => connecting,
-    Reconnect: () => connecting,
-    Enable: () => connecting
-  },
+  Idle: demandable,
   Connecting: {
     ...switchable,
     Established: () => State.Connected({ replacing: false }),
@@ -81,42 +80,17 @@ const table: Rules = {
       replacing ? undefined : overlap ? State.Connected({ replacing: true }) : connecting,
     Released: ({ replacing }) => replacing ? undefined : State.Idle()
   },
-  Reconnecting: {
-    ...switchable,
-    Due: () => connecting,
-    Demanded: () => connecting,
-    Reconnect: () => connecting,
-    Enable: () => connecting
-  },
-  Dormant: {
-    ...switchable,
-    Due: () => State.Connecting({ probe: true }),
-    Demanded: () => State.Connecting({ probe: true }),
-    Reconnect: () => connecting,
-    Enable: () => connecting
-  },
-  PermanentlyFailed: {
-    ...switchable,
-    Demanded: () => connecting,
-    Reconnect: () => connecting,
-    Enable: () => connecting
-  },
-  Disconnected: {
-    ...switchable,
-    Disconnect: () => undefined,
-    Reconnect: () => connecting,
-    Enable: () => connecting
-  },
+  Reconnecting: { ...demandable, Due: () => connecting },
+  Dormant: { ...startable, Due: () => probing, Demanded: () => probing },
+  PermanentlyFailed: demandable,
+  Disconnected: { ...startable, Disconnect: () => undefined },
   Disabling: {
     Enable: ({ enable }) => enable ? undefined : State.Disabling({ enable: true }),
     Disable: ({ enable }) => enable ? disabling : undefined,
     TornDown: ({ enable }) => enable ? connecting : State.Disabled(),
     Close: () => State.Closed()
   },
-  Disabled: {
-    Enable: () => connecting,
-    Close: () => State.Closed()
-  },
+  Disabled: { Enable: () => connecting, Close: () => State.Closed() },
   Closed: {}
 }
 
@@ -145,7 +119,6 @@ const disabled: Entry = {
   remedy: "Call enable() to use it again"
 }
 
-/** Supervisor, calls and catalogue all go by this table. */
 export const entries: { readonly [S in StateName]: Entry } = {
   Idle: { session: "ended", demand: "connects", catalog: "shown" },
   Connecting: { session: "kept", demand: "waits", catalog: "shown" },

@@ -1,8 +1,8 @@
 /** Events as log lines; lines that repeat are counted. */
 import { Clock, Duration, Effect, LogLevel, Scope, Stream } from "effect"
 import type { DurationInput } from "effect/Duration"
-import { formatMillis } from "../internal/formatMillis.js"
 import * as SafeLog from "../internal/SafeLog.js"
+import { formatMillis } from "../internal/Time.js"
 import { inWords } from "../lifecycle/Lifecycle.js"
 import type { StateName } from "../lifecycle/States.js"
 import { Event } from "./Event.js"

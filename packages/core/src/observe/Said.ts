@@ -1,5 +1,5 @@
 /** Two versions: for those who run a backend, and for everybody, without how it is started or reached, and without words of others. */
-import { inWords, type Reason } from "./Reason.js"
+import { inWords, type Reason } from "../Reasons.js"
 
 export interface Said {
   readonly message: string

@@ -1,5 +1,5 @@
 import type { Progress, TaskCreationParams } from "@modelcontextprotocol/sdk/types.js"
-import type { CallBounds } from "./CallBounds.js"
+import type { CallBounds } from "./PolicyOptions.js"
 import * as TimeSpan from "./TimeSpan.js"
 
 export interface CallOptions extends CallBounds<TimeSpan.TimeSpan> {

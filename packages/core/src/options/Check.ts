@@ -1,6 +1,6 @@
 /** `docs/internals/decisions/options.md` says why these are no schemas of Effect. */
 import { Predicate } from "effect"
-import * as ByteSize from "./ByteSize.js"
+import * as ByteSize from "../internal/ByteSize.js"
 import * as Problem from "./Problem.js"
 import * as TimeSpan from "./TimeSpan.js"
 

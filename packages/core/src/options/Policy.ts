@@ -1,13 +1,13 @@
 /** All options of a backend: defaults, ranges, decoding, and `Config`. */
 import { Config, Either, Option, Predicate, Record } from "effect"
-import { defaultDepth } from "../catalog/Nesting.js"
 import type { InvalidOptions } from "../Errors.js"
+import { defaultDepth } from "../internal/JsonValue.js"
+import { day, hour, minute, second } from "../internal/Time.js"
 import type { Connector } from "../port/Connector.js"
 import * as Check from "./Check.js"
 import type * as Given from "./PolicyOptions.js"
 import * as Problem from "./Problem.js"
 import * as TimeSpan from "./TimeSpan.js"
-import { day, hour, minute, second } from "./TimeText.js"
 import * as Tools from "./Tools.js"
 
 export type { KeepaliveMethod } from "./PolicyOptions.js"

@@ -1,8 +1,5 @@
 import { Array as Arr, Predicate } from "effect"
 import { InvalidOptions } from "../Errors.js"
-import { nearest } from "./nearest.js"
-
-export { nearest } from "./nearest.js"
 
 export type Path = ReadonlyArray<string | number>
 
@@ -50,6 +47,42 @@ export const wrongSecret = (path: Path, value: unknown, accepted: string): Probl
   message: `is ${kindOf(value)}; accepted: ${accepted}`
 })
 
+/** Letters to insert, delete, replace or swap with their neighbour. */
+const distance = (a: string, b: string): number => {
+  let before: ReadonlyArray<number> = []
+  let above = Array.from({ length: b.length + 1 }, (_, column) => column)
+  for (let row = 1; row <= a.length; row++) {
+    const current = [row]
+    for (let column = 1; column <= b.length; column++) {
+      const changed = (above[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1)
+      const swapped = a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1]
+        ? (before[column - 2] ?? Infinity) + 1
+        : Infinity
+      current.push(Math.min(changed, swapped, (above[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1))
+    }
+    before = above
+    above = current
+  }
+  return above[b.length] ?? 0
+}
+
+/** No longer word was meant to be one of ours. */
+const longestWord = 100
+
+/** A third of the letters may be wrong; case does not matter. */
+export const nearest = (word: string, known: Iterable<string>): string | undefined => {
+  if (word.length > longestWord) return undefined
+  let found: string | undefined
+  let least = Math.max(1, Math.floor(word.length / 3)) + 1
+  for (const candidate of known) {
+    // A letter more or less is a letter that is wrong.
+    if (Math.abs(candidate.length - word.length) >= least) continue
+    const letters = distance(word.toLowerCase(), candidate.toLowerCase())
+    if (letters < least) [found, least] = [candidate, letters]
+  }
+  return found
+}
+
 export const unknown = (
   path: Path,
   known: ReadonlyArray<string>,
@@ -71,11 +104,6 @@ export type Problems = Arr.NonEmptyReadonlyArray<Problem>
 
 export const some: (problems: ReadonlyArray<Problem>) => problems is Problems = Arr.isNonEmptyReadonlyArray
 
-export interface Owned {
-  readonly backend: string
-  readonly problem: Problem
-}
-
 const listed = 20
 
 type Said = InvalidOptions["problems"][number]
@@ -92,16 +120,11 @@ const fromSaid = (problems: Arr.NonEmptyReadonlyArray<Said>): InvalidOptions => 
   })
 }
 
-const say = ({ backend, problem }: Owned): Said => {
-  const field = showPath(problem.path) || "options"
-  return { backend, field, message: `${backend === "" ? "" : `${backend}: `}${field} ${problem.message}` }
-}
-
-export const toInvalidOptions = (problems: Arr.NonEmptyReadonlyArray<Owned>): InvalidOptions =>
-  fromSaid(Arr.map(problems, say))
-
 export const refuse = (backend: string, problems: Problems): InvalidOptions =>
-  toInvalidOptions(Arr.map(problems, (problem) => ({ backend, problem })))
+  fromSaid(Arr.map(problems, ({ message, path }) => {
+    const field = showPath(path) || "options"
+    return { backend, field, message: `${backend === "" ? "" : `${backend}: `}${field} ${message}` }
+  }))
 
 export const join = (errors: ReadonlyArray<InvalidOptions>): InvalidOptions | undefined => {
   const problems = errors.flatMap((error) => error.problems)

@@ -46,6 +46,6 @@ export const check: Check.Check = Check.described((value, path) => {
   additionalProperties: false
 })
 
-/** For a value that was checked. */
+/** Of a checked value. */
 export const is = (value: unknown): value is SecretCommand =>
   Predicate.isRecord(value) && Array.isArray(value["command"])

@@ -1,8 +1,8 @@
 import { Duration, Option } from "effect"
 import type { DurationInput } from "effect/Duration"
-import { day, hour, minute, second, type TimeText, type Unit, units } from "./TimeText.js"
+import { day, hour, minute, second, type TimeText, type Unit, units } from "../internal/Time.js"
 
-export { day } from "./TimeText.js"
+export { day } from "../internal/Time.js"
 
 /** Milliseconds, a text such as `"5s"`, `"10 ms"` or `"5 minutes"`, or any other `DurationInput` of Effect. */
 export type TimeSpan = DurationInput | TimeText

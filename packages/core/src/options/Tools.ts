@@ -1,10 +1,10 @@
 import { Predicate } from "effect"
+import { day } from "../internal/Time.js"
+import type { Method, Params } from "../port/Method.js"
 import * as Check from "./Check.js"
-import { nearest } from "./nearest.js"
 import type * as Given from "./PolicyOptions.js"
 import * as Problem from "./Problem.js"
 import * as TimeSpan from "./TimeSpan.js"
-import { day } from "./TimeText.js"
 import * as ToolPattern from "./ToolPattern.js"
 
 export type ToolOptions = Given.ToolOptions<TimeSpan.TimeSpan>
@@ -13,7 +13,6 @@ type Patterns = NonNullable<Given.PolicyOptions<TimeSpan.TimeSpan>["tools"]>
 
 export interface ToolRule extends Given.ToolOptions<number> {
   readonly pattern: string
-  /** For several servers, which need not all have such a tool. */
   readonly isForAll: boolean
 }
 
@@ -37,7 +36,7 @@ const checkRule = Check.described(Check.options(table, "a tool", { wrong: Proble
 
 export const check = Check.values(checkRule, "an object of options by the name of the tool", Problem.wrong)
 
-/** Of a checked input. Names first, then patterns from the most to the least exact. */
+/** Of a checked input, in the order of `Policy.tools`. */
 export const decode = (tools: Patterns = {}): ReadonlyArray<ToolRule> =>
   Object.entries(tools).flatMap(([pattern, options]): ReadonlyArray<ToolRule> => {
     if (options === undefined) return []
@@ -53,7 +52,7 @@ export const decode = (tools: Patterns = {}): ReadonlyArray<ToolRule> =>
     || ToolPattern.exactness(b.pattern) - ToolPattern.exactness(a.pattern)
   )
 
-/** `above` wins, except where it has `undefined`. What is no object stays, to be refused. */
+/** Like `Policy.merge`. */
 export const merge = (below: unknown, above: unknown): unknown => {
   if (!Predicate.isRecord(below) || !Predicate.isRecord(above)) return above === undefined ? below : above
   const merged = new Map(Object.entries(above))
@@ -104,6 +103,37 @@ export const choose = (rules: ReadonlyArray<ToolRule>, name: string): Chosen | u
   }
 }
 
+/** Names come from callers: how many are kept, and how long at most. */
+const most = 1000
+const longest = 256
+
+export interface ToolRules {
+  readonly rules: ReadonlyArray<ToolRule>
+  readonly found: Map<string, Chosen | undefined>
+}
+
+const none: ToolRules = { rules: [], found: new Map() }
+
+export const make = (rules: ReadonlyArray<ToolRule>): ToolRules =>
+  rules.length === 0 ? none : { rules, found: new Map() }
+
+export const of = <M extends Method>(self: ToolRules, method: M, params: Params<M>): Chosen | undefined => {
+  if (method !== "tools/call") return undefined
+  const name: unknown = (params as Partial<Params<"tools/call">> | undefined)?.name
+  return typeof name === "string" ? tool(self, name) : undefined
+}
+
+export const tool = ({ found, rules }: ToolRules, name: string): Chosen | undefined => {
+  if (rules.length === 0) return undefined
+  const known = found.get(name)
+  if (known !== undefined || found.has(name)) return known
+  const chosen = choose(rules, name)
+  if (name.length > longest) return chosen
+  if (found.size >= most) found.clear()
+  found.set(name, chosen)
+  return chosen
+}
+
 export interface Unmatched {
   readonly pattern: string
   readonly meant: string | undefined
@@ -116,7 +146,7 @@ export const unmatched = (
   rules.flatMap(({ isForAll, pattern }) =>
     isForAll || names.some((name) => ToolPattern.matches(pattern, name))
       ? []
-      : [{ pattern, meant: nearest(pattern, names) }]
+      : [{ pattern, meant: Problem.nearest(pattern, names) }]
   )
 
 export const describe = ({ meant, pattern }: Unmatched): string =>

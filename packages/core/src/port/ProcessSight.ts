@@ -1,4 +1,4 @@
-import { kibibytes } from "../internal/Bytes.js"
+import { kibibytes } from "../internal/ByteSize.js"
 
 /** At one moment. The counters are sums over the server's process group, and only grow. */
 export interface ProcessSight {

@@ -1,5 +1,5 @@
 /** How soon forgotten sessions are replaced. Pure. */
-import { formatMillis } from "../internal/formatMillis.js"
+import { formatMillis } from "../internal/Time.js"
 
 /** At once, after a quiet time. */
 const burst = 10

@@ -1,11 +1,11 @@
 import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
 import type { Kind } from "../catalog/Kind.js"
 import type { StateName } from "../lifecycle/States.js"
-import type { Reason } from "../observe/Reason.js"
 import type { ConnectorStatus } from "../port/ConnectorStatus.js"
 import type { Peer } from "../port/Peer.js"
 import type { LimitStatus, ResourceUsage } from "../port/ResourceUsage.js"
 import type { Shown } from "../port/Shown.js"
+import type { Reason } from "../Reasons.js"
 
 export interface KeepaliveStatus {
   /** `disabled`: by itself, because heartbeats failed while calls succeeded. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Backend, RequestError } from "@mcp-lifeline/core"
-import { start } from "@mcp-lifeline/core/internal"
+import { Handle } from "@mcp-lifeline/core/internal"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Exit, Fiber, Logger, LogLevel, TestClock, TestContext } from "effect"
 import * as fc from "fast-check"
@@ -98,12 +98,12 @@ const played = (plan: Plan) =>
     for (const connect of plan.attempts) script.script({ connect })
     const options = { timeout: 15_000, idempotent: plan.hints === "idempotent" ? true : undefined }
     const params = { name: "pay" }
-    let started: ReturnType<typeof start> | undefined
+    let started: ReturnType<typeof Handle.start> | undefined
     const fiber = yield* Effect.fork(
       plan.door === "request"
         ? backend.request("tools/call", params, options)
         : Effect.async<unknown, unknown>((resume) => {
-          started = start(backend, "tools/call", params, options, resume)
+          started = Handle.start(backend, "tools/call", params, options, resume)
         })
     )
     yield* TestClock.adjust(0)

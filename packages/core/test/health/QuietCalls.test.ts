@@ -2,8 +2,8 @@ import { describe, expect, it } from "@effect/vitest"
 import { type Backend, type Connection, type ConnectOptions, Policy, type ProcessSight } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { type Clock, Effect, Either, Fiber, Runtime, TestClock } from "effect"
+import * as Handle from "../../src/Handle.js"
 import * as Liveness from "../../src/health/Liveness.js"
-import { start } from "../../src/internal.js"
 import { delegated } from "../../src/port/delegated.js"
 import * as Core from "../../src/runtime/Runtime.js"
 import { BackendState } from "../../src/state/BackendState.js"
@@ -175,7 +175,7 @@ describe("V3: calls that are quiet", () => {
       yield* server.work
       const params = { name: "slow", arguments: {} }
       const fork = Runtime.runFork(yield* Effect.runtime())
-      const call = start(server.backend, "tools/call", params, { timeout: 3_000_000 }, (rest) => void fork(rest))
+      const call = Handle.start(server.backend, "tools/call", params, { timeout: 3_000_000 }, (rest) => void fork(rest))
       yield* TestClock.adjust(0)
       yield* TestClock.adjust("4 minutes")
       call.doubt()

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Backend, type Connector, type RequestOptions, Telemetry } from "@mcp-lifeline/core"
-import * as Internal from "@mcp-lifeline/core/internal"
+import { Handle } from "@mcp-lifeline/core/internal"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import type { Progress } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Fiber, FiberId, Random, Runtime, TestClock } from "effect"
@@ -44,7 +44,7 @@ const withoutFiber: Way = (backend, given = {}) =>
     const { heard, options } = listening(given)
     let fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
     let ended = false
-    const { cancel } = Internal.start(backend, "tools/call", { name: "pay" }, options, (rest) => {
+    const { cancel } = Handle.start(backend, "tools/call", { name: "pay" }, options, (rest) => {
       fiber = Runtime.runFork(runtime)(rest)
       fiber.addObserver(() => {
         ended = true

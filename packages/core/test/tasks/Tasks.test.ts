@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Backend, RemoteError, RequestError, RequestTimeout, ResultUnknown } from "@mcp-lifeline/core"
-import * as Internal from "@mcp-lifeline/core/internal"
+import { Handle } from "@mcp-lifeline/core/internal"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import type { Progress, Tool } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Exit, Fiber, FiberId, Runtime, TestClock } from "effect"
@@ -205,7 +205,7 @@ describe("tasks", () => {
         if (waits) server.current.lose()
         let fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
         const begin = (next: (rest: Effect.Effect<unknown, unknown>) => void) =>
-          Internal.start(backend, "tools/call", { name: "long" }, { timeout: "1 hour" }, next)
+          Handle.start(backend, "tools/call", { name: "long" }, { timeout: "1 hour" }, next)
         const before = goesOn && !waits ? begin(() => {}) : undefined
         const { cancel } = begin((rest) => {
           if (goesOn) fiber = runFork(rest)
@@ -662,7 +662,7 @@ describe("tasks", () => {
         return { answer: "error", error: new RequestError(needsTask) }
       }
       let rest: Effect.Effect<unknown, unknown> = Effect.void
-      const { cancel } = Internal.start(backend, "tools/call", { name: "long" }, undefined, (one) => {
+      const { cancel } = Handle.start(backend, "tools/call", { name: "long" }, undefined, (one) => {
         rest = one
       })
       const fiber = yield* Effect.fork(rest)
@@ -676,7 +676,7 @@ describe("tasks", () => {
       const { requests, script } = taskServer()
       const backend = yield* start(script, { calls: { concurrency: 1 } })
       let rest: Effect.Effect<unknown, unknown> = Effect.void
-      const { cancel } = Internal.start(backend, "tools/call", { name: "long" }, { timeout: "1 hour" }, (one) => {
+      const { cancel } = Handle.start(backend, "tools/call", { name: "long" }, { timeout: "1 hour" }, (one) => {
         rest = one
       })
       const fiber = yield* Effect.fork(rest)

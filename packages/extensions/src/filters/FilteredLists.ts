@@ -1,6 +1,7 @@
 /** What callers are offered of what the server has (`hide`, `only`): every list, request and notification is held against it. (G19) */
-import type { Catalog, Connection, Extension, Kind, ServerNotification } from "@mcp-lifeline/core"
-import { byKind, keys, kinds, longestUri, PlainText, Template } from "@mcp-lifeline/core/internal"
+import type { Catalog, Connection, Extension, ServerNotification } from "@mcp-lifeline/core"
+import { Kind, Template } from "@mcp-lifeline/core/internal"
+import { PlainText } from "@mcp-lifeline/core/text"
 import { Predicate } from "effect"
 import type { ListFilter as Given } from "../ExtensionOptions.js"
 import { FilteredUris } from "./FilteredUris.js"
@@ -8,14 +9,14 @@ import * as ListFilter from "./ListFilter.js"
 
 const { cut } = PlainText
 
-const listMethods: Readonly<Record<string, Kind>> = {
+const listMethods: Readonly<Record<string, Kind.Kind>> = {
   "tools/list": "tools",
   "prompts/list": "prompts",
   "resources/list": "resources",
   "resources/templates/list": "resourceTemplates"
 }
 
-const filterKey = (kind: Kind): ListFilter.Filtered => kind === "resourceTemplates" ? "resources" : kind
+const filterKey = (kind: Kind.Kind): ListFilter.Filtered => kind === "resourceTemplates" ? "resources" : kind
 
 const unknownName = (what: string, name: string): Extension.Refusal => ({
   code: -32602,
@@ -25,11 +26,11 @@ const unknownName = (what: string, name: string): Extension.Refusal => ({
 const unknownUri = (uri: string): Extension.Refusal => ({
   code: -32002,
   message: "Resource not found",
-  data: { uri: cut(uri, longestUri) }
+  data: { uri: cut(uri, Kind.longestUri) }
 })
 
-const keyOf = (kind: Kind, entry: unknown): string | undefined => {
-  const key = Predicate.isRecord(entry) ? entry[keys[kind]] : undefined
+const keyOf = (kind: Kind.Kind, entry: unknown): string | undefined => {
+  const key = Predicate.isRecord(entry) ? entry[Kind.keys[kind]] : undefined
   return Predicate.isString(key) ? key : undefined
 }
 
@@ -42,7 +43,7 @@ export const decode = (given: Partial<Readonly<Record<ListFilter.Filtered, Given
 })
 
 /** How many entries of each list are hidden. */
-export type Hidden = { readonly [K in Kind]: number }
+export type Hidden = { readonly [K in Kind.Kind]: number }
 
 interface Heard {
   /** After each reading of the lists. */
@@ -68,25 +69,25 @@ export class FilteredLists implements Extension.Offering {
     this.#heard = heard
   }
 
-  has(kind: Kind, key: string): boolean {
+  has(kind: Kind.Kind, key: string): boolean {
     if (this.#isOpen(kind)) return true
     return kind === "resources"
       ? this.#uris.has(key, this.#listed)
       : ListFilter.passes(this.#filters[filterKey(kind)], key)
   }
 
-  #isOpen(kind: Kind): boolean {
+  #isOpen(kind: Kind.Kind): boolean {
     return ListFilter.isOpen(this.#filters[filterKey(kind)])
   }
 
   /** `from`: `has`, `hidden` and `unmatched` tell of these lists from now on. Where it offers a part itself, nobody knows what is hidden. */
   lists(lists: Listed, from?: Connection): Catalog.Lists {
     if (from !== undefined) this.#listed = lists // guard: hidden-by-what-is-listed
-    const offered = byKind((kind) => this.#entries(kind, lists[kind])) as Catalog.Lists
+    const offered = Kind.byKind((kind) => this.#entries(kind, lists[kind])) as Catalog.Lists
     if (from !== undefined) {
       const isPart = from.isFiltered === true
-      const hidden = isPart ? undefined : byKind((kind) => lists[kind].length - offered[kind].length)
-      const isNew = kinds.some((kind) => hidden?.[kind] !== this.#hidden?.[kind])
+      const hidden = isPart ? undefined : Kind.byKind((kind) => lists[kind].length - offered[kind].length)
+      const isNew = Kind.kinds.some((kind) => hidden?.[kind] !== this.#hidden?.[kind])
       this.#hidden = hidden
       this.#unmatched = isPart ? [] : this.#unmatchedOf(lists)
       this.#heard?.read(this.#unmatched)
@@ -98,14 +99,14 @@ export class FilteredLists implements Extension.Offering {
   /** Of lists that were read to their end. */
   #unmatchedOf(lists: Listed): ReadonlyArray<ListFilter.Unmatched> {
     return ListFilter.filtered.flatMap((kind) => {
-      const all: ReadonlyArray<Kind> = kind === "resources" ? ["resources", "resourceTemplates"] : [kind]
+      const all: ReadonlyArray<Kind.Kind> = kind === "resources" ? ["resources", "resourceTemplates"] : [kind]
       if (all.some((one) => lists.truncated.includes(one))) return []
       const names = all.flatMap((one) => lists[one].map((entry) => keyOf(one, entry) ?? ""))
       return ListFilter.unmatched(kind, this.#filters[kind], names)
     })
   }
 
-  #entries(kind: Kind, entries: ReadonlyArray<unknown>): ReadonlyArray<unknown> {
+  #entries(kind: Kind.Kind, entries: ReadonlyArray<unknown>): ReadonlyArray<unknown> {
     const offered = entries.filter((entry) => {
       const key = keyOf(kind, entry)
       return key !== undefined && this.has(kind, key)
@@ -148,7 +149,7 @@ export class FilteredLists implements Extension.Offering {
   }
 
   /** A key that is no text may become one at the server, so it is never offered. */
-  #unless(kind: Kind, key: unknown, unknown: (key: string) => Extension.Refusal): Extension.Refusal | undefined {
+  #unless(kind: Kind.Kind, key: unknown, unknown: (key: string) => Extension.Refusal): Extension.Refusal | undefined {
     if (this.#isOpen(kind)) return undefined
     if (!Predicate.isString(key)) return unknown("") // guard: no-text-is-refused
     return this.has(kind, key) ? undefined : unknown(key) // guard: hidden-is-refused

@@ -3,7 +3,8 @@
  * server reads it. (G19)
  */
 import type { Catalog } from "@mcp-lifeline/core"
-import { longestUri, Template, ToolPattern } from "@mcp-lifeline/core/internal"
+import { Kind, Template } from "@mcp-lifeline/core/internal"
+import { ToolPattern } from "@mcp-lifeline/core/options"
 import * as ListFilter from "./ListFilter.js"
 
 /** Each platform has it, but no types that this package needs do. */
@@ -45,12 +46,7 @@ const keyOf = (uri: string): string => decoded(uri).toLowerCase().replaceAll(/\/
 
 /** In its plain spelling, too; an expression of a template in it stands for anything. */
 const hiding = (pattern: string): ReadonlyArray<string> => [
-  ...new Set([
-    pattern,
-    decoded(pattern),
-    hrefOf(pattern) ?? pattern,
-    pattern.replaceAll(/\{[^{}]*\}/g, "*")
-  ])
+  ...new Set([pattern, decoded(pattern), hrefOf(pattern) ?? pattern, pattern.replaceAll(/\{[^{}]*\}/g, "*")])
 ]
 
 const standsFor = (pattern: string, uri: string): boolean => {
@@ -81,7 +77,7 @@ export class FilteredUris {
   }
 
   has(uri: string, listed: Catalog.Lists | undefined): boolean {
-    if (uri.length > longestUri) return false
+    if (uri.length > Kind.longestUri) return false
     const { hidden, uris } = this.#knownOf(listed)
     const isOffered = uris.get(uri)
     if (isOffered !== undefined) return isOffered
@@ -109,7 +105,7 @@ export class FilteredUris {
 
   #knownOf(listed: Catalog.Lists | undefined) {
     if (this.#known !== undefined && this.#listed === listed) return this.#known
-    const all = (listed?.resources ?? []).flatMap(({ uri }) => uri.length > longestUri ? [] : [uri])
+    const all = (listed?.resources ?? []).flatMap(({ uri }) => uri.length > Kind.longestUri ? [] : [uri])
     const isMeant = (uri: string) => (pattern: string): boolean =>
       ToolPattern.matches(pattern, uri) || (Template.isTemplate(pattern) && standsFor(pattern, uri))
     const isOffered = (uri: string): boolean =>

@@ -1,5 +1,6 @@
 /** The options `hide` and `only`: their check and their decoded form. */
-import { Check, nearest, Template, ToolPattern } from "@mcp-lifeline/core/internal"
+import { Template } from "@mcp-lifeline/core/internal"
+import { Check, nearest, ToolPattern } from "@mcp-lifeline/core/options"
 import { Predicate } from "effect"
 import type { ListFilter as Given } from "../ExtensionOptions.js"
 

@@ -1,5 +1,5 @@
 /** Compares the tools of all connections of one server. (G24) */
-import { Hub, longestKey, SafeLog } from "@mcp-lifeline/core/internal"
+import { Hub, Kind, SafeLog } from "@mcp-lifeline/core/internal"
 import { Clock, Effect, Predicate } from "effect"
 import type { PinChange, PinStatus } from "../PinStatus.js"
 import {
@@ -169,7 +169,7 @@ export class PinnedTools {
     const found = new Map<string, Definition>()
     for (const tool of tools) {
       const name = Predicate.isRecord(tool) ? tool["name"] : undefined
-      if (!Predicate.isString(name) || name.length > longestKey.tools || found.has(name)) continue
+      if (!Predicate.isString(name) || name.length > Kind.longestKey.tools || found.has(name)) continue
       const text = ToolDefinition.textOf(tool, maxDepth)
       if (text !== undefined) found.set(name, Comparison.definitionOf(text, store.digest))
     }

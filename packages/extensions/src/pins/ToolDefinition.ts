@@ -1,5 +1,5 @@
 /** What a model and its user decide by. Canonical, so that equal definitions are equal texts. */
-import { canonical, Nesting } from "@mcp-lifeline/core/internal"
+import { JsonValue } from "@mcp-lifeline/core/text"
 import { Predicate } from "effect"
 
 /** Without the name. */
@@ -7,9 +7,9 @@ const fields = ["title", "description", "inputSchema", "outputSchema", "annotati
 
 /** `undefined` if nested more deeply, or no JSON, which a connector in this process may give. */
 export const textOf = (tool: unknown, maxDepth: number): string | undefined => {
-  if (!Predicate.isRecord(tool) || Nesting.isDeeper(tool, maxDepth)) return undefined
+  if (!Predicate.isRecord(tool) || JsonValue.isTooDeep(tool, maxDepth)) return undefined
   try {
-    return canonical(Object.fromEntries(fields.map((field) => [field, tool[field]])))
+    return JsonValue.canonical(Object.fromEntries(fields.map((field) => [field, tool[field]])))
   } catch {
     return undefined
   }

@@ -1,5 +1,5 @@
 /** In lines for people. The server may mislead: characters that cannot be seen are shown as codes. */
-import { PlainText } from "@mcp-lifeline/core/internal"
+import { PlainText } from "@mcp-lifeline/core/text"
 import { Predicate } from "effect"
 
 const { cut, json } = PlainText

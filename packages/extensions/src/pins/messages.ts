@@ -1,4 +1,4 @@
-import { PlainText } from "@mcp-lifeline/core/internal"
+import { PlainText } from "@mcp-lifeline/core/text"
 import type { PinChange, PinStatus } from "../PinStatus.js"
 import type { Unreadable } from "../PinStore.js"
 import type { Difference } from "./difference.js"

@@ -1,4 +1,4 @@
-import { longestKey } from "@mcp-lifeline/core/internal"
+import { Kind } from "@mcp-lifeline/core/internal"
 import { PinStore } from "@mcp-lifeline/extensions"
 import { Clock, Effect, Logger, LogLevel, TestClock, TestContext } from "effect"
 import * as fc from "fast-check"
@@ -8,7 +8,7 @@ import { mayLeave } from "../../../testing/test/support/Holdings.js"
 import { PinnedTools } from "../../src/pins/PinnedTools.js"
 
 const names = ["read", "write", "exec"] as const
-const tooLong = "x".repeat(longestKey.tools + 1)
+const tooLong = "x".repeat(Kind.longestKey.tools + 1)
 const variants = [0, 1, 2] as const
 
 const toolOf = (name: string, variant: number) => ({ name, description: `It is ${variant}.`, inputSchema: {} })

@@ -1,5 +1,5 @@
 import { McpConfig } from "@mcp-lifeline/config"
-import { ToolPattern } from "@mcp-lifeline/core/internal"
+import { ToolPattern } from "@mcp-lifeline/core/options"
 
 /** Callers with the same rules have the same object. */
 export interface Access {

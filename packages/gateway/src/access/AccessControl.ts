@@ -1,5 +1,5 @@
 import type { McpConfig } from "@mcp-lifeline/config"
-import { ToolPattern } from "@mcp-lifeline/core/internal"
+import { ToolPattern } from "@mcp-lifeline/core/options"
 import { type Caller, stranger } from "@mcp-lifeline/http-server/Caller"
 import * as Access from "./Access.js"
 import { valuesOf } from "./claims.js"

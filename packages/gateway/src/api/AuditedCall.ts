@@ -1,4 +1,4 @@
-import { find, viewOf } from "@mcp-lifeline/core/internal"
+import { Routing } from "@mcp-lifeline/core/internal"
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
@@ -27,7 +27,7 @@ export const call = (
     /** For a call that was not routed: records the server that it names. Returns whether the caller may not use what it names. */
     const isHidden = (): boolean => {
       if (isRouted) return false
-      const to = viewOf(fleet, access).find("tools", params.name) ?? find(fleet, "tools", params.name)
+      const to = Routing.viewOf(fleet, access).find("tools", params.name) ?? Routing.find(fleet, "tools", params.name)
       if (to !== undefined) call.found(to.backend.id, to.original)
       return to !== undefined && !access.hasTool(to.backend.id, to.original)
     }

@@ -1,5 +1,5 @@
 import type { Event, Status } from "@mcp-lifeline/core"
-import type { Reason } from "@mcp-lifeline/core/internal"
+import type { Reasons } from "@mcp-lifeline/core/text"
 
 /** `at`: milliseconds since 1970. */
 export interface Change {
@@ -11,7 +11,7 @@ export interface Change {
 
 interface LastError {
   readonly message: string
-  readonly reason: Reason.Reason
+  readonly reason: Reasons.Reason
   readonly at: number
 }
 

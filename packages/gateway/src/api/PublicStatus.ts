@@ -3,7 +3,7 @@
  * here.
  */
 import type { Status } from "@mcp-lifeline/core"
-import { Reason } from "@mcp-lifeline/core/internal"
+import { Reasons } from "@mcp-lifeline/core/text"
 import { Struct } from "effect"
 import type { GatewayStatus, Server } from "./GatewayStatus.js"
 import { remedy } from "./Remedy.js"
@@ -14,7 +14,7 @@ const lastErrorOf = ({ lastError, login, name, sessions, state }: Server): Pick<
   // What another client's server has said is for nobody else.
   lastError === undefined || sessions === "per-client" ? {} : {
     lastError: {
-      message: Reason.inWords(lastError.reason),
+      message: Reasons.inWords(lastError.reason),
       ...(lastError.reason === undefined ? {} : { reason: lastError.reason }),
       remedy: login !== undefined || state === "SignInNeeded"
         ? signIn(name)
@@ -54,7 +54,7 @@ export const server = (server: Server, own: Own): Server => ({
 
 export const connection = (status: Status) => ({
   ...Struct.pick(status, "state", "signIn", "usage", "nextAttemptAt"),
-  ...(status.lastError === undefined ? {} : { lastError: Reason.inWords(status.lastReason) })
+  ...(status.lastError === undefined ? {} : { lastError: Reasons.inWords(status.lastReason) })
 })
 
 export const gateway = (gateway: GatewayStatus["gateway"]): GatewayStatus["gateway"] =>

@@ -3,17 +3,9 @@
  * missing.
  */
 import { type CallError, Fleet, type Status } from "@mcp-lifeline/core"
-import {
-  firstOf,
-  Lifecycle,
-  maySay,
-  namesOf,
-  Nesting,
-  Prefix,
-  Reason,
-  Unknown,
-  viewOf
-} from "@mcp-lifeline/core/internal"
+import { firstOf, Lifecycle, Routing, Unknown } from "@mcp-lifeline/core/internal"
+import { Prefix } from "@mcp-lifeline/core/options"
+import { JsonValue, Reasons } from "@mcp-lifeline/core/text"
 import { JsonRpcError } from "@mcp-lifeline/protocol"
 import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
@@ -43,12 +35,12 @@ const unknownOf = (
   if (state === "Disabled" || state === "Disabling") {
     return `${backend} is disabled, so its tools are not offered; enable it: mcp-lifeline enable ${backend}`
   }
-  const why = lastError === undefined ? "" : `: ${isAdmin ? lastError : Reason.inWords(lastReason)}`
+  const why = lastError === undefined ? "" : `: ${isAdmin ? lastError : Reasons.inWords(lastReason)}`
   return `${backend} is ${Lifecycle.inWords(state)}, so its tools are not known${why}`
 }
 
 export const toolsFor = (catalog: Fleet.FleetCatalog, access: Access): Fleet.FleetCatalog["tools"] =>
-  access.isWhole ? catalog.tools : namesOf(catalog, access).catalog.tools
+  access.isWhole ? catalog.tools : Routing.namesOf(catalog, access).catalog.tools
 
 export const list = (
   { servers, url }: Gateway,
@@ -75,12 +67,12 @@ export const list = (
   }))
 }
 
-const tooDeep = `nested more than ${Nesting.defaultDepth} levels deep, which is not passed on`
+const tooDeep = `nested more than ${JsonValue.defaultDepth} levels deep, which is not passed on`
 
 /** `undefined` if no per-client server fits the tool. */
 const notCalled = ({ servers, url }: Gateway, tool: string, { hasServer }: Access): string | undefined => {
   const server = servers.servers().find(({ id, prefix, sessions }) =>
-    sessions === "per-client" && hasServer(id) && maySay("tools", id, tool, Prefix.of(id, prefix))
+    sessions === "per-client" && hasServer(id) && Routing.maySay("tools", id, tool, Prefix.of(id, prefix))
   )
   return server &&
     `${tool} was not called: ${
@@ -120,7 +112,7 @@ export const call = (
 ): Effect.Effect<CallToolResult, Api.NotFound | Api.ServerFailed> =>
   Effect.suspend(() => {
     let isSent = false
-    const called = viewOf(gateway.servers.shared.fleet, access).callTool(params, {
+    const called = Routing.viewOf(gateway.servers.shared.fleet, access).callTool(params, {
       onSent: (generation) => {
         isSent = true
         watch?.sent(generation)
@@ -143,7 +135,7 @@ export const call = (
     )
   }).pipe(
     Effect.filterOrFail(
-      (result) => !Nesting.isDeeper(result, Nesting.defaultDepth),
+      (result) => !JsonValue.isTooDeep(result),
       (): Api.ServerFailed => ({
         error: { code: "server_error", message: `the call was carried out, and its result is ${tooDeep}` }
       })

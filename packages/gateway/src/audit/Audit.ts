@@ -1,7 +1,7 @@
 /**
  * The answer of a call waits until its line is in the file.
  */
-import { ExactJson } from "@mcp-lifeline/core/internal"
+import { ExactJson } from "@mcp-lifeline/core/text"
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import { Named } from "@mcp-lifeline/protocol"
 import { Clock, Effect, Predicate, type Scope } from "effect"

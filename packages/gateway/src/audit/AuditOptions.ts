@@ -1,4 +1,4 @@
-import { ByteSize } from "@mcp-lifeline/core/internal"
+import { ByteSize } from "@mcp-lifeline/core/options"
 import { resolve } from "node:path"
 import * as Command from "../commandLine/Command.js"
 import type * as Audit from "./Audit.js"

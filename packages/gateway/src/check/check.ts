@@ -1,6 +1,6 @@
 import { LifelineCommand, type McpConfig } from "@mcp-lifeline/config"
 import { Fleet, type Status } from "@mcp-lifeline/core"
-import { TimeSpan, Tools } from "@mcp-lifeline/core/internal"
+import { TimeSpan, Tools } from "@mcp-lifeline/core/options"
 import { Filters } from "@mcp-lifeline/extensions"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import * as Temperaments from "@mcp-lifeline/state/Temperaments"

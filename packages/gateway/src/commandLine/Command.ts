@@ -1,7 +1,7 @@
 /**
  * A command is declared once, for the parser, the help and the completions.
  */
-import { TimeSpan } from "@mcp-lifeline/core/internal"
+import { TimeSpan } from "@mcp-lifeline/core/options"
 
 /** As in `--port must be ...`. */
 export type Refuse = (why: string) => never

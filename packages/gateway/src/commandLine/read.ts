@@ -1,7 +1,8 @@
 /**
  * Loads no code that runs a command.
  */
-import { nearest, PlainText } from "@mcp-lifeline/core/internal"
+import { nearest } from "@mcp-lifeline/core/options"
+import { PlainText } from "@mcp-lifeline/core/text"
 import { parseArgs } from "node:util"
 import { type Command, type Line, nameOf } from "./Command.js"
 

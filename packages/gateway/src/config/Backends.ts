@@ -1,7 +1,7 @@
 import { McpConfig } from "@mcp-lifeline/config"
 import type { Backend, Connector } from "@mcp-lifeline/core"
 import { Policy } from "@mcp-lifeline/core"
-import { Problem as OptionProblem } from "@mcp-lifeline/core/internal"
+import { Problem as OptionProblem } from "@mcp-lifeline/core/options"
 import { type PinStore, ServerOptions } from "@mcp-lifeline/extensions"
 import type * as ToolPins from "@mcp-lifeline/state/ToolPins"
 import * as UserFile from "@mcp-lifeline/state/UserFile"

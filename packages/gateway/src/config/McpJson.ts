@@ -2,7 +2,7 @@
  * Reads the text of an `mcp.json`, with positions; `McpConfig`, which also reads the configuration of `connectAll`, interprets the values.
  */
 import { McpConfig } from "@mcp-lifeline/config"
-import { Problem as OptionProblem } from "@mcp-lifeline/core/internal"
+import { Problem as OptionProblem } from "@mcp-lifeline/core/options"
 import { ServerOptions } from "@mcp-lifeline/extensions"
 import { Data, Either, Predicate } from "effect"
 import { homedir } from "node:os"

@@ -1,5 +1,5 @@
 import type { CallError } from "@mcp-lifeline/core"
-import { Nesting } from "@mcp-lifeline/core/internal"
+import { JsonValue } from "@mcp-lifeline/core/text"
 import { JsonRpc, JsonRpcError as Failure } from "@mcp-lifeline/protocol"
 import { type Cause, Predicate } from "effect"
 
@@ -64,18 +64,18 @@ export const methodNotFound = (method: string): JsonRpcError => ({
 })
 
 /** Not nested too deeply to be encoded and decoded. */
-export const isReadable = (value: unknown): boolean => !Nesting.isDeeper(value, Nesting.defaultDepth)
+export const isReadable = (value: unknown): boolean => !JsonValue.isTooDeep(value)
 
 export const unreadableResult = (method: string): JsonRpcError => ({
   code: Failure.ourCode,
   message:
-    `${method} was carried out, and its result is nested more than ${Nesting.defaultDepth} levels deep, which is not passed on: have the server give it in another form`,
+    `${method} was carried out, and its result is nested more than ${JsonValue.defaultDepth} levels deep, which is not passed on: have the server give it in another form`,
   data: { fate: "answered" }
 })
 
 export const unreadableParams = (method: string): JsonRpcError => ({
   code: JsonRpc.invalidParams,
-  message: `the params of ${method} are nested more than ${Nesting.defaultDepth} levels deep, which is not passed on`
+  message: `the params of ${method} are nested more than ${JsonValue.defaultDepth} levels deep, which is not passed on`
 })
 
 export const shuttingDown = "The gateway is shutting down"

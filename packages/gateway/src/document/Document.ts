@@ -1,4 +1,4 @@
-import type { Problem } from "@mcp-lifeline/core/internal"
+import type { Problem } from "@mcp-lifeline/core/options"
 import { Either } from "effect"
 import { parseTree, printParseErrorCode } from "jsonc-parser"
 import type { ParseError } from "jsonc-parser"

@@ -1,6 +1,7 @@
 /** The gateway of a configuration file, which runs in the background for all hosts of this user. */
 import { ConnectError } from "@mcp-lifeline/core"
-import { type Bytes, firstOf } from "@mcp-lifeline/core/internal"
+import { firstOf } from "@mcp-lifeline/core/internal"
+import type { Bytes } from "@mcp-lifeline/core/text"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect, Schedule } from "effect"
 import { spawn } from "node:child_process"

@@ -1,6 +1,6 @@
 /** Read once for each configuration of a server, and updated when the server gives other lists. */
 import type { Catalog } from "@mcp-lifeline/core"
-import { Nesting } from "@mcp-lifeline/core/internal"
+import { JsonValue } from "@mcp-lifeline/core/text"
 import type { Introduction } from "@mcp-lifeline/protocol"
 import { type ListMethod, lists } from "@mcp-lifeline/protocol/listMethods"
 import { Effect, Option, Predicate } from "effect"
@@ -34,7 +34,7 @@ const entriesOf = (server: CachedServer, method: ListMethod): ReadonlyArray<neve
   const byKey = new Map<unknown, unknown>()
   for (const entry of Array.isArray(entries) ? entries as ReadonlyArray<unknown> : []) {
     const key = Predicate.isRecord(entry) ? entry[keys[kind]] : undefined
-    const fits = typeof key === "string" && key !== "" && !Nesting.isDeeper(entry, Nesting.defaultDepth)
+    const fits = typeof key === "string" && key !== "" && !JsonValue.isTooDeep(entry)
     if (fits && !byKey.has(key)) byKey.set(key, entry)
   }
   return [...byKey.values()] as ReadonlyArray<unknown> as ReadonlyArray<never>

@@ -1,5 +1,5 @@
 /** What servers said about themselves, and their lists: shown while a server is not connected. */
-import { ExactJson } from "@mcp-lifeline/core/internal"
+import { ExactJson } from "@mcp-lifeline/core/text"
 import type { Introduction } from "@mcp-lifeline/protocol"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect, Option, Schema } from "effect"

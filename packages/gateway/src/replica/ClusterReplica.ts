@@ -11,7 +11,7 @@ import {
   SessionRouter,
   termsOf
 } from "@mcp-lifeline/cluster"
-import { kibibytes } from "@mcp-lifeline/core/internal"
+import { kibibytes } from "@mcp-lifeline/core/text"
 import * as Listener from "@mcp-lifeline/http-server/Listener"
 import { refuse } from "@mcp-lifeline/http-server/Refusal"
 import type { StateFolder } from "@mcp-lifeline/state/StateFolder"

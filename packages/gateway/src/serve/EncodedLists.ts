@@ -1,6 +1,7 @@
 /** Each entry is encoded once for all clients, until its server changes it. */
 import { Fleet } from "@mcp-lifeline/core"
-import { Addresses, ExactJson, listsSame, namesOf, otherName, perVisible } from "@mcp-lifeline/core/internal"
+import { Addresses, Routing } from "@mcp-lifeline/core/internal"
+import { ExactJson } from "@mcp-lifeline/core/text"
 import type { ListMethod, lists } from "@mcp-lifeline/protocol/listMethods"
 import * as ObjectResults from "@mcp-lifeline/protocol/ObjectResults"
 import * as TaskMarks from "@mcp-lifeline/protocol/TaskMarks"
@@ -40,7 +41,7 @@ const withObjectResults = (catalog: Fleet.FleetCatalog): Fleet.FleetCatalog => {
 export class EncodedLists {
   readonly catalog: Fleet.FleetCatalog
   /** For callers that may not use everything. */
-  readonly #visible = perVisible((access) => new EncodedLists(namesOf(this.catalog, access).catalog))
+  readonly #visible = Routing.perVisible((access) => new EncodedLists(Routing.namesOf(this.catalog, access).catalog))
   #withObjectResults: EncodedLists | undefined
   readonly #entries = new Map<Kind, string>()
   readonly #results = new Map<Kind, { readonly ownEntries: string; readonly text: string }>()
@@ -97,7 +98,7 @@ export class EncodedLists {
         ? Fleet.scopedUri(backend, original)
         : kind === "resourceTemplates"
         ? undefined
-        : otherName(backend, original)
+        : Routing.otherName(backend, original)
       found.set(key, other === undefined || own.has(other) || isTaken(other) ? undefined : other)
     }
     return found
@@ -106,7 +107,7 @@ export class EncodedLists {
   /** An entry that only became stale does not differ. */
   changedSince(before: EncodedLists): ReadonlyArray<AnnouncedKind> {
     const same = (kind: Kind): boolean =>
-      listsSame<Kind>(kind, before.catalog, this.catalog, (a, b) => textOf(kind, a) === textOf(kind, b))
+      Routing.listsSame<Kind>(kind, before.catalog, this.catalog, (a, b) => textOf(kind, a) === textOf(kind, b))
     return announcedKinds.filter((kind) => !same(kind) || (kind === "resources" && !same("resourceTemplates")))
   }
 

@@ -1,5 +1,5 @@
 /** Every line of a server is quoted: no server can forge the heading of another server, or words of the gateway. */
-import { PlainText } from "@mcp-lifeline/core/internal"
+import { PlainText } from "@mcp-lifeline/core/text"
 
 export interface ServerInstructions {
   readonly server: string

@@ -1,6 +1,7 @@
 /** One plain line for each event that matters to an operator. */
 import { type Event, Log, type Status } from "@mcp-lifeline/core"
-import { Lifecycle, Said } from "@mcp-lifeline/core/internal"
+import { Lifecycle } from "@mcp-lifeline/core/internal"
+import { Said } from "@mcp-lifeline/core/text"
 import { HashMap, LogLevel, Option } from "effect"
 import { clean, time, until } from "../Text.js"
 import * as Table from "./Table.js"

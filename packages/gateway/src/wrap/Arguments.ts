@@ -1,4 +1,5 @@
-import { type Bytes, Check } from "@mcp-lifeline/core/internal"
+import { Check } from "@mcp-lifeline/core/options"
+import type { Bytes } from "@mcp-lifeline/core/text"
 import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import type * as Audit from "../audit/Audit.js"
 import * as AuditOptions from "../audit/AuditOptions.js"

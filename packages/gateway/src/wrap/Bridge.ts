@@ -1,6 +1,6 @@
 /** Passes messages between one host and one server, unchanged. Where the host must not wait, it gets what the server answered earlier. */
 import type { Backend } from "@mcp-lifeline/core"
-import { firstOf, isInDoubt, runsTasks, stateOf } from "@mcp-lifeline/core/internal"
+import { firstOf, Handle } from "@mcp-lifeline/core/internal"
 import { anyone } from "@mcp-lifeline/http-server/Caller"
 import { PassedSubscriptions } from "@mcp-lifeline/http-server/PassedSubscriptions"
 import { Holding } from "@mcp-lifeline/http-server/Quota"
@@ -121,7 +121,7 @@ export class Bridge {
         for (const method of ListChanges.notificationsOf(methods)) this.#relay.pass({ method })
       },
       onRead: (method, pages) => {
-        const isMarked = this.#backend !== undefined && runsTasks(this.#backend)
+        const isMarked = this.#backend !== undefined && Handle.runsTasks(this.#backend)
         this.#cache?.update(method, isMarked ? pages.map(TaskMarks.list) : pages)
       }
     })
@@ -180,7 +180,7 @@ export class Bridge {
   /** Returns whether it has answered. Where the server may still answer, the cached list comes after `listTimeout`. */
   #list(request: ClientRequest, method: ListMethod): boolean {
     if (request.params?.["cursor"] !== undefined || this.#cache?.get(method) === undefined) return false
-    const isAnswering = this.#backend !== undefined && this.#isConnected() && !isInDoubt(this.#backend)
+    const isAnswering = this.#backend !== undefined && this.#isConnected() && !Handle.isInDoubt(this.#backend)
     if (!isAnswering) return this.#remember(request, method)
     const late = Effect.sync(() => {
       if (request.isOver) return
@@ -379,7 +379,7 @@ export class Bridge {
   }
 
   #isConnected(): boolean {
-    return this.#backend !== undefined && stateOf(this.#backend) === "Connected"
+    return this.#backend !== undefined && Handle.stateOf(this.#backend) === "Connected"
   }
 
   /** If the work fails, `request` is answered with an error. */

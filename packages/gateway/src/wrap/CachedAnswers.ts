@@ -1,6 +1,7 @@
 /** What a server answered earlier, for while it starts, is down, or waits for a sign-in. */
 import type { Extension } from "@mcp-lifeline/core"
-import { EntrySize, largestList } from "@mcp-lifeline/core/internal"
+import { Kind } from "@mcp-lifeline/core/internal"
+import { JsonValue } from "@mcp-lifeline/core/text"
 import { type Introduction, ListWatch } from "@mcp-lifeline/protocol"
 import { isList, type ListMethod, lists } from "@mcp-lifeline/protocol/listMethods"
 import { isDeepStrictEqual } from "node:util"
@@ -56,8 +57,8 @@ export class CachedAnswers {
     // Earlier pages are missing, or are of another reading.
     if (before === undefined || before.pages.at(-1)?.["nextCursor"] !== cursor) return
     this.#partial.delete(method)
-    const size = before.size + EntrySize.of(page)
-    if (before.pages.length >= ListWatch.maxPages || size > largestList) return
+    const size = before.size + JsonValue.sizeOf(page)
+    if (before.pages.length >= ListWatch.maxPages || size > Kind.largestList) return
     const pages = [...before.pages, page]
     if (page["nextCursor"] !== undefined) this.#partial.set(method, { pages, size })
     else this.update(method, pages)
@@ -67,7 +68,7 @@ export class CachedAnswers {
     const { nextCursor: _, ...last } = pages.at(-1) ?? {}
     const whole = { ...last, [lists[method]]: pages.flatMap((page) => entriesOf(method, page)) }
     const before = this.#lists.get(method)
-    if (EntrySize.of(whole) > largestList) return
+    if (JsonValue.sizeOf(whole) > Kind.largestList) return
     if (before !== undefined && isDeepStrictEqual(before[lists[method]], whole[lists[method]])) return
     this.#lists.set(method, whole)
     this.#changed()

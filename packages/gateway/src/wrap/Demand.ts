@@ -1,6 +1,6 @@
 /** Has the server connected because the host needs it, where it would not connect by itself, or not soon. */
 import type { Backend, Status } from "@mcp-lifeline/core"
-import { stateOf } from "@mcp-lifeline/core/internal"
+import { Handle } from "@mcp-lifeline/core/internal"
 import { Effect, Schedule } from "effect"
 
 /** Until it is interrupted, because no attempt is made soon after a failure. */
@@ -24,7 +24,7 @@ export class RequestedAttempts {
   /** `undefined` if none is due. */
   next(backend: Backend.Backend): Backend.Backend["enable"] | undefined {
     const now = performance.now()
-    if (now < this.#notBefore || !resting.has(stateOf(backend))) return undefined
+    if (now < this.#notBefore || !resting.has(Handle.stateOf(backend))) return undefined
     this.#notBefore = now + interval
     return Effect.tapError(backend.enable, (error) =>
       Effect.sync(() => {

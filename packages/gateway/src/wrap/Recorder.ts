@@ -1,5 +1,5 @@
 /** Messages or events as JSON lines, for bug reports. */
-import { mebibytes, Nesting } from "@mcp-lifeline/core/internal"
+import { JsonValue, mebibytes } from "@mcp-lifeline/core/text"
 import * as Secrets from "@mcp-lifeline/transport-stdio/Secrets"
 import { Predicate } from "effect"
 import { closeSync, constants, createWriteStream, fchmodSync, fstatSync, openSync, type WriteStream } from "node:fs"
@@ -34,7 +34,7 @@ const outline = (content: object): object => {
 
 const lineOf = (head: object, content: object): string => {
   try {
-    if (Nesting.isDeeper(content, Nesting.defaultDepth + 2)) {
+    if (JsonValue.isTooDeep(content, JsonValue.defaultDepth + 2)) {
       return JSON.stringify({ ...head, ...outline(content), left: "nested too deeply to be written" })
     }
     return JSON.stringify({ ...head, ...content })

@@ -1,4 +1,5 @@
-import { Bytes, ByteSize, mebibytes } from "@mcp-lifeline/core/internal"
+import { ByteSize } from "@mcp-lifeline/core/options"
+import { Bytes, mebibytes } from "@mcp-lifeline/core/text"
 import type { Conversation } from "@mcp-lifeline/http-server/Conversation"
 import * as messages from "@mcp-lifeline/http-server/messages"
 import {

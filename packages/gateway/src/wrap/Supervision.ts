@@ -1,7 +1,7 @@
 /** With the reader of `lifeline` in an `mcp.json`. */
 import { McpConfig } from "@mcp-lifeline/config"
 import { type Connector, Policy } from "@mcp-lifeline/core"
-import { Problem } from "@mcp-lifeline/core/internal"
+import { Problem } from "@mcp-lifeline/core/options"
 import { ServerOptions } from "@mcp-lifeline/extensions"
 import { Array as Arr, Effect } from "effect"
 import { UsageError } from "../Errors.js"

@@ -1,4 +1,5 @@
-import { Bytes, ByteSize, kibibytes, mebibytes } from "@mcp-lifeline/core/internal"
+import { ByteSize } from "@mcp-lifeline/core/options"
+import { Bytes, kibibytes, mebibytes } from "@mcp-lifeline/core/text"
 import * as Command from "../commandLine/Command.js"
 
 /**

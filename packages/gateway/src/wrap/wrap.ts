@@ -1,5 +1,5 @@
 import { Backend, type Connector } from "@mcp-lifeline/core"
-import { type Bytes, mebibytes } from "@mcp-lifeline/core/internal"
+import { type Bytes, mebibytes } from "@mcp-lifeline/core/text"
 import { Filters, type PinStore, ServerOptions } from "@mcp-lifeline/extensions"
 import type { Conversation as HttpConversation } from "@mcp-lifeline/http-server/Conversation"
 import { EraRouter } from "@mcp-lifeline/http-server/EraRouter"

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { type ConnectError, type Event, RequestError } from "@mcp-lifeline/core"
-import { Lifecycle, Reason } from "@mcp-lifeline/core/internal"
+import { Lifecycle } from "@mcp-lifeline/core/internal"
+import { Reasons } from "@mcp-lifeline/core/text"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
@@ -12,8 +13,6 @@ import type { Audit } from "../../src/audit/Audit.js"
 import * as JsonLog from "../../src/serve/JsonLog.js"
 import * as Lines from "../../src/serve/Lines.js"
 import { api, eventsUntil, type HttpTalk, talking, team } from "../support/Team.js"
-
-type ConnectReason = ConnectError["reason"]
 
 /** A value of each kind: a new one has to be added here. */
 const connectReasons = Object.keys(
@@ -35,8 +34,8 @@ const connectReasons = Object.keys(
     incompatible: 0,
     onConnected: 0,
     defect: 0
-  } satisfies Record<ConnectReason, 0>
-) as ReadonlyArray<ConnectReason>
+  } satisfies Record<Reasons.ConnectReason, 0>
+) as ReadonlyArray<Reasons.ConnectReason>
 
 const losses = ["session", "closed", "health", "keepalive", "memory"] as const
 
@@ -70,7 +69,7 @@ const brief = { connect: "2 minutes", wait: 50 } as const
 const patient = { ...brief, connect: "1 hour" } as const
 const quiet = { ...brief, request: "2 minutes" } as const
 
-const failing = (reason: ConnectReason): ServerPool.Server => {
+const failing = (reason: Reasons.ConnectReason): ServerPool.Server => {
   const connector = ScriptedConnector.make()
   connector.otherwise = {
     connect: "fail",
@@ -229,8 +228,8 @@ describe("texts about servers", () => {
       const seen = yield* read(at, "ci")
       expect(leaks(seen, /secret/i)).toEqual([])
       // It reads what happened, and not how.
-      expect(seen.get("call down-spawn with sessions")).toContain(Reason.inWords("spawn"))
-      expect(seen.get("/api/status")).toContain(Reason.inWords("keepalive"))
+      expect(seen.get("call down-spawn with sessions")).toContain(Reasons.inWords("spawn"))
+      expect(seen.get("/api/status")).toContain(Reasons.inWords("keepalive"))
       const all = yield* read(at, "boss")
       const said = (door: string, secret: string) => all.get(door)?.includes(secret) === true ? [] : [[door, secret]]
       const missing = [

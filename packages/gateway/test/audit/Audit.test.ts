@@ -1,6 +1,6 @@
 /** What the audit writes of calls, and says of its file, as both go on. */
 import { describe, expect, it } from "@effect/vitest"
-import { ExactJson } from "@mcp-lifeline/core/internal"
+import { ExactJson } from "@mcp-lifeline/core/text"
 import { anyone } from "@mcp-lifeline/http-server/Caller"
 import { Effect, Exit, Scope, TestClock } from "effect"
 import { mkdirSync, readFileSync, rmSync } from "node:fs"

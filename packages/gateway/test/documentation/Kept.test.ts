@@ -1,7 +1,7 @@
 import { subscriptionLimits } from "@mcp-lifeline/http-server"
 import { readFileSync } from "node:fs"
 import { describe, expect, it } from "vitest"
-import { largestList, longestKey } from "../../../core/src/catalog/Bounds.js"
+import { largestList, longestKey } from "../../../core/src/catalog/Kind.js"
 import * as parked from "../../../http-server/src/eras/parkedLimits.js"
 import { pageRoom } from "../../../http-server/src/SubscriptionPages.js"
 import * as Unread from "../../../http-server/src/Unread.js"

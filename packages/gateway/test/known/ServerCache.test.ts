@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { ExactJson } from "@mcp-lifeline/core/internal"
+import { ExactJson } from "@mcp-lifeline/core/text"
 import { Effect, Option } from "effect"
 import { StateFolder } from "mcp-lifeline"
 import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"

@@ -1,4 +1,4 @@
-import { largestList } from "@mcp-lifeline/core/internal"
+import { Kind } from "@mcp-lifeline/core/internal"
 import { describe, expect, it } from "vitest"
 import { CachedAnswers } from "../../src/wrap/CachedAnswers.js"
 
@@ -8,13 +8,13 @@ const page = (name: string, length: number, nextCursor?: string) => ({
 })
 
 describe("what is remembered of a wrapped server", () => {
-  const third = Math.ceil(largestList / 3)
+  const third = Math.ceil(Kind.largestList / 3)
   const make = () => new CachedAnswers(undefined, () => undefined, (_, result) => result)
 
   it("[X5 W3] is no list that is too large, in one page or in several; what was known of it stays", () => {
     const cached = make()
     cached.addPage("tools/list", undefined, page("a", 10))
-    cached.addPage("tools/list", undefined, page("b", largestList + 1))
+    cached.addPage("tools/list", undefined, page("b", Kind.largestList + 1))
     expect(cached.get("tools/list")?.["tools"]).toMatchObject([{ name: "a" }])
     cached.addPage("tools/list", undefined, page("b", third, "1"))
     cached.addPage("tools/list", "1", page("c", third, "2"))

@@ -1,4 +1,4 @@
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import { type ClientRequest, JsonShape } from "@mcp-lifeline/protocol"
 import { PassThrough } from "node:stream"
 import { setImmediate } from "node:timers/promises"

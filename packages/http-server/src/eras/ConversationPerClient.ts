@@ -2,7 +2,7 @@
  * Gives each client without a session one conversation, because a server may keep state between requests. Requests of one caller that name the same
  * client and capabilities are of one client.
  */
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import { type ClientRequest, JsonRpc, JsonRpcError } from "@mcp-lifeline/protocol"
 import { createHash } from "node:crypto"
 import { type Caller, ownerOf } from "../Caller.js"

@@ -2,7 +2,7 @@
  * Begins a conversation for each request without a session, so that nothing crosses from one client to another. If the server asks for
  * input, the conversation waits for it.
  */
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import type { ClientRequest } from "@mcp-lifeline/protocol"
 import type { Caller } from "../Caller.js"
 import type { Begin } from "../Conversation.js"

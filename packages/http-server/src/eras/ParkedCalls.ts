@@ -1,7 +1,7 @@
 /**
  * Calls whose client was sent questions of the server, until it repeats the call with the answers.
  */
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { randomUUID } from "node:crypto"
 import { isTooMuch } from "./parkedLimits.js"

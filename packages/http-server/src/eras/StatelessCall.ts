@@ -1,4 +1,4 @@
-import { Bytes, EntrySize } from "@mcp-lifeline/core/internal"
+import { Bytes, JsonValue } from "@mcp-lifeline/core/text"
 import type { Answer, ClientRequest, Responder } from "@mcp-lifeline/protocol"
 import type { JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type * as Envelope from "./Envelope.js"
@@ -43,7 +43,7 @@ export class StatelessCall implements Responder {
 
   /** Returns whether there is room. */
   ask(question: JSONRPCRequest): boolean {
-    const bytes = EntrySize.of(question)
+    const bytes = JsonValue.sizeOf(question)
     this.withdraw(question.id)
     if (this.#room.take(bytes) !== undefined) return false
     this.#questions.set(question.id, { question, bytes })

@@ -2,7 +2,7 @@
  * Makes a client without a session (2026-07-28) look like one with a session. A request of the server (elicitation, sampling, roots) becomes
  * the result of the call during which it arrives; the client answers by repeating that call.
  */
-import { EntrySize, ExactJson } from "@mcp-lifeline/core/internal"
+import { Bytes, ExactJson, JsonValue } from "@mcp-lifeline/core/text"
 import {
   type Answer,
   type ClientRequest,
@@ -268,7 +268,7 @@ export class StatelessClient {
   }
 
   #keepEarly(call: StatelessCall, answer: Answer): void {
-    const bytes = "resultText" in answer ? EntrySize.ofText(answer.resultText) : EntrySize.of(answer)
+    const bytes = "resultText" in answer ? Bytes(answer.resultText.length) : JsonValue.sizeOf(answer)
     if (this.#roomForEarly.take(bytes) === undefined) {
       call.earlyAnswer = answer
       call.earlyBytes = bytes

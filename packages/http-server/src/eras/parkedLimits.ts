@@ -1,4 +1,4 @@
-import { mebibytes } from "@mcp-lifeline/core/internal"
+import { mebibytes } from "@mcp-lifeline/core/text"
 import { type Limits, Quota } from "../Quota.js"
 
 /** Of calls that wait for input. The oldest of the caller that has most is cancelled. */

@@ -1,7 +1,7 @@
 /**
  * Translates between the protocol with sessions and the one without (2026-07-28). Pure.
  */
-import { ExactJson } from "@mcp-lifeline/core/internal"
+import { ExactJson } from "@mcp-lifeline/core/text"
 import { Initialize, JsonRpc, Meta } from "@mcp-lifeline/protocol"
 import { isList } from "@mcp-lifeline/protocol/listMethods"
 import type { JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"

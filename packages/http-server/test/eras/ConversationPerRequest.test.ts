@@ -1,4 +1,4 @@
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import { type ClientRequest, ClientRequests } from "@mcp-lifeline/protocol"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { ConversationPerRequest } from "../../src/eras/ConversationPerRequest.js"

@@ -1,4 +1,4 @@
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import type { JSONRPCResponse, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
 import { createServer, request as httpRequest, type ServerResponse } from "node:http"

@@ -1,6 +1,6 @@
 /** Checks at run time: not every program is compiled with types, and configurations are read from files. */
 import { McpConfig } from "@mcp-lifeline/config"
-import { Check, Prefix, Problem, TimeSpan } from "@mcp-lifeline/core/internal"
+import { Check, Prefix, Problem, TimeSpan } from "@mcp-lifeline/core/options"
 import { ServerOptions } from "@mcp-lifeline/extensions"
 import { Predicate } from "effect"
 import type { ConfigError } from "../Errors.js"

@@ -1,5 +1,5 @@
 import type { Fleet } from "@mcp-lifeline/core"
-import type { Problem } from "@mcp-lifeline/core/internal"
+import type { Problem } from "@mcp-lifeline/core/options"
 import { ServerOptions } from "@mcp-lifeline/extensions"
 import { Incoming } from "@mcp-lifeline/protocol"
 import { Equal, Redacted } from "effect"

@@ -1,6 +1,6 @@
 /** How long to wait for the first connection depends on why attempts fail. */
 import type { Backend, ConnectError, Status } from "@mcp-lifeline/core"
-import { awaitConnection } from "@mcp-lifeline/core/internal"
+import { Handle } from "@mcp-lifeline/core/internal"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Option, Stream } from "effect"
 
@@ -81,7 +81,7 @@ export const wait = ({ backend, lastError, startsOn, timeout }: Awaited): Effect
     )
   return Effect.scoped(Effect.gen(function*() {
     const { isExplicit, millis } = timeout
-    if (!isOver(yield* backend.status)) yield* Effect.forkScoped(Effect.ignore(awaitConnection(backend, millis)))
+    if (!isOver(yield* backend.status)) yield* Effect.forkScoped(Effect.ignore(Handle.awaitConnection(backend, millis)))
     const soon = yield* first(isOver, isExplicit ? millis : Math.min(millis, absentTimeout))
     if (soon !== undefined || isExplicit || millis <= absentTimeout) return { status: soon, isAbsent: false }
     const hasEnded = (one: Status): boolean => isOver(one) || hasNoServer(one)

@@ -1,6 +1,6 @@
 /** The code of the sign-in (option `signIn`) is loaded when the first request asks for a token. */
 import type { Backend } from "@mcp-lifeline/core"
-import { TimeSpan } from "@mcp-lifeline/core/internal"
+import { TimeSpan } from "@mcp-lifeline/core/options"
 import type { SignIn } from "@mcp-lifeline/sign-in"
 import type { Authorization } from "@mcp-lifeline/transport-http"
 import { Clock, Effect, Scope, Stream } from "effect"

@@ -1,6 +1,6 @@
 import { McpConfig, ServerName } from "@mcp-lifeline/config"
 import type { Backend, ConnectError as CoreConnectError, Connector } from "@mcp-lifeline/core"
-import { Check, Problem } from "@mcp-lifeline/core/internal"
+import { Check, Problem } from "@mcp-lifeline/core/options"
 import { ServerOptions } from "@mcp-lifeline/extensions"
 import { Incoming, SdkConnection, TransportConnector } from "@mcp-lifeline/protocol"
 import * as ProcessRecords from "@mcp-lifeline/state/ProcessRecords"
@@ -167,27 +167,26 @@ export const readAll = (
   const variables = source === false ? undefined : source
   const { problems, value: top } = McpConfig.readTop(config)
   const around = [...ofOptions, ...problems.map(misplaced("an mcp.json"))]
-  const owned: Array<Problem.Owned> = around.filter(isRefusal).map((problem) => ({
-    backend: "fleet",
-    problem: problem.path.length === 0 && !ofOptions.includes(problem) ? { ...problem, path: ["config"] } : problem
-  }))
+  const refused = around.filter(isRefusal).map((problem) => {
+    const isConfig = problem.path.length === 0 && !ofOptions.includes(problem)
+    return Problem.refuse("fleet", [isConfig ? { ...problem, path: ["config"] } : problem])
+  })
   const servers = new Map<string, Described>()
   for (const [name, server] of Object.entries(top?.servers ?? {})) {
     const { problems, value } = read(server, variables, name, top?.switches)
     if (name === "") {
       const message = "has a server without a name; give it one"
-      owned.push({ backend: "fleet", problem: { path: top?.path ?? ["mcpServers"], message } })
+      refused.push(Problem.refuse("fleet", [{ path: top?.path ?? ["mcpServers"], message }]))
     }
-    owned.push(
-      ...problems.filter(isRefusal).map((problem) => ({ backend: name, problem }))
-    )
+    const found = problems.filter(isRefusal)
+    if (Problem.some(found)) refused.push(Problem.refuse(name, found))
     if (value !== undefined) {
       const prefix = value.prefix ?? top?.prefix ?? options?.prefix
       servers.set(name, { ...value, prefix, policy: ServerOptions.merge(top?.policy ?? {}, value.policy) })
     }
   }
-  const [first, ...rest] = owned
-  if (first !== undefined) throw fromError(Problem.toInvalidOptions([first, ...rest]))
+  const error = Problem.join(refused)
+  if (error !== undefined) throw fromError(error)
   return servers
 }
 

@@ -5,7 +5,7 @@
  * makes the handshakes, and one transport lasts as long as the client.
  */
 import type { Method } from "@mcp-lifeline/core"
-import { runsTasks, start } from "@mcp-lifeline/core/internal"
+import { Handle } from "@mcp-lifeline/core/internal"
 import type { Incoming, Introduction } from "@mcp-lifeline/protocol"
 import { ListChanges } from "@mcp-lifeline/protocol"
 import { isList, type ListMethod } from "@mcp-lifeline/protocol/listMethods"
@@ -142,7 +142,7 @@ export class SupervisedClient extends SdkClient {
     if (isList(method)) this.#listSchemas.set(method, resultSchema)
     const result = this.#start<unknown>((next) => {
       const backend = source.backend()
-      if (backend !== undefined) return start(backend, method as Method, params as never, core, next).cancel
+      if (backend !== undefined) return Handle.start(backend, method as Method, params as never, core, next).cancel
       next(source.use((backend) => backend.request(method as Method, params as never, core)))
       return constVoid
     }, options)
@@ -239,5 +239,5 @@ for (const name of forwarded) {
 // If the backend runs the tool's task, nothing is refused.
 OfficialClient.decideTasks(SupervisedClient.prototype, ({ supervision }, own, name) => {
   const backend = supervision.source.backend()
-  return backend !== undefined && !runsTasks(backend) && own(name)
+  return backend !== undefined && !Handle.runsTasks(backend) && own(name)
 })

@@ -1,6 +1,6 @@
 /** Answered once, cancelled, or answered that it was interrupted, whoever works on it. */
 import type { Backend } from "@mcp-lifeline/core"
-import { Bytes, ExactJson } from "@mcp-lifeline/core/internal"
+import { Bytes, ExactJson } from "@mcp-lifeline/core/text"
 import type {
   JSONRPCNotification,
   JSONRPCRequest,

@@ -1,5 +1,5 @@
 import type { CallError } from "@mcp-lifeline/core"
-import { Nesting } from "@mcp-lifeline/core/internal"
+import { JsonValue } from "@mcp-lifeline/core/text"
 import { Cause, Option, Predicate, Struct } from "effect"
 import * as JsonRpc from "../JsonRpc.js"
 
@@ -98,7 +98,7 @@ export const fromCallError = (error: CallError): JsonRpcError => {
   if (error._tag === "RemoteError") {
     const { code, data, message } = error
     // Worth passing on without data that no client could be given.
-    const isWithout = data === undefined || Nesting.isDeeper(data, Nesting.defaultDepth)
+    const isWithout = data === undefined || JsonValue.isTooDeep(data)
     return said(isWithout ? { code, message } : { code, message, data }, error.publicMessage)
   }
   const { _tag: tag, backend, generation, message } = error

@@ -3,7 +3,7 @@
  * at intervals while none arrive. Keeps only digests.
  */
 import type { Hearing } from "@mcp-lifeline/core"
-import { Freshness, Listing, stateOf } from "@mcp-lifeline/core/internal"
+import { Freshness, Handle, Listing } from "@mcp-lifeline/core/internal"
 import { Effect, Predicate } from "effect"
 import * as JsonRpc from "../JsonRpc.js"
 import { isList, type ListMethod, lists } from "../listMethods.js"
@@ -174,7 +174,7 @@ export class ListWatch {
 
   get #isConnected(): boolean {
     const backend = this.#options.target.backend()
-    return backend !== undefined && stateOf(backend) === "Connected"
+    return backend !== undefined && Handle.stateOf(backend) === "Connected"
   }
 
   #isOlder(method: ListMethod, known: Known): boolean {

@@ -1,7 +1,6 @@
-/**
- * How far a client has read each list, so that no cursor leads it back to a page that it has.
- */
-import { ExactJson, Listing } from "@mcp-lifeline/core/internal"
+/** How far a client has read each list, so that no cursor leads it back to a page that it has. */
+import { Listing } from "@mcp-lifeline/core/internal"
+import { ExactJson } from "@mcp-lifeline/core/text"
 import { Predicate } from "effect"
 import { isList, type ListMethod, lists } from "../listMethods.js"
 

@@ -2,7 +2,7 @@
  * For clients of revisions before 2026-07-28, structured results of tools and their schemas are objects; since SEP-2106 a server may use
  * any JSON. What is no object becomes `{ result }`, as in the official SDK's servers.
  */
-import { ExactJson, Nesting } from "@mcp-lifeline/core/internal"
+import { ExactJson, JsonValue } from "@mcp-lifeline/core/text"
 import type { Result } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
 import type { Answer, ClientRequest } from "./ClientRequest.js"
@@ -62,7 +62,7 @@ const schemaOfObjects = (schema: Schema): Schema => {
 export const tool = <T>(tool: T): T => {
   const schema: unknown = Predicate.isRecord(tool) ? tool["outputSchema"] : undefined
   if (schema === undefined || (Predicate.isRecord(schema) && schema["type"] === "object")) return tool
-  if (Predicate.isRecord(schema) && !Nesting.isDeeper(schema, Nesting.defaultDepth)) {
+  if (Predicate.isRecord(schema) && !JsonValue.isTooDeep(schema)) {
     return { ...tool, outputSchema: schemaOfObjects(schema) }
   }
   const { outputSchema: _, ...others } = tool as T & { readonly outputSchema: unknown }

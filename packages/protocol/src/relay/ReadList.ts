@@ -1,5 +1,5 @@
 /** How much of a list was read, and its digest: is it the same list again, however divided into pages? Pure. */
-import { canonical } from "@mcp-lifeline/core/internal"
+import { JsonValue } from "@mcp-lifeline/core/text"
 import { createHash } from "node:crypto"
 
 export interface ReadList {
@@ -14,7 +14,7 @@ export const none: ReadList = { count: 0, digest: "", next: undefined, isWhole: 
 
 const textOf = (entry: unknown): string => {
   try {
-    return canonical(entry)
+    return JsonValue.canonical(entry)
   } catch {
     // It is nested too deeply, or no JSON.
     return ""

@@ -1,6 +1,7 @@
 /** Results and parameters pass unchanged; the client decodes them. */
 import type { Backend, CallError, Method, ServerNotification } from "@mcp-lifeline/core"
-import { Bytes, EntrySize, ExactJson, Freshness, Nesting, runsTasks, start } from "@mcp-lifeline/core/internal"
+import { Freshness, Handle } from "@mcp-lifeline/core/internal"
+import { Bytes, ExactJson, JsonValue } from "@mcp-lifeline/core/text"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type {
   JSONRPCMessage,
@@ -90,7 +91,7 @@ interface Held {
 
 /** Only what the protocol knows of it, if the rest is nested too deeply. */
 const readable = (progress: Progress): Progress => {
-  if (!Nesting.isDeeper(progress, Nesting.defaultDepth)) return progress
+  if (!JsonValue.isTooDeep(progress)) return progress
   const { message, progress: done, total } = progress
   return { progress: done, ...(total === undefined ? {} : { total }), ...(message === undefined ? {} : { message }) }
 }
@@ -201,7 +202,7 @@ export class Relay {
     let asked: Backend.Backend | undefined
     const settle = (exit: Exit.Exit<unknown, unknown>): void => {
       if (request.isOver) return
-      const isMarked = method === "tools/list" && asked !== undefined && runsTasks(asked)
+      const isMarked = method === "tools/list" && asked !== undefined && Handle.runsTasks(asked)
       const marked = isMarked ? Exit.map(exit, TaskMarks.list) : exit
       answered(this.#answerOf(call, Exit.map(marked, (result) => this.listings.result(method, params, result))))
     }
@@ -213,7 +214,7 @@ export class Relay {
     const backend = target.backend?.()
     const begin = (backend: Backend.Backend, next: typeof run): void => {
       asked = backend
-      call.started = start(backend, method as Method, params as never, options, next)
+      call.started = Handle.start(backend, method as Method, params as never, options, next)
     }
     if (backend !== undefined) return begin(backend, run)
     run(target.use((backend) =>
@@ -299,7 +300,7 @@ export class Relay {
   /** If too much waits, the oldest messages are dropped. */
   #whenReady(params: unknown, deliver: () => void, dropped: () => void = constVoid): void {
     if (this.#held === undefined) return deliver()
-    const bytes = EntrySize.of(params)
+    const bytes = JsonValue.sizeOf(params)
     let excess = this.#roomForHeld.take(bytes)
     while (excess !== undefined && excess.limit !== "item") {
       const oldest = this.#held.shift()

@@ -1,7 +1,7 @@
-import { Bytes, mebibytes } from "@mcp-lifeline/core/internal"
+import { Bytes, mebibytes } from "@mcp-lifeline/core/text"
 import { type Limits, Quota } from "../Quota.js"
 
-/** Of messages until a client is initialized, in the sizes of `EntrySize`. The oldest make room. */
+/** Of messages until a client is initialized, in the sizes of `JsonValue`. The oldest make room. */
 export const heldLimits: Limits = {
   holder: { item: mebibytes(1), count: 1000, bytes: mebibytes(4) },
   all: { count: 100_000, bytes: mebibytes(64) }

@@ -1,6 +1,7 @@
 /** Asks the user to log in during the call that needs it (URL mode elicitation): only who uses the client, and only for a login of their own. */
 import { BackendUnavailable } from "@mcp-lifeline/core"
-import { firstOf, Said } from "@mcp-lifeline/core/internal"
+import { firstOf } from "@mcp-lifeline/core/internal"
+import { Said } from "@mcp-lifeline/core/text"
 import { type ClientRequest, JsonRpcError } from "@mcp-lifeline/protocol"
 import type { SignIn } from "@mcp-lifeline/sign-in/SignIn"
 import * as SignInState from "@mcp-lifeline/sign-in/State"

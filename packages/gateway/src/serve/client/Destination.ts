@@ -1,6 +1,7 @@
 /** The tool, prompt or resource that a request names, and the params for the server that has it. */
 import { Fleet } from "@mcp-lifeline/core"
-import { Addresses, ExactJson } from "@mcp-lifeline/core/internal"
+import { Addresses } from "@mcp-lifeline/core/internal"
+import { ExactJson } from "@mcp-lifeline/core/text"
 import { Meta } from "@mcp-lifeline/protocol"
 import type { ReadResourceResult, Result } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"

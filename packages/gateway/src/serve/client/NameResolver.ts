@@ -1,5 +1,5 @@
 import { type CallError, Fleet, RemoteError } from "@mcp-lifeline/core"
-import { find, maySay, prefixOf, Unknown, viewOf } from "@mcp-lifeline/core/internal"
+import { Routing, Unknown } from "@mcp-lifeline/core/internal"
 import { Array as Arr, Effect, Predicate } from "effect"
 import type { Access } from "../../access/Access.js"
 import type { Known } from "../../audit/audited.js"
@@ -34,7 +34,7 @@ export class NameResolver {
     const { fleets } = this.#servers
     let found: ResolvedName | undefined
     for (const fleet of fleets) {
-      const route = viewOf(fleet.fleet, access).find(kind, name)
+      const route = Routing.viewOf(fleet.fleet, access).find(kind, name)
       if (route === undefined || !mayUse(access, kind, route)) continue
       found ??= { fleet, route, key: name }
       if (fleets.length === 1 || fleet.listed().visibleTo(access).catalog[kind].has(name)) {
@@ -49,7 +49,7 @@ export class NameResolver {
   named(kind: Fleet.Routed, name: string): (Known & { readonly original: string }) | undefined {
     const found = this.find(kind, name)?.route
     const route = found ??
-      this.#servers.fleets.map(({ fleet }) => find(fleet, kind, name)).find(Predicate.isNotUndefined)
+      this.#servers.fleets.map(({ fleet }) => Routing.find(fleet, kind, name)).find(Predicate.isNotUndefined)
     return route && { server: route.backend.id, original: route.original, isHidden: found === undefined }
   }
 
@@ -59,7 +59,7 @@ export class NameResolver {
     const lists = fleets.map((fleet) => fleet.listed().visibleTo(access))
     for (const [i, fleet] of fleets.entries()) {
       for (const [key, other] of lists[i]?.displaced(kind, lists.slice(0, i)) ?? []) {
-        const route = other === name ? viewOf(fleet.fleet, access).find(kind, key) : undefined
+        const route = other === name ? Routing.viewOf(fleet.fleet, access).find(kind, key) : undefined
         if (route !== undefined) return { fleet, route, key }
       }
     }
@@ -78,14 +78,14 @@ export class NameResolver {
       const all = yield* Effect.forEach(fleets, ({ fleet }) => fleet.backends)
       const backends = all.map((some) => some.filter(({ id }) => access.hasServer(id)))
       const candidates = fleets.filter(({ fleet }, i) =>
-        backends[i]?.some(({ id }) => maySay(kind, id, name, prefixOf(fleet, id)))
+        backends[i]?.some(({ id }) => Routing.maySay(kind, id, name, Routing.prefixOf(fleet, id)))
       )
       const routes = yield* Effect.forEach(
         candidates.length > 0 ? candidates : fleets,
         (fleet) =>
           Effect.either(
             Effect.map(
-              viewOf(fleet.fleet, access).route(kind, name),
+              Routing.viewOf(fleet.fleet, access).route(kind, name),
               (route): ResolvedName => ({ fleet, route, key: name })
             )
           ),
@@ -102,7 +102,7 @@ export class NameResolver {
         backends: backends.flat().map(({ id }) => id),
         prefixOf: (id) => {
           const i = backends.findIndex((all) => all.some((one) => one.id === id))
-          return prefixOf(fleets[Math.max(0, i)]!.fleet, id)
+          return Routing.prefixOf(fleets[Math.max(0, i)]!.fleet, id)
         },
         catalogs: lists.map((one) => one.visibleTo(access).catalog)
       })

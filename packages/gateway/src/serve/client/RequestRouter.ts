@@ -1,15 +1,8 @@
 /** Finds the server of a client's request, and what to send it; answers requests that go to no server. */
 import { type CallError, type Fleet, RemoteError, ResultUnknown } from "@mcp-lifeline/core"
-import {
-  Addresses,
-  ExactJson,
-  firstOf,
-  maySay,
-  offersTool,
-  Prefix,
-  Said,
-  toolOptions
-} from "@mcp-lifeline/core/internal"
+import { Addresses, firstOf, Handle, Routing } from "@mcp-lifeline/core/internal"
+import { Prefix } from "@mcp-lifeline/core/options"
+import { ExactJson, Said } from "@mcp-lifeline/core/text"
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import * as Translation from "@mcp-lifeline/http-server/translation"
 import { type ClientRequest, JsonRpc } from "@mcp-lifeline/protocol"
@@ -47,7 +40,7 @@ export interface Options {
 
 /** By the options of the tool, or else by its hints. */
 const mayRepeat = ({ fleet, key, route: { backend, original } }: ResolvedName, access: Access): boolean =>
-  toolOptions(backend, original)?.idempotent ?? fleet.isHarmless(key, access)
+  Handle.toolOptions(backend, original)?.idempotent ?? fleet.isHarmless(key, access)
 
 /** Another replica may have carried out the call, which is not to be done twice. */
 const repeated = (backend: string, method: string): ResultUnknown =>
@@ -133,7 +126,7 @@ export class RequestRouter {
     const resolved = names.resolve(kind, name, () => access.of(request))
     if (context.personalSignIn === undefined || access.senderOf(request).subject === "") return resolved
     const meant = context.servers.servers().flatMap(({ id, prefix, sessions }) =>
-      sessions === "per-client" && maySay(kind, id, name, Prefix.of(id, prefix)) ? [id] : []
+      sessions === "per-client" && Routing.maySay(kind, id, name, Prefix.of(id, prefix)) ? [id] : []
     )
     if (meant.length === 0) return resolved
     servers.need()
@@ -164,7 +157,7 @@ export class RequestRouter {
       message: "Task not found"
     })
     const found = Effect.orElseFail(this.#backend(server), () => servers.refusal ?? unknown)
-    const offered = Effect.filterOrFail(found, ({ backend }) => offersTool(backend, tool), () => unknown)
+    const offered = Effect.filterOrFail(found, ({ backend }) => Handle.offersTool(backend, tool), () => unknown)
     return Effect.map(offered, ({ backend, fleet }): ServerRequest => ({
       backend,
       params: Translation.withCapabilities(

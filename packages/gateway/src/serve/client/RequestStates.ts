@@ -2,7 +2,7 @@
  * `requestState` as one caller knows it: another caller cannot go on with the request, and no server gets a state of another one, or one
  * that it did not give.
  */
-import { ExactJson } from "@mcp-lifeline/core/internal"
+import { ExactJson } from "@mcp-lifeline/core/text"
 import { JsonRpc } from "@mcp-lifeline/protocol"
 import { Predicate } from "effect"
 import type { JsonRpcError } from "../../conversation/errors.js"

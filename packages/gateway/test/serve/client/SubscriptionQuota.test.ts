@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { type Backend, BackendUnavailable, type CallError } from "@mcp-lifeline/core"
-import { Bytes } from "@mcp-lifeline/core/internal"
+import { Bytes } from "@mcp-lifeline/core/text"
 import {
   bytesOf,
   type Excess,

@@ -1,3 +1,5 @@
+import { Duration } from "effect"
+
 export const second = 1000
 export const minute = 60 * second
 export const hour = 60 * minute
@@ -29,3 +31,5 @@ export type Unit = keyof typeof units
 
 /** As in `"5s"`, `"10 ms"` or `"5 minutes"`. */
 export type TimeText = `${number}${Unit}` | `${number} ${Unit}`
+
+export const formatMillis = (millis: number): string => Duration.format(Duration.millis(Math.round(millis)))

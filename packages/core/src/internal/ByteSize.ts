@@ -1,5 +1,26 @@
-import { Bytes } from "../internal/Bytes.js"
-import { type ByteSizeText, type ByteUnit, units } from "./ByteSizeText.js"
+declare const isBytes: unique symbol
+
+/** Keeps other counts out, without a type of Effect. */
+export type Bytes = number & { readonly [isBytes]: true }
+export const Bytes = (count: number): Bytes => count as Bytes
+
+export const kibibytes = (count: number): Bytes => Bytes(count * 1024)
+export const mebibytes = (count: number): Bytes => kibibytes(count * 1024)
+
+export const units = {
+  B: 1,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  KiB: 1024,
+  MiB: 1024 ** 2,
+  GiB: 1024 ** 3
+} as const
+
+export type ByteUnit = keyof typeof units
+
+/** As in `"512 MB"` or `"1.5GiB"`. */
+export type ByteSizeText = `${number}${ByteUnit}` | `${number} ${ByteUnit}`
 
 /** In bytes, or a text such as `"512 MB"` or `"1 GiB"`. KB, MB and GB are powers of 1,000, KiB, MiB and GiB of 1,024. */
 export type ByteSize = number | ByteSizeText
@@ -23,13 +44,6 @@ export const toBytes = (input: unknown): Bytes | undefined => {
   if (size === undefined) return undefined
   const bytes = Math.round(Number(amount) * size)
   return Number.isSafeInteger(bytes) ? Bytes(bytes) : undefined
-}
-
-/** Throws a TypeError if it is none. */
-export const bytes = (input: ByteSize): Bytes => {
-  const found = toBytes(input)
-  if (found === undefined) throw new TypeError(`${String(input)} is not a number of bytes; write 512000000 or "512 MB"`)
-  return found
 }
 
 const largest: ReadonlyArray<ByteUnit> = ["GB", "MB", "KB"]
