@@ -28,7 +28,7 @@ export interface Backend {
   readonly status: Live.Live<Facade.Status>
   /** The last good one; `undefined` before the first, and while it is withdrawn. */
   readonly catalog: Live.Live<Snapshot | undefined>
-  /** From now on. A reader that begins before the first attempt has ended gets all events. */
+  /** From now on. A reader that begins before the first outcome gets all events. */
   readonly events: Stream.Stream<Facade.Event>
   /** As far as Lifeline knows. Sends nothing. */
   readonly isConnected: Effect.Effect<boolean>

@@ -36,7 +36,7 @@ export interface Backend {
   /** A slow reader of `changes` may miss values, never the last. */
   readonly status: Live.Live<Status>
   /**
-   * From now on; a reader that begins before the first attempt has ended gets all. To miss none, make the backend with
+   * From now on; a reader that begins before the first outcome gets all. To miss none, make the backend with
    * `lifecycle.disabled`, and `enable` it once you read. A reader 1,024 events behind loses the oldest.
    */
   readonly events: Stream.Stream<Event>

@@ -22,7 +22,7 @@ import type { Status } from "../state/Status.js"
 import type { Supervisor } from "../supervisor/Supervisor.js"
 import type { Backend } from "./Backend.js"
 import type { Extensions } from "./Extensions.js"
-import { statusOf } from "./statusOf.js"
+import { statusNow } from "./statusOf.js"
 import { withConnection } from "./withConnection.js"
 
 /** Makes effects and streams only when asked: thousands of idle backends hold none. Members may be taken off it. */
@@ -45,34 +45,8 @@ export class BackendHandle implements Backend {
   }
 
   get status(): Backend["status"] {
-    const read = Effect.sync(() => this.#status)
+    const read = Effect.sync(() => statusNow(this.#state, this.#supervisor, this.#connector))
     return Live.make(read, Stream.mapEffect(this.#state.published.changes, () => read))
-  }
-
-  get #status(): Status {
-    const { id, policy, published, temperament } = this.#state
-    const { calls, tasks } = this.#supervisor
-    const slot = published.value
-    const { current, snapshot } = slot
-    const { target, transport } = this.#connector
-    const about = {
-      id,
-      policy,
-      transport,
-      target,
-      connector: this.#connector.status?.(),
-      memoryLimit: tasks.limit?.status,
-      learned: temperament.known,
-      unmatched: Refresh.unmatchedPatterns(this.#state, snapshot)
-    }
-    const traffic = {
-      failures: current?.failures ?? 0,
-      inFlight: current?.inFlight ?? 0,
-      waiting: calls.wait.unsent,
-      queued: calls.wait.forTurns,
-      givenUp: calls.state.givenUp
-    }
-    return statusOf(slot, about, traffic, this.#state.now())
   }
 
   get events(): Backend["events"] {

@@ -48,11 +48,14 @@ export const startBackend = (
     const extensions = yield* Extensions.install(options.extensions, { backend: id, policy, changed }, offered)
     const clock = yield* Effect.clock
     const temperament = temperamentMemory && (yield* remembered(temperamentMemory))
-    const state = begun = new BackendState(id, policy, clock, { fleetStartedAt, memory, offered, temperament })
-    if (extensions !== Extensions.none) {
-      state.extensionStatus = extensions.status
-      state.extensionsChanged()
-    }
+    const state = begun = new BackendState(id, policy, clock, {
+      extensionStatus: extensions.status,
+      fleetStartedAt,
+      memory,
+      observer: fleet.observer,
+      offered,
+      temperament
+    })
     const telemetry = yield* Telemetry.Current
     if (telemetry !== undefined) measure(state, options.connector, telemetry)
     const { interval } = policy.keepalive
@@ -66,7 +69,6 @@ export const startBackend = (
     const { permits = unbounded } = fleet
     const layers = options.runtime === undefined ? extensions.layers : [options.runtime, ...extensions.layers]
     const supervisor = new Supervisor(state, { ...options, connector }, offers, permits, layers)
-    state.observer = fleet.observer
     const { snapshot } = state.published.value
     if (snapshot !== undefined) state.observer?.catalogChanged(snapshot)
     // Registered before the supervisor's finalizer, so it runs after it.

@@ -1,12 +1,16 @@
+import { unmatchedPatterns } from "../discovery/Refresh.js"
 import type { Policy } from "../options/Policy.js"
 import * as Tools from "../options/Tools.js"
+import type { Connector } from "../port/Connector.js"
 import type { ConnectorStatus } from "../port/ConnectorStatus.js"
 import type { LimitStatus } from "../port/ResourceUsage.js"
+import type { BackendState } from "../state/BackendState.js"
 import * as Health from "../state/Health.js"
 import { statusOf as keepaliveStatus } from "../state/Keepalive.js"
 import * as LostSessions from "../state/LostSessions.js"
 import { isStable, type Slot } from "../state/Slot.js"
 import type { Status } from "../state/Status.js"
+import type { Supervisor } from "../supervisor/Supervisor.js"
 
 const sessionIdLength = 8
 
@@ -85,4 +89,31 @@ export const statusOf = (slot: Slot, about: About, traffic: Traffic, now: number
       truncated: snapshot.truncated
     }
   }
+}
+
+export const statusNow = (
+  state: BackendState,
+  { calls, tasks }: Pick<Supervisor, "calls" | "tasks">,
+  connector: Connector
+): Status => {
+  const { id, policy, published: { value: slot }, temperament } = state
+  const { target, transport } = connector
+  const about = {
+    id,
+    policy,
+    transport,
+    target,
+    connector: connector.status?.(),
+    memoryLimit: tasks.limit?.status,
+    learned: temperament.known,
+    unmatched: unmatchedPatterns(state, slot.snapshot)
+  }
+  const traffic = {
+    failures: slot.current?.failures ?? 0,
+    inFlight: slot.current?.inFlight ?? 0,
+    waiting: calls.wait.unsent,
+    queued: calls.wait.forTurns,
+    givenUp: calls.state.givenUp
+  }
+  return statusOf(slot, about, traffic, state.now())
 }

@@ -3,7 +3,7 @@ import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import { kinds as allKinds } from "../catalog/Kind.js"
 import { ProtocolError, RequestError } from "../Errors.js"
 import { isSignOfLife, type Liveness } from "../health/Liveness.js"
-import { readingFailed } from "../health/Probes.js"
+import { readingFailed, readingsRefused } from "../health/Probes.js"
 import * as SessionCheck from "../health/SessionCheck.js"
 import { backoff } from "../internal/backoff.js"
 import { same } from "../internal/JsonValue.js"
@@ -72,8 +72,8 @@ export const make = (backend: BackendState, liveness: Liveness): Refresh => ({
 
 export const attach = (self: Refresh, runtime: Runtime): Effect.Effect<void> =>
   Effect.suspend(() => {
-    const { firstOutcome, policy } = self.backend
-    if (!self.isWanted || policy.discovery.mode === "learn") firstOutcome.complete()
+    const { backend } = self
+    if (!self.isWanted || backend.policy.discovery.mode === "learn") backend.tellFirstOutcome()
     return self.isWanted ? begin(self, runtime, allKinds) : Effect.void
   })
 
@@ -239,7 +239,7 @@ const readWanted = (self: Refresh, reading: Reading): Effect.Effect<void, Reques
     return Effect.tapError(readOnce(self, reading, kinds), (error) =>
       Effect.sync(() => {
         for (const kind of kinds) wanted.add(kind)
-        backend.firstOutcome.complete()
+        backend.tellFirstOutcome()
         if (error.fate === "answered") runtime.answeredWithError(backend.now())
       }))
   })
@@ -274,10 +274,8 @@ const failed = Effect.fnUntraced(function*(self: Refresh, reading: Reading, erro
   backend.emit({ _tag: "DiscoveryFailed", generation: runtime.generation, message: error.message })
   if (isSignOfLife(error)) return
   if (error.fate !== "rejected") return yield* readingFailed(liveness, { runtime, error, at })
-  // It lives. A new connection finds out why, or is accepted. (H1)
-  if (++reading.refused < backend.policy.keepalive.failureThreshold) return
-  const message = `${reading.refused} readings of the lists in a row were refused: ${error.message}`
-  backend.send({ _tag: "Lost", runtime, loss: { kind: "health", message } })
+  const count = ++reading.refused
+  if (count >= backend.policy.keepalive.failureThreshold) readingsRefused(liveness, runtime, count, error)
 })
 
 /** Fails if the session is lost. If it never gave a list, a refusal says nothing: many servers give none. (R12) */
@@ -320,7 +318,7 @@ const publish = ({ backend }: Refresh, reading: Reading, lists: ReadonlyArray<Di
     backend.update((slot) => ({ ...slot, revision, snapshot, expired }))
     backend.keep(snapshot)
   } else if (slot.expired) backend.update((slot) => ({ ...slot, expired }))
-  backend.firstOutcome.complete()
+  backend.tellFirstOutcome()
   return isNew ? snapshot : undefined
 }
 

@@ -170,12 +170,12 @@ export const silenceOf = (self: Liveness, runtime: Runtime): Silence | undefined
   return temperament.ignoresPings || published.value.keepalive.breaker?.reason === "timeout" ? "probe" : "call"
 }
 
-type Asked = Partial<Pick<Evidence, "isPatienceOver" | "isSilent" | "isAnsweredBeside">>
+type Asked = Partial<Pick<Evidence, "isPatienceOver" | "isSilent" | "isAnsweredBeside" | "isRefusing">>
 
 export const verdictOn = (
   self: Liveness,
   runtime: Runtime,
-  { isAnsweredBeside = false, isPatienceOver = false, isSilent = true }: Asked = {}
+  { isAnsweredBeside = false, isPatienceOver = false, isRefusing = false, isSilent = true }: Asked = {}
 ): Verdict => {
   const { health: { busyLimit }, keepalive: { failureThreshold, suspectInterval } } = self.backend.policy
   const { beganAt, sights: { activity, since, workedAt } } = note(self, runtime)
@@ -189,6 +189,7 @@ export const verdictOn = (
     isPatienceOver: isPatienceOver && now - workedAt >= failureThreshold * suspectInterval,
     isSilent,
     isAnsweredBeside,
+    isRefusing,
     busyLimit
   })
   if (verdict.kind !== "unknown" || activity !== undefined || isPatienceOver) show(self, runtime, verdict)

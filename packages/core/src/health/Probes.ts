@@ -184,6 +184,13 @@ export const readingFailed = (self: Self, failed: Failed): Effect.Effect<void> =
     return suspect(self, failed.runtime)
   })
 
+/** A new connection finds out why, or is accepted. (H1) */
+export const readingsRefused = (self: Self, runtime: Runtime, count: number, error: RequestError): void => {
+  const verdict = Liveness.verdictOn(self, runtime, { isRefusing: true })
+  const message = `${count} readings of the lists in a row were refused: ${error.message}`
+  if (verdict.kind === "wedged") Liveness.lose(self, runtime, { kind: "health", message }, verdict)
+}
+
 /** True if the connection is lost. (K11) */
 export const heartbeatFailed = (self: Self, failed: Failed): boolean =>
   !isSuspected(self, failed.runtime) && isLost(self, failed, "keepalive", "heartbeats in a row without an answer")

@@ -15,6 +15,8 @@ export interface Evidence {
   readonly isSilent: boolean
   /** A new session was answered, made because of this silence. */
   readonly isAnsweredBeside: boolean
+  /** It answers, and refuses its lists as often in a row. */
+  readonly isRefusing: boolean
   readonly busyLimit: number
 }
 
@@ -43,6 +45,7 @@ export const judge = (evidence: Evidence): Verdict => {
   const { activity, isAwaited, isConcurrent, seenFor } = evidence
   const seen = inWords(evidence)
   const isProven = seenFor >= settled
+  if (evidence.isRefusing) return is("wedged", "it answers, but refuses its lists")
   if (activity === "stopped") return is(isProven ? "wedged" : "unknown", seen)
   if (activity === "works" || activity === "waits") return busy(evidence, seen)
   if (activity === "still" && isConcurrent && isProven) {

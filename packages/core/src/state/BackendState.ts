@@ -24,6 +24,9 @@ import type { OpenVerdict } from "./Status.js"
 export interface Beginning {
   readonly fleetStartedAt?: number | undefined
   readonly memory?: CatalogMemory | undefined
+  /** What extensions add to the status. */
+  readonly extensionStatus?: ((catalog: Snapshot | undefined) => object) | undefined
+  readonly observer?: BackendObserver | undefined
   /** Default: everything. */
   readonly offered?: Offered | undefined
   /** Default: nothing is known. */
@@ -42,26 +45,32 @@ export class BackendState {
   readonly notifications = new Hub<ServerNotification>()
   /** Set before anything happens. */
   telemetry: Observer | undefined
-  observer: BackendObserver | undefined
+  readonly observer: BackendObserver | undefined
   readonly inbox = new Inbox<Message>()
   readonly temperament: Temperament
   isSigningIn: () => boolean = constFalse
   /** There is a first catalogue, or it is known that there is none yet. */
   readonly firstOutcome = new Signal()
-  /** What extensions add to the status. Set before anything happens. */
-  extensionStatus: (catalog: Snapshot | undefined) => object = constNothing
   #demanded = false
-  /** `undefined` once the first attempt has ended. */
+  /** `undefined` once an attempt has ended and the first outcome is known. */
   #firstEvents: Array<Event> | undefined = []
   #entering = 0
   #entered: Signal | undefined
   readonly #memory: CatalogMemory | undefined
+  readonly #extensionStatus: (catalog: Snapshot | undefined) => object
 
   constructor(
     id: string,
     policy: Policy,
     clock: Clock.Clock,
-    { fleetStartedAt, memory, offered = new Offered(), temperament = new Temperament() }: Beginning = {}
+    {
+      extensionStatus = constNothing,
+      fleetStartedAt,
+      memory,
+      observer,
+      offered = new Offered(),
+      temperament = new Temperament()
+    }: Beginning = {}
   ) {
     this.id = id
     this.policy = policy
@@ -69,9 +78,11 @@ export class BackendState {
     this.clock = clock
     this.fleetStartedAt = fleetStartedAt
     this.#memory = memory
+    this.#extensionStatus = extensionStatus
+    this.observer = observer
     this.temperament = temperament
     const first = Slot.begin(policy, memory?.remembered && offered.only(fromBefore(memory.remembered)))
-    this.published = new StateRef(Slot.shown(first))
+    this.published = new StateRef(this.#extended(Slot.shown(first)))
   }
 
   keep(snapshot: Snapshot): void {
@@ -152,6 +163,15 @@ export class BackendState {
     })
   }
 
+  tellFirstOutcome(): void {
+    this.firstOutcome.complete()
+    if (this.published.value.counts.lastAttemptAt !== undefined) this.#forgetFirstEvents()
+  }
+
+  #forgetFirstEvents(): void {
+    if (this.firstOutcome.isComplete) this.#firstEvents = undefined
+  }
+
   get firstEvents(): ReadonlyArray<Event> {
     return this.#firstEvents ?? []
   }
@@ -199,7 +219,7 @@ export class BackendState {
     const slot = isSame ? shown : this.#extended(shown)
     this.published.set(slot)
     this.#observe((observer) => observer.changed())
-    if (before.state._tag === "Connecting" && slot.state._tag !== "Connecting") this.#firstEvents = undefined
+    if (before.state._tag === "Connecting" && slot.state._tag !== "Connecting") this.#forgetFirstEvents()
     for (const event of Slot.eventsBetween(before, slot, this.policy)) this.emit(event)
     if (!isSame) this.#observe((observer) => observer.catalogChanged(slot.snapshot))
     if (slot.history !== before.history) this.#scored(Health.score(before.history), Health.score(slot.history))
@@ -210,7 +230,7 @@ export class BackendState {
   }
 
   #extended(slot: Slot.Slot): Slot.Slot {
-    const status = this.safely("an extension's status", () => this.extensionStatus(slot.snapshot))
+    const status = this.safely("an extension's status", () => this.#extensionStatus(slot.snapshot))
     return { ...slot, extensions: status ?? nothing }
   }
 

@@ -78,7 +78,7 @@ export class Supervisor {
     const loop = Effect.forever(Effect.zipRight(Effect.interruptible(backend.inbox.arrived), next))
     const first = Effect.suspend(() => {
       if (backend.published.value.state._tag === "Connecting") return this.#perform(connect)
-      backend.firstOutcome.complete()
+      backend.tellFirstOutcome()
       return Effect.void
     })
     return Effect.uninterruptible(
@@ -117,7 +117,7 @@ export class Supervisor {
       this.#owner.retireAll(loss), // guard: shutdown-retires-all
       this.#owner.endSuspended, // guard: shutdown-ends-session
       this.#owner.closed,
-      Effect.sync(() => this.#backend.firstOutcome.complete())
+      Effect.sync(() => this.#backend.tellFirstOutcome())
     ], { discard: true })
   }
 
@@ -235,7 +235,7 @@ export class Supervisor {
         return Effect.asVoid(doubt.runtime.fork(again))
       }
       case "FirstOutcome":
-        return Effect.sync(() => this.#backend.firstOutcome.complete())
+        return Effect.sync(() => this.#backend.tellFirstOutcome())
       case "Decide":
         return this.#move(action.move)
     }

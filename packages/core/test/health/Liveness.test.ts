@@ -14,9 +14,10 @@ const stopped: Partial<ProcessSight> = { isStopped: true }
 const examined = Effect.gen(function*() {
   const server = { now: start, shown: {} as Partial<ProcessSight> | "dies" }
   const clock = { unsafeCurrentTimeMillis: () => server.now } as Clock.Clock
-  const backend = new BackendState("one", Policy.defaults, clock)
   const judged: Array<Event.Event> = []
-  backend.observer = { changed: () => {}, catalogChanged: () => {}, event: (event) => void judged.push(event) }
+  const event = (event: Event.Event) => void judged.push(event)
+  const observer = { changed: () => {}, catalogChanged: () => {}, event }
+  const backend = new BackendState("one", Policy.defaults, clock, { observer })
   const runtime = yield* Runtime.make(1)
   yield* Effect.addFinalizer(() => runtime.closeConnection)
   const look = Effect.suspend(() =>

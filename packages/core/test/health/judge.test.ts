@@ -13,6 +13,7 @@ const nothing: Evidence = {
   isPatienceOver: false,
   isSilent: true,
   isAnsweredBeside: false,
+  isRefusing: false,
   busyLimit
 }
 
@@ -29,6 +30,7 @@ const rows: ReadonlyArray<readonly [string, Partial<Evidence>, string, string]> 
   ],
   ["a new session is answered, concurrent", { isAnsweredBeside: true, isConcurrent: true }, "wedged", "new session"],
   ["a new session is answered, never concurrent", { isAnsweredBeside: true }, "unknown", "does not answer"],
+  ["its lists are refused, though it answers", { isRefusing: true, activity: "works" }, "wedged", "refuses its lists"],
   ["stopped", { activity: "stopped" }, "wedged", "a process of it is stopped"],
   ["stopped, its caller waits", { activity: "stopped", isAwaited: true }, "wedged", "stopped"],
   ["stopped for a moment", { activity: "stopped", seenFor: settled - 1 }, "unknown", "stopped"],

@@ -395,19 +395,20 @@ describe("heartbeats", () => {
           } as unknown as Connection,
           0
         )
-        const backend = new BackendState("one", policy, clock)
+        const observer = { changed: () => {}, catalogChanged: () => {}, event: () => void told.push("told") }
+        const backend = new BackendState("one", policy, clock, { observer })
         backend.temperament.answeredPing = () => void told.push("answered")
         const connected = State.Connected({ replacing: false })
         backend.update((slot) => ({ ...kept(slot, { lostInARow: 1 }), current: runtime, state: connected }))
         const heartbeats = Heartbeats.make(Liveness.make(backend), schedule(undefined), runtime)
         const fiber = yield* Effect.fork(Heartbeats.run(heartbeats))
         yield* TestClock.adjust(31 * second)
-        expect(told).toEqual(["sent"])
+        expect(told).toContain("sent")
         if (end === "pause") backend.update((slot) => kept(slot, { paused: true }))
         else backend.update((slot) => ({ ...slot, current: undefined }))
-        backend.observer = { changed: () => {}, catalogChanged: () => {}, event: () => void told.push("told") }
+        told.length = 0
         yield* TestClock.adjust("1 hour")
-        expect(told).toEqual(["sent"])
+        expect(told).toEqual([])
         expect([backend.published.value.history, backend.inbox.shift()]).toEqual([[], undefined])
         expect(backend.published.value.keepalive.lostInARow).toBe(1)
         expect(fiber.unsafePoll()).not.toBeNull()

@@ -127,9 +127,11 @@ class Books {
         const { doubt, generation } = this.slot.work
         const connection = { resumed: op.resumed }
         const loss = op.dead ? { kind: "closed", message: "dead" } : undefined
-        const made = { generation, connection, loss, inFlight: 0, hasWorked: false } as unknown as Runtime & {
-          inFlight: number
-        }
+        const made = { generation, connection, loss, inFlight: 0, known: {}, hasWorked: false } as unknown as
+          & Runtime
+          & {
+            inFlight: number
+          }
         this.runtimes.push(made)
         return {
           _tag: "Established",
