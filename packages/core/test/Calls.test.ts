@@ -127,7 +127,7 @@ describe("Calls", () => {
         const [{ text }] = (yield* Fiber.join(call)).content as unknown as [{ readonly text: string }]
         expect(JSON.parse(text)).toMatchObject({ name: "pay", arguments: { sum: 5 } })
         expect(applied).toBe(1)
-        options.forEach(({ onprogress }, i) => onprogress?.({ progress: i }))
+        options.forEach(({ onevent }, i) => onevent?.({ _tag: "Progress", progress: { progress: i } }))
         expect(progress).toEqual([{ progress: 0 }, { progress: 1 }])
         expect((yield* backend.status).generation).toBe(2)
       })
@@ -140,7 +140,7 @@ describe("Calls", () => {
       const backend = yield* start(connector)
       script.respond = (method, _, connection) => {
         if (method !== "tools/call") return undefined
-        const say = (progress: number) => options.at(-1)?.onprogress?.({ progress })
+        const say = (progress: number) => options.at(-1)?.onevent?.({ _tag: "Progress", progress: { progress } })
         if (connection.id > 0) {
           for (const progress of [1, 2, 3, 4]) say(progress)
           return undefined
@@ -504,7 +504,7 @@ describe("Calls", () => {
         backend.callTool({ name: "echo" }, { timeout: "20 seconds", resetTimeoutOnProgress: true, idempotent: true })
       ))
       yield* TestClock.adjust("14 seconds")
-      options.at(-1)!.onprogress!({ progress: 1 })
+      options.at(-1)!.onevent!({ _tag: "Progress", progress: { progress: 1 } })
       yield* TestClock.adjust("16 seconds")
       expect(call.unsafePoll()).toBeNull()
       yield* TestClock.adjust("1 second")

@@ -18,9 +18,8 @@ import * as Timers from "./Timers.js"
 export type Options = Pick<
   RequestOptions,
   | "maxTotalTimeout"
-  | "onasking"
-  | "onprogress"
-  | "onwithdrawn"
+  | "onevent"
+  | "progress"
   | "resetTimeoutOnProgress"
   | "runsTask"
   | "task"
@@ -74,7 +73,7 @@ export class Requests {
   #log: (message: string) => void
   readonly #pending = new Map<number, Pending>()
   /** By id, which is also the token of its progress. */
-  readonly #listeners = new Map<number, NonNullable<Options["onprogress"]>>()
+  readonly #listeners = new Map<number, Options>()
   #tasks: Map<string, number> | undefined
   #sent = 0
   /** How many were sent before a notification that the server may answer. */
@@ -116,7 +115,7 @@ export class Requests {
   ): number {
     let id = draw()
     while (this.#pending.has(id) || this.#listeners.has(id)) id = draw()
-    const { maxTotalTimeout = Number.POSITIVE_INFINITY, onprogress, task } = options
+    const { maxTotalTimeout = Number.POSITIVE_INFINITY, progress, task } = options
     const pending: Pending = {
       order: this.#sent++,
       method,
@@ -131,9 +130,9 @@ export class Requests {
       isSending: true,
       isUnread: false
     }
-    if (onprogress !== undefined) this.#listeners.set(id, onprogress)
+    if (progress === true) this.#listeners.set(id, options)
     this.#pending.set(id, pending)
-    const all = onprogress === undefined && task === undefined ? params : augmented(params as object, id, options)
+    const all = progress !== true && task === undefined ? params : augmented(params as object, id, options)
     let sending: Promise<void>
     try {
       sending = this.#transport.send(
@@ -156,7 +155,9 @@ export class Requests {
   /** Takes the request back where nothing of it has left, else tells the server. */
   cancel(id: number, reason: string): void {
     const pending = this.#take(id)
-    if (pending !== undefined && this.#giveUp(id, pending, reason) === "notSent") pending.options.onwithdrawn?.()
+    if (pending !== undefined && this.#giveUp(id, pending, reason) === "notSent") {
+      pending.options.onevent?.({ _tag: "Withdrawn" })
+    }
   }
 
   #giveUp(id: number, { method }: Pending, reason: string): "notSent" | "unknown" {
@@ -239,7 +240,7 @@ export class Requests {
       this.#startTimer(id, pending, Math.min(pending.options.timeout, pending.deadline - this.#nowFor(pending)))
     }
     try {
-      listener(ExactJson.copied(params, progress))
+      listener.onevent?.({ _tag: "Progress", progress: ExactJson.copied(params, progress) })
     } catch (error) {
       this.#log(`a listener of progress threw: ${Failures.describe(error)}`)
     }
@@ -284,8 +285,8 @@ export class Requests {
       if (pending.questions++ === 0) {
         pending.stoodFrom = this.#timers.now()
         this.#timers.stop(pending.timer)
+        pending.options.onevent?.({ _tag: "Asked" })
       }
-      pending.options.onasking?.(true)
     }
     let isOver = false
     return () => {
@@ -293,9 +294,7 @@ export class Requests {
       isOver = true
       for (const [id, pending] of waiting) {
         if (this.#pending.get(id) !== pending) continue
-        if (pending.questions === 1) this.#goOn(id, pending)
-        pending.questions--
-        pending.options.onasking?.(false)
+        if (--pending.questions === 0) this.#goOn(id, pending)
       }
     }
   }
@@ -305,6 +304,7 @@ export class Requests {
     pending.deadline += stood
     pending.timeUp += stood
     this.#runTimer(id, pending, pending.timeUp - this.#timers.now())
+    pending.options.onevent?.({ _tag: "Answered" })
   }
 
   #nowFor({ questions, stoodFrom }: Pending): number {
@@ -335,11 +335,8 @@ export class Requests {
     if (pending === undefined) return undefined
     this.#pending.delete(id)
     this.#timers.stop(pending.timer)
-    while (pending.questions > 0) {
-      pending.questions--
-      pending.options.onasking?.(false)
-    }
-    if (pending.options.onprogress !== undefined) this.#release(id, taskOf(answer))
+    if (pending.questions > 0) pending.options.onevent?.({ _tag: "Answered" })
+    if (pending.options.progress === true) this.#release(id, taskOf(answer))
     if (pending.about !== undefined && answer !== undefined) this.#taskEnds(pending.about)
     return pending
   }
@@ -357,11 +354,11 @@ export class Requests {
   }
 }
 
-const augmented = (params: object | undefined, id: number, { onprogress, task }: Options): object => {
+const augmented = (params: object | undefined, id: number, { progress, task }: Options): object => {
   const meta = (params as { readonly _meta?: object } | undefined)?._meta
   return ExactJson.copied(params, {
     ...params,
-    ...(onprogress === undefined ? {} : { _meta: ExactJson.copied(meta, { ...meta, progressToken: id }) }),
+    ...(progress === true ? { _meta: ExactJson.copied(meta, { ...meta, progressToken: id }) } : {}),
     ...(task === undefined ? {} : { task })
   })
 }

@@ -2,7 +2,7 @@
  * One MCP session over one transport. `Parts` of the official SDK are given at run time: its schemas and its Client take 27 MB, which a
  * program that only relays messages does not need.
  */
-import type { Connection, ConnectOptions, Loss, Method, RequestError, RequestOptions } from "@mcp-lifeline/core"
+import type { Cancel, Connection, ConnectOptions, Loss, Method, RequestError, RequestOptions } from "@mcp-lifeline/core"
 import { ConnectError, Sending, SuspendedSession } from "@mcp-lifeline/core"
 import { Ending } from "@mcp-lifeline/core/internal"
 import type {
@@ -217,8 +217,8 @@ const open = (
       params: unknown,
       options: RequestOptions,
       settle: Sending.Settle<unknown>
-    ): () => void => {
-      const { cancelReason, resultSchema } = options
+    ): Cancel => {
+      const { resultSchema } = options
       const wrong = resultSchema === undefined ? undefined : parts.wrong(resultSchema)
       if (link.ended !== undefined) return Sending.refuse(settle, refused(link.ended))
       if (wrong !== undefined) return Sending.refuse(settle, misused(wrong))
@@ -228,7 +228,7 @@ const open = (
             ? TaskResults.decode(parts.decode, method, answer.value, options)
             : Exit.mapError(answer, failed)
         ))
-      return () => requests.cancel(id, textOf(cancelReason?.()))
+      return (reason) => requests.cancel(id, textOf(reason))
     }
 
     const notify: Connection["notify"] = (method, params) =>

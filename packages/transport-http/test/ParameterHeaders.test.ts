@@ -22,7 +22,11 @@ const refusing = (list: Exit.Exit<unknown, RequestError>, second?: Exit.Exit<unk
 }
 
 const listed = Exit.succeed({ tools: [] })
-const options: RequestOptions = { timeout: 1000, onwithdrawn: constVoid }
+let withdrawn = 0
+const options: RequestOptions = {
+  timeout: 1000,
+  onevent: ({ _tag }) => void (withdrawn += Number(_tag === "Withdrawn"))
+}
 
 describe("a call whose headers the server refuses", () => {
   it.effect("[E2:unit] is sent once more after the tools were listed, and cannot be withdrawn then: the server has had it", () =>
@@ -31,7 +35,11 @@ describe("a call whose headers the server refuses", () => {
       yield* Effect.fork(Sending.ask(yield* connection, "tools/call", { name: "a" }, options))
       yield* TestClock.adjust(0)
       expect(sent.map(([method]) => method)).toEqual(["tools/call", "tools/list", "tools/call"])
-      expect(sent.map(([, { onwithdrawn }]) => onwithdrawn)).toEqual([constVoid, undefined, undefined])
+      const withdrawals = sent.map(([, { onevent }]) => {
+        onevent?.({ _tag: "Withdrawn" })
+        return withdrawn
+      })
+      expect(withdrawals).toEqual([1, 1, 1])
     }))
 
   it.effect("[E2:unit] ends as refused, and not as its list, where that fails; or where it is refused once more", () =>

@@ -4,12 +4,11 @@ import {
   type ConnectOptions,
   type Connector,
   RequestError,
-  type RequestOptions,
   Sending
 } from "@mcp-lifeline/core"
 import { ExactJson, firstOf } from "@mcp-lifeline/core/internal"
 import { type Answer, ClientRequests, Initialize, type Introduction } from "@mcp-lifeline/protocol"
-import type { JSONRPCNotification, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
+import type { JSONRPCNotification, JSONRPCRequest, Progress } from "@modelcontextprotocol/sdk/types.js"
 import { Clock, Deferred, Effect, Exit, FiberId, type Scope } from "effect"
 import * as Conversations from "./Conversations.js"
 import type { Hop } from "./Hop.js"
@@ -62,7 +61,7 @@ class Wire {
   #send(
     method: string,
     params: Readonly<Record<string, unknown>> | undefined,
-    onprogress: RequestOptions["onprogress"],
+    onprogress: ((progress: Progress) => void) | undefined,
     settle: Settle
   ): (reason: unknown) => void {
     const id = ++this.#ids
@@ -84,7 +83,7 @@ class Wire {
     if (this.#isOpen()) {
       this.#conversation.request(this.#requests.open(message, {
         say: (_, { params }) => {
-          if (this.#isOpen()) onprogress?.(params as unknown as Parameters<NonNullable<typeof onprogress>>[0])
+          if (this.#isOpen()) onprogress?.(params as unknown as Progress)
         },
         answer: (_, answer) => {
           if (this.#isOpen()) over(settled(answer))
@@ -101,14 +100,15 @@ class Wire {
   request(
     method: string,
     params: Readonly<Record<string, unknown>> | undefined,
-    options: Partial<RequestOptions> = {}
+    options: Partial<Sending.Options> = {}
   ): Effect.Effect<unknown, RequestError> {
     return Effect.suspend(() => {
       if (this.#loss !== undefined) return lost("notSent", this.#loss)
       const {
         cancelReason,
         maxTotalTimeout = Infinity,
-        onprogress,
+        onevent,
+        progress,
         resetTimeoutOnProgress = false,
         timeout = Infinity
       } = options
@@ -119,10 +119,12 @@ class Wire {
       const cancel = this.#send(
         method,
         params,
-        onprogress === undefined ? undefined : (progress) => {
-          if (resetTimeoutOnProgress) due = Math.min(now() + timeout, last)
-          onprogress(progress)
-        },
+        progress === true
+          ? (progress) => {
+            if (resetTimeoutOnProgress) due = Math.min(now() + timeout, last)
+            onevent?.({ _tag: "Progress", progress })
+          }
+          : undefined,
         (exit) => Deferred.unsafeDone(answered, exit)
       )
       const expired = Effect.repeat(Effect.suspend(() => Effect.sleep(due - now())), { until: () => now() >= due })

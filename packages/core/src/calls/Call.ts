@@ -9,7 +9,7 @@ import type { CallOptions } from "../options/CallOptions.js"
 import * as TimeSpan from "../options/TimeSpan.js"
 import type * as ToolRules from "../options/ToolRules.js"
 import type { Chosen, ToolRule } from "../options/Tools.js"
-import type { RequestOptions } from "../port/Connection.js"
+import type { Cancel, RequestEvent, RequestOptions } from "../port/Connection.js"
 import type { Method, Params, Result } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
@@ -101,7 +101,7 @@ export interface Flight<M extends Method = Method> {
   readonly on: Runtime
   attempt: AttemptObserver<M> | undefined
   /** The connection's own: with a function of ours, calls took twice the time. */
-  cancel: (() => void) | undefined
+  cancel: Cancel | undefined
 }
 
 export interface Call<M extends Method = Method> {
@@ -265,34 +265,37 @@ const asked = (call: Call, isAsking: boolean, now: number): void => {
   call.heardAt += time
 }
 
+const happened = (call: Call, event: RequestEvent, now: number): void => {
+  const { about, openEnded, progress, timeout } = call.ask
+  switch (event._tag) {
+    case "Withdrawn":
+      return doubtful(call, false)
+    case "Progress":
+      if (call.task?.isOver === true) return
+      call.heardAt = now
+      if (openEnded) call.deadline = now + timeout
+      return progress?.reported(event.progress, now)
+    default:
+      asked(call, event._tag === "Asked", now)
+      if (about !== undefined) asked(about, event._tag === "Asked", now)
+  }
+}
+
 export const requestOptions = (call: Call, clock: () => number, span?: Tracer.AnySpan): RequestOptions => {
   const { about, openEnded, options, progress, timeout } = call.ask
   const now = call.heardAt = clock()
   const left = Math.max(0, call.deadline - now)
-  const onwithdrawn = (): void => doubtful(call, false)
-  const onasking = (isAsking: boolean): void => {
-    const now = clock()
-    asked(call, isAsking, now)
-    if (about !== undefined) asked(about, isAsking, now)
-  }
+  const onevent = (event: RequestEvent): void => happened(call, event, clock())
   const begun = call.runsTask === true ? { task: keeping(call, left) } : undefined
   const runsTask = begun !== undefined || about !== undefined ? true : undefined
-  if (options === undefined) return { timeout: left, onwithdrawn, onasking, runsTask, span, ...begun }
+  if (options === undefined) return { timeout: left, onevent, runsTask, span, ...begun }
   if (call.tally.sent > 0) progress?.sentAgain()
-  const heard: RequestOptions["onprogress"] = (reported) => {
-    if (call.task?.isOver === true) return
-    call.heardAt = clock()
-    if (openEnded) call.deadline = call.heardAt + timeout
-    progress?.reported(reported, call.heardAt)
-  }
   return {
     timeout: Math.min(timeout, left),
     resetTimeoutOnProgress: options.resetTimeoutOnProgress,
     maxTotalTimeout: openEnded ? undefined : left,
-    onprogress: openEnded || progress !== undefined ? heard : undefined,
-    cancelReason: options.cancelReason,
-    onwithdrawn,
-    onasking,
+    progress: openEnded || progress !== undefined,
+    onevent,
     task: begun?.task ?? options.task,
     runsTask,
     resultSchema: options.resultSchema,

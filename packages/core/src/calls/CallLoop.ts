@@ -221,7 +221,8 @@ const cancel = (self: Calls, call: Call): void => {
   call.flight = undefined
   measured(flight, interrupted)
   returned(self, call, flight.on, false)
-  self.backend.safely("the connector's cancel", flight.cancel)
+  const { cancel } = flight
+  self.backend.safely("the connector's cancel", () => cancel(call.ask.options?.cancelReason?.()))
 }
 
 export const doubt = (self: Calls, call: Call): void => {

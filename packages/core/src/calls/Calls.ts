@@ -117,10 +117,15 @@ export const leaveTo = (self: Calls, successor: Calls): void => {
 /** For `onConnected`. The connection is not installed yet: nothing is waited for, sent again or probed. (C11) */
 export const session = (self: Calls, runtime: Runtime): Session => ({
   generation: runtime.generation,
-  request: (method, params, options) => {
-    const timeout = Call.millis(options?.timeout, self.backend.policy.timeouts.request)
+  request: (method, params, { onprogress, ...options } = {}) => {
+    const timeout = Call.millis(options.timeout, self.backend.policy.timeouts.request)
     return Effect.catchAllCause(
-      Sending.ask(runtime.connection, method, params, { ...options, timeout, maxTotalTimeout: undefined }),
+      Sending.ask(runtime.connection, method, params, {
+        ...options,
+        timeout,
+        maxTotalTimeout: undefined,
+        ...Sending.progressTo(onprogress)
+      }),
       (cause) =>
         Cause.isInterruptedOnly(cause) ? Effect.interrupt : fail(self, requestErrorOf(cause), method, runtime, timeout)
     )

@@ -12,6 +12,16 @@ import type { SuspendedSession } from "./SuspendedSession.js"
 export type { Loss } from "./Loss.js"
 export type { Peer } from "./Peer.js"
 
+/** What a connection reports of a request. */
+export type RequestEvent =
+  | { readonly _tag: "Progress"; readonly progress: Progress }
+  /** A cancellation took the request back before any of it was sent. Without this, a cancelled request counts as sent. */
+  | { readonly _tag: "Withdrawn" }
+  /** The server asks the user something that this request may wait for. Time does not count in its time limits until `Answered`. */
+  | { readonly _tag: "Asked" }
+  /** No such question is open, or the request has ended. */
+  | { readonly _tag: "Answered" }
+
 /** Durations in milliseconds. */
 export interface RequestOptions {
   /** For an answer. */
@@ -20,16 +30,10 @@ export interface RequestOptions {
   readonly resetTimeoutOnProgress?: boolean | undefined
   /** For the whole request, not extended by progress. */
   readonly maxTotalTimeout?: number | undefined
-  readonly onprogress?: ((progress: Progress) => void) | undefined
-  /** Called at a cancellation. Returns the reason for the server. Default: that the caller cancelled it. Must not throw. */
-  readonly cancelReason?: (() => unknown) | undefined
-  /** A cancellation took the request back before any of it was sent. Must not throw. Without this call, a cancelled request counts as sent. */
-  readonly onwithdrawn?: (() => void) | undefined
-  /**
-   * `true` when the server asks the user something that this request may wait for, `false` when it has its answer; once for each question. That
-   * time does not count in `timeout` and `maxTotalTimeout`. Must not throw.
-   */
-  readonly onasking?: ((isAsking: boolean) => void) | undefined
+  /** The server is asked to report it. Default false. */
+  readonly progress?: boolean | undefined
+  /** Throws only what a listener of progress throws. */
+  readonly onevent?: ((event: RequestEvent) => void) | undefined
   /** Run the request as a task. */
   readonly task?: TaskCreationParams | undefined
   /**
@@ -43,6 +47,8 @@ export interface RequestOptions {
   readonly span?: Tracer.AnySpan | undefined
 }
 
+export type Cancel = (reason?: unknown) => void
+
 /** Opened by a `Connector`, closed by its scope. */
 export interface Connection {
   readonly serverInfo: Implementation
@@ -55,7 +61,7 @@ export interface Connection {
   readonly stateful: boolean
   /**
    * Sends at once. Calls `settle` once with the outcome, perhaps before this returns. Returns what cancels an unsettled request: the server gets
-   * `notifications/cancelled`, and `settle` is not called any more. Neither may throw. After the connection has failed, requests fail with fate
+   * `notifications/cancelled`, and `settle` is not called any more. Its argument is the reason for the server; default: that the caller cancelled it. Neither may throw. After the connection has failed, requests fail with fate
    * `notSent`. See `Sending`.
    */
   readonly send: <M extends Method>(
@@ -63,7 +69,7 @@ export interface Connection {
     params: Params<M>,
     options: RequestOptions,
     settle: (exit: Exit.Exit<Result<M>, RequestError>) => void
-  ) => () => void
+  ) => Cancel
   readonly notify: (method: string, params?: Record<string, unknown>) => Effect.Effect<void, RequestError>
   /**
    * The one callback for the end of the transport. Called once; at once if it has already ended; never because the scope closes. Requests in

@@ -48,7 +48,7 @@ describe("the time of a call", () => {
     const request = sent(open)
     expect([open.ask.openEnded, request.maxTotalTimeout]).toEqual([true, undefined])
     request.at(start + 4000)
-    request.onprogress?.({ progress: 1 })
+    request.onevent?.({ _tag: "Progress", progress: { progress: 1 } })
     expect([open.deadline - start, open.heardAt - start]).toEqual([9000, 4000])
 
     const heard: Array<number> = []
@@ -60,7 +60,7 @@ describe("the time of a call", () => {
     })
     const second = sent(bounded)
     second.at(start + 4000)
-    second.onprogress?.({ progress: 1 })
+    second.onevent?.({ _tag: "Progress", progress: { progress: 1 } })
     expect([bounded.deadline - start, bounded.heardAt - start, heard]).toEqual([9000, 4000, [1]])
   })
 
@@ -75,10 +75,10 @@ describe("the time of a call", () => {
 
   it("[C21] the user's is not the call's: from the first of several questions to the last answer, each time that there are some", () => {
     const one = call({ timeout: 5000 })
-    const { at, onasking } = sent(one)
+    const { at, onevent } = sent(one)
     const ask = (now: number, isAsking: boolean) => {
       at(start + now)
-      onasking?.(isAsking)
+      onevent?.({ _tag: isAsking ? "Asked" : "Answered" })
     }
     ask(1000, true)
     expect(Call.askedFor(one, start + 1500)).toBe(500)
@@ -105,12 +105,12 @@ describe("the time of a call", () => {
       start,
       whole
     )
-    const { at, onasking, runsTask } = sent(part)
+    const { at, onevent, runsTask } = sent(part)
     expect(runsTask).toBe(true)
     at(start + 1000)
-    onasking?.(true)
+    onevent?.({ _tag: "Asked" })
     at(start + 4000)
-    onasking?.(false)
+    onevent?.({ _tag: "Answered" })
     expect([whole.deadline - start, part.deadline - start]).toEqual([8000, 12_000])
   })
 })
@@ -130,7 +130,7 @@ describe("what is known of a call", () => {
       one.tally = { ...one.tally, unknown: before }
       Call.leaves(one, { generation: 3 } as Runtime)
       expect([Call.fateOf(one), one.waitEnd, sentTo]).toEqual(["unknown", undefined, [3]])
-      sent(one).onwithdrawn?.()
+      sent(one).onevent?.({ _tag: "Withdrawn" })
       expect(Call.fateOf(one)).toBe(before === undefined ? "notSent" : "unknown")
     }
   })
@@ -153,12 +153,12 @@ describe("what is known of a call", () => {
   it("[C17] of a task that is over nothing is heard any more", () => {
     const heard: Array<number> = []
     const one = call({ onprogress: ({ progress }) => heard.push(progress) })
-    const { at, onprogress } = sent(one)
+    const { at, onevent } = sent(one)
     one.task = { id: "t", on: {} as never, isThere: true, isOver: false }
-    onprogress?.({ progress: 1 })
+    onevent?.({ _tag: "Progress", progress: { progress: 1 } })
     one.task.isOver = true
     at(start + 1000)
-    onprogress?.({ progress: 2 })
+    onevent?.({ _tag: "Progress", progress: { progress: 2 } })
     expect([heard, one.heardAt]).toEqual([[1], start])
   })
 

@@ -139,6 +139,23 @@ describe("a request as an effect", () => {
       expect(interrupted).toBe(2)
     }))
 
+  it.effect("[C4] cancelled, the server is told the reason, also where an effect carries it out", () =>
+    Effect.gen(function*() {
+      const reasons: Array<unknown> = []
+      const inner = { send: () => (reason?: unknown) => void reasons.push(reason) } as Pick<Connection, "send">
+      const send = Sending.by(
+        yield* Effect.runtime<never>(),
+        (method, params, options) => Sending.ask(inner, method, params, options)
+      )
+      for (const reason of ["enough", undefined]) {
+        const cancel = send("ping", undefined, options, () => {})
+        yield* TestClock.adjust(0)
+        cancel(reason)
+        yield* TestClock.adjust(0)
+      }
+      expect(reasons).toEqual(["enough", undefined])
+    }))
+
   it.effect("[O1] has the span of its fiber, also where an effect carries it out", () =>
     Effect.gen(function*() {
       const send = Sending.by(yield* Effect.runtime<never>(), () =>
@@ -163,7 +180,11 @@ describe("a request that waits for something first", () => {
       const cancel = Sending.after(
         runtime,
         known,
-        { timeout: 5000, maxTotalTimeout: 6000, onwithdrawn: () => withdrawn++ },
+        {
+          timeout: 5000,
+          maxTotalTimeout: 6000,
+          onevent: ({ _tag }) => void (withdrawn += Number(_tag === "Withdrawn"))
+        },
         (left) => {
           given.push(left)
           return () => void cancelled++

@@ -340,7 +340,10 @@ describe("tasks", () => {
       task.message = "writing"
       yield* TestClock.adjust(3000)
       yield* Fiber.join(fiber)
-      script.options.find(({ method }: any) => method === "tools/call").onprogress({ progress: 100 })
+      script.options.find(({ method }: any) => method === "tools/call").onevent({
+        _tag: "Progress",
+        progress: { progress: 100 }
+      })
       expect(heard.map(({ message }) => message)).toEqual(["reading", "writing"])
       expect(heard[1]!.progress).toBeGreaterThan(heard[0]!.progress)
     }))
@@ -443,14 +446,14 @@ describe("tasks", () => {
         const backend = yield* start(script)
         const fiber = yield* call(backend, "long", limit)
         yield* TestClock.adjust(4000)
-        const asks = script.options.findLast(({ method }) => method === "tasks/get").onasking
-        asks(true)
-        asks(true)
+        const asks = script.options.findLast(({ method }) => method === "tasks/get").onevent
+        asks({ _tag: "Asked" })
+        asks({ _tag: "Asked" })
         yield* TestClock.adjust(30_000)
-        asks(false)
+        asks({ _tag: "Answered" })
         yield* TestClock.adjust(120_000)
         expect(fiber.unsafePoll()).toBeNull()
-        asks(false)
+        asks({ _tag: "Answered" })
         yield* TestClock.adjust(left - 1)
         expect(fiber.unsafePoll()).toBeNull()
         yield* TestClock.adjust(1)
@@ -590,7 +593,10 @@ describe("tasks", () => {
       const backend = yield* start(script)
       const heard: Array<Progress> = []
       const report = (progress: number, message?: string) =>
-        script.options.findLast(({ method }) => method === "tools/call").onprogress({ progress, message })
+        script.options.findLast(({ method }) => method === "tools/call").onevent({
+          _tag: "Progress",
+          progress: { progress, message }
+        })
       const fiber = yield* call(backend, "long", { onprogress: (one) => void heard.push(one) })
       yield* TestClock.adjust(1500)
       report(5, "copies")
@@ -643,7 +649,10 @@ describe("tasks", () => {
       }
       server.current.lose()
       yield* TestClock.adjust("5 seconds")
-      script.options.findLast(({ method }) => method === "tools/call").onprogress({ progress: 7 })
+      script.options.findLast(({ method }) => method === "tools/call").onevent({
+        _tag: "Progress",
+        progress: { progress: 7 }
+      })
       expect(heard.at(-1)).toEqual({ progress: 7 })
       yield* TestClock.adjust("1 minute")
       expect(text(yield* Fiber.join(fiber))).toBe("long is done")
