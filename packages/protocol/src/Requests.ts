@@ -5,7 +5,7 @@
  * third longer (`tools/benchmarks/call.mjs`).
  */
 import type { Fate, Loss, Method, RequestError, RequestOptions } from "@mcp-lifeline/core"
-import { ExactJson } from "@mcp-lifeline/core/internal"
+import { Budget, ExactJson } from "@mcp-lifeline/core/internal"
 import type { JSONRPCMessage, Progress, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Exit, Predicate } from "effect"
 import type { AdapterTransport } from "./AdapterTransport.js"
@@ -36,12 +36,8 @@ interface Pending {
   readonly order: number
   readonly method: string
   readonly options: Options
-  /** Of the whole, on the scale of its timers. */
-  deadline: number
-  timeUp: number
-  /** Questions that the user has not answered: its time stands still. */
-  questions: number
-  stoodFrom: number
+  /** On the scale of its timers. */
+  budget: Budget.Budget
   readonly settle: (answer: Answer) => void
   /** The task after whose answer there is no more progress. */
   readonly about: string | undefined
@@ -115,15 +111,12 @@ export class Requests {
   ): number {
     let id = draw()
     while (this.#pending.has(id) || this.#listeners.has(id)) id = draw()
-    const { maxTotalTimeout = Number.POSITIVE_INFINITY, progress, task } = options
+    const { progress, task } = options
     const pending: Pending = {
       order: this.#sent++,
       method,
       options,
-      deadline: this.#timers.now() + maxTotalTimeout,
-      timeUp: Number.POSITIVE_INFINITY,
-      questions: 0,
-      stoodFrom: 0,
+      budget: Budget.begin(options, this.#timers.now()),
       settle,
       about: TaskResults.endedBy(method, params),
       timer: undefined,
@@ -148,7 +141,7 @@ export class Requests {
       pending.isSending = false
     }, (error: unknown) => this.#fail(id, error, "unknown"))
     // After the send, because this can be done while the server works; it may have answered already.
-    if (this.#pending.has(id)) this.#startTimer(id, pending, Math.min(options.timeout, maxTotalTimeout))
+    if (this.#pending.has(id)) this.#runTimer(id, pending, pending.budget.begunAt)
     return id
   }
 
@@ -236,8 +229,10 @@ export class Requests {
     if (listener === undefined) return this.#log("progress came for no request that waits for it")
     const pending = this.#pending.get(id)
     if (pending?.options.resetTimeoutOnProgress === true) {
+      const now = this.#timers.now()
+      pending.budget = Budget.heard(pending.budget, now)
       this.#timers.stop(pending.timer)
-      this.#startTimer(id, pending, Math.min(pending.options.timeout, pending.deadline - this.#nowFor(pending)))
+      this.#runTimer(id, pending, now)
     }
     try {
       listener.onevent?.({ _tag: "Progress", progress: ExactJson.copied(params, progress) })
@@ -282,11 +277,10 @@ export class Requests {
   asks(): () => void {
     const waiting = [...this.#pending].filter(([, { method }]) => method !== "ping")
     for (const [, pending] of waiting) {
-      if (pending.questions++ === 0) {
-        pending.stoodFrom = this.#timers.now()
-        this.#timers.stop(pending.timer)
-        pending.options.onevent?.({ _tag: "Asked" })
-      }
+      pending.budget = Budget.asked(pending.budget, this.#timers.now())
+      if (pending.budget.questions > 1) continue
+      this.#timers.stop(pending.timer)
+      pending.options.onevent?.({ _tag: "Asked" })
     }
     let isOver = false
     return () => {
@@ -294,35 +288,23 @@ export class Requests {
       isOver = true
       for (const [id, pending] of waiting) {
         if (this.#pending.get(id) !== pending) continue
-        if (--pending.questions === 0) this.#goOn(id, pending)
+        const now = this.#timers.now()
+        pending.budget = Budget.answered(pending.budget, now)
+        if (pending.budget.questions > 0) continue
+        this.#runTimer(id, pending, now)
+        pending.options.onevent?.({ _tag: "Answered" })
       }
     }
   }
 
-  #goOn(id: number, pending: Pending): void {
-    const stood = this.#timers.now() - pending.stoodFrom
-    pending.deadline += stood
-    pending.timeUp += stood
-    this.#runTimer(id, pending, pending.timeUp - this.#timers.now())
-    pending.options.onevent?.({ _tag: "Answered" })
-  }
-
-  #nowFor({ questions, stoodFrom }: Pending): number {
-    return questions === 0 ? this.#timers.now() : stoodFrom
-  }
-
-  #startTimer(id: number, pending: Pending, millis: number): void {
-    pending.timeUp = this.#nowFor(pending) + millis
-    if (pending.questions === 0) this.#runTimer(id, pending, millis)
-  }
-
-  #runTimer(id: number, pending: Pending, millis: number): void {
-    if (millis === Number.POSITIVE_INFINITY) return
+  #runTimer(id: number, pending: Pending, now: number): void {
+    const left = Budget.left(pending.budget, now)
+    if (left === Number.POSITIVE_INFINITY || pending.budget.questions > 0) return
     pending.timer = this.#timers.start(() => {
       this.#take(id)
       const fate = this.#giveUp(id, pending, timedOut)
       pending.settle(Exit.fail(Failures.timedOut(pending.method, fate)))
-    }, millis)
+    }, left)
   }
 
   #fail(id: number, error: unknown, fate: Fate): void {
@@ -335,7 +317,7 @@ export class Requests {
     if (pending === undefined) return undefined
     this.#pending.delete(id)
     this.#timers.stop(pending.timer)
-    if (pending.questions > 0) pending.options.onevent?.({ _tag: "Answered" })
+    if (pending.budget.questions > 0) pending.options.onevent?.({ _tag: "Answered" })
     if (pending.options.progress === true) this.#release(id, taskOf(answer))
     if (pending.about !== undefined && answer !== undefined) this.#taskEnds(pending.about)
     return pending

@@ -6,7 +6,7 @@ import {
   RequestError,
   Sending
 } from "@mcp-lifeline/core"
-import { ExactJson, firstOf } from "@mcp-lifeline/core/internal"
+import { Budget, ExactJson, firstOf } from "@mcp-lifeline/core/internal"
 import { type Answer, ClientRequests, Initialize, type Introduction } from "@mcp-lifeline/protocol"
 import type { JSONRPCNotification, JSONRPCRequest, Progress } from "@modelcontextprotocol/sdk/types.js"
 import { Clock, Deferred, Effect, Exit, FiberId, type Scope } from "effect"
@@ -100,41 +100,33 @@ class Wire {
   request(
     method: string,
     params: Readonly<Record<string, unknown>> | undefined,
-    options: Partial<Sending.Options> = {}
+    options: Sending.Options = { timeout: Infinity }
   ): Effect.Effect<unknown, RequestError> {
     return Effect.suspend(() => {
       if (this.#loss !== undefined) return lost("notSent", this.#loss)
-      const {
-        cancelReason,
-        maxTotalTimeout = Infinity,
-        onevent,
-        progress,
-        resetTimeoutOnProgress = false,
-        timeout = Infinity
-      } = options
+      const { cancelReason, onevent, progress, resetTimeoutOnProgress, timeout } = options
       const now = (): number => this.#clock.unsafeCurrentTimeMillis()
-      const last = now() + maxTotalTimeout
-      let due = Math.min(now() + timeout, last)
+      let budget = Budget.begin(options, now())
+      const left = (): number => Budget.left(budget, now())
       const answered = Deferred.unsafeMake<unknown, RequestError>(FiberId.none)
       const cancel = this.#send(
         method,
         params,
         progress === true
           ? (progress) => {
-            if (resetTimeoutOnProgress) due = Math.min(now() + timeout, last)
+            if (resetTimeoutOnProgress === true) budget = Budget.heard(budget, now())
             onevent?.({ _tag: "Progress", progress })
           }
           : undefined,
         (exit) => Deferred.unsafeDone(answered, exit)
       )
-      const expired = Effect.repeat(Effect.suspend(() => Effect.sleep(due - now())), { until: () => now() >= due })
-        .pipe(
-          Effect.zipRight(Effect.fail(
-            new RequestError({ fate: "unknown", reason: "timeout", message: `no answer within ${timeout} ms` })
-          ))
-        )
+      const expired = Effect.repeat(Effect.suspend(() => Effect.sleep(left())), { until: () => left() <= 0 }).pipe(
+        Effect.zipRight(Effect.fail(
+          new RequestError({ fate: "unknown", reason: "timeout", message: `no answer within ${timeout} ms` })
+        ))
+      )
       return Effect.onExit(
-        due === Infinity ? Deferred.await(answered) : firstOf(Deferred.await(answered), expired),
+        left() === Infinity ? Deferred.await(answered) : firstOf(Deferred.await(answered), expired),
         () => Effect.sync(() => cancel(cancelReason?.()))
       )
     })

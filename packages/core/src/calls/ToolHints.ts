@@ -31,7 +31,11 @@ export const read = (self: Calls, call: Call, runtime: Runtime, isKnown: () => b
     const begun = state.reading?.runtime === runtime ? state.reading : undefined
     const { ended } = state.reading = begun ?? { runtime, ended: Deferred.unsafeMake<void>(FiberId.none) }
     const known = firstOf(Deferred.await(ended), runtime.until(() => runtime.detached || isKnown()))
-    const wait = waitingFor(call, "waits until the server has listed its tools", backend.before(call.deadline, known))
+    const wait = waitingFor(
+      call,
+      "waits until the server has listed its tools",
+      backend.before(call.budget.deadline, known)
+    )
     return begun === undefined ? Effect.zipRight(begin(self, runtime, ended), wait) : wait
   })
 

@@ -30,7 +30,7 @@ describe("the time of a call", () => {
 
   it.each(rows)("[C5] %s", (_, options, timeout, whole) => {
     const one = call(options)
-    expect([one.ask.timeout, one.deadline - start, one.ask.openEnded]).toEqual([timeout, whole, false])
+    expect([one.budget.timeout, one.budget.deadline - start]).toEqual([timeout, whole])
     const request = sent(one, start + 1000)
     expect([request.timeout, one.heardAt]).toEqual([Math.min(timeout, whole - 1000), start + 1000])
     expect(request.maxTotalTimeout).toBe(options && whole - 1000)
@@ -39,17 +39,17 @@ describe("the time of a call", () => {
 
   it("[C5] of the options by tool, that of the tool comes before the default of its caller", () => {
     const tool = { timeout: 4000 } as Parameters<typeof Call.make>[3]
-    expect(call({ defaultTimeout: 7000 }, undefined, tool).ask.timeout).toBe(4000)
-    expect(call({ timeout: 5000 }, undefined, tool).ask.timeout).toBe(5000)
+    expect(call({ defaultTimeout: 7000 }, undefined, tool).budget.timeout).toBe(4000)
+    expect(call({ timeout: 5000 }, undefined, tool).budget.timeout).toBe(5000)
   })
 
   it("[C5] each progress gives it again where nothing bounds the whole, and only there", () => {
     const open = call({ timeout: 5000, ...progress })
     const request = sent(open)
-    expect([open.ask.openEnded, request.maxTotalTimeout]).toEqual([true, undefined])
+    expect(request.maxTotalTimeout).toBeUndefined()
     request.at(start + 4000)
     request.onevent?.({ _tag: "Progress", progress: { progress: 1 } })
-    expect([open.deadline - start, open.heardAt - start]).toEqual([9000, 4000])
+    expect([open.budget.deadline - start, open.heardAt - start]).toEqual([9000, 4000])
 
     const heard: Array<number> = []
     const bounded = call({
@@ -61,37 +61,7 @@ describe("the time of a call", () => {
     const second = sent(bounded)
     second.at(start + 4000)
     second.onevent?.({ _tag: "Progress", progress: { progress: 1 } })
-    expect([bounded.deadline - start, bounded.heardAt - start, heard]).toEqual([9000, 4000, [1]])
-  })
-
-  it("[C5] what is said to be over is the time of one answer, or of the whole", () => {
-    expect(Call.timeOver(call({ timeout: 5000 }))).toBe(5000)
-    expect(Call.timeOver(call({ timeout: 5000, ...progress }))).toBe(5000)
-    const bounded = call({ timeout: 5000, maxTotalTimeout: 9000, ...progress })
-    expect(Call.timeOver(bounded)).toBe(5000)
-    bounded.heardAt = start + 4000
-    expect(Call.timeOver(bounded)).toBe(9000)
-  })
-
-  it("[C21] the user's is not the call's: from the first of several questions to the last answer, each time that there are some", () => {
-    const one = call({ timeout: 5000 })
-    const { at, onevent } = sent(one)
-    const ask = (now: number, isAsking: boolean) => {
-      at(start + now)
-      onevent?.({ _tag: isAsking ? "Asked" : "Answered" })
-    }
-    ask(1000, true)
-    expect(Call.askedFor(one, start + 1500)).toBe(500)
-    ask(2000, true)
-    ask(3000, false)
-    expect([one.deadline - start, one.heardAt - start]).toEqual([5000, 0])
-    expect(Call.askedFor(one, start + 3500)).toBe(2500)
-    ask(11_000, false)
-    expect([one.deadline - start, one.heardAt - start]).toEqual([15_000, 10_000])
-    expect(Call.askedFor(one, start + 12_000)).toBe(0)
-    ask(12_000, true)
-    ask(13_000, false)
-    expect([one.deadline - start, one.heardAt - start, one.questions]).toEqual([16_000, 11_000, 0])
+    expect([bounded.budget.deadline - start, bounded.heardAt - start, heard]).toEqual([9000, 4000, [1]])
   })
 
   it("[C21] what a request about a task asks the user is the time of the call, too", () => {
@@ -111,7 +81,7 @@ describe("the time of a call", () => {
     onevent?.({ _tag: "Asked" })
     at(start + 4000)
     onevent?.({ _tag: "Answered" })
-    expect([whole.deadline - start, part.deadline - start]).toEqual([8000, 12_000])
+    expect([whole.budget.deadline - start, part.budget.deadline - start]).toEqual([8000, 12_000])
   })
 })
 

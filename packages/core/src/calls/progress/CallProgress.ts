@@ -12,6 +12,8 @@ const above = (last: number, value: number): number =>
  * MCP asks for. A request sent again is not heard until it is farther.
  */
 export class CallProgress {
+  /** What Lifeline has said of a connection that is still missing. */
+  missing: string | undefined
   readonly #listener: (progress: Progress) => void
   #last = Number.NEGATIVE_INFINITY
   #farthest = Number.NEGATIVE_INFINITY

@@ -12,9 +12,10 @@ import {
 } from "../../Errors.js"
 import { firstOf } from "../../internal/firstOf.js"
 import { detail, open, type Said as Texts, said } from "../../observe/Said.js"
+import * as Budget from "../../port/Budget.js"
 import type { Method, Params, Result } from "../../port/Method.js"
 import type { Runtime } from "../../runtime/Runtime.js"
-import { again, askedFor, type Call, type Calls, type Later, later, make, timeOver } from "../Call.js"
+import { again, type Call, type Calls, type Later, later, make } from "../Call.js"
 import * as QueuedCalls from "../QueuedCalls.js"
 import * as ToolHints from "../ToolHints.js"
 import { pollInterval } from "./TaskSupport.js"
@@ -130,12 +131,11 @@ const end = (self: Calls, call: Call): void => {
 const deadline = (self: Calls, call: ToolCall): Effect.Effect<never, RequestTimeout> =>
   Effect.suspend(() => {
     const { backend } = self
-    const { ask: { options, timeout }, deadline: whole, heardAt, task } = call
+    const { budget, task } = call
     const now = backend.now()
-    const last = options?.resetTimeoutOnProgress === true ? Math.min(whole, heardAt + timeout) : whole
-    const end = last + askedFor(call, now)
-    if (end > now) return Effect.zipRight(backend.sleepUntil(end), deadline(self, call))
-    const over = timeOver(call)
+    const left = Budget.left(budget, now)
+    if (left > 0) return Effect.zipRight(backend.sleepUntil(now + left), deadline(self, call))
+    const over = Budget.limit(budget)
     return Effect.fail(
       new RequestTimeout({
         ...common(self, call),
@@ -222,7 +222,7 @@ const forgotten = (run: Run, error: RemoteError): Effect.Effect<never, CallError
   const retry = call.tool?.retry ?? self.backend.policy.calls.retry
   const isAfterLoss = error.generation !== begunOn.generation
   return isAfterLoss && retry === "safe" && ToolHints.mayRepeat(self, call, begunOn) === true &&
-      self.backend.now() < call.deadline
+      self.backend.now() < call.budget.deadline
     ? Effect.fail<Forgotten>({ _tag: "Forgotten" })
     : Effect.fail(unknown(run, error))
 }
@@ -256,11 +256,11 @@ const common = ({ backend: { id } }: Calls, { ask, task }: ToolCall) => ({
 })
 
 const describe = ({ call, self: { backend } }: Run, { statusMessage }: Said): void => {
-  const { ask: { openEnded, progress, timeout }, task } = call
+  const { ask: { progress }, task } = call
   if (task === undefined || typeof statusMessage !== "string" || statusMessage === task.said) return
   task.said = statusMessage
-  const now = call.heardAt = backend.now()
-  if (openEnded) call.deadline = now + timeout
+  const now = backend.now()
+  call.budget = Budget.heard(call.budget, now)
   backend.safely("a caller's onprogress", () => progress?.described(statusMessage, now))
 }
 

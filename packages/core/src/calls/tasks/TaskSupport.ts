@@ -1,4 +1,4 @@
-import { Effect, Predicate } from "effect"
+import { Effect } from "effect"
 import * as Hints from "../../catalog/Hints.js"
 import type { RequestError } from "../../Errors.js"
 import type { Connection } from "../../port/Connection.js"
@@ -15,20 +15,20 @@ const clientCapabilities = "io.modelcontextprotocol/clientCapabilities"
 /** JSON-RPC: a capability that the server needs is not declared. */
 const missingCapability = -32_021
 
-const member = (value: unknown, ...path: ReadonlyArray<string>): unknown =>
-  path.reduce<unknown>((inner, name) => Predicate.isRecord(inner) ? inner[name] : undefined, value)
-
 /** Protocol 2025-11-25. */
-const takesTasks = ({ capabilities }: Connection): boolean =>
-  member(capabilities, "tasks", "requests", "tools", "call") !== undefined
+const takesTasks = ({ capabilities }: Connection): boolean => capabilities.tasks?.requests?.tools?.call !== undefined
 
 /** Protocol 2026-07-28: clients that declare it may be answered with a task. */
-const hasExtension = ({ capabilities }: Connection): boolean =>
-  member(capabilities, "extensions", extension) !== undefined
+const hasExtension = (of: unknown): boolean => (of as Extended | undefined)?.extensions?.[extension] !== undefined
 
-const wantsTask = ({ ask: { options, params } }: Call): boolean =>
-  options?.task !== undefined || member(params, "task") !== undefined ||
-  member(params, "_meta", clientCapabilities, "extensions", extension) !== undefined
+interface Extended {
+  readonly extensions?: { readonly [name: string]: unknown } | undefined
+}
+
+const wantsTask = ({ ask: { options, params } }: Call): boolean => {
+  const given = params as Params<"tools/call"> | undefined
+  return options?.task !== undefined || given?.task !== undefined || hasExtension(given?._meta?.[clientCapabilities])
+}
 
 /** How often a server is asked, in milliseconds; `otherwise`: if it does not say. */
 const interval = { least: 100, most: 60_000, otherwise: 1000 }
@@ -46,7 +46,7 @@ export const decide = ({ backend }: Calls, call: Call, runtime: Runtime): boolea
   call.runsTask = false
   if (tasks === "never" || wantsTask(call)) return true
   const name = toolOf(call)
-  if (hasExtension(runtime.connection)) {
+  if (hasExtension(runtime.connection.capabilities)) {
     call.runsTask = tasks === "prefer" || runtime.needsTask(name)
     return true
   }
@@ -70,8 +70,10 @@ export const read = (self: Calls, call: Call, runtime: Runtime): Effect.Effect<v
 export const refused = ({ backend }: Calls, call: Call, runtime: Runtime, error: RequestError): boolean => {
   if (call.ask.method !== "tools/call" || call.runsTask !== false || error.code !== missingCapability) return false
   if (error.fate !== "answered" || backend.policy.calls.tasks === "never" || wantsTask(call)) return false
-  if (!hasExtension(runtime.connection)) return false
-  if (member(error.data, "requiredCapabilities", "extensions", extension) === undefined) return false
+  if (!hasExtension(runtime.connection.capabilities)) return false
+  if (!hasExtension((error.data as { readonly requiredCapabilities?: unknown } | undefined)?.requiredCapabilities)) {
+    return false
+  }
   runtime.learnNeedsTask(toolOf(call))
   return true
 }
