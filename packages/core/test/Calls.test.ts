@@ -472,28 +472,6 @@ describe("Calls", () => {
       })
   )
 
-  it.scoped("[C5] the connection is told to reset on progress, and of the total bound, waiting for the connection taken off", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make().script({ after: 3000 })
-      const { connector, options } = noting(script)
-      const backend = yield* start(connector)
-      const call = yield* Effect.fork(
-        backend.callTool({ name: "echo" }, {
-          timeout: "20 seconds",
-          resetTimeoutOnProgress: true,
-          maxTotalTimeout: "2 minutes"
-        })
-      )
-      yield* TestClock.adjust(3000)
-      yield* Fiber.join(call)
-      yield* backend.callTool({ name: "echo" }, { timeout: "20 seconds", resetTimeoutOnProgress: true })
-      expect(options).toMatchObject([
-        { timeout: 20_000, resetTimeoutOnProgress: true, maxTotalTimeout: 117_000 },
-        { timeout: 20_000, resetTimeoutOnProgress: true }
-      ])
-      expect(options[1]?.maxTotalTimeout).toBeUndefined()
-    }))
-
   it.scoped("[C5] where progress may go on for ever, repetition ends a timeout after the last of it", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()

@@ -9,10 +9,11 @@ import { Budget, ExactJson } from "@mcp-lifeline/core/internal"
 import type { JSONRPCMessage, Progress, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Exit, Predicate } from "effect"
 import type { AdapterTransport } from "./AdapterTransport.js"
+import * as Answers from "./Answers.js"
+import type { Answer, Response } from "./Answers.js"
 import * as Failures from "./Failures.js"
 import * as JsonRpc from "./JsonRpc.js"
 import type { Unread } from "./Messages.js"
-import * as TaskResults from "./TaskResults.js"
 import * as Timers from "./Timers.js"
 
 export type Options = Pick<
@@ -25,11 +26,6 @@ export type Options = Pick<
   | "task"
   | "timeout"
 >
-
-/** The result as it came: a JSON object of which nothing more is known. */
-export type Answer = Exit.Exit<Record<string, unknown>, RequestError>
-
-export type Response = Exclude<JSONRPCMessage, { readonly method: string }>
 
 interface Pending {
   /** How many were sent before it. */
@@ -118,7 +114,7 @@ export class Requests {
       options,
       budget: Budget.begin(options, this.#timers.now()),
       settle,
-      about: TaskResults.endedBy(method, params),
+      about: Answers.endedBy(method, params),
       timer: undefined,
       isSending: true,
       isUnread: false
@@ -154,16 +150,12 @@ export class Requests {
   }
 
   #giveUp(id: number, { method }: Pending, reason: string): "notSent" | "unknown" {
-    if (this.#isWithdrawn(id)) return "notSent"
+    if (this.#transport.withdraw?.(id) === true) return "notSent"
     // The protocol forbids to cancel `initialize`.
     if (method === "initialize") return "unknown"
     if (this.#cancelled === undefined) this.#sendCancelled(id, reason)
     else this.#cancelled.set(id, reason)
     return "unknown"
-  }
-
-  #isWithdrawn(id: number): boolean {
-    return this.#transport.withdraw?.(id) === true
   }
 
   #sendCancelled(id: number, reason: string): void {
@@ -181,7 +173,7 @@ export class Requests {
     const id = this.#meant(response.id)
     const order = this.#pending.get(id)?.order
     if (order !== undefined && order >= this.#notified) this.#notified = Number.POSITIVE_INFINITY
-    const answer = answerOf(response, this.#transport.sessionId !== undefined, this.#pending.get(id)?.method)
+    const answer = Answers.of(response, this.#transport.sessionId !== undefined, this.#pending.get(id)?.method)
     const pending = this.#take(id, answer)
     if (pending === undefined) return this.#log("a response came for no request that waits for it")
     pending.settle(answer ?? Exit.fail(Failures.noResponse()))
@@ -247,7 +239,7 @@ export class Requests {
 
   endUnsent(loss: Loss): void {
     for (const id of [...this.#pending.keys()]) {
-      if (this.#isWithdrawn(id)) this.#take(id)?.settle(Exit.fail(Failures.refused(loss)))
+      if (this.#transport.withdraw?.(id) === true) this.#take(id)?.settle(Exit.fail(Failures.refused(loss)))
     }
   }
 
@@ -318,7 +310,7 @@ export class Requests {
     this.#pending.delete(id)
     this.#timers.stop(pending.timer)
     if (pending.budget.questions > 0) pending.options.onevent?.({ _tag: "Answered" })
-    if (pending.options.progress === true) this.#release(id, taskOf(answer))
+    if (pending.options.progress === true) this.#release(id, Answers.taskOf(answer))
     if (pending.about !== undefined && answer !== undefined) this.#taskEnds(pending.about)
     return pending
   }
@@ -343,21 +335,6 @@ const augmented = (params: object | undefined, id: number, { progress, task }: O
     ...(progress === true ? { _meta: ExactJson.copied(meta, { ...meta, progressToken: id }) } : {}),
     ...(task === undefined ? {} : { task })
   })
-}
-
-const taskOf = (answer: Answer | undefined): string | undefined =>
-  answer !== undefined && Exit.isSuccess(answer) ? TaskResults.taskIn(answer.value) : undefined
-
-/** Undefined for what is no response. `hasSession`: the transport has a session id. */
-export const answerOf = (response: Response, hasSession: boolean, method?: string): Answer | undefined => {
-  if (response.jsonrpc !== "2.0") return undefined
-  const { error, result } = response as { readonly error?: unknown; readonly result?: unknown }
-  if (error === undefined) return Predicate.isRecord(result) ? Exit.succeed(result) : undefined
-  if (result !== undefined || !Predicate.isRecord(error)) return undefined
-  const { code, data, message } = error
-  return Number.isSafeInteger(code) && typeof message === "string"
-    ? Exit.fail(Failures.remote(code as number, message, data, hasSession, method))
-    : undefined
 }
 
 const isNumberOrNone = (value: unknown): boolean => value === undefined || Predicate.isNumber(value)

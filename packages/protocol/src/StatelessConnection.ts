@@ -9,6 +9,7 @@ import type { Scope } from "effect"
 import { Effect, Exit, Runtime } from "effect"
 import type { AdapterTransport } from "./AdapterTransport.js"
 import { allOrNothing } from "./allOrNothing.js"
+import type { Answer } from "./Answers.js"
 import * as Discovery from "./Discovery.js"
 import { EnvelopedRequests } from "./EnvelopedRequests.js"
 import * as Era from "./Era.js"
@@ -17,7 +18,6 @@ import * as InputRequests from "./InputRequests.js"
 import { Link } from "./Link.js"
 import { ListenStream } from "./ListenStream.js"
 import * as Meta from "./Meta.js"
-import type { Answer } from "./Requests.js"
 import { Requests } from "./Requests.js"
 import type { Options, Parts } from "./Session.js"
 import { SpeaksSessions } from "./SpeaksSessions.js"
@@ -96,19 +96,13 @@ const open = (
     const ask = InputRequests.by({ handlers, relay, read: parts.readQuestion })
     const enveloped = new EnvelopedRequests(requests, Discovery.envelopeOf(options), () => relay?.isStateless === true)
 
-    const sent =
-      (method: Parameters<EnvelopedRequests["send"]>[0], params: unknown, options: RequestOptions) =>
-      (settle: (answer: Answer) => void): Cancel => {
-        const cancel = enveloped.send(method, params, options, settle)
-        return (reason) => cancel(Failures.textOf(reason))
-      }
     const request = (
-      method: Parameters<typeof sent>[0],
+      method: Parameters<EnvelopedRequests["send"]>[0],
       params: unknown,
       options: Sending.Options
     ): Effect.Effect<Record<string, unknown>, RequestError> =>
       Effect.async((resume) => {
-        const cancel = sent(method, params, options)(resume)
+        const cancel = enveloped.send(method, params, options, resume)
         return Effect.sync(() => cancel(options.cancelReason?.()))
       })
 
@@ -185,7 +179,7 @@ const open = (
     ): Cancel => {
       const steps = new Sending.Relay(settle)
       const startedAt = timers.now()
-      steps.step(sent(method, params, options), (answer) => {
+      steps.step<Record<string, unknown>>((settle) => enveloped.send(method, params, options, settle), (answer) => {
         if (Exit.isFailure(answer)) return steps.settle(answer)
         const result = answer.value
         listen.listed(kindsIn[method] ?? [])

@@ -1,6 +1,6 @@
 import type { ConnectError, Connector } from "@mcp-lifeline/core"
-import { Bytes, ByteSize, Check, mebibytes, Problem, SecretValues, TimeSpan } from "@mcp-lifeline/core/internal"
-import { Binding, EraMemory, SpeaksSessions } from "@mcp-lifeline/protocol"
+import { Bytes, ByteSize, Check, mebibytes, Problem, TimeSpan } from "@mcp-lifeline/core/internal"
+import { Binding, EraMemory, SecretValues, SpeaksSessions } from "@mcp-lifeline/protocol"
 import { Duration, Effect, Predicate, Redacted, Runtime } from "effect"
 import { Container } from "./Container.js"
 import * as ContainerCommand from "./ContainerCommand.js"

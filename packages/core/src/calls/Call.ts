@@ -95,7 +95,6 @@ export interface Flight<M extends Method = Method> {
   cancel: Cancel | undefined
 }
 
-/** A class, because its two getters would make an object literal slow. */
 export class Call<M extends Method = Method> implements InFlight {
   readonly ask: Ask<M>
   tool: Chosen | undefined
@@ -125,11 +124,23 @@ export class Call<M extends Method = Method> implements InFlight {
   isGivenUp = false
   isOver = false
 
-  constructor(ask: Ask<M>, tool: Chosen | undefined, budget: Budget.Budget) {
-    this.ask = ask
+  constructor(
+    method: M,
+    params: Params<M>,
+    options: CallOptions | undefined,
+    tool: Chosen | undefined,
+    requestTimeout: number,
+    now: number,
+    about?: Call<"tools/call">
+  ) {
+    const timeout = millis(options?.timeout, tool?.timeout ?? millis(options?.defaultTimeout, requestTimeout))
+    const total = options?.maxTotalTimeout
+    const maxTotalTimeout = total === undefined ? undefined : TimeSpan.millis(total)
+    const limits = { timeout, maxTotalTimeout, resetTimeoutOnProgress: options?.resetTimeoutOnProgress }
+    const progress = options?.onprogress && new CallProgress(options.onprogress, now)
+    this.ask = { method, params, options, about, progress }
     this.tool = tool
-    this.budget = budget
-    const { about } = ask
+    this.budget = Budget.begin(limits, now)
     if (about?.task?.isThere === true) this.first = about.task.on
   }
 
@@ -174,22 +185,6 @@ export const after = (wait: Effect.Effect<unknown, CallError>): Later => later(E
 
 export const interrupted = Exit.interrupt(FiberId.none)
 
-export const make = <M extends Method>(
-  method: M,
-  params: Params<M>,
-  options: CallOptions | undefined,
-  tool: Chosen | undefined,
-  requestTimeout: number,
-  now: number,
-  about?: Call<"tools/call">
-): Call<M> => {
-  const timeout = millis(options?.timeout, tool?.timeout ?? millis(options?.defaultTimeout, requestTimeout))
-  const maxTotalTimeout = options?.maxTotalTimeout === undefined ? undefined : TimeSpan.millis(options.maxTotalTimeout)
-  const limits = { timeout, maxTotalTimeout, resetTimeoutOnProgress: options?.resetTimeoutOnProgress }
-  const progress = options?.onprogress && new CallProgress(options.onprogress, now)
-  return new Call({ method, params, options, about, progress }, tool, Budget.begin(limits, now))
-}
-
 export const leaves = (call: Call, { generation }: Runtime): void => {
   call.waitEnd = undefined
   call.isDoubtful = true
@@ -198,9 +193,6 @@ export const leaves = (call: Call, { generation }: Runtime): void => {
 
 /** Milliseconds that a server keeps a task beyond the time of its call. */
 const margin = 60_000
-
-const keeping = ({ budget: { openEnded } }: Call, left: number): { readonly ttl?: number } =>
-  openEnded || !Number.isFinite(left) ? {} : { ttl: Math.ceil(left) + margin }
 
 export const runsOn = ({ flight, task }: Call): Runtime | undefined =>
   (flight?.on ?? (task?.isOver === false ? task.on : undefined))?.latest
@@ -211,12 +203,7 @@ export const fateOf = ({ isDoubtful, tally }: Call): "notSent" | "unknown" =>
 export const waitingFor = <A, E>(call: Call, what: string, wait: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.suspend(() => {
     call.waitsFor = what
-    return Effect.ensuring(
-      wait,
-      Effect.sync(() => {
-        call.waitsFor = undefined
-      })
-    )
+    return Effect.ensuring(wait, Effect.sync(() => void (call.waitsFor = undefined)))
   })
 
 export const millis = (input: CallOptions["timeout"], otherwise: number): number =>
@@ -245,9 +232,10 @@ export const requestOptions = (call: Call, clock: () => number, span?: Tracer.An
   const { deadline, heardAt: now, openEnded, timeout } = call.budget = Budget.sent(call.budget, clock())
   const left = Math.max(0, deadline - now)
   const onevent = (event: RequestEvent): void => happened(call, event, clock())
-  const begun = call.runsTask === true ? { task: keeping(call, left) } : undefined
-  const runsTask = begun !== undefined || about !== undefined ? true : undefined
-  if (options === undefined) return { timeout: left, onevent, runsTask, span, ...begun }
+  const isBounded = !openEnded && Number.isFinite(left)
+  const task = call.runsTask !== true ? options?.task : isBounded ? { ttl: Math.ceil(left) + margin } : {}
+  const runsTask = call.runsTask === true || about !== undefined ? true : undefined
+  if (options === undefined) return { timeout: left, onevent, task, runsTask, span }
   if (call.tally.sent > 0) progress?.sentAgain()
   return {
     timeout: Math.min(timeout, left),
@@ -255,7 +243,7 @@ export const requestOptions = (call: Call, clock: () => number, span?: Tracer.An
     maxTotalTimeout: openEnded ? undefined : left,
     progress: openEnded || progress !== undefined,
     onevent,
-    task: begun?.task ?? options.task,
+    task,
     runsTask,
     resultSchema: options.resultSchema,
     span

@@ -19,8 +19,8 @@ import * as FailedRequests from "./FailedRequests.js"
 import * as Gates from "./Gates.js"
 import * as ProgressBeats from "./progress/ProgressBeats.js"
 import * as QueuedCalls from "./QueuedCalls.js"
-import * as TaskRun from "./tasks/TaskRun.js"
-import * as TaskSupport from "./tasks/TaskSupport.js"
+import * as TaskRun from "./TaskRun.js"
+import * as ToolHints from "./ToolHints.js"
 import * as Waiting from "./Waiting.js"
 
 export const step = <M extends Method>(self: Calls, call: Call<M>, then: (next: Next<M>) => void): void => {
@@ -147,7 +147,7 @@ const settled = <M extends Method>(
   if (Exit.isFailure(exit)) {
     const error = requestErrorOf(exit.cause)
     returned(self, call, runtime, error.fate === "answered")
-    if (!TaskSupport.refused(self, call, runtime, error)) return FailedRequests.recover(self, call, runtime, error)
+    if (!ToolHints.needsTask(self, call, runtime, error)) return FailedRequests.recover(self, call, runtime, error)
     call.isDoubtful = false
     return again
   }

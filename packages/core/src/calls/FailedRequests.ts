@@ -14,13 +14,12 @@ import * as Waiting from "./Waiting.js"
 export const recover = (self: Calls, call: Call, runtime: Runtime, error: RequestError): Next => {
   if (error.ifSessionLost === undefined) return follow(self, call, runtime, error)
   // The server may have forgotten the session: that is found out first. (R12)
-  return later(
-    Effect.map(self.backend.before(call.budget.deadline, settle(self.liveness, runtime, error)), (settled) => {
-      const session = Option.getOrElse(settled, constant("unknown" as const))
-      if (session === "alive" && isGone(error)) call.refusedBeside++
-      return follow(self, call, runtime, afterDoubt(error, session, call.refusedBeside, factsOf(self, call, runtime)))
-    })
-  )
+  const settling = self.backend.before(call.budget.deadline, settle(self.liveness, runtime, error))
+  return later(Effect.map(settling, (settled) => {
+    const session = Option.getOrElse(settled, constant("unknown" as const))
+    if (session === "alive" && isGone(error)) call.refusedBeside++
+    return follow(self, call, runtime, afterDoubt(error, session, call.refusedBeside, factsOf(self, call, runtime)))
+  }))
 }
 
 const factsOf = (self: Calls, call: Call, runtime: Runtime): Facts => {

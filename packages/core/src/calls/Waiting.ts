@@ -68,11 +68,9 @@ export const until = (
       return Effect.zipRight(backend.before(until, published.until(isNew)), look)
     })
     // What was in flight comes first: the same loss wakes the others.
-    return among(self, () => wait.forConnections, look, () => {
-      const waiting = { millis: Math.min(time.deadline, time.end) - backend.now() }
-      wait.connections.add(waiting)
-      return () => wait.connections.delete(waiting)
-    })
+    const waiting = { millis: Math.min(time.deadline, time.end) - backend.now() }
+    const count = (by: number) => by > 0 ? wait.connections.add(waiting) : wait.connections.delete(waiting)
+    return among(self, () => wait.forConnections, look, count)
   })
 }
 
@@ -95,10 +93,7 @@ export const forVerdict = (self: Calls, call: Call, isSettled: Effect.Effect<voi
     const held = heldUntil(call.budget)
     const end = call.ask.progress === undefined ? patience(self, call, held) : held
     const settled = waitingFor(call, "waits until the server answers a probe", isSettled)
-    return among(self, () => wait.unsent, within(self, end, settled, late), () => {
-      wait.forVerdicts++
-      return () => wait.forVerdicts--
-    })
+    return among(self, () => wait.unsent, within(self, end, settled, late), (by) => wait.forVerdicts += by)
   })
 
 /** Whoever interrupts that has the call leave the queue. */
@@ -109,10 +104,7 @@ export const forTurn = (self: Calls, call: Call): Wait => {
     const limit = QueuedCalls.isItsTurn(call) ? said`calls.maxInFlight` : said`calls.concurrency`
     return said`its time was over before its turn came (timeout, ${limit})`
   })
-  return among(self, () => wait.unsent + wait.forTurns, turn, () => {
-    wait.forTurns++
-    return () => wait.forTurns--
-  })
+  return among(self, () => wait.unsent + wait.forTurns, turn, (by) => wait.forTurns += by)
 }
 
 const within = ({ backend }: Calls, end: number, wait: Effect.Effect<void>, late: () => Said): Wait =>
@@ -122,15 +114,15 @@ const within = ({ backend }: Calls, end: number, wait: Effect.Effect<void>, late
   )
 
 /** Counted in the step that looks, so that others find it. */
-const among = ({ backend, wait }: Calls, others: () => number, work: Wait, enter: () => () => void): Wait =>
+const among = ({ backend, wait }: Calls, others: () => number, work: Wait, count: (by: 1 | -1) => unknown): Wait =>
   Effect.uninterruptibleMask((restore): Wait => {
     const waiting = others()
     if (waiting >= backend.policy.calls.maxWaiting) {
       return Effect.fail(busy(backend.id, said`${waiting} calls are waiting (calls.maxWaiting)`))
     }
-    const leave = Effect.sync(enter())
+    count(1)
     wait.onAwaited?.()
-    return Effect.ensuring(restore(work), leave)
+    return Effect.ensuring(restore(work), Effect.sync(() => count(-1)))
   })
 
 /** The server may be downloading itself. A chosen time to wait counts all the same. */

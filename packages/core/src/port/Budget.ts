@@ -1,7 +1,4 @@
-/**
- * The time of a request: for one answer, and for the whole. Both stand still while the user is asked. Pure; points in time are on one clock's
- * scale, times in milliseconds.
- */
+/** The time of a request: for one answer, and for the whole. Both stand still while the user is asked. Pure; in milliseconds of one clock. */
 import type { RequestOptions } from "./Connection.js"
 
 export interface Budget {
@@ -14,7 +11,7 @@ export interface Budget {
   readonly deadline: number
   /** When the request was sent, or progress came. */
   readonly heardAt: number
-  /** Of the server, unanswered by the user; since `askedAt`. */
+  /** That the user has not answered; since `askedAt`. */
   readonly questions: number
   readonly askedAt: number
 }
@@ -36,7 +33,6 @@ export const begin = (
   }
 }
 
-/** What time it is for the request. */
 export const at = ({ askedAt, questions }: Budget, now: number): number => questions === 0 ? now : askedAt
 
 /** Mostly in the millisecond in which it has begun. */
@@ -61,7 +57,6 @@ export const answered = (self: Budget, now: number): Budget => {
   return { ...self, questions: 0, deadline: deadline + time, heardAt: heardAt + time }
 }
 
-/** Of one answer, and of the whole. */
 export const left = (self: Budget, now: number): number =>
   Math.min(self.heardAt + self.timeout, self.deadline) - at(self, now)
 

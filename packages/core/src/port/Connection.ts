@@ -1,25 +1,28 @@
 /** A live MCP session, as the core needs it. Adapters know nothing of generations, retries or health. */
-import type { Progress, ServerCapabilities, TaskCreationParams } from "@modelcontextprotocol/sdk/types.js"
-import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
+import type {
+  Implementation,
+  Progress,
+  ServerCapabilities,
+  TaskCreationParams
+} from "@modelcontextprotocol/sdk/types.js"
 import type { Effect, Exit, Tracer } from "effect"
 import type { RequestError } from "../Errors.js"
+import type { Peer } from "./ConnectorStatus.js"
 import type { Loss } from "./Loss.js"
 import type { Method, Params, Result } from "./Method.js"
-import type { Peer } from "./Peer.js"
 import type { ProcessSight } from "./ProcessSight.js"
 import type { SuspendedSession } from "./SuspendedSession.js"
 
+export type { Peer } from "./ConnectorStatus.js"
 export type { Loss } from "./Loss.js"
-export type { Peer } from "./Peer.js"
 
-/** What a connection reports of a request. */
+/** `Progress` may throw what its listener throws; the others must not. */
 export type RequestEvent =
   | { readonly _tag: "Progress"; readonly progress: Progress }
   /** A cancellation took the request back before any of it was sent. Without this, a cancelled request counts as sent. */
   | { readonly _tag: "Withdrawn" }
-  /** The server asks the user something that this request may wait for. Time does not count in its time limits until `Answered`. */
+  /** The server asks the user something that this request may wait for: its time stands still until `Answered`. */
   | { readonly _tag: "Asked" }
-  /** No such question is open, or the request has ended. */
   | { readonly _tag: "Answered" }
 
 /** Durations in milliseconds. */
@@ -32,7 +35,6 @@ export interface RequestOptions {
   readonly maxTotalTimeout?: number | undefined
   /** The server is asked to report it. Default false. */
   readonly progress?: boolean | undefined
-  /** Throws only what a listener of progress throws. */
   readonly onevent?: ((event: RequestEvent) => void) | undefined
   /** Run the request as a task. */
   readonly task?: TaskCreationParams | undefined

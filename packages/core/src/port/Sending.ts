@@ -87,11 +87,10 @@ export interface Options extends RequestOptions {
 
 export const progressTo = (
   listener: ((progress: Progress) => void) | undefined
-): Pick<RequestOptions, "onevent" | "progress"> =>
-  listener === undefined ? {} : {
-    progress: true,
-    onevent: (event) => event._tag === "Progress" ? listener(event.progress) : undefined
-  }
+): Pick<RequestOptions, "onevent" | "progress"> => ({
+  progress: listener !== undefined,
+  onevent: (event) => event._tag === "Progress" ? listener?.(event.progress) : undefined
+})
 
 /** Sends in the step in which the effect is run. An interruption cancels it, and returns at once. */
 export const ask = <M extends Method>(

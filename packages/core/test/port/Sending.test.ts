@@ -125,35 +125,19 @@ describe("a request as an effect", () => {
       expect(cancelled).toBe(1)
     }))
 
-  it.effect("[C4] cancelled, the effect that carries it out is interrupted, also of a connection that was made uninterruptibly", () =>
+  it.effect("[C4] cancelled, the effect that carries it out is interrupted with the reason, also of a connection that was made uninterruptibly", () =>
     Effect.gen(function*() {
-      let interrupted = 0
-      const request = () => Effect.onInterrupt(Effect.never, () => Effect.sync(() => interrupted++))
+      const reasons: Array<unknown> = []
+      const request: Sending.Request = (_method, _params, { cancelReason }) =>
+        Effect.onInterrupt(Effect.never, () => Effect.sync(() => reasons.push(cancelReason?.())))
       for (const region of [Effect.interruptible, Effect.uninterruptible]) {
         const send = Sending.by(yield* region(Effect.runtime<never>()), request)
         const cancel = send("ping", undefined, options, () => {})
         yield* TestClock.adjust(0)
-        cancel()
+        cancel("enough")
         yield* TestClock.adjust(0)
       }
-      expect(interrupted).toBe(2)
-    }))
-
-  it.effect("[C4] cancelled, the server is told the reason, also where an effect carries it out", () =>
-    Effect.gen(function*() {
-      const reasons: Array<unknown> = []
-      const inner = { send: () => (reason?: unknown) => void reasons.push(reason) } as Pick<Connection, "send">
-      const send = Sending.by(
-        yield* Effect.runtime<never>(),
-        (method, params, options) => Sending.ask(inner, method, params, options)
-      )
-      for (const reason of ["enough", undefined]) {
-        const cancel = send("ping", undefined, options, () => {})
-        yield* TestClock.adjust(0)
-        cancel(reason)
-        yield* TestClock.adjust(0)
-      }
-      expect(reasons).toEqual(["enough", undefined])
+      expect(reasons).toEqual(["enough", "enough"])
     }))
 
   it.effect("[O1] has the span of its fiber, also where an effect carries it out", () =>

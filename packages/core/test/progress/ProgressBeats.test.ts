@@ -73,12 +73,8 @@ const silent = (timeout?: number) => {
     return connection.send(method, params, timeout === undefined ? given : { ...given, timeout }, settle)
   })
   const report = (progress: Progress) => last?.onevent?.({ _tag: "Progress", progress })
-  return {
-    script,
-    connector,
-    report,
-    asks: (isAsking: boolean) => last?.onevent?.({ _tag: isAsking ? "Asked" : "Answered" })
-  }
+  const asks = (isAsking: boolean) => last?.onevent?.({ _tag: isAsking ? "Asked" : "Answered" })
+  return { script, connector, report, asks }
 }
 
 /** A backend whose first heartbeat is hours away. */

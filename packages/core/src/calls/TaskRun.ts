@@ -2,23 +2,15 @@
 import type { CallToolResult, Task } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Exit, Predicate } from "effect"
 import { constVoid } from "effect/Function"
-import {
-  type CallError,
-  ProtocolError,
-  RemoteError,
-  RequestError,
-  RequestTimeout,
-  ResultUnknown
-} from "../../Errors.js"
-import { firstOf } from "../../internal/firstOf.js"
-import { detail, open, type Said as Texts, said } from "../../observe/Said.js"
-import * as Budget from "../../port/Budget.js"
-import type { Method, Params, Result } from "../../port/Method.js"
-import type { Runtime } from "../../runtime/Runtime.js"
-import { again, type Call, type Calls, type Later, later, make } from "../Call.js"
-import * as QueuedCalls from "../QueuedCalls.js"
-import * as ToolHints from "../ToolHints.js"
-import { pollInterval } from "./TaskSupport.js"
+import { type CallError, ProtocolError, RemoteError, RequestError, RequestTimeout, ResultUnknown } from "../Errors.js"
+import { firstOf } from "../internal/firstOf.js"
+import { detail, open, type Said as Texts, said } from "../observe/Said.js"
+import * as Budget from "../port/Budget.js"
+import type { Method, Params, Result } from "../port/Method.js"
+import type { Runtime } from "../runtime/Runtime.js"
+import { again, Call, type Calls, type Later, later } from "./Call.js"
+import * as QueuedCalls from "./QueuedCalls.js"
+import * as ToolHints from "./ToolHints.js"
 
 type ToolCall = Call<"tools/call">
 
@@ -152,7 +144,7 @@ const follow = (run: Run, said: Said, isAwaited: boolean): Outcome =>
     const { backend } = run.self
     describe(run, said)
     if (isEnd(said)) return isAwaited ? Effect.never : result(run, said)
-    const pause = Effect.suspend(() => backend.sleepUntil(backend.now() + pollInterval(said.pollInterval)))
+    const pause = Effect.suspend(() => backend.sleepUntil(backend.now() + ToolHints.pollInterval(said.pollInterval)))
     const next = (isAwaited: boolean): Outcome =>
       Effect.flatMap(Effect.zipRight(pause, status(run)), (said) => follow(run, said, isAwaited))
     // The server asks its questions on the way to this answer.
@@ -214,7 +206,7 @@ const ask = <M extends "tasks/get" | "tasks/result">(
     const schema = method === "tasks/result" ? { resultSchema } : {}
     const params = { taskId: call.task?.id } as Params<M>
     const options = { timeout, failFast, wait, ...schema }
-    return request(self, make(method, params, options, undefined, timeout, self.backend.now(), call))
+    return request(self, new Call(method, params, options, undefined, timeout, self.backend.now(), call))
   })
 
 const forgotten = (run: Run, error: RemoteError): Effect.Effect<never, CallError | Forgotten> => {
