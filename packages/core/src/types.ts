@@ -16,9 +16,8 @@ export type {
   TimeoutOptions,
   ToolOptions
 } from "./options/PolicyOptions.js"
-export type { NeededSignIn } from "./port/ConnectorStatus.js"
+export type { NeededSignIn, Peer } from "./port/ConnectorStatus.js"
 export type { Loss } from "./port/Loss.js"
-export type { Peer } from "./port/Peer.js"
 export type { ProcessSight } from "./port/ProcessSight.js"
 export type { ResourceUsage } from "./port/ResourceUsage.js"
 export type { ConnectReason } from "./Reasons.js"

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Backend, RequestError } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Fiber, TestClock } from "effect"
-import { identified, key } from "../src/calls/callId.js"
+import { callIdKey as key, identified } from "../src/calls/Calls.js"
 
 const start = (script: ScriptedConnector.ScriptedConnector, afterRefusal: "resend" | "safe") =>
   Effect.tap(

@@ -127,7 +127,7 @@ describe("Calls", () => {
         const [{ text }] = (yield* Fiber.join(call)).content as unknown as [{ readonly text: string }]
         expect(JSON.parse(text)).toMatchObject({ name: "pay", arguments: { sum: 5 } })
         expect(applied).toBe(1)
-        options.forEach(({ onprogress }, i) => onprogress?.({ progress: i }))
+        options.forEach(({ onevent }, i) => onevent?.({ _tag: "Progress", progress: { progress: i } }))
         expect(progress).toEqual([{ progress: 0 }, { progress: 1 }])
         expect((yield* backend.status).generation).toBe(2)
       })
@@ -140,7 +140,7 @@ describe("Calls", () => {
       const backend = yield* start(connector)
       script.respond = (method, _, connection) => {
         if (method !== "tools/call") return undefined
-        const say = (progress: number) => options.at(-1)?.onprogress?.({ progress })
+        const say = (progress: number) => options.at(-1)?.onevent?.({ _tag: "Progress", progress: { progress } })
         if (connection.id > 0) {
           for (const progress of [1, 2, 3, 4]) say(progress)
           return undefined
@@ -472,28 +472,6 @@ describe("Calls", () => {
       })
   )
 
-  it.scoped("[C5] the connection is told to reset on progress, and of the total bound, waiting for the connection taken off", () =>
-    Effect.gen(function*() {
-      const script = ScriptedConnector.make().script({ after: 3000 })
-      const { connector, options } = noting(script)
-      const backend = yield* start(connector)
-      const call = yield* Effect.fork(
-        backend.callTool({ name: "echo" }, {
-          timeout: "20 seconds",
-          resetTimeoutOnProgress: true,
-          maxTotalTimeout: "2 minutes"
-        })
-      )
-      yield* TestClock.adjust(3000)
-      yield* Fiber.join(call)
-      yield* backend.callTool({ name: "echo" }, { timeout: "20 seconds", resetTimeoutOnProgress: true })
-      expect(options).toMatchObject([
-        { timeout: 20_000, resetTimeoutOnProgress: true, maxTotalTimeout: 117_000 },
-        { timeout: 20_000, resetTimeoutOnProgress: true }
-      ])
-      expect(options[1]?.maxTotalTimeout).toBeUndefined()
-    }))
-
   it.scoped("[C5] where progress may go on for ever, repetition ends a timeout after the last of it", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
@@ -504,7 +482,7 @@ describe("Calls", () => {
         backend.callTool({ name: "echo" }, { timeout: "20 seconds", resetTimeoutOnProgress: true, idempotent: true })
       ))
       yield* TestClock.adjust("14 seconds")
-      options.at(-1)!.onprogress!({ progress: 1 })
+      options.at(-1)!.onevent!({ _tag: "Progress", progress: { progress: 1 } })
       yield* TestClock.adjust("16 seconds")
       expect(call.unsafePoll()).toBeNull()
       yield* TestClock.adjust("1 second")

@@ -28,7 +28,7 @@ const telling = (script: ScriptedConnector.ScriptedConnector) => {
     last = given
     return connection.send(method, params, given, settle)
   })
-  return { connector, progress: () => last?.onprogress?.({ progress: 1 }) }
+  return { connector, progress: () => last?.onevent?.({ _tag: "Progress", progress: { progress: 1 } }) }
 }
 
 const unlimited = { timeout: Number.POSITIVE_INFINITY }

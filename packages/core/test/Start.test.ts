@@ -129,7 +129,7 @@ describe("a call that is started without a fiber", () => {
           const cancel = send(method, given, options, settle)
           return () => {
             cancel()
-            if (takesBack) options.onwithdrawn?.()
+            if (takesBack) options.onevent?.({ _tag: "Withdrawn" })
           }
         }
       }))
@@ -289,7 +289,7 @@ describe("a call that is cancelled in its fiber", () => {
         send: by((method, given, options) =>
           Effect.onInterrupt(
             Sending.ask(connection, method, given, options),
-            () => Effect.sync(() => options.onwithdrawn?.())
+            () => Effect.sync(() => options.onevent?.({ _tag: "Withdrawn" }))
           )
         )
       }))

@@ -104,7 +104,7 @@ describe("docs/reference/client.md", () => {
       const [file, name] of [
         ["port/ResourceUsage.ts", "ResourceUsage"],
         ["port/ResourceUsage.ts", "LimitStatus"],
-        ["port/Peer.ts", "Peer"],
+        ["port/ConnectorStatus.ts", "Peer"],
         ["port/ConnectorStatus.ts", "NeededSignIn"],
         ["../../extensions/src/FilterStatus.ts", "FilterStatus"],
         ["../../extensions/src/FilterStatus.ts", "UnmatchedPattern"],

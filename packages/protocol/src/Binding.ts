@@ -3,8 +3,8 @@ import type { ConnectError, Connection, SuspendedSession } from "@mcp-lifeline/c
 import type { Scope } from "effect"
 import { Effect } from "effect"
 import type { AdapterTransport } from "./AdapterTransport.js"
+import type { Answer } from "./Answers.js"
 import type { EraMemory } from "./EraMemory.js"
-import type { Answer } from "./Requests.js"
 import * as Session from "./Session.js"
 import type { SpeaksSessions } from "./SpeaksSessions.js"
 

@@ -5,18 +5,17 @@ import { JsonValue } from "@mcp-lifeline/core/text"
 import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Exit } from "effect"
 import type { AdapterTransport } from "./AdapterTransport.js"
-import { capabilitiesOf } from "./capabilities.js"
+import type { Answer } from "./Answers.js"
 import * as Era from "./Era.js"
 import * as Failures from "./Failures.js"
 import * as Initialize from "./Initialize.js"
 import * as Meta from "./Meta.js"
-import type { Answer } from "./Requests.js"
 import { clientInfo } from "./Session.js"
 
 /** The reserved keys of `_meta`, which every request has. */
 export const envelopeOf = (options: ClientOptions): Readonly<Record<string, unknown>> => {
   // Nobody tells such a server that the roots have changed: it asks for them when it needs them.
-  const { roots, ...others } = capabilitiesOf(options.handlers, options.capabilities)
+  const { roots, ...others } = Initialize.capabilitiesOf(options.handlers, options.capabilities)
   return {
     [Meta.keys.protocolVersion]: Era.statelessVersion,
     [Meta.keys.clientInfo]: options.clientInfo ?? clientInfo,

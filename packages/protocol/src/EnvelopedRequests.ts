@@ -1,11 +1,13 @@
 /** Without sessions, each request says by itself who asks, in which version, what they can do, and which log messages they want. */
-import type { RequestError } from "@mcp-lifeline/core"
+import type { Cancel, RequestError } from "@mcp-lifeline/core"
 import { ExactJson } from "@mcp-lifeline/core/text"
 import type { LoggingLevel } from "@modelcontextprotocol/sdk/types.js"
 import { Exit, Predicate } from "effect"
+import type { Answer } from "./Answers.js"
 import * as Era from "./Era.js"
+import * as Failures from "./Failures.js"
 import * as Meta from "./Meta.js"
-import type { Answer, Options, Requests } from "./Requests.js"
+import type { Options, Requests } from "./Requests.js"
 import * as StatelessTasks from "./StatelessTasks.js"
 
 /** It names the refused version: another replica, or the same a moment later, takes it. */
@@ -61,7 +63,7 @@ export class EnvelopedRequests {
     params: unknown,
     options: Options,
     settle: (answer: Answer) => void
-  ): (reason: string) => void {
+  ): Cancel {
     const startedAt = performance.now()
     let again: number | undefined
     const sent = this.params(params, options.runsTask)
@@ -71,6 +73,6 @@ export class EnvelopedRequests {
       const timeout = Math.max(1, options.timeout - (performance.now() - startedAt))
       again = this.#requests.send(method, this.params(params, options.runsTask), { ...options, timeout }, settle)
     })
-    return (reason) => this.#requests.cancel(again ?? id, reason)
+    return (reason) => this.#requests.cancel(again ?? id, Failures.textOf(reason))
   }
 }

@@ -1,7 +1,12 @@
 /** The handshake of the protocol with sessions. Pure. */
-import type { RequestError } from "@mcp-lifeline/core"
+import type { RequestError, ServerRequestHandlers } from "@mcp-lifeline/core"
 import { JsonValue, PlainText } from "@mcp-lifeline/core/text"
-import type { Implementation, InitializeResult, ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
+import type {
+  ClientCapabilities,
+  Implementation,
+  InitializeResult,
+  ServerCapabilities
+} from "@modelcontextprotocol/sdk/types.js"
 import { Exit, Predicate } from "effect"
 import * as Failures from "./Failures.js"
 
@@ -20,6 +25,17 @@ export const isCapabilities = (value: unknown): value is ServerCapabilities =>
 
 export const isImplementation = (value: unknown): value is Implementation =>
   Predicate.isRecord(value) && Predicate.isString(value["name"]) && Predicate.isString(value["version"])
+
+/** As declared; of what was not, what follows from the handlers. */
+export const capabilitiesOf = (
+  handlers: ServerRequestHandlers | undefined,
+  declared: ClientCapabilities = {}
+): ClientCapabilities => ({
+  ...declared,
+  ...(handlers?.sampling === undefined || declared.sampling !== undefined ? {} : { sampling: {} }),
+  ...(handlers?.elicitation === undefined || declared.elicitation !== undefined ? {} : { elicitation: { form: {} } }),
+  ...(handlers?.roots === undefined || declared.roots !== undefined ? {} : { roots: { listChanged: true } })
+})
 
 /** Kept whole, in characters. */
 const longest = { name: 256, instructions: 100_000 }

@@ -1,5 +1,5 @@
 /** A server without sessions asks in the place of its result, and the request is sent again with the answers. */
-import { RequestError } from "@mcp-lifeline/core"
+import { RequestError, type RequestOptions } from "@mcp-lifeline/core"
 import { Effect, Predicate } from "effect"
 import * as Failures from "./Failures.js"
 import { ServerRequest } from "./ServerRequest.js"
@@ -66,11 +66,12 @@ const withSignal = (answer: Answer): Answer =>
 const failed = (message: string, cause?: unknown): RequestError =>
   new RequestError({ fate: "answered", reason: "protocol", message, cause })
 
-/** Gives what the request is sent again with, besides its own parameters. */
+/** Gives what the request is sent again with, besides its own parameters. Its time stands still while the user is asked. */
 export const answer = (
   method: string,
   result: Readonly<Record<string, unknown>>,
-  ask: Ask
+  ask: Ask,
+  { onevent }: Pick<RequestOptions, "onevent"> = {}
 ): Effect.Effect<Record<string, unknown>, RequestError> =>
   Effect.suspend(() => {
     const { inputRequests, requestState } = result
@@ -107,8 +108,9 @@ export const answer = (
         })
       )
     }
-    return Effect.map(
-      Effect.forEach(asked, one, { concurrency }),
-      (answers) => ({ inputResponses: Object.fromEntries(answers), ...state })
-    )
+    return Effect.acquireUseRelease(
+      Effect.sync(() => onevent?.({ _tag: "Asked" })),
+      () => Effect.forEach(asked, one, { concurrency }),
+      () => Effect.sync(() => onevent?.({ _tag: "Answered" }))
+    ).pipe(Effect.map((answers) => ({ inputResponses: Object.fromEntries(answers), ...state })))
   })

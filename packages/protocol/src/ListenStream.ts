@@ -7,11 +7,11 @@ import { RequestError } from "@mcp-lifeline/core"
 import { firstOf } from "@mcp-lifeline/core/internal"
 import type { ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
 import { Clock, Deferred, Effect, Exit, FiberId, Predicate, Random } from "effect"
+import type { Answer } from "./Answers.js"
 import * as Failures from "./Failures.js"
 import * as JsonRpc from "./JsonRpc.js"
 import { type Field, fieldsOf, type Filter, kindsOfAll } from "./listenFilter.js"
 import * as Pace from "./listenPace.js"
-import type { Answer } from "./Requests.js"
 
 /** None of it may throw. */
 export interface Host {

@@ -4,9 +4,9 @@ import { Ending } from "@mcp-lifeline/core/internal"
 import type { JSONRPCMessage, MessageExtraInfo, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Exit } from "effect"
 import type { AdapterTransport } from "./AdapterTransport.js"
+import type { Answer } from "./Answers.js"
+import * as Answers from "./Answers.js"
 import * as Failures from "./Failures.js"
-import type { Answer } from "./Requests.js"
-import { answerOf } from "./Requests.js"
 
 /** The ids of a connection are numbers: a late answer to this one answers nothing else. */
 const probeId = "probe"
@@ -28,7 +28,7 @@ export class ProbedTransport implements AdapterTransport {
     this.#inner = inner
     inner.onmessage = (message, extra) => {
       if (!("method" in message) && (message.id === probeId || this.onmessage === undefined)) {
-        this.#answered(answerOf(message, false) ?? Exit.fail(Failures.noResponse()))
+        this.#answered(Answers.of(message, false) ?? Exit.fail(Failures.noResponse()))
       } else this.onmessage?.(message, extra)
     }
     inner.onunread = (unread) => {

@@ -5,44 +5,36 @@
  * third longer (`tools/benchmarks/call.mjs`).
  */
 import type { Fate, Loss, Method, RequestError, RequestOptions } from "@mcp-lifeline/core"
+import { Budget } from "@mcp-lifeline/core/internal"
 import { ExactJson } from "@mcp-lifeline/core/text"
 import type { JSONRPCMessage, Progress, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Exit, Predicate } from "effect"
 import type { AdapterTransport } from "./AdapterTransport.js"
+import * as Answers from "./Answers.js"
+import type { Answer, Response } from "./Answers.js"
 import * as Failures from "./Failures.js"
 import * as JsonRpc from "./JsonRpc.js"
 import type { Unread } from "./Messages.js"
-import * as TaskResults from "./TaskResults.js"
 import * as Timers from "./Timers.js"
 
 export type Options = Pick<
   RequestOptions,
   | "maxTotalTimeout"
-  | "onasking"
-  | "onprogress"
-  | "onwithdrawn"
+  | "onevent"
+  | "progress"
   | "resetTimeoutOnProgress"
   | "runsTask"
   | "task"
   | "timeout"
 >
 
-/** The result as it came: a JSON object of which nothing more is known. */
-export type Answer = Exit.Exit<Record<string, unknown>, RequestError>
-
-export type Response = Exclude<JSONRPCMessage, { readonly method: string }>
-
 interface Pending {
   /** How many were sent before it. */
   readonly order: number
   readonly method: string
   readonly options: Options
-  /** Of the whole, on the scale of its timers. */
-  deadline: number
-  timeUp: number
-  /** Questions that the user has not answered: its time stands still. */
-  questions: number
-  stoodFrom: number
+  /** On the scale of its timers. */
+  budget: Budget.Budget
   readonly settle: (answer: Answer) => void
   /** The task after whose answer there is no more progress. */
   readonly about: string | undefined
@@ -74,7 +66,7 @@ export class Requests {
   #log: (message: string) => void
   readonly #pending = new Map<number, Pending>()
   /** By id, which is also the token of its progress. */
-  readonly #listeners = new Map<number, NonNullable<Options["onprogress"]>>()
+  readonly #listeners = new Map<number, Options>()
   #tasks: Map<string, number> | undefined
   #sent = 0
   /** How many were sent before a notification that the server may answer. */
@@ -116,24 +108,21 @@ export class Requests {
   ): number {
     let id = draw()
     while (this.#pending.has(id) || this.#listeners.has(id)) id = draw()
-    const { maxTotalTimeout = Number.POSITIVE_INFINITY, onprogress, task } = options
+    const { progress, task } = options
     const pending: Pending = {
       order: this.#sent++,
       method,
       options,
-      deadline: this.#timers.now() + maxTotalTimeout,
-      timeUp: Number.POSITIVE_INFINITY,
-      questions: 0,
-      stoodFrom: 0,
+      budget: Budget.begin(options, this.#timers.now()),
       settle,
-      about: TaskResults.endedBy(method, params),
+      about: Answers.endedBy(method, params),
       timer: undefined,
       isSending: true,
       isUnread: false
     }
-    if (onprogress !== undefined) this.#listeners.set(id, onprogress)
+    if (progress === true) this.#listeners.set(id, options)
     this.#pending.set(id, pending)
-    const all = onprogress === undefined && task === undefined ? params : augmented(params as object, id, options)
+    const all = progress !== true && task === undefined ? params : augmented(params as object, id, options)
     let sending: Promise<void>
     try {
       sending = this.#transport.send(
@@ -149,27 +138,25 @@ export class Requests {
       pending.isSending = false
     }, (error: unknown) => this.#fail(id, error, "unknown"))
     // After the send, because this can be done while the server works; it may have answered already.
-    if (this.#pending.has(id)) this.#startTimer(id, pending, Math.min(options.timeout, maxTotalTimeout))
+    if (this.#pending.has(id)) this.#runTimer(id, pending, pending.budget.begunAt)
     return id
   }
 
   /** Takes the request back where nothing of it has left, else tells the server. */
   cancel(id: number, reason: string): void {
     const pending = this.#take(id)
-    if (pending !== undefined && this.#giveUp(id, pending, reason) === "notSent") pending.options.onwithdrawn?.()
+    if (pending !== undefined && this.#giveUp(id, pending, reason) === "notSent") {
+      pending.options.onevent?.({ _tag: "Withdrawn" })
+    }
   }
 
   #giveUp(id: number, { method }: Pending, reason: string): "notSent" | "unknown" {
-    if (this.#isWithdrawn(id)) return "notSent"
+    if (this.#transport.withdraw?.(id) === true) return "notSent"
     // The protocol forbids to cancel `initialize`.
     if (method === "initialize") return "unknown"
     if (this.#cancelled === undefined) this.#sendCancelled(id, reason)
     else this.#cancelled.set(id, reason)
     return "unknown"
-  }
-
-  #isWithdrawn(id: number): boolean {
-    return this.#transport.withdraw?.(id) === true
   }
 
   #sendCancelled(id: number, reason: string): void {
@@ -187,7 +174,7 @@ export class Requests {
     const id = this.#meant(response.id)
     const order = this.#pending.get(id)?.order
     if (order !== undefined && order >= this.#notified) this.#notified = Number.POSITIVE_INFINITY
-    const answer = answerOf(response, this.#transport.sessionId !== undefined, this.#pending.get(id)?.method)
+    const answer = Answers.of(response, this.#transport.sessionId !== undefined, this.#pending.get(id)?.method)
     const pending = this.#take(id, answer)
     if (pending === undefined) return this.#log("a response came for no request that waits for it")
     pending.settle(answer ?? Exit.fail(Failures.noResponse()))
@@ -235,11 +222,13 @@ export class Requests {
     if (listener === undefined) return this.#log("progress came for no request that waits for it")
     const pending = this.#pending.get(id)
     if (pending?.options.resetTimeoutOnProgress === true) {
+      const now = this.#timers.now()
+      pending.budget = Budget.heard(pending.budget, now)
       this.#timers.stop(pending.timer)
-      this.#startTimer(id, pending, Math.min(pending.options.timeout, pending.deadline - this.#nowFor(pending)))
+      this.#runTimer(id, pending, now)
     }
     try {
-      listener(ExactJson.copied(params, progress))
+      listener.onevent?.({ _tag: "Progress", progress: ExactJson.copied(params, progress) })
     } catch (error) {
       this.#log(`a listener of progress threw: ${Failures.describe(error)}`)
     }
@@ -251,7 +240,7 @@ export class Requests {
 
   endUnsent(loss: Loss): void {
     for (const id of [...this.#pending.keys()]) {
-      if (this.#isWithdrawn(id)) this.#take(id)?.settle(Exit.fail(Failures.refused(loss)))
+      if (this.#transport.withdraw?.(id) === true) this.#take(id)?.settle(Exit.fail(Failures.refused(loss)))
     }
   }
 
@@ -281,11 +270,10 @@ export class Requests {
   asks(): () => void {
     const waiting = [...this.#pending].filter(([, { method }]) => method !== "ping")
     for (const [, pending] of waiting) {
-      if (pending.questions++ === 0) {
-        pending.stoodFrom = this.#timers.now()
-        this.#timers.stop(pending.timer)
-      }
-      pending.options.onasking?.(true)
+      pending.budget = Budget.asked(pending.budget, this.#timers.now())
+      if (pending.budget.questions > 1) continue
+      this.#timers.stop(pending.timer)
+      pending.options.onevent?.({ _tag: "Asked" })
     }
     let isOver = false
     return () => {
@@ -293,36 +281,23 @@ export class Requests {
       isOver = true
       for (const [id, pending] of waiting) {
         if (this.#pending.get(id) !== pending) continue
-        if (pending.questions === 1) this.#goOn(id, pending)
-        pending.questions--
-        pending.options.onasking?.(false)
+        const now = this.#timers.now()
+        pending.budget = Budget.answered(pending.budget, now)
+        if (pending.budget.questions > 0) continue
+        this.#runTimer(id, pending, now)
+        pending.options.onevent?.({ _tag: "Answered" })
       }
     }
   }
 
-  #goOn(id: number, pending: Pending): void {
-    const stood = this.#timers.now() - pending.stoodFrom
-    pending.deadline += stood
-    pending.timeUp += stood
-    this.#runTimer(id, pending, pending.timeUp - this.#timers.now())
-  }
-
-  #nowFor({ questions, stoodFrom }: Pending): number {
-    return questions === 0 ? this.#timers.now() : stoodFrom
-  }
-
-  #startTimer(id: number, pending: Pending, millis: number): void {
-    pending.timeUp = this.#nowFor(pending) + millis
-    if (pending.questions === 0) this.#runTimer(id, pending, millis)
-  }
-
-  #runTimer(id: number, pending: Pending, millis: number): void {
-    if (millis === Number.POSITIVE_INFINITY) return
+  #runTimer(id: number, pending: Pending, now: number): void {
+    const left = Budget.left(pending.budget, now)
+    if (left === Number.POSITIVE_INFINITY || pending.budget.questions > 0) return
     pending.timer = this.#timers.start(() => {
       this.#take(id)
       const fate = this.#giveUp(id, pending, timedOut)
       pending.settle(Exit.fail(Failures.timedOut(pending.method, fate)))
-    }, millis)
+    }, left)
   }
 
   #fail(id: number, error: unknown, fate: Fate): void {
@@ -335,11 +310,8 @@ export class Requests {
     if (pending === undefined) return undefined
     this.#pending.delete(id)
     this.#timers.stop(pending.timer)
-    while (pending.questions > 0) {
-      pending.questions--
-      pending.options.onasking?.(false)
-    }
-    if (pending.options.onprogress !== undefined) this.#release(id, taskOf(answer))
+    if (pending.budget.questions > 0) pending.options.onevent?.({ _tag: "Answered" })
+    if (pending.options.progress === true) this.#release(id, Answers.taskOf(answer))
     if (pending.about !== undefined && answer !== undefined) this.#taskEnds(pending.about)
     return pending
   }
@@ -357,28 +329,13 @@ export class Requests {
   }
 }
 
-const augmented = (params: object | undefined, id: number, { onprogress, task }: Options): object => {
+const augmented = (params: object | undefined, id: number, { progress, task }: Options): object => {
   const meta = (params as { readonly _meta?: object } | undefined)?._meta
   return ExactJson.copied(params, {
     ...params,
-    ...(onprogress === undefined ? {} : { _meta: ExactJson.copied(meta, { ...meta, progressToken: id }) }),
+    ...(progress === true ? { _meta: ExactJson.copied(meta, { ...meta, progressToken: id }) } : {}),
     ...(task === undefined ? {} : { task })
   })
-}
-
-const taskOf = (answer: Answer | undefined): string | undefined =>
-  answer !== undefined && Exit.isSuccess(answer) ? TaskResults.taskIn(answer.value) : undefined
-
-/** Undefined for what is no response. `hasSession`: the transport has a session id. */
-export const answerOf = (response: Response, hasSession: boolean, method?: string): Answer | undefined => {
-  if (response.jsonrpc !== "2.0") return undefined
-  const { error, result } = response as { readonly error?: unknown; readonly result?: unknown }
-  if (error === undefined) return Predicate.isRecord(result) ? Exit.succeed(result) : undefined
-  if (result !== undefined || !Predicate.isRecord(error)) return undefined
-  const { code, data, message } = error
-  return Number.isSafeInteger(code) && typeof message === "string"
-    ? Exit.fail(Failures.remote(code as number, message, data, hasSession, method))
-    : undefined
 }
 
 const isNumberOrNone = (value: unknown): boolean => value === undefined || Predicate.isNumber(value)

@@ -2,7 +2,7 @@
  * One MCP session over one transport. `Parts` of the official SDK are given at run time: its schemas and its Client take 27 MB, which a
  * program that only relays messages does not need.
  */
-import type { Connection, ConnectOptions, Loss, Method, RequestError, RequestOptions } from "@mcp-lifeline/core"
+import type { Cancel, Connection, ConnectOptions, Loss, Method, RequestError, RequestOptions } from "@mcp-lifeline/core"
 import { ConnectError, Sending, SuspendedSession } from "@mcp-lifeline/core"
 import { Ending } from "@mcp-lifeline/core/internal"
 import type {
@@ -19,7 +19,7 @@ import type { Scope } from "effect"
 import { Cause, Data, Effect, Exit, Option, Predicate, Runtime } from "effect"
 import type { AdapterTransport, TransportSession } from "./AdapterTransport.js"
 import { allOrNothing } from "./allOrNothing.js"
-import { capabilitiesOf } from "./capabilities.js"
+import * as Answers from "./Answers.js"
 import * as Era from "./Era.js"
 import { misused, refused, textOf, toConnectError, toRequestError, unsupported } from "./Failures.js"
 import * as Initialize from "./Initialize.js"
@@ -28,7 +28,6 @@ import { Link } from "./Link.js"
 import { fieldsOf, kindsOfAll } from "./listenFilter.js"
 import * as Meta from "./Meta.js"
 import { Requests } from "./Requests.js"
-import * as TaskResults from "./TaskResults.js"
 import * as Timers from "./Timers.js"
 
 /** Another client, for which Lifeline makes the connection, with the capabilities of the options and no others. */
@@ -141,7 +140,7 @@ const open = (
       log,
       startsLater: options.relay?.isRaw !== true
     })
-    const capabilities = capabilitiesOf(options.handlers, options.capabilities)
+    const capabilities = Initialize.capabilitiesOf(options.handlers, options.capabilities)
     const answering = parts.answering(options, capabilities, runtime)
 
     let closing = false
@@ -217,18 +216,17 @@ const open = (
       params: unknown,
       options: RequestOptions,
       settle: Sending.Settle<unknown>
-    ): () => void => {
-      const { cancelReason, resultSchema } = options
-      const wrong = resultSchema === undefined ? undefined : parts.wrong(resultSchema)
+    ): Cancel => {
+      const wrong = options.resultSchema === undefined ? undefined : parts.wrong(options.resultSchema)
       if (link.ended !== undefined) return Sending.refuse(settle, refused(link.ended))
       if (wrong !== undefined) return Sending.refuse(settle, misused(wrong))
       const id = requests.send(method, given(params), options, (answer) =>
         settle(
           Exit.isSuccess(answer)
-            ? TaskResults.decode(parts.decode, method, answer.value, options)
+            ? Answers.decode(parts.decode, method, answer.value, options)
             : Exit.mapError(answer, failed)
         ))
-      return () => requests.cancel(id, textOf(cancelReason?.()))
+      return (reason) => requests.cancel(id, textOf(reason))
     }
 
     const notify: Connection["notify"] = (method, params) =>

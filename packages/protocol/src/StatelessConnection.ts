@@ -1,7 +1,7 @@
 /**
  * Each request says by itself who asks, in which version and what they can do. What the server wants to know it asks in place of a result.
  */
-import type { Connection, Kind, Loss, Method, RequestOptions, ServerNotification } from "@mcp-lifeline/core"
+import type { Cancel, Connection, Kind, Loss, Method, RequestOptions, ServerNotification } from "@mcp-lifeline/core"
 import type { ConnectError } from "@mcp-lifeline/core"
 import { RequestError, Sending } from "@mcp-lifeline/core"
 import { Ending } from "@mcp-lifeline/core/internal"
@@ -9,6 +9,7 @@ import type { Scope } from "effect"
 import { Effect, Exit, Runtime } from "effect"
 import type { AdapterTransport } from "./AdapterTransport.js"
 import { allOrNothing } from "./allOrNothing.js"
+import type { Answer } from "./Answers.js"
 import * as Discovery from "./Discovery.js"
 import { EnvelopedRequests } from "./EnvelopedRequests.js"
 import * as Era from "./Era.js"
@@ -17,7 +18,6 @@ import * as InputRequests from "./InputRequests.js"
 import { Link } from "./Link.js"
 import { ListenStream } from "./ListenStream.js"
 import * as Meta from "./Meta.js"
-import type { Answer } from "./Requests.js"
 import { Requests } from "./Requests.js"
 import type { Options, Parts } from "./Session.js"
 import { SpeaksSessions } from "./SpeaksSessions.js"
@@ -93,17 +93,18 @@ const open = (
     yield* Effect.tryPromise({ try: () => link.start(), catch: Failures.toConnectError })
 
     const { handlers, relay } = options
-    const asking = InputRequests.by({ handlers, relay, read: parts.readQuestion })
+    const ask = InputRequests.by({ handlers, relay, read: parts.readQuestion })
     const enveloped = new EnvelopedRequests(requests, Discovery.envelopeOf(options), () => relay?.isStateless === true)
 
-    const sent =
-      (method: Parameters<EnvelopedRequests["send"]>[0], params: unknown, options: RequestOptions) =>
-      (settle: (answer: Answer) => void) => {
-        const cancel = enveloped.send(method, params, options, settle)
-        return () => cancel(Failures.textOf(options.cancelReason?.()))
-      }
-    const request = (...given: Parameters<typeof sent>): Effect.Effect<Record<string, unknown>, RequestError> =>
-      Effect.async((resume) => Effect.sync(sent(...given)(resume)))
+    const request = (
+      method: Parameters<EnvelopedRequests["send"]>[0],
+      params: unknown,
+      options: Sending.Options
+    ): Effect.Effect<Record<string, unknown>, RequestError> =>
+      Effect.async((resume) => {
+        const cancel = enveloped.send(method, params, options, resume)
+        return Effect.sync(() => cancel(options.cancelReason?.()))
+      })
 
     const discover = (timeout: number): Effect.Effect<Answer> =>
       Effect.exit(request("server/discover", undefined, { timeout }))
@@ -158,38 +159,27 @@ const open = (
     const aboutTask = (
       method: Method,
       params: unknown,
-      options: RequestOptions
+      options: Sending.Options
     ): Effect.Effect<unknown, RequestError> =>
       StatelessTasks.request(method, params, options, {
-        ask: askingFor(options),
+        ask,
         timeout: Math.min(options.timeout, taskTimeout),
         decode: (result) => parts.decodeStateless("tools/call", result, options.resultSchema),
         send: (method, params, timeout) =>
           request(method, params, { timeout, runsTask: true, cancelReason: options.cancelReason })
       })
 
-    /** The time of the request stands still meanwhile. */
-    const askingFor = ({ onasking }: RequestOptions): InputRequests.Ask => (question) => {
-      const answer = asking(question)
-      if (answer === undefined || onasking === undefined) return answer
-      return Effect.acquireUseRelease(
-        Effect.sync(() => onasking(true)),
-        () => answer,
-        () => Effect.sync(() => onasking(false))
-      )
-    }
-
     /** Asks again with the answers where the server wants input first. Their time does not count. */
-    const ask = (
+    const call = (
       method: Method,
       params: unknown,
       options: RequestOptions,
       settle: Sending.Settle<unknown>,
       round = 0
-    ): () => void => {
+    ): Cancel => {
       const steps = new Sending.Relay(settle)
       const startedAt = timers.now()
-      steps.step(sent(method, params, options), (answer) => {
+      steps.step<Record<string, unknown>>((settle) => enveloped.send(method, params, options, settle), (answer) => {
         if (Exit.isFailure(answer)) return steps.settle(answer)
         const result = answer.value
         listen.listed(kindsIn[method] ?? [])
@@ -202,17 +192,15 @@ const open = (
         const taken = timers.now() - startedAt
         const { maxTotalTimeout, resetTimeoutOnProgress, timeout } = options
         const again = {
-          ...options,
-          // The server has had the request once.
-          onwithdrawn: undefined,
+          ...Sending.reached(options),
           timeout: resetTimeoutOnProgress === true ? timeout : Math.max(timeout - taken, 1),
           maxTotalTimeout: maxTotalTimeout === undefined ? undefined : Math.max(maxTotalTimeout - taken, 1)
         }
-        const answered = InputRequests.answer(method, result, askingFor(options))
+        const answered = InputRequests.answer(method, result, ask, options)
         steps.step(Sending.effect(runtime, answered, options), (given) => {
           if (Exit.isFailure(given)) return steps.settle(given)
           const more = { ...params as object, ...given.value }
-          steps.step((settle) => ask(method, more, again, settle, round + 1), steps.settle)
+          steps.step((settle) => call(method, more, again, settle, round + 1), steps.settle)
         })
       })
       return steps.cancel
@@ -245,19 +233,19 @@ const open = (
       params: unknown,
       options: RequestOptions,
       settle: Sending.Settle<unknown>
-    ): () => void => {
+    ): Cancel => {
       if (link.ended !== undefined) return Sending.refuse(settle, Failures.refused(link.ended))
       const { resultSchema, runsTask, task } = options
       if (ownMethods.has(method) || (runsTask === true && method !== "tools/call")) {
         return byEffect(method, params as never, options, settle)
       }
       // The server decides which calls are tasks.
-      if (runsTask === true) return ask(method, params, { ...options, task: undefined }, settle)
+      if (runsTask === true) return call(method, params, { ...options, task: undefined }, settle)
       const wrong = task === undefined
         ? resultSchema === undefined ? undefined : parts.wrong(resultSchema)
         : new TypeError(`protocol version ${Era.statelessVersion} has no option task`)
       return wrong === undefined
-        ? ask(method, params, options, settle)
+        ? call(method, params, options, settle)
         : Sending.refuse(settle, Failures.misused(wrong))
     }
 

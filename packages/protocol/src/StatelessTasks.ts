@@ -44,29 +44,30 @@ export interface Parts {
 export const request = (
   method: string,
   params: unknown,
-  { timeout }: RequestOptions,
+  options: RequestOptions,
   parts: Parts
 ): Effect.Effect<unknown, RequestError> => {
   const given = isRecord(params) ? params : {}
   switch (method) {
     case "tasks/get":
-      return Effect.map(parts.send("tasks/get", given, timeout), taskOf)
+      return Effect.map(parts.send("tasks/get", given, options.timeout), taskOf)
     case "tasks/result":
-      return outcome(given, parts, new Set())
+      return outcome(given, options, parts, new Set())
     default:
-      return Effect.as(parts.send("tasks/cancel", given, timeout), {})
+      return Effect.as(parts.send("tasks/cancel", given, options.timeout), {})
   }
 }
 
 const outcome = (
   params: Result,
+  options: RequestOptions,
   parts: Parts,
   answered: ReadonlySet<string>
 ): Effect.Effect<unknown, RequestError> =>
   Effect.flatMap(parts.send("tasks/get", params, parts.timeout), (task) => {
     const { error, inputRequests, pollIntervalMs, result, status, statusMessage } = task
     const later = (answered: ReadonlySet<string>) =>
-      Effect.zipRight(Effect.sleep(pollInterval(pollIntervalMs)), outcome(params, parts, answered))
+      Effect.zipRight(Effect.sleep(pollInterval(pollIntervalMs)), outcome(params, options, parts, answered))
     switch (status) {
       case "completed":
         return isRecord(result) ? parts.decode(result) : Effect.fail(misfit("a completed task has no result"))
@@ -90,7 +91,7 @@ const outcome = (
     // What was answered stays there until the server has taken it.
     const open = Object.entries(isRecord(inputRequests) ? inputRequests : {}).filter(([key]) => !answered.has(key))
     if (status !== "input_required" || open.length === 0) return later(answered)
-    return InputRequests.answer("tools/call", { inputRequests: Object.fromEntries(open) }, parts.ask).pipe(
+    return InputRequests.answer("tools/call", { inputRequests: Object.fromEntries(open) }, parts.ask, options).pipe(
       Effect.flatMap((given) => parts.send("tasks/update", { ...params, ...given }, parts.timeout)),
       Effect.zipRight(Effect.suspend(() => later(new Set([...answered, ...open.map(([key]) => key)]))))
     )

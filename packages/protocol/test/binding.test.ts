@@ -152,7 +152,7 @@ describe("SdkConnection", () => {
       const seen: Array<unknown> = []
       const run = (result: object) =>
         Effect.gen(function*() {
-          const more = { timeout, onprogress: (progress: unknown) => seen.push(progress), task: { ttl: 1000 } }
+          const more = { timeout, ...Sending.progressTo((progress) => seen.push(progress)), task: { ttl: 1000 } }
           const request = Sending.ask(connection, "tools/call", { name: "x", _meta: { kept: 1 } }, more)
           const fiber = yield* Effect.fork(request)
           yield* Effect.yieldNow()
@@ -174,7 +174,7 @@ describe("SdkConnection", () => {
         throw new Error("listener")
       }
       const { answer, connection, receive, sent } = yield* scripted(options({ report: thrower }))
-      const request = Sending.ask(connection, "tools/call", { name: "x" }, { timeout, onprogress: thrower })
+      const request = Sending.ask(connection, "tools/call", { name: "x" }, { timeout, ...Sending.progressTo(thrower) })
       const fiber = yield* Effect.fork(request)
       yield* Effect.yieldNow()
       const progressToken = (sent.at(-1) as { id: number }).id
@@ -220,7 +220,7 @@ describe("SdkConnection", () => {
         timeout: 1500,
         resetTimeoutOnProgress: true,
         maxTotalTimeout: 3000,
-        onprogress: () => {}
+        progress: true
       }))
       assert.deepInclude(error, { fate: "unknown", reason: "timeout" })
       assert.isAtLeast(performance.now() - began, 2990)
@@ -373,7 +373,7 @@ describe("SdkConnection", () => {
       const fiber = yield* Effect.fork(
         Sending.ask(connection, "tools/call", { name: "x" }, {
           timeout,
-          onprogress: (p) => order.push(`${p.progress}`)
+          ...Sending.progressTo((p) => order.push(`${p.progress}`))
         })
           .pipe(Effect.tap(() => Effect.sync(() => order.push("answer"))))
       )

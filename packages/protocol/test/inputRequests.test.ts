@@ -2,9 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { RequestError } from "@mcp-lifeline/core"
 import { Effect, Exit, Fiber, TestClock } from "effect"
 import { vi } from "vitest"
+import type { Answer } from "../src/Answers.js"
 import { EnvelopedRequests } from "../src/EnvelopedRequests.js"
 import * as InputRequests from "../src/InputRequests.js"
-import type { Answer, Options, Requests } from "../src/Requests.js"
+import type { Options, Requests } from "../src/Requests.js"
 import { ServerRequest } from "../src/ServerRequest.js"
 
 const questions = (count: number) => ({

@@ -1,12 +1,14 @@
-import type { Loss } from "@mcp-lifeline/core"
-import { RequestError } from "@mcp-lifeline/core"
+import type { Loss, RequestEvent } from "@mcp-lifeline/core"
+import { RequestError, Sending } from "@mcp-lifeline/core"
 import type { AdapterTransport } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import { Exit } from "effect"
 import { afterEach, assert, beforeEach, describe, it, vi } from "vitest"
+import type { Answer, Response } from "../src/Answers.js"
+import * as Answers from "../src/Answers.js"
 import * as Messages from "../src/Messages.js"
-import type { Answer, Options, Response } from "../src/Requests.js"
-import { answerOf, Requests } from "../src/Requests.js"
+import type { Options } from "../src/Requests.js"
+import { Requests } from "../src/Requests.js"
 
 const loss: Loss = { kind: "closed", message: "it is gone" }
 
@@ -80,8 +82,7 @@ describe("requests that wait for their answers", () => {
 
   it("are sent as they are, with a token of progress and a task only where these are asked for", () => {
     const { ask, sent } = make()
-    const onprogress = (): void => {}
-    const [plain, task, progress] = [ask(), ask({ task: { ttl: 5 } }, { name: "x" }), ask({ onprogress })].map((
+    const [plain, task, progress] = [ask(), ask({ task: { ttl: 5 } }, { name: "x" }), ask({ progress: true })].map((
       { id }
     ) => id)
     const base = { jsonrpc: "2.0", method: "ping" }
@@ -117,20 +118,13 @@ describe("requests that wait for their answers", () => {
 
   const limits = [
     ["its timeout", { timeout: 600 }],
-    ["the bound of the whole", { timeout: 3_600_000, maxTotalTimeout: 600 }],
-    ["a timeout that progress moves", { timeout: 600, resetTimeoutOnProgress: true, onprogress: () => {} }],
-    ["the bound of the whole, with progress", {
-      timeout: 600,
-      maxTotalTimeout: 600,
-      resetTimeoutOnProgress: true,
-      onprogress: () => {}
-    }]
+    ["a timeout that progress moves", { timeout: 600, resetTimeoutOnProgress: true, progress: true }]
   ] as const
   for (const [what, limit] of limits) {
     it(`[C21:virtual] stand still while the user is asked, but for pings and what is sent later: ${what}`, () => {
       const { answer, ask, progress, requests } = make()
-      const asking: Array<boolean> = []
-      const options = { ...limit, onasking: (isAsking: boolean) => asking.push(isAsking) }
+      const asking: Array<string> = []
+      const options = { ...limit, onevent: ({ _tag }: RequestEvent) => _tag !== "Progress" && asking.push(_tag) }
       const waiting = ask(options, {}, "tools/call")
       const answered = ask(options, {}, "tools/call")
       const ping = ask({ timeout: 600 })
@@ -144,9 +138,9 @@ describe("requests that wait for their answers", () => {
       assert.lengthOf(later.answers, 1)
       vi.advanceTimersByTime(3_600_000)
       answer(answered.id)
-      assert.deepStrictEqual(asking, [true, true, true, true, false, false])
+      assert.deepStrictEqual(asking, ["Asked", "Asked", "Answered"])
       progress({ progressToken: waiting.id, progress: 1 })
-      const left = "onprogress" in limit && !("maxTotalTimeout" in limit) ? 600 : 200
+      const left = "progress" in limit ? 600 : 200
       first()
       first()
       vi.advanceTimersByTime(3_600_000)
@@ -155,7 +149,7 @@ describe("requests that wait for their answers", () => {
       progress({ progressToken: waiting.id, progress: 2 })
       vi.advanceTimersByTime(left - 1)
       assert.lengthOf(waiting.answers, 0)
-      assert.strictEqual(asking.filter((isAsking) => !isAsking).length, 4)
+      assert.strictEqual(asking.filter((one) => one === "Answered").length, 2)
       vi.advanceTimersByTime(1)
       assert.deepInclude(errorsOf(waiting.answers)[0], { fate: "unknown", reason: "timeout" })
       assert.strictEqual(vi.getTimerCount(), 0)
@@ -191,10 +185,9 @@ describe("requests that wait for their answers", () => {
 
   it("[C5:virtual] progress moves the end of one, no further than the whole may take", () => {
     const { ask, progress } = make()
-    const onprogress = (): void => {}
-    const bounded = ask({ timeout: 100, maxTotalTimeout: 250, resetTimeoutOnProgress: true, onprogress })
-    const unbounded = ask({ timeout: 100, resetTimeoutOnProgress: true, onprogress })
-    const unmoved = ask({ timeout: 100, onprogress })
+    const bounded = ask({ timeout: 100, maxTotalTimeout: 250, resetTimeoutOnProgress: true, progress: true })
+    const unbounded = ask({ timeout: 100, resetTimeoutOnProgress: true, progress: true })
+    const unmoved = ask({ timeout: 100, progress: true })
     const ends = () => [bounded, unbounded, unmoved].map(({ answers }) => answers.length)
     for (const ended of [[0, 0, 0], [0, 0, 1], [0, 0, 1], [1, 0, 1]]) {
       vi.advanceTimersByTime(80)
@@ -209,17 +202,17 @@ describe("requests that wait for their answers", () => {
     const unsent = new Set<unknown>()
     const { ask, cancelled, requests } = make({ withdraw: (id) => unsent.delete(id) })
     let withdrawn = 0
-    const onwithdrawn = (): void => void withdrawn++
-    const one = ask({ onwithdrawn })
+    const onevent = (): void => void withdrawn++
+    const one = ask({ onevent })
     unsent.add(one.id)
     requests.cancel(one.id, "enough")
     assert.deepStrictEqual([withdrawn, cancelled().length], [1, 0])
     const quiet = ask()
     unsent.add(quiet.id)
     requests.cancel(quiet.id, "enough")
-    const sent = ask({ onwithdrawn }).id
+    const sent = ask({ onevent }).id
     requests.cancel(sent, "enough")
-    requests.cancel(ask({ onwithdrawn }, {}, "initialize").id, "enough")
+    requests.cancel(ask({ onevent }, {}, "initialize").id, "enough")
     requests.cancel(4711, "nobody asked")
     assert.strictEqual(withdrawn, 1)
     assert.deepStrictEqual(cancelled(), [{ requestId: sent, reason: "enough" }])
@@ -294,8 +287,8 @@ describe("requests that wait for their answers", () => {
   it("[C6 T11:unit] a suspended session keeps those that may be answered; what is given up meanwhile is told once it goes on", async () => {
     const { answer, ask, cancelled, log, progress, requests, sent } = make()
     const seen: Array<unknown> = []
-    const onprogress = (one: unknown): void => void seen.push(one)
-    const kept = ask({ onprogress })
+    const heard = Sending.progressTo((one) => void seen.push(one))
+    const kept = ask(heard)
     const given = ask()
     const lost = ask()
     await Promise.resolve()
@@ -326,17 +319,17 @@ describe("requests that wait for their answers", () => {
   it("[C5] progress of a task is reported after its answer, until the connection ends, and of nothing else", async () => {
     const { answer, ask, logged, progress, requests } = make()
     const seen: Array<unknown> = []
-    const onprogress = (one: unknown): void => void seen.push(one)
+    const heard = Sending.progressTo((one) => void seen.push(one))
     const report = (id: number): number => {
       seen.length = 0
       progress({ progressToken: id, progress: 1 })
       return seen.length
     }
-    const task = ask({ onprogress })
+    const task = ask(heard)
     answer(task.id, { result: { task: { taskId: "t" } } })
-    const none = ask({ onprogress })
+    const none = ask(heard)
     answer(none.id, { result: { task: { taskId: 5 } } })
-    const failed = ask({ onprogress })
+    const failed = ask(heard)
     answer(failed.id, { error: { code: 1, message: "no" } })
     assert.deepStrictEqual([report(task.id), report(none.id), report(failed.id)], [1, 0, 0])
     await Promise.resolve()
@@ -349,7 +342,7 @@ describe("requests that wait for their answers", () => {
   it("[P12] progress that does not fit the protocol is dropped; one whose listener throws is logged", () => {
     const { ask, logged, progress, requests } = make()
     const seen: Array<unknown> = []
-    const { id: progressToken } = ask({ onprogress: (one) => void seen.push(one) })
+    const { id: progressToken } = ask(Sending.progressTo((one) => void seen.push(one)))
     const fits = { progressToken, progress: 1 }
     progress({ ...fits, total: 2, message: "half" })
     progress({ ...fits, progressToken: String(progressToken) })
@@ -368,7 +361,7 @@ describe("requests that wait for their answers", () => {
     const thrower = (): never => {
       throw new Error("listener")
     }
-    progress({ progressToken: ask({ onprogress: thrower }).id, progress: 1 })
+    progress({ progressToken: ask(Sending.progressTo(thrower)).id, progress: 1 })
     assert.lengthOf(logged.filter((message) => message.includes("listener")), 1)
   })
 
@@ -452,7 +445,7 @@ describe("requests that wait for their answers", () => {
   })
 
   it("[P12] a response is a result or an error, whole, and nothing besides", () => {
-    const read = (body: object): Answer | undefined => answerOf({ jsonrpc: "2.0", id: 1, ...body } as Response, false)
+    const read = (body: object): Answer | undefined => Answers.of({ jsonrpc: "2.0", id: 1, ...body } as Response, false)
     for (const more of [{}, { took: 1 }]) {
       assert.deepStrictEqual(read({ result: { a: 1 }, ...more }), Exit.succeed({ a: 1 }))
     }

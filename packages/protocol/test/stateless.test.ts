@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { ConnectError, ConnectOptions, Hearing, Loss, ServerNotification } from "@mcp-lifeline/core"
+import type { ConnectError, ConnectOptions, Hearing, Loss, RequestEvent, ServerNotification } from "@mcp-lifeline/core"
 import { RequestError, Sending } from "@mcp-lifeline/core"
 import { Binding } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
@@ -249,21 +249,21 @@ describe("a server that wants input first", () => {
     it.scoped(`[E3 C5:virtual] the user has as long as it takes, and the server what it has left: ${what}`, () =>
       Effect.gen(function*() {
         const user = yield* Deferred.make<typeof roots>()
-        const asking: Array<boolean> = []
+        const asking: Array<string> = []
         const { connection, receive, sent } = yield* opened(() => undefined, {
           handlers: { roots: Deferred.await(user) }
         })
         const calls = () => sent.filter(({ method }) => method === "tools/call")
-        const options = { ...limit, onasking: (isAsking: boolean) => asking.push(isAsking) }
+        const options = { ...limit, onevent: ({ _tag }: RequestEvent) => asking.push(_tag) }
         const fiber = yield* Effect.fork(Effect.flip(Sending.ask(connection, "tools/call", call, options)))
         yield* TestClock.adjust(400)
         receive({ id: calls()[0]!.id, result: wants })
         yield* TestClock.adjust(86_400_000)
-        assert.deepStrictEqual(asking, [true])
+        assert.deepStrictEqual(asking, ["Asked"])
         yield* Deferred.succeed(user, roots)
         yield* TestClock.adjust(199)
         assert.lengthOf(calls(), 2)
-        assert.deepStrictEqual(asking, [true, false])
+        assert.deepStrictEqual(asking, ["Asked", "Answered"])
         assert.isNull(fiber.unsafePoll())
         yield* TestClock.adjust(1)
         assert.deepInclude(yield* Fiber.join(fiber), { fate: "unknown", reason: "timeout" })
@@ -278,7 +278,10 @@ describe("a server that wants input first", () => {
           { handlers }
         )
         let withdrawn = 0
-        const options = { timeout, onwithdrawn: () => withdrawn++ }
+        const options = {
+          timeout,
+          onevent: ({ _tag }: RequestEvent) => void (withdrawn += Number(_tag === "Withdrawn"))
+        }
         const fiber = yield* Effect.fork(Sending.ask(connection, "tools/call", call, options))
         while (sent.filter(({ method }) => method === "tools/call").length < round) yield* Effect.sleep(1)
         Object.assign(transport, { withdraw: () => true })

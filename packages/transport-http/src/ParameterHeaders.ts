@@ -2,7 +2,7 @@
  * Tool parameters that are repeated in headers because the tool's schema says so (`x-mcp-header`). Only servers without sessions ask
  * for that.
  */
-import { type Connection, type Params, type RequestOptions, type Result, Sending } from "@mcp-lifeline/core"
+import { type Connection, type Params, type Result, Sending } from "@mcp-lifeline/core"
 import { Listing } from "@mcp-lifeline/core/internal"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Exit, Predicate, type Runtime } from "effect"
@@ -98,7 +98,7 @@ export class ParameterHeaders {
    * server has not carried out, is sent once more after the tools were listed.
    */
   over(connection: Connection, runtime: Runtime.Runtime<never>): Connection {
-    const list = (params: Params<"tools/list">, options: RequestOptions) =>
+    const list = (params: Params<"tools/list">, options: Sending.Options) =>
       Effect.flatMap(Sending.ask(connection, "tools/list", params, options), (result) => this.#learn(result))
     const sendList = Sending.by(runtime, (_, params, options) => list(params, options))
     const listAll = (timeout: number) =>
@@ -115,8 +115,7 @@ export class ParameterHeaders {
       relay.step<Result<typeof method>>((settle) => connection.send(method, params, options, settle), (exit) => {
         const refusal = Sending.errorOf(exit)
         if (refusal?.code !== headerMismatch) return relay.settle(exit)
-        // The server has had it.
-        const again = { ...options, onwithdrawn: undefined }
+        const again = Sending.reached(options)
         relay.step(Sending.effect(runtime, listAll(options.timeout), options), (listed) => {
           if (Exit.isFailure(listed)) return relay.settle(exit)
           relay.step((settle) => connection.send(method, params, again, settle), relay.settle)

@@ -1,6 +1,6 @@
 /** Values are read for each connection, and again if the server refuses them: a secret may have been rotated. */
 import { ConnectError } from "@mcp-lifeline/core"
-import { SecretValues } from "@mcp-lifeline/core/options"
+import { SecretValues } from "@mcp-lifeline/protocol"
 import { Clock, Effect, Redacted } from "effect"
 import * as Credentials from "./Credentials.js"
 

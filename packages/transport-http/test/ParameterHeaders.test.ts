@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { type Connection, RequestError, type RequestOptions, Sending } from "@mcp-lifeline/core"
 import { Effect, Exit, TestClock } from "effect"
-import { constVoid } from "effect/Function"
+import { constTrue, constVoid } from "effect/Function"
 import { ParameterHeaders } from "../src/ParameterHeaders.js"
 
 const refusal = new RequestError({ fate: "rejected", reason: "remote", code: -32020, message: "headers" })
@@ -22,7 +22,7 @@ const refusing = (list: Exit.Exit<unknown, RequestError>, second?: Exit.Exit<unk
 }
 
 const listed = Exit.succeed({ tools: [] })
-const options: RequestOptions = { timeout: 1000, onwithdrawn: constVoid }
+const options: RequestOptions = { timeout: 1000, onevent: constTrue }
 
 describe("a call whose headers the server refuses", () => {
   it.effect("[E2:unit] is sent once more after the tools were listed, and cannot be withdrawn then: the server has had it", () =>
@@ -31,7 +31,7 @@ describe("a call whose headers the server refuses", () => {
       yield* Effect.fork(Sending.ask(yield* connection, "tools/call", { name: "a" }, options))
       yield* TestClock.adjust(0)
       expect(sent.map(([method]) => method)).toEqual(["tools/call", "tools/list", "tools/call"])
-      expect(sent.map(([, { onwithdrawn }]) => onwithdrawn)).toEqual([constVoid, undefined, undefined])
+      expect(sent.map(([, { onevent }]) => onevent?.({ _tag: "Withdrawn" }))).toEqual([true, undefined, undefined])
     }))
 
   it.effect("[E2:unit] ends as refused, and not as its list, where that fails; or where it is refused once more", () =>

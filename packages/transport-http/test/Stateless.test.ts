@@ -164,7 +164,7 @@ describe("the protocol without sessions", () => {
       const heard: Array<unknown> = []
       yield* Sending.ask(connection, "tools/call", { name: "progress" }, {
         timeout: 20_000,
-        onprogress: (progress) => heard.push(progress)
+        ...Sending.progressTo((progress) => heard.push(progress))
       })
       assert.deepStrictEqual(heard, [{ progress: 1, message: "half" }])
       const result = yield* Sending.ask(connection, "tools/call", { name: "list" }, { timeout: 20_000 })

@@ -99,7 +99,7 @@ describe("response streams", () => {
       const progress: Array<number> = []
       const answer = yield* Sending.ask(connection, "tools/call", { name: "echo" }, {
         timeout: 20_000,
-        onprogress: (one) => progress.push(one.progress)
+        ...Sending.progressTo((one) => progress.push(one.progress))
       })
       assert.deepStrictEqual(answer as unknown, text("done"))
       assert.deepStrictEqual(progress, [1])

@@ -1,6 +1,6 @@
 import type { ConnectError, Connector } from "@mcp-lifeline/core"
-import { ByteSize, Check, Problem, SecretValues, TimeSpan } from "@mcp-lifeline/core/options"
-import { Binding, EraMemory, SpeaksSessions } from "@mcp-lifeline/protocol"
+import { ByteSize, Check, Problem, TimeSpan } from "@mcp-lifeline/core/options"
+import { Binding, EraMemory, SecretValues, SpeaksSessions } from "@mcp-lifeline/protocol"
 import { Duration, Effect, Predicate, Redacted, Runtime } from "effect"
 import { Container } from "./Container.js"
 import * as ContainerCommand from "./ContainerCommand.js"

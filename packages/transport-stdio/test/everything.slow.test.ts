@@ -45,7 +45,7 @@ describe("with a server that nobody here wrote", () => {
         const fiber = Effect.runFork(
           Sending.ask(connection, "tools/call", { name: long?.name ?? "", arguments: { duration: 60, steps: 600 } }, {
             timeout: 60_000,
-            onprogress: (step) => resume(Effect.as(Fiber.interrupt(fiber), step.progress))
+            ...Sending.progressTo((step) => resume(Effect.as(Fiber.interrupt(fiber), step.progress)))
           })
         )
       })

@@ -4,13 +4,12 @@ import {
   type ConnectOptions,
   type Connector,
   RequestError,
-  type RequestOptions,
   Sending
 } from "@mcp-lifeline/core"
-import { firstOf } from "@mcp-lifeline/core/internal"
+import { Budget, firstOf } from "@mcp-lifeline/core/internal"
 import { ExactJson } from "@mcp-lifeline/core/text"
 import { type Answer, ClientRequests, Initialize, type Introduction } from "@mcp-lifeline/protocol"
-import type { JSONRPCNotification, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
+import type { JSONRPCNotification, JSONRPCRequest, Progress } from "@modelcontextprotocol/sdk/types.js"
 import { Clock, Deferred, Effect, Exit, FiberId, type Scope } from "effect"
 import * as Conversations from "./Conversations.js"
 import type { Hop } from "./Hop.js"
@@ -63,7 +62,7 @@ class Wire {
   #send(
     method: string,
     params: Readonly<Record<string, unknown>> | undefined,
-    onprogress: RequestOptions["onprogress"],
+    onprogress: ((progress: Progress) => void) | undefined,
     settle: Settle
   ): (reason: unknown) => void {
     const id = ++this.#ids
@@ -85,7 +84,7 @@ class Wire {
     if (this.#isOpen()) {
       this.#conversation.request(this.#requests.open(message, {
         say: (_, { params }) => {
-          if (this.#isOpen()) onprogress?.(params as unknown as Parameters<NonNullable<typeof onprogress>>[0])
+          if (this.#isOpen()) onprogress?.(params as unknown as Progress)
         },
         answer: (_, answer) => {
           if (this.#isOpen()) over(settled(answer))
@@ -102,38 +101,33 @@ class Wire {
   request(
     method: string,
     params: Readonly<Record<string, unknown>> | undefined,
-    options: Partial<RequestOptions> = {}
+    options: Sending.Options = { timeout: Infinity }
   ): Effect.Effect<unknown, RequestError> {
     return Effect.suspend(() => {
       if (this.#loss !== undefined) return lost("notSent", this.#loss)
-      const {
-        cancelReason,
-        maxTotalTimeout = Infinity,
-        onprogress,
-        resetTimeoutOnProgress = false,
-        timeout = Infinity
-      } = options
+      const { cancelReason, onevent, progress, resetTimeoutOnProgress, timeout } = options
       const now = (): number => this.#clock.unsafeCurrentTimeMillis()
-      const last = now() + maxTotalTimeout
-      let due = Math.min(now() + timeout, last)
+      let budget = Budget.begin(options, now())
+      const left = (): number => Budget.left(budget, now())
       const answered = Deferred.unsafeMake<unknown, RequestError>(FiberId.none)
       const cancel = this.#send(
         method,
         params,
-        onprogress === undefined ? undefined : (progress) => {
-          if (resetTimeoutOnProgress) due = Math.min(now() + timeout, last)
-          onprogress(progress)
-        },
+        progress === true
+          ? (progress) => {
+            if (resetTimeoutOnProgress === true) budget = Budget.heard(budget, now())
+            onevent?.({ _tag: "Progress", progress })
+          }
+          : undefined,
         (exit) => Deferred.unsafeDone(answered, exit)
       )
-      const expired = Effect.repeat(Effect.suspend(() => Effect.sleep(due - now())), { until: () => now() >= due })
-        .pipe(
-          Effect.zipRight(Effect.fail(
-            new RequestError({ fate: "unknown", reason: "timeout", message: `no answer within ${timeout} ms` })
-          ))
-        )
+      const expired = Effect.repeat(Effect.suspend(() => Effect.sleep(left())), { until: () => left() <= 0 }).pipe(
+        Effect.zipRight(Effect.fail(
+          new RequestError({ fate: "unknown", reason: "timeout", message: `no answer within ${timeout} ms` })
+        ))
+      )
       return Effect.onExit(
-        due === Infinity ? Deferred.await(answered) : firstOf(Deferred.await(answered), expired),
+        left() === Infinity ? Deferred.await(answered) : firstOf(Deferred.await(answered), expired),
         () => Effect.sync(() => cancel(cancelReason?.()))
       )
     })

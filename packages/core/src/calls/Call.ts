@@ -9,22 +9,18 @@ import type { CallOptions } from "../options/CallOptions.js"
 import * as TimeSpan from "../options/TimeSpan.js"
 import type * as ToolRules from "../options/Tools.js"
 import type { Chosen, ToolRule } from "../options/Tools.js"
-import type { RequestOptions } from "../port/Connection.js"
+import * as Budget from "../port/Budget.js"
+import type { Cancel, RequestEvent, RequestOptions } from "../port/Connection.js"
 import type { Method, Params, Result } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"
+import type { InFlight } from "../runtime/Traffic.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { SessionState } from "../state/SessionState.js"
-import { type Tally, untried } from "./decide.js"
+import { untried } from "./decide.js"
 import { CallProgress } from "./progress/CallProgress.js"
 
 /** After this silence in milliseconds, giving up puts the connection in doubt: shorter than hosts' timeouts. (H9) */
 export const silence = 2000
-
-/** A call may wait for this part of its time, so that its caller learns why. (V8) */
-const partOfTime = 0.75
-
-export const heldUntil = ({ begunAt, deadline }: { readonly begunAt: number; readonly deadline: number }): number =>
-  begunAt + partOfTime * (deadline - begunAt)
 
 export interface Calls {
   readonly backend: BackendState
@@ -84,15 +80,10 @@ export interface Beats {
   answered: Signal
 }
 
-/** Points in time are on the Clock's scale. */
 export interface Ask<M extends Method = Method> {
   readonly method: M
   readonly params: Params<M>
   readonly options: CallOptions | undefined
-  readonly timeout: number
-  readonly begunAt: number
-  /** Each progress moves the deadline, without a bound. */
-  readonly openEnded: boolean
   readonly about: Call<"tools/call"> | undefined
   readonly progress: CallProgress | undefined
 }
@@ -101,25 +92,22 @@ export interface Flight<M extends Method = Method> {
   readonly on: Runtime
   attempt: AttemptObserver<M> | undefined
   /** The connection's own: with a function of ours, calls took twice the time. */
-  cancel: (() => void) | undefined
+  cancel: Cancel | undefined
 }
 
-export interface Call<M extends Method = Method> {
+export class Call<M extends Method = Method> implements InFlight {
   readonly ask: Ask<M>
-  tally: Tally
-  flight: Flight<M> | undefined
   tool: Chosen | undefined
-  deadline: number
-  /** When its last request was sent, or progress came. */
-  heardAt: number
-  questions: number
-  askedAt: number
+  budget: Budget.Budget
+  tally = untried
+  /** The server may have carried out its last request. */
+  isDoubtful = false
+  flight: Flight<M> | undefined
   /** For a connection, from its first wait until it is sent. */
   waitEnd: number | undefined
   waitsFor: string | undefined
-  saidOfMissing: string | undefined
   /** By something else than the server, while the server gave its lists. */
-  refusedBeside: number
+  refusedBeside = 0
   refused: { readonly by: Runtime; readonly answers: number; readonly since: number } | undefined
   /** Sent again only where the tools there say that this does no harm: each time. (C15) */
   undecided: Undecided | undefined
@@ -133,8 +121,36 @@ export interface Call<M extends Method = Method> {
   turn: Ticket | undefined
   observer: CallObserver<M> | undefined
   carrier: Calls | undefined
-  isGivenUp: boolean
-  isOver: boolean
+  isGivenUp = false
+  isOver = false
+
+  constructor(
+    method: M,
+    params: Params<M>,
+    options: CallOptions | undefined,
+    tool: Chosen | undefined,
+    requestTimeout: number,
+    now: number,
+    about?: Call<"tools/call">
+  ) {
+    const timeout = millis(options?.timeout, tool?.timeout ?? millis(options?.defaultTimeout, requestTimeout))
+    const total = options?.maxTotalTimeout
+    const maxTotalTimeout = total === undefined ? undefined : TimeSpan.millis(total)
+    const limits = { timeout, maxTotalTimeout, resetTimeoutOnProgress: options?.resetTimeoutOnProgress }
+    const progress = options?.onprogress && new CallProgress(options.onprogress, now)
+    this.ask = { method, params, options, about, progress }
+    this.tool = tool
+    this.budget = Budget.begin(limits, now)
+    if (about?.task?.isThere === true) this.first = about.task.on
+  }
+
+  get heardAt(): number {
+    return this.budget.heardAt
+  }
+
+  get questions(): number {
+    return this.budget.questions
+  }
 }
 
 export interface Undecided {
@@ -169,131 +185,65 @@ export const after = (wait: Effect.Effect<unknown, CallError>): Later => later(E
 
 export const interrupted = Exit.interrupt(FiberId.none)
 
-export const make = <M extends Method>(
-  method: M,
-  params: Params<M>,
-  options: CallOptions | undefined,
-  tool: Chosen | undefined,
-  requestTimeout: number,
-  now: number,
-  about?: Call<"tools/call">
-): Call<M> => {
-  const timeout = millis(options?.timeout, tool?.timeout ?? millis(options?.defaultTimeout, requestTimeout))
-  const progressResets = options?.resetTimeoutOnProgress === true
-  const openEnded = progressResets && options.maxTotalTimeout === undefined
-  const total = millis(options?.maxTotalTimeout, timeout)
-  const progress = options?.onprogress && new CallProgress(options.onprogress, now)
-  return {
-    ask: { method, params, options, timeout, begunAt: now, openEnded, about, progress },
-    tally: untried,
-    flight: undefined,
-    tool,
-    deadline: now + (progressResets ? total : Math.min(timeout, total)),
-    heardAt: now,
-    questions: 0,
-    askedAt: now,
-    waitEnd: undefined,
-    waitsFor: undefined,
-    saidOfMissing: undefined,
-    refusedBeside: 0,
-    refused: undefined,
-    undecided: undefined,
-    runsTask: undefined,
-    task: undefined,
-    first: about?.task?.isThere === true ? about.task.on : undefined,
-    place: undefined,
-    turn: undefined,
-    observer: undefined,
-    carrier: undefined,
-    isGivenUp: false,
-    isOver: false
-  }
-}
-
 export const leaves = (call: Call, { generation }: Runtime): void => {
   call.waitEnd = undefined
-  doubtful(call, true)
+  call.isDoubtful = true
   call.ask.options?.onSent?.(generation)
-}
-
-export const doubtful = (call: Call, isDoubtful: boolean): void => {
-  call.tally = { ...call.tally, isDoubtful }
 }
 
 /** Milliseconds that a server keeps a task beyond the time of its call. */
 const margin = 60_000
 
-const keeping = ({ ask: { openEnded } }: Call, left: number): { readonly ttl?: number } =>
-  openEnded || !Number.isFinite(left) ? {} : { ttl: Math.ceil(left) + margin }
-
 export const runsOn = ({ flight, task }: Call): Runtime | undefined =>
   (flight?.on ?? (task?.isOver === false ? task.on : undefined))?.latest
 
-export const fateOf = ({ tally: { isDoubtful, unknown } }: Call): "notSent" | "unknown" =>
-  isDoubtful || unknown !== undefined ? "unknown" : "notSent"
+export const fateOf = ({ isDoubtful, tally }: Call): "notSent" | "unknown" =>
+  isDoubtful || tally.unknown !== undefined ? "unknown" : "notSent"
 
 export const waitingFor = <A, E>(call: Call, what: string, wait: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.suspend(() => {
     call.waitsFor = what
-    return Effect.ensuring(
-      wait,
-      Effect.sync(() => {
-        call.waitsFor = undefined
-      })
-    )
+    return Effect.ensuring(wait, Effect.sync(() => void (call.waitsFor = undefined)))
   })
 
 export const millis = (input: CallOptions["timeout"], otherwise: number): number =>
   input === undefined ? otherwise : TimeSpan.millis(input)
 
-/** In milliseconds: of the whole call, or of one answer. */
-export const timeOver = ({ ask: { begunAt, openEnded, timeout }, deadline, heardAt }: Call): number =>
-  openEnded || heardAt + timeout < deadline ? timeout : Math.round(deadline - begunAt)
-
-/** In milliseconds, since it was last known that nobody is asked. */
-export const askedFor = ({ askedAt, questions }: Call, now: number): number => questions === 0 ? 0 : now - askedAt
-
-/** Time in which the user is asked is not the server's. */
-const asked = (call: Call, isAsking: boolean, now: number): void => {
-  if (isAsking) {
-    if (call.questions++ === 0) call.askedAt = now
-    return
+const happened = (call: Call, event: RequestEvent, now: number): void => {
+  const { about, progress } = call.ask
+  switch (event._tag) {
+    case "Withdrawn":
+      call.isDoubtful = false
+      return
+    case "Progress":
+      if (call.task?.isOver === true) return
+      call.budget = Budget.heard(call.budget, now)
+      return progress?.reported(event.progress, now)
+    default: {
+      const change = event._tag === "Asked" ? Budget.asked : Budget.answered
+      call.budget = change(call.budget, now)
+      if (about !== undefined) about.budget = change(about.budget, now)
+    }
   }
-  const time = askedFor(call, now)
-  if (--call.questions > 0) return
-  call.deadline += time
-  call.heardAt += time
 }
 
 export const requestOptions = (call: Call, clock: () => number, span?: Tracer.AnySpan): RequestOptions => {
-  const { about, openEnded, options, progress, timeout } = call.ask
-  const now = call.heardAt = clock()
-  const left = Math.max(0, call.deadline - now)
-  const onwithdrawn = (): void => doubtful(call, false)
-  const onasking = (isAsking: boolean): void => {
-    const now = clock()
-    asked(call, isAsking, now)
-    if (about !== undefined) asked(about, isAsking, now)
-  }
-  const begun = call.runsTask === true ? { task: keeping(call, left) } : undefined
-  const runsTask = begun !== undefined || about !== undefined ? true : undefined
-  if (options === undefined) return { timeout: left, onwithdrawn, onasking, runsTask, span, ...begun }
+  const { about, options, progress } = call.ask
+  const { deadline, heardAt: now, openEnded, timeout } = call.budget = Budget.sent(call.budget, clock())
+  const left = Math.max(0, deadline - now)
+  const onevent = (event: RequestEvent): void => happened(call, event, clock())
+  const isBounded = !openEnded && Number.isFinite(left)
+  const task = call.runsTask !== true ? options?.task : isBounded ? { ttl: Math.ceil(left) + margin } : {}
+  const runsTask = call.runsTask === true || about !== undefined ? true : undefined
+  if (options === undefined) return { timeout: left, onevent, task, runsTask, span }
   if (call.tally.sent > 0) progress?.sentAgain()
-  const heard: RequestOptions["onprogress"] = (reported) => {
-    if (call.task?.isOver === true) return
-    call.heardAt = clock()
-    if (openEnded) call.deadline = call.heardAt + timeout
-    progress?.reported(reported, call.heardAt)
-  }
   return {
     timeout: Math.min(timeout, left),
     resetTimeoutOnProgress: options.resetTimeoutOnProgress,
     maxTotalTimeout: openEnded ? undefined : left,
-    onprogress: openEnded || progress !== undefined ? heard : undefined,
-    cancelReason: options.cancelReason,
-    onwithdrawn,
-    onasking,
-    task: begun?.task ?? options.task,
+    progress: openEnded || progress !== undefined,
+    onevent,
+    task,
     runsTask,
     resultSchema: options.resultSchema,
     span

@@ -13,14 +13,14 @@ import * as ToolRules from "../options/Tools.js"
 import type { Method, Result } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { Call, Calls, Flight, Next, Outcome } from "./Call.js"
-import { after, again, doubtful, interrupted, later, leaves, requestOptions, silence } from "./Call.js"
+import { after, again, interrupted, later, leaves, requestOptions, silence } from "./Call.js"
 import { notSent, outcomeOf } from "./CallFailure.js"
 import * as FailedRequests from "./FailedRequests.js"
 import * as Gates from "./Gates.js"
 import * as ProgressBeats from "./progress/ProgressBeats.js"
 import * as QueuedCalls from "./QueuedCalls.js"
-import * as TaskRun from "./tasks/TaskRun.js"
-import * as TaskSupport from "./tasks/TaskSupport.js"
+import * as TaskRun from "./TaskRun.js"
+import * as ToolHints from "./ToolHints.js"
 import * as Waiting from "./Waiting.js"
 
 export const step = <M extends Method>(self: Calls, call: Call<M>, then: (next: Next<M>) => void): void => {
@@ -72,7 +72,7 @@ const follow = <M extends Method>(
     case "Again": {
       const { backend } = self
       // Nobody would wait for the answer: after a suspension or a standstill, timers fire late.
-      if (backend.now() < call.deadline) return stepped(self, call)
+      if (backend.now() < call.budget.deadline) return stepped(self, call)
       return notSent(backend, said`its time was over before it could be (timeout)`)
     }
     default:
@@ -104,7 +104,7 @@ const send = <M extends Method>(
   runtime.begin(call)
   backend.safely("a caller's onSent", () => leaves(call, runtime))
   if (call.isGivenUp) {
-    doubtful(call, false)
+    call.isDoubtful = false
     flight.cancel = constVoid
     return cancel(self, call)
   }
@@ -147,8 +147,8 @@ const settled = <M extends Method>(
   if (Exit.isFailure(exit)) {
     const error = requestErrorOf(exit.cause)
     returned(self, call, runtime, error.fate === "answered")
-    if (!TaskSupport.refused(self, call, runtime, error)) return FailedRequests.recover(self, call, runtime, error)
-    doubtful(call, false)
+    if (!ToolHints.needsTask(self, call, runtime, error)) return FailedRequests.recover(self, call, runtime, error)
+    call.isDoubtful = false
     return again
   }
   if (call.tally.unknown !== undefined) call.tally = { ...call.tally, unknown: undefined }
@@ -221,7 +221,8 @@ const cancel = (self: Calls, call: Call): void => {
   call.flight = undefined
   measured(flight, interrupted)
   returned(self, call, flight.on, false)
-  self.backend.safely("the connector's cancel", flight.cancel)
+  const { cancel } = flight
+  self.backend.safely("the connector's cancel", () => cancel(call.ask.options?.cancelReason?.()))
 }
 
 export const doubt = (self: Calls, call: Call): void => {

@@ -1,6 +1,7 @@
-import { Cause, Effect, type Tracer } from "effect"
+import { Cause, Effect, Predicate, type Tracer } from "effect"
 import { type CallError, requestErrorOf } from "../Errors.js"
 import * as Probes from "../health/Probes.js"
+import * as ExactJson from "../internal/ExactJson.js"
 import { Queue } from "../internal/Queue.js"
 import { Signal } from "../internal/Signal.js"
 import { said } from "../observe/Said.js"
@@ -13,7 +14,6 @@ import type { Runtime } from "../runtime/Runtime.js"
 import { SessionState } from "../state/SessionState.js"
 import * as Call from "./Call.js"
 import { unavailable } from "./CallFailure.js"
-import { identified } from "./callId.js"
 import * as CallLoop from "./CallLoop.js"
 import { fail } from "./FailedRequests.js"
 import * as QueuedCalls from "./QueuedCalls.js"
@@ -37,6 +37,20 @@ export const make = (
   }
 }
 
+/** By this key in `_meta` a server can tell that a call was sent again. (C16) */
+export const callIdKey = "mcp-lifeline/callId"
+
+const { crypto } = globalThis as unknown as { readonly crypto: { readonly randomUUID: () => string } }
+
+export const identified = <P>(params: P): P => {
+  if (!Predicate.isRecord(params)) return params
+  const { _meta: meta } = params
+  if (meta !== undefined && (!Predicate.isRecord(meta) || meta[callIdKey] !== undefined)) return params
+  // Nobody who has seen other ids can guess it.
+  const identifiedMeta = ExactJson.copied(meta, { ...meta, [callIdKey]: crypto.randomUUID() })
+  return ExactJson.copied(params, { ...params, _meta: identifiedMeta })
+}
+
 const begun = <M extends Method>(
   self: Calls,
   method: M,
@@ -45,7 +59,8 @@ const begun = <M extends Method>(
 ): Call.Call<M> => {
   const { calls: { callId }, timeouts: { request } } = self.backend.policy
   const sent = callId && method === "tools/call" ? identified(params) : params
-  const call = Call.make(method, sent, options, ToolRules.of(self.tools, method, params), request, self.backend.now())
+  const tool = ToolRules.of(self.tools, method, params)
+  const call = new Call.Call(method, sent, options, tool, request, self.backend.now())
   QueuedCalls.begin(self, call)
   return call
 }
@@ -117,10 +132,15 @@ export const leaveTo = (self: Calls, successor: Calls): void => {
 /** For `onConnected`. The connection is not installed yet: nothing is waited for, sent again or probed. (C11) */
 export const session = (self: Calls, runtime: Runtime): Session => ({
   generation: runtime.generation,
-  request: (method, params, options) => {
-    const timeout = Call.millis(options?.timeout, self.backend.policy.timeouts.request)
+  request: (method, params, { onprogress, ...options } = {}) => {
+    const timeout = Call.millis(options.timeout, self.backend.policy.timeouts.request)
     return Effect.catchAllCause(
-      Sending.ask(runtime.connection, method, params, { ...options, timeout, maxTotalTimeout: undefined }),
+      Sending.ask(runtime.connection, method, params, {
+        ...options,
+        timeout,
+        maxTotalTimeout: undefined,
+        ...Sending.progressTo(onprogress)
+      }),
       (cause) =>
         Cause.isInterruptedOnly(cause) ? Effect.interrupt : fail(self, requestErrorOf(cause), method, runtime, timeout)
     )

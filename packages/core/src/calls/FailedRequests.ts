@@ -3,8 +3,9 @@ import { constant } from "effect/Function"
 import { type CallError, isGone, isObjection, type RequestError } from "../Errors.js"
 import { suspect } from "../health/Probes.js"
 import { settle } from "../health/SessionCheck.js"
+import * as Budget from "../port/Budget.js"
 import type { Runtime } from "../runtime/Runtime.js"
-import { after, type Call, type Calls, later, type Next, timeOver } from "./Call.js"
+import { after, type Call, type Calls, later, type Next } from "./Call.js"
 import { toCallError } from "./CallFailure.js"
 import { afterDoubt, decide, type Facts, isLost, isMisuse } from "./decide.js"
 import * as ToolHints from "./ToolHints.js"
@@ -13,7 +14,8 @@ import * as Waiting from "./Waiting.js"
 export const recover = (self: Calls, call: Call, runtime: Runtime, error: RequestError): Next => {
   if (error.ifSessionLost === undefined) return follow(self, call, runtime, error)
   // The server may have forgotten the session: that is found out first. (R12)
-  return later(Effect.map(self.backend.before(call.deadline, settle(self.liveness, runtime, error)), (settled) => {
+  const settling = self.backend.before(call.budget.deadline, settle(self.liveness, runtime, error))
+  return later(Effect.map(settling, (settled) => {
     const session = Option.getOrElse(settled, constant("unknown" as const))
     if (session === "alive" && isGone(error)) call.refusedBeside++
     return follow(self, call, runtime, afterDoubt(error, session, call.refusedBeside, factsOf(self, call, runtime)))
@@ -34,7 +36,8 @@ const follow = (self: Calls, call: Call, runtime: Runtime, failure: RequestError
   const facts = factsOf(self, call, runtime)
   const { again, error, harmless, isSuspicious, tally, times } = decide(failure, call.tally, facts)
   call.tally = tally
-  const failed = fail(self, error, call.ask.method, runtime, timeOver(call), harmless, times)
+  call.isDoubtful = error.fate === "unknown" || error.fate === "answered"
+  const failed = fail(self, error, call.ask.method, runtime, Budget.limit(call.budget), harmless, times)
   const suspicion = isSuspicious ? suspect(self.liveness, runtime, error.reason === "timeout") : Effect.void
   if (again === "no") return isSuspicious ? later(Effect.as(suspicion, failed)) : failed
   const gone = isLost(error)
@@ -61,7 +64,8 @@ const pause = (
   const end = backend.now() + delay
   const { answers } = runtime
   const since = call.refused?.since ?? backend.now()
-  const last = delay === error.retryAfter ? Waiting.patience(self, call, call.deadline, since) : call.deadline
+  const { deadline } = call.budget
+  const last = delay === error.retryAfter ? Waiting.patience(self, call, deadline, since) : deadline
   if (end >= last) return failed
   const answersOthers = call.refused?.by === runtime && call.refused.answers !== answers
   call.refused = { by: runtime, answers, since }

@@ -5,7 +5,6 @@ import { aside, open, said } from "../observe/Said.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import { after, type Call, type Calls, interrupted, type Next } from "./Call.js"
 import * as QueuedCalls from "./QueuedCalls.js"
-import * as TaskSupport from "./tasks/TaskSupport.js"
 import * as ToolHints from "./ToolHints.js"
 import * as Waiting from "./Waiting.js"
 
@@ -20,7 +19,7 @@ export const keeps = (self: Calls, call: Call, runtime: Runtime): Next | undefin
   if (isHeld(self, call, runtime)) return untilVerdict(self, call, runtime)
   const unclear = undecided(self, call, runtime)
   if (unclear !== undefined) return unclear
-  if (!TaskSupport.decide(self, call, runtime)) return beside(self, call, TaskSupport.read(self, call, runtime))
+  if (!ToolHints.decideTask(self, call, runtime)) return beside(self, call, ToolHints.readForTask(self, call, runtime))
   // A request about a task sends nothing that a server could run without what it had kept.
   const expired = call.ask.about === undefined ? sessionExpired(self, call, runtime.generation) : undefined
   if (expired !== undefined) return expired

@@ -12,7 +12,7 @@ const limited: ReadonlySet<string> = new Set<Method>(["tools/call", "resources/r
 export const begin = ({ places, turns }: Calls, call: Call): void => {
   const lane = call.tool?.lane
   call.place = places.ticket()
-  call.turn = limited.has(call.ask.method) ? turns?.ticket(lane, lane?.concurrency) : undefined
+  call.turn = turns !== undefined && limited.has(call.ask.method) ? turns.ticket(lane, lane?.concurrency) : undefined
 }
 
 export const isItsTurn = ({ turn }: Call): boolean => turn === undefined || turn.state === "inFlight"

@@ -1,11 +1,17 @@
-/** Tools are read once on each connection for all calls; the runtime keeps what they say. */
+/**
+ * What a call's tool says: whether it may be repeated, and whether it runs as a task. Tools are read once on each connection for all calls; the
+ * runtime keeps what they say.
+ */
 import { Deferred, Effect, FiberId } from "effect"
 import * as Hints from "../catalog/Hints.js"
+import type { RequestError } from "../Errors.js"
 import { firstOf } from "../internal/firstOf.js"
 import { isRead, type Params } from "../port/Method.js"
 import { withDeadline } from "../port/withDeadline.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import { type Call, type Calls, waitingFor } from "./Call.js"
+
+const nameOf = (params: unknown): string => (params as Params<"tools/call">).name
 
 /** `undefined`: the hints decide, and were never read. `onlyReading`: only the hint that the tool just reads counts. */
 export const mayRepeat = (
@@ -18,8 +24,7 @@ export const mayRepeat = (
   if (word !== undefined) return word
   if (isRead(method)) return true
   if (method !== "tools/call" || !policy.calls.trustAnnotations) return false
-  const { name } = params as Params<"tools/call">
-  const said = Hints.of(name, generation, listed, published.value.snapshot)
+  const said = Hints.of(nameOf(params), generation, listed, published.value.snapshot)
   return said && (onlyReading ? said.readOnly : said.harmless)
 }
 
@@ -31,7 +36,11 @@ export const read = (self: Calls, call: Call, runtime: Runtime, isKnown: () => b
     const begun = state.reading?.runtime === runtime ? state.reading : undefined
     const { ended } = state.reading = begun ?? { runtime, ended: Deferred.unsafeMake<void>(FiberId.none) }
     const known = firstOf(Deferred.await(ended), runtime.until(() => runtime.detached || isKnown()))
-    const wait = waitingFor(call, "waits until the server has listed its tools", backend.before(call.deadline, known))
+    const wait = waitingFor(
+      call,
+      "waits until the server has listed its tools",
+      backend.before(call.budget.deadline, known)
+    )
     return begun === undefined ? Effect.zipRight(begin(self, runtime, ended), wait) : wait
   })
 
@@ -57,4 +66,61 @@ const begin = (self: Calls, runtime: Runtime, ended: Deferred.Deferred<void>): E
   return Effect.uninterruptible(
     Effect.asVoid(runtime.fork(Effect.ensuring(lease, Deferred.succeed(ended, undefined))))
   )
+}
+
+/** Of the protocol without sessions. */
+const extension = "io.modelcontextprotocol/tasks"
+
+const clientCapabilities = "io.modelcontextprotocol/clientCapabilities"
+
+/** JSON-RPC: a capability that the server needs is not declared. */
+const missingCapability = -32_021
+
+/** Protocol 2026-07-28: clients that declare it may be answered with a task. */
+const hasExtension = (of: unknown): boolean =>
+  (of as { readonly extensions?: Record<string, unknown> } | undefined)?.extensions?.[extension] !== undefined
+
+const wantsTask = ({ ask: { options, params } }: Call): boolean => {
+  const given = params as Params<"tools/call"> | undefined
+  return options?.task !== undefined || given?.task !== undefined || hasExtension(given?._meta?.[clientCapabilities])
+}
+
+/** How often a server is asked, in milliseconds. `given`: by the server. */
+export const pollInterval = (given: unknown): number =>
+  Math.min(60_000, Math.max(100, typeof given === "number" && given >= 0 ? given : 1000))
+
+/** In the step that sends. False: the tools of this connection have to be read first. */
+export const decideTask = ({ backend }: Calls, call: Call, runtime: Runtime): boolean => {
+  if (call.ask.method !== "tools/call") return true
+  const { tasks } = backend.policy.calls
+  call.runsTask = false
+  if (tasks === "never" || wantsTask(call)) return true
+  const name = nameOf(call.ask.params)
+  const { connection: { capabilities }, generation, known } = runtime
+  if (hasExtension(capabilities)) {
+    call.runsTask = tasks === "prefer" || known.needTask?.has(name) === true
+    return true
+  }
+  // Protocol 2025-11-25.
+  if (capabilities.tasks?.requests?.tools?.call === undefined) return true
+  const support = Hints.of(name, generation, known.listed, backend.published.value.snapshot)?.taskSupport
+  // A plain tool that is sent a task runs, and its result is lost: never guess.
+  call.runsTask = support === "required" || (support === "optional" && tasks === "prefer")
+  return support !== undefined || known.hasReadTools
+}
+
+/** After a failure calls are sent as they are, unless the connection is lost. */
+export const readForTask = (self: Calls, call: Call, runtime: Runtime): Effect.Effect<void> =>
+  Effect.map(read(self, call, runtime, () => decideTask(self, call, runtime)), () => {
+    runtime.learn({ hasReadTools: true })
+  })
+
+/** Only a task can answer the call: it is sent again as one. */
+export const needsTask = ({ backend }: Calls, call: Call, runtime: Runtime, error: RequestError): boolean => {
+  if (call.ask.method !== "tools/call" || call.runsTask !== false || error.code !== missingCapability) return false
+  if (error.fate !== "answered" || backend.policy.calls.tasks === "never" || wantsTask(call)) return false
+  const required = (error.data as { readonly requiredCapabilities?: unknown } | undefined)?.requiredCapabilities
+  if (!hasExtension(runtime.connection.capabilities) || !hasExtension(required)) return false
+  runtime.learn({ needTask: new Set(runtime.known.needTask).add(nameOf(call.ask.params)) })
+  return true
 }

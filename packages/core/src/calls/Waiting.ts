@@ -5,9 +5,15 @@ import { type Said, said } from "../observe/Said.js"
 import * as Policy from "../options/Policy.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { Slot } from "../state/Slot.js"
-import { type Call, type Calls, heldUntil, millis, waitingFor } from "./Call.js"
+import { type Call, type Calls, millis, waitingFor } from "./Call.js"
 import { busy, notSent, unavailable } from "./CallFailure.js"
 import * as QueuedCalls from "./QueuedCalls.js"
+
+/** A call may wait for this part of its time, so that its caller learns why. (V8) */
+const partOfTime = 0.75
+
+const heldUntil = ({ begunAt, deadline }: Pick<Time, "begunAt" | "deadline">): number =>
+  begunAt + partOfTime * (deadline - begunAt)
 
 type Wait = Effect.Effect<void, BackendUnavailable>
 
@@ -22,7 +28,7 @@ export interface Time {
 export const forCall = (self: Calls, call: Call, lost?: Runtime | undefined): Wait =>
   Effect.suspend(() => {
     const { backend } = self
-    const { ask: { begunAt, options }, deadline } = call
+    const { ask: { options }, budget: { begunAt, deadline } } = call
     const end = call.waitEnd ??= backend.now() + millis(options?.wait, backend.policy.timeouts.wait)
     const { current } = backend.published.value
     if (current === undefined || current === lost) QueuedCalls.away(self, call)
@@ -62,18 +68,16 @@ export const until = (
       return Effect.zipRight(backend.before(until, published.until(isNew)), look)
     })
     // What was in flight comes first: the same loss wakes the others.
-    return among(self, () => wait.forConnections, look, () => {
-      const waiting = { millis: Math.min(time.deadline, time.end) - backend.now() }
-      wait.connections.add(waiting)
-      return () => wait.connections.delete(waiting)
-    })
+    const waiting = { millis: Math.min(time.deadline, time.end) - backend.now() }
+    const count = (by: number) => by > 0 ? wait.connections.add(waiting) : wait.connections.delete(waiting)
+    return among(self, () => wait.forConnections, look, count)
   })
 }
 
 /** Nobody knows how long the caller of a call without end waits. */
 export const patience = (
   { backend }: Calls,
-  { deadline }: Call,
+  { budget: { deadline } }: Call,
   otherwise: number,
   begunAt = backend.now()
 ): number =>
@@ -86,28 +90,21 @@ export const forVerdict = (self: Calls, call: Call, isSettled: Effect.Effect<voi
   Effect.suspend(() => {
     const { wait } = self
     QueuedCalls.away(self, call)
-    const { ask: { begunAt, progress }, deadline } = call
-    const held = heldUntil({ begunAt, deadline })
-    const end = progress === undefined ? patience(self, call, held) : held
+    const held = heldUntil(call.budget)
+    const end = call.ask.progress === undefined ? patience(self, call, held) : held
     const settled = waitingFor(call, "waits until the server answers a probe", isSettled)
-    return among(self, () => wait.unsent, within(self, end, settled, late), () => {
-      wait.forVerdicts++
-      return () => wait.forVerdicts--
-    })
+    return among(self, () => wait.unsent, within(self, end, settled, late), (by) => wait.forVerdicts += by)
   })
 
 /** Whoever interrupts that has the call leave the queue. */
 export const forTurn = (self: Calls, call: Call): Wait => {
   const { wait } = self
   const come = waitingFor(call, "waits for its turn", QueuedCalls.comes(self, call))
-  const turn = within(self, call.deadline, come, () => {
+  const turn = within(self, call.budget.deadline, come, () => {
     const limit = QueuedCalls.isItsTurn(call) ? said`calls.maxInFlight` : said`calls.concurrency`
     return said`its time was over before its turn came (timeout, ${limit})`
   })
-  return among(self, () => wait.unsent + wait.forTurns, turn, () => {
-    wait.forTurns++
-    return () => wait.forTurns--
-  })
+  return among(self, () => wait.unsent + wait.forTurns, turn, (by) => wait.forTurns += by)
 }
 
 const within = ({ backend }: Calls, end: number, wait: Effect.Effect<void>, late: () => Said): Wait =>
@@ -117,15 +114,15 @@ const within = ({ backend }: Calls, end: number, wait: Effect.Effect<void>, late
   )
 
 /** Counted in the step that looks, so that others find it. */
-const among = ({ backend, wait }: Calls, others: () => number, work: Wait, enter: () => () => void): Wait =>
+const among = ({ backend, wait }: Calls, others: () => number, work: Wait, count: (by: 1 | -1) => unknown): Wait =>
   Effect.uninterruptibleMask((restore): Wait => {
     const waiting = others()
     if (waiting >= backend.policy.calls.maxWaiting) {
       return Effect.fail(busy(backend.id, said`${waiting} calls are waiting (calls.maxWaiting)`))
     }
-    const leave = Effect.sync(enter())
+    count(1)
     wait.onAwaited?.()
-    return Effect.ensuring(restore(work), leave)
+    return Effect.ensuring(restore(work), Effect.sync(() => count(-1)))
   })
 
 /** The server may be downloading itself. A chosen time to wait counts all the same. */

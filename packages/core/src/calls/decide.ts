@@ -28,8 +28,6 @@ export interface Tally {
   readonly withoutResult: number
   readonly sessions: number
   readonly unknown: { readonly generation: number; readonly error: RequestError } | undefined
-  /** The server may have carried out its last request. */
-  readonly isDoubtful: boolean
   /** Sent again although it may have been carried out: twice does no harm. */
   readonly repeated: boolean
 }
@@ -39,7 +37,6 @@ export const untried: Tally = {
   withoutResult: 0,
   sessions: 0,
   unknown: undefined,
-  isDoubtful: false,
   repeated: false
 }
 
@@ -80,7 +77,6 @@ export const decide = (failure: RequestError, tally: Tally, facts: Facts): Decis
       repeated: tally.repeated,
       withoutResult,
       sessions,
-      isDoubtful: isUnknown || fate === "answered",
       unknown: fate === "answered"
         ? undefined
         : tally.unknown ?? (isUnknown ? { generation: facts.generation, error } : undefined)

@@ -1,16 +1,29 @@
 /** A live MCP session, as the core needs it. Adapters know nothing of generations, retries or health. */
-import type { Progress, ServerCapabilities, TaskCreationParams } from "@modelcontextprotocol/sdk/types.js"
-import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
+import type {
+  Implementation,
+  Progress,
+  ServerCapabilities,
+  TaskCreationParams
+} from "@modelcontextprotocol/sdk/types.js"
 import type { Effect, Exit, Tracer } from "effect"
 import type { RequestError } from "../Errors.js"
+import type { Peer } from "./ConnectorStatus.js"
 import type { Loss } from "./Loss.js"
 import type { Method, Params, Result } from "./Method.js"
-import type { Peer } from "./Peer.js"
 import type { ProcessSight } from "./ProcessSight.js"
 import type { SuspendedSession } from "./SuspendedSession.js"
 
+export type { Peer } from "./ConnectorStatus.js"
 export type { Loss } from "./Loss.js"
-export type { Peer } from "./Peer.js"
+
+/** `Progress` may throw what its listener throws; the others must not. */
+export type RequestEvent =
+  | { readonly _tag: "Progress"; readonly progress: Progress }
+  /** A cancellation took the request back before any of it was sent. Without this, a cancelled request counts as sent. */
+  | { readonly _tag: "Withdrawn" }
+  /** The server asks the user something that this request may wait for: its time stands still until `Answered`. */
+  | { readonly _tag: "Asked" }
+  | { readonly _tag: "Answered" }
 
 /** Durations in milliseconds. */
 export interface RequestOptions {
@@ -20,16 +33,9 @@ export interface RequestOptions {
   readonly resetTimeoutOnProgress?: boolean | undefined
   /** For the whole request, not extended by progress. */
   readonly maxTotalTimeout?: number | undefined
-  readonly onprogress?: ((progress: Progress) => void) | undefined
-  /** Called at a cancellation. Returns the reason for the server. Default: that the caller cancelled it. Must not throw. */
-  readonly cancelReason?: (() => unknown) | undefined
-  /** A cancellation took the request back before any of it was sent. Must not throw. Without this call, a cancelled request counts as sent. */
-  readonly onwithdrawn?: (() => void) | undefined
-  /**
-   * `true` when the server asks the user something that this request may wait for, `false` when it has its answer; once for each question. That
-   * time does not count in `timeout` and `maxTotalTimeout`. Must not throw.
-   */
-  readonly onasking?: ((isAsking: boolean) => void) | undefined
+  /** The server is asked to report it. Default false. */
+  readonly progress?: boolean | undefined
+  readonly onevent?: ((event: RequestEvent) => void) | undefined
   /** Run the request as a task. */
   readonly task?: TaskCreationParams | undefined
   /**
@@ -43,6 +49,8 @@ export interface RequestOptions {
   readonly span?: Tracer.AnySpan | undefined
 }
 
+export type Cancel = (reason?: unknown) => void
+
 /** Opened by a `Connector`, closed by its scope. */
 export interface Connection {
   readonly serverInfo: Implementation
@@ -55,7 +63,7 @@ export interface Connection {
   readonly stateful: boolean
   /**
    * Sends at once. Calls `settle` once with the outcome, perhaps before this returns. Returns what cancels an unsettled request: the server gets
-   * `notifications/cancelled`, and `settle` is not called any more. Neither may throw. After the connection has failed, requests fail with fate
+   * `notifications/cancelled`, and `settle` is not called any more. Its argument is the reason for the server; default: that the caller cancelled it. Neither may throw. After the connection has failed, requests fail with fate
    * `notSent`. See `Sending`.
    */
   readonly send: <M extends Method>(
@@ -63,7 +71,7 @@ export interface Connection {
     params: Params<M>,
     options: RequestOptions,
     settle: (exit: Exit.Exit<Result<M>, RequestError>) => void
-  ) => () => void
+  ) => Cancel
   readonly notify: (method: string, params?: Record<string, unknown>) => Effect.Effect<void, RequestError>
   /**
    * The one callback for the end of the transport. Called once; at once if it has already ended; never because the scope closes. Requests in

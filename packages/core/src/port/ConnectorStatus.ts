@@ -13,3 +13,11 @@ export interface ConnectorStatus {
   /** Until it is finished, Lifeline cannot use all of the server. */
   readonly signIn?: NeededSignIn | undefined
 }
+
+/** For people: the process, or the address without credentials. */
+export interface Peer {
+  /** Of the process that the connector started. */
+  readonly pid?: number | undefined
+  /** Of a server over HTTP. */
+  readonly url?: string | undefined
+}

@@ -37,3 +37,38 @@ export const losses: Readonly<Record<Loss["kind"], Consequences>> = {
   session: { drain: 3000, isAtOnce: true, isWanted: false, keepsSession: false },
   memory: { drain: Number.POSITIVE_INFINITY, isAtOnce: true, isWanted: true, keepsSession: false }
 }
+
+/** Told once, to a listener that may come later. See `Connection.onLost`. */
+export class Ending {
+  #loss: Loss | undefined
+  #listener: ((loss: Loss) => void) | undefined
+
+  get loss(): Loss | undefined {
+    return this.#loss
+  }
+
+  get isHeard(): boolean {
+    return this.#listener !== undefined
+  }
+
+  /** The first loss counts, also where another follows before `tell`. False for that one. */
+  claim(loss: Loss): boolean {
+    if (this.#loss !== undefined) return false
+    this.#loss = loss
+    return true
+  }
+
+  /** After `claim`. */
+  tell(): void {
+    if (this.#loss !== undefined) this.#listener?.(this.#loss)
+  }
+
+  lose(loss: Loss): void {
+    if (this.claim(loss)) this.tell()
+  }
+
+  readonly onLost = (listener: (loss: Loss) => void): void => {
+    this.#listener = listener
+    this.tell()
+  }
+}

@@ -1,15 +1,16 @@
 /** Requests as effects, and effects as requests. In a fiber, a call over stdio took 1.25 times as long or more. */
+import type { Progress } from "@modelcontextprotocol/sdk/types.js"
 import { Cause, Duration, Effect, Exit, FiberId, Option, Runtime } from "effect"
 import { constVoid } from "effect/Function"
 import type { RequestError } from "../Errors.js"
-import type { Connection, RequestOptions } from "./Connection.js"
+import type { Cancel, Connection, RequestEvent, RequestOptions } from "./Connection.js"
 import type { Method, Params, Result } from "./Method.js"
 
 export type Settle<A> = (exit: Exit.Exit<A, RequestError>) => void
 
-type Step<A> = (settle: Settle<A>) => () => void
+type Step<A> = (settle: Settle<A>) => Cancel
 
-export const refuse = <A>(settle: Settle<A>, error: RequestError): () => void => {
+export const refuse = <A>(settle: Settle<A>, error: RequestError): Cancel => {
   settle(Exit.fail(error))
   return constVoid
 }
@@ -17,7 +18,7 @@ export const refuse = <A>(settle: Settle<A>, error: RequestError): () => void =>
 /** One request in several steps. Each has one outcome, also if it throws, and none after the whole was settled or cancelled. */
 export class Relay<A> {
   readonly #settle: Settle<A>
-  #cancel: (() => void) | undefined
+  #cancel: Cancel | undefined
   #isOver = false
 
   constructor(settle: Settle<A>) {
@@ -57,10 +58,10 @@ export class Relay<A> {
     this.#settle(exit)
   }
 
-  readonly cancel = (): void => {
+  readonly cancel: Cancel = (reason) => {
     if (this.#isOver) return
     this.#isOver = true
-    this.#cancel?.()
+    this.#cancel?.(reason)
   }
 }
 
@@ -78,19 +79,32 @@ export const effect = <A>(
   return () => fiber.unsafeInterruptAsFork(FiberId.none)
 }
 
+/** For a request as an effect, because an interruption has no argument. */
+export interface Options extends RequestOptions {
+  /** Asked at an interruption, for the server. Must not throw. */
+  readonly cancelReason?: (() => unknown) | undefined
+}
+
+export const progressTo = (
+  listener: ((progress: Progress) => void) | undefined
+): Pick<RequestOptions, "onevent" | "progress"> => ({
+  progress: listener !== undefined,
+  onevent: (event) => event._tag === "Progress" ? listener?.(event.progress) : undefined
+})
+
 /** Sends in the step in which the effect is run. An interruption cancels it, and returns at once. */
 export const ask = <M extends Method>(
   connection: Pick<Connection, "send">,
   method: M,
   params: Params<M>,
-  options: RequestOptions
+  options: Options
 ): Effect.Effect<Result<M>, RequestError> =>
   Effect.withFiberRuntime(({ currentSpan }) => {
     const given = { ...options, span: options.span ?? currentSpan }
     return Effect.async((resume) => {
       const relay = new Relay<Result<M>>(resume)
       relay.step((settle) => connection.send(method, params, given, settle), relay.settle)
-      return Effect.sync(relay.cancel)
+      return Effect.sync(() => relay.cancel(options.cancelReason?.()))
     })
   })
 
@@ -98,7 +112,7 @@ export const ask = <M extends Method>(
 export const errorOf = (exit: Exit.Exit<unknown, RequestError>): RequestError | undefined =>
   Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
 
-export type Request = (method: Method, params: any, options: RequestOptions) => Effect.Effect<any, RequestError>
+export type Request = (method: Method, params: any, options: Options) => Effect.Effect<any, RequestError>
 
 /**
  * For a connection whose requests are effects. Each begins in the step that sends it, in its own fiber; cancelling interrupts that, which takes
@@ -107,8 +121,13 @@ export type Request = (method: Method, params: any, options: RequestOptions) => 
 export const by =
   (runtime: Runtime.Runtime<never>, request: Request): Connection["send"] => (method, params, options, settle) => {
     const relay = new Relay(settle)
-    relay.step(effect(runtime, Effect.suspend(() => request(method, params, options)), options), relay.settle)
-    return relay.cancel
+    let why: unknown
+    const given = { ...options, cancelReason: () => why }
+    relay.step(effect(runtime, Effect.suspend(() => request(method, params, given)), options), relay.settle)
+    return (reason) => {
+      why = reason
+      relay.cancel()
+    }
   }
 
 /** Once something is known; cancelled before, it was withdrawn. `send` gets options with what is left of the time. */
@@ -116,9 +135,9 @@ export const after = <A, B>(
   runtime: Runtime.Runtime<never>,
   known: Effect.Effect<A, RequestError>,
   options: RequestOptions,
-  send: (left: RequestOptions, known: A, settle: Settle<B>) => () => void,
+  send: (left: RequestOptions, known: A, settle: Settle<B>) => Cancel,
   settle: Settle<B>
-): () => void => {
+): Cancel => {
   const relay = new Relay(settle)
   let isWithdrawable = true
   relay.step(effect(runtime, Effect.timed(known), options), (exit) => {
@@ -130,8 +149,14 @@ export const after = <A, B>(
     isWithdrawable = false
     relay.step((settle) => send(rest, value, settle), relay.settle)
   })
-  return () => {
-    if (isWithdrawable && !relay.isOver) options.onwithdrawn?.()
-    relay.cancel()
+  return (reason) => {
+    if (isWithdrawable && !relay.isOver) options.onevent?.({ _tag: "Withdrawn" })
+    relay.cancel(reason)
   }
 }
+
+/** The server has had the request: it cannot be withdrawn any more. */
+export const reached = <A extends RequestOptions>({ onevent, ...options }: A) => ({
+  ...options,
+  onevent: onevent && ((event: RequestEvent) => event._tag === "Withdrawn" ? undefined : onevent(event))
+})

@@ -6,8 +6,11 @@ import type { Runtime } from "../../src/runtime/Runtime.js"
 const start = 1_000_000
 const requestTimeout = 60_000
 
-const call = (options?: Backend.CallOptions, about?: Call.Call<"tools/call">, tool?: Parameters<typeof Call.make>[3]) =>
-  Call.make<"tools/call">("tools/call", { name: "pay" }, options, tool, requestTimeout, start, about)
+const call = (
+  options?: Backend.CallOptions,
+  about?: Call.Call<"tools/call">,
+  tool?: ConstructorParameters<typeof Call.Call>[3]
+) => new Call.Call<"tools/call">("tools/call", { name: "pay" }, options, tool, requestTimeout, start, about)
 
 const sent = <M extends Method>(one: Call.Call<M>, now = start) => {
   let time = now
@@ -30,73 +33,34 @@ describe("the time of a call", () => {
 
   it.each(rows)("[C5] %s", (_, options, timeout, whole) => {
     const one = call(options)
-    expect([one.ask.timeout, one.deadline - start, one.ask.openEnded]).toEqual([timeout, whole, false])
+    expect([one.budget.timeout, one.budget.deadline - start]).toEqual([timeout, whole])
     const request = sent(one, start + 1000)
     expect([request.timeout, one.heardAt]).toEqual([Math.min(timeout, whole - 1000), start + 1000])
     expect(request.maxTotalTimeout).toBe(options && whole - 1000)
+    expect(request.resetTimeoutOnProgress).toBe(options?.resetTimeoutOnProgress)
     expect(sent(one, start + whole + 1).timeout).toBe(0)
   })
 
   it("[C5] of the options by tool, that of the tool comes before the default of its caller", () => {
-    const tool = { timeout: 4000 } as Parameters<typeof Call.make>[3]
-    expect(call({ defaultTimeout: 7000 }, undefined, tool).ask.timeout).toBe(4000)
-    expect(call({ timeout: 5000 }, undefined, tool).ask.timeout).toBe(5000)
+    const tool = { timeout: 4000 } as ConstructorParameters<typeof Call.Call>[3]
+    expect(call({ defaultTimeout: 7000 }, undefined, tool).budget.timeout).toBe(4000)
+    expect(call({ timeout: 5000 }, undefined, tool).budget.timeout).toBe(5000)
   })
 
-  it("[C5] each progress gives it again where nothing bounds the whole, and only there", () => {
-    const open = call({ timeout: 5000, ...progress })
-    const request = sent(open)
-    expect([open.ask.openEnded, request.maxTotalTimeout]).toEqual([true, undefined])
-    request.at(start + 4000)
-    request.onprogress?.({ progress: 1 })
-    expect([open.deadline - start, open.heardAt - start]).toEqual([9000, 4000])
-
+  it("[C5] progress counts for it, and reaches its caller", () => {
     const heard: Array<number> = []
-    const bounded = call({
-      timeout: 5000,
-      maxTotalTimeout: 9000,
-      ...progress,
-      onprogress: (one) => heard.push(one.progress)
-    })
-    const second = sent(bounded)
-    second.at(start + 4000)
-    second.onprogress?.({ progress: 1 })
-    expect([bounded.deadline - start, bounded.heardAt - start, heard]).toEqual([9000, 4000, [1]])
-  })
-
-  it("[C5] what is said to be over is the time of one answer, or of the whole", () => {
-    expect(Call.timeOver(call({ timeout: 5000 }))).toBe(5000)
-    expect(Call.timeOver(call({ timeout: 5000, ...progress }))).toBe(5000)
-    const bounded = call({ timeout: 5000, maxTotalTimeout: 9000, ...progress })
-    expect(Call.timeOver(bounded)).toBe(5000)
-    bounded.heardAt = start + 4000
-    expect(Call.timeOver(bounded)).toBe(9000)
-  })
-
-  it("[C21] the user's is not the call's: from the first of several questions to the last answer, each time that there are some", () => {
-    const one = call({ timeout: 5000 })
-    const { at, onasking } = sent(one)
-    const ask = (now: number, isAsking: boolean) => {
-      at(start + now)
-      onasking?.(isAsking)
-    }
-    ask(1000, true)
-    expect(Call.askedFor(one, start + 1500)).toBe(500)
-    ask(2000, true)
-    ask(3000, false)
-    expect([one.deadline - start, one.heardAt - start]).toEqual([5000, 0])
-    expect(Call.askedFor(one, start + 3500)).toBe(2500)
-    ask(11_000, false)
-    expect([one.deadline - start, one.heardAt - start]).toEqual([15_000, 10_000])
-    expect(Call.askedFor(one, start + 12_000)).toBe(0)
-    ask(12_000, true)
-    ask(13_000, false)
-    expect([one.deadline - start, one.heardAt - start, one.questions]).toEqual([16_000, 11_000, 0])
+    const one = call({ timeout: 5000, ...progress, onprogress: ({ progress }) => heard.push(progress) })
+    const { at, maxTotalTimeout, onevent } = sent(one)
+    at(start + 4000)
+    onevent?.({ _tag: "Progress", progress: { progress: 1 } })
+    expect([maxTotalTimeout, one.budget.deadline - start, one.heardAt - start, heard]).toEqual([undefined, 9000, 4000, [
+      1
+    ]])
   })
 
   it("[C21] what a request about a task asks the user is the time of the call, too", () => {
     const whole = call({ timeout: 5000 })
-    const part = Call.make(
+    const part = new Call.Call(
       "tasks/result" as Method,
       { taskId: "t" } as Params<Method>,
       undefined,
@@ -105,13 +69,13 @@ describe("the time of a call", () => {
       start,
       whole
     )
-    const { at, onasking, runsTask } = sent(part)
+    const { at, onevent, runsTask } = sent(part)
     expect(runsTask).toBe(true)
     at(start + 1000)
-    onasking?.(true)
+    onevent?.({ _tag: "Asked" })
     at(start + 4000)
-    onasking?.(false)
-    expect([whole.deadline - start, part.deadline - start]).toEqual([8000, 12_000])
+    onevent?.({ _tag: "Answered" })
+    expect([whole.budget.deadline - start, part.budget.deadline - start]).toEqual([8000, 12_000])
   })
 })
 
@@ -130,7 +94,7 @@ describe("what is known of a call", () => {
       one.tally = { ...one.tally, unknown: before }
       Call.leaves(one, { generation: 3 } as Runtime)
       expect([Call.fateOf(one), one.waitEnd, sentTo]).toEqual(["unknown", undefined, [3]])
-      sent(one).onwithdrawn?.()
+      sent(one).onevent?.({ _tag: "Withdrawn" })
       expect(Call.fateOf(one)).toBe(before === undefined ? "notSent" : "unknown")
     }
   })
@@ -153,12 +117,12 @@ describe("what is known of a call", () => {
   it("[C17] of a task that is over nothing is heard any more", () => {
     const heard: Array<number> = []
     const one = call({ onprogress: ({ progress }) => heard.push(progress) })
-    const { at, onprogress } = sent(one)
+    const { at, onevent } = sent(one)
     one.task = { id: "t", on: {} as never, isThere: true, isOver: false }
-    onprogress?.({ progress: 1 })
+    onevent?.({ _tag: "Progress", progress: { progress: 1 } })
     one.task.isOver = true
     at(start + 1000)
-    onprogress?.({ progress: 2 })
+    onevent?.({ _tag: "Progress", progress: { progress: 2 } })
     expect([heard, one.heardAt]).toEqual([[1], start])
   })
 
@@ -178,7 +142,7 @@ describe("what is known of a call", () => {
   it("[C17] a request about a task goes first to the connection that knows it, unless that has failed", () => {
     const whole = call()
     const about = () =>
-      Call.make("tasks/get" as Method, {} as Params<Method>, undefined, undefined, 9000, start, whole).first
+      new Call.Call("tasks/get" as Method, {} as Params<Method>, undefined, undefined, 9000, start, whole).first
     expect(about()).toBeUndefined()
     const on = {} as never
     whole.task = { id: "t", on, isThere: true, isOver: false }

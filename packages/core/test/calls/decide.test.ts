@@ -5,7 +5,7 @@ import { afterDoubt, decide, type Facts, isMisuse, isSuspicious, type Tally } fr
 import type { RequestReason } from "../../src/Errors.js"
 import { failed, fates, reasons } from "../support/failures.js"
 
-const fresh: Tally = { sent: 0, withoutResult: 0, sessions: 0, unknown: undefined, isDoubtful: true, repeated: false }
+const fresh: Tally = { sent: 0, withoutResult: 0, sessions: 0, unknown: undefined, repeated: false }
 const usual: Facts = { generation: 3, mayRepeat: false, trustsRefusals: true, retries: true }
 
 const failure = fc.record({
@@ -124,7 +124,6 @@ describe("what follows on a failed request", () => {
         if (believed.fate === "unknown") first ??= believed
         if (believed.fate === "answered") first = undefined
         expect(tally.unknown?.error).toBe(first)
-        expect(tally.isDoubtful).toBe(believed.fate === "unknown" || believed.fate === "answered")
         expect(tally.sent - before.sent).toBe(again === "no" ? 0 : 1)
         const isSecondSession = tally.sessions > before.sessions && tally.sessions >= 2
         expect(decision.times).toBe(

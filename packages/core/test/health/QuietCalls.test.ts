@@ -330,7 +330,7 @@ describe("V3: calls that are quiet", () => {
       const server = yield* seen({ keepalive: { method: "none" } }, (connection) => ({
         ...delegated(connection),
         send: (method, params, options, settle) => {
-          if (method === "tools/call") options.onasking?.(true)
+          if (method === "tools/call") options.onevent?.({ _tag: "Asked" })
           return connection.send(method, params, options, settle)
         }
       }))

@@ -67,7 +67,7 @@ describe("R12: what becomes of a doubt", () => {
         const { session, settling } = yield* doubted(capabilities)
         session.answer = Effect.never
         const settled = yield* settling
-        expect(session.asked).toEqual([[method, { timeout }]])
+        expect(session.asked).toMatchObject([[method, { timeout }]])
         yield* TestClock.adjust(timeout)
         expect(yield* Fiber.join(settled)).toBe("unknown")
       }

@@ -254,12 +254,12 @@ describe("V3: a silent session", () => {
 
   it.scoped("[V3:virtual] is kept where the call that it works on tells of progress", () =>
     Effect.gen(function*() {
-      let progress: RequestOptions["onprogress"]
+      let report: RequestOptions["onevent"]
       const server = yield* unseen({}, {}, {}, (script) =>
         sending(script, (connection) =>
         (method, params, options, settle) => {
           if (method === "tools/call") {
-            progress = options.onprogress
+            report = options.onevent
           }
           return connection.send(method, params, options, settle)
         }))
@@ -271,7 +271,7 @@ describe("V3: a silent session", () => {
       )
       yield* TestClock.adjust("3 seconds")
       for (let i = 0; i < 15; i++) {
-        progress?.({ progress: i })
+        report?.({ _tag: "Progress", progress: { progress: i } })
         yield* TestClock.adjust("1 second")
       }
       expect(server.lost()).toEqual([])

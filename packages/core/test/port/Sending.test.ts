@@ -125,18 +125,19 @@ describe("a request as an effect", () => {
       expect(cancelled).toBe(1)
     }))
 
-  it.effect("[C4] cancelled, the effect that carries it out is interrupted, also of a connection that was made uninterruptibly", () =>
+  it.effect("[C4] cancelled, the effect that carries it out is interrupted with the reason, also of a connection that was made uninterruptibly", () =>
     Effect.gen(function*() {
-      let interrupted = 0
-      const request = () => Effect.onInterrupt(Effect.never, () => Effect.sync(() => interrupted++))
+      const reasons: Array<unknown> = []
+      const request: Sending.Request = (_method, _params, { cancelReason }) =>
+        Effect.onInterrupt(Effect.never, () => Effect.sync(() => reasons.push(cancelReason?.())))
       for (const region of [Effect.interruptible, Effect.uninterruptible]) {
         const send = Sending.by(yield* region(Effect.runtime<never>()), request)
         const cancel = send("ping", undefined, options, () => {})
         yield* TestClock.adjust(0)
-        cancel()
+        cancel("enough")
         yield* TestClock.adjust(0)
       }
-      expect(interrupted).toBe(2)
+      expect(reasons).toEqual(["enough", "enough"])
     }))
 
   it.effect("[O1] has the span of its fiber, also where an effect carries it out", () =>
@@ -163,7 +164,11 @@ describe("a request that waits for something first", () => {
       const cancel = Sending.after(
         runtime,
         known,
-        { timeout: 5000, maxTotalTimeout: 6000, onwithdrawn: () => withdrawn++ },
+        {
+          timeout: 5000,
+          maxTotalTimeout: 6000,
+          onevent: ({ _tag }) => void (withdrawn += Number(_tag === "Withdrawn"))
+        },
         (left) => {
           given.push(left)
           return () => void cancelled++

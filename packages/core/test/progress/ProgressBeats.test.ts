@@ -72,8 +72,9 @@ const silent = (timeout?: number) => {
     if (method === "tools/call") last = given
     return connection.send(method, params, timeout === undefined ? given : { ...given, timeout }, settle)
   })
-  const report = (progress: Progress) => last?.onprogress?.(progress)
-  return { script, connector, report, asks: (isAsking: boolean) => last?.onasking?.(isAsking) }
+  const report = (progress: Progress) => last?.onevent?.({ _tag: "Progress", progress })
+  const asks = (isAsking: boolean) => last?.onevent?.({ _tag: isAsking ? "Asked" : "Answered" })
+  return { script, connector, report, asks }
 }
 
 /** A backend whose first heartbeat is hours away. */

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import { mayLeave } from "../../../testing/test/support/Holdings.js"
 import * as Call from "../../src/calls/Call.js"
-import * as TaskSupport from "../../src/calls/tasks/TaskSupport.js"
+import * as ToolHints from "../../src/calls/ToolHints.js"
 import * as Hints from "../../src/catalog/Hints.js"
 import { Runtime } from "../../src/runtime/Runtime.js"
 
@@ -47,7 +47,7 @@ const supportOf = (
 
 const callOf = (caller: keyof typeof callers) => {
   const [params, options] = callers[caller]
-  return Call.make("tools/call", { name: "long", ...params } as never, options as never, undefined, 1000, 0)
+  return new Call.Call("tools/call", { name: "long", ...params } as never, options as never, undefined, 1000, 0)
 }
 
 const all = <A extends object>(of: A) => Object.keys(of) as Array<keyof A>
@@ -61,7 +61,7 @@ describe("which calls run as a task", () => {
           for (const known of knownOf) {
             const { runtime, self } = supportOf(tasks, server, known)
             const call = callOf(caller)
-            const isDecided = TaskSupport.decide(self, call, runtime)
+            const isDecided = ToolHints.decideTask(self, call, runtime)
             const isPlain = caller === "plain" || caller === "with other capabilities"
             const runs = isPlain && tasks !== "never" && (
               server === "2026"
@@ -100,18 +100,18 @@ describe("which calls run as a task", () => {
           for (const [counts, error] of errors) {
             const { runtime, self } = supportOf(tasks, server, "not read")
             const call = callOf(caller)
-            TaskSupport.decide(self, call, runtime)
+            ToolHints.decideTask(self, call, runtime)
             const isPlain = caller === "plain" || caller === "with other capabilities"
             // With "prefer" it was sent as one, so this is not why it was refused.
             const isRefused = counts && isPlain && tasks === "required" && server === "2026"
-            expect(TaskSupport.refused(self, call, runtime, new RequestError(error))).toBe(isRefused)
+            expect(ToolHints.needsTask(self, call, runtime, new RequestError(error))).toBe(isRefused)
             expect(runtime.known.needTask?.has("long") === true).toBe(isRefused)
             if (!isRefused) continue
             for (const _ of [1, 2]) {
               const next = callOf(caller)
-              expect([TaskSupport.decide(self, next, runtime), next.runsTask]).toEqual([true, true])
+              expect([ToolHints.decideTask(self, next, runtime), next.runsTask]).toEqual([true, true])
               // It was one: the same refusal again has another reason.
-              expect(TaskSupport.refused(self, next, runtime, new RequestError(error))).toBe(false)
+              expect(ToolHints.needsTask(self, next, runtime, new RequestError(error))).toBe(false)
             }
           }
         }
@@ -122,7 +122,7 @@ describe("which calls run as a task", () => {
   it("[C17] no other request begins one", () => {
     mayLeave("connections")
     const { runtime, self } = supportOf("prefer", "2026", "required")
-    const call = Call.make("resources/read", { uri: "x:1" }, undefined, undefined, 1000, 0)
-    expect([TaskSupport.decide(self, call, runtime), call.runsTask]).toEqual([true, undefined])
+    const call = new Call.Call("resources/read", { uri: "x:1" }, undefined, undefined, 1000, 0)
+    expect([ToolHints.decideTask(self, call, runtime), call.runsTask]).toEqual([true, undefined])
   })
 })

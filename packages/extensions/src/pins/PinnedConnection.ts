@@ -37,7 +37,7 @@ export interface Options {
 
 interface FirstPage {
   readonly params: Params<"tools/list">
-  readonly options: RequestOptions
+  readonly options: Sending.Options
   answer: Result<"tools/list"> | undefined
 }
 
@@ -98,7 +98,7 @@ export class PinnedConnection {
     })
   }
 
-  #list(params: Params<"tools/list">, options: RequestOptions): Effect.Effect<Result<"tools/list">, RequestError> {
+  #list(params: Params<"tools/list">, options: Sending.Options): Effect.Effect<Result<"tools/list">, RequestError> {
     if (params?.cursor !== undefined) {
       const known = this.#options.pins.isKnown ? Effect.void : this.#compared(options.timeout)
       return Effect.zipRight(
@@ -119,7 +119,7 @@ export class PinnedConnection {
     }))
   }
 
-  #ask(params: Params<"tools/list">, options: RequestOptions): Effect.Effect<Result<"tools/list">, RequestError> {
+  #ask(params: Params<"tools/list">, options: Sending.Options): Effect.Effect<Result<"tools/list">, RequestError> {
     return Sending.ask(this.#inner, "tools/list", params, options)
   }
 
@@ -166,11 +166,12 @@ export class PinnedConnection {
         send: (method, params, options, settle) => {
           const isFirst = first !== undefined && first.answer === undefined
           const [asked, limits] = isFirst ? [first.params as typeof params, first.options] : [params, options]
-          return this.#inner.send(method, asked, limits, (exit) => {
+          const cancel = this.#inner.send(method, asked, limits, (exit) => {
             failure = Sending.errorOf(exit) ?? failure
             if (isFirst && Exit.isSuccess(exit)) first.answer = exit.value as unknown as Result<"tools/list">
             settle(exit)
           })
+          return () => cancel(isFirst ? first.options.cancelReason?.() : undefined)
         }
       }
       const [list] = yield* Discovery.read(backend, reading, ["tools"], policy, constVoid)

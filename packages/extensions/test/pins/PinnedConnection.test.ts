@@ -194,7 +194,7 @@ describe("a pinned connection", () => {
       Effect.gen(function*() {
         const { connection, calls, lists, server, unanswered } = yield* pinned({ connects })
         let withdrawn = 0
-        const given: RequestOptions = { timeout: 60_000, onwithdrawn: () => withdrawn++ }
+        const given: RequestOptions = { timeout: 60_000, onevent: () => withdrawn++ }
         const begin = () => connection.send("tools/call", { name: "read" }, given, () => {})
         server.listsAfter = 5000
         for (const round of [1, 2]) {
@@ -233,7 +233,7 @@ describe("a pinned connection", () => {
           server.tools = round === 1 ? server.tools.slice(0, 1) : [...server.tools, described("write", "Writes.")]
           made.changed()
           let withdrawn = 0
-          const options: RequestOptions = { timeout: 60_000, onwithdrawn: () => withdrawn++ }
+          const options: RequestOptions = { timeout: 60_000, onevent: () => withdrawn++ }
           const cancel = connection.send!("tools/call", { name: "read" }, options, () => {})
           server.onAnnounce = cancel
           yield* TestClock.adjust(0)

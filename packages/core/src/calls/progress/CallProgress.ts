@@ -12,6 +12,11 @@ const above = (last: number, value: number): number =>
  * MCP asks for. A request sent again is not heard until it is farther.
  */
 export class CallProgress {
+  /** What Lifeline has said of a connection that is still missing. */
+  missing: string | undefined
+  /** Or when the call began; milliseconds on the Clock's scale. */
+  toldAt: number
+  reportedAt = Number.NEGATIVE_INFINITY
   readonly #listener: (progress: Progress) => void
   #last = Number.NEGATIVE_INFINITY
   #farthest = Number.NEGATIVE_INFINITY
@@ -20,33 +25,22 @@ export class CallProgress {
   #total: number | undefined
   /** Of the request in flight. */
   #message: string | undefined
-  #toldAt: number
-  #reportedAt = Number.NEGATIVE_INFINITY
 
   /** What `listener` throws, the methods throw. */
   constructor(listener: (progress: Progress) => void, now: number) {
     this.#listener = listener
-    this.#toldAt = now
-  }
-
-  /** Or when the call began; milliseconds on the Clock's scale. */
-  get toldAt(): number {
-    return this.#toldAt
-  }
-
-  get reportedAt(): number {
-    return this.#reportedAt
+    this.toldAt = now
   }
 
   sentAgain(): void {
     this.#isSentAgain = true
     this.#message = undefined
-    this.#reportedAt = Number.NEGATIVE_INFINITY
+    this.reportedAt = Number.NEGATIVE_INFINITY
   }
 
   reported(progress: Progress, now: number): void {
     const { message, progress: value, total } = progress
-    this.#reportedAt = now
+    this.reportedAt = now
     this.#total = total ?? this.#total
     this.#message = message ?? this.#message
     const isFarther = value > this.#farthest
@@ -60,7 +54,7 @@ export class CallProgress {
 
   /** Without a value: the status of a task. */
   described(message: string, now: number): void {
-    this.#reportedAt = now
+    this.reportedAt = now
     this.#message = message
     this.#say(message, now)
   }
@@ -82,7 +76,7 @@ export class CallProgress {
     const value = progress.progress
     if (!Number.isFinite(value)) return
     this.#last = Math.max(this.#last, value)
-    this.#toldAt = now
+    this.toldAt = now
     this.#listener(progress)
   }
 }

@@ -5,9 +5,10 @@ import * as Probes from "../../health/Probes.js"
 import { firstOf } from "../../internal/firstOf.js"
 import { Signal } from "../../internal/Signal.js"
 import { isPointless } from "../../lifecycle/Lifecycle.js"
+import * as Budget from "../../port/Budget.js"
 import type { Runtime } from "../../runtime/Runtime.js"
 import type { Slot } from "../../state/Slot.js"
-import { askedFor, type Call, type Calls, runsOn } from "../Call.js"
+import { type Call, type Calls, runsOn } from "../Call.js"
 import type { CallProgress } from "./CallProgress.js"
 
 export interface About {
@@ -38,7 +39,7 @@ export const begin = (self: Calls, call: Call): void => {
 }
 
 export const end = ({ beats }: Calls, call: Call): void => {
-  beats.watched.delete(call)
+  if (call.ask.progress !== undefined) beats.watched.delete(call)
 }
 
 export const run = (self: Calls): Effect.Effect<void> =>
@@ -73,10 +74,10 @@ const look = (self: Calls, slot: Slot): { readonly next: number; readonly asks: 
   let next = Number.POSITIVE_INFINITY
   let asks = false
   for (const [call, progress] of [...self.beats.watched]) {
-    if (call.isGivenUp || now >= call.deadline + askedFor(call, now)) continue
+    if (call.isGivenUp || Budget.at(call.budget, now) >= call.budget.deadline) continue
     const runtime = slot.current ?? finishing(call, progress, now, interval)
     const due = runtime === undefined
-      ? waiting(self, call, progress, missing, now)
+      ? waiting(self, progress, missing, now)
       : connected(self, call, progress, runtime, now)
     if (due <= now) {
       asks ||= slot.current !== undefined
@@ -92,12 +93,12 @@ const finishing = ({ flight }: Call, progress: CallProgress, now: number, interv
   flight === undefined || isSilent(flight.on, progress, now - interval) ? undefined : flight.on
 
 /** Gives when there may be more to say. */
-const waiting = (self: Calls, call: Call, progress: CallProgress, text: string | undefined, now: number): number => {
+const waiting = (self: Calls, progress: CallProgress, text: string | undefined, now: number): number => {
   const interval = intervalOf(self)
   if (text === undefined) return now + interval
-  const due = progress.toldAt + (text === call.saidOfMissing ? interval : paceOf(self))
+  const due = progress.toldAt + (text === progress.missing ? interval : paceOf(self))
   if (now < due) return due
-  call.saidOfMissing = text
+  progress.missing = text
   say(self, progress, text, false, now)
   return now + paceOf(self)
 }
@@ -105,7 +106,7 @@ const waiting = (self: Calls, call: Call, progress: CallProgress, text: string |
 /** Not later than now if the server is silent. */
 const connected = (self: Calls, call: Call, progress: CallProgress, runtime: Runtime, now: number): number => {
   const interval = intervalOf(self)
-  call.saidOfMissing = undefined
+  progress.missing = undefined
   const due = progress.toldAt + interval
   if (now < due) return due
   const on = runsOn(call)
@@ -113,7 +114,7 @@ const connected = (self: Calls, call: Call, progress: CallProgress, runtime: Run
   const isHeld = on === undefined && silenceOf(self.liveness, runtime) !== undefined
   if (!isHeld && isSilent(on ?? runtime, progress, now - interval)) return due // guard: silent-server-has-no-beats
   const doing = on === undefined ? call.waitsFor ?? "waits to be sent" : "still running"
-  say(self, progress, `${doing}, ${spoken(now - call.ask.begunAt)}`, on !== undefined, now)
+  say(self, progress, `${doing}, ${spoken(now - call.budget.begunAt)}`, on !== undefined, now)
   return now + interval
 }
 

@@ -1,5 +1,5 @@
+import { ConnectError } from "@mcp-lifeline/core"
 import { Effect, type Redacted } from "effect"
-import { ConnectError } from "../Errors.js"
 
 /** Read for each connection: it may have changed. */
 export type Reading = Effect.Effect<Redacted.Redacted, ConnectError>

@@ -2,22 +2,15 @@
 import type { CallToolResult, Task } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Exit, Predicate } from "effect"
 import { constVoid } from "effect/Function"
-import {
-  type CallError,
-  ProtocolError,
-  RemoteError,
-  RequestError,
-  RequestTimeout,
-  ResultUnknown
-} from "../../Errors.js"
-import { firstOf } from "../../internal/firstOf.js"
-import { detail, open, type Said as Texts, said } from "../../observe/Said.js"
-import type { Method, Params, Result } from "../../port/Method.js"
-import type { Runtime } from "../../runtime/Runtime.js"
-import { again, askedFor, type Call, type Calls, type Later, later, make, timeOver } from "../Call.js"
-import * as QueuedCalls from "../QueuedCalls.js"
-import * as ToolHints from "../ToolHints.js"
-import { pollInterval } from "./TaskSupport.js"
+import { type CallError, ProtocolError, RemoteError, RequestError, RequestTimeout, ResultUnknown } from "../Errors.js"
+import { firstOf } from "../internal/firstOf.js"
+import { detail, open, type Said as Texts, said } from "../observe/Said.js"
+import * as Budget from "../port/Budget.js"
+import type { Method, Params, Result } from "../port/Method.js"
+import type { Runtime } from "../runtime/Runtime.js"
+import { again, Call, type Calls, type Later, later } from "./Call.js"
+import * as QueuedCalls from "./QueuedCalls.js"
+import * as ToolHints from "./ToolHints.js"
 
 type ToolCall = Call<"tools/call">
 
@@ -130,12 +123,11 @@ const end = (self: Calls, call: Call): void => {
 const deadline = (self: Calls, call: ToolCall): Effect.Effect<never, RequestTimeout> =>
   Effect.suspend(() => {
     const { backend } = self
-    const { ask: { options, timeout }, deadline: whole, heardAt, task } = call
+    const { budget, task } = call
     const now = backend.now()
-    const last = options?.resetTimeoutOnProgress === true ? Math.min(whole, heardAt + timeout) : whole
-    const end = last + askedFor(call, now)
-    if (end > now) return Effect.zipRight(backend.sleepUntil(end), deadline(self, call))
-    const over = timeOver(call)
+    const left = Budget.left(budget, now)
+    if (left > 0) return Effect.zipRight(backend.sleepUntil(now + left), deadline(self, call))
+    const over = Budget.limit(budget)
     return Effect.fail(
       new RequestTimeout({
         ...common(self, call),
@@ -152,7 +144,7 @@ const follow = (run: Run, said: Said, isAwaited: boolean): Outcome =>
     const { backend } = run.self
     describe(run, said)
     if (isEnd(said)) return isAwaited ? Effect.never : result(run, said)
-    const pause = Effect.suspend(() => backend.sleepUntil(backend.now() + pollInterval(said.pollInterval)))
+    const pause = Effect.suspend(() => backend.sleepUntil(backend.now() + ToolHints.pollInterval(said.pollInterval)))
     const next = (isAwaited: boolean): Outcome =>
       Effect.flatMap(Effect.zipRight(pause, status(run)), (said) => follow(run, said, isAwaited))
     // The server asks its questions on the way to this answer.
@@ -214,7 +206,7 @@ const ask = <M extends "tasks/get" | "tasks/result">(
     const schema = method === "tasks/result" ? { resultSchema } : {}
     const params = { taskId: call.task?.id } as Params<M>
     const options = { timeout, failFast, wait, ...schema }
-    return request(self, make(method, params, options, undefined, timeout, self.backend.now(), call))
+    return request(self, new Call(method, params, options, undefined, timeout, self.backend.now(), call))
   })
 
 const forgotten = (run: Run, error: RemoteError): Effect.Effect<never, CallError | Forgotten> => {
@@ -222,7 +214,7 @@ const forgotten = (run: Run, error: RemoteError): Effect.Effect<never, CallError
   const retry = call.tool?.retry ?? self.backend.policy.calls.retry
   const isAfterLoss = error.generation !== begunOn.generation
   return isAfterLoss && retry === "safe" && ToolHints.mayRepeat(self, call, begunOn) === true &&
-      self.backend.now() < call.deadline
+      self.backend.now() < call.budget.deadline
     ? Effect.fail<Forgotten>({ _tag: "Forgotten" })
     : Effect.fail(unknown(run, error))
 }
@@ -256,11 +248,11 @@ const common = ({ backend: { id } }: Calls, { ask, task }: ToolCall) => ({
 })
 
 const describe = ({ call, self: { backend } }: Run, { statusMessage }: Said): void => {
-  const { ask: { openEnded, progress, timeout }, task } = call
+  const { ask: { progress }, task } = call
   if (task === undefined || typeof statusMessage !== "string" || statusMessage === task.said) return
   task.said = statusMessage
-  const now = call.heardAt = backend.now()
-  if (openEnded) call.deadline = now + timeout
+  const now = backend.now()
+  call.budget = Budget.heard(call.budget, now)
   backend.safely("a caller's onprogress", () => progress?.described(statusMessage, now))
 }
 
