@@ -1,4 +1,4 @@
-/** Texts decide nothing: anybody could write them. A status or a code raises a doubt, which the session itself settles. */
+/** Which refusals mean, or may mean, a lost session. Texts decide nothing: anybody could write them. */
 import { methodNotFound } from "./JsonRpc.js"
 
 export interface Refusal {

@@ -1,5 +1,5 @@
 /**
- * One process at a time renews (a lock in the state folder): a refresh token that is good for one time is never used twice.
+ * Renews logins, one process at a time (a lock in the state folder): a refresh token that is good for one time is never used twice.
  */
 import type { Lock } from "@mcp-lifeline/state/FileLock"
 import type * as StateFolder from "@mcp-lifeline/state/StateFolder"

@@ -1,4 +1,4 @@
-/** Whether a server lives: what is held against it, how it is asked, and the verdict. */
+/** What is held against a server, and how it is asked. `judge` decides whether it lives. */
 import { type Deferred, Effect } from "effect"
 import { isObjection, RequestError } from "../Errors.js"
 import type { Connection } from "../port/Connection.js"
