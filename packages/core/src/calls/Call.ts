@@ -16,8 +16,8 @@ import type { Runtime } from "../runtime/Runtime.js"
 import type { InFlight } from "../runtime/Traffic.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { SessionState } from "../state/SessionState.js"
-import { untried } from "./decide.js"
-import { CallProgress } from "./progress/CallProgress.js"
+import { type Tally, untried } from "./decide.js"
+import * as CallProgress from "./progress/CallProgress.js"
 
 /** After this silence in milliseconds, giving up puts the connection in doubt: shorter than hosts' timeouts. (H9) */
 export const silence = 2000
@@ -74,7 +74,7 @@ export class Waits {
 }
 
 export interface Beats {
-  readonly watched: Map<Call, CallProgress>
+  readonly watched: Map<Call, CallProgress.CallProgress>
   isRunning: boolean
   asked: { readonly runtime: Runtime; readonly at: number } | undefined
   answered: Signal
@@ -85,7 +85,7 @@ export interface Ask<M extends Method = Method> {
   readonly params: Params<M>
   readonly options: CallOptions | undefined
   readonly about: Call<"tools/call"> | undefined
-  readonly progress: CallProgress | undefined
+  readonly progress: CallProgress.CallProgress | undefined
 }
 
 export interface Flight<M extends Method = Method> {
@@ -95,19 +95,19 @@ export interface Flight<M extends Method = Method> {
   cancel: Cancel | undefined
 }
 
-export class Call<M extends Method = Method> implements InFlight {
+export interface Call<M extends Method = Method> extends InFlight {
   readonly ask: Ask<M>
   tool: Chosen | undefined
   budget: Budget.Budget
-  tally = untried
+  tally: Tally
   /** The server may have carried out its last request. */
-  isDoubtful = false
+  isDoubtful: boolean
   flight: Flight<M> | undefined
   /** For a connection, from its first wait until it is sent. */
   waitEnd: number | undefined
   waitsFor: string | undefined
   /** By something else than the server, while the server gave its lists. */
-  refusedBeside = 0
+  refusedBeside: number
   refused: { readonly by: Runtime; readonly answers: number; readonly since: number } | undefined
   /** Sent again only where the tools there say that this does no harm: each time. (C15) */
   undecided: Undecided | undefined
@@ -121,35 +121,45 @@ export class Call<M extends Method = Method> implements InFlight {
   turn: Ticket | undefined
   observer: CallObserver<M> | undefined
   carrier: Calls | undefined
-  isGivenUp = false
-  isOver = false
+  isGivenUp: boolean
+  isOver: boolean
+}
 
-  constructor(
-    method: M,
-    params: Params<M>,
-    options: CallOptions | undefined,
-    tool: Chosen | undefined,
-    requestTimeout: number,
-    now: number,
-    about?: Call<"tools/call">
-  ) {
-    const timeout = millis(options?.timeout, tool?.timeout ?? millis(options?.defaultTimeout, requestTimeout))
-    const total = options?.maxTotalTimeout
-    const maxTotalTimeout = total === undefined ? undefined : TimeSpan.millis(total)
-    const limits = { timeout, maxTotalTimeout, resetTimeoutOnProgress: options?.resetTimeoutOnProgress }
-    const progress = options?.onprogress && new CallProgress(options.onprogress, now)
-    this.ask = { method, params, options, about, progress }
-    this.tool = tool
-    this.budget = Budget.begin(limits, now)
-    if (about?.task?.isThere === true) this.first = about.task.on
-  }
-
-  get heardAt(): number {
-    return this.budget.heardAt
-  }
-
-  get questions(): number {
-    return this.budget.questions
+export const make = <M extends Method>(
+  method: M,
+  params: Params<M>,
+  options: CallOptions | undefined,
+  tool: Chosen | undefined,
+  requestTimeout: number,
+  now: number,
+  about?: Call<"tools/call">
+): Call<M> => {
+  const timeout = millis(options?.timeout, tool?.timeout ?? millis(options?.defaultTimeout, requestTimeout))
+  const total = options?.maxTotalTimeout
+  const maxTotalTimeout = total === undefined ? undefined : TimeSpan.millis(total)
+  const limits = { timeout, maxTotalTimeout, resetTimeoutOnProgress: options?.resetTimeoutOnProgress }
+  const progress = options?.onprogress && CallProgress.make(options.onprogress, now)
+  return {
+    ask: { method, params, options, about, progress },
+    tool,
+    budget: Budget.begin(limits, now),
+    tally: untried,
+    isDoubtful: false,
+    flight: undefined,
+    waitEnd: undefined,
+    waitsFor: undefined,
+    refusedBeside: 0,
+    refused: undefined,
+    undecided: undefined,
+    runsTask: undefined,
+    task: undefined,
+    first: about?.task?.isThere === true ? about.task.on : undefined,
+    place: undefined,
+    turn: undefined,
+    observer: undefined,
+    carrier: undefined,
+    isGivenUp: false,
+    isOver: false
   }
 }
 
@@ -218,7 +228,7 @@ const happened = (call: Call, event: RequestEvent, now: number): void => {
     case "Progress":
       if (call.task?.isOver === true) return
       call.budget = Budget.heard(call.budget, now)
-      return progress?.reported(event.progress, now)
+      return progress && CallProgress.reported(progress, event.progress, now)
     default: {
       const change = event._tag === "Asked" ? Budget.asked : Budget.answered
       call.budget = change(call.budget, now)
@@ -236,7 +246,7 @@ export const requestOptions = (call: Call, clock: () => number, span?: Tracer.An
   const task = call.runsTask !== true ? options?.task : isBounded ? { ttl: Math.ceil(left) + margin } : {}
   const runsTask = call.runsTask === true || about !== undefined ? true : undefined
   if (options === undefined) return { timeout: left, onevent, task, runsTask, span }
-  if (call.tally.sent > 0) progress?.sentAgain()
+  if (call.tally.sent > 0 && progress !== undefined) CallProgress.sentAgain(progress)
   return {
     timeout: Math.min(timeout, left),
     resetTimeoutOnProgress: options.resetTimeoutOnProgress,

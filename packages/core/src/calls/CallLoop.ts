@@ -232,7 +232,7 @@ export const doubt = (self: Calls, call: Call): void => {
 const suspect = ({ backend, liveness }: Calls, call: Call, { on: { latest } }: Flight): void => {
   const now = backend.now()
   latest.unheard(now, call)
-  if (now - Math.max(call.heardAt, latest.answeredAt) < silence) return
+  if (now - Math.max(call.budget.heardAt, latest.answeredAt) < silence) return
   // At once: the caller's next call may come before the probe.
   Liveness.leftUnanswered(liveness, latest)
   backend.send({ _tag: "Suspected", runtime: latest }) // guard: given-up-is-suspicion

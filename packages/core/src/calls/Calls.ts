@@ -60,7 +60,7 @@ const begun = <M extends Method>(
   const { calls: { callId }, timeouts: { request } } = self.backend.policy
   const sent = callId && method === "tools/call" ? identified(params) : params
   const tool = ToolRules.of(self.tools, method, params)
-  const call = new Call.Call(method, sent, options, tool, request, self.backend.now())
+  const call = Call.make(method, sent, options, tool, request, self.backend.now())
   QueuedCalls.begin(self, call)
   return call
 }

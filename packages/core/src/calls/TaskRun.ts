@@ -8,7 +8,8 @@ import { detail, open, type Said as Texts, said } from "../observe/Said.js"
 import * as Budget from "../port/Budget.js"
 import type { Method, Params, Result } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"
-import { again, Call, type Calls, type Later, later } from "./Call.js"
+import { again, type Call, type Calls, type Later, later, make } from "./Call.js"
+import * as CallProgress from "./progress/CallProgress.js"
 import * as QueuedCalls from "./QueuedCalls.js"
 import * as ToolHints from "./ToolHints.js"
 
@@ -206,7 +207,7 @@ const ask = <M extends "tasks/get" | "tasks/result">(
     const schema = method === "tasks/result" ? { resultSchema } : {}
     const params = { taskId: call.task?.id } as Params<M>
     const options = { timeout, failFast, wait, ...schema }
-    return request(self, new Call(method, params, options, undefined, timeout, self.backend.now(), call))
+    return request(self, make(method, params, options, undefined, timeout, self.backend.now(), call))
   })
 
 const forgotten = (run: Run, error: RemoteError): Effect.Effect<never, CallError | Forgotten> => {
@@ -253,7 +254,7 @@ const describe = ({ call, self: { backend } }: Run, { statusMessage }: Said): vo
   task.said = statusMessage
   const now = backend.now()
   call.budget = Budget.heard(call.budget, now)
-  backend.safely("a caller's onprogress", () => progress?.described(statusMessage, now))
+  backend.safely("a caller's onprogress", () => progress && CallProgress.described(progress, statusMessage, now))
 }
 
 /** The server's task id is not the one that the gateway gives its clients. */

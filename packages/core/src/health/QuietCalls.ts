@@ -2,6 +2,7 @@
 import { Effect } from "effect"
 import type { Loss } from "../port/Loss.js"
 import type { Runtime } from "../runtime/Runtime.js"
+import type { InFlight } from "../runtime/Traffic.js"
 import { PendingCommand } from "../state/Message.js"
 import * as Liveness from "./Liveness.js"
 import * as Probes from "./Probes.js"
@@ -45,7 +46,7 @@ export const begin = (self: Self, runtime: Runtime): Effect.Effect<void> => {
     if (!canTell(self, runtime)) return false
     let hasNew = false
     let hasQuiet = false
-    for (const { heardAt, questions } of runtime.calls) {
+    for (const { budget: { heardAt, questions } } of runtime.calls) {
       if (questions > 0 || now - Math.max(heardAt, runtime.answeredAt) < quiet) continue
       hasQuiet = true
       hasNew ||= heardAt > examinedAt
@@ -69,7 +70,8 @@ const examine = Effect.fnUntraced(function*(self: Self, runtime: Runtime) {
   const { answers } = runtime
   const at = self.backend.now()
   const calls = [...runtime.calls]
-  const isHeard = () => calls.some((call) => runtime.calls.has(call) && (call.heardAt > at || call.questions > 0))
+  const hasNews = ({ budget }: InFlight) => budget.heardAt > at || budget.questions > 0
+  const isHeard = () => calls.some((call) => runtime.calls.has(call) && hasNews(call))
   const isSilent = () => runtime.answers === answers && !isHeard()
   let isRefused = false
   const ask = Effect.zipRight(

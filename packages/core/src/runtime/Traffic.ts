@@ -1,10 +1,8 @@
 /** What the requests of a connection say about it. Pure; times are on the Clock's scale. */
+import type { Budget } from "../port/Budget.js"
 
 export interface InFlight {
-  /** When it was sent, or progress came. */
-  readonly heardAt: number
-  /** Of the server, unanswered by the user. */
-  readonly questions: number
+  readonly budget: Pick<Budget, "heardAt" | "questions">
 }
 
 /** Questions in a row without an answer. */

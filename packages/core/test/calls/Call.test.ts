@@ -9,8 +9,8 @@ const requestTimeout = 60_000
 const call = (
   options?: Backend.CallOptions,
   about?: Call.Call<"tools/call">,
-  tool?: ConstructorParameters<typeof Call.Call>[3]
-) => new Call.Call<"tools/call">("tools/call", { name: "pay" }, options, tool, requestTimeout, start, about)
+  tool?: Parameters<typeof Call.make>[3]
+) => Call.make<"tools/call">("tools/call", { name: "pay" }, options, tool, requestTimeout, start, about)
 
 const sent = <M extends Method>(one: Call.Call<M>, now = start) => {
   let time = now
@@ -35,14 +35,14 @@ describe("the time of a call", () => {
     const one = call(options)
     expect([one.budget.timeout, one.budget.deadline - start]).toEqual([timeout, whole])
     const request = sent(one, start + 1000)
-    expect([request.timeout, one.heardAt]).toEqual([Math.min(timeout, whole - 1000), start + 1000])
+    expect([request.timeout, one.budget.heardAt]).toEqual([Math.min(timeout, whole - 1000), start + 1000])
     expect(request.maxTotalTimeout).toBe(options && whole - 1000)
     expect(request.resetTimeoutOnProgress).toBe(options?.resetTimeoutOnProgress)
     expect(sent(one, start + whole + 1).timeout).toBe(0)
   })
 
   it("[C5] of the options by tool, that of the tool comes before the default of its caller", () => {
-    const tool = { timeout: 4000 } as ConstructorParameters<typeof Call.Call>[3]
+    const tool = { timeout: 4000 } as Parameters<typeof Call.make>[3]
     expect(call({ defaultTimeout: 7000 }, undefined, tool).budget.timeout).toBe(4000)
     expect(call({ timeout: 5000 }, undefined, tool).budget.timeout).toBe(5000)
   })
@@ -53,14 +53,19 @@ describe("the time of a call", () => {
     const { at, maxTotalTimeout, onevent } = sent(one)
     at(start + 4000)
     onevent?.({ _tag: "Progress", progress: { progress: 1 } })
-    expect([maxTotalTimeout, one.budget.deadline - start, one.heardAt - start, heard]).toEqual([undefined, 9000, 4000, [
-      1
-    ]])
+    expect([maxTotalTimeout, one.budget.deadline - start, one.budget.heardAt - start, heard]).toEqual([
+      undefined,
+      9000,
+      4000,
+      [
+        1
+      ]
+    ])
   })
 
   it("[C21] what a request about a task asks the user is the time of the call, too", () => {
     const whole = call({ timeout: 5000 })
-    const part = new Call.Call(
+    const part = Call.make(
       "tasks/result" as Method,
       { taskId: "t" } as Params<Method>,
       undefined,
@@ -123,7 +128,7 @@ describe("what is known of a call", () => {
     one.task.isOver = true
     at(start + 1000)
     onevent?.({ _tag: "Progress", progress: { progress: 2 } })
-    expect([heard, one.heardAt]).toEqual([[1], start])
+    expect([heard, one.budget.heardAt]).toEqual([[1], start])
   })
 
   it("[C17] it is on the connection of its request, else on that of its task, which may have gone on with another one", () => {
@@ -142,7 +147,7 @@ describe("what is known of a call", () => {
   it("[C17] a request about a task goes first to the connection that knows it, unless that has failed", () => {
     const whole = call()
     const about = () =>
-      new Call.Call("tasks/get" as Method, {} as Params<Method>, undefined, undefined, 9000, start, whole).first
+      Call.make("tasks/get" as Method, {} as Params<Method>, undefined, undefined, 9000, start, whole).first
     expect(about()).toBeUndefined()
     const on = {} as never
     whole.task = { id: "t", on, isThere: true, isOver: false }

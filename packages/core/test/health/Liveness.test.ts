@@ -114,7 +114,7 @@ describe("V1: what is said of a server in doubt", () => {
   it.scoped("[V1] silence alone is published when the patience with it is over; what processes do, at once", () =>
     Effect.gen(function*() {
       const { backend, judge, kinds, lookAfter, runtime } = yield* examined
-      const call = { heardAt: start, questions: 0 }
+      const call = { budget: { heardAt: start, questions: 0 } }
       runtime.begin(call)
       expect([judge().kind, backend.published.value.verdict, kinds()]).toEqual(["unknown", undefined, []])
       expect([judge(true).kind, backend.published.value.verdict?.kind, kinds()]).toEqual(["unknown", "unknown", [
@@ -176,7 +176,7 @@ describe("V1: what is said of a server in doubt", () => {
     Effect.gen(function*() {
       const { health: { busyLimit } } = Policy.defaults
       const { judge, lookAfter, runtime, server } = yield* examined
-      const call = { heardAt: start, questions: 0 }
+      const call = { budget: { heardAt: start, questions: 0 } }
       runtime.begin(call)
       yield* lookAfter(0, { cpuTime: 0 })
       let cpuTime = 0

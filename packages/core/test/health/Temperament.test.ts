@@ -129,7 +129,7 @@ describe("V9: what a server has shown of itself", () => {
         Effect.gen(function*() {
           const temperament = new Temperament()
           const runtime = yield* Runtime.make(1, temperament)
-          const call = { heardAt: 0, questions: 0 }
+          const call = { budget: { heardAt: 0, questions: 0 } }
           runtime.begin(call)
           play(runtime, call)
           const { isConcurrent } = temperament
@@ -146,7 +146,7 @@ describe("V9: what a server has shown of itself", () => {
           runtime.answered(2, call)
         })
       ).toBe(false)
-      const younger = { heardAt: 1, questions: 0 }
+      const younger = { budget: { heardAt: 1, questions: 0 } }
       expect(
         yield* shows((runtime) => {
           runtime.begin(younger)

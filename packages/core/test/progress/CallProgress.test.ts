@@ -1,7 +1,7 @@
 import type { Progress } from "@modelcontextprotocol/sdk/types.js"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { CallProgress } from "../../src/calls/progress/CallProgress.js"
+import * as CallProgress from "../../src/calls/progress/CallProgress.js"
 
 type Step =
   | { readonly _tag: "Reported"; readonly progress: Progress }
@@ -23,19 +23,19 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 const listening = () => {
   const heard: Array<Progress> = []
-  return { heard, progress: new CallProgress((one) => void heard.push(one), 0) }
+  return { heard, progress: CallProgress.make((one) => void heard.push(one), 0) }
 }
 
-const take = (progress: CallProgress, step: Step, now: number): void => {
+const take = (progress: CallProgress.CallProgress, step: Step, now: number): void => {
   switch (step._tag) {
     case "Reported":
-      return progress.reported(step.progress, now)
+      return CallProgress.reported(progress, step.progress, now)
     case "Described":
-      return progress.described("working", now)
+      return CallProgress.described(progress, "working", now)
     case "Said":
-      return progress.said("still running", true, now)
+      return CallProgress.said(progress, "still running", true, now)
     case "SentAgain":
-      return progress.sentAgain()
+      return CallProgress.sentAgain(progress)
   }
 }
 
@@ -59,7 +59,7 @@ describe("CallProgress", () => {
         take(progress, one, now)
         const [said] = heard.slice(before)
         if (said !== undefined) {
-          if (progress.toldAt !== now) wrong.push("the time")
+          if (progress.told.toldAt !== now) wrong.push("the time")
           if (!Number.isFinite(said.progress)) wrong.push("no number")
           if (isMerged && said.progress <= known.last) wrong.push("does not rise")
           if (given === undefined && said.total !== known.total) wrong.push("total")
@@ -84,40 +84,40 @@ describe("CallProgress", () => {
   it("[G25:virtual] what the server says alone is handed on as it comes", () => {
     const { heard, progress } = listening()
     const all = [{ progress: 5, total: 10, other: 1 }, { progress: 5 }, { progress: 3, message: "back" }]
-    for (const one of all) progress.reported(one, 0)
+    for (const one of all) CallProgress.reported(progress, one, 0)
     expect(heard).toEqual(all)
   })
 
   it("[G25:virtual] a word of Lifeline repeats the total, and the server's message while that still holds", () => {
     const { heard, progress } = listening()
     const repeated = (isRunning: boolean) => {
-      progress.said("still running", isRunning, 1)
+      CallProgress.said(progress, "still running", isRunning, 1)
       return heard.at(-1)
     }
     expect(repeated(true)).toEqual({ progress: 0, message: "still running" })
-    progress.reported({ progress: 1, total: 9, message: "copies" }, 1)
+    CallProgress.reported(progress, { progress: 1, total: 9, message: "copies" }, 1)
     expect(repeated(true)).toMatchObject({ total: 9, message: "copies (still running)" })
     expect(repeated(false)).toMatchObject({ total: 9, message: "still running" })
-    progress.reported({ progress: 2, message: "x".repeat(201) }, 1)
+    CallProgress.reported(progress, { progress: 2, message: "x".repeat(201) }, 1)
     expect(repeated(true)).toMatchObject({ total: 9, message: "still running" })
-    progress.described("copies more", 2)
+    CallProgress.described(progress, "copies more", 2)
     expect(heard.at(-1)).toMatchObject({ total: 9, message: "copies more" })
     expect(repeated(true)).toMatchObject({ message: "copies more (still running)" })
-    progress.sentAgain()
+    CallProgress.sentAgain(progress)
     expect(repeated(true)).toMatchObject({ message: "still running" })
   })
 
   it("[G25:virtual] where no higher value exists, nothing is said", () => {
     for (const most of [Number.MAX_VALUE, Number.POSITIVE_INFINITY]) {
       const { heard, progress } = listening()
-      progress.reported({ progress: Number.MAX_VALUE }, 1)
-      progress.reported({ progress: most }, 1)
+      CallProgress.reported(progress, { progress: Number.MAX_VALUE }, 1)
+      CallProgress.reported(progress, { progress: most }, 1)
       const before = heard.length
-      progress.said("still running", true, 2)
-      progress.reported({ progress: most }, 2)
-      progress.said("still running", true, 3)
+      CallProgress.said(progress, "still running", true, 2)
+      CallProgress.reported(progress, { progress: most }, 2)
+      CallProgress.said(progress, "still running", true, 3)
       expect(heard).toHaveLength(before)
-      expect(progress.toldAt).toBe(1)
+      expect(progress.told.toldAt).toBe(1)
     }
   })
 })

@@ -47,7 +47,7 @@ const supportOf = (
 
 const callOf = (caller: keyof typeof callers) => {
   const [params, options] = callers[caller]
-  return new Call.Call("tools/call", { name: "long", ...params } as never, options as never, undefined, 1000, 0)
+  return Call.make("tools/call", { name: "long", ...params } as never, options as never, undefined, 1000, 0)
 }
 
 const all = <A extends object>(of: A) => Object.keys(of) as Array<keyof A>
@@ -122,7 +122,7 @@ describe("which calls run as a task", () => {
   it("[C17] no other request begins one", () => {
     mayLeave("connections")
     const { runtime, self } = supportOf("prefer", "2026", "required")
-    const call = new Call.Call("resources/read", { uri: "x:1" }, undefined, undefined, 1000, 0)
+    const call = Call.make("resources/read", { uri: "x:1" }, undefined, undefined, 1000, 0)
     expect([ToolHints.decideTask(self, call, runtime), call.runsTask]).toEqual([true, undefined])
   })
 })

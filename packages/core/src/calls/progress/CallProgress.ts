@@ -7,76 +7,91 @@ const longestRepeated = 200
 const above = (last: number, value: number): number =>
   value > last ? value : last + Math.max(Math.abs(last), 1) * 2 ** -40
 
+/** What the caller has heard. */
+interface Told {
+  /** What Lifeline has said of a connection that is still missing. */
+  readonly missing: string | undefined
+  /** Or when the call began; milliseconds on the Clock's scale. */
+  readonly toldAt: number
+  readonly reportedAt: number
+  readonly last: number
+  readonly farthest: number
+  readonly isSentAgain: boolean
+  readonly isMerged: boolean
+  readonly total: number | undefined
+  /** Of the request in flight. */
+  readonly message: string | undefined
+}
+
 /**
  * Reports of the first request pass as they come; once Lifeline has spoken, or the request was sent again, raised above what came before, as
- * MCP asks for. A request sent again is not heard until it is farther.
+ * MCP asks for. A request sent again is not heard until it is farther. What `listener` throws, the functions throw.
  */
-export class CallProgress {
-  /** What Lifeline has said of a connection that is still missing. */
-  missing: string | undefined
-  /** Or when the call began; milliseconds on the Clock's scale. */
-  toldAt: number
-  reportedAt = Number.NEGATIVE_INFINITY
-  readonly #listener: (progress: Progress) => void
-  #last = Number.NEGATIVE_INFINITY
-  #farthest = Number.NEGATIVE_INFINITY
-  #isSentAgain = false
-  #isMerged = false
-  #total: number | undefined
-  /** Of the request in flight. */
-  #message: string | undefined
+export interface CallProgress {
+  readonly listener: (progress: Progress) => void
+  told: Told
+}
 
-  /** What `listener` throws, the methods throw. */
-  constructor(listener: (progress: Progress) => void, now: number) {
-    this.#listener = listener
-    this.toldAt = now
-  }
+const nothing = Number.NEGATIVE_INFINITY
 
-  sentAgain(): void {
-    this.#isSentAgain = true
-    this.#message = undefined
-    this.reportedAt = Number.NEGATIVE_INFINITY
+export const make = (listener: CallProgress["listener"], now: number): CallProgress => ({
+  listener,
+  told: {
+    missing: undefined,
+    toldAt: now,
+    reportedAt: nothing,
+    last: nothing,
+    farthest: nothing,
+    isSentAgain: false,
+    isMerged: false,
+    total: undefined,
+    message: undefined
   }
+})
 
-  reported(progress: Progress, now: number): void {
-    const { message, progress: value, total } = progress
-    this.reportedAt = now
-    this.#total = total ?? this.#total
-    this.#message = message ?? this.#message
-    const isFarther = value > this.#farthest
-    if (isFarther) this.#farthest = value
-    if (this.#isSentAgain && !isFarther) return
-    this.#tell(
-      this.#isMerged || this.#isSentAgain ? { ...progress, progress: above(this.#last, value) } : progress,
-      now
-    )
-  }
+const note = (self: CallProgress, news: Partial<Told>): void => {
+  self.told = { ...self.told, ...news }
+}
 
-  /** Without a value: the status of a task. */
-  described(message: string, now: number): void {
-    this.reportedAt = now
-    this.#message = message
-    this.#say(message, now)
-  }
+export const isMissing = (self: CallProgress, missing: string | undefined): void => note(self, { missing })
 
-  /** `isRunning`: what the server said last still holds. */
-  said(message: string, isRunning: boolean, now: number): void {
-    const theirs = isRunning ? this.#message : undefined
-    this.#say(theirs === undefined || theirs.length > longestRepeated ? message : `${theirs} (${message})`, now)
-  }
+export const sentAgain = (self: CallProgress): void =>
+  note(self, { isSentAgain: true, message: undefined, reportedAt: nothing })
 
-  /** The last `total` is repeated: hosts show no bar without it. */
-  #say(message: string, now: number): void {
-    this.#isMerged = true
-    const progress = this.#last === Number.NEGATIVE_INFINITY ? 0 : above(this.#last, this.#last)
-    this.#tell({ progress, ...(this.#total === undefined ? {} : { total: this.#total }), message }, now)
-  }
+export const reported = (self: CallProgress, progress: Progress, now: number): void => {
+  const { farthest, isMerged, isSentAgain, last } = self.told
+  const { message = self.told.message, progress: value, total = self.told.total } = progress
+  const isFarther = value > farthest
+  note(self, { reportedAt: now, total, message, farthest: isFarther ? value : farthest })
+  if (isSentAgain && !isFarther) return
+  tell(self, isMerged || isSentAgain ? { ...progress, progress: above(last, value) } : progress, now)
+}
 
-  #tell(progress: Progress, now: number): void {
-    const value = progress.progress
-    if (!Number.isFinite(value)) return
-    this.#last = Math.max(this.#last, value)
-    this.toldAt = now
-    this.#listener(progress)
-  }
+/** Without a value: the status of a task. */
+export const described = (self: CallProgress, message: string, now: number): void => {
+  note(self, { reportedAt: now, message })
+  say(self, message, now)
+}
+
+/** `isRunning`: what the server said last still holds. */
+export const said = (self: CallProgress, message: string, isRunning: boolean, now: number): void => {
+  const theirs = isRunning ? self.told.message : undefined
+  say(self, theirs === undefined || theirs.length > longestRepeated ? message : `${theirs} (${message})`, now)
+}
+
+/** The last `total` is repeated: hosts show no bar without it. */
+const say = (self: CallProgress, message: string, now: number): void => {
+  note(self, { isMerged: true })
+  const { last, total } = self.told
+  tell(
+    self,
+    { progress: last === nothing ? 0 : above(last, last), ...(total === undefined ? {} : { total }), message },
+    now
+  )
+}
+
+const tell = (self: CallProgress, progress: Progress, now: number): void => {
+  if (!Number.isFinite(progress.progress)) return
+  note(self, { last: Math.max(self.told.last, progress.progress), toldAt: now })
+  self.listener(progress)
 }

@@ -9,7 +9,7 @@ import * as Budget from "../../port/Budget.js"
 import type { Runtime } from "../../runtime/Runtime.js"
 import type { Slot } from "../../state/Slot.js"
 import { type Call, type Calls, runsOn } from "../Call.js"
-import type { CallProgress } from "./CallProgress.js"
+import * as CallProgress from "./CallProgress.js"
 
 export interface About {
   readonly id: string
@@ -89,25 +89,35 @@ const look = (self: Calls, slot: Slot): { readonly next: number; readonly asks: 
 }
 
 /** A connection that is being replaced lets a call finish, as long as its server lives. */
-const finishing = ({ flight }: Call, progress: CallProgress, now: number, interval: number): Runtime | undefined =>
-  flight === undefined || isSilent(flight.on, progress, now - interval) ? undefined : flight.on
+const finishing = (
+  { flight }: Call,
+  progress: CallProgress.CallProgress,
+  now: number,
+  interval: number
+): Runtime | undefined => flight === undefined || isSilent(flight.on, progress, now - interval) ? undefined : flight.on
 
 /** Gives when there may be more to say. */
-const waiting = (self: Calls, progress: CallProgress, text: string | undefined, now: number): number => {
+const waiting = (self: Calls, progress: CallProgress.CallProgress, text: string | undefined, now: number): number => {
   const interval = intervalOf(self)
   if (text === undefined) return now + interval
-  const due = progress.toldAt + (text === progress.missing ? interval : paceOf(self))
+  const due = progress.told.toldAt + (text === progress.told.missing ? interval : paceOf(self))
   if (now < due) return due
-  progress.missing = text
+  CallProgress.isMissing(progress, text)
   say(self, progress, text, false, now)
   return now + paceOf(self)
 }
 
 /** Not later than now if the server is silent. */
-const connected = (self: Calls, call: Call, progress: CallProgress, runtime: Runtime, now: number): number => {
+const connected = (
+  self: Calls,
+  call: Call,
+  progress: CallProgress.CallProgress,
+  runtime: Runtime,
+  now: number
+): number => {
   const interval = intervalOf(self)
-  progress.missing = undefined
-  const due = progress.toldAt + interval
+  CallProgress.isMissing(progress, undefined)
+  const due = progress.told.toldAt + interval
   if (now < due) return due
   const on = runsOn(call)
   // It is not kept waiting for long: probes are under way.
@@ -118,11 +128,20 @@ const connected = (self: Calls, call: Call, progress: CallProgress, runtime: Run
   return now + interval
 }
 
-const isSilent = ({ answeredAt }: Runtime, { reportedAt }: CallProgress, since: number): boolean =>
-  Math.max(answeredAt, reportedAt) <= since
+const isSilent = (
+  { answeredAt }: Runtime,
+  { told: { reportedAt } }: CallProgress.CallProgress,
+  since: number
+): boolean => Math.max(answeredAt, reportedAt) <= since
 
-const say = ({ backend }: Calls, progress: CallProgress, text: string, isRunning: boolean, now: number): void => {
-  backend.safely("a caller's onprogress", () => progress.said(text, isRunning, now))
+const say = (
+  { backend }: Calls,
+  progress: CallProgress.CallProgress,
+  text: string,
+  isRunning: boolean,
+  now: number
+): void => {
+  backend.safely("a caller's onprogress", () => CallProgress.said(progress, text, isRunning, now))
 }
 
 const ask = (self: Calls, runtime: Runtime): Effect.Effect<void> => {
