@@ -170,26 +170,26 @@ export const silenceOf = (self: Liveness, runtime: Runtime): Silence | undefined
   return temperament.ignoresPings || published.value.keepalive.breaker?.reason === "timeout" ? "probe" : "call"
 }
 
-type Asked = Partial<Pick<Evidence, "isPatienceOver" | "isSilent" | "isAnsweredBeside" | "isRefusing">>
+/** What only those who ask know. */
+const silence = { isPatienceOver: false, isSilent: true, isAnsweredBeside: false, isRefusing: false }
 
 export const verdictOn = (
   self: Liveness,
   runtime: Runtime,
-  { isAnsweredBeside = false, isPatienceOver = false, isRefusing = false, isSilent = true }: Asked = {}
+  given: Partial<Pick<Evidence, keyof typeof silence>> = {}
 ): Verdict => {
   const { health: { busyLimit }, keepalive: { failureThreshold, suspectInterval } } = self.backend.policy
   const { beganAt, sights: { activity, since, workedAt } } = note(self, runtime)
   const now = self.backend.now()
+  const { isPatienceOver, ...known } = { ...silence, ...given }
   const verdict = judge({
+    ...known,
     activity,
     seenFor: now - since,
     isConcurrent: self.backend.temperament.isConcurrent,
     isAwaited: runtime.isAwaited,
     unawaitedFor: now - (runtime.abandonedAt ?? beganAt),
     isPatienceOver: isPatienceOver && now - workedAt >= failureThreshold * suspectInterval,
-    isSilent,
-    isAnsweredBeside,
-    isRefusing,
     busyLimit
   })
   if (verdict.kind !== "unknown" || activity !== undefined || isPatienceOver) show(self, runtime, verdict)
