@@ -69,15 +69,40 @@ describe.each(Object.entries(doors))("the events of %s", (_, make) => {
       expect(tags).toEqual(["StateChanged", ...connected])
     }))
 
-  for (const [how, outcome] of [["succeeded", {}], ["failed", { connect: "fail" }]] as const) {
-    it.scoped(`[O3] that came before are not read any more once the first attempt has ${how}`, () =>
+  const listing = (answer: ScriptedConnector.Answer) => {
+    const script = ScriptedConnector.make()
+    script.respond = (method) => method === "tools/list" ? answer : undefined
+    return script
+  }
+  const throwing = {
+    answer: "result",
+    result: {
+      tools: [{
+        get name() {
+          throw new Error("not a value")
+        }
+      }]
+    }
+  } as const
+  const firsts = {
+    "its first attempt has succeeded": () => ScriptedConnector.make(),
+    "its first attempt has failed": () => ScriptedConnector.make().script({ connect: "fail" }),
+    "its connection was lost before it gave its lists": () => listing({ answer: "never" }),
+    "its lists throw when they are read": () => listing(throwing)
+  }
+  for (const [how, first] of Object.entries(firsts)) {
+    it.scoped(`[O3 L19] that came before are not read any more once ${how}`, () =>
       Effect.gen(function*() {
-        const { backend, source } = yield* make(ScriptedConnector.make().script(outcome))
+        const script = first()
+        const { backend, source } = yield* make(script)
+        yield* busy
+        if (how.includes("lost")) script.connections[0]!.lose()
         yield* backend.firstOutcome
+        yield* runUntilIdle
         const tags = yield* reading(source)
         yield* runUntilIdle
         expect(tags).toEqual([])
-        yield* backend.reconnect
+        yield* Effect.fork(backend.reconnect)
         yield* runUntilIdle
         expect(tags).toContain("AttemptStarted")
       }))

@@ -28,7 +28,8 @@ const telling = (script: ScriptedConnector.ScriptedConnector) => {
     last = given
     return connection.send(method, params, given, settle)
   })
-  return { connector, progress: () => last?.onevent?.({ _tag: "Progress", progress: { progress: 1 } }) }
+  const progress = () => last?.onevent?.({ _tag: "Progress", progress: { progress: 1 } })
+  return { connector, progress, asked: () => last?.onevent?.({ _tag: "Asked" }) }
 }
 
 const unlimited = { timeout: Number.POSITIVE_INFINITY }
@@ -149,19 +150,26 @@ describe.each(doors)("calls that their callers give up (%s)", (_, call) => {
       expect((yield* backend.status).healthScore).toBe(1)
     }))
 
-  it.scoped("[H9:virtual] progress of the call is a sign of life, and so is the answer to another one", () =>
+  it.scoped("[H9:virtual C21] progress of the call is a sign of life, also while the user is asked, and so is the answer to another one", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make()
-      const { connector, progress } = telling(script)
+      const { asked, connector, progress } = telling(script)
       const backend = yield* Backend.make("one", { connector, keepalive: { method: "none" } })
       yield* TestClock.adjust(0)
       script.respond = (method, params) =>
         method === "tools/call" && (params as { readonly name: string }).name === "pay"
           ? { answer: "never" }
           : undefined
-      for (const sign of [Effect.sync(progress), backend.callTool({ name: "echo" })]) {
+      const signs = [
+        [Effect.void, Effect.sync(progress)],
+        [Effect.sync(asked), Effect.sync(progress)],
+        [Effect.void, backend.callTool({ name: "echo" })]
+      ] as const
+      for (const [before, sign] of signs) {
         const calling = yield* Effect.fork(call(backend, 5000, { onprogress: () => {} }))
-        yield* TestClock.adjust(3001)
+        yield* TestClock.adjust(1)
+        yield* before
+        yield* TestClock.adjust(3000)
         yield* sign
         yield* TestClock.adjust(1999)
         expect(yield* Fiber.join(calling)).toBe(false)

@@ -10,6 +10,7 @@ import { type CallError, type RequestError, requestErrorOf } from "../Errors.js"
 import * as Liveness from "../health/Liveness.js"
 import { said } from "../observe/Said.js"
 import * as ToolRules from "../options/Tools.js"
+import * as Budget from "../port/Budget.js"
 import type { Method, Result } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { Call, Calls, Flight, Next, Outcome } from "./Call.js"
@@ -232,7 +233,7 @@ export const doubt = (self: Calls, call: Call): void => {
 const suspect = ({ backend, liveness }: Calls, call: Call, { on: { latest } }: Flight): void => {
   const now = backend.now()
   latest.unheard(now, call)
-  if (now - Math.max(call.budget.heardAt, latest.answeredAt) < silence) return
+  if (Budget.at(call.budget, now) - call.budget.heardAt < silence || now - latest.answeredAt < silence) return
   // At once: the caller's next call may come before the probe.
   Liveness.leftUnanswered(liveness, latest)
   backend.send({ _tag: "Suspected", runtime: latest }) // guard: given-up-is-suspicion

@@ -1,7 +1,7 @@
-import { Effect, Fiber, Schedule, Struct } from "effect"
+import { Cause, Effect, Fiber, Schedule, Struct } from "effect"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import { kinds as allKinds } from "../catalog/Kind.js"
-import { ProtocolError, RequestError } from "../Errors.js"
+import { ProtocolError, RequestError, requestErrorOf } from "../Errors.js"
 import { isSignOfLife, type Liveness } from "../health/Liveness.js"
 import { readingFailed, readingsRefused } from "../health/Probes.js"
 import * as SessionCheck from "../health/SessionCheck.js"
@@ -198,8 +198,12 @@ export const tools = (
 ): Effect.Effect<ReadonlyArray<unknown> | undefined, RequestError> =>
   Effect.map(ask(self, runtime, ["tools"]), ([list]) => list?.given === true ? list.entries : undefined)
 
+/** What a connector of this process gives may throw when it is read. (L19) */
 const ask = ({ backend }: Refresh, runtime: Runtime, kinds: ReadonlyArray<Kind>) =>
-  Discovery.read(backend.id, runtime.connection, kinds, backend.policy, () => runtime.answered(backend.now()))
+  Effect.catchAllDefect(
+    Discovery.read(backend.id, runtime.connection, kinds, backend.policy, () => runtime.answered(backend.now())),
+    (defect) => Effect.fail(requestErrorOf(Cause.die(defect)))
+  )
 
 /** Warns, once, of a server that keeps announcing changes. (P11) */
 const awaitTurn = (self: Refresh, reading: Reading): Effect.Effect<void> =>

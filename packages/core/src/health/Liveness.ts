@@ -171,17 +171,17 @@ export const silenceOf = (self: Liveness, runtime: Runtime): Silence | undefined
 }
 
 /** What only those who ask know. */
-const silence = { isPatienceOver: false, isSilent: true, isAnsweredBeside: false, isRefusing: false }
+const unknown = { isPatienceOver: false, isSilent: true, isAnsweredBeside: false, isRefusing: false }
 
 export const verdictOn = (
   self: Liveness,
   runtime: Runtime,
-  given: Partial<Pick<Evidence, keyof typeof silence>> = {}
+  given: Partial<Pick<Evidence, keyof typeof unknown>> = {}
 ): Verdict => {
   const { health: { busyLimit }, keepalive: { failureThreshold, suspectInterval } } = self.backend.policy
   const { beganAt, sights: { activity, since, workedAt } } = note(self, runtime)
   const now = self.backend.now()
-  const { isPatienceOver, ...known } = { ...silence, ...given }
+  const { isPatienceOver, ...known } = { ...unknown, ...given }
   const verdict = judge({
     ...known,
     activity,

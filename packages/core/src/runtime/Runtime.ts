@@ -104,8 +104,6 @@ export class Runtime {
     if (this.awaited !== undefined) return Effect.succeed(this.awaited)
     return Effect.tap(Effect.forkDaemon(Effect.interruptible(Scope.extend(connect, this.#own))), (fiber) => {
       this.#acquiring = { fiber, goesOn }
-      // A fiber weighs as much as all else that a runtime is.
-      if (!goesOn) fiber.addObserver(() => this.#acquiring = undefined)
     })
   }
 
@@ -116,6 +114,7 @@ export class Runtime {
 
   opened(connection: Connection, now: number): void {
     this.#connection = connection
+    // A fiber weighs as much as all else that a runtime is.
     this.#acquiring = undefined
     this.#traffic = { ...this.#traffic, answeredAt: now, usedAt: now }
   }

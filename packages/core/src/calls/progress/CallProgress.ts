@@ -53,7 +53,7 @@ const note = (self: CallProgress, news: Partial<Told>): void => {
   self.told = { ...self.told, ...news }
 }
 
-export const isMissing = (self: CallProgress, missing: string | undefined): void => note(self, { missing })
+export const noteMissing = (self: CallProgress, missing: string | undefined): void => note(self, { missing })
 
 export const sentAgain = (self: CallProgress): void =>
   note(self, { isSentAgain: true, message: undefined, reportedAt: nothing })

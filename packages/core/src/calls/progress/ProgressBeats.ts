@@ -102,7 +102,7 @@ const waiting = (self: Calls, progress: CallProgress.CallProgress, text: string 
   if (text === undefined) return now + interval
   const due = progress.told.toldAt + (text === progress.told.missing ? interval : paceOf(self))
   if (now < due) return due
-  CallProgress.isMissing(progress, text)
+  CallProgress.noteMissing(progress, text)
   say(self, progress, text, false, now)
   return now + paceOf(self)
 }
@@ -116,7 +116,7 @@ const connected = (
   now: number
 ): number => {
   const interval = intervalOf(self)
-  CallProgress.isMissing(progress, undefined)
+  CallProgress.noteMissing(progress, undefined)
   const due = progress.told.toldAt + interval
   if (now < due) return due
   const on = runsOn(call)

@@ -47,6 +47,7 @@ const reallyLost = (slot: Slot, { loss, runtime }: MoveOf<"Lost">, at: At): Step
   const [next, begun] = connects ? connect(left, at) : [left, [Action.Decide({ move: { _tag: "Hasten" } })]] as const
   return [next, [
     ...warned,
+    Action.FirstOutcome(),
     ...followed,
     ...(isReplacing ? [Action.Retire({ runtime, loss })] : Moves.retireLost(left, runtime, loss)), // guard: lost-is-retired
     ...begun
