@@ -24,19 +24,17 @@ interface Held {
 }
 
 export class CatalogIndex {
-  #sources: ReadonlyArray<Claim.Source> = []
-  #byId: ReadonlyMap<string, Claim.Source> = new Map()
-  #wanting = byKind((): Claim.Claims => new Map())
-  #yielding = byKind((): Claim.Claims => new Map())
+  /** In order. */
+  #sources: ReadonlyMap<string, Claim.Source> = new Map()
+  readonly #wanting = byKind((): Claim.Claims => new Map())
+  readonly #yielding = byKind((): Claim.Claims => new Map())
   readonly #templates: Claim.Templates = new Map()
   /** Where withdrawn names led, so that their calls can say why they fail. */
   readonly #withdrawn = new Map<string, ReadonlyArray<Destination>>()
   readonly #news = new Set<Claim.Source>()
   readonly #dirty = new Set<Claim.Source>()
-  #freed: Array<Held> = []
-  #arranged = false
-  #byKey: ByKey = byKind(() => HashMap.empty<string, Entry<never>>())
-  #made = new Catalogue(0, [], this.#byKey)
+  readonly #freed: Array<Held> = []
+  #made = { sources: this.#sources, byKey: nothing, catalog: new Catalogue(0, [], nothing) }
 
   /** The snapshot is taken when the catalogue is read. */
   offer(source: Claim.Source, snapshot: Snapshot | undefined): void {
@@ -46,19 +44,15 @@ export class CatalogIndex {
 
   /** A backend that replaces another of its id keeps its names until it has a snapshot. */
   arrange(sources: ReadonlyArray<Claim.Source>): void {
-    const staying = new Set(sources)
     const byId = new Map(sources.map((source) => [source.id, source]))
-    for (const source of this.#sources) if (!staying.has(source)) this.#forget(source, byId.get(source.id))
+    for (const [id, source] of this.#sources) if (byId.get(id) !== source) this.#forget(source, byId.get(id))
     const placed = sources.filter(({ position }) => position >= 0)
     const moved = placed.some(({ position }, i) => position < (placed[i - 1]?.position ?? -1))
     for (const source of sources) if (source.position < 0) this.#news.add(source)
     for (const [position, source] of sources.entries()) source.position = position
-    this.#sources = sources
-    this.#byId = byId
-    this.#arranged = true
+    this.#sources = byId
     if (!moved) return
-    this.#wanting = byKind((): Claim.Claims => new Map())
-    this.#yielding = byKind((): Claim.Claims => new Map())
+    for (const kind of kinds) for (const claims of [this.#wanting, this.#yielding]) claims[kind].clear()
     for (const source of placed) {
       this.#dirty.add(source)
       for (const kind of kinds) for (const claim of source.claims[kind]) this.#place(claim, Claim.add)
@@ -82,36 +76,36 @@ export class CatalogIndex {
   }
 
   isBefore(id: string, other: string): boolean {
-    return (this.#byId.get(id)?.position ?? -1) < (this.#byId.get(other)?.position ?? -1)
+    return (this.#sources.get(id)?.position ?? -1) < (this.#sources.get(other)?.position ?? -1)
   }
 
   prefixOf(id: string): string {
-    return this.#byId.get(id)?.prefix ?? Prefix.of(id)
+    return this.#sources.get(id)?.prefix ?? Prefix.of(id)
   }
 
   get catalog(): Catalogue {
     for (const source of this.#news) this.#take(source)
     this.#news.clear()
-    if (this.#dirty.size === 0 && !this.#arranged) return this.#made
+    const { byKey, catalog: before, sources } = this.#made
+    if (this.#dirty.size === 0 && this.#sources === sources) return before
+    this.#made = { ...this.#made, sources: this.#sources }
     const held: Array<Held> = []
     for (const source of this.#dirty) this.#divide(source, held)
+    this.#dirty.clear()
     // flatMap takes many times as long.
     const shares: Array<Share> = []
-    for (const { share } of this.#sources) if (share !== undefined) shares.push(share)
-    this.#dirty.clear()
-    this.#arranged = false
-    const before = this.#made
+    for (const { share } of this.#sources.values()) if (share !== undefined) shares.push(share)
     if (shares.length === before.shares.length && shares.every((share, i) => share === before.shares[i])) return before
-    this.#byKey = moved(this.#byKey, this.#freed, held)
-    this.#freed = []
-    return this.#made = new Catalogue(before.revision + 1, shares, this.#byKey)
+    const next = moved(byKey, this.#freed.splice(0), held)
+    this.#made = { sources: this.#sources, byKey: next, catalog: new Catalogue(before.revision + 1, shares, next) }
+    return this.#made.catalog
   }
 
   route(kind: Names.Routed, name: string): Destination | undefined {
     const { catalog } = this
     const scoped = kind === "resources" ? Names.parseScopedUri(name) : undefined
     // First: no server may list such a URI and be asked in place of the server that it names.
-    if (scoped !== undefined && this.#byId.has(scoped.backend)) {
+    if (scoped !== undefined && this.#sources.has(scoped.backend)) {
       return { backend: scoped.backend, original: scoped.uri }
     }
     if (Names.isReserved(kind, name)) return undefined
@@ -275,6 +269,8 @@ export class CatalogIndex {
     source.share = { backend: id, entries, renamed, snapshot: taken, prefix: source.prefix, problems: taken.problems }
   }
 }
+
+const nothing: ByKey = byKind(() => HashMap.empty<string, Entry<never>>())
 
 const routed: ReadonlyArray<Names.Routed> = ["tools", "prompts", "resources"]
 
