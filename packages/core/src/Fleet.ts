@@ -1,9 +1,3 @@
-import type {
-  CallToolResult,
-  CompleteResult,
-  GetPromptResult,
-  ReadResourceResult
-} from "@modelcontextprotocol/sdk/types.js"
 import { Clock, type Config, Context, Effect, Layer, Predicate, type Scope, Stream } from "effect"
 import type { ConfigError } from "effect/ConfigError"
 import type { Backend, BackendOptions, CallOptions } from "./Backend.js"
@@ -26,7 +20,6 @@ import * as Check from "./options/Check.js"
 import { decode, type PolicyOptions } from "./options/Policy.js"
 import * as Problem from "./options/Problem.js"
 import * as TimeSpan from "./options/TimeSpan.js"
-import type { Params } from "./port/Method.js"
 import type { Status } from "./state/Status.js"
 import * as ConnectPermits from "./supervisor/ConnectPermits.js"
 
@@ -85,25 +78,16 @@ export interface Fleet {
    * it and waits, and fails with its BackendUnavailable. Without such a backend: BackendUnavailable (`Unknown`). Without such a tool:
    * RemoteError -32602; a name that says no backend waits for `ready` first.
    */
-  readonly callTool: (params: Params<"tools/call">, options?: CallOptions) => Effect.Effect<CallToolResult, CallError>
+  readonly callTool: Backend["callTool"]
   /** By its full name. Waits and fails like `callTool`. */
-  readonly getPrompt: (
-    params: Params<"prompts/get">,
-    options?: CallOptions
-  ) => Effect.Effect<GetPromptResult, CallError>
+  readonly getPrompt: Backend["getPrompt"]
   /**
    * By its URI or `lifeline://<backend>/<encoded URI>`. An unknown URI fails with RemoteError -32002, an unknown backend with
    * BackendUnavailable (`Unknown`). Contents under the resource's own URI get the URI that you asked for.
    */
-  readonly readResource: (
-    params: Params<"resources/read">,
-    options?: CallOptions
-  ) => Effect.Effect<ReadResourceResult, CallError>
+  readonly readResource: Backend["readResource"]
   /** Of a prompt, by its full name, or of a resource template. Unknown ones fail as in `getPrompt` and `readResource`. */
-  readonly complete: (
-    params: Params<"completion/complete">,
-    options?: CallOptions
-  ) => Effect.Effect<CompleteResult, CallError>
+  readonly complete: Backend["complete"]
   /** Which backend a full name or URI belongs to, and its name there. Waits and fails like `callTool`. */
   readonly route: (kind: Routed, name: string, options?: CallOptions) => Effect.Effect<Router.Route, CallError>
   /**
@@ -235,7 +219,7 @@ export const make = <R = never>(options: FleetOptions<R>): Effect.Effect<Fleet, 
         ),
       status: Live.make(status, Stream.mapEffect(statusVersion.changes, () => status)),
       events: events.streamAfter(() =>
-        [...members.current.value.values()].flatMap(({ backend }) => backend.firstEvents)
+        [...members.current.value.values()].flatMap(({ backend }) => backend.parts.state.firstEvents)
       ),
       catalog,
       differences: Stream.unwrap(Effect.map(catalog, (now) =>

@@ -78,7 +78,7 @@ export const startBackend = (
     const jumped = () => state.send({ _tag: "ClockJumped" })
     if (clockJumps === undefined) yield* onClockJump(jumped)
     else yield* Scope.addFinalizer(yield* Effect.scope, Effect.sync(clockJumps.listen(jumped)))
-    return new BackendHandle(state, supervisor, options.connector, extensions)
+    return new BackendHandle({ state, supervisor, connector: options.connector, extensions })
   }).pipe(Effect.annotateLogs({ backend: id }))
 
 const remembered = (memory: TemperamentMemory): Effect.Effect<Temperament, never, Scope.Scope> =>

@@ -142,7 +142,7 @@ const inherit = (
 ): Effect.Effect<unknown> => {
   const { disabled, lazy } = policy.lifecycle
   if (latest === undefined || source.latest !== undefined || disabled) return Effect.void
-  const inherited = backend.onlyOffered(latest)
+  const inherited = backend.parts.state.offered.only({ ...latest, stale: true })
   offered(source, inherited)
   const forget = Effect.sync(() => {
     if (source.latest === inherited) offered(source, undefined)
