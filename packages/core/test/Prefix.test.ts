@@ -5,9 +5,9 @@ import { Effect, Fiber, Option, Stream, TestClock } from "effect"
 import * as fc from "fast-check"
 import { CatalogIndex } from "../src/fleet/CatalogIndex.js"
 import * as Claim from "../src/fleet/Claim.js"
-import * as NameReports from "../src/fleet/NameReports.js"
 import * as Names from "../src/fleet/names.js"
 import * as Prefix from "../src/fleet/Prefix.js"
+import * as Routing from "../src/Routing.js"
 import { snapshot } from "./support/Snapshot.js"
 import { runUntilIdle } from "./support/Watched.js"
 
@@ -122,10 +122,10 @@ describe("the prefix of names", () => {
     const index = new CatalogIndex()
     const source = Claim.sourceOf("docs")
     index.arrange([source])
-    const reports: NameReports.NameReports = new Map()
+    const reports: Routing.NameReports = new Map()
     const offer = (...names: ReadonlyArray<string>) => {
       index.offer(source, snapshot({ tools: names.map((name) => tool(name)) }))
-      return NameReports.take(reports, index.catalog).map(({ message }) => message)
+      return Routing.reportNames(reports, index.catalog).map(({ message }) => message)
     }
     const long = (i: number) => `${"n".repeat(60)}${i}`
     expect(offer("short")).toEqual([])

@@ -2,16 +2,19 @@ import { Context, Effect, Either, Option, Schedule, Stream } from "effect"
 import { millis } from "../calls/Call.js"
 import { unavailable } from "../calls/CallFailure.js"
 import * as Calls from "../calls/Calls.js"
+import { isLost } from "../calls/decide.js"
+import { fail } from "../calls/FailedRequests.js"
+import * as Waiting from "../calls/Waiting.js"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import * as Refresh from "../discovery/Refresh.js"
-import type { CallError, ProtocolError } from "../Errors.js"
+import type { CallError, ProtocolError, RequestError } from "../Errors.js"
 import * as Keepalive from "../health/Keepalive.js"
 import { firstOf } from "../internal/firstOf.js"
 import * as Live from "../observe/Live.js"
 import { said } from "../observe/Said.js"
 import { type CallOptions, timeOf } from "../options/CallOptions.js"
 import type { Connector } from "../port/Connector.js"
-import type { Method, Params } from "../port/Method.js"
+import { isRead, type Method, type Params } from "../port/Method.js"
 import { withDeadline } from "../port/withDeadline.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
@@ -20,7 +23,6 @@ import type { Supervisor } from "../supervisor/Supervisor.js"
 import type { Backend } from "./Backend.js"
 import type { Extensions } from "./Extensions.js"
 import { statusNow } from "./statusOf.js"
-import { withConnection } from "./withConnection.js"
 
 export interface Parts {
   readonly state: BackendState
@@ -86,16 +88,12 @@ export class BackendHandle implements Backend {
   }
 
   #refresh(options?: CallOptions): Backend["refresh"] {
-    const { calls, tasks: { refresh } } = this.#parts.supervisor
-    const read = (runtime: Runtime) =>
-      Effect.map(Refresh.now(refresh, runtime), () => this.#parts.state.published.value.snapshot)
-    const onward = (rest: CallOptions) => this.#onward((to) => to.#refresh(rest))
+    const { state, supervisor: { tasks: { refresh } } } = this.#parts
+    const read = (runtime: Runtime) => Effect.map(Refresh.now(refresh, runtime), () => state.published.value.snapshot)
     return Effect.flatMap(
-      withConnection(this.#parts.state, calls, read, "tools/list", options, onward),
+      this.#withConnection("tools/list", options, read, (to, rest) => to.#refresh(rest)),
       (snapshot) =>
-        snapshot === undefined
-          ? Effect.fail(unavailable(this.#parts.state, said`no catalogue`))
-          : Effect.succeed(snapshot)
+        snapshot === undefined ? Effect.fail(unavailable(state, said`no catalogue`)) : Effect.succeed(snapshot)
     )
   }
 
@@ -160,10 +158,50 @@ export class BackendHandle implements Backend {
     Calls.leaveTo(this.calls, successor.calls)
   }
 
-  #onward<A>(use: (successor: BackendHandle) => Effect.Effect<A, CallError>): Effect.Effect<A, CallError> {
-    return this.#successor === undefined
-      ? Effect.fail(unavailable(this.#parts.state, said`the call was not sent`))
-      : use(this.#successor)
+  /** On the next connection where one was lost, if it did not happen or may happen twice. Of `options`, those about waiting count. */
+  #withConnection<A>(
+    method: string,
+    options: CallOptions | undefined,
+    use: (runtime: Runtime) => Effect.Effect<A, RequestError>,
+    onward: (successor: BackendHandle, options: CallOptions) => Effect.Effect<A, CallError>
+  ): Effect.Effect<A, CallError> {
+    const { state, supervisor: { calls } } = this.#parts
+    return Effect.suspend(() => {
+      const { request, wait: usual } = state.policy.timeouts
+      const wait = millis(options?.wait, usual)
+      const begunAt = state.now()
+      const deadline = begunAt + Math.max(request, wait)
+      let waitEnd = begunAt + wait
+      const on = (lost: Runtime | undefined): Effect.Effect<A, CallError> =>
+        Effect.suspend(() => {
+          const { current: runtime, hasSuccessor } = state.published.value
+          if (runtime === undefined && hasSuccessor) {
+            const successor = this.#successor
+            return successor === undefined
+              ? Effect.fail(unavailable(state, said`the call was not sent`))
+              : onward(successor, { ...options, wait: Math.max(0, waitEnd - state.now()) })
+          }
+          if (runtime === undefined || runtime === lost) {
+            return Effect.zipRight(
+              Waiting.until(
+                calls,
+                { begunAt, deadline, end: waitEnd, isChosen: options?.wait !== undefined },
+                lost,
+                options?.failFast
+              ),
+              on(undefined)
+            )
+          }
+          waitEnd = state.now() + wait
+          return Effect.catchAll(use(runtime), (error) => {
+            const harmless = error.fate !== "unknown" || isRead(method)
+            return isLost(error) && harmless && state.now() < deadline
+              ? on(runtime)
+              : fail(calls, error, method, runtime, request)
+          })
+        })
+      return on(undefined)
+    })
   }
 
   /** No call is on the connection or about to lease it. */
@@ -224,16 +262,13 @@ export class BackendHandle implements Backend {
   #notify(
     ...[method, params, options]: [...Parameters<Backend["notify"]>, CallOptions?]
   ): Effect.Effect<void, CallError> {
-    const { calls } = this.#parts.supervisor
     const { id, offered, policy: { timeouts: { request } } } = this.#parts.state
     // A server may carry out a request although it comes as a notification.
-    return offered.refusal(id, method, params) !== undefined ? Effect.void : withConnection(
-      this.#parts.state,
-      calls,
-      ({ connection }) => withDeadline(Effect.suspend(() => connection.notify(method, params)), request),
+    return offered.refusal(id, method, params) !== undefined ? Effect.void : this.#withConnection(
       method,
       options,
-      (rest) => this.#onward((to) => to.#notify(method, params, rest))
+      ({ connection }) => withDeadline(Effect.suspend(() => connection.notify(method, params)), request),
+      (to, rest) => to.#notify(method, params, rest)
     )
   }
 

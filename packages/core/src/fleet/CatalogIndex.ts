@@ -2,25 +2,18 @@
  * The first backend that wants a name has it: its own with the prefix. Others get their other name, unless that is wanted or taken
  * (`names`). A changed snapshot costs time in proportion to its entries.
  */
-import { HashMap } from "effect"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import { byKind, kinds } from "../catalog/Kind.js"
 import { same } from "../internal/JsonValue.js"
 import * as Addresses from "./Addresses.js"
 import * as Claim from "./Claim.js"
-import { type ByKey, Catalogue, type Entry, type Renamed, type Share } from "./FleetCatalog.js"
+import { Catalogue, type Entry, type Renamed, type Share } from "./FleetCatalog.js"
 import * as Names from "./names.js"
 import * as Prefix from "./Prefix.js"
 
 export interface Destination {
   readonly backend: string
   readonly original: string
-}
-
-interface Held {
-  readonly kind: Kind
-  readonly key: string
-  readonly entry: Entry<never>
 }
 
 export class CatalogIndex {
@@ -33,8 +26,7 @@ export class CatalogIndex {
   readonly #withdrawn = new Map<string, ReadonlyArray<Destination>>()
   readonly #news = new Set<Claim.Source>()
   readonly #dirty = new Set<Claim.Source>()
-  readonly #freed: Array<Held> = []
-  #made = { sources: this.#sources, byKey: nothing, catalog: new Catalogue(0, [], nothing) }
+  #made = { sources: this.#sources, catalog: Catalogue.empty }
 
   /** The snapshot is taken when the catalogue is read. */
   offer(source: Claim.Source, snapshot: Snapshot | undefined): void {
@@ -86,18 +78,13 @@ export class CatalogIndex {
   get catalog(): Catalogue {
     for (const source of this.#news) this.#take(source)
     this.#news.clear()
-    const { byKey, catalog: before, sources } = this.#made
-    if (this.#dirty.size === 0 && this.#sources === sources) return before
-    this.#made = { ...this.#made, sources: this.#sources }
-    const held: Array<Held> = []
-    for (const source of this.#dirty) this.#divide(source, held)
+    if (this.#dirty.size === 0 && this.#made.sources === this.#sources) return this.#made.catalog
+    for (const source of this.#dirty) this.#divide(source)
     this.#dirty.clear()
     // flatMap takes many times as long.
     const shares: Array<Share> = []
     for (const { share } of this.#sources.values()) if (share !== undefined) shares.push(share)
-    if (shares.length === before.shares.length && shares.every((share, i) => share === before.shares[i])) return before
-    const next = moved(byKey, this.#freed.splice(0), held)
-    this.#made = { sources: this.#sources, byKey: next, catalog: new Catalogue(before.revision + 1, shares, next) }
+    this.#made = { sources: this.#sources, catalog: this.#made.catalog.with(shares) }
     return this.#made.catalog
   }
 
@@ -227,14 +214,11 @@ export class CatalogIndex {
   }
 
   #free(claim: Claim.Claim): void {
-    const { held, kind } = claim
-    if (held === undefined) return
-    this.#freed.push({ kind, ...held })
-    if (kind === "resourceTemplates") Claim.removeTemplate(this.#templates, claim)
+    if (claim.held !== undefined && claim.kind === "resourceTemplates") Claim.removeTemplate(this.#templates, claim)
     claim.held = undefined
   }
 
-  #divide(source: Claim.Source, held: Array<Held>): void {
+  #divide(source: Claim.Source): void {
     const { id, taken } = source
     if (taken === undefined) {
       source.share = undefined
@@ -262,7 +246,6 @@ export class CatalogIndex {
         const named = Claim.namedOnce(kind, made, key) as never
         const entry: Entry<never> = { backend: id, original, stale: taken.stale, value: named }
         claim.held = { key, entry, made }
-        held.push({ kind, key, entry })
         return [[key, entry] as const]
       })
     const entries = byKind(entriesOf) as Share["entries"]
@@ -270,15 +253,4 @@ export class CatalogIndex {
   }
 }
 
-const nothing: ByKey = byKind(() => HashMap.empty<string, Entry<never>>())
-
 const routed: ReadonlyArray<Names.Routed> = ["tools", "prompts", "resources"]
-
-const moved = (known: ByKey, freed: ReadonlyArray<Held>, held: ReadonlyArray<Held>): ByKey =>
-  byKind((kind) =>
-    HashMap.mutate(known[kind] as HashMap.HashMap<string, Entry<never>>, (map) => {
-      // First: a key may have a new holder.
-      for (const one of freed) if (one.kind === kind) HashMap.remove(map, one.key)
-      for (const one of held) if (one.kind === kind) HashMap.set(map, one.key, one.entry)
-    })
-  )

@@ -1,4 +1,5 @@
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
+import { byKind } from "../catalog/Kind.js"
 import * as Template from "../catalog/Template.js"
 import type { Entry, Offered, Share } from "./FleetCatalog.js"
 import * as Names from "./names.js"
@@ -70,7 +71,7 @@ export interface Source {
   withdrawn: Array<string>
 }
 
-const nothing: Source["claims"] = { tools: [], prompts: [], resources: [], resourceTemplates: [] }
+const nothing: Source["claims"] = byKind(() => [])
 
 export const sourceOf = (id: string): Source => ({
   id,

@@ -15,20 +15,15 @@ const form = /^[A-Za-z0-9_-]*(\{server\}[A-Za-z0-9_-]*)?$/
 
 export const check: Check.Check = Check.described(
   (value, path) => {
-    if (!Predicate.isString(value)) return [Problem.wrong(path, value, accepted)]
-    if (value.length > longest) {
-      return [{
-        path,
-        message: `has ${value.length} characters; accepted: at most ${longest}, so that names keep most of their 64`
-      }]
+    if (Predicate.isString(value) && value.length > longest) {
+      const message =
+        `has ${value.length} characters; accepted: at most ${longest}, so that names keep most of their 64`
+      return [{ path, message }]
     }
-    if (!form.test(value)) return [Problem.wrong(path, value, accepted)]
-    return value.startsWith(reserved)
-      ? [{
-        path,
-        message: `begins with ${reserved}, as only Lifeline's own names do; give another text, such as "${standard}"`
-      }]
-      : []
+    if (!Predicate.isString(value) || !form.test(value)) return [Problem.wrong(path, value, accepted)]
+    if (!value.startsWith(reserved)) return []
+    const other = `give another text, such as "${standard}"`
+    return [{ path, message: `begins with ${reserved}, as only Lifeline's own names do; ${other}` }]
   },
   { type: "string", maxLength: longest, pattern: form.source.replace("^", `^(?!${reserved})`) }
 )
