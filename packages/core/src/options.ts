@@ -1,5 +1,5 @@
 /** How options are written and checked. For the other packages of Lifeline only: it may change with each minor version. */
-export * as Prefix from "./fleet/Prefix.js"
+export { checkPrefix, prefixOf } from "./fleet/names.js"
 export * as ByteSize from "./internal/ByteSize.js"
 export * as Check from "./options/Check.js"
 export * as Problem from "./options/Problem.js"

@@ -133,17 +133,11 @@ export class BackendHandle implements Backend {
   }
 
   get healthCheck(): Backend["healthCheck"] {
-    return Effect.suspend(() => {
+    return Effect.gen(this, function*() {
       const startedAt = this.#parts.state.now()
-      return Effect.flatMap(
-        Effect.either(Calls.probe(this.calls)),
-        (result) =>
-          Effect.map(this.status, (status) => ({
-            status,
-            latency: Either.isRight(result) ? this.#parts.state.now() - startedAt : undefined,
-            error: Either.isLeft(result) ? result.left : undefined
-          }))
-      )
+      const result = yield* Effect.either(Calls.probe(this.calls))
+      const latency = Either.isRight(result) ? this.#parts.state.now() - startedAt : undefined
+      return { status: yield* this.status, latency, error: Either.isLeft(result) ? result.left : undefined }
     })
   }
 

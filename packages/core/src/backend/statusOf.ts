@@ -1,3 +1,4 @@
+import { Struct } from "effect"
 import { unmatchedPatterns } from "../discovery/Refresh.js"
 import type { Policy } from "../options/Policy.js"
 import * as Tools from "../options/Tools.js"
@@ -58,11 +59,8 @@ export const statusOf = (slot: Slot, policy: Policy, beside: Beside, now: number
     verdict: current === undefined ? starting?.verdict : slot.verdict,
     keepalive: keepaliveStatus(policy, slot.keepalive, connection),
     catalog: snapshot && {
-      generation: snapshot.generation,
-      revision: snapshot.revision,
-      stale: snapshot.stale,
-      tools: snapshot.tools.length,
-      truncated: snapshot.truncated
+      ...Struct.pick(snapshot, "generation", "revision", "stale", "truncated"),
+      tools: snapshot.tools.length
     }
   }
 }

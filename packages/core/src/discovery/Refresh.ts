@@ -260,7 +260,9 @@ const readLists = Effect.fnUntraced(function*(self: Refresh, reading: Reading, k
   SessionCheck.given(liveness, runtime, given)
   reading.given ||= given.length > 0
   // A session that gives none of its lists any more may be forgotten.
-  const doubtful = given.length === 0 ? lists.find((list) => list.doubtful !== undefined)?.doubtful : undefined
+  const doubtful = given.length === 0
+    ? lists.find(({ refused }) => refused?.ifSessionLost !== undefined)?.refused
+    : undefined
   yield* failIfLost(self, reading, doubtful)
   const snapshot = publish(self, reading, lists)
   if (snapshot !== undefined) yield* warn(unmatchedPatterns(backend, snapshot))
@@ -297,8 +299,9 @@ const publish = ({ backend }: Refresh, reading: Reading, lists: ReadonlyArray<Di
   for (const { kind, refused } of lists) {
     refusals.delete(kind)
     if (refused === undefined) continue
-    refusals.set(kind, new ProtocolError({ backend: backend.id, message: refused }))
-    backend.emit({ _tag: "DiscoveryFailed", generation, message: refused })
+    const message = Discovery.whyRefused(backend.id, kind, refused)
+    refusals.set(kind, new ProtocolError({ backend: backend.id, message }))
+    backend.emit({ _tag: "DiscoveryFailed", generation, message })
   }
   const revision = slot.revision + 1
   // Refused lists stay as the server gave them, not as callers got them.

@@ -9,7 +9,6 @@ import * as Addresses from "./Addresses.js"
 import * as Claim from "./Claim.js"
 import { Catalogue, type Entry, type Renamed, type Share } from "./FleetCatalog.js"
 import * as Names from "./names.js"
-import * as Prefix from "./Prefix.js"
 
 export interface Destination {
   readonly backend: string
@@ -72,7 +71,7 @@ export class CatalogIndex {
   }
 
   prefixOf(id: string): string {
-    return this.#sources.get(id)?.prefix ?? Prefix.of(id)
+    return this.#sources.get(id)?.prefix ?? Names.prefixOf(id)
   }
 
   get catalog(): Catalogue {
@@ -117,12 +116,11 @@ export class CatalogIndex {
     else for (const kind of routed) this.#withdraw(source, kind)
   }
 
-  #claim(source: Claim.Source, kind: Kind, values: ReadonlyArray<unknown>): void {
-    const { original } = Claim.namingOf(kind)
+  #claim(source: Claim.Source, kind: Kind, values: ReadonlyArray<object>): void {
     const old = source.claims[kind]
     const known = new Map(old.map((claim) => [claim.original, claim]))
     const next = values.map((value, index) => {
-      const name = original(value)
+      const name = Claim.originalOf(kind, value)
       const claim = known.get(name)
       known.delete(name)
       return claim ?? Claim.make(source, kind, name, index, value)
@@ -134,7 +132,7 @@ export class CatalogIndex {
     for (const claim of old) if (!kept.has(claim)) this.#leave(claim)
     for (const [index, claim] of next.entries()) {
       claim.index = index
-      claim.value = values[index]
+      claim.value = values[index]!
     }
     for (const claim of next) if (!kept.has(claim)) this.#place(claim, Claim.add)
     source.claims = { ...source.claims, [kind]: next }
@@ -157,10 +155,9 @@ export class CatalogIndex {
       source.withdrawn.push(key)
     }
     for (const [name, { original }] of source.share?.entries[kind] ?? []) add(`${kind} ${name}`, original)
-    const naming = Claim.namingOf(kind)
     for (const value of source.share?.snapshot[kind] ?? []) {
-      const original = naming.original(value)
-      add(`wanted ${kind} ${naming.wanted(source.id, original, source.prefix)}`, original)
+      const original = Claim.originalOf(kind, value)
+      add(`wanted ${kind} ${Claim.wantedOf(source, kind, original)}`, original)
     }
   }
 
@@ -239,7 +236,7 @@ export class CatalogIndex {
         const plain = Claim.plainOf(claim)
         if (key !== plain) renamed.push({ kind, key, original, plain, wanted })
         if (key === undefined) return []
-        const made = kind === "tools" ? Addresses.inDefinition(value as object, address) : value
+        const made = kind === "tools" ? Addresses.inDefinition(value, address) : value
         const isMade = before?.made === made || (made !== value && same(before?.made, made))
         if (before !== undefined && isMade && before.entry.stale === taken.stale) return [[key, before.entry] as const]
         if (before === undefined && kind === "resourceTemplates") Claim.addTemplate(this.#templates, claim)

@@ -5,7 +5,6 @@ import { byKind, kinds } from "../catalog/Kind.js"
 import { same } from "../internal/JsonValue.js"
 import { cut } from "../observe/PlainText.js"
 import * as Names from "./names.js"
-import * as Prefix from "./Prefix.js"
 
 /** `FleetCatalog` entry: where a name (or URI) leads. */
 export interface Entry<A> {
@@ -150,7 +149,7 @@ export class Catalogue implements FleetCatalog {
     if (Names.isReserved(kind, wanted)) {
       return wanted === original && kind !== "tools" && kind !== "prompts"
         ? "which is left out: URIs that begin with lifeline: are Lifeline's own"
-        : `which is left out: names that begin with ${Prefix.reserved} are Lifeline's own; give the server another name, or another prefix`
+        : `which is left out: names that begin with ${Names.reserved} are Lifeline's own; give the server another name, or another prefix`
     }
     const offered = key === undefined ? "it is left out" : `it is offered as ${quoted(key)}`
     if (key === wanted) {

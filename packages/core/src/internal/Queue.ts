@@ -119,12 +119,9 @@ export class Queue<Key> {
     wake?.()
   }
 
-  #competing(line: Line): ReadonlyArray<Line> {
-    return this.#all === undefined ? [line] : this.#lines
-  }
-
   #isFirst(ticket: Ticket): boolean {
-    for (const { own, tickets: [first] } of this.#competing(ticket.line)) {
+    const competing = this.#all === undefined ? [ticket.line] : this.#lines
+    for (const { own, tickets: [first] } of competing) {
       if (first !== undefined && first !== ticket && first.order < ticket.order && hasRoom(own)) return false
     }
     return true

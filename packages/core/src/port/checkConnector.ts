@@ -34,19 +34,6 @@ export const lossOf = (given: Loss | undefined): Loss => {
   return Object.hasOwn(losses, given.kind) ? given : { ...given, kind: "closed" }
 }
 
-/** With the backend; what is no such error becomes one. */
-export const connectErrorOf = (backend: string, given: unknown): ConnectError => {
-  if (!Predicate.isTagged(given, "ConnectError")) {
-    const message = `the connector failed: ${messageOf(given)}`
-    return new ConnectError({ backend, reason: "defect", permanent: false, message, cause: given })
-  }
-  const error = given as ConnectError
-  const { cause, message, permanent, reason, retryAfter } = error
-  return error.backend === ""
-    ? new ConnectError({ backend, reason, permanent, retryAfter, cause, message })
-    : error
-}
-
 /** The next attempt may succeed. */
 export const connectError = (
   backend: string,
@@ -54,6 +41,16 @@ export const connectError = (
   message: string,
   cause?: unknown
 ): ConnectError => new ConnectError({ backend, reason, permanent: false, message, cause })
+
+/** With the backend; what is no such error becomes one. */
+export const connectErrorOf = (backend: string, given: unknown): ConnectError => {
+  if (!Predicate.isTagged(given, "ConnectError")) {
+    return connectError(backend, "defect", `the connector failed: ${messageOf(given)}`, given)
+  }
+  const error = given as ConnectError
+  const { cause, message, permanent, reason, retryAfter } = error
+  return error.backend === "" ? new ConnectError({ backend, reason, permanent, retryAfter, cause, message }) : error
+}
 
 /** Members of the result can be replaced. The inner connection may be of a class, so it cannot be copied. */
 export const delegated = (inner: Connection): Connection => {
