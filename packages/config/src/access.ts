@@ -1,7 +1,7 @@
 /**
  * Who may use what: named clients (`lifeline.clients`), and groups of a claim (`lifeline.groups`).
  */
-import { Check, nearest, Problem, ToolPattern } from "@mcp-lifeline/core/options"
+import { Check, nearest, Problem, Tools } from "@mcp-lifeline/core/options"
 import { Predicate, Redacted } from "effect"
 import { expand, type Sources } from "./Expansion.js"
 import * as ServerTools from "./serverTools.js"
@@ -53,19 +53,12 @@ const listOfPatterns = Check.list(Check.text, "an array of patterns")
 
 /** An unknown key is a problem: without effect, it might allow more than was meant. */
 const strict = (table: Readonly<Record<string, Check.Check>>, of: string): Check.Check =>
-  Check.described(
-    Check.options(table, of, {
-      unknown: (path) => {
-        const { message } = Problem.unknown(path, Object.keys(table), { of })
-        return { path, message }
-      }
-    }),
-    {
-      type: "object",
-      properties: Object.fromEntries(Object.entries(table).map(([name, { schema }]) => [name, schema ?? {}])),
-      additionalProperties: false
+  Check.options(table, of, {
+    unknown: (path) => {
+      const { message } = Problem.unknown(path, Object.keys(table), { of })
+      return { path, message }
     }
-  )
+  })
 
 const chosen = strict({ only: listOfPatterns, hide: listOfPatterns }, "what is allowed")
 
@@ -194,7 +187,7 @@ const doubtsOf = (rules: Rules, names: ReadonlyArray<string>, path: Problem.Path
       message:
         "says which tools, and nothing says which servers, so that the prompts and resources of all may be used; add servers"
     }]),
-    ...all(rules.servers).filter((pattern) => !names.some((name) => ToolPattern.matches(pattern, name))).map((
+    ...all(rules.servers).filter((pattern) => !names.some((name) => Tools.matches(pattern, name))).map((
       pattern
     ) => say("servers", pattern, "which is no server of this file", nearest(pattern, names))),
     ...all(rules.tools).filter((pattern) => !names.some((name) => ServerTools.isAbout(pattern, name))).map(

@@ -1,7 +1,7 @@
 /**
  * Patterns of tools as `<server>__<tool>`. What stands before and after `__` is matched each for itself: `git__*` has nothing of a server `git__hub`.
  */
-import { ToolPattern } from "@mcp-lifeline/core/options"
+import { Tools } from "@mcp-lifeline/core/options"
 
 const joint = "__"
 
@@ -22,7 +22,7 @@ const atStars = (pattern: string): ReadonlyArray<Reading> =>
   placesOf(pattern, "*").map((at) => [pattern.slice(0, at + 1), pattern.slice(at)])
 
 const fits = (readings: ReadonlyArray<Reading>, server: string, tool: string): boolean =>
-  readings.some(([servers, tools]) => ToolPattern.matches(servers, server) && ToolPattern.matches(tools, tool))
+  readings.some(([servers, tools]) => Tools.matches(servers, server) && Tools.matches(tools, tool))
 
 const hasJoint = (pattern: string): boolean => pattern.includes(joint)
 
@@ -42,4 +42,4 @@ export const hides = (pattern: string, server: string, tool: string): boolean =>
 }
 
 export const isAbout = (pattern: string, server: string): boolean =>
-  [...atJoints(pattern), ...atStars(pattern)].some(([servers]) => ToolPattern.matches(servers, server))
+  [...atJoints(pattern), ...atStars(pattern)].some(([servers]) => Tools.matches(servers, server))

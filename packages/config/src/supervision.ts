@@ -1,4 +1,4 @@
-import { Check, Prefix, type Problem } from "@mcp-lifeline/core/options"
+import { Check, checkPrefix, type Problem } from "@mcp-lifeline/core/options"
 import { ServerOptions } from "@mcp-lifeline/extensions"
 import { Predicate } from "effect"
 import * as Access from "./access.js"
@@ -26,10 +26,10 @@ const placement = Check.oneOf("one", "each")
 
 /** Under `lifeline`, beside the options of supervision. */
 export const gateway = {
-  ofServer: { sessions, placement, prefix: Prefix.check },
+  ofServer: { sessions, placement, prefix: checkPrefix },
   ofAll: {
     sessions,
-    prefix: Prefix.check,
+    prefix: checkPrefix,
     statusTool: Check.flag,
     maxOwnServers: Check.whole(1, 100_000),
     auth: Auth.check,

@@ -1,9 +1,3 @@
-import type {
-  CallToolResult,
-  CompleteResult,
-  GetPromptResult,
-  ReadResourceResult
-} from "@modelcontextprotocol/sdk/types.js"
 import { Clock, type Config, Context, Effect, Layer, Predicate, type Scope, Stream } from "effect"
 import type { ConfigError } from "effect/ConfigError"
 import type { Backend, BackendOptions, CallOptions } from "./Backend.js"
@@ -12,8 +6,7 @@ import { CatalogIndex } from "./fleet/CatalogIndex.js"
 import { type Difference, difference, type FleetCatalog } from "./fleet/FleetCatalog.js"
 import type { Applied } from "./fleet/Members.js"
 import * as FleetMembers from "./fleet/Members.js"
-import type { Routed } from "./fleet/names.js"
-import * as Prefix from "./fleet/Prefix.js"
+import * as Names from "./fleet/names.js"
 import * as Router from "./fleet/Router.js"
 import * as Unknown from "./fleet/Unknown.js"
 import * as Visible from "./fleet/Visible.js"
@@ -26,7 +19,6 @@ import * as Check from "./options/Check.js"
 import { decode, type PolicyOptions } from "./options/Policy.js"
 import * as Problem from "./options/Problem.js"
 import * as TimeSpan from "./options/TimeSpan.js"
-import type { Params } from "./port/Method.js"
 import type { Status } from "./state/Status.js"
 import * as ConnectPermits from "./supervisor/ConnectPermits.js"
 
@@ -85,27 +77,18 @@ export interface Fleet {
    * it and waits, and fails with its BackendUnavailable. Without such a backend: BackendUnavailable (`Unknown`). Without such a tool:
    * RemoteError -32602; a name that says no backend waits for `ready` first.
    */
-  readonly callTool: (params: Params<"tools/call">, options?: CallOptions) => Effect.Effect<CallToolResult, CallError>
+  readonly callTool: Backend["callTool"]
   /** By its full name. Waits and fails like `callTool`. */
-  readonly getPrompt: (
-    params: Params<"prompts/get">,
-    options?: CallOptions
-  ) => Effect.Effect<GetPromptResult, CallError>
+  readonly getPrompt: Backend["getPrompt"]
   /**
    * By its URI or `lifeline://<backend>/<encoded URI>`. An unknown URI fails with RemoteError -32002, an unknown backend with
    * BackendUnavailable (`Unknown`). Contents under the resource's own URI get the URI that you asked for.
    */
-  readonly readResource: (
-    params: Params<"resources/read">,
-    options?: CallOptions
-  ) => Effect.Effect<ReadResourceResult, CallError>
+  readonly readResource: Backend["readResource"]
   /** Of a prompt, by its full name, or of a resource template. Unknown ones fail as in `getPrompt` and `readResource`. */
-  readonly complete: (
-    params: Params<"completion/complete">,
-    options?: CallOptions
-  ) => Effect.Effect<CompleteResult, CallError>
+  readonly complete: Backend["complete"]
   /** Which backend a full name or URI belongs to, and its name there. Waits and fails like `callTool`. */
-  readonly route: (kind: Routed, name: string, options?: CallOptions) => Effect.Effect<Router.Route, CallError>
+  readonly route: (kind: Names.Routed, name: string, options?: CallOptions) => Effect.Effect<Router.Route, CallError>
   /**
    * Starts, stops and replaces only what changed: a backend stays if its options are the same object or have the same fields. Nothing changes
    * if options are refused or the fleet is closed.
@@ -121,7 +104,7 @@ const check = Check.options(
   {
     backends: Check.is(Predicate.isObject, "backends by name, or a list of them"),
     defaults: Check.object,
-    prefix: Prefix.check,
+    prefix: Names.checkPrefix,
     connectConcurrency: Check.whole(1, Infinity),
     waitTimeout: Check.span(0, TimeSpan.day)
   } satisfies Record<keyof FleetOptions, Check.Check>,
@@ -163,7 +146,9 @@ export const make = <R = never>(options: FleetOptions<R>): Effect.Effect<Fleet, 
         catalogChanged()
       },
       placed: (placed, prefixes) => {
-        for (const { source } of placed.values()) index.rename(source, Prefix.of(source.id, prefixes.get(source.id)))
+        for (const { source } of placed.values()) {
+          index.rename(source, Names.prefixOf(source.id, prefixes.get(source.id)))
+        }
         index.arrange(Array.from(placed.values(), ({ source }) => source))
         catalogChanged()
       }
@@ -175,15 +160,11 @@ export const make = <R = never>(options: FleetOptions<R>): Effect.Effect<Fleet, 
       )
     yield* apply(options.backends)
 
-    const status = Effect.suspend(() =>
-      Effect.map(
-        Effect.forEach(
-          members.current.value,
-          ([id, { backend }]) => Effect.map(backend.status, (one) => [id, one] as const)
-        ),
-        (entries) => Object.fromEntries(entries)
-      )
-    )
+    const all = () => Array.from(members.current.value.values(), ({ backend }) => backend)
+    const status = Effect.suspend(() => {
+      const each = Effect.forEach(all(), ({ id, status }) => Effect.map(status, (one) => [id, one] as const))
+      return Effect.map(each, (entries) => Object.fromEntries(entries))
+    })
     const readyOf = (isMeant: (backend: string) => boolean): Effect.Effect<void> =>
       Effect.suspend(() =>
         Effect.forEach(
@@ -209,24 +190,18 @@ export const make = <R = never>(options: FleetOptions<R>): Effect.Effect<Fleet, 
     const readCatalog = Effect.sync(() => index.catalog)
     const catalog = Live.make(
       Effect.suspend(() => {
-        const old = [...members.current.value.values()].flatMap(({ backend }) => backend.touchCatalog() ?? [])
+        const old = all().flatMap((backend) => backend.touchCatalog() ?? [])
         return Effect.zipRight(Effect.all(old, { concurrency: "unbounded", discard: true }), readCatalog)
       }),
-      Stream.changesWith(
-        Stream.mapEffect(catalogVersion.changes, () => readCatalog),
-        (before, after) => before === after
-      )
+      Stream.changes(Stream.mapEffect(catalogVersion.changes, () => readCatalog))
     )
     const fleet: Fleet & Pick<Router.Router, "find" | "prefixOf"> & { readonly viewOf: typeof viewOf } = {
       ...router,
-      backends: Effect.sync(() => [...members.current.value.values()].map((member) => member.backend)),
+      backends: Effect.sync(all),
       backend: (id) =>
-        Effect.suspend(() => {
-          const member = members.current.value.get(id)
-          return member === undefined
-            ? Effect.fail(Unknown.backend(id, [...members.current.value.keys()]))
-            : Effect.succeed(member.backend)
-        }),
+        Effect.suspend(() => Effect.fromNullable(members.current.value.get(id)?.backend)).pipe(
+          Effect.mapError(() => Unknown.backend(id, [...members.current.value.keys()]))
+        ),
       backendChanges: (id) =>
         members.current.changes.pipe(
           Stream.map((all) => all.get(id)?.backend),
@@ -234,9 +209,7 @@ export const make = <R = never>(options: FleetOptions<R>): Effect.Effect<Fleet, 
           Stream.changes
         ),
       status: Live.make(status, Stream.mapEffect(statusVersion.changes, () => status)),
-      events: events.streamAfter(() =>
-        [...members.current.value.values()].flatMap(({ backend }) => backend.firstEvents)
-      ),
+      events: events.streamAfter(() => all().flatMap(({ parts }) => parts.state.firstEvents)),
       catalog,
       differences: Stream.unwrap(Effect.map(catalog, (now) =>
         catalog.changes.pipe(
@@ -264,36 +237,31 @@ export const layerConfig = <R = never>(
 ): Layer.Layer<Fleet, ConfigError | InvalidOptions, Exclude<R, Scope.Scope>> =>
   Layer.scoped(Fleet, Effect.flatMap(options, (decoded) => make(decoded)))
 
-const named = <R>(
-  backends: Backends<R>,
-  pattern: string | undefined
-): Effect.Effect<
-  { readonly byId: ReadonlyMap<string, BackendOptions<R>>; readonly prefixes: FleetMembers.Prefixes },
-  InvalidOptions
-> =>
-  Effect.suspend(() => {
-    const entries = Array.isArray(backends)
-      ? (backends as ReadonlyArray<FleetBackend<R> & { readonly id: string }>).map(({ id, ...rest }) =>
-        [id, rest] as const
-      )
-      : Object.entries(backends as Readonly<Record<string, FleetBackend<R>>>)
+const named = <R>(backends: Backends<R>, pattern: string | undefined) =>
+  Effect.gen(function*() {
     const byId = new Map<string, BackendOptions<R>>()
     const prefixes = new Map<string, string>()
-    for (const [id, given] of entries) {
+    for (const [id, given] of entriesOf(backends)) {
       if (id === "" || byId.has(id)) {
         const accepted = id === "" ? "names that are not empty" : "names that each appear once"
-        return Effect.fail(Problem.refuse("fleet", [Problem.wrong(["backends"], id, accepted)]))
+        return yield* Problem.refuse("fleet", [Problem.wrong(["backends"], id, accepted)])
       }
       const prefix = given.prefix ?? pattern
       if (prefix !== undefined) {
-        const problems = Prefix.check(prefix, ["prefix"])
-        if (Problem.some(problems)) return Effect.fail(Problem.refuse(id, problems))
+        const problems = Names.checkPrefix(prefix, ["prefix"])
+        if (Problem.some(problems)) return yield* Problem.refuse(id, problems)
         prefixes.set(id, prefix)
       }
       byId.set(id, withoutPrefix(given))
     }
-    return Effect.succeed({ byId, prefixes })
+    return { byId, prefixes }
   })
+
+const isList = <R>(backends: Backends<R>): backends is Extract<Backends<R>, ReadonlyArray<unknown>> =>
+  Array.isArray(backends)
+
+const entriesOf = <R>(backends: Backends<R>): ReadonlyArray<readonly [string, FleetBackend<R>]> =>
+  isList(backends) ? backends.map(({ id, ...rest }) => [id, rest] as const) : Object.entries(backends)
 
 /** The same object where possible, so that `apply` finds at once that nothing changed. */
 const withoutPrefix = <R>(given: FleetBackend<R>): BackendOptions<R> => {

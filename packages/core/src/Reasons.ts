@@ -1,25 +1,27 @@
-export const connectReasons = [
-  "timeout",
-  "refused",
-  "unreachable",
-  "tls",
-  "closed",
-  "session",
-  "spawn",
-  "unauthorized",
-  "forbidden",
-  "notFound",
-  "rateLimited",
-  "server",
-  "redirect",
-  "protocol",
-  "incompatible",
-  "onConnected",
-  "defect"
-] as const
+const connecting = {
+  timeout: "it did not answer in time",
+  refused: "it refuses connections",
+  unreachable: "it cannot be reached over the network",
+  tls: "no secure connection to it could be made",
+  closed: "its connection ended",
+  session: "it has forgotten the session",
+  spawn: "its program could not be started",
+  unauthorized: "it requires a login or other credentials",
+  forbidden: "it refuses access",
+  notFound: "there is no MCP server where it should be",
+  rateLimited: "it refuses more requests for now",
+  server: "it failed with an error of its own",
+  redirect: "it is elsewhere now",
+  protocol: "its answer is none that the protocol allows",
+  incompatible: "it speaks no version of MCP that is understood here",
+  onConnected: "what is to be done once it is connected failed",
+  defect: "an error inside Lifeline"
+} as const
 
 /** `session`: the server forgot the session before the handshake ended. */
-export type ConnectReason = typeof connectReasons[number]
+export type ConnectReason = keyof typeof connecting
+
+export const connectReasons = Object.keys(connecting) as [ConnectReason, ...Array<ConnectReason>]
 
 /** As far as its connection can tell. */
 export type RequestReason =
@@ -44,23 +46,7 @@ export type RequestReason =
 export type Reason = ConnectReason | "health" | "keepalive" | "memory" | RequestReason
 
 const words: { readonly [R in Reason]: string } = {
-  timeout: "it did not answer in time",
-  refused: "it refuses connections",
-  unreachable: "it cannot be reached over the network",
-  tls: "no secure connection to it could be made",
-  closed: "its connection ended",
-  session: "it has forgotten the session",
-  spawn: "its program could not be started",
-  unauthorized: "it requires a login or other credentials",
-  forbidden: "it refuses access",
-  notFound: "there is no MCP server where it should be",
-  rateLimited: "it refuses more requests for now",
-  server: "it failed with an error of its own",
-  redirect: "it is elsewhere now",
-  protocol: "its answer is none that the protocol allows",
-  incompatible: "it speaks no version of MCP that is understood here",
-  onConnected: "what is to be done once it is connected failed",
-  defect: "an error inside Lifeline",
+  ...connecting,
   health: "it answered neither requests nor probes",
   keepalive: "it did not answer heartbeats",
   memory: "it used more memory than it may",

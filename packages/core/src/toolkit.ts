@@ -6,8 +6,8 @@ import { Context, Effect, Predicate, Schema } from "effect"
 import type { Backend } from "./backend/Backend.js"
 import type { CallError } from "./Errors.js"
 import type { Fleet } from "./Fleet.js"
-import { argumentsForm, failureText, resultText } from "./internal/resultText.js"
 import type { CallOptions } from "./options/CallOptions.js"
+import { argumentsForm, failureText, resultText } from "./text.js"
 
 /** A model reads all of it. */
 export class ToolFailed extends Schema.TaggedError<ToolFailed>()("ToolFailed", {

@@ -77,7 +77,7 @@ describe("an extension of a backend", () => {
       const { backend } = yield* watched(ScriptedConnector.make(), { extensions: [counting(First, [])] })
       yield* runUntilIdle
       expect(yield* backend.status).toMatchObject({ First: 1, state: "Connected" })
-      expect((backend as BackendHandle).withheld).toEqual(["ofFirst"])
+      expect((backend as BackendHandle).parts.extensions.withheld()).toEqual(["ofFirst"])
       expect(backend.extension(Second)).toEqual(Option.none())
     }))
 

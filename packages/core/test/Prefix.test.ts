@@ -5,9 +5,8 @@ import { Effect, Fiber, Option, Stream, TestClock } from "effect"
 import * as fc from "fast-check"
 import { CatalogIndex } from "../src/fleet/CatalogIndex.js"
 import * as Claim from "../src/fleet/Claim.js"
-import * as NameReports from "../src/fleet/NameReports.js"
 import * as Names from "../src/fleet/names.js"
-import * as Prefix from "../src/fleet/Prefix.js"
+import * as Routing from "../src/Routing.js"
 import { snapshot } from "./support/Snapshot.js"
 import { runUntilIdle } from "./support/Watched.js"
 
@@ -37,12 +36,12 @@ describe("the prefix of names", () => {
     ["gh_", "gh_"],
     ["", ""]
   ])("[G20:unit] %j makes %j", (pattern, expected) => {
-    expect(Prefix.of("docs", pattern)).toBe(expected)
-    expect(Prefix.check(pattern ?? Prefix.standard, ["prefix"])).toEqual([])
+    expect(Names.prefixOf("docs", pattern)).toBe(expected)
+    expect(Names.checkPrefix(pattern ?? Names.standardPrefix, ["prefix"])).toEqual([])
   })
 
   it("[G20:unit] the name of a server is no pattern", () => {
-    expect(Prefix.of("$&{server}", "{server}__")).toBe("$&{server}__")
+    expect(Names.prefixOf("$&{server}", "{server}__")).toBe("$&{server}__")
   })
 
   it.each([
@@ -54,22 +53,22 @@ describe("the prefix of names", () => {
       'begins with lifeline__, as only Lifeline\'s own names do; give another text, such as "{server}__"'
     ]
   ])("[G20:unit] %j is refused with the limit that it breaks", (pattern, message) => {
-    expect(Prefix.check(pattern, ["prefix"])).toEqual([{ path: ["prefix"], message }])
-    const { maxLength, pattern: source } = Prefix.check.schema as { maxLength: number; pattern: string }
+    expect(Names.checkPrefix(pattern, ["prefix"])).toEqual([{ path: ["prefix"], message }])
+    const { maxLength, pattern: source } = Names.checkPrefix.schema as { maxLength: number; pattern: string }
     expect(pattern.length <= maxLength && new RegExp(source, "u").test(pattern)).toBe(false)
   })
 
   it("[G20:unit] what only begins as the reserved one is accepted", () => {
     for (const pattern of ["lifeline_", "lifeline-{server}", "x".repeat(40), "my_lifeline__"]) {
-      expect(Prefix.check(pattern, ["prefix"])).toEqual([])
-      expect(pattern).toMatch(new RegExp((Prefix.check.schema as { pattern: string }).pattern, "u"))
+      expect(Names.checkPrefix(pattern, ["prefix"])).toEqual([])
+      expect(pattern).toMatch(new RegExp((Names.checkPrefix.schema as { pattern: string }).pattern, "u"))
     }
   })
 
   it.each(["{server}.", "{server}/{server}", "{server}{server}", "{name}_", " ", "ü", 5, null])(
     "[G20:unit] %j is none",
     (pattern) => {
-      const [problem, ...more] = Prefix.check(pattern, ["prefix"])
+      const [problem, ...more] = Names.checkPrefix(pattern, ["prefix"])
       expect(more).toEqual([])
       expect(problem?.message).toContain("a text of letters, digits")
     }
@@ -92,7 +91,7 @@ describe("the prefix of names", () => {
         const named = (connecting: typeof backends) => {
           const index = new CatalogIndex()
           const sources = new Map(backends.map(({ id }) => [id, Claim.sourceOf(id)]))
-          for (const { id, pattern } of backends) index.rename(sources.get(id)!, Prefix.of(id, pattern))
+          for (const { id, pattern } of backends) index.rename(sources.get(id)!, Names.prefixOf(id, pattern))
           index.arrange([...sources.values()])
           for (const { id, tools } of connecting) {
             index.offer(sources.get(id)!, snapshot({ tools: tools.map((name) => tool(name)) }))
@@ -106,8 +105,8 @@ describe("the prefix of names", () => {
         for (const [key, { backend, original }] of catalog.tools) {
           expect(key).toMatch(acceptable)
           const { id, pattern } = backends.find(({ id }) => id === backend)!
-          expect(Names.maySay("tools", id, key, Prefix.of(id, pattern))).toBe(true)
-          const plain = Prefix.of(id, pattern) + original
+          expect(Names.maySay("tools", id, key, Names.prefixOf(id, pattern))).toBe(true)
+          const plain = Names.prefixOf(id, pattern) + original
           const isSaid = catalog.problems.some((one) => one.backend === id && one.name === original)
           expect(isSaid).toBe(key !== plain)
         }
@@ -122,10 +121,10 @@ describe("the prefix of names", () => {
     const index = new CatalogIndex()
     const source = Claim.sourceOf("docs")
     index.arrange([source])
-    const reports: NameReports.NameReports = new Map()
+    const reports: Routing.NameReports = new Map()
     const offer = (...names: ReadonlyArray<string>) => {
       index.offer(source, snapshot({ tools: names.map((name) => tool(name)) }))
-      return NameReports.take(reports, index.catalog).map(({ message }) => message)
+      return Routing.reportNames(reports, index.catalog).map(({ message }) => message)
     }
     const long = (i: number) => `${"n".repeat(60)}${i}`
     expect(offer("short")).toEqual([])

@@ -77,7 +77,6 @@ describe("the queue, by a model", () => {
           assert.strictEqual(ticket.state, state === "over" ? "out" : state)
           if (state === "turn") assert.isTrue(isWoken)
         }
-        assert.strictEqual(queue.waiting, model.in("waiting").length)
         assert.isTrue(all === undefined || model.in("turn", "inFlight").length <= all)
       }
       const leave = (call: Modelled, state: State) => {

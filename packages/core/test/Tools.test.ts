@@ -3,7 +3,6 @@ import { Backend, Fleet, Policy } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Either, Exit, Fiber, Logger, TestClock } from "effect"
 import * as fc from "fast-check"
-import * as ToolPattern from "../src/options/ToolPattern.js"
 import * as Tools from "../src/options/Tools.js"
 
 const { tool } = ScriptedConnector
@@ -33,14 +32,14 @@ describe("patterns of tools", () => {
     ["git.[st]", "git.s", false],
     ["git.[st]", "git.[st]", true]
   ])("[C18:unit] %j and %j: %s", (pattern, name, expected) => {
-    assert.strictEqual(ToolPattern.matches(pattern, name), expected)
+    assert.strictEqual(Tools.matches(pattern, name), expected)
   })
 
   it("[C18:unit] match what the same regular expression does", () => {
     const text = fc.string({ unit: fc.constantFrom("a", "b", "*", "?"), maxLength: 8 })
     fc.assert(fc.property(text, text, (pattern, name) => {
       const source = pattern.replaceAll("*", ".*").replaceAll("?", ".")
-      assert.strictEqual(ToolPattern.matches(pattern, name), pattern === name || new RegExp(`^${source}$`).test(name))
+      assert.strictEqual(Tools.matches(pattern, name), pattern === name || new RegExp(`^${source}$`).test(name))
     }))
   })
 })

@@ -48,10 +48,10 @@ export const make = (options: Options): Extension.Extension<Filters, Service> =>
       const found = problems(options)
       if (Problem.some(found)) return yield* Problem.refuse(backend, found)
       const runtime = yield* Effect.runtime<never>()
-      const warnings = new SafeLog.NewWarnings(backend, keyOf, describe)
+      const warn = SafeLog.newWarnings(backend, keyOf, describe)
       const lists = new FilteredLists(decode(options), {
         changed,
-        read: (unmatched) => void Runtime.runFork(runtime)(warnings.read(unmatched))
+        read: (unmatched) => void Runtime.runFork(runtime)(warn(unmatched))
       })
       return {
         service: { offers: (kind, key) => lists.has(kind, key) },

@@ -20,7 +20,7 @@ import * as ToolSwitches from "../../config/src/ToolSwitches.js"
 import * as Template from "../../core/src/catalog/Template.js"
 import * as Names from "../../core/src/fleet/names.js"
 import * as PlainText from "../../core/src/observe/PlainText.js"
-import * as ToolPattern from "../../core/src/options/ToolPattern.js"
+import * as Tools from "../../core/src/options/Tools.js"
 import { FilteredUris } from "../../extensions/src/filters/FilteredUris.js"
 import * as ListFilter from "../../extensions/src/filters/ListFilter.js"
 import { difference } from "../../extensions/src/pins/difference.js"
@@ -123,7 +123,7 @@ const subjects: Readonly<Record<string, (text: string) => unknown>> = {
     return [text, `file:///${text}`, `https://h/${text}`].map((uri) => filtered.has(uri.slice(0, 16_384), undefined))
   },
   "ToolSwitches": (text) => ToolSwitches.hidden({ [text]: false, [`*${text}`]: true, "a*": false }, text.slice(0, 200)),
-  "ToolPattern": (text) => ["a*a*b", "*{?*}x", `*${text.slice(0, 16)}*x`].map((one) => ToolPattern.matches(one, text)),
+  "Tools": (text) => ["a*a*b", "*{?*}x", `*${text.slice(0, 16)}*x`].map((one) => Tools.matches(one, text)),
   "ExactJson": (text) => ExactJson.parse(`{"a":[1.0,${JSON.stringify(text)},1e400]}`),
   "JsonScanner": (text) => new JsonScanner().push(Buffer.from(text)),
   "Messages.read": (text) =>

@@ -1,5 +1,5 @@
 import { Fleet as CoreFleet } from "@mcp-lifeline/core"
-import { NameReports } from "@mcp-lifeline/core/internal"
+import { Routing } from "@mcp-lifeline/core/internal"
 import { PlainText } from "@mcp-lifeline/core/text"
 import { Effect, Stream } from "effect"
 import { ConnectError } from "./Errors.js"
@@ -28,11 +28,11 @@ const notAll = (errors: readonly [Error, ...Array<Error>], of: number): Error =>
 
 /** Warns of names that are changed for the program. */
 const withNameReports = ({ catalog }: CoreFleet.Fleet) => {
-  const reports: NameReports.NameReports = new Map()
+  const reports: Routing.NameReports = new Map()
   return catalog.changes.pipe(
     Stream.runForEach((now) =>
       Effect.forEach(
-        NameReports.take(reports, now),
+        Routing.reportNames(reports, now),
         ({ backend, message }) => Effect.annotateLogs(Effect.logWarning(PlainText.lines(message)), { backend }),
         { discard: true }
       )

@@ -1,20 +1,11 @@
-import type {
-  CallToolResult,
-  CompleteResult,
-  GetPromptResult,
-  ListPromptsResult,
-  ListResourcesResult,
-  ListResourceTemplatesResult,
-  ListToolsResult,
-  LoggingLevel,
-  ReadResourceResult
-} from "@modelcontextprotocol/sdk/types.js"
+import type { LoggingLevel } from "@modelcontextprotocol/sdk/types.js"
 import type { Context, Effect, Option, Stream } from "effect"
 import type { Snapshot } from "../catalog/Catalog.js"
 import type { CallError, CommandError } from "../Errors.js"
 import type { Event } from "../observe/Event.js"
 import type * as Live from "../observe/Live.js"
 import type { CallOptions } from "../options/CallOptions.js"
+import type { Session } from "../options/Session.js"
 import type { Method, Params, Result } from "../port/Method.js"
 import type { ServerNotification } from "../port/Report.js"
 import type { Status } from "../state/Status.js"
@@ -25,6 +16,15 @@ export interface HealthCheck {
   readonly latency: number | undefined
   readonly error: CallError | undefined
 }
+
+/** Sends a request of this method, and gives its result. */
+export type Ask<M extends Method> = (params: Params<M>, options?: CallOptions) => Effect.Effect<Result<M>, CallError>
+
+/** Without parameters, the first page. */
+export type AskPage<M extends Method> = (
+  params?: Params<M>,
+  options?: CallOptions
+) => Effect.Effect<Result<M>, CallError>
 
 /**
  * One supervised MCP server, over all its connections. Streams end when its scope has closed.
@@ -72,53 +72,28 @@ export interface Backend {
   readonly extension: <Id, Service>(tag: Context.Tag<Id, Service>) => Option.Option<Service>
   /** Of the heartbeats. A reconnect does not end a pause. */
   readonly keepalive: { readonly pause: Effect.Effect<void>; readonly resume: Effect.Effect<void> }
-  readonly request: <M extends Method>(
-    method: M,
-    params: Params<M>,
-    options?: CallOptions
-  ) => Effect.Effect<Result<M>, CallError>
+  readonly request: Session["request"]
   /** Waits for a connection like a call. Ends when it was sent. */
   readonly notify: (method: string, params?: Record<string, unknown>) => Effect.Effect<void, CallError>
   /**
    * After a lost connection the call is sent again only if that does no harm: the server has not carried it out, the tool's hints allow
    * it, or the options say `idempotent`. Otherwise it fails with ResultUnknown.
    */
-  readonly callTool: (params: Params<"tools/call">, options?: CallOptions) => Effect.Effect<CallToolResult, CallError>
+  readonly callTool: Ask<"tools/call">
   /** One page from the server; `catalog` has all. */
-  readonly listTools: (
-    params?: Params<"tools/list">,
-    options?: CallOptions
-  ) => Effect.Effect<ListToolsResult, CallError>
+  readonly listTools: AskPage<"tools/list">
   /** One page. */
-  readonly listPrompts: (
-    params?: Params<"prompts/list">,
-    options?: CallOptions
-  ) => Effect.Effect<ListPromptsResult, CallError>
-  readonly getPrompt: (
-    params: Params<"prompts/get">,
-    options?: CallOptions
-  ) => Effect.Effect<GetPromptResult, CallError>
+  readonly listPrompts: AskPage<"prompts/list">
+  readonly getPrompt: Ask<"prompts/get">
   /** One page. */
-  readonly listResources: (
-    params?: Params<"resources/list">,
-    options?: CallOptions
-  ) => Effect.Effect<ListResourcesResult, CallError>
+  readonly listResources: AskPage<"resources/list">
   /** One page. */
-  readonly listResourceTemplates: (
-    params?: Params<"resources/templates/list">,
-    options?: CallOptions
-  ) => Effect.Effect<ListResourceTemplatesResult, CallError>
-  readonly readResource: (
-    params: Params<"resources/read">,
-    options?: CallOptions
-  ) => Effect.Effect<ReadResourceResult, CallError>
+  readonly listResourceTemplates: AskPage<"resources/templates/list">
+  readonly readResource: Ask<"resources/read">
   /** On this and every later connection. */
   readonly subscribeResource: (uri: string, options?: CallOptions) => Effect.Effect<void, CallError>
   readonly unsubscribeResource: (uri: string, options?: CallOptions) => Effect.Effect<void, CallError>
-  readonly complete: (
-    params: Params<"completion/complete">,
-    options?: CallOptions
-  ) => Effect.Effect<CompleteResult, CallError>
+  readonly complete: Ask<"completion/complete">
   /** On this and every later connection. */
   readonly setLoggingLevel: (level: LoggingLevel, options?: CallOptions) => Effect.Effect<void, CallError>
   /** Waits for a connection like a call. */

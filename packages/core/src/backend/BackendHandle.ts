@@ -2,68 +2,69 @@ import { Context, Effect, Either, Option, Schedule, Stream } from "effect"
 import { millis } from "../calls/Call.js"
 import { unavailable } from "../calls/CallFailure.js"
 import * as Calls from "../calls/Calls.js"
+import { isLost } from "../calls/decide.js"
+import { fail } from "../calls/FailedRequests.js"
+import * as Waiting from "../calls/Waiting.js"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import * as Refresh from "../discovery/Refresh.js"
-import type { CallError, ProtocolError } from "../Errors.js"
+import type { CallError, ProtocolError, RequestError } from "../Errors.js"
 import * as Keepalive from "../health/Keepalive.js"
-import { silenceOf } from "../health/Liveness.js"
 import { firstOf } from "../internal/firstOf.js"
-import type { Event } from "../observe/Event.js"
 import * as Live from "../observe/Live.js"
 import { said } from "../observe/Said.js"
 import { type CallOptions, timeOf } from "../options/CallOptions.js"
 import type { Connector } from "../port/Connector.js"
-import type { Method, Params, Result } from "../port/Method.js"
+import { isRead, type Method, type Params } from "../port/Method.js"
 import { withDeadline } from "../port/withDeadline.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import * as Health from "../state/Health.js"
-import type { Status } from "../state/Status.js"
 import type { Supervisor } from "../supervisor/Supervisor.js"
 import type { Backend } from "./Backend.js"
 import type { Extensions } from "./Extensions.js"
 import { statusNow } from "./statusOf.js"
-import { withConnection } from "./withConnection.js"
+
+export interface Parts {
+  readonly state: BackendState
+  readonly supervisor: Supervisor
+  readonly connector: Connector
+  readonly extensions: Extensions
+}
 
 /** Makes effects and streams only when asked: thousands of idle backends hold none. Members may be taken off it. */
 export class BackendHandle implements Backend {
-  readonly #state: BackendState
-  readonly #supervisor: Supervisor
-  readonly #connector: Connector
-  readonly #extensions: Extensions
+  readonly #parts: Parts
   #successor: BackendHandle | undefined
 
-  constructor(state: BackendState, supervisor: Supervisor, connector: Connector, extensions: Extensions) {
-    this.#state = state
-    this.#supervisor = supervisor
-    this.#connector = connector
-    this.#extensions = extensions
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  /** For what is no part of its interface. */
+  get parts(): Parts {
+    return this.#parts
   }
 
   get id(): string {
-    return this.#state.id
+    return this.#parts.state.id
   }
 
   get status(): Backend["status"] {
-    const read = Effect.sync(() => statusNow(this.#state, this.#supervisor, this.#connector))
-    return Live.make(read, Stream.mapEffect(this.#state.published.changes, () => read))
+    const read = Effect.sync(() => statusNow(this.#parts.state, this.#parts.supervisor, this.#parts.connector))
+    return Live.make(read, Stream.mapEffect(this.#parts.state.published.changes, () => read))
   }
 
   get events(): Backend["events"] {
-    return this.#state.events.streamAfter(() => this.firstEvents)
-  }
-
-  get firstEvents(): ReadonlyArray<Event> {
-    return this.#state.firstEvents
+    return this.#parts.state.events.streamAfter(() => this.#parts.state.firstEvents)
   }
 
   get notifications(): Backend["notifications"] {
-    return this.#state.notifications.stream
+    return this.#parts.state.notifications.stream
   }
 
   get catalog(): Backend["catalog"] {
-    const { published } = this.#state
-    const { refresh } = this.#supervisor.tasks
+    const { published } = this.#parts.state
+    const { refresh } = this.#parts.supervisor.tasks
     const look = Effect.map(Refresh.enable(refresh), () => Refresh.touch(refresh))
     const changes = Stream.changes(Stream.map(published.changes, (slot) => slot.snapshot))
     return Live.make(Effect.map(look, () => published.value.snapshot), Stream.unwrap(Effect.as(look, changes)))
@@ -71,7 +72,7 @@ export class BackendHandle implements Backend {
 
   /** Returns what a reader has to wait for, if anything. */
   touchCatalog(): Effect.Effect<void> | undefined {
-    const { refresh } = this.#supervisor.tasks
+    const { refresh } = this.#parts.supervisor.tasks
     if (Refresh.areOld(refresh)) return Refresh.fresh(refresh)
     Refresh.touch(refresh)
     return undefined
@@ -79,7 +80,7 @@ export class BackendHandle implements Backend {
 
   /** For a name in no list: reads those that may be known better by now. Gives why one is refused. */
   seek(kind: Kind): Effect.Effect<ProtocolError | undefined> {
-    return Refresh.seek(this.#supervisor.tasks.refresh, kind)
+    return Refresh.seek(this.#parts.supervisor.tasks.refresh, kind)
   }
 
   get refresh(): Backend["refresh"] {
@@ -87,14 +88,12 @@ export class BackendHandle implements Backend {
   }
 
   #refresh(options?: CallOptions): Backend["refresh"] {
-    const { calls, tasks: { refresh } } = this.#supervisor
-    const read = (runtime: Runtime) =>
-      Effect.map(Refresh.now(refresh, runtime), () => this.#state.published.value.snapshot)
-    const onward = (rest: CallOptions) => this.#onward((to) => to.#refresh(rest))
+    const { state, supervisor: { tasks: { refresh } } } = this.#parts
+    const read = (runtime: Runtime) => Effect.map(Refresh.now(refresh, runtime), () => state.published.value.snapshot)
     return Effect.flatMap(
-      withConnection(this.#state, calls, read, "tools/list", options, onward),
+      this.#withConnection("tools/list", options, read, (to, rest) => to.#refresh(rest)),
       (snapshot) =>
-        snapshot === undefined ? Effect.fail(unavailable(this.#state, said`no catalogue`)) : Effect.succeed(snapshot)
+        snapshot === undefined ? Effect.fail(unavailable(state, said`no catalogue`)) : Effect.succeed(snapshot)
     )
   }
 
@@ -102,55 +101,49 @@ export class BackendHandle implements Backend {
   listed(options?: CallOptions): Effect.Effect<void, CallError> {
     const isFresh = (snapshot: Snapshot | undefined) => snapshot?.stale === false
     return Effect.suspend(() => {
-      if (isFresh(this.#state.published.value.snapshot)) return Effect.void
+      if (isFresh(this.#parts.state.published.value.snapshot)) return Effect.void
       const read = Effect.flatMap(
         Stream.runHead(Stream.filter(this.catalog.changes, isFresh)),
         Option.match({ onNone: () => Effect.never, onSome: () => Effect.void })
       )
-      const wait = options?.failFast ? 0 : millis(options?.wait, this.#state.policy.timeouts.wait)
-      const end = this.#state.now() + wait
+      const wait = options?.failFast ? 0 : millis(options?.wait, this.#parts.state.policy.timeouts.wait)
+      const end = this.#parts.state.now() + wait
       const again = Effect.retry(this.#refresh(options), {
         schedule: Schedule.spaced(wait / 4),
-        while: (error) => error._tag !== "BackendUnavailable" && this.#state.now() < end
+        while: (error) => error._tag !== "BackendUnavailable" && this.#parts.state.now() < end
       })
       const all = firstOf(read, Effect.asVoid(again))
       const time = timeOf(options)
       if (time === undefined) return all
       const late = said`the call was not sent, because its time was over before the server gave its lists (timeout)`
       return Effect.flatMap(
-        this.#state.before(this.#state.now() + time, all),
-        Option.match({ onNone: () => Effect.fail(unavailable(this.#state, late)), onSome: Effect.succeed })
+        this.#parts.state.before(this.#parts.state.now() + time, all),
+        Option.match({ onNone: () => Effect.fail(unavailable(this.#parts.state, late)), onSome: Effect.succeed })
       )
     })
   }
 
   get isConnected(): Backend["isConnected"] {
-    return Effect.sync(() => this.#state.published.value.state._tag === "Connected")
+    return Effect.sync(() => this.#parts.state.published.value.state._tag === "Connected")
   }
 
   get isHealthy(): Backend["isHealthy"] {
     return (threshold = Health.threshold) =>
-      Effect.sync(() => Health.score(this.#state.published.value.history) >= threshold)
+      Effect.sync(() => Health.score(this.#parts.state.published.value.history) >= threshold)
   }
 
   get healthCheck(): Backend["healthCheck"] {
-    return Effect.suspend(() => {
-      const startedAt = this.#state.now()
-      return Effect.flatMap(
-        Effect.either(Calls.probe(this.calls)),
-        (result) =>
-          Effect.map(this.status, (status) => ({
-            status,
-            latency: Either.isRight(result) ? this.#state.now() - startedAt : undefined,
-            error: Either.isLeft(result) ? result.left : undefined
-          }))
-      )
+    return Effect.gen(this, function*() {
+      const startedAt = this.#parts.state.now()
+      const result = yield* Effect.either(Calls.probe(this.calls))
+      const latency = Either.isRight(result) ? this.#parts.state.now() - startedAt : undefined
+      return { status: yield* this.status, latency, error: Either.isLeft(result) ? result.left : undefined }
     })
   }
 
   /** Nobody may interrupt the result before it begins. */
   enter<A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, E> {
-    return Effect.ensuring(call, Effect.sync(this.#state.entering()))
+    return Effect.ensuring(call, Effect.sync(this.#parts.state.entering()))
   }
 
   /** What finds no connection here from now on, or waits for one, goes there. */
@@ -159,16 +152,56 @@ export class BackendHandle implements Backend {
     Calls.leaveTo(this.calls, successor.calls)
   }
 
-  #onward<A>(use: (successor: BackendHandle) => Effect.Effect<A, CallError>): Effect.Effect<A, CallError> {
-    return this.#successor === undefined
-      ? Effect.fail(unavailable(this.#state, said`the call was not sent`))
-      : use(this.#successor)
+  /** On the next connection where one was lost, if it did not happen or may happen twice. Of `options`, those about waiting count. */
+  #withConnection<A>(
+    method: string,
+    options: CallOptions | undefined,
+    use: (runtime: Runtime) => Effect.Effect<A, RequestError>,
+    onward: (successor: BackendHandle, options: CallOptions) => Effect.Effect<A, CallError>
+  ): Effect.Effect<A, CallError> {
+    const { state, supervisor: { calls } } = this.#parts
+    return Effect.suspend(() => {
+      const { request, wait: usual } = state.policy.timeouts
+      const wait = millis(options?.wait, usual)
+      const begunAt = state.now()
+      const deadline = begunAt + Math.max(request, wait)
+      let waitEnd = begunAt + wait
+      const on = (lost: Runtime | undefined): Effect.Effect<A, CallError> =>
+        Effect.suspend(() => {
+          const { current: runtime, hasSuccessor } = state.published.value
+          if (runtime === undefined && hasSuccessor) {
+            const successor = this.#successor
+            return successor === undefined
+              ? Effect.fail(unavailable(state, said`the call was not sent`))
+              : onward(successor, { ...options, wait: Math.max(0, waitEnd - state.now()) })
+          }
+          if (runtime === undefined || runtime === lost) {
+            return Effect.zipRight(
+              Waiting.until(
+                calls,
+                { begunAt, deadline, end: waitEnd, isChosen: options?.wait !== undefined },
+                lost,
+                options?.failFast
+              ),
+              on(undefined)
+            )
+          }
+          waitEnd = state.now() + wait
+          return Effect.catchAll(use(runtime), (error) => {
+            const harmless = error.fate !== "unknown" || isRead(method)
+            return isLost(error) && harmless && state.now() < deadline
+              ? on(runtime)
+              : fail(calls, error, method, runtime, request)
+          })
+        })
+      return on(undefined)
+    })
   }
 
   /** No call is on the connection or about to lease it. */
   unused(): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const { entered, published } = this.#state
+      const { entered, published } = this.#parts.state
       const slot = published.value
       const runtime = slot.current
       const used = runtime !== undefined && runtime.inFlight > 0 ? runtime.drained : runtime && entered
@@ -179,79 +212,41 @@ export class BackendHandle implements Backend {
   }
 
   get reconnect(): Backend["reconnect"] {
-    return this.#supervisor.command("Reconnect")
+    return this.#parts.supervisor.command("Reconnect")
   }
 
   get enable(): Backend["enable"] {
-    return this.#supervisor.command("Enable")
+    return this.#parts.supervisor.command("Enable")
   }
 
   get disable(): Backend["disable"] {
-    return Effect.ignore(this.#supervisor.command("Disable"))
+    return Effect.ignore(this.#parts.supervisor.command("Disable"))
   }
 
   get disconnect(): Backend["disconnect"] {
-    return Effect.ignore(this.#supervisor.command("Disconnect"))
+    return Effect.ignore(this.#parts.supervisor.command("Disconnect"))
   }
 
   get firstOutcome(): Backend["firstOutcome"] {
-    return this.#state.firstOutcome.completed
+    return this.#parts.state.firstOutcome.completed
   }
 
   get extension(): Backend["extension"] {
-    return (tag) => Context.getOption(this.#extensions.services, tag)
-  }
-
-  get withheld(): ReadonlyArray<string> {
-    return this.#extensions.withheld()
-  }
-
-  get hasFirstOutcome(): boolean {
-    return this.#state.firstOutcome.isComplete
+    return (tag) => Context.getOption(this.#parts.extensions.services, tag)
   }
 
   get keepalive(): Backend["keepalive"] {
-    const { keepalive } = this.#supervisor.tasks
+    const { keepalive } = this.#parts.supervisor.tasks
     return { pause: Keepalive.pause(keepalive), resume: Keepalive.resume(keepalive) }
   }
 
   get request(): Backend["request"] {
-    const { calls } = this.#supervisor
+    const { calls } = this.#parts.supervisor
     return (method, params, options) => Calls.request(calls, method, params, options)
   }
 
-  start<M extends Method>(
-    method: M,
-    params: Params<M>,
-    options: CallOptions | undefined,
-    next: (rest: Effect.Effect<Result<M>, CallError>) => void
-  ): Calls.StartedCall {
-    return Calls.start(this.calls, method, params, options, next)
-  }
-
-  get state(): Status["state"] {
-    return this.#state.published.value.state._tag
-  }
-
-  get isInDoubt(): boolean {
-    const { current } = this.#state.published.value
-    return current !== undefined && silenceOf(this.#supervisor.tasks.liveness, current) !== undefined
-  }
-
-  get runsTasks(): boolean {
-    return this.#state.policy.calls.tasks !== "never"
-  }
-
-  onlyOffered(snapshot: Snapshot): Snapshot {
-    return this.#state.offered.only({ ...snapshot, stale: true })
-  }
-
-  offersTool(name: string): boolean {
-    return this.#state.offered.has("tools", name)
-  }
-
   get calls(): Calls.Calls {
-    return this.#supervisor.calls
+    return this.#parts.supervisor.calls
   }
 
   get notify(): Backend["notify"] {
@@ -261,16 +256,13 @@ export class BackendHandle implements Backend {
   #notify(
     ...[method, params, options]: [...Parameters<Backend["notify"]>, CallOptions?]
   ): Effect.Effect<void, CallError> {
-    const { calls } = this.#supervisor
-    const { id, offered, policy: { timeouts: { request } } } = this.#state
+    const { id, offered, policy: { timeouts: { request } } } = this.#parts.state
     // A server may carry out a request although it comes as a notification.
-    return offered.refusal(id, method, params) !== undefined ? Effect.void : withConnection(
-      this.#state,
-      calls,
-      ({ connection }) => withDeadline(Effect.suspend(() => connection.notify(method, params)), request),
+    return offered.refusal(id, method, params) !== undefined ? Effect.void : this.#withConnection(
       method,
       options,
-      (rest) => this.#onward((to) => to.#notify(method, params, rest))
+      ({ connection }) => withDeadline(Effect.suspend(() => connection.notify(method, params)), request),
+      (to, rest) => to.#notify(method, params, rest)
     )
   }
 

@@ -16,14 +16,21 @@ export interface Extensions {
   readonly withheld: () => ReadonlyArray<string>
 }
 
+type Each = Installed<unknown> & Pick<Any, "tag">
+
+const joined = (all: ReadonlyArray<Each>): Extensions => ({
+  services: all.reduce<Context.Context<never>>(
+    (services, { service, tag }) => Context.add(services, tag, service),
+    Context.empty()
+  ),
+  around: (connector) => all.reduceRight((inner, { around }) => around?.(inner) ?? inner, connector),
+  layers: all.flatMap(({ runtime }) => runtime ?? []),
+  status: (catalog) => Object.assign({}, ...all.map(({ status }) => status?.(catalog))),
+  withheld: () => all.flatMap(({ withheld }) => withheld?.() ?? [])
+})
+
 /** Thousands of backends share it. */
-export const none: Extensions = {
-  services: Context.empty(),
-  around: (connector) => connector,
-  layers: [],
-  status: () => ({}),
-  withheld: () => []
-}
+export const none = joined([])
 
 const isExtension = (value: unknown): value is Any =>
   Predicate.isRecord(value) && Context.isTag(value["tag"]) && Predicate.isFunction(value["install"])
@@ -46,24 +53,16 @@ export const install = (
   offered: Offered
 ): Effect.Effect<Extensions, InvalidOptions, Scope.Scope> => {
   if (extensions === undefined || extensions.length === 0) return Effect.succeed(none)
-  return Effect.map(
-    Effect.forEach(extensions, (extension) =>
+  const all = Effect.forEach(
+    extensions,
+    (extension) =>
       Effect.map(
         extension.install({ ...host, offers: offered }),
-        (installed: Installed<unknown>) => ({ ...installed, tag: extension.tag })
-      )),
-    (all): Extensions => {
-      for (const { offering } of all) if (offering !== undefined) offered.add(offering)
-      return {
-        services: all.reduce(
-          (services, { service, tag }) => Context.add(services, tag, service),
-          Context.empty()
-        ) as Context.Context<never>,
-        around: (connector) => all.reduceRight((inner, { around }) => around?.(inner) ?? inner, connector),
-        layers: all.flatMap(({ runtime }) => runtime ?? []),
-        status: (catalog) => Object.assign({}, ...all.map(({ status }) => status?.(catalog))),
-        withheld: () => all.flatMap(({ withheld }) => withheld?.() ?? [])
-      }
-    }
+        (installed): Each => ({ ...installed, tag: extension.tag })
+      )
   )
+  return Effect.map(all, (all) => {
+    for (const { offering } of all) if (offering !== undefined) offered.add(offering)
+    return joined(all)
+  })
 }

@@ -1,4 +1,4 @@
-import { type Cause, Effect, Either, FiberSet, Schedule, Scope } from "effect"
+import { type Cause, Effect, Either, FiberSet, Schedule, Scope, Struct } from "effect"
 import type { InvalidOptions } from "../Errors.js"
 import { intervalOf } from "../health/schedule.js"
 import { onClockJump } from "../internal/ClockJump.js"
@@ -7,11 +7,11 @@ import * as SafeLog from "../internal/SafeLog.js"
 import { formatMillis } from "../internal/Time.js"
 import type { BackendObserver } from "../observe/Event.js"
 import * as Telemetry from "../observe/Telemetry.js"
-import type { BackendOptions } from "../options/BackendOptions.js"
+import type { BackendOptions, TemperamentMemory } from "../options/BackendOptions.js"
 import * as Check from "../options/Check.js"
 import { type Policy, type PolicyOptions, resolve } from "../options/Policy.js"
 import * as Problem from "../options/Problem.js"
-import type { TemperamentMemory } from "../port/TemperamentMemory.js"
+import type { Connector } from "../port/Connector.js"
 import { Temperament } from "../runtime/Temperament.js"
 import { BackendState } from "../state/BackendState.js"
 import { methodOf } from "../state/Keepalive.js"
@@ -20,7 +20,6 @@ import { type ConnectPermits, unbounded } from "../supervisor/ConnectPermits.js"
 import { Supervisor } from "../supervisor/Supervisor.js"
 import { BackendHandle } from "./BackendHandle.js"
 import * as Extensions from "./Extensions.js"
-import { measure } from "./measure.js"
 
 export interface FleetContext {
   readonly policy?: Policy | undefined
@@ -78,8 +77,51 @@ export const startBackend = (
     const jumped = () => state.send({ _tag: "ClockJumped" })
     if (clockJumps === undefined) yield* onClockJump(jumped)
     else yield* Scope.addFinalizer(yield* Effect.scope, Effect.sync(clockJumps.listen(jumped)))
-    return new BackendHandle(state, supervisor, options.connector, extensions)
+    return new BackendHandle({ state, supervisor, connector: options.connector, extensions })
   }).pipe(Effect.annotateLogs({ backend: id }))
+
+/** Before anything happens to the backend. What telemetry throws stops neither it nor a call. */
+export const measure = (state: BackendState, { transport }: Connector, telemetry: Telemetry.Telemetry): void => {
+  const { published, clock, id } = state
+  const safely: Safely = (run) => state.safely("telemetry", run)
+  safely(() => {
+    const observer = telemetry.observe({
+      id,
+      transport,
+      state: published.value.state._tag,
+      clock,
+      connection: () => published.value.current?.connection
+    })
+    state.telemetry = guarded(observer, safely)
+    state.events.listen(state.telemetry.event)
+  })
+}
+
+type Safely = <A>(run: () => A) => A | undefined
+
+const guarded = (observer: Telemetry.Observer, safely: Safely): Telemetry.Observer => ({
+  hasSpans: observer.hasSpans,
+  event: (event) => safely(() => observer.event(event)),
+  beat: (sent, failure, millis) => safely(() => observer.beat(sent, failure, millis)),
+  breakerOpened: (method, reason) => safely(() => observer.breakerOpened(method, reason)),
+  health: observer.health && ((score) => safely(() => observer.health?.(score))),
+  usage: observer.usage && ((generation, usage) => safely(() => observer.usage?.(generation, usage))),
+  call: (method, params, parent) => {
+    const call = safely(() => observer.call(method, params, parent))
+    return call === undefined ? unmeasured : {
+      attempt: (on) =>
+        safely<ReturnType<typeof call.attempt>>(() => {
+          const attempt = call.attempt(on)
+          if (attempt === undefined) return undefined
+          const { params, span } = attempt
+          return { params, span, end: (exit) => safely(() => attempt.end(exit)) }
+        }),
+      end: (exit) => safely(() => call.end(exit))
+    }
+  }
+})
+
+const unmeasured: Telemetry.CallObserver<never> = { attempt: () => undefined, end: () => {} }
 
 const remembered = (memory: TemperamentMemory): Effect.Effect<Temperament, never, Scope.Scope> =>
   Effect.gen(function*() {
@@ -94,23 +136,19 @@ const remembered = (memory: TemperamentMemory): Effect.Effect<Temperament, never
 
 const isSchedule = Check.is(Schedule.isSchedule, "a Schedule")
 
-/** The decoder gets every option that is not taken out here, and refuses unknown ones. */
+/** The decoder gets every other option, and refuses unknown ones. */
+const others = [
+  ...["capabilities", "catalogMemory", "clientInfo", "connector", "extensions"],
+  ...["handlers", "onConnected", "runtime", "temperamentMemory"]
+] as const
+
 export const resolvePolicy = <R>(
   id: string,
-  {
-    capabilities: _1,
-    catalogMemory: _2,
-    clientInfo: _3,
-    connector,
-    extensions,
-    handlers: _4,
-    onConnected: _5,
-    runtime: _6,
-    temperamentMemory: _7,
-    ...options
-  }: BackendOptions<R>,
+  given: BackendOptions<R>,
   defaults?: PolicyOptions
 ): Either.Either<Policy, InvalidOptions> => {
+  const { connector, extensions } = given
+  const options = Struct.omit(given, ...others)
   const { schedule, ...keepalive } = options.keepalive ?? {}
   const policy = resolve(id, connector, schedule === undefined ? options : { ...options, keepalive }, defaults)
   const found = [

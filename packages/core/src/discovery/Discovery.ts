@@ -31,10 +31,11 @@ export interface ReadList {
   /** Milliseconds, if the server says so. */
   readonly timeToLive: number | undefined
   /** The server's error: what was known of the list stays. */
-  readonly refused: string | undefined
-  /** That error, if a forgotten session may also cause it. (R12) */
-  readonly doubtful: RequestError | undefined
+  readonly refused: RequestError | undefined
 }
+
+export const whyRefused = (backend: string, kind: Kind, { message }: RequestError): string =>
+  `${methods[kind]} of ${backend}: ${message}`
 
 const methodNotFound = -32601
 
@@ -61,8 +62,7 @@ const nothing = (kind: Kind): ReadList => ({
   truncated: false,
   given: false,
   timeToLive: undefined,
-  refused: undefined,
-  doubtful: undefined
+  refused: undefined
 })
 
 const hasCapability = (connection: Connection, kind: Kind): boolean =>
@@ -137,16 +137,7 @@ const readList = (
   }).pipe(
     Effect.catchIf(
       (error) => error.reason === "remote" || error.reason === "protocol" || isGone(error),
-      (error) =>
-        Effect.succeed<ReadList>(
-          error.code === methodNotFound
-            ? nothing(kind)
-            : {
-              ...nothing(kind),
-              refused: `${methods[kind]} of ${backend}: ${error.message}`,
-              doubtful: error.ifSessionLost === undefined ? undefined : error
-            }
-        )
+      (error) => Effect.succeed({ ...nothing(kind), refused: error.code === methodNotFound ? undefined : error })
     )
   )
 
@@ -168,7 +159,7 @@ export const merge = (before: Known | undefined, lists: ReadonlyArray<ReadList>,
     return list?.refused === undefined ? list : undefined
   }
   const problems = lists.flatMap(({ kind, problems, refused }) =>
-    refused === undefined ? problems : [{ backend, kind, name: "", message: refused }]
+    refused === undefined ? problems : [{ backend, kind, name: "", message: whyRefused(backend, kind, refused) }]
   )
   return {
     ...byKind((kind) => fresh(kind)?.entries ?? known[kind]) as Lists,

@@ -66,7 +66,7 @@ export const restless =
 interface Read {
   readonly kind: Kind
   readonly timeToLive: number | undefined
-  readonly refused: string | undefined
+  readonly refused: unknown
 }
 
 /** On the Clock's scale. */

@@ -54,7 +54,7 @@ const [seekPause, seekTimeout, freshTimeout] = [5000, 10_000, 2500]
 export interface Refresh {
   readonly backend: BackendState
   readonly liveness: Liveness
-  readonly unmatched: SafeLog.NewWarnings<Tools.Unmatched>
+  readonly warn: (unmatched: ReadonlyArray<Tools.Unmatched>) => Effect.Effect<void>
   reading: Reading | undefined
   isWanted: boolean
   hasWarned: boolean
@@ -63,7 +63,7 @@ export interface Refresh {
 export const make = (backend: BackendState, liveness: Liveness): Refresh => ({
   backend,
   liveness,
-  unmatched: new SafeLog.NewWarnings(backend.id, ({ pattern }) => pattern, Tools.describeAll),
+  warn: SafeLog.newWarnings(backend.id, ({ pattern }) => pattern, Tools.describeAll),
   reading: undefined,
   // The lists say what is hidden with something, and which patterns match nothing.
   isWanted: backend.policy.discovery.mode === "eager" || !backend.offered.isAll,
@@ -252,7 +252,7 @@ const readOnce = (self: Refresh, reading: Reading, kinds: ReadonlyArray<Kind>): 
   reading.lock.withPermits(1)(readLists(self, reading, kinds))
 
 const readLists = Effect.fnUntraced(function*(self: Refresh, reading: Reading, kinds: ReadonlyArray<Kind>) {
-  const { backend, liveness, unmatched } = self
+  const { backend, liveness, warn } = self
   const { runtime } = reading
   const at = backend.now()
   const lists = yield* ask(self, runtime, kinds).pipe(
@@ -264,10 +264,12 @@ const readLists = Effect.fnUntraced(function*(self: Refresh, reading: Reading, k
   SessionCheck.given(liveness, runtime, given)
   reading.given ||= given.length > 0
   // A session that gives none of its lists any more may be forgotten.
-  const doubtful = given.length === 0 ? lists.find((list) => list.doubtful !== undefined)?.doubtful : undefined
+  const doubtful = given.length === 0
+    ? lists.find(({ refused }) => refused?.ifSessionLost !== undefined)?.refused
+    : undefined
   yield* failIfLost(self, reading, doubtful)
   const snapshot = publish(self, reading, lists)
-  if (snapshot !== undefined) yield* unmatched.read(unmatchedPatterns(backend, snapshot))
+  if (snapshot !== undefined) yield* warn(unmatchedPatterns(backend, snapshot))
 })
 
 const failed = Effect.fnUntraced(function*(self: Refresh, reading: Reading, error: RequestError, at: number) {
@@ -301,8 +303,9 @@ const publish = ({ backend }: Refresh, reading: Reading, lists: ReadonlyArray<Di
   for (const { kind, refused } of lists) {
     refusals.delete(kind)
     if (refused === undefined) continue
-    refusals.set(kind, new ProtocolError({ backend: backend.id, message: refused }))
-    backend.emit({ _tag: "DiscoveryFailed", generation, message: refused })
+    const message = Discovery.whyRefused(backend.id, kind, refused)
+    refusals.set(kind, new ProtocolError({ backend: backend.id, message }))
+    backend.emit({ _tag: "DiscoveryFailed", generation, message })
   }
   const revision = slot.revision + 1
   // Refused lists stay as the server gave them, not as callers got them.

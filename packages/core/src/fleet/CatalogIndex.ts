@@ -2,41 +2,30 @@
  * The first backend that wants a name has it: its own with the prefix. Others get their other name, unless that is wanted or taken
  * (`names`). A changed snapshot costs time in proportion to its entries.
  */
-import { HashMap } from "effect"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import { byKind, kinds } from "../catalog/Kind.js"
 import { same } from "../internal/JsonValue.js"
 import * as Addresses from "./Addresses.js"
 import * as Claim from "./Claim.js"
-import { type ByKey, Catalogue, type Entry, type Renamed, type Share } from "./FleetCatalog.js"
+import { Catalogue, type Entry, type Renamed, type Share } from "./FleetCatalog.js"
 import * as Names from "./names.js"
-import * as Prefix from "./Prefix.js"
 
 export interface Destination {
   readonly backend: string
   readonly original: string
 }
 
-interface Held {
-  readonly kind: Kind
-  readonly key: string
-  readonly entry: Entry<never>
-}
-
 export class CatalogIndex {
-  #sources: ReadonlyArray<Claim.Source> = []
-  #byId: ReadonlyMap<string, Claim.Source> = new Map()
-  #wanting = byKind((): Claim.Claims => new Map())
-  #yielding = byKind((): Claim.Claims => new Map())
+  /** In order. */
+  #sources: ReadonlyMap<string, Claim.Source> = new Map()
+  readonly #wanting = byKind((): Claim.Claims => new Map())
+  readonly #yielding = byKind((): Claim.Claims => new Map())
   readonly #templates: Claim.Templates = new Map()
   /** Where withdrawn names led, so that their calls can say why they fail. */
   readonly #withdrawn = new Map<string, ReadonlyArray<Destination>>()
   readonly #news = new Set<Claim.Source>()
   readonly #dirty = new Set<Claim.Source>()
-  #freed: Array<Held> = []
-  #arranged = false
-  #byKey: ByKey = byKind(() => HashMap.empty<string, Entry<never>>())
-  #made = new Catalogue(0, [], this.#byKey)
+  #made = { sources: this.#sources, catalog: Catalogue.empty }
 
   /** The snapshot is taken when the catalogue is read. */
   offer(source: Claim.Source, snapshot: Snapshot | undefined): void {
@@ -46,19 +35,15 @@ export class CatalogIndex {
 
   /** A backend that replaces another of its id keeps its names until it has a snapshot. */
   arrange(sources: ReadonlyArray<Claim.Source>): void {
-    const staying = new Set(sources)
     const byId = new Map(sources.map((source) => [source.id, source]))
-    for (const source of this.#sources) if (!staying.has(source)) this.#forget(source, byId.get(source.id))
+    for (const [id, source] of this.#sources) if (byId.get(id) !== source) this.#forget(source, byId.get(id))
     const placed = sources.filter(({ position }) => position >= 0)
     const moved = placed.some(({ position }, i) => position < (placed[i - 1]?.position ?? -1))
     for (const source of sources) if (source.position < 0) this.#news.add(source)
     for (const [position, source] of sources.entries()) source.position = position
-    this.#sources = sources
-    this.#byId = byId
-    this.#arranged = true
+    this.#sources = byId
     if (!moved) return
-    this.#wanting = byKind((): Claim.Claims => new Map())
-    this.#yielding = byKind((): Claim.Claims => new Map())
+    for (const kind of kinds) for (const claims of [this.#wanting, this.#yielding]) claims[kind].clear()
     for (const source of placed) {
       this.#dirty.add(source)
       for (const kind of kinds) for (const claim of source.claims[kind]) this.#place(claim, Claim.add)
@@ -82,36 +67,31 @@ export class CatalogIndex {
   }
 
   isBefore(id: string, other: string): boolean {
-    return (this.#byId.get(id)?.position ?? -1) < (this.#byId.get(other)?.position ?? -1)
+    return (this.#sources.get(id)?.position ?? -1) < (this.#sources.get(other)?.position ?? -1)
   }
 
   prefixOf(id: string): string {
-    return this.#byId.get(id)?.prefix ?? Prefix.of(id)
+    return this.#sources.get(id)?.prefix ?? Names.prefixOf(id)
   }
 
   get catalog(): Catalogue {
     for (const source of this.#news) this.#take(source)
     this.#news.clear()
-    if (this.#dirty.size === 0 && !this.#arranged) return this.#made
-    const held: Array<Held> = []
-    for (const source of this.#dirty) this.#divide(source, held)
+    if (this.#dirty.size === 0 && this.#made.sources === this.#sources) return this.#made.catalog
+    for (const source of this.#dirty) this.#divide(source)
+    this.#dirty.clear()
     // flatMap takes many times as long.
     const shares: Array<Share> = []
-    for (const { share } of this.#sources) if (share !== undefined) shares.push(share)
-    this.#dirty.clear()
-    this.#arranged = false
-    const before = this.#made
-    if (shares.length === before.shares.length && shares.every((share, i) => share === before.shares[i])) return before
-    this.#byKey = moved(this.#byKey, this.#freed, held)
-    this.#freed = []
-    return this.#made = new Catalogue(before.revision + 1, shares, this.#byKey)
+    for (const { share } of this.#sources.values()) if (share !== undefined) shares.push(share)
+    this.#made = { sources: this.#sources, catalog: this.#made.catalog.with(shares) }
+    return this.#made.catalog
   }
 
   route(kind: Names.Routed, name: string): Destination | undefined {
     const { catalog } = this
     const scoped = kind === "resources" ? Names.parseScopedUri(name) : undefined
     // First: no server may list such a URI and be asked in place of the server that it names.
-    if (scoped !== undefined && this.#byId.has(scoped.backend)) {
+    if (scoped !== undefined && this.#sources.has(scoped.backend)) {
       return { backend: scoped.backend, original: scoped.uri }
     }
     if (Names.isReserved(kind, name)) return undefined
@@ -136,12 +116,11 @@ export class CatalogIndex {
     else for (const kind of routed) this.#withdraw(source, kind)
   }
 
-  #claim(source: Claim.Source, kind: Kind, values: ReadonlyArray<unknown>): void {
-    const { original } = Claim.namingOf(kind)
+  #claim(source: Claim.Source, kind: Kind, values: ReadonlyArray<object>): void {
     const old = source.claims[kind]
     const known = new Map(old.map((claim) => [claim.original, claim]))
     const next = values.map((value, index) => {
-      const name = original(value)
+      const name = Claim.originalOf(kind, value)
       const claim = known.get(name)
       known.delete(name)
       return claim ?? Claim.make(source, kind, name, index, value)
@@ -153,7 +132,7 @@ export class CatalogIndex {
     for (const claim of old) if (!kept.has(claim)) this.#leave(claim)
     for (const [index, claim] of next.entries()) {
       claim.index = index
-      claim.value = values[index]
+      claim.value = values[index]!
     }
     for (const claim of next) if (!kept.has(claim)) this.#place(claim, Claim.add)
     source.claims = { ...source.claims, [kind]: next }
@@ -176,10 +155,9 @@ export class CatalogIndex {
       source.withdrawn.push(key)
     }
     for (const [name, { original }] of source.share?.entries[kind] ?? []) add(`${kind} ${name}`, original)
-    const naming = Claim.namingOf(kind)
     for (const value of source.share?.snapshot[kind] ?? []) {
-      const original = naming.original(value)
-      add(`wanted ${kind} ${naming.wanted(source.id, original, source.prefix)}`, original)
+      const original = Claim.originalOf(kind, value)
+      add(`wanted ${kind} ${Claim.wantedOf(source, kind, original)}`, original)
     }
   }
 
@@ -233,14 +211,11 @@ export class CatalogIndex {
   }
 
   #free(claim: Claim.Claim): void {
-    const { held, kind } = claim
-    if (held === undefined) return
-    this.#freed.push({ kind, ...held })
-    if (kind === "resourceTemplates") Claim.removeTemplate(this.#templates, claim)
+    if (claim.held !== undefined && claim.kind === "resourceTemplates") Claim.removeTemplate(this.#templates, claim)
     claim.held = undefined
   }
 
-  #divide(source: Claim.Source, held: Array<Held>): void {
+  #divide(source: Claim.Source): void {
     const { id, taken } = source
     if (taken === undefined) {
       source.share = undefined
@@ -261,14 +236,13 @@ export class CatalogIndex {
         const plain = Claim.plainOf(claim)
         if (key !== plain) renamed.push({ kind, key, original, plain, wanted })
         if (key === undefined) return []
-        const made = kind === "tools" ? Addresses.inDefinition(value as object, address) : value
+        const made = kind === "tools" ? Addresses.inDefinition(value, address) : value
         const isMade = before?.made === made || (made !== value && same(before?.made, made))
         if (before !== undefined && isMade && before.entry.stale === taken.stale) return [[key, before.entry] as const]
         if (before === undefined && kind === "resourceTemplates") Claim.addTemplate(this.#templates, claim)
         const named = Claim.namedOnce(kind, made, key) as never
         const entry: Entry<never> = { backend: id, original, stale: taken.stale, value: named }
         claim.held = { key, entry, made }
-        held.push({ kind, key, entry })
         return [[key, entry] as const]
       })
     const entries = byKind(entriesOf) as Share["entries"]
@@ -277,12 +251,3 @@ export class CatalogIndex {
 }
 
 const routed: ReadonlyArray<Names.Routed> = ["tools", "prompts", "resources"]
-
-const moved = (known: ByKey, freed: ReadonlyArray<Held>, held: ReadonlyArray<Held>): ByKey =>
-  byKind((kind) =>
-    HashMap.mutate(known[kind] as HashMap.HashMap<string, Entry<never>>, (map) => {
-      // First: a key may have a new holder.
-      for (const one of freed) if (one.kind === kind) HashMap.remove(map, one.key)
-      for (const one of held) if (one.kind === kind) HashMap.set(map, one.key, one.entry)
-    })
-  )

@@ -1,49 +1,22 @@
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
+import { byKind, keys } from "../catalog/Kind.js"
 import * as Template from "../catalog/Template.js"
-import type { Entry, Offered, Share } from "./FleetCatalog.js"
+import type { Entry, Share } from "./FleetCatalog.js"
 import * as Names from "./names.js"
-import * as Prefix from "./Prefix.js"
 
-interface Naming<A> {
-  readonly original: (value: A) => string
-  readonly wanted: (backend: string, original: string, prefix: string) => string
-  readonly other: (backend: string, original: string) => string | undefined
-  readonly named: (value: A, key: string) => A
-}
+export const originalOf = (kind: Kind, value: unknown): string => (value as Record<string, string>)[keys[kind]]!
 
-const byName = {
-  original: ({ name }: { readonly name: string }) => name,
-  wanted: Names.fullName,
-  other: Names.otherName
-}
-
-const naming: { readonly [K in Kind]: Naming<Offered[K]> } = {
-  tools: { ...byName, named: (tool, name) => ({ ...tool, name }) },
-  prompts: { ...byName, named: (prompt, name) => ({ ...prompt, name }) },
-  resources: {
-    original: ({ uri }) => uri,
-    wanted: (_, uri) => uri,
-    other: Names.scopedUri,
-    named: (resource, uri) => ({ ...resource, uri })
-  },
-  resourceTemplates: {
-    original: ({ uriTemplate }) => uriTemplate,
-    wanted: (_, template) => template,
-    other: () => undefined,
-    named: (template) => template
-  }
-}
-
-export const namingOf = (kind: Kind): Naming<unknown> => naming[kind] as Naming<unknown>
+export const wantedOf = ({ id, prefix }: Source, kind: Kind, original: string): string =>
+  kind === "tools" || kind === "prompts" ? Names.fullName(id, original, prefix) : original
 
 const named = new WeakMap<object, Map<string, unknown>>()
 
 /** The same object in all indexes. */
-export const namedOnce = (kind: Kind, value: unknown, key: string): unknown => {
-  if (typeof value !== "object" || value === null) return namingOf(kind).named(value, key)
+export const namedOnce = (kind: Kind, value: object, key: string): unknown => {
+  if (originalOf(kind, value) === key) return value
   const known = named.get(value) ?? new Map<string, unknown>()
   named.set(value, known)
-  if (!known.has(key)) known.set(key, namingOf(kind).named(value, key))
+  if (!known.has(key)) known.set(key, { ...value, [keys[kind]]: key })
   return known.get(key)
 }
 
@@ -54,7 +27,7 @@ export interface Claim {
   readonly wanted: string
   readonly isReserved: boolean
   index: number
-  value: unknown
+  value: object
   held: { readonly key: string; readonly entry: Entry<never>; readonly made: unknown } | undefined
 }
 
@@ -70,11 +43,11 @@ export interface Source {
   withdrawn: Array<string>
 }
 
-const nothing: Source["claims"] = { tools: [], prompts: [], resources: [], resourceTemplates: [] }
+const nothing: Source["claims"] = byKind(() => [])
 
 export const sourceOf = (id: string): Source => ({
   id,
-  prefix: Prefix.of(id),
+  prefix: Names.prefixOf(id),
   position: -1,
   latest: undefined,
   taken: undefined,
@@ -83,8 +56,8 @@ export const sourceOf = (id: string): Source => ({
   withdrawn: []
 })
 
-export const make = (source: Source, kind: Kind, original: string, index: number, value: unknown): Claim => {
-  const wanted = namingOf(kind).wanted(source.id, original, source.prefix)
+export const make = (source: Source, kind: Kind, original: string, index: number, value: object): Claim => {
+  const wanted = wantedOf(source, kind, original)
   return { source, kind, original, wanted, isReserved: Names.isReserved(kind, wanted), index, value, held: undefined }
 }
 
@@ -92,8 +65,10 @@ export const make = (source: Source, kind: Kind, original: string, index: number
 export const plainOf = ({ kind, original, source }: Claim): string =>
   kind === "tools" || kind === "prompts" ? source.prefix + original : original
 
-export const otherOf = ({ kind, original, source }: Claim): string | undefined =>
-  namingOf(kind).other(source.id, original)
+export const otherOf = ({ kind, original, source }: Claim): string | undefined => {
+  if (kind === "resourceTemplates") return undefined
+  return kind === "resources" ? Names.scopedUri(source.id, original) : Names.otherName(source.id, original)
+}
 
 const order = (a: Claim, b: Claim): number => a.source.position - b.source.position || a.index - b.index
 

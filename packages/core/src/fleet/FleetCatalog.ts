@@ -1,11 +1,10 @@
 import type { Prompt, Resource, ResourceTemplate, Tool } from "@modelcontextprotocol/sdk/types.js"
 import { HashMap, Option } from "effect"
-import type { Kind, Problem, Snapshot } from "../catalog/Catalog.js"
-import { kinds } from "../catalog/Kind.js"
+import type { Kind, Lists, Problem, Snapshot } from "../catalog/Catalog.js"
+import { byKind, kinds } from "../catalog/Kind.js"
 import { same } from "../internal/JsonValue.js"
 import { cut } from "../observe/PlainText.js"
 import * as Names from "./names.js"
-import * as Prefix from "./Prefix.js"
 
 /** `FleetCatalog` entry: where a name (or URI) leads. */
 export interface Entry<A> {
@@ -40,12 +39,7 @@ export interface Difference {
   readonly changed: ReadonlyArray<string>
 }
 
-export interface Offered {
-  readonly tools: Tool
-  readonly prompts: Prompt
-  readonly resources: Resource
-  readonly resourceTemplates: ResourceTemplate
-}
+export type Offered = { readonly [K in Kind]: Lists[K][number] }
 
 /** Without a key it is not offered. */
 export interface Renamed {
@@ -67,52 +61,32 @@ export interface Share {
 }
 
 /** Persistent: the next catalogue shares what it does not change. */
-export type ByKey = { readonly [K in Kind]: HashMap.HashMap<string, Entry<Offered[K]>> }
+type ByKey = { readonly [K in Kind]: HashMap.HashMap<string, Entry<Offered[K]>> }
 
 type Entries<K extends Kind> = ReadonlyMap<string, Entry<Offered[K]>>
 
-class Listing<K extends Kind> implements Entries<K> {
-  readonly #kind: K
-  readonly #byKey: ByKey[K]
-  readonly #shares: ReadonlyArray<Share>
-
-  constructor(kind: K, byKey: ByKey[K], shares: ReadonlyArray<Share>) {
-    this.#kind = kind
-    this.#byKey = byKey
-    this.#shares = shares
+const listing = <K extends Kind>(kind: K, byKey: ByKey[K], shares: ReadonlyArray<Share>): Entries<K> => {
+  type One = Entry<Offered[K]>
+  function* entries(): Generator<[string, One], undefined> {
+    for (const share of shares) for (const [key, entry] of share.entries[kind]) yield [key, entry]
   }
-
-  get size(): number {
-    return HashMap.size(this.#byKey)
+  const self: Entries<K> = {
+    size: HashMap.size(byKey),
+    get: (key) => Option.getOrUndefined(HashMap.get(byKey as HashMap.HashMap<string, One>, key)),
+    has: (key) => HashMap.has(byKey, key),
+    entries,
+    *keys(): Generator<string, undefined> {
+      for (const [key] of entries()) yield key
+    },
+    *values(): Generator<One, undefined> {
+      for (const [, entry] of entries()) yield entry
+    },
+    [Symbol.iterator]: entries,
+    forEach(callback, thisArg) {
+      for (const [key, entry] of entries()) callback.call(thisArg, entry, key, self)
+    }
   }
-
-  get(key: string): Entry<Offered[K]> | undefined {
-    return Option.getOrUndefined(HashMap.get(this.#byKey, key)) as Entry<Offered[K]> | undefined
-  }
-
-  has(key: string): boolean {
-    return HashMap.has(this.#byKey, key)
-  }
-
-  *entries(): Generator<[string, Entry<Offered[K]>], undefined> {
-    for (const { entries } of this.#shares) for (const [key, entry] of entries[this.#kind]) yield [key, entry]
-  }
-
-  *keys(): Generator<string, undefined> {
-    for (const [key] of this.entries()) yield key
-  }
-
-  *values(): Generator<Entry<Offered[K]>, undefined> {
-    for (const [, entry] of this.entries()) yield entry
-  }
-
-  [Symbol.iterator](): Generator<[string, Entry<Offered[K]>], undefined> {
-    return this.entries()
-  }
-
-  forEach(callback: Parameters<Entries<K>["forEach"]>[0], thisArg?: unknown): void {
-    for (const [key, entry] of this.entries()) callback.call(thisArg, entry, key, this)
-  }
+  return self
 }
 
 const quoted = (name: string): string => JSON.stringify(cut(name, 200))
@@ -120,6 +94,7 @@ const quoted = (name: string): string => JSON.stringify(cut(name, 200))
 export class Catalogue implements FleetCatalog {
   readonly revision: number
   readonly shares: ReadonlyArray<Share>
+  readonly #byKey: ByKey
   readonly tools: Entries<"tools">
   readonly prompts: Entries<"prompts">
   readonly resources: Entries<"resources">
@@ -129,10 +104,28 @@ export class Catalogue implements FleetCatalog {
   constructor(revision: number, shares: ReadonlyArray<Share>, byKey: ByKey) {
     this.revision = revision
     this.shares = shares
-    this.tools = new Listing("tools", byKey.tools, shares)
-    this.prompts = new Listing("prompts", byKey.prompts, shares)
-    this.resources = new Listing("resources", byKey.resources, shares)
-    this.resourceTemplates = new Listing("resourceTemplates", byKey.resourceTemplates, shares)
+    this.#byKey = byKey
+    this.tools = listing("tools", byKey.tools, shares)
+    this.prompts = listing("prompts", byKey.prompts, shares)
+    this.resources = listing("resources", byKey.resources, shares)
+    this.resourceTemplates = listing("resourceTemplates", byKey.resourceTemplates, shares)
+  }
+
+  static readonly empty = new Catalogue(0, [], byKind(() => HashMap.empty<string, Entry<never>>()))
+
+  /** The same if they are. Takes time in proportion to the entries of those that differ. */
+  with(shares: ReadonlyArray<Share>): Catalogue {
+    const [past, fresh] = unshared(this.shares, shares)
+    if (past.length + fresh.length === 0) return this
+    const [gone, come] = replaced(past, fresh)
+    const byKey: ByKey = byKind((kind) =>
+      HashMap.mutate(this.#byKey[kind] as HashMap.HashMap<string, Entry<never>>, (map) => {
+        // First: a key may have a new holder.
+        for (const { entries } of gone) for (const [key] of entries[kind]) HashMap.remove(map, key)
+        for (const { entries } of come) for (const [key, entry] of entries[kind]) HashMap.set(map, key, entry as never)
+      })
+    )
+    return new Catalogue(this.revision + 1, shares, byKey)
   }
 
   get problems(): ReadonlyArray<Problem> {
@@ -156,7 +149,7 @@ export class Catalogue implements FleetCatalog {
     if (Names.isReserved(kind, wanted)) {
       return wanted === original && kind !== "tools" && kind !== "prompts"
         ? "which is left out: URIs that begin with lifeline: are Lifeline's own"
-        : `which is left out: names that begin with ${Prefix.reserved} are Lifeline's own; give the server another name, or another prefix`
+        : `which is left out: names that begin with ${Names.reserved} are Lifeline's own; give the server another name, or another prefix`
     }
     const offered = key === undefined ? "it is left out" : `it is offered as ${quoted(key)}`
     if (key === wanted) {
@@ -169,14 +162,29 @@ export class Catalogue implements FleetCatalog {
   }
 }
 
+type Shares = ReadonlyArray<Share>
+
+/** Without those that both begin and end with. */
+const unshared = (before: Shares, after: Shares): readonly [Shares, Shares] => {
+  const shortest = Math.min(before.length, after.length)
+  let first = 0
+  while (first < shortest && before[first] === after[first]) first++
+  let last = 0
+  while (last < shortest - first && before.at(-1 - last) === after.at(-1 - last)) last++
+  return [before.slice(first, before.length - last), after.slice(first, after.length - last)]
+}
+
+/** Those of each that the other lacks. */
+const replaced = (before: Shares, after: Shares): readonly [Shares, Shares] => {
+  const [old, now] = [new Set(before), new Set(after)]
+  return [before.filter((share) => !now.has(share)), after.filter((share) => !old.has(share))]
+}
+
 export const difference = (before: Catalogue, after: Catalogue): Difference => {
   const added: Array<string> = []
   const removed: Array<string> = []
   const changed: Array<string> = []
-  const old = new Set(before.shares)
-  const now = new Set(after.shares)
-  const fresh = after.shares.filter((share) => !old.has(share))
-  const past = before.shares.filter((share) => !now.has(share))
+  const [past, fresh] = replaced(before.shares, after.shares)
   for (const kind of kinds) {
     for (const { entries } of fresh) {
       for (const [key, entry] of entries[kind]) {
@@ -188,15 +196,6 @@ export const difference = (before: Catalogue, after: Catalogue): Difference => {
     for (const { entries } of past) for (const [key] of entries[kind]) if (!after[kind].has(key)) removed.push(key)
   }
   return { revision: after.revision, added, removed, changed }
-}
-
-const unshared = ({ shares: before }: Catalogue, { shares: after }: Catalogue) => {
-  const shortest = Math.min(before.length, after.length)
-  let first = 0
-  while (first < shortest && before[first] === after[first]) first++
-  let last = 0
-  while (last < shortest - first && before.at(-1 - last) === after.at(-1 - last)) last++
-  return [before.slice(first, before.length - last), after.slice(first, after.length - last)] as const
 }
 
 /** In the same order. Looks only at the shares that differ. */
@@ -213,6 +212,6 @@ export const listsSame = <K extends Kind>(
   if (!(before instanceof Catalogue && after instanceof Catalogue)) {
     return allSame([...before[kind].values()] as never, [...after[kind].values()] as never)
   }
-  const [old, now] = unshared(before, after)
+  const [old, now] = unshared(before.shares, after.shares)
   return allSame(entriesOf(old), entriesOf(now))
 }

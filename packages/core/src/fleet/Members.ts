@@ -1,4 +1,4 @@
-import { Array as Arr, Effect, ExecutionStrategy, Option, Scope } from "effect"
+import { Array as Arr, Effect, ExecutionStrategy, Scope } from "effect"
 import type { BackendHandle } from "../backend/BackendHandle.js"
 import { resolvePolicy, startBackend } from "../backend/start.js"
 import type { Snapshot } from "../catalog/Catalog.js"
@@ -142,7 +142,7 @@ const inherit = (
 ): Effect.Effect<unknown> => {
   const { disabled, lazy } = policy.lifecycle
   if (latest === undefined || source.latest !== undefined || disabled) return Effect.void
-  const inherited = backend.onlyOffered(latest)
+  const inherited = backend.parts.state.offered.only({ ...latest, stale: true })
   offered(source, inherited)
   const forget = Effect.sync(() => {
     if (source.latest === inherited) offered(source, undefined)
@@ -159,7 +159,7 @@ const takeOver = (
   prefixes: Prefixes
 ): Effect.Effect<boolean> =>
   Effect.gen(function*() {
-    yield* firstOutcome(next)
+    yield* Effect.timeoutOption(Effect.interruptible(next.backend.firstOutcome), next.policy.timeouts.connect)
     const { lastError, state } = yield* next.backend.status
     if (state !== "Connected") {
       yield* closeFully(next.scope)
@@ -251,9 +251,6 @@ const retire = (member: Member, successor: Member): Effect.Effect<void> =>
     const drained = Effect.timeoutOption(Effect.interruptible(member.backend.unused()), member.policy.timeouts.drain)
     return Effect.zipRight(drained, closeMembers([member]))
   })
-
-const firstOutcome = ({ backend, policy }: Member): Effect.Effect<Option.Option<void>> =>
-  Effect.timeoutOption(Effect.interruptible(backend.firstOutcome), policy.timeouts.connect)
 
 const sameOptions = <R>(a: BackendOptions<R>, b: BackendOptions | undefined): boolean => {
   if (b === undefined) return false

@@ -98,7 +98,7 @@ const withheld = (self: Reach, { kind, name }: Names.Wanted): Found | undefined 
   if (kind !== "tools") return undefined
   for (const backend of usable(self)) {
     const { id } = backend
-    const original = backend.withheld.find((tool) =>
+    const original = backend.parts.extensions.withheld().find((tool) =>
       Names.fullName(id, tool, self.index.prefixOf(id)) === name && self.visible.hasTool(id, tool)
     )
     if (original !== undefined) return { backend, original }
@@ -110,7 +110,7 @@ const withheld = (self: Reach, { kind, name }: Names.Wanted): Found | undefined 
 const earlier = (self: Reach, { kind, name }: Names.Wanted, holder: string | undefined) => {
   const { index, late, pending, visible } = self
   if (holder === undefined || kind === "resources") return []
-  for (const one of pending) if (one.hasFirstOutcome) pending.delete(one)
+  for (const one of pending) if (one.parts.state.firstOutcome.isComplete) pending.delete(one)
   return [...pending].filter((one) =>
     visible.hasServer(one.id) && !late.has(one) && index.isBefore(one.id, holder)
     && Names.mayName(one.id, name, index.prefixOf(one.id))

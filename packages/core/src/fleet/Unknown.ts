@@ -3,7 +3,6 @@ import { BackendUnavailable, type CallError, RemoteError } from "../Errors.js"
 import { cut } from "../observe/PlainText.js"
 import type { FleetCatalog } from "./FleetCatalog.js"
 import * as Names from "./names.js"
-import * as Prefix from "./Prefix.js"
 
 export interface Existing {
   readonly backends: ReadonlyArray<string>
@@ -37,8 +36,8 @@ const meant = (kind: Names.Routed, name: string, catalogs: ReadonlyArray<FleetCa
 }
 
 /** Only standard prefixes say the backend. */
-export const backendSaid = (kind: Names.Routed, name: string, { backends, prefixOf = Prefix.of }: Existing) =>
-  kind === "resources" || backends.every((id) => prefixOf(id) === Prefix.of(id))
+export const backendSaid = (kind: Names.Routed, name: string, { backends, prefixOf = Names.prefixOf }: Existing) =>
+  kind === "resources" || backends.every((id) => prefixOf(id) === Names.prefixOf(id))
     ? Names.backendSaid(kind, name)
     : undefined
 
@@ -48,7 +47,7 @@ export const entry = (
   name: string,
   existing: Existing
 ): BackendUnavailable | RemoteError => {
-  const { backends, catalogs, prefixOf = Prefix.of } = existing
+  const { backends, catalogs, prefixOf = Names.prefixOf } = existing
   const suggestions = meant(kind, name, catalogs)
   const suggestion = suggestions.length === 0 ? "" : `; did you mean ${suggestions.join(" or ")}?`
   const message = `no server offers the ${kind.slice(0, -1)} ${JSON.stringify(cut(name, 200))}`

@@ -1,8 +1,9 @@
 /** Every function takes time in proportion to the texts, which servers and clients choose. */
-import { longestUri } from "../catalog/Kind.js"
-import type { Kind } from "../catalog/Kind.js"
+import { Predicate } from "effect"
+import { type Kind, longestUri } from "../catalog/Kind.js"
 import { unlessThrown } from "../internal/thrown.js"
-import * as Prefix from "./Prefix.js"
+import * as Check from "../options/Check.js"
+import * as Problem from "../options/Problem.js"
 
 export type Routed = Exclude<Kind, "resourceTemplates">
 
@@ -12,6 +13,38 @@ export interface Wanted {
 }
 
 export const longest = 64
+
+const placeholder = "{server}"
+
+export const standardPrefix = `${placeholder}__`
+
+/** Names keep most of the 64 characters that hosts accept. */
+const longestPrefix = 40
+
+export const reserved = "lifeline__"
+
+const prefixForm = /^[A-Za-z0-9_-]*(\{server\}[A-Za-z0-9_-]*)?$/
+
+export const checkPrefix: Check.Check = Check.described(
+  (value, path) => {
+    if (Predicate.isString(value) && value.length > longestPrefix) {
+      const message =
+        `has ${value.length} characters; accepted: at most ${longestPrefix}, so that names keep most of their 64`
+      return [{ path, message }]
+    }
+    if (!Predicate.isString(value) || !prefixForm.test(value)) return [Problem.wrong(path, value, accepted)]
+    if (!value.startsWith(reserved)) return []
+    const other = `give another text, such as "${standardPrefix}"`
+    return [{ path, message: `begins with ${reserved}, as only Lifeline's own names do; ${other}` }]
+  },
+  { type: "string", maxLength: longestPrefix, pattern: prefixForm.source.replace("^", `^(?!${reserved})`) }
+)
+
+const accepted =
+  `a text of letters, digits, "_" and "-", of at most ${longestPrefix} characters, in which ${placeholder} stands for the server's name, or "" for none`
+
+export const prefixOf = (server: string, pattern: string = standardPrefix): string =>
+  pattern.replace(placeholder, () => server)
 
 /** FNV-1a (32 bits) of the UTF-16 code units, low byte first, no high byte of 0. Never change it: hosts and users keep these names. */
 export const hash = (text: string): string => {
@@ -28,7 +61,7 @@ const shortened = (text: string): string => text.slice(0, longest - 9).replace(/
 
 const hashed = (text: string): string => `${shortened(text)}_${hash(text)}`
 
-export const fullName = (backend: string, name: string, prefix: string = Prefix.of(backend)): string => {
+export const fullName = (backend: string, name: string, prefix: string = prefixOf(backend)): string => {
   const plain = prefix + name
   return /^[A-Za-z0-9_-]{1,64}$/.test(plain) ? plain : hashed(plain)
 }
@@ -37,7 +70,7 @@ export const fullName = (backend: string, name: string, prefix: string = Prefix.
 export const otherName = (backend: string, name: string): string => hashed(`${backend}\n${name}`)
 
 /** True for every name of the backend here. May be true for another's that ends as with a hash, or with an empty prefix. */
-export const mayName = (backend: string, name: string, prefix: string = Prefix.of(backend)): boolean => {
+export const mayName = (backend: string, name: string, prefix: string = prefixOf(backend)): boolean => {
   if (name.length > longest) return false
   if (name.startsWith(prefix) && fullName(backend, name.slice(prefix.length), prefix) === name) return true
   if (!/_[0-9a-f]{8}$/.test(name)) return false
@@ -51,7 +84,7 @@ const scopeOf = (uri: string): string => uri.startsWith("ui://") ? "ui://lifelin
 /** Only Lifeline itself offers it. The scheme counts in any case. (X4) */
 export const isReserved = (kind: Kind, key: string): boolean =>
   kind === "tools" || kind === "prompts"
-    ? key.startsWith(Prefix.reserved)
+    ? key.startsWith(reserved)
     : /^(?:lifeline:|ui:\/\/lifeline\/)/i.test(key)
 
 /** None for half a surrogate pair, which UTF-8 cannot say. */

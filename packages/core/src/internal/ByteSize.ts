@@ -31,9 +31,7 @@ const text = /^\s*(\d+(?:\.\d+)?)\s*([kmg]i?b|b)\s*$/i
 
 export const pattern = "^\\s*\\d+(\\.\\d+)?\\s*([KkMmGg][Ii]?[Bb]|[Bb])\\s*$"
 
-const lowerCase: ReadonlyMap<string, number> = new Map(
-  Object.entries(units).map(([unit, bytes]) => [unit.toLowerCase(), bytes])
-)
+const lowerCase = new Map(Object.entries(units).map(([unit, bytes]) => [unit.toLowerCase(), bytes]))
 
 /** Without a fraction; `undefined` if it is no number of bytes. Units in any case. */
 export const toBytes = (input: unknown): Bytes | undefined => {

@@ -1,5 +1,6 @@
 /** Synchronous, in order; costs nothing without listeners. */
 import { Chunk, Effect, Option, Stream } from "effect"
+import { constVoid } from "effect/Function"
 import * as SafeLog from "./SafeLog.js"
 
 interface Listener<A> {
@@ -15,6 +16,10 @@ export class Hub<A> {
   /** `backlog`: how many values a reader of `stream` may be behind before the oldest are dropped. */
   constructor(backlog = 1024) {
     this.#backlog = backlog
+  }
+
+  get isEnded(): boolean {
+    return this.#ended
   }
 
   emit(value: A): void {
@@ -72,40 +77,31 @@ export class Hub<A> {
 }
 
 class Reader<A> {
-  #values: Array<A>
+  readonly #hub: Hub<A>
+  readonly #values: Array<A>
   #dropped = 0
-  #ended = false
-  #wake: (() => void) | undefined
+  #wake = constVoid
   readonly stop: Effect.Effect<void>
 
   constructor(hub: Hub<A>, backlog: number, earlier: ReadonlyArray<A>) {
+    this.#hub = hub
     this.#values = [...earlier]
-    const awake = () => {
-      const wake = this.#wake
-      this.#wake = undefined
-      wake?.()
+    const take = (value: A) => {
+      // Many at once: shifting one from a long array costs its length.
+      if (this.#values.length >= 2 * backlog) this.#dropped += this.#values.splice(0, backlog).length
+      this.#values.push(value)
+      this.#wake()
     }
-    const stop = hub.listen(
-      (value) => {
-        // Many at once: shifting one from a long array costs its length.
-        if (this.#values.length >= 2 * backlog) this.#dropped += this.#values.splice(0, backlog).length
-        this.#values.push(value)
-        awake()
-      },
-      () => {
-        this.#ended = true
-        awake()
-      }
-    )
-    this.stop = Effect.sync(stop)
+    this.stop = Effect.sync(hub.listen(take, () => this.#wake()))
   }
 
   /** Fails with nothing at the end. */
   readonly take: Effect.Effect<Chunk.Chunk<A>, Option.Option<never>> = Effect.suspend(() => {
-    const values = this.#values
-    if (values.length === 0) return this.#ended ? Effect.fail(Option.none()) : Effect.zipRight(this.#arrived, this.take)
+    const values = this.#values.splice(0)
+    if (values.length === 0) {
+      return this.#hub.isEnded ? Effect.fail(Option.none()) : Effect.zipRight(this.#arrived, this.take)
+    }
     const dropped = this.#dropped
-    this.#values = []
     this.#dropped = 0
     const warning = dropped === 0
       ? Effect.void
@@ -116,7 +112,10 @@ class Reader<A> {
   })
 
   readonly #arrived: Effect.Effect<void> = Effect.async((resume) => {
-    if (this.#values.length > 0 || this.#ended) return resume(Effect.void)
-    this.#wake = () => resume(Effect.void)
+    if (this.#values.length > 0 || this.#hub.isEnded) return resume(Effect.void)
+    this.#wake = () => {
+      this.#wake = constVoid
+      resume(Effect.void)
+    }
   })
 }

@@ -1,16 +1,15 @@
 /** An interrupted reader loses none, as a taker of Effect's Queue may: a message leaves in the step that handles it. */
 import { Effect } from "effect"
+import { constVoid } from "effect/Function"
 
 /** Unbounded, in order. */
 export class Inbox<A> {
-  #messages: Array<A> = []
-  #wake: (() => void) | undefined
+  readonly #messages: Array<A> = []
+  #wake = constVoid
 
   offer(message: A): void {
     this.#messages.push(message)
-    const wake = this.#wake
-    this.#wake = undefined
-    wake?.()
+    this.#wake()
   }
 
   shift(): A | undefined {
@@ -19,6 +18,9 @@ export class Inbox<A> {
 
   readonly arrived: Effect.Effect<void> = Effect.async((resume) => {
     if (this.#messages.length > 0) return resume(Effect.void)
-    this.#wake = () => resume(Effect.void)
+    this.#wake = () => {
+      this.#wake = constVoid
+      resume(Effect.void)
+    }
   })
 }

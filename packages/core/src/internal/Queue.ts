@@ -30,14 +30,9 @@ export class Queue<Key> {
   readonly #lines: Array<Line> = []
   #order = 0
   #waiting = 0
-  #away = 0
 
   constructor(limit: number | undefined) {
     this.#all = limit === undefined ? undefined : { limit, taken: 0 }
-  }
-
-  get waiting(): number {
-    return this.#waiting
   }
 
   /** `key`, `limit`: of the calls that share further places. Nothing if nothing limits the call. */
@@ -93,7 +88,6 @@ export class Queue<Key> {
         if (one.state !== "waiting") continue
         one.state = "away"
         this.#waiting--
-        this.#away++
         this.#wake(one)
       }
     }
@@ -125,13 +119,9 @@ export class Queue<Key> {
     wake?.()
   }
 
-  #competing(line: Line): ReadonlyArray<Line> {
-    return this.#all === undefined ? [line] : this.#lines
-  }
-
   #isFirst(ticket: Ticket): boolean {
-    if (this.#waiting + this.#away === 0) return true
-    for (const { own, tickets: [first] } of this.#competing(ticket.line)) {
+    const competing = this.#all === undefined ? [ticket.line] : this.#lines
+    for (const { own, tickets: [first] } of competing) {
       if (first !== undefined && first !== ticket && first.order < ticket.order && hasRoom(own)) return false
     }
     return true
@@ -163,17 +153,12 @@ export class Queue<Key> {
     let at = tickets.length
     while (at > 0 && tickets[at - 1]!.order > ticket.order) at--
     tickets.splice(at, 0, ticket)
-    this.#count(ticket, 1)
+    if (ticket.state === "waiting") this.#waiting++
   }
 
   #remove(ticket: Ticket): void {
     const { tickets } = ticket.line
     tickets.splice(tickets.indexOf(ticket), 1)
-    this.#count(ticket, -1)
-  }
-
-  #count({ state }: Ticket, change: 1 | -1): void {
-    if (state === "waiting") this.#waiting += change
-    else this.#away += change
+    if (ticket.state === "waiting") this.#waiting--
   }
 }

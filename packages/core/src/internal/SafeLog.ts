@@ -20,24 +20,18 @@ export const warning = (message: string): Effect.Effect<void> => safely(Effect.l
 export const error = (message: string, cause: Cause.Cause<unknown>): Effect.Effect<void> =>
   safely(Effect.logError(message, cause))
 
-const none: ReadonlySet<string> = new Set()
-
 /** Logs what is wrong once; again only if it was right in between. */
-export class NewWarnings<A> {
-  readonly #backend: string
-  readonly #keyOf: (one: A) => string
-  readonly #describe: (all: ReadonlyArray<A>) => string
-  #known = none
-
-  constructor(backend: string, keyOf: (one: A) => string, describe: (all: ReadonlyArray<A>) => string) {
-    this.#backend = backend
-    this.#keyOf = keyOf
-    this.#describe = describe
-  }
-
-  read(all: ReadonlyArray<A>): Effect.Effect<void> {
-    const found = all.filter((one) => !this.#known.has(this.#keyOf(one)))
-    this.#known = all.length === 0 ? none : new Set(all.map(this.#keyOf))
-    return found.length === 0 ? Effect.void : warning(`${this.#backend}: ${this.#describe(found)}`)
+export const newWarnings = <A>(
+  backend: string,
+  keyOf: (one: A) => string,
+  describe: (all: ReadonlyArray<A>) => string
+): (all: ReadonlyArray<A>) => Effect.Effect<void> => {
+  let known = none
+  return (all) => {
+    const found = all.filter((one) => !known.has(keyOf(one)))
+    known = all.length === 0 ? none : new Set(all.map(keyOf))
+    return found.length === 0 ? Effect.void : warning(`${backend}: ${describe(found)}`)
   }
 }
+
+const none: ReadonlySet<string> = new Set()

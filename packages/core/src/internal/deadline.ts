@@ -1,5 +1,6 @@
 /** Bounded waits for work that may never end, also where interruption is masked. */
-import { Effect, type Exit, type Fiber, FiberId, Option } from "effect"
+import { Effect, type Exit, Fiber, FiberId, Option } from "effect"
+import { firstOf } from "./firstOf.js"
 
 /** Null after so many turns of the scheduler. Most fibers end within a few; a timer would cost 30 us. */
 export const pollFor = <A, E>(fiber: Fiber.RuntimeFiber<A, E>, turns: number): Effect.Effect<Exit.Exit<A, E> | null> =>
@@ -30,26 +31,8 @@ export const within = <A, E>(
 export const awaitAtMost = <A, E>(fiber: Fiber.RuntimeFiber<A, E>, millis: number, turns = 4) =>
   Effect.flatMap(
     pollFor(fiber, turns),
-    (exit) => exit === null ? awaitWithTimer(fiber, millis) : Effect.succeedSome(exit)
-  )
-
-/** By one fiber more; `Effect.timeout` takes two. */
-const awaitWithTimer = <A, E>(
-  fiber: Fiber.RuntimeFiber<A, E>,
-  millis: number
-): Effect.Effect<Option.Option<Exit.Exit<A, E>>> =>
-  Effect.acquireUseRelease(
-    Effect.forkDaemon(Effect.interruptible(Effect.sleep(millis))),
-    (timer) =>
-      Effect.async((resume) => {
-        const ended = (exit: Exit.Exit<A, E>): void => resume(Effect.succeedSome(exit))
-        const stop = (): void => fiber.removeObserver(ended)
-        fiber.addObserver(ended)
-        timer.addObserver(() => {
-          stop()
-          resume(Effect.succeedNone)
-        })
-        return Effect.sync(stop)
-      }),
-    (timer) => timer.interruptAsFork(timer.id())
+    (exit) =>
+      exit === null
+        ? firstOf(Effect.asSome(Fiber.await(fiber)), Effect.as(Effect.sleep(millis), Option.none()))
+        : Effect.succeedSome(exit)
   )

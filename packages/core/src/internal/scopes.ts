@@ -13,17 +13,16 @@ export interface Outcome {
 
 /** A longer close is abandoned: it goes on in its own fiber. */
 export const closeWithin = (close: Effect.Effect<void>, millis: number): Effect.Effect<Outcome> =>
-  Effect.flatMap(Effect.forkDaemon(Effect.uninterruptible(close)), (fiber) =>
-    Effect.map(
-      awaitAtMost(fiber, millis),
-      Option.match({
-        onNone: (): Outcome => ({ outcome: "abandoned", message: `close did not end within ${millis} ms` }),
-        onSome: Exit.match({
-          onFailure: (cause): Outcome => ({ outcome: "failed", message: firstLineOf(cause) }),
-          onSuccess: (): Outcome => ({ outcome: "closed", message: undefined })
-        })
+  Effect.flatMap(
+    Effect.forkDaemon(Effect.uninterruptible(close)),
+    (fiber) =>
+      Effect.map(awaitAtMost(fiber, millis), (ended): Outcome => {
+        if (Option.isNone(ended)) return { outcome: "abandoned", message: `close did not end within ${millis} ms` }
+        return Exit.isSuccess(ended.value)
+          ? { outcome: "closed", message: undefined }
+          : { outcome: "failed", message: firstLineOf(ended.value.cause) }
       })
-    ))
+  )
 
 /** For the scope of a whole backend, whose finalizer is bounded. */
 export const closeFully = (scope: Scope.CloseableScope): Effect.Effect<void> =>

@@ -137,7 +137,7 @@ export class Repeats {
   readonly #window: number
   readonly #burst: number
   readonly #backends = new Map<string, Remembered>()
-  #kinds = 0
+  /** So many new kinds until others are forgotten. */
   #room = roomy
 
   constructor(window: number, burst: number) {
@@ -159,7 +159,7 @@ export class Repeats {
       const window = quiet ? this.#window : kind.window
       const left = quiet ? this.#burst - 1 : 0
       remembered.kinds.set(key, { until: now + window, window, left, count: 0, last: undefined })
-      if (kind === undefined && ++this.#kinds > this.#room) this.#forget(now)
+      if (kind === undefined && --this.#room < 0) this.#forget(now)
       return { print: entry }
     }
     if (kind.left > 0) {
@@ -205,8 +205,7 @@ export class Repeats {
       kept += kinds.size
       if (kinds.size === 0 && (state === undefined || state === "Closed")) this.#backends.delete(backend)
     }
-    this.#kinds = kept
-    this.#room = Math.max(roomy, kept * 2)
+    this.#room = Math.max(roomy - kept, kept)
   }
 }
 

@@ -1,7 +1,7 @@
 import { Effect, Layer, type Schedule } from "effect"
 import type { CatalogMemory } from "../catalog/Catalog.js"
 import type { ClientOptions, Connector, ServerRequestHandlers } from "../port/Connector.js"
-import type { TemperamentMemory } from "../port/TemperamentMemory.js"
+import type { Shown } from "../port/Shown.js"
 import type { Any as AnyExtension } from "./Extension.js"
 import type { PolicyOptions } from "./Policy.js"
 import type { RuntimeLayer, Session } from "./Session.js"
@@ -30,6 +30,14 @@ export interface KeepaliveOptions extends NonNullable<PolicyOptions["keepalive"]
    * after each, with what is known then. Where it ends, heartbeats end until the next connection.
    */
   readonly schedule?: Schedule.Schedule<unknown, Found> | undefined
+}
+
+/** Keeps what a server has shown beyond the program. */
+export interface TemperamentMemory {
+  /** Once, before the first attempt, which waits for it. Default: nothing is remembered. */
+  readonly remembered?: Effect.Effect<Shown | undefined> | undefined
+  /** After something new. A backend that closes interrupts it, and waits for what cannot be interrupted. */
+  readonly keep: (shown: Shown) => Effect.Effect<void>
 }
 
 /** `R`: the services that its handlers, `onConnected` and `runtime` use. */

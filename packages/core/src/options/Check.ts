@@ -1,5 +1,5 @@
 /** `docs/internals/decisions/options.md` says why these are no schemas of Effect. */
-import { Predicate } from "effect"
+import { Predicate, Record } from "effect"
 import * as ByteSize from "../internal/ByteSize.js"
 import * as Problem from "./Problem.js"
 import * as TimeSpan from "./TimeSpan.js"
@@ -131,26 +131,26 @@ export const values = (element: Check, accepted: string, wrong = Problem.wrongSe
 
 /** `undefined` counts as not given. `unknown` and `wrong` make the problems. */
 export const options = (
-  table: Readonly<Record<string, Check>>,
+  table: { readonly [name: string]: Check },
   of: string,
   {
     unknown = (path: Problem.Path) => Problem.unknown(path, Object.keys(table), { of }),
     wrong = Problem.wrongSecret
   } = {}
 ): Check =>
-(value, path) => {
-  if (!Predicate.isRecord(value)) return [wrong(path, value, "an object of options")]
-  let found: Array<Problem.Problem> | undefined
-  for (const name of Object.keys(value)) {
-    const one = value[name]
-    if (one === undefined) continue
-    const check = Object.hasOwn(table, name) ? table[name] : undefined
-    // Most options are right: the path is built only when one is not.
-    if (check?.(one, path).length === 0) continue
-    const full = [...path, name]
-    found ??= []
-    if (check === undefined) found.push(unknown(full))
-    else found = found.concat(check(one, full))
-  }
-  return found ?? none
-}
+  described((value, path) => {
+    if (!Predicate.isRecord(value)) return [wrong(path, value, "an object of options")]
+    let found: Array<Problem.Problem> | undefined
+    for (const name of Object.keys(value)) {
+      const one = value[name]
+      if (one === undefined) continue
+      const check = Object.hasOwn(table, name) ? table[name] : undefined
+      // Most options are right: the path is built only when one is not.
+      if (check?.(one, path).length === 0) continue
+      const full = [...path, name]
+      found ??= []
+      if (check === undefined) found.push(unknown(full))
+      else found = found.concat(check(one, full))
+    }
+    return found ?? none
+  }, { type: "object", additionalProperties: false, properties: Record.map(table, ({ schema }) => schema ?? {}) })

@@ -36,16 +36,15 @@ const shown = (value: unknown): string =>
     ? String(value)
     : kindOf(value)
 
-export const wrong = (path: Path, value: unknown, accepted: string): Problem => ({
+const wrongBy = (describe: (value: unknown) => string) => (path: Path, value: unknown, accepted: string): Problem => ({
   path,
-  message: `is ${shown(value)}; accepted: ${accepted}`
+  message: `is ${describe(value)}; accepted: ${accepted}`
 })
 
+export const wrong = wrongBy(shown)
+
 /** It may be secret: the message says only its kind. */
-export const wrongSecret = (path: Path, value: unknown, accepted: string): Problem => ({
-  path,
-  message: `is ${kindOf(value)}; accepted: ${accepted}`
-})
+export const wrongSecret = wrongBy(kindOf)
 
 /** Letters to insert, delete, replace or swap with their neighbour. */
 const distance = (a: string, b: string): number => {

@@ -13,7 +13,7 @@ export interface SecretCommand {
   readonly prefix?: string | undefined
 }
 
-const argv: Check.Check = (value, path) => {
+const argv: Check.Check = Check.described((value, path) => {
   if (!Array.isArray(value) || value.length === 0) {
     return [{ path, message: "is no command; accepted: an array of a program and its arguments" }]
   }
@@ -22,29 +22,22 @@ const argv: Check.Check = (value, path) => {
     ...Check.text(program, [...path, 0]),
     ...args.flatMap((one, index) => Check.string(one, [...path, index + 1]))
   ]
-}
+}, { type: "array", items: Check.string.schema, minItems: 1 })
 
-const span = Check.span(1, 600_000)
+const options = Check.options(
+  { command: argv, timeout: Check.span(1, 600_000), prefix: Check.string },
+  "a value from a command"
+)
 
-const table = { command: argv, timeout: span, prefix: Check.string }
-
-export const check: Check.Check = Check.described((value, path) => {
-  if (!Predicate.isRecord(value) || value["command"] === undefined) {
-    return [
-      Problem.wrongSecret(path, value, 'an object with a command, such as { "command": ["op", "read", "op://.."] }')
-    ]
-  }
-  return Check.options(table, "a value from a command")(value, path)
-}, {
-  type: "object",
-  properties: {
-    command: { type: "array", items: { type: "string" }, minItems: 1 },
-    timeout: span.schema,
-    prefix: { type: "string" }
-  },
-  required: ["command"],
-  additionalProperties: false
-})
+export const check: Check.Check = Check.described(
+  (value, path) =>
+    Predicate.isRecord(value) && value["command"] !== undefined
+      ? options(value, path)
+      : [
+        Problem.wrongSecret(path, value, 'an object with a command, such as { "command": ["op", "read", "op://.."] }')
+      ],
+  { ...options.schema, required: ["command"] }
+)
 
 /** Of a checked value. */
 export const is = (value: unknown): value is SecretCommand =>

@@ -5,7 +5,6 @@ import * as Check from "./Check.js"
 import type * as Given from "./PolicyOptions.js"
 import * as Problem from "./Problem.js"
 import * as TimeSpan from "./TimeSpan.js"
-import * as ToolPattern from "./ToolPattern.js"
 
 export type ToolOptions = Given.ToolOptions<TimeSpan.TimeSpan>
 
@@ -28,13 +27,44 @@ const table = {
 
 export const names: ReadonlyArray<string> = Object.keys(table)
 
-const checkRule = Check.described(Check.options(table, "a tool", { wrong: Problem.wrong }), {
-  type: "object",
-  additionalProperties: false,
-  properties: Object.fromEntries(Object.entries(table).map(([name, { schema }]) => [name, schema ?? {}]))
-})
+export const check = Check.values(
+  Check.options(table, "a tool", { wrong: Problem.wrong }),
+  "an object of options by the name of the tool",
+  Problem.wrong
+)
 
-export const check = Check.values(checkRule, "an object of options by the name of the tool", Problem.wrong)
+const isGlob = (pattern: string): boolean => pattern.includes("*") || pattern.includes("?")
+
+const exactness = (pattern: string): number => {
+  let literal = 0
+  for (const character of pattern) if (character !== "*" && character !== "?") literal++
+  return literal
+}
+
+/** Of a name or pattern: `*` stands for any number of characters, `?` for one. In time linear in the name. */
+export const matches = (pattern: string, name: string): boolean => {
+  if (pattern === name) return true
+  let at = 0
+  let from = 0
+  // On a mismatch the last star stands for one character more.
+  let star = -1
+  let resume = 0
+  while (at < name.length) {
+    const expected = pattern[from]
+    if (expected === "*") {
+      star = from++
+      resume = at
+    } else if (expected !== undefined && (expected === "?" || expected === name[at])) {
+      from++
+      at++
+    } else if (star >= 0) {
+      from = star + 1
+      at = ++resume
+    } else return false
+  }
+  while (pattern[from] === "*") from++
+  return from === pattern.length
+}
 
 /** Of a checked input, in the order of `Policy.tools`. */
 export const decode = (tools: Patterns = {}): ReadonlyArray<ToolRule> =>
@@ -48,8 +78,8 @@ export const decode = (tools: Patterns = {}): ReadonlyArray<ToolRule> =>
       isForAll: forAllServers in options
     }]
   }).toSorted((a, b) =>
-    Number(ToolPattern.isGlob(a.pattern)) - Number(ToolPattern.isGlob(b.pattern))
-    || ToolPattern.exactness(b.pattern) - ToolPattern.exactness(a.pattern)
+    Number(isGlob(a.pattern)) - Number(isGlob(b.pattern))
+    || exactness(b.pattern) - exactness(a.pattern)
   )
 
 /** Like `Policy.merge`. */
@@ -91,7 +121,7 @@ export interface Chosen extends Omit<Given.ToolOptions<number>, "concurrency"> {
 
 /** Each option of the first match that has it; `rules` in the order of `decode`. */
 export const choose = (rules: ReadonlyArray<ToolRule>, name: string): Chosen | undefined => {
-  const matching = rules.filter(({ pattern }) => ToolPattern.matches(pattern, name))
+  const matching = rules.filter(({ pattern }) => matches(pattern, name))
   if (matching.length === 0) return undefined
   const first = <K extends keyof ToolOptions>(key: K): ToolRule[K] =>
     matching.find((rule) => rule[key] !== undefined)?.[key]
@@ -144,7 +174,7 @@ export const unmatched = (
   names: ReadonlyArray<string>
 ): ReadonlyArray<Unmatched> =>
   rules.flatMap(({ isForAll, pattern }) =>
-    isForAll || names.some((name) => ToolPattern.matches(pattern, name))
+    isForAll || names.some((name) => matches(pattern, name))
       ? []
       : [{ pattern, meant: Problem.nearest(pattern, names) }]
   )

@@ -40,27 +40,27 @@ export const losses: Readonly<Record<Loss["kind"], Consequences>> = {
 
 /** Told once, to a listener that may come later. See `Connection.onLost`. */
 export class Ending {
-  #loss: Loss | undefined
-  #listener: ((loss: Loss) => void) | undefined
+  #known: { readonly loss?: Loss; readonly listener?: (loss: Loss) => void } = {}
 
   get loss(): Loss | undefined {
-    return this.#loss
+    return this.#known.loss
   }
 
   get isHeard(): boolean {
-    return this.#listener !== undefined
+    return this.#known.listener !== undefined
   }
 
   /** The first loss counts, also where another follows before `tell`. False for that one. */
   claim(loss: Loss): boolean {
-    if (this.#loss !== undefined) return false
-    this.#loss = loss
+    if (this.loss !== undefined) return false
+    this.#known = { ...this.#known, loss }
     return true
   }
 
   /** After `claim`. */
   tell(): void {
-    if (this.#loss !== undefined) this.#listener?.(this.#loss)
+    const { listener, loss } = this.#known
+    if (loss !== undefined) listener?.(loss)
   }
 
   lose(loss: Loss): void {
@@ -68,7 +68,7 @@ export class Ending {
   }
 
   readonly onLost = (listener: (loss: Loss) => void): void => {
-    this.#listener = listener
+    this.#known = { ...this.#known, listener }
     this.tell()
   }
 }

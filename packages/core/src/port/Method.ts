@@ -1,39 +1,29 @@
 /** Types only: this loads nothing of the official SDK at run time. */
 import type * as Mcp from "@modelcontextprotocol/sdk/types.js"
 
+interface Exchange<Request extends { readonly params?: unknown }, Result> {
+  readonly params: Request["params"]
+  readonly result: Result
+}
+
 /** Of the MCP client side (revision 2025-11-25 and before). */
 export interface Methods {
-  readonly "ping": { readonly params: Mcp.PingRequest["params"]; readonly result: Mcp.EmptyResult }
-  readonly "tools/list": { readonly params: Mcp.ListToolsRequest["params"]; readonly result: Mcp.ListToolsResult }
-  readonly "tools/call": { readonly params: Mcp.CallToolRequest["params"]; readonly result: Mcp.CallToolResult }
-  readonly "prompts/list": { readonly params: Mcp.ListPromptsRequest["params"]; readonly result: Mcp.ListPromptsResult }
-  readonly "prompts/get": { readonly params: Mcp.GetPromptRequest["params"]; readonly result: Mcp.GetPromptResult }
-  readonly "resources/list": {
-    readonly params: Mcp.ListResourcesRequest["params"]
-    readonly result: Mcp.ListResourcesResult
-  }
-  readonly "resources/templates/list": {
-    readonly params: Mcp.ListResourceTemplatesRequest["params"]
-    readonly result: Mcp.ListResourceTemplatesResult
-  }
-  readonly "resources/read": {
-    readonly params: Mcp.ReadResourceRequest["params"]
-    readonly result: Mcp.ReadResourceResult
-  }
-  readonly "resources/subscribe": { readonly params: Mcp.SubscribeRequest["params"]; readonly result: Mcp.EmptyResult }
-  readonly "resources/unsubscribe": {
-    readonly params: Mcp.UnsubscribeRequest["params"]
-    readonly result: Mcp.EmptyResult
-  }
-  readonly "completion/complete": {
-    readonly params: Mcp.CompleteRequest["params"]
-    readonly result: Mcp.CompleteResult
-  }
-  readonly "logging/setLevel": { readonly params: Mcp.SetLevelRequest["params"]; readonly result: Mcp.EmptyResult }
-  readonly "tasks/get": { readonly params: Mcp.GetTaskRequest["params"]; readonly result: Mcp.GetTaskResult }
-  readonly "tasks/result": { readonly params: Mcp.GetTaskPayloadRequest["params"]; readonly result: Mcp.Result }
-  readonly "tasks/list": { readonly params: Mcp.ListTasksRequest["params"]; readonly result: Mcp.ListTasksResult }
-  readonly "tasks/cancel": { readonly params: Mcp.CancelTaskRequest["params"]; readonly result: Mcp.CancelTaskResult }
+  readonly "ping": Exchange<Mcp.PingRequest, Mcp.EmptyResult>
+  readonly "tools/list": Exchange<Mcp.ListToolsRequest, Mcp.ListToolsResult>
+  readonly "tools/call": Exchange<Mcp.CallToolRequest, Mcp.CallToolResult>
+  readonly "prompts/list": Exchange<Mcp.ListPromptsRequest, Mcp.ListPromptsResult>
+  readonly "prompts/get": Exchange<Mcp.GetPromptRequest, Mcp.GetPromptResult>
+  readonly "resources/list": Exchange<Mcp.ListResourcesRequest, Mcp.ListResourcesResult>
+  readonly "resources/templates/list": Exchange<Mcp.ListResourceTemplatesRequest, Mcp.ListResourceTemplatesResult>
+  readonly "resources/read": Exchange<Mcp.ReadResourceRequest, Mcp.ReadResourceResult>
+  readonly "resources/subscribe": Exchange<Mcp.SubscribeRequest, Mcp.EmptyResult>
+  readonly "resources/unsubscribe": Exchange<Mcp.UnsubscribeRequest, Mcp.EmptyResult>
+  readonly "completion/complete": Exchange<Mcp.CompleteRequest, Mcp.CompleteResult>
+  readonly "logging/setLevel": Exchange<Mcp.SetLevelRequest, Mcp.EmptyResult>
+  readonly "tasks/get": Exchange<Mcp.GetTaskRequest, Mcp.GetTaskResult>
+  readonly "tasks/result": Exchange<Mcp.GetTaskPayloadRequest, Mcp.Result>
+  readonly "tasks/list": Exchange<Mcp.ListTasksRequest, Mcp.ListTasksResult>
+  readonly "tasks/cancel": Exchange<Mcp.CancelTaskRequest, Mcp.CancelTaskResult>
 }
 
 export type Method = keyof Methods

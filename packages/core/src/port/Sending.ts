@@ -18,24 +18,24 @@ export const refuse = <A>(settle: Settle<A>, error: RequestError): Cancel => {
 /** One request in several steps. Each has one outcome, also if it throws, and none after the whole was settled or cancelled. */
 export class Relay<A> {
   readonly #settle: Settle<A>
-  #cancel: Cancel | undefined
-  #isOver = false
+  /** `undefined` once it is over. */
+  #cancel: Cancel | undefined = constVoid
 
   constructor(settle: Settle<A>) {
     this.#settle = settle
   }
 
   get isOver(): boolean {
-    return this.#isOver
+    return this.#cancel === undefined
   }
 
   step<B>(send: Step<B>, then: Settle<B>): void {
-    if (this.#isOver) return
+    if (this.isOver) return
     let hasEnded = false
     const settle: Settle<B> = (exit) => {
-      if (hasEnded || this.#isOver) return
+      if (hasEnded || this.isOver) return
       hasEnded = true
-      this.#cancel = undefined
+      this.#cancel = constVoid
       try {
         then(exit)
       } catch (defect) {
@@ -45,7 +45,7 @@ export class Relay<A> {
     try {
       const cancel = send(settle)
       if (hasEnded) return
-      if (this.#isOver) cancel()
+      if (this.isOver) cancel()
       else this.#cancel = cancel
     } catch (defect) {
       settle(Exit.die(defect))
@@ -53,15 +53,15 @@ export class Relay<A> {
   }
 
   readonly settle: Settle<A> = (exit) => {
-    if (this.#isOver) return
-    this.#isOver = true
+    if (this.isOver) return
+    this.#cancel = undefined
     this.#settle(exit)
   }
 
   readonly cancel: Cancel = (reason) => {
-    if (this.#isOver) return
-    this.#isOver = true
-    this.#cancel?.(reason)
+    const cancel = this.#cancel
+    this.#cancel = undefined
+    cancel?.(reason)
   }
 }
 

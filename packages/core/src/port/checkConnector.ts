@@ -2,6 +2,7 @@
 import { Effect, Predicate } from "effect"
 import { ConnectError } from "../Errors.js"
 import { messageOf } from "../internal/thrown.js"
+import type { Connection } from "./Connection.js"
 import { type Loss, losses } from "./Loss.js"
 
 const isTextOrMissing = (value: unknown): boolean => value === undefined || typeof value === "string"
@@ -33,19 +34,6 @@ export const lossOf = (given: Loss | undefined): Loss => {
   return Object.hasOwn(losses, given.kind) ? given : { ...given, kind: "closed" }
 }
 
-/** With the backend; what is no such error becomes one. */
-export const connectErrorOf = (backend: string, given: unknown): ConnectError => {
-  if (!Predicate.isTagged(given, "ConnectError")) {
-    const message = `the connector failed: ${messageOf(given)}`
-    return new ConnectError({ backend, reason: "defect", permanent: false, message, cause: given })
-  }
-  const error = given as ConnectError
-  const { cause, message, permanent, reason, retryAfter } = error
-  return error.backend === ""
-    ? new ConnectError({ backend, reason, permanent, retryAfter, cause, message })
-    : error
-}
-
 /** The next attempt may succeed. */
 export const connectError = (
   backend: string,
@@ -53,3 +41,36 @@ export const connectError = (
   message: string,
   cause?: unknown
 ): ConnectError => new ConnectError({ backend, reason, permanent: false, message, cause })
+
+/** With the backend; what is no such error becomes one. */
+export const connectErrorOf = (backend: string, given: unknown): ConnectError => {
+  if (!Predicate.isTagged(given, "ConnectError")) {
+    return connectError(backend, "defect", `the connector failed: ${messageOf(given)}`, given)
+  }
+  const error = given as ConnectError
+  const { cause, message, permanent, reason, retryAfter } = error
+  return error.backend === "" ? new ConnectError({ backend, reason, permanent, retryAfter, cause, message }) : error
+}
+
+/** Members of the result can be replaced. The inner connection may be of a class, so it cannot be copied. */
+export const delegated = (inner: Connection): Connection => {
+  const { heartbeat, suspend } = inner
+  return {
+    serverInfo: inner.serverInfo,
+    capabilities: inner.capabilities,
+    instructions: inner.instructions,
+    protocolVersion: inner.protocolVersion,
+    sessionId: inner.sessionId,
+    peer: inner.peer,
+    stateful: inner.stateful,
+    resumed: inner.resumed,
+    isFiltered: inner.isFiltered,
+    send: (...given) => inner.send(...given),
+    notify: (method, params) => inner.notify(method, params),
+    look: inner.look,
+    onLost: (callback) => inner.onLost(callback),
+    fail: (loss) => inner.fail(loss),
+    suspend: suspend === undefined ? undefined : (loss) => suspend.call(inner, loss),
+    heartbeat: heartbeat === undefined ? undefined : (options) => heartbeat.call(inner, options)
+  }
+}

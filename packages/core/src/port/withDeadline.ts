@@ -10,10 +10,7 @@ export const withDeadline = <A>(
   Effect.flatMap(
     within(request, millis),
     Option.match({
-      onNone: () => {
-        const message = `no answer within ${millis} ms`
-        return Effect.fail(new RequestError({ fate: "unknown", reason: "timeout", message }))
-      },
+      onNone: () => new RequestError({ fate: "unknown", reason: "timeout", message: `no answer within ${millis} ms` }),
       onSome: (exit) => exit._tag === "Success" ? exit : Effect.fail(requestErrorOf(exit.cause))
     })
   )

@@ -4,6 +4,7 @@ import type { Listed } from "../catalog/Hints.js"
 import type { Kind } from "../catalog/Kind.js"
 import type { ConnectError } from "../Errors.js"
 import { Signal } from "../internal/Signal.js"
+import { unlessThrown } from "../internal/thrown.js"
 import type { Connection, Loss } from "../port/Connection.js"
 import type { ResourceUsage } from "../port/ResourceUsage.js"
 import { Temperament } from "./Temperament.js"
@@ -163,9 +164,7 @@ export class Runtime {
 
   /** A connector that throws is asked again at the close, which reports it. */
   fail(loss: Loss): void {
-    try {
-      this.#connection?.fail(loss)
-    } catch {}
+    unlessThrown(() => this.#connection?.fail(loss))
   }
 
   get drained(): Effect.Effect<void> {

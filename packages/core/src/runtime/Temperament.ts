@@ -11,8 +11,7 @@ const nothing: Known = { isConcurrent: false, ignoresPings: false }
 export class Temperament {
   readonly #keep: (shown: Shown) => void
   #server: string | undefined
-  #known: Known = nothing
-  #isKept = true
+  #known = nothing
   /** In a row. */
   #unansweredPings = 0
 
@@ -25,15 +24,14 @@ export class Temperament {
   }
 
   meets({ name, version }: { readonly name: string; readonly version: string }): void {
-    const server = `${name} ${version}`
-    if (this.#server !== undefined && this.#server !== server) {
-      // Found out in this connection.
-      const { sessionsSince } = this.#known
-      this.#known = { ...nothing, sessionsSince }
-      this.#unansweredPings = 0
-    }
-    this.#server = server
-    if (!this.#isKept) this.#learn({})
+    const before = this.#server
+    this.#server = `${name} ${version}`
+    if (before === undefined && this.#known !== nothing) this.#learn({})
+    if (before === undefined || before === this.#server) return
+    // Found out in this connection.
+    const { sessionsSince } = this.#known
+    this.#known = { ...nothing, sessionsSince }
+    this.#unansweredPings = 0
   }
 
   get known(): Known {
@@ -76,7 +74,6 @@ export class Temperament {
 
   #learn(news: Partial<Known>): void {
     this.#known = { ...this.#known, ...news }
-    this.#isKept = this.#server !== undefined
     if (this.#server !== undefined) this.#keep({ server: this.#server, ...this.#known })
   }
 }

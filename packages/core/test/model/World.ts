@@ -2,7 +2,7 @@
 import type { Backend, ConnectOptions, Loss, Policy } from "@mcp-lifeline/core"
 import { Ledger, ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
 import { Cause, Effect, Either, Exit, Fiber, FiberRef, HashSet, Logger, LogLevel, Scope } from "effect"
-import { measure } from "../../src/backend/measure.js"
+import { measure } from "../../src/backend/start.js"
 import { request } from "../../src/calls/Calls.js"
 import * as Refresh from "../../src/discovery/Refresh.js"
 import * as Keepalive from "../../src/health/Keepalive.js"

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { type Connection, Policy, type Status } from "@mcp-lifeline/core"
+import { type Connection, Policy } from "@mcp-lifeline/core"
 import { statusOf } from "../../src/backend/statusOf.js"
 import { State } from "../../src/lifecycle/Lifecycle.js"
 import type { Runtime } from "../../src/runtime/Runtime.js"
@@ -26,17 +26,16 @@ const lastError = { message: "it was refused", reason: "refused", at: 9 } as con
 const breaker = { reason: "timeout", message: "no answer", reprobeAt: 200_000 } as const
 const kept = snapshot({ generation: 2, revision: 4, stale: true })
 
-const about = {
-  id: "one",
-  policy: Policy.defaults,
+const traffic = { failures: 1, inFlight: 2, waiting: 3, queued: 4, calls: { givenUp: 5 } }
+const beside = {
+  backend: "one",
   transport: "stdio",
   target: "a command",
-  connector: undefined,
   memoryLimit: undefined,
-  learned: undefined,
-  unmatched: []
+  learned: undefined as never,
+  toolOptions: { unmatched: [], warning: undefined },
+  ...traffic
 }
-const traffic = { failures: 1, inFlight: 2, waiting: 3, queued: 4, givenUp: 5 }
 
 const shown: ReadonlyArray<readonly [change: Partial<Slot.Slot>, status: object]> = [
   [{ state: State.Dormant() }, { state: "Dormant" }],
@@ -75,14 +74,13 @@ const unshown = ["demandableFrom", "expired", "hasSuccessor", "lost", "lostGener
 
 describe("what a backend shows", () => {
   it.each(shown)("[H7:unit] with %j in the slot: %j", (change, status) => {
-    expect(statusOf({ ...first, ...change }, about, traffic, now)).toMatchObject(status)
+    expect(statusOf({ ...first, ...change }, Policy.defaults, beside, now)).toMatchObject(status)
   })
 
   it("[H7:unit] is each field of the slot that is not for its own use, and the traffic", () => {
     expect([...new Set([...shown.flatMap(([change]) => Object.keys(change)), ...unshown])].toSorted())
       .toEqual(Object.keys(first).toSorted())
-    const status: Partial<Status> = { failures: 1, inFlight: 2, waiting: 3, queued: 4, calls: { givenUp: 5 } }
-    expect(statusOf(first, about, traffic, now)).toMatchObject(status)
+    expect(statusOf(first, Policy.defaults, beside, now)).toMatchObject(traffic)
   })
 })
 

@@ -4,7 +4,7 @@
  */
 import type { Catalog } from "@mcp-lifeline/core"
 import { Kind, Template } from "@mcp-lifeline/core/internal"
-import { ToolPattern } from "@mcp-lifeline/core/options"
+import { Tools } from "@mcp-lifeline/core/options"
 import * as ListFilter from "./ListFilter.js"
 
 /** Each platform has it, but no types that this package needs do. */
@@ -56,7 +56,7 @@ const standsFor = (pattern: string, uri: string): boolean => {
 }
 
 const means = (pattern: string, uri: string): boolean => {
-  const fits = (text: string, of = pattern): boolean => ToolPattern.matches(of, text)
+  const fits = (text: string, of = pattern): boolean => Tools.matches(of, text)
   const path = beforeQuery(uri)
   return pattern === uri || (fits(uri) && (fits(path) || fits(path, beforeQuery(pattern))))
     || (Template.isTemplate(pattern) && standsFor(pattern, uri))
@@ -95,19 +95,19 @@ export class FilteredUris {
   /** In any case, and with or without a slash at the end. */
   #hidesUnlisted(texts: ReadonlyArray<string>): boolean {
     const all = [...texts, ...texts.map((text) => text.replace(/\/$/, ""))].map((text) => text.toLowerCase())
-    return this.#hide.some((pattern) => all.some((text) => ToolPattern.matches(pattern.toLowerCase(), text)))
+    return this.#hide.some((pattern) => all.some((text) => Tools.matches(pattern.toLowerCase(), text)))
   }
 
   /** A server tells its listed URIs apart, by their case and query, too. */
   #hidesListed(uri: string): boolean {
-    return this.#hide.some((pattern) => [uri, decoded(uri)].some((text) => ToolPattern.matches(pattern, text)))
+    return this.#hide.some((pattern) => [uri, decoded(uri)].some((text) => Tools.matches(pattern, text)))
   }
 
   #knownOf(listed: Catalog.Lists | undefined) {
     if (this.#known !== undefined && this.#listed === listed) return this.#known
     const all = (listed?.resources ?? []).flatMap(({ uri }) => uri.length > Kind.longestUri ? [] : [uri])
     const isMeant = (uri: string) => (pattern: string): boolean =>
-      ToolPattern.matches(pattern, uri) || (Template.isTemplate(pattern) && standsFor(pattern, uri))
+      Tools.matches(pattern, uri) || (Template.isTemplate(pattern) && standsFor(pattern, uri))
     const isOffered = (uri: string): boolean =>
       !this.#hidesListed(uri) && this.#only.every((list) => list.some(isMeant(uri)))
     const uris = new Map(all.map((uri) => [uri, isOffered(uri)]))

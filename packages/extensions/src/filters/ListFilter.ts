@@ -1,6 +1,6 @@
 /** The options `hide` and `only`: their check and their decoded form. */
 import { Template } from "@mcp-lifeline/core/internal"
-import { Check, nearest, ToolPattern } from "@mcp-lifeline/core/options"
+import { Check, nearest, Tools } from "@mcp-lifeline/core/options"
 import { Predicate } from "effect"
 import type { ListFilter as Given } from "../ExtensionOptions.js"
 
@@ -86,12 +86,7 @@ export const checks = { hide: patterns, only: patterns } satisfies {
 
 export const names: ReadonlyArray<string> = Object.keys(checks)
 
-export const check = (group: string): Check.Check =>
-  Check.described(Check.options(checks, group), {
-    type: "object",
-    additionalProperties: false,
-    properties: schemas
-  })
+export const check = (group: string): Check.Check => Check.options(checks, group)
 
 export const schemas: Readonly<Record<string, Check.JsonSchema>> = Object.fromEntries(
   Object.entries(checks).map(([name, { schema }]) => [name, schema ?? {}])
@@ -136,7 +131,7 @@ export const forAll = (options: Given | undefined): Given | undefined =>
     : options
 
 const matchesOne = ({ except = [], pattern, readings = [pattern] }: Pattern, name: string): boolean =>
-  readings.some((one) => ToolPattern.matches(one, name)) && !except.some((one) => ToolPattern.matches(one, name))
+  readings.some((one) => Tools.matches(one, name)) && !except.some((one) => Tools.matches(one, name))
 
 const matches = (patterns: ReadonlyArray<Pattern>, name: string): boolean =>
   patterns.some((one) => matchesOne(one, name))

@@ -1,5 +1,5 @@
 import { McpConfig } from "@mcp-lifeline/config"
-import { ToolPattern } from "@mcp-lifeline/core/options"
+import { Tools } from "@mcp-lifeline/core/options"
 
 /** Callers with the same rules have the same object. */
 export interface Access {
@@ -38,7 +38,7 @@ export const nothing: Access = {
 export const withoutRules: Access = { ...everything, isAdmin: false }
 
 const matchesAny = (patterns: ReadonlyArray<string>, name: string): boolean =>
-  patterns.some((pattern) => ToolPattern.matches(pattern, name))
+  patterns.some((pattern) => Tools.matches(pattern, name))
 
 const isChosen = ({ only }: McpConfig.Selection, name: string): boolean => only === undefined || matchesAny(only, name)
 

@@ -1,5 +1,5 @@
 import type { McpConfig } from "@mcp-lifeline/config"
-import { ToolPattern } from "@mcp-lifeline/core/options"
+import { Tools } from "@mcp-lifeline/core/options"
 import { type Caller, stranger } from "@mcp-lifeline/http-server/Caller"
 import * as Access from "./Access.js"
 import { valuesOf } from "./claims.js"
@@ -65,7 +65,7 @@ export class RulesInUse implements AccessControl {
     const groups = this.#rules?.groups
     if (groups === undefined) return Access.withoutRules
     const own = groups.flatMap(({ claim, value }, index) =>
-      valuesOf(caller.claims, claim).some((one) => ToolPattern.matches(value, one)) ? [index] : []
+      valuesOf(caller.claims, claim).some((one) => Tools.matches(value, one)) ? [index] : []
     )
     const key = own.join(",")
     const known = this.#groups.get(key)

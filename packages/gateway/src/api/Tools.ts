@@ -4,7 +4,7 @@
  */
 import { type CallError, Fleet, type Status } from "@mcp-lifeline/core"
 import { firstOf, Lifecycle, Routing, Unknown } from "@mcp-lifeline/core/internal"
-import { Prefix } from "@mcp-lifeline/core/options"
+import { prefixOf } from "@mcp-lifeline/core/options"
 import { JsonValue, Reasons } from "@mcp-lifeline/core/text"
 import { JsonRpcError } from "@mcp-lifeline/protocol"
 import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js"
@@ -57,7 +57,7 @@ export const list = (
       if ((only !== undefined && only !== id) || !hasServer(id)) return []
       const status = statuses[id]
       const message = sessions === "per-client" ? ofEachClient(id, url) : status && unknownOf(status, isAdmin)
-      return message === undefined ? [] : [{ server: id, message: clean(message), prefix: Prefix.of(id, prefix) }]
+      return message === undefined ? [] : [{ server: id, message: clean(message), prefix: prefixOf(id, prefix) }]
     }),
     tools: Array.from(toolsFor(catalog, access).values()).flatMap(({ backend: server, original, stale, value }) => {
       if (only !== undefined && only !== server) return []
@@ -72,7 +72,7 @@ const tooDeep = `nested more than ${JsonValue.defaultDepth} levels deep, which i
 /** `undefined` if no per-client server fits the tool. */
 const notCalled = ({ servers, url }: Gateway, tool: string, { hasServer }: Access): string | undefined => {
   const server = servers.servers().find(({ id, prefix, sessions }) =>
-    sessions === "per-client" && hasServer(id) && Routing.maySay("tools", id, tool, Prefix.of(id, prefix))
+    sessions === "per-client" && hasServer(id) && Routing.maySay("tools", id, tool, prefixOf(id, prefix))
   )
   return server &&
     `${tool} was not called: ${

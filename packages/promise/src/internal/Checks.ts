@@ -1,6 +1,6 @@
 /** Checks at run time: not every program is compiled with types, and configurations are read from files. */
 import { McpConfig } from "@mcp-lifeline/config"
-import { Check, Prefix, Problem, TimeSpan } from "@mcp-lifeline/core/options"
+import { Check, checkPrefix, Problem, TimeSpan } from "@mcp-lifeline/core/options"
 import { ServerOptions } from "@mcp-lifeline/extensions"
 import { Predicate } from "effect"
 import type { ConfigError } from "../Errors.js"
@@ -119,7 +119,7 @@ const tables = {
   connect: { ...client, name: Check.text } satisfies Table<ConnectOptions>,
   connectAll: {
     ...client,
-    prefix: Prefix.check,
+    prefix: checkPrefix,
     connectConcurrency: Check.whole(1, Infinity),
     waitTimeout: Check.span(0, TimeSpan.day),
     require: Check.oneOf("any", "all"),

@@ -1,7 +1,7 @@
 /** Finds the server of a client's request, and what to send it; answers requests that go to no server. */
 import { type CallError, type Fleet, RemoteError, ResultUnknown } from "@mcp-lifeline/core"
 import { Addresses, firstOf, Handle, Routing } from "@mcp-lifeline/core/internal"
-import { Prefix } from "@mcp-lifeline/core/options"
+import { prefixOf } from "@mcp-lifeline/core/options"
 import { ExactJson, Said } from "@mcp-lifeline/core/text"
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import * as Translation from "@mcp-lifeline/http-server/translation"
@@ -126,7 +126,7 @@ export class RequestRouter {
     const resolved = names.resolve(kind, name, () => access.of(request))
     if (context.personalSignIn === undefined || access.senderOf(request).subject === "") return resolved
     const meant = context.servers.servers().flatMap(({ id, prefix, sessions }) =>
-      sessions === "per-client" && Routing.maySay(kind, id, name, Prefix.of(id, prefix)) ? [id] : []
+      sessions === "per-client" && Routing.maySay(kind, id, name, prefixOf(id, prefix)) ? [id] : []
     )
     if (meant.length === 0) return resolved
     servers.need()

@@ -1,6 +1,6 @@
 /** The shared servers, and the client's own, which start when it first needs them, and stop when it leaves. */
 import { type Backend, RemoteError } from "@mcp-lifeline/core"
-import { NameReports } from "@mcp-lifeline/core/internal"
+import { Routing } from "@mcp-lifeline/core/internal"
 import { JsonRpcError } from "@mcp-lifeline/protocol"
 import type { Scope } from "effect"
 import { Cause, Effect, Fiber, Option, Queue } from "effect"
@@ -173,7 +173,7 @@ export class ClientServers {
         const message = `${backend} offers ${JSON.stringify(original)}, which a shared server has under the name ${
           JSON.stringify(key)
         }; ${instead}`
-        return NameReports.once(reports, backend, message)
+        return Routing.reportOnce(reports, backend, message)
       })
     )
     return GroupFleet.logNames(found)

@@ -9,7 +9,7 @@ import {
   type ServerNotification,
   Telemetry
 } from "@mcp-lifeline/core"
-import { NameReports } from "@mcp-lifeline/core/internal"
+import { Routing } from "@mcp-lifeline/core/internal"
 import { type Caller, ownerOf } from "@mcp-lifeline/http-server/Caller"
 import { Incoming, Initialize, type Introduction } from "@mcp-lifeline/protocol"
 import { LogLevels } from "@mcp-lifeline/protocol/LogLevels"
@@ -38,7 +38,7 @@ export interface Outage {
 }
 
 /** Names that clients see otherwise than the servers have them. */
-export const logNames = (reports: ReadonlyArray<NameReports.NameReport>): Effect.Effect<void> =>
+export const logNames = (reports: ReadonlyArray<Routing.NameReport>): Effect.Effect<void> =>
   Effect.forEach(
     reports,
     ({ backend, message }) => Effect.annotateLogs(Effect.logWarning(clean(message)), { backend }),
@@ -97,7 +97,7 @@ type Opened = Pick<GroupFleet, "fleet" | "introduction" | "apply"> & Partial<Pic
 export const over = <E>(
   group: Pick<ClientGroup, "sessions" | "listsChanged">,
   open: (subscriptions: Subscriptions) => Effect.Effect<Opened, E, Scope.Scope>,
-  reports: NameReports.NameReports = new Map()
+  reports: Routing.NameReports = new Map()
 ): Effect.Effect<GroupFleet, E, Scope.Scope> =>
   Effect.gen(function*() {
     const run = yield* FiberSet.makeRuntime<never>()
@@ -136,7 +136,7 @@ export const over = <E>(
       Stream.runForEach((change) =>
         Effect.suspend(() => {
           if (change !== undefined) group.listsChanged(change)
-          return logNames(NameReports.take(reports, lists.catalog))
+          return logNames(Routing.reportNames(reports, lists.catalog))
         })
       )
     )
@@ -209,7 +209,7 @@ export interface Settings {
   readonly replica: Replica | undefined
   /** For a server that runs once in the cluster. Default: it may. */
   readonly mayRun?: ((server: string) => boolean) | undefined
-  readonly reports: NameReports.NameReports
+  readonly reports: Routing.NameReports
   /** Default: the telemetry in the context. */
   readonly telemetry: ((sessions: ClientGroup["sessions"]) => Telemetry.Telemetry) | undefined
 }
