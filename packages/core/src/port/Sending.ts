@@ -42,10 +42,14 @@ export class Relay<A> {
         this.settle(Exit.die(defect))
       }
     }
+    let reason: unknown
+    this.#cancel = (given) => {
+      reason = given
+    }
     try {
       const cancel = send(settle)
       if (hasEnded) return
-      if (this.isOver) cancel()
+      if (this.isOver) cancel(reason)
       else this.#cancel = cancel
     } catch (defect) {
       settle(Exit.die(defect))

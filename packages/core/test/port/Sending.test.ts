@@ -74,12 +74,12 @@ describe("a request that takes several steps", () => {
     expect([cancelled, told]).toEqual([[], ["done"]])
   })
 
-  it("[C4] cancelled within a step that is being sent, that is cancelled", () => {
+  it("[C4] cancelled within a step that is being sent, that is cancelled with the reason", () => {
     const { cancelled, relay, told } = relayed()
     relay.step((settle) => {
-      relay.cancel()
+      relay.cancel("it")
       settle(done)
-      return () => void cancelled.push("it")
+      return (reason) => void cancelled.push(reason as string)
     }, relay.settle)
     expect([cancelled, told]).toEqual([["it"], []])
   })
