@@ -124,7 +124,7 @@ const row = (name, unkept, kept, unit, bound) => ({
 common.report({
   title: `${backends} idle backends, ${seconds} s, keepalive none against ping each ${interval} s`,
   rows: [
-    row("heap each", without.heapKB, ping.heapKB, "KB", 45),
+    row("heap each", without.heapKB, ping.heapKB, "KB", 43),
     row("all connected after", without.connectSeconds, ping.connectSeconds, "s"),
     row("CPU", without.cpuMillis, ping.cpuMillis, "ms"),
     // A hundredth of a core.

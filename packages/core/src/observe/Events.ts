@@ -50,7 +50,7 @@ export type Events<Failure> = {
     readonly message: string
     readonly nextRestartAt: number | undefined
   }
-  /** The verdict on a server that leaves something without an answer has changed. `reason`: the evidence. */
+  /** The verdict on a server that leaves something without an answer, or refuses its lists, has changed. `reason`: the evidence. */
   Judged: Common & {
     readonly generation: number
     readonly kind: "busy" | "unknown" | "wedged"

@@ -17,7 +17,7 @@ export interface KeepaliveStatus {
   readonly reprobeAt: number | undefined
 }
 
-/** On a server that leaves something without an answer. */
+/** On a server that leaves something without an answer, or refuses its lists. */
 export interface OpenVerdict {
   /**
    * `busy`: its processes work, so it is kept while a caller waits, or for `health.busyLimit`. `unknown`: nothing is proven yet. `wedged`: it
@@ -89,7 +89,7 @@ export interface Status extends ConnectorStatus {
   readonly nextAttemptAt: number | undefined
   /** Since the last stable connection. */
   readonly failedAttempts: number
-  /** On a server that leaves something without an answer, or is starting for seconds; `undefined` otherwise. */
+  /** On a server that leaves something without an answer, refuses its lists, or is starting for seconds; `undefined` otherwise. */
   readonly verdict?: OpenVerdict | undefined
   /** Over all connections. Evidence for `verdict`. */
   readonly learned?: Omit<Shown, "server"> | undefined
