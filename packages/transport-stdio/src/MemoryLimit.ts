@@ -1,3 +1,4 @@
+/** The verdict on the memory in use; `RuntimeTasks` of core applies it. */
 import type { ResourceUsage, UsageLimit, UsageVerdict } from "@mcp-lifeline/core"
 import { ByteSize } from "@mcp-lifeline/core/options"
 import { Duration } from "effect"

@@ -1,3 +1,4 @@
+/** What `Status` shows, from the slot and what others know. */
 import { Struct } from "effect"
 import { unmatchedPatterns } from "../discovery/Refresh.js"
 import type { Policy } from "../options/Policy.js"

@@ -1,3 +1,4 @@
+/** Carries out what `decide` says. */
 import { Effect, Exit, Option } from "effect"
 import { constant } from "effect/Function"
 import { type CallError, isGone, isObjection, type RequestError } from "../Errors.js"

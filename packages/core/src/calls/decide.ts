@@ -1,4 +1,4 @@
-/** What follows on a failed request. Pure. (C2, C3, C15, C16) */
+/** Whether a failed request is sent again; its fate comes with the error. Pure. (C2, C3, C15, C16) */
 import { isGone, isObjection, RequestError, type RequestReason } from "../Errors.js"
 
 /** A call that ends the server each time must not do so for everybody. (C3) */

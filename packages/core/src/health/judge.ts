@@ -1,3 +1,4 @@
+/** Whether a silent server is replaced: from evidence to a verdict. Pure. */
 import { formatMillis } from "../internal/Time.js"
 import type { Activity } from "../port/ProcessSight.js"
 import type { OpenVerdict } from "../state/Status.js"

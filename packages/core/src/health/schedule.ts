@@ -1,4 +1,4 @@
-/** When heartbeats are due. */
+/** When heartbeats are due. `keepalive.schedule` replaces it. */
 import { Duration, Effect, Random, Schedule, ScheduleDecision, ScheduleInterval } from "effect"
 import { jittered } from "../internal/backoff.js"
 import type { Found } from "../options/BackendOptions.js"

@@ -1,3 +1,4 @@
+/** The formula and its Schedule; `state/Pace` decides. */
 import { Duration, Effect, Random, Schedule, ScheduleDecision, ScheduleInterval } from "effect"
 
 /** Milliseconds. */

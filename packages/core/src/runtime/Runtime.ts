@@ -1,4 +1,4 @@
-/** One connection. Its scope `attached` (keepalive, refresh, idle timer) closes when it is detached from the slot; its own after the drain. */
+/** One connection. Its scope `attached` (of `RuntimeTasks.layer`) closes when it is detached from the slot; its own after the drain. */
 import { Effect, Exit, Fiber, FiberId, Layer, Scope } from "effect"
 import type { Listed } from "../catalog/Hints.js"
 import type { Kind } from "../catalog/Kind.js"

@@ -1,4 +1,4 @@
-/** When a server that has failed may be tried again. Pure. (R3) */
+/** Decides when the next attempt starts. Pure. (R3) */
 import type { ConnectError, ConnectReason } from "../Errors.js"
 import * as Backoff from "../internal/backoff.js"
 import type { Policy } from "../options/Policy.js"

@@ -1,4 +1,4 @@
-/** All that a backend shows, at one moment. */
+/** What a backend publishes, at one moment. `statusOf` adds the rest of its status. */
 import { type Snapshot, visible } from "../catalog/Catalog.js"
 import { entries, State } from "../lifecycle/Lifecycle.js"
 import type { Event } from "../observe/Event.js"

@@ -1,3 +1,4 @@
+/** The shape; `statusOf` makes it. */
 import type { Implementation } from "@modelcontextprotocol/sdk/types.js"
 import type { Kind } from "../catalog/Kind.js"
 import type { StateName } from "../lifecycle/States.js"

@@ -1,4 +1,4 @@
-/** What goes on beside the requests of a connection. */
+/** What begins and ends with a connection (`layer`), and what its reports mean. */
 import { Effect, Layer, Predicate, type Schedule } from "effect"
 import * as Discovery from "../discovery/Discovery.js"
 import * as Refresh from "../discovery/Refresh.js"

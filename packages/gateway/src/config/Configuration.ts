@@ -1,3 +1,4 @@
+/** The configuration in use; `reload` brings an edit to running servers. */
 import type { McpConfig } from "@mcp-lifeline/config"
 import type { Fleet, InvalidOptions } from "@mcp-lifeline/core"
 import { anyone, type Caller } from "@mcp-lifeline/http-server/Caller"

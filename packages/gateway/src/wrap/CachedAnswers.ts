@@ -1,4 +1,4 @@
-/** What a server answered earlier, for while it starts, is down, or waits for a sign-in. */
+/** What a server answered earlier, for while it starts, is down, or waits for a sign-in. In memory; `known/ServerCache` keeps it on disk. */
 import type { Extension } from "@mcp-lifeline/core"
 import { Kind } from "@mcp-lifeline/core/internal"
 import { JsonValue } from "@mcp-lifeline/core/text"

@@ -1,4 +1,4 @@
-/** May change with each request of the client, and with the rules. */
+/** Applies `access/Access` to one client: to each request, by the rules as they are then. */
 import { anyone, type Caller, ownerOf } from "@mcp-lifeline/http-server/Caller"
 import type { Client } from "@mcp-lifeline/http-server/Conversation"
 import type { Seal } from "@mcp-lifeline/http-server/SealedId"

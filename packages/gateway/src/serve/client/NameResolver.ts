@@ -1,3 +1,4 @@
+/** Which server has a name, as one client sees it. */
 import { type CallError, Fleet, RemoteError } from "@mcp-lifeline/core"
 import { Routing, Unknown } from "@mcp-lifeline/core/internal"
 import { Array as Arr, Effect, Predicate } from "effect"

@@ -1,4 +1,4 @@
-/** Finds the server of a client's request, and what to send it; answers requests that go to no server. */
+/** Finds the server of a client's request (by name: `NameResolver`), and what to send it; answers requests that go to no server. */
 import { type CallError, type Fleet, RemoteError, ResultUnknown } from "@mcp-lifeline/core"
 import { Addresses, firstOf, Handle, Routing } from "@mcp-lifeline/core/internal"
 import { prefixOf } from "@mcp-lifeline/core/options"
