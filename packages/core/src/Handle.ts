@@ -1,8 +1,8 @@
 /** What a backend can beside its interface. Tools have their names at the server. */
 import { Clock, Effect } from "effect"
 import type { Backend } from "./backend/Backend.js"
-import type { BackendHandle, Parts } from "./backend/BackendHandle.js"
-import * as Calls from "./calls/Calls.js"
+import type { BackendHandle } from "./backend/BackendHandle.js"
+import type { StartedCall } from "./calls/Calls.js"
 import * as Waiting from "./calls/Waiting.js"
 import type { CallError } from "./Errors.js"
 import { silenceOf } from "./health/Liveness.js"
@@ -11,7 +11,7 @@ import * as Tools from "./options/Tools.js"
 import type { Method, Params, Result } from "./port/Method.js"
 import type { Status } from "./state/Status.js"
 
-const partsOf = (backend: Backend): Parts => (backend as BackendHandle).parts
+const of = (backend: Backend): BackendHandle => backend as BackendHandle
 
 /**
  * `Backend.request` without a fiber. Calls `next` once, perhaps before this returns, with the exit, or with what is left to do in a fiber.
@@ -23,29 +23,30 @@ export const start = <M extends Method>(
   params: Params<M>,
   options: CallOptions | undefined,
   next: (rest: Effect.Effect<Result<M>, CallError>) => void
-): Calls.StartedCall => Calls.start(partsOf(backend).supervisor.calls, method, params, options, next)
+): StartedCall => of(backend).start(method, params, options, next)
 
 /** Waits up to so many milliseconds as a call does: the next attempt comes as soon. */
 export const awaitConnection = (backend: Backend, wait: number): Effect.Effect<void, CallError> =>
   Effect.flatMap(Clock.currentTimeMillis, (begunAt) => {
     const end = begunAt + wait
-    return Waiting.until(partsOf(backend).supervisor.calls, { begunAt, deadline: end, end, isChosen: true })
+    return Waiting.until(of(backend).calls, { begunAt, deadline: end, end, isChosen: true })
   })
 
-export const stateOf = (backend: Backend): Status["state"] => partsOf(backend).state.published.value.state._tag
+export const stateOf = (backend: Backend): Status["state"] => of(backend).parts.state.published.value.state._tag
 
 /** The server has left something without an answer, and answered nothing since. */
 export const isInDoubt = (backend: Backend): boolean => {
-  const { state, supervisor } = partsOf(backend)
+  const { state, supervisor } = of(backend).parts
   const { current } = state.published.value
   return current !== undefined && silenceOf(supervisor.tasks.liveness, current) !== undefined
 }
 
 export const toolOptions = (backend: Backend, name: string): Tools.Chosen | undefined =>
-  Tools.tool(partsOf(backend).supervisor.calls.tools, name)
+  Tools.tool(of(backend).calls.tools, name)
 
 /** The server may not have it. */
-export const offersTool = (backend: Backend, name: string): boolean => partsOf(backend).state.offered.has("tools", name)
+export const offersTool = (backend: Backend, name: string): boolean =>
+  of(backend).parts.state.offered.has("tools", name)
 
 /** Its callers may call tools that require a task like any other (`calls.tasks`). */
-export const runsTasks = (backend: Backend): boolean => partsOf(backend).state.policy.calls.tasks !== "never"
+export const runsTasks = (backend: Backend): boolean => of(backend).parts.state.policy.calls.tasks !== "never"
