@@ -26,19 +26,7 @@ describe("ByteSize", () => {
   })
 
   it("[S13] refuses everything else", () => {
-    const wrong = [
-      "",
-      "1",
-      "GB",
-      "1 G",
-      "1 TB",
-      "-1 GB",
-      "1,5 GB",
-      "1 GB!",
-      "1e3 MB",
-      "Infinity GB",
-      `${"9".repeat(20)} GB`
-    ]
+    const wrong = ["", "1", "GB", "1 G", "1 TB", "-1 GB", "1,5 GB", "1 GB!", "1e3 MB", "Infinity GB", `${2 ** 64} GB`]
     for (
       const input of [...wrong, -1, 0.5, NaN, Infinity, null, undefined, true, {}, ["1 GB"], `${" ".repeat(1e6)}1 GB`]
     ) {

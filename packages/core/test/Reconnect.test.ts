@@ -2,8 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import type { BackendUnavailable, ConnectOptions } from "@mcp-lifeline/core"
 import { Backend, ConnectError, Fleet, Policy, RequestError } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
-import { Clock, Duration, Effect, Either, Exit, Fiber, Option, Random, Schedule, TestClock } from "effect"
-import { backoff } from "../src/internal/backoff.js"
+import { Clock, Duration, Effect, Either, Exit, Fiber, Option, Random, TestClock } from "effect"
 import type { CallOptions } from "../src/options/CallOptions.js"
 import * as Pace from "../src/state/Pace.js"
 import { logged } from "./support/Heartbeats.js"
@@ -44,7 +43,7 @@ describe("R1: backoff", () => {
     it.effect(`[R1] each delay is drawn from [0.5, 1] of the exponential under its cap: ${JSON.stringify(reconnect)}`, () =>
       Effect.gen(function*() {
         const policy = policyOf(reconnect)
-        const parts: Array<Array<number>> = Array.from({ length: 9 }, () => [])
+        const parts: Array<Array<number>> = Array.from({ length: 20 }, () => [])
         for (let run = 0; run < 500; run++) {
           let pace = Pace.begin
           for (const [n, ofStep] of parts.entries()) {
@@ -63,19 +62,6 @@ describe("R1: backoff", () => {
         }
       }).pipe(Effect.withRandom(Random.make("delays"))))
   }
-
-  it.effect("[R1] the schedule itself never ends and never exceeds the cap", () =>
-    Effect.gen(function*() {
-      const delays = yield* Schedule.run(
-        backoff(policyOf({ maxDelay: "10 seconds" })),
-        0,
-        Array.from({ length: 200 })
-      )
-      const millis = [...delays].map((delay) => Duration.toMillis(delay))
-      expect(millis).toHaveLength(200)
-      expect(Math.max(...millis)).toBeLessThanOrEqual(10_000)
-      expect(Math.min(...millis.slice(4))).toBeGreaterThanOrEqual(5000)
-    }).pipe(Effect.withRandom(Random.make("schedule"))))
 
   for (
     const [name, jitter, delays] of [
