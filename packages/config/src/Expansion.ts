@@ -21,7 +21,7 @@ export interface Sources {
   readonly clients?: boolean | undefined
 }
 
-/** Looks for the end of a reference once for all that are open before it, and so takes linear time. */
+/** Linear time: looks for the end of a reference once for all that are open before it. */
 const partsOf = <A>(
   text: string,
   isBare: boolean,

@@ -78,7 +78,7 @@ const launchers: ReadonlyArray<readonly [RegExp, Launcher]> = [
   [/^(docker|podman|nerdctl)$/, container]
 ]
 
-/** Followed by the text of a program, which has no name. */
+/** Followed by program text, which has no name. */
 const inline = /^(-e|--eval|-p|--print|-pe|-c|--call|eval)$/
 
 const argumentOf = (launcher: Launcher, args: ReadonlyArray<string>): string | undefined => {
@@ -108,7 +108,7 @@ export const ofCommand = (command: string, args: ReadonlyArray<string>): string 
 export const ofUrl = (url: string): string =>
   asName(/^https?:\/\/(?:[^@/?#]*@)?([^/?#]+)/i.exec(beginning(url))?.[1] ?? "")
 
-/** The package, script, module or image that the arguments name; otherwise the command itself. */
+/** What the arguments name; otherwise the command itself. */
 const runBy = (command: string, args: ReadonlyArray<string>): string => {
   const program = lastOf(command).replace(/\.(exe|cmd|bat|ps1)$/i, "")
   if (/^cmd$/i.test(program)) {

@@ -78,7 +78,7 @@ export class BackendHandle implements Backend {
     return undefined
   }
 
-  /** For a name in no list: reads those that may be known better by now. Gives why one is refused. */
+  /** For a name in no list. See `Refresh.seek`. */
   seek(kind: Kind): Effect.Effect<ProtocolError | undefined> {
     return Refresh.seek(this.#parts.supervisor.tasks.refresh, kind)
   }
@@ -146,7 +146,7 @@ export class BackendHandle implements Backend {
     return Effect.ensuring(call, Effect.sync(this.#parts.state.entering()))
   }
 
-  /** What finds no connection here from now on, or waits for one, goes there. */
+  /** See `Calls.leaveTo`. (C20) */
   leaveTo(successor: BackendHandle): void {
     this.#successor = successor
     Calls.leaveTo(this.calls, successor.calls)

@@ -19,13 +19,13 @@ import type { SessionState } from "../state/SessionState.js"
 import { type Tally, untried } from "./decide.js"
 import * as CallProgress from "./progress/CallProgress.js"
 
-/** After this silence in milliseconds, giving up puts the connection in doubt: shorter than hosts' timeouts. (H9) */
+/** Milliseconds of silence after which giving up is suspicion: shorter than hosts' timeouts. (H9) */
 export const silence = 2000
 
 export interface Calls {
   readonly backend: BackendState
   readonly liveness: Liveness
-  /** To their end, within bounds; `undefined` where the server does not list them. */
+  /** To their end, within bounds; `undefined` if the server does not list them. */
   readonly readTools: (runtime: Runtime) => Effect.Effect<ReadonlyArray<unknown> | undefined, RequestError>
   readonly isProcess: boolean
   readonly tools: ToolRules.ToolRules
@@ -106,18 +106,18 @@ export interface Call<M extends Method = Method> extends InFlight {
   /** For a connection, from its first wait until it is sent. */
   waitEnd: number | undefined
   waitsFor: string | undefined
-  /** By something else than the server, while the server gave its lists. */
+  /** Refusals that are not the server's, while its session lives. */
   refusedBeside: number
   refused: { readonly by: Runtime; readonly answers: number; readonly since: number } | undefined
-  /** Sent again only where the tools there say that this does no harm: each time. (C15) */
+  /** Decided anew on each connection, by its tools. (C15) */
   undecided: Undecided | undefined
   runsTask: boolean | undefined
   task: RunningTask | undefined
-  /** The connection that it asks first, if that lives. Default: the current one. */
+  /** Asked first if it lives. Default: the current one. */
   first: Runtime | undefined
   /** For `calls.maxInFlight`. A request about a task needs none. */
   place: Ticket | undefined
-  /** For `calls.concurrency`. Kept while its task runs. */
+  /** For `calls.concurrency`. */
   turn: Ticket | undefined
   observer: CallObserver<M> | undefined
   carrier: Calls | undefined

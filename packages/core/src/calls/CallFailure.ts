@@ -127,7 +127,7 @@ const whyNot = (backend: string, last: CallError): Said => {
   }
 }
 
-/** Once a request may have been carried out, no error denies it: that is true of the repetition only. */
+/** Once a request may have been carried out, no error of a repetition denies it. */
 export const outcomeOf = (
   last: CallError,
   method: string,

@@ -72,7 +72,7 @@ const follow = <M extends Method>(
       return Effect.flatMap(next.next, (next) => follow(self, call, next))
     case "Again": {
       const { backend } = self
-      // Nobody would wait for the answer: after a suspension or a standstill, timers fire late.
+      // Timers fire late after a suspension or a standstill: the caller has gone.
       if (backend.now() < call.budget.deadline) return stepped(self, call)
       return notSent(backend, said`its time was over before it could be (timeout)`)
     }
@@ -81,7 +81,7 @@ const follow = <M extends Method>(
   }
 }
 
-/** Only the server that runs a task knows it: what is about it is not left to the successor. */
+/** Only the server that runs a task knows it, never the successor. */
 const withoutConnection = <M extends Method>(self: Calls, call: Call<M>): Next<M> => {
   const { backend, state: { successor } } = self
   if (successor === undefined) return after(Waiting.forCall(self, call))
@@ -203,7 +203,7 @@ const asKnown = <M extends Method>({ backend }: Calls, { ask, tally }: Call<M>, 
     ? exit
     : Exit.mapError(exit, (error) => outcomeOf(error, ask.method, tally, backend.id))
 
-/** After a silence, the caller's patience is as good a reason for a probe as `timeouts.request`. (H3, H9) */
+/** After a silence, that is suspicion. (H3, H9) */
 const giveUp = (self: Calls, call: Call): void => {
   if (call.isGivenUp || call.isOver) return
   call.isGivenUp = true
@@ -242,7 +242,7 @@ const suspect = ({ backend, liveness }: Calls, call: Call, { on: { latest } }: F
 const ask = <M extends Method>(self: Calls, call: Call<M>): Effect.Effect<Result<M>, CallError> =>
   run(self, call, (exit) => asKnown(self, call, exit))
 
-/** Of another backend. The options by tool are those of this one. */
+/** From another backend. The options by tool of this one apply. */
 const take = <M extends Method>(self: Calls, call: Call<M>): Effect.Effect<Result<M>, CallError> =>
   Effect.suspend(() => {
     call.carrier = self

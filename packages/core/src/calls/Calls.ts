@@ -37,7 +37,7 @@ export const make = (
   }
 }
 
-/** By this key in `_meta` a server can tell that a call was sent again. (C16) */
+/** Key in `_meta`, the same when a call is sent again. (C16) */
 export const callIdKey = "mcp-lifeline/callId"
 
 const { crypto } = globalThis as unknown as { readonly crypto: { readonly randomUUID: () => string } }
@@ -46,7 +46,7 @@ export const identified = <P>(params: P): P => {
   if (!Predicate.isRecord(params)) return params
   const { _meta: meta } = params
   if (meta !== undefined && (!Predicate.isRecord(meta) || meta[callIdKey] !== undefined)) return params
-  // Nobody who has seen other ids can guess it.
+  // Cannot be guessed from other ids.
   const identifiedMeta = ExactJson.copied(meta, { ...meta, [callIdKey]: crypto.randomUUID() })
   return ExactJson.copied(params, { ...params, _meta: identifiedMeta })
 }
@@ -87,13 +87,13 @@ const observed = <M extends Method>(
 export interface StartedCall {
   /** `unknown`: the server may carry the request out. */
   readonly cancel: () => "notSent" | "unknown"
-  /** The caller may come back for the answer: nothing is cancelled, but a silent server is in doubt. (H9) */
+  /** Cancels nothing, as the caller may come back; a silent server is in doubt. (H9) */
   readonly doubt: () => void
 }
 
 /**
- * `then` is called once, with the exit or what remains for a fiber. Who interrupts that also calls `cancel`: a fiber that has not
- * begun does nothing when interrupted.
+ * Calls `then` once, with the exit or what remains for a fiber. To interrupt that, call `cancel`, too: a
+ * fiber that has not begun does nothing.
  */
 export const start = <M extends Method>(
   self: Calls,
@@ -115,7 +115,7 @@ export const start = <M extends Method>(
   }
   return {
     cancel: () => {
-      // The fiber is interrupted later than the caller's next call is made.
+      // The caller's next call comes before the fiber is interrupted.
       CallLoop.end(self, call, Call.interrupted)
       return Call.fateOf(call)
     },
@@ -123,13 +123,13 @@ export const start = <M extends Method>(
   }
 }
 
-/** Calls that find no connection from now on, or wait for one, are the successor's. */
+/** Hands over calls that have no connection, now and later. (C20) */
 export const leaveTo = (self: Calls, successor: Calls): void => {
   self.state.successor = successor
   self.backend.update((slot) => ({ ...slot, hasSuccessor: true }))
 }
 
-/** For `onConnected`. The connection is not installed yet: nothing is waited for, sent again or probed. (C11) */
+/** Not installed yet: nothing is waited for, sent again or probed. (C11) */
 export const session = (self: Calls, runtime: Runtime): Session => ({
   generation: runtime.generation,
   request: (method, params, { onprogress, ...options } = {}) => {

@@ -14,7 +14,7 @@ import * as Waiting from "./Waiting.js"
 
 export const recover = (self: Calls, call: Call, runtime: Runtime, error: RequestError): Next => {
   if (error.ifSessionLost === undefined) return follow(self, call, runtime, error)
-  // The server may have forgotten the session: that is found out first. (R12)
+  // First: whether the server has forgotten the session. (R12)
   const settling = self.backend.before(call.budget.deadline, settle(self.liveness, runtime, error))
   return later(Effect.map(settling, (settled) => {
     const session = Option.getOrElse(settled, constant("unknown" as const))
@@ -60,7 +60,7 @@ const pause = (
 ): Effect.Effect<void, CallError> => {
   const { backend } = self
   const { demandInterval, maxDelay } = backend.policy.reconnect
-  // A time that has passed, or none, is no reason to ask without a pause.
+  // A `retryAfter` of 0 gets the usual pause.
   const delay = error.retryAfter || Math.min(maxDelay, demandInterval * 2 ** (call.tally.sent - 1))
   const end = backend.now() + delay
   const { answers } = runtime

@@ -14,19 +14,19 @@ export const refusal = ({ backend: { id, offered } }: Calls, { ask, isGivenUp }:
   return error && Exit.fail(error)
 }
 
-/** Nothing if it is sent in this step: its task is decided, and it has its place in the queue. */
+/** `undefined`: send it in this step. Its task is decided, and it has its place. */
 export const keeps = (self: Calls, call: Call, runtime: Runtime): Next | undefined => {
   if (isHeld(self, call, runtime)) return untilVerdict(self, call, runtime)
   const unclear = undecided(self, call, runtime)
   if (unclear !== undefined) return unclear
   if (!ToolHints.decideTask(self, call, runtime)) return beside(self, call, ToolHints.readForTask(self, call, runtime))
-  // A request about a task sends nothing that a server could run without what it had kept.
+  // A request about a task runs nothing that needs the lost state.
   const expired = call.ask.about === undefined ? sessionExpired(self, call, runtime.generation) : undefined
   if (expired !== undefined) return expired
   return QueuedCalls.take(self, call) ? undefined : after(Waiting.forTurn(self, call))
 }
 
-/** Another version of the server may do something else: then only a tool that reads is harmless. (C15) */
+/** On another version of the server, only a tool that reads is harmless. (C15) */
 const undecided = (self: Calls, call: Call, runtime: Runtime): Next | undefined => {
   const { undecided } = call
   if (undecided === undefined) return undefined
@@ -67,7 +67,7 @@ const sessionExpired = ({ backend: state }: Calls, call: Call, newGeneration: nu
   )
 }
 
-/** Where only a probe had no answer, a repeatable call is sent: its answer is a verdict, too. A ping is a probe itself. (C14) */
+/** If only a probe had no answer, repeatable calls are sent: an answer is a verdict. (C14) */
 const isHeld = (self: Calls, call: Call, runtime: Runtime): boolean => {
   const silence = silenceOf(self.liveness, runtime)
   if (silence === undefined || call.ask.method === "ping") return false

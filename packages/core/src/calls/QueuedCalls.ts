@@ -1,12 +1,9 @@
-/**
- * Calls that wait because the server gets only so many at once, on all connections together. A call in flight has a place, and a turn where
- * its kind is limited further. Order: `internal/Queue`. (C13, C18)
- */
+/** Limits the calls in flight on all connections together: a place each, and a turn where their tool is limited further. (C13, C18) */
 import { Effect } from "effect"
 import type { Method } from "../port/Method.js"
 import type { Call, Calls } from "./Call.js"
 
-/** Not lists, pings and the like: a long call must not hold them up. */
+/** Long calls must not hold up lists and pings. */
 const limited: ReadonlySet<string> = new Set<Method>(["tools/call", "resources/read", "prompts/get"])
 
 export const begin = ({ places, turns }: Calls, call: Call): void => {
@@ -28,7 +25,6 @@ export const away = ({ places, turns }: Calls, { place, turn }: Call): void => {
   if (turn !== undefined) turns?.away(turn)
 }
 
-/** While its task runs, it is still its turn. */
 export const ended = (self: Calls, call: Call): void => {
   if (call.task === undefined || call.task.isOver) leave(self, call)
   else if (call.place !== undefined) self.places.leave(call.place)
@@ -39,7 +35,7 @@ export const leave = ({ places, turns }: Calls, { place, turn }: Call): void => 
   if (turn !== undefined) turns?.leave(turn)
 }
 
-/** Whoever interrupts that calls `leave`. */
+/** If interrupted, call `leave`. */
 export const comes = ({ places, turns }: Calls, call: Call): Effect.Effect<void> =>
   Effect.async((resume) => {
     const wake = () => resume(Effect.void)

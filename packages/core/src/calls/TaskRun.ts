@@ -49,7 +49,7 @@ interface Forgotten {
 
 type Outcome = Effect.Effect<CallToolResult, CallError | Forgotten>
 
-/** What is about a task goes first to the connection that knows it: it may be draining. */
+/** Asks the connection that knows the task first: it may be draining. */
 export const connectionFor = ({ backend }: Calls, call: Call): Runtime | undefined => {
   const { first } = call
   call.first = undefined
@@ -68,7 +68,7 @@ export const answered = <M extends Method>(
   return task && begin({ self, call: call as ToolCall, begunOn: runtime, request }, task) as Later<M>
 }
 
-/** Holds a lease until the call has ended: the connection is not closed as idle, and drains. */
+/** Holds a lease until the call has ended. */
 const begin = (run: Run, task: Created): Later<"tools/call"> => {
   const { begunOn, call, self } = run
   call.task = { id: task.taskId, on: begunOn, isThere: true, isOver: false }
@@ -152,7 +152,6 @@ const follow = (run: Run, said: Said, isAwaited: boolean): Outcome =>
     return said.status === "input_required" && !isAwaited ? firstOf(result(run, said), next(true)) : next(isAwaited)
   })
 
-/** After a loss the next connection is asked. */
 const status = (run: Run): Effect.Effect<Said, CallError | Forgotten> => {
   const { request } = run.self.backend.policy.timeouts
   return Effect.catchAll(ask(run, "tasks/get", request) as Effect.Effect<Said, CallError>, (error) => {

@@ -1,7 +1,4 @@
-/**
- * What a call's tool says: whether it may be repeated, and whether it runs as a task. Tools are read once on each connection for all calls; the
- * runtime keeps what they say.
- */
+/** Decides by a call's tool whether it may be repeated, and runs as a task. Each connection's tools are read once. */
 import { Deferred, Effect, FiberId } from "effect"
 import * as Hints from "../catalog/Hints.js"
 import type { RequestError } from "../Errors.js"
@@ -13,7 +10,7 @@ import { type Call, type Calls, waitingFor } from "./Call.js"
 
 const nameOf = (params: unknown): string => (params as Params<"tools/call">).name
 
-/** `undefined`: the hints decide, and were never read. `onlyReading`: only the hint that the tool just reads counts. */
+/** `undefined`: hints decide, and were never read. `onlyReading`: only `readOnlyHint` counts. */
 export const mayRepeat = (
   { backend: { policy, published } }: Calls,
   { ask: { method, options, params }, tool }: Call,
@@ -28,7 +25,7 @@ export const mayRepeat = (
   return said && (onlyReading ? said.readOnly : said.harmless)
 }
 
-/** Ends at the latest with the call's time; the reading goes on for others. After a failure the next call begins another. */
+/** Ends at the latest with the call's time; the reading goes on for others. */
 export const read = (self: Calls, call: Call, runtime: Runtime, isKnown: () => boolean): Effect.Effect<void> =>
   Effect.suspend(() => {
     if (isKnown()) return Effect.void
@@ -68,7 +65,6 @@ const begin = (self: Calls, runtime: Runtime, ended: Deferred.Deferred<void>): E
   )
 }
 
-/** Of the protocol without sessions. */
 const extension = "io.modelcontextprotocol/tasks"
 
 const clientCapabilities = "io.modelcontextprotocol/clientCapabilities"
@@ -85,11 +81,11 @@ const wantsTask = ({ ask: { options, params } }: Call): boolean => {
   return options?.task !== undefined || given?.task !== undefined || hasExtension(given?._meta?.[clientCapabilities])
 }
 
-/** How often a server is asked, in milliseconds. `given`: by the server. */
+/** Milliseconds. `given`: by the server. */
 export const pollInterval = (given: unknown): number =>
   Math.min(60_000, Math.max(100, typeof given === "number" && given >= 0 ? given : 1000))
 
-/** In the step that sends. False: the tools of this connection have to be read first. */
+/** False: the tools of this connection must be read first. */
 export const decideTask = ({ backend }: Calls, call: Call, runtime: Runtime): boolean => {
   if (call.ask.method !== "tools/call") return true
   const { tasks } = backend.policy.calls
@@ -115,7 +111,6 @@ export const readForTask = (self: Calls, call: Call, runtime: Runtime): Effect.E
     runtime.learn({ hasReadTools: true })
   })
 
-/** Only a task can answer the call: it is sent again as one. */
 export const needsTask = ({ backend }: Calls, call: Call, runtime: Runtime, error: RequestError): boolean => {
   if (call.ask.method !== "tools/call" || call.runsTask !== false || error.code !== missingCapability) return false
   if (error.fate !== "answered" || backend.policy.calls.tasks === "never" || wantsTask(call)) return false

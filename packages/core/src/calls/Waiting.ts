@@ -9,7 +9,7 @@ import { type Call, type Calls, millis, waitingFor } from "./Call.js"
 import { busy, notSent, unavailable } from "./CallFailure.js"
 import * as QueuedCalls from "./QueuedCalls.js"
 
-/** A call may wait for this part of its time, so that its caller learns why. (V8) */
+/** The part of its time that a call may wait, so that its caller learns why. (V8) */
 const partOfTime = 0.75
 
 const heldUntil = ({ begunAt, deadline }: Pick<Time, "begunAt" | "deadline">): number =>
@@ -74,7 +74,7 @@ export const until = (
   })
 }
 
-/** Nobody knows how long the caller of a call without end waits. */
+/** A call without a deadline says nothing of its caller's patience. */
 export const patience = (
   { backend }: Calls,
   { budget: { deadline } }: Call,
@@ -85,7 +85,7 @@ export const patience = (
     ? otherwise
     : heldUntil({ begunAt, deadline: begunAt + backend.policy.timeouts.request })
 
-/** Any answer settles it: what fails meanwhile was not sent. (H4, C14) */
+/** What fails meanwhile was not sent. (H4, C14) */
 export const forVerdict = (self: Calls, call: Call, isSettled: Effect.Effect<void>, late: () => Said): Wait =>
   Effect.suspend(() => {
     const { wait } = self
@@ -96,7 +96,7 @@ export const forVerdict = (self: Calls, call: Call, isSettled: Effect.Effect<voi
     return among(self, () => wait.unsent, within(self, end, settled, late), (by) => wait.forVerdicts += by)
   })
 
-/** Whoever interrupts that has the call leave the queue. */
+/** If interrupted, the call must leave the queue. */
 export const forTurn = (self: Calls, call: Call): Wait => {
   const { wait } = self
   const come = waitingFor(call, "waits for its turn", QueuedCalls.comes(self, call))
@@ -125,7 +125,7 @@ const among = ({ backend, wait }: Calls, others: () => number, work: Wait, count
     return Effect.ensuring(restore(work), Effect.sync(() => count(-1)))
   })
 
-/** The server may be downloading itself. A chosen time to wait counts all the same. */
+/** `npx` may still be downloading the server. A configured wait counts all the same. */
 const isFirstStart = (
   { backend }: Calls,
   { generation, lastError, starting, state }: Slot,
@@ -137,7 +137,7 @@ const isFirstStart = (
   return generation === 0 && goesOn && isDefault && !isChosen
 }
 
-/** After an attempt that failed for good the call asks for another, which keeps its pace. (R13) */
+/** The call fails, and asks for an attempt. (R13) */
 const pointless = ({ backend }: Calls, { demandableFrom }: Slot): Wait => {
   const error = unavailable(backend, said`the call was not sent`)
   if (demandableFrom !== undefined) backend.demand() // guard: permanent-failure-is-demanded

@@ -4,15 +4,15 @@ import { isGone, isObjection, RequestError, type RequestReason } from "../Errors
 /** A call that ends the server each time must not do so for everybody. (C3) */
 const mostWithoutResult = 6
 
-/** Nor may one that ends its session each time. (R7) */
+/** (R7) */
 const mostSessions = 2
 
-/** If something else refuses it so often while the server gives its lists, the request is meant. */
+/** After so many, the server means this request. (R12) */
 const mostRefusedBeside = 3
 
 const doubtful: ReadonlySet<RequestReason> = new Set<RequestReason>(["timeout", "network", "server", "fault"])
 
-/** It puts the connection in doubt (H4). A server that asks us to wait lives (K19). */
+/** A server that asks us to wait lives. (H4, K19) */
 export const isSuspicious = (error: RequestError): boolean => doubtful.has(error.reason) && !isObjection(error)
 
 export const isLost = ({ reason }: RequestError): boolean => reason === "lost" || reason === "session"
@@ -28,7 +28,7 @@ export interface Tally {
   readonly withoutResult: number
   readonly sessions: number
   readonly unknown: { readonly generation: number; readonly error: RequestError } | undefined
-  /** Sent again although it may have been carried out: twice does no harm. */
+  /** Sent again although it may have been carried out. */
   readonly repeated: boolean
 }
 
@@ -42,9 +42,9 @@ export const untried: Tally = {
 
 export interface Facts {
   readonly generation: number
-  /** Twice does no harm. `undefined`: its tool's hints decide, and were never read. */
+  /** `undefined`: its tool's hints decide, and were never read. */
   readonly mayRepeat: boolean | undefined
-  /** A refused request was not carried out, whoever refused it. (`calls.afterRefusal`) */
+  /** By `calls.afterRefusal`. */
   readonly trustsRefusals: boolean
   readonly retries: boolean
 }
@@ -96,7 +96,7 @@ export const decide = (failure: RequestError, tally: Tally, facts: Facts): Decis
   }
 }
 
-/** A refusal proves nothing where somebody on the way may have passed the request on. (C16) */
+/** An intermediary that refuses may have passed the request on. (C16) */
 const asTrusted = (error: RequestError, { mayRepeat, trustsRefusals }: Facts): RequestError => {
   if (error.fate !== "rejected" || trustsRefusals || mayRepeat === true) return error
   const message =
@@ -112,7 +112,7 @@ export const afterDoubt = (
   facts: Pick<Facts, "mayRepeat" | "trustsRefusals">
 ): RequestError => {
   const { cause, message } = error
-  // Whoever gives lists means this request by a refusal that it repeats.
+  // A server that gives lists means this request by a refusal that it repeats.
   if (session === "alive" && isGone(error) && refusedBeside === mostRefusedBeside) {
     return new RequestError({ fate: "answered", reason: "protocol", message, cause })
   }

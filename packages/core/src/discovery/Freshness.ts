@@ -2,7 +2,7 @@ import { Clock, Duration, Effect, Random } from "effect"
 import type { Kind } from "../catalog/Kind.js"
 import { formatMillis } from "../internal/Time.js"
 
-/** The least between two readings, however little a server grants; in milliseconds. */
+/** Milliseconds between readings, however little a server grants. */
 export const shortest = Duration.toMillis("30 seconds")
 
 const longest = Duration.toMillis("24 hours")

@@ -14,7 +14,7 @@ import type { BackendState } from "../state/BackendState.js"
 import * as Discovery from "./Discovery.js"
 import * as Freshness from "./Freshness.js"
 
-/** One reading at a time; what is asked for meanwhile is read after it, once. (P4) */
+/** One reading at a time; however many are asked for meanwhile, one more follows. (P4) */
 interface Reading {
   readonly runtime: Runtime
   readonly lock: Effect.Semaphore
@@ -205,7 +205,7 @@ const ask = ({ backend }: Refresh, runtime: Runtime, kinds: ReadonlyArray<Kind>)
     (defect) => Effect.fail(requestErrorOf(Cause.die(defect)))
   )
 
-/** Warns, once, of a server that keeps announcing changes. (P11) */
+/** (P11) */
 const awaitTurn = (self: Refresh, reading: Reading): Effect.Effect<void> =>
   Effect.suspend(() => {
     const { backend } = self
@@ -284,7 +284,7 @@ const failed = Effect.fnUntraced(function*(self: Refresh, reading: Reading, erro
   if (count >= backend.policy.keepalive.failureThreshold) readingsRefused(liveness, runtime, count, error)
 })
 
-/** Fails if the session is lost. If it never gave a list, a refusal says nothing: many servers give none. (R12) */
+/** Fails if the session is lost. (R12) */
 const failIfLost = ({ liveness }: Refresh, { given, runtime }: Reading, error: RequestError | undefined) => {
   if (error?.ifSessionLost === undefined || !given) return Effect.void
   const lost = new RequestError({ fate: "rejected", reason: "session", message: error.message, cause: error })

@@ -18,7 +18,7 @@ import { settle } from "./SessionCheck.js"
 
 const begin = {
   isFirst: true,
-  /** When the server had last answered, when the round was planned. */
+  /** The last answer, when the round was planned. */
   plannedAfter: 0,
   at: 0,
   /** Before the round, or at the end of the last one that failed. */
@@ -99,8 +99,8 @@ const found = (self: Heartbeats): Found => {
 }
 
 /**
- * Skipped if a request was answered since it was planned (K7), except after a loss to keepalive: only a heartbeat tells a server that
- * hangs from one that ignores them. (K13)
+ * Skipped after an answer (K7), except after a loss to keepalive: only a heartbeat tells a hanging
+ * server from one that ignores them. (K13)
  */
 const round = (self: Heartbeats): Effect.Effect<void> =>
   Effect.suspend(() => {
@@ -226,7 +226,7 @@ const conclude = (self: Heartbeats, beat: Beat.Beat): Effect.Effect<void> => {
   }
   const isAnswering = runtime.answers !== self.progress.answers
   const failed = fail(self, beat)
-  // Something else was answered, or reconnecting cured nothing. (K12, K13)
+  // Calls are answered, or reconnecting cured nothing. (K12, K13)
   if (isAnswering || lostInARow >= 2) {
     return self.progress.failures < policy.keepalive.failureThreshold ? Effect.void : open(self, beat)
   }

@@ -15,7 +15,6 @@ import * as Sights from "./Sights.js"
 
 export type Silence = "call" | "probe"
 
-/** What is held against the current runtime since its last answer. */
 export interface Suspicion {
   readonly runtime: Runtime
   readonly answers: number
@@ -26,7 +25,7 @@ export interface Suspicion {
   readonly isProbed?: boolean
 }
 
-/** One loop. It goes on after an answer if a new suspicion has come before its next look. */
+/** Goes on after an answer if a new suspicion came before its next look. */
 export interface Probing {
   readonly runtime: Runtime
   /** Answers before a suspend of the machine: without more, a failure decides. (R11) */
@@ -170,7 +169,7 @@ export const silenceOf = (self: Liveness, runtime: Runtime): Silence | undefined
   return temperament.ignoresPings || published.value.keepalive.breaker?.reason === "timeout" ? "probe" : "call"
 }
 
-/** What only those who ask know. */
+/** Known only to the asker. */
 const unknown = { isPatienceOver: false, isSilent: true, isAnsweredBeside: false, isRefusing: false }
 
 export const verdictOn = (

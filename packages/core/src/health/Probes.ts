@@ -96,7 +96,7 @@ const probe = (self: Self, runtime: Runtime): Effect.Effect<RequestError | undef
     })
   })
 
-/** Begins probes, or keeps those under way going. `isSilent`: a call has no answer. (H4) */
+/** `isSilent`: a call has no answer. (H4) */
 export const suspect = (self: Self, runtime: Runtime, isSilent = false): Effect.Effect<void> =>
   Effect.uninterruptible(Effect.suspend(() => {
     const { latest } = runtime

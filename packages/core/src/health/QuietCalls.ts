@@ -96,7 +96,6 @@ const examine = Effect.fnUntraced(function*(self: Self, runtime: Runtime) {
     if (verdict.kind === "wedged") {
       return Liveness.lose(self, runtime, { kind: "health", message: "it does not live" }, verdict)
     }
-    // A refusal is no silence.
     const { look } = runtime.connection
     if (look !== undefined || isRefused || !isSilent() || !self.backend.temperament.isConcurrent) continue
     Liveness.leftUnanswered(self, runtime, "probe")
@@ -104,7 +103,7 @@ const examine = Effect.fnUntraced(function*(self: Self, runtime: Runtime) {
   }
 })
 
-/** A new session shows whether only this one is dead, or the whole server hangs. (V3) */
+/** Shows whether only this session is dead, or the server hangs. (V3) */
 const replaceSilent = (self: Self, runtime: Runtime, isSilent: () => boolean): Effect.Effect<void> =>
   Effect.suspend(() => {
     if (self.besideOf === runtime) return Effect.void

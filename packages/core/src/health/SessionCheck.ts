@@ -1,6 +1,6 @@
 /**
- * A refusal may mean a forgotten session: a list is requested; if that is refused alike, a new session is made beside it. (R12)
- * If a server refuses its lists to every session, that costs one handshake: then a refused list is no evidence until one is given.
+ * Settles by a list, then by a new session, whether a refusal means a forgotten session. (R12)
+ * If the server refuses its lists to every session, that is no evidence until it gives one.
  */
 import { Deferred, Effect, FiberId } from "effect"
 import type { RequestError } from "../Errors.js"
@@ -46,7 +46,6 @@ const list = (self: Liveness, runtime: Runtime): Effect.Effect<void, RequestErro
     self.isEvidence = true
   })
 
-/** A forgotten session refuses everything alike. */
 const isAlike = ({ code, ifSessionLost, reason }: RequestError, refusals: ReadonlyArray<RequestError>): boolean =>
   (ifSessionLost !== undefined || reason === "remote") &&
   refusals.some((one) => one.reason === reason && one.code === code)

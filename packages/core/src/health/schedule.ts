@@ -4,7 +4,7 @@ import { jittered } from "../internal/backoff.js"
 import type { Found } from "../options/BackendOptions.js"
 import type { Policy } from "../options/Policy.js"
 
-/** From the last answer, so that the gap never exceeds the interval. `gridStart`: when the fleet began; `undefined` without one. (K6) */
+/** `gridStart`: when the fleet began; `undefined` without one. (K6) */
 export const schedule = (gridStart: number | undefined): Schedule.Schedule<Found, Found> =>
   Schedule.makeWithState(
     true,
@@ -23,7 +23,7 @@ const nextAt = (found: Found, first: boolean, now: number, gridStart: number | u
 
 const longest = Duration.toMillis("24 hours")
 
-/** At most half of `idleTtl` (K15), doubled for each objection to the rate. (K19) */
+/** (K15, K19) */
 export const intervalOf = (policy: Policy, doublings: number): number => {
   const { idleTtl, interval } = policy.keepalive
   const half = typeof idleTtl === "number" ? idleTtl / 2 : Number.POSITIVE_INFINITY
@@ -35,13 +35,12 @@ export const intervalOf = (policy: Policy, doublings: number): number => {
 interface Due {
   readonly from: number
   readonly interval: number
-  /** Due at any time in the interval: backends that connect together spread. */
   readonly first: boolean
   readonly draw: number
   readonly gridStart: number | undefined
 }
 
-/** 75% to 100% of the interval after the last answer; the first 0% to 100%. */
+/** (K6) */
 const dueAt = ({ draw, first, from, gridStart, interval }: Due): number => {
   const earliest = from + (first ? 1 : 0.75 * interval)
   const drawn = from + (first ? Math.ceil(interval * (1 - draw)) : jittered(interval, 0.75, draw))

@@ -1,4 +1,4 @@
-/** An interrupted reader loses none, as a taker of Effect's Queue may: a message leaves in the step that handles it. */
+/** Unlike Effect's Queue, an interrupted reader loses none: a message leaves in the step that handles it. */
 import { Effect } from "effect"
 import { constVoid } from "effect/Function"
 

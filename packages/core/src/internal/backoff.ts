@@ -8,7 +8,7 @@ interface Growth {
   readonly maxDelay: number
 }
 
-/** Drawn from [0.5, 1] of the capped delay, so that jitter never exceeds the cap. Gives the delays. (R1) */
+/** Gives the delays. (R1) */
 export const backoff = ({ factor, initialDelay, maxDelay }: Growth): Schedule.Schedule<Duration.Duration> =>
   Schedule.makeWithState(0, (now, _, steps: number) =>
     Effect.map(Random.next, (draw) => {

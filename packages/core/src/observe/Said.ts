@@ -1,4 +1,4 @@
-/** Two versions: for those who run a backend, and for everybody, without how it is started or reached, and without words of others. */
+/** Two versions of a text: for operators, and for everybody, without commands, addresses and words of others. */
 import { inWords, type Reason } from "../Reasons.js"
 
 export interface Said {

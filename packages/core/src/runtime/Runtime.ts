@@ -13,7 +13,6 @@ import * as Traffic from "./Traffic.js"
 /** More than to list what it offers, or to show that it lives. */
 const work: ReadonlySet<string> = new Set(["tools/call", "prompts/get", "resources/read", "completion/complete"])
 
-/** What it has shown. */
 export interface Known {
   readonly listed: Listed | undefined
   readonly hasReadTools: boolean
@@ -188,7 +187,7 @@ export class Runtime {
     })
   }
 
-  /** In the step in which the call sends. `call`: of a caller. */
+  /** `call`: of a caller. */
   begin(call?: Traffic.InFlight): void {
     this.#traffic = Traffic.begun(this.#traffic, call)
     if (this.inFlight === 1) this.onUsed?.(this)
@@ -295,7 +294,7 @@ export class Runtime {
     return this.#held > 0
   }
 
-  /** It is asked once a second meanwhile. (C14) */
+  /** The server is asked once a second meanwhile. (C14) */
   hold(isSettled: () => boolean): Effect.Effect<void> {
     return Effect.acquireUseRelease(
       Effect.sync(() => {

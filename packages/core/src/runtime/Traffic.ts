@@ -82,10 +82,7 @@ export const answered = (
     failures.count === 0 ? failures : { ...failures, count: 0 }
   )
 
-/**
- * However many fail at once, one counts: what a moment breaks has `pause` milliseconds to mend. The clock may have been set back, and timers
- * differ from it a little. (H1, H4)
- */
+/** Of failures within `pause` milliseconds, one counts. The clock may have been set back, and timers differ from it a little. (H1, H4) */
 export const failed = (traffic: Traffic, at: number, now: number, pause: number): Traffic => {
   const { failures } = traffic
   if (at < failures.from && now >= failures.at) return traffic // guard: probes-count-at-a-pace

@@ -24,7 +24,6 @@ import type { OpenVerdict } from "./Status.js"
 export interface Beginning {
   readonly fleetStartedAt?: number | undefined
   readonly memory?: CatalogMemory | undefined
-  /** What extensions add to the status. */
   readonly extensionStatus?: ((catalog: Snapshot | undefined) => object) | undefined
   readonly observer?: BackendObserver | undefined
   /** Default: everything. */
@@ -52,7 +51,7 @@ export class BackendState {
   /** There is a first catalogue, or it is known that there is none yet. */
   readonly firstOutcome = new Signal()
   #demanded = false
-  /** `undefined` once an attempt has ended and the first outcome is known. */
+  /** `undefined` once no reader needs them. */
   #firstEvents: Array<Event> | undefined = []
   #entering = 0
   #entered: Signal | undefined
@@ -99,7 +98,7 @@ export class BackendState {
     this.send({ _tag: "Demand" })
   }
 
-  /** A call may take a lease at any step until the returned function is called, once. */
+  /** A call may take a lease until it calls the returned function, once. */
   entering(): () => void {
     this.#entering++
     return () => {
@@ -117,7 +116,7 @@ export class BackendState {
     this.#demanded = false
   }
 
-  /** Runs what others gave us: a throw is logged, and stops nobody. (L19) */
+  /** Logs what the code of others throws. (L19) */
   safely<A>(source: string, run: () => A): A | undefined {
     try {
       return run()
@@ -141,7 +140,7 @@ export class BackendState {
     return firstOf(Effect.asSome(work), Effect.as(this.sleepUntil(time), Option.none()))
   }
 
-  /** The fence for what a runtime does. (L4) */
+  /** (L4) */
   isCurrent(runtime: Runtime): boolean {
     return this.published.value.current === runtime
   }
@@ -209,7 +208,7 @@ export class BackendState {
     this.notifications.end()
   }
 
-  /** The only writer. What follows from the difference is told in the same step. */
+  /** Tells what follows from the difference in the same step. */
   update(change: (slot: Slot.Slot) => Slot.Slot): void {
     const before = this.published.value
     const changed = change(before)

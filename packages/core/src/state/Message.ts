@@ -18,7 +18,7 @@ export class PendingCommand {
     Deferred.unsafeDone(this.#answer, exit)
   }
 
-  /** Interrupting the wait cancels nothing. */
+  /** (L11) */
   get answered(): Effect.Effect<void, CommandError> {
     return Deferred.await(this.#answer)
   }
@@ -42,7 +42,7 @@ interface Numbered {
 export interface Attempt extends Numbered {
   readonly _tag: "Attempt"
   readonly generation: number
-  /** A call waits for it: it is not a quick one. (R8) */
+  /** A call waits for it. (R8) */
   readonly demanded: boolean
   readonly startedAt: number
   readonly joined: ReadonlyArray<PendingCommand>
@@ -72,7 +72,7 @@ export const answers = (work: Work | undefined, pending: PendingCommand): boolea
     ? work.joined.includes(pending)
     : work?._tag === "Teardown" && (work.disables.includes(pending) || work.enables.includes(pending))
 
-/** What may move the backend to another state. What names a runtime or a work counts only while that is current. */
+/** May change the state. One that names a runtime or a work counts only while that is current. */
 export type Move =
   | { readonly _tag: "Command"; readonly pending: PendingCommand }
   | { readonly _tag: "Demand" }
@@ -93,7 +93,7 @@ export type Move =
   | { readonly _tag: "Lost"; readonly runtime: Runtime; readonly loss: Loss }
   | { readonly _tag: "Doubted"; readonly doubt: DoubtedSession; readonly pending: PendingCommand }
   | { readonly _tag: "Unused"; readonly runtime: Runtime }
-  /** What waits is late, and what is connected is in doubt. (R11) */
+  /** (R11) */
   | { readonly _tag: "ClockJumped" }
   | { readonly _tag: "Close" }
 
@@ -105,9 +105,9 @@ export type Message =
   | { readonly _tag: "Established"; readonly work: number; readonly runtime: Runtime }
   /** To be read, or polled from now on. */
   | { readonly _tag: "ListsChanged"; readonly runtime: Runtime }
-  /** A probe decides. (H4, H9) */
+  /** (H4, H9) */
   | { readonly _tag: "Suspected"; readonly runtime: Runtime }
-  /** A caller wants to hear of its call. (G25) */
+  /** (G25) */
   | { readonly _tag: "ProgressWanted" }
   /** A call is in flight, and unwatched. (V3) */
   | { readonly _tag: "Used"; readonly runtime: Runtime }

@@ -42,7 +42,7 @@ export interface Slot {
   readonly installedAt: number
   /** Of the last runtime installed; 0 before. */
   readonly generation: number
-  /** The last good one, stale or not; nothing if withdrawn. (P2) */
+  /** The last good one; nothing if withdrawn. (P2) */
   readonly snapshot: Snapshot | undefined
   readonly revision: number
   /** Older than the server allows, and being read again. */
@@ -67,11 +67,9 @@ export interface Slot {
   readonly usage: ResourceUsage | undefined
   readonly counts: Counts
   readonly extensions: object
-  /** What finds no connection here goes to another backend. */
   readonly hasSuccessor: boolean
 }
 
-/** What a change says besides; `Event` has the backend and the time, too. */
 export type EventBody = Event extends infer E ? E extends Event ? Omit<E, "backend" | "at"> : never : never
 
 export const begin = ({ lifecycle: { disabled, lazy } }: Policy, snapshot?: Snapshot): Slot => ({

@@ -38,7 +38,7 @@ export const make = (parts: Omit<Attempts, "running" | "beside">): Attempts => {
     running: new Set(),
     beside: (work) =>
       Effect.suspend(() => {
-        // Who starts a backend waits for its first attempt.
+        // The program waits for the first attempt.
         const isAwaited = calls.wait.isAwaited || owner.isSuspendedAwaited || !backend.firstOutcome.isComplete
         return isAwaited ? permits.beside(work) : Effect.succeedNone
       })
@@ -72,7 +72,7 @@ export const interruptAll = ({ running }: Attempts): void => {
 export const ended = ({ running }: Attempts, millis: number): Effect.Effect<void> =>
   Effect.forEach([...running], (fiber) => awaitAtMost(fiber, millis), { discard: true })
 
-/** Always reports an outcome. What it acquired is owned all along, and retired on failure, unless a start may go on. */
+/** Always reports an outcome; retires on failure what it acquired, unless a start may go on. (L9) */
 const establish = (
   parts: Attempts,
   generation: number,

@@ -1,13 +1,13 @@
 /** Attempts of a fleet at once. Effect's Semaphore wakes all at each release: the square of the backends lost at once. */
 import { Effect, MutableQueue, type Option } from "effect"
 
-/** Who waits for an attempt. Must not throw. */
+/** Whether a caller waits for the attempt. Must not throw. */
 export interface Awaited {
   readonly isAwaited: boolean
   onAwaited: (() => void) | undefined
 }
 
-/** An attempt that takes longer than two seconds gives its permit back and goes on. */
+/** (R10) */
 export interface ConnectPermits {
   /** Awaited attempts come first. */
   readonly withPermit: <A, E, R>(attempt: Effect.Effect<A, E, R>, awaited: Awaited) => Effect.Effect<A, E, R>

@@ -12,7 +12,6 @@ export class RuntimeOwner {
   /** Removal claims the right to close. (L6) */
   readonly #owned = new Set<Runtime>()
   readonly #closing = new Set<Deferred.Deferred<void>>()
-  /** Until calls in flight have ended. */
   readonly #draining = new Set<Runtime>()
   #suspended: { readonly session: SuspendedSession; readonly runtime: Runtime } | undefined
   /** No attempt waits for it, and the next one does. */

@@ -312,7 +312,7 @@ export class Supervisor {
     return this.#logDefect(`handling of ${message._tag}`, cause)
   }
 
-  /** Once for each source: failing at every event would flood. (L19) */
+  /** Once for each source: more would flood. (L19) */
   #logDefect(source: string, cause: Cause.Cause<never>): Effect.Effect<void> {
     const defects = this.#defects ??= new Set()
     if (defects.has(source)) return Effect.void

@@ -11,7 +11,7 @@ export interface Options {
   readonly pins: PinnedTools
 }
 
-/** Announced when something was approved or is withheld from now on. */
+/** Announced after an approval or a withholding. */
 const toolsChanged: ServerNotification = { method: "notifications/tools/list_changed" }
 
 const isOfTools = (report: Report): boolean =>
@@ -28,7 +28,7 @@ export const around = (connector: Connector, { backend, pins, policy }: Options)
       const given: ConnectOptions = {
         ...options,
         report: (report) => {
-          // First: a client that asks for the lists now must get those after the change.
+          // First: a client that asks now must get the changed lists.
           if (isOfTools(report)) pinned?.changed()
           if (report._tag === "Hearing") pinned?.hears(report.hearing)
           options.report(report)
@@ -46,7 +46,7 @@ export const around = (connector: Connector, { backend, pins, policy }: Options)
       yield* Effect.acquireRelease(
         Effect.sync(() =>
           pins.approvals.listen(() => {
-            // What was approved is gone: the next list is the first one, and calls wait for it.
+            // What was approved is gone: calls wait for the next list, which is the first.
             if (!pins.isKnown) made.changed()
             announce()
           })

@@ -1,13 +1,12 @@
 import type { Progress } from "@modelcontextprotocol/sdk/types.js"
 
-/** A longer message of a server is not repeated: hosts show about as much. */
+/** Characters: hosts show about as much. */
 const longestRepeated = 200
 
-/** `value`, or one above `last` by as little as every number up to 1e300 can show. */
+/** Above `last` by as little as every number up to 1e300 can show. */
 const above = (last: number, value: number): number =>
   value > last ? value : last + Math.max(Math.abs(last), 1) * 2 ** -40
 
-/** What the caller has heard. */
 interface Told {
   /** What Lifeline has said of a connection that is still missing. */
   readonly missing: string | undefined
@@ -24,8 +23,8 @@ interface Told {
 }
 
 /**
- * Reports of the first request pass as they come; once Lifeline has spoken, or the request was sent again, raised above what came before, as
- * MCP asks for. A request sent again is not heard until it is farther. What `listener` throws, the functions throw.
+ * Reports pass as they come until Lifeline has spoken or the request was sent again; then they are raised.
+ * A request sent again is not heard until it is farther. What `listener` throws, the functions throw.
  */
 export interface CallProgress {
   readonly listener: (progress: Progress) => void

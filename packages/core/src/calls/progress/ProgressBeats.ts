@@ -20,14 +20,14 @@ export interface About {
   readonly isSigningIn: boolean
 }
 
-/** The least between two words of Lifeline to a caller, in milliseconds, also where there is news. */
+/** Milliseconds between two messages of Lifeline to a caller, at least, also if there is news. */
 const pace = 1000
 
 const intervalOf = ({ backend }: Calls): number => backend.policy.calls.progressInterval
 
 const paceOf = (self: Calls): number => Math.min(pace, intervalOf(self))
 
-/** Whoever calls this calls `end`, too. */
+/** The caller must also call `end`. */
 export const begin = (self: Calls, call: Call): void => {
   const { progress } = call.ask
   if (progress === undefined || !Number.isFinite(intervalOf(self))) return
@@ -88,7 +88,7 @@ const look = (self: Calls, slot: Slot): { readonly next: number; readonly asks: 
   return { asks, next: Math.min(next, now + (slot.current === undefined ? paceOf(self) : interval)) }
 }
 
-/** A connection that is being replaced lets a call finish, as long as its server lives. */
+/** A draining connection lets a call finish while its server lives. */
 const finishing = (
   { flight }: Call,
   progress: CallProgress.CallProgress,
@@ -120,7 +120,7 @@ const connected = (
   const due = progress.told.toldAt + interval
   if (now < due) return due
   const on = runsOn(call)
-  // It is not kept waiting for long: probes are under way.
+  // Probes are under way.
   const isHeld = on === undefined && silenceOf(self.liveness, runtime) !== undefined
   if (!isHeld && isSilent(on ?? runtime, progress, now - interval)) return due // guard: silent-server-has-no-beats
   const doing = on === undefined ? call.waitsFor ?? "waits to be sent" : "still running"

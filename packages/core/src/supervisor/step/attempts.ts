@@ -203,7 +203,7 @@ const broughtForward = (slot: Slot, at: At): Step => {
   return Moves.waitUntil(slot, when, true)
 }
 
-/** One probe decides about a connection; a waiting attempt is made now. (R11) */
+/** A waiting attempt is made now. (R11) */
 export const afterClockJump = (slot: Slot, { now }: At): Step => {
   const { current, nextAttemptAt, pace } = slot
   if (current !== undefined) return [slot, [Action.Probe({ runtime: current })]]

@@ -54,7 +54,7 @@ const reallyLost = (slot: Slot, { loss, runtime }: MoveOf<"Lost">, at: At): Step
   ]]
 }
 
-/** The old session stays until, and unless, there is a new one. (R12, V3) */
+/** Keeps the old session until there is a new one. (R12, V3) */
 export const doubted = (slot: Slot, { doubt, pending }: MoveOf<"Doubted">, at: At): Step => {
   const { now, policy } = at
   const { work } = slot
