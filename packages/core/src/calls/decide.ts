@@ -4,7 +4,7 @@ import { isGone, isObjection, RequestError, type RequestReason } from "../Errors
 /** A call that ends the server each time must not do so for everybody. (C3) */
 const mostWithoutResult = 6
 
-/** (R7) */
+/** Nor may one that ends its session each time. (R7) */
 const mostSessions = 2
 
 /** After so many, the server means this request. (R12) */

@@ -150,7 +150,7 @@ const pageOf = (kind: Kind, result: unknown): Effect.Effect<Listing.Page, Reques
 
 type Known = Lists & Pick<Snapshot, "problems" | "truncated">
 
-/** (P3) */
+/** A refused list keeps its last good entries (P3). */
 export const merge = (before: Known | undefined, lists: ReadonlyArray<ReadList>, backend: string): Known => {
   const known = before ?? { ...empty, problems: [], truncated: [] }
   const read = new Map(lists.map((list) => [list.kind, list]))

@@ -205,7 +205,7 @@ const ask = ({ backend }: Refresh, runtime: Runtime, kinds: ReadonlyArray<Kind>)
     (defect) => Effect.fail(requestErrorOf(Cause.die(defect)))
   )
 
-/** (P11) */
+/** Warns, once, of a server that keeps announcing changes. (P11) */
 const awaitTurn = (self: Refresh, reading: Reading): Effect.Effect<void> =>
   Effect.suspend(() => {
     const { backend } = self

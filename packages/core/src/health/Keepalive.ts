@@ -22,7 +22,7 @@ export const make = (liveness: Liveness, plan: Heartbeats.Plan): Keepalive => ({
   warnedOfOptions: false
 })
 
-/** (K3) */
+/** With the ping, whatever the last runtime needed. (K3) */
 export const attach = (self: Keepalive, runtime: Runtime): Effect.Effect<void> => {
   const { id, policy, published } = self.liveness.backend
   const off = offReason(policy, runtime.connection)

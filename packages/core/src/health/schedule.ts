@@ -23,7 +23,7 @@ const nextAt = (found: Found, first: boolean, now: number, gridStart: number | u
 
 const longest = Duration.toMillis("24 hours")
 
-/** (K15, K19) */
+/** At most half of `idleTtl` (K15), doubled for each objection to the rate. (K19) */
 export const intervalOf = (policy: Policy, doublings: number): number => {
   const { idleTtl, interval } = policy.keepalive
   const half = typeof idleTtl === "number" ? idleTtl / 2 : Number.POSITIVE_INFINITY
@@ -40,7 +40,7 @@ interface Due {
   readonly gridStart: number | undefined
 }
 
-/** (K6) */
+/** 75% to 100% of the interval after the last answer; the first 0% to 100%. */
 const dueAt = ({ draw, first, from, gridStart, interval }: Due): number => {
   const earliest = from + (first ? 1 : 0.75 * interval)
   const drawn = from + (first ? Math.ceil(interval * (1 - draw)) : jittered(interval, 0.75, draw))

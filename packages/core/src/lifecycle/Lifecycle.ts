@@ -106,7 +106,7 @@ interface Entry {
   readonly session: "kept" | "ended"
   /** A call without a connection waits (and makes or hastens the attempt), or fails (`paced`: and makes one now and then). (R8, R13) */
   readonly demand: "waits" | "connects" | "hastens" | "fails" | "paced"
-  /** (P2) */
+  /** Shown (stale without a connection), or withdrawn. (P2) */
   readonly catalog: "shown" | "withdrawn"
   readonly meaning?: string
   readonly remedy?: string

@@ -140,7 +140,7 @@ export class BackendState {
     return firstOf(Effect.asSome(work), Effect.as(this.sleepUntil(time), Option.none()))
   }
 
-  /** (L4) */
+  /** The fence for what a runtime does. (L4) */
   isCurrent(runtime: Runtime): boolean {
     return this.published.value.current === runtime
   }

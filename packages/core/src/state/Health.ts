@@ -13,7 +13,7 @@ export const pace = 10_000
 export const record = (history: History, ok: boolean): History =>
   history.length === kept && history.every((one) => one === ok) ? history : [ok, ...history].slice(0, kept)
 
-/** (H5) */
+/** Sign i, from the newest, weighs 0.5^i; 1 without history. */
 export const score = (history: History): number => {
   if (history.length === 0) return 1
   let good = 0

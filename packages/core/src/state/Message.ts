@@ -18,7 +18,7 @@ export class PendingCommand {
     Deferred.unsafeDone(this.#answer, exit)
   }
 
-  /** (L11) */
+  /** Interrupting the wait cancels nothing. */
   get answered(): Effect.Effect<void, CommandError> {
     return Deferred.await(this.#answer)
   }
@@ -93,7 +93,7 @@ export type Move =
   | { readonly _tag: "Lost"; readonly runtime: Runtime; readonly loss: Loss }
   | { readonly _tag: "Doubted"; readonly doubt: DoubtedSession; readonly pending: PendingCommand }
   | { readonly _tag: "Unused"; readonly runtime: Runtime }
-  /** (R11) */
+  /** What waits is late, and what is connected is in doubt. (R11) */
   | { readonly _tag: "ClockJumped" }
   | { readonly _tag: "Close" }
 
@@ -105,9 +105,9 @@ export type Message =
   | { readonly _tag: "Established"; readonly work: number; readonly runtime: Runtime }
   /** To be read, or polled from now on. */
   | { readonly _tag: "ListsChanged"; readonly runtime: Runtime }
-  /** (H4, H9) */
+  /** A probe decides. (H4, H9) */
   | { readonly _tag: "Suspected"; readonly runtime: Runtime }
-  /** (G25) */
+  /** A caller wants to hear of its call. (G25) */
   | { readonly _tag: "ProgressWanted" }
   /** A call is in flight, and unwatched. (V3) */
   | { readonly _tag: "Used"; readonly runtime: Runtime }

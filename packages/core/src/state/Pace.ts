@@ -48,10 +48,10 @@ export const begin: Pace = {
   sessions: LostSessions.none
 }
 
-/** (R3, V6) */
+/** After a stable connection, or one that has answered a call. */
 export const good = ({ notBefore, sessions }: Pace): Pace => ({ ...begin, notBefore, sessions })
 
-/** (R6) */
+/** Up to `maxRetryAfter`. (R6) */
 export const asked = (pace: Pace, now: number, retryAfter: number | undefined, { maxRetryAfter }: Options): Pace =>
   retryAfter === undefined || !(retryAfter > 0)
     ? pace
@@ -77,7 +77,7 @@ export type AttemptVerdict = "retry" | "exhausted" | "permanent"
 export interface Failed {
   readonly error: Pick<ConnectError, "permanent" | "reason">
   readonly demanded: boolean
-  /** (R5) */
+  /** One that was up before gets all quick attempts. (R5) */
   readonly everConnected: boolean
   readonly now: number
   readonly draw: number

@@ -7,7 +7,7 @@ export interface Awaited {
   onAwaited: (() => void) | undefined
 }
 
-/** (R10) */
+/** An attempt that takes longer than two seconds gives its permit back and goes on. */
 export interface ConnectPermits {
   /** Awaited attempts come first. */
   readonly withPermit: <A, E, R>(attempt: Effect.Effect<A, E, R>, awaited: Awaited) => Effect.Effect<A, E, R>

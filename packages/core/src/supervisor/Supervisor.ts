@@ -42,7 +42,6 @@ export class Supervisor {
   readonly #attempts: Attempts.Attempts
   readonly #overlap: boolean
   readonly #layers: ReadonlyArray<RuntimeLayer>
-  /** Of the work under way. */
   #working: Fiber.RuntimeFiber<void> | undefined
   #scope: Scope.Scope | undefined
   #defects: Set<string> | undefined

@@ -48,7 +48,7 @@ const disconnect = (slot: Slot, pending: PendingCommand, at: At): Step => {
   return [next, [...actions, Action.FirstOutcome(), ...Moves.answer([pending], Exit.void)]]
 }
 
-/** (L10) */
+/** Disabling, then Disabled, nothing ever rolled back. (L10) */
 const disable = (slot: Slot, pending: PendingCommand, at: At): Step => {
   const { state, work } = slot
   if (state._tag === "Disabled") return [slot, Moves.answer([pending], Exit.void)]

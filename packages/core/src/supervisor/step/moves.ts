@@ -88,7 +88,7 @@ export const forgotten = (slot: Slot, { id, now }: At, age: number): Step => {
   ]
 }
 
-/** (T11) */
+/** The next attempt may go on with its session. (T11) */
 export const retireLost = ({ keepalive, state }: Slot, runtime: Runtime, loss: Loss): ReadonlyArray<Action> => {
   // Heartbeats gave the resumed session up again, with no good one between. (T11, K13)
   const isStuck = loss.kind === "keepalive" && runtime.connection.resumed === true && keepalive.lostInARow > 1
