@@ -73,14 +73,13 @@ export const statusNow = (
 ): Status => {
   const { id, policy, published: { value: slot }, temperament } = state
   const unmatched = unmatchedPatterns(state, slot.snapshot)
-  const { server: _, ...learned } = temperament.known
   const beside: Beside = {
     ...connector.status?.(),
     backend: id,
     transport: connector.transport,
     target: connector.target,
     memoryLimit: tasks.limit?.status,
-    learned,
+    learned: temperament.known,
     toolOptions: { unmatched, warning: unmatched.length === 0 ? undefined : Tools.describeAll(unmatched) },
     failures: slot.current?.failures ?? 0,
     inFlight: slot.current?.inFlight ?? 0,

@@ -4,33 +4,34 @@ import type { Shown } from "../port/Shown.js"
 /** So many other answers beside an unanswered ping. */
 const enough = 2
 
-/** `server`: `undefined` until it is met. */
-type Known = Omit<Shown, "server"> & { readonly server: string | undefined }
+type Known = Omit<Shown, "server">
 
-const nothing: Known = { server: undefined, isConcurrent: false, ignoresPings: false }
+const nothing: Known = { isConcurrent: false, ignoresPings: false }
 
 export class Temperament {
   readonly #keep: (shown: Shown) => void
-  #known: Known
+  #server: string | undefined
+  #known = nothing
   /** In a row. */
   #unansweredPings = 0
 
   constructor(remembered?: Shown, keep: (shown: Shown) => void = () => {}) {
     this.#keep = keep
-    this.#known = remembered ?? nothing
+    if (remembered === undefined) return
+    const { server, ...known } = remembered
+    this.#server = server
+    this.#known = known
   }
 
   meets({ name, version }: { readonly name: string; readonly version: string }): void {
-    const server = `${name} ${version}`
-    const before = this.#known
-    if (before.server === undefined) {
-      this.#known = { ...before, server }
-      if (before !== nothing) this.#learn({})
-    } else if (before.server !== server) {
-      // `sessionsSince` was found out in this connection.
-      this.#known = { ...nothing, server, sessionsSince: before.sessionsSince }
-      this.#unansweredPings = 0
-    }
+    const before = this.#server
+    this.#server = `${name} ${version}`
+    if (before === undefined && this.#known !== nothing) this.#learn({})
+    if (before === undefined || before === this.#server) return
+    // Found out in this connection.
+    const { sessionsSince } = this.#known
+    this.#known = { ...nothing, sessionsSince }
+    this.#unansweredPings = 0
   }
 
   get known(): Known {
@@ -73,7 +74,6 @@ export class Temperament {
 
   #learn(news: Partial<Known>): void {
     this.#known = { ...this.#known, ...news }
-    const { server } = this.#known
-    if (server !== undefined) this.#keep({ ...this.#known, server })
+    if (this.#server !== undefined) this.#keep({ server: this.#server, ...this.#known })
   }
 }
