@@ -82,14 +82,15 @@ const measure = async (count) => {
 
   const seen = /** @type {Array<number>} */ ([])
   const read = /** @type {Array<number>} */ ([])
-  const script = /** @type {ScriptedConnector.ScriptedConnector} */ (scripts[Math.floor(count / 2)])
   let wake = () => {}
   const watching = Effect.runFork(Stream.runForEach(fleet.differences, () => Effect.sync(() => wake())))
   for (let version = 1; version <= changes; version++) {
-    // Lists are read again at most once in a while.
     await common.sleep(400)
+    // Each in turn: lists of one are read again at most once in a while, and ever more seldom.
+    const at = version % count
+    const script = /** @type {ScriptedConnector.ScriptedConnector} */ (scripts[at])
     script.offer = offer(version)
-    const name = `b${Math.floor(count / 2)}__changed-${version}`
+    const name = `b${at}__changed-${version}`
     const woken = new Promise((resolve) => {
       wake = () => resolve(undefined)
     })
