@@ -66,7 +66,7 @@ export interface Backend {
   readonly disable: Effect.Effect<void>
   /** Stays Disconnected until `reconnect` or `enable`. The catalogue stays, marked as stale. */
   readonly disconnect: Effect.Effect<void>
-  /** Ends with a connection and its first catalogue (with `discovery.mode: "learn"`, a connection), or when the first attempt has failed or its connection is lost. */
+  /** Ends with the first catalogue (with `discovery.mode: "learn"`, a connection), or when the first attempt or connection has failed. */
   readonly firstOutcome: Effect.Effect<void>
   /** The service of an extension in its options. */
   readonly extension: <Id, Service>(tag: Context.Tag<Id, Service>) => Option.Option<Service>

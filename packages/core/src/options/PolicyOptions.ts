@@ -179,7 +179,6 @@ export interface PolicyOptions<Time> {
   readonly discovery?: DiscoveryOptions<Time> | undefined
 }
 
-/** Of one call. */
 export interface CallBounds<Time> {
   /** For the whole call: waiting, the answer, and sending again. Default: that of its tool, or `timeouts.request`. */
   readonly timeout?: Time | undefined

@@ -63,8 +63,8 @@ export interface Connection {
   readonly stateful: boolean
   /**
    * Sends at once. Calls `settle` once with the outcome, perhaps before this returns. Returns what cancels an unsettled request: the server gets
-   * `notifications/cancelled`, and `settle` is not called any more. Its argument is the reason for the server; default: that the caller cancelled it. Neither may throw. After the connection has failed, requests fail with fate
-   * `notSent`. See `Sending`.
+   * `notifications/cancelled` with its argument as the reason (default: that the caller cancelled it), and `settle` is not called any more.
+   * Neither may throw. After the connection has failed, requests fail with fate `notSent`. See `Sending`.
    */
   readonly send: <M extends Method>(
     method: M,

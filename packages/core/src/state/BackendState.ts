@@ -164,11 +164,13 @@ export class BackendState {
 
   tellFirstOutcome(): void {
     this.firstOutcome.complete()
-    if (this.published.value.counts.lastAttemptAt !== undefined) this.#forgetFirstEvents()
+    this.#forgetFirstEvents()
   }
 
   #forgetFirstEvents(): void {
-    if (this.firstOutcome.isComplete) this.#firstEvents = undefined
+    const { counts, state } = this.published.value
+    const hasEnded = counts.lastAttemptAt !== undefined && state._tag !== "Connecting"
+    if (hasEnded && this.firstOutcome.isComplete) this.#firstEvents = undefined
   }
 
   get firstEvents(): ReadonlyArray<Event> {
@@ -218,7 +220,7 @@ export class BackendState {
     const slot = isSame ? shown : this.#extended(shown)
     this.published.set(slot)
     this.#observe((observer) => observer.changed())
-    if (before.state._tag === "Connecting" && slot.state._tag !== "Connecting") this.#forgetFirstEvents()
+    this.#forgetFirstEvents()
     for (const event of Slot.eventsBetween(before, slot, this.policy)) this.emit(event)
     if (!isSame) this.#observe((observer) => observer.catalogChanged(slot.snapshot))
     if (slot.history !== before.history) this.#scored(Health.score(before.history), Health.score(slot.history))

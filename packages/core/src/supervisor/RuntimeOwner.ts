@@ -162,7 +162,6 @@ export class RuntimeOwner {
     })
   }
 
-  /** Milliseconds. */
   #drainOf(loss: Loss | undefined): number {
     const { drain } = this.#backend.policy.timeouts
     return loss === undefined ? drain : Math.min(drain, losses[loss.kind].drain)
