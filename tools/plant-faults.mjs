@@ -57,7 +57,7 @@ const replacements = {
   "await the close before the next connection": { "no-overlap": "yield* owner.closed" },
   "do not wait for the close where two would fight": { "no-overlap": "" },
   "await the close in the supervisor": {
-    "returns-at-once": "return Effect.zipRight(this.#owner.retire(action.runtime, action.loss), this.#owner.closed)"
+    "returns-at-once": "Retire: ({ loss, runtime }) => Effect.zipRight(owner.retire(runtime, loss), owner.closed),"
   },
   "a lost runtime is not retired": { "lost-is-retired": "" },
   "close before the detach is published": {

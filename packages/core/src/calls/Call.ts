@@ -3,7 +3,6 @@ import { Effect, Exit, FiberId, type Tracer } from "effect"
 import type { CallError, RequestError } from "../Errors.js"
 import type { Liveness } from "../health/Liveness.js"
 import type { Queue, Ticket } from "../internal/Queue.js"
-import type { Signal } from "../internal/Signal.js"
 import type { AttemptObserver, CallObserver } from "../observe/Telemetry.js"
 import type { CallOptions } from "../options/CallOptions.js"
 import * as TimeSpan from "../options/TimeSpan.js"
@@ -77,7 +76,6 @@ export interface Beats {
   readonly watched: Map<Call, CallProgress.CallProgress>
   isRunning: boolean
   asked: { readonly runtime: Runtime; readonly at: number } | undefined
-  answered: Signal
 }
 
 export interface Ask<M extends Method = Method> {

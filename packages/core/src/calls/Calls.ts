@@ -3,7 +3,6 @@ import { type CallError, requestErrorOf } from "../Errors.js"
 import * as Probes from "../health/Probes.js"
 import * as ExactJson from "../internal/ExactJson.js"
 import { Queue } from "../internal/Queue.js"
-import { Signal } from "../internal/Signal.js"
 import { said } from "../observe/Said.js"
 import type { CallOptions } from "../options/CallOptions.js"
 import type { Session } from "../options/Session.js"
@@ -32,7 +31,7 @@ export const make = (
     wait: new Call.Waits(reconnect.demandInterval),
     places: new Queue(maxInFlight),
     turns: hasTurns ? new Queue(concurrency) : undefined,
-    beats: { watched: new Map(), isRunning: false, asked: undefined, answered: new Signal() },
+    beats: { watched: new Map(), isRunning: false, asked: undefined },
     state: { successor: undefined, givenUp: 0, reading: undefined }
   }
 }

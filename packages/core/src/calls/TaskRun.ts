@@ -179,7 +179,7 @@ const result = (run: Run, said: Said): Outcome => {
   }
   const timeout = isEnd(said) ? self.backend.policy.timeouts.request : Number.POSITIVE_INFINITY
   return Effect.catchAll(ask(run, "tasks/result", timeout) as Outcome, (error): Outcome => {
-    if (!known.has(status)) return Effect.fail(odd(run, said, error))
+    if (!known.has(status)) return Effect.fail(unknown(run, error, JSON.stringify(status) ?? "nothing"))
     switch (error._tag) {
       case "RemoteError": {
         // The tool may have failed with this code.
@@ -219,25 +219,18 @@ const forgotten = (run: Run, error: RemoteError): Effect.Effect<never, CallError
     : Effect.fail(unknown(run, error))
 }
 
-const unknown = ({ call, self }: Run, cause: CallError): ResultUnknown =>
-  new ResultUnknown({
-    ...common(self, call),
-    cause,
-    ...said`${open(self.backend.id)}: tools/call began ${aTask(call.task)}, and its result is unknown${
-      detail(` (${cause.message})`)
-    }; check before you repeat it, or pass idempotent: true for calls that may be carried out twice`
-  })
-
-const odd = ({ call, self }: Run, { status }: Said, error: CallError | Forgotten): ResultUnknown => {
+/** `status`: one that the protocol does not know. */
+const unknown = ({ call, self }: Run, error: CallError | Forgotten, status?: string): ResultUnknown => {
   const cause = error._tag === "Forgotten" ? undefined : error
+  const odd = status === undefined
+    ? said``
+    : said`, which has the status ${open(status.slice(0, 100))}, which the protocol does not know`
   return new ResultUnknown({
     ...common(self, call),
     cause,
-    ...said`${open(self.backend.id)}: tools/call began ${aTask(call.task)}, which has the status ${
-      open((JSON.stringify(status) ?? "nothing").slice(0, 100))
-    }, which the protocol does not know${
-      cause === undefined ? said`` : said`, and has no result${detail(` (${cause.message})`)}`
-    }; check before you repeat it`
+    ...said`${open(self.backend.id)}: tools/call began ${aTask(call.task)}${odd}, and its result is unknown${
+      cause === undefined ? said`` : detail(` (${cause.message})`)
+    }; check before you repeat it, or pass idempotent: true for calls that may be carried out twice`
   })
 }
 

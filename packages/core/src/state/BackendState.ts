@@ -223,11 +223,9 @@ export class BackendState {
     this.#forgetFirstEvents()
     for (const event of Slot.eventsBetween(before, slot, this.policy)) this.emit(event)
     if (!isSame) this.#observe((observer) => observer.catalogChanged(slot.snapshot))
-    if (slot.history !== before.history) this.#scored(Health.score(before.history), Health.score(slot.history))
-  }
-
-  #scored(before: number, score: number): void {
-    if (score !== before) this.telemetry?.health?.(score)
+    if (slot.history === before.history) return
+    const score = Health.score(slot.history)
+    if (score !== Health.score(before.history)) this.telemetry?.health?.(score)
   }
 
   #extended(slot: Slot.Slot): Slot.Slot {

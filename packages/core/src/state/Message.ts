@@ -1,4 +1,4 @@
-import { Deferred, Effect, type Exit, FiberId } from "effect"
+import { Data, Deferred, Effect, type Exit, FiberId } from "effect"
 import type { CommandError, ConnectError } from "../Errors.js"
 import type { Loss } from "../port/Connection.js"
 import type { Runtime } from "../runtime/Runtime.js"
@@ -73,43 +73,43 @@ export const answers = (work: Work | undefined, pending: PendingCommand): boolea
     : work?._tag === "Teardown" && (work.disables.includes(pending) || work.enables.includes(pending))
 
 /** May change the state. One that names a runtime or a work counts only while that is current. */
-export type Move =
-  | { readonly _tag: "Command"; readonly pending: PendingCommand }
-  | { readonly _tag: "Demand" }
+export type Move = Data.TaggedEnum<{
+  Command: { readonly pending: PendingCommand }
+  Demand: {}
   /** As soon as a call may have the next attempt, if one waits. */
-  | { readonly _tag: "Hasten" }
+  Hasten: {}
   /** A start that outlasts its attempt is over. (V5) */
-  | { readonly _tag: "StartOver" }
-  | { readonly _tag: "Due"; readonly work: number }
+  StartOver: {}
+  Due: { readonly work: number }
   /** `doubted`: how the current session is lost, if this attempt was made to find out. */
-  | {
-    readonly _tag: "Established"
-    readonly work: number
-    readonly runtime: Runtime
-    readonly doubted: Loss | undefined
-  }
-  | { readonly _tag: "Failed"; readonly work: number; readonly error: ConnectError }
-  | { readonly _tag: "TornDown"; readonly work: number }
-  | { readonly _tag: "Lost"; readonly runtime: Runtime; readonly loss: Loss }
-  | { readonly _tag: "Doubted"; readonly doubt: DoubtedSession; readonly pending: PendingCommand }
-  | { readonly _tag: "Unused"; readonly runtime: Runtime }
+  Established: { readonly work: number; readonly runtime: Runtime; readonly doubted: Loss | undefined }
+  Failed: { readonly work: number; readonly error: ConnectError }
+  TornDown: { readonly work: number }
+  Lost: { readonly runtime: Runtime; readonly loss: Loss }
+  Doubted: { readonly doubt: DoubtedSession; readonly pending: PendingCommand }
+  Unused: { readonly runtime: Runtime }
   /** What waits is late, and what is connected is in doubt. (R11) */
-  | { readonly _tag: "ClockJumped" }
-  | { readonly _tag: "Close" }
+  ClockJumped: {}
+  Close: {}
+}>
+
+export const Move = Data.taggedEnum<Move>()
 
 export type MoveOf<Tag extends Move["_tag"]> = Extract<Move, { readonly _tag: Tag }>
 
 export type Message =
   | Exclude<Move, { readonly _tag: "StartOver" | "Established" | "Hasten" | "Close" }>
-  | { readonly _tag: "StartOver"; readonly runtime: Runtime }
-  | { readonly _tag: "Established"; readonly work: number; readonly runtime: Runtime }
-  /** To be read, or polled from now on. */
-  | { readonly _tag: "ListsChanged"; readonly runtime: Runtime }
-  /** A probe decides. (H4, H9) */
-  | { readonly _tag: "Suspected"; readonly runtime: Runtime }
-  /** A caller wants to hear of its call. (G25) */
-  | { readonly _tag: "ProgressWanted" }
-  /** A call is in flight, and unwatched. (V3) */
-  | { readonly _tag: "Used"; readonly runtime: Runtime }
-  | { readonly _tag: "Measured"; readonly runtime: Runtime }
-  | { readonly _tag: "Defect"; readonly source: string; readonly defect: unknown }
+  | Data.TaggedEnum<{
+    StartOver: { readonly runtime: Runtime }
+    Established: { readonly work: number; readonly runtime: Runtime }
+    /** To be read, or polled from now on. */
+    ListsChanged: { readonly runtime: Runtime }
+    /** A probe decides. (H4, H9) */
+    Suspected: { readonly runtime: Runtime }
+    /** A caller wants to hear of its call. (G25) */
+    ProgressWanted: {}
+    /** A call is in flight, and unwatched. (V3) */
+    Used: { readonly runtime: Runtime }
+    Measured: { readonly runtime: Runtime }
+    Defect: { readonly source: string; readonly defect: unknown }
+  }>

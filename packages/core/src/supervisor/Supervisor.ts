@@ -30,7 +30,7 @@ import * as Attempts from "./Attempt.js"
 import type { ConnectPermits } from "./ConnectPermits.js"
 import { RuntimeOwner } from "./RuntimeOwner.js"
 import * as RuntimeTasks from "./RuntimeTasks.js"
-import type { Action, At, Step } from "./step/Action.js"
+import { Action, type At, type Step } from "./step/Action.js"
 import { connect } from "./step/attempts.js"
 import { step } from "./step/step.js"
 
@@ -193,51 +193,33 @@ export class Supervisor {
   }
 
   #act(action: Action): Effect.Effect<void> {
-    const { id } = this.#backend
-    switch (action._tag) {
-      case "Tell":
-        return Effect.sync(() => this.#backend.emit(action.event))
-      case "Warn":
-        return SafeLog.warning(action.text)
-      case "Refused": {
-        const { _tag } = this.#backend.published.value.state
-        return SafeLog.debug(`${id}: ${action.event._tag} does not apply in ${_tag}`)
-      }
-      case "Answer":
-        return Effect.sync(() => action.pending.answer(action.exit))
-      case "Refuse":
-        return Effect.sync(() => this.#refuse(action.pending))
-      case "Begin":
-        return this.#begin(action.work)
-      case "Interrupt":
-        return Effect.sync(() => this.#working?.unsafeInterruptAsFork(FiberId.none))
-      case "Attach":
-        return this.#attach(action.runtime)
-      case "Resume":
-        return Effect.sync(() => this.#owner.resumed(action.runtime))
-      case "Suspend":
-        return this.#owner.suspend(action.runtime, action.loss)
-      case "EndSuspended":
-        return this.#owner.endSuspended
-      case "Retire":
-        return this.#owner.retire(action.runtime, action.loss) // guard: returns-at-once
-      case "FailDraining":
-        return Effect.sync(() => this.#owner.failDraining(action.loss))
-      case "EndStart":
-        return this.#owner.endStart(action.loss)
-      case "Probe":
-        return Probes.afterClockJump(this.tasks.liveness, action.runtime)
-      case "DoubtLater": {
-        const { doubt, pending, wait } = action
-        const again = Effect.map(Effect.sleep(wait), () => this.#backend.send({ _tag: "Doubted", doubt, pending }))
+    const backend = this.#backend
+    const owner = this.#owner
+    return Action.$match(action, {
+      Tell: ({ event }) => Effect.sync(() => backend.emit(event)),
+      Warn: ({ text }) => SafeLog.warning(text),
+      Refused: ({ event: { _tag } }) =>
+        SafeLog.debug(`${backend.id}: ${_tag} does not apply in ${backend.published.value.state._tag}`),
+      Answer: ({ exit, pending }) => Effect.sync(() => pending.answer(exit)),
+      Refuse: ({ pending }) => Effect.sync(() => this.#refuse(pending)),
+      Begin: ({ work }) => this.#begin(work),
+      Interrupt: () => Effect.sync(() => this.#working?.unsafeInterruptAsFork(FiberId.none)),
+      Attach: ({ runtime }) => this.#attach(runtime),
+      Resume: ({ runtime }) => Effect.sync(() => owner.resumed(runtime)),
+      Suspend: ({ loss, runtime }) => owner.suspend(runtime, loss),
+      EndSuspended: () => owner.endSuspended,
+      Retire: ({ loss, runtime }) => owner.retire(runtime, loss), // guard: returns-at-once
+      FailDraining: ({ loss }) => Effect.sync(() => owner.failDraining(loss)),
+      EndStart: ({ loss }) => owner.endStart(loss),
+      Probe: ({ runtime }) => Probes.afterClockJump(this.tasks.liveness, runtime),
+      DoubtLater: ({ doubt, pending, wait }) => {
+        const again = Effect.map(Effect.sleep(wait), () => backend.send({ _tag: "Doubted", doubt, pending }))
         // Nobody waits for the answer once the runtime is detached.
         return Effect.asVoid(doubt.runtime.fork(again))
-      }
-      case "FirstOutcome":
-        return Effect.sync(() => this.#backend.tellFirstOutcome())
-      case "Decide":
-        return this.#move(action.move)
-    }
+      },
+      FirstOutcome: () => Effect.sync(() => backend.tellFirstOutcome()),
+      Decide: ({ move }) => this.#move(move)
+    })
   }
 
   #attach(runtime: Runtime): Effect.Effect<void> {

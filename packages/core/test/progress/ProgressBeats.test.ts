@@ -178,7 +178,7 @@ describe("ProgressBeats", () => {
         expect(calling.heard).toEqual([])
         yield* backend.listTools()
         yield* TestClock.adjust("14 seconds")
-        expect(messages(calling)).toEqual(["still running, 30 s"])
+        expect(messages(calling)).toEqual(["still running, 17 s"])
         yield* TestClock.adjust("70 seconds")
         expect(calling.heard).toHaveLength(1)
         report({ progress: Number.POSITIVE_INFINITY })

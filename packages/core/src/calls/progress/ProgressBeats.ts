@@ -1,9 +1,7 @@
 /** Speaks where the server is silent: some hosts end a silent call. (G25) */
-import { Effect } from "effect"
+import { Effect, Schedule } from "effect"
 import { silenceOf } from "../../health/Liveness.js"
 import * as Probes from "../../health/Probes.js"
-import { firstOf } from "../../internal/firstOf.js"
-import { Signal } from "../../internal/Signal.js"
 import { isPointless } from "../../lifecycle/Lifecycle.js"
 import * as Budget from "../../port/Budget.js"
 import type { Runtime } from "../../runtime/Runtime.js"
@@ -44,95 +42,75 @@ export const end = ({ beats }: Calls, call: Call): void => {
 
 export const run = (self: Calls): Effect.Effect<void> =>
   Effect.suspend(() => {
-    const { backend, beats } = self
-    if (beats.watched.size === 0) {
-      beats.isRunning = false
-      return Effect.void
-    }
-    const slot = backend.published.value
-    beats.answered = new Signal()
-    const { asks, next } = look(self, slot)
-    const asking = asks && slot.current !== undefined ? ask(self, slot.current) : Effect.void
-    const moved = backend.published.until(({ current, state }) => current !== slot.current || state !== slot.state)
-    const slept = firstOf(backend.sleepUntil(next), moved, beats.answered.completed)
-    return Effect.zipRight(asking, Effect.zipRight(slept, run(self)))
+    const { beats } = self
+    const turn = Effect.suspend(() => {
+      beats.isRunning = beats.watched.size > 0
+      return look(self)
+    })
+    return Effect.asVoid(Effect.repeat(turn, { schedule: Schedule.spaced(paceOf(self)), while: () => beats.isRunning }))
   })
 
-/** `next`: when to look again. `asks`: whether to ask the server if it lives. */
-const look = (self: Calls, slot: Slot): { readonly next: number; readonly asks: boolean } => {
-  const { backend, isProcess } = self
-  const now = backend.now()
-  const interval = intervalOf(self)
-  const missing = slot.current !== undefined || isPointless(slot.state)
-    ? undefined
-    : withoutConnection(slot, {
-      id: backend.id,
-      isProcess,
-      attempt: slot.pace.failures + 1,
-      isSigningIn: backend.isSigningIn()
-    })
-  let next = Number.POSITIVE_INFINITY
-  let asks = false
-  for (const [call, progress] of [...self.beats.watched]) {
-    if (call.isGivenUp || Budget.at(call.budget, now) >= call.budget.deadline) continue
-    const runtime = slot.current ?? finishing(call, progress, now, interval)
-    const due = runtime === undefined
-      ? waiting(self, progress, missing, now)
-      : connected(self, call, progress, runtime, now)
-    if (due <= now) {
-      asks ||= slot.current !== undefined
-      next = Math.min(next, now + interval)
-    } else next = Math.min(next, due)
-  }
-  // A call may begin at any time.
-  return { asks, next: Math.min(next, now + (slot.current === undefined ? paceOf(self) : interval)) }
-}
+const look = (self: Calls): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const { backend, beats, isProcess } = self
+    const { id, published: { value: { current, generation, pace: { failures }, state } } } = backend
+    const now = backend.now()
+    const about = { id, isProcess, attempt: failures + 1, isSigningIn: backend.isSigningIn() }
+    const missing = isPointless(state) ? undefined : withoutConnection({ generation, state }, about)
+    let isAsked = false
+    for (const [call, progress] of [...beats.watched]) {
+      if (call.isGivenUp || Budget.at(call.budget, now) >= call.budget.deadline) continue
+      const runtime = current ?? finishing(self, call, progress, now)
+      if (runtime === undefined) waiting(self, progress, missing, now)
+      else if (!connected(self, call, progress, runtime, now)) isAsked = true
+    }
+    return isAsked && current !== undefined ? ask(self, current) : Effect.void
+  })
+
+/** At the last turn before that time is over. */
+const isDue = (self: Calls, { told: { toldAt } }: CallProgress.CallProgress, now: number): boolean =>
+  now + paceOf(self) > toldAt + intervalOf(self)
 
 /** A draining connection lets a call finish while its server lives. */
 const finishing = (
+  self: Calls,
   { flight }: Call,
   progress: CallProgress.CallProgress,
-  now: number,
-  interval: number
-): Runtime | undefined => flight === undefined || isSilent(flight.on, progress, now - interval) ? undefined : flight.on
+  now: number
+): Runtime | undefined => flight === undefined || isSilent(self, flight.on, progress, now) ? undefined : flight.on
 
-/** Gives when there may be more to say. */
-const waiting = (self: Calls, progress: CallProgress.CallProgress, text: string | undefined, now: number): number => {
-  const interval = intervalOf(self)
-  if (text === undefined) return now + interval
-  const due = progress.told.toldAt + (text === progress.told.missing ? interval : paceOf(self))
-  if (now < due) return due
+const waiting = (self: Calls, progress: CallProgress.CallProgress, text: string | undefined, now: number): void => {
+  const { missing, toldAt } = progress.told
+  if (text === undefined || (text === missing ? !isDue(self, progress, now) : now < toldAt + paceOf(self))) return
   CallProgress.noteMissing(progress, text)
   say(self, progress, text, false, now)
-  return now + paceOf(self)
 }
 
-/** Not later than now if the server is silent. */
+/** False where it has nothing to say, because the server is silent. */
 const connected = (
   self: Calls,
   call: Call,
   progress: CallProgress.CallProgress,
   runtime: Runtime,
   now: number
-): number => {
-  const interval = intervalOf(self)
+): boolean => {
   CallProgress.noteMissing(progress, undefined)
-  const due = progress.told.toldAt + interval
-  if (now < due) return due
+  if (!isDue(self, progress, now)) return true
   const on = runsOn(call)
   // Probes are under way.
   const isHeld = on === undefined && silenceOf(self.liveness, runtime) !== undefined
-  if (!isHeld && isSilent(on ?? runtime, progress, now - interval)) return due // guard: silent-server-has-no-beats
+  if (!isHeld && isSilent(self, on ?? runtime, progress, now)) return false // guard: silent-server-has-no-beats
   const doing = on === undefined ? call.waitsFor ?? "waits to be sent" : "still running"
   say(self, progress, `${doing}, ${spoken(now - call.budget.begunAt)}`, on !== undefined, now)
-  return now + interval
+  return true
 }
 
 const isSilent = (
+  self: Calls,
   { answeredAt }: Runtime,
   { told: { reportedAt } }: CallProgress.CallProgress,
-  since: number
-): boolean => Math.max(answeredAt, reportedAt) <= since
+  now: number
+): boolean => Math.max(answeredAt, reportedAt) <= now - intervalOf(self)
 
 const say = (
   { backend }: Calls,
@@ -149,11 +127,8 @@ const ask = (self: Calls, runtime: Runtime): Effect.Effect<void> => {
   const now = backend.now()
   if (beats.asked?.runtime === runtime && now - beats.asked.at < intervalOf(self)) return Effect.void
   beats.asked = { runtime, at: now }
-  const answered = Effect.map(
-    Probes.check(liveness, runtime),
-    (found) => found === "alive" ? beats.answered.complete() : undefined
-  )
-  return Effect.asVoid(runtime.fork(answered))
+  const check = Probes.check(liveness, runtime)
+  return Effect.asVoid(runtime.fork(Effect.flatMap(check, (found) => found === "alive" ? look(self) : Effect.void)))
 }
 
 export const withoutConnection = (
