@@ -25,6 +25,8 @@ const intervalOf = ({ backend }: Calls): number => backend.policy.calls.progress
 
 const paceOf = (self: Calls): number => Math.min(pace, intervalOf(self))
 
+const turnOf = (self: Calls): number => Math.min(pace, intervalOf(self) / 4)
+
 /** The caller must also call `end`. */
 export const begin = (self: Calls, call: Call): void => {
   const { progress } = call.ask
@@ -47,7 +49,7 @@ export const run = (self: Calls): Effect.Effect<void> =>
       beats.isRunning = beats.watched.size > 0
       return look(self)
     })
-    return Effect.asVoid(Effect.repeat(turn, { schedule: Schedule.spaced(paceOf(self)), while: () => beats.isRunning }))
+    return Effect.asVoid(Effect.repeat(turn, { schedule: Schedule.spaced(turnOf(self)), while: () => beats.isRunning }))
   })
 
 const look = (self: Calls): Effect.Effect<void> =>
@@ -69,7 +71,7 @@ const look = (self: Calls): Effect.Effect<void> =>
 
 /** At the last turn before that time is over. */
 const isDue = (self: Calls, { told: { toldAt } }: CallProgress.CallProgress, now: number): boolean =>
-  now + paceOf(self) > toldAt + intervalOf(self)
+  now + turnOf(self) > toldAt + intervalOf(self)
 
 /** A draining connection lets a call finish while its server lives. */
 const finishing = (
