@@ -8,7 +8,7 @@ import * as Waiting from "../calls/Waiting.js"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import * as Refresh from "../discovery/Refresh.js"
 import type { CallError, ProtocolError, RequestError } from "../Errors.js"
-import * as Keepalive from "../health/Keepalive.js"
+import * as Heartbeats from "../health/Heartbeats.js"
 import { firstOf } from "../internal/firstOf.js"
 import * as Live from "../observe/Live.js"
 import { said } from "../observe/Said.js"
@@ -237,7 +237,7 @@ export class BackendHandle implements Backend {
 
   get keepalive(): Backend["keepalive"] {
     const { keepalive } = this.#parts.supervisor.tasks
-    return { pause: Keepalive.pause(keepalive), resume: Keepalive.resume(keepalive) }
+    return { pause: Heartbeats.pause(keepalive), resume: Heartbeats.resume(keepalive) }
   }
 
   get request(): Backend["request"] {

@@ -235,7 +235,7 @@ const suspect = ({ backend, liveness }: Calls, call: Call, { on: { latest } }: F
   latest.unheard(now, call)
   if (Budget.at(call.budget, now) - call.budget.heardAt < silence || now - latest.answeredAt < silence) return
   // At once: the caller's next call may come before the probe.
-  Liveness.leftUnanswered(liveness, latest)
+  Liveness.note(liveness, latest, { unanswered: "call" })
   backend.send({ _tag: "Suspected", runtime: latest }) // guard: given-up-is-suspicion
 }
 

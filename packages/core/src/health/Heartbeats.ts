@@ -1,4 +1,4 @@
-/** Rounds on one connection: a ping and, where due, the fallback tool. One success is enough. */
+/** Rounds on each connection: a ping and, where due, the fallback tool. One success is enough. */
 import { Cause, Effect, Fiber, Random, type Schedule } from "effect"
 import type { RequestError } from "../Errors.js"
 import { jittered } from "../internal/backoff.js"
@@ -8,7 +8,7 @@ import type { Found } from "../options/BackendOptions.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import * as Beat from "../state/Beat.js"
-import { methodOf, whyOf } from "../state/Keepalive.js"
+import { methodOf, offReason, whyOf } from "../state/Keepalive.js"
 import { kept } from "../state/Slot.js"
 import { guarded, type Liveness, record, send } from "./Liveness.js"
 import * as Metrics from "./Metrics.js"
@@ -31,32 +31,73 @@ const begin = {
   isToolUsed: false
 }
 
-type Progress = Readonly<typeof begin>
+type Plan = Schedule.Schedule<unknown, Found>
 
-export type Plan = Schedule.Schedule<unknown, Found>
-
-export interface Heartbeats {
+/** On one connection. */
+interface Heartbeats {
   readonly backend: BackendState
   readonly liveness: Liveness
   readonly plan: Plan
   readonly runtime: Runtime
-  progress: Progress
+  progress: Readonly<typeof begin>
   fiber: Fiber.RuntimeFiber<unknown> | undefined
   meter: Metrics.Meter | undefined
 }
 
-export const make = (liveness: Liveness, plan: Plan, runtime: Runtime): Heartbeats => ({
-  backend: liveness.backend,
+/** On each connection, begun and paused. */
+export interface Keepalive {
+  readonly liveness: Liveness
+  readonly plan: Plan
+  heartbeats: Heartbeats | undefined
+  hasWarned: boolean
+}
+
+export const make = (liveness: Liveness, plan: Plan): Keepalive => ({
   liveness,
   plan,
-  runtime,
-  progress: begin,
-  fiber: undefined,
-  meter: undefined
+  heartbeats: undefined,
+  hasWarned: false
 })
 
+/** With the ping, whatever the last runtime needed. (K3) */
+export const attach = (self: Keepalive, runtime: Runtime): Effect.Effect<void> => {
+  const { liveness, plan } = self
+  const { backend } = liveness
+  const { id, policy, published } = backend
+  const off = offReason(policy, runtime.connection)
+  if (off !== undefined) {
+    self.heartbeats = undefined
+    return SafeLog.info(`${id}: keepalive is off: ${off}`)
+  }
+  self.heartbeats = { backend, liveness, plan, runtime, progress: begin, fiber: undefined, meter: undefined }
+  const begun = published.value.keepalive.paused ? Effect.void : start(self.heartbeats)
+  if (self.hasWarned || methodOf(policy) !== "options" || !runtime.connection.stateful) return begun
+  self.hasWarned = true
+  const warning =
+    `${id}: keepalive.method "options" shows that the server is reachable, not that it still knows the session; use "ping" or "tool:<name>" for a server with sessions`
+  return Effect.zipRight(SafeLog.warning(warning), begun)
+}
+
+export const pause = (self: Keepalive): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    setPaused(self, true)
+    return self.heartbeats?.fiber === undefined ? Effect.void : Fiber.interruptFork(self.heartbeats.fiber)
+  })
+
+export const resume = (self: Keepalive): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const { current, keepalive } = self.liveness.backend.published.value
+    if (!keepalive.paused) return Effect.void
+    setPaused(self, false)
+    const { heartbeats } = self
+    return heartbeats === undefined || heartbeats.runtime !== current ? Effect.void : start(heartbeats)
+  })
+
+const setPaused = ({ liveness: { backend } }: Keepalive, paused: boolean): void =>
+  backend.update((slot) => slot.keepalive.paused === paused ? slot : kept(slot, { paused }))
+
 /** When those before a pause have ended. (K8) */
-export const start = (self: Heartbeats): Effect.Effect<void> =>
+const start = (self: Heartbeats): Effect.Effect<void> =>
   Effect.suspend(() => {
     const last = self.fiber
     const next = last === undefined ? run(self) : Effect.zipRight(Effect.uninterruptible(Fiber.await(last)), run(self))
@@ -65,10 +106,7 @@ export const start = (self: Heartbeats): Effect.Effect<void> =>
     })
   })
 
-export const stop = ({ fiber }: Heartbeats): Effect.Effect<void> =>
-  fiber === undefined ? Effect.void : Fiber.interruptFork(fiber)
-
-export const run = (self: Heartbeats): Effect.Effect<unknown> =>
+const run = (self: Heartbeats): Effect.Effect<unknown> =>
   Effect.flatMap(Metrics.meter(self.backend.id), (meter) => {
     self.meter = meter
     note(self, { isFirst: true, failures: 0 })
@@ -76,7 +114,7 @@ export const run = (self: Heartbeats): Effect.Effect<unknown> =>
     return Effect.scheduleFrom(next, found(self), self.plan)
   })
 
-const note = (self: Heartbeats, news: Partial<Progress>): void => {
+const note = (self: Heartbeats, news: Partial<Heartbeats["progress"]>): void => {
   self.progress = { ...self.progress, ...news }
 }
 
@@ -128,7 +166,7 @@ const beat = (self: Heartbeats): Effect.Effect<Beat.Beat> => {
   const method = methodOf(policy)
   if (method === "options") {
     const send = () => runtime.connection.heartbeat?.(policy.keepalive) ?? Effect.void
-    return heard(self, "options", guarded(() => isCurrent(self), timeout, send), Beat.ofError)
+    return heard(self, "options", guarded(() => isCurrent(self), timeout, send))
   }
   const tool = method.startsWith("tool:") ? method.slice("tool:".length) : undefined
   if (tool === undefined) {
@@ -153,21 +191,15 @@ const beat = (self: Heartbeats): Effect.Effect<Beat.Beat> => {
   })
 }
 
-const ping = (self: Heartbeats, timeout: number): Effect.Effect<Beat.Beat> => {
-  const asked = send(self.liveness, self.runtime, "ping", undefined, timeout, () => isCurrent(self))
-  return heard(self, "ping", asked, Beat.ofError)
-}
+const ping = (self: Heartbeats, timeout: number): Effect.Effect<Beat.Beat> =>
+  heard(self, "ping", send(self.liveness, self.runtime, "ping", undefined, timeout, () => isCurrent(self)))
 
 const callTool = (self: Heartbeats, tool: string, timeout: number): Effect.Effect<Beat.Beat> => {
   const { id, policy } = self.backend
   const params = { name: tool, arguments: { ...policy.keepalive.toolArguments } }
-  const beat = heard(
-    self,
-    methodOf(policy),
-    send(self.liveness, self.runtime, "tools/call", params, timeout, () => isCurrent(self)),
-    (error) => Beat.ofToolError(tool, error),
-    (result) => Beat.ofToolResult(tool, result)
-  )
+  const asked = send(self.liveness, self.runtime, "tools/call", params, timeout, () => isCurrent(self))
+  const ofError = (error: RequestError) => Beat.ofToolError(tool, error)
+  const beat = heard(self, methodOf(policy), asked, ofError, (result) => Beat.ofToolResult(tool, result))
   if (self.progress.isToolUsed) return beat
   note(self, { isToolUsed: true })
   return Effect.zipRight(SafeLog.info(`${id}: keepalive falls back to the tool ${tool}`), beat)
@@ -177,7 +209,7 @@ const heard = <A>(
   self: Heartbeats,
   sent: string,
   asked: Effect.Effect<A, RequestError>,
-  ofError: (error: RequestError) => Beat.Beat,
+  ofError: (error: RequestError) => Beat.Beat = Beat.ofError,
   ofResult: (result: A) => Beat.Beat = () => Beat.success
 ): Effect.Effect<Beat.Beat> =>
   Effect.suspend(() => {
@@ -193,11 +225,9 @@ const heard = <A>(
     return Effect.matchEffect(asked, {
       onFailure: (error) => {
         const worked = sent === "ping" && self.progress.hasPinged && error.reason === "remote"
-        if ((error.ifSessionLost === undefined && !worked) || sent === "options") return counted(ofError(error))
-        return Effect.flatMap(
-          settle(liveness, runtime, error),
-          (outcome) => outcome === "lost" ? Effect.interrupt : counted(ofError(error))
-        )
+        const isDoubtful = sent !== "options" && (error.ifSessionLost !== undefined || worked)
+        const settled = isDoubtful ? settle(liveness, runtime, error) : Effect.succeed("unknown")
+        return Effect.flatMap(settled, (found) => found === "lost" ? Effect.interrupt : counted(ofError(error)))
       },
       onSuccess: (result) => {
         if (sent === "ping" && !self.progress.hasPinged) note(self, { hasPinged: true })
@@ -236,13 +266,9 @@ const conclude = (self: Heartbeats, beat: Beat.Beat): Effect.Effect<void> => {
 }
 
 const fail = (self: Heartbeats, error: Probes.Failed["error"]): Probes.Failed => {
-  const failed = { runtime: self.runtime, error, at: self.progress.at }
-  const { failures } = self.progress
-  note(self, {
-    answers: self.runtime.answers,
-    failures: failures + 1,
-    retryIn: Probes.nextAfter(self.liveness, failed)
-  })
+  const { liveness, progress: { at, failures }, runtime } = self
+  const failed = { runtime, error, at }
+  note(self, { answers: runtime.answers, failures: failures + 1, retryIn: Probes.nextAfter(liveness, failed) })
   return failed
 }
 

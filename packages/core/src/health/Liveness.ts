@@ -10,7 +10,7 @@ import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
 import * as Health from "../state/Health.js"
 import type { PendingCommand } from "../state/Message.js"
-import { type Evidence, judge, type Verdict } from "./judge.js"
+import { judge, type Verdict } from "./judge.js"
 import * as Sights from "./Sights.js"
 
 export type Silence = "call" | "probe"
@@ -157,26 +157,19 @@ export const asked = (self: Liveness, runtime: Runtime): void => {
   if (note(self, runtime).sights.last !== undefined) note(self, runtime, { isAsked: true })
 }
 
-/** After a call, also raise a suspicion. */
-export const leftUnanswered = (self: Liveness, runtime: Runtime, unanswered: Silence = "call"): void => {
-  if (unanswered === "call" || silenceOf(self, runtime) === undefined) note(self, runtime, { unanswered })
-}
-
 export const silenceOf = (self: Liveness, runtime: Runtime): Silence | undefined => {
   const unanswered = suspicionOf(self, runtime)?.unanswered
   if (unanswered !== "call") return unanswered
   const { published, temperament } = self.backend
-  return temperament.ignoresPings || published.value.keepalive.breaker?.reason === "timeout" ? "probe" : "call"
+  return temperament.known.ignoresPings || published.value.keepalive.breaker?.reason === "timeout" ? "probe" : "call"
 }
 
 /** Known only to the asker. */
 const unknown = { isPatienceOver: false, isSilent: true, isAnsweredBeside: false, isRefusing: false }
 
-export const verdictOn = (
-  self: Liveness,
-  runtime: Runtime,
-  given: Partial<Pick<Evidence, keyof typeof unknown>> = {}
-): Verdict => {
+type Known = Partial<typeof unknown>
+
+export const verdictOn = (self: Liveness, runtime: Runtime, given: Known = {}): Verdict => {
   const { health: { busyLimit }, keepalive: { failureThreshold, suspectInterval } } = self.backend.policy
   const { beganAt, sights: { activity, since, workedAt } } = note(self, runtime)
   const now = self.backend.now()
@@ -185,7 +178,7 @@ export const verdictOn = (
     ...known,
     activity,
     seenFor: now - since,
-    isConcurrent: self.backend.temperament.isConcurrent,
+    isConcurrent: self.backend.temperament.known.isConcurrent,
     isAwaited: runtime.isAwaited,
     unawaitedFor: now - (runtime.abandonedAt ?? beganAt),
     isPatienceOver: isPatienceOver && now - workedAt >= failureThreshold * suspectInterval,
@@ -208,9 +201,13 @@ const show = ({ backend }: Liveness, runtime: Runtime, verdict: Verdict): void =
   )
 }
 
-export const lose = (self: Liveness, runtime: Runtime, { kind, message: what }: Loss, { reason }: Verdict): void => {
+/** Then it is replaced. */
+export const isLost = (self: Liveness, runtime: Runtime, { kind, message: what }: Loss, known?: Known): boolean => {
+  const { kind: verdict, reason } = verdictOn(self, runtime, known)
+  if (verdict !== "wedged") return false
   const activity = suspicionOf(self, runtime)?.sights.activity
   const message = activity === undefined ? what : `${what}; ${reason}`
   const isWedged = activity === "stopped" || activity === "still"
   self.backend.send({ _tag: "Lost", runtime, loss: { kind, message, ...(isWedged ? { isWedged } : {}) } })
+  return true
 }

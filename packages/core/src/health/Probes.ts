@@ -21,7 +21,7 @@ export interface Failed {
 export const ask = (self: Self, runtime: Runtime, hasLeftPing = false): Effect.Effect<RequestError | undefined> =>
   Effect.suspend(() => {
     const list = Liveness.listOf(runtime.connection)
-    const { ignoresPings } = self.backend.temperament
+    const { ignoresPings } = self.backend.temperament.known
     const ping = alive(self, runtime, "ping")
     const asked = list === undefined || !(hasLeftPing || ignoresPings)
       ? ping
@@ -70,30 +70,33 @@ export const isSuspected = (self: Self, runtime: Runtime): boolean =>
   probingOf(self, runtime) !== undefined && Liveness.suspicionOf(self, runtime)?.isProbed === true
 
 export const now = (self: Self, runtime: Runtime): Effect.Effect<RequestError | undefined> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(restore(probe(self, runtime)), (failed) => {
+      if (failed === undefined) return Effect.succeed(undefined)
+      const { error } = failed
+      if (!self.backend.isCurrent(runtime)) return Effect.succeed(error)
+      const open = probingOf(self, runtime)
+      const probing = open ?? begin(self, runtime)
+      weigh(self, probing, failed)
+      if (open === undefined) return Effect.as(follow(self, probing, nextAfter(self, failed)), error)
+      runtime.wake()
+      return Effect.succeed(error)
+    })
+  )
+
+const probe = (self: Self, runtime: Runtime): Effect.Effect<Failed & { readonly error: RequestError } | undefined> =>
   Effect.suspend(() => {
     const at = self.backend.now()
-    return Effect.tap(probe(self, runtime), (error) => {
-      if (error === undefined) return Effect.void
-      return Effect.uninterruptible(Effect.suspend(() => {
-        if (!self.backend.isCurrent(runtime)) return Effect.void
-        const failed = { runtime, error, at }
-        const open = probingOf(self, runtime)
-        const probing = open ?? begin(self, runtime)
-        weigh(self, probing, failed)
-        return open === undefined ? follow(self, probing, nextAfter(self, failed)) : Effect.sync(() => runtime.probed())
-      }))
-    })
-  })
-
-const probe = (self: Self, runtime: Runtime): Effect.Effect<RequestError | undefined> =>
-  Effect.suspend(() => {
     Liveness.asked(self, runtime)
     const hasLeftPing = self.hasLeftPing && probingOf(self, runtime) !== undefined
-    return Effect.tap(ask(self, runtime, hasLeftPing), (error) => {
-      const isGood = error === undefined
-      const looked = isGood ? Effect.void : Liveness.look(self, runtime)
-      return Effect.map(looked, () => self.backend.isCurrent(runtime) ? Liveness.record(self, isGood) : undefined)
-    })
+    return Effect.flatMap(
+      ask(self, runtime, hasLeftPing),
+      (error) =>
+        Effect.map(error === undefined ? Effect.void : Liveness.look(self, runtime), () => {
+          if (self.backend.isCurrent(runtime)) Liveness.record(self, error === undefined)
+          return error && { runtime, error, at }
+        })
+    )
   })
 
 /** `isSilent`: a call has no answer. (H4) */
@@ -101,7 +104,7 @@ export const suspect = (self: Self, runtime: Runtime, isSilent = false): Effect.
   Effect.uninterruptible(Effect.suspend(() => {
     const { latest } = runtime
     if (!self.backend.isCurrent(latest)) return Effect.void
-    if (isSilent) Liveness.leftUnanswered(self, latest)
+    if (isSilent) Liveness.note(self, latest, { unanswered: "call" })
     if (probingOf(self, latest) === undefined) return follow(self, begin(self, latest), 0)
     Liveness.note(self, latest, { isProbed: true })
     return Effect.void
@@ -132,7 +135,7 @@ const follow = (self: Self, probing: Liveness.Probing, pause: number): Effect.Ef
     if (self.probing !== probing) return
     self.probing = undefined
     if (self.suspicion?.runtime === runtime) self.suspicion = undefined
-    runtime.probed()
+    runtime.wake()
   })
   return Effect.asVoid(runtime.fork(Effect.ensuring(pause === 0 ? rounds : Effect.delay(rounds, pause), end)))
 }
@@ -140,10 +143,8 @@ const follow = (self: Self, probing: Liveness.Probing, pause: number): Effect.Ef
 /** Returns the milliseconds to the next. */
 const probeOnce = (self: Self, probing: Liveness.Probing): Effect.Effect<number> => {
   const { runtime } = probing
-  const at = self.backend.now()
-  const asked = Effect.map(probe(self, runtime), (error) => {
-    if (error === undefined || !self.backend.isCurrent(runtime)) return 0
-    const failed = { runtime, error, at }
+  const asked = Effect.map(probe(self, runtime), (failed) => {
+    if (failed === undefined || !self.backend.isCurrent(runtime)) return 0
     weigh(self, probing, failed)
     return nextAfter(self, failed)
   })
@@ -151,7 +152,7 @@ const probeOnce = (self: Self, probing: Liveness.Probing): Effect.Effect<number>
     asked,
     Effect.sync(() => {
       isOpen(self, probing) // guard: probe-is-followed
-      runtime.probed()
+      runtime.wake()
     })
   )
 }
@@ -186,9 +187,8 @@ export const readingFailed = (self: Self, failed: Failed): Effect.Effect<void> =
 
 /** A new connection finds out why, or is accepted. (H1) */
 export const readingsRefused = (self: Self, runtime: Runtime, count: number, error: RequestError): void => {
-  const verdict = Liveness.verdictOn(self, runtime, { isRefusing: true })
   const message = `${count} readings of the lists in a row were refused: ${error.message}`
-  if (verdict.kind === "wedged") Liveness.lose(self, runtime, { kind: "health", message }, verdict)
+  Liveness.isLost(self, runtime, { kind: "health", message }, { isRefusing: true })
 }
 
 /** True if the connection is lost. (K11) */
@@ -200,13 +200,10 @@ const isLost = (self: Self, failed: Failed, kind: Loss["kind"], what: string, de
   const { backend } = self
   const { at, error: { message, reason }, runtime } = failed
   const count = runtime.failed(at, backend.now(), mending(self, failed))
-  const verdict = Liveness.verdictOn(self, runtime, {
+  return Liveness.isLost(self, runtime, { kind, message: `${decides ? "a" : count} ${what}: ${message}` }, {
     isPatienceOver: decides || count >= backend.policy.keepalive.failureThreshold,
     isSilent: reason === "timeout" && !decides
   })
-  if (verdict.kind !== "wedged") return false
-  Liveness.lose(self, runtime, { kind, message: `${decides ? "a" : count} ${what}: ${message}` }, verdict)
-  return true
 }
 
 export const nextAfter = (self: Self, failed: Failed): number =>

@@ -1,9 +1,9 @@
 /** What happens to a silent call, in order, until the verdict on its server. (V3, C14) */
-import { Effect } from "effect"
+import { Deferred, Effect } from "effect"
 import type { Loss } from "../port/Loss.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { InFlight } from "../runtime/Traffic.js"
-import { PendingCommand } from "../state/Message.js"
+import { pendingCommand } from "../state/Message.js"
 import * as Liveness from "./Liveness.js"
 import * as Probes from "./Probes.js"
 
@@ -44,14 +44,11 @@ export const begin = (self: Self, runtime: Runtime): Effect.Effect<void> => {
   const isDue = (now: number): boolean => {
     if (runtime.isHeld) return true
     if (!canTell(self, runtime)) return false
-    let hasNew = false
-    let hasQuiet = false
-    for (const { budget: { heardAt, questions } } of runtime.calls) {
-      if (questions > 0 || now - Math.max(heardAt, runtime.answeredAt) < quiet) continue
-      hasQuiet = true
-      hasNew ||= heardAt > examinedAt
-    }
-    if (!hasNew && !(hasQuiet && now >= examinedAt + pause)) return false
+    const calls = [...runtime.calls].filter(({ budget: { heardAt, questions } }) =>
+      questions === 0 && now - Math.max(heardAt, runtime.answeredAt) >= quiet
+    )
+    const hasNew = calls.some(({ budget }) => budget.heardAt > examinedAt)
+    if (!hasNew && (calls.length === 0 || now < examinedAt + pause)) return false
     pause = hasNew ? shortestPause : Math.min(2 * pause, longestPause)
     return true
   }
@@ -71,8 +68,7 @@ const examine = Effect.fnUntraced(function*(self: Self, runtime: Runtime) {
   const at = self.backend.now()
   const calls = [...runtime.calls]
   const hasNews = ({ budget }: InFlight) => budget.heardAt > at || budget.questions > 0
-  const isHeard = () => calls.some((call) => runtime.calls.has(call) && hasNews(call))
-  const isSilent = () => runtime.answers === answers && !isHeard()
+  const isSilent = () => runtime.answers === answers && !calls.some((one) => runtime.calls.has(one) && hasNews(one))
   let isRefused = false
   const ask = Effect.zipRight(
     runtime.fork(Effect.map(Probes.check(self, runtime), (found) => {
@@ -92,13 +88,10 @@ const examine = Effect.fnUntraced(function*(self: Self, runtime: Runtime) {
     if (runtime.answers !== answers) return
     if (runtime.isHeld) yield* ask
     if (i === late && isAsked) yield* runtime.fork(Probes.besidePing(self, runtime))
-    const verdict = Liveness.verdictOn(self, runtime)
-    if (verdict.kind === "wedged") {
-      return Liveness.lose(self, runtime, { kind: "health", message: "it does not live" }, verdict)
-    }
+    if (Liveness.isLost(self, runtime, { kind: "health", message: "it does not live" })) return
     const { look } = runtime.connection
-    if (look !== undefined || isRefused || !isSilent() || !self.backend.temperament.isConcurrent) continue
-    Liveness.leftUnanswered(self, runtime, "probe")
+    if (look !== undefined || isRefused || !isSilent() || !self.backend.temperament.known.isConcurrent) continue
+    if (Liveness.silenceOf(self, runtime) === undefined) Liveness.note(self, runtime, { unanswered: "probe" })
     if (i >= enough && canTell(self, runtime)) return yield* replaceSilent(self, runtime, isSilent)
   }
 })
@@ -108,7 +101,7 @@ const replaceSilent = (self: Self, runtime: Runtime, isSilent: () => boolean): E
   Effect.suspend(() => {
     if (self.besideOf === runtime) return Effect.void
     self.besideOf = runtime
-    const pending = new PendingCommand("Reconnect")
+    const pending = pendingCommand("Reconnect")
     // Earlier questions may have been lost with the network.
     let isRefused = false
     const asked = Effect.map(Probes.ask(self, runtime), (error) => {
@@ -124,5 +117,5 @@ const replaceSilent = (self: Self, runtime: Runtime, isSilent: () => boolean): E
     const over = Effect.sync(() => {
       if (self.besideOf === runtime) self.besideOf = undefined
     })
-    return Effect.asVoid(runtime.fork(Effect.ensuring(Effect.exit(pending.answered), over)))
+    return Effect.asVoid(runtime.fork(Effect.ensuring(Effect.exit(Deferred.await(pending.answer)), over)))
   })

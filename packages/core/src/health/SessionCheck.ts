@@ -8,7 +8,7 @@ import { firstOf } from "../internal/firstOf.js"
 import type { Loss } from "../port/Loss.js"
 import type { Method } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"
-import { type DoubtedSession, PendingCommand } from "../state/Message.js"
+import { type DoubtedSession, pendingCommand } from "../state/Message.js"
 import { listOf, type Liveness, send, type SessionCheck } from "./Liveness.js"
 
 export type Outcome = "lost" | "alive" | "unknown"
@@ -21,22 +21,24 @@ export const settle = (self: Liveness, runtime: Runtime, refusal: RequestError):
     }
     if (!self.backend.isCurrent(runtime)) return Effect.succeed("unknown")
     const asked: SessionCheck["asked"] = Deferred.unsafeMake(FiberId.none)
-    const check = self.sessionCheck = { runtime, asked, replaced: new PendingCommand("Reconnect") }
+    const check = self.sessionCheck = { runtime, asked, replaced: pendingCommand("Reconnect") }
     self.refusals = [refusal]
     const asking = Effect.map(ask(self, runtime), (answer) => {
       if (answer === "refused") replace(self, check, refusal) // guard: doubt-asks-first
       Deferred.unsafeDone(asked, Effect.succeed(answer))
     })
-    const ended = Effect.suspend(() => Deferred.succeed(asked, "neither"))
-    return Effect.zipRight(runtime.fork(Effect.ensuring(asking, ended)), outcomeOf(self, check))
+    const settled = Effect.ensuring(asking, Deferred.succeed(asked, "neither"))
+    return Effect.zipRight(runtime.fork(settled), outcomeOf(self, check))
   })
 
 /** `refused` only where that is evidence. */
 const ask = (self: Liveness, runtime: Runtime): Effect.Effect<"given" | "refused" | "neither"> =>
   Effect.match(list(self, runtime), {
     onSuccess: () => "given" as const,
-    onFailure: (error) => {
-      const isRefused = isAlike(error, self.refusals) && self.isEvidence && self.backend.now() >= self.evidenceFrom
+    onFailure: ({ code, ifSessionLost, reason }) => {
+      const isAlike = (ifSessionLost !== undefined || reason === "remote") &&
+        self.refusals.some((one) => one.reason === reason && one.code === code)
+      const isRefused = isAlike && self.isEvidence && self.backend.now() >= self.evidenceFrom
       return isRefused ? "refused" as const : "neither" as const
     }
   })
@@ -45,10 +47,6 @@ const list = (self: Liveness, runtime: Runtime): Effect.Effect<void, RequestErro
   Effect.map(send(self, runtime, listOf(runtime.connection) ?? "ping", undefined), () => {
     self.isEvidence = true
   })
-
-const isAlike = ({ code, ifSessionLost, reason }: RequestError, refusals: ReadonlyArray<RequestError>): boolean =>
-  (ifSessionLost !== undefined || reason === "remote") &&
-  refusals.some((one) => one.reason === reason && one.code === code)
 
 const replace = (self: Liveness, { replaced, runtime }: SessionCheck, { message }: RequestError): void => {
   self.isEvidence = false // guard: one-handshake-for-a-doubt
@@ -67,7 +65,7 @@ const outcomeOf = (self: Liveness, check: SessionCheck): Effect.Effect<Outcome> 
       const isLost = runtime.loss?.kind === "session"
       return Effect.succeed(answer === "given" ? "alive" : isLost ? "lost" : "unknown")
     }
-    const answered = Effect.match(replaced.answered, {
+    const answered = Effect.match(Deferred.await(replaced.answer), {
       onSuccess: (): Outcome => "lost",
       onFailure: (): Outcome => {
         if (self.sessionCheck === check) {

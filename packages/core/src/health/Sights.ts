@@ -14,20 +14,13 @@ export interface Sights {
   readonly workedAt: number
 }
 
-export const begin = (now: number): Sights => ({
-  last: undefined,
-  at: now,
-  activity: undefined,
-  since: now,
-  workedAt: Number.NEGATIVE_INFINITY
-})
+const nothing = { last: undefined, activity: undefined, workedAt: Number.NEGATIVE_INFINITY }
 
-export const add = (
-  sights: Sights,
-  sight: ProcessSight | undefined,
-  now: number,
-  taken: Omit<Taken, "apart">
-): Sights => {
+export const begin = (now: number): Sights => ({ ...nothing, at: now, since: now })
+
+type Known = Omit<Taken, "apart">
+
+export const add = (sights: Sights, sight: ProcessSight | undefined, now: number, taken: Known): Sights => {
   const { at, last } = sights
   const apart = now - at
   if (sight !== undefined && last !== undefined && apart < shortest) return sights

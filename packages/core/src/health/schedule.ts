@@ -14,11 +14,16 @@ export const schedule = (gridStart: number | undefined): Schedule.Schedule<Found
       })
   )
 
+/** 75% to 100% of the interval after the last answer; the first 0% to 100%. */
 const nextAt = (found: Found, first: boolean, now: number, gridStart: number | undefined): Effect.Effect<number> => {
   const { answeredAt: from, failures, interval, reprobeAt, retryIn } = found
   if (reprobeAt !== undefined) return Effect.succeed(reprobeAt)
   if (failures > 0) return Effect.succeed(now + Math.min(retryIn, interval))
-  return Effect.map(Random.next, (draw) => dueAt({ from, interval, first, draw, gridStart }))
+  return Effect.map(Random.next, (draw) => {
+    const earliest = from + (first ? 1 : 0.75 * interval)
+    const drawn = from + (first ? Math.ceil(interval * (1 - draw)) : jittered(interval, 0.75, draw))
+    return alignToGrid(drawn, earliest, interval, gridStart)
+  })
 }
 
 const longest = Duration.toMillis("24 hours")
@@ -30,21 +35,6 @@ export const intervalOf = (policy: Policy, doublings: number): number => {
   const shortest = Math.min(interval, half)
   const bound = Number.isFinite(half) ? half : longest
   return Math.min(shortest * 2 ** doublings, Math.max(bound, shortest))
-}
-
-interface Due {
-  readonly from: number
-  readonly interval: number
-  readonly first: boolean
-  readonly draw: number
-  readonly gridStart: number | undefined
-}
-
-/** 75% to 100% of the interval after the last answer; the first 0% to 100%. */
-const dueAt = ({ draw, first, from, gridStart, interval }: Due): number => {
-  const earliest = from + (first ? 1 : 0.75 * interval)
-  const drawn = from + (first ? Math.ceil(interval * (1 - draw)) : jittered(interval, 0.75, draw))
-  return alignToGrid(drawn, earliest, interval, gridStart)
 }
 
 const steps = [1000, 500, 200, 100, 50, 20, 10]

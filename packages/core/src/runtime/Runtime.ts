@@ -153,7 +153,7 @@ export class Runtime {
 
   detach(): void {
     this.#detached = true
-    this.#wake()
+    this.wake()
   }
 
   /** Or given up before it was in the slot. */
@@ -219,7 +219,7 @@ export class Runtime {
 
   #answered(now: number, inFlight: number, usedAt: number): void {
     this.#traffic = Traffic.answered(this.#traffic, now, this.oldest, inFlight, usedAt)
-    this.#wake()
+    this.wake()
   }
 
   /** Says nothing of the failures before it. */
@@ -305,11 +305,8 @@ export class Runtime {
     )
   }
 
-  probed(): void {
-    this.#wake()
-  }
-
-  #wake(): void {
+  /** Also after a probe. */
+  wake(): void {
     if (this.#onNews === undefined) return
     for (const look of this.#onNews) look()
   }

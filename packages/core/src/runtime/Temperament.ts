@@ -38,25 +38,17 @@ export class Temperament {
     return this.#known
   }
 
-  get isConcurrent(): boolean {
-    return this.#known.isConcurrent
-  }
-
   showedConcurrent(): void {
-    if (!this.isConcurrent) this.#learn({ isConcurrent: true })
-  }
-
-  get ignoresPings(): boolean {
-    return this.#known.ignoresPings
+    if (!this.#known.isConcurrent) this.#learn({ isConcurrent: true })
   }
 
   ignoredPing(): void {
-    if (++this.#unansweredPings >= enough && !this.ignoresPings) this.#learn({ ignoresPings: true })
+    if (++this.#unansweredPings >= enough && !this.#known.ignoresPings) this.#learn({ ignoresPings: true })
   }
 
   answeredPing(): void {
     this.#unansweredPings = 0
-    if (this.ignoresPings) this.#learn({ ignoresPings: false })
+    if (this.#known.ignoresPings) this.#learn({ ignoresPings: false })
   }
 
   /** In that time, in milliseconds. */

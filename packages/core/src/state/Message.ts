@@ -1,28 +1,20 @@
-import { Data, Deferred, Effect, type Exit, FiberId } from "effect"
+import { Data, Deferred, type Effect, FiberId } from "effect"
 import type { CommandError, ConnectError } from "../Errors.js"
 import type { Loss } from "../port/Connection.js"
 import type { Runtime } from "../runtime/Runtime.js"
 
 export type Command = "Reconnect" | "Enable" | "Disable" | "Disconnect"
 
-export class PendingCommand {
+export interface PendingCommand {
   readonly command: Command
-  readonly #answer = Deferred.unsafeMake<void, CommandError>(FiberId.none)
-
-  constructor(command: Command) {
-    this.command = command
-  }
-
-  /** In the same synchronous step. The first counts. */
-  answer(exit: Exit.Exit<void, CommandError>): void {
-    Deferred.unsafeDone(this.#answer, exit)
-  }
-
-  /** Interrupting the wait cancels nothing. */
-  get answered(): Effect.Effect<void, CommandError> {
-    return Deferred.await(this.#answer)
-  }
+  /** The first answer counts. */
+  readonly answer: Deferred.Deferred<void, CommandError>
 }
+
+export const pendingCommand = (command: Command): PendingCommand => ({
+  command,
+  answer: Deferred.unsafeMake(FiberId.none)
+})
 
 /** Silent, or refusing what it gave before. A new session decides. (R12, V3) */
 export interface DoubtedSession {

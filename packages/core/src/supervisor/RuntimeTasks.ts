@@ -2,7 +2,7 @@
 import { Effect, Layer, Predicate, type Schedule } from "effect"
 import * as Discovery from "../discovery/Discovery.js"
 import * as Refresh from "../discovery/Refresh.js"
-import * as Keepalive from "../health/Keepalive.js"
+import * as Heartbeats from "../health/Heartbeats.js"
 import * as Liveness from "../health/Liveness.js"
 import * as QuietCalls from "../health/QuietCalls.js"
 import { schedule } from "../health/schedule.js"
@@ -16,7 +16,7 @@ import type { BackendState } from "../state/BackendState.js"
 
 export interface RuntimeTasks {
   readonly backend: BackendState
-  readonly keepalive: Keepalive.Keepalive
+  readonly keepalive: Heartbeats.Keepalive
   readonly liveness: Liveness.Liveness
   readonly refresh: Refresh.Refresh
   readonly limit: UsageLimit | undefined
@@ -30,7 +30,7 @@ export const make = (
   const liveness = Liveness.make(backend)
   return {
     backend,
-    keepalive: Keepalive.make(liveness, given ?? schedule(backend.fleetStartedAt)),
+    keepalive: Heartbeats.make(liveness, given ?? schedule(backend.fleetStartedAt)),
     liveness,
     refresh: Refresh.make(backend, liveness),
     limit
@@ -54,7 +54,7 @@ export const layer = (self: RuntimeTasks, runtime: Runtime): Layer.Layer<never> 
     return Effect.all([
       Refresh.attach(refresh, runtime),
       SessionCheck.attach(liveness, runtime), // guard: successor-is-asked
-      Keepalive.attach(keepalive, runtime),
+      Heartbeats.attach(keepalive, runtime),
       rest
     ], { discard: true })
   }))

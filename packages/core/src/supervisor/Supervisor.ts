@@ -1,5 +1,5 @@
 /** One fiber takes messages, and performs what `step` says. It waits for nothing: attempts, timers and closes report by message. */
-import { Cause, Effect, Either, Exit, Fiber, FiberId, Layer, Random, Scope } from "effect"
+import { Cause, Deferred, Effect, Either, Exit, Fiber, FiberId, Layer, Random, Scope } from "effect"
 import { unavailable } from "../calls/CallFailure.js"
 import * as Calls from "../calls/Calls.js"
 import * as ProgressBeats from "../calls/progress/ProgressBeats.js"
@@ -22,7 +22,8 @@ import {
   type Message,
   type Move,
   onlyLooks,
-  PendingCommand,
+  type PendingCommand,
+  pendingCommand,
   type Work
 } from "../state/Message.js"
 import type { Slot } from "../state/Slot.js"
@@ -94,10 +95,10 @@ export class Supervisor {
   /** Interrupting the caller cancels nothing. (L11) */
   command(command: Command): Effect.Effect<void, CommandError> {
     return Effect.suspend(() => {
-      const pending = new PendingCommand(command)
+      const pending = pendingCommand(command)
       if (this.#backend.published.value.state._tag === "Closed") this.#refuse(pending)
       else this.#backend.send({ _tag: "Command", pending })
-      return pending.answered
+      return Deferred.await(pending.answer)
     })
   }
 
@@ -200,7 +201,7 @@ export class Supervisor {
       Warn: ({ text }) => SafeLog.warning(text),
       Refused: ({ event: { _tag } }) =>
         SafeLog.debug(`${backend.id}: ${_tag} does not apply in ${backend.published.value.state._tag}`),
-      Answer: ({ exit, pending }) => Effect.sync(() => pending.answer(exit)),
+      Answer: ({ exit, pending }) => Effect.sync(() => Deferred.unsafeDone(pending.answer, exit)),
       Refuse: ({ pending }) => Effect.sync(() => this.#refuse(pending)),
       Begin: ({ work }) => this.#begin(work),
       Interrupt: () => Effect.sync(() => this.#working?.unsafeInterruptAsFork(FiberId.none)),
@@ -282,13 +283,13 @@ export class Supervisor {
     const isClosed = this.#backend.published.value.state._tag === "Closed"
     const isDone = isClosed && (command === "Disable" || command === "Disconnect")
     const why = said`${open(command.toLowerCase())} was not carried out`
-    pending.answer(isDone ? Exit.void : Exit.fail(unavailable(this.#backend, why)))
+    Deferred.unsafeDone(pending.answer, isDone ? Exit.void : Exit.fail(unavailable(this.#backend, why)))
   }
 
   #survive(message: Message, cause: Cause.Cause<never>): Effect.Effect<void> {
     const { work } = this.#backend.published.value
     if ((message._tag === "Command" || message._tag === "Doubted") && !answers(work, message.pending)) {
-      message.pending.answer(Exit.failCause(cause))
+      Deferred.unsafeDone(message.pending.answer, Exit.failCause(cause))
     }
     return this.#logDefect(`handling of ${message._tag}`, cause)
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { ConnectError, type Connection, Policy, RequestError, Sending } from "@mcp-lifeline/core"
-import { Effect, Exit, Fiber, TestClock } from "effect"
+import { Deferred, Effect, Exit, Fiber, TestClock } from "effect"
 import * as Liveness from "../../src/health/Liveness.js"
 import * as SessionCheck from "../../src/health/SessionCheck.js"
 import { Runtime } from "../../src/runtime/Runtime.js"
@@ -83,7 +83,7 @@ describe("R12: what becomes of a doubt", () => {
         session.answer = Effect.fail(refusal)
         const next = yield* settling
         expect(session.asked).toHaveLength(2)
-        for (const pending of handshakes()) pending.answer(Exit.void)
+        for (const pending of handshakes()) Deferred.unsafeDone(pending.answer, Exit.void)
         expect(yield* Fiber.join(next)).toBe("lost")
       }
     }))
@@ -115,7 +115,7 @@ describe("R12: what becomes of a doubt", () => {
         const callers = [yield* settling, yield* settling]
         const [pending, ...more] = handshakes()
         expect([pending === undefined, more, session.asked.length]).toEqual([false, [], 1])
-        pending?.answer(failed)
+        if (pending !== undefined) Deferred.unsafeDone(pending.answer, failed)
         for (const caller of callers) yield* Fiber.await(caller)
         session.asked.length = 0
         yield* TestClock.adjust(suspectInterval - 1)
@@ -132,7 +132,7 @@ describe("R12: what becomes of a doubt", () => {
       const first = yield* settling
       // What was given while the session is in doubt may have been given before it was forgotten.
       SessionCheck.given(liveness, runtime, ["tools/list"])
-      for (const pending of handshakes()) pending.answer(Exit.void)
+      for (const pending of handshakes()) Deferred.unsafeDone(pending.answer, Exit.void)
       expect(yield* Fiber.join(first)).toBe("lost")
       const settlingNext = (generation: number) =>
         Effect.gen(function*() {
@@ -152,13 +152,13 @@ describe("R12: what becomes of a doubt", () => {
       expect(handshakes()).toEqual([])
       SessionCheck.given(liveness, second, ["prompts/list", "tools/list"])
       const again = yield* settlingSecond
-      for (const pending of handshakes()) pending.answer(Exit.void)
+      for (const pending of handshakes()) Deferred.unsafeDone(pending.answer, Exit.void)
       expect(yield* Fiber.join(again)).toBe("lost")
       // What the session in its place gives is evidence at once.
       const [third, settlingThird] = yield* settlingNext(3)
       SessionCheck.given(liveness, third, ["tools/list"])
       const last = yield* settlingThird
-      for (const pending of handshakes()) pending.answer(Exit.void)
+      for (const pending of handshakes()) Deferred.unsafeDone(pending.answer, Exit.void)
       expect(yield* Fiber.join(last)).toBe("lost")
     }))
 })

@@ -26,7 +26,7 @@ describe("V9: what a server has shown of itself", () => {
     expect(kept.slice(2)).toEqual([{ server: "one 1", isConcurrent: true, ignoresPings: false }])
     // One ping may get lost.
     temperament.ignoredPing()
-    expect(temperament.ignoresPings).toBe(false)
+    expect(temperament.known.ignoresPings).toBe(false)
   })
 
   it("[V9] is kept also where it is known before the server has said who it is", () => {
@@ -48,7 +48,7 @@ describe("V9: what a server has shown of itself", () => {
   it("[V9] is evidence for that server in that version, and for no other", () => {
     const remembered = { server: "one 1", isConcurrent: true, ignoresPings: true }
     const before = () => new Temperament(remembered)
-    const shows = ({ ignoresPings, isConcurrent }: Temperament) => [isConcurrent, ignoresPings]
+    const shows = ({ known: { ignoresPings, isConcurrent } }: Temperament) => [isConcurrent, ignoresPings]
     const same = before()
     same.meets(one)
     expect(shows(same)).toEqual([true, true])
@@ -132,7 +132,7 @@ describe("V9: what a server has shown of itself", () => {
           const call = { budget: { heardAt: 0, questions: 0 } }
           runtime.begin(call)
           play(runtime, call)
-          const { isConcurrent } = temperament
+          const { isConcurrent } = temperament.known
           for (const left of runtime.calls) runtime.end(3, false, left)
           yield* runtime.closeConnection
           return isConcurrent

@@ -388,6 +388,7 @@ describe("heartbeats", () => {
         const runtime = yield* Runtime.make(1)
         runtime.opened(
           {
+            stateful: true,
             send: Sending.by(
               yield* Effect.runtime<never>(),
               () => Effect.zipRight(tell("sent"), Effect.sleep("2 seconds"))
@@ -400,8 +401,8 @@ describe("heartbeats", () => {
         backend.temperament.answeredPing = () => void told.push("answered")
         const connected = State.Connected({ replacing: false })
         backend.update((slot) => ({ ...kept(slot, { lostInARow: 1 }), current: runtime, state: connected }))
-        const heartbeats = Heartbeats.make(Liveness.make(backend), schedule(undefined), runtime)
-        const fiber = yield* Effect.fork(Heartbeats.run(heartbeats))
+        const keepalive = Heartbeats.make(Liveness.make(backend), schedule(undefined))
+        yield* Heartbeats.attach(keepalive, runtime)
         yield* TestClock.adjust(31 * second)
         expect(told).toContain("sent")
         if (end === "pause") backend.update((slot) => kept(slot, { paused: true }))
@@ -411,7 +412,7 @@ describe("heartbeats", () => {
         expect(told).toEqual([])
         expect([backend.published.value.history, backend.inbox.shift()]).toEqual([[], undefined])
         expect(backend.published.value.keepalive.lostInARow).toBe(1)
-        expect(fiber.unsafePoll()).not.toBeNull()
+        expect(keepalive.heartbeats?.fiber?.unsafePoll()).not.toBeNull()
       }).pipe(fixed)
   )
 

@@ -1,11 +1,11 @@
 /** A backend in a simulated world, with what holds at every published slot, at every request that is sent, and at rest. */
 import type { Backend, ConnectOptions, Loss, Policy } from "@mcp-lifeline/core"
 import { Ledger, ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
-import { Cause, Effect, Either, Exit, Fiber, FiberRef, HashSet, Logger, LogLevel, Scope } from "effect"
+import { Cause, Deferred, Effect, Either, Exit, Fiber, FiberRef, HashSet, Logger, LogLevel, Scope } from "effect"
 import { measure } from "../../src/backend/start.js"
 import { request } from "../../src/calls/Calls.js"
 import * as Refresh from "../../src/discovery/Refresh.js"
-import * as Keepalive from "../../src/health/Keepalive.js"
+import * as Heartbeats from "../../src/health/Heartbeats.js"
 import * as Probes from "../../src/health/Probes.js"
 import * as Lifecycle from "../../src/lifecycle/Lifecycle.js"
 import type { Observer } from "../../src/observe/Telemetry.js"
@@ -225,7 +225,9 @@ export class World {
     inbox.offer = (message) => {
       if (message._tag === "Doubted" && !message.doubt.isRefusing) {
         this.#looks++
-        this.sim.fork(Effect.ensuring(Effect.exit(message.pending.answered), Effect.sync(() => this.#looks--)))
+        this.sim.fork(
+          Effect.ensuring(Effect.exit(Deferred.await(message.pending.answer)), Effect.sync(() => this.#looks--))
+        )
       }
       offer.call(inbox, message)
     }
@@ -359,7 +361,7 @@ export class World {
   pause(paused: boolean): void {
     this.#paused = paused
     this.sim.fork(
-      paused ? Keepalive.pause(this.supervisor.tasks.keepalive) : Keepalive.resume(this.supervisor.tasks.keepalive)
+      paused ? Heartbeats.pause(this.supervisor.tasks.keepalive) : Heartbeats.resume(this.supervisor.tasks.keepalive)
     )
   }
 
@@ -412,7 +414,7 @@ export class World {
     const { current, lastError, nextAttemptAt, state } = this.backend.published.value
     const connection = current?.connection.peer.pid
     this.#silence.atRest(connection, this.#pace.pingedAt(connection ?? -1), this.#pace.leaptAt, this.sim.now)
-    this.#verdicts.atRest(connection, this.backend.temperament.isConcurrent)
+    this.#verdicts.atRest(connection, this.backend.temperament.known.isConcurrent)
     const waiting = this.supervisor.calls.wait.forConnections
     if (waiting > 0 && state._tag === "Idle") this.fault("R8: a call waits and nothing wakes the idle backend")
     if (waiting > 0 && nextAttemptAt !== undefined) {

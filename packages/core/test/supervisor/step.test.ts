@@ -10,7 +10,8 @@ import {
   type Command,
   type DoubtedSession,
   type Move,
-  PendingCommand
+  type PendingCommand,
+  pendingCommand
 } from "../../src/state/Message.js"
 import * as Slot from "../../src/state/Slot.js"
 import type { Action, At, Step } from "../../src/supervisor/step/Action.js"
@@ -160,7 +161,7 @@ class Books {
   }
 
   #pending(command: Command): PendingCommand {
-    const pending = new PendingCommand(command)
+    const pending = pendingCommand(command)
     this.#commands.push(pending)
     return pending
   }
