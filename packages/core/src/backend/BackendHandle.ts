@@ -204,7 +204,7 @@ export class BackendHandle implements Backend {
       const { entered, published } = this.#parts.state
       const slot = published.value
       const runtime = slot.current
-      const used = runtime !== undefined && runtime.inFlight > 0 ? runtime.drained : runtime && entered
+      const used = runtime !== undefined && runtime.traffic.inFlight > 0 ? runtime.drained : runtime && entered
       return used === undefined
         ? Effect.void
         : Effect.zipRight(firstOf(used, published.until(({ current }) => current !== runtime)), this.unused())

@@ -81,8 +81,8 @@ export const statusNow = (
     memoryLimit: tasks.limit?.status,
     learned: temperament.known,
     toolOptions: { unmatched, warning: unmatched.length === 0 ? undefined : Tools.describeAll(unmatched) },
-    failures: slot.current?.failures ?? 0,
-    inFlight: slot.current?.inFlight ?? 0,
+    failures: slot.current?.traffic.failures.count ?? 0,
+    inFlight: slot.current?.traffic.inFlight ?? 0,
     waiting: calls.wait.unsent,
     queued: calls.wait.forTurns,
     calls: { givenUp: calls.state.givenUp }

@@ -233,7 +233,7 @@ export const doubt = (self: Calls, call: Call): void => {
 const suspect = ({ backend, liveness }: Calls, call: Call, { on: { latest } }: Flight): void => {
   const now = backend.now()
   latest.unheard(now, call)
-  if (Budget.at(call.budget, now) - call.budget.heardAt < silence || now - latest.answeredAt < silence) return
+  if (Budget.at(call.budget, now) - call.budget.heardAt < silence || now - latest.traffic.answeredAt < silence) return
   // At once: the caller's next call may come before the probe.
   Liveness.note(liveness, latest, { unanswered: "call" })
   backend.send({ _tag: "Suspected", runtime: latest }) // guard: given-up-is-suspicion

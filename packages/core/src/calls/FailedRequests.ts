@@ -63,7 +63,7 @@ const pause = (
   // A `retryAfter` of 0 gets the usual pause.
   const delay = error.retryAfter || Math.min(maxDelay, demandInterval * 2 ** (call.tally.sent - 1))
   const end = backend.now() + delay
-  const { answers } = runtime
+  const { answers } = runtime.traffic
   const since = call.refused?.since ?? backend.now()
   const { deadline } = call.budget
   const last = delay === error.retryAfter ? Waiting.patience(self, call, deadline, since) : deadline
@@ -71,7 +71,7 @@ const pause = (
   const answersOthers = call.refused?.by === runtime && call.refused.answers !== answers
   call.refused = { by: runtime, answers, since }
   if (answersOthers || isObjection(error)) return backend.sleepUntil(end)
-  const isBack = () => runtime.detached || runtime.answers !== answers
+  const isBack = () => runtime.detached || runtime.traffic.answers !== answers
   const back = Effect.zipRight(runtime.hold(isBack), backend.sleepUntil(backend.now() + demandInterval))
   return Effect.asVoid(backend.before(end, back))
 }

@@ -126,9 +126,9 @@ const isCurrent = (self: Heartbeats): boolean => !stateOf(self).paused && self.b
 const found = (self: Heartbeats): Found => {
   const { backend, progress: { failures, retryIn }, runtime } = self
   const { breaker, doublings } = stateOf(self)
-  note(self, { plannedAfter: runtime.answeredAt })
+  note(self, { plannedAfter: runtime.traffic.answeredAt })
   return {
-    answeredAt: methodOf(backend.policy) === "options" ? backend.now() : runtime.answeredAt,
+    answeredAt: methodOf(backend.policy) === "options" ? backend.now() : runtime.traffic.answeredAt,
     interval: intervalOf(backend.policy, doublings),
     failures,
     retryIn,
@@ -145,13 +145,13 @@ const round = (self: Heartbeats): Effect.Effect<void> =>
     const { backend, liveness, progress: { failures, isFirst, plannedAfter }, runtime } = self
     const { breaker, lostInARow } = stateOf(self)
     // The reading of lists must not skip the first: that would undo the spread. (K6)
-    const usedAt = isFirst ? Math.min(runtime.usedAt, runtime.answeredAt) : runtime.answeredAt
+    const usedAt = isFirst ? Math.min(runtime.traffic.usedAt, runtime.traffic.answeredAt) : runtime.traffic.answeredAt
     note(self, { isFirst: false })
     if (Probes.isSuspected(liveness, runtime)) return runtime.until(() => !Probes.isSuspected(liveness, runtime))
     const skip = breaker === undefined && failures === 0 && methodOf(backend.policy) !== "options" &&
       lostInARow === 0 && usedAt > plannedAfter
     if (skip) return Effect.void
-    if (failures === 0) note(self, { answers: runtime.answers })
+    if (failures === 0) note(self, { answers: runtime.traffic.answers })
     note(self, { at: backend.now() })
     return Effect.catchAllCause(Effect.flatMap(beat(self), (beat) => conclude(self, beat)), (cause) => {
       if (Cause.isInterruptedOnly(cause)) return Effect.failCause(cause)
@@ -254,7 +254,7 @@ const conclude = (self: Heartbeats, beat: Beat.Beat): Effect.Effect<void> => {
     if (isLonger) backend.update((slot) => kept(slot, { doublings: doublings + 1 }))
     return Effect.void
   }
-  const isAnswering = runtime.answers !== self.progress.answers
+  const isAnswering = runtime.traffic.answers !== self.progress.answers
   const failed = fail(self, beat)
   // Calls are answered, or reconnecting cured nothing. (K12, K13)
   if (isAnswering || lostInARow >= 2) {
@@ -268,7 +268,7 @@ const conclude = (self: Heartbeats, beat: Beat.Beat): Effect.Effect<void> => {
 const fail = (self: Heartbeats, error: Probes.Failed["error"]): Probes.Failed => {
   const { liveness, progress: { at, failures }, runtime } = self
   const failed = { runtime, error, at }
-  note(self, { answers: runtime.answers, failures: failures + 1, retryIn: Probes.nextAfter(liveness, failed) })
+  note(self, { answers: runtime.traffic.answers, failures: failures + 1, retryIn: Probes.nextAfter(liveness, failed) })
   return failed
 }
 

@@ -129,11 +129,11 @@ export const heard = (self: Liveness, runtime: Runtime, now: number): void => {
 }
 
 export const suspicionOf = ({ suspicion }: Liveness, runtime: Runtime): Suspicion | undefined =>
-  suspicion?.runtime === runtime && suspicion.answers === runtime.answers ? suspicion : undefined
+  suspicion?.runtime === runtime && suspicion.answers === runtime.traffic.answers ? suspicion : undefined
 
 export const note = (self: Liveness, runtime: Runtime, news?: Partial<Suspicion>): Suspicion => {
   const now = self.backend.now()
-  const begun = { runtime, answers: runtime.answers, beganAt: now, sights: Sights.begin(now) }
+  const begun = { runtime, answers: runtime.traffic.answers, beganAt: now, sights: Sights.begin(now) }
   const suspicion = { ...(suspicionOf(self, runtime) ?? begun), ...news }
   if (self.backend.isCurrent(runtime)) self.suspicion = suspicion
   return suspicion
@@ -146,7 +146,7 @@ export const look = (self: Liveness, runtime: Runtime): Effect.Effect<boolean> =
   return Effect.map(Effect.catchAllCause(look, () => Effect.succeed(undefined)), (sight) => {
     const now = self.backend.now()
     const { isAsked = false, sights } = note(self, runtime)
-    const taken = { silentFor: now - runtime.answeredAt, isAsked }
+    const taken = { silentFor: now - runtime.traffic.answeredAt, isAsked }
     note(self, runtime, { sights: Sights.add(sights, sight, now, taken) })
     return sight?.isStopped === true
   })
@@ -179,8 +179,8 @@ export const verdictOn = (self: Liveness, runtime: Runtime, given: Known = {}): 
     activity,
     seenFor: now - since,
     isConcurrent: self.backend.temperament.known.isConcurrent,
-    isAwaited: runtime.isAwaited,
-    unawaitedFor: now - (runtime.abandonedAt ?? beganAt),
+    isAwaited: runtime.traffic.workedOn !== undefined,
+    unawaitedFor: now - (runtime.traffic.abandonedAt ?? beganAt),
     isPatienceOver: isPatienceOver && now - workedAt >= failureThreshold * suspectInterval,
     busyLimit
   })
@@ -194,11 +194,9 @@ const show = ({ backend }: Liveness, runtime: Runtime, verdict: Verdict): void =
   if (current !== runtime) return
   backend.update((slot) => ({ ...slot, verdict: backend.judged(verdict, before) }))
   if (before !== undefined) return
-  const { answers } = runtime
-  runtime.when(
-    () => runtime.answers !== answers || runtime.detached,
-    () => backend.update((slot) => slot.current === runtime ? { ...slot, verdict: undefined } : slot)
-  )
+  const { answers } = runtime.traffic
+  const over = () => backend.update((slot) => slot.current === runtime ? { ...slot, verdict: undefined } : slot)
+  runtime.when(() => runtime.traffic.answers !== answers || runtime.detached, over)
 }
 
 /** Then it is replaced. */

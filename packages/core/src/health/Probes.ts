@@ -115,8 +115,8 @@ export const afterClockJump = (self: Self, runtime: Runtime): Effect.Effect<void
   Effect.suspend(() => {
     const { backend } = self
     if (backend.policy.keepalive.method === "none") return Effect.void
-    if (backend.now() - runtime.answeredAt < tick) return Effect.void
-    return follow(self, begin(self, runtime, runtime.answers), 0)
+    if (backend.now() - runtime.traffic.answeredAt < tick) return Effect.void
+    return follow(self, begin(self, runtime, runtime.traffic.answers), 0)
   })
 
 const begin = (self: Self, runtime: Runtime, decidesAt?: number): Liveness.Probing => {
@@ -174,7 +174,7 @@ const weigh = (self: Self, probing: Liveness.Probing, failed: Failed): void => {
     Liveness.note(self, runtime, { isProbed: true })
     self.hasLeftPing ||= isSilent
   }
-  if (decidesAt !== runtime.answers) isLost(self, failed, "health", "probes in a row failed")
+  if (decidesAt !== runtime.traffic.answers) isLost(self, failed, "health", "probes in a row failed")
   else isLost(self, failed, "health", "probe failed after the machine was suspended", true)
 }
 

@@ -29,7 +29,7 @@ export const attach = (self: Self, runtime: Runtime): void => {
     self.backend.send({ _tag: "Used", runtime })
   }
   runtime.onUsed = used
-  if (runtime.inFlight > 0 || runtime.isHeld) used()
+  if (runtime.traffic.inFlight > 0 || runtime.isHeld) used()
 }
 
 const canTell = (self: Self, { connection: { look, sessionId, stateful } }: Runtime): boolean =>
@@ -45,7 +45,7 @@ export const begin = (self: Self, runtime: Runtime): Effect.Effect<void> => {
     if (runtime.isHeld) return true
     if (!canTell(self, runtime)) return false
     const calls = [...runtime.calls].filter(({ budget: { heardAt, questions } }) =>
-      questions === 0 && now - Math.max(heardAt, runtime.answeredAt) >= quiet
+      questions === 0 && now - Math.max(heardAt, runtime.traffic.answeredAt) >= quiet
     )
     const hasNew = calls.some(({ budget }) => budget.heardAt > examinedAt)
     if (!hasNew && (calls.length === 0 || now < examinedAt + pause)) return false
@@ -58,17 +58,19 @@ export const begin = (self: Self, runtime: Runtime): Effect.Effect<void> => {
     examinedAt = now
     return examine(self, runtime)
   })
-  const isOver = () => runtime.inFlight === 0 && !runtime.isHeld && backend.now() - runtime.usedAt >= linger
+  const isOver = () =>
+    runtime.traffic.inFlight === 0 && !runtime.isHeld && backend.now() - runtime.traffic.usedAt >= linger
   const watch = Effect.repeat(Effect.delay(turn, tick), { until: isOver })
   return Effect.asVoid(runtime.fork(Effect.zipRight(watch, Effect.sync(() => attach(self, runtime)))))
 }
 
 const examine = Effect.fnUntraced(function*(self: Self, runtime: Runtime) {
-  const { answers } = runtime
+  const { answers } = runtime.traffic
   const at = self.backend.now()
   const calls = [...runtime.calls]
   const hasNews = ({ budget }: InFlight) => budget.heardAt > at || budget.questions > 0
-  const isSilent = () => runtime.answers === answers && !calls.some((one) => runtime.calls.has(one) && hasNews(one))
+  const hasAnswered = () => runtime.traffic.answers !== answers
+  const isSilent = () => !hasAnswered() && !calls.some((one) => runtime.calls.has(one) && hasNews(one))
   let isRefused = false
   const ask = Effect.zipRight(
     runtime.fork(Effect.map(Probes.check(self, runtime), (found) => {
@@ -82,10 +84,10 @@ const examine = Effect.fnUntraced(function*(self: Self, runtime: Runtime) {
   if (isAsked) yield* ask
   for (let i = 1; i <= whole; i++) {
     yield* Effect.sleep(tick)
-    if (runtime.answers !== answers) return
+    if (hasAnswered()) return
     if (!runtime.isHeld && i % 2 === 1) continue
     yield* Liveness.look(self, runtime)
-    if (runtime.answers !== answers) return
+    if (hasAnswered()) return
     if (runtime.isHeld) yield* ask
     if (i === late && isAsked) yield* runtime.fork(Probes.besidePing(self, runtime))
     if (Liveness.isLost(self, runtime, { kind: "health", message: "it does not live" })) return

@@ -167,7 +167,7 @@ export class Runtime {
   }
 
   get drained(): Effect.Effect<void> {
-    return Effect.suspend(() => this.inFlight === 0 ? Effect.void : (this.#drained ??= new Signal()).completed)
+    return Effect.suspend(() => this.#traffic.inFlight === 0 ? Effect.void : (this.#drained ??= new Signal()).completed)
   }
 
   get closeAttached(): Effect.Effect<void> {
@@ -190,7 +190,7 @@ export class Runtime {
   /** `call`: of a caller. */
   begin(call?: Traffic.InFlight): void {
     this.#traffic = Traffic.begun(this.#traffic, call)
-    if (this.inFlight === 1) this.onUsed?.(this)
+    if (this.#traffic.inFlight === 1) this.onUsed?.(this)
     if (call !== undefined) this.#calls.add(call)
   }
 
@@ -200,9 +200,9 @@ export class Runtime {
       if (isAnswered && this.oldest !== call) this.#temperament.showedConcurrent()
       this.#calls.delete(call)
     }
-    if (isAnswered) this.#answered(now, this.inFlight - 1, now)
+    if (isAnswered) this.#answered(now, this.#traffic.inFlight - 1, now)
     else this.#traffic = Traffic.ended(this.#traffic, now, call)
-    if (this.inFlight > 0) return
+    if (this.#traffic.inFlight > 0) return
     this.#drained?.complete()
     this.#drained = undefined
   }
@@ -214,7 +214,7 @@ export class Runtime {
   /** `before`: the oldest call in flight when the question was sent. (H2) */
   answered(now: number, before?: Traffic.InFlight): void {
     if (before !== undefined && this.#calls.has(before)) this.#temperament.showedConcurrent()
-    this.#answered(now, this.inFlight, this.usedAt)
+    this.#answered(now, this.#traffic.inFlight, this.#traffic.usedAt)
   }
 
   #answered(now: number, inFlight: number, usedAt: number): void {
@@ -235,7 +235,7 @@ export class Runtime {
   /** Returns how many in a row have failed. */
   failed(at: number, now: number, pause: number): number {
     this.#traffic = Traffic.failed(this.#traffic, at, now, pause)
-    return this.failures
+    return this.#traffic.failures.count
   }
 
   handOver(successor: Runtime): void {
@@ -250,8 +250,8 @@ export class Runtime {
     return this.#successor?.latest ?? this
   }
 
-  get inFlight(): number {
-    return this.#traffic.inFlight
+  get traffic(): Traffic.Traffic {
+    return this.#traffic
   }
 
   get calls(): ReadonlySet<Traffic.InFlight> {
@@ -262,32 +262,8 @@ export class Runtime {
     return this.#calls.size === 0 ? undefined : this.#calls.values().next().value
   }
 
-  get isAwaited(): boolean {
-    return this.#traffic.workedOn !== undefined
-  }
-
-  get abandonedAt(): number | undefined {
-    return this.#traffic.abandonedAt
-  }
-
   get hasWorked(): boolean {
     return this.#hasWorked
-  }
-
-  get answeredAt(): number {
-    return this.#traffic.answeredAt
-  }
-
-  get answers(): number {
-    return this.#traffic.answers
-  }
-
-  get usedAt(): number {
-    return this.#traffic.usedAt
-  }
-
-  get failures(): number {
-    return this.#traffic.failures.count
   }
 
   get isHeld(): boolean {

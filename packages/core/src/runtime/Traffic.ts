@@ -50,19 +50,14 @@ export const begun = (
   return make(inFlight + 1, usedAt, on, abandonedAt, answeredAt, answers, failures)
 }
 
-/** Without an answer. */
-export const ended = (
-  { abandonedAt, answeredAt, answers, failures, inFlight, workedOn }: Traffic,
-  now: number,
-  call: InFlight | undefined
-): Traffic => {
-  const isGivenUp = call !== undefined && workedOn === call
-  const on = isGivenUp ? undefined : workedOn
-  return make(inFlight - 1, now, on, isGivenUp ? now : abandonedAt, answeredAt, answers, failures)
-}
-
 export const unheard = (traffic: Traffic, now: number, call: InFlight): Traffic =>
   traffic.workedOn === call ? { ...traffic, workedOn: undefined, abandonedAt: now } : traffic
+
+/** Without an answer. */
+export const ended = (traffic: Traffic, now: number, call: InFlight | undefined): Traffic => {
+  const left = call === undefined ? traffic : unheard(traffic, now, call)
+  return { ...left, inFlight: left.inFlight - 1, usedAt: now }
+}
 
 /** `oldest`: of the calls in flight. `usedAt`: now, if this ends one of `inFlight`. */
 export const answered = (

@@ -98,7 +98,7 @@ export class RuntimeOwner {
 
   /** A heartbeat or a reading of lists does not count. */
   get isSuspendedAwaited(): boolean {
-    return this.suspended?.isAwaited === true && (this.#suspended?.runtime.inFlight ?? 0) > 0
+    return this.suspended?.isAwaited === true && (this.#suspended?.runtime.traffic.inFlight ?? 0) > 0
   }
 
   resumed(runtime: Runtime): void {

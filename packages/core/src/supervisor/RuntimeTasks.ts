@@ -62,7 +62,7 @@ export const layer = (self: RuntimeTasks, runtime: Runtime): Layer.Layer<never> 
 /** And again each time it stays so. (L18) */
 const watchIdle = (backend: BackendState, runtime: Runtime, idleRelease: number): Effect.Effect<never> =>
   Effect.interruptible(Effect.forever(Effect.suspend(() => {
-    const remaining = runtime.inFlight > 0 ? idleRelease : runtime.usedAt + idleRelease - backend.now()
+    const remaining = runtime.traffic.inFlight > 0 ? idleRelease : runtime.traffic.usedAt + idleRelease - backend.now()
     if (remaining > 0) return Effect.sleep(remaining)
     backend.send({ _tag: "Unused", runtime })
     return Effect.sleep(idleRelease)

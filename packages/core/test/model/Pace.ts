@@ -122,7 +122,7 @@ export class Pace {
     const failed = runtime.failed.bind(runtime)
     let before = Number.NEGATIVE_INFINITY
     runtime.failed = (...question) => {
-      const { failures } = runtime
+      const failures = runtime.traffic.failures.count
       const count = failed(...question)
       if (count === failures) return count
       // The time for which the one before has waited in vain is a part of the interval.
@@ -182,7 +182,7 @@ export class Pace {
   }
 
   atRest({ current }: Slot, now: number): void {
-    if (current === undefined || current.failures === 0) return
+    if (current === undefined || current.traffic.failures.count === 0) return
     const since = now - Math.max(this.pingedAt(current.connection.peer.pid!), this.#countedAt, this.#leaptAt)
     if (since > defaults.keepalive.suspectInterval + probeTimeout) {
       this.#fault(`H4: a question has failed, and none has followed in ${since} ms`)

@@ -109,7 +109,7 @@ export class Slots {
     if (before.current === undefined || before.current === current) return
     this.#detached.add(before.current.connection.peer.pid!)
     if (current === undefined) this.#dropped(before, state)
-    const { inFlight } = before.current
+    const { inFlight } = before.current.traffic
     if (state._tag === "Idle" && inFlight > 0) fault(`L18: released with ${inFlight} calls in flight`)
   }
 

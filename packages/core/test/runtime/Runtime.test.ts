@@ -38,7 +38,7 @@ describe("questions without an answer", () => {
       expect(runtime.failed(4000, 6000, 5000)).toBe(1)
       expect(runtime.failed(6000, 7000, 5000)).toBe(2)
       runtime.answered(7500)
-      expect(runtime.failures).toBe(0)
+      expect(runtime.traffic.failures.count).toBe(0)
       expect(runtime.failed(12_000, 12_000, 0)).toBe(1)
     }))
 

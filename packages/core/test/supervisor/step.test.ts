@@ -75,7 +75,7 @@ const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.str
 class Books {
   slot: Slot.Slot
   now = 1_000_000
-  readonly runtimes: Array<Runtime & { inFlight: number }> = []
+  readonly runtimes: Array<Runtime> = []
   readonly #policy: Policy.Policy
   readonly #setting: Setting
   readonly #retired = new Map<Runtime, number>()
@@ -116,7 +116,7 @@ class Books {
         return void (this.now += op.millis)
       case "work":
         if (this.slot.current !== undefined) {
-          Object.assign(this.slot.current, { inFlight: op.inFlight, hasWorked: true })
+          Object.assign(this.slot.current, { traffic: { inFlight: op.inFlight }, hasWorked: true })
         }
         return runtime && { _tag: "Unused", runtime }
       case "tell":
@@ -128,11 +128,8 @@ class Books {
         const { doubt, generation } = this.slot.work
         const connection = { resumed: op.resumed }
         const loss = op.dead ? { kind: "closed", message: "dead" } : undefined
-        const made = { generation, connection, loss, inFlight: 0, known: {}, hasWorked: false } as unknown as
-          & Runtime
-          & {
-            inFlight: number
-          }
+        const shown = { traffic: { inFlight: 0 }, known: {}, hasWorked: false }
+        const made = { generation, connection, loss, ...shown } as unknown as Runtime
         this.runtimes.push(made)
         return {
           _tag: "Established",

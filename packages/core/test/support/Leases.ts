@@ -15,12 +15,14 @@ export const leases = (): Leases => {
   const spy = vi.spyOn(Runtime, "make").mockImplementation((generation) =>
     Effect.tap(make(generation), (runtime) => Effect.sync(() => runtimes.push(runtime)))
   )
-  const held = () => runtimes.map(({ inFlight }) => inFlight)
+  const held = () => runtimes.map(({ traffic }) => traffic.inFlight)
   return {
     held,
     all: () => held().reduce((sum, one) => sum + one, 0),
     faults: () =>
-      runtimes.flatMap(({ generation, inFlight }) => inFlight < 0 ? [`generation ${generation}: ${inFlight}`] : []),
+      runtimes.flatMap(({ generation, traffic: { inFlight } }) =>
+        inFlight < 0 ? [`generation ${generation}: ${inFlight}`] : []
+      ),
     stop: () => spy.mockRestore()
   }
 }

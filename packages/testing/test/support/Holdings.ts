@@ -60,7 +60,7 @@ class Noted {
         })
       }
     }
-    after(Runtime, ["begin", "end", "handOver"], this.#leases, ({ latest }) => latest.inFlight !== 0)
+    after(Runtime, ["begin", "end", "handOver"], this.#leases, ({ latest }) => latest.traffic.inFlight !== 0)
     after(Holding, ["take", "release", "close"], this.#holdings, ({ held }) => held.count !== 0 || held.bytes !== 0)
     after(Shares, ["take", "release"], this.#shares, ({ total }) => total !== 0)
     after(EventBudget, ["set"], this.#budgets, ({ bytes }) => bytes !== 0)
@@ -117,7 +117,7 @@ class Noted {
     return {
       connections: [...this.#runtimes],
       // The last one may have ended on the connection that took them over.
-      leases: [...this.#leases].filter(({ latest }) => latest.inFlight !== 0),
+      leases: [...this.#leases].filter(({ latest }) => latest.traffic.inFlight !== 0),
       listeners: [...this.#hubs.values()].flatMap((all) => [...all]),
       quotas: [...this.#holdings],
       shares: [...this.#shares],

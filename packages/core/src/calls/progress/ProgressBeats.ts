@@ -109,7 +109,7 @@ const connected = (
 
 const isSilent = (
   self: Calls,
-  { answeredAt }: Runtime,
+  { traffic: { answeredAt } }: Runtime,
   { told: { reportedAt } }: CallProgress.CallProgress,
   now: number
 ): boolean => Math.max(answeredAt, reportedAt) <= now - intervalOf(self)

@@ -98,7 +98,7 @@ const inPlace = (
 export const released = (slot: Slot, { runtime }: MoveOf<"Unused">, at: At): Step => {
   if (slot.current !== runtime) return Moves.nothing(slot)
   // A call may have begun since the report.
-  if (runtime.inFlight > 0) return Moves.nothing(slot) // guard: used-is-not-released
+  if (runtime.traffic.inFlight > 0) return Moves.nothing(slot) // guard: used-is-not-released
   const past = Moves.withUptime(slot, at)
   return Moves.move(past, Lifecycle.Event.Released(), (next) => [next, [
     Action.EndStart({ loss: Moves.closed("nobody uses the server") }),
