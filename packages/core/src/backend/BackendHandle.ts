@@ -40,7 +40,6 @@ export class BackendHandle implements Backend {
     this.#parts = parts
   }
 
-  /** For what is no part of its interface. */
   get parts(): Parts {
     return this.#parts
   }
@@ -78,7 +77,6 @@ export class BackendHandle implements Backend {
     return undefined
   }
 
-  /** For a name in no list. See `Refresh.seek`. */
   seek(kind: Kind): Effect.Effect<ProtocolError | undefined> {
     return Refresh.seek(this.#parts.supervisor.tasks.refresh, kind)
   }
@@ -146,7 +144,6 @@ export class BackendHandle implements Backend {
     return Effect.ensuring(call, Effect.sync(this.#parts.state.entering()))
   }
 
-  /** See `Calls.leaveTo`. (C20) */
   leaveTo(successor: BackendHandle): void {
     this.#successor = successor
     Calls.leaveTo(this.calls, successor.calls)

@@ -29,7 +29,6 @@ const joined = (all: ReadonlyArray<Each>): Extensions => ({
   withheld: () => all.flatMap(({ withheld }) => withheld?.() ?? [])
 })
 
-/** Thousands of backends share it. */
 export const none = joined([])
 
 const isExtension = (value: unknown): value is Any =>

@@ -31,7 +31,6 @@ export interface FleetContext {
   readonly observer?: BackendObserver | undefined
 }
 
-/** Lives as long as the scope. */
 export const startBackend = (
   id: string,
   options: BackendOptions,

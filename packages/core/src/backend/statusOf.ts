@@ -15,7 +15,6 @@ import type { Supervisor } from "../supervisor/Supervisor.js"
 
 const sessionIdLength = 8
 
-/** What the slot does not say. */
 type Beside =
   & ConnectorStatus
   & Pick<Status, "backend" | "transport" | "target" | "memoryLimit" | "learned" | "toolOptions">

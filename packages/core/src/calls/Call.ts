@@ -101,7 +101,6 @@ export interface Call<M extends Method = Method> extends InFlight {
   /** The server may have carried out its last request. */
   isDoubtful: boolean
   flight: Flight<M> | undefined
-  /** For a connection, from its first wait until it is sent. */
   waitEnd: number | undefined
   waitsFor: string | undefined
   /** Refusals that are not the server's, while its session lives. */
@@ -115,7 +114,6 @@ export interface Call<M extends Method = Method> extends InFlight {
   first: Runtime | undefined
   /** For `calls.maxInFlight`. A request about a task needs none. */
   place: Ticket | undefined
-  /** For `calls.concurrency`. */
   turn: Ticket | undefined
   observer: CallObserver<M> | undefined
   carrier: Calls | undefined

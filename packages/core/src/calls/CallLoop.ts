@@ -242,7 +242,6 @@ const suspect = ({ backend, liveness }: Calls, call: Call, { on: { latest } }: F
 const ask = <M extends Method>(self: Calls, call: Call<M>): Effect.Effect<Result<M>, CallError> =>
   run(self, call, (exit) => asKnown(self, call, exit))
 
-/** From another backend. The options by tool of this one apply. */
 const take = <M extends Method>(self: Calls, call: Call<M>): Effect.Effect<Result<M>, CallError> =>
   Effect.suspend(() => {
     call.carrier = self

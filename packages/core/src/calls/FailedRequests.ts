@@ -60,7 +60,6 @@ const pause = (
 ): Effect.Effect<void, CallError> => {
   const { backend } = self
   const { demandInterval, maxDelay } = backend.policy.reconnect
-  // A `retryAfter` of 0 gets the usual pause.
   const delay = error.retryAfter || Math.min(maxDelay, demandInterval * 2 ** (call.tally.sent - 1))
   const end = backend.now() + delay
   const { answers } = runtime.traffic

@@ -81,7 +81,6 @@ const wantsTask = ({ ask: { options, params } }: Call): boolean => {
   return options?.task !== undefined || given?.task !== undefined || hasExtension(given?._meta?.[clientCapabilities])
 }
 
-/** Milliseconds. `given`: by the server. */
 export const pollInterval = (given: unknown): number =>
   Math.min(60_000, Math.max(100, typeof given === "number" && given >= 0 ? given : 1000))
 

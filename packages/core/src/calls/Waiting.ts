@@ -85,7 +85,6 @@ export const patience = (
     ? otherwise
     : heldUntil({ begunAt, deadline: begunAt + backend.policy.timeouts.request })
 
-/** What fails meanwhile was not sent. (H4, C14) */
 export const forVerdict = (self: Calls, call: Call, isSettled: Effect.Effect<void>, late: () => Said): Wait =>
   Effect.suspend(() => {
     const { wait } = self
@@ -96,7 +95,6 @@ export const forVerdict = (self: Calls, call: Call, isSettled: Effect.Effect<voi
     return among(self, () => wait.unsent, within(self, end, settled, late), (by) => wait.forVerdicts += by)
   })
 
-/** If interrupted, the call must leave the queue. */
 export const forTurn = (self: Calls, call: Call): Wait => {
   const { wait } = self
   const come = waitingFor(call, "waits for its turn", QueuedCalls.comes(self, call))

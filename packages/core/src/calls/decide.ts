@@ -24,7 +24,6 @@ export const isMisuse = ({ fate, reason }: RequestError): boolean => reason === 
 
 export interface Tally {
   readonly sent: number
-  /** Of them, those that reached the server, in whole or in part. */
   readonly withoutResult: number
   readonly sessions: number
   readonly unknown: { readonly generation: number; readonly error: RequestError } | undefined
@@ -44,7 +43,6 @@ export interface Facts {
   readonly generation: number
   /** `undefined`: its tool's hints decide, and were never read. */
   readonly mayRepeat: boolean | undefined
-  /** By `calls.afterRefusal`. */
   readonly trustsRefusals: boolean
   readonly retries: boolean
 }

@@ -18,7 +18,6 @@ interface Said extends Hints {
   readonly revision: number
 }
 
-/** Of the caller's own lists, by tool. */
 export type Listed = Map<string, Said>
 
 const ofAnnotations = (annotations: unknown): Pick<Hints, "readOnly" | "harmless"> => {

@@ -69,7 +69,6 @@ interface Read {
   readonly refused: unknown
 }
 
-/** On the Clock's scale. */
 export type Freshness = ReadonlyMap<Kind, { readonly until: number; readonly timeToLive: number }>
 
 export const none: Freshness = new Map()

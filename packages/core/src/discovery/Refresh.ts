@@ -168,7 +168,6 @@ export const seek = (self: Refresh, kind: Kind): Effect.Effect<ProtocolError | u
 
 export const fresh = (self: Refresh): Effect.Effect<void> => look(self, () => areOld(self), freshTimeout)
 
-/** Ends with the reading; after `timeout`, that goes on in the background. */
 const look = (self: Refresh, isDue: (reading: Reading) => boolean, timeout: number): Effect.Effect<void> =>
   Effect.suspend(() => {
     const { backend, reading } = self

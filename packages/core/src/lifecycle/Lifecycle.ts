@@ -10,7 +10,6 @@ export const State = Data.taggedEnum<State>()
 
 export type Event = Data.TaggedEnum<{
   Demanded: {}
-  /** The backoff, or the wait of Dormant, is over. */
   Due: {}
   Established: {}
   /** `exhausted`: the last attempt with backoff. `auto`: Lifeline may reconnect without a command. */

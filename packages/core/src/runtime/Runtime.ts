@@ -187,7 +187,6 @@ export class Runtime {
     })
   }
 
-  /** `call`: of a caller. */
   begin(call?: Traffic.InFlight): void {
     this.#traffic = Traffic.begun(this.#traffic, call)
     if (this.#traffic.inFlight === 1) this.onUsed?.(this)
@@ -232,7 +231,6 @@ export class Runtime {
     this.#successor?.worked(method)
   }
 
-  /** Returns how many in a row have failed. */
   failed(at: number, now: number, pause: number): number {
     this.#traffic = Traffic.failed(this.#traffic, at, now, pause)
     return this.#traffic.failures.count
@@ -281,7 +279,6 @@ export class Runtime {
     )
   }
 
-  /** Also after a probe. */
   wake(): void {
     if (this.#onNews === undefined) return
     for (const look of this.#onNews) look()

@@ -12,7 +12,6 @@ export class Temperament {
   readonly #keep: (shown: Shown) => void
   #server: string | undefined
   #known = nothing
-  /** In a row. */
   #unansweredPings = 0
 
   constructor(remembered?: Shown, keep: (shown: Shown) => void = () => {}) {

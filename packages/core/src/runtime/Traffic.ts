@@ -41,7 +41,6 @@ const none: Failures = { count: 0, at: never, from: never }
 
 export const begin = make(0, 0, undefined, undefined, 0, 0, none)
 
-/** `call`: of a caller. */
 export const begun = (
   { abandonedAt, answeredAt, answers, failures, inFlight, usedAt, workedOn }: Traffic,
   call: InFlight | undefined

@@ -33,7 +33,6 @@ export class Offered implements Offers {
     return this.#of(lists, from)
   }
 
-  /** Of an earlier run. */
   only<A extends Listed>(lists: A): A {
     return this.isAll ? lists : { ...lists, ...this.#of(lists) }
   }

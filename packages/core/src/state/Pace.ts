@@ -14,7 +14,6 @@ export interface Pace {
   readonly quickFailures: number
   /** In a row, for which no call waited. (R5) */
   readonly permanentFailures: number
-  /** The state of its schedule. */
   readonly backoff: unknown
   readonly failedSince: number | undefined
   /** Between attempts for calls, after one that reached nobody, or a router. (V10) */

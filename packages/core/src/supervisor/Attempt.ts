@@ -68,7 +68,6 @@ export const interruptAll = ({ running }: Attempts): void => {
   for (const fiber of running) fiber.unsafeInterruptAsFork(FiberId.none)
 }
 
-/** Each, at most so many milliseconds. */
 export const ended = ({ running }: Attempts, millis: number): Effect.Effect<void> =>
   Effect.forEach([...running], (fiber) => awaitAtMost(fiber, millis), { discard: true })
 
@@ -150,7 +149,6 @@ const opened = (parts: Attempts, { goesOn, reported, runtime }: Start): Effect.E
   return runtime.acquire(connect, goesOn)
 }
 
-/** It is kept as long as the connection. */
 const onLost = (backend: BackendState, runtime: Runtime) => (given: Loss): void => {
   const loss = lossOf(given)
   runtime.ended(loss)

@@ -15,7 +15,6 @@ export interface ConnectPermits {
   readonly beside: <A, E, R>(work: Effect.Effect<A, E, R>) => Effect.Effect<Option.Option<A>, E, R>
 }
 
-/** Milliseconds. */
 export const permitHold = 2000
 
 export const unbounded: ConnectPermits = { withPermit: (attempt) => attempt, beside: Effect.asSome }

@@ -59,7 +59,6 @@ export class RuntimeOwner {
     })
   }
 
-  /** Its own attempt must have been reported as failed. */
   watchStart({ runtime }: Start): void {
     runtime.awaited?.addObserver(() => {
       if (this.keeps(runtime)) this.#backend.send({ _tag: "StartOver", runtime })
@@ -140,7 +139,6 @@ export class RuntimeOwner {
     for (const runtime of this.#draining) runtime.fail(loss)
   }
 
-  /** Bounded, since each close is. */
   get closed(): Effect.Effect<void> {
     return Effect.suspend(() =>
       Effect.forEach([...this.#closing], (closed) => Deferred.await(closed), { discard: true })

@@ -59,7 +59,6 @@ export const layer = (self: RuntimeTasks, runtime: Runtime): Layer.Layer<never> 
     ], { discard: true })
   }))
 
-/** And again each time it stays so. (L18) */
 const watchIdle = (backend: BackendState, runtime: Runtime, idleRelease: number): Effect.Effect<never> =>
   Effect.interruptible(Effect.forever(Effect.suspend(() => {
     const remaining = runtime.traffic.inFlight > 0 ? idleRelease : runtime.traffic.usedAt + idleRelease - backend.now()

@@ -24,7 +24,6 @@ const nothingSeen = (now: number) => ({ sights: Sights.begin(now), verdict: unde
 
 export class Start {
   readonly runtime: Runtime
-  /** On the Clock's scale. */
   readonly since: number
   readonly #backend: BackendState
   readonly #limit: number
@@ -44,7 +43,6 @@ export class Start {
     return this.#limit > 0
   }
 
-  /** Milliseconds. */
   left(now: number): number {
     return this.since + this.#limit - now
   }

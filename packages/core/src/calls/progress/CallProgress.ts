@@ -18,7 +18,6 @@ interface Told {
   readonly isSentAgain: boolean
   readonly isMerged: boolean
   readonly total: number | undefined
-  /** Of the request in flight. */
   readonly message: string | undefined
 }
 

@@ -27,7 +27,6 @@ const paceOf = (self: Calls): number => Math.min(pace, intervalOf(self))
 
 const turnOf = (self: Calls): number => Math.min(pace, intervalOf(self) / 4)
 
-/** The caller must also call `end`. */
 export const begin = (self: Calls, call: Call): void => {
   const { progress } = call.ask
   if (progress === undefined || !Number.isFinite(intervalOf(self))) return
@@ -99,7 +98,6 @@ const connected = (
   CallProgress.noteMissing(progress, undefined)
   if (!isDue(self, progress, now)) return true
   const on = runsOn(call)
-  // Probes are under way.
   const isHeld = on === undefined && silenceOf(self.liveness, runtime) !== undefined
   if (!isHeld && isSilent(self, on ?? runtime, progress, now)) return false // guard: silent-server-has-no-beats
   const doing = on === undefined ? call.waitsFor ?? "waits to be sent" : "still running"
