@@ -65,8 +65,8 @@ const nothing = (kind: Kind): ReadList => ({
   refused: undefined
 })
 
-const hasCapability = (connection: Connection, kind: Kind): boolean =>
-  connection.capabilities[kind === "resourceTemplates" ? "resources" : kind] !== undefined
+const hasCapability = ({ capabilities }: Connection, kind: Kind): boolean =>
+  capabilities[kind === "resourceTemplates" ? "resources" : kind] !== undefined
 
 const readList = (
   backend: string,

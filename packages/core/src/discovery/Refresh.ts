@@ -15,38 +15,25 @@ import * as Discovery from "./Discovery.js"
 import * as Freshness from "./Freshness.js"
 
 /** One reading at a time; however many are asked for meanwhile, one more follows. (P4) */
-interface Reading {
-  readonly runtime: Runtime
-  readonly lock: Effect.Semaphore
-  readonly wanted: Set<Kind>
-  readonly refusals: Map<Kind, ProtocolError>
-  freshness: Freshness.Freshness
-  polling: boolean
-  running: boolean
-  /** The session has given a list, on this or an earlier connection. */
-  given: boolean
-  pace: Freshness.Pace
-  /** When the server announced what the next one reads. */
-  announcedAt: number | undefined
-  /** When the last seek found nothing new. */
-  soughtAt: number
-  refused: number
-}
-
-const readingOf = (runtime: Runtime, kinds: ReadonlyArray<Kind>): Reading => ({
+const readingOf = (runtime: Runtime, kinds: ReadonlyArray<Kind>) => ({
   runtime,
   lock: Effect.unsafeMakeSemaphore(1),
   wanted: new Set(kinds),
-  refusals: new Map(),
+  refusals: new Map<Kind, ProtocolError>(),
   freshness: Freshness.none,
   polling: false,
   running: false,
+  /** The session has given a list, on this or an earlier connection. */
   given: runtime.connection.resumed === true,
   pace: Freshness.unpaced,
-  announcedAt: undefined,
+  /** When the server announced what the next one reads. */
+  announcedAt: undefined as number | undefined,
+  /** When the last seek found nothing new. */
   soughtAt: Number.NEGATIVE_INFINITY,
   refused: 0
 })
+
+type Reading = ReturnType<typeof readingOf>
 
 /** Milliseconds. `seekPause`: after a seek without news. `freshTimeout`: for old lists. */
 const [seekPause, seekTimeout, freshTimeout] = [5000, 10_000, 2500]

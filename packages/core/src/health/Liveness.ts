@@ -38,33 +38,22 @@ export interface SessionCheck {
   readonly replaced: PendingCommand
 }
 
-export interface Liveness {
-  readonly backend: BackendState
-  suspicion: Suspicion | undefined
-  probing: Probing | undefined
-  hasLeftPing: boolean
-  sessionCheck: SessionCheck | undefined
-  refusals: ReadonlyArray<RequestError>
-  /** A refused list means a lost session. */
-  isEvidence: boolean
-  evidenceFrom: number
-  /** A new session is being made beside its silent one. */
-  besideOf: Runtime | undefined
-  heardAt: number
-}
-
-export const make = (backend: BackendState): Liveness => ({
+export const make = (backend: BackendState) => ({
   backend,
-  suspicion: undefined,
-  probing: undefined,
+  suspicion: undefined as Suspicion | undefined,
+  probing: undefined as Probing | undefined,
   hasLeftPing: false,
-  sessionCheck: undefined,
-  refusals: [],
+  sessionCheck: undefined as SessionCheck | undefined,
+  refusals: [] as ReadonlyArray<RequestError>,
+  /** A refused list means a lost session. */
   isEvidence: true,
   evidenceFrom: 0,
-  besideOf: undefined,
+  /** A new session is being made beside its silent one. */
+  besideOf: undefined as Runtime | undefined,
   heardAt: Number.NEGATIVE_INFINITY
 })
+
+export type Liveness = ReturnType<typeof make>
 
 const kinds = ["tools", "prompts", "resources"] as const
 

@@ -1,4 +1,4 @@
-/** Attempts of a fleet at once. Effect's Semaphore wakes all at each release: the square of the backends lost at once. */
+/** Attempts of a fleet at once; awaited ones come first, which Effect's Semaphore does not know. */
 import { Effect, MutableQueue, type Option } from "effect"
 
 /** Whether a caller waits for the attempt. Must not throw. */

@@ -116,23 +116,17 @@ export class RuntimeOwner {
     })
   }
 
-  retireAll(loss: Loss): Effect.Effect<void> {
-    return Effect.suspend(() =>
-      Effect.forEach([...this.#owned], (runtime) => this.retire(runtime, loss), { discard: true })
-    )
+  retireAll(loss: Loss, but?: Runtime): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const others = [...this.#owned].filter((runtime) => runtime !== but)
+      return Effect.forEach(others, (runtime) => this.retire(runtime, loss), { discard: true })
+    })
   }
 
   /** All but the start that goes on are closed or abandoned. */
   get emptied(): Effect.Effect<void> {
     const loss: Loss = { kind: "closed", message: "the attempt was cancelled" }
-    const left = Effect.suspend(() =>
-      Effect.forEach(
-        [...this.#owned],
-        (runtime) => runtime === this.#start?.runtime ? Effect.void : this.retire(runtime, loss),
-        { discard: true }
-      )
-    )
-    return Effect.zipRight(left, this.closed)
+    return Effect.zipRight(Effect.suspend(() => this.retireAll(loss, this.#start?.runtime)), this.closed)
   }
 
   failDraining(loss: Loss): void {

@@ -115,22 +115,19 @@ export class Start {
   }
 
   timedOut(now: number, millis: number): string {
-    return this.#described(this.#text(now, millis))
+    const inTime = `no connection within ${millis} ms (timeouts.connect)`
+    if (!this.goesOn) return this.#described(inTime)
+    const limit = formatMillis(this.#limit)
+    if (this.left(now) <= 0) return this.#described(`no connection within ${limit} (startLimit)`)
+    const { verdict } = this.#known
+    const seen = verdict === undefined ? "" : ` (${verdict.reason})`
+    const goesOn = `starting for ${rounded(now - this.since)}${seen}, which may take ${limit} (startLimit)`
+    return this.#described(`${inTime}; ${goesOn}`)
   }
 
   #described(what: string): string {
     const known = unlessThrown(this.#known.attempt.describe)
     return known === undefined ? what : `${what}: ${known}`
-  }
-
-  #text(now: number, millis: number): string {
-    const inTime = `no connection within ${millis} ms (timeouts.connect)`
-    if (!this.goesOn) return inTime
-    const limit = formatMillis(this.#limit)
-    if (this.left(now) <= 0) return `no connection within ${limit} (startLimit)`
-    const { verdict } = this.#known
-    const seen = verdict === undefined ? "" : ` (${verdict.reason})`
-    return `${inTime}; starting for ${rounded(now - this.since)}${seen}, which may take ${limit} (startLimit)`
   }
 }
 
