@@ -45,7 +45,7 @@ const coded = (): ReadonlyArray<string> => {
   for (const state of Object.values(states).flat()) {
     for (const event of Object.values(events).flat()) {
       const next = Lifecycle.transition(state, event)
-      if (next._tag === "Accepted") edges.add(`${state._tag} --> ${next.state._tag} : ${event._tag}`)
+      if (next !== undefined) edges.add(`${state._tag} --> ${next._tag} : ${event._tag}`)
     }
   }
   return [...edges].toSorted()

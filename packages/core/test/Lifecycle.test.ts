@@ -127,7 +127,7 @@ describe("Lifecycle", () => {
           const to = expected[from][name]
           expect([name, Lifecycle.transition(state, event)]).toEqual([
             name,
-            to === undefined ? { _tag: "Refused", state, event } : { _tag: "Accepted", state: states[to] }
+            to === undefined ? undefined : states[to]
           ])
         }
       })
@@ -141,7 +141,7 @@ describe("Lifecycle", () => {
 
   it("[L2:virtual] nothing leads out of Closed, and every other state can be closed", () => {
     for (const from of Struct.keys(states)) {
-      expect(Lifecycle.transition(states[from], Event.Close())._tag).toBe(from === "Closed" ? "Refused" : "Accepted")
+      expect(Lifecycle.transition(states[from], Event.Close()) === undefined).toBe(from === "Closed")
     }
   })
 

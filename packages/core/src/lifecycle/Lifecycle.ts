@@ -29,10 +29,6 @@ export type Event = Data.TaggedEnum<{
 
 export const Event = Data.taggedEnum<Event>()
 
-export type Transition =
-  | { readonly _tag: "Accepted"; readonly state: State }
-  | { readonly _tag: "Refused"; readonly state: State; readonly event: Event }
-
 const connecting = State.Connecting({ probe: false })
 const probing = State.Connecting({ probe: true })
 const disabling = State.Disabling({ enable: false })
@@ -93,10 +89,10 @@ const table: Rules = {
   Closed: {}
 }
 
-export const transition = (state: State, event: Event): Transition => {
+/** `undefined` where the event does not apply. */
+export const transition = (state: State, event: Event): State | undefined => {
   const rule = table[state._tag][event._tag] as ((state: State, event: Event) => State | undefined) | undefined
-  const next = rule?.(state, event)
-  return next === undefined ? { _tag: "Refused", state, event } : { _tag: "Accepted", state: next }
+  return rule?.(state, event)
 }
 
 interface Entry {

@@ -5,8 +5,6 @@ import { changeOf, type Kind } from "../catalog/Kind.js"
 import { firstOf } from "../internal/firstOf.js"
 import { Hub } from "../internal/Hub.js"
 import { Inbox } from "../internal/Inbox.js"
-import * as SafeLog from "../internal/SafeLog.js"
-import type { Outcome } from "../internal/scopes.js"
 import { Signal } from "../internal/Signal.js"
 import { StateRef } from "../internal/StateRef.js"
 import type { BackendObserver, Event } from "../observe/Event.js"
@@ -143,23 +141,6 @@ export class BackendState {
   /** The fence for what a runtime does. (L4) */
   isCurrent(runtime: Runtime): boolean {
     return this.published.value.current === runtime
-  }
-
-  recordClose(
-    { message, outcome, runtime: { generation, installed } }: Outcome & { readonly runtime: Runtime }
-  ): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      if (outcome !== "closed") {
-        this.update((slot) => {
-          const abandonedCloses = slot.counts.abandonedCloses + Number(outcome === "abandoned")
-          return Slot.counted(slot, { lastCloseError: message, abandonedCloses })
-        })
-      }
-      this.emit({ _tag: "RuntimeClosed", generation, installed, outcome, message })
-      return outcome === "closed"
-        ? Effect.void
-        : SafeLog.warning(`${this.id}: closing generation ${generation} was ${outcome}: ${message}`)
-    })
   }
 
   tellFirstOutcome(): void {

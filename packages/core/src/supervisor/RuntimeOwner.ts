@@ -1,11 +1,13 @@
 /** Retires each runtime exactly once (detached, drained, closed). */
 import { Deferred, Effect, Exit, FiberId } from "effect"
+import * as SafeLog from "../internal/SafeLog.js"
 import { closeWithin } from "../internal/scopes.js"
 import type { Loss } from "../port/Connection.js"
 import { losses } from "../port/Loss.js"
 import type { SuspendedSession } from "../port/SuspendedSession.js"
 import { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
+import { counted } from "../state/Slot.js"
 import type { Start } from "./Start.js"
 
 export class RuntimeOwner {
@@ -170,7 +172,17 @@ export class RuntimeOwner {
       if (loss !== undefined) runtime.fail(loss)
       const connection = yield* closeWithin(runtime.closeConnection, close)
       const failed = [connection, attached].find(({ outcome }) => outcome !== "closed")
-      yield* backend.recordClose({ runtime, ...(failed ?? connection) })
+      const { message, outcome } = failed ?? connection
+      if (failed !== undefined) {
+        const abandoned = Number(outcome === "abandoned")
+        backend.update((slot) =>
+          counted(slot, { lastCloseError: message, abandonedCloses: slot.counts.abandonedCloses + abandoned })
+        )
+      }
+      const { generation, installed } = runtime
+      backend.emit({ _tag: "RuntimeClosed", generation, installed, outcome, message })
+      if (failed === undefined) return
+      yield* SafeLog.warning(`${backend.id}: closing generation ${generation} was ${outcome}: ${message}`)
     })
   }
 }

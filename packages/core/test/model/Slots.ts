@@ -87,7 +87,7 @@ export class Slots {
     if (!same(before.state, state)) {
       const allowed = events.some((event) => {
         const next = Lifecycle.transition(before.state, event)
-        return next._tag === "Accepted" && same(next.state, state)
+        return next !== undefined && same(next, state)
       })
       if (!allowed) fault(`L2: ${before.state._tag} to ${state._tag} is not in the table`)
     }

@@ -13,9 +13,8 @@ export const nothing = (slot: Slot): Step => [slot, []]
 
 /** `undefined` where the table refuses. */
 export const moved = (slot: Slot, event: Lifecycle.Event, patch: Partial<Slot> = {}): Slot | undefined => {
-  const transition = Lifecycle.transition(slot.state, event)
-  if (transition._tag === "Refused") return undefined
-  const { state } = transition
+  const state = Lifecycle.transition(slot.state, event)
+  if (state === undefined) return undefined
   const left = state._tag === "Connected" ? {} : { current: undefined, verdict: undefined, usage: undefined }
   return { ...slot, state, ...left, nextAttemptAt: undefined, demandableFrom: undefined, ...patch }
 }
@@ -106,7 +105,7 @@ export const follow = (
   told: (nextAttemptAt: number | undefined) => EventBody,
   when?: number
 ): Step => {
-  const { demand, timer } = Lifecycle.entries[Lifecycle.transition(slot.state, event).state._tag]
+  const { demand, timer } = Lifecycle.entries[(Lifecycle.transition(slot.state, event) ?? slot.state)._tag]
   const { at, pace } = timer === undefined
     ? { at: undefined, pace: slot.pace }
     : timer === "backoff" && when !== undefined
