@@ -209,7 +209,7 @@ export const make = <R = never>(options: FleetOptions<R>): Effect.Effect<Fleet, 
           Stream.changes
         ),
       status: Live.make(status, Stream.mapEffect(statusVersion.changes, () => status)),
-      events: events.streamAfter(() => all().flatMap(({ parts }) => parts.state.firstEvents)),
+      events: events.stream(() => all().flatMap(({ parts }) => parts.state.firstEvents)),
       catalog,
       differences: Stream.unwrap(Effect.map(catalog, (now) =>
         catalog.changes.pipe(

@@ -55,11 +55,11 @@ export class BackendHandle implements Backend {
   }
 
   get events(): Backend["events"] {
-    return this.#parts.state.events.streamAfter(() => this.#parts.state.firstEvents)
+    return this.#parts.state.events.stream(() => this.#parts.state.firstEvents)
   }
 
   get notifications(): Backend["notifications"] {
-    return this.#parts.state.notifications.stream
+    return this.#parts.state.notifications.stream()
   }
 
   get catalog(): Backend["catalog"] {

@@ -216,7 +216,7 @@ export class CatalogIndex {
         return [[key, entry] as const]
       })
     const entries = byKind(entriesOf) as Share["entries"]
-    source.share = { backend: id, entries, renamed, snapshot: taken, prefix: source.prefix, problems: taken.problems }
+    source.share = { backend: id, entries, renamed, snapshot: taken, prefix: source.prefix }
   }
 }
 

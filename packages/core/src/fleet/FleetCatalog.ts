@@ -57,7 +57,6 @@ export interface Share {
   readonly renamed: ReadonlyArray<Renamed>
   readonly snapshot: Snapshot
   readonly prefix: string
-  readonly problems: ReadonlyArray<Problem>
 }
 
 /** Persistent: the next catalogue shares what it does not change. */
@@ -129,7 +128,7 @@ export class Catalogue implements FleetCatalog {
   }
 
   get problems(): ReadonlyArray<Problem> {
-    return this.#problems ??= this.shares.flatMap((share) => [...share.problems, ...this.#renamesOf(share)])
+    return this.#problems ??= this.shares.flatMap((share) => [...share.snapshot.problems, ...this.#renamesOf(share)])
   }
 
   get renames(): ReadonlyArray<Problem> {

@@ -49,11 +49,7 @@ export class Hub<A> {
     }
   }
 
-  get stream(): Stream.Stream<A> {
-    return this.streamAfter(() => [])
-  }
-
-  /** Like `streamAfter`, one value after the other, with a small part of the memory. */
+  /** Like `stream`, one value after the other, with a small part of the memory. */
   forEachAfter<R>(
     earlier: () => ReadonlyArray<A>,
     use: (value: A) => Effect.Effect<void, never, R>
@@ -65,8 +61,8 @@ export class Hub<A> {
     )
   }
 
-  /** `earlier` is read in the step that subscribes. A slow reader gets a warning with the number of values dropped. */
-  streamAfter(earlier: () => ReadonlyArray<A>): Stream.Stream<A> {
+  /** Begins with `earlier`, read in the step that subscribes. A slow reader gets a warning with the number of values dropped. */
+  stream(earlier: () => ReadonlyArray<A> = () => []): Stream.Stream<A> {
     return Stream.unwrapScoped(
       Effect.map(
         Effect.acquireRelease(Effect.sync(() => new Reader(this, this.#backlog, earlier())), ({ stop }) => stop),

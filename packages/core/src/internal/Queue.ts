@@ -61,7 +61,7 @@ export class Queue<Key> {
       this.#occupy(line)
     }
     ticket.state = "inFlight"
-    this.#next()
+    this.#next(ticket.line)
     return true
   }
 
@@ -71,7 +71,7 @@ export class Queue<Key> {
     ticket.state = "waiting"
     ticket.wake = wake
     this.#insert(ticket)
-    this.#next()
+    this.#next(ticket.line)
   }
 
   /** No other call can be sent either: those that wait are woken, and keep their positions. */
@@ -100,7 +100,7 @@ export class Queue<Key> {
     if (state === "waiting" || state === "away") this.#remove(ticket)
     else this.#vacate(line)
     ticket.state = "out"
-    this.#next()
+    this.#next(ticket.line)
   }
 
   #occupy({ own }: Line): void {
@@ -119,25 +119,22 @@ export class Queue<Key> {
     wake?.()
   }
 
+  /** Those with which its calls share places. */
+  #sharing(line: Line): ReadonlyArray<Line> {
+    return this.#all === undefined ? [line] : this.#lines
+  }
+
   #isFirst(ticket: Ticket): boolean {
-    const competing = this.#all === undefined ? [ticket.line] : this.#lines
-    for (const { own, tickets: [first] } of competing) {
-      if (first !== undefined && first !== ticket && first.order < ticket.order && hasRoom(own)) return false
-    }
-    return true
+    return this.#sharing(ticket.line).every(({ own, tickets: [first] }) =>
+      first === undefined || first === ticket || first.order > ticket.order || !hasRoom(own)
+    )
   }
 
   /** Those that are away come by themselves, and others wait for them. */
-  #next(): void {
-    if (this.#waiting === 0) return
-    if (this.#all !== undefined) return this.#admit(this.#lines)
-    for (const line of this.#lines) this.#admit([line])
-  }
-
-  #admit(lines: ReadonlyArray<Line>): void {
-    while (hasRoom(this.#all)) {
+  #next(line: Line): void {
+    while (this.#waiting > 0 && hasRoom(this.#all)) {
       let next: Ticket | undefined
-      for (const { own, tickets: [first] } of lines) {
+      for (const { own, tickets: [first] } of this.#sharing(line)) {
         if (first !== undefined && hasRoom(own) && (next === undefined || first.order < next.order)) next = first
       }
       if (next?.state !== "waiting") return
