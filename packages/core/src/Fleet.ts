@@ -1,5 +1,6 @@
 import { Clock, type Config, Context, Effect, Layer, Predicate, type Scope, Stream } from "effect"
 import type { ConfigError } from "effect/ConfigError"
+import { constTrue } from "effect/Function"
 import type { Backend, BackendOptions, CallOptions } from "./Backend.js"
 import type { BackendUnavailable, CallError, InvalidOptions } from "./Errors.js"
 import { CatalogIndex } from "./fleet/CatalogIndex.js"
@@ -173,14 +174,14 @@ export const make = <R = never>(options: FleetOptions<R>): Effect.Effect<Fleet, 
           { discard: true }
         )
       ).pipe(Effect.timeoutOption(waitTimeout), Effect.asVoid)
-    const ready = readyOf(() => true)
+    const ready = readyOf(constTrue)
 
     const routerOf = (visible: Visible.Visible): Router.Router =>
       Router.make({
         index,
         backends: () => members.current.value,
         pending: members.pending,
-        ready: visible.isWhole ? ready : readyOf(visible.hasServer),
+        ready: readyOf(visible.hasServer),
         visible,
         late: new WeakSet()
       })

@@ -66,20 +66,17 @@ type Entries<K extends Kind> = ReadonlyMap<string, Entry<Offered[K]>>
 
 const listing = <K extends Kind>(kind: K, byKey: ByKey[K], shares: ReadonlyArray<Share>): Entries<K> => {
   type One = Entry<Offered[K]>
-  function* entries(): Generator<[string, One], undefined> {
-    for (const share of shares) for (const [key, entry] of share.entries[kind]) yield [key, entry]
+  function* each<A>(pick: (key: string, entry: One) => A): Generator<A, undefined> {
+    for (const share of shares) for (const [key, entry] of share.entries[kind]) yield pick(key, entry)
   }
+  const entries = () => each((key, entry): [string, One] => [key, entry])
   const self: Entries<K> = {
     size: HashMap.size(byKey),
     get: (key) => Option.getOrUndefined(HashMap.get(byKey as HashMap.HashMap<string, One>, key)),
     has: (key) => HashMap.has(byKey, key),
     entries,
-    *keys(): Generator<string, undefined> {
-      for (const [key] of entries()) yield key
-    },
-    *values(): Generator<One, undefined> {
-      for (const [, entry] of entries()) yield entry
-    },
+    keys: () => each((key) => key),
+    values: () => each((_, entry) => entry),
     [Symbol.iterator]: entries,
     forEach(callback, thisArg) {
       for (const [key, entry] of entries()) callback.call(thisArg, entry, key, self)
