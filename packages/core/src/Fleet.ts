@@ -179,8 +179,7 @@ export const make = <R = never>(options: FleetOptions<R>): Effect.Effect<Fleet, 
     const routerOf = (visible: Visible.Visible): Router.Router =>
       Router.make({
         index,
-        backends: () => members.current.value,
-        pending: members.pending,
+        members,
         ready: readyOf(visible.hasServer),
         visible,
         late: new WeakSet()

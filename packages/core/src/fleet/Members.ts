@@ -75,6 +75,7 @@ interface Context {
 
 export interface FleetMembers extends Context {
   readonly current: StateRef<Members>
+  /** May have no first outcome yet. */
   readonly pending: Set<BackendHandle>
   readonly telemetry: Telemetry.Telemetry | undefined
   readonly scope: Scope.Scope

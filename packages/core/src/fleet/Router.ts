@@ -8,6 +8,7 @@ import * as TimeSpan from "../options/TimeSpan.js"
 import type { Params } from "../port/Method.js"
 import * as Addresses from "./Addresses.js"
 import type { CatalogIndex } from "./CatalogIndex.js"
+import type { FleetMembers } from "./Members.js"
 import * as Names from "./names.js"
 import * as Unknown from "./Unknown.js"
 import * as Visible from "./Visible.js"
@@ -19,9 +20,7 @@ export interface Route {
 
 export interface Reach {
   readonly index: CatalogIndex
-  readonly backends: () => ReadonlyMap<string, { readonly backend: BackendHandle }>
-  /** May have no first outcome yet. */
-  readonly pending: Set<BackendHandle>
+  readonly members: Pick<FleetMembers, "current" | "pending">
   readonly ready: Effect.Effect<void>
   readonly visible: Visible.Visible
   /** Waited for as long as a call may, without a first outcome. */
@@ -89,9 +88,9 @@ const addressed = <A extends object, E>(self: Reach, { id }: Backend, asked: Eff
 
 const find = (self: Reach, wanted: Names.Wanted): Found | undefined => {
   const found = Visible.route(self.index, self.visible, wanted)
-  const backend = found && self.backends().get(found.backend)?.backend
+  const backend = found && self.members.current.value.get(found.backend)?.backend
   if (found === undefined || backend === undefined) return withheld(self, wanted)
-  return self.pending.size > 0 && earlier(self, wanted, found.backend).length > 0
+  return self.members.pending.size > 0 && earlier(self, wanted, found.backend).length > 0
     ? undefined
     : { backend, original: found.original }
 }
@@ -111,7 +110,7 @@ const withheld = (self: Reach, { kind, name }: Names.Wanted): Found | undefined 
 
 /** A caller that knows the name of an earlier backend without a first outcome must not get a faster one. */
 const earlier = (self: Reach, { kind, name }: Names.Wanted, holder: string | undefined) => {
-  const { index, late, pending, visible } = self
+  const { index, late, members: { pending }, visible } = self
   if (holder === undefined || kind === "resources") return []
   for (const one of pending) if (one.parts.state.firstOutcome.isComplete) pending.delete(one)
   return [...pending].filter((one) =>
@@ -148,8 +147,8 @@ const route = (self: Reach, wanted: Names.Wanted, options: CallOptions | undefin
     return yield* refused === undefined ? Unknown.entry(kind, name, existing(self)) : notAsked(refused)
   })
 
-const usable = ({ backends, visible }: Reach): ReadonlyArray<BackendHandle> =>
-  Array.from(backends().values(), ({ backend }) => backend).filter(({ id }) => visible.hasServer(id))
+const usable = ({ members, visible }: Reach): ReadonlyArray<BackendHandle> =>
+  Array.from(members.current.value.values(), ({ backend }) => backend).filter(({ id }) => visible.hasServer(id))
 
 const waitForAll = ({ ready }: Reach, options: CallOptions | undefined): Effect.Effect<void> => {
   const time = timeOf(options)

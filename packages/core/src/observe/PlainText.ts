@@ -33,7 +33,5 @@ export const cut = (text: string, most: number): string => {
 export const json = (value: unknown, indent?: number): string =>
   (JSON.stringify(value, undefined, indent) ?? "null").replace(
     /[\u007F-\u009F\u2028\u2029]|\p{Cf}/gu,
-    (one) =>
-      Array.from({ length: one.length }, (_, index) => `\\u${one.charCodeAt(index).toString(16).padStart(4, "0")}`)
-        .join("")
+    (one) => one.split("").map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`).join("")
   )

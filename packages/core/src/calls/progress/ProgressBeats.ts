@@ -2,7 +2,7 @@
 import { Effect } from "effect"
 import { silenceOf } from "../../health/Liveness.js"
 import * as Probes from "../../health/Probes.js"
-import { firstOf } from "../../internal/firstOf.js"
+import { firstOf } from "../../internal/races.js"
 import { Signal } from "../../internal/Signal.js"
 import { isPointless } from "../../lifecycle/Lifecycle.js"
 import * as Budget from "../../port/Budget.js"
