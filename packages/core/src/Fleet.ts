@@ -1,4 +1,4 @@
-import { Clock, type Config, Context, Effect, Layer, Predicate, type Scope, Stream } from "effect"
+import { Clock, type Config, Context, Effect, Layer, Predicate, type Scope, Stream, Struct } from "effect"
 import type { ConfigError } from "effect/ConfigError"
 import { constTrue } from "effect/Function"
 import type { Backend, BackendOptions, CallOptions } from "./Backend.js"
@@ -252,7 +252,8 @@ const named = <R>(backends: Backends<R>, pattern: string | undefined) =>
         if (Problem.some(problems)) return yield* Problem.refuse(id, problems)
         prefixes.set(id, prefix)
       }
-      byId.set(id, withoutPrefix(given))
+      // The same object where possible: `apply` finds at once that nothing changed.
+      byId.set(id, given.prefix === undefined ? given : Struct.omit(given, "prefix"))
     }
     return { byId, prefixes }
   })
@@ -262,10 +263,3 @@ const isList = <R>(backends: Backends<R>): backends is Extract<Backends<R>, Read
 
 const entriesOf = <R>(backends: Backends<R>): ReadonlyArray<readonly [string, FleetBackend<R>]> =>
   isList(backends) ? backends.map(({ id, ...rest }) => [id, rest] as const) : Object.entries(backends)
-
-/** The same object where possible, so that `apply` finds at once that nothing changed. */
-const withoutPrefix = <R>(given: FleetBackend<R>): BackendOptions<R> => {
-  if (!Object.hasOwn(given, "prefix")) return given
-  const { prefix: _, ...options } = given
-  return options
-}
