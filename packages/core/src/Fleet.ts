@@ -170,7 +170,7 @@ export const make = <R = never>(options: FleetOptions<R>): Effect.Effect<Fleet, 
       Effect.suspend(() =>
         Effect.forEach(
           [...members.pending].filter(({ id }) => isMeant(id)),
-          (backend) => Effect.map(backend.firstOutcome, () => members.pending.delete(backend)),
+          (backend) => backend.firstOutcome,
           { discard: true }
         )
       ).pipe(Effect.timeoutOption(waitTimeout), Effect.asVoid)

@@ -30,30 +30,24 @@ export interface Claim {
   held: { readonly key: string; readonly entry: Entry<never>; readonly made: unknown } | undefined
 }
 
-export interface Source {
+const nothing: Source["claims"] = byKind(() => [])
+
+export class Source {
   readonly id: string
   prefix: string
   /** -1: not placed. */
-  position: number
+  position = -1
   latest: Snapshot | undefined
   taken: Snapshot | undefined
-  claims: { readonly [K in Kind]: ReadonlyArray<Claim> }
+  claims: { readonly [K in Kind]: ReadonlyArray<Claim> } = nothing
   share: Share | undefined
-  withdrawn: Array<string>
+  withdrawn: Array<string> = []
+
+  constructor(id: string) {
+    this.id = id
+    this.prefix = Names.prefixOf(id)
+  }
 }
-
-const nothing: Source["claims"] = byKind(() => [])
-
-export const sourceOf = (id: string): Source => ({
-  id,
-  prefix: Names.prefixOf(id),
-  position: -1,
-  latest: undefined,
-  taken: undefined,
-  claims: nothing,
-  share: undefined,
-  withdrawn: []
-})
 
 export const make = (source: Source, kind: Kind, original: string, index: number, value: object): Claim => {
   return { source, kind, original, wanted: wantedOf(source, kind, original), index, value, held: undefined }

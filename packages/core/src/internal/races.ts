@@ -51,7 +51,6 @@ export const within = <A, E>(
     })
   )
 
-/** Also in an uninterruptible region. */
 export const awaitAtMost = <A, E>(fiber: Fiber.RuntimeFiber<A, E>, millis: number, turns = 4) =>
   Effect.flatMap(
     pollFor(fiber, turns),

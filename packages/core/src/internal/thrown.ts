@@ -19,5 +19,4 @@ export const firstLineOf = (cause: Cause.Cause<unknown>): string => {
   }
 }
 
-/** `undefined` where it throws. */
 export const unlessThrown = <A>(run: () => A): A | undefined => Option.getOrUndefined(Option.liftThrowable(run)())

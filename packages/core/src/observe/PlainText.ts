@@ -22,11 +22,9 @@ export const coloured = (text: string): string =>
 
 export const cut = (text: string, most: number): string => {
   if (text.length <= most) return text
-  const kept = text.slice(0, most)
-  const last = kept.charCodeAt(most - 1)
   // Half of a character says nothing.
-  const whole = last >= 0xd800 && last <= 0xdbff ? kept.slice(0, -1) : kept
-  return `${whole}… [cut: ${text.length} characters]`
+  const kept = text.slice(0, most).replace(/[\uD800-\uDBFF]$/, "")
+  return `${kept}… [cut: ${text.length} characters]`
 }
 
 /** Escapes what controls a terminal; the value is the same. */
