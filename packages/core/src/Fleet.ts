@@ -252,7 +252,7 @@ const named = <R>(backends: Backends<R>, pattern: string | undefined) =>
         if (Problem.some(problems)) return yield* Problem.refuse(id, problems)
         prefixes.set(id, prefix)
       }
-      // The same object where possible: `apply` finds at once that nothing changed.
+      // The same object where possible, which `apply` compares at once.
       byId.set(id, given.prefix === undefined ? given : Struct.omit(given, "prefix"))
     }
     return { byId, prefixes }

@@ -16,7 +16,6 @@ export interface Destination {
 }
 
 export class CatalogIndex {
-  /** In order. */
   #sources: ReadonlyMap<string, Claim.Source> = new Map()
   readonly #bids = byKind((): Claim.Bids => new Map())
   readonly #templates: Claim.Templates = new Map()

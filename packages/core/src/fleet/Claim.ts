@@ -67,7 +67,6 @@ const order = (a: Claim, b: Claim): number => a.source.position - b.source.posit
 /** By a name: those that want it, in order; then those that have lost theirs and can have it, in order. The first has it. */
 export type Bids = Map<string, Array<Claim>>
 
-/** Of who has the name. */
 export type Change = readonly [before: Claim | undefined, after: Claim | undefined]
 
 export const change = (bids: Bids, key: string, claim: Claim, isAdded: boolean): Change => {

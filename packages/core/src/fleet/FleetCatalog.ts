@@ -109,7 +109,7 @@ export class Catalogue implements FleetCatalog {
 
   static readonly empty = new Catalogue(0, [], byKind(() => HashMap.empty<string, Entry<never>>()))
 
-  /** The same if they are. Takes time in proportion to the entries of those that differ. */
+  /** Takes time in proportion to the entries of those that differ. */
   with(shares: ReadonlyArray<Share>): Catalogue {
     const [past, fresh] = unshared(this.shares, shares)
     if (past.length + fresh.length === 0) return this

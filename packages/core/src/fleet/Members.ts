@@ -36,7 +36,6 @@ export interface Member {
 
 type Members = ReadonlyMap<string, Member>
 
-/** Another prefix replaces no backend. */
 type Prefixes = ReadonlyMap<string, string>
 
 interface MemberObserver extends BackendObserver {
@@ -83,7 +82,6 @@ export interface FleetMembers extends Context {
   isClosing: boolean
 }
 
-/** Closing the scope closes all members. */
 export const make = (context: Context): Effect.Effect<FleetMembers, never, Scope.Scope> =>
   Effect.gen(function*() {
     const current = new StateRef<Members>(new Map())

@@ -197,7 +197,6 @@ const notAsked = (error: CallError): CallError => {
   })
 }
 
-/** `taken`: milliseconds. */
 const less = (options: CallOptions | undefined, taken: number): CallOptions | undefined => {
   if (options === undefined) return undefined
   const rest = (time: CallOptions["timeout"]) =>

@@ -34,7 +34,6 @@ const meant = (kind: Names.Routed, name: string, catalogs: ReadonlyArray<FleetCa
   return found
 }
 
-/** Only standard prefixes say the backend. */
 export const backendSaid = (kind: Names.Routed, name: string, { backends, prefixOf }: Existing) =>
   kind === "resources" || backends.every((id) => prefixOf(id) === Names.prefixOf(id))
     ? Names.backendSaid(kind, name)

@@ -61,7 +61,7 @@ export class Hub<A> {
     )
   }
 
-  /** Begins with `earlier`, read in the step that subscribes. A slow reader gets a warning with the number of values dropped. */
+  /** Begins with `earlier`, read in the step that subscribes. Warns a slow reader of values dropped. */
   stream(earlier: () => ReadonlyArray<A> = () => []): Stream.Stream<A> {
     return Stream.unwrapScoped(
       Effect.map(
@@ -89,7 +89,6 @@ const reader = <A>(hub: Hub<A>, backlog: number, earlier: ReadonlyArray<A>) => {
       resume(Effect.void)
     }
   })
-  /** Fails with nothing at the end. */
   const take: Effect.Effect<Chunk.Chunk<A>, Option.Option<never>> = Effect.suspend(() => {
     const taken = Chunk.unsafeFromArray(values.splice(0))
     if (taken.length === 0) return hub.isEnded ? Effect.fail(Option.none()) : Effect.zipRight(arrived, take)

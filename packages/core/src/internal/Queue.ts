@@ -114,7 +114,6 @@ export class Queue<Key> {
     wake?.()
   }
 
-  /** Those with which its calls share places. */
   #sharing(line: Line): ReadonlyArray<Line> {
     return this.#all.limit === Infinity ? [line] : this.#lines
   }

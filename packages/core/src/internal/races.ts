@@ -36,7 +36,7 @@ export const pollFor = <A, E>(fiber: Fiber.RuntimeFiber<A, E>, turns: number): E
   })
 
 /**
- * Interrupts the work at the deadline, and with the caller; waits for neither. A daemon: a child would keep the waiting fiber from ending first.
+ * Interrupts the work at the deadline, and with the caller; waits for neither. A child would keep the waiting fiber from ending first.
  */
 export const within = <A, E>(
   work: Effect.Effect<A, E>,

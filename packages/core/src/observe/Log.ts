@@ -146,7 +146,7 @@ export class Repeats {
     this.#burst = burst
   }
 
-  /** A line to print, or the kind that began counting and is ended at its `until`. */
+  /** `counted` has begun to count: `end` it at its `until`. */
   take(event: Event, now: number): { readonly print?: Entry; readonly counted?: Kind } {
     const of = this.#backends.get(event.backend) ?? { state: undefined }
     this.#backends.set(event.backend, of)
