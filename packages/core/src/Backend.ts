@@ -7,8 +7,7 @@ import { type BackendOptions, provided } from "./options/BackendOptions.js"
 
 export type { Backend, HealthCheck } from "./backend/Backend.js"
 export type { BackendOptions, Found, KeepaliveOptions } from "./options/BackendOptions.js"
-export type { CallOptions } from "./options/CallOptions.js"
-export type { RuntimeLayer, Session } from "./options/Session.js"
+export type { CallOptions, RuntimeLayer, Session } from "./options/CallOptions.js"
 
 /**
  * Makes a backend that lives as long as the scope. It starts to connect at once, unless it is lazy or disabled.

@@ -1,5 +1,6 @@
-import { Clock, type Config, Context, Effect, Layer, Predicate, type Scope, Stream } from "effect"
+import { Clock, type Config, Context, Effect, Layer, Predicate, type Scope, Stream, Struct } from "effect"
 import type { ConfigError } from "effect/ConfigError"
+import { constTrue } from "effect/Function"
 import type { Backend, BackendOptions, CallOptions } from "./Backend.js"
 import type { BackendUnavailable, CallError, InvalidOptions } from "./Errors.js"
 import { CatalogIndex } from "./fleet/CatalogIndex.js"
@@ -169,18 +170,17 @@ export const make = <R = never>(options: FleetOptions<R>): Effect.Effect<Fleet, 
       Effect.suspend(() =>
         Effect.forEach(
           [...members.pending].filter(({ id }) => isMeant(id)),
-          (backend) => Effect.map(backend.firstOutcome, () => members.pending.delete(backend)),
+          (backend) => backend.firstOutcome,
           { discard: true }
         )
       ).pipe(Effect.timeoutOption(waitTimeout), Effect.asVoid)
-    const ready = readyOf(() => true)
+    const ready = readyOf(constTrue)
 
     const routerOf = (visible: Visible.Visible): Router.Router =>
       Router.make({
         index,
-        backends: () => members.current.value,
-        pending: members.pending,
-        ready: visible.isWhole ? ready : readyOf(visible.hasServer),
+        members,
+        ready: readyOf(visible.hasServer),
         visible,
         late: new WeakSet()
       })
@@ -209,7 +209,7 @@ export const make = <R = never>(options: FleetOptions<R>): Effect.Effect<Fleet, 
           Stream.changes
         ),
       status: Live.make(status, Stream.mapEffect(statusVersion.changes, () => status)),
-      events: events.streamAfter(() => all().flatMap(({ parts }) => parts.state.firstEvents)),
+      events: events.stream(() => all().flatMap(({ parts }) => parts.state.firstEvents)),
       catalog,
       differences: Stream.unwrap(Effect.map(catalog, (now) =>
         catalog.changes.pipe(
@@ -252,7 +252,8 @@ const named = <R>(backends: Backends<R>, pattern: string | undefined) =>
         if (Problem.some(problems)) return yield* Problem.refuse(id, problems)
         prefixes.set(id, prefix)
       }
-      byId.set(id, withoutPrefix(given))
+      // The same object where possible, which `apply` compares at once.
+      byId.set(id, given.prefix === undefined ? given : Struct.omit(given, "prefix"))
     }
     return { byId, prefixes }
   })
@@ -262,10 +263,3 @@ const isList = <R>(backends: Backends<R>): backends is Extract<Backends<R>, Read
 
 const entriesOf = <R>(backends: Backends<R>): ReadonlyArray<readonly [string, FleetBackend<R>]> =>
   isList(backends) ? backends.map(({ id, ...rest }) => [id, rest] as const) : Object.entries(backends)
-
-/** The same object where possible, so that `apply` finds at once that nothing changed. */
-const withoutPrefix = <R>(given: FleetBackend<R>): BackendOptions<R> => {
-  if (!Object.hasOwn(given, "prefix")) return given
-  const { prefix: _, ...options } = given
-  return options
-}

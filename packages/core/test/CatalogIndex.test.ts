@@ -253,7 +253,7 @@ describe("the index of a fleet's names", () => {
         const last = new Map<string, ReadonlyMap<string, string>>()
         const arrange = (wanted: ReadonlyArray<string>, replace: ReadonlyArray<string>) => {
           const before = new Map(owners.map((owner) => [owner.id, owner]))
-          owners = wanted.map((id) => replace.includes(id) ? Claim.sourceOf(id) : before.get(id) ?? Claim.sourceOf(id))
+          owners = wanted.map((id) => (replace.includes(id) ? undefined : before.get(id)) ?? new Claim.Source(id))
           index.arrange(owners)
           for (const id of last.keys()) if (!wanted.includes(id)) last.delete(id)
         }
@@ -367,7 +367,7 @@ describe("the index of a fleet's names", () => {
 
   it("[P10] what one backend changes leaves the entries of the others as they are", () => {
     const index = new CatalogIndex()
-    const owners = ["a", "b"].map((id) => Claim.sourceOf(id))
+    const owners = ["a", "b"].map((id) => new Claim.Source(id))
     index.arrange(owners)
     for (const owner of owners) index.offer(owner, snapshot({ tools: [ScriptedConnector.tool("x")] }))
     const before = index.catalog

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Simulation } from "@mcp-lifeline/testing"
 import { Effect, Fiber } from "effect"
-import { firstOf } from "../src/internal/firstOf.js"
+import { firstOf } from "../src/internal/races.js"
 
 const later = (millis: number) => Effect.as(Effect.sleep(millis), millis)
 

@@ -18,7 +18,7 @@ const tools = (...names: ReadonlyArray<string>): Catalog.Snapshot =>
 const union = (snapshots: Record<string, Catalog.Snapshot | undefined>) => {
   const index = new CatalogIndex()
   const owners = Object.entries(snapshots).map(([id, snapshot]) => {
-    const owner = Claim.sourceOf(id)
+    const owner = new Claim.Source(id)
     index.offer(owner, snapshot)
     return owner
   })

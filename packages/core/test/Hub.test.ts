@@ -14,12 +14,12 @@ describe("what many listen to", () => {
       const [slow, quick]: [Array<number>, Array<number>] = [[], []]
       const began = yield* Deferred.make<void>()
       const go = yield* Deferred.make<void>()
-      const reading = yield* Effect.fork(Stream.runForEach(hub.stream, (value) =>
+      const reading = yield* Effect.fork(Stream.runForEach(hub.stream(), (value) =>
         Effect.suspend(() => {
           slow.push(value)
           return value === 0 ? Effect.zipRight(Deferred.succeed(began, undefined), Deferred.await(go)) : Effect.void
         })))
-      const other = yield* Effect.fork(Stream.runForEach(hub.stream, (value) => Effect.sync(() => quick.push(value))))
+      const other = yield* Effect.fork(Stream.runForEach(hub.stream(), (value) => Effect.sync(() => quick.push(value))))
       yield* runUntilIdle
       hub.emit(0)
       yield* Deferred.await(began)
@@ -54,14 +54,14 @@ describe("what many listen to", () => {
   it.effect("a stream that ends, is interrupted or never begins leaves no listener behind", () =>
     Effect.gen(function*() {
       const { hub, stopped } = watched()
-      const interrupted = yield* Effect.fork(Stream.runDrain(hub.stream))
-      const taken = yield* Effect.fork(Stream.runHead(hub.stream))
+      const interrupted = yield* Effect.fork(Stream.runDrain(hub.stream()))
+      const taken = yield* Effect.fork(Stream.runHead(hub.stream()))
       yield* runUntilIdle
       yield* Fiber.interrupt(interrupted)
       hub.emit(1)
       yield* Fiber.join(taken)
       hub.end()
-      yield* Stream.runDrain(hub.stream)
+      yield* Stream.runDrain(hub.stream())
       assert.strictEqual(stopped.length, 3)
     }))
 

@@ -28,7 +28,7 @@ describe("names and URIs that clients send", () => {
   })
 
   it("[P6, X5:unit] are cut where an error repeats them", () => {
-    const none = { backends: ["up"], catalogs: [] }
+    const none = { backends: ["up"], prefixOf: Names.prefixOf, catalogs: [] }
     const long = x(100_000)
     const cut = `${x(200)}… [cut: 100000 characters]`
     assert.strictEqual(Unknown.backend(long, ["up"]).message, `there is no server "${cut}"; there are: up`)

@@ -90,7 +90,7 @@ describe("the prefix of names", () => {
       (backends, order) => {
         const named = (connecting: typeof backends) => {
           const index = new CatalogIndex()
-          const sources = new Map(backends.map(({ id }) => [id, Claim.sourceOf(id)]))
+          const sources = new Map(backends.map(({ id }) => [id, new Claim.Source(id)]))
           for (const { id, pattern } of backends) index.rename(sources.get(id)!, Names.prefixOf(id, pattern))
           index.arrange([...sources.values()])
           for (const { id, tools } of connecting) {
@@ -119,7 +119,7 @@ describe("the prefix of names", () => {
 
   it("[G20:unit] each changed name is reported once, and the many of one backend are cut short", () => {
     const index = new CatalogIndex()
-    const source = Claim.sourceOf("docs")
+    const source = new Claim.Source("docs")
     index.arrange([source])
     const reports: Routing.NameReports = new Map()
     const offer = (...names: ReadonlyArray<string>) => {

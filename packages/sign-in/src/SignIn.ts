@@ -88,7 +88,7 @@ export const make = (options: Options): Effect.Effect<SignIn, never, Scope.Scope
         state = next
         states.emit(next)
       })
-    const changes = states.streamAfter(() => [state])
+    const changes = states.stream(() => [state])
 
     let current: Grant.Grant | undefined
     /** Their refresh token was refused; `at`: when it was last used. Kept, but not sent. */

@@ -9,7 +9,7 @@ import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import * as Refresh from "../discovery/Refresh.js"
 import type { CallError, ProtocolError, RequestError } from "../Errors.js"
 import * as Heartbeats from "../health/Heartbeats.js"
-import { firstOf } from "../internal/firstOf.js"
+import { firstOf } from "../internal/races.js"
 import * as Live from "../observe/Live.js"
 import { said } from "../observe/Said.js"
 import { type CallOptions, timeOf } from "../options/CallOptions.js"
@@ -54,11 +54,11 @@ export class BackendHandle implements Backend {
   }
 
   get events(): Backend["events"] {
-    return this.#parts.state.events.streamAfter(() => this.#parts.state.firstEvents)
+    return this.#parts.state.events.stream(() => this.#parts.state.firstEvents)
   }
 
   get notifications(): Backend["notifications"] {
-    return this.#parts.state.notifications.stream
+    return this.#parts.state.notifications.stream()
   }
 
   get catalog(): Backend["catalog"] {

@@ -2,9 +2,9 @@
 import { Context, Effect, Predicate, type Scope } from "effect"
 import type { Snapshot } from "../catalog/Catalog.js"
 import type { InvalidOptions } from "../Errors.js"
+import type { RuntimeLayer } from "../options/CallOptions.js"
 import * as Check from "../options/Check.js"
 import type { Any, Host, Installed } from "../options/Extension.js"
-import type { RuntimeLayer } from "../options/Session.js"
 import type { Connector } from "../port/Connector.js"
 import type { Offered } from "../state/Offered.js"
 

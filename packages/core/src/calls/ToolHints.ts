@@ -2,7 +2,7 @@
 import { Deferred, Effect, FiberId } from "effect"
 import * as Hints from "../catalog/Hints.js"
 import type { RequestError } from "../Errors.js"
-import { firstOf } from "../internal/firstOf.js"
+import { firstOf } from "../internal/races.js"
 import { isRead, type Params } from "../port/Method.js"
 import { withDeadline } from "../port/withDeadline.js"
 import type { Runtime } from "../runtime/Runtime.js"

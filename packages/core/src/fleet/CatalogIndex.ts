@@ -16,10 +16,8 @@ export interface Destination {
 }
 
 export class CatalogIndex {
-  /** In order. */
   #sources: ReadonlyMap<string, Claim.Source> = new Map()
-  readonly #wanting = byKind((): Claim.Claims => new Map())
-  readonly #yielding = byKind((): Claim.Claims => new Map())
+  readonly #bids = byKind((): Claim.Bids => new Map())
   readonly #templates: Claim.Templates = new Map()
   /** Where withdrawn names led, so that their calls can say why they fail. */
   readonly #withdrawn = new Map<string, ReadonlyArray<Destination>>()
@@ -43,27 +41,19 @@ export class CatalogIndex {
     for (const [position, source] of sources.entries()) source.position = position
     this.#sources = byId
     if (!moved) return
-    for (const kind of kinds) for (const claims of [this.#wanting, this.#yielding]) claims[kind].clear()
-    for (const source of placed) {
-      this.#dirty.add(source)
-      for (const kind of kinds) for (const claim of source.claims[kind]) this.#place(claim, Claim.add)
+    this.#templates.clear()
+    for (const kind of kinds) {
+      this.#bids[kind].clear()
+      for (const { claims } of placed) for (const claim of claims[kind]) this.#place(claim, true)
     }
   }
 
   rename(source: Claim.Source, prefix: string): void {
     if (source.prefix === prefix) return
-    if (source.position >= 0) this.#take(source)
-    source.prefix = prefix
+    this.#take(source, undefined)
     this.#dropWithdrawn(source)
-    source.share = undefined
-    this.#dirty.add(source)
-    for (const kind of ["tools", "prompts"] as const) {
-      const before = source.claims[kind]
-      for (const claim of before) this.#leave(claim)
-      const claims = before.map(({ index, original, value }) => Claim.make(source, kind, original, index, value))
-      for (const claim of claims) this.#place(claim, Claim.add)
-      source.claims = { ...source.claims, [kind]: claims }
-    }
+    source.prefix = prefix
+    this.offer(source, source.latest)
   }
 
   isBefore(id: string, other: string): boolean {
@@ -75,7 +65,7 @@ export class CatalogIndex {
   }
 
   get catalog(): Catalogue {
-    for (const source of this.#news) this.#take(source)
+    for (const source of this.#news) this.#take(source, source.latest)
     this.#news.clear()
     if (this.#dirty.size === 0 && this.#made.sources === this.#sources) return this.#made.catalog
     for (const source of this.#dirty) this.#divide(source)
@@ -98,7 +88,8 @@ export class CatalogIndex {
     const known = catalog[kind].get(name) ?? this.#withdrawn.get(`${kind} ${name}`)?.[0]
     if (known !== undefined) return { backend: known.backend, original: known.original }
     if (kind !== "resources") return undefined
-    const backend = catalog.resourceTemplates.get(name)?.backend ?? Claim.matching(this.#templates, name)?.source.id
+    const matching = Claim.matching(this.#templates, this.#bids.resourceTemplates, name)
+    const backend = catalog.resourceTemplates.get(name)?.backend ?? matching?.source.id
     return backend === undefined ? undefined : { backend, original: name }
   }
 
@@ -106,45 +97,46 @@ export class CatalogIndex {
     return this.#withdrawn.get(`wanted ${kind} ${name}`) ?? []
   }
 
-  #take(source: Claim.Source): void {
-    const { latest, taken } = source
+  #take(source: Claim.Source, latest: Snapshot | undefined): void {
+    const { taken } = source
     if (latest === taken) return
     source.taken = latest
     this.#dirty.add(source)
     for (const kind of kinds) if (latest?.[kind] !== taken?.[kind]) this.#claim(source, kind, latest?.[kind] ?? [])
-    if (latest !== undefined) this.#dropWithdrawn(source)
-    else for (const kind of routed) this.#withdraw(source, kind)
+    if (latest !== undefined) return this.#dropWithdrawn(source)
+    for (const kind of routed) this.#withdraw(source, kind)
+    source.share = undefined
   }
 
   #claim(source: Claim.Source, kind: Kind, values: ReadonlyArray<object>): void {
     const old = source.claims[kind]
     const known = new Map(old.map((claim) => [claim.original, claim]))
+    const kept = new Set<Claim.Claim>()
+    let last = -1
     const next = values.map((value, index) => {
       const name = Claim.originalOf(kind, value)
       const claim = known.get(name)
+      if (claim === undefined) return Claim.make(source, kind, name, index, value)
       known.delete(name)
-      return claim ?? Claim.make(source, kind, name, index, value)
+      if (claim.index > last) kept.add(claim)
+      last = Math.max(last, claim.index)
+      return claim
     })
-    const before = new Set(old)
-    const staying = next.filter((claim) => before.has(claim))
-    const inOrder = staying.every(({ index }, i) => i === 0 || staying[i - 1]!.index < index)
-    const kept = new Set(inOrder ? staying : [])
-    for (const claim of old) if (!kept.has(claim)) this.#leave(claim)
+    for (const claim of old) if (!kept.has(claim)) this.#place(claim, false)
     for (const [index, claim] of next.entries()) {
       claim.index = index
       claim.value = values[index]!
     }
-    for (const claim of next) if (!kept.has(claim)) this.#place(claim, Claim.add)
+    for (const claim of next) if (!kept.has(claim)) this.#place(claim, true)
     source.claims = { ...source.claims, [kind]: next }
   }
 
   #forget(source: Claim.Source, successor: Claim.Source | undefined): void {
     source.latest = undefined
-    this.#take(source)
+    this.#take(source, undefined)
     if (successor === undefined) this.#dropWithdrawn(source)
     else successor.withdrawn = source.withdrawn
     source.position = -1
-    source.share = undefined
     this.#news.delete(source)
     this.#dirty.delete(source)
   }
@@ -170,57 +162,36 @@ export class CatalogIndex {
     source.withdrawn = []
   }
 
-  #leave(claim: Claim.Claim): void {
-    this.#free(claim)
-    this.#place(claim, Claim.remove)
-  }
-
-  #place(claim: Claim.Claim, change: typeof Claim.add): void {
-    const { isReserved, kind, source, wanted } = claim
+  /** Who has not got what it wants bids for its other name. */
+  #place(claim: Claim.Claim, isAdded: boolean): void {
+    const { kind, source, wanted } = claim
     this.#dirty.add(source)
-    if (isReserved) return
-    const { after, before } = change(this.#wanting[kind], wanted, claim)
-    if (after !== claim && before !== claim) return this.#yield(claim, change)
-    // The former or the next holder: an entry that wants it, or one that has it as its other name.
-    const other = before === claim ? after : before
-    if (other !== undefined) this.#yield(other, change)
-    else this.#touch(Claim.first(this.#yielding[kind], wanted))
+    if (Names.isReserved(kind, wanted)) return
+    const [before, after] = this.#bid(claim, wanted, isAdded)
+    if (kind === "resourceTemplates" && before === undefined) Claim.addTemplate(this.#templates, wanted)
+    if (kind === "resourceTemplates" && after === undefined) Claim.removeTemplate(this.#templates, wanted)
+    const loser = after === claim ? before : before === claim ? after : claim
+    const other = loser?.wanted === wanted ? Claim.otherOf(loser) : undefined
+    if (loser !== undefined && other !== undefined) this.#bid(loser, other, isAdded)
   }
 
-  #yield(claim: Claim.Claim, change: typeof Claim.add): void {
-    this.#touch(claim)
-    const other = Claim.otherOf(claim)
-    if (other === undefined) return
-    const { after, before } = change(this.#yielding[claim.kind], other, claim)
-    this.#touch(before)
-    this.#touch(after)
-  }
-
-  #touch(claim: Claim.Claim | undefined): void {
-    if (claim !== undefined) this.#dirty.add(claim.source)
+  #bid(claim: Claim.Claim, key: string, isAdded: boolean): Claim.Change {
+    const change = Claim.change(this.#bids[claim.kind], key, claim, isAdded)
+    const [before, after] = change
+    for (const one of before === after ? [claim] : change) if (one !== undefined) this.#dirty.add(one.source)
+    return change
   }
 
   #keyOf(claim: Claim.Claim): string | undefined {
-    const { isReserved, kind, wanted } = claim
-    if (isReserved) return undefined
-    if (Claim.first(this.#wanting[kind], wanted) === claim) return wanted
+    const has = (key: string | undefined) => key !== undefined && this.#bids[claim.kind].get(key)?.[0] === claim
+    if (has(claim.wanted)) return claim.wanted
     const other = Claim.otherOf(claim)
-    return other !== undefined && !this.#wanting[kind].has(other) && Claim.first(this.#yielding[kind], other) === claim
-      ? other
-      : undefined
-  }
-
-  #free(claim: Claim.Claim): void {
-    if (claim.held !== undefined && claim.kind === "resourceTemplates") Claim.removeTemplate(this.#templates, claim)
-    claim.held = undefined
+    return has(other) ? other : undefined
   }
 
   #divide(source: Claim.Source): void {
     const { id, taken } = source
-    if (taken === undefined) {
-      source.share = undefined
-      return
-    }
+    if (taken === undefined) return
     const renamed: Array<Renamed> = []
     const listed = new Map(source.claims.resources.map((claim) => [claim.original, claim]))
     const address = (uri: string): string => {
@@ -231,22 +202,20 @@ export class CatalogIndex {
     const entriesOf = (kind: Kind): ReadonlyArray<readonly [string, Entry<never>]> =>
       source.claims[kind].flatMap((claim) => {
         const key = this.#keyOf(claim)
-        if (claim.held?.key !== key) this.#free(claim)
-        const { held: before, original, value, wanted } = claim
+        const { held, original, value, wanted } = claim
         const plain = Claim.plainOf(claim)
         if (key !== plain) renamed.push({ kind, key, original, plain, wanted })
         if (key === undefined) return []
         const made = kind === "tools" ? Addresses.inDefinition(value, address) : value
-        const isMade = before?.made === made || (made !== value && same(before?.made, made))
-        if (before !== undefined && isMade && before.entry.stale === taken.stale) return [[key, before.entry] as const]
-        if (before === undefined && kind === "resourceTemplates") Claim.addTemplate(this.#templates, claim)
+        const isMade = held?.made === made || (made !== value && same(held?.made, made))
+        if (isMade && held?.key === key && held.entry.stale === taken.stale) return [[key, held.entry] as const]
         const named = Claim.namedOnce(kind, made, key) as never
         const entry: Entry<never> = { backend: id, original, stale: taken.stale, value: named }
         claim.held = { key, entry, made }
         return [[key, entry] as const]
       })
     const entries = byKind(entriesOf) as Share["entries"]
-    source.share = { backend: id, entries, renamed, snapshot: taken, prefix: source.prefix, problems: taken.problems }
+    source.share = { backend: id, entries, renamed, snapshot: taken, prefix: source.prefix }
   }
 }
 

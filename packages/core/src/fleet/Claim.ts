@@ -25,40 +25,32 @@ export interface Claim {
   readonly kind: Kind
   readonly original: string
   readonly wanted: string
-  readonly isReserved: boolean
   index: number
   value: object
   held: { readonly key: string; readonly entry: Entry<never>; readonly made: unknown } | undefined
 }
 
-export interface Source {
+const nothing: Source["claims"] = byKind(() => [])
+
+export class Source {
   readonly id: string
   prefix: string
   /** -1: not placed. */
-  position: number
+  position = -1
   latest: Snapshot | undefined
   taken: Snapshot | undefined
-  claims: { readonly [K in Kind]: ReadonlyArray<Claim> }
+  claims: { readonly [K in Kind]: ReadonlyArray<Claim> } = nothing
   share: Share | undefined
-  withdrawn: Array<string>
+  withdrawn: Array<string> = []
+
+  constructor(id: string) {
+    this.id = id
+    this.prefix = Names.prefixOf(id)
+  }
 }
 
-const nothing: Source["claims"] = byKind(() => [])
-
-export const sourceOf = (id: string): Source => ({
-  id,
-  prefix: Names.prefixOf(id),
-  position: -1,
-  latest: undefined,
-  taken: undefined,
-  claims: nothing,
-  share: undefined,
-  withdrawn: []
-})
-
 export const make = (source: Source, kind: Kind, original: string, index: number, value: object): Claim => {
-  const wanted = wantedOf(source, kind, original)
-  return { source, kind, original, wanted, isReserved: Names.isReserved(kind, wanted), index, value, held: undefined }
+  return { source, kind, original, wanted: wantedOf(source, kind, original), index, value, held: undefined }
 }
 
 /** As if hosts accepted every name. */
@@ -72,68 +64,60 @@ export const otherOf = ({ kind, original, source }: Claim): string | undefined =
 
 const order = (a: Claim, b: Claim): number => a.source.position - b.source.position || a.index - b.index
 
-/** In order, by a name that they want or can have. */
-export type Claims = Map<string, Array<Claim>>
+/** By a name: those that want it, in order; then those that have lost theirs and can have it, in order. The first has it. */
+export type Bids = Map<string, Array<Claim>>
 
-export interface Change {
-  readonly before: Claim | undefined
-  readonly after: Claim | undefined
-}
+export type Change = readonly [before: Claim | undefined, after: Claim | undefined]
 
-export const first = (claims: Claims, key: string): Claim | undefined => claims.get(key)?.[0]
-
-export const add = (claims: Claims, key: string, claim: Claim): Change => {
-  const all = claims.get(key)
-  const before = all?.[0]
-  // A list that has grown keeps room for sixteen.
-  if (all === undefined) claims.set(key, [claim])
-  else all.splice(placeOf(all, claim), 0, claim)
-  return { before, after: first(claims, key) }
-}
-
-export const remove = (claims: Claims, key: string, claim: Claim): Change => {
-  const all = claims.get(key) ?? []
+export const change = (bids: Bids, key: string, claim: Claim, isAdded: boolean): Change => {
+  const all = bids.get(key) ?? []
   const [before] = all
-  const at = placeOf(all, claim)
-  if (all[at] === claim) all.splice(at, 1)
-  if (all.length === 0) claims.delete(key)
-  return { before, after: all[0] }
+  const at = placeOf(all, key, claim)
+  if (!isAdded) all.splice(at, 1)
+  // A list that has grown keeps room for sixteen.
+  else if (before === undefined) bids.set(key, [claim])
+  else all.splice(at, 0, claim)
+  if (all.length === 0 && !isAdded) bids.delete(key)
+  return [before, bids.get(key)?.[0]]
 }
 
-const placeOf = (claims: ReadonlyArray<Claim>, claim: Claim): number => {
-  let [low, high] = [0, claims.length]
+const placeOf = (bids: ReadonlyArray<Claim>, key: string, claim: Claim): number => {
+  const rank = ({ wanted }: Claim): number => Number(wanted !== key)
+  let [low, high] = [0, bids.length]
   while (low < high) {
     const middle = (low + high) >>> 1
-    if (order(claims[middle]!, claim) < 0) low = middle + 1
+    const one = bids[middle]!
+    if ((rank(one) - rank(claim) || order(one, claim)) < 0) low = middle + 1
     else high = middle
   }
   return low
 }
 
 /** By the length of their literal beginning, and by that. */
-export type Templates = Map<number, Map<string, Set<Claim>>>
+export type Templates = Map<number, Map<string, Set<string>>>
 
-export const addTemplate = (templates: Templates, claim: Claim): void => {
-  const prefix = Template.prefixOf(claim.original)
-  const byPrefix = templates.get(prefix.length) ?? new Map<string, Set<Claim>>()
-  const claims = byPrefix.get(prefix) ?? new Set()
-  templates.set(prefix.length, byPrefix.set(prefix, claims.add(claim)))
+export const addTemplate = (templates: Templates, template: string): void => {
+  const prefix = Template.prefixOf(template)
+  const byPrefix = templates.get(prefix.length) ?? new Map<string, Set<string>>()
+  const all = byPrefix.get(prefix) ?? new Set()
+  templates.set(prefix.length, byPrefix.set(prefix, all.add(template)))
 }
 
-export const removeTemplate = (templates: Templates, claim: Claim): void => {
-  const prefix = Template.prefixOf(claim.original)
+export const removeTemplate = (templates: Templates, template: string): void => {
+  const prefix = Template.prefixOf(template)
   const byPrefix = templates.get(prefix.length)
-  const claims = byPrefix?.get(prefix)
-  claims?.delete(claim)
-  if (claims?.size === 0) byPrefix?.delete(prefix)
+  const all = byPrefix?.get(prefix)
+  all?.delete(template)
+  if (all?.size === 0) byPrefix?.delete(prefix)
   if (byPrefix?.size === 0) templates.delete(prefix.length)
 }
 
-export const matching = (templates: Templates, uri: string): Claim | undefined => {
+export const matching = (templates: Templates, bids: Bids, uri: string): Claim | undefined => {
   let found: Claim | undefined
   for (const [length, byPrefix] of templates) {
-    for (const claim of byPrefix.get(uri.slice(0, length)) ?? []) {
-      if ((found === undefined || order(claim, found) < 0) && Template.matches(claim.original, uri)) found = claim
+    for (const template of byPrefix.get(uri.slice(0, length)) ?? []) {
+      const claim = bids.get(template)![0]!
+      if ((found === undefined || order(claim, found) < 0) && Template.matches(template, uri)) found = claim
     }
   }
   return found

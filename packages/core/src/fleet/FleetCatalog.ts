@@ -57,7 +57,6 @@ export interface Share {
   readonly renamed: ReadonlyArray<Renamed>
   readonly snapshot: Snapshot
   readonly prefix: string
-  readonly problems: ReadonlyArray<Problem>
 }
 
 /** Persistent: the next catalogue shares what it does not change. */
@@ -67,20 +66,17 @@ type Entries<K extends Kind> = ReadonlyMap<string, Entry<Offered[K]>>
 
 const listing = <K extends Kind>(kind: K, byKey: ByKey[K], shares: ReadonlyArray<Share>): Entries<K> => {
   type One = Entry<Offered[K]>
-  function* entries(): Generator<[string, One], undefined> {
-    for (const share of shares) for (const [key, entry] of share.entries[kind]) yield [key, entry]
+  function* each<A>(pick: (key: string, entry: One) => A): Generator<A, undefined> {
+    for (const share of shares) for (const [key, entry] of share.entries[kind]) yield pick(key, entry)
   }
+  const entries = () => each((key, entry): [string, One] => [key, entry])
   const self: Entries<K> = {
     size: HashMap.size(byKey),
     get: (key) => Option.getOrUndefined(HashMap.get(byKey as HashMap.HashMap<string, One>, key)),
     has: (key) => HashMap.has(byKey, key),
     entries,
-    *keys(): Generator<string, undefined> {
-      for (const [key] of entries()) yield key
-    },
-    *values(): Generator<One, undefined> {
-      for (const [, entry] of entries()) yield entry
-    },
+    keys: () => each((key) => key),
+    values: () => each((_, entry) => entry),
     [Symbol.iterator]: entries,
     forEach(callback, thisArg) {
       for (const [key, entry] of entries()) callback.call(thisArg, entry, key, self)
@@ -113,7 +109,7 @@ export class Catalogue implements FleetCatalog {
 
   static readonly empty = new Catalogue(0, [], byKind(() => HashMap.empty<string, Entry<never>>()))
 
-  /** The same if they are. Takes time in proportion to the entries of those that differ. */
+  /** Takes time in proportion to the entries of those that differ. */
   with(shares: ReadonlyArray<Share>): Catalogue {
     const [past, fresh] = unshared(this.shares, shares)
     if (past.length + fresh.length === 0) return this
@@ -129,7 +125,7 @@ export class Catalogue implements FleetCatalog {
   }
 
   get problems(): ReadonlyArray<Problem> {
-    return this.#problems ??= this.shares.flatMap((share) => [...share.problems, ...this.#renamesOf(share)])
+    return this.#problems ??= this.shares.flatMap((share) => [...share.snapshot.problems, ...this.#renamesOf(share)])
   }
 
   get renames(): ReadonlyArray<Problem> {

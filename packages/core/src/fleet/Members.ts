@@ -36,8 +36,7 @@ export interface Member {
 
 type Members = ReadonlyMap<string, Member>
 
-/** Another prefix replaces no backend. */
-export type Prefixes = ReadonlyMap<string, string>
+type Prefixes = ReadonlyMap<string, string>
 
 interface MemberObserver extends BackendObserver {
   /** Events until then are held back. */
@@ -75,6 +74,7 @@ interface Context {
 
 export interface FleetMembers extends Context {
   readonly current: StateRef<Members>
+  /** May have no first outcome yet. */
   readonly pending: Set<BackendHandle>
   readonly telemetry: Telemetry.Telemetry | undefined
   readonly scope: Scope.Scope
@@ -82,7 +82,6 @@ export interface FleetMembers extends Context {
   isClosing: boolean
 }
 
-/** Closing the scope closes all members. */
 export const make = (context: Context): Effect.Effect<FleetMembers, never, Scope.Scope> =>
   Effect.gen(function*() {
     const current = new StateRef<Members>(new Map())
@@ -113,7 +112,7 @@ const start = <R>(
     const scope = yield* Scope.fork(self.scope, ExecutionStrategy.sequential)
     const closed = new Signal()
     yield* Scope.addFinalizer(scope, Effect.sync(() => closed.complete()))
-    const source = Claim.sourceOf(id)
+    const source = new Claim.Source(id)
     const observer = observerOf(self, source)
     const given = yield* provided(options)
     const backend = yield* startBackend(id, given, { policy, fleetStartedAt, permits, clockJumps, observer }).pipe(
@@ -196,7 +195,7 @@ export const apply = <R>(
     for (const [i, [id, options]] of differing.entries()) {
       const old = before.get(id)
       const policy = policies[i]!
-      const permits = old === undefined || mayOverlap(old.options, old.policy) && mayOverlap(options, policy)
+      const permits = old === undefined || mayOverlap(old) && mayOverlap({ options, policy })
         ? whenPlaced
         : ConnectPermits.after(old.closed.completed, whenPlaced)
       fresh.set(id, yield* Effect.onError(start(self, id, options, policy, permits), () => abandon))
@@ -205,9 +204,8 @@ export const apply = <R>(
       const old = before.get(id)
       return old === undefined ? [] : [{ id, old, next }]
     })
-    const successions = yield* Effect.filter(changed, ({ next, old }) => waitsForSuccessor(old, next))
+    const [replaced, successions] = Arr.partition(changed, ({ next, old }) => waitsForSuccessor(old, next))
     const waiting = new Map(successions.map(({ id, old }) => [id, old]))
-    const replaced = changed.filter(({ id }) => !waiting.has(id))
     for (const { backend } of fresh.values()) self.pending.add(backend)
     for (const { next, old } of replaced) yield* inherit(self, old, next)
     const after = new Map([...wanted.keys()].map((id) => [id, waiting.get(id) ?? fresh.get(id) ?? before.get(id)!]))
@@ -228,14 +226,14 @@ export const apply = <R>(
     }
   })))
 
-const mayOverlap = ({ connector }: Pick<BackendOptions, "connector">, { reconnect }: Policy): boolean =>
-  reconnect.overlap ?? connector.overlap
+const mayOverlap = <R>(
+  { options, policy }: { readonly options: BackendOptions<R>; readonly policy: Policy }
+): boolean => policy.reconnect.overlap ?? options.connector.overlap
 
-const waitsForSuccessor = (old: Member, next: Member): Effect.Effect<boolean> => {
+const waitsForSuccessor = (old: Member, next: Member): boolean => {
   const { disabled, lazy } = next.policy.lifecycle
-  return disabled || lazy || !mayOverlap(old.options, old.policy) || !mayOverlap(next.options, next.policy)
-    ? Effect.succeed(false)
-    : old.backend.isConnected
+  return !disabled && !lazy && mayOverlap(old) && mayOverlap(next)
+    && old.backend.parts.state.published.value.state._tag === "Connected"
 }
 
 /** At once. Ends when they are closed, also by another fiber. */

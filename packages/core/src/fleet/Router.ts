@@ -8,6 +8,7 @@ import * as TimeSpan from "../options/TimeSpan.js"
 import type { Params } from "../port/Method.js"
 import * as Addresses from "./Addresses.js"
 import type { CatalogIndex } from "./CatalogIndex.js"
+import type { FleetMembers } from "./Members.js"
 import * as Names from "./names.js"
 import * as Unknown from "./Unknown.js"
 import * as Visible from "./Visible.js"
@@ -19,9 +20,7 @@ export interface Route {
 
 export interface Reach {
   readonly index: CatalogIndex
-  readonly backends: () => ReadonlyMap<string, { readonly backend: BackendHandle }>
-  /** May have no first outcome yet. */
-  readonly pending: Set<BackendHandle>
+  readonly members: Pick<FleetMembers, "current" | "pending">
   readonly ready: Effect.Effect<void>
   readonly visible: Visible.Visible
   /** Waited for as long as a call may, without a first outcome. */
@@ -42,9 +41,12 @@ export const make = (self: Reach) => ({
       return addressed(self, backend, backend.callTool({ ...params, name }, left))
     }),
   getPrompt: (params: Params<"prompts/get">, options?: CallOptions) =>
-    ask(self, { kind: "prompts", name: params.name }, options, (backend, name, left) => {
-      return addressed(self, backend, backend.getPrompt({ ...params, name }, left))
-    }),
+    ask(
+      self,
+      { kind: "prompts", name: params.name },
+      options,
+      (backend, name, left) => addressed(self, backend, backend.getPrompt({ ...params, name }, left))
+    ),
   readResource: (params: Params<"resources/read">, options?: CallOptions) =>
     ask(self, { kind: "resources", name: params.uri }, options, (backend, uri, left) => {
       const result = backend.readResource({ ...params, uri }, left)
@@ -86,9 +88,9 @@ const addressed = <A extends object, E>(self: Reach, { id }: Backend, asked: Eff
 
 const find = (self: Reach, wanted: Names.Wanted): Found | undefined => {
   const found = Visible.route(self.index, self.visible, wanted)
-  const backend = found && self.backends().get(found.backend)?.backend
+  const backend = found && self.members.current.value.get(found.backend)?.backend
   if (found === undefined || backend === undefined) return withheld(self, wanted)
-  return self.pending.size > 0 && earlier(self, wanted, found.backend).length > 0
+  return self.members.pending.size > 0 && earlier(self, wanted, found.backend).length > 0
     ? undefined
     : { backend, original: found.original }
 }
@@ -108,7 +110,7 @@ const withheld = (self: Reach, { kind, name }: Names.Wanted): Found | undefined 
 
 /** A caller that knows the name of an earlier backend without a first outcome must not get a faster one. */
 const earlier = (self: Reach, { kind, name }: Names.Wanted, holder: string | undefined) => {
-  const { index, late, pending, visible } = self
+  const { index, late, members: { pending }, visible } = self
   if (holder === undefined || kind === "resources") return []
   for (const one of pending) if (one.parts.state.firstOutcome.isComplete) pending.delete(one)
   return [...pending].filter((one) =>
@@ -118,43 +120,35 @@ const earlier = (self: Reach, { kind, name }: Names.Wanted, holder: string | und
 }
 
 /** Of an unknown name, first connects and waits for the backends that it says, or waits for all until `ready`. */
-const route = (self: Reach, wanted: Names.Wanted, options: CallOptions | undefined): Effect.Effect<Route, CallError> =>
-  Effect.suspend(() => {
+const route = (self: Reach, wanted: Names.Wanted, options: CallOptions | undefined): Effect.Effect<Found, CallError> =>
+  Effect.gen(function*() {
     const now = find(self, wanted)
-    if (now !== undefined) return Effect.succeed(now)
+    if (now !== undefined) return now
     const before = earlier(self, wanted, Visible.route(self.index, self.visible, wanted)?.backend)
     if (before.length > 0) {
-      return Effect.flatMap(waitForAll(self, options), () => {
-        for (const one of before) self.late.add(one)
-        return route(self, wanted, options)
-      })
+      yield* waitForAll(self, options)
+      for (const one of before) self.late.add(one)
+      return yield* route(self, wanted, options)
     }
     const { kind, name } = wanted
     const said = usable(self).filter(({ id }) => Names.maySay(kind, id, name, self.index.prefixOf(id)))
-    const waited = said.length > 0
-      ? listed(said, options, () => find(self, wanted) !== undefined)
-      : Effect.as(saysUnknown(self, wanted) ? Effect.void : waitForAll(self, options), undefined)
-    return Effect.flatMap(waited, (failure) => {
-      const then = find(self, wanted)
-      if (then !== undefined) return Effect.succeed(then)
-      return failure === undefined ? seek(self, wanted, said) : Effect.fail(failure)
-    })
-  })
-
-const seek = (self: Reach, wanted: Names.Wanted, said: ReadonlyArray<BackendHandle>) => {
-  const { kind, name } = wanted
-  const sought = said.length > 0 ? said : saysUnknown(self, wanted) ? [] : usable(self)
-  const all = Effect.forEach(sought, (backend) => backend.seek(kind), { concurrency: "unbounded" })
-  return Effect.flatMap(all, (refusals) => {
-    const found = find(self, wanted)
-    if (found !== undefined) return Effect.succeed(found)
+    const others = (): ReadonlyArray<BackendHandle> =>
+      Unknown.backendSaid(kind, name, existing(self)) === undefined ? usable(self) : []
+    if (said.length === 0 && others().length > 0) yield* waitForAll(self, options)
+    const failure = yield* listed(said, options, () => find(self, wanted) !== undefined)
+    const then = find(self, wanted)
+    if (then !== undefined) return then
+    if (failure !== undefined) return yield* failure
+    const seek = (backend: BackendHandle) => backend.seek(kind)
+    const refusals = yield* Effect.forEach(said.length > 0 ? said : others(), seek, { concurrency: "unbounded" })
+    const sought = find(self, wanted)
+    if (sought !== undefined) return sought
     const refused = said.length > 0 ? refusals.find(Predicate.isNotUndefined) : undefined
-    return Effect.fail(refused === undefined ? Unknown.entry(kind, name, existing(self)) : notAsked(refused))
+    return yield* refused === undefined ? Unknown.entry(kind, name, existing(self)) : notAsked(refused)
   })
-}
 
-const usable = ({ backends, visible }: Reach): ReadonlyArray<BackendHandle> =>
-  Array.from(backends().values(), ({ backend }) => backend).filter(({ id }) => visible.hasServer(id))
+const usable = ({ members, visible }: Reach): ReadonlyArray<BackendHandle> =>
+  Array.from(members.current.value.values(), ({ backend }) => backend).filter(({ id }) => visible.hasServer(id))
 
 const waitForAll = ({ ready }: Reach, options: CallOptions | undefined): Effect.Effect<void> => {
   const time = timeOf(options)
@@ -166,9 +160,6 @@ const existing = (self: Reach): Unknown.Existing => ({
   prefixOf: (id) => self.index.prefixOf(id),
   catalogs: [Visible.catalog(self.index, self.visible)]
 })
-
-const saysUnknown = (self: Reach, { kind, name }: Names.Wanted): boolean =>
-  Unknown.backendSaid(kind, name, existing(self)) !== undefined
 
 /** Until these backends have given their lists, or `isFound`; then why one has not. */
 const listed = (
@@ -206,7 +197,6 @@ const notAsked = (error: CallError): CallError => {
   })
 }
 
-/** `taken`: milliseconds. */
 const less = (options: CallOptions | undefined, taken: number): CallOptions | undefined => {
   if (options === undefined) return undefined
   const rest = (time: CallOptions["timeout"]) =>

@@ -6,8 +6,7 @@ import * as Names from "./names.js"
 
 export interface Existing {
   readonly backends: ReadonlyArray<string>
-  /** Default: the name of the backend and `__`. */
-  readonly prefixOf?: ((backend: string) => string) | undefined
+  readonly prefixOf: (backend: string) => string
   readonly catalogs: ReadonlyArray<FleetCatalog>
 }
 
@@ -35,8 +34,7 @@ const meant = (kind: Names.Routed, name: string, catalogs: ReadonlyArray<FleetCa
   return found
 }
 
-/** Only standard prefixes say the backend. */
-export const backendSaid = (kind: Names.Routed, name: string, { backends, prefixOf = Names.prefixOf }: Existing) =>
+export const backendSaid = (kind: Names.Routed, name: string, { backends, prefixOf }: Existing) =>
   kind === "resources" || backends.every((id) => prefixOf(id) === Names.prefixOf(id))
     ? Names.backendSaid(kind, name)
     : undefined
@@ -47,7 +45,7 @@ export const entry = (
   name: string,
   existing: Existing
 ): BackendUnavailable | RemoteError => {
-  const { backends, catalogs, prefixOf = Names.prefixOf } = existing
+  const { backends, catalogs, prefixOf } = existing
   const suggestions = meant(kind, name, catalogs)
   const suggestion = suggestions.length === 0 ? "" : `; did you mean ${suggestions.join(" or ")}?`
   const message = `no server offers the ${kind.slice(0, -1)} ${JSON.stringify(cut(name, 200))}`

@@ -2,7 +2,7 @@
 import { constTrue } from "effect/Function"
 import type { Snapshot } from "../catalog/Catalog.js"
 import { CatalogIndex, type Destination } from "./CatalogIndex.js"
-import { sourceOf } from "./Claim.js"
+import { Source } from "./Claim.js"
 import { Catalogue, type FleetCatalog, type Share } from "./FleetCatalog.js"
 import * as Names from "./names.js"
 
@@ -38,7 +38,7 @@ const make = ({ shares }: Catalogue, visible: Visible): CatalogIndex => {
   const index = new CatalogIndex()
   const shown = shares.filter(({ backend }) => visible.hasServer(backend))
   index.arrange(shown.map((share) => {
-    const source = sourceOf(share.backend)
+    const source = new Source(share.backend)
     index.rename(source, share.prefix)
     index.offer(source, seen(share, visible))
     return source

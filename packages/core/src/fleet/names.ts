@@ -18,7 +18,6 @@ const placeholder = "{server}"
 
 export const standardPrefix = `${placeholder}__`
 
-/** Names keep most of the 64 characters that hosts accept. */
 const longestPrefix = 40
 
 export const reserved = "lifeline__"
@@ -46,7 +45,7 @@ const accepted =
 export const prefixOf = (server: string, pattern: string = standardPrefix): string =>
   pattern.replace(placeholder, () => server)
 
-/** FNV-1a (32 bits) of the UTF-16 code units, low byte first, no high byte of 0. Never change it: hosts and users keep these names. */
+/** FNV-1a (32 bits) of the UTF-16 code units. Never change it: hosts and users keep these names. */
 export const hash = (text: string): string => {
   let value = 0x811c9dc5
   for (let i = 0; i < text.length; i++) {

@@ -4,7 +4,7 @@
  */
 import { Deferred, Effect, FiberId } from "effect"
 import type { RequestError } from "../Errors.js"
-import { firstOf } from "../internal/firstOf.js"
+import { firstOf } from "../internal/races.js"
 import type { Loss } from "../port/Loss.js"
 import type { Method } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"

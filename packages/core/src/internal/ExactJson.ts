@@ -77,11 +77,8 @@ function toJSON(this: Parent): unknown {
 
 const note = (parent: Parent, key: Key, source: string): void => {
   const known = notes.get(parent)
-  if (known !== undefined) {
-    known.set(key, source)
-    return
-  }
-  if (Object.hasOwn(parent, "toJSON")) return
+  if (known !== undefined) known.set(key, source)
+  if (known !== undefined || Object.hasOwn(parent, "toJSON")) return
   notes.set(parent, new Map([[key, source]]))
   Object.defineProperty(parent, "toJSON", { value: toJSON, configurable: true, writable: true })
 }

@@ -49,73 +49,53 @@ export class Hub<A> {
     }
   }
 
-  get stream(): Stream.Stream<A> {
-    return this.streamAfter(() => [])
-  }
-
-  /** Like `streamAfter`, one value after the other, with a small part of the memory. */
+  /** Like `stream`, one value after the other, with a small part of the memory. */
   forEachAfter<R>(
     earlier: () => ReadonlyArray<A>,
     use: (value: A) => Effect.Effect<void, never, R>
   ): Effect.Effect<void, never, R> {
     return Effect.acquireUseRelease(
-      Effect.sync(() => new Reader(this, this.#backlog, earlier())),
+      Effect.sync(() => reader(this, this.#backlog, earlier())),
       ({ take }) => Effect.ignore(Effect.forever(Effect.flatMap(take, Effect.forEach(use, { discard: true })))),
       ({ stop }) => stop
     )
   }
 
-  /** `earlier` is read in the step that subscribes. A slow reader gets a warning with the number of values dropped. */
-  streamAfter(earlier: () => ReadonlyArray<A>): Stream.Stream<A> {
+  /** Begins with `earlier`, read in the step that subscribes. Warns a slow reader of values dropped. */
+  stream(earlier: () => ReadonlyArray<A> = () => []): Stream.Stream<A> {
     return Stream.unwrapScoped(
       Effect.map(
-        Effect.acquireRelease(Effect.sync(() => new Reader(this, this.#backlog, earlier())), ({ stop }) => stop),
-        (reader) => Stream.repeatEffectChunkOption(reader.take)
+        Effect.acquireRelease(Effect.sync(() => reader(this, this.#backlog, earlier())), ({ stop }) => stop),
+        ({ take }) => Stream.repeatEffectChunkOption(take)
       )
     )
   }
 }
 
-class Reader<A> {
-  readonly #hub: Hub<A>
-  readonly #values: Array<A>
-  #dropped = 0
-  #wake = constVoid
-  readonly stop: Effect.Effect<void>
-
-  constructor(hub: Hub<A>, backlog: number, earlier: ReadonlyArray<A>) {
-    this.#hub = hub
-    this.#values = [...earlier]
-    const take = (value: A) => {
-      // Many at once: shifting one from a long array costs its length.
-      if (this.#values.length >= 2 * backlog) this.#dropped += this.#values.splice(0, backlog).length
-      this.#values.push(value)
-      this.#wake()
-    }
-    this.stop = Effect.sync(hub.listen(take, () => this.#wake()))
-  }
-
-  /** Fails with nothing at the end. */
-  readonly take: Effect.Effect<Chunk.Chunk<A>, Option.Option<never>> = Effect.suspend(() => {
-    const values = this.#values.splice(0)
-    if (values.length === 0) {
-      return this.#hub.isEnded ? Effect.fail(Option.none()) : Effect.zipRight(this.#arrived, this.take)
-    }
-    const dropped = this.#dropped
-    this.#dropped = 0
-    const warning = dropped === 0
-      ? Effect.void
-      : SafeLog.warning(
-        `a reader of events was too slow for them: the oldest ${dropped} were dropped. Do less for each`
-      )
-    return Effect.as(warning, Chunk.unsafeFromArray(values))
-  })
-
-  readonly #arrived: Effect.Effect<void> = Effect.async((resume) => {
-    if (this.#values.length > 0 || this.#hub.isEnded) return resume(Effect.void)
-    this.#wake = () => {
-      this.#wake = constVoid
+const reader = <A>(hub: Hub<A>, backlog: number, earlier: ReadonlyArray<A>) => {
+  const values = [...earlier]
+  let dropped = 0
+  let wake = constVoid
+  const stop = hub.listen((value) => {
+    // Many at once: shifting one from a long array costs its length.
+    if (values.length >= 2 * backlog) dropped += values.splice(0, backlog).length
+    values.push(value)
+    wake()
+  }, () => wake())
+  const arrived = Effect.async<void>((resume) => {
+    if (values.length > 0 || hub.isEnded) return resume(Effect.void)
+    wake = () => {
+      wake = constVoid
       resume(Effect.void)
     }
   })
+  const take: Effect.Effect<Chunk.Chunk<A>, Option.Option<never>> = Effect.suspend(() => {
+    const taken = Chunk.unsafeFromArray(values.splice(0))
+    if (taken.length === 0) return hub.isEnded ? Effect.fail(Option.none()) : Effect.zipRight(arrived, take)
+    if (dropped === 0) return Effect.succeed(taken)
+    const message = `a reader of events was too slow for them: the oldest ${dropped} were dropped. Do less for each`
+    dropped = 0
+    return Effect.as(SafeLog.warning(message), taken)
+  })
+  return { take, stop: Effect.sync(stop) }
 }

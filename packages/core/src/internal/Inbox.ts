@@ -2,7 +2,6 @@
 import { Effect } from "effect"
 import { constVoid } from "effect/Function"
 
-/** Unbounded, in order. */
 export class Inbox<A> {
   readonly #messages: Array<A> = []
   #wake = constVoid

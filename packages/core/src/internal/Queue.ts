@@ -7,7 +7,7 @@ interface Places {
 
 interface Line {
   readonly key: unknown
-  readonly own: Places | undefined
+  readonly own: Places
   readonly tickets: Array<Ticket>
 }
 
@@ -23,24 +23,24 @@ export interface Ticket {
   wake: (() => void) | undefined
 }
 
-const hasRoom = (places: Places | undefined): boolean => places === undefined || places.taken < places.limit
+const hasRoom = ({ limit, taken }: Places): boolean => taken < limit
 
 export class Queue<Key> {
-  readonly #all: Places | undefined
+  readonly #all: Places
   readonly #lines: Array<Line> = []
   #order = 0
   #waiting = 0
 
-  constructor(limit: number | undefined) {
-    this.#all = limit === undefined ? undefined : { limit, taken: 0 }
+  constructor(limit = Infinity) {
+    this.#all = { limit, taken: 0 }
   }
 
   /** `key`, `limit`: of the calls that share further places. Nothing if nothing limits the call. */
-  ticket(key?: Key, limit?: number): Ticket | undefined {
-    if (this.#all === undefined && limit === undefined) return undefined
+  ticket(key?: Key, limit = Infinity): Ticket | undefined {
+    if (Math.min(this.#all.limit, limit) === Infinity) return undefined
     let line = this.#lines.find((one) => one.key === key)
     if (line === undefined) {
-      line = { key, own: limit === undefined ? undefined : { limit, taken: 0 }, tickets: [] }
+      line = { key, own: { limit, taken: 0 }, tickets: [] }
       this.#lines.push(line)
     }
     return { order: this.#order++, line, state: "out", wake: undefined }
@@ -58,10 +58,10 @@ export class Queue<Key> {
         return false
       }
       if (ticket.state === "away") this.#remove(ticket)
-      this.#occupy(line)
+      this.#count(line, 1)
     }
     ticket.state = "inFlight"
-    this.#next()
+    this.#next(ticket.line)
     return true
   }
 
@@ -71,14 +71,14 @@ export class Queue<Key> {
     ticket.state = "waiting"
     ticket.wake = wake
     this.#insert(ticket)
-    this.#next()
+    this.#next(ticket.line)
   }
 
   /** No other call can be sent either: those that wait are woken, and keep their positions. */
   away(ticket: Ticket): void {
     if (ticket.state === "away") return
     if (ticket.state === "waiting") this.#remove(ticket)
-    else if (ticket.state !== "out") this.#vacate(ticket.line)
+    else if (ticket.state !== "out") this.#count(ticket.line, -1)
     ticket.state = "away"
     ticket.wake = undefined
     this.#insert(ticket)
@@ -98,19 +98,14 @@ export class Queue<Key> {
     ticket.wake = undefined
     if (state === "out") return
     if (state === "waiting" || state === "away") this.#remove(ticket)
-    else this.#vacate(line)
+    else this.#count(line, -1)
     ticket.state = "out"
-    this.#next()
+    this.#next(ticket.line)
   }
 
-  #occupy({ own }: Line): void {
-    if (this.#all !== undefined) this.#all.taken++
-    if (own !== undefined) own.taken++
-  }
-
-  #vacate({ own }: Line): void {
-    if (this.#all !== undefined) this.#all.taken--
-    if (own !== undefined) own.taken--
+  #count({ own }: Line, places: 1 | -1): void {
+    this.#all.taken += places
+    own.taken += places
   }
 
   #wake(ticket: Ticket): void {
@@ -119,30 +114,26 @@ export class Queue<Key> {
     wake?.()
   }
 
+  #sharing(line: Line): ReadonlyArray<Line> {
+    return this.#all.limit === Infinity ? [line] : this.#lines
+  }
+
   #isFirst(ticket: Ticket): boolean {
-    const competing = this.#all === undefined ? [ticket.line] : this.#lines
-    for (const { own, tickets: [first] } of competing) {
-      if (first !== undefined && first !== ticket && first.order < ticket.order && hasRoom(own)) return false
-    }
-    return true
+    return this.#sharing(ticket.line).every(({ own, tickets: [first] }) =>
+      first === undefined || first === ticket || first.order > ticket.order || !hasRoom(own)
+    )
   }
 
   /** Those that are away come by themselves, and others wait for them. */
-  #next(): void {
-    if (this.#waiting === 0) return
-    if (this.#all !== undefined) return this.#admit(this.#lines)
-    for (const line of this.#lines) this.#admit([line])
-  }
-
-  #admit(lines: ReadonlyArray<Line>): void {
-    while (hasRoom(this.#all)) {
+  #next(line: Line): void {
+    while (this.#waiting > 0 && hasRoom(this.#all)) {
       let next: Ticket | undefined
-      for (const { own, tickets: [first] } of lines) {
+      for (const { own, tickets: [first] } of this.#sharing(line)) {
         if (first !== undefined && hasRoom(own) && (next === undefined || first.order < next.order)) next = first
       }
       if (next?.state !== "waiting") return
       this.#remove(next)
-      this.#occupy(next.line)
+      this.#count(next.line, 1)
       next.state = "turn"
       this.#wake(next)
     }

@@ -2,7 +2,6 @@
 import { Effect, type Option, Stream } from "effect"
 import { Hub } from "./Hub.js"
 
-/** Synchronous but for `until` and `changes`. */
 export class StateRef<A> {
   #value: A
   readonly #writes = new Hub<void>()

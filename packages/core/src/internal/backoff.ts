@@ -16,13 +16,13 @@ export const backoff = ({ factor, initialDelay, maxDelay }: Growth): Schedule.Sc
       return [steps + 1, Duration.millis(delay), ScheduleDecision.continueWith(ScheduleInterval.after(now + delay))]
     }))
 
-/** Its next delay in milliseconds, with the state after it. `state`: `undefined` before the first. `draw`: its chance, from 0 to 1. */
+/** In milliseconds, with the state after it. `state`: `undefined` before the first. `draw`: from 0 to 1. */
 export const next = (delays: Schedule.Schedule<Duration.Duration>, state: unknown, draw: number) => {
   const step = delays.step(0, undefined, state ?? delays.initial)
   const [after, delay] = Effect.runSync(Effect.withRandom(step, Random.fixed([draw])))
   return { delay: Duration.toMillis(delay), state: after as unknown }
 }
 
-/** From `least` to 1 of `millis`, by a number from 0 to 1; rounded up: a wait would else be left with less than the clock can tell. */
+/** `draw`: from 0 to 1. Rounded up: a wait would else be left with less than the clock can tell. */
 export const jittered = (millis: number, least: number, draw: number): number =>
   Math.ceil(millis * ((1 - least) * draw + least))

@@ -3,7 +3,7 @@
  * finalizers run, so an interrupted close can never be finished: each is uninterruptible.
  */
 import { Effect, Exit, Fiber, Option, Scope } from "effect"
-import { awaitAtMost, pollFor } from "./deadline.js"
+import { awaitAtMost, pollFor } from "./races.js"
 import { firstLineOf } from "./thrown.js"
 
 export interface Outcome {

@@ -1,6 +1,6 @@
+/** None of these throws, whatever it is given. */
 import { Cause, Option } from "effect"
 
-/** Never throws, whatever the value. */
 export const messageOf = (thrown: unknown): string => {
   try {
     const message: unknown = thrown instanceof Error ? thrown.message : thrown
@@ -10,7 +10,6 @@ export const messageOf = (thrown: unknown): string => {
   }
 }
 
-/** Never throws. */
 export const firstLineOf = (cause: Cause.Cause<unknown>): string => {
   try {
     return Cause.pretty(cause).split("\n", 1)[0] ?? ""
@@ -19,5 +18,4 @@ export const firstLineOf = (cause: Cause.Cause<unknown>): string => {
   }
 }
 
-/** `undefined` where it throws. */
 export const unlessThrown = <A>(run: () => A): A | undefined => Option.getOrUndefined(Option.liftThrowable(run)())

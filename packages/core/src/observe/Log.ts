@@ -1,5 +1,5 @@
 /** Events as log lines; lines that repeat are counted. */
-import { Clock, Duration, Effect, LogLevel, Scope, Stream } from "effect"
+import { Duration, Effect, LogLevel, Scope, Stream } from "effect"
 import type { DurationInput } from "effect/Duration"
 import * as SafeLog from "../internal/SafeLog.js"
 import { formatMillis } from "../internal/Time.js"
@@ -96,29 +96,34 @@ export const follow = (
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function*() {
     const scope = yield* Effect.scope
+    const clock = yield* Effect.clock
+    const now = () => clock.unsafeCurrentTimeMillis()
     const repeats = new Repeats(Duration.toMillis(options.window ?? "1 minute"), options.burst ?? 5)
-    const ended = (kind: Kind): Effect.Effect<void> =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) => {
-        const entry = repeats.end(kind, now)
-        return entry === undefined ? Effect.void : write(entry)
-      })
+    const end = (kind: Kind) => Effect.suspend(() => write(repeats.end(kind, now())))
     const take = (event: Event): Effect.Effect<unknown> =>
-      Effect.gen(function*() {
-        const now = yield* Clock.currentTimeMillis
-        const { counted, print } = repeats.take(event, now)
-        if (print !== undefined) yield* write(print)
-        if (counted !== undefined) yield* Effect.forkIn(Effect.delay(ended(counted), counted.until - now), scope)
+      Effect.suspend(() => {
+        const at = now()
+        const { counted, print } = repeats.take(event, at)
+        return counted === undefined
+          ? write(print)
+          : Effect.forkIn(Effect.delay(end(counted), counted.until - at), scope)
       })
-    yield* Effect.addFinalizer(() =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.forEach(repeats.endAll(now), write, { discard: true }))
-    )
+    const endAll = Effect.suspend(() => Effect.forEach(repeats.endAll(now()), write, { discard: true }))
+    yield* Effect.addFinalizer(() => endAll)
     yield* Effect.forkIn(Stream.runForEach(source.events, take), scope)
   })
 
-const write = ({ annotations, level, message }: Entry): Effect.Effect<void> =>
-  SafeLog.safely(Effect.annotateLogs(Effect.logWithLevel(level, message), annotations))
+const write = (entry: Entry | undefined): Effect.Effect<void> =>
+  entry === undefined
+    ? Effect.void
+    : SafeLog.safely(Effect.annotateLogs(Effect.logWithLevel(entry.level, entry.message), entry.annotations))
+
+interface Followed {
+  state: StateName | undefined
+}
 
 interface Kind {
+  readonly of: Followed
   until: number
   window: number
   left: number
@@ -126,17 +131,13 @@ interface Kind {
   last: Entry | undefined
 }
 
-interface Remembered {
-  state: StateName | undefined
-  readonly kinds: Map<string, Kind>
-}
-
 const roomy = 64
 
 export class Repeats {
   readonly #window: number
   readonly #burst: number
-  readonly #backends = new Map<string, Remembered>()
+  readonly #backends = new Map<string, Followed>()
+  readonly #kinds = new Map<string, Kind>()
   /** So many new kinds until others are forgotten. */
   #room = roomy
 
@@ -145,20 +146,20 @@ export class Repeats {
     this.#burst = burst
   }
 
-  /** A line to print, or the kind that began counting and is ended at its `until`. */
+  /** `counted` has begun to count: `end` it at its `until`. */
   take(event: Event, now: number): { readonly print?: Entry; readonly counted?: Kind } {
-    const remembered = this.#backends.get(event.backend) ?? { state: undefined, kinds: new Map() }
-    this.#backends.set(event.backend, remembered)
-    if (event._tag === "StateChanged") remembered.state = event.to
+    const of = this.#backends.get(event.backend) ?? { state: undefined }
+    this.#backends.set(event.backend, of)
+    if (event._tag === "StateChanged") of.state = event.to
     const entry = entryOf(event)
     const { stale, state, to } = entry.annotations
-    const key = [event._tag, entry.level.label, to, state, stale].join(" ")
-    const kind = remembered.kinds.get(key)
+    const key = [event._tag, entry.level.label, to, state, stale, event.backend].join(" ")
+    const kind = this.#kinds.get(key)
     if (kind === undefined || now >= kind.until) {
-      const quiet = kind === undefined || now >= kind.until + kind.window
+      const quiet = kind === undefined || isQuiet(kind, now)
       const window = quiet ? this.#window : kind.window
       const left = quiet ? this.#burst - 1 : 0
-      remembered.kinds.set(key, { until: now + window, window, left, count: 0, last: undefined })
+      this.#kinds.set(key, { of, until: now + window, window, left, count: 0, last: undefined })
       if (kind === undefined && --this.#room < 0) this.#forget(now)
       return { print: entry }
     }
@@ -171,13 +172,12 @@ export class Repeats {
   }
 
   end(kind: Kind, now: number): Entry | undefined {
-    const { count, last, window } = kind
+    const { count, last, of: { state }, window } = kind
     if (last === undefined) return undefined
     kind.window = Math.max(window, Math.min(longestWindow, window * 2))
     kind.until = now + kind.window
     kind.count = 0
     kind.last = undefined
-    const state = this.#backends.get(String(last.annotations["backend"]))?.state
     const then = state === undefined ? "" : `; now ${state}`
     return {
       level: last.level,
@@ -187,9 +187,7 @@ export class Repeats {
   }
 
   endAll(now: number): ReadonlyArray<Entry> {
-    return [...this.#backends.values()].flatMap(({ kinds }) =>
-      [...kinds.values()].flatMap((kind) => this.end(kind, now) ?? [])
-    )
+    return [...this.#kinds.values()].flatMap((kind) => this.end(kind, now) ?? [])
   }
 
   get size(): number {
@@ -197,17 +195,16 @@ export class Repeats {
   }
 
   #forget(now: number): void {
-    let kept = 0
-    for (const [backend, { kinds, state }] of this.#backends) {
-      for (const [key, kind] of kinds) {
-        if (kind.last === undefined && now >= kind.until + kind.window) kinds.delete(key)
-      }
-      kept += kinds.size
-      if (kinds.size === 0 && (state === undefined || state === "Closed")) this.#backends.delete(backend)
+    for (const [key, kind] of this.#kinds) if (kind.last === undefined && isQuiet(kind, now)) this.#kinds.delete(key)
+    const kept = new Set(Array.from(this.#kinds.values(), ({ of }) => of))
+    for (const [backend, one] of this.#backends) {
+      if (!kept.has(one) && (one.state === undefined || one.state === "Closed")) this.#backends.delete(backend)
     }
-    this.#room = Math.max(roomy - kept, kept)
+    this.#room = Math.max(roomy - this.#kinds.size, this.#kinds.size)
   }
 }
+
+const isQuiet = ({ until, window }: Kind, now: number): boolean => now >= until + window
 
 const present = (values: Annotations): Entry["annotations"] =>
   Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never

@@ -22,18 +22,14 @@ export const coloured = (text: string): string =>
 
 export const cut = (text: string, most: number): string => {
   if (text.length <= most) return text
-  const kept = text.slice(0, most)
-  const last = kept.charCodeAt(most - 1)
   // Half of a character says nothing.
-  const whole = last >= 0xd800 && last <= 0xdbff ? kept.slice(0, -1) : kept
-  return `${whole}… [cut: ${text.length} characters]`
+  const kept = text.slice(0, most).replace(/[\uD800-\uDBFF]$/, "")
+  return `${kept}… [cut: ${text.length} characters]`
 }
 
 /** Escapes what controls a terminal; the value is the same. */
 export const json = (value: unknown, indent?: number): string =>
   (JSON.stringify(value, undefined, indent) ?? "null").replace(
     /[\u007F-\u009F\u2028\u2029]|\p{Cf}/gu,
-    (one) =>
-      Array.from({ length: one.length }, (_, index) => `\\u${one.charCodeAt(index).toString(16).padStart(4, "0")}`)
-        .join("")
+    (one) => one.split("").map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`).join("")
   )

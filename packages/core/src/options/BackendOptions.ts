@@ -2,9 +2,9 @@ import { Effect, Layer, type Schedule } from "effect"
 import type { CatalogMemory } from "../catalog/Catalog.js"
 import type { ClientOptions, Connector, ServerRequestHandlers } from "../port/Connector.js"
 import type { Shown } from "../port/Shown.js"
+import type { RuntimeLayer, Session } from "./CallOptions.js"
 import type { Any as AnyExtension } from "./Extension.js"
 import type { PolicyOptions } from "./Policy.js"
-import type { RuntimeLayer, Session } from "./Session.js"
 
 /**
  * What keepalive knows after a round, and before the first. Times are milliseconds on the Clock's scale, durations milliseconds.

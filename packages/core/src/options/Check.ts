@@ -129,7 +129,7 @@ export const values = (element: Check, accepted: string, wrong = Problem.wrongSe
     { type: "object", additionalProperties: element.schema ?? {} }
   )
 
-/** `undefined` counts as not given. `unknown` and `wrong` make the problems. */
+/** `undefined` counts as not given. */
 export const options = (
   table: { readonly [name: string]: Check },
   of: string,

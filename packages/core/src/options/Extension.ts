@@ -4,8 +4,8 @@ import type { Lists, Snapshot } from "../catalog/Catalog.js"
 import type { InvalidOptions } from "../Errors.js"
 import type { Connection } from "../port/Connection.js"
 import type { Connector, Offers } from "../port/Connector.js"
+import type { RuntimeLayer } from "./CallOptions.js"
 import type { Policy } from "./Policy.js"
-import type { RuntimeLayer } from "./Session.js"
 
 export interface Host {
   readonly backend: string

@@ -23,7 +23,6 @@ export type DiscoveryOptions = Given.DiscoveryOptions<TimeSpan.TimeSpan>
 /** Durations are milliseconds, texts such as `"5s"`, or Durations. */
 export type PolicyOptions = Given.PolicyOptions<TimeSpan.TimeSpan>
 
-/** A `Config` reads it by the type in the JSON Schema of its check. */
 interface Rule<A> {
   readonly check: Check.Check
   readonly otherwise: A
@@ -47,7 +46,6 @@ const oneOf = <const A extends ReadonlyArray<string>>(otherwise: A[number], ...a
 const duration = (min: number, max: number, otherwise: number) =>
   rule(Check.span(min, max, ""), otherwise, TimeSpan.millis)
 
-/** "never" is decoded to `never`. */
 const durationOrNever = <A, D extends number | undefined>(min: number, max: number, never: A, otherwise: D) =>
   rule<number | A | D>(
     Check.spanOrNever(min, max),
@@ -182,7 +180,6 @@ export const checkWith = (others: Readonly<Record<string, Check.Check>>): Check.
 
 const checkAll = checkWith({})
 
-/** `undefined` counts as not given. */
 const given = (options: object): Readonly<Record<string, unknown>> =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 
@@ -201,7 +198,7 @@ export const decode = (backend: string, options: PolicyOptions): Either.Either<P
   return Either.right({ ...decoded, tools } as Policy)
 }
 
-/** Own options win over the fleet's defaults. Also refuses what the connector's transport does not support. */
+/** Own options win over the fleet's defaults. Also refuses what is `unfit`. */
 export const resolve = (
   backend: string,
   connector: Connector,

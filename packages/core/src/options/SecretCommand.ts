@@ -17,11 +17,7 @@ const argv: Check.Check = Check.described((value, path) => {
   if (!Array.isArray(value) || value.length === 0) {
     return [{ path, message: "is no command; accepted: an array of a program and its arguments" }]
   }
-  const [program, ...args] = value as ReadonlyArray<unknown>
-  return [
-    ...Check.text(program, [...path, 0]),
-    ...args.flatMap((one, index) => Check.string(one, [...path, index + 1]))
-  ]
+  return value.flatMap((one, index) => (index === 0 ? Check.text : Check.string)(one, [...path, index]))
 }, { type: "array", items: Check.string.schema, minItems: 1 })
 
 const options = Check.options(

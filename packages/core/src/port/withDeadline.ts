@@ -1,6 +1,6 @@
 import { Effect, Option } from "effect"
 import { RequestError, requestErrorOf } from "../Errors.js"
-import { within } from "../internal/deadline.js"
+import { within } from "../internal/races.js"
 
 /** For connectors, which may forget their own timeout, die, or be uninterruptible. The wait can be interrupted. */
 export const withDeadline = <A>(

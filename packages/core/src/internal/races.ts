@@ -1,6 +1,30 @@
-/** Bounded waits for work that may never end, also where interruption is masked. */
-import { Effect, type Exit, Fiber, FiberId, Option } from "effect"
-import { firstOf } from "./firstOf.js"
+/** Waits that end although the work may not, also where interruption is masked. */
+import { Deferred, Effect, type Exit, Fiber, FiberId, Option } from "effect"
+
+/**
+ * The others are interrupted, and not waited for, also where the caller cannot be interrupted.
+ * Not `Effect.raceFirst`: it starts its fibers a step after it makes them; interrupted in between, it waits for ever.
+ */
+export const firstOf = <W extends ReadonlyArray<Effect.Effect<any, any, any>>>(
+  ...works: W
+): Effect.Effect<
+  Effect.Effect.Success<W[number]>,
+  Effect.Effect.Error<W[number]>,
+  Effect.Effect.Context<W[number]>
+> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.suspend(() => {
+      const ended = Deferred.unsafeMake<Effect.Effect.Success<W[number]>, Effect.Effect.Error<W[number]>>(FiberId.none)
+      const run = (work: W[number]) => Effect.forkDaemon(Effect.interruptible(Effect.intoDeferred(work, ended)))
+      return Effect.flatMap(Effect.forEach(works, run), (fibers) =>
+        Effect.ensuring(
+          restore(Deferred.await(ended)),
+          Effect.sync(() => {
+            for (const fiber of fibers) fiber.unsafeInterruptAsFork(FiberId.none)
+          })
+        ))
+    })
+  )
 
 /** Null after so many turns of the scheduler. Most fibers end within a few; a timer would cost 30 us. */
 export const pollFor = <A, E>(fiber: Fiber.RuntimeFiber<A, E>, turns: number): Effect.Effect<Exit.Exit<A, E> | null> =>
@@ -12,7 +36,7 @@ export const pollFor = <A, E>(fiber: Fiber.RuntimeFiber<A, E>, turns: number): E
   })
 
 /**
- * Interrupts the work at the deadline, and with the caller; waits for neither. A daemon: a child would keep the waiting fiber from ending first.
+ * Interrupts the work at the deadline, and with the caller; waits for neither. A child would keep the waiting fiber from ending first.
  */
 export const within = <A, E>(
   work: Effect.Effect<A, E>,
@@ -27,7 +51,6 @@ export const within = <A, E>(
     })
   )
 
-/** Also in an uninterruptible region. */
 export const awaitAtMost = <A, E>(fiber: Fiber.RuntimeFiber<A, E>, millis: number, turns = 4) =>
   Effect.flatMap(
     pollFor(fiber, turns),
