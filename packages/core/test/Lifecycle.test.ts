@@ -125,10 +125,7 @@ describe("Lifecycle", () => {
           const state = states[from]
           const event = events[name]
           const to = expected[from][name]
-          expect([name, Lifecycle.transition(state, event)]).toEqual([
-            name,
-            to === undefined ? undefined : states[to]
-          ])
+          expect([name, Lifecycle.transition(state, event)]).toEqual([name, to && states[to]])
         }
       })
     }

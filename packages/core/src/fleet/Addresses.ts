@@ -51,7 +51,6 @@ const inContent = (address: Address) => (content: unknown): unknown => {
     : content
 }
 
-/** Returns the same object if nothing changes. */
 export const inResult = <A extends object>(result: A, address: Address): A => {
   const { content, messages } = result as Values
   const inMessage = (message: unknown): unknown =>

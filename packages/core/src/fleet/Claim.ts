@@ -53,7 +53,6 @@ export const make = (source: Source, kind: Kind, original: string, index: number
   return { source, kind, original, wanted: wantedOf(source, kind, original), index, value, held: undefined }
 }
 
-/** As if hosts accepted every name. */
 export const plainOf = ({ kind, original, source }: Claim): string =>
   kind === "tools" || kind === "prompts" ? source.prefix + original : original
 

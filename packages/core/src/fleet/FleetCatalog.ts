@@ -31,7 +31,6 @@ export interface FleetCatalog {
   readonly problems: ReadonlyArray<Problem>
 }
 
-/** By full name or URI. */
 export interface Difference {
   readonly revision: number
   readonly added: ReadonlyArray<string>
@@ -170,7 +169,6 @@ const unshared = (before: Shares, after: Shares): readonly [Shares, Shares] => {
   return [before.slice(first, before.length - last), after.slice(first, after.length - last)]
 }
 
-/** Those of each that the other lacks. */
 const replaced = (before: Shares, after: Shares): readonly [Shares, Shares] => {
   const [old, now] = [new Set(before), new Set(after)]
   return [before.filter((share) => !now.has(share)), after.filter((share) => !old.has(share))]

@@ -74,7 +74,6 @@ interface Context {
 
 export interface FleetMembers extends Context {
   readonly current: StateRef<Members>
-  /** May have no first outcome yet. */
   readonly pending: Set<BackendHandle>
   readonly telemetry: Telemetry.Telemetry | undefined
   readonly scope: Scope.Scope
@@ -173,7 +172,6 @@ const takeOver = (
     return true
   })
 
-/** One at a time. */
 export const apply = <R>(
   self: FleetMembers,
   wanted: ReadonlyMap<string, BackendOptions<R>>,

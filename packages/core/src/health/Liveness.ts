@@ -141,7 +141,6 @@ export const look = (self: Liveness, runtime: Runtime): Effect.Effect<boolean> =
   })
 }
 
-/** In the step that asks. */
 export const asked = (self: Liveness, runtime: Runtime): void => {
   if (note(self, runtime).sights.last !== undefined) note(self, runtime, { isAsked: true })
 }
@@ -177,7 +176,6 @@ export const verdictOn = (self: Liveness, runtime: Runtime, given: Known = {}): 
   return verdict
 }
 
-/** Until the next answer. */
 const show = ({ backend }: Liveness, runtime: Runtime, verdict: Verdict): void => {
   const { current, verdict: before } = backend.published.value
   if (current !== runtime) return
@@ -188,7 +186,6 @@ const show = ({ backend }: Liveness, runtime: Runtime, verdict: Verdict): void =
   runtime.when(() => runtime.traffic.answers !== answers || runtime.detached, over)
 }
 
-/** Then it is replaced. */
 export const isLost = (self: Liveness, runtime: Runtime, { kind, message: what }: Loss, known?: Known): boolean => {
   const { kind: verdict, reason } = verdictOn(self, runtime, known)
   if (verdict !== "wedged") return false

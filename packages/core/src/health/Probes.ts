@@ -10,7 +10,6 @@ import { settle } from "./SessionCheck.js"
 
 type Self = Liveness.Liveness
 
-/** `at`: when the question began. */
 export interface Failed {
   readonly runtime: Runtime
   readonly error: Pick<RequestError, "message"> & { readonly reason: string }
@@ -99,7 +98,6 @@ const probe = (self: Self, runtime: Runtime): Effect.Effect<Failed & { readonly 
     )
   })
 
-/** `isSilent`: a call has no answer. (H4) */
 export const suspect = (self: Self, runtime: Runtime, isSilent = false): Effect.Effect<void> =>
   Effect.uninterruptible(Effect.suspend(() => {
     const { latest } = runtime
@@ -125,7 +123,6 @@ const begin = (self: Self, runtime: Runtime, decidesAt?: number): Liveness.Probi
   return self.probing = { runtime, decidesAt }
 }
 
-/** `pause`: milliseconds to the first. */
 const follow = (self: Self, probing: Liveness.Probing, pause: number): Effect.Effect<void> => {
   const { runtime } = probing
   const round = Effect.suspend(() => isOpen(self, probing) ? probeOnce(self, probing) : Effect.succeed(0))

@@ -1,7 +1,6 @@
 /** The formula and its Schedule; `state/Pace` decides. */
 import { Duration, Effect, Random, Schedule, ScheduleDecision, ScheduleInterval } from "effect"
 
-/** Milliseconds. */
 interface Growth {
   readonly initialDelay: number
   readonly factor: number

@@ -14,7 +14,6 @@ export const line = (text: string): string => text.replace(sequences, "").replac
 export const lines = (text: string): string =>
   text.replace(sequences, "").replace(/[^\P{Cc}\n\t]|[^\P{Cf}\u200C\u200D]|[\u2028\u2029]/gu, "")
 
-/** For our own text. */
 export const coloured = (text: string): string =>
   text.replace(sequences, (sequence) => colour.test(sequence) ? sequence : "")
     // oxlint-disable-next-line no-control-regex

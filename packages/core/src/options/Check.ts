@@ -8,7 +8,6 @@ export interface JsonSchema {
   readonly [keyword: string]: unknown
 }
 
-/** None if accepted. */
 export interface Check {
   (value: unknown, path: Problem.Path): ReadonlyArray<Problem.Problem>
   /** For configuration files; `undefined` if a file cannot hold such values. */

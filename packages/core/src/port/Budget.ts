@@ -3,7 +3,6 @@ import type { RequestOptions } from "./Connection.js"
 
 export interface Budget {
   readonly begunAt: number
-  /** For one answer. */
   readonly timeout: number
   /** Each progress moves the deadline, without a bound. */
   readonly openEnded: boolean

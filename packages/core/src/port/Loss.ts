@@ -57,7 +57,6 @@ export class Ending {
     return true
   }
 
-  /** After `claim`. */
   tell(): void {
     const { listener, loss } = this.#known
     if (loss !== undefined) listener?.(loss)

@@ -24,9 +24,7 @@ export interface Beginning {
   readonly memory?: CatalogMemory | undefined
   readonly extensionStatus?: ((catalog: Snapshot | undefined) => object) | undefined
   readonly observer?: BackendObserver | undefined
-  /** Default: everything. */
   readonly offered?: Offered | undefined
-  /** Default: nothing is known. */
   readonly temperament?: Temperament | undefined
 }
 
@@ -40,7 +38,6 @@ export class BackendState {
   readonly published: StateRef<Slot.Slot>
   readonly events = new Hub<Event>()
   readonly notifications = new Hub<ServerNotification>()
-  /** Set before anything happens. */
   telemetry: Observer | undefined
   readonly observer: BackendObserver | undefined
   readonly inbox = new Inbox<Message>()
@@ -49,7 +46,6 @@ export class BackendState {
   /** There is a first catalogue, or it is known that there is none yet. */
   readonly firstOutcome = new Signal()
   #demanded = false
-  /** `undefined` once no reader needs them. */
   #firstEvents: Array<Event> | undefined = []
   #entering = 0
   #entered: Signal | undefined

@@ -13,7 +13,6 @@ const memory = 600_000
 
 interface LostSession {
   readonly at: number
-  /** Milliseconds that it lived. */
   readonly age: number
 }
 

@@ -94,7 +94,6 @@ export type Message =
   | Data.TaggedEnum<{
     StartOver: { readonly runtime: Runtime }
     Established: { readonly work: number; readonly runtime: Runtime }
-    /** To be read, or polled from now on. */
     ListsChanged: { readonly runtime: Runtime }
     /** A probe decides. (H4, H9) */
     Suspected: { readonly runtime: Runtime }

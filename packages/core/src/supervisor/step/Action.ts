@@ -40,9 +40,7 @@ export type Step = readonly [Slot, ReadonlyArray<Action>]
 /** What a step knows besides. */
 export interface At {
   readonly id: string
-  /** On the Clock's scale. */
   readonly now: number
-  /** From 0 to 1. */
   readonly draw: number
   readonly policy: Policy
   /** A new connection may be made beside the old one. */

@@ -203,7 +203,6 @@ const broughtForward = (slot: Slot, at: At): Step => {
   return Moves.waitUntil(slot, when, true)
 }
 
-/** A waiting attempt is made now. (R11) */
 export const afterClockJump = (slot: Slot, { now }: At): Step => {
   const { current, nextAttemptAt, pace } = slot
   if (current !== undefined) return [slot, [Action.Probe({ runtime: current })]]
