@@ -131,11 +131,13 @@ export class BackendHandle implements Backend {
   }
 
   get healthCheck(): Backend["healthCheck"] {
-    return Effect.gen(this, function*() {
-      const startedAt = this.#parts.state.now()
-      const result = yield* Effect.either(Calls.probe(this.calls))
-      const latency = Either.isRight(result) ? this.#parts.state.now() - startedAt : undefined
-      return { status: yield* this.status, latency, error: Either.isLeft(result) ? result.left : undefined }
+    const { calls, status } = this
+    const { state } = this.#parts
+    return Effect.gen(function*() {
+      const startedAt = state.now()
+      const result = yield* Effect.either(Calls.probe(calls))
+      const latency = Either.isRight(result) ? state.now() - startedAt : undefined
+      return { status: yield* status, latency, error: Either.isLeft(result) ? result.left : undefined }
     })
   }
 

@@ -11,9 +11,7 @@ import * as CallProgress from "./CallProgress.js"
 
 export interface About {
   readonly id: string
-  /** A process of ours, started with the connection. */
   readonly isProcess: boolean
-  /** Under way or next, since the last stable connection. */
   readonly attempt: number
   readonly isSigningIn: boolean
 }
