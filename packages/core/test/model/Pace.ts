@@ -126,7 +126,7 @@ export class Pace {
       const count = failed(...question)
       if (count === failures) return count
       // The time for which the one before has waited in vain is a part of the interval.
-      if (now() - before < defaults.keepalive.suspectInterval - probeTimeout) {
+      if (now() - before < 0.9 * (defaults.keepalive.suspectInterval - probeTimeout)) {
         this.#fault(`H4: a failed question counts ${now() - before} ms after another one`)
       }
       this.#countedAt = before = now()
