@@ -1,3 +1,4 @@
+/** What keeps a call from being sent in this step, in order. How many run at once: `QueuedCalls`. */
 import { type Effect, Exit } from "effect"
 import { type CallError, SessionExpired } from "../Errors.js"
 import { silenceOf } from "../health/Liveness.js"

@@ -219,7 +219,6 @@ const forgotten = (run: Run, error: RemoteError): Effect.Effect<never, CallError
     : Effect.fail(unknown(run, error))
 }
 
-/** `status`: one that the protocol does not know. */
 const unknown = ({ call, self }: Run, error: CallError | Forgotten, status?: string): ResultUnknown => {
   const cause = error._tag === "Forgotten" ? undefined : error
   const odd = status === undefined

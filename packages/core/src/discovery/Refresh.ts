@@ -1,3 +1,4 @@
+/** When lists are read again: announced, expired, asked for, or after `refreshInterval`. How long they hold: `Freshness`. */
 import { Cause, Effect, Fiber, Schedule, Struct } from "effect"
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import { kinds as allKinds } from "../catalog/Kind.js"

@@ -1,3 +1,4 @@
+/** Who has a name that several want: the first of its bids, in the order of the backends. */
 import type { Kind, Snapshot } from "../catalog/Catalog.js"
 import { byKind, keys } from "../catalog/Kind.js"
 import * as Template from "../catalog/Template.js"

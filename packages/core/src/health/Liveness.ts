@@ -152,7 +152,6 @@ export const silenceOf = (self: Liveness, runtime: Runtime): Silence | undefined
   return temperament.known.ignoresPings || published.value.keepalive.breaker?.reason === "timeout" ? "probe" : "call"
 }
 
-/** Known only to the asker. */
 const unknown = { isPatienceOver: false, isSilent: true, isAnsweredBeside: false, isRefusing: false }
 
 type Known = Partial<typeof unknown>

@@ -24,7 +24,6 @@ export interface Attempts {
   readonly calls: Calls
   readonly tasks: RuntimeTasks.RuntimeTasks
   readonly permits: ConnectPermits
-  /** Also while another one is still closing. */
   readonly overlap: boolean
   readonly running: Set<Fiber.RuntimeFiber<unknown, unknown>>
   /** One for all: a connector may keep it as long as the connection. */

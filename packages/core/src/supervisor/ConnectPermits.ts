@@ -9,7 +9,6 @@ export interface Awaited {
 
 /** An attempt that takes longer than two seconds gives its permit back and goes on. */
 export interface ConnectPermits {
-  /** Awaited attempts come first. */
   readonly withPermit: <A, E, R>(attempt: Effect.Effect<A, E, R>, awaited: Awaited) => Effect.Effect<A, E, R>
   /** With a permit of its own; nothing where none is free. */
   readonly beside: <A, E, R>(work: Effect.Effect<A, E, R>) => Effect.Effect<Option.Option<A>, E, R>

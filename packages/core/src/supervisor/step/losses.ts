@@ -1,3 +1,4 @@
+/** A connection is lost, in doubt or unused: what follows, in order. */
 import { Exit } from "effect"
 import * as Lifecycle from "../../lifecycle/Lifecycle.js"
 import { connectError } from "../../port/checkConnector.js"
