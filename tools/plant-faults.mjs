@@ -54,6 +54,7 @@ const replacements = {
     "generation-used-once": "generation: Math.max(1, slot.generation),"
   },
   "a session that is resumed twice": { "session-taken-once": "" },
+  "a new session beside a doubted one takes no place": { "doubt-takes-a-place": "const pace = next.pace" },
   "await the close before the next connection": { "no-overlap": "yield* owner.closed" },
   "do not wait for the close where two would fight": { "no-overlap": "" },
   "await the close in the supervisor": {
