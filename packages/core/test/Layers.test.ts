@@ -307,7 +307,7 @@ describe("a Layer for each runtime", () => {
   class Prefix extends Context.Tag("Prefix")<Prefix, string>() {}
   class Own extends Context.Tag("Own")<Own, true>() {}
 
-  it.scoped("[L5 L17] is built beside the calls of each connection, with the program's services, and released before its close", () =>
+  it.scoped("[K22 L5 L17] is built beside the calls of each connection, with the program's services, and released before its close", () =>
     Effect.gen(function*() {
       const script = ScriptedConnector.make({ overlap: false })
       const told: Array<string> = []

@@ -219,7 +219,7 @@ describe("when heartbeats are due", () => {
       expect(new Set(sent().map(([method]) => method))).toEqual(new Set(["ping"]))
     }).pipe(fixed))
 
-  it.scoped("[K6 K12] a program's own schedule hears what is known after each round, and may end", () =>
+  it.scoped("[K21 K21:types K6 K12] a program's own schedule hears what is known after each round, and may end", () =>
     Effect.gen(function*() {
       const heard: Array<Partial<Backend.Found>> = []
       const schedule = Schedule.spaced("20 seconds").pipe(
@@ -242,5 +242,7 @@ describe("when heartbeats are due", () => {
       const wrong = { connector: ScriptedConnector.make(), keepalive: { schedule: "20 seconds" } }
       const { message } = yield* Effect.flip(Backend.make("two", wrong as unknown as Backend.BackendOptions))
       expect(message).toContain("keepalive.schedule")
+      // @ts-expect-error What a round has found is no text.
+      void (Schedule.identity<string>() satisfies Schedule.Schedule<unknown, Backend.Found>)
     }).pipe(fixed))
 })

@@ -1,7 +1,7 @@
 /** A backend in a simulated world, with what holds at every published slot, at every request that is sent, and at rest. */
 import type { Backend, ConnectOptions, Loss, Policy } from "@mcp-lifeline/core"
 import { Ledger, ScriptedConnector, Simulation } from "@mcp-lifeline/testing"
-import { Cause, Deferred, Effect, Either, Exit, Fiber, FiberRef, HashSet, Logger, LogLevel, Scope } from "effect"
+import { Cause, Deferred, Effect, Either, Exit, Fiber, FiberRef, HashSet, Layer, Logger, LogLevel, Scope } from "effect"
 import { measure } from "../../src/backend/start.js"
 import { request } from "../../src/calls/Calls.js"
 import * as Refresh from "../../src/discovery/Refresh.js"
@@ -104,6 +104,8 @@ export class World {
   #attempts = 0
   /** New sessions beside silent ones, until it is settled which one stays. */
   #looks = 0
+  /** The generations whose Layer is built. */
+  readonly #built = new Set<number>()
   #prepared = 0
   #nextCall = 0
   #closing: Fiber.RuntimeFiber<void> | undefined
@@ -166,7 +168,13 @@ export class World {
         onConnected: setting.prepare === "nothing" ? undefined : (session) => this.#counted(this.#prepare(session))
       },
       undefined,
-      unbounded
+      unbounded,
+      [({ generation }) => {
+        const built = Effect.sync(() => this.#built.add(generation))
+        return Layer.scopedDiscard(
+          Effect.acquireRelease(built, () => Effect.sync(() => this.#built.delete(generation)))
+        )
+      }]
     )
     this.backend.events.listen((event) => {
       if (event._tag === "RuntimeClosed" && event.installed) this.#slots.retired(event.generation)
@@ -415,6 +423,10 @@ export class World {
     const connection = current?.connection.peer.pid
     this.#silence.atRest(connection, this.#pace.pingedAt(connection ?? -1), this.#pace.leaptAt, this.sim.now)
     this.#verdicts.atRest(connection, this.backend.temperament.known.isConcurrent)
+    const expected = current === undefined ? [] : [current.generation]
+    if (this.#built.size !== expected.length || !expected.every((generation) => this.#built.has(generation))) {
+      this.fault(`K22: the Layers of ${[...this.#built].join() || "none"} are built, with ${expected.join() || "none"}`)
+    }
     const waiting = this.supervisor.calls.wait.forConnections
     if (waiting > 0 && state._tag === "Idle") this.fault("R8: a call waits and nothing wakes the idle backend")
     if (waiting > 0 && nextAttemptAt !== undefined) {
