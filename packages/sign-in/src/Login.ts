@@ -12,7 +12,6 @@ import {
   generateRandomCodeVerifier,
   validateAuthResponse
 } from "oauth4webapi"
-import { isSameIssuer } from "./addresses.js"
 import { endpoint } from "./ask.js"
 import * as Client from "./Client.js"
 import type { Discovered } from "./Discovery.js"
@@ -161,11 +160,7 @@ const fromBrowser = (
 ): Effect.Effect<TokenEndpoint.Tokens, Later | Refused> =>
   Effect.gen(function*() {
     const { authorization_response_iss_parameter_supported: names, issuer } = login.metadata
-    const from = parameters.get("iss") ?? issuer
-    const server = {
-      issuer: isSameIssuer(from, issuer) ? from : issuer,
-      authorization_response_iss_parameter_supported: names === true
-    }
+    const server = { issuer, authorization_response_iss_parameter_supported: names === true }
     const answer = yield* Effect.try({
       try: () => validateAuthResponse(server, { client_id: login.client.id }, parameters, Redacted.value(login.state)),
       catch: (cause) => notGranted(login, cause)

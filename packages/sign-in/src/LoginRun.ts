@@ -51,7 +51,6 @@ export interface Request {
   readonly onWaiting: (login: PendingLogin.PendingLogin) => Effect.Effect<void>
 }
 
-/** How often a waiting process looks for the address, in milliseconds. */
 const pollInterval = 200
 
 /** The time that a login needs to be gone on with, in milliseconds. */
@@ -226,7 +225,6 @@ export class LoginUnderWay {
   readonly fiber: Fiber.RuntimeFiber<Grant.Grant, Later | Refused>
   readonly #shown: Deferred.Deferred<void>
 
-  /** `shown`: its address is known. */
   constructor(fiber: LoginUnderWay["fiber"], shown: Deferred.Deferred<void>) {
     this.fiber = fiber
     this.#shown = shown
