@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url"
 const most = {
   cluster: [5823, 53, 1.28, 7879],
   config: [2215, 19, 1.25, 654],
-  core: [13799, 130, 1.29, 23605],
+  core: [13800, 130, 1.28, 23605],
   effect4: [986, 12, 2.06, 1513],
   extensions: [1827, 21, 1.38, 2468],
   gateway: [22132, 220, 1, 42060],

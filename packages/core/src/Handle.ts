@@ -2,7 +2,7 @@
 import { Clock, Effect } from "effect"
 import type { Backend } from "./backend/Backend.js"
 import type { BackendHandle } from "./backend/BackendHandle.js"
-import * as Calls from "./calls/Calls.js"
+import type { StartedCall } from "./calls/Calls.js"
 import * as Waiting from "./calls/Waiting.js"
 import type { CallError } from "./Errors.js"
 import { silenceOf } from "./health/Liveness.js"
@@ -23,7 +23,7 @@ export const start = <M extends Method>(
   params: Params<M>,
   options: CallOptions | undefined,
   next: (rest: Effect.Effect<Result<M>, CallError>) => void
-): Calls.StartedCall => Calls.start(of(backend).calls, method, params, options, next)
+): StartedCall => of(backend).start(method, params, options, next)
 
 /** Waits up to so many milliseconds as a call does: the next attempt comes as soon. */
 export const awaitConnection = (backend: Backend, wait: number): Effect.Effect<void, CallError> =>

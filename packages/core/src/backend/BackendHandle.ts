@@ -14,7 +14,7 @@ import * as Live from "../observe/Live.js"
 import { said } from "../observe/Said.js"
 import { type CallOptions, timeOf } from "../options/CallOptions.js"
 import type { Connector } from "../port/Connector.js"
-import { isRead, type Method, type Params } from "../port/Method.js"
+import { isRead, type Method, type Params, type Result } from "../port/Method.js"
 import { withDeadline } from "../port/withDeadline.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { BackendState } from "../state/BackendState.js"
@@ -242,6 +242,15 @@ export class BackendHandle implements Backend {
   get request(): Backend["request"] {
     const { calls } = this.#parts.supervisor
     return (method, params, options) => Calls.request(calls, method, params, options)
+  }
+
+  start<M extends Method>(
+    method: M,
+    params: Params<M>,
+    options: CallOptions | undefined,
+    next: (rest: Effect.Effect<Result<M>, CallError>) => void
+  ): Calls.StartedCall {
+    return Calls.start(this.calls, method, params, options, next)
   }
 
   get calls(): Calls.Calls {

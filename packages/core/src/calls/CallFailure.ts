@@ -161,7 +161,6 @@ export const unavailable = (on: BackendState, why: Said): BackendUnavailable => 
   const early = demandableFrom !== undefined && demandableFrom > now
     ? `, in ${formatMillis(demandableFrom - now)} at the earliest`
     : ""
-  // A call makes the next attempt, where possible.
   const remedy = demandableFrom === undefined ? entries[state._tag].remedy : `Fix the cause, then call again${early}`
   return new BackendUnavailable({
     backend: on.id,

@@ -44,7 +44,6 @@ export const identified = <P>(params: P): P => {
   if (!Predicate.isRecord(params)) return params
   const { _meta: meta } = params
   if (meta !== undefined && (!Predicate.isRecord(meta) || meta[callIdKey] !== undefined)) return params
-  // Cannot be guessed from other ids.
   const identifiedMeta = ExactJson.copied(meta, { ...meta, [callIdKey]: crypto.randomUUID() })
   return ExactJson.copied(params, { ...params, _meta: identifiedMeta })
 }

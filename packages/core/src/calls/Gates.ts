@@ -44,7 +44,6 @@ const undecided = (self: Calls, call: Call, runtime: Runtime): Next | undefined 
   return pause && beside(self, call, pause)
 }
 
-/** Nothing of it is in flight: others need not wait for it. */
 const beside = (self: Calls, call: Call, wait: Effect.Effect<void, CallError>): Next => {
   QueuedCalls.leave(self, call) // guard: reading-holds-no-place
   return after(wait)

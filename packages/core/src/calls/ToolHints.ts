@@ -46,7 +46,6 @@ const begin = (self: Calls, runtime: Runtime, ended: Deferred.Deferred<void>): E
   const forget = () => {
     if (state.reading?.ended === ended) state.reading = undefined
   }
-  // Each page has that time, too.
   const learnt = Effect.match(withDeadline(readTools(runtime), backend.policy.timeouts.request), {
     onSuccess: (tools) => {
       if (tools === undefined) return forget()

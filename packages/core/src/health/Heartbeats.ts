@@ -33,7 +33,6 @@ const begin = {
 
 type Plan = Schedule.Schedule<unknown, Found>
 
-/** On one connection. */
 interface Heartbeats {
   readonly backend: BackendState
   readonly liveness: Liveness

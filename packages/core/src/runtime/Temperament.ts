@@ -27,7 +27,6 @@ export class Temperament {
     this.#server = `${name} ${version}`
     if (before === undefined && this.#known !== nothing) this.#learn({})
     if (before === undefined || before === this.#server) return
-    // Found out in this connection.
     const { sessionsSince } = this.#known
     this.#known = { ...nothing, sessionsSince }
     this.#unansweredPings = 0

@@ -215,7 +215,6 @@ export class Supervisor {
       Probe: ({ runtime }) => Probes.afterClockJump(this.tasks.liveness, runtime),
       DoubtLater: ({ doubt, pending, wait }) => {
         const again = Effect.map(Effect.sleep(wait), () => backend.send({ _tag: "Doubted", doubt, pending }))
-        // Nobody waits for the answer once the runtime is detached.
         return Effect.asVoid(doubt.runtime.fork(again))
       },
       FirstOutcome: () => Effect.sync(() => backend.tellFirstOutcome()),

@@ -65,7 +65,6 @@ export const reported = (self: CallProgress, progress: Progress, now: number): v
   tell(self, isMerged || isSentAgain ? { ...progress, progress: above(last, value) } : progress, now)
 }
 
-/** Without a value: the status of a task. */
 export const described = (self: CallProgress, message: string, now: number): void => {
   note(self, { reportedAt: now, message })
   say(self, message, now)
