@@ -101,7 +101,7 @@ describe("the sign-in to a server", () => {
     Effect.gen(function*() {
       const wrong = yield* setup({}, { iss: "https://evil.example", consent: false })
       const missing = yield* setup({}, { metadata: { authorization_response_iss_parameter_supported: true } })
-      // Not even by a slash: the comparison is of texts (RFC 9207).
+      // A slash makes another issuer (RFC 9207).
       const slash = yield* setup({}, { iss: "ORIGIN/" })
       for (const { reaches, server, signIn } of [wrong, missing, slash]) {
         yield* reaches("Refused")
