@@ -4,7 +4,7 @@
  * compiler wrote to `dist`.
  *
  * - `esm`: the modules of the entries, and chunks that are loaded when they are needed.
- * - `esm/*.cjs`, for the gateway: its program as functions (`packages/gateway/src/Archive.ts`). What each start of `wrap` needs is in one file.
+ * - `esm/*.cjs`, for the gateway: its program as functions (`packages/gateway/src/process/Archive.ts`). What each start of `wrap` needs is in one file.
  * - `cjs`, for a package with declarations: the first entry as one CommonJS module, since Node.js before 20.19 cannot `require` ES modules.
  * - Programs that a module starts as processes of their own, beside that module.
  * - Beside each, the declarations that its entry reaches. They may show nothing that is not installed.
@@ -31,7 +31,7 @@ import { basename, dirname, join, relative } from "node:path"
 const bundles = {
   "@mcp-lifeline/client": { entries: ["index", "within"], imported: true, archived: [], beside: [] },
   "mcp-lifeline": {
-    entries: ["bin", "loopback"],
+    entries: ["bin", "demo/loopback"],
     imported: false,
     archived: ["program", "hosted", "wrap/wrap"],
     beside: ["cluster/dist/watchdog.mjs"]
@@ -262,7 +262,7 @@ const declare = (/** @type {string} */ outdir, /** @type {ReadonlyArray<string>}
 }
 
 for (const outdir of ["esm", "cjs"]) rmSync(outdir, { recursive: true, force: true })
-const entryPoints = bundle.entries.map((entry) => `dist/${entry}.js`)
+const entryPoints = bundle.entries.map((entry) => ({ in: `dist/${entry}.js`, out: basename(entry) }))
 await write({
   entryPoints,
   outdir: "esm",

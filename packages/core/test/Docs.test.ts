@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
-import { dirname, join, normalize } from "node:path"
-import { fileURLToPath } from "node:url"
+import { dirname, join, normalize, relative } from "node:path"
+import { fileURLToPath, pathToFileURL } from "node:url"
 
 const packages = fileURLToPath(new URL("../../", import.meta.url))
 
@@ -38,20 +38,25 @@ describe("published docstrings", () => {
   })
 })
 
-describe("the folders of core", () => {
-  it("each have their place in the order of imports that the linter checks and the architecture page draws", () => {
+describe("the folders of each package", () => {
+  it("have their places in the rows that the linter checks, and those of core and of the gateway on the architecture page", async () => {
     const root = join(packages, "..")
-    const rules = JSON.parse(readFileSync(join(root, ".oxlintrc.json"), "utf8")) as {
-      readonly overrides: ReadonlyArray<{ readonly files: ReadonlyArray<string> }>
-    }
-    const ordered = rules.overrides.flatMap(({ files }) =>
-      files.flatMap((glob) => /^packages\/core\/src\/(\w+)\/\*\*$/.exec(glob)?.[1] ?? [])
-    )
-    const folders = readdirSync(join(packages, "core/src"), { withFileTypes: true })
-      .flatMap((entry) => entry.isDirectory() ? [entry.name] : [])
-    expect(ordered.toSorted()).toEqual(folders.toSorted())
+    const config: string = pathToFileURL(join(root, "oxlint.config.mjs")).href
+    const { rows } = (await import(config)) as { readonly rows: Readonly<Record<string, ReadonlyArray<string>>> }
     const page = readFileSync(join(root, "docs/internals/architecture.md"), "utf8")
-    const [, drawn = ""] = /### Which folder of core may import which\n.*?\n((?: {4}.*\n)+)/s.exec(page) ?? []
-    expect(folders.filter((name) => !new RegExp(`\\b${name}\\b`).test(drawn))).toEqual([])
+    for (const name of readdirSync(packages)) {
+      const folders = readdirSync(join(packages, name, "src"), { recursive: true, withFileTypes: true })
+        .flatMap((entry) =>
+          entry.isDirectory() ? [relative(join(packages, name, "src"), join(entry.parentPath, entry.name))] : []
+        )
+      const placed = (rows[name] ?? []).flatMap((row) => row.split(" ")).filter((place) => !/^\.$|\.ts$/.test(place))
+      expect([name, placed.toSorted()]).toEqual([name, folders.toSorted()])
+      if (name !== "core" && name !== "gateway") continue
+      const [, drawn = ""] = new RegExp(`\n## The ${name}, folder by folder\n.*?\n((?: {4}.*\n)+)`, "s").exec(page) ??
+        []
+      expect(folders.filter((folder) => !folder.includes("/") && !new RegExp(`\\b${folder}\\b`).test(drawn))).toEqual(
+        []
+      )
+    }
   })
 })

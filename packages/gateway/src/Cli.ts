@@ -6,9 +6,9 @@ import { scripts } from "./commandLine/completions.js"
 import * as Help from "./commandLine/help.js"
 import { mistake, read as readCommand, suggestion, type UsageError } from "./commandLine/read.js"
 import * as Ask from "./commands/Arguments.js"
+import * as SignIn from "./login/Arguments.js"
 import * as Serve from "./serve/Arguments.js"
-import * as SignIn from "./sign-in/commands/Arguments.js"
-import { version } from "./Version.js"
+import { version } from "./text/Version.js"
 import * as Wrap from "./wrap/Arguments.js"
 
 export type Request =

@@ -4,7 +4,7 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { PlainText } from "@mcp-lifeline/core/text"
 import { Cause, Console, Effect, Exit, Option } from "effect"
 import type * as Cli from "./Cli.js"
-import { leave, leaveNow } from "./leave.js"
+import { leave, leaveNow } from "./process/leave.js"
 
 /** In milliseconds: a package manager passes on what the terminal has sent to us already. */
 const repeatTime = 500
@@ -42,7 +42,7 @@ const main = (request: Request) =>
       return yield* Effect.onInterrupt(run(request), () => Effect.sync(() => (process.exitCode = 130)))
     }
     if (request._tag !== "Serve") {
-      const { run } = yield* Effect.promise(() => import("./sign-in/commands/run.js"))
+      const { run } = yield* Effect.promise(() => import("./login/run.js"))
       // Scripts see that an interrupted login has failed.
       return yield* Effect.onInterrupt(run(request), () => Effect.sync(() => (process.exitCode = 130)))
     }

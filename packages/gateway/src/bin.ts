@@ -6,8 +6,8 @@ import { existsSync } from "node:fs"
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
-import * as Archive from "./Archive.js"
-import * as CodeCache from "./CodeCache.js"
+import * as Archive from "./process/Archive.js"
+import * as CodeCache from "./process/CodeCache.js"
 
 const folder = dirname(fileURLToPath(import.meta.url))
 if (existsSync(join(folder, Archive.main))) {

@@ -1,8 +1,8 @@
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Cause, Effect, Exit, FiberId, Layer, Logger, LogLevel, Option, type Scope } from "effect"
-import type { StartError, UsageError } from "./Errors.js"
-import { leave, leaveNow } from "./leave.js"
-import * as StandardError from "./StandardError.js"
+import { leave, leaveNow } from "./process/leave.js"
+import type { StartError, UsageError } from "./text/Errors.js"
+import * as StandardError from "./text/StandardError.js"
 
 /** In milliseconds. Then the process exits, which kills the rest. */
 const exitTimeout = 2800

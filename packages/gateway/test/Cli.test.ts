@@ -6,7 +6,7 @@ import { dirname, join, resolve } from "node:path"
 import { folder } from "../../testing/test/support/folder.js"
 import { listening } from "../../testing/test/support/listening.js"
 import * as Cli from "../src/Cli.js"
-import type { UsageError } from "../src/Errors.js"
+import type { UsageError } from "../src/text/Errors.js"
 import * as Program from "./support/Program.js"
 
 const file = (content: string) =>

@@ -1,11 +1,11 @@
 import { Effect } from "effect"
 import { afterEach, assert, it, vi } from "vitest"
-import { StartError, UsageError } from "../src/Errors.js"
 import { run } from "../src/hosted.js"
-import * as Leave from "../src/leave.js"
-import * as StandardError from "../src/StandardError.js"
+import * as Leave from "../src/process/leave.js"
+import { StartError, UsageError } from "../src/text/Errors.js"
+import * as StandardError from "../src/text/StandardError.js"
 
-vi.mock("../src/leave.js", () => ({ leave: vi.fn(), leaveNow: vi.fn() }))
+vi.mock("../src/process/leave.js", () => ({ leave: vi.fn(), leaveNow: vi.fn() }))
 
 afterEach(() => {
   vi.useRealTimers()

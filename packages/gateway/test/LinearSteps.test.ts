@@ -46,8 +46,8 @@ import * as Advice from "../src/conversation/Advice.js"
 import * as Json from "../src/document/Json.js"
 import * as Toml from "../src/document/Toml.js"
 import { Unreadable } from "../src/document/Tree.js"
-import * as Instructions from "../src/serve/Instructions.js"
-import * as Lines from "../src/serve/Lines.js"
+import * as Lines from "../src/log/Lines.js"
+import * as Instructions from "../src/pool/Instructions.js"
 
 const units = [
   ..."{[(<\"'\\%/.:;,=?&#@-_ a1\t\n\r\u0000\u009b\u00e9\u2028\ud83d",

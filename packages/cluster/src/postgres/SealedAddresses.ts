@@ -5,7 +5,7 @@
 import { Either, Schema } from "effect"
 import type { ClusterKeys } from "../ClusterKey.js"
 import type { ReplicaId } from "../LeaseRules.js"
-import * as Seal from "../state/Seal.js"
+import * as Seal from "../Seal.js"
 
 export interface SealedAddresses {
   /** `at`: in milliseconds since 1970. */

@@ -13,8 +13,8 @@ import { key } from "@mcp-lifeline/state/StateFolder"
 import { Effect, Either, Option, Runtime, Schedule, Schema, type Scope } from "effect"
 import type { ClusterKeys } from "../ClusterKey.js"
 import type { ClusterStore, StoreError } from "../ClusterStore.js"
+import * as Seal from "../Seal.js"
 import { RecentRows } from "./RecentRows.js"
-import * as Seal from "./Seal.js"
 
 const [sessions, floors, floor] = ["sessions", "sessions-ended", "floor"]
 

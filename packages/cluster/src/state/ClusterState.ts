@@ -10,8 +10,8 @@ import { Clock, Effect, Either, Option, Schema, type Scope } from "effect"
 import type { ClusterKeys } from "../ClusterKey.js"
 import type { ClusterStore } from "../ClusterStore.js"
 import type { Membership } from "../Membership.js"
+import * as Seal from "../Seal.js"
 import * as ClusterLocks from "./ClusterLocks.js"
-import * as Seal from "./Seal.js"
 import * as SharedRows from "./SharedRows.js"
 
 export interface Options {

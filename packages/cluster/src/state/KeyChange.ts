@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import type { ClusterKeys } from "../ClusterKey.js"
 import type { ClusterStore, Place, StoreError } from "../ClusterStore.js"
 import type { KeyPrints } from "../postgres/KeyPrints.js"
-import * as Seal from "./Seal.js"
+import * as Seal from "../Seal.js"
 
 export interface Options {
   readonly store: Pick<ClusterStore, "rows">

@@ -1,7 +1,7 @@
 import { Redacted } from "effect"
 import { describe, expect, it } from "vitest"
 import * as SealedAddresses from "../../src/postgres/SealedAddresses.js"
-import * as Seal from "../../src/state/Seal.js"
+import * as Seal from "../../src/Seal.js"
 
 const [key, otherKey] = ["k", "o"].map((letter) => Redacted.make(letter.repeat(40))) as [
   Redacted.Redacted,

@@ -5,8 +5,8 @@ import * as RequestProof from "../../src/hop/RequestProof.js"
 import * as MemoryStore from "../../src/MemoryStore.js"
 import { isSigned, Signatures } from "../../src/PeerMessages.js"
 import { merged } from "../../src/postgres/KeyPrints.js"
+import * as Seal from "../../src/Seal.js"
 import * as KeyChange from "../../src/state/KeyChange.js"
-import * as Seal from "../../src/state/Seal.js"
 
 const keyOf = (letter: string) => Redacted.make(letter.repeat(40))
 const having = (letters: string): ClusterKeys => Array.map(letters.split("") as [string, ...Array<string>], keyOf)

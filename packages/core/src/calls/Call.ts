@@ -15,8 +15,8 @@ import type { Runtime } from "../runtime/Runtime.js"
 import type { InFlight } from "../runtime/Traffic.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { SessionState } from "../state/SessionState.js"
+import * as CallProgress from "./CallProgress.js"
 import { type Tally, untried } from "./decide.js"
-import * as CallProgress from "./progress/CallProgress.js"
 
 /** Milliseconds of silence after which giving up is suspicion: shorter than hosts' timeouts. (H9) */
 export const silence = 2000

@@ -18,7 +18,7 @@ import { after, again, interrupted, later, leaves, requestOptions, silence } fro
 import { notSent, outcomeOf } from "./CallFailure.js"
 import * as FailedRequests from "./FailedRequests.js"
 import * as Gates from "./Gates.js"
-import * as ProgressBeats from "./progress/ProgressBeats.js"
+import * as ProgressBeats from "./ProgressBeats.js"
 import * as QueuedCalls from "./QueuedCalls.js"
 import * as TaskRun from "./TaskRun.js"
 import * as ToolHints from "./ToolHints.js"

@@ -9,7 +9,7 @@ import * as Budget from "../port/Budget.js"
 import type { Method, Params, Result } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import { again, type Call, type Calls, type Later, later, make } from "./Call.js"
-import * as CallProgress from "./progress/CallProgress.js"
+import * as CallProgress from "./CallProgress.js"
 import * as QueuedCalls from "./QueuedCalls.js"
 import * as ToolHints from "./ToolHints.js"
 

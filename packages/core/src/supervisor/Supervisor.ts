@@ -2,7 +2,7 @@
 import { Cause, Deferred, Effect, Either, Exit, Fiber, FiberId, Layer, Random, Scope } from "effect"
 import { unavailable } from "../calls/CallFailure.js"
 import * as Calls from "../calls/Calls.js"
-import * as ProgressBeats from "../calls/progress/ProgressBeats.js"
+import * as ProgressBeats from "../calls/ProgressBeats.js"
 import * as Refresh from "../discovery/Refresh.js"
 import type { CommandError } from "../Errors.js"
 import * as Probes from "../health/Probes.js"

@@ -1,7 +1,7 @@
 import type { Progress } from "@modelcontextprotocol/sdk/types.js"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import * as CallProgress from "../../src/calls/progress/CallProgress.js"
+import * as CallProgress from "../../src/calls/CallProgress.js"
 
 type Step =
   | { readonly _tag: "Reported"; readonly progress: Progress }

@@ -5,7 +5,7 @@ import { ScriptedConnector } from "@mcp-lifeline/testing"
 import type { Progress } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Fiber, FiberId, Random, Runtime, TestClock } from "effect"
 import { sending } from "../../../testing/test/support/asked.js"
-import { spoken, withoutConnection } from "../../src/calls/progress/ProgressBeats.js"
+import { spoken, withoutConnection } from "../../src/calls/ProgressBeats.js"
 import { State } from "../../src/lifecycle/Lifecycle.js"
 
 type Options = Partial<Backend.BackendOptions>

@@ -2,15 +2,21 @@
  * The rules of the file in use, and the tokens of clients, whose files are read again when they are saved.
  */
 import type { McpConfig } from "@mcp-lifeline/config"
+import type { Problem as OptionProblem } from "@mcp-lifeline/core/options"
 import * as UserFile from "@mcp-lifeline/state/UserFile"
 import { Effect, ExecutionStrategy, Exit, Redacted, Scope } from "effect"
 import { resolve } from "node:path"
-import { type FileAccess, type Problem, show } from "../config/McpJson.js"
-import { StartError } from "../Errors.js"
-import * as SecretFile from "../http/SecretFile.js"
-import * as Token from "../http/Token.js"
+import { type Problem, show } from "../document/Problem.js"
+import * as SecretFile from "../files/SecretFile.js"
+import { StartError } from "../text/Errors.js"
 import { RulesInUse } from "./AccessControl.js"
 import type { NamedTokens } from "./ClientTokens.js"
+import * as Token from "./Token.js"
+
+/** The rules of a file. `problem`: at one of the keys of `lifeline`. */
+export interface FileAccess extends McpConfig.Access {
+  readonly problem: (key: OptionProblem.Path, message: string) => Problem
+}
 
 interface Client {
   readonly name: string

@@ -2,7 +2,7 @@
  * Claude Code writes its file while it runs: its own commands change it.
  */
 import * as Value from "../document/Value.js"
-import { shellWord } from "../shellWord.js"
+import { shellWord } from "../text/shellWord.js"
 import type { Server } from "./Plan.js"
 
 const plain = (value: Value.Value): unknown =>

@@ -7,8 +7,8 @@ import { within } from "@mcp-lifeline/state/within"
 import { Effect } from "effect"
 import { realpath, stat } from "node:fs/promises"
 import { posix, win32 } from "node:path"
-import { shellWord } from "../shellWord.js"
-import { version } from "../Version.js"
+import { shellWord } from "../text/shellWord.js"
+import { version } from "../text/Version.js"
 
 export interface Launchers {
   readonly user: Launcher

@@ -1,4 +1,4 @@
-import { clean } from "../Text.js"
+import { clean } from "../text/Text.js"
 import { coloured } from "./Diff.js"
 import type { Server } from "./Plan.js"
 

@@ -2,8 +2,8 @@
  * Nothing of the audit is loaded without `--audit`.
  */
 import { Effect, Runtime, type Scope } from "effect"
-import type { StartError } from "../Errors.js"
-import { clean } from "../Text.js"
+import type { StartError } from "../text/Errors.js"
+import { clean } from "../text/Text.js"
 import type { Audit, Options } from "./Audit.js"
 
 export const opened = (options: Options | undefined): Effect.Effect<Audit | undefined, StartError, Scope.Scope> =>

@@ -10,12 +10,13 @@ import { dirname, resolve } from "node:path"
 import * as AccessInUse from "../access/AccessInUse.js"
 import * as Backends from "../config/Backends.js"
 import * as Configuration from "../config/Configuration.js"
+import { forEntries } from "../config/forEntries.js"
 import * as McpJson from "../config/McpJson.js"
-import { StartError } from "../Errors.js"
-import * as Output from "../Output.js"
-import * as folderFile from "../serve/folderFile.js"
-import { forEntries } from "../sign-in/forEntries.js"
-import { json as jsonText } from "../Text.js"
+import type * as Problem from "../document/Problem.js"
+import * as folderFile from "../files/folderFile.js"
+import { StartError } from "../text/Errors.js"
+import * as Output from "../text/Output.js"
+import { json as jsonText } from "../text/Text.js"
 import * as BehindWrap from "./behindWrap.js"
 import { type Connected, report, type Row } from "./report.js"
 
@@ -190,7 +191,7 @@ const check = ({ connect, json, ...options }: Options, output: Output.Output) =>
         return optionProblem(path, message.startsWith(place) ? message.slice(place.length) : message)
       })
     )
-    const empty: ReadonlyArray<McpJson.Problem> = names.length === 0
+    const empty: ReadonlyArray<Problem.Problem> = names.length === 0
       ? [{ file, line: 1, key: "", message: "names no servers; add one" }]
       : []
     return report(

@@ -2,7 +2,8 @@ import type { Backend } from "@mcp-lifeline/core"
 import { ListFilter } from "@mcp-lifeline/extensions/internal"
 import { Predicate } from "effect"
 import * as McpJson from "../config/McpJson.js"
-import { clean } from "../Text.js"
+import * as Problem from "../document/Problem.js"
+import { clean } from "../text/Text.js"
 
 export type Connected =
   | { readonly ok: true; readonly server: string; readonly protocol: string; readonly tools: number }
@@ -24,8 +25,8 @@ export interface Row {
 export interface Results {
   readonly file: string
   readonly rows: ReadonlyArray<Row>
-  readonly problems: ReadonlyArray<McpJson.Problem>
-  readonly notices: ReadonlyArray<McpJson.Problem>
+  readonly problems: ReadonlyArray<Problem.Problem>
+  readonly notices: ReadonlyArray<Problem.Problem>
 }
 
 const hidden = "***"
@@ -126,11 +127,11 @@ const lines = (servers: ReadonlyArray<Described>): ReadonlyArray<string> => {
 export const report = ({ file, notices, problems, rows }: Results, mask: (text: string) => string) => {
   const servers = rows.map((row) => describe(row, mask))
   const ok = problems.length === 0 && rows.every(({ connected }) => connected?.ok !== false)
-  const plain = ({ key, line, message }: McpJson.Problem) => ({ line, key, message: mask(message) })
+  const plain = ({ key, line, message }: Problem.Problem) => ({ line, key, message: mask(message) })
   return {
     ok,
     text: lines(servers).join("\n"),
-    problems: [...problems, ...notices].map((problem) => clean(mask(McpJson.show(problem)))),
+    problems: [...problems, ...notices].map((problem) => clean(mask(Problem.show(problem)))),
     json: { file, ok, servers, problems: problems.map(plain), notices: notices.map(plain) }
   }
 }

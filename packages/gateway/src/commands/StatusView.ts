@@ -1,7 +1,7 @@
-import type { Replica, Runtime, ServerDetails, StatusUpdate } from "../api/GatewayStatus.js"
-import * as Grid from "../Grid.js"
-import { paintState } from "../serve/Table.js"
-import { bytes, clean, harmless, percent, span, until } from "../Text.js"
+import type { Replica, Runtime, ServerDetails, StatusUpdate } from "../http-api/GatewayStatus.js"
+import { paintState } from "../log/Table.js"
+import * as Grid from "../text/Grid.js"
+import { bytes, clean, harmless, percent, span, until } from "../text/Text.js"
 
 type Server = StatusUpdate["servers"][number]
 

@@ -1,8 +1,8 @@
 import { Effect, Stream } from "effect"
-import type * as EventLog from "../api/EventLog.js"
-import type { Output } from "../Output.js"
-import { show } from "../serve/Lines.js"
-import { json as jsonText } from "../Text.js"
+import type * as EventLog from "../log/EventLog.js"
+import { show } from "../log/Lines.js"
+import type { Output } from "../text/Output.js"
+import { json as jsonText } from "../text/Text.js"
 import type { GatewayCommand } from "./Arguments.js"
 import type { GatewayClient } from "./GatewayClient.js"
 

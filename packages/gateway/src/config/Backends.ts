@@ -10,13 +10,14 @@ import { SecretCommand, StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Array, Effect, Either, Record, Redacted } from "effect"
 import { resolve } from "node:path"
 import { parseEnv } from "node:util"
-import { processRecords } from "../processRecords.js"
+import type { Problem } from "../document/Problem.js"
+import { digest } from "../files/digest.js"
+import { processRecords } from "../process/processRecords.js"
 import type { PersonalSignIns } from "../sign-in/PersonalSignIns.js"
-import { version } from "../Version.js"
+import { version } from "../text/Version.js"
 import * as ClientValues from "./clientValues.js"
-import { digest } from "./digest.js"
 import * as ForClient from "./ForClient.js"
-import type { Entry, Problem } from "./McpJson.js"
+import type { Entry } from "./McpJson.js"
 
 /** Its name, its options, and whether all clients share it. */
 export type Server = Omit<Backend.BackendOptions, "extensions" | "tools"> & ServerOptions.ServerOptions & {

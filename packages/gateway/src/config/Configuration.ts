@@ -11,15 +11,16 @@ import * as UserFile from "@mcp-lifeline/state/UserFile"
 import { Cause, Effect, Either, ExecutionStrategy, Exit, type Redacted, Scope } from "effect"
 import { dirname, resolve } from "node:path"
 import * as AccessInUse from "../access/AccessInUse.js"
-import { StartError } from "../Errors.js"
-import type * as Output from "../Output.js"
-import { forEntries, ofClients } from "../sign-in/forEntries.js"
+import * as Problem from "../document/Problem.js"
+import { digest } from "../files/digest.js"
+import * as SavedFile from "../files/savedFile.js"
 import type { PersonalSignIns } from "../sign-in/PersonalSignIns.js"
-import { clean } from "../Text.js"
+import { StartError } from "../text/Errors.js"
+import type * as Output from "../text/Output.js"
+import { clean } from "../text/Text.js"
 import * as Backends from "./Backends.js"
-import { digest } from "./digest.js"
+import { forEntries, ofClients } from "./forEntries.js"
 import * as McpJson from "./McpJson.js"
-import * as SavedFile from "./savedFile.js"
 
 interface ServerInUse {
   readonly fingerprint: string
@@ -105,7 +106,7 @@ const load = (
     const text = yield* read(file, " with --config")
     const parsed = yield* Either.mapLeft(
       McpJson.parse(file, text, process.env),
-      ({ problem }) => new StartError({ message: McpJson.show(problem) })
+      ({ problem }) => new StartError({ message: Problem.show(problem) })
     )
     const folder = dirname(resolve(file))
     const access = yield* AccessInUse.load(parsed.access, folder, ofGateway())
@@ -113,7 +114,7 @@ const load = (
     const terminal = process.stdin.isTTY && process.stdout.isTTY
     const browser = Browser.choose(undefined, terminal, process.env)
     const found = new Map<string, ServerInUse>()
-    const refused: Array<McpJson.Problem> = []
+    const refused: Array<Problem.Problem> = []
     for (const entry of entries) {
       const own = before.get(entry.name)
       const print = fingerprint(entry)
@@ -149,8 +150,8 @@ const load = (
       auth: parsed.auth,
       access,
       parts: partsOf(parsed),
-      problems: [...problems, ...parsed.notices].map(McpJson.show),
-      refused: problems.map(McpJson.show)
+      problems: [...problems, ...parsed.notices].map(Problem.show),
+      refused: problems.map(Problem.show)
     }
     return { ...loaded, isUsable: parsed.isUsable, isEmpty: parsed.names.length === 0 && problems.length === 0 }
   })

@@ -7,9 +7,9 @@ import { type Caller, ownerOf } from "@mcp-lifeline/http-server/Caller"
 import type { SignIn } from "@mcp-lifeline/sign-in/SignIn"
 import type { Authorization } from "@mcp-lifeline/transport-http"
 import { Effect, Either, Record, type Scope } from "effect"
+import { digest } from "../files/digest.js"
 import type { PersonalSignIns } from "../sign-in/PersonalSignIns.js"
 import * as ClientValues from "./clientValues.js"
-import { digest } from "./digest.js"
 
 export interface Started {
   readonly connector: Connector

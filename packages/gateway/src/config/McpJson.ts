@@ -7,8 +7,10 @@ import { ServerOptions } from "@mcp-lifeline/extensions"
 import { Data, Either, Predicate } from "effect"
 import { homedir } from "node:os"
 import { basename, dirname, resolve, sep } from "node:path"
-import * as IssuerAddress from "../auth/issuerAddress.js"
+import type { FileAccess } from "../access/AccessInUse.js"
 import * as Document from "../document/Document.js"
+import type { Problem } from "../document/Problem.js"
+import * as IssuerAddress from "./issuerAddress.js"
 
 export interface Entry {
   readonly name: string
@@ -25,21 +27,6 @@ export interface Entry {
   readonly problem: (key: OptionProblem.Path, message: string) => Problem
   /** At an option of supervision, which may stand under `lifeline`. */
   readonly optionProblem: Entry["problem"]
-}
-
-export interface Problem {
-  readonly file: string
-  /** From 1. */
-  readonly line: number
-  /** Such as `mcpServers.docs.args[0]`. */
-  readonly key: string
-  /** What is wrong, and the remedy. Never quotes a value, which may be secret. */
-  readonly message: string
-}
-
-/** `problem`: at one of the keys of `lifeline`. */
-export interface FileAccess extends McpConfig.Access {
-  readonly problem: (key: OptionProblem.Path, message: string) => Problem
 }
 
 /**
@@ -65,9 +52,6 @@ export interface McpJson {
 
 /** The file is unusable: not valid JSON or TOML, or without an object with servers. */
 export class BrokenFile extends Data.TaggedError("BrokenFile")<{ readonly problem: Problem }> {}
-
-export const show = (problem: Problem): string =>
-  `${problem.file}:${problem.line}: ${problem.key === "" ? "" : `${problem.key}: `}${problem.message}`
 
 type Path = OptionProblem.Path
 

@@ -17,7 +17,7 @@ import {
 import * as ObjectResults from "@mcp-lifeline/protocol/ObjectResults"
 import type { JSONRPCMessage, JSONRPCNotification, JSONRPCResponse, Result } from "@modelcontextprotocol/sdk/types.js"
 import { Cause, Effect, Either, Exit, FiberId, Option, Predicate } from "effect"
-import type { Fibers } from "../Fibers.js"
+import type { Fibers } from "../text/Fibers.js"
 import * as Advice from "./Advice.js"
 import {
   type Checked,

@@ -8,7 +8,7 @@ import { spawn } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import { closeSync, openSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
-import * as RunningGateways from "../running/RunningGateways.js"
+import * as RunningGateways from "../instances/RunningGateways.js"
 
 /** In milliseconds. */
 const startTimeout = 20_000

@@ -2,8 +2,8 @@
 import type { Certificate } from "@mcp-lifeline/http-server/Listener"
 import * as UserFile from "@mcp-lifeline/state/UserFile"
 import { Effect, Redacted } from "effect"
-import { StartError } from "../Errors.js"
-import { type CertificateFiles, type ClusterOptions, storeOf } from "../serve/ClusterOptions.js"
+import { StartError } from "../text/Errors.js"
+import { type CertificateFiles, type ClusterOptions, storeOf } from "./ClusterOptions.js"
 
 const read = (option: string, file: string): Effect.Effect<string, StartError> =>
   Effect.mapError(

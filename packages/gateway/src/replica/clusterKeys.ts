@@ -1,7 +1,7 @@
 /** The keys by which replicas know each other: of a file, the newest first, or else the session key. */
 import { Effect } from "effect"
-import { StartError } from "../Errors.js"
-import * as SecretFile from "../http/SecretFile.js"
+import * as SecretFile from "../files/SecretFile.js"
+import { StartError } from "../text/Errors.js"
 
 export const clusterKeys = (
   file: string | undefined,

@@ -5,7 +5,7 @@ import * as OtlpSerialization from "@effect/opentelemetry/OtlpSerialization"
 import * as OtlpTracer from "@effect/opentelemetry/OtlpTracer"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import { Layer } from "effect"
-import { version } from "../Version.js"
+import { version } from "../text/Version.js"
 import { endpointOf, type Signal } from "./otlpEndpoint.js"
 
 /** `name=value,name=value` with percent-encoded values. */

@@ -3,10 +3,10 @@ import * as ServerName from "@mcp-lifeline/config/ServerName"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect } from "effect"
 import type { Server } from "../config/Backends.js"
-import { digest } from "../config/digest.js"
-import { UsageError } from "../Errors.js"
-import { processRecords } from "../processRecords.js"
-import { version } from "../Version.js"
+import { digest } from "../files/digest.js"
+import { processRecords } from "../process/processRecords.js"
+import { UsageError } from "../text/Errors.js"
+import { version } from "../text/Version.js"
 
 /** Secrets of the gateway, which it has read. */
 const ofGateway = ["MCP_LIFELINE_TOKEN", "MCP_LIFELINE_SESSION_KEY", "MCP_LIFELINE_CLUSTER"]

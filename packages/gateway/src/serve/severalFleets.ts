@@ -1,6 +1,6 @@
 /** Several gateways without a cluster start each server several times. */
+import type { KeyOptions } from "../clients/PersistentSessions.js"
 import { runsOnce, type Server } from "../config/Backends.js"
-import type { KeyOptions } from "../http/PersistentSessions.js"
 
 const maxNames = 10
 

@@ -8,7 +8,7 @@ import * as SignIn from "@mcp-lifeline/sign-in/SignIn"
 import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import { Effect, RcMap, type Scope } from "effect"
 import * as NamedCaller from "../access/NamedCaller.js"
-import { clean } from "../Text.js"
+import { clean } from "../text/Text.js"
 import { issuerOption } from "./issuerOption.js"
 
 export interface PersonalSignIns {

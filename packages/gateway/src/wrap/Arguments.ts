@@ -4,8 +4,8 @@ import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import type * as Audit from "../audit/Audit.js"
 import * as AuditOptions from "../audit/AuditOptions.js"
 import * as CommandLine from "../commandLine/Command.js"
-import { client } from "../sign-in/commands/Arguments.js"
-import * as HostLimit from "./hostLimit.js"
+import * as HostLimit from "../commandLine/hostLimit.js"
+import { client } from "../sign-in/options.js"
 
 export interface Command {
   readonly _tag: "Command"

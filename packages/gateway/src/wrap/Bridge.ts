@@ -23,7 +23,7 @@ import { ClientRelay, type Resolved, type ServerRequest } from "../conversation/
 import { fault } from "../conversation/errors.js"
 import { type Handler, introducedFirst, lists, ping, pipeline, readable, type Step } from "../conversation/Handler.js"
 import { announced, type Client, clientOf, introducing, unknownServer } from "../conversation/introductions.js"
-import type { Fibers } from "../Fibers.js"
+import type { Fibers } from "../text/Fibers.js"
 import { type CachedAnswers, emptyList } from "./CachedAnswers.js"
 import * as Demand from "./Demand.js"
 

@@ -1,11 +1,11 @@
-/** What a server answered earlier, for while it starts, is down, or waits for a sign-in. In memory; `known/ServerCache` keeps it on disk. */
+/** What a server answered earlier, for while it starts, is down, or waits for a sign-in. In memory; `cache/ServerCache` keeps it on disk. */
 import type { Extension } from "@mcp-lifeline/core"
 import { Kind } from "@mcp-lifeline/core/internal"
 import { JsonValue } from "@mcp-lifeline/core/text"
 import { type Introduction, ListWatch } from "@mcp-lifeline/protocol"
 import { isList, type ListMethod, lists } from "@mcp-lifeline/protocol/listMethods"
 import { isDeepStrictEqual } from "node:util"
-import { type CachedServer, introductionOf } from "../known/ServerCache.js"
+import { type CachedServer, introductionOf } from "../cache/ServerCache.js"
 
 /** As the server sent it. */
 export type Result = Readonly<Record<string, unknown>>

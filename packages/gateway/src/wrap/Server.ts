@@ -9,10 +9,10 @@ import * as Secrets from "@mcp-lifeline/transport-stdio/Secrets"
 import type { Scope } from "effect"
 import { Effect, Record, Redacted } from "effect"
 import { resolve } from "node:path"
-import { UsageError } from "../Errors.js"
-import { processRecords } from "../processRecords.js"
+import { processRecords } from "../process/processRecords.js"
 import { issuerOption } from "../sign-in/issuerOption.js"
 import * as OwnCredentials from "../sign-in/ownCredentials.js"
+import { UsageError } from "../text/Errors.js"
 import type { Address, Command, Wrap } from "./Arguments.js"
 
 export interface Surroundings {

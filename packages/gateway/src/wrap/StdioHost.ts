@@ -15,8 +15,8 @@ import { type Frame, Framing } from "@mcp-lifeline/transport-stdio"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Either } from "effect"
 import type { Readable, Writable } from "node:stream"
-import * as StandardError from "../StandardError.js"
-import * as HostLimit from "./hostLimit.js"
+import * as HostLimit from "../commandLine/hostLimit.js"
+import * as StandardError from "../text/StandardError.js"
 
 /** From a host, in bytes. */
 const maxMessageBytes = mebibytes(64)

@@ -4,8 +4,8 @@ import { type Connector, Policy } from "@mcp-lifeline/core"
 import { Problem } from "@mcp-lifeline/core/options"
 import { ServerOptions } from "@mcp-lifeline/extensions"
 import { Array as Arr, Effect } from "effect"
-import { UsageError } from "../Errors.js"
-import * as StandardError from "../StandardError.js"
+import { UsageError } from "../text/Errors.js"
+import * as StandardError from "../text/StandardError.js"
 
 /** JSON, or else the text itself. */
 const valueOf = (text: string): unknown => {

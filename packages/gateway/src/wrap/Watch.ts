@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { realpathSync, type Stats, statSync } from "node:fs"
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path"
 import picomatch from "picomatch"
-import * as Fibers from "../Fibers.js"
+import * as Fibers from "../text/Fibers.js"
 import { FolderWatch } from "./FolderWatch.js"
 import { RecursiveWatch } from "./RecursiveWatch.js"
 

@@ -1,6 +1,6 @@
 /** For somebody who has started by hand what hosts start. */
-import { shellWord } from "../shellWord.js"
-import * as StandardError from "../StandardError.js"
+import { shellWord } from "../text/shellWord.js"
+import * as StandardError from "../text/StandardError.js"
 
 export interface Advice {
   readonly started: string

@@ -7,7 +7,7 @@ import { inspect } from "node:util"
 import { folder } from "../../../testing/test/support/folder.js"
 import { eventually } from "../../../testing/test/support/Processes.js"
 import * as AccessInUse from "../../src/access/AccessInUse.js"
-import * as GatewayAuthentication from "../../src/auth/GatewayAuthentication.js"
+import * as GatewayAuthentication from "../../src/access/GatewayAuthentication.js"
 
 const token = "t".repeat(16)
 

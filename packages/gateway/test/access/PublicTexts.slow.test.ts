@@ -10,8 +10,8 @@ import type { ServerPool } from "mcp-lifeline"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import type { Audit } from "../../src/audit/Audit.js"
-import * as JsonLog from "../../src/serve/JsonLog.js"
-import * as Lines from "../../src/serve/Lines.js"
+import * as JsonLog from "../../src/log/JsonLog.js"
+import * as Lines from "../../src/log/Lines.js"
 import { api, eventsUntil, type HttpTalk, talking, team } from "../support/Team.js"
 
 /** A value of each kind: a new one has to be added here. */

@@ -3,8 +3,8 @@ import { Clock } from "effect"
 import { describe, expect, it } from "vitest"
 import { CallRates } from "../../src/access/CallRates.js"
 import * as RateLimited from "../../src/access/RateLimited.js"
-import { ClientAccess } from "../../src/serve/client/ClientAccess.js"
-import { RequestRouter } from "../../src/serve/client/RequestRouter.js"
+import { ClientAccess } from "../../src/clients/ClientAccess.js"
+import { RequestRouter } from "../../src/clients/RequestRouter.js"
 
 describe("what somebody is told who has made too many calls", () => {
   it.each(

@@ -5,8 +5,8 @@ import { Duration, Effect } from "effect"
 import { createServer, type RequestListener } from "node:http"
 import { folder } from "../../../testing/test/support/folder.js"
 import * as GatewayClient from "../../src/commands/GatewayClient.js"
-import * as Proof from "../../src/running/Proof.js"
-import * as RunningGateways from "../../src/running/RunningGateways.js"
+import * as Proof from "../../src/instances/Proof.js"
+import * as RunningGateways from "../../src/instances/RunningGateways.js"
 
 const secret = Proof.newSecret()
 

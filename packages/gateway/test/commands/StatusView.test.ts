@@ -1,8 +1,8 @@
 import { Exit, FiberId } from "effect"
 import { assert, describe, it } from "vitest"
-import { CallCounts } from "../../src/api/CallCounts.js"
-import type { GatewayStatus } from "../../src/api/GatewayStatus.js"
 import { render, renderServer } from "../../src/commands/StatusView.js"
+import { CallCounts } from "../../src/http-api/CallCounts.js"
+import type { GatewayStatus } from "../../src/http-api/GatewayStatus.js"
 
 const status = (calls: GatewayStatus["servers"][number]["calls"]): GatewayStatus => ({
   gateway: { name: "mcp-lifeline", version: "1", url: "http://127.0.0.1:1/mcp", pid: 1, startedAt: 0, clients: 1 },

@@ -5,7 +5,7 @@ import { vi } from "vitest"
 import * as Login from "../../../sign-in/src/Login.js"
 import type { GatewayClient } from "../../src/commands/GatewayClient.js"
 import * as Tools from "../../src/commands/tools.js"
-import * as Output from "../../src/Output.js"
+import * as Output from "../../src/text/Output.js"
 
 const esc = "\u001B"
 const hostile = `${esc}]0;title\u0007${esc}[2J\u009B2J\u202Eplain`

@@ -9,15 +9,16 @@ import { writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { inspect } from "node:util"
+import * as Problem from "../../src/document/Problem.js"
 
 const parse = (source: string, env: Record<string, string> = {}) =>
   Either.getOrThrow(McpJson.parse("mcp.json", source, env))
 
-const problems = (source: string, env: Record<string, string> = {}) => parse(source, env).problems.map(McpJson.show)
+const problems = (source: string, env: Record<string, string> = {}) => parse(source, env).problems.map(Problem.show)
 
 const broken = (source: string) =>
   Either.match(McpJson.parse("mcp.json", source, {}), {
-    onLeft: ({ problem }) => McpJson.show(problem),
+    onLeft: ({ problem }) => Problem.show(problem),
     onRight: () => "not broken"
   })
 
@@ -88,10 +89,10 @@ args = [
     const { entries, names, notices, problems } = Either.getOrThrow(
       McpJson.parse("config.toml", source, { TOKEN: "secret-1", HOME: "/home/me" })
     )
-    expect(problems.map(McpJson.show)).toEqual([
+    expect(problems.map(Problem.show)).toEqual([
       "config.toml:19: mcp_servers.bad.args[1]: is a number; accepted: a string"
     ])
-    expect(notices.map(McpJson.show)).toEqual([
+    expect(notices.map(Problem.show)).toEqual([
       "config.toml:1: model: belongs to another program and has no effect here"
     ])
     expect(names).toEqual(["docs", "files", "bad"])
@@ -101,7 +102,7 @@ args = [
     expect(files).toMatchObject({ server: { command: "npx" }, policy: { lifecycle: { disabled: true } } })
     expect(files?.server._tag === "Stdio" && reveal(files.server.env)).toEqual({ ROOT: "/home/me" })
     const broken = Either.flip(McpJson.parse("config.toml", "[mcp_servers.a]\ncommand = \n", {}))
-    expect(McpJson.show(Either.getOrThrow(broken).problem)).toMatch(/^config\.toml:2: not valid TOML: /)
+    expect(Problem.show(Either.getOrThrow(broken).problem)).toMatch(/^config\.toml:2: not valid TOML: /)
   })
 
   it("[G2:unit] reads opencode's file, whose references have no dollar", () => {
@@ -112,7 +113,7 @@ args = [
         "c": { "type": "remote", "url": "https://h/mcp", "headers": { "K": "{file:k}" } } } }`,
       { A: "1" }
     )
-    expect(problems.map(McpJson.show)).toEqual([
+    expect(problems.map(Problem.show)).toEqual([
       expect.stringMatching(/^mcp\.json:3: mcp\.b\.headers\.K: has \$\{env:K\}, which is not set; /),
       expect.stringMatching(/^mcp\.json:4: mcp\.c\.headers\.K: has \$\{file:k\}, which is not known; /)
     ])
@@ -138,7 +139,7 @@ args = [
       "b": { "url": "http://h/mcp", "autoApprove": [], "oauth": {}, "timeout": 30 } },
       "inputs": [] }`)
     expect(problems).toEqual([])
-    expect(notices.map(McpJson.show)).toEqual([
+    expect(notices.map(Problem.show)).toEqual([
       expect.stringMatching(/^mcp\.json:3: mcpServers\.b\.timeout: is 30 without a unit, /),
       "mcp.json:2: mcpServers.a.autoApprove: belongs to another program and has no effect here; nor have trust, oauth, inputs"
     ])
@@ -199,7 +200,7 @@ args = [
         [name, value]
       ) => [name, Redacted.isRedacted(value) ? Redacted.value(value) : value])
       expect(Object.fromEntries(plain)).toEqual({ A: "own", B: "from file" })
-      expect(problems.map(McpJson.show)).toEqual([
+      expect(problems.map(Problem.show)).toEqual([
         `mcp.json:4: mcpServers.b.envFile: names ${
           join(folder, "not-there.env")
         }, and there is no such file; create it, or leave `
@@ -291,11 +292,11 @@ args = [
       "other": { "source": "custom" } } }`)
     expect(names).toEqual(["ext", "own", "other"])
     expect(entries.map(({ name }) => name)).toEqual(["own"])
-    expect(notices.map(McpJson.show)).toEqual([
+    expect(notices.map(Problem.show)).toEqual([
       "mcp.json:2: context_servers.ext: is a server of an extension of Zed, which only Zed starts; it is left out here",
       "mcp.json:3: context_servers.own.source: belongs to another program and has no effect here, wherever it stands"
     ])
-    expect(problems.map(McpJson.show)).toEqual([
+    expect(problems.map(Problem.show)).toEqual([
       "mcp.json:4: context_servers.other: has neither command (a program to start) nor url (an address)"
     ])
   })
@@ -353,8 +354,8 @@ args = [
     const notice = (at: string, names: string) =>
       `mcp.json:${at}: clients of MCP 2026-07-28 have no sessions, so the gateway does not offer them the servers of which each client `
       + `has its own: ${names}`
-    expect(notices.map(McpJson.show)).toEqual([notice("2: lifeline.sessions", "a, d")])
-    expect(parse(source.replace("per-client", "shared")).notices.map(McpJson.show)).toEqual([
+    expect(notices.map(Problem.show)).toEqual([notice("2: lifeline.sessions", "a, d")])
+    expect(parse(source.replace("per-client", "shared")).notices.map(Problem.show)).toEqual([
       notice("7: mcpServers.d.lifeline.sessions", "d")
     ])
     expect(parse(source.replaceAll("per-client", "shared")).notices).toEqual([])
@@ -362,10 +363,10 @@ args = [
     const clients = '"clients": { "ci": { "token": "0123456789abcdef0123456789abcdef" } }'
     const known = parse(source.replace('"sessions"', `${clients}, "sessions"`))
     expect([known.notices, known.problems]).toEqual([[], []])
-    expect(parse(source.replace("per-client", "own")).problems.map(McpJson.show)).toEqual([
+    expect(parse(source.replace("per-client", "own")).problems.map(Problem.show)).toEqual([
       'mcp.json:2: lifeline.sessions: is "own"; accepted: "shared" or "per-client"'
     ])
-    expect(parse(source.replace("sessions", "session")).problems.map(McpJson.show)).toEqual([
+    expect(parse(source.replace("sessions", "session")).problems.map(Problem.show)).toEqual([
       'mcp.json:2: lifeline.session: is not an option; did you mean "sessions"?'
     ])
   })
@@ -380,17 +381,17 @@ args = [
     for (const [own, top] of [[{ sessions: "per-client" }, {}], [{}, { sessions: "per-client" }]]) {
       for (const placement of ["one", "each"]) {
         const { entries, problems } = parse(source({ placement, ...own }, top))
-        expect([entries, problems.map(McpJson.show)]).toEqual([[], [
+        expect([entries, problems.map(Problem.show)]).toEqual([[], [
           "mcp.json:1: mcpServers.a.lifeline.placement: is for a server that all clients share; of this one each client has its own "
           + '(sessions "per-client"): keep one of the two'
         ]])
       }
       expect(parse(source(own ?? {}, top)).problems).toEqual([])
     }
-    expect(parse(source({ placement: "two" })).problems.map(McpJson.show)).toEqual([
+    expect(parse(source({ placement: "two" })).problems.map(Problem.show)).toEqual([
       'mcp.json:1: mcpServers.a.lifeline.placement: is "two"; accepted: "one" or "each"'
     ])
-    expect(parse(source({}, { placement: "one" })).problems.map(McpJson.show)).toEqual([
+    expect(parse(source({}, { placement: "one" })).problems.map(Problem.show)).toEqual([
       expect.stringMatching(/^mcp.json:1: lifeline.placement: is not an option; .* It has no effect$/)
     ])
   })
@@ -420,7 +421,7 @@ args = [
     }}`)
     const { backends, problems } = Backends.fromEntries(entries, "/")
     expect(backends.map(({ id }) => id)).toEqual(["good"])
-    expect(problems.map(McpJson.show)).toEqual([
+    expect(problems.map(Problem.show)).toEqual([
       expect.stringMatching(/^mcp\.json:3: mcpServers\.header\.headers\.A: is not a valid HTTP header; accepted: /),
       expect.stringMatching(/^mcp\.json:4: mcpServers\.address\.url: is not an address; accepted: /),
       expect.stringMatching(/^mcp\.json:6: mcpServers\.grace\.stdio\.termGrace: is "1h"; accepted: 0 ms to 10 min/),

@@ -84,7 +84,7 @@ const expected: Readonly<Record<string, ReadonlyArray<number>>> = {
     relay.heldLimits.all.count,
     relay.heldLimits.all.bytes
   ],
-  "ids of tasks": [32, constant("gateway/src/serve/client/TaskIds", "maxKnown"), endpoint("maxSessions")],
+  "ids of tasks": [32, constant("gateway/src/clients/TaskIds", "maxKnown"), endpoint("maxSessions")],
   "names in metrics": [
     constant("opentelemetry/src/BoundedNames", "longest"),
     constant("opentelemetry/src/BoundedNames", "atMost")
@@ -96,17 +96,17 @@ const expected: Readonly<Record<string, ReadonlyArray<number>>> = {
   lists: [longestKey.tools, largestList, own],
   "what `wrap` remembers of lists": [constant("protocol/src/relay/ListWatch", "maxPages"), largestList],
   "what is known of servers, on disk": [
-    constant("gateway/src/known/ServerCache", "maxLength"),
-    constant("gateway/src/known/ServerCache", "maxFiles")
+    constant("gateway/src/cache/ServerCache", "maxLength"),
+    constant("gateway/src/cache/ServerCache", "maxFiles")
   ],
   pins: [largestList, constant("state/src/ToolPins", "maxFiles")],
   "what does not leave, besides requests": [unreadLimits.count, unreadLimits.bytes, own],
   "introductions of servers for single clients": [
-    constant("gateway/src/serve/pool/OwnIntroductions", "longest"),
-    constant("gateway/src/serve/pool/OwnIntroductions", "maxOwners")
+    constant("gateway/src/pool/OwnIntroductions", "longest"),
+    constant("gateway/src/pool/OwnIntroductions", "maxOwners")
   ],
-  "changes of state": [constant("gateway/src/api/History", "maxChanges")],
-  "log lines": [constant("gateway/src/api/EventLog", "maxLines")],
+  "changes of state": [constant("gateway/src/http-api/History", "maxChanges")],
+  "log lines": [constant("gateway/src/log/EventLog", "maxLines")],
   "processes to be ended after a crash": [
     constant("state/src/ProcessRecords", "maxSize"),
     constant("state/src/ProcessRecords", "maxRecords")

@@ -6,10 +6,10 @@ import { createServer } from "node:http"
 import { join } from "node:path"
 import { folder } from "../../../testing/test/support/folder.js"
 import { listening } from "../../../testing/test/support/listening.js"
+import * as Proof from "../../src/instances/Proof.js"
+import * as RunningGateways from "../../src/instances/RunningGateways.js"
 import * as Background from "../../src/join/Background.js"
 import { connector } from "../../src/join/join.js"
-import * as Proof from "../../src/running/Proof.js"
-import * as RunningGateways from "../../src/running/RunningGateways.js"
 
 const gateway = (secret: ReturnType<typeof Proof.newSecret>) =>
   Effect.gen(function*() {

@@ -7,7 +7,7 @@ import * as SealedAddresses from "../../../cluster/src/postgres/SealedAddresses.
 import { query as queryAt } from "../../../cluster/test/support/query.js"
 import { send } from "../../../http-server/test/support/RawEndpoint.js"
 import * as Postgres from "../../../testing/test/support/Postgres.js"
-import type { GatewayStatus } from "../../src/api/GatewayStatus.js"
+import type { GatewayStatus } from "../../src/http-api/GatewayStatus.js"
 import { ManyGateways, sessionKey } from "../support/ManyGateways.js"
 
 const patience = 300_000

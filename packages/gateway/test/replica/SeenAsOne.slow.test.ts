@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "vitest"
 import * as Postgres from "../../../testing/test/support/Postgres.js"
 import { alive } from "../../../testing/test/support/Processes.js"
-import type { GatewayStatus, Server } from "../../src/api/GatewayStatus.js"
+import type { GatewayStatus, Server } from "../../src/http-api/GatewayStatus.js"
 import { ManyGateways, type Replica } from "../support/ManyGateways.js"
 
 const who = fileURLToPath(new URL("../fixtures/who.mjs", import.meta.url))

@@ -5,9 +5,9 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as AuthServer from "../../../sign-in/test/support/AuthServer.js"
 import { folder } from "../../../testing/test/support/folder.js"
-import * as Record from "../../src/api/Record.js"
-import * as GatewayAuthentication from "../../src/auth/GatewayAuthentication.js"
+import * as GatewayAuthentication from "../../src/access/GatewayAuthentication.js"
 import * as Configuration from "../../src/config/Configuration.js"
+import * as Record from "../../src/http-api/Record.js"
 import { api, eventsUntil, full, talking } from "../support/Team.js"
 
 const nobody = {

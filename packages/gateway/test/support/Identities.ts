@@ -2,7 +2,7 @@ import type { McpConfig } from "@mcp-lifeline/config"
 import { Effect, Redacted, type Scope } from "effect"
 import { Endpoint } from "mcp-lifeline"
 import * as AccessInUse from "../../src/access/AccessInUse.js"
-import * as GatewayAuthentication from "../../src/auth/GatewayAuthentication.js"
+import * as GatewayAuthentication from "../../src/access/GatewayAuthentication.js"
 import * as Issuer from "./Issuer.js"
 import { HttpTalk, loaded } from "./Team.js"
 

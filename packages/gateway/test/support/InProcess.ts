@@ -11,7 +11,7 @@ import { finished } from "node:stream/promises"
 import { pathToFileURL } from "node:url"
 import { compileFunction } from "node:vm"
 import { gateway } from "../../../testing/test/support/Built.js"
-import * as Archive from "../../src/Archive.js"
+import * as Archive from "../../src/process/Archive.js"
 
 type Compiled = (...values: ReadonlyArray<unknown>) => Archive.Modules
 

@@ -3,7 +3,7 @@ import { Effect, type Scope } from "effect"
 import { once } from "node:events"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
-import type { GatewayStatus, Server } from "../../src/api/GatewayStatus.js"
+import type { GatewayStatus, Server } from "../../src/http-api/GatewayStatus.js"
 import type { Gateways, ReplicaName } from "../../src/replica/Gateways.js"
 
 export const prefix = "/inside"

@@ -1,5 +1,5 @@
 import { Deferred, Effect } from "effect"
-import type { Output } from "../../src/Output.js"
+import type { Output } from "../../src/text/Output.js"
 
 export const make = () => {
   const lines: Array<string> = []

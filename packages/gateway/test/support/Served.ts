@@ -6,10 +6,10 @@ import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Deferred, Effect, type Redacted } from "effect"
 import { Endpoint, ServerPool } from "mcp-lifeline"
 import { request } from "node:http"
-import type { ListChange } from "../../src/serve/ListChange.js"
-import type { Member } from "../../src/serve/pool/ClientGroup.js"
-import { ClientServers, type Pool } from "../../src/serve/pool/ClientServers.js"
-import * as GroupFleet from "../../src/serve/pool/GroupFleet.js"
+import type { Member } from "../../src/pool/ClientGroup.js"
+import { ClientServers, type Pool } from "../../src/pool/ClientServers.js"
+import * as GroupFleet from "../../src/pool/GroupFleet.js"
+import type { ListChange } from "../../src/pool/ListChange.js"
 
 export const text = (value: string) => ({ content: [{ type: "text" as const, text: value }] })
 

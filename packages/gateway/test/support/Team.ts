@@ -3,9 +3,9 @@ import { Named } from "@mcp-lifeline/protocol"
 import { Effect, Redacted } from "effect"
 import { Endpoint, ServerPool } from "mcp-lifeline"
 import * as AccessInUse from "../../src/access/AccessInUse.js"
-import * as Gateway from "../../src/api/Gateway.js"
-import * as Record from "../../src/api/Record.js"
-import * as GatewayAuthentication from "../../src/auth/GatewayAuthentication.js"
+import * as GatewayAuthentication from "../../src/access/GatewayAuthentication.js"
+import * as Gateway from "../../src/http-api/Gateway.js"
+import * as Record from "../../src/http-api/Record.js"
 
 export interface Message {
   readonly id?: string | number

@@ -1,5 +1,5 @@
 import { anyone } from "@mcp-lifeline/http-server/Caller"
-import type { Member } from "../../src/serve/pool/ClientGroup.js"
+import type { Member } from "../../src/pool/ClientGroup.js"
 
 /** A client that needs its own servers, and of which nothing else is asked. */
 export const member = (name = "a-test"): Member => ({

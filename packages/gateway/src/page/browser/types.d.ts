@@ -1,7 +1,7 @@
 /** What the API says, as the gateway itself has it. */
-import type { Tool } from "../../api/Api.js"
-import type { Entry } from "../../api/EventLog.js"
-import type { GatewayStatus, Replica, Runtime, Server, StatusUpdate } from "../../api/GatewayStatus.js"
+import type { Tool } from "../../http-api/Api.js"
+import type { GatewayStatus, Replica, Runtime, Server, StatusUpdate } from "../../http-api/GatewayStatus.js"
+import type { Entry } from "../../log/EventLog.js"
 
 export type Status = GatewayStatus
 export type ServerStatus = Server

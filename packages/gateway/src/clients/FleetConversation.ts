@@ -1,0 +1,269 @@
+/** A request goes unchanged to the server that has the tool, prompt or resource that it names. */
+import { anyone, type Caller } from "@mcp-lifeline/http-server/Caller"
+import type { Client, Conversation, Resumed } from "@mcp-lifeline/http-server/Conversation"
+import type { ServerOperations } from "@mcp-lifeline/opentelemetry"
+import { type ClientRequest, Initialize, type Introduction } from "@mcp-lifeline/protocol"
+import { lists as fields } from "@mcp-lifeline/protocol/listMethods"
+import type { JSONRPCNotification, JSONRPCResponse } from "@modelcontextprotocol/sdk/types.js"
+import { Effect, Predicate } from "effect"
+import { audited } from "../audit/audited.js"
+import { ClientRelay } from "../conversation/ClientRelay.js"
+import {
+  type Handler,
+  type Handshake,
+  introducedFirst,
+  lists,
+  ownMethods,
+  ping,
+  pipeline,
+  readable,
+  type Step
+} from "../conversation/Handler.js"
+import { type Client as Introduced, clientOf, introducing } from "../conversation/introductions.js"
+import type { ClientServers } from "../pool/ClientServers.js"
+import type { AnnouncedKind, Kind } from "../pool/EncodedLists.js"
+import * as ListChange from "../pool/ListChange.js"
+import { ClientAccess } from "./ClientAccess.js"
+import { ClientLogins } from "./ClientLogins.js"
+import { ClientSubscriptions } from "./ClientSubscriptions.js"
+import type { GatewayContext } from "./GatewayContext.js"
+import { NameResolver } from "./NameResolver.js"
+import { RequestRouter } from "./RequestRouter.js"
+import * as SettingMethods from "./SettingMethods.js"
+
+const measured = ({ begin }: ServerOperations.ServerOperations): Step => (next) => (request) => {
+  const operation = begin(request.method, request.params)
+  request.traced = (params) => operation.passedOn(params)
+  request.onOver((error) => operation.end(error))
+  next(request)
+}
+
+export class FleetConversation implements Conversation {
+  readonly #context: GatewayContext
+  readonly #client: Client
+  readonly #access: ClientAccess
+  readonly #relay: ClientRelay
+  readonly #handle: Handler
+  readonly #servers: ClientServers
+  readonly #logins: ClientLogins
+  readonly #subscriptions: ClientSubscriptions
+  readonly #onClose: () => void
+  /** From `initialize`. */
+  #introduced: Introduced | undefined
+  /** What a client without a session said when it asked who the server is. */
+  #asking: Introduced | undefined
+  #sessionEnded: (() => void) | undefined
+  #closing: Promise<void> | undefined
+
+  constructor(context: GatewayContext, client: Client, resumed: Resumed | undefined, onClose: () => void) {
+    const relay: ClientRelay = new ClientRelay({
+      name: "the gateway",
+      client,
+      fork: context.fibers.fork,
+      handle: (request) => this.#handle(request),
+      notifyServers: (notification) => {
+        this.#servers.own?.notify(notification)
+        return this.#servers.own !== undefined
+      },
+      login: (server) => context.login(server, this.#caller),
+      shown: (request, error) => context.shown(error, this.#access.senderOf(request)),
+      loggedIn: (request, server, error) => this.#logins.begin(request, server, error),
+      door: () => "serve"
+    })
+    this.#context = context
+    this.#client = client
+    this.#access = new ClientAccess(context, client)
+    this.#logins = new ClientLogins({
+      signIn: (server) => context.personalSignIn?.(server, this.#caller),
+      capabilities: () => this.#introduced?.capabilities,
+      ask: (server, request, signal) => relay.ask(server, request, signal),
+      notify: (server, notification) => relay.pass(notification, server),
+      connect: (server) => this.#servers.connect(server),
+      run: (work) => this.#servers.run(work)
+    })
+    this.#relay = relay
+    this.#onClose = onClose
+    this.#subscriptions = new ClientSubscriptions({
+      notify: (server, notification) => {
+        if (this.#access.now.hasServer(server)) relay.pass(notification, server)
+      },
+      saveSetting: (change) => client.saveSetting(change),
+      room: client.subscriptions,
+      fleets: () => this.#servers.fleets
+    }, resumed?.settings.subscriptions)
+    this.#servers = context.servers.join({
+      client: () =>
+        client.isStateless === true && client.isLasting !== true ? undefined : this.#introduced ?? this.#asking,
+      isStateless: client.isStateless === true,
+      caller: () => this.#caller,
+      hasRoom: (count) => client.startsServers?.(count) ?? true,
+      mayUse: (server) => this.#access.now.hasServer(server),
+      opened: () => this.#subscriptions.join(),
+      logged: (server, notification) => {
+        if (!this.#access.now.hasServer(server)) return
+        if (this.#subscriptions.acceptsLevel(notification.params?.["level"])) relay.pass(notification, server)
+      },
+      listsChanged: (change) => this.listsChanged(change),
+      notified: (server, notification) => relay.pass(notification, server),
+      asked: (server, { method, params }, signal) =>
+        relay.ask(server, { method, params: params && this.#access.taskIds.inMessage(server, params) }, signal)
+    })
+    const names = new NameResolver(this.#servers, () => this.#access.now)
+    const router = new RequestRouter({
+      context,
+      isStateless: client.isStateless === true,
+      caller: () => this.#caller,
+      capabilities: () => this.#introduced?.capabilities,
+      relay,
+      access: this.#access,
+      servers: this.#servers,
+      names,
+      logins: this.#logins
+    })
+    const handshake: Handshake = {
+      hasBegun: () => this.#introduced !== undefined,
+      initialize: (request, client) => this.#initialize(request, client)
+    }
+    const catalogue = lists((request, method) => this.#list(request, fields[method]))
+    const settings = ownMethods(
+      SettingMethods.handlers({ access: this.#access, relay, names, subscriptions: this.#subscriptions })
+    )
+    const audit = audited(context.audit, {
+      who: () => ({ caller: this.#caller, introduced: this.#introduced }),
+      isAdmin: () => this.#access.now.isAdmin,
+      named: (kind, name) => Predicate.isString(name) ? names.named(kind, name) : undefined
+    })
+    this.#handle = pipeline(
+      [
+        ping,
+        measured(context.operations),
+        audit,
+        readable,
+        introducedFirst(handshake),
+        this.#current,
+        catalogue,
+        settings
+      ],
+      relay.toServer((request) => router.resolve(request))
+    )
+    if (resumed !== undefined) this.#resume(resumed, names)
+  }
+
+  request(request: ClientRequest): void {
+    if (this.#closing !== undefined) return
+    this.#access.arrived(request)
+    this.accessChanged()
+    this.#relay.receive(request)
+  }
+
+  receive(message: JSONRPCNotification | JSONRPCResponse): void {
+    if (this.#closing === undefined) this.#relay.receive(message)
+  }
+
+  introduce(params: unknown): Promise<Introduction> {
+    this.#asking = clientOf(params)
+    return this.#context.fibers.promise(this.#context.introduction(this.#access.now, this.#caller, this.#servers))
+  }
+
+  close(why: string): Promise<void> {
+    this.#closing ??= this.#close(why)
+    return this.#closing
+  }
+
+  async #close(why: string): Promise<void> {
+    this.#sessionEnded?.()
+    this.#subscriptions.close()
+    this.#onClose()
+    const ended = this.#context.fibers.promise(this.#servers.close)
+    await Promise.all([this.interrupt(why), ended])
+    this.#relay.end()
+  }
+
+  listsChanged(change: ListChange.ListChange): void {
+    this.#announce(change.for(this.#access.now))
+  }
+
+  #announce(kinds: ReadonlyArray<AnnouncedKind>): void {
+    for (const kind of kinds) this.#relay.pass({ method: `notifications/${kind}/list_changed` })
+  }
+
+  /** Announces which lists differ, when the client may use something else than before. */
+  accessChanged(): void {
+    const before = this.#access.note()
+    if (before === undefined) return
+    const { now } = this.#access
+    const { fibers, servers } = this.#context
+    this.#servers.allowed()
+    const own = servers.servers().filter(({ sessions }) => sessions === "per-client")
+    // What its own servers have is not known before they have started.
+    if (own.some(({ id }) => before.hasServer(id) !== now.hasServer(id))) {
+      return this.#announce(ListChange.ofAll().for(now))
+    }
+    fibers.fork(
+      Effect.map(
+        Effect.forEach(this.#servers.fleets, ({ lists }) => lists),
+        (all) =>
+          this.#announce([...new Set(all.flatMap((one) => one.visibleTo(now).changedSince(one.visibleTo(before))))])
+      )
+    )
+  }
+
+  /** Resolves when all open requests are answered. */
+  interrupt(why: string): Promise<void> {
+    return this.#client.requests.interrupt(why)
+  }
+
+  /** Resolves when every request of the client has its answer. */
+  get settled(): Promise<void> {
+    return this.#client.requests.settled
+  }
+
+  #initialize(request: ClientRequest, introduced: Introduced): void {
+    const { protocolVersion } = this.#introduce(introduced)
+    this.#relay.after(
+      request,
+      this.#context.introduction(this.#access.of(request), this.#caller, this.#servers),
+      (introduction) => request.answer(introducing({ ...introduction, protocolVersion }))
+    )
+  }
+
+  #introduce(client: Introduced): Introduced {
+    const { operations, transport } = this.#context
+    const requested = client.protocolVersion
+    const protocol = Initialize.versions.includes(requested) ? requested : Initialize.latestVersion
+    if (this.#client.isStateless !== true) this.#sessionEnded = operations.beginSession({ protocol, transport })
+    return this.#introduced = { ...client, protocolVersion: protocol }
+  }
+
+  #resume({ initialize, settings }: Resumed, names: NameResolver): void {
+    const client = clientOf(initialize)
+    if (client !== undefined) this.#introduce(client)
+    this.#relay.initialized()
+    SettingMethods.restore({ names, subscriptions: this.#subscriptions }, settings, (work) => this.#servers.run(work))
+  }
+
+  get #caller(): Caller {
+    return this.#client.caller?.() ?? anyone
+  }
+
+  /** The servers become those of the client as it is known from this request on. */
+  readonly #current: Step = (next) => (request) => {
+    const current = this.#servers.current()
+    if (current === undefined) next(request)
+    else this.#relay.after(request, current, () => next(request))
+  }
+
+  #list(request: ClientRequest, kind: Kind): boolean {
+    const isStateless = this.#client.isStateless === true
+    const list = Effect.suspend(() =>
+      this.#context.list(kind, this.#servers.fleets, { access: this.#access.of(request), isStateless })
+    )
+    const ready = this.#servers.need()
+    this.#relay.after(
+      request,
+      ready === undefined ? list : Effect.zipRight(ready, list),
+      (resultText) => request.answer({ resultText })
+    )
+    return true
+  }
+}

@@ -1,0 +1,191 @@
+/**
+ * The API for callers that may not use everything, or are no admins: as if there were nothing else.
+ */
+import { Unknown } from "@mcp-lifeline/core/internal"
+import type { Caller } from "@mcp-lifeline/http-server/Caller"
+import type { Refusal } from "@mcp-lifeline/http-server/Refusal"
+import { Effect, Struct } from "effect"
+import type { Access } from "../access/Access.js"
+import * as NamedCaller from "../access/NamedCaller.js"
+import type * as EventLog from "../log/EventLog.js"
+import * as Api from "./Api.js"
+import type { View } from "./EventStream.js"
+import type { Gateway } from "./Gateway.js"
+import type { ChangedServer, GatewayStatus, Server } from "./GatewayStatus.js"
+import type { Operations } from "./Operations.js"
+import * as PublicStatus from "./PublicStatus.js"
+import { toolsFor } from "./Tools.js"
+
+/** As many as the log keeps. */
+const allLines = 500
+
+export const notWhole = (caller: Caller): Pick<Refusal, "status" | "message"> => ({
+  status: 403,
+  message: `${
+    caller.name ?? "this caller"
+  } may not do this: it is about all servers and tools, some of which this caller may not use`
+})
+
+export const notAdmin = (caller: Caller): Pick<Refusal, "status" | "message"> => {
+  const client = NamedCaller.nameOf(caller)
+  const where = client === undefined ? "a group of lifeline.groups that it belongs to" : `lifeline.clients.${client}`
+  const message = `${
+    caller.name ?? "this caller"
+  } may not do this: it needs "admin": true in ${where} of the gateway's configuration`
+  return { status: 403, message }
+}
+
+type Seen = Pick<Gateway, "personalSignIns" | "rules" | "servers">
+
+/** Only of tools that clients are offered. */
+const toolCounts = ({ servers }: Seen, access: Access): Effect.Effect<ReadonlyMap<string, number>> =>
+  Effect.map(servers.shared.fleet.catalog, (catalog) => {
+    const counts = new Map<string, number>()
+    for (const { backend } of toolsFor(catalog, access).values()) counts.set(backend, (counts.get(backend) ?? 0) + 1)
+    return counts
+  })
+
+/** For an admin that may not use everything: without what is hidden from it, and without texts that may name it. */
+const ofAdmin = ({ counts, pins, ...server }: Server, tools: number, { hasTool }: Access): Server => ({
+  ...server,
+  counts: { ...counts, tools },
+  ...(pins === undefined
+    ? {}
+    // Some of the others that are counted may be hidden.
+    : {
+      pins: { ...Struct.omit(pins, "more"), changes: pins.changes.filter(({ tool }) => hasTool(server.name, tool)) }
+    }),
+  warnings: []
+})
+
+/** `undefined` if it has no login that is in use here. */
+const isWaiting = ({ personalSignIns }: Seen, caller: Caller, server: string): Effect.Effect<boolean | undefined> => {
+  const signIn = personalSignIns?.(server)?.inUse(caller)
+  return signIn === undefined
+    ? Effect.succeed(undefined)
+    : Effect.map(signIn.state, ({ _tag }) => _tag === "LoginNeeded" ? true : _tag === "SignedIn" ? false : undefined)
+}
+
+const serversFor = (
+  seen: Seen,
+  caller: Caller,
+  all: ReadonlyArray<Server>
+): Effect.Effect<ReadonlyArray<Server>> => {
+  const access = seen.rules.of(caller)
+  const { hasServer, isAdmin, isWhole } = access
+  if (isAdmin && isWhole) return Effect.succeed(all)
+  return Effect.gen(function*() {
+    const counts = isWhole ? undefined : yield* toolCounts(seen, access)
+    const toolsOf = ({ counts: { tools }, name }: Server): number =>
+      counts === undefined ? tools : counts.get(name) ?? 0
+    const visible = all.filter(({ name }) => hasServer(name))
+    if (isAdmin) return visible.map((server) => ofAdmin(server, toolsOf(server), access))
+    return yield* Effect.forEach(visible, (server) =>
+      Effect.map(
+        isWaiting(seen, caller, server.name),
+        (isWaiting) => PublicStatus.server(server, { tools: toolsOf(server), isWaiting })
+      ))
+  })
+}
+
+const aboutGateway = (
+  { hasServer, isAdmin, isWhole }: Access,
+  { gateway, replicas }: GatewayStatus
+): Pick<GatewayStatus, "gateway" | "replicas"> => {
+  if (!isAdmin) return { gateway: PublicStatus.gateway(gateway) }
+  return {
+    // The problem may name any server.
+    gateway: isWhole ? gateway : Struct.omit(gateway, "configProblem"),
+    ...(replicas === undefined ? {} : {
+      replicas: replicas.map((one) =>
+        one.servers === undefined ? one : { ...one, servers: one.servers.filter(hasServer) }
+      )
+    })
+  }
+}
+
+export const statusFor = (seen: Seen, caller: Caller, status: GatewayStatus): Effect.Effect<GatewayStatus> => {
+  const { name, subject } = caller
+  if (subject === "") return Effect.succeed(status)
+  const access = seen.rules.of(caller)
+  const known = { ...(name === undefined ? {} : { name }), admin: access.isAdmin }
+  const about = aboutGateway(access, status)
+  return Effect.map(
+    serversFor(seen, caller, status.servers),
+    (servers) => ({ ...about, gateway: { ...about.gateway, caller: known }, servers })
+  )
+}
+
+/** Who may not use everything reads the public part only, also as an admin: the rest may name what it may not use. */
+const lineFor = ({ hasServer, isAdmin, isWhole }: Access) => (line: EventLog.Entry): EventLog.Entry | undefined => {
+  if (isAdmin && isWhole) return line
+  const { at, level, publicText, server } = line
+  return publicText === undefined || server === null || !hasServer(server)
+    ? undefined
+    : { at, server, level, text: publicText }
+}
+
+/** `undefined` if that is everything. */
+export const viewFor = (seen: Seen, caller: Caller): View | undefined =>
+  caller.subject === "" ? undefined : {
+    status: (status) => statusFor(seen, caller, status),
+    line: (line) => lineFor(seen.rules.of(caller))(line)
+  }
+
+/** Without streams: their readers see each part by the rules of then (`viewFor`). */
+export type Allowed = Omit<Operations, "statusNow" | "follow" | "lines">
+
+export const operationsFor = (seen: Seen, caller: Caller, operations: Operations): Allowed => {
+  const access = seen.rules.of(caller)
+  const status = Effect.flatMap(operations.status, (status) => statusFor(seen, caller, status))
+  const { follow: _0, lines: _1, statusNow: _2, ...allowed } = operations
+  if (access.isWhole && access.isAdmin) return { ...allowed, status }
+  const { hasServer, hasTool, isAdmin } = access
+  const unknown = (name: string) => {
+    const visible = seen.servers.servers().map(({ id }) => id).filter(hasServer)
+    return Effect.fail(Api.notFound(Unknown.backend(name, visible).message))
+  }
+  const known = <A, E>(name: string, act: Effect.Effect<A, E>): Effect.Effect<A, E | Api.NotFound> =>
+    hasServer(name) ? act : unknown(name)
+  const own = (server: Server): Effect.Effect<Server, Api.NotFound> =>
+    Effect.flatMap(
+      serversFor(seen, caller, [server]),
+      ([own]) => own === undefined ? unknown(server.name) : Effect.succeed(own)
+    )
+  const command = <E>(act: (name: string) => Effect.Effect<ChangedServer, E>) => (name: string) =>
+    known(
+      name,
+      Effect.flatMap(act(name), ({ runtimesDone, ...server }) =>
+        Effect.map(own(server), (own) =>
+          runtimesDone === undefined ? own : { ...own, runtimesDone }))
+    )
+  return {
+    status,
+    server: (name) =>
+      known(
+        name,
+        Effect.flatMap(operations.server(name), ({ runtimes, ...server }) =>
+          Effect.map(own(server), (own) =>
+            isAdmin && runtimes !== undefined ? { ...own, runtimes } : own))
+      ),
+    logs: ({ limit, server, since }) => {
+      const shown = lineFor(access)
+      const lines = Effect.map(
+        operations.logs({ limit: allLines, server, since }),
+        (lines) => lines.flatMap((one) => shown(one) ?? []).slice(-limit)
+      )
+      return server === undefined ? lines : known(server, lines)
+    },
+    reconnect: command(operations.reconnect),
+    enable: command(operations.enable),
+    disable: command(operations.disable),
+    approve: (name) =>
+      known(
+        name,
+        Effect.flatMap(
+          operations.approve(name, (tool) => hasTool(name, tool)),
+          ({ approved, ...server }) => Effect.map(own(server), (own) => ({ ...own, approved }))
+        )
+      )
+  }
+}

@@ -1,0 +1,207 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Redacted } from "effect"
+import { resolve } from "node:path"
+import * as Cli from "../../src/Cli.js"
+import type { UsageError } from "../../src/text/Errors.js"
+import { mistake } from "../support/mistake.js"
+
+const parse = (args: ReadonlyArray<string>, variables: Readonly<Record<string, string>> = {}) =>
+  Effect.try({ try: () => Cli.read(args, variables), catch: (error) => error as UsageError })
+
+const url = "https://docs.example/mcp"
+
+const plain = {
+  target: url,
+  config: undefined,
+  account: undefined,
+  method: "browser",
+  browser: undefined,
+  client: { id: undefined, issuer: undefined, secret: undefined, signingKey: undefined, document: undefined },
+  scope: undefined,
+  callbackPort: undefined
+}
+
+const login = (...args: ReadonlyArray<string>) => parse(["login", url, ...args])
+
+const helpOf = (command: string) =>
+  Effect.map(parse([command, "--help"]), (request) => request._tag === "Text" ? request.text : undefined)
+
+describe("the command line of login, logout and auth", () => {
+  it.effect("[A1] a login needs no more than a server", () =>
+    Effect.gen(function*() {
+      expect(yield* login()).toStrictEqual({ _tag: "Login", options: plain })
+    }))
+
+  it.effect("[A1] each option of a login arrives", () =>
+    Effect.gen(function*() {
+      const request = yield* parse([
+        "login",
+        "docs",
+        ...["--config", "mcp.json"],
+        ...["--account", "work"],
+        ...["--client-id", "mine"],
+        ...["--client-issuer", "https://login.example"],
+        ...["--client-secret", "hush"],
+        ...["--client-key-file", "key.pem"],
+        ...["--client-key-algorithm", "RS256"],
+        ...["--client-metadata-url", "https://me.example/client"],
+        ...["--scope", "read write"],
+        ...["--callback-port", "8080"]
+      ])
+      expect(request).toStrictEqual({
+        _tag: "Login",
+        options: {
+          target: "docs",
+          config: "mcp.json",
+          account: "work",
+          method: "browser",
+          browser: undefined,
+          client: {
+            id: "mine",
+            issuer: "https://login.example",
+            secret: Redacted.make("hush"),
+            signingKey: { file: resolve("key.pem"), algorithm: "RS256" },
+            document: "https://me.example/client"
+          },
+          scope: "read write",
+          callbackPort: 8080
+        }
+      })
+      expect(JSON.stringify(request)).not.toContain("hush")
+    }))
+
+  it.effect("[A1] a key signs with ES256 where nothing else is said", () =>
+    Effect.gen(function*() {
+      expect(yield* login("--client-key-file", "/key.pem")).toMatchObject({
+        options: { client: { signingKey: { file: resolve("/key.pem"), algorithm: "ES256" } } }
+      })
+      expect(yield* login("--client-key-algorithm", "RS256")).toStrictEqual({ _tag: "Login", options: plain })
+    }))
+
+  it.effect("[A4] a browser is opened as asked, otherwise as suits the terminal", () =>
+    Effect.gen(function*() {
+      expect(yield* login("--browser")).toStrictEqual({ _tag: "Login", options: { ...plain, browser: true } })
+      expect(yield* login("--no-browser")).toStrictEqual({ _tag: "Login", options: { ...plain, browser: false } })
+    }))
+
+  it.effect("[A1] a login is made with a browser or credentials", () =>
+    Effect.gen(function*() {
+      expect(yield* login("--client-credentials")).toStrictEqual({
+        _tag: "Login",
+        options: { ...plain, method: "credentials" }
+      })
+      expect(yield* login("--client-credentials", "--no-browser")).toStrictEqual({
+        _tag: "Login",
+        options: { ...plain, method: "credentials", browser: false }
+      })
+    }))
+
+  it.effect("[A1] the secret of a client can be a variable, which is none if it is empty; the option comes first", () =>
+    Effect.gen(function*() {
+      const secret = (value: string, ...args: ReadonlyArray<string>) =>
+        Effect.map(
+          parse(["login", url, ...args], { MCP_LIFELINE_CLIENT_SECRET: value }),
+          (request) => {
+            const given = request._tag === "Login" ? request.options.client.secret : undefined
+            return given && Redacted.value(given)
+          }
+        )
+      expect(yield* secret("hush")).toBe("hush")
+      expect(yield* secret("")).toBeUndefined()
+      expect(yield* secret("hush", "--client-secret", "other")).toBe("other")
+    }))
+
+  it.effect("[A1] a logout is of one server, of one account there, or of all", () =>
+    Effect.gen(function*() {
+      const none = { target: undefined, config: undefined, account: undefined, client: undefined }
+      const logout = (options: Record<string, unknown>) => ({ _tag: "Logout", options: { ...none, ...options } })
+      expect(yield* parse(["logout", url])).toStrictEqual(logout({ target: url }))
+      expect(yield* parse(["logout", "--all"])).toStrictEqual(logout({}))
+      expect(yield* parse(["logout", "--all", "--account", "work"])).toStrictEqual(logout({ account: "work" }))
+      expect(yield* parse(["logout", "docs", "--config", "mcp.json", "--account", "work"])).toStrictEqual(
+        logout({ target: "docs", config: "mcp.json", account: "work" })
+      )
+    }))
+
+  it.effect("[A1] auth prints a table, or JSON", () =>
+    Effect.gen(function*() {
+      expect(yield* parse(["auth"])).toStrictEqual({ _tag: "Auth", options: { json: false } })
+      expect(yield* parse(["auth", "--json"])).toStrictEqual({ _tag: "Auth", options: { json: true } })
+    }))
+
+  it.effect.each<[string, ReadonlyArray<string>]>([
+    ["--browser cannot be combined with --no-browser; keep one", ["login", url, "--browser", "--no-browser"]],
+    ...["http://login.example", "login.example", ""].map((issuer): [string, ReadonlyArray<string>] => [
+      issuer === "" ? "--client-issuer needs a value" : "--client-issuer must be an address that begins with https://",
+      ["login", url, `--client-issuer=${issuer}`]
+    ]),
+    ...["http://me.example/client", "https://me.example", "me.example"].map((
+      address
+    ): [string, ReadonlyArray<string>] => [
+      "--client-metadata-url must be an address that begins with https:// and has a path",
+      ["login", url, "--client-metadata-url", address]
+    ]),
+    ...["0", "65536", "1.5", "x", "-1"].map((port): [string, ReadonlyArray<string>] => [
+      "--callback-port must be a whole number from 1 to 65535",
+      ["login", url, `--callback-port=${port}`]
+    ]),
+    ["--scope needs a value", ["login", url, "--scope"]],
+    ["--account appears more than once", ["login", url, "--account", "a", "--account", "b"]],
+    ["unknown argument more: login takes only URL|NAME", ["login", url, "more"]],
+    ["unknown option --all", ["login", url, "--all"]],
+    ["unknown option --json", ["logout", url, "--json"]],
+    ["unknown argument more: auth takes none", ["auth", "more"]],
+    ["logout needs a server, or --all", ["logout"]],
+    ["logout needs a server, or --all", ["logout", "--account", "work"]],
+    ["--all cannot be combined with a server; keep one", ["logout", url, "--all"]]
+  ])("[A1] is refused: %s", ([message, args]) =>
+    Effect.gen(function*() {
+      expect(yield* Effect.flip(parse(args))).toEqual(mistake(`${message}; see mcp-lifeline ${args[0]} --help`))
+    }))
+
+  it.effect("[A1] a login without a server is refused", () =>
+    Effect.gen(function*() {
+      const { _tag, message } = yield* Effect.flip(parse(["login"]))
+      expect(_tag).toBe("UsageError")
+      expect(message).toMatch(/^[^\n]*URL\|NAME[^\n]*; see mcp-lifeline login --help$/)
+    }))
+
+  it.effect("[A1] ports at both ends can be chosen, and issuers on this machine", () =>
+    Effect.gen(function*() {
+      for (const port of [1, 65_535]) {
+        expect(yield* login("--callback-port", `${port}`)).toMatchObject({ options: { callbackPort: port } })
+      }
+      expect(yield* login("--client-issuer", "http://localhost:8080")).toMatchObject({
+        options: { client: { issuer: "http://localhost:8080" } }
+      })
+    }))
+
+  it.effect("[A1] help names each option, what it needs and what it is when it is not given", () =>
+    Effect.gen(function*() {
+      const text = yield* helpOf("login")
+      for (
+        const option of [
+          "--config FILE",
+          "--account NAME",
+          "--browser",
+          "--no-browser",
+          "--client-credentials",
+          "--client-id ID",
+          "--client-issuer URL",
+          "--client-secret SECRET",
+          "--client-key-file FILE",
+          "--client-key-algorithm NAME",
+          "--client-metadata-url URL",
+          "--scope SCOPES",
+          "--callback-port NUMBER"
+        ]
+      ) expect(text).toContain(option)
+      expect(text).toMatch(/^ {2}130 +Interrupted\.$/m)
+      const logout = yield* helpOf("logout")
+      for (const option of ["--config FILE", "--account NAME", "--all"]) expect(logout).toContain(option)
+      expect(logout?.replaceAll("\n", " ")).toContain("revoke its tokens if the authorization server supports this")
+      const auth = yield* helpOf("auth")
+      expect(auth).toContain("Show the stored logins and when they expire. Shows no secrets.")
+      expect(auth).toContain("--json")
+    }))
+})
