@@ -195,7 +195,7 @@ export const make = <R = never>(options: FleetOptions<R>): Effect.Effect<Fleet, 
       }),
       Stream.changes(Stream.mapEffect(catalogVersion.changes, () => readCatalog))
     )
-    const fleet: Fleet & Pick<Router.Router, "find" | "prefixOf"> & { readonly viewOf: typeof viewOf } = {
+    const fleet: Fleet & Pick<Router.Router, "find"> & { readonly viewOf: typeof viewOf } = {
       ...router,
       backends: Effect.sync(all),
       backend: (id) =>

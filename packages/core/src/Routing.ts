@@ -9,14 +9,12 @@ export { listsSame } from "./fleet/FleetCatalog.js"
 export { maySay, otherName } from "./fleet/names.js"
 export { namesOf, perVisible } from "./fleet/Visible.js"
 
-type Views = Fleet & Pick<Router, "find" | "prefixOf"> & { readonly viewOf: (visible: Visible) => Router }
+type Views = Fleet & Pick<Router, "find"> & { readonly viewOf: (visible: Visible) => Router }
 
 /** `Fleet.route` without an Effect; `undefined` if nothing is known to offer this. */
 export const find = (fleet: Fleet, kind: Routed, name: string): Route | undefined => (fleet as Views).find(kind, name)
 
 export const viewOf = (fleet: Fleet, visible: Visible): Router => (fleet as Views).viewOf(visible)
-
-export const prefixOf = (fleet: Fleet, backend: string): string => (fleet as Views).prefixOf(backend)
 
 const mostOfOne = 20
 

@@ -32,7 +32,7 @@ type Found = Route & { readonly backend: BackendHandle }
 export type Router = ReturnType<typeof make>
 
 export const make = (self: Reach) => ({
-  prefixOf: (id: string): string => self.index.prefixOf(id),
+  existing: (): Unknown.Existing => existing(self),
   find: (kind: Names.Routed, name: string) => find(self, { kind, name }),
   route: (kind: Names.Routed, name: string, options?: CallOptions) => route(self, { kind, name }, options),
   callTool: (params: Params<"tools/call">, options?: CallOptions, onRouted?: (to: Route) => void) =>

@@ -10,8 +10,8 @@ export interface Existing {
   readonly catalogs: ReadonlyArray<FleetCatalog>
 }
 
-const codes = { tools: -32602, prompts: -32602, resources: -32002 } as const
-const methods = { tools: "tools/call", prompts: "prompts/get", resources: "resources/read" } as const
+export const codes = { tools: -32602, prompts: -32602, resources: -32002 } as const
+export const methods = { tools: "tools/call", prompts: "prompts/get", resources: "resources/read" } as const
 
 const nobody = "fleet"
 

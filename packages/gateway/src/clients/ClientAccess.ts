@@ -23,8 +23,6 @@ export class ClientAccess {
   readonly #caller: () => Caller
   /** A later request of the same session may have come with a newer token, which says something else. */
   readonly #senders = new WeakMap<ClientRequest, Caller>()
-  /** Let in by the limit. */
-  readonly #counted = new WeakSet<ClientRequest>()
   #noted: Access | undefined
   #taskIds: TaskIds | undefined
   #requestStates: RequestStates.RequestStates | undefined
@@ -80,14 +78,12 @@ export class ClientAccess {
     return before === now ? undefined : before
   }
 
-  /** The answer to a call that would be one too many. One that may be made counts once, however often its server is looked for. */
+  /** The answer to a call that would be one too many. */
   limit(request: ClientRequest): Answer | undefined {
     const { method } = request
     const { callsPerMinute } = this.of(request)
-    if (callsPerMinute === undefined || !RateLimited.isCall(method) || this.#counted.has(request)) return undefined
+    if (callsPerMinute === undefined || !RateLimited.isCall(method)) return undefined
     const retryAfter = this.#control.rates.take(this.senderOf(request).subject, callsPerMinute)
-    if (retryAfter > 0) return RateLimited.answer(method, callsPerMinute, retryAfter)
-    this.#counted.add(request)
-    return undefined
+    return retryAfter > 0 ? RateLimited.answer(method, callsPerMinute, retryAfter) : undefined
   }
 }

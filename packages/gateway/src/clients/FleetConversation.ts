@@ -6,7 +6,7 @@ import { type ClientRequest, Initialize, type Introduction } from "@mcp-lifeline
 import { lists as fields } from "@mcp-lifeline/protocol/listMethods"
 import type { JSONRPCNotification, JSONRPCResponse } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Predicate } from "effect"
-import { audited } from "../audit/audited.js"
+import { type Asking, audited } from "../audit/audited.js"
 import { ClientRelay } from "../conversation/ClientRelay.js"
 import {
   type Handler,
@@ -23,13 +23,16 @@ import { type Client as Introduced, clientOf, introducing } from "../conversatio
 import type { ClientServers } from "../pool/ClientServers.js"
 import type { AnnouncedKind, Kind } from "../pool/EncodedLists.js"
 import * as ListChange from "../pool/ListChange.js"
+import * as Call from "./Call.js"
 import { ClientAccess } from "./ClientAccess.js"
 import { ClientLogins } from "./ClientLogins.js"
 import { ClientSubscriptions } from "./ClientSubscriptions.js"
 import type { GatewayContext } from "./GatewayContext.js"
 import { NameResolver } from "./NameResolver.js"
-import { RequestRouter } from "./RequestRouter.js"
+import * as RequestRouter from "./RequestRouter.js"
 import * as SettingMethods from "./SettingMethods.js"
+import * as StatusTool from "./StatusTool.js"
+import * as TaskIds from "./TaskIds.js"
 
 const measured = ({ begin }: ServerOperations.ServerOperations): Step => (next) => (request) => {
   const operation = begin(request.method, request.params)
@@ -109,44 +112,50 @@ export class FleetConversation implements Conversation {
         relay.ask(server, { method, params: params && this.#access.taskIds.inMessage(server, params) }, signal)
     })
     const names = new NameResolver(this.#servers, () => this.#access.now)
-    const router = new RequestRouter({
-      context,
-      isStateless: client.isStateless === true,
+    this.#handle = this.#steps(names)
+    if (resumed !== undefined) this.#resume(resumed, names)
+  }
+
+  #steps(names: NameResolver): Handler {
+    const { audit, operations } = this.#context
+    const [access, relay, subscriptions] = [this.#access, this.#relay, this.#subscriptions]
+    const capabilities = () => this.#introduced?.capabilities
+    const router: RequestRouter.Options = {
+      context: this.#context,
       caller: () => this.#caller,
-      capabilities: () => this.#introduced?.capabilities,
-      relay,
-      access: this.#access,
+      capabilities,
+      access,
       servers: this.#servers,
       names,
       logins: this.#logins
-    })
+    }
     const handshake: Handshake = {
       hasBegun: () => this.#introduced !== undefined,
       initialize: (request, client) => this.#initialize(request, client)
     }
-    const catalogue = lists((request, method) => this.#list(request, fields[method]))
-    const settings = ownMethods(
-      SettingMethods.handlers({ access: this.#access, relay, names, subscriptions: this.#subscriptions })
-    )
-    const audit = audited(context.audit, {
+    const asking: Asking = {
       who: () => ({ caller: this.#caller, introduced: this.#introduced }),
-      isAdmin: () => this.#access.now.isAdmin,
+      isAdmin: () => access.now.isAdmin,
       named: (kind, name) => Predicate.isString(name) ? names.named(kind, name) : undefined
-    })
-    this.#handle = pipeline(
-      [
-        ping,
-        measured(context.operations),
-        audit,
-        readable,
-        introducedFirst(handshake),
-        this.#current,
-        catalogue,
-        settings
-      ],
-      relay.toServer((request) => router.resolve(request))
+    }
+    const refusal = (method: string) =>
+      this.#client.isStateless === true ? TaskIds.refusal(method, capabilities()) : undefined
+    const toTask = (call: Call.TaskCall) => relay.send(call.request, () => RequestRouter.ofTask(router, call))
+    const toName = Call.named(access, relay)(
+      this.#status((call) => relay.send(call.request, () => RequestRouter.byName(router, call)))
     )
-    if (resumed !== undefined) this.#resume(resumed, names)
+    return pipeline([
+      ping,
+      measured(operations),
+      audited(audit, asking),
+      readable,
+      introducedFirst(handshake),
+      this.#current,
+      lists((request, method) => this.#list(request, fields[method])),
+      ownMethods(SettingMethods.handlers({ access, relay, names, subscriptions })),
+      Call.limited(access),
+      Call.ofTask(access, refusal, toTask)
+    ], toName)
   }
 
   request(request: ClientRequest): void {
@@ -251,6 +260,15 @@ export class FleetConversation implements Conversation {
     const current = this.#servers.current()
     if (current === undefined) next(request)
     else this.#relay.after(request, current, () => next(request))
+  }
+
+  readonly #status: Step<Call.NamedCall> = (next) => (call) => {
+    const { destination: { name }, method, request } = call
+    const { hasStatus, status } = this.#context
+    const result = hasStatus() ? StatusTool.resultFor(method, name) : undefined
+    if (result === undefined) return next(call)
+    const report = status(this.#servers.fleets, this.#access.of(request), this.#access.senderOf(request))
+    this.#relay.after(request, report, (report) => request.answer({ result: result(report) }))
   }
 
   #list(request: ClientRequest, kind: Kind): boolean {

@@ -42,8 +42,8 @@ export interface ServerRequest extends Pick<Forwarded, "failFast" | "isBounded" 
   readonly resultForError?: (error: JsonRpcError) => Result | undefined
 }
 
-/** `undefined` if the request has been answered. */
-export type Resolved = ServerRequest | Effect.Effect<ServerRequest, CallError> | undefined
+/** An Either needs no fiber. */
+export type Resolved = Either.Either<ServerRequest, CallError> | Effect.Effect<ServerRequest, CallError>
 
 export interface Options {
   /** For error messages. */
@@ -182,23 +182,20 @@ export class ClientRelay {
     )
   }
 
-  /** The last handler. Needs no fiber if the server is known and connected. */
-  toServer(resolve: (request: ClientRequest) => Resolved): Handler {
-    const go = (request: ClientRequest, moves: number, closed?: JsonRpcError): void => {
-      const moved = moves < mostMoves ? (error: JsonRpcError) => go(request, moves + 1, error) : undefined
-      const resolved = resolve(request)
-      if (Effect.isEffect(resolved)) {
-        this.after(request, Effect.either(resolved), (found) => {
-          if (Either.isRight(found)) return this.#send(request, found.right, 0, moved)
-          const error = Failure.fromCallError(found.left)
-          if (moved !== undefined && isClosed(error)) return moved(error)
-          // Where nobody has the name any more, the closed server says more.
-          const said = found.left._tag === "RemoteError" ? closed ?? error : error
-          this.#refused(request, found.left.backend, said, () => go(request, moves))
-        })
-      } else if (resolved !== undefined) this.#send(request, resolved, 0, moved)
+  /** `resolve`: again after a login, or when its server was closed meanwhile. */
+  send(request: ClientRequest, resolve: () => Resolved, moves = 0, closed?: JsonRpcError): void {
+    const moved = moves < mostMoves ? (error: JsonRpcError) => this.send(request, resolve, moves + 1, error) : undefined
+    const settle = (found: Either.Either<ServerRequest, CallError>): void => {
+      if (Either.isRight(found)) return this.#send(request, found.right, 0, moved)
+      const error = Failure.fromCallError(found.left)
+      if (moved !== undefined && isClosed(error)) return moved(error)
+      // Where nobody has the name any more, the closed server says more.
+      const said = found.left._tag === "RemoteError" ? closed ?? error : error
+      this.#refused(request, found.left.backend, said, () => this.send(request, resolve, moves))
     }
-    return (request) => go(request, 0)
+    const found = resolve()
+    if (Either.isEither(found)) settle(found)
+    else this.after(request, Effect.either(found), settle)
   }
 
   /**

@@ -1,6 +1,4 @@
-/**
- * Each step answers a request, or passes it on to the next one. The last is `ClientRelay.toServer`.
- */
+/** Each step answers a request, or passes it on, as what it has become. The last is `ClientRelay.send`. */
 import { type ClientRequest, JsonRpc } from "@mcp-lifeline/protocol"
 import { isList, type ListMethod } from "@mcp-lifeline/protocol/listMethods"
 import { isReadable, unreadableParams } from "./errors.js"
@@ -9,7 +7,7 @@ import { type Client, clientOf } from "./introductions.js"
 /** Ensures that the request gets an answer. */
 export type Handler = (request: ClientRequest) => void
 
-export type Step = (next: Handler) => Handler
+export type Step<A = ClientRequest, B = A> = (next: (become: B) => void) => (given: A) => void
 
 export const pipeline = (steps: ReadonlyArray<Step>, last: Handler): Handler =>
   steps.reduceRight((next, step) => step(next), last)

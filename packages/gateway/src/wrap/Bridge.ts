@@ -15,7 +15,7 @@ import type {
   JSONRPCResponse,
   ServerCapabilities
 } from "@modelcontextprotocol/sdk/types.js"
-import { Deferred, Effect, FiberId, Predicate, Stream } from "effect"
+import { Deferred, Effect, Either, FiberId, Predicate, Stream } from "effect"
 import { isDeepStrictEqual } from "node:util"
 import type { Audit } from "../audit/Audit.js"
 import { audited } from "../audit/audited.js"
@@ -137,7 +137,7 @@ export class Bridge {
     })
     this.#handle = pipeline(
       [ping, audit, readable, handshake, cachedLists, this.#limited],
-      this.#relay.toServer((request) => this.#resolve(request))
+      (request) => this.#relay.send(request, () => this.#resolve(request))
     )
   }
 
@@ -217,7 +217,7 @@ export class Bridge {
     })
     return this.#backend === undefined
       ? Effect.map(Deferred.await(this.#opened), serverRequest)
-      : serverRequest(this.#backend)
+      : Either.right(serverRequest(this.#backend))
   }
 
   /** If the list cannot be read, the host gets the cached one. */

@@ -3,8 +3,8 @@ import { Clock } from "effect"
 import { describe, expect, it } from "vitest"
 import { CallRates } from "../../src/access/CallRates.js"
 import * as RateLimited from "../../src/access/RateLimited.js"
+import { limited } from "../../src/clients/Call.js"
 import { ClientAccess } from "../../src/clients/ClientAccess.js"
-import { RequestRouter } from "../../src/clients/RequestRouter.js"
 
 describe("what somebody is told who has made too many calls", () => {
   it.each(
@@ -40,34 +40,14 @@ describe("what somebody is told who has made too many calls", () => {
   })
 })
 
-describe("a call within the limit", () => {
-  it("[G22:unit] counts once, also where its server is looked for again: after a login, or an edit that moves it", () => {
-    const clock = Clock.make()
-    const control = { rules: { of: () => ({ callsPerMinute: 2 }) }, rates: new CallRates(clock) }
-    const access = new ClientAccess(control as never, {})
-    const responder = { say: () => {}, answer: () => {} }
-    const [first, second, third] = [1, 2, 3].map((id) =>
-      new ClientRequest({ jsonrpc: "2.0", id, method: "tools/call", params: { name: "t" } }, responder, () => {})
-    ) as [ClientRequest, ClientRequest, ClientRequest]
-    for (const request of [first, first, first, second, first]) expect(access.limit(request)).toBeUndefined()
-    for (const request of [third, third]) expect(access.limit(request)).toMatchObject({ result: { isError: true } })
-  })
-
-  it("[G22:unit X1:unit] counts where its params are refused, too", () => {
-    const control = { rules: { of: () => ({ callsPerMinute: 2 }) }, rates: new CallRates(Clock.make()) }
-    const [refused, answers]: [Array<unknown>, Array<unknown>] = [[], []]
-    const router = new RequestRouter({
-      context: {},
-      access: new ClientAccess(control as never, {}),
-      relay: { refuseParams: ({ id }: ClientRequest) => refused.push(id) }
-    } as never)
-    const responder = { say: () => {}, answer: (_: unknown, answer: unknown) => answers.push(answer) }
-    for (const id of [1, 2, 3]) {
-      const params = { name: 7 }
-      router.resolve(
-        new ClientRequest({ jsonrpc: "2.0", id, method: "tools/call", params }, responder as never, () => {})
-      )
-    }
-    expect([refused, answers.length]).toEqual([[1, 2], 1])
-  })
+it("[G22:unit X1:unit] a call counts once, also where its params are refused", () => {
+  const control = { rules: { of: () => ({ callsPerMinute: 2 }) }, rates: new CallRates(Clock.make()) }
+  const [passed, answers]: [Array<unknown>, Array<unknown>] = [[], []]
+  const handle = limited(new ClientAccess(control as never, {}))(({ id }) => passed.push(id))
+  const responder = { say: () => {}, answer: (_: unknown, answer: unknown) => answers.push(answer) }
+  for (const id of [1, 2, 3]) {
+    const params = { name: id === 1 ? 7 : "t" }
+    handle(new ClientRequest({ jsonrpc: "2.0", id, method: "tools/call", params }, responder as never, () => {}))
+  }
+  expect([passed, answers]).toMatchObject([[1, 2], [{ result: { isError: true } }]])
 })
