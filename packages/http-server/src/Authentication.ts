@@ -18,11 +18,27 @@ export const none: Authentication = { isNeeded: false, check: () => anyone }
 export const bearer = (authorization: string | undefined): string =>
   /^Bearer +(\S.*)$/i.exec(authorization ?? "")?.[1] ?? ""
 
+/** Somebody with tokens, of which each lets them in. */
+export interface Holder {
+  readonly caller: Caller
+  readonly tokens: ReadonlyArray<Redacted.Redacted>
+}
+
 const digest = (value: string) => createHash("sha256").update(value).digest()
 
-/** In constant time. */
-export const isSame = (sent: string, token: Redacted.Redacted): boolean =>
-  timingSafeEqual(digest(sent), digest(Redacted.value(token)))
+const digests = new WeakMap<Redacted.Redacted, Buffer>()
+
+const digestOf = (token: Redacted.Redacted): Buffer => {
+  const known = digests.get(token) ?? digest(Redacted.value(token))
+  digests.set(token, known)
+  return known
+}
+
+/** In a time that does not tell how close it is to a token. */
+const holdersOf = (sent: string, all: ReadonlyArray<Holder>): ReadonlyArray<Holder> => {
+  const wanted = digest(sent)
+  return all.filter(({ tokens }) => tokens.filter((token) => timingSafeEqual(wanted, digestOf(token))).length > 0)
+}
 
 /** RFC 6750, section 3. */
 export const unauthorized = (message: string): Refusal => ({
@@ -35,16 +51,22 @@ export const noToken: Refusal = unauthorized(
   "This gateway needs a token: send the header Authorization: Bearer <token>"
 )
 
-/** All tokens stand for the same caller, so that one can be replaced while clients use the old one. A function gives those that are accepted now. */
-export const tokens = (
-  all: ReadonlyArray<Redacted.Redacted> | (() => ReadonlyArray<Redacted.Redacted>)
-): Authentication => ({
+const notOurs = (holders: number): string =>
+  `The bearer token is not that of this gateway${holders > 1 ? ", nor of one of its clients" : ""}`
+
+const ofSeveral =
+  "The bearer token is that of several clients of this gateway, so that nobody is let in with it: its operator has to give each its own"
+
+/** `all`: who holds which tokens now. A token that several hold, as after a mistake in a file, stands for none of them. */
+export const byToken = (all: () => ReadonlyArray<Holder>): Authentication => ({
   isNeeded: true,
   check: ({ headers }) => {
     const sent = bearer(headers.authorization)
-    const accepted = typeof all === "function" ? all() : all
-    if (accepted.some((token) => isSame(sent, token))) return anyone
-    return sent === "" ? noToken : unauthorized("The bearer token is not that of this gateway")
+    if (sent === "") return noToken
+    const holders = all()
+    const [holder, ...others] = holdersOf(sent, holders)
+    if (holder === undefined) return unauthorized(notOurs(holders.length))
+    return others.length > 0 ? unauthorized(ofSeveral) : holder.caller
   }
 })
 

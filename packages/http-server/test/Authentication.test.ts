@@ -7,6 +7,15 @@ import type { Refusal } from "../src/Refusal.js"
 const check = (authentication: Authentication.Authentication, authorization?: string) =>
   authentication.check({ headers: authorization === undefined ? {} : { authorization } } as never)
 
+/** Of callers by their subjects. */
+const byToken = (holders: Readonly<Record<string, ReadonlyArray<string>>>) =>
+  Authentication.byToken(() =>
+    Object.entries(holders).map(([subject, tokens]) => ({
+      caller: { ...Caller.anyone, subject },
+      tokens: tokens.map((token) => Redacted.make(token))
+    }))
+  )
+
 describe("who sends a request", () => {
   it("[G6] the token is the same however the scheme is written", () => {
     expect(["Bearer a b", "bearer a b", "BEARER   a b"].map(Authentication.bearer)).toEqual(["a b", "a b", "a b"])
@@ -15,7 +24,7 @@ describe("who sends a request", () => {
   })
 
   it("[G6:unit] asks for the token, and for the whole of it", () => {
-    const one = Authentication.tokens([Redacted.make("letmein")])
+    const one = byToken({ "": ["letmein"] })
     expect([one.isNeeded, Authentication.none.isNeeded]).toEqual([true, false])
     const challenge = { status: 401, headers: { "WWW-Authenticate": "Bearer" } }
     for (const authorization of ["Bearer letmei", "Bearer letmeinn", "Basic letmein", "Bearer ", "letmein"]) {
@@ -30,15 +39,20 @@ describe("who sends a request", () => {
     expect(check(Authentication.none)).toEqual(Caller.anyone)
   })
 
-  it("[G26] each of several tokens stands for the same caller", () => {
-    const both = Authentication.tokens([Redacted.make("new"), Redacted.make("old")])
-    expect([check(both, "Bearer new"), check(both, "Bearer old")]).toEqual([Caller.anyone, Caller.anyone])
-    expect(check(both, "Bearer newold")).toMatchObject({ status: 401 })
-    const now = [Redacted.make("old")]
-    const changing = Authentication.tokens(() => now)
-    expect(check(changing, "Bearer new")).toMatchObject({ status: 401 })
-    now.unshift(Redacted.make("new"))
-    expect(check(changing, "Bearer new")).toEqual(Caller.anyone)
+  it("[G26] [G22:unit] a token lets in the one who has it now, of whose tokens each does, and nobody where two have the same", () => {
+    const holders: Record<string, ReadonlyArray<string>> = { "": ["own"], a: ["a", "old"], b: ["b"] }
+    const all = byToken(holders)
+    const said = (token: string) => check(all, `Bearer ${token}`)
+    expect(["own", "a", "old", "b"].map(said)).toMatchObject(["", "a", "a", "b"].map((subject) => ({ subject })))
+    expect(said("ab")).toMatchObject({ status: 401, message: expect.stringMatching(/nor of one of its clients$/) })
+    Object.assign(holders, { "": ["new", "own"], b: ["a"] })
+    expect(["new", "own", "old"].map(said)).toMatchObject(["", "", "a"].map((subject) => ({ subject })))
+    expect(["a", "b"].map(said)).toMatchObject([
+      { status: 401, message: expect.stringContaining("that of several clients") },
+      { status: 401 }
+    ])
+    holders["b"] = ["own"]
+    expect(said("own")).toMatchObject({ status: 401 })
   })
 
   it("[G21:unit G22] of several, the first that lets the caller in does; else the one that knows its credentials says why not", async () => {

@@ -9,7 +9,7 @@ import * as PublicUrl from "../src/PublicUrl.js"
 import * as TrustedProxies from "../src/TrustedProxies.js"
 import { raw, statusOf } from "./support/raw.js"
 
-const authentication = Authentication.tokens([Redacted.make("t")])
+const authentication = Authentication.byToken(() => [{ caller: Caller.anyone, tokens: [Redacted.make("t")] }])
 
 describe("a listener behind a proxy", () => {
   const publicUrl = PublicUrl.parse("https://mcp.example.com/base") as PublicUrl.PublicUrl

@@ -9,11 +9,12 @@ import * as Tls from "node:tls"
 import { vi } from "vitest"
 import { eventually } from "../../testing/test/support/Processes.js"
 import * as Authentication from "../src/Authentication.js"
+import * as Caller from "../src/Caller.js"
 import * as Listener from "../src/Listener.js"
 import * as TrustedProxies from "../src/TrustedProxies.js"
 import { raw, statusOf } from "./support/raw.js"
 
-const authentication = Authentication.tokens([Redacted.make("t")])
+const authentication = Authentication.byToken(() => [{ caller: Caller.anyone, tokens: [Redacted.make("t")] }])
 
 const hasIPv6 = Object.values(networkInterfaces()).flat().some((one) => one?.family === "IPv6")
 

@@ -3,6 +3,8 @@
  */
 import type { McpConfig } from "@mcp-lifeline/config"
 import type { Problem as OptionProblem } from "@mcp-lifeline/core/options"
+import type { Holder } from "@mcp-lifeline/http-server/Authentication"
+import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import * as UserFile from "@mcp-lifeline/state/UserFile"
 import { Effect, ExecutionStrategy, Exit, Redacted, Scope } from "effect"
 import { resolve } from "node:path"
@@ -10,7 +12,7 @@ import { type Problem, show } from "../document/Problem.js"
 import * as SecretFile from "../files/SecretFile.js"
 import { StartError } from "../text/Errors.js"
 import { RulesInUse } from "./AccessControl.js"
-import type { NamedTokens } from "./ClientTokens.js"
+import * as NamedCaller from "./NamedCaller.js"
 import * as Token from "./Token.js"
 
 /** The rules of a file. `problem`: at one of the keys of `lifeline`. */
@@ -20,6 +22,8 @@ export interface FileAccess extends McpConfig.Access {
 
 interface Client {
   readonly name: string
+  /** One object for all requests: what it may use is cached by it. */
+  readonly caller: Caller
   readonly tokens: SecretFile.SecretsInUse
 }
 
@@ -34,9 +38,10 @@ const readToken = (
   problem: FileAccess["problem"],
   folder: string
 ): Effect.Effect<Client, StartError> => {
+  const caller = NamedCaller.of(name)
   if (tokenFile === undefined) {
     const fixed = token === undefined ? Effect.dieMessage(`${name} has no token`) : Effect.succeed(token)
-    return Effect.map(fixed, (one) => ({ name, tokens: SecretFile.fixed([one]) }))
+    return Effect.map(fixed, (one) => ({ name, caller, tokens: SecretFile.fixed([one]) }))
   }
   const path = resolve(folder, tokenFile)
   const place = show(problem(["clients", name, "tokenFile"], `names ${path}, which`))
@@ -49,7 +54,7 @@ const readToken = (
         Effect.flatMap((text) => SecretFile.parse(text, place, Token.rules)),
         Effect.mapError((error) => new StartError({ message: error.message.replace(`${place}: `, `${place} `) }))
       )),
-    (tokens) => ({ name, tokens })
+    (tokens) => ({ name, caller, tokens })
   )
 }
 
@@ -121,7 +126,7 @@ export const problems = (
 
 export interface AccessInUse {
   readonly control: RulesInUse
-  readonly tokens: () => ReadonlyArray<NamedTokens>
+  readonly holders: () => ReadonlyArray<Holder>
   /** Stays true once it is: a file from which all clients are removed opens nothing. */
   readonly isNeeded: () => boolean
   /** Fails if a client has one of these tokens. */
@@ -174,7 +179,7 @@ export const make = (
     let scope = yield* follow(clients)
     return {
       control,
-      tokens: () => clients.map(({ name, tokens: { current } }) => ({ name, current })),
+      holders: () => clients.map(({ caller, tokens: { current } }) => ({ caller, tokens: current() })),
       isNeeded: () => isNeeded,
       refuse: (ofGateway) => refuse(first, ofGateway),
       problem: shared,

@@ -5,7 +5,6 @@ import type { Handler } from "@mcp-lifeline/http-server/Listener"
 import { Effect, type Redacted, type Scope } from "effect"
 import { StartError } from "../text/Errors.js"
 import type { AccessInUse } from "./AccessInUse.js"
-import * as ClientTokens from "./ClientTokens.js"
 import * as ProtectedResource from "./ProtectedResource.js"
 import type { ResourceServer } from "./ResourceServer.js"
 
@@ -14,7 +13,7 @@ export interface Options {
   /** Somebody has given the gateway a token, or it has made one: each request needs credentials. */
   readonly isNeeded: boolean
   /** Of `lifeline.clients`; `undefined` if there can be none. */
-  readonly clients: Pick<AccessInUse, "isNeeded" | "tokens"> | undefined
+  readonly clients: Pick<AccessInUse, "isNeeded" | "holders"> | undefined
   /** As the file says now; `undefined` if there is no such option. */
   readonly auth: (() => McpConfig.Auth) | undefined
   readonly place: ProtectedResource.Place
@@ -54,9 +53,7 @@ const resourceServer = (
 export const byToken = (
   { clients, isNeeded, tokens }: Pick<Options, "clients" | "isNeeded" | "tokens">
 ): Authentication.Authentication => {
-  const known = clients === undefined
-    ? Authentication.tokens(tokens)
-    : ClientTokens.authentication(clients.tokens, tokens)
+  const known = Authentication.byToken(() => [...clients?.holders() ?? [], { caller: anyone, tokens: tokens() }])
   const isNeededNow = (): boolean => isNeeded || clients?.isNeeded() === true
   return {
     get isNeeded() {

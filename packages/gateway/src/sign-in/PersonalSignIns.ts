@@ -9,7 +9,7 @@ import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import { Effect, RcMap, type Scope } from "effect"
 import * as NamedCaller from "../access/NamedCaller.js"
 import { clean } from "../text/Text.js"
-import { issuerOption } from "./issuerOption.js"
+import { issuerOption } from "./options.js"
 
 export interface PersonalSignIns {
   /** Until the scope closes. The client has a subject. */

@@ -1,6 +1,9 @@
 import { isAddress, isDocument } from "@mcp-lifeline/sign-in/addresses"
 import * as Command from "../commandLine/Command.js"
 
+/** For messages of a sign-in. */
+export const issuerOption = "--client-issuer"
+
 /** The options that `login` and `wrap` share. */
 export const client = {
   account: Command.text("NAME", "Keeps several logins at one server separate."),

@@ -3,6 +3,7 @@ import { Effect, Exit, Logger, Redacted, Scope } from "effect"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import * as AccessInUse from "../../src/access/AccessInUse.js"
+import * as NamedCaller from "../../src/access/NamedCaller.js"
 
 const names = ["ann", "ben", "ci", "dan"]
 const tokens = ["token-one-of-them", "token-two-of-them", "token-of-gateway"]
@@ -50,6 +51,7 @@ const run = (first: Command & { readonly do: "use" }, commands: ReadonlyArray<Co
         problem: undefined,
         clients: own.map((file) => ({
           name: file.name,
+          caller: NamedCaller.of(file.name),
           tokens: {
             current: () => [Redacted.make(file.token)],
             follow: (changed) =>
@@ -88,7 +90,7 @@ const run = (first: Command & { readonly do: "use" }, commands: ReadonlyArray<Co
       expect(files.map(({ followers, name }) => [name, followers.size])).toEqual(
         files.map((file) => [file.name, own.includes(file) ? 1 : 0])
       )
-      expect(access.tokens().map(({ current, name }) => [name, ...current().map(Redacted.value)])).toEqual(
+      expect(access.holders().map(({ caller, tokens }) => [caller.name, ...tokens.map(Redacted.value)])).toEqual(
         own.map(({ name, token }) => [name, token])
       )
       expect([access.isNeeded(), madeNeeded]).toEqual([isNeeded, isNeeded && !wasNeeded ? 1 : 0])
@@ -150,6 +152,7 @@ describe("rules and tokens that are in use", () => {
       problem: (path, message) => ({ file: "mcp.json", line, key: path.join("."), message }),
       clients: ["ann", "ben"].map((name) => ({
         name,
+        caller: NamedCaller.of(name),
         tokens: { current: () => [Redacted.make("a-token-of-both")], follow: () => Effect.void }
       }))
     })

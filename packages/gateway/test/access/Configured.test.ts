@@ -248,8 +248,8 @@ describe("clients and groups of a file", () => {
       })
       const loaded = yield* AccessInUse.load(access, path, [])
       expect(inspect([access, loaded], { depth: 20 })).not.toMatch(/s3cret-of-16-characters|new-secret-of-sixteen/)
-      const { tokens } = yield* AccessInUse.make(loaded, () => Effect.void)
-      expect(tokens().map(({ current, name }) => [name, current().map(Redacted.value)])).toEqual([
+      const { holders } = yield* AccessInUse.make(loaded, () => Effect.void)
+      expect(holders().map(({ caller, tokens }) => [caller.name, tokens.map(Redacted.value)])).toEqual([
         ["a", ["s3cret-of-16-characters"]],
         ["b", ["new-secret-of-sixteen", "old-secret-of-sixteen"]]
       ])

@@ -3,6 +3,7 @@ import type { McpConfig } from "@mcp-lifeline/config"
 import { anyone } from "@mcp-lifeline/http-server/Caller"
 import { Effect, Either, Redacted } from "effect"
 import * as GatewayAuthentication from "../../src/access/GatewayAuthentication.js"
+import * as NamedCaller from "../../src/access/NamedCaller.js"
 
 const auth: McpConfig.Auth = {
   issuers: [],
@@ -19,7 +20,7 @@ const made = () => {
   const redacted = (all: ReadonlyArray<string>) => all.map((one) => Redacted.make(one))
   const clients = {
     isNeeded: () => who.areClientsNeeded,
-    tokens: () => [{ name: "ann", current: () => redacted(who.ofAnn) }]
+    holders: () => [{ caller: NamedCaller.of("ann"), tokens: redacted(who.ofAnn) }]
   }
   return { who, clients, tokens: () => redacted(who.tokens) }
 }

@@ -35,6 +35,7 @@ export const tool = (name: string): Tool => ({ name, inputSchema: { type: "objec
 interface Scripted extends Fleet.Fleet {
   readonly find: (kind: Fleet.Routed, name: string) => Fleet.Route | undefined
   readonly viewOf: () => Scripted
+  readonly existing: () => { readonly backends: ReadonlyArray<string> }
 }
 
 /** A fleet whose catalogue and answers the test gives. It has one backend, to which every name leads once it is ready. */
@@ -81,6 +82,7 @@ export const make = (
         return { cancel: () => "unknown", doubt: () => undefined }
       }
     } as Partial<Backend.Backend> as Backend.Backend
+    let isReady = false
     const fleet: Scripted = {
       backends: Effect.succeed([]),
       backend: notScripted,
@@ -95,9 +97,16 @@ export const make = (
       readResource: notScripted,
       complete: notScripted,
       find: (kind, name) =>
-        Effect.runSync(SubscriptionRef.get(current))[kind].has(name) ? { backend, original: name } : undefined,
-      route: (_, name) => Effect.as(ready, { backend, original: name }),
+        isReady || Effect.runSync(SubscriptionRef.get(current))[kind].has(name)
+          ? { backend, original: name }
+          : undefined,
+      route: (_, name) =>
+        Effect.map(ready, () => {
+          isReady = true
+          return { backend, original: name }
+        }),
       viewOf: () => fleet,
+      existing: () => ({ backends: [] }),
       apply: notScripted
     }
     return { fleet, publish: (next: Fleet.FleetCatalog) => SubscriptionRef.set(current, next) }

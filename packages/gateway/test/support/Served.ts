@@ -1,5 +1,6 @@
 import type { Fleet } from "@mcp-lifeline/core"
 import * as Authentication from "@mcp-lifeline/http-server/Authentication"
+import { anyone } from "@mcp-lifeline/http-server/Caller"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
@@ -55,7 +56,11 @@ export interface Options extends Partial<Endpoint.Options> {
 }
 
 export const bind = (token?: Redacted.Redacted) =>
-  Endpoint.bind({ host: "127.0.0.1", port: 0, authentication: token && Authentication.tokens([token]) })
+  Endpoint.bind({
+    host: "127.0.0.1",
+    port: 0,
+    authentication: token && Authentication.byToken(() => [{ caller: anyone, tokens: [token] }])
+  })
 
 /** A served fleet. Clients are not offered its status, unless the options say so. */
 export const serve = (fleet: Fleet.Fleet, { token, ...options }: Options = {}) =>

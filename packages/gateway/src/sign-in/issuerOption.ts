@@ -1,2 +1,0 @@
-/** Of `login` and `wrap`, for messages of a sign-in. */
-export const issuerOption = "--client-issuer"
