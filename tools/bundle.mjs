@@ -138,7 +138,7 @@ const inlined = new Set()
 
 /** @param {import("esbuild").BuildOptions & { readonly outdir: string }} options */
 const write = async (options) => {
-  const { metafile: { outputs }, outputFiles = [] } = await build({
+  const { metafile: { inputs, outputs }, outputFiles = [] } = await build({
     bundle: true,
     platform: "node",
     // Before "main": some are UMD modules, which hide from the bundler what they require.
@@ -165,7 +165,7 @@ const write = async (options) => {
       if (found !== undefined) inlined.add(found)
     }
   }
-  return { outputs, outputFiles }
+  return { inputs, outputs, outputFiles }
 }
 
 /** Writes functions of modules. @param {string} file @param {ReadonlyArray<{ name: string, code: string }>} modules */
@@ -180,10 +180,32 @@ const writeArchive = (file, modules) => {
 const imported = (/** @type {import("esbuild").Metafile["outputs"][string] | undefined} */ output) =>
   output?.imports.filter(({ kind }) => kind === "import-statement").map(({ path }) => path) ?? []
 
+/** Names of a list of imports or exports. */
+const pairs = (/** @type {string} */ list) =>
+  list.split(",").map((one) => one.trim().split(" as ")).filter(([name]) => name !== "")
+
+/**
+ * Links the chunks by values: a bundler for CommonJS makes each use of another chunk a call of two getters. It gives what a chunk has when its code has
+ * run: `archive` refuses what changes after that.
+ */
+const linked = (/** @type {string} */ text) =>
+  text
+    .replaceAll(
+      /^import \{([^}]*)\} from ("\.[^"]*");$/gm,
+      (_, /** @type {string} */ list, /** @type {string} */ from) =>
+        `const { ${pairs(list).map(([name, own = name]) => `${name}: ${own}`).join(", ")} } = require(${from});`
+    )
+    .replaceAll(/^import ("\.[^"]*");$/gm, "require($1);")
+    .replaceAll(
+      /^export \{([^}]*)\};$/gm,
+      (_, /** @type {string} */ list) =>
+        `Object.assign(exports, { ${pairs(list).map(([name, other = name]) => `${other}: ${name}`).join(", ")} });`
+    )
+
 /** Writes the program of a package as an archive: the modules that are named, with what they import, in its first file. */
 const archive = async (/** @type {ReadonlyArray<string>} */ names) => {
   const outdir = "esm"
-  const { outputFiles, outputs } = await write({
+  const { inputs, outputFiles, outputs } = await write({
     entryPoints: Object.fromEntries(names.map((name) => [basename(name), `dist/${name}.js`])),
     outdir,
     format: "esm",
@@ -195,7 +217,7 @@ const archive = async (/** @type {ReadonlyArray<string>} */ names) => {
   const modules = await Promise.all(
     outputFiles.map(async ({ path, text }) => {
       // What is installed may be a module that only `import` loads.
-      const { code } = await transform(text.replaceAll(/\bimport\((?="[^".])/g, "__import("), {
+      const { code } = await transform(linked(text).replaceAll(/\bimport\((?="[^".])/g, "__import("), {
         format: "cjs",
         supported: { "dynamic-import": false },
         define: { "import.meta.url": "__url" },
@@ -204,6 +226,10 @@ const archive = async (/** @type {ReadonlyArray<string>} */ names) => {
       return { name: basename(path), code }
     })
   )
+  const changing = Object.keys(inputs).filter((file) => /^export let /m.test(readFileSync(file, "utf8")))
+  if (changing.length > 0) {
+    throw new Error(`${name}: what these export may change, which the archive cannot show: ${changing.join(", ")}`)
+  }
   const first = new Set(names.map((name) => `${outdir}/${basename(name)}.cjs`))
   for (const path of first) for (const next of imported(outputs[path])) first.add(next)
   const isFirst = (/** @type {{ name: string }} */ { name }) => first.has(`${outdir}/${name}`)

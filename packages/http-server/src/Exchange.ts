@@ -12,6 +12,9 @@ import type { SseWriter } from "./SseWriter.js"
 /** How long an answer may take before a stream starts, in milliseconds. */
 export const streamDelay = 1000
 
+/** In characters: a shorter text takes less bytes than are counted (`Unread`). */
+const longText = 16_384
+
 const isUnsent = (answer: Answer): boolean => "error" in answer && JsonRpcError.isUnsent(answer.error)
 
 /**
@@ -135,14 +138,15 @@ export class Exchange implements Responder {
     const session = sessionId?.()
     const isTaken = this.#answers.some(({ isUnsent }) => !isUnsent)
     Turns.run(text.length, () => {
-      const bytes = Buffer.from(text)
+      // Node.js writes a text and its headers at once; what is long is counted in bytes while it waits.
+      const body = text.length > longText ? Buffer.from(text) : text
       response.writeHead(isTaken ? status : 503, {
-        ...(isTaken ? {} : { "Retry-After": "1", [notTakenHeader]: "1" }),
         "Content-Type": "application/json",
-        "Content-Length": bytes.length,
-        ...(session === undefined ? {} : { "Mcp-Session-Id": session })
+        "Content-Length": Buffer.byteLength(body),
+        ...(isTaken ? undefined : { "Retry-After": "1", [notTakenHeader]: "1" }),
+        ...(session === undefined ? undefined : { "Mcp-Session-Id": session })
       })
-      response.end(bytes)
+      response.end(body)
     })
   }
 }

@@ -1,6 +1,6 @@
 import type { Bytes } from "@mcp-lifeline/core/text"
 import { Deferred, Effect, Redacted, type Scope } from "effect"
-import type { RequestListener, ServerOptions, ServerResponse } from "node:http"
+import { IncomingMessage, type RequestListener, type ServerOptions, ServerResponse } from "node:http"
 import * as Http from "node:http"
 import * as Https from "node:https"
 import { type AddressInfo, Server as NetServer, type Socket } from "node:net"
@@ -30,13 +30,29 @@ export interface Bounds {
   readonly times: Times
 }
 
+/** No foreign page can embed an answer, and no browser guesses another content type. */
+const protection = { "Cross-Origin-Resource-Policy": "same-origin", "X-Content-Type-Options": "nosniff" }
+
+class ProtectedResponse extends ServerResponse {
+  /** Given with the others: each that is set before makes Node.js store them all one by one. */
+  override writeHead(status: number, ...given: ReadonlyArray<unknown>): this {
+    const headers = given.at(-1)
+    const words = typeof given[0] === "string" ? [given[0]] : []
+    if (Array.isArray(headers)) {
+      return super.writeHead(status, ...words, [...headers, ...Object.entries(protection).flat()])
+    }
+    return super.writeHead(status, ...words, { ...protection, ...(typeof headers === "object" ? headers : undefined) })
+  }
+}
+
 const serverFor = (
   tls: Certificate | undefined,
   { maxConnections, maxHeaderBytes, times }: Bounds,
   answer: RequestListener,
   add: (socket: Socket) => void
 ): Effect.Effect<Http.Server, ListenError> => {
-  const options: ServerOptions = {
+  const options: ServerOptions<typeof IncomingMessage, typeof ProtectedResponse> = {
+    ServerResponse: ProtectedResponse,
     keepAliveTimeout: 65_000,
     headersTimeout: times.headers,
     requestTimeout: times.request,

@@ -116,9 +116,6 @@ export interface Listener {
   readonly serve: (handler: Handler, notice?: Effect.Effect<void>) => Effect.Effect<void, never, Scope.Scope>
 }
 
-/** No foreign page can embed an answer, and no browser guesses another content type. */
-const protection = { "Cross-Origin-Resource-Policy": "same-origin", "X-Content-Type-Options": "nosniff" }
-
 const oddTarget: Refusal = {
   status: 400,
   message:
@@ -185,7 +182,6 @@ export const listen = (
       (method === "GET" || method === "HEAD") && Object.hasOwn(probes("starting"), path)
     const take = (request: IncomingMessage, response: ServerResponse): void => {
       connections.began(request.socket, response)
-      for (const [name, value] of Object.entries(protection)) response.setHeader(name, value)
       if (isStopping) response.setHeader("Connection", "close")
       if (publicUrl !== undefined) {
         const target = request.url ?? "/"

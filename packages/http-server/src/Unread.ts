@@ -33,12 +33,25 @@ export class Unread {
   /** Destroys the response if it holds more than the client's share. */
   watch(response: ServerResponse, client: unknown): void {
     let held = 0
+    let isFollowed = false
     const count = (): void => {
       const waiting = response.destroyed ? 0 : response.writableLength
+      if (waiting > 0 && !isFollowed) {
+        isFollowed = true
+        follow()
+      }
       const next = waiting > small ? waiting : 0
       if (next < held) this.#shares.release(client, held - next)
       else if (next > held && !this.#shares.take(client, next - held)) return void response.destroy()
       held = next
+    }
+    // Most answers are taken at once, and need none of it.
+    const follow = (): void => {
+      // Called when nothing happens on the connection. A stream that waits stays.
+      response.setTimeout(this.#stall, () => {
+        if (response.writableLength > 0) response.destroy()
+      })
+      for (const event of ["drain", "finish", "close"]) response.on(event, count)
     }
     const counted = <A extends ReadonlyArray<unknown>, B>(write: (...args: A) => B) => (...args: A): B => {
       const result = write.apply(response, args as never)
@@ -47,10 +60,5 @@ export class Unread {
     }
     response.write = counted(response.write) as ServerResponse["write"]
     response.end = counted(response.end) as ServerResponse["end"]
-    // Called when nothing happens on the connection. One that waits for its answer stays.
-    response.setTimeout(this.#stall, () => {
-      if (response.writableLength > 0) response.destroy()
-    })
-    for (const event of ["drain", "finish", "close"]) response.on(event, count)
   }
 }

@@ -24,7 +24,11 @@ const marks = new RegExp(`"${mark}([-+.\\deE]+)"`, "g")
 
 const isChanged = (source: string): boolean => String(Number(source)) !== source && isNumber.test(source)
 
+/** What a suspect has, found without its surroundings. */
+const hint = /[[:,\s](?:-0|-?\d+[.eE][-+\d]|-?\d{16})/
+
 const hasSuspect = (text: string): boolean => {
+  if (!hint.test(text)) return false
   for (const [, source] of text.matchAll(suspects)) if (isChanged(source!)) return true
   return false
 }
