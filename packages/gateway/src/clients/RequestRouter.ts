@@ -8,7 +8,7 @@ import * as Translation from "@mcp-lifeline/http-server/translation"
 import { type ClientRequest, JsonRpc } from "@mcp-lifeline/protocol"
 import type { ClientCapabilities } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Either } from "effect"
-import type { Resolved, ServerRequest } from "../conversation/ClientRelay.js"
+import type { Resolved, UpstreamRequest } from "../conversation/ClientRelay.js"
 import type { ClientServers } from "../pool/ClientServers.js"
 import type { GroupFleet } from "../pool/GroupFleet.js"
 import type { NamedCall, TaskCall } from "./Call.js"
@@ -55,7 +55,7 @@ const named = (
   self: Options,
   { destination, method, request, state }: NamedCall,
   { fleet, key, route: { backend, original } }: ResolvedName
-): Either.Either<ServerRequest, CallError> => {
+): Either.Either<UpstreamRequest, CallError> => {
   const { access } = self
   if (state !== undefined && state.server !== backend.id) {
     return Either.left(new RemoteError({ backend: backend.id, method, ...RequestStates.refused }))
@@ -87,7 +87,7 @@ export const ofTask = (self: Options, { params, request, state, task: { id, serv
   })
   const found = Effect.orElseFail(backendOf(self, server), () => self.servers.refusal ?? unknown)
   const offered = Effect.filterOrFail(found, ({ backend }) => Handle.offersTool(backend, tool), () => unknown)
-  return Effect.map(offered, ({ backend, fleet }): ServerRequest => ({
+  return Effect.map(offered, ({ backend, fleet }): UpstreamRequest => ({
     ...to(self, fleet, backend, { ...RequestStates.forServer(Destination.forwarded(params), state), taskId: id }),
     resultForClient: (result) =>
       Addresses.inResult(self.access.taskIds.inResult({ server, tool }, result), addressOf(self, server, request))
@@ -97,9 +97,9 @@ export const ofTask = (self: Options, { params, request, state, task: { id, serv
 const to = (
   { access, caller, capabilities, context }: Options,
   fleet: GroupFleet,
-  backend: ServerRequest["backend"],
+  backend: UpstreamRequest["backend"],
   params: Readonly<Record<string, unknown>>
-): ServerRequest => ({
+): UpstreamRequest => ({
   backend,
   // Unless the server got them in the handshake.
   params: Translation.withCapabilities(params, fleet.knowsItsClient(backend.id) ? undefined : capabilities()),

@@ -32,7 +32,7 @@ import type { Handler } from "./Handler.js"
 
 type ClientMessage = ClientRequest | JSONRPCNotification | JSONRPCResponse
 
-export interface ServerRequest extends Pick<Forwarded, "failFast" | "isBounded" | "params"> {
+export interface UpstreamRequest extends Pick<Forwarded, "failFast" | "isBounded" | "params"> {
   readonly backend: Backend.Backend
   /** Default: no conversion. */
   readonly resultForClient?: (result: Result) => Result
@@ -43,7 +43,7 @@ export interface ServerRequest extends Pick<Forwarded, "failFast" | "isBounded" 
 }
 
 /** An Either needs no fiber. */
-export type Resolved = Either.Either<ServerRequest, CallError> | Effect.Effect<ServerRequest, CallError>
+export type Resolved = Either.Either<UpstreamRequest, CallError> | Effect.Effect<UpstreamRequest, CallError>
 
 export interface Options {
   /** For error messages. */
@@ -185,7 +185,7 @@ export class ClientRelay {
   /** `resolve`: again after a login, or when its server was closed meanwhile. */
   send(request: ClientRequest, resolve: () => Resolved, moves = 0, closed?: JsonRpcError): void {
     const moved = moves < mostMoves ? (error: JsonRpcError) => this.send(request, resolve, moves + 1, error) : undefined
-    const settle = (found: Either.Either<ServerRequest, CallError>): void => {
+    const settle = (found: Either.Either<UpstreamRequest, CallError>): void => {
       if (Either.isRight(found)) return this.#send(request, found.right, 0, moved)
       const error = Failure.fromCallError(found.left)
       if (moved !== undefined && isClosed(error)) return moved(error)
@@ -203,11 +203,11 @@ export class ClientRelay {
    */
   #send(
     request: ClientRequest,
-    serverRequest: ServerRequest,
+    upstream: UpstreamRequest,
     rounds: number,
     moved?: (error: JsonRpcError) => void
   ): void {
-    const { backend, failFast, isBounded, params } = serverRequest
+    const { backend, failFast, isBounded, params } = upstream
     request.backend = backend
     this.#relay.forward({ fork: this.#options.fork, backend: () => backend, use: (f) => f(backend) }, request, {
       params: params === undefined ? params : request.traced?.(params) ?? params,
@@ -217,7 +217,7 @@ export class ClientRelay {
         this.guard(request, () =>
           moved !== undefined && "error" in answer && isClosed(answer.error)
             ? moved(answer.error)
-            : this.#answered(request, serverRequest, rounds, answer))
+            : this.#answered(request, upstream, rounds, answer))
     })
   }
 
@@ -259,34 +259,34 @@ export class ClientRelay {
     request.answer({ result: isStateless === true ? result : ObjectResults.result(request.method, result) })
   }
 
-  #answered(request: ClientRequest, serverRequest: ServerRequest, rounds: number, answer: Answer): void {
+  #answered(request: ClientRequest, upstream: UpstreamRequest, rounds: number, answer: Answer): void {
     if ("resultText" in answer) return request.answer(answer)
     if ("error" in answer) {
-      const replacement = serverRequest.resultForError?.(answer.error)
+      const replacement = upstream.resultForError?.(answer.error)
       if (replacement !== undefined) return this.answer(request, replacement)
       return this.#refused(
         request,
-        serverRequest.backend.id,
+        upstream.backend.id,
         answer.error,
-        () => this.#send(request, serverRequest, rounds)
+        () => this.#send(request, upstream, rounds)
       )
     }
     if (!isReadable(answer.result)) return request.answer({ error: unreadableResult(request.method) })
     const result = Meta.passedOn(answer.result)
     if (!Translation.isInputRequired(result)) {
       const plain = withoutType(result)
-      return this.answer(request, serverRequest.resultForClient?.(plain) ?? plain)
+      return this.answer(request, upstream.resultForClient?.(plain) ?? plain)
     }
     if (this.#options.client.isStateless === true) {
-      return request.answer({ result: serverRequest.questionForClient?.(result) ?? result })
+      return request.answer({ result: upstream.questionForClient?.(result) ?? result })
     }
-    this.#question(request, serverRequest, rounds, answer.result)
+    this.#question(request, upstream, rounds, answer.result)
   }
 
   /** A server without sessions requests input in place of a result: asks a client with a session, and repeats the call. */
-  #question(request: ClientRequest, serverRequest: ServerRequest, rounds: number, result: Result): void {
+  #question(request: ClientRequest, upstream: UpstreamRequest, rounds: number, result: Result): void {
     const { method } = request
-    const server = serverRequest.backend.id
+    const server = upstream.backend.id
     const failed = (message: string): void =>
       request.answer({ error: { code: Failure.ourCode, message, data: { fate: "answered" } } })
     this.after(
@@ -299,7 +299,7 @@ export class ClientRelay {
         const ask = relayed((question, signal) => this.ask(server, question, signal))
         this.after(request, Effect.either(answer(method, result, ask)), (input) => {
           if (Either.isLeft(input)) return failed(input.left.message)
-          this.#send(request, { ...serverRequest, params: { ...serverRequest.params, ...input.right } }, rounds + 1)
+          this.#send(request, { ...upstream, params: { ...upstream.params, ...input.right } }, rounds + 1)
         }, "unknown")
       },
       "unknown"

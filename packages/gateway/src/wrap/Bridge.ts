@@ -19,7 +19,7 @@ import { Deferred, Effect, Either, FiberId, Predicate, Stream } from "effect"
 import { isDeepStrictEqual } from "node:util"
 import type { Audit } from "../audit/Audit.js"
 import { audited } from "../audit/audited.js"
-import { ClientRelay, type Resolved, type ServerRequest } from "../conversation/ClientRelay.js"
+import { ClientRelay, type Resolved, type UpstreamRequest } from "../conversation/ClientRelay.js"
 import { fault } from "../conversation/errors.js"
 import { type Handler, introducedFirst, lists, ping, pipeline, readable, type Step } from "../conversation/Handler.js"
 import { announced, type Client, clientOf, introducing, unknownServer } from "../conversation/introductions.js"
@@ -208,7 +208,7 @@ export class Bridge {
     const { method, params } = request
     const failFast = isLoginNeeded()
     if (!failFast) this.#connectOnRequest()
-    const serverRequest = (backend: Backend.Backend): ServerRequest => ({
+    const upstream = (backend: Backend.Backend): UpstreamRequest => ({
       backend,
       params: params === undefined || isStateless ? params : Meta.passedOn(params),
       isBounded,
@@ -216,12 +216,12 @@ export class Bridge {
       ...(isList(method) ? this.#asList(request, method) : {})
     })
     return this.#backend === undefined
-      ? Effect.map(Deferred.await(this.#opened), serverRequest)
-      : Either.right(serverRequest(this.#backend))
+      ? Effect.map(Deferred.await(this.#opened), upstream)
+      : Either.right(upstream(this.#backend))
   }
 
   /** If the list cannot be read, the host gets the cached one. */
-  #asList(request: ClientRequest, method: ListMethod): Pick<ServerRequest, "resultForClient" | "resultForError"> {
+  #asList(request: ClientRequest, method: ListMethod): Pick<UpstreamRequest, "resultForClient" | "resultForError"> {
     const { params } = request
     return {
       resultForClient: (result) => {
