@@ -18,7 +18,6 @@ export interface Options {
   readonly backend: () => Backend.Backend
   /** Runs while this replica has the server, connected or not, until its scope closes. */
   readonly whileOwned?: Effect.Effect<void, never, Scope.Scope> | undefined
-  readonly began?: Hop.Served["began"]
 }
 
 /** Before their backend closes, in milliseconds. */
@@ -65,7 +64,7 @@ export const make = (options: Options): Effect.Effect<ClusterServer, never, Scop
   })
 
 const connectorOf = (
-  { backend, began, cluster, local, mayRun, name, whileOwned: also = Effect.void }: Options
+  { backend, cluster, local, mayRun, name, whileOwned: also = Effect.void }: Options
 ): Effect.Effect<ClusterConnector.ClusterConnector, never, Scope.Scope> => {
   const { hop, membership, store, watchdog } = cluster
   let introduction: Introduction | undefined
@@ -87,7 +86,7 @@ const connectorOf = (
       }))
   }
   const whileOwned = Effect.gen(function*() {
-    const served = yield* hop.serve(name, { name, backend, began, introduction: () => introduction })
+    const served = yield* hop.serve(name, { name, backend, introduction: () => introduction })
     listeners = served
     yield* also
     yield* Effect.addFinalizer(() =>

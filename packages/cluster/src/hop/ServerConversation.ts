@@ -24,8 +24,6 @@ export interface Served {
   readonly backend: () => Backend.Backend
   /** undefined before the server's first connection. */
   readonly introduction: () => Introduction | undefined
-  /** Called when a request is passed on; what it returns is called with the code of its error, or `cancelled`. Neither may throw. */
-  readonly began?: (() => (error: string | undefined) => void) | undefined
 }
 
 export interface Shared extends Served {
@@ -97,7 +95,6 @@ export class ServerConversation implements Conversation, Subscriber {
         return request.answer({ result: {} })
       }
       default:
-        this.#began(request)
         return this.#relay.forward(this.#target, request, {
           isBounded: true,
           answered: (answer) => request.answer(HopError.escaped(answer))
@@ -161,41 +158,22 @@ export class ServerConversation implements Conversation, Subscriber {
     const { backend, introduction, name } = this.#shared
     const known = introduction()
     if (known !== undefined) return request.answer(introducing(known))
-    // An error is an answer, too: a server need not know `ping`. The backend counts it as a failed call.
-    let refused: string | undefined
-    const connected = Effect.catchIf(
-      backend().ping(),
-      () => introduction() !== undefined,
-      (error) =>
-        Effect.sync(() => {
-          refused = error._tag
-        })
-    )
+    // An error is an answer, too: a server need not know `ping`.
+    const connected = Effect.catchIf(backend().ping(), () => introduction() !== undefined, () => Effect.void)
     const introduced = (): Answer => {
       const made = introduction()
       return made === undefined
         ? { error: { code: JsonRpc.internalError, message: `${name} has not been connected` } }
         : introducing(made)
     }
-    this.#after(request, connected, introduced, () => refused)
-  }
-
-  /** `became`: what went wrong at the backend although the request was answered. */
-  #began(request: ClientRequest, became: () => string | undefined = () => undefined): void {
-    const { began } = this.#shared
-    if (began === undefined) return
-    const ended = began()
-    const isInterrupted = (error: string | undefined): boolean => error !== undefined && this.#closing !== undefined
-    request.onOver((error) => ended(isInterrupted(error) ? "cancelled" : error ?? became()))
+    this.#after(request, connected, introduced)
   }
 
   #after<A, E>(
     request: ClientRequest,
     work: Effect.Effect<A, E>,
-    answer: (value: A) => Answer,
-    became?: () => string | undefined
+    answer: (value: A) => Answer
   ): void {
-    this.#began(request, became)
     const fiber = this.#shared.fork(work)
     request.work = {
       stop: () => {

@@ -184,7 +184,6 @@ const unreached = (replicas: ReadonlyArray<Replica>): ReadonlyArray<string> =>
   )
 
 const runtimeTable = (runtimes: ReadonlyArray<Runtime>, options: Options): string => {
-  const hasReplica = runtimes.some(({ replica }) => replica !== undefined)
   const hasUsage = runtimes.some(({ usage }) => usage !== undefined)
   return table(runtimes, {
     head: [
@@ -194,19 +193,17 @@ const runtimeTable = (runtimes: ReadonlyArray<Runtime>, options: Options): strin
       "health",
       "gen",
       "keepalive",
-      ...(hasUsage ? usageHead : []),
-      ...(hasReplica ? ["replica"] : [])
+      ...(hasUsage ? usageHead : [])
     ],
     shrinking: [],
-    cells: ({ generation, healthScore, keepalive, number, replica = "", since, state, usage }) => [
+    cells: ({ generation, healthScore, keepalive, number, since, state, usage }) => [
       String(number),
       state,
       span(options.now - since),
       healthScore === undefined ? "" : healthOf(healthScore),
       String(generation),
       keepalive?.state ?? "",
-      ...(hasUsage ? usageOf({ usage }) : []),
-      ...(hasReplica ? [clean(replica)] : [])
+      ...(hasUsage ? usageOf({ usage }) : [])
     ]
   }, options)
 }

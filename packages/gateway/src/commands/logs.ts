@@ -16,7 +16,7 @@ const write = (line: EventLog.Entry, isJson: boolean, output: Output) => {
   if (isJson) return output.line(jsonText(line))
   const colour = output.colour ? colours[line.level] : undefined
   const of = line.server ?? "gateway"
-  const text = show(line.at, line.replica === undefined ? of : `${line.replica} ${of}`, line.text)
+  const text = show(line.at, of, line.text)
   return output.line(colour === undefined ? text : `\u001B[${colour}m${text}\u001B[39m`)
 }
 

@@ -1,17 +1,17 @@
 /**
- * Whichever replica is asked speaks for all.
+ * Whichever replica is asked shows all, and passes commands on to the replica that has the server.
  */
-import { Unknown } from "@mcp-lifeline/core/internal"
-import { Effect, Either, Fiber, Option, Scope, Stream } from "effect"
+import { firstOf } from "@mcp-lifeline/core/internal"
+import { Array, Effect, Either, RcRef, Schema, type Scope } from "effect"
 import type { Gateways } from "../replica/Gateways.js"
 import * as Api from "./Api.js"
 import type { Gateway } from "./Gateway.js"
-import type { ChangedServer, GatewayStatus, Server, ServerDetails } from "./GatewayStatus.js"
-import { joined, needsHelp, ownerOf, type Part } from "./joined.js"
+import { ChangedServer, type GatewayStatus, ServerDetails } from "./GatewayStatus.js"
+import { isStuck, joined, ownerOf, type Part, serverAsShown, serverOn, shownOn } from "./joined.js"
 import * as Alone from "./Operations.js"
 import * as OtherGateways from "./OtherGateways.js"
-import * as OtherLogs from "./OtherLogs.js"
 import { requireServer } from "./ServerCommands.js"
+import { serverStatus } from "./statusOf.js"
 
 /** Between two questions to the others, in milliseconds. */
 const pause = 2000
@@ -23,14 +23,12 @@ type Action = "reconnect" | "enable" | "disable"
 
 type CommandError = Api.NotFound | Api.ServerFailed
 
-const isReached = ({ problem }: Part): boolean => problem === undefined
+const Outcome = Schema.Union(ChangedServer, Api.NotFound, Api.ServerFailed)
 
-const stateOn = ({ status }: Part, name: string): Server["state"] | undefined =>
-  status?.servers.find((server) => server.name === name)?.state
+const pathOf = (name: string): string => `/api/servers/${encodeURIComponent(name)}`
 
-const unavailable = (message: string): Api.ServerFailed => ({ error: { code: "unavailable", message } })
+const isReached = ({ said }: Part): boolean => Either.isRight(said)
 
-/** Asks others until the scope closes, while somebody follows. */
 export const make = (
   gateway: Gateway,
   gateways: Gateways
@@ -38,73 +36,42 @@ export const make = (
   Effect.gen(function*() {
     const alone = Alone.make(gateway)
     const others = OtherGateways.make(gateways)
-    const logs = yield* OtherLogs.make(others, gateways.others)
 
-    const here = Effect.map(alone.status, (status) => ({
-      replica: gateways.own(),
-      since: gateway.startedAt,
-      problem: undefined,
-      status
-    }))
-    const statusNow = Effect.map(here, (own) => joined(own, others.last()))
-    const status = Effect.zipRight(others.look, statusNow)
+    const partsWith = (own: GatewayStatus): ReadonlyArray<Part> => [
+      { replica: gateways.own(), since: gateway.startedAt, said: Either.right(own) },
+      ...others.last()
+    ]
+    const parts = Effect.zipRight(others.look, Effect.map(alone.status, partsWith))
+    const statusNow = Effect.map(alone.status, (own) => joined(own, partsWith(own)))
 
-    let followers = 0
-    let following: Fiber.RuntimeFiber<never> | undefined
-    const scope = yield* Effect.scope
-    const lookAtAll = Effect.zipRight(others.look, logs.look, { concurrent: true })
-    const follow = Effect.gen(function*() {
-      yield* Effect.acquireRelease(
-        Effect.suspend(() => {
-          if (followers++ > 0) return Effect.void
-          const loop = Effect.forever(Effect.delay(lookAtAll, pause))
-          const begun = Effect.zipRight(logs.forget, Effect.forkIn(Effect.interruptible(loop), scope))
-          return Effect.map(begun, (fiber) => {
-            following = fiber
-          })
-        }),
-        () =>
-          Effect.suspend(() => {
-            if (--followers > 0 || following === undefined) return Effect.void
-            const fiber = following
-            following = undefined
-            return Fiber.interruptFork(fiber)
-          })
+    const looking = Effect.interruptible(Effect.forever(Effect.delay(others.look, pause)))
+    const following = yield* RcRef.make({ acquire: Effect.zipRight(others.look, Effect.forkScoped(looking)) })
+
+    const isHere = ({ replica }: Part): boolean => replica.id === gateways.own().id
+
+    const gone = ({ replica }: Part) =>
+      Effect.repeat(Effect.sleep(look), { until: () => !gateways.others().some(({ id }) => id === replica.id) }).pipe(
+        Effect.zipRight(Effect.fail("it has gone; try again"))
       )
-      yield* lookAtAll
-    })
-
-    const gone = (part: Part) =>
-      Effect.repeat(Effect.sleep(look), {
-        until: () => !gateways.others().some(({ id }) => id === part.replica.id)
-      }).pipe(Effect.zipRight(Effect.fail(unavailable("the replica has gone; try again"))))
 
     const on = (part: Part, action: Action, name: string): Effect.Effect<ChangedServer, CommandError> => {
-      if (part.replica.id === gateways.own().id) return alone[action](name)
-      const asked = part.problem === undefined
-        ? others.ask(part.replica, ({ servers }) => servers[action]({ path: { name } }))
-        : Effect.fail(new OtherGateways.NotReached(part.problem))
-      return Effect.raceFirst(asked, gone(part)).pipe(Effect.mapError((error): CommandError => {
-        const place = `on the replica ${part.replica.id} at ${part.replica.address}`
-        if (error instanceof OtherGateways.NotReached) {
-          return unavailable(`${place}, which is not reached: ${error.problem}`)
+      if (isHere(part)) return alone[action](name)
+      const { replica, said } = part
+      const place = `on the replica ${replica.id} at ${replica.address}`
+      const asked = Either.isLeft(said)
+        ? Effect.fail(said.left)
+        : firstOf(others.command(replica, `${pathOf(name)}/${action}`, Outcome), gone(part))
+      return Effect.matchEffect(asked, {
+        onFailure: (problem) =>
+          Effect.fail({ error: { code: "unavailable", message: `${place}, which is not reached: ${problem}` } }),
+        onSuccess: (outcome) => {
+          if (!("error" in outcome)) return Effect.succeed(outcome)
+          const { code, message } = outcome.error
+          const text = `${place}: ${message}`
+          return Effect.fail(code === "not_found" ? Api.notFound(text) : { error: { code, message: text } })
         }
-        if (!("error" in error)) return unavailable(`${place}: ${error.message}`)
-        const { code, message } = error.error
-        if (code === "not_found") return Api.notFound(message)
-        return { error: { code: code === "bad_request" ? "server_error" : code, message: `${place}: ${message}` } }
-      }))
-    }
-
-    /** `done`: for how many runtimes it succeeded. */
-    const changed = (name: string, done: number): Effect.Effect<ChangedServer, Api.NotFound> =>
-      Effect.flatMap(status, ({ servers }) => {
-        const server = servers.find((one) => one.name === name)
-        if (server === undefined) {
-          return Effect.fail(Api.notFound(Unknown.backend(name, servers.map((one) => one.name)).message))
-        }
-        return Effect.succeed(server.sessions === "shared" ? server : { ...server, runtimesDone: done })
       })
+    }
 
     /** Replicas whose files do not name the server do not count. */
     const onAll = (parts: ReadonlyArray<Part>, action: Action, name: string) =>
@@ -112,45 +79,32 @@ export const make = (
         const all = yield* Effect.forEach(parts, (part) => Effect.either(on(part, action, name)), {
           concurrency: "unbounded"
         })
-        const failures = all.flatMap((one) =>
-          Either.isLeft(one) && one.left.error.code !== "not_found" ? [one.left] : []
-        )
-        const done = all.flatMap((one) => Either.isRight(one) ? [one.right] : [])
-        const [first] = failures
+        const [failures, done] = Array.separate(all)
+        const failed = failures.filter(({ error }) => error.code !== "not_found")
+        const [first] = failed
         if (first === undefined) {
-          return yield* changed(
-            name,
-            done.reduce((sum, one) => sum + (one.runtimesDone ?? 0), 0)
-          )
+          const server = done[0] ?? (yield* serverStatus(gateway, name))
+          const runtimesDone = done.reduce((sum, one) => sum + (one.runtimesDone ?? 0), 0)
+          return server.sessions === "shared" ? server : { ...server, runtimesDone }
         }
-        if (parts.length === 1) return yield* Effect.fail<CommandError>(first)
         const { code, message } = first.error
-        return yield* Effect.fail<CommandError>({
-          error: { code, message: `${failures.length} of ${parts.length} replicas failed: ${message}` } as never
-        })
+        const text = parts.length === 1 ? message : `${failed.length} of ${parts.length} replicas failed: ${message}`
+        return yield* Effect.fail<CommandError>({ error: { code, message: text } as never })
       })
-
-    const partsNow = Effect.zipRight(
-      others.look,
-      Effect.map(here, (own): ReadonlyArray<Part> => [own, ...others.last()])
-    )
 
     const reconnect = (name: string): Effect.Effect<ChangedServer, CommandError> =>
       Effect.gen(function*() {
         yield* requireServer(gateway, name)
-        const reached = (yield* partsNow).filter(isReached)
+        const reached = (yield* parts).filter(isReached)
         const owner = ownerOf(reached, name)
         if (owner === undefined) return yield* onAll(reached, "reconnect", name)
-        yield* on(owner, "reconnect", name)
-        const stuck = reached.filter((part) => {
-          const state = stateOn(part, name)
-          return part !== owner && state !== undefined && needsHelp.has(state)
-        })
+        const server = yield* on(owner, "reconnect", name)
+        const stuck = reached.filter((part) => part !== owner && isStuck(part, name))
         yield* Effect.forEach(stuck, (part) => Effect.ignore(on(part, "reconnect", name)), {
           concurrency: "unbounded",
           discard: true
         })
-        return yield* changed(name, 0)
+        return server
       })
 
     /** Replicas that are not reached, or start later, read it from what all replicas keep. */
@@ -159,60 +113,27 @@ export const make = (
         yield* requireServer(gateway, name)
         const server = gateway.servers.servers().find(({ id }) => id === name)
         const isKept = server !== undefined && (yield* gateway.servers.switchAll(server, action === "disable"))
-        const parts = yield* partsNow
-        return yield* onAll(isKept ? parts.filter(isReached) : parts, action, name)
+        const all = yield* parts
+        return yield* onAll(isKept ? all.filter(isReached) : all, action, name)
       })
 
-    const detailsOn = ({ replica }: Part, name: string): Effect.Effect<ServerDetails | undefined> =>
-      Effect.orElseSucceed(
-        others.askSoon(replica, ({ servers }) => servers.server({ path: { name } })),
-        () => undefined
-      )
-
-    const runtimesOn = (part: Part, name: string) =>
-      Effect.map(
-        detailsOn(part, name),
-        (details) => (details?.runtimes ?? []).map((one) => ({ ...one, replica: part.replica.id }))
-      )
-
     return {
-      status,
+      status: Effect.zipRight(others.look, statusNow),
       statusNow,
-      follow,
+      follow: Effect.asVoid(RcRef.get(following)),
       server: (name) =>
         Effect.gen(function*() {
-          const own = yield* Effect.either(alone.server(name))
-          const { servers }: GatewayStatus = yield* status
-          const server = servers.find((one) => one.name === name)
-          if (server === undefined) return yield* Either.isLeft(own) ? Effect.fail(own.left) : own
-          // In full, as the replica says that has the server: the status of all is shortened.
-          const owning = others.last().find((part) => isReached(part) && part.replica.id === server.owner?.replica)
-          const known = server.pins === undefined || owning === undefined
-            ? Option.getOrUndefined(Either.getRight(own))
-            : yield* detailsOn(owning, name)
-          const details = known?.pins === undefined ? server : { ...server, pins: known.pins }
-          if (server.sessions === "shared") return details
-          const { id } = gateways.own()
-          const ownRuntimes = Either.isRight(own) ? own.right.runtimes ?? [] : []
-          const rest = yield* Effect.forEach(others.last().filter(isReached), (part) => runtimesOn(part, name), {
-            concurrency: "unbounded"
-          })
-          return { ...details, runtimes: [...ownRuntimes.map((one) => ({ ...one, replica: id })), ...rest.flat()] }
+          const all = yield* parts
+          const shown = shownOn(all, name)
+          const short = shown && serverOn(shown, name)
+          if (shown === undefined || short === undefined) return yield* alone.server(name)
+          const full: Effect.Effect<ServerDetails, unknown> = isHere(shown)
+            ? alone.server(name)
+            : others.read(shown.replica, pathOf(name), ServerDetails)
+          return serverAsShown(all, shown, yield* Effect.orElseSucceed(full, () => short))
         }),
-      logs: (query) =>
-        Effect.gen(function*() {
-          const theirs = yield* logs.last(query)
-          // Another replica may know a server that this one does not.
-          const own = yield* theirs.length > 0
-            ? Effect.sync(() => gateway.record.log.last(query.limit, query.server, query.since))
-            : alone.logs(query)
-          const tagged = own.map((line) => OtherLogs.said(line, gateways.own()))
-          return OtherLogs.merged([tagged, theirs]).slice(-query.limit)
-        }),
-      lines: Stream.merge(
-        Stream.map(alone.lines, (line) => OtherLogs.said(line, gateways.own())),
-        logs.added
-      ),
+      logs: alone.logs,
+      lines: alone.lines,
       reconnect,
       enable: switchAll("enable"),
       disable: switchAll("disable"),

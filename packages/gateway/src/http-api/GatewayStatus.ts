@@ -67,7 +67,6 @@ export const Pins = Schema.Struct({
   mode: Schema.Literal("warn", "block"),
   /** Elsewhere than in the details of one server, the first 100. */
   changes: Schema.Array(PinChange),
-  /** How many more there are. */
   more: Schema.optional(count),
   /** With `block`, all tools are withheld then. */
   unreadable: Schema.optional(Schema.Struct({ file: Schema.String, reason: Schema.String }))
@@ -137,8 +136,7 @@ export const Server = Schema.Struct({
 }).annotations({
   identifier: "Server",
   description:
-    "In a cluster, `calls` are those of the clients of all replicas, but the median is that of one. Everything else is as the "
-    + "owner of the server says; without an owner, as the replica says on which the server needs help most. Other replicas on which it "
+    "In a cluster: as the owner of the server says; without an owner, as the replica that answers. Other replicas on which the server "
     + "needs help are in `warnings`."
 })
 export type Server = typeof Server.Type
@@ -148,13 +146,11 @@ export const Runtime = Schema.Struct({
   number: count,
   state: State,
   since: Schema.Number,
-  /** The number of its connection; 0 before the first. */
   generation: count,
   healthScore: Schema.optional(healthScore),
   /** Missing before its first connection. */
   keepalive: Schema.optional(Keepalive),
   usage: Schema.optional(Usage),
-  /** Only in a cluster: the replica that counts it and has it. */
   replica: Schema.optional(Schema.String)
 }).annotations({ identifier: "Runtime" })
 export type Runtime = typeof Runtime.Type
@@ -192,14 +188,12 @@ export type ApprovedServer = typeof ApprovedServer.Type
 export const Replica = Schema.Struct({
   /** The beginning of its id, which changes after each lease that has ended. */
   id: Schema.String,
-  /** Where the other replicas reach it. */
   address: Schema.String,
-  /** Whether it is the one that answers. */
   isHere: Schema.Boolean,
   state: Schema.Literal("reached", "not reached"),
   since: Schema.Number,
   problem: Schema.optional(Schema.String),
-  /** Of its process. Missing if it was never reached, like what follows. */
+  /** Of its process. Missing if it is not reached, like what follows. */
   startedAt: Schema.optional(Schema.Number),
   version: Schema.optional(Schema.String),
   clients: Schema.optional(count),
@@ -207,8 +201,7 @@ export const Replica = Schema.Struct({
   servers: Schema.optional(Schema.Array(Schema.String))
 }).annotations({
   identifier: "Replica",
-  description:
-    "A replica of the cluster whose lease has not ended. What is said of one that is not reached is what it said last."
+  description: "A replica of the cluster whose lease has not ended."
 })
 export type Replica = typeof Replica.Type
 
@@ -232,9 +225,7 @@ export const GatewayStatus = Schema.Struct({
     /** Only with `--audit`. */
     audit: Schema.optional(Schema.Struct({
       file: Schema.String,
-      /** Why it cannot be written now. */
       problem: Schema.optional(Schema.String),
-      /** How many lines of calls are missing. */
       lost: count
     })),
     clients: count,

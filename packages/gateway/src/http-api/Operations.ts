@@ -1,5 +1,5 @@
 /**
- * What the API does about all replicas: here for one gateway; `ClusterOperations` does it for a cluster.
+ * What the API does for one gateway; `ClusterOperations` does it for a cluster.
  */
 import { Effect, type Scope, type Stream } from "effect"
 import type * as EventLog from "../log/EventLog.js"
@@ -26,7 +26,6 @@ export interface Operations {
   readonly follow: Effect.Effect<void, never, Scope.Scope>
   readonly server: (name: string) => Effect.Effect<ServerDetails, Api.NotFound>
   readonly logs: (query: LogQuery) => Effect.Effect<ReadonlyArray<EventLog.Entry>, Api.NotFound>
-  /** Those of other replicas only while somebody follows. */
   readonly lines: Stream.Stream<EventLog.Entry>
   readonly reconnect: Command<Api.NotFound | Api.ServerFailed>
   readonly enable: Command<Api.NotFound | Api.ServerFailed>

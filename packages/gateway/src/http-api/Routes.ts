@@ -15,6 +15,7 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import * as Fibers from "../text/Fibers.js"
 import { clean } from "../text/Text.js"
 import { openApiDocument } from "./Api.js"
+import * as ClusterOperations from "./ClusterOperations.js"
 import type { Gateway } from "./Gateway.js"
 import * as Handlers from "./Handlers.js"
 import * as Operations from "./Operations.js"
@@ -174,8 +175,6 @@ export const make = (
     const { replicas } = gateway
     const alone = Operations.make(gateway)
     if (replicas === undefined) return yield* handler(gateway, alone, listener)
-    // Only in a cluster: it needs an HTTP client.
-    const ClusterOperations = yield* Effect.promise(() => import("./ClusterOperations.js"))
     const answer = yield* handler(gateway, alone, { isAuthenticated: false, namesFor: () => ({}) })
     yield* replicas.answer((request, response, path) => {
       if (gateway.logins?.handlePassed(request, response, path) !== true) answer(request, response, path)

@@ -22,7 +22,7 @@ const urgent: ReadonlyArray<ShownState> = [
   "Closed"
 ]
 
-export const urgency = (state: ShownState): number => urgent.indexOf(state)
+const urgency = (state: ShownState): number => urgent.indexOf(state)
 
 export class Runtime {
   /** Counted for each server from 1. */

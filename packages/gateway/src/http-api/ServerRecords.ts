@@ -93,12 +93,14 @@ export class ServerRecords {
       },
       call: (method, params, parent) => {
         const began = performance.now()
-        calls.begin()
+        // Another replica asks so for itself.
+        const isCounted = method !== "ping" && !method.endsWith("/list")
+        if (isCounted) calls.begin()
         const call = next?.call(method, params, parent)
         return {
           attempt: (on) => call?.attempt(on),
           end: (exit) => {
-            calls.end(exit, performance.now() - began)
+            if (isCounted) calls.end(exit, performance.now() - began)
             call?.end(exit)
           }
         }

@@ -1,170 +1,78 @@
+import { Either } from "effect"
 import type { ReplicaName } from "../replica/Gateways.js"
 import type { GatewayStatus, Replica, Server } from "./GatewayStatus.js"
-import { urgency } from "./Runtime.js"
 
 export interface Part {
   readonly replica: ReplicaName
   /** From when on it is reached, or not, in milliseconds since 1970. */
   readonly since: number
-  /** Why it is not reached; `undefined` if it is. */
-  readonly problem: string | undefined
-  /** What it said last; `undefined` if it never did. */
-  readonly status: GatewayStatus | undefined
+  /** Its own status, or why it is not reached. */
+  readonly said: Either.Either<GatewayStatus, string>
 }
 
-interface Saying {
-  readonly part: Part
-  readonly server: Server
-}
+const serversOf = ({ said }: Part): ReadonlyArray<Server> => Either.isRight(said) ? said.right.servers : []
 
-const sayings = (parts: ReadonlyArray<Part>, name: string): ReadonlyArray<Saying> =>
-  parts.flatMap((part) => {
-    const server = part.status?.servers.find((one) => one.name === name)
-    return server === undefined ? [] : [{ part, server }]
-  })
+export const serverOn = (part: Part, name: string): Server | undefined =>
+  serversOf(part).find((server) => server.name === name)
 
-const isReached = ({ part }: Saying): boolean => part.problem === undefined
-
-/**
- * If two replicas say that they have the server, one does not know yet that it has lost it. One that is reached knows best.
- */
+/** If two replicas say that they have the server, one does not know yet that it has lost it. */
 export const ownerOf = (parts: ReadonlyArray<Part>, name: string): Part | undefined => {
-  const all = sayings(parts, name).filter(({ server }) => server.owner !== undefined)
-  const reached = all.filter(isReached)
-  return (reached.length > 0 ? reached : all).reduce<Saying | undefined>(
-    (last, one) => (last?.server.owner?.since ?? 0) > (one.server.owner?.since ?? 0) ? last : one,
-    undefined
-  )?.part
+  const since = (part: Part): number => serverOn(part, name)?.owner?.since ?? -1
+  return parts.filter((part) => since(part) >= 0).toSorted((one, other) => since(other) - since(one))[0]
 }
 
-/** The first one, if all are the same. */
-const mostUrgent = (all: ReadonlyArray<Saying>): Saying | undefined =>
-  all.reduce<Saying | undefined>(
-    (first, one) => first !== undefined && urgency(first.server.state) <= urgency(one.server.state) ? first : one,
-    undefined
-  )
+/** Its owner; without one, the first that knows the server. */
+export const shownOn = (parts: ReadonlyArray<Part>, name: string): Part | undefined =>
+  ownerOf(parts, name) ?? parts.find((part) => serverOn(part, name) !== undefined)
 
 /** Not connected, and should be. */
-export const needsHelp: ReadonlySet<Server["state"]> = new Set([
+const needsHelp: ReadonlySet<Server["state"]> = new Set([
   "PermanentlyFailed",
   "SignInNeeded",
   "Dormant",
   "Reconnecting"
 ])
 
-const errorOf = ({ lastError }: Server): string => lastError === undefined ? "" : `: ${lastError.message}`
-
-const besidesOwner = (all: ReadonlyArray<Saying>, owning: Saying): ReadonlyArray<string> =>
-  all.filter((one) => one !== owning && isReached(one) && needsHelp.has(one.server.state)).map(({ part, server }) =>
-    `the replica ${part.replica.id} cannot use it there: it is ${server.state}${errorOf(server)}`
-  )
-
-const differing = (reached: ReadonlyArray<Saying>): ReadonlyArray<string> => {
-  const byState = new Map<string, Array<string>>()
-  for (const { part, server: { state } } of reached) byState.set(state, [...byState.get(state) ?? [], part.replica.id])
-  if (byState.size < 2) return []
-  return [
-    Array.from(
-      byState,
-      ([state, ids]) => `${state} on ${ids.length === 1 ? "the replica" : "the replicas"} ${ids.join(", ")}`
-    )
-      .join("; ")
-  ]
+export const isStuck = (part: Part, name: string): boolean => {
+  const server = serverOn(part, name)
+  return server !== undefined && needsHelp.has(server.state)
 }
 
-const missing = (parts: ReadonlyArray<Part>, name: string): ReadonlyArray<string> =>
-  parts.filter(({ problem, status }) =>
-    problem === undefined && status !== undefined && !status.servers.some((server) => server.name === name)
-  ).map(({ replica }) => `the replica ${replica.id} does not have it: its file is another one`)
-
-const older = (reached: ReadonlyArray<Saying>): ReadonlyArray<string> =>
-  reached.flatMap(({ part, server: { newerOn } }) =>
-    newerOn === undefined
-      ? []
-      : [`the replica ${part.replica.id} has an older configuration of it; that of the replica at ${newerOn} counts`]
-  )
-
-const total = (all: ReadonlyArray<Saying>, of: (server: Server) => number): number =>
-  all.reduce((sum, { server }) => sum + of(server), 0)
-
-const runtimes = (all: ReadonlyArray<Saying>): NonNullable<Server["runtimesByState"]> => {
-  const counts: Partial<Record<Server["state"], number>> = {}
-  for (const { server } of all) {
-    for (const [state, count] of Object.entries(server.runtimesByState ?? {})) {
-      counts[state as Server["state"]] = (counts[state as Server["state"]] ?? 0) + count
-    }
-  }
-  return counts
-}
-
-const usages = (all: ReadonlyArray<Saying>): Pick<Server, "usage"> => {
-  const measured = all.flatMap(({ server: { usage } }) => usage ?? [])
-  if (measured.length === 0) return {}
-  const shares = measured.flatMap(({ cpuPercent }) => cpuPercent ?? [])
-  return {
-    usage: {
-      memoryBytes: measured.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0),
-      cpuPercent: shares.length === 0 ? null : shares.reduce((sum, one) => sum + one, 0)
-    }
-  }
-}
-
-const serverOf = (parts: ReadonlyArray<Part>, name: string): ReadonlyArray<Server> => {
-  const all = sayings(parts, name)
-  const owner = ownerOf(parts, name)
-  const owning = all.find(({ part }) => part === owner)
-  const reached = all.filter(isReached)
-  const shown = owning !== undefined && isReached(owning) ? owning : mostUrgent(reached)
-  if (shown === undefined) return []
-  const { newerOn: _1, owner: _2, ...server } = shown.server
-  return [{
-    ...server,
-    ...(owning?.server.owner === undefined ? {} : { owner: owning.server.owner }),
-    ...(server.runtimesByState === undefined ? {} : { runtimesByState: runtimes(reached), ...usages(reached) }),
-    calls: {
-      total: total(all, ({ calls }) => calls.total),
-      failed: total(all, ({ calls }) => calls.failed),
-      givenUp: total(all, ({ calls }) => calls.givenUp),
-      inFlight: total(reached, ({ calls }) => calls.inFlight),
-      p50Millis: server.calls.p50Millis
-    },
-    warnings: [
-      ...server.warnings,
-      ...(shown === owning ? besidesOwner(all, owning) : differing(reached)),
-      ...older(reached),
-      ...missing(parts, name)
+/** As `shown` says, with what is wrong on the others. */
+export const serverAsShown = <S extends Server>(parts: ReadonlyArray<Part>, shown: Part, server: S): S => {
+  const warnings = parts.flatMap((part) => {
+    const { id } = part.replica
+    const { lastError, newerOn, state } = serverOn(part, server.name) ?? {}
+    return [
+      ...(part === shown || !isStuck(part, server.name)
+        ? []
+        : [`on the replica ${id} it is ${state}${lastError === undefined ? "" : `: ${lastError.message}`}`]),
+      ...(newerOn === undefined
+        ? []
+        : [`the replica ${id} has an older configuration of it; that of the replica at ${newerOn} counts`])
     ]
-  }]
+  })
+  return { ...server, warnings: [...server.warnings, ...warnings] }
 }
 
-const replicaOf = (here: Part, part: Part): Replica => {
-  const { problem, replica: { address, id }, since, status } = part
+const replicaOf = ({ replica: { address, id }, said, since }: Part, index: number): Replica => {
+  const name = { id, address, isHere: index === 0 }
+  if (Either.isLeft(said)) return { ...name, state: "not reached", since, problem: said.left }
+  const { gateway: { clients, startedAt, version }, servers } = said.right
+  const owned = servers.filter(({ owner }) => owner !== undefined).map((server) => server.name)
+  return { ...name, state: "reached", since, startedAt, version, clients, servers: owned }
+}
+
+/** `parts`: first the replica that was asked, whose own status is `own`. Servers that only others have come last. */
+export const joined = ({ gateway }: GatewayStatus, parts: ReadonlyArray<Part>): GatewayStatus => {
+  const names = new Set(parts.flatMap(serversOf).map(({ name }) => name))
   return {
-    id,
-    address,
-    isHere: part === here,
-    state: problem === undefined ? "reached" : "not reached",
-    since,
-    ...(problem === undefined ? {} : { problem }),
-    ...(status === undefined ? {} : {
-      startedAt: status.gateway.startedAt,
-      version: status.gateway.version,
-      clients: status.gateway.clients,
-      servers: status.servers.filter(({ owner }) => owner !== undefined).map(({ name }) => name)
+    gateway,
+    replicas: parts.map(replicaOf),
+    servers: [...names].flatMap((name) => {
+      const shown = shownOn(parts, name)
+      const server = shown && serverOn(shown, name)
+      return shown === undefined || server === undefined ? [] : [serverAsShown(parts, shown, server)]
     })
-  }
-}
-
-/** Servers that only others have come last. */
-export const joined = (
-  here: Part & { readonly status: GatewayStatus },
-  others: ReadonlyArray<Part>
-): GatewayStatus => {
-  const parts = [here, ...others]
-  const names = new Set(parts.flatMap(({ status }) => status?.servers.map(({ name }) => name) ?? []))
-  return {
-    gateway: here.status.gateway,
-    replicas: parts.map((part) => replicaOf(here, part)),
-    servers: [...names].flatMap((name) => serverOf(parts, name))
   }
 }

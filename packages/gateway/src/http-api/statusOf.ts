@@ -96,22 +96,6 @@ const warningsOf = (
   ].map(clean)
 }
 
-/** Without calls that other replicas have passed on. */
-const ownCalls = ({ replicas }: Gateway, server: string, counts: Server["calls"]): Server["calls"] => {
-  if (replicas === undefined) return counts
-  const passed = replicas.passedTo(server)
-  const own = (name: keyof typeof passed): number => Math.max(0, counts[name] - passed[name])
-  const total = own("total")
-  const failed = Math.min(own("failed"), total)
-  return {
-    total,
-    failed,
-    givenUp: Math.min(own("givenUp"), total - failed),
-    inFlight: own("inFlight"),
-    p50Millis: total === 0 ? null : counts.p50Millis
-  }
-}
-
 const ownerOf = ({ replicas }: Gateway, server: string): Pick<Server, "owner"> => {
   const since = replicas?.ownedSince(server)
   return replicas === undefined || since === undefined ? {} : { owner: { replica: replicas.own().id, since } }
@@ -274,7 +258,7 @@ const serverOf = (
     sessions: status === undefined ? "per-client" : "shared",
     ...ownerOf(gateway, server.id),
     ...(newerOn === undefined ? {} : { newerOn }),
-    calls: ownCalls(gateway, server.id, record?.calls.counts ?? noCalls),
+    calls: record?.calls.counts ?? noCalls,
     ...(lastError === undefined ? {} : {
       lastError: {
         message: clean(lastError.message),

@@ -9,7 +9,6 @@ import { OwnedServers } from "./OwnedServers.js"
 
 export interface Options {
   readonly key: ClusterKeys
-  /** Where the other replicas reach this one. */
   readonly address: string
   readonly membership: Membership.Membership
   /** Called with each internal failure. Must not throw. */
@@ -25,7 +24,6 @@ export interface ClusterGateways {
 
 const idShown = 8
 
-/** The part of an id that names a replica. */
 export const shownId = (id: string): string => id.slice(0, idShown)
 
 const [prefix, loginPrefix] = ["/cluster/gateway", "/cluster/logins"] as const
@@ -61,7 +59,6 @@ export const make = ({ address, failed, key, membership }: Options): ClusterGate
       own: () => nameOf({ id: membership.id(), address }),
       others: () => others().map(nameOf),
       ownedSince: (server) => owned.since(server),
-      passedTo: (server) => owned.passed(server),
       api: (replica) => paths.to(receiverOf(replica)),
       logins: (replica) => logins.to(receiverOf(replica)),
       answer: (handler) =>

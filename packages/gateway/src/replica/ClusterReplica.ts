@@ -106,13 +106,7 @@ export const make = (
       state,
       records: yield* ClusterSessionRecords.make({ store, key }),
       own: (local) => LeasedConnector.make({ membership, local, watch: watchdog.group, unwatch: watchdog.gone }),
-      shared: (server) =>
-        ClusterServer.make({
-          ...server,
-          cluster,
-          whileOwned: owned.own(server.name),
-          began: () => owned.began(server.name)
-        }),
+      shared: (server) => ClusterServer.make({ ...server, cluster, whileOwned: owned.own(server.name) }),
       leave: cluster.leave,
       sessions: (lapsed) =>
         Effect.map(SessionHomes.make(membership, store.sessions, Effect.zipLeft(lapsed, lost)), (homes) => ({

@@ -9,21 +9,12 @@ export interface ReplicaName {
   readonly address: string
 }
 
-/** From other replicas, for a server that runs here. */
-export interface PassedCounts {
-  readonly total: number
-  readonly failed: number
-  readonly givenUp: number
-  readonly inFlight: number
-}
-
 export interface Gateways {
   readonly own: () => ReplicaName
   /** Those whose leases have not ended, as far as this one knows. */
   readonly others: () => ReadonlyArray<ReplicaName>
   /** In milliseconds since 1970; `undefined` if this replica does not have the server. */
   readonly ownedSince: (server: string) => number | undefined
-  readonly passedTo: (server: string) => PassedCounts
   readonly api: (replica: ReplicaName) => ReplicaPaths.Way
   /** Leads to the pages of logins, and to nothing else. */
   readonly logins: (replica: ReplicaName) => ReplicaPaths.Way

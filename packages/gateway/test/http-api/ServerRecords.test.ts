@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import type { Event, Status } from "@mcp-lifeline/core"
-import { Backend, ConnectError, Telemetry } from "@mcp-lifeline/core"
+import { Backend, ConnectError, RemoteError, Telemetry } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
-import { Effect, TestClock } from "effect"
+import { Effect, Exit, TestClock } from "effect"
 import { ServerRecords } from "../../src/http-api/ServerRecords.js"
 import * as Timeline from "../../src/page/browser/Timeline.mjs"
 
@@ -169,5 +169,26 @@ describe("the history of a server", () => {
       yield* TestClock.adjust("1 second")
       expect(usage()).toEqual([undefined])
       expect(passed).toEqual([5, 6, 7])
+    }))
+})
+
+describe("the calls of a server", () => {
+  it.effect("[D8] are those of clients, not what another replica asks to connect: pings and lists", () =>
+    Effect.gen(function*() {
+      const records = new ServerRecords(undefined)
+      const clock = yield* Effect.clock
+      const { call } = records.ofGroup().observe({
+        id: "own",
+        transport: "stdio",
+        state: "Connected",
+        clock,
+        connection: () => undefined
+      })
+      for (const method of ["ping", "tools/list", "resources/templates/list", "tools/call", "prompts/get"] as const) {
+        call(method, {}, undefined).end(
+          Exit.fail(new RemoteError({ backend: "own", method, code: -1, message: "refused" }))
+        )
+      }
+      expect(records.of("own")?.calls.counts).toMatchObject({ total: 2, failed: 2, inFlight: 0 })
     }))
 })

@@ -20,19 +20,6 @@ describe("the shared servers that a replica has", () => {
       expect(owned.since("mine")).toBeUndefined()
       expect(yield* Metric.value(metric)).toMatchObject({ value: 0 })
     }))
-
-  it("[D8] counts what other replicas ask of them, and how that went", () => {
-    const owned = new OwnedServers()
-    const [answered, failed, cancelled] = [owned.began("one"), owned.began("one"), owned.began("one")]
-    owned.began("two")
-    expect(owned.passed("one")).toEqual({ total: 3, failed: 0, givenUp: 0, inFlight: 3 })
-    answered(undefined)
-    failed("-32000")
-    expect(owned.passed("one")).toEqual({ total: 3, failed: 1, givenUp: 0, inFlight: 1 })
-    cancelled("cancelled")
-    expect(owned.passed("one")).toEqual({ total: 3, failed: 1, givenUp: 1, inFlight: 0 })
-    expect(owned.passed("three")).toEqual({ total: 0, failed: 0, givenUp: 0, inFlight: 0 })
-  })
 })
 
 const owner = "1 for a server that the replica has, of those that run once in the cluster; 0 for one that it had"

@@ -102,18 +102,11 @@ describe.skipIf(!Postgres.isInstalled)(`several gateways, seen as one${Postgres.
       await expect.poll(() => reader.events.some(({ event }) => event === "status"), patience).toBe(true)
       expect(await ask(other, "servers/alpha/reconnect", "POST")).toMatchObject({ state: "Connected", generation: 2 })
       expect((await alphaOn(owner))?.pid).not.toBe(pid)
-      const line = expect.objectContaining({
-        server: "alpha",
-        replica: ownerId,
-        text: expect.stringMatching("generation 2")
-      })
-      await expect.poll(() => reader.events.map(({ data }) => data), patience).toContainEqual(line)
-      const { events } = await ask(other, "logs")
-      expect(events).toContainEqual(line)
-      expect(events).toContainEqual(expect.objectContaining({ replica: otherId }))
-      expect(events.map(({ at }: { readonly at: number }) => at)).toEqual(
-        events.map(({ at }: { readonly at: number }) => at).toSorted((a: number, b: number) => a - b)
-      )
+      const isSeen = ({ data }: Reader["events"][number]): boolean =>
+        data.servers?.some(({ generation, name }: Server) => name === "alpha" && generation === 2) === true
+      await expect.poll(() => reader.events.some(isSeen), patience).toBe(true)
+      const line = expect.objectContaining({ server: "alpha", text: expect.stringMatching("generation 2") })
+      expect((await ask(owner, "logs")).events).toContainEqual(line)
     }
 
     all.cutOff(owner, true)
@@ -121,8 +114,7 @@ describe.skipIf(!Postgres.isInstalled)(`several gateways, seen as one${Postgres.
       .toMatchObject({
         state: "not reached",
         problem: "no answer within 1 s",
-        address: `http://127.0.0.1:${owner.clusterPort}`,
-        servers: ["alpha"]
+        address: `http://127.0.0.1:${owner.clusterPort}`
       })
     all.cutOff(owner, false)
     await expect.poll(async () => (await statusOf(other)).replicas?.map(({ state }) => state), patience)

@@ -55,7 +55,6 @@ export const gatewaysOf = (
     own: () => ({ id: "here", address: "http://127.0.0.1:1" }),
     others,
     ownedSince: () => undefined,
-    passedTo: () => ({ total: 0, failed: 0, givenUp: 0, inFlight: 0 }),
     api: ({ address }) => ({
       baseUrl: address + prefix,
       fetch: (url, init) =>
