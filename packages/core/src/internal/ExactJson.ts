@@ -10,8 +10,9 @@ const notes = new WeakMap<object, Map<Key, string>>()
 /** Of one text: a note takes more memory than the number. */
 const maxNotes = 30_000
 
-/** Also finds numbers in strings: most texts have none. */
+/** Also finds numbers in strings: most texts have none. `hint` is in each. */
 const suspects = /[[:,\s](-0|-?(?:\d{16,}|\d+(?:\.\d+(?:[eE][+-]?\d+)?|[eE][+-]?\d+)))(?=[\s,\]}])/g
+const hint = /[[:,\s](?:-0|-?\d+[.eE][-+\d]|-?\d{16})/
 
 const numerals = /-?\d[\d.eE+-]*/g
 const isNumber = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/
@@ -23,9 +24,6 @@ const mark = `\uE000${crypto.randomUUID()}:`
 const marks = new RegExp(`"${mark}([-+.\\deE]+)"`, "g")
 
 const isChanged = (source: string): boolean => String(Number(source)) !== source && isNumber.test(source)
-
-/** What a suspect has, found without its surroundings. */
-const hint = /[[:,\s](?:-0|-?\d+[.eE][-+\d]|-?\d{16})/
 
 const hasSuspect = (text: string): boolean => {
   if (!hint.test(text)) return false
