@@ -5,19 +5,13 @@ import { fileURLToPath, pathToFileURL } from "node:url"
 
 const packages = fileURLToPath(new URL("../../", import.meta.url))
 
-const exported = (index: string): ReadonlyArray<string> => {
-  const found = new Set<string>()
-  const visit = (file: string): void => {
-    for (
-      const [, path] of readFileSync(file, "utf8").matchAll(/^export (?:type )?(?:\*|\{)[^"]*from "(\.[^"]+)\.js"/gms)
-    ) {
-      const target = normalize(join(dirname(file), `${path}.ts`))
-      if (found.has(target)) continue
-      found.add(target)
-      visit(target)
-    }
+const reexports = /^export (?:type )?(?:\*|\{)[^"]*from "(\.[^"]+)\.js"/gms
+
+const exported = (file: string, found = new Set<string>()): ReadonlyArray<string> => {
+  for (const [, path] of readFileSync(file, "utf8").matchAll(reexports)) {
+    const target = normalize(join(dirname(file), `${path}.ts`))
+    if (!found.has(target)) exported(target, found.add(target))
   }
-  visit(index)
   return [...found]
 }
 
