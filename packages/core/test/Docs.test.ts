@@ -7,12 +7,12 @@ const packages = fileURLToPath(new URL("../../", import.meta.url))
 
 const reexports = /^export (?:type )?(?:\*|\{)[^"]*from "(\.[^"]+)\.js"/gms
 
-const exported = (file: string, found = new Set<string>()): ReadonlyArray<string> => {
+const exported = (file: string, found = new Set<string>()): ReadonlySet<string> => {
   for (const [, path] of readFileSync(file, "utf8").matchAll(reexports)) {
     const target = normalize(join(dirname(file), `${path}.ts`))
     if (!found.has(target)) exported(target, found.add(target))
   }
-  return [...found]
+  return found
 }
 
 it("published docstrings name no id of the contract, which an editor's user cannot look up", () => {
