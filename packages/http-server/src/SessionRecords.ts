@@ -1,7 +1,4 @@
-/**
- * What does not fit into the ids of sessions: settings, and which have ended. What a store does not take stays in memory, and is written once it
- * takes something again.
- */
+/** What does not fit into the ids of sessions. What a store refuses stays in memory, and is written once it takes something again. */
 import { key } from "@mcp-lifeline/state/StateFolder"
 import { Deferred, Effect, Exit, FiberId, Iterable, Option, Runtime, Schedule, Schema, type Scope } from "effect"
 
@@ -46,10 +43,7 @@ export interface SessionRecords {
    * removed to make room, sessions without a record that are as old count as ended.
    */
   readonly get: (id: string, born?: number, owner?: string) => Promise<Record | "unknown" | undefined>
-  /**
-   * Of a session, only the last that waits is written, and never two at once. Resolves when this record or a later one is written, or cannot be; then it
-   * stays in memory until a later write succeeds.
-   */
+  /** Of a session, only the last that waits is written, and never two at once. Resolves when this record or a later one is written or refused. */
   readonly set: (id: string, record: Record) => Promise<void>
 }
 

@@ -3,8 +3,8 @@ import { SessionRecord } from "@mcp-lifeline/http-server/SessionRecord"
 import { lifetime, type Record } from "@mcp-lifeline/http-server/SessionRecords"
 import { key as nameOf } from "@mcp-lifeline/state/StateFolder"
 import { Effect, Fiber, TestClock } from "effect"
-import * as MemoryStore from "../../src/MemoryStore.js"
 import * as ClusterSessionRecords from "../../src/state/ClusterSessionRecords.js"
+import * as MemoryStore from "../../src/testing/MemoryStore.js"
 import { key, Way } from "./Replica.js"
 
 const records = (way: Way, limits?: ClusterSessionRecords.Limits) =>
