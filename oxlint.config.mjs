@@ -74,7 +74,7 @@ export const rows = {
     "catalog lifecycle",
     "internal"
   ],
-  cluster: ["index.ts ClusterBackend.ts ClusterServer.ts TestCluster.ts", "sessions", "hop", "state", "postgres"],
+  cluster: ["index.ts ClusterBackend.ts ClusterServer.ts testing", "sessions", "hop", "state", "postgres"],
   extensions: ["index.ts ServerOptions.ts Filters.ts Pins.ts internal.ts", "filters pins"],
   "http-server": ["index.ts McpEndpoint.ts StatelessRequests.ts", "eras"],
   promise: ["index.ts connect.ts connectAll.ts supervisedTransport.ts within.ts", "internal"],

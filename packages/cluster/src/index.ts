@@ -1,7 +1,7 @@
 /**
  * MCP servers that run once in a cluster of processes, whichever of them has it.
  *
- * For programs: `Cluster`, `ClusterBackend`, `PostgresStore`, `TestCluster`, and the types that these show. The rest is for Lifeline's gateway, and
+ * For programs: `Cluster`, `ClusterBackend`, `PostgresStore`, and the types that these show; for their tests, `testing`. The rest is for Lifeline's gateway, and
  * may change in any version.
  */
 export * as Cluster from "./Cluster.js"
@@ -26,7 +26,6 @@ export * as ReplicaPaths from "./hop/ReplicaPaths.js"
 export * as LeasedConnector from "./LeasedConnector.js"
 export type { Lease, ReplicaId } from "./LeaseRules.js"
 export * as Membership from "./Membership.js"
-export * as MemoryStore from "./MemoryStore.js"
 export { type Answers, PeerError, type Peers } from "./Peers.js"
 export * as PostgresStore from "./PostgresStore.js"
 export * as SessionHomes from "./sessions/SessionHomes.js"
@@ -35,6 +34,5 @@ export * as ClusterSessionRecords from "./state/ClusterSessionRecords.js"
 export * as ClusterState from "./state/ClusterState.js"
 export * as KeyChange from "./state/KeyChange.js"
 export { defaults, type Terms, termsBounds, termsOf, type TermsOptions } from "./Terms.js"
-export * as TestCluster from "./TestCluster.js"
 export type { WantedServer } from "./WantedServer.js"
 export * as Watchdog from "./Watchdog.js"

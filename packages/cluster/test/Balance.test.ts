@@ -4,8 +4,8 @@ import { beforeEach, describe, expect, it } from "vitest"
 import * as Balance from "../src/Balance.js"
 import { type ClusterStore, StoreError } from "../src/ClusterStore.js"
 import type { ReplicaId } from "../src/LeaseRules.js"
-import * as MemoryStore from "../src/MemoryStore.js"
 import { rank } from "../src/placement.js"
+import * as MemoryStore from "../src/testing/MemoryStore.js"
 
 const calm = 10_000
 const renewal = 1000

@@ -11,7 +11,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import * as Cluster from "../src/Cluster.js"
 import * as ClusterBackend from "../src/ClusterBackend.js"
 import type { ClusterStore } from "../src/ClusterStore.js"
-import * as MemoryStore from "../src/MemoryStore.js"
+import * as MemoryStore from "../src/testing/MemoryStore.js"
 
 const run = Effect.runPromise
 const key = Redacted.make("a key that all replicas of this test have in common")

@@ -6,9 +6,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { mayLeave } from "../../testing/test/support/Holdings.js"
 import * as Postgres from "../../testing/test/support/Postgres.js"
 import { type Change, type Claims, type ClusterStore, type RowLimits, StoreError } from "../src/ClusterStore.js"
-import * as MemoryStore from "../src/MemoryStore.js"
 import * as PostgresStore from "../src/PostgresStore.js"
 import { defaults as terms, termsOf } from "../src/Terms.js"
+import * as MemoryStore from "../src/testing/MemoryStore.js"
 
 // Connections to the database are kept for all tests of this file, and made when they are needed.
 beforeEach(() => mayLeave("timers"))

@@ -6,9 +6,9 @@ import { mayLeave } from "../../testing/test/support/Holdings.js"
 import type { ClusterStore } from "../src/ClusterStore.js"
 import * as LeasedConnector from "../src/LeasedConnector.js"
 import * as Membership from "../src/Membership.js"
-import * as MemoryStore from "../src/MemoryStore.js"
 import { PeerError } from "../src/Peers.js"
 import { defaults as terms } from "../src/Terms.js"
+import * as MemoryStore from "../src/testing/MemoryStore.js"
 
 // What still closes at the end of a test waits for virtual time, which nobody moves any more.
 beforeEach(() => mayLeave("connections"))

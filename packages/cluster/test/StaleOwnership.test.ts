@@ -2,8 +2,8 @@ import { Simulation } from "@mcp-lifeline/testing"
 import { Effect, Fiber, Scope } from "effect"
 import { beforeEach, describe, expect, it } from "vitest"
 import type { ClusterStore } from "../src/ClusterStore.js"
-import * as MemoryStore from "../src/MemoryStore.js"
 import * as StaleOwnership from "../src/StaleOwnership.js"
+import * as MemoryStore from "../src/testing/MemoryStore.js"
 
 let sim: Simulation.Simulation
 let store: ClusterStore

@@ -3,7 +3,7 @@ import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Context, Effect, Exit, Fiber, Layer, Scope, TestClock, TestContext } from "effect"
 import { describe, expect, it } from "vitest"
 import * as ClusterBackend from "../src/ClusterBackend.js"
-import * as TestCluster from "../src/TestCluster.js"
+import * as TestCluster from "../src/testing/TestCluster.js"
 
 class Notes extends Backend.Tag("notes")<Notes>() {}
 

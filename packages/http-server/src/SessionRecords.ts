@@ -1,8 +1,6 @@
-/**
- * What does not fit into the ids of sessions: settings, and which have ended. Bounded in number, size and age.
- */
-import { key, type StateFolder } from "@mcp-lifeline/state/StateFolder"
-import { Clock, Effect, Option, Runtime, Schedule, Schema, type Scope } from "effect"
+/** What does not fit into the ids of sessions. What a store refuses stays in memory, and is written once it takes something again. */
+import { key } from "@mcp-lifeline/state/StateFolder"
+import { Deferred, Effect, Exit, FiberId, Iterable, Option, Runtime, Schedule, Schema, type Scope } from "effect"
 
 export const Record = Schema.Struct({
   /** The last use that was written, in milliseconds since 1970. */
@@ -21,6 +19,9 @@ export const Record = Schema.Struct({
 })
 export type Record = typeof Record.Type
 
+/** Sessions without a record that began then or earlier have ended. In seconds since 1970. */
+export const Floor = Schema.Struct({ endedBefore: Schema.Number })
+
 /** An unused session ends after so long, in milliseconds. */
 export const lifetime = 30 * 24 * 60 * 60 * 1000
 
@@ -30,12 +31,10 @@ export interface Limits {
   /** In all params of `initialize` and URIs of subscriptions. Default 64 Mi. */
   readonly maxChars: number
   /** Writes between two looks for records of other processes. Default 1,000. */
-  readonly scanEvery?: number | undefined
+  readonly lookEvery?: number | undefined
 }
 
-const defaultLimits: Limits = { maxSessions: 5000, maxChars: 64 * 1024 * 1024 }
-
-const defaultScanEvery = 1000
+export const defaultLimits: Limits = { maxSessions: 5000, maxChars: 64 * 1024 * 1024 }
 
 /** By the ids of sessions. Never fails. */
 export interface SessionRecords {
@@ -44,234 +43,217 @@ export interface SessionRecords {
    * removed to make room, sessions without a record that are as old count as ended.
    */
   readonly get: (id: string, born?: number, owner?: string) => Promise<Record | "unknown" | undefined>
-  /**
-   * Writes one after the other, of a session only the last that waits. Resolves when this record or a later one is written, or cannot be; then it stays in
-   * memory until a later write succeeds.
-   */
+  /** Of a session, only the last that waits is written, and never two at once. Resolves when this record or a later one is written or refused. */
   readonly set: (id: string, record: Record) => Promise<void>
 }
 
-interface Entry extends Pick<Record, "usedAt" | "hasEnded" | "born"> {
+/** What keeps them, by name: bounded in number, size and age. */
+export interface RecordStore {
+  /** Fails if there may be one. */
+  readonly read: (name: string) => Effect.Effect<Record | undefined, unknown>
+  /** Fails if it is not there, but may be later. No record replaces that of a session's end. */
+  readonly write: (name: string, record: Record) => Effect.Effect<void, unknown>
+  /** See `Floor`. */
+  readonly endedBefore: (owner: string) => Effect.Effect<number, unknown>
+  /** Removes what is too old or too much, whoever wrote it. */
+  readonly clean: Effect.Effect<void>
+}
+
+/** The end of a session is never undone. */
+export const newer = <A extends Record | undefined>(before: Record | undefined, next: A): Record | A =>
+  before?.hasEnded === true && next?.hasEnded !== true ? before : next
+
+/** For a session whose own record was removed. */
+export const presumedEnded: Record = { usedAt: 0, hasEnded: true }
+
+/** What a record takes of the limits. */
+export interface Share {
   readonly owner: string
-  readonly length: number
+  readonly chars: number
+  /** If its session has ended. */
+  readonly floor: number | undefined
+}
+
+export const shareOf = ({ born, hasEnded, initialize, owner = "", subscriptions = [], usedAt }: Record): Share => ({
+  owner,
+  chars: subscriptions.reduce(
+    (sum, uri) => sum + uri.length,
+    initialize === undefined ? 0 : JSON.stringify(initialize).length
+  ),
+  // A session began before it was last used.
+  floor: hasEnded === true ? born ?? usedAt / 1000 : undefined
+})
+
+export interface Excess {
+  readonly names: ReadonlyArray<string>
+  /** By owner: the end of one of these sessions is no longer known otherwise. */
+  readonly floors: ReadonlyMap<string, number>
 }
 
 interface Account {
-  /** Least recently used first. */
-  readonly names: Set<string>
-  length: number
+  /** The first is the last. */
+  readonly shares: Array<readonly [name: string, share: Share]>
+  chars: number
 }
 
-/** Makes room by the least recently used record of the owner that has most. */
-class Index {
-  readonly #limits: Limits
-  /** Least recently used first. */
-  readonly #all = new Map<string, Entry>()
-  readonly #accounts = new Map<string, Account>()
-  #length = 0
-  /** By owner: sessions without a record that began then or earlier have ended. In seconds since 1970. */
-  readonly #floors = new Map<string, number>()
-
-  constructor(limits: Limits) {
-    this.#limits = limits
+/** Makes room by the first record of the owner that has most. */
+export const excess = (all: ReadonlyMap<string, Share>, { maxChars, maxSessions }: Limits): Excess => {
+  const names: Array<string> = []
+  const floors = new Map<string, number>()
+  let [count, chars] = [all.size, 0]
+  for (const share of all.values()) chars += share.chars
+  if (count <= maxSessions && chars <= maxChars) return { names, floors }
+  const accounts = new Map<string, Account>()
+  for (const one of [...all].toReversed()) {
+    const [, { chars, owner }] = one
+    const account = accounts.get(owner) ?? { shares: [], chars: 0 }
+    accounts.set(owner, account)
+    account.shares.push(one)
+    account.chars += chars
   }
-
-  get all(): ReadonlyMap<string, Entry> {
-    return new Map(this.#all)
-  }
-
-  endedBefore(owner: string): number {
-    return this.#floors.get(owner) ?? 0
-  }
-
-  raise(owner: string, endedBefore: number): void {
-    if (endedBefore > this.endedBefore(owner)) this.#floors.set(owner, endedBefore)
-  }
-
-  add(name: string, { born, hasEnded, initialize, owner = "", subscriptions = [], usedAt }: Record): void {
-    const length = subscriptions.reduce(
-      (sum, uri) => sum + uri.length,
-      initialize === undefined ? 0 : JSON.stringify(initialize).length
-    )
-    this.#put(name, { usedAt, hasEnded, born, owner, length })
-  }
-
-  /** Entries that were added since `before` stay, as used last. `found`: least recently used first. */
-  replace(before: ReadonlyMap<string, Entry>, found: ReadonlyArray<readonly [name: string, record: Record]>): void {
-    const since = [...this.#all].filter(([name, entry]) => before.get(name) !== entry)
-    for (const name of before.keys()) this.#remove(name)
-    for (const [name, record] of found) this.add(name, record)
-    for (const [name, entry] of since) this.#put(name, entry)
-  }
-
-  #put(name: string, entry: Entry): void {
-    this.#remove(name)
-    this.#all.set(name, entry)
-    this.#length += entry.length
-    const account = this.#accounts.get(entry.owner) ?? { names: new Set(), length: 0 }
-    account.names.add(name)
-    account.length += entry.length
-    this.#accounts.set(entry.owner, account)
-  }
-
-  #remove(name: string): void {
-    const entry = this.#all.get(name)
-    if (entry === undefined) return
-    this.#all.delete(name)
-    this.#length -= entry.length
-    const account = this.#accounts.get(entry.owner)
-    if (account === undefined) return
-    account.names.delete(name)
-    account.length -= entry.length
-    if (account.names.size === 0) this.#accounts.delete(entry.owner)
-  }
-
-  #next(): string | undefined {
-    const amountOf = this.#all.size > this.#limits.maxSessions
-      ? ({ names }: Account) => names.size
-      : ({ length }: Account) => length
+  while (count > maxSessions || chars > maxChars) {
+    const amountOf = count > maxSessions ? ({ shares }: Account) => shares.length : ({ chars }: Account) => chars
     let most: Account | undefined
-    for (const one of this.#accounts.values()) if (most === undefined || amountOf(one) > amountOf(most)) most = one
-    return most?.names.values().next().value
+    for (const one of accounts.values()) if (most === undefined || amountOf(one) > amountOf(most)) most = one
+    const [name, share] = most?.shares.pop() ?? []
+    if (most === undefined || name === undefined || share === undefined) break
+    names.push(name)
+    count--
+    chars -= share.chars
+    most.chars -= share.chars
+    if (share.floor !== undefined) floors.set(share.owner, Math.max(share.floor, floors.get(share.owner) ?? 0))
   }
-
-  /** Also returns the owners whose floors have risen. */
-  excess(): { readonly names: ReadonlyArray<string>; readonly owners: ReadonlySet<string> } {
-    const names: Array<string> = []
-    const owners = new Set<string>()
-    while (this.#all.size > this.#limits.maxSessions || this.#length > this.#limits.maxChars) {
-      const name = this.#next()
-      const entry = name === undefined ? undefined : this.#all.get(name)
-      if (name === undefined || entry === undefined) break
-      this.#remove(name)
-      names.push(name)
-      if (entry.hasEnded !== true) continue
-      // A session began before it was last used.
-      this.raise(entry.owner, entry.born ?? entry.usedAt / 1000)
-      owners.add(entry.owner)
-    }
-    return { names, owners }
-  }
+  return { names, floors }
 }
-
-/** For a session whose own record was removed. */
-const presumedEnded: Record = { usedAt: 0, hasEnded: true }
 
 /** Records that end with this process. */
 export const inMemory = (limits: Limits = defaultLimits): SessionRecords => {
-  const records = new Map<string, Record>()
-  const index = new Index(limits)
+  const all = new Map<string, Share & { readonly record: Record }>()
+  const floors = new Map<string, number>()
   return {
     get: (id, born = Number.POSITIVE_INFINITY, owner = "") =>
-      Promise.resolve(records.get(id) ?? (born <= index.endedBefore(owner) ? presumedEnded : undefined)),
-    set: (id, record) => {
-      records.set(id, record)
-      index.add(id, record)
-      for (const one of index.excess().names) records.delete(one)
+      Promise.resolve(all.get(id)?.record ?? (born <= (floors.get(owner) ?? 0) ? presumedEnded : undefined)),
+    set: (id, given) => {
+      const record = newer(all.get(id)?.record, given)
+      all.delete(id)
+      all.set(id, { ...shareOf(record), record })
+      const { floors: raised, names } = excess(all, limits)
+      for (const [owner, floor] of raised) floors.set(owner, Math.max(floor, floors.get(owner) ?? 0))
+      for (const name of names) all.delete(name)
       return Promise.resolve()
     }
   }
 }
 
-const Floor = Schema.Struct({ endedBefore: Schema.Number })
+/** The newest record of a session, while the store does not have it. */
+interface Write extends Share {
+  readonly record: Record
+  /** `behind`: an older one is being written. */
+  readonly at: "waiting" | "writing" | "behind" | "refused"
+}
 
-/** Each write removes the excess; the start, and each day, what is too old. */
+const put = (before: Write | undefined, given: Record): Write => {
+  const record = newer(before?.record, given)
+  const isBehind = before?.at === "writing" || before?.at === "behind"
+  return { ...shareOf(record), record, at: isBehind ? "behind" : "waiting" }
+}
+
+/** After a write; undefined if the store has the newest. */
+const written = (write: Write, isTaken: boolean): Write | undefined =>
+  write.at === "behind" ? { ...write, at: "waiting" } : isTaken ? undefined : { ...write, at: "refused" }
+
+/** Concurrent writes: a cluster's leases need connections, too. */
+const atOnce = 2
+
+/** Before writing again what was refused, in milliseconds. */
+const again = 1000
+
+/** When the scope closes, writes what is left. `limits`: of what the store refuses. */
 export const make = (
-  folder: StateFolder["Type"],
+  store: RecordStore,
   limits: Limits = defaultLimits
 ): Effect.Effect<SessionRecords, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const records = folder.collection("sessions", Record)
-    const floors = folder.collection("sessions-ended", Floor)
-    const index = new Index(limits)
     const runtime = yield* Effect.runtime<never>()
-    const writing = yield* Effect.makeSemaphore(1)
-    const unwritten = new Map<string, Record>()
-    const { scanEvery = defaultScanEvery } = limits
-    let scanIn = scanEvery
+    const permits = yield* Effect.makeSemaphore(atOnce)
+    const isRefused = yield* Effect.makeLatch(false)
+    const writes = new Map<string, Write>()
+    /** Who waits for the next write to end. */
+    const waiters = new Map<string, Deferred.Deferred<void>>()
+    let isAway = false
+    const { lookEvery = 1000 } = limits
+    let lookIn = lookEvery
 
-    /** Another process may have raised the floor on disk. */
-    const raiseFloor = (owner: string) =>
+    const first = (at: Write["at"]) => Iterable.findFirst(writes, ([, write]) => write.at === at)
+    const next = () => Option.orElse(first("waiting"), () => isAway ? Option.none() : first("refused"))
+    const ended = (name: string, isTaken: boolean): void => {
+      const write = writes.get(name)
+      const left = write && written(write, isTaken)
+      isAway = !isTaken
+      writes.delete(name)
+      if (left === undefined) return
+      writes.set(name, left)
+      if (left.at !== "refused") return
+      isRefused.unsafeOpen()
+      const kept = new Map(Iterable.filter(writes, ([, { at }]) => at === "refused"))
+      for (const one of excess(kept, limits).names) writes.delete(one)
+    }
+    const write = ([name, newest]: readonly [string, Write]) =>
       Effect.gen(function*() {
-        const name = owner === "" ? "floor" : owner
-        const kept = Option.getOrElse(yield* floors.get(name), () => ({ endedBefore: 0 }))
-        const endedBefore = index.endedBefore(owner)
-        if (endedBefore > kept.endedBefore) yield* floors.set(name, { endedBefore })
-        else index.raise(owner, kept.endedBefore)
+        writes.set(name, { ...newest, at: "writing" })
+        const waiter = waiters.get(name)
+        waiters.delete(name)
+        const isTaken = yield* store.write(name, newest.record).pipe(
+          Effect.as(true),
+          Effect.catchAll(() => Effect.succeed(false)),
+          Effect.catchAllCause((cause) =>
+            Effect.as(Effect.logError("the record of a session is not written", cause), true)
+          )
+        )
+        ended(name, isTaken)
+        if (waiter !== undefined) Deferred.unsafeDone(waiter, Exit.void)
+        if (--lookIn > 0) return
+        lookIn = lookEvery
+        yield* store.clean
       })
-    const makeRoom = Effect.gen(function*() {
-      const { names, owners } = index.excess()
-      yield* Effect.forEach(owners, raiseFloor, { discard: true })
-      yield* Effect.forEach(names, (name) => {
-        unwritten.delete(name)
-        return records.remove(name)
-      }, { discard: true })
+    const writeAll = Effect.uninterruptible(Effect.gen(function*() {
+      for (let one = next(); Option.isSome(one); one = next()) yield* write(one.value)
+    }))
+    const tryAgain = Effect.suspend(() => {
+      isAway = false
+      isRefused.unsafeClose()
+      return writeAll
     })
-    const scan = Effect.gen(function*() {
-      const now = yield* Clock.currentTimeMillis
-      const before = index.all
-      const found = (yield* records.entries).toSorted(([, a], [, b]) => a.usedAt - b.usedAt)
-      const isOld = ([, { usedAt }]: (typeof found)[number]) => now - usedAt > lifetime
-      index.replace(before, found.filter((one) => !isOld(one)))
-      yield* Effect.forEach(found.filter(isOld), ([name]) => records.remove(name), { discard: true })
-      yield* makeRoom
-    })
-    yield* scan.pipe(Effect.repeat(Schedule.spaced("1 day")), Effect.interruptible, Effect.forkScoped)
+    yield* Effect.addFinalizer(() => permits.withPermits(atOnce)(tryAgain))
+    yield* isRefused.await.pipe(
+      Effect.zipRight(Effect.sleep(again)),
+      Effect.zipRight(permits.withPermits(1)(tryAgain)),
+      Effect.forever,
+      Effect.interruptible,
+      Effect.forkScoped
+    )
+    yield* store.clean.pipe(Effect.repeat(Schedule.spaced("1 day")), Effect.interruptible, Effect.forkScoped)
 
-    const save = (name: string, record: Record) =>
-      Effect.gen(function*() {
-        index.add(name, record)
-        const isWritten = yield* records.set(name, record)
-        if (isWritten) unwritten.delete(name)
-        else unwritten.set(name, record)
-        return isWritten
-      })
-    const writeRest = Effect.suspend(() => Effect.every([...unwritten], ([name, record]) => save(name, record)))
-    // Closing the scope waits for the current write, and writes the rest.
-    yield* Effect.addFinalizer(() => writing.withPermits(1)(writeRest))
-    const found = (name: string) =>
-      Effect.catchAll(
-        Effect.map(records.read(name), Option.getOrUndefined),
-        (failure): Effect.Effect<Record | "unknown" | undefined> =>
-          failure.isForeign === true
-            // It will never say anything. This warns.
-            ? Effect.map(records.get(name), Option.getOrUndefined)
-            : Effect.as(Effect.logWarning(`a session waits for its record: ${failure.message}`), "unknown")
-      )
-    const waiting = new Map<string, { record: Record; written: Promise<void> }>()
-    const write = (name: string, next: { readonly record: Record }) =>
-      Effect.gen(function*() {
-        waiting.delete(name)
-        if (yield* save(name, next.record)) yield* writeRest
-        yield* makeRoom
-        if (--scanIn > 0) return
-        scanIn = scanEvery
-        yield* scan
-      }).pipe(
-        writing.withPermits(1),
-        Effect.catchAllCause((cause) => Effect.logError("the record of a session is not written", cause))
-      )
     return {
-      get: (id, born, owner = "") =>
-        Runtime.runPromise(runtime)(
-          writing.withPermits(1)(Effect.gen(function*() {
-            const record = yield* found(key(id))
-            if (record !== undefined || born === undefined) return record
-            if (born > index.endedBefore(owner)) yield* raiseFloor(owner)
-            return born <= index.endedBefore(owner) ? presumedEnded : undefined
-          }))
-        ),
+      get: (id, born, owner = "") => {
+        const name = key(id)
+        const before = writes.get(name)?.record
+        const own = () => writes.get(name)?.record ?? before
+        const found = Effect.gen(function*() {
+          const stored = yield* store.read(name)
+          const record = newer(stored, own() ?? stored)
+          if (record !== undefined || born === undefined) return record
+          return born <= (yield* store.endedBefore(owner)) ? presumedEnded : undefined
+        })
+        return Runtime.runPromise(runtime)(Effect.orElse(found, () => Effect.sync(() => own() ?? "unknown" as const)))
+      },
       set: (id, record) => {
         const name = key(id)
-        const before = waiting.get(name)
-        if (before !== undefined) {
-          before.record = record
-          return before.written
-        }
-        const next = { record, written: Promise.resolve() }
-        waiting.set(name, next)
-        next.written = Runtime.runPromise(runtime)(write(name, next))
-        return next.written
+        writes.set(name, put(writes.get(name), record))
+        const waiter = waiters.get(name) ?? Deferred.unsafeMake<void>(FiberId.none)
+        if (!waiters.has(name)) Runtime.runFork(runtime)(permits.withPermits(1)(writeAll))
+        waiters.set(name, waiter)
+        return Runtime.runPromise(runtime)(Deferred.await(waiter))
       }
     }
   })

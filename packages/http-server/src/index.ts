@@ -22,6 +22,7 @@ export {
 export { ConversationPerRequest } from "./eras/ConversationPerRequest.js"
 export { EraRouter } from "./eras/EraRouter.js"
 export type { StatelessHandler } from "./eras/StatelessHandler.js"
+export * as FileRecords from "./FileRecords.js"
 export * as Guard from "./Guard.js"
 export * as Listener from "./Listener.js"
 export { ListenError } from "./ListenError.js"

@@ -4,9 +4,9 @@ import { Clock, Duration, Effect, Exit, Fiber, Scope } from "effect"
 import { mayLeave } from "../../../testing/test/support/Holdings.js"
 import { type ClusterStore, type Replica, StoreError } from "../../src/ClusterStore.js"
 import * as Membership from "../../src/Membership.js"
-import * as MemoryStore from "../../src/MemoryStore.js"
 import { PeerError, type Peers } from "../../src/Peers.js"
 import type { Terms } from "../../src/Terms.js"
+import * as MemoryStore from "../../src/testing/MemoryStore.js"
 
 export const terms: Terms = { lease: 6000, margin: 1500, renewal: 1000, withoutStore: 20_000 }
 

@@ -2,9 +2,9 @@ import { describe, expect, it } from "@effect/vitest"
 import { SessionRecord } from "@mcp-lifeline/http-server/SessionRecord"
 import { lifetime, type Record } from "@mcp-lifeline/http-server/SessionRecords"
 import { key as nameOf } from "@mcp-lifeline/state/StateFolder"
-import { Effect, Exit, Fiber, Scope, TestClock } from "effect"
-import * as MemoryStore from "../../src/MemoryStore.js"
+import { Effect, Fiber, TestClock } from "effect"
 import * as ClusterSessionRecords from "../../src/state/ClusterSessionRecords.js"
+import * as MemoryStore from "../../src/testing/MemoryStore.js"
 import { key, Way } from "./Replica.js"
 
 const records = (way: Way, limits?: ClusterSessionRecords.Limits) =>
@@ -90,41 +90,6 @@ describe("the records of sessions", () => {
       expect(yield* b.get("one", 5)).toEqual(ended)
     }))
 
-  it.scoped("[G17] of a flood of what one client asks for, only the last is written, in its order", () =>
-    Effect.gen(function*() {
-      const { a, b, ways } = yield* two()
-      yield* TestClock.adjust("1 second")
-      ways[0].asked = []
-      for (let n = 1; n <= 1000; n++) {
-        yield* a.begin("one", { usedAt: n, level: `level ${n}` })
-        yield* a.begin("two", { usedAt: n })
-      }
-      yield* a.begin("one", { usedAt: 1001 })
-      yield* a.begin("two", { usedAt: 1001 })
-      expect([yield* a.get("one"), yield* a.get("two")]).toEqual([{ usedAt: 1001 }, { usedAt: 1001 }])
-      yield* Effect.all([a.set("one", { usedAt: 1002 }), a.set("two", { usedAt: 1002 })], { concurrency: 2 })
-      expect([yield* b.get("one"), yield* b.get("two")]).toEqual([{ usedAt: 1002 }, { usedAt: 1002 }])
-      expect(ways[0].asked.filter((what) => what === "change").length).toBeLessThan(10)
-    }))
-
-  it.scoped("[D7] of a session are written in their order", () =>
-    Effect.gen(function*() {
-      const { a, b, ways } = yield* two()
-      yield* TestClock.adjust("1 second")
-      const start = yield* Effect.makeLatch()
-      ways[0].starting = start.await
-      yield* a.begin("one", { usedAt: 1 })
-      yield* Effect.promise(() => new Promise(setImmediate))
-      ways[0].starting = Effect.void
-      yield* a.begin("one", { usedAt: 2 })
-      yield* a.set("another", { usedAt: 1 })
-      yield* start.open
-      yield* a.set("one", { usedAt: 3 })
-      expect(yield* b.get("one")).toEqual({ usedAt: 3 })
-      yield* a.begin("one", { usedAt: 4 })
-      expect(yield* a.get("one")).toEqual({ usedAt: 4 })
-    }))
-
   it.scoped.each(["refused", "unanswered"] as const)(
     "[G10][D5] that the store did not take are there as long as the process, and written when it is back: %s",
     (fate) =>
@@ -177,18 +142,6 @@ describe("the records of sessions", () => {
         expect(yield* Fiber.join(patient)).toEqual([{ usedAt: 1 }, undefined, ended])
       })
   )
-
-  it.scoped("[G10] are written at the end, if they have not been before", () =>
-    Effect.gen(function*() {
-      const store = MemoryStore.make()
-      const [way, scope] = [new Way(store), yield* Scope.make()]
-      const a = yield* Scope.extend(records(way), scope)
-      way.fate = "refused"
-      yield* a.set("one", ended)
-      way.fate = "ok"
-      yield* Scope.close(scope, Exit.void)
-      expect(yield* (yield* records(new Way(store))).get("one")).toEqual(ended)
-    }))
 
   it.scoped("[X5] are removed when no session can need them", () =>
     Effect.gen(function*() {

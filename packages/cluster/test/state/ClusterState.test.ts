@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Logger, Option, Redacted, Schema, Scope, TestClock } from "effect"
 import type { ClusterStore } from "../../src/ClusterStore.js"
-import * as MemoryStore from "../../src/MemoryStore.js"
+import * as MemoryStore from "../../src/testing/MemoryStore.js"
 import { type Replica, replica } from "./Replica.js"
 
 const Text = Schema.Struct({ text: Schema.String, at: Schema.optional(Schema.DateFromString) })

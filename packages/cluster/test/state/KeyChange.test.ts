@@ -2,11 +2,11 @@ import { Array, Effect, Redacted, TestClock, TestContext } from "effect"
 import { describe, expect, it } from "vitest"
 import { allDerived, type ClusterKeys } from "../../src/ClusterKey.js"
 import * as RequestProof from "../../src/hop/RequestProof.js"
-import * as MemoryStore from "../../src/MemoryStore.js"
 import { isSigned, Signatures } from "../../src/PeerMessages.js"
 import { merged } from "../../src/postgres/KeyPrints.js"
 import * as Seal from "../../src/Seal.js"
 import * as KeyChange from "../../src/state/KeyChange.js"
+import * as MemoryStore from "../../src/testing/MemoryStore.js"
 
 const keyOf = (letter: string) => Redacted.make(letter.repeat(40))
 const having = (letters: string): ClusterKeys => Array.map(letters.split("") as [string, ...Array<string>], keyOf)

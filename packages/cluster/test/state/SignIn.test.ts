@@ -5,7 +5,7 @@ import * as Grant from "../../../sign-in/src/Grant.js"
 import * as SignIn from "../../../sign-in/src/SignIn.js"
 import { grant, keep } from "../../../sign-in/test/support/grants.js"
 import { json, StubNetwork } from "../../../sign-in/test/support/StubNetwork.js"
-import * as MemoryStore from "../../src/MemoryStore.js"
+import * as MemoryStore from "../../src/testing/MemoryStore.js"
 import { type Replica, replica } from "./Replica.js"
 
 const [server, login] = [grant().server, grant().issuer]

@@ -3,9 +3,9 @@ import type { Simulation } from "@mcp-lifeline/testing"
 import { Deferred, Effect, Exit, FiberId, Scope } from "effect"
 import { type Claims, type ClusterStore, type Replica, StoreError } from "../../src/ClusterStore.js"
 import type { Held, Membership } from "../../src/Membership.js"
-import * as MemoryStore from "../../src/MemoryStore.js"
 import * as SessionHomes from "../../src/sessions/SessionHomes.js"
 import { defaults } from "../../src/Terms.js"
+import * as MemoryStore from "../../src/testing/MemoryStore.js"
 
 export type Fate = "ok" | "refused" | "lost" | "unanswered"
 

@@ -2,8 +2,9 @@
  * Sessions survive a restart by a key that seals their ids, and records in the state folder. A given key lets several gateways serve the same
  * clients, and can be replaced while sessions go on: the newest seals, and all open.
  */
+import * as FileRecords from "@mcp-lifeline/http-server/FileRecords"
 import * as SealedId from "@mcp-lifeline/http-server/SealedId"
-import * as SessionRecords from "@mcp-lifeline/http-server/SessionRecords"
+import type { SessionRecords } from "@mcp-lifeline/http-server/SessionRecords"
 import { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import { Array, Effect, Option, Redacted, Schema, type Scope } from "effect"
 import * as SecretFile from "../files/SecretFile.js"
@@ -54,13 +55,13 @@ export const sessionKeys = (
 
 export interface PersistentSessions {
   readonly seal: SealedId.Seal
-  readonly records: SessionRecords.SessionRecords
+  readonly records: SessionRecords
 }
 
 /** Default of `records`: those in the state folder. */
 export const make = (
   keys: SecretFile.SecretsInUse,
-  records?: SessionRecords.SessionRecords,
+  records?: SessionRecords,
   changed: (line: string) => Effect.Effect<void> = () => Effect.void
 ): Effect.Effect<PersistentSessions, never, Scope.Scope | StateFolder> =>
   Effect.gen(function*() {
@@ -72,5 +73,5 @@ export const make = (
         return changed(line)
       })
     )
-    return { seal: SealedId.several(() => seals), records: records ?? (yield* SessionRecords.make(folder)) }
+    return { seal: SealedId.several(() => seals), records: records ?? (yield* FileRecords.make(folder)) }
   })

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
-import { type ClusterStore, MemoryStore, StoreError } from "@mcp-lifeline/cluster"
+import { type ClusterStore, StoreError } from "@mcp-lifeline/cluster"
+import { MemoryStore } from "@mcp-lifeline/cluster/testing"
 import { Effect, Logger, LogLevel } from "effect"
 import { told } from "../../src/replica/storeProblems.js"
 

@@ -1,10 +1,6 @@
 /** For tests, with any number of replicas. */
 import { Clock, Effect } from "effect"
-import type { Claims, ClusterStore, Ownership, Place, Replica } from "./ClusterStore.js"
-
-interface Row {
-  replica: Replica
-}
+import type { Claims, ClusterStore, Ownership, Place, Replica } from "../ClusterStore.js"
 
 interface Claim {
   owner: string | undefined
@@ -17,15 +13,11 @@ interface Text {
   readonly usedAt: number
 }
 
-const inOrder = (one: Place, other: Place): number =>
-  one.collection < other.collection || (one.collection === other.collection && one.key < other.key)
-    ? -1
-    : one.collection === other.collection && one.key === other.key
-    ? 0
-    : 1
+const isAfter = (one: Place, other: Place): boolean =>
+  one.collection === other.collection ? one.key > other.key : one.collection > other.collection
 
 export const make = (): ClusterStore => {
-  const replicas = new Map<string, Row>()
+  const replicas = new Map<string, Replica>()
   const servers = new Map<string, Claim>()
   let taken = 0
   const collections = new Map<string, Map<string, Text>>()
@@ -35,11 +27,11 @@ export const make = (): ClusterStore => {
     collections.set(collection, rows)
     return rows
   }
-  const isAlive = (id: string | undefined): boolean => id !== undefined && replicas.get(id)?.replica.hasEnded === false
+  const isAlive = (id: string | undefined): boolean => id !== undefined && replicas.get(id)?.hasEnded === false
   const ownership = ({ generation, owner }: Claim): Ownership | undefined =>
     owner === undefined || !isAlive(owner)
       ? undefined
-      : { owner, address: replicas.get(owner)?.replica.address ?? "", generation }
+      : { owner, address: replicas.get(owner)?.address ?? "", generation }
   const claims = (
     rows: Map<string, Claim>,
     next: (before: Pick<Claim, "generation">) => number,
@@ -72,28 +64,23 @@ export const make = (): ClusterStore => {
   }
   return {
     join: (id, address) =>
-      Effect.sync(() =>
-        void replicas.set(id, { replica: { id, address, renewals: 0, witnesses: [], hasEnded: false } })
-      ),
+      Effect.sync(() => void replicas.set(id, { id, address, renewals: 0, witnesses: [], hasEnded: false })),
     renew: (id, witnesses) =>
       Effect.sync(() => {
-        const row = replicas.get(id)
-        const replica = row?.replica
-        if (row !== undefined && replica?.hasEnded === false) {
-          row.replica = { ...replica, renewals: replica.renewals + 1, witnesses }
-        }
+        const before = replicas.get(id)
+        if (before?.hasEnded === false) replicas.set(id, { ...before, renewals: before.renewals + 1, witnesses })
         return {
-          renewals: isAlive(id) ? row?.replica.renewals : undefined,
-          replicas: Array.from(replicas.values(), (one) => one.replica),
+          renewals: isAlive(id) ? replicas.get(id)?.renewals : undefined,
+          replicas: Array.from(replicas.values()),
           changes
         }
       }),
     end: (id, renewals) =>
       Effect.sync(() => {
-        const row = replicas.get(id)
-        if (row === undefined || row.replica.hasEnded) return true
-        if (renewals !== undefined && row.replica.renewals !== renewals) return false
-        row.replica = { ...row.replica, hasEnded: true }
+        const before = replicas.get(id)
+        if (before === undefined || before.hasEnded) return true
+        if (renewals !== undefined && before.renewals !== renewals) return false
+        replicas.set(id, { ...before, hasEnded: true })
         return true
       }),
     ...claims(servers, ({ generation }) => generation + 1, (_, row) => {
@@ -111,7 +98,8 @@ export const make = (): ClusterStore => {
             collections,
             ([collection, rows]) => Array.from(rows, ([key, { text }]) => ({ collection, key, text }))
           )
-            .flat().toSorted(inOrder).filter((row) => place === undefined || inOrder(row, place) > 0).slice(0, maxRows)
+            .flat().filter((row) => place === undefined || isAfter(row, place))
+            .toSorted((one, other) => isAfter(one, other) ? 1 : -1).slice(0, maxRows)
         ),
       change: ({ before, collection, isFollowed = false, keepsAge = false, key, text }) =>
         Effect.map(Clock.currentTimeMillis, (usedAt) => {

@@ -3,15 +3,15 @@
  * `Clock`. All else is real: leases, takeovers, calls between replicas, and what their callers are told.
  */
 import { Effect, Layer } from "effect"
-import * as Cluster from "./Cluster.js"
-import { type ClusterStore, type Replica, StoreError } from "./ClusterStore.js"
-import * as MemoryHop from "./hop/MemoryHop.js"
-import type { ReplicaId } from "./LeaseRules.js"
-import * as Membership from "./Membership.js"
+import * as Cluster from "../Cluster.js"
+import { type ClusterStore, type Replica, StoreError } from "../ClusterStore.js"
+import type { ReplicaId } from "../LeaseRules.js"
+import * as Membership from "../Membership.js"
+import { PeerError, type Peers } from "../Peers.js"
+import { defaults, type Terms } from "../Terms.js"
+import type { Watchdog } from "../Watchdog.js"
+import * as MemoryHop from "./MemoryHop.js"
 import * as MemoryStore from "./MemoryStore.js"
-import { PeerError, type Peers } from "./Peers.js"
-import { defaults, type Terms } from "./Terms.js"
-import type { Watchdog } from "./Watchdog.js"
 
 export interface Options {
   /** Default: `defaults`. */
