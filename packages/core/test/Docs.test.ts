@@ -16,9 +16,9 @@ const exported = (file: string, found = new Set<string>()): ReadonlySet<string> 
 }
 
 it("published docstrings name no id of the contract, which an editor's user cannot look up", () => {
-  const files = readdirSync(packages).map((name) => join(packages, name, "src/index.ts")).filter(existsSync).flatMap(
-    exported
-  )
+  const files = readdirSync(packages).map((name) => join(packages, name, "src/index.ts")).filter(existsSync).flatMap((
+    index
+  ) => [...exported(index)])
   const ids = files.flatMap((file) =>
     Array.from(readFileSync(file, "utf8").matchAll(/\/\*\*.*?\*\//gs), ([comment]) => {
       const [id] = /\b(?:[KLRHPCSTFEWAGO]\d{1,2})\b/.exec(comment) ?? []
