@@ -69,11 +69,17 @@ const planWrap = (
     const options = { platform, launcher, only: adopt.only }
     const plan = yield* reading(() => Plan.wrap(file.text, syntax, target.sections, options))
     const before = Copies.withoutAdvice(yield* copies.of(file.path), plan.done)
-    const steps = [...before, Copies.step(file.text, ConfigFile.hash(plan.text), plan.done)]
+    const step = (isAdvised: boolean): Copies.Step => ({
+      before: file.text,
+      after: plan.text,
+      done: plan.done.map(({ name, section }) => ({ name, section })),
+      isAdvised
+    })
+    const steps = [...before, step(false)]
     const change: Change = { file, ...plan, messages: [], todo: [], steps }
     if (!target.isLive || plan.text === file.text) return change
     if (target.isNamed) return { ...change, messages: [quit] }
-    return { ...change, todo: claudeTodo(change, syntax, typed), steps: [...before, Copies.advised(plan.done)] }
+    return { ...change, todo: claudeTodo(change, syntax, typed), steps: [...before, step(true)] }
   })
 
 /** For the file of Claude Code, which writes it while it runs. */
@@ -83,7 +89,7 @@ const claudeTodo = (
   typed: string,
   isUndo = false
 ): ReadonlyArray<Report.Todo> => {
-  const root = syntax.value(text.replace(/^\uFEFF/, ""))
+  const root = syntax.value(text)
   const { changed, commands, others } = ClaudeCode.commands(root, servers, process.platform)
   const only = others.map((name) => ` --only ${shellWord(name)}`).join("")
   const byFile = `${typed} adopt ${shellWord(file.path)}${isUndo ? " --undo" : ""}${only}`
@@ -110,7 +116,7 @@ const planUndo = (
     const steps = yield* copies.of(file.path)
     const undone = yield* reading(() => undo(file.text, steps, adopt.only, syntax))
     // What commands have changed, commands change back. They are kept until they have.
-    if (target.isLive && !target.isNamed && steps.some(Copies.isAdvised) && undone.text !== file.text) {
+    if (target.isLive && !target.isNamed && steps.some(({ isAdvised }) => isAdvised) && undone.text !== file.text) {
       return { file, ...undone, messages: [], todo: claudeTodo({ file, ...undone }, syntax, typed, true), steps }
     }
     const messages = [
@@ -150,12 +156,12 @@ const reportOf = (
   Effect.gen(function*() {
     const { file, messages, servers, text, todo } = change
     const syntax = yield* Target.syntaxOf(target.path)
-    const value = yield* Effect.orElseSucceed(reading(() => syntax.value(file.text.replace(/^\uFEFF/, ""))), () => null)
+    const value = yield* Effect.orElseSucceed(reading(() => syntax.value(file.text)), () => null)
     const secrets = Secrets.find(value, target.sections)
     /** With the same lines. */
     const withoutSecrets = (text: string) =>
       Effect.orElseSucceed(
-        reading(() => Secrets.hide(text.replace(/^\uFEFF/, ""), syntax, target.sections)),
+        reading(() => Secrets.hide(text, syntax, target.sections)),
         () => text
       )
     const [before, after] = [yield* withoutSecrets(file.text), yield* withoutSecrets(text)]
@@ -319,7 +325,7 @@ const namesIn = (targets: ReadonlyArray<Target.Target>): Effect.Effect<ReadonlyA
         const file = yield* ConfigFile.read(path)
         const syntax = yield* Target.syntaxOf(path)
         if (file === undefined) return []
-        const value = yield* reading(() => syntax.value(file.text.replace(/^\uFEFF/, "")))
+        const value = yield* reading(() => syntax.value(file.text))
         return Entries.read(value, sections).map(({ name }) => name)
       }).pipe(Effect.orElseSucceed((): ReadonlyArray<string> => []))),
     (names) => [...new Set(names.flat())]

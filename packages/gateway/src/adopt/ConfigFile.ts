@@ -2,7 +2,7 @@ import { hasCode } from "@mcp-lifeline/state/privateFiles"
 import * as UserFile from "@mcp-lifeline/state/UserFile"
 import { within } from "@mcp-lifeline/state/within"
 import { Data, Effect } from "effect"
-import { createHash, randomBytes } from "node:crypto"
+import { randomBytes } from "node:crypto"
 import type { Stats } from "node:fs"
 import { chmod, readdir, realpath, rename, rm, stat, writeFile } from "node:fs/promises"
 import { join, parse } from "node:path"
@@ -17,8 +17,6 @@ export interface ConfigFile {
   readonly text: string
   readonly stat: Stats
 }
-
-export const hash = (text: string): string => createHash("sha256").update(text).digest("hex")
 
 const problem = (message: string) => new FileProblem({ message })
 

@@ -1,5 +1,5 @@
-import type { Edit } from "./Edit.js"
 import type { Launcher } from "./Launcher.js"
+import type { Patch } from "./Patch.js"
 
 export interface Options {
   readonly platform: NodeJS.Platform
@@ -10,7 +10,7 @@ export interface Options {
 }
 
 export type Decision =
-  | { readonly _tag: "Wrap"; readonly edits: ReadonlyArray<Edit>; readonly note?: string }
+  | { readonly _tag: "Wrap"; readonly patch: Patch; readonly note?: string }
   | { readonly _tag: "Wrapped" }
   | { readonly _tag: "Left"; readonly reason: string }
 

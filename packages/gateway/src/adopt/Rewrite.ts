@@ -1,9 +1,9 @@
 import * as LifelineCommand from "@mcp-lifeline/config/LifelineCommand"
 import * as Value from "../document/Value.js"
 import { type Decision, type Dialect, left, type Options } from "./Decision.js"
-import type { Edit } from "./Edit.js"
 import { reachOf, type Section } from "./Entries.js"
 import type { Launcher } from "./Launcher.js"
+import type { Pair } from "./Patch.js"
 import { rewriteRemote, signInOf } from "./Remote.js"
 import { shellWords, unsafeForShell } from "./WindowsShell.js"
 
@@ -26,6 +26,14 @@ const wrapCommand = (launcher: Launcher): Launcher => [...launcher, "wrap"]
 
 const isInShell = ([shell, option]: Launcher): boolean => shell === "cmd" && option === "/c"
 
+const wrap = (...pairs: ReadonlyArray<readonly [key: string, becomes: Pair]>): Decision => ({
+  _tag: "Wrap",
+  patch: new Map(pairs)
+})
+
+const longer = (key: string, at: number, items: ReadonlyArray<string>): Decision =>
+  wrap([key, { key, change: { at, items } }])
+
 /** Lifeline needs the shell of Windows to be started, and starts scripts itself. */
 const rewriteInShell = (
   dialect: Dialect,
@@ -35,8 +43,8 @@ const rewriteInShell = (
 ): Decision => {
   const unsafe = unsafeForShell(platform, words.slice(shell), true)
   if (unsafe !== undefined) return left(unsafe)
-  const [path, at] = dialect.isOneList ? [dialect.command, shell] : ["args", shell - 1]
-  return { _tag: "Wrap", edits: [{ _tag: "Prepend", path: [path], at, items: [...launcher.slice(2), "wrap", "--"] }] }
+  const items = [...launcher.slice(2), "wrap", "--"]
+  return dialect.isOneList ? longer(dialect.command, shell, items) : longer("args", shell - 1, items)
 }
 
 const rewriteStarted = (entry: Value.Table, dialect: Dialect, options: Options): Decision => {
@@ -50,7 +58,7 @@ const rewriteStarted = (entry: Value.Table, dialect: Dialect, options: Options):
     if (shell > 0) return rewriteInShell(dialect, options, shell, words)
     const unsafe = unsafeForShell(platform, words)
     if (unsafe !== undefined) return left(unsafe)
-    return { _tag: "Wrap", edits: [{ _tag: "Prepend", path: [dialect.command], items: [program, ...rest, "--"] }] }
+    return longer(dialect.command, 0, [program, ...rest, "--"])
   }
   const command = Value.text(written)
   if (command === undefined || command.trim() === "") return left("its command is not a text")
@@ -67,15 +75,10 @@ const rewriteStarted = (entry: Value.Table, dialect: Dialect, options: Options):
     return left("its command has blanks, which hosts on Windows do not hand on in arguments; wrap it by hand")
   }
   const before = [...rest, "--", command]
-  return {
-    _tag: "Wrap",
-    edits: [
-      { _tag: "Replace", path: [dialect.command], from: command, to: program },
-      entry.has("args")
-        ? { _tag: "Prepend", path: ["args"], items: before }
-        : { _tag: "Insert", path: [], after: dialect.command, key: "args", value: before }
-    ]
-  }
+  const { command: key } = dialect
+  return entry.has("args")
+    ? wrap([key, { key, change: { to: program } }], ["args", { key: "args", change: { at: 0, items: before } }])
+    : wrap([key, { before: [[key, program]], key: "args", change: { to: before } }])
 }
 
 const wordsOf = (entry: Value.Table): ReadonlyArray<string> =>
@@ -122,7 +125,8 @@ export const decide = (value: Value.Value, section: Section, options: Options): 
   const signIn = path.length === 0 ? undefined : signInOf(value)
   if (signIn !== undefined) return left(signIn)
   const decision = rewrite(table, section, options)
-  return decision._tag === "Wrap"
-    ? { ...decision, edits: decision.edits.map((edit): Edit => ({ ...edit, path: [...path, ...edit.path] })) }
+  const [key] = path
+  return decision._tag === "Wrap" && key !== undefined
+    ? { ...decision, patch: new Map([[key, { key, change: { patch: decision.patch } }]]) }
     : decision
 }

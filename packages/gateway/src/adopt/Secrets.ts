@@ -33,10 +33,6 @@ export const find = (root: Value.Value, sections: ReadonlyArray<Entries.Section>
 
 export const mask = Secrets.mask
 
-interface Hidden extends Tree.Span {
-  readonly text: string
-}
-
 const mark = "***"
 
 const scalarsIn = (node: Tree.Node): ReadonlyArray<Tree.Scalar> =>
@@ -51,7 +47,7 @@ const hiddenText = (text: string, replacement: string): string => {
 }
 
 /** Also arguments that follow an option that names a secret. */
-const hiddenArgs = (text: string, node: Tree.Node | undefined): ReadonlyArray<Hidden> => {
+const hiddenArgs = (text: string, node: Tree.Node | undefined): ReadonlyArray<Tree.Splice> => {
   if (node?.kind !== "list") return []
   const items = node.items.filter((item) => item.kind === "scalar")
   const texts = items.map(({ value }) => typeof value === "string" ? value : "")
@@ -67,7 +63,7 @@ const hiddenArgs = (text: string, node: Tree.Node | undefined): ReadonlyArray<Hi
 export const hide = (text: string, syntax: Syntax, sections: ReadonlyArray<Entries.Section>): string => {
   if (text.trim() === "") return text
   const tree = syntax.tree(text)
-  const hidden = Entries.read(syntax.value(text), sections).flatMap(({ path: entry }): ReadonlyArray<Hidden> =>
+  const hidden = Entries.read(syntax.value(text), sections).flatMap(({ path: entry }): ReadonlyArray<Tree.Splice> =>
     places.flatMap((place) => {
       const path = [...entry, ...place]
       const values = tables.flatMap((key) => {
@@ -80,8 +76,5 @@ export const hide = (text: string, syntax: Syntax, sections: ReadonlyArray<Entri
       ]
     })
   )
-  return hidden.toSorted((a, b) => b.start - a.start).reduce(
-    (result, one) => result.slice(0, one.start) + one.text + result.slice(one.end),
-    text
-  )
+  return Tree.spliced(text, hidden)
 }

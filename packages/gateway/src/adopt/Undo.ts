@@ -1,14 +1,75 @@
 import type { Syntax } from "../document/Syntax.js"
-import { hash } from "./ConfigFile.js"
-import { isAdvised, type Step } from "./Copies.js"
-import * as Plan from "./Plan.js"
+import * as Tree from "../document/Tree.js"
+import * as Value from "../document/Value.js"
+import type { Step } from "./Copies.js"
+import * as Entries from "./Entries.js"
+import { checked, type Server } from "./Plan.js"
+import { isWrapped } from "./Rewrite.js"
 
 export interface Undone {
   readonly text: string
-  readonly servers: ReadonlyArray<Plan.Server>
+  readonly servers: ReadonlyArray<Server>
   /** The text is the original one, byte for byte. */
   readonly isExact: boolean
+  /** What is not undone. */
   readonly steps: ReadonlyArray<Step>
+}
+
+const column = (text: string, { start }: Tree.Span): number => start - Tree.lineStart(text, start)
+
+/** Below another column, as lines of YAML may need it. */
+const moved = (text: string, by: number): string =>
+  by === 0 ? text : text.replaceAll(/\n( *)(?=\S)/g, (_, { length }) => `\n${" ".repeat(Math.max(0, length + by))}`)
+
+/** With the text of an entry in the copy in place of that of the entry now. */
+const restored = (text: string, path: Value.Path, old: string, oldPath: Value.Path, syntax: Syntax): string => {
+  const places = Tree.places(text, syntax.tree(text), path)
+  const texts = Tree.places(old, syntax.tree(old), oldPath).map((place, index) =>
+    moved(old.slice(place.start, place.end), column(text, places[index] ?? place) - column(old, place))
+  )
+  const isLast = (index: number) => index === places.length - 1
+  return Tree.spliced(
+    text,
+    places.map((place, index) => ({
+      ...place,
+      text: texts.slice(index, isLast(index) ? undefined : index + 1).join("\n")
+    }))
+  )
+}
+
+/** Servers that are as the step has left them get their text in its copy; all else stays. */
+const unwrap = (text: string, step: Step, only: ReadonlyArray<string>, syntax: Syntax): Omit<Undone, "isExact"> => {
+  let now = text
+  let value = syntax.value(text)
+  const [before, after] = [syntax.value(step.before), syntax.value(step.after)]
+  const servers = step.done.filter(({ name }) => only.length === 0 || only.includes(name)).map(
+    ({ name, section }): Server => {
+      const [entry, wrapped, old] = [value, after, before].map((root) =>
+        Entries.read(root, [section]).find((one) => one.name === name)
+      )
+      if (entry === undefined || !isWrapped(entry.value)) {
+        return { name, section, outcome: "left", reason: "it is not wrapped any more" }
+      }
+      if (old === undefined || !Value.equal(entry.value, wrapped?.value)) {
+        return { name, section, outcome: "not unwrapped", reason: "it was changed since" }
+      }
+      const result = checked(
+        syntax,
+        Value.put(value, entry.path, old.value),
+        () => restored(now, entry.path, step.before, old.path, syntax)
+      )
+      if ("why" in result) return { name, section, outcome: "not unwrapped", reason: result.why }
+      now = result.text
+      value = result.value
+      return { name, section, outcome: "unwrapped" }
+    }
+  )
+  const done = step.done.filter((one) =>
+    !servers.some(({ name, outcome, section }) =>
+      outcome !== "not unwrapped" && name === one.name && section.join(" ") === one.section.join(" ")
+    )
+  )
+  return { text: now, servers, steps: done.length === 0 ? [] : [{ ...step, done }] }
 }
 
 /**
@@ -21,25 +82,20 @@ export const undo = (
   only: ReadonlyArray<string>,
   syntax: Syntax
 ): Undone => {
-  const servers: Array<Plan.Server> = []
-  const left: Array<Step> = []
-  let now = text
-  let isExact = true
-  for (const step of steps.toReversed()) {
-    // Something else has restored this text already, for example version control.
-    if (now === step.before && !isAdvised(step)) continue
-    const wanted = step.done.filter(({ name }) => only.length === 0 || only.includes(name))
-    if (wanted.length === step.done.length && hash(now) === step.after) {
-      now = step.before
-      servers.push(...step.done.map(({ name, section }) => ({ name, section, outcome: "unwrapped" } as const)))
-      continue
-    }
-    const plan = Plan.unwrap(now, syntax, wanted)
-    now = plan.text
-    isExact = false
-    servers.push(...plan.servers)
-    const done = step.done.filter((one) => !wanted.includes(one) || plan.done.includes(one))
-    if (done.length > 0) left.unshift({ ...step, done })
+  const [step] = steps.slice(-1)
+  if (step === undefined) return { text, servers: [], isExact: true, steps: [] }
+  const before = steps.slice(0, -1)
+  // Something else has restored this text already, for example version control.
+  if (text === step.before && !step.isAdvised) return undo(text, before, only, syntax)
+  const isExact = text === step.after && step.done.every(({ name }) => only.length === 0 || only.includes(name))
+  const here = isExact
+    ? { text: step.before, servers: step.done.map((one) => ({ ...one, outcome: "unwrapped" }) as const), steps: [] }
+    : unwrap(text, step, only, syntax)
+  const rest = undo(here.text, before, only, syntax)
+  return {
+    text: rest.text,
+    servers: [...here.servers, ...rest.servers],
+    isExact: isExact && rest.isExact,
+    steps: [...rest.steps, ...here.steps]
   }
-  return { text: now, servers, isExact, steps: left }
 }

@@ -46,3 +46,12 @@ export const text = (value: Value | undefined): string | undefined => typeof val
 
 export const texts = (value: Value | undefined): ReadonlyArray<string> | undefined =>
   isList(value) && value.every((item) => typeof item === "string") ? value as ReadonlyArray<string> : undefined
+
+/** With another value at the path, if there is one. */
+export const put = (value: Value, [step, ...rest]: Path, to: Value): Value => {
+  if (step === undefined) return to
+  if (isList(value)) return value.map((item, index) => index === step ? put(item, rest, to) : item)
+  return isTable(value)
+    ? new Map([...value].map(([key, one]) => [key, key === step ? put(one, rest, to) : one]))
+    : value
+}

@@ -5,6 +5,7 @@ import { stringify as toYaml } from "yaml"
 import { bySize } from "../../../testing/test/support/bySize.js"
 import { sections } from "../../src/adopt/Entries.js"
 import * as Plan from "../../src/adopt/Plan.js"
+import { undo } from "../../src/adopt/Undo.js"
 import * as Json from "../../src/document/Json.js"
 import type { Syntax } from "../../src/document/Syntax.js"
 import * as Toml from "../../src/document/Toml.js"
@@ -62,9 +63,13 @@ const roundTrip = (
   const again = Plan.wrap(plan.text, syntax, where, options)
   expect(again.text).toBe(plan.text)
   expect(again.servers.filter(({ outcome }) => outcome === "wrapped")).toEqual([])
-  const back = Plan.unwrap(plan.text, syntax, plan.done)
-  expect(back.done).toEqual([])
-  expect(syntax.value(back.text)).toEqual(syntax.value(text))
+  const back = undo(
+    `${plan.text}\n`,
+    [{ before: text, after: plan.text, done: plan.done, isAdvised: false }],
+    [],
+    syntax
+  )
+  expect(back).toMatchObject({ text: `${text}\n`, steps: [] })
   return plan
 }
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { sections } from "../../src/adopt/Entries.js"
 import { pattern } from "../../src/adopt/Hosts.js"
 import * as Plan from "../../src/adopt/Plan.js"
+import { undo } from "../../src/adopt/Undo.js"
 import * as Json from "../../src/document/Json.js"
 import type { Syntax } from "../../src/document/Syntax.js"
 import * as Toml from "../../src/document/Toml.js"
@@ -15,7 +16,8 @@ const adopted = (entry: object) => {
   const { done, servers: [server], text: result } = Plan.wrap(text, Json.syntax, sections.json, options)
   const again = Plan.wrap(result, Json.syntax, sections.json, options)
   expect(again).toMatchObject({ text: result, done: [] })
-  expect(Plan.unwrap(result, Json.syntax, done).text).toBe(text)
+  const steps = [{ before: text, after: result, done, isAdvised: false }]
+  expect(undo(`${result} `, steps, [], Json.syntax).text).toBe(`${text} `)
   return { outcome: server?.outcome, reason: server?.reason, ...JSON.parse(result).mcpServers.one }
 }
 
@@ -182,10 +184,8 @@ describe.each(
       expect(plain(after)).toBe(unix.text)
       expect(lineEnds(after)).toEqual(lineEnds(before))
       expect(lineEnds(after)).toHaveLength(1)
-      const back = Plan.unwrap(after, syntax, done)
-      expect(back.done).toEqual([])
-      expect(lineEnds(back.text)).toEqual(lineEnds(before))
-      expect(syntax.value(back.text)).toEqual(syntax.value(text))
+      const back = undo(`${after}\n`, [{ before, after, done, isAdvised: false }], [], syntax)
+      expect(back).toMatchObject({ text: `${before}\n`, steps: [] })
     }
   })
 })
