@@ -77,7 +77,7 @@ const allTargets = (on: Machine): Effect.Effect<ReadonlyArray<readonly [string, 
       for (const file of yield* ConfigFile.expand(path)) {
         const key = yield* real(file)
         if (targets.has(key)) continue
-        const isLive = scope === "user" && host.isLive === true
+        const isLive = scope === "user" && host.isLive
         const project = scope === "project" ? on.cwd : undefined
         targets.set(key, { path: file, host, sections: host.sections, isNamed: false, isLive, project })
       }

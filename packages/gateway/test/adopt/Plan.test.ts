@@ -40,7 +40,7 @@ const writings: ReadonlyArray<readonly [string, (text: string) => string]> = [
 
 const comments = (text: string) => text.match(/(?<![:"'\w])(\/\/[^\n\r]*|\/\*.*?\*\/|#[^\n\r]*)/g) ?? []
 
-describe.each(fixtures)("$name", ({ after, before, name, sections, syntax }) => {
+describe.each(fixtures)("$name", ({ after, before, sections, syntax }) => {
   it.each(writings)(
     "[W7] %s it becomes what stands beside it, a second time changes nothing, and it is taken back",
     (_, write) => {
