@@ -150,28 +150,22 @@ const carryOut = ({ file, steps, text }: Change, copies: Copies.Copies, isUndo: 
 
 const reportOf = (
   target: Target.Target,
-  change: Change,
+  { file, messages, servers, text, todo }: Change,
   leadsTo: string | undefined
-): Effect.Effect<Report.FileReport> =>
+): Effect.Effect<Report.FileReport, ConfigFile.FileProblem> =>
   Effect.gen(function*() {
-    const { file, messages, servers, text, todo } = change
     const syntax = yield* Target.syntaxOf(target.path)
-    const value = yield* Effect.orElseSucceed(reading(() => syntax.value(file.text)), () => null)
-    const secrets = Secrets.find(value, target.sections)
-    /** With the same lines. */
-    const withoutSecrets = (text: string) =>
-      Effect.orElseSucceed(
-        reading(() => Secrets.hide(text, syntax, target.sections)),
-        () => text
-      )
-    const [before, after] = [yield* withoutSecrets(file.text), yield* withoutSecrets(text)]
+    /** Both with the same lines as before. */
+    const [before = "", after = ""] = yield* reading(() =>
+      [file.text, text].map((one) => Secrets.hide(one, syntax, target.sections))
+    )
     return {
       file: target.path,
       host: target.host?.title,
       leadsTo,
       status: "nothing to do",
       servers,
-      diff: text === file.text ? [] : Diff.lines(before, after).map((line) => Secrets.mask(secrets, line)),
+      diff: text === file.text ? [] : Diff.lines(before, after),
       messages,
       todo
     }
