@@ -138,8 +138,11 @@ const removal = (text: string, fields: Tree.Fields, pair: Tree.Pair, syntax: Syn
   const previous = fields.pairs[index - 1]?.value.end ?? start
   const [after, before] = [commaIn(text.slice(end, next)), commaIn(text.slice(previous, start))]
   const comma = after === -1 ? before === -1 ? undefined : previous + before : end + after
+  const gap = text.slice(0, start).trimEnd().length
+  // What else is on the line may not move behind a comment on the line before.
+  const isAlone = isBlank(text.slice(end, Tree.lineEnd(text, end)).replace(",", ""))
   return [
-    { start: text.slice(0, start).trimEnd().length, end, text: "" },
+    { start: isAlone || !text.slice(gap, start).includes("\n") ? gap : start, end, text: "" },
     ...(comma === undefined ? [] : [{ start: comma, end: comma + 1, text: "" }])
   ]
 }

@@ -1,3 +1,4 @@
+import * as Places from "../document/Places.js"
 import type { Syntax } from "../document/Syntax.js"
 import * as Tree from "../document/Tree.js"
 import * as Value from "../document/Value.js"
@@ -72,6 +73,14 @@ export const wrap = (
       () => Patch.write(text, Tree.at(syntax.tree(text), path), patch, syntax)
     )
     if ("why" in result) return { name, section, outcome: "left", reason: result.why }
+    if (Places.restored(result.text, path, text, path, syntax) !== text) {
+      return {
+        name,
+        section,
+        outcome: "left",
+        reason: "a comment behind it could not be taken back; change it by hand"
+      }
+    }
     text = result.text
     now = result.value
     return { name, section, outcome: "wrapped", reason: note }

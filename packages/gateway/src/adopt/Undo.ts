@@ -1,5 +1,5 @@
+import * as Places from "../document/Places.js"
 import type { Syntax } from "../document/Syntax.js"
-import * as Tree from "../document/Tree.js"
 import * as Value from "../document/Value.js"
 import type { Step } from "./Copies.js"
 import * as Entries from "./Entries.js"
@@ -13,28 +13,6 @@ export interface Undone {
   readonly isExact: boolean
   /** What is not undone. */
   readonly steps: ReadonlyArray<Step>
-}
-
-const column = (text: string, { start }: Tree.Span): number => start - Tree.lineStart(text, start)
-
-/** Below another column, as lines of YAML may need it. */
-const moved = (text: string, by: number): string =>
-  by === 0 ? text : text.replaceAll(/\n( *)(?=\S)/g, (_, { length }) => `\n${" ".repeat(Math.max(0, length + by))}`)
-
-/** With the text of an entry in the copy in place of that of the entry now. */
-const restored = (text: string, path: Value.Path, old: string, oldPath: Value.Path, syntax: Syntax): string => {
-  const places = Tree.places(text, syntax.tree(text), path)
-  const texts = Tree.places(old, syntax.tree(old), oldPath).map((place, index) =>
-    moved(old.slice(place.start, place.end), column(text, places[index] ?? place) - column(old, place))
-  )
-  const isLast = (index: number) => index === places.length - 1
-  return Tree.spliced(
-    text,
-    places.map((place, index) => ({
-      ...place,
-      text: texts.slice(index, isLast(index) ? undefined : index + 1).join("\n")
-    }))
-  )
 }
 
 /** Servers that are as the step has left them get their text in its copy; all else stays. */
@@ -56,7 +34,7 @@ const unwrap = (text: string, step: Step, only: ReadonlyArray<string>, syntax: S
       const result = checked(
         syntax,
         Value.put(value, entry.path, old.value),
-        () => restored(now, entry.path, step.before, old.path, syntax)
+        () => Places.restored(now, entry.path, step.before, old.path, syntax)
       )
       if ("why" in result) return { name, section, outcome: "not unwrapped", reason: result.why }
       now = result.text

@@ -108,22 +108,3 @@ export const trimmed = (text: string, { end, start }: Span): Span => ({
   start,
   end: start + text.slice(start, end).trimEnd().length
 })
-
-const isComment = (text: string): boolean => text.split("\n").every((line) => /^\s*(#|$)/.test(line))
-
-/** All of a table's text: with its key, and with the comments in it. */
-export const places = (text: string, root: Node, path: Path): ReadonlyArray<Span> => {
-  const parent = at(root, path.slice(0, -1))
-  const pair = pairOf(parent, String(path.at(-1)))
-  const node = pair?.value ?? at(root, path)
-  if (node === undefined || parent?.kind === "scalar") return []
-  const whole = trimmed(text, { start: pair?.keys[0].start ?? node.start, end: node.end })
-  if (parent?.flow === true) return [whole]
-  const places: Array<Span> = []
-  for (const { end, start } of node.kind === "table" && node.parts !== undefined ? node.parts : [whole]) {
-    const last = places.at(-1)
-    const isNext = last !== undefined && isComment(text.slice(last.end, start))
-    places.splice(isNext ? -1 : places.length, 1, { start: isNext ? last.start : start, end: lineEnd(text, end) })
-  }
-  return places
-}
