@@ -55,18 +55,20 @@ const reading = <A>(work: () => A): Effect.Effect<A, ConfigFile.FileProblem> =>
     }
   })
 
-const planWrap = (
-  adopt: Adopt,
-  target: Target.Target,
-  file: ConfigFile.ConfigFile,
-  copies: Copies.Copies,
-  { project, typed, user }: Launcher.Launchers
-) =>
+/** What is needed for the change of a file. */
+interface Task {
+  readonly adopt: Adopt
+  readonly target: Target.Target
+  readonly file: ConfigFile.ConfigFile
+  readonly syntax: Syntax
+  readonly copies: Copies.Copies
+  readonly launchers: Launcher.Launchers
+}
+
+const planWrap = ({ adopt, copies, file, launchers: { project, typed, user }, syntax, target }: Task) =>
   Effect.gen(function*() {
-    const syntax = yield* Target.syntaxOf(target.path)
-    const { platform } = process
     const launcher = target.project === undefined ? user : project
-    const options = { platform, launcher, only: adopt.only }
+    const options = { platform: process.platform, launcher, only: adopt.only }
     const plan = yield* reading(() => Plan.wrap(file.text, syntax, target.sections, options))
     const before = Copies.withoutAdvice(yield* copies.of(file.path), plan.done)
     const step = (isAdvised: boolean): Copies.Step => ({
@@ -104,15 +106,8 @@ const claudeTodo = (
   ]
 }
 
-const planUndo = (
-  adopt: Adopt,
-  target: Target.Target,
-  file: ConfigFile.ConfigFile,
-  copies: Copies.Copies,
-  { typed }: Launcher.Launchers
-) =>
+const planUndo = ({ adopt, copies, file, launchers: { typed }, syntax, target }: Task) =>
   Effect.gen(function*() {
-    const syntax = yield* Target.syntaxOf(target.path)
     const steps = yield* copies.of(file.path)
     const undone = yield* reading(() => undo(file.text, steps, adopt.only, syntax))
     // What commands have changed, commands change back. They are kept until they have.
@@ -149,23 +144,20 @@ const carryOut = ({ file, steps, text }: Change, copies: Copies.Copies, isUndo: 
   }).pipe(Effect.scoped, Effect.uninterruptible)
 
 const reportOf = (
-  target: Target.Target,
-  { file, messages, servers, text, todo }: Change,
+  { file, syntax, target }: Task,
+  { messages, servers, text, todo }: Change,
   leadsTo: string | undefined
 ): Effect.Effect<Report.FileReport, ConfigFile.FileProblem> =>
-  Effect.gen(function*() {
-    const syntax = yield* Target.syntaxOf(target.path)
-    /** Both with the same lines as before. */
-    const [before = "", after = ""] = yield* reading(() =>
-      [file.text, text].map((one) => Secrets.hide(one, syntax, target.sections))
-    )
+  reading(() => {
+    /** With the same lines. */
+    const hidden = (text: string) => Secrets.hide(text, syntax, target.sections)
     return {
       file: target.path,
       host: target.host?.title,
       leadsTo,
       status: "nothing to do",
       servers,
-      diff: text === file.text ? [] : Diff.lines(before, after),
+      diff: text === file.text ? [] : Diff.lines(hidden(file.text), hidden(text)),
       messages,
       todo
     }
@@ -220,11 +212,10 @@ const adoptFile = (
       adopt.json ? Effect.void : Effect.forEach(lines, terminal.line, { discard: true })
     const file = yield* ConfigFile.read(target.path)
     if (file === undefined) return target.isNamed ? yield* problem("is not there; check the path") : undefined
-    const change = yield* adopt.undo
-      ? planUndo(adopt, target, file, copies, launchers)
-      : planWrap(adopt, target, file, copies, launchers)
+    const task: Task = { adopt, target, file, syntax: yield* Target.syntaxOf(target.path), copies, launchers }
+    const change = yield* adopt.undo ? planUndo(task) : planWrap(task)
     const lead = yield* Target.lead(target, file.path, Target.machine().home)
-    const report = yield* reportOf(target, change, lead.to)
+    const report = yield* reportOf(task, change, lead.to)
     if (!isReported(report, target)) return undefined
     yield* print(Report.heading(report, terminal.colour))
     const endOf =

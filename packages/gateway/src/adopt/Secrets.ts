@@ -1,14 +1,12 @@
 import * as Secrets from "@mcp-lifeline/transport-stdio/Secrets"
 import type { Syntax } from "../document/Syntax.js"
 import * as Tree from "../document/Tree.js"
+import * as Value from "../document/Value.js"
 import * as Entries from "./Entries.js"
 
 /** Their values may be secrets. */
 const tables = ["env", "environment", "envs", "headers", "http_headers", "requestOptions"]
 const words = ["command", "cmd", "args", "url", "serverUrl", "httpUrl", "uri"]
-
-/** Where an entry may keep secrets. */
-const places: ReadonlyArray<ReadonlyArray<string>> = [[], ["transport"]]
 
 /** A text that only refers to a variable is no secret. */
 const isReference = (value: unknown): boolean => typeof value === "string" && /\$\{|\{env:/.test(value)
@@ -35,25 +33,22 @@ export const hide = (text: string, syntax: Syntax, sections: ReadonlyArray<Entri
     const quote = /^["']/.exec(first)?.[0] ?? ""
     return { ...scalar, text: [`${quote}${replacement}${quote}`, ...more.map(() => mark)].join("\n") }
   }
-  const found = Entries.read(syntax.value(text), sections).flatMap(({ path }) =>
-    places.map((place) => {
-      const scalarsAt = (keys: ReadonlyArray<string>) =>
-        keys.map((key) => scalarsIn(Tree.at(tree, [...path, ...place, key])).filter(({ value }) => !isReference(value)))
-      const values = scalarsAt(tables).flat().filter(({ value }) => value !== null)
-      const given = scalarsAt(words)
-      const masked = given.flatMap((scalars) => {
-        const texts = scalars.map(textOf)
-        const shown = Secrets.args([], texts)
-        return scalars.flatMap((scalar, index) =>
-          shown[index] === texts[index] ? [] : [splice(scalar, shown[index] ?? mark)]
-        )
-      })
-      return {
-        splices: [...values.map((one) => splice(one, mark)), ...masked],
-        secrets: Secrets.collect(Object.fromEntries(values.map(textOf).entries()), given.flat().map(textOf))
-      }
+  const found = Entries.read(syntax.value(text), sections).map(({ path, value }) => {
+    const table = Tree.at(tree, [...path, ...(Value.isTable(value) ? Entries.reachOf(value).path : [])])
+    const scalarsAt = (keys: ReadonlyArray<string>) =>
+      keys.map((key) => scalarsIn(Tree.at(table, [key])).filter(({ value }) => !isReference(value)))
+    const values = scalarsAt(tables).flat().filter(({ value }) => value !== null)
+    const given = scalarsAt(words)
+    const masked = given.flatMap((scalars) => {
+      const texts = scalars.map(textOf)
+      const shown = Secrets.args([], texts)
+      return scalars.flatMap((one, index) => shown[index] === texts[index] ? [] : [splice(one, shown[index] ?? mark)])
     })
-  )
+    return {
+      splices: [...values.map((one) => splice(one, mark)), ...masked],
+      secrets: Secrets.collect(Object.fromEntries(values.map(textOf).entries()), given.flat().map(textOf))
+    }
+  })
   const secrets = found.flatMap((one) => one.secrets).toSorted((a, b) => b.length - a.length)
   return Secrets.mask(secrets, Tree.spliced(text, found.flatMap(({ splices }) => splices)))
 }

@@ -3,7 +3,7 @@ import { Either } from "effect"
 import * as Json from "./Json.js"
 import * as Toml from "./Toml.js"
 import * as Tree from "./Tree.js"
-import type * as Value from "./Value.js"
+import * as Value from "./Value.js"
 
 type Path = Problem.Path
 
@@ -21,15 +21,6 @@ export interface Document {
 export interface Broken {
   readonly line: number
   readonly message: string
-}
-
-/** To what JSON.parse returns. */
-const plain = (value: Value.Value): unknown => {
-  if (value instanceof Map) {
-    return Object.fromEntries(Array.from(value, ([key, one]) => [key, plain(one as Value.Value)]))
-  }
-  if (Array.isArray(value)) return value.map(plain)
-  return typeof value === "bigint" ? Number(value) : value
 }
 
 const repeatedIn = (
@@ -77,7 +68,7 @@ export const parse = (file: string, text: string): Either.Either<Document, Broke
   const syntax = /\.toml$/i.test(file) ? Toml.syntax : Json.syntax
   return Either.try({
     try: () => {
-      const value = plain(syntax.value(text))
+      const value = Value.plain(syntax.value(text))
       return document(text, syntax.tree(text), value)
     },
     catch: (error) => {

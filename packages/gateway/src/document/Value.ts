@@ -27,6 +27,12 @@ export const from = (raw: unknown): Value => {
   return raw === undefined ? null : raw as Value
 }
 
+/** As JSON.parse would return it. */
+export const plain = (value: Value): unknown => {
+  if (isTable(value)) return Object.fromEntries([...value].map(([key, one]) => [key, plain(one)]))
+  return isList(value) ? value.map(plain) : typeof value === "bigint" ? Number(value) : value
+}
+
 /** The order of keys does not matter. */
 export const equal = (a: Value | undefined, b: Value | undefined): boolean => {
   if (isList(a) && isList(b)) return a.length === b.length && a.every((item, index) => equal(item, b[index]))

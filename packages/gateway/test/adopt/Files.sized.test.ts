@@ -55,11 +55,6 @@ const print = (value: unknown, gap: () => string, hasTrailing: () => boolean): s
   return between("{", pairs, "}")
 }
 
-const plain = (value: Value.Value): unknown => {
-  if (Value.isTable(value)) return Object.fromEntries([...value].map(([key, one]) => [key, plain(one)]))
-  return Value.isList(value) ? value.map(plain) : typeof value === "bigint" ? Number(value) : value
-}
-
 /** Without indentation, which a host may have changed. */
 const lines = (text: string): string => text.replaceAll(/^[ \t]+/gm, "")
 
@@ -78,7 +73,7 @@ const expectKept = (
   const withEdit = (root: Value.Value) =>
     Value.put(root, edited.path, new Map([...edited.value as Value.Table, ["edited", true]]))
   const steps = [{ before: text, after, done, isAdvised: false }]
-  const back = undo(print({ ...plain(withEdit(now)) as object, more: 1 }), steps, [], syntax)
+  const back = undo(print({ ...Value.plain(withEdit(now)) as object, more: 1 }), steps, [], syntax)
   const kept = done.filter(({ name }) => name === edited.name)
   expect(back.steps.flatMap(({ done }) => done)).toEqual(kept)
   for (const { name, outcome, reason } of back.servers) {
@@ -90,7 +85,10 @@ const expectKept = (
       expect(lines(back.text)).toContain(lines(text.slice(start, end)))
     }
   }
-  expect(plain(syntax.value(back.text))).toEqual({ ...plain(withEdit(syntax.value(text))) as object, more: 1 })
+  expect(Value.plain(syntax.value(back.text))).toEqual({
+    ...Value.plain(withEdit(syntax.value(text))) as object,
+    more: 1
+  })
 }
 
 const roundTrip = (
