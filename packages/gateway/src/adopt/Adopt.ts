@@ -45,7 +45,6 @@ const quit =
 
 const isChange = ({ file, text }: Change): boolean => text !== file.text
 
-/** Fails with a FileProblem if the text cannot be parsed. */
 const reading = <A>(work: () => A): Effect.Effect<A, ConfigFile.FileProblem> =>
   Effect.suspend(() => {
     try {
@@ -55,7 +54,6 @@ const reading = <A>(work: () => A): Effect.Effect<A, ConfigFile.FileProblem> =>
     }
   })
 
-/** What is needed for the change of a file. */
 interface Task {
   readonly adopt: Adopt
   readonly target: Target.Target
@@ -84,7 +82,6 @@ const planWrap = ({ adopt, copies, file, launchers: { project, typed, user }, sy
     return { ...change, todo: claudeTodo(change, syntax, typed), steps: [...before, step(true)] }
   })
 
-/** For the file of Claude Code, which writes it while it runs. */
 const claudeTodo = (
   { file, servers, text }: Pick<Change, "file" | "servers" | "text">,
   syntax: Syntax,

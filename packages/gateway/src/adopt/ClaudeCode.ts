@@ -19,7 +19,6 @@ export interface Commands {
   readonly others: ReadonlyArray<string>
 }
 
-/** Changes servers to what they are in the new configuration. */
 export const commands = (root: Value.Value, servers: ReadonlyArray<Server>, platform: NodeJS.Platform): Commands => {
   const isChanged = ({ outcome }: Server) => outcome === "wrapped" || outcome === "unwrapped"
   const found = servers.filter(isChanged).map(({ name, section }) => {

@@ -28,7 +28,6 @@ const reasonOf = (cause: unknown): string => {
   return cause instanceof Error ? cause.message : String(cause)
 }
 
-/** `undefined` if the file does not exist. */
 export const read = (path: string): Effect.Effect<ConfigFile | undefined, FileProblem> =>
   Effect.gen(function*() {
     const attempt = <A>(work: () => Promise<A>) =>

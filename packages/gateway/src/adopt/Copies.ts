@@ -7,7 +7,6 @@ import type { Named } from "./Plan.js"
 
 /** One change, by `adopt` or by commands that it has printed. */
 export const Step = Schema.Struct({
-  /** The whole text before the change, and after it. */
   before: Schema.String,
   after: Schema.String,
   /** The servers that it has wrapped, and that are not undone yet. */

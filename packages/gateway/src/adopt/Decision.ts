@@ -3,9 +3,7 @@ import type { Patch } from "./Patch.js"
 
 export interface Options {
   readonly platform: NodeJS.Platform
-  /** The words that start Lifeline. */
   readonly launcher: Launcher
-  /** The user has named this server. */
   readonly isNamed: boolean
 }
 
@@ -17,12 +15,10 @@ export type Decision =
 /** `reason` is a clause that begins with "it" or "its". */
 export const left = (reason: string): Decision => ({ _tag: "Left", reason })
 
-/** Of a host, for a server that it starts. */
 export interface Dialect {
   readonly command: "command" | "cmd"
   readonly env: "env" | "environment" | "envs"
   /** The `type` of such a server. */
   readonly local: "stdio" | "local"
-  /** Command and arguments stand in one list. */
   readonly isOneList: boolean
 }

@@ -5,7 +5,6 @@ export interface Machine {
   readonly platform: NodeJS.Platform
   readonly env: Readonly<Record<string, string | undefined>>
   readonly home: string
-  /** The project, whose files count, too. */
   readonly cwd: string
 }
 
@@ -115,7 +114,6 @@ export const hosts: ReadonlyArray<Host> = [
 export interface Place {
   readonly host: Host
   readonly scope: "user" | "project"
-  /** An absolute path; may hold `*`. */
   readonly path: string
 }
 
@@ -173,6 +171,5 @@ export const pattern = (step: string, platform: NodeJS.Platform): RegExp =>
     platform === "win32" ? "i" : ""
   )
 
-/** By the name of the file. Default: JSON. */
 export const formatOf = (file: string): "json" | "toml" | "yaml" =>
   /\.ya?ml$/i.test(basename(file)) ? "yaml" : /\.toml$/i.test(basename(file)) ? "toml" : "json"

@@ -12,7 +12,6 @@ export interface Pair {
   /** New pairs in front of it. */
   readonly before?: ReadonlyArray<readonly [key: string, value: Value.Data]>
   readonly key: string
-  /** Without it, the value stays. */
   readonly change?: Change | undefined
 }
 
@@ -54,12 +53,10 @@ const eolAt = (text: string, at: number): string => {
   return text[end - 1] === "\r" ? "\r\n" : "\n"
 }
 
-/** Of its line, without a byte order mark. */
 const prefixAt = (text: string, at: number): string => text.slice(Tree.lineStart(text, at), at).replace("\uFEFF", "")
 
 const isBlank = (text: string): boolean => text.trim() === ""
 
-/** A line break with indentation, or a blank. */
 const gapBefore = (text: string, at: number): string => {
   const prefix = prefixAt(text, at)
   return isBlank(prefix) ? `${eolAt(text, at)}${prefix}` : " "
@@ -175,6 +172,5 @@ const splices = (
   })
 }
 
-/** Throws an Unsuited if that is not possible. */
 export const write = (text: string, table: Tree.Node | undefined, patch: Patch, syntax: Syntax): string =>
   Tree.spliced(text, splices(text, table, patch, syntax))

@@ -1,4 +1,3 @@
-import * as Places from "../document/Places.js"
 import type { Syntax } from "../document/Syntax.js"
 import * as Tree from "../document/Tree.js"
 import * as Value from "../document/Value.js"
@@ -15,13 +14,11 @@ export interface Server {
   readonly reason?: string | undefined
 }
 
-/** Kept for `--undo`. */
 export type Named = Pick<Server, "name" | "section">
 
 export interface Plan {
   readonly text: string
   readonly servers: ReadonlyArray<Server>
-  /** Those that were wrapped. */
   readonly done: ReadonlyArray<Named>
 }
 
@@ -48,7 +45,6 @@ export const checked = (
 /** `only`: the servers to wrap; empty for all. */
 export interface Options {
   readonly platform: NodeJS.Platform
-  /** The words that start Lifeline. */
   readonly launcher: Launcher
   readonly only: ReadonlyArray<string>
 }
@@ -73,7 +69,8 @@ export const wrap = (
       () => Patch.write(text, Tree.at(syntax.tree(text), path), patch, syntax)
     )
     if ("why" in result) return { name, section, outcome: "left", reason: result.why }
-    if (Places.restored(result.text, path, text, path, syntax) !== text) {
+    const place = (text: string): Tree.Place => ({ text, root: syntax.tree(text), path })
+    if (Tree.restored(place(result.text), place(text)) !== text) {
       return {
         name,
         section,

@@ -45,7 +45,6 @@ const unsuited = (url: string): string | undefined => {
   return undefined
 }
 
-/** Unused names. */
 const variables = (names: ReadonlyArray<string>, taken: ReadonlySet<string>): ReadonlyMap<string, string> => {
   const used = new Set(taken)
   return new Map(names.map((name) => {
@@ -74,7 +73,6 @@ const variablesIn = (
 
 type Texts = { readonly [key: string]: string }
 
-/** `args`: `--header` arguments that use the variables. */
 interface Headers {
   readonly args: ReadonlyArray<string>
   readonly patch: Patch
@@ -132,7 +130,6 @@ const headersOf = (entry: Value.Table, env: string): Headers | string => {
   return { args: args.flatMap((arg) => ["--header", arg]), patch }
 }
 
-/** Such an entry stays as it is. */
 export const signInOf = (entry: Value.Table): string | undefined => {
   const key = signIns.find((one) => entry.has(one) && entry.get(one) !== false)
   return key === undefined ? undefined : `its host handles the sign-in; remove ${key} to let wrap sign in instead`

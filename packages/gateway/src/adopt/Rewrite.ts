@@ -17,11 +17,9 @@ const dialectOf = (entry: Value.Table, section: Section): Dialect => {
     : { command: "command", env: "env", local: "stdio", isOneList: false }
 }
 
-/** Contains its arguments, and is not a path with blanks. */
 const hasArguments = (command: string, args: ReadonlyArray<string>): boolean =>
   args.length === 0 && /^[^/\\]+\s/.test(command)
 
-/** The command line of the server follows them. */
 const wrapCommand = (launcher: Launcher): Launcher => [...launcher, "wrap"]
 
 const isInShell = ([shell, option]: Launcher): boolean => shell === "cmd" && option === "/c"

@@ -4,7 +4,6 @@ import * as Tree from "../document/Tree.js"
 import * as Value from "../document/Value.js"
 import * as Entries from "./Entries.js"
 
-/** Their values may be secrets. */
 const tables = ["env", "environment", "envs", "headers", "http_headers", "requestOptions"]
 const words = ["command", "cmd", "args", "url", "serverUrl", "httpUrl", "uri"]
 

@@ -1,5 +1,5 @@
-import * as Places from "../document/Places.js"
 import type { Syntax } from "../document/Syntax.js"
+import * as Tree from "../document/Tree.js"
 import * as Value from "../document/Value.js"
 import type { Step } from "./Copies.js"
 import * as Entries from "./Entries.js"
@@ -11,7 +11,6 @@ export interface Undone {
   readonly servers: ReadonlyArray<Server>
   /** The text is the original one, byte for byte. */
   readonly isExact: boolean
-  /** What is not undone. */
   readonly steps: ReadonlyArray<Step>
 }
 
@@ -19,6 +18,7 @@ export interface Undone {
 const unwrap = (text: string, step: Step, only: ReadonlyArray<string>, syntax: Syntax): Omit<Undone, "isExact"> => {
   let now = text
   let value = syntax.value(text)
+  const copy = syntax.tree(step.before)
   const [before, after] = [syntax.value(step.before), syntax.value(step.after)]
   const servers = step.done.filter(({ name }) => only.length === 0 || only.includes(name)).map(
     ({ name, section }): Server => {
@@ -34,7 +34,11 @@ const unwrap = (text: string, step: Step, only: ReadonlyArray<string>, syntax: S
       const result = checked(
         syntax,
         Value.put(value, entry.path, old.value),
-        () => Places.restored(now, entry.path, step.before, old.path, syntax)
+        () =>
+          Tree.restored(
+            { text: now, root: syntax.tree(now), path: entry.path },
+            { text: step.before, root: copy, path: old.path }
+          )
       )
       if ("why" in result) return { name, section, outcome: "not unwrapped", reason: result.why }
       now = result.text

@@ -8,7 +8,6 @@ import * as Value from "./Value.js"
 type Path = Problem.Path
 
 export interface Document {
-  /** As JSON.parse gives it. */
   readonly value: unknown
   /** In the order of the text; not by way of an object, which would reorder names such as "1". */
   readonly names: (path: Path) => ReadonlyArray<string>
@@ -38,7 +37,6 @@ const repeatedIn = (
   })
 }
 
-/** Of the longest prefix of a path that exists. */
 const startOf = (node: Tree.Node, [step, ...rest]: Path, start: number): number => {
   if (step === undefined) return start
   if (typeof step === "number") {

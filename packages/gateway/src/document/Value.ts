@@ -6,12 +6,11 @@
 export type Value = string | number | bigint | boolean | null | ReadonlyArray<Value> | Table
 export interface Table extends ReadonlyMap<string, Value> {}
 
-/** What an edit writes, as the state folder keeps it. */
+/** What a patch writes. */
 export type Data = string | boolean | ReadonlyArray<string> | {
   readonly [key: string]: string | { readonly [key: string]: string }
 }
 
-/** Keys of tables, and indexes of lists. */
 export type Path = ReadonlyArray<string | number>
 
 export const isTable = (value: Value | undefined): value is Table => value instanceof Map

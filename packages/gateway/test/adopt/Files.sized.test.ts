@@ -3,13 +3,14 @@ import * as fc from "fast-check"
 import { stringify as toToml } from "smol-toml"
 import { Document, stringify as toYaml, visit } from "yaml"
 import { bySize } from "../../../testing/test/support/bySize.js"
+import type { Step } from "../../src/adopt/Copies.js"
 import * as Entries from "../../src/adopt/Entries.js"
 import * as Plan from "../../src/adopt/Plan.js"
 import { undo } from "../../src/adopt/Undo.js"
 import * as Json from "../../src/document/Json.js"
-import * as Places from "../../src/document/Places.js"
 import type { Syntax } from "../../src/document/Syntax.js"
 import * as Toml from "../../src/document/Toml.js"
+import * as Tree from "../../src/document/Tree.js"
 import * as Value from "../../src/document/Value.js"
 import * as Yaml from "../../src/document/Yaml.js"
 
@@ -58,37 +59,32 @@ const print = (value: unknown, gap: () => string, hasTrailing: () => boolean): s
 /** Without indentation, which a host may have changed. */
 const lines = (text: string): string => text.replaceAll(/^[ \t]+/gm, "")
 
-/** The host has printed the file anew, and somebody has edited one of its servers, and added one. */
+/** The host has printed the file anew, and somebody has edited one of its servers. */
 const expectKept = (
-  text: string,
+  steps: ReadonlyArray<Step>,
   syntax: Syntax,
   where: ReadonlyArray<ReadonlyArray<string>>,
-  { done, text: after }: Plan.Plan,
   print: (value: unknown) => string,
   which: number
 ) => {
+  const { after, before: text, done } = steps[0]!
   const now = syntax.value(after)
   const entries = Entries.read(now, where)
   const edited = entries[which % entries.length]!
-  const withEdit = (root: Value.Value) =>
-    Value.put(root, edited.path, new Map([...edited.value as Value.Table, ["edited", true]]))
-  const steps = [{ before: text, after, done, isAdvised: false }]
-  const back = undo(print({ ...Value.plain(withEdit(now)) as object, more: 1 }), steps, [], syntax)
-  const kept = done.filter(({ name }) => name === edited.name)
-  expect(back.steps.flatMap(({ done }) => done)).toEqual(kept)
+  const edit = new Map([...edited.value as Value.Table, ["edited", true]])
+  const withEdit = (root: Value.Value) => ({ ...Value.plain(Value.put(root, edited.path, edit)) as object, more: 1 })
+  const back = undo(print(withEdit(now)), steps, [], syntax)
+  expect(back.steps.flatMap(({ done }) => done)).toEqual(done.filter(({ name }) => name === edited.name))
   for (const { name, outcome, reason } of back.servers) {
     const isEdited = name === edited.name
     expect([outcome, reason]).toEqual(isEdited ? ["not unwrapped", "it was changed since"] : ["unwrapped", undefined])
     if (isEdited) continue
     const { path } = entries.find((one) => one.name === name)!
-    for (const { end, start } of Places.find(text, syntax.tree(text), path)) {
+    for (const { end, start } of Tree.spans({ text, root: syntax.tree(text), path })) {
       expect(lines(back.text)).toContain(lines(text.slice(start, end)))
     }
   }
-  expect(Value.plain(syntax.value(back.text))).toEqual({
-    ...Value.plain(withEdit(syntax.value(text))) as object,
-    more: 1
-  })
+  expect(Value.plain(syntax.value(back.text))).toEqual(withEdit(syntax.value(text)))
 }
 
 const roundTrip = (
@@ -105,14 +101,9 @@ const roundTrip = (
   const again = Plan.wrap(plan.text, syntax, where, options)
   expect(again.text).toBe(plan.text)
   expect(again.servers.filter(({ outcome }) => outcome === "wrapped")).toEqual([])
-  const back = undo(
-    `${plan.text}\n`,
-    [{ before: text, after: plan.text, done: plan.done, isAdvised: false }],
-    [],
-    syntax
-  )
-  expect(back).toMatchObject({ text: `${text}\n`, steps: [] })
-  expectKept(text, syntax, where, plan, print, which)
+  const steps = [{ before: text, after: plan.text, done: plan.done, isAdvised: false }]
+  expect(undo(`${plan.text}\n`, steps, [], syntax)).toMatchObject({ text: `${text}\n`, steps: [] })
+  expectKept(steps, syntax, where, print, which)
   return plan
 }
 
@@ -123,11 +114,11 @@ const unexpected = ({ servers }: Plan.Plan) =>
 
 const ofJson = (value: unknown): string => JSON.stringify(value, null, 4)
 
-const expectWrapped = (
-  plan: Plan.Plan,
-  before: Readonly<Record<string, object>>,
-  after: Readonly<Record<string, { readonly args?: unknown }>>
-) => {
+interface Parsed {
+  readonly mcpServers: Readonly<Record<string, { readonly args?: unknown }>>
+}
+
+const expectWrapped = (plan: Plan.Plan, before: Readonly<Record<string, object>>, after: Parsed["mcpServers"]) => {
   for (const { name, outcome } of plan.servers) {
     const entry = before[name] as { readonly command?: string; readonly args?: ReadonlyArray<string> }
     if (outcome !== "wrapped" || entry.command === undefined) continue
@@ -150,14 +141,8 @@ describe("generated configurations", () => {
           const comments = (text: string) => text.match(/\/\* , " \*\/|\/\/ \{ "a": \[/g)?.length
           expect(comments(plan.text)).toBe(comments(text))
           expect(unexpected(plan)).toEqual([])
-          const value = Json.syntax.value(plan.text) as ReadonlyMap<
-            string,
-            ReadonlyMap<string, ReadonlyMap<string, unknown>>
-          >
-          const after = [...value.get("mcpServers") ?? []].map(([name, entry]) =>
-            [name, { args: entry.get("args") }] as const
-          )
-          expectWrapped(plan, servers, Object.fromEntries(after))
+          const { mcpServers } = Value.plain(Json.syntax.value(plan.text)) as Parsed
+          expectWrapped(plan, servers, mcpServers)
         }
       ),
       runs

@@ -34,6 +34,8 @@ const fixtures = readdirSync(folder).filter((name) => !name.includes(".after."))
 const writings: ReadonlyArray<readonly [string, (text: string) => string]> = [
   ["as it is", (text) => text],
   ["with line ends of Windows", (text) => text.replaceAll("\n", "\r\n")],
+  ["with one of Windows", (text) => text.replace("\n", "\r\n")],
+  ["with all but one of Windows", (text) => text.replaceAll("\n", "\r\n").replace("\r\n", "\n")],
   ["with a byte order mark", (text) => `\uFEFF${text}`],
   ["without a line end at its end", (text) => text.trimEnd()]
 ]
