@@ -45,7 +45,6 @@ const quit =
 
 const isChange = ({ file, text }: Change): boolean => text !== file.text
 
-/** Fails with a FileProblem if the text cannot be parsed. */
 const reading = <A>(work: () => A): Effect.Effect<A, ConfigFile.FileProblem> =>
   Effect.suspend(() => {
     try {
@@ -55,35 +54,41 @@ const reading = <A>(work: () => A): Effect.Effect<A, ConfigFile.FileProblem> =>
     }
   })
 
-const planWrap = (
-  adopt: Adopt,
-  target: Target.Target,
-  file: ConfigFile.ConfigFile,
-  copies: Copies.Copies,
-  { project, typed, user }: Launcher.Launchers
-) =>
+interface Task {
+  readonly adopt: Adopt
+  readonly target: Target.Target
+  readonly file: ConfigFile.ConfigFile
+  readonly syntax: Syntax
+  readonly copies: Copies.Copies
+  readonly launchers: Launcher.Launchers
+}
+
+const planWrap = ({ adopt, copies, file, launchers: { project, typed, user }, syntax, target }: Task) =>
   Effect.gen(function*() {
-    const syntax = yield* Target.syntaxOf(target.path)
-    const { platform } = process
     const launcher = target.project === undefined ? user : project
-    const options = { platform, launcher, only: adopt.only }
+    const options = { platform: process.platform, launcher, only: adopt.only }
     const plan = yield* reading(() => Plan.wrap(file.text, syntax, target.sections, options))
     const before = Copies.withoutAdvice(yield* copies.of(file.path), plan.done)
-    const steps = [...before, Copies.step(file.text, ConfigFile.hash(plan.text), plan.done)]
+    const step = (isAdvised: boolean): Copies.Step => ({
+      before: file.text,
+      after: plan.text,
+      done: plan.done.map(({ name, section }) => ({ name, section })),
+      isAdvised
+    })
+    const steps = [...before, step(false)]
     const change: Change = { file, ...plan, messages: [], todo: [], steps }
     if (!target.isLive || plan.text === file.text) return change
     if (target.isNamed) return { ...change, messages: [quit] }
-    return { ...change, todo: claudeTodo(change, syntax, typed), steps: [...before, Copies.advised(plan.done)] }
+    return { ...change, todo: claudeTodo(change, syntax, typed), steps: [...before, step(true)] }
   })
 
-/** For the file of Claude Code, which writes it while it runs. */
 const claudeTodo = (
   { file, servers, text }: Pick<Change, "file" | "servers" | "text">,
   syntax: Syntax,
   typed: string,
   isUndo = false
 ): ReadonlyArray<Report.Todo> => {
-  const root = syntax.value(text.replace(/^\uFEFF/, ""))
+  const root = syntax.value(text)
   const { changed, commands, others } = ClaudeCode.commands(root, servers, process.platform)
   const only = others.map((name) => ` --only ${shellWord(name)}`).join("")
   const byFile = `${typed} adopt ${shellWord(file.path)}${isUndo ? " --undo" : ""}${only}`
@@ -98,19 +103,12 @@ const claudeTodo = (
   ]
 }
 
-const planUndo = (
-  adopt: Adopt,
-  target: Target.Target,
-  file: ConfigFile.ConfigFile,
-  copies: Copies.Copies,
-  { typed }: Launcher.Launchers
-) =>
+const planUndo = ({ adopt, copies, file, launchers: { typed }, syntax, target }: Task) =>
   Effect.gen(function*() {
-    const syntax = yield* Target.syntaxOf(target.path)
     const steps = yield* copies.of(file.path)
     const undone = yield* reading(() => undo(file.text, steps, adopt.only, syntax))
     // What commands have changed, commands change back. They are kept until they have.
-    if (target.isLive && !target.isNamed && steps.some(Copies.isAdvised) && undone.text !== file.text) {
+    if (target.isLive && !target.isNamed && steps.some(({ isAdvised }) => isAdvised) && undone.text !== file.text) {
       return { file, ...undone, messages: [], todo: claudeTodo({ file, ...undone }, syntax, typed, true), steps }
     }
     const messages = [
@@ -143,29 +141,20 @@ const carryOut = ({ file, steps, text }: Change, copies: Copies.Copies, isUndo: 
   }).pipe(Effect.scoped, Effect.uninterruptible)
 
 const reportOf = (
-  target: Target.Target,
-  change: Change,
+  { file, syntax, target }: Task,
+  { messages, servers, text, todo }: Change,
   leadsTo: string | undefined
-): Effect.Effect<Report.FileReport> =>
-  Effect.gen(function*() {
-    const { file, messages, servers, text, todo } = change
-    const syntax = yield* Target.syntaxOf(target.path)
-    const value = yield* Effect.orElseSucceed(reading(() => syntax.value(file.text.replace(/^\uFEFF/, ""))), () => null)
-    const secrets = Secrets.find(value, target.sections)
+): Effect.Effect<Report.FileReport, ConfigFile.FileProblem> =>
+  reading(() => {
     /** With the same lines. */
-    const withoutSecrets = (text: string) =>
-      Effect.orElseSucceed(
-        reading(() => Secrets.hide(text.replace(/^\uFEFF/, ""), syntax, target.sections)),
-        () => text
-      )
-    const [before, after] = [yield* withoutSecrets(file.text), yield* withoutSecrets(text)]
+    const hidden = (text: string) => Secrets.hide(text, syntax, target.sections)
     return {
       file: target.path,
       host: target.host?.title,
       leadsTo,
       status: "nothing to do",
       servers,
-      diff: text === file.text ? [] : Diff.lines(before, after).map((line) => Secrets.mask(secrets, line)),
+      diff: text === file.text ? [] : Diff.lines(hidden(file.text), hidden(text)),
       messages,
       todo
     }
@@ -220,11 +209,10 @@ const adoptFile = (
       adopt.json ? Effect.void : Effect.forEach(lines, terminal.line, { discard: true })
     const file = yield* ConfigFile.read(target.path)
     if (file === undefined) return target.isNamed ? yield* problem("is not there; check the path") : undefined
-    const change = yield* adopt.undo
-      ? planUndo(adopt, target, file, copies, launchers)
-      : planWrap(adopt, target, file, copies, launchers)
+    const task: Task = { adopt, target, file, syntax: yield* Target.syntaxOf(target.path), copies, launchers }
+    const change = yield* adopt.undo ? planUndo(task) : planWrap(task)
     const lead = yield* Target.lead(target, file.path, Target.machine().home)
-    const report = yield* reportOf(target, change, lead.to)
+    const report = yield* reportOf(task, change, lead.to)
     if (!isReported(report, target)) return undefined
     yield* print(Report.heading(report, terminal.colour))
     const endOf =
@@ -319,7 +307,7 @@ const namesIn = (targets: ReadonlyArray<Target.Target>): Effect.Effect<ReadonlyA
         const file = yield* ConfigFile.read(path)
         const syntax = yield* Target.syntaxOf(path)
         if (file === undefined) return []
-        const value = yield* reading(() => syntax.value(file.text.replace(/^\uFEFF/, "")))
+        const value = yield* reading(() => syntax.value(file.text))
         return Entries.read(value, sections).map(({ name }) => name)
       }).pipe(Effect.orElseSucceed((): ReadonlyArray<string> => []))),
     (names) => [...new Set(names.flat())]

@@ -5,13 +5,6 @@ import * as Value from "../document/Value.js"
 import { shellWord } from "../text/shellWord.js"
 import type { Server } from "./Plan.js"
 
-const plain = (value: Value.Value): unknown =>
-  Value.isTable(value)
-    ? Object.fromEntries([...value].map(([key, one]) => [key, plain(one)]))
-    : Value.isList(value)
-    ? value.map(plain)
-    : value
-
 /** Has values that should not appear in the history of a shell. */
 const isSecret = (entry: Value.Value): boolean =>
   ["env", "headers"].some((key) => {
@@ -26,7 +19,6 @@ export interface Commands {
   readonly others: ReadonlyArray<string>
 }
 
-/** Changes servers to what they are in the new configuration. */
 export const commands = (root: Value.Value, servers: ReadonlyArray<Server>, platform: NodeJS.Platform): Commands => {
   const isChanged = ({ outcome }: Server) => outcome === "wrapped" || outcome === "unwrapped"
   const found = servers.filter(isChanged).map(({ name, section }) => {
@@ -36,7 +28,7 @@ export const commands = (root: Value.Value, servers: ReadonlyArray<Server>, plat
       ? [
         `claude mcp remove ${shellWord(name, platform)} --scope user`,
         `claude mcp add-json ${shellWord(name, platform)} ${
-          shellWord(JSON.stringify(plain(entry)), platform)
+          shellWord(JSON.stringify(Value.plain(entry)), platform)
         } --scope user`
       ]
       : []

@@ -2,7 +2,7 @@ import { hasCode } from "@mcp-lifeline/state/privateFiles"
 import * as UserFile from "@mcp-lifeline/state/UserFile"
 import { within } from "@mcp-lifeline/state/within"
 import { Data, Effect } from "effect"
-import { createHash, randomBytes } from "node:crypto"
+import { randomBytes } from "node:crypto"
 import type { Stats } from "node:fs"
 import { chmod, readdir, realpath, rename, rm, stat, writeFile } from "node:fs/promises"
 import { join, parse } from "node:path"
@@ -18,8 +18,6 @@ export interface ConfigFile {
   readonly stat: Stats
 }
 
-export const hash = (text: string): string => createHash("sha256").update(text).digest("hex")
-
 const problem = (message: string) => new FileProblem({ message })
 
 const reasonOf = (cause: unknown): string => {
@@ -30,7 +28,6 @@ const reasonOf = (cause: unknown): string => {
   return cause instanceof Error ? cause.message : String(cause)
 }
 
-/** `undefined` if the file does not exist. */
 export const read = (path: string): Effect.Effect<ConfigFile | undefined, FileProblem> =>
   Effect.gen(function*() {
     const attempt = <A>(work: () => Promise<A>) =>

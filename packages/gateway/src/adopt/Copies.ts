@@ -3,18 +3,16 @@
  */
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect, Option, Schema } from "effect"
-import { Edit } from "./Edit.js"
-import type { EntryEdits } from "./Plan.js"
+import type { Named } from "./Plan.js"
 
 /** One change, by `adopt` or by commands that it has printed. */
 export const Step = Schema.Struct({
-  /** The whole text before the change; empty if commands make it. */
   before: Schema.String,
-  /** The digest of the text after the change: if the file still has it, nobody else has changed it. Empty if commands make it. */
   after: Schema.String,
-  done: Schema.Array(
-    Schema.Struct({ name: Schema.String, section: Schema.Array(Schema.String), edits: Schema.Array(Edit) })
-  )
+  /** The servers that it has wrapped, and that are not undone yet. */
+  done: Schema.Array(Schema.Struct({ name: Schema.String, section: Schema.Array(Schema.String) })),
+  /** The user makes it with commands, or does not. */
+  isAdvised: Schema.Boolean
 })
 export type Step = typeof Step.Type
 
@@ -30,26 +28,16 @@ export interface Copies {
   readonly folder: string
 }
 
-export const step = (before: string, after: string, done: ReadonlyArray<EntryEdits>): Step => ({ before, after, done })
-
-/** The user makes it with commands, or does not. */
-export const advised = (done: ReadonlyArray<EntryEdits>): Step => ({ before: "", after: "", done })
-
-const isSame = (one: EntryEdits) => (other: EntryEdits): boolean =>
+const isSame = (one: Named) => (other: Named): boolean =>
   one.name === other.name && one.section.join(" ") === other.section.join(" ")
 
 /** Without what commands were to change, and is changed now, or planned anew. */
-export const withoutAdvice = (
-  steps: ReadonlyArray<Step>,
-  changed: ReadonlyArray<EntryEdits>
-): ReadonlyArray<Step> =>
+export const withoutAdvice = (steps: ReadonlyArray<Step>, changed: ReadonlyArray<Named>): ReadonlyArray<Step> =>
   steps.flatMap((step) => {
-    if (!isAdvised(step)) return [step]
+    if (!step.isAdvised) return [step]
     const done = step.done.filter((one) => !changed.some(isSame(one)))
-    return done.length === 0 ? [] : [advised(done)]
+    return done.length === 0 ? [] : [{ ...step, done }]
   })
-
-export const isAdvised = ({ after }: Step): boolean => after === ""
 
 export const make: Effect.Effect<Copies, never, StateFolder.StateFolder> = Effect.map(
   StateFolder.StateFolder,

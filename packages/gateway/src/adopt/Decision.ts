@@ -1,28 +1,24 @@
-import type { Edit } from "./Edit.js"
 import type { Launcher } from "./Launcher.js"
+import type { Patch } from "./Patch.js"
 
 export interface Options {
   readonly platform: NodeJS.Platform
-  /** The words that start Lifeline. */
   readonly launcher: Launcher
-  /** The user has named this server. */
   readonly isNamed: boolean
 }
 
 export type Decision =
-  | { readonly _tag: "Wrap"; readonly edits: ReadonlyArray<Edit>; readonly note?: string }
+  | { readonly _tag: "Wrap"; readonly patch: Patch; readonly note?: string }
   | { readonly _tag: "Wrapped" }
   | { readonly _tag: "Left"; readonly reason: string }
 
 /** `reason` is a clause that begins with "it" or "its". */
 export const left = (reason: string): Decision => ({ _tag: "Left", reason })
 
-/** Of a host, for a server that it starts. */
 export interface Dialect {
   readonly command: "command" | "cmd"
   readonly env: "env" | "environment" | "envs"
   /** The `type` of such a server. */
   readonly local: "stdio" | "local"
-  /** Command and arguments stand in one list. */
   readonly isOneList: boolean
 }

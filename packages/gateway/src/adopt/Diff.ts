@@ -1,6 +1,5 @@
 import { structuredPatch } from "diff"
 
-/** Unchanged lines around a change. */
 const contextLines = 2
 
 /** Beyond, looking for the shortest difference takes seconds and more. */

@@ -10,7 +10,6 @@ export interface Entry {
   readonly value: Value.Value
 }
 
-/** In which hosts keep servers. */
 export const sections: Readonly<Record<"json" | "toml" | "yaml", ReadonlyArray<Section>>> = {
   json: [
     ["mcpServers"],
@@ -25,7 +24,6 @@ export const sections: Readonly<Record<"json" | "toml" | "yaml", ReadonlyArray<S
   yaml: [["mcpServers"], ["extensions"]]
 }
 
-/** Replaces each `*` by the keys that exist. */
 const concrete = (value: Value.Value | undefined, [step, ...rest]: Section): ReadonlyArray<Section> => {
   if (step === undefined) return [[]]
   if (!Value.isTable(value)) return []

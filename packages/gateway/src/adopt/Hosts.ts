@@ -5,215 +5,115 @@ export interface Machine {
   readonly platform: NodeJS.Platform
   readonly env: Readonly<Record<string, string | undefined>>
   readonly home: string
-  /** The project, whose files count, too. */
   readonly cwd: string
 }
 
-interface Folders {
-  readonly home: string
-  /** `~/Library/Application Support`, `$XDG_CONFIG_HOME`, `%APPDATA%`. */
-  readonly config: string
-  /** `~/.config`, on Linux `$XDG_CONFIG_HOME`, on Windows `%APPDATA%`. */
-  readonly dotConfig: string
-  /** For programs that also use `~/.config` on Windows, or have done so: that folder, and `dotConfig`. */
-  readonly dotConfigs: ReadonlyArray<string>
-  readonly local: string
-  readonly env: Machine["env"]
-  readonly platform: NodeJS.Platform
-}
-
-/** In paths `*` stands for anything but a separator. */
 export interface Host {
   readonly id: string
   readonly title: string
+  /** `{name}` stands for a folder or a platform, `{a,b}` for each of these words, `*` for anything but a separator. */
+  readonly user: ReadonlyArray<string>
+  readonly project: ReadonlyArray<string>
   readonly sections: ReadonlyArray<Section>
-  readonly user: (folders: Folders) => ReadonlyArray<string>
-  readonly project?: ReadonlyArray<string>
   /** Rewrites its user file while it runs, so that a change from outside may be lost. */
-  readonly isLive?: boolean
+  readonly isLive: boolean
 }
 
 const mcpServers = [["mcpServers"]]
-const editors = ["Code", "Code - Insiders", "VSCodium"]
+
+const host = (
+  id: string,
+  title: string,
+  user: ReadonlyArray<string>,
+  project: ReadonlyArray<string> = [],
+  sections: ReadonlyArray<Section> = mcpServers,
+  isLive = false
+): Host => ({ id, title, user, project, sections, isLive })
 
 /** Of an extension, in VS Code and editors that are based on it. */
-const storage = (rest: string) => ({ config }: Folders) =>
-  [...editors, "Cursor", "Windsurf"].map((editor) => `${config}/${editor}/User/globalStorage/${rest}`)
+const storage = "{config}/{Code,Code - Insiders,VSCodium,Cursor,Windsurf}/User/globalStorage"
 
 export const hosts: ReadonlyArray<Host> = [
-  {
-    id: "claude-desktop",
-    title: "Claude Desktop",
-    sections: mcpServers,
-    user: ({ config, dotConfig, local, platform }) => [
-      `${config}/Claude/claude_desktop_config.json`,
-      ...(platform === "linux" ? [`${dotConfig}/claude/claude_desktop_config.json`] : []),
-      ...(platform === "win32"
-        ? [`${local}/Packages/Claude_*/LocalCache/Roaming/Claude/claude_desktop_config.json`]
-        : [])
-    ]
-  },
-  {
-    id: "claude-code",
-    title: "Claude Code",
-    sections: [...mcpServers, ["projects", "*", "mcpServers"]],
-    user: (
-      { env, home }
-    ) => [...(env["CLAUDE_CONFIG_DIR"] ? [`${env["CLAUDE_CONFIG_DIR"]}/.claude.json`] : []), `${home}/.claude.json`],
-    project: [".mcp.json"],
-    isLive: true
-  },
-  {
-    id: "cursor",
-    title: "Cursor",
-    sections: mcpServers,
-    user: ({ home }) => [`${home}/.cursor/mcp.json`],
-    project: [".cursor/mcp.json"]
-  },
-  {
-    id: "vscode",
-    title: "VS Code",
-    sections: [["servers"], ["mcp", "servers"]],
-    user: ({ config }) =>
-      editors.flatMap((editor) =>
-        ["mcp.json", "profiles/*/mcp.json", "settings.json"].map((file) => `${config}/${editor}/User/${file}`)
-      ),
-    project: [".vscode/mcp.json", ".vscode/settings.json"]
-  },
-  {
-    id: "visual-studio",
-    title: "Visual Studio",
-    sections: [["servers"]],
-    user: ({ home, platform }) => platform === "win32" ? [`${home}/.mcp.json`] : [],
-    project: [".vs/mcp.json"]
-  },
-  {
-    id: "copilot",
-    title: "GitHub Copilot CLI",
-    sections: mcpServers,
-    user: ({ env, home }) => [`${env["COPILOT_HOME"] || `${home}/.copilot`}/mcp-config.json`]
-  },
-  {
-    id: "windsurf",
-    title: "Windsurf",
-    sections: mcpServers,
-    user: ({ home }) => [`${home}/.codeium/windsurf/mcp_config.json`, `${home}/.codeium/mcp_config.json`]
-  },
-  {
-    id: "zed",
-    title: "Zed",
-    sections: [["context_servers"]],
-    user: ({ config, dotConfig }) => [`${dotConfig}/zed/settings.json`, `${config}/Zed/settings.json`],
-    project: [".zed/settings.json"]
-  },
-  {
-    id: "gemini",
-    title: "Gemini CLI",
-    sections: mcpServers,
-    user: ({ home }) => [`${home}/.gemini/settings.json`],
-    project: [".gemini/settings.json"]
-  },
-  {
-    id: "qwen",
-    title: "Qwen Code",
-    sections: mcpServers,
-    user: ({ home }) => [`${home}/.qwen/settings.json`],
-    project: [".qwen/settings.json"]
-  },
-  {
-    id: "antigravity",
-    title: "Antigravity",
-    sections: mcpServers,
-    user: ({ home }) => [`${home}/.gemini/config/mcp_config.json`, `${home}/.gemini/antigravity/mcp_config.json`]
-  },
-  {
-    id: "codex",
-    title: "Codex",
-    sections: [["mcp_servers"]],
-    user: ({ env, home }) => [`${env["CODEX_HOME"] || `${home}/.codex`}/config.toml`],
-    project: [".codex/config.toml"]
-  },
-  {
-    id: "continue",
-    title: "Continue",
-    sections: mcpServers,
-    user: (
-      { home }
-    ) => [
-      `${home}/.continue/config.yaml`,
-      ...["yaml", "yml", "json"].map((ext) => `${home}/.continue/mcpServers/*.${ext}`)
+  host("claude-desktop", "Claude Desktop", [
+    "{config}/Claude/claude_desktop_config.json",
+    "{linux}{dotConfig}/claude/claude_desktop_config.json",
+    "{windows}{local}/Packages/Claude_*/LocalCache/Roaming/Claude/claude_desktop_config.json"
+  ]),
+  host(
+    "claude-code",
+    "Claude Code",
+    ["{claude}/.claude.json", "{home}/.claude.json"],
+    [".mcp.json"],
+    [...mcpServers, ["projects", "*", "mcpServers"]],
+    true
+  ),
+  host("cursor", "Cursor", ["{home}/.cursor/mcp.json"], [".cursor/mcp.json"]),
+  host(
+    "vscode",
+    "VS Code",
+    ["{config}/{Code,Code - Insiders,VSCodium}/User/{mcp.json,profiles/*/mcp.json,settings.json}"],
+    [".vscode/mcp.json", ".vscode/settings.json"],
+    [["servers"], ["mcp", "servers"]]
+  ),
+  host("visual-studio", "Visual Studio", ["{windows}{home}/.mcp.json"], [".vs/mcp.json"], [["servers"]]),
+  host("copilot", "GitHub Copilot CLI", ["{copilot}/mcp-config.json"]),
+  host("windsurf", "Windsurf", ["{home}/.codeium/{windsurf/mcp_config.json,mcp_config.json}"]),
+  host(
+    "zed",
+    "Zed",
+    ["{dotConfig}/zed/settings.json", "{config}/Zed/settings.json"],
+    [".zed/settings.json"],
+    [["context_servers"]]
+  ),
+  host("gemini", "Gemini CLI", ["{home}/.gemini/settings.json"], [".gemini/settings.json"]),
+  host("qwen", "Qwen Code", ["{home}/.qwen/settings.json"], [".qwen/settings.json"]),
+  host("antigravity", "Antigravity", ["{home}/.gemini/{config,antigravity}/mcp_config.json"]),
+  host("codex", "Codex", ["{codex}/config.toml"], [".codex/config.toml"], [["mcp_servers"]]),
+  host(
+    "continue",
+    "Continue",
+    ["{home}/.continue/{config.yaml,mcpServers/*.yaml,mcpServers/*.yml,mcpServers/*.json}"],
+    [".continue/mcpServers/*.{yaml,yml,json}"]
+  ),
+  host("cline", "Cline", [
+    `${storage}/saoudrizwan.claude-dev/settings/cline_mcp_settings.json`,
+    "{home}/.cline/data/settings/cline_mcp_settings.json"
+  ]),
+  host("roo", "Roo Code", [`${storage}/rooveterinaryinc.roo-cline/settings/mcp_settings.json`], [".roo/mcp.json"]),
+  host(
+    "opencode",
+    "opencode",
+    ["{dotConfigs}/opencode/opencode.{json,jsonc}"],
+    ["{opencode,.opencode/opencode}.{json,jsonc}"],
+    [["mcp", "servers"], ["mcp"]]
+  ),
+  host(
+    "kilo",
+    "Kilo Code",
+    ["{dotConfigs}/kilo/kilo.{json,jsonc}"],
+    ["kilo.{json,jsonc}", ".kilocode/mcp.json"],
+    [["mcp", "servers"], ["mcp"], ...mcpServers]
+  ),
+  host("junie", "Junie", ["{home}/.junie/mcp/mcp.json"], [".junie/mcp/mcp.json"]),
+  host("air", "JetBrains Air", [], [".air/mcp.json"]),
+  host(
+    "goose",
+    "Goose",
+    [
+      "{windows}{config}/Block/goose/config/config.yaml",
+      "{unix}{dotConfig}/goose/config.yaml"
     ],
-    project: ["yaml", "yml", "json"].map((ext) => `.continue/mcpServers/*.${ext}`)
-  },
-  {
-    id: "cline",
-    title: "Cline",
-    sections: mcpServers,
-    user: (folders) => [
-      ...storage("saoudrizwan.claude-dev/settings/cline_mcp_settings.json")(folders),
-      `${folders.home}/.cline/data/settings/cline_mcp_settings.json`
-    ]
-  },
-  {
-    id: "roo",
-    title: "Roo Code",
-    sections: mcpServers,
-    user: storage("rooveterinaryinc.roo-cline/settings/mcp_settings.json"),
-    project: [".roo/mcp.json"]
-  },
-  {
-    id: "opencode",
-    title: "opencode",
-    sections: [["mcp", "servers"], ["mcp"]],
-    user: ({ dotConfigs }) =>
-      dotConfigs.flatMap((folder) => ["json", "jsonc"].map((ext) => `${folder}/opencode/opencode.${ext}`)),
-    project: ["opencode.json", "opencode.jsonc", ".opencode/opencode.json", ".opencode/opencode.jsonc"]
-  },
-  {
-    id: "kilo",
-    title: "Kilo Code",
-    sections: [["mcp", "servers"], ["mcp"], ...mcpServers],
-    user: ({ dotConfigs }) =>
-      dotConfigs.flatMap((folder) => ["json", "jsonc"].map((ext) => `${folder}/kilo/kilo.${ext}`)),
-    project: ["kilo.json", "kilo.jsonc", ".kilocode/mcp.json"]
-  },
-  {
-    id: "junie",
-    title: "Junie",
-    sections: mcpServers,
-    user: ({ home }) => [`${home}/.junie/mcp/mcp.json`],
-    project: [".junie/mcp/mcp.json"]
-  },
-  { id: "air", title: "JetBrains Air", sections: mcpServers, user: () => [], project: [".air/mcp.json"] },
-  {
-    id: "goose",
-    title: "Goose",
-    sections: [["extensions"]],
-    user: ({ config, dotConfig, platform }) => [
-      platform === "win32" ? `${config}/Block/goose/config/config.yaml` : `${dotConfig}/goose/config.yaml`
-    ]
-  },
-  { id: "lm-studio", title: "LM Studio", sections: mcpServers, user: ({ home }) => [`${home}/.lmstudio/mcp.json`] },
-  {
-    id: "kiro",
-    title: "Kiro",
-    sections: mcpServers,
-    user: ({ home }) => [`${home}/.kiro/settings/mcp.json`],
-    project: [".kiro/settings/mcp.json"]
-  },
-  {
-    id: "amp",
-    title: "Amp",
-    sections: [["amp.mcpServers"]],
-    user: ({ dotConfigs }) => dotConfigs.map((folder) => `${folder}/amp/settings.json`),
-    project: [".amp/settings.json"]
-  }
+    [],
+    [["extensions"]]
+  ),
+  host("lm-studio", "LM Studio", ["{home}/.lmstudio/mcp.json"]),
+  host("kiro", "Kiro", ["{home}/.kiro/settings/mcp.json"], [".kiro/settings/mcp.json"]),
+  host("amp", "Amp", ["{dotConfigs}/amp/settings.json"], [".amp/settings.json"], [["amp.mcpServers"]])
 ]
 
 export interface Place {
   readonly host: Host
   readonly scope: "user" | "project"
-  /** An absolute path; may hold `*`. */
   readonly path: string
 }
 
@@ -223,33 +123,46 @@ const environment = ({ env, platform }: Machine): Machine["env"] =>
     ? Object.fromEntries(Object.entries(env).map(([name, value]) => [name.toUpperCase(), value]))
     : env
 
-const foldersOf = (machine: Machine): Folders => {
+/** Each name stands for several folders, or none. A platform is an empty text there, and nothing elsewhere. */
+const foldersOf = (machine: Machine): Readonly<Record<string, ReadonlyArray<string>>> => {
   const { home, platform } = machine
   const env = environment(machine)
   const roaming = env["APPDATA"] || `${home}/AppData/Roaming`
   const xdg = env["XDG_CONFIG_HOME"] || `${home}/.config`
-  const dotConfig = platform === "win32" ? roaming : platform === "darwin" ? `${home}/.config` : xdg
+  const isWindows = platform === "win32"
+  const dotConfig = isWindows ? roaming : platform === "darwin" ? `${home}/.config` : xdg
   return {
-    home,
-    env,
-    platform,
-    config: platform === "win32" ? roaming : platform === "darwin" ? `${home}/Library/Application Support` : xdg,
-    dotConfig,
+    home: [home],
+    config: [platform === "darwin" ? `${home}/Library/Application Support` : dotConfig],
+    dotConfig: [dotConfig],
+    // These programs also use `~/.config` on Windows, or have done so.
     dotConfigs: [...new Set([dotConfig, xdg, `${home}/.config`])],
-    local: env["LOCALAPPDATA"] || `${home}/AppData/Local`
+    local: [env["LOCALAPPDATA"] || `${home}/AppData/Local`],
+    claude: env["CLAUDE_CONFIG_DIR"] ? [env["CLAUDE_CONFIG_DIR"]] : [],
+    codex: [env["CODEX_HOME"] || `${home}/.codex`],
+    copilot: [env["COPILOT_HOME"] || `${home}/.copilot`],
+    linux: platform === "linux" ? [""] : [],
+    unix: isWindows ? [] : [""],
+    windows: isWindows ? [""] : []
   }
+}
+
+const expand = (path: string, folders: ReturnType<typeof foldersOf>): ReadonlyArray<string> => {
+  const [braces, words = ""] = /\{([^}]*)\}/.exec(path) ?? []
+  if (braces === undefined) return [path]
+  const at = path.indexOf(braces)
+  const ends = expand(path.slice(at + braces.length), folders)
+  return (folders[words] ?? words.split(",")).flatMap((word) => ends.map((end) => path.slice(0, at) + word + end))
 }
 
 export const places = (machine: Machine): ReadonlyArray<Place> => {
   const path = machine.platform === "win32" ? win32 : posix
   const folders = foldersOf(machine)
-  const user = hosts.flatMap((host) =>
-    host.user(folders).map((file): Place => ({ host, scope: "user", path: path.normalize(file) }))
-  )
-  const project = hosts.flatMap((host) =>
-    (host.project ?? []).map((file): Place => ({ host, scope: "project", path: path.join(machine.cwd, file) }))
-  )
-  return [...user, ...project]
+  const all = (scope: Place["scope"], place: (file: string) => string) =>
+    hosts.flatMap((host) =>
+      host[scope].flatMap((file) => expand(file, folders)).map((file): Place => ({ host, scope, path: place(file) }))
+    )
+  return [...all("user", path.normalize), ...all("project", (file) => path.join(machine.cwd, file))]
 }
 
 export const pattern = (step: string, platform: NodeJS.Platform): RegExp =>
@@ -258,6 +171,5 @@ export const pattern = (step: string, platform: NodeJS.Platform): RegExp =>
     platform === "win32" ? "i" : ""
   )
 
-/** By the name of the file. Default: JSON. */
 export const formatOf = (file: string): "json" | "toml" | "yaml" =>
   /\.ya?ml$/i.test(basename(file)) ? "yaml" : /\.toml$/i.test(basename(file)) ? "toml" : "json"

@@ -1,6 +1,3 @@
-/**
- * Finds how hosts can start the program that runs now.
- */
 import { isLifeline } from "@mcp-lifeline/config/LifelineCommand"
 import * as UserFile from "@mcp-lifeline/state/UserFile"
 import { within } from "@mcp-lifeline/state/within"
@@ -14,7 +11,6 @@ export interface Launchers {
   readonly user: Launcher
   /** Others may have the project, too, with the program in another place. */
   readonly project: Launcher
-  /** In a shell. */
   readonly typed: string
 }
 
@@ -23,7 +19,6 @@ export type Launcher = readonly [string, ...ReadonlyArray<string>]
 export interface Running {
   readonly platform: NodeJS.Platform
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Of Node.js. */
   readonly execPath: string
   /** The file of the program, as it was started. */
   readonly script: string
@@ -54,7 +49,6 @@ const real = (path: string): Effect.Effect<string | undefined> =>
 export const programIn = (text: string): string | undefined =>
   /%~?dp0%?\\{1,2}([^"%\r\n]{1,1000}\.js)"/i.exec(text)?.[1]
 
-/** On Windows. */
 const startedBy = (shim: string): Effect.Effect<string | undefined> =>
   Effect.gen(function*() {
     const path = programIn(yield* Effect.orElseSucceed(UserFile.text(shim), () => ""))

@@ -4,7 +4,7 @@
 import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import * as Value from "../document/Value.js"
 import { type Decision, type Dialect, left, type Options } from "./Decision.js"
-import type { Edit } from "./Edit.js"
+import type { Pair, Patch } from "./Patch.js"
 import { unsafeForShell } from "./WindowsShell.js"
 
 /** With these, the host itself signs in, or makes headers. */
@@ -45,7 +45,6 @@ const unsuited = (url: string): string | undefined => {
   return undefined
 }
 
-/** Unused names. */
 const variables = (names: ReadonlyArray<string>, taken: ReadonlySet<string>): ReadonlyMap<string, string> => {
   const used = new Set(taken)
   return new Map(names.map((name) => {
@@ -57,45 +56,33 @@ const variables = (names: ReadonlyArray<string>, taken: ReadonlySet<string>): Re
   }))
 }
 
-/** Only keys change, so that values and comments stay as they are written. */
-const renamed = (key: string, env: string, names: ReadonlyMap<string, string>): ReadonlyArray<Edit> => [
-  { _tag: "Rename", path: [], from: key, to: env },
-  ...[...names].map(([from, to]): Edit => ({ _tag: "Rename", path: [env], from, to }))
-]
-
-/** `after`: the key behind which to insert the environment, if there is none. */
-const added = (
+/** Its values and comments stay as they are written. `more`: variables to insert. */
+const variablesIn = (
   env: string,
-  present: ReadonlyArray<string> | undefined,
-  more: ReadonlyArray<readonly [string, string]>,
-  after: string
-): ReadonlyArray<Edit> => {
-  if (more.length === 0) return []
-  if (present === undefined) return [{ _tag: "Insert", path: [], after, key: env, value: Object.fromEntries(more) }]
-  const names = [...present]
-  return more.map(([key, value]): Edit => {
-    const last = names.at(-1)
-    names.push(key)
-    return { _tag: "Insert", path: [env], ...(last === undefined ? {} : { after: last }), key, value }
-  })
+  table: ReadonlyMap<string, string>,
+  names: ReadonlyMap<string, string>,
+  more: Texts
+): Pair => {
+  const before = Object.entries(more)
+  if (table.size === 0) return { key: env, change: before.length === 0 ? undefined : { to: more } }
+  const pairs = [...table.keys()].map((name, index) =>
+    [name, { before: index === 0 ? before : [], key: names.get(name) ?? name }] as const
+  )
+  return { key: env, change: { patch: new Map(pairs) } }
 }
 
-const data = (value: ReadonlyMap<string, string>): { readonly [key: string]: string } => Object.fromEntries(value)
+type Texts = { readonly [key: string]: string }
 
-/** `args`: `--header` arguments that use the variables. */
 interface Headers {
   readonly args: ReadonlyArray<string>
-  readonly edits: ReadonlyArray<Edit>
+  readonly patch: Patch
 }
 
-const headersOf = (entry: Value.Table, { command, env, isOneList }: Dialect): Headers | string => {
-  /** Behind it, new keys are inserted. */
-  const after = isOneList ? command : "args"
+const headersOf = (entry: Value.Table, env: string): Headers | string => {
   const notText = "a header or variable of it is not a text"
   const own = headersKeys.find((key) => entry.has(key))
   const nested = Value.at(entry, ["requestOptions"])
-  const options = Value.isTable(nested) ? [...nested.keys()] : []
-  if (options.some((key) => key !== "headers")) {
+  if (Value.isTable(nested) && [...nested.keys()].some((key) => key !== "headers")) {
     return "its requestOptions have more than headers, which wrap cannot carry over"
   }
   const direct = textsOf(own === undefined ? undefined : entry.get(own))
@@ -107,58 +94,42 @@ const headersOf = (entry: Value.Table, { command, env, isOneList }: Dialect): He
   if ([...all.keys(), ...named.keys()].some((name) => !/^[\w!#$&'*+.^`|~-]+$/.test(name) || name === "__proto__")) {
     return "the name of a header of it is none"
   }
-  const names = variables([...all.keys()], new Set(present.keys()))
-  const edits: Array<Edit> = []
-  const more: Array<readonly [string, string]> = []
-  const valueIn = (name: string): string => names.get(name) ?? ""
-  let keys = entry.has(env) ? [...present.keys()] : undefined
-  if (own !== undefined && keys === undefined) {
-    edits.push(...renamed(own, env, new Map([...direct.keys()].map((name) => [name, valueIn(name)]))))
-    keys = [...direct.keys()].map(valueIn)
-  } else if (own !== undefined) {
-    more.push(...[...direct].map(([name, value]) => [valueIn(name), value] as const))
-    edits.push({ _tag: "Remove", path: [], after, key: own, value: data(direct) })
-  }
-  if (entry.has("requestOptions")) {
-    more.push(...[...inner].map(([name, value]) => [valueIn(name), value] as const))
-    const value = options.length === 0 ? {} : { headers: data(inner) }
-    edits.push({ _tag: "Remove", path: [], after, key: "requestOptions", value })
-  }
-  const args = [...names].map(([name, variable]) => `${name}:\${${variable}}`)
   const bearer = entry.get("bearer_token_env_var")
-  const forwarded = [...named.values()]
-  if (bearer !== undefined) {
-    if (typeof bearer !== "string") return notText
-    // The word `Bearer` is a variable, too, so that no argument has a blank.
-    more.push(["MCP_LIFELINE_BEARER", "Bearer "])
-    args.push(`Authorization:\${MCP_LIFELINE_BEARER}\${${bearer}}`)
-    edits.push(
-      { _tag: "Rename", path: [], from: "bearer_token_env_var", to: "env_vars" },
-      { _tag: "Replace", path: ["env_vars"], from: bearer, to: [bearer, ...forwarded] }
-    )
-    if (entry.has("env_http_headers")) {
-      edits.push({ _tag: "Remove", path: [], after, key: "env_http_headers", value: data(named) })
-    }
-  } else if (entry.has("env_http_headers")) {
-    edits.push(
-      { _tag: "Rename", path: [], from: "env_http_headers", to: "env_vars" },
-      { _tag: "Replace", path: ["env_vars"], from: data(named), to: forwarded }
-    )
+  if (bearer !== undefined && typeof bearer !== "string") return notText
+  const forwarded = [...(bearer === undefined ? [] : [bearer]), ...named.values()]
+  if (forwarded.length > 0 && entry.has("env_vars")) {
+    return "it has env_vars, which servers at an address have no use for"
   }
-  if (forwarded.length > 0 || bearer !== undefined) {
-    if (entry.has("env_vars")) return "it has env_vars, which servers at an address have no use for"
-    args.push(...[...named].map(([name, variable]) => `${name}:\${${variable}}`))
+  const names = variables([...all.keys()], new Set(present.keys()))
+  /** The table that keeps its place. */
+  const home = entry.has(env) ? env : own
+  const moved = [...(home === own ? [] : direct), ...inner].map(([name, value]) => [names.get(name) ?? "", value])
+  // The word `Bearer` is a variable, too, so that no argument has a blank.
+  const more: Texts = {
+    ...Object.fromEntries(moved),
+    ...(bearer === undefined ? {} : { MCP_LIFELINE_BEARER: "Bearer " })
   }
-  return {
-    args: args.flatMap((arg) => ["--header", arg]),
-    edits: [...added(env, keys, more, after), ...edits].toSorted(renamesFirst)
+  const isMore = Object.keys(more).length > 0
+  const patch = new Map<string, Pair | undefined>()
+  for (const key of ["requestOptions", "env_http_headers", ...own === undefined ? [] : [own]]) {
+    if (entry.has(key)) patch.set(key, undefined)
   }
+  if (home === own && own !== undefined) patch.set(own, variablesIn(env, direct, names, more))
+  else if (home === env && isMore) patch.set(env, variablesIn(env, present, new Map(), more))
+  else if (isMore && entry.has("requestOptions")) patch.set("requestOptions", { key: env, change: { to: more } })
+  const carrier = bearer === undefined ? "env_http_headers" : "bearer_token_env_var"
+  if (entry.has(carrier)) {
+    const before: Pair["before"] = isMore && home === undefined && !entry.has("requestOptions") ? [[env, more]] : []
+    patch.set(carrier, { before, key: "env_vars", change: { to: forwarded } })
+  }
+  const args = [
+    ...[...names].map(([name, variable]) => `${name}:\${${variable}}`),
+    ...(bearer === undefined ? [] : [`Authorization:\${MCP_LIFELINE_BEARER}\${${bearer}}`]),
+    ...[...named].map(([name, variable]) => `${name}:\${${variable}}`)
+  ]
+  return { args: args.flatMap((arg) => ["--header", arg]), patch }
 }
 
-/** They may make the table into which others insert. */
-const renamesFirst = (a: Edit, b: Edit): number => Number(b._tag === "Rename") - Number(a._tag === "Rename")
-
-/** Such an entry stays as it is. */
 export const signInOf = (entry: Value.Table): string | undefined => {
   const key = signIns.find((one) => entry.has(one) && entry.get(one) !== false)
   return key === undefined ? undefined : `its host handles the sign-in; remove ${key} to let wrap sign in instead`
@@ -167,7 +138,7 @@ export const signInOf = (entry: Value.Table): string | undefined => {
 export const rewriteRemote = (
   entry: Value.Table,
   key: string,
-  dialect: Dialect,
+  { command, env, isOneList, local }: Dialect,
   { launcher, platform }: Options
 ): Decision => {
   const url = Value.text(entry.get(key))
@@ -184,35 +155,29 @@ export const rewriteRemote = (
   if ([...entry.values()].some(holdsInput)) {
     return left("it needs a value that its host prompts for (${input:..}), and wrap cannot prompt")
   }
-  if (entry.has("args") && !dialect.isOneList) return left("it has args beside its address")
+  if (entry.has("args") && !isOneList) return left("it has args beside its address")
   const unsuitedUrl = unsuited(url)
   if (unsuitedUrl !== undefined) return left(unsuitedUrl)
-  const headers = headersOf(entry, dialect)
+  const headers = headersOf(entry, env)
   if (typeof headers === "string") return left(headers)
   const [program, ...rest] = launcher
   const words = [...rest, "wrap", ...(type === "sse" ? ["--transport", "sse"] : []), ...headers.args, url]
   const unsafe = unsafeForShell(platform, words)
   if (unsafe !== undefined) return left(unsafe)
-  const started: ReadonlyArray<Edit> = dialect.isOneList
-    ? [{ _tag: "Replace", path: [dialect.command], from: url, to: [program, ...words] }]
-    : [
-      { _tag: "Replace", path: [dialect.command], from: url, to: program },
-      { _tag: "Insert", path: [], after: dialect.command, key: "args", value: words }
-    ]
   return {
     _tag: "Wrap",
-    edits: [
-      { _tag: "Rename", path: [], from: key, to: dialect.command },
-      ...started,
-      ...(type === undefined
-        ? []
-        : [{ _tag: "Replace", path: ["type"], from: String(type), to: dialect.local } as const]),
-      ...headers.edits,
+    patch: new Map<string, Pair | undefined>([
+      [
+        key,
+        isOneList
+          ? { key: command, change: { to: [program, ...words] } }
+          : { before: [[command, program]], key: "args", change: { to: words } }
+      ],
+      ...(type === undefined ? [] : [["type", { key: "type", change: { to: local } }] as const]),
+      ...headers.patch,
       // Some hosts refuse keys that they do not know for a server with a command.
-      ...signIns.filter((one) => entry.get(one) === false).map((one): Edit => (
-        { _tag: "Remove", path: [], after: dialect.isOneList ? dialect.command : "args", key: one, value: false }
-      ))
-    ],
+      ...signIns.filter((one) => entry.get(one) === false).map((one) => [one, undefined] as const)
+    ]),
     ...(headers.args.length === 0 ? { note: "if it asks for a sign-in, that has to be done once more" } : {})
   }
 }

@@ -5,7 +5,6 @@ import type { Server } from "./Plan.js"
 /** For a change that `adopt` does not make. */
 export interface Todo {
   readonly what: string
-  /** Of another program. */
   readonly commands: ReadonlyArray<string>
 }
 
@@ -17,7 +16,6 @@ export interface FileReport {
   /** `not asked`: there was no user to ask; `not changed`: the user refused, or has to change it (`todo`). */
   readonly status: "changed" | "would change" | "not changed" | "not asked" | "nothing to do" | "failed"
   readonly servers: ReadonlyArray<Server>
-  /** Without secrets. */
   readonly diff: ReadonlyArray<string>
   readonly messages: ReadonlyArray<string>
   readonly todo: ReadonlyArray<Todo>

@@ -1,9 +1,9 @@
 import * as LifelineCommand from "@mcp-lifeline/config/LifelineCommand"
 import * as Value from "../document/Value.js"
 import { type Decision, type Dialect, left, type Options } from "./Decision.js"
-import type { Edit } from "./Edit.js"
 import { reachOf, type Section } from "./Entries.js"
 import type { Launcher } from "./Launcher.js"
+import type { Pair } from "./Patch.js"
 import { rewriteRemote, signInOf } from "./Remote.js"
 import { shellWords, unsafeForShell } from "./WindowsShell.js"
 
@@ -17,65 +17,53 @@ const dialectOf = (entry: Value.Table, section: Section): Dialect => {
     : { command: "command", env: "env", local: "stdio", isOneList: false }
 }
 
-/** Contains its arguments, and is not a path with blanks. */
-const isCommandLine = (command: string, args: ReadonlyArray<string>): boolean =>
+const hasArguments = (command: string, args: ReadonlyArray<string>): boolean =>
   args.length === 0 && /^[^/\\]+\s/.test(command)
 
-/** The command line of the server follows them. */
 const wrapCommand = (launcher: Launcher): Launcher => [...launcher, "wrap"]
 
 const isInShell = ([shell, option]: Launcher): boolean => shell === "cmd" && option === "/c"
 
-/** Lifeline needs the shell of Windows to be started, and starts scripts itself. */
-const rewriteInShell = (
-  dialect: Dialect,
-  { launcher, platform }: Options,
-  shell: number,
-  words: ReadonlyArray<string>
-): Decision => {
-  const unsafe = unsafeForShell(platform, words.slice(shell), true)
-  if (unsafe !== undefined) return left(unsafe)
-  const [path, at] = dialect.isOneList ? [dialect.command, shell] : ["args", shell - 1]
-  return { _tag: "Wrap", edits: [{ _tag: "Prepend", path: [path], at, items: [...launcher.slice(2), "wrap", "--"] }] }
+const wrap = (...pairs: ReadonlyArray<readonly [key: string, becomes: Pair]>): Decision => ({
+  _tag: "Wrap",
+  patch: new Map(pairs)
+})
+
+/** Returns why there is none that can be changed. */
+const commandLine = (entry: Value.Table, { command, isOneList }: Dialect): ReadonlyArray<string> | string => {
+  const written = entry.get(command)
+  if (isOneList) {
+    const words = Value.texts(written)
+    return words === undefined || words.length === 0 ? "its command is not a list of texts" : words
+  }
+  const program = Value.text(written)
+  if (program === undefined || program.trim() === "") return "its command is not a text"
+  const args = entry.has("args") ? Value.texts(entry.get("args")) : []
+  return args === undefined ? "its args are not a list of texts" : [program, ...args]
 }
 
-const rewriteStarted = (entry: Value.Table, dialect: Dialect, options: Options): Decision => {
-  const { launcher, platform } = options
-  const [program, ...rest] = wrapCommand(launcher)
-  const written = entry.get(dialect.command)
-  if (dialect.isOneList) {
-    const words = Value.texts(written)
-    if (words === undefined || words.length === 0) return left("its command is not a list of texts")
-    const shell = isInShell(launcher) ? shellWords(platform, words) : 0
-    if (shell > 0) return rewriteInShell(dialect, options, shell, words)
-    const unsafe = unsafeForShell(platform, words)
-    if (unsafe !== undefined) return left(unsafe)
-    return { _tag: "Wrap", edits: [{ _tag: "Prepend", path: [dialect.command], items: [program, ...rest, "--"] }] }
-  }
-  const command = Value.text(written)
-  if (command === undefined || command.trim() === "") return left("its command is not a text")
-  const args = entry.has("args") ? Value.texts(entry.get("args")) : []
-  if (args === undefined) return left("its args are not a list of texts")
-  const shell = isInShell(launcher) ? shellWords(platform, [command, ...args]) : 0
-  if (shell > 0) return rewriteInShell(dialect, options, shell, [command, ...args])
-  if (isCommandLine(command, args)) {
+const rewriteStarted = (entry: Value.Table, dialect: Dialect, { launcher, platform }: Options): Decision => {
+  const { command: key, isOneList } = dialect
+  const words = commandLine(entry, dialect)
+  if (typeof words === "string") return left(words)
+  const [command = "", ...args] = words
+  const shell = isInShell(launcher) ? shellWords(platform, words) : 0
+  if (shell === 0 && !isOneList && hasArguments(command, args)) {
     return left("its command has arguments in it; write them as args and adopt it again")
   }
-  const unsafe = unsafeForShell(platform, [command, ...args])
+  const unsafe = unsafeForShell(platform, words.slice(shell), shell > 0)
   if (unsafe !== undefined) return left(unsafe)
+  // Lifeline needs the shell of Windows to be started, and starts scripts itself.
+  const [program = "", ...rest] = [...launcher.slice(shell === 0 ? 0 : 2), "wrap", "--"]
+  if (isOneList) return wrap([key, { key, change: { at: shell, items: [program, ...rest] } }])
+  if (shell > 0) return wrap(["args", { key: "args", change: { at: shell - 1, items: [program, ...rest] } }])
   if (platform === "win32" && /\s/.test(command)) {
     return left("its command has blanks, which hosts on Windows do not hand on in arguments; wrap it by hand")
   }
-  const before = [...rest, "--", command]
-  return {
-    _tag: "Wrap",
-    edits: [
-      { _tag: "Replace", path: [dialect.command], from: command, to: program },
-      entry.has("args")
-        ? { _tag: "Prepend", path: ["args"], items: before }
-        : { _tag: "Insert", path: [], after: dialect.command, key: "args", value: before }
-    ]
-  }
+  const before = [...rest, command]
+  return entry.has("args")
+    ? wrap([key, { key, change: { to: program } }], ["args", { key: "args", change: { at: 0, items: before } }])
+    : wrap([key, { before: [[key, program]], key: "args", change: { to: before } }])
 }
 
 const wordsOf = (entry: Value.Table): ReadonlyArray<string> =>
@@ -122,7 +110,8 @@ export const decide = (value: Value.Value, section: Section, options: Options): 
   const signIn = path.length === 0 ? undefined : signInOf(value)
   if (signIn !== undefined) return left(signIn)
   const decision = rewrite(table, section, options)
-  return decision._tag === "Wrap"
-    ? { ...decision, edits: decision.edits.map((edit): Edit => ({ ...edit, path: [...path, ...edit.path] })) }
+  const [key] = path
+  return decision._tag === "Wrap" && key !== undefined
+    ? { ...decision, patch: new Map([[key, { key, change: { patch: decision.patch } }]]) }
     : decision
 }

@@ -13,7 +13,6 @@ export interface Target {
   readonly path: string
   readonly host: Host | undefined
   readonly sections: ReadonlyArray<Section>
-  /** The user has named this file. */
   readonly isNamed: boolean
   /** The host writes this file while it runs. */
   readonly isLive: boolean
@@ -24,7 +23,6 @@ export interface Target {
 export interface Lead {
   /** If there are links below the project or the home folder. */
   readonly to: string | undefined
-  /** The file is outside of the project. */
   readonly isOutside: boolean
 }
 
@@ -77,7 +75,7 @@ const allTargets = (on: Machine): Effect.Effect<ReadonlyArray<readonly [string, 
       for (const file of yield* ConfigFile.expand(path)) {
         const key = yield* real(file)
         if (targets.has(key)) continue
-        const isLive = scope === "user" && host.isLive === true
+        const isLive = scope === "user" && host.isLive
         const project = scope === "project" ? on.cwd : undefined
         targets.set(key, { path: file, host, sections: host.sections, isNamed: false, isLive, project })
       }
@@ -85,7 +83,6 @@ const allTargets = (on: Machine): Effect.Effect<ReadonlyArray<readonly [string, 
     return [...targets]
   })
 
-/** In the order of the hosts. The files need not exist. */
 export const find = (adopt: Adopt, on: Machine): Effect.Effect<ReadonlyArray<Target>> =>
   Effect.gen(function*() {
     const all = yield* allTargets(on)

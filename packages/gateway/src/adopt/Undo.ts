@@ -1,14 +1,57 @@
 import type { Syntax } from "../document/Syntax.js"
-import { hash } from "./ConfigFile.js"
-import { isAdvised, type Step } from "./Copies.js"
-import * as Plan from "./Plan.js"
+import * as Tree from "../document/Tree.js"
+import * as Value from "../document/Value.js"
+import type { Step } from "./Copies.js"
+import * as Entries from "./Entries.js"
+import { checked, type Server } from "./Plan.js"
+import { isWrapped } from "./Rewrite.js"
 
 export interface Undone {
   readonly text: string
-  readonly servers: ReadonlyArray<Plan.Server>
+  readonly servers: ReadonlyArray<Server>
   /** The text is the original one, byte for byte. */
   readonly isExact: boolean
   readonly steps: ReadonlyArray<Step>
+}
+
+/** Servers that are as the step has left them get their text in its copy; all else stays. */
+const unwrap = (text: string, step: Step, only: ReadonlyArray<string>, syntax: Syntax): Omit<Undone, "isExact"> => {
+  let now = text
+  let value = syntax.value(text)
+  const copy = syntax.tree(step.before)
+  const [before, after] = [syntax.value(step.before), syntax.value(step.after)]
+  const servers = step.done.filter(({ name }) => only.length === 0 || only.includes(name)).map(
+    ({ name, section }): Server => {
+      const [entry, wrapped, old] = [value, after, before].map((root) =>
+        Entries.read(root, [section]).find((one) => one.name === name)
+      )
+      if (entry === undefined || !isWrapped(entry.value)) {
+        return { name, section, outcome: "left", reason: "it is not wrapped any more" }
+      }
+      if (old === undefined || !Value.equal(entry.value, wrapped?.value)) {
+        return { name, section, outcome: "not unwrapped", reason: "it was changed since" }
+      }
+      const result = checked(
+        syntax,
+        Value.put(value, entry.path, old.value),
+        () =>
+          Tree.restored(
+            { text: now, root: syntax.tree(now), path: entry.path },
+            { text: step.before, root: copy, path: old.path }
+          )
+      )
+      if ("why" in result) return { name, section, outcome: "not unwrapped", reason: result.why }
+      now = result.text
+      value = result.value
+      return { name, section, outcome: "unwrapped" }
+    }
+  )
+  const done = step.done.filter((one) =>
+    !servers.some(({ name, outcome, section }) =>
+      outcome !== "not unwrapped" && name === one.name && section.join(" ") === one.section.join(" ")
+    )
+  )
+  return { text: now, servers, steps: done.length === 0 ? [] : [{ ...step, done }] }
 }
 
 /**
@@ -21,25 +64,20 @@ export const undo = (
   only: ReadonlyArray<string>,
   syntax: Syntax
 ): Undone => {
-  const servers: Array<Plan.Server> = []
-  const left: Array<Step> = []
-  let now = text
-  let isExact = true
-  for (const step of steps.toReversed()) {
-    // Something else has restored this text already, for example version control.
-    if (now === step.before && !isAdvised(step)) continue
-    const wanted = step.done.filter(({ name }) => only.length === 0 || only.includes(name))
-    if (wanted.length === step.done.length && hash(now) === step.after) {
-      now = step.before
-      servers.push(...step.done.map(({ name, section }) => ({ name, section, outcome: "unwrapped" } as const)))
-      continue
-    }
-    const plan = Plan.unwrap(now, syntax, wanted)
-    now = plan.text
-    isExact = false
-    servers.push(...plan.servers)
-    const done = step.done.filter((one) => !wanted.includes(one) || plan.done.includes(one))
-    if (done.length > 0) left.unshift({ ...step, done })
+  const [step] = steps.slice(-1)
+  if (step === undefined) return { text, servers: [], isExact: true, steps: [] }
+  const before = steps.slice(0, -1)
+  // Something else has restored this text already, for example version control.
+  if (text === step.before && !step.isAdvised) return undo(text, before, only, syntax)
+  const isExact = text === step.after && step.done.every(({ name }) => only.length === 0 || only.includes(name))
+  const here = isExact
+    ? { text: step.before, servers: step.done.map((one) => ({ ...one, outcome: "unwrapped" }) as const), steps: [] }
+    : unwrap(text, step, only, syntax)
+  const rest = undo(here.text, before, only, syntax)
+  return {
+    text: rest.text,
+    servers: [...here.servers, ...rest.servers],
+    isExact: isExact && rest.isExact,
+    steps: [...rest.steps, ...here.steps]
   }
-  return { text: now, servers, isExact, steps: left }
 }

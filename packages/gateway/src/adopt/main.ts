@@ -1,6 +1,3 @@
-/**
- * Runs `mcp-lifeline adopt` as a process.
- */
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Cause, Effect, Layer, Logger } from "effect"
 import { createInterface } from "node:readline/promises"
@@ -29,7 +26,6 @@ const terminal: Adopt.Terminal = {
     })
 }
 
-/** Runs the command, and ends the process. */
 export const run = async (options: Options): Promise<void> => {
   // The reader of the output may exit.
   process.stdout.on("error", () => {})

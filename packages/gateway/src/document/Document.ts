@@ -1,17 +1,13 @@
 import type { Problem } from "@mcp-lifeline/core/options"
 import { Either } from "effect"
-import { parseTree, printParseErrorCode } from "jsonc-parser"
-import type { ParseError } from "jsonc-parser"
-import * as checkDepth from "./checkDepth.js"
 import * as Json from "./Json.js"
 import * as Toml from "./Toml.js"
 import * as Tree from "./Tree.js"
-import type * as Value from "./Value.js"
+import * as Value from "./Value.js"
 
 type Path = Problem.Path
 
 export interface Document {
-  /** As JSON.parse gives it. */
   readonly value: unknown
   /** In the order of the text; not by way of an object, which would reorder names such as "1". */
   readonly names: (path: Path) => ReadonlyArray<string>
@@ -26,17 +22,6 @@ export interface Broken {
   readonly message: string
 }
 
-const broken = (line: number, message: string) => Either.left({ line, message })
-
-/** To what JSON.parse returns. */
-const plain = (value: Value.Value): unknown => {
-  if (value instanceof Map) {
-    return Object.fromEntries(Array.from(value, ([key, one]) => [key, plain(one as Value.Value)]))
-  }
-  if (Array.isArray(value)) return value.map(plain)
-  return typeof value === "bigint" ? Number(value) : value
-}
-
 const repeatedIn = (
   node: Tree.Node,
   path: Path = []
@@ -46,13 +31,12 @@ const repeatedIn = (
   const seen = new Set<string>()
   return node.pairs.flatMap(({ key, keys, value }) => {
     const below = [...path, key]
-    const again = seen.has(key) ? [{ path: below, start: keys[0]?.start ?? value.start }] : []
+    const again = seen.has(key) ? [{ path: below, start: keys[0].start }] : []
     seen.add(key)
     return [...again, ...repeatedIn(value, below)]
   })
 }
 
-/** Of the longest prefix of a path that exists. */
 const startOf = (node: Tree.Node, [step, ...rest]: Path, start: number): number => {
   if (step === undefined) return start
   if (typeof step === "number") {
@@ -60,7 +44,7 @@ const startOf = (node: Tree.Node, [step, ...rest]: Path, start: number): number 
     return item === undefined ? start : startOf(item, rest, item.start)
   }
   const pair = node.kind === "table" ? node.pairs.find(({ key }) => key === step) : undefined
-  return pair === undefined ? start : startOf(pair.value, rest, pair.keys[0]?.start ?? start)
+  return pair === undefined ? start : startOf(pair.value, rest, pair.keys[0].start)
 }
 
 const namesAt = (node: Tree.Node, [step, ...rest]: Path): ReadonlyArray<string> => {
@@ -77,40 +61,17 @@ const document = (text: string, root: Tree.Node, value: unknown): Document => ({
   repeated: repeatedIn(root).map(({ path, start }) => ({ path, line: Tree.lineAt(text, start) }))
 })
 
-const ofJson = (text: string): Either.Either<Document, Broken> => {
-  checkDepth.json(text)
-  const errors: Array<ParseError> = []
-  const tree = parseTree(text, errors, { allowTrailingComma: true, disallowComments: false })
-  const [error] = errors
-  if (error !== undefined) {
-    const what = printParseErrorCode(error.error).replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase()
-    return broken(Tree.lineAt(text, error.offset), `not valid JSON: ${what}; comments and trailing commas are allowed`)
-  }
-  if (tree === undefined) return broken(1, "is empty")
-  return Either.right(document(text, Json.syntax.tree(text), plain(Json.syntax.value(text))))
-}
-
-const ofToml = (text: string): Either.Either<Document, Broken> =>
-  Either.try({
+/** As TOML if the file name ends in `.toml`, otherwise as JSON with comments and trailing commas. */
+export const parse = (file: string, text: string): Either.Either<Document, Broken> => {
+  const syntax = /\.toml$/i.test(file) ? Toml.syntax : Json.syntax
+  return Either.try({
     try: () => {
-      const value = plain(Toml.syntax.value(text))
-      return document(text, Toml.syntax.tree(text), value)
+      const value = Value.plain(syntax.value(text))
+      return document(text, syntax.tree(text), value)
     },
     catch: (error) => {
       if (!(error instanceof Tree.Unreadable)) throw error
       return { line: error.line ?? 1, message: error.message.replace(/^line \d+: /, "") }
     }
   })
-
-/** As TOML if the file name ends in `.toml`, otherwise as JSON with comments and trailing commas. */
-export const parse = (file: string, text: string): Either.Either<Document, Broken> => {
-  const content = text.replace(/^\uFEFF/, "")
-  const read = Either.try({
-    try: () => /\.toml$/i.test(file) ? ofToml(content) : ofJson(content),
-    catch: (error) => {
-      if (error instanceof Tree.Unreadable) return { line: error.line ?? 1, message: error.message }
-      throw error
-    }
-  })
-  return Either.flatMap(read, (one) => one)
 }

@@ -1,20 +1,21 @@
 import { getNodeValue, type Node as JsonNode, type ParseError, parseTree, printParseErrorCode } from "jsonc-parser"
 import * as checkDepth from "./checkDepth.js"
 import { printer, type Syntax } from "./Syntax.js"
-import { lineAt, type Node, parsed, Unreadable } from "./Tree.js"
+import { lineAt, type Node, parsed, unmarked, Unreadable } from "./Tree.js"
 import * as Value from "./Value.js"
 
-const read = (text: string): JsonNode => {
+const read = (text: string): Node => {
   const errors: Array<ParseError> = []
-  const root = parseTree(checkDepth.json(text), errors, { allowTrailingComma: true, disallowComments: false })
+  const root = parseTree(checkDepth.json(unmarked(text)), errors, { allowTrailingComma: true, disallowComments: false })
   const [error] = errors
-  if (error !== undefined || root === undefined) {
-    const what = error === undefined
-      ? "is empty"
-      : printParseErrorCode(error.error).replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase()
-    throw new Unreadable(`not valid JSON: ${what}`, lineAt(text, error?.offset ?? 0))
-  }
-  return root
+  if (error === undefined && root !== undefined) return node(root)
+  const what = error === undefined ? "ValueExpected" : printParseErrorCode(error.error)
+  throw new Unreadable(
+    `not valid JSON: ${
+      what.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase()
+    }; comments and trailing commas are allowed`,
+    lineAt(text, error?.offset ?? 0)
+  )
 }
 
 const spanOf = ({ length, offset }: JsonNode) => ({ start: offset, end: offset + length })
@@ -26,25 +27,21 @@ const node = (json: JsonNode): Node => {
   const pairs = (json.children ?? []).flatMap(({ children: [key, value] = [] }) =>
     key === undefined || value === undefined
       ? []
-      : [{ key: String(key.value), keys: [spanOf(key)], value: node(value) }]
+      : [{ key: String(key.value), keys: [spanOf(key)] as const, value: node(value) }]
   )
   return { ...span, kind: "table", flow: true, pairs }
 }
 
-const valueOf = (json: JsonNode): Value.Value => {
-  if (json.type === "array") return (json.children ?? []).map(valueOf)
-  if (json.type !== "object") return Value.from(json.value)
-  return new Map(
-    (json.children ?? []).map((
-      { children: [key, value] = [] }
-    ) => [String(key?.value), value === undefined ? null : valueOf(value)])
-  )
+const valueOf = (node: Node): Value.Value => {
+  if (node.kind === "list") return node.items.map(valueOf)
+  if (node.kind === "scalar") return Value.from(node.value)
+  return new Map(node.pairs.map(({ key, value }) => [key, valueOf(value)]))
 }
 
 const quote = (text: string): string => JSON.stringify(text)
 
 export const syntax: Syntax = {
-  tree: (text) => parsed(() => node(read(text))),
+  tree: (text) => parsed(() => read(text)),
   value: (text) => parsed(() => valueOf(read(text))),
   print: printer(quote, quote, ": "),
   printKey: quote,

@@ -6,16 +6,17 @@ import type { AST } from "toml-eslint-parser"
 import { ParseError, parseTOML } from "toml-eslint-parser"
 import * as checkDepth from "./checkDepth.js"
 import { printer, type Syntax } from "./Syntax.js"
-import { type List, type Node, type Pair, parsed, type Span, Unreadable } from "./Tree.js"
+import { type List, type Node, type Pair, parsed, type Span, unmarked, Unreadable } from "./Tree.js"
 import * as Value from "./Value.js"
 
 type Table = Span & {
   readonly kind: "table"
   readonly flow: boolean
   readonly pairs: Array<MutablePair>
+  readonly parts?: Array<Span>
   readonly byKey: Map<string, MutablePair>
 }
-type MutablePair = Pair & { readonly keys: Array<Span> }
+type MutablePair = Pair & { readonly keys: [Span, ...Array<Span>] }
 type Key = Span & { readonly name: string }
 
 const spanOf = ({ range: [start, end] }: { readonly range: AST.Range }): Span => ({ start, end })
@@ -38,10 +39,10 @@ const valueOf = (content: AST.TOMLContentNode, text: string): Node => {
   return { kind: "scalar", value: isPlain ? value : Symbol(text.slice(span.start, span.end)), ...span }
 }
 
-const addPair = (table: Table, { key, value }: AST.TOMLKeyValue, text: string): void => {
-  const keys = keysOf(key)
+const addPair = (table: Table, pair: AST.TOMLKeyValue, text: string): void => {
+  const keys = keysOf(pair.key)
   const last = keys.at(-1)
-  if (last !== undefined) add(walk(table, keys.slice(0, -1)), last, valueOf(value, text))
+  if (last !== undefined) add(walk(table, keys.slice(0, -1), spanOf(pair)), last, valueOf(pair.value, text))
 }
 
 const documentOf = (text: string): Node => {
@@ -52,7 +53,7 @@ const documentOf = (text: string): Node => {
       continue
     }
     const keys = keysOf(part.key)
-    const table = part.kind === "array" ? appended(root, keys, part.key.range[1]) : walk(root, keys)
+    const table = part.kind === "array" ? appended(root, keys, spanOf(part)) : walk(root, keys, spanOf(part))
     for (const pair of part.body) addPair(table, pair, text)
   }
   return root
@@ -61,7 +62,7 @@ const documentOf = (text: string): Node => {
 /** Turns errors of the parsers into Unreadable. */
 const read = <A>(text: string, as: (text: string) => A): A => {
   try {
-    return as(checkDepth.toml(text))
+    return as(checkDepth.toml(unmarked(text)))
   } catch (error) {
     if (!(error instanceof ParseError || error instanceof TomlError)) throw error
     const message = error.message.split("\n", 1)[0]?.replace(/^Invalid TOML document: /, "")
@@ -69,11 +70,12 @@ const read = <A>(text: string, as: (text: string) => A): A => {
   }
 }
 
-const emptyTable = (at: number): Table => ({
+const emptyTable = (at: number, ...parts: Array<Span>): Table => ({
   kind: "table",
   flow: false,
   pairs: [],
   byKey: new Map(),
+  parts,
   start: at,
   end: at
 })
@@ -84,8 +86,8 @@ const add = (table: Table, { name, ...span }: Key, value: Node): void => {
   if (!table.byKey.has(name)) table.byKey.set(name, pair)
 }
 
-/** Makes the tables that are missing. In a list of tables, it is the last one. */
-const walk = (table: Table, keys: ReadonlyArray<Key>): Table => {
+/** Makes the tables that are missing. In a list of tables, it is the last one. `part` is about each of them. */
+const walk = (table: Table, keys: ReadonlyArray<Key>, part: Span): Table => {
   let here = table
   for (const key of keys) {
     const { name, ...span } = key
@@ -96,17 +98,18 @@ const walk = (table: Table, keys: ReadonlyArray<Key>): Table => {
     if (next.kind !== "table") throw new Unreadable(`not valid TOML: ${name} is a table and a value`)
     if (found === undefined) add(here, key, next)
     here = next as Table
+    here.parts?.push(part)
   }
   return here
 }
 
-const appended = (root: Table, keys: ReadonlyArray<Key>, at: number): Table => {
+const appended = (root: Table, keys: ReadonlyArray<Key>, part: Span): Table => {
   const last = keys.at(-1) as Key
-  const parent = walk(root, keys.slice(0, -1))
-  const item = emptyTable(at)
+  const parent = walk(root, keys.slice(0, -1), part)
+  const item = emptyTable(last.end, part)
   const list = parent.byKey.get(last.name)?.value
   if (list?.kind === "list") (list as List & { items: Array<Node> }).items.push(item)
-  else add(parent, last, { kind: "list", flow: false, items: [item], start: at, end: at })
+  else add(parent, last, { kind: "list", flow: false, items: [item], start: last.end, end: last.end })
   return item
 }
 

@@ -6,12 +6,11 @@
 export type Value = string | number | bigint | boolean | null | ReadonlyArray<Value> | Table
 export interface Table extends ReadonlyMap<string, Value> {}
 
-/** What an edit writes, as the state folder keeps it. */
+/** What a patch writes. */
 export type Data = string | boolean | ReadonlyArray<string> | {
   readonly [key: string]: string | { readonly [key: string]: string }
 }
 
-/** Keys of tables, and indexes of lists. */
 export type Path = ReadonlyArray<string | number>
 
 export const isTable = (value: Value | undefined): value is Table => value instanceof Map
@@ -25,6 +24,12 @@ export const from = (raw: unknown): Value => {
     return new Map(Object.entries(raw).map(([key, value]) => [key, from(value)]))
   }
   return raw === undefined ? null : raw as Value
+}
+
+/** As JSON.parse would return it. */
+export const plain = (value: Value): unknown => {
+  if (isTable(value)) return Object.fromEntries([...value].map(([key, one]) => [key, plain(one)]))
+  return isList(value) ? value.map(plain) : typeof value === "bigint" ? Number(value) : value
 }
 
 /** The order of keys does not matter. */
@@ -46,3 +51,12 @@ export const text = (value: Value | undefined): string | undefined => typeof val
 
 export const texts = (value: Value | undefined): ReadonlyArray<string> | undefined =>
   isList(value) && value.every((item) => typeof item === "string") ? value as ReadonlyArray<string> : undefined
+
+/** With another value at the path, if there is one. */
+export const put = (value: Value, [step, ...rest]: Path, to: Value): Value => {
+  if (step === undefined) return to
+  if (isList(value)) return value.map((item, index) => index === step ? put(item, rest, to) : item)
+  return isTable(value)
+    ? new Map([...value].map(([key, one]) => [key, key === step ? put(one, rest, to) : one]))
+    : value
+}

@@ -46,7 +46,7 @@ const node = (yaml: YamlNode | null | undefined): Node => {
     const pairs = yaml.items.flatMap(({ key, value }) => {
       if (!isScalar(key)) return []
       const [start = 0, end = 0] = key.range ?? []
-      return [{ key: String(key.value), keys: [{ start, end }], value: node(value as YamlNode | null) }]
+      return [{ key: String(key.value), keys: [{ start, end }] as const, value: node(value as YamlNode | null) }]
     })
     return { ...span, kind: "table", flow: yaml.flow === true, pairs }
   }

@@ -4,7 +4,6 @@
  */
 import { Unreadable } from "./Tree.js"
 
-/** Levels of nested lists and tables. */
 export const maxDepth = 200
 
 const tooDeep = (): Unreadable => new Unreadable(`nested more than ${maxDepth} levels deep`)
@@ -12,7 +11,6 @@ const tooDeep = (): Unreadable => new Unreadable(`nested more than ${maxDepth} l
 class Brackets {
   #depth = 0
 
-  /** Returns whether the character is a bracket. */
   count(one: string): boolean {
     if (one === "[" || one === "{") {
       if (++this.#depth > maxDepth) throw tooDeep()

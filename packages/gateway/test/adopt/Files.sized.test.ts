@@ -1,13 +1,17 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import { stringify as toToml } from "smol-toml"
-import { stringify as toYaml } from "yaml"
+import { Document, stringify as toYaml, visit } from "yaml"
 import { bySize } from "../../../testing/test/support/bySize.js"
-import { sections } from "../../src/adopt/Entries.js"
+import type { Step } from "../../src/adopt/Copies.js"
+import * as Entries from "../../src/adopt/Entries.js"
 import * as Plan from "../../src/adopt/Plan.js"
+import { undo } from "../../src/adopt/Undo.js"
 import * as Json from "../../src/document/Json.js"
 import type { Syntax } from "../../src/document/Syntax.js"
 import * as Toml from "../../src/document/Toml.js"
+import * as Tree from "../../src/document/Tree.js"
+import * as Value from "../../src/document/Value.js"
 import * as Yaml from "../../src/document/Yaml.js"
 
 const runs = { numRuns: bySize(25, 150) }
@@ -30,6 +34,8 @@ const remote = fc.record({
   type: fc.constantFrom("http", "sse"),
   url: fc.constant("https://a.example/mcp"),
   headers,
+  env: fc.dictionary(fc.constantFrom("A", "B_C"), word),
+  oauth: fc.constant(false),
   timeout: fc.nat()
 }, {
   requiredKeys: ["url"]
@@ -50,10 +56,43 @@ const print = (value: unknown, gap: () => string, hasTrailing: () => boolean): s
   return between("{", pairs, "}")
 }
 
+/** Without indentation, which a host may have changed. */
+const lines = (text: string): string => text.replaceAll(/^[ \t]+/gm, "")
+
+/** The host has printed the file anew, and somebody has edited one of its servers. */
+const expectKept = (
+  steps: ReadonlyArray<Step>,
+  syntax: Syntax,
+  where: ReadonlyArray<ReadonlyArray<string>>,
+  print: (value: unknown) => string,
+  which: number
+) => {
+  const { after, before: text, done } = steps[0]!
+  const now = syntax.value(after)
+  const entries = Entries.read(now, where)
+  const edited = entries[which % entries.length]!
+  const edit = new Map([...edited.value as Value.Table, ["edited", true]])
+  const withEdit = (root: Value.Value) => ({ ...Value.plain(Value.put(root, edited.path, edit)) as object, more: 1 })
+  const back = undo(print(withEdit(now)), steps, [], syntax)
+  expect(back.steps.flatMap(({ done }) => done)).toEqual(done.filter(({ name }) => name === edited.name))
+  for (const { name, outcome, reason } of back.servers) {
+    const isEdited = name === edited.name
+    expect([outcome, reason]).toEqual(isEdited ? ["not unwrapped", "it was changed since"] : ["unwrapped", undefined])
+    if (isEdited) continue
+    const { path } = entries.find((one) => one.name === name)!
+    for (const { end, start } of Tree.spans({ text, root: syntax.tree(text), path })) {
+      expect(lines(back.text)).toContain(lines(text.slice(start, end)))
+    }
+  }
+  expect(Value.plain(syntax.value(back.text))).toEqual(withEdit(syntax.value(text)))
+}
+
 const roundTrip = (
   text: string,
   syntax: Syntax,
   where: ReadonlyArray<ReadonlyArray<string>>,
+  print: (value: unknown) => string,
+  which: number,
   platform: NodeJS.Platform = "linux"
 ): Plan.Plan => {
   const npx = ["npx", "-y", "mcp-lifeline"] as const
@@ -62,17 +101,24 @@ const roundTrip = (
   const again = Plan.wrap(plan.text, syntax, where, options)
   expect(again.text).toBe(plan.text)
   expect(again.servers.filter(({ outcome }) => outcome === "wrapped")).toEqual([])
-  const back = Plan.unwrap(plan.text, syntax, plan.done)
-  expect(back.done).toEqual([])
-  expect(syntax.value(back.text)).toEqual(syntax.value(text))
+  const steps = [{ before: text, after: plan.text, done: plan.done, isAdvised: false }]
+  expect(undo(`${plan.text}\n`, steps, [], syntax)).toMatchObject({ text: `${text}\n`, steps: [] })
+  expectKept(steps, syntax, where, print, which)
   return plan
 }
 
-const expectWrapped = (
-  plan: Plan.Plan,
-  before: Readonly<Record<string, object>>,
-  after: Readonly<Record<string, { readonly args?: unknown }>>
-) => {
+const unexpected = ({ servers }: Plan.Plan) =>
+  servers.filter(({ outcome, reason }) =>
+    outcome === "left" && !/comment|name of a header|headers is written in an unusual way/.test(reason ?? "")
+  )
+
+const ofJson = (value: unknown): string => JSON.stringify(value, null, 4)
+
+interface Parsed {
+  readonly mcpServers: Readonly<Record<string, { readonly args?: unknown }>>
+}
+
+const expectWrapped = (plan: Plan.Plan, before: Readonly<Record<string, object>>, after: Parsed["mcpServers"]) => {
   for (const { name, outcome } of plan.servers) {
     const entry = before[name] as { readonly command?: string; readonly args?: ReadonlyArray<string> }
     if (outcome !== "wrapped" || entry.command === undefined) continue
@@ -84,25 +130,21 @@ describe("generated configurations", () => {
   it("[W7] in JSON however it is written, are wrapped, known as wrapped, and taken back with every comment", () => {
     const gap = fc.constantFrom("", " ", "\n  ", "\r\n\t", ' /* , " */ ', ' // { "a": [\n  ')
     fc.assert(
-      fc.property(servers, fc.infiniteStream(gap), fc.infiniteStream(fc.boolean()), (servers, gaps, trailing) => {
-        const text = print({ mcpServers: servers, other: [1] }, () => gaps.next().value, () => trailing.next().value)
-        const plan = roundTrip(text, Json.syntax, sections.json)
-        const comments = (text: string) => text.match(/\/\* , " \*\/|\/\/ \{ "a": \[/g)?.length
-        expect(comments(plan.text)).toBe(comments(text))
-        expect(
-          plan.servers.filter(({ outcome, reason }) =>
-            outcome === "left" && !/comment|name of a header/.test(reason ?? "")
-          )
-        ).toEqual([])
-        const value = Json.syntax.value(plan.text) as ReadonlyMap<
-          string,
-          ReadonlyMap<string, ReadonlyMap<string, unknown>>
-        >
-        const after = [...value.get("mcpServers") ?? []].map(([name, entry]) =>
-          [name, { args: entry.get("args") }] as const
-        )
-        expectWrapped(plan, servers, Object.fromEntries(after))
-      }),
+      fc.property(
+        servers,
+        fc.infiniteStream(gap),
+        fc.infiniteStream(fc.boolean()),
+        fc.nat(),
+        (servers, gaps, trailing, which) => {
+          const text = print({ mcpServers: servers, other: [1] }, () => gaps.next().value, () => trailing.next().value)
+          const plan = roundTrip(text, Json.syntax, Entries.sections.json, ofJson, which)
+          const comments = (text: string) => text.match(/\/\* , " \*\/|\/\/ \{ "a": \[/g)?.length
+          expect(comments(plan.text)).toBe(comments(text))
+          expect(unexpected(plan)).toEqual([])
+          const { mcpServers } = Value.plain(Json.syntax.value(plan.text)) as Parsed
+          expectWrapped(plan, servers, mcpServers)
+        }
+      ),
       runs
     )
   })
@@ -119,44 +161,66 @@ describe("generated configurations", () => {
     })
     const all = fc.dictionary(name, started, { minKeys: 1, maxKeys: 3 })
     fc.assert(
-      fc.property(all, fc.infiniteStream(gap), fc.infiniteStream(fc.boolean()), (servers, gaps, trailing) => {
-        const text = print({ mcpServers: servers }, () => gaps.next().value, () => trailing.next().value)
-        const plan = roundTrip(text, Json.syntax, sections.json, "win32")
-        const comments = (text: string) => text.match(/\/\* , " \*\/|\/\/ the shell/g)?.length
-        expect(comments(plan.text)).toBe(comments(text))
-        expect(plan.servers.map(({ outcome }) => outcome)).toEqual(plan.servers.map(() => "wrapped"))
-      }),
+      fc.property(
+        all,
+        fc.infiniteStream(gap),
+        fc.infiniteStream(fc.boolean()),
+        fc.nat(),
+        (servers, gaps, trailing, which) => {
+          const text = print({ mcpServers: servers }, () => gaps.next().value, () => trailing.next().value)
+          const plan = roundTrip(text, Json.syntax, Entries.sections.json, ofJson, which, "win32")
+          const comments = (text: string) => text.match(/\/\* , " \*\/|\/\/ the shell/g)?.length
+          expect(comments(plan.text)).toBe(comments(text))
+          expect(plan.servers.map(({ outcome }) => outcome)).toEqual(plan.servers.map(() => "wrapped"))
+        }
+      ),
       runs
     )
   })
 
   it.each([{ indent: 2 }, { indent: 4, indentSeq: false }, { collectionStyle: "flow" }, { lineWidth: 20 }] as const)(
-    "[W7] in YAML as its own printer writes it with %j, are wrapped, known as wrapped, and taken back",
+    "[W7] in YAML as its own printer writes it with %j, and comments, are wrapped, known as wrapped, and taken back",
     (how) => {
       fc.assert(
-        fc.property(servers, fc.boolean(), (servers, isList) => {
+        fc.property(servers, fc.boolean(), fc.infiniteStream(fc.nat(6)), fc.nat(), (servers, isList, places, which) => {
           const list = Object.entries(servers).map(([name, server]) => ({ name, ...server }))
+          const document = new Document({ a: 1, mcpServers: isList ? list : servers, z: [] })
+          visit(document, {
+            Scalar: (key, node) => {
+              const place = places.next().value
+              if (place === 0) node.commentBefore = " above"
+              if (place === 1 && key !== "key") node.comment = " beside"
+            }
+          })
+          const text = document.toString(how)
           const plan = roundTrip(
-            toYaml({ a: 1, mcpServers: isList ? list : servers, z: [] }, how),
+            text,
             Yaml.syntax,
-            sections.yaml
+            Entries.sections.yaml,
+            (value) => toYaml(value, { indent: 3 }),
+            which
           )
-          expect(plan.servers.filter(({ outcome }) => outcome !== "wrapped")).toEqual([])
+          expect(plan.text.match(/# (above|beside)/g)).toEqual(text.match(/# (above|beside)/g))
+          expect(unexpected(plan)).toEqual([])
         }),
         { numRuns: bySize(8, 40) }
       )
     }
   )
 
-  it("[W7] in TOML as its own printer writes it, are wrapped, known as wrapped, and taken back", () => {
+  it("[W7] in TOML as its own printer writes it, with comments, are wrapped, known as wrapped, and taken back", () => {
     fc.assert(
-      fc.property(servers, (servers) => {
-        const plan = roundTrip(
-          toToml({ a: [1.5, "x"], mcp_servers: servers, z: { b: new Date(0) } }),
-          Toml.syntax,
-          sections.toml
+      fc.property(servers, fc.infiniteStream(fc.nat(6)), fc.nat(), (servers, places, which) => {
+        const text = toToml({ a: [1.5, "x"], mcp_servers: servers, z: { b: new Date(0) } }).replaceAll(
+          /^.+$/gm,
+          (line) => {
+            const place = places.next().value
+            return place === 0 ? `# above\n${line}` : place === 1 ? `${line} # beside` : line
+          }
         )
-        expect(plan.servers.filter(({ outcome }) => outcome !== "wrapped")).toEqual([])
+        const plan = roundTrip(text, Toml.syntax, Entries.sections.toml, (value) => toToml(value), which)
+        expect(plan.text.match(/# (above|beside)/g)).toEqual(text.match(/# (above|beside)/g))
+        expect(unexpected(plan)).toEqual([])
       }),
       runs
     )

@@ -2,9 +2,9 @@ import { describe, expect, it } from "@effect/vitest"
 import { sections } from "../../src/adopt/Entries.js"
 import { pattern } from "../../src/adopt/Hosts.js"
 import * as Plan from "../../src/adopt/Plan.js"
+import { undo } from "../../src/adopt/Undo.js"
 import * as Json from "../../src/document/Json.js"
 import type { Syntax } from "../../src/document/Syntax.js"
-import * as Toml from "../../src/document/Toml.js"
 import * as Yaml from "../../src/document/Yaml.js"
 
 const options = { platform: "win32", launcher: ["cmd", "/c", "npx", "-y", "mcp-lifeline"], only: [] } as const
@@ -15,7 +15,8 @@ const adopted = (entry: object) => {
   const { done, servers: [server], text: result } = Plan.wrap(text, Json.syntax, sections.json, options)
   const again = Plan.wrap(result, Json.syntax, sections.json, options)
   expect(again).toMatchObject({ text: result, done: [] })
-  expect(Plan.unwrap(result, Json.syntax, done).text).toBe(text)
+  const steps = [{ before: text, after: result, done, isAdvised: false }]
+  expect(undo(`${result} `, steps, [], Json.syntax).text).toBe(`${text} `)
   return { outcome: server?.outcome, reason: server?.reason, ...JSON.parse(result).mcpServers.one }
 }
 
@@ -101,92 +102,6 @@ describe("a server on Windows", () => {
     [["CMD", "/C", "npx -y mcp-lifeline wrap -- x"]]
   ])("[W7] that is started by %j is wrapped already", ([command, ...args]) => {
     expect(adopted({ command, args })).toMatchObject({ outcome: "already wrapped", command, args })
-  })
-})
-
-const crlf = (text: string): string => text.replaceAll("\n", "\r\n")
-const plain = (text: string): string => text.replaceAll("\r\n", "\n")
-/** A text whose first line ends in another way than all others, as some editors leave it. */
-const mixed = (text: string): ReadonlyArray<string> => [
-  crlf(text).replace("\r\n", "\n"),
-  text.replace("\n", "\r\n")
-]
-const lineEnds = (text: string): ReadonlyArray<string> => [...new Set(text.match(/\r?\n/g)?.slice(1))]
-
-const json = `{
-  // mine
-  "mcpServers": {
-    "files": {
-      "command": "cmd",
-      "args": [
-        "/c", // the shell
-        "npx",
-        "C:\\\\notes"
-      ]
-    },
-    "bare": {
-      "command": "uvx"
-    },
-    "docs": {
-      "url": "https://docs.example/mcp",
-      "headers": { "A": "b" }
-    }
-  }
-}
-`
-const toml = `[mcp_servers.files] # mine
-command = "cmd"
-args = [
-  "/c",
-  "npx",
-  'C:\\notes',
-]
-
-[mcp_servers.bare]
-command = 'uvx'
-
-[mcp_servers.docs]
-url = "https://docs.example/mcp"
-http_headers = { A = "b" }
-`
-const yaml = `extensions: # mine
-  files:
-    cmd: cmd
-    args:
-    - /c
-    - npx
-    - 'C:\\notes'
-  bare:
-    cmd: uvx
-  docs:
-    uri: https://docs.example/mcp
-    headers:
-      A: b
-`
-
-describe.each(
-  [
-    ["JSON", json, Json.syntax, sections.json],
-    ["TOML", toml, Toml.syntax, sections.toml],
-    ["YAML", yaml, Yaml.syntax, sections.yaml]
-  ] as const
-)("a file of %s", (_, text, syntax, where) => {
-  it("[W7] keeps the line ends that it has, also where some are those of Windows and some are not", () => {
-    const unix = Plan.wrap(text, syntax, where, options)
-    expect(unix.servers.map(({ outcome }) => outcome)).toEqual(["wrapped", "wrapped", "wrapped"])
-    const windows = Plan.wrap(`\uFEFF${crlf(text)}`, syntax, where, options)
-    expect(windows.text).toBe(`\uFEFF${crlf(unix.text)}`)
-    expect(Plan.wrap(windows.text, syntax, where, options)).toMatchObject({ text: windows.text, done: [] })
-    for (const before of mixed(text)) {
-      const { done, text: after } = Plan.wrap(before, syntax, where, options)
-      expect(plain(after)).toBe(unix.text)
-      expect(lineEnds(after)).toEqual(lineEnds(before))
-      expect(lineEnds(after)).toHaveLength(1)
-      const back = Plan.unwrap(after, syntax, done)
-      expect(back.done).toEqual([])
-      expect(lineEnds(back.text)).toEqual(lineEnds(before))
-      expect(syntax.value(back.text)).toEqual(syntax.value(text))
-    }
   })
 })
 
