@@ -4,8 +4,7 @@ import type { GatewayStatus, Replica, Runtime, Server, StatusUpdate } from "../.
 import type { Entry } from "../../log/EventLog.js"
 
 export type Status = GatewayStatus
-export type ServerStatus = Server
-export type StateChange = Server["history"][number]
-export type State = Server["state"]
+export type Caller = GatewayStatus["gateway"]["caller"]
 export type GatewayEvent = Entry
-export type { Replica, Runtime, StatusUpdate, Tool }
+export type Events = ReadonlyArray<Entry>
+export type { Replica, Runtime, Server, StatusUpdate, Tool }
