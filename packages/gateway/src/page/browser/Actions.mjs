@@ -72,8 +72,8 @@ const Button = ({ action, isOffered, name, say }) => {
 /** @param {{ readonly caller: import("./types.d.ts").Caller, readonly say: Say, readonly server: Server }} props */
 export const Actions = ({ caller, say, server }) => {
   const node = useRef(/** @type {HTMLElement | null} */ (null))
+  const focused = document.activeElement
   useLayoutEffect(() => {
-    const focused = document.activeElement
     // A button that goes takes the focus with it: what stands there now gets it.
     if (focused instanceof HTMLElement && focused.hidden && node.current?.contains(focused)) {
       const next = /** @type {HTMLElement | null} */ (node.current.querySelector(":scope > :not([hidden])"))

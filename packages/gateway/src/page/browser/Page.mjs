@@ -167,6 +167,6 @@ export const Page = ({ announcement, at, events, link, now, problem, status, wak
     isLocked || !Gateway.hasToken()
   } onClick=${forget}>Forget the token</button>
     </footer>
-    <div id="announcer" class="unseen" aria-live="polite">${announcement}</div>
+    <div id="announcer" class="unseen" aria-live="polite">${announcement || undefined}</div>
   `
 }

@@ -112,7 +112,7 @@ export const Row = ({ caller, events, isShown, now, server, window }) => {
         ${remedy !== undefined && html`<p class="remedy">${clean(remedy)}</p>`}
         ${next !== undefined && html`<p class="next">${next}</p>`}
       </div>
-      <p class=${outcome.isBad ? "outcome bad" : "outcome"} role="status">${clean(outcome.text)}</p>
+      <p class=${outcome.isBad ? "outcome bad" : "outcome"} role="status">${clean(outcome.text) || undefined}</p>
       ${h(Details, { id: `${id}-details`, availability, events, isOpen, server })}
     </li>
   `

@@ -7,9 +7,9 @@ export const eventLine = (event, isOwn = false) => {
   return html`
     <li key=${event} data-level=${level}>
       <time datetime=${new Date(at).toISOString()} title=${date(at)}>${time(at)}</time>${" "}
-      ${level !== "info" && html`<span class="level">${level === "error" ? "Error" : "Warning"}</span>`}${" "}
-      ${!isOwn && server !== null && html`<strong>${clean(server, 60)}</strong>`}${" "}
-      ${replica !== undefined && html`<span class="of-replica">${clean(replica, 40)}</span>`}${" "}
+      ${level !== "info" && html`<span class="level">${level === "error" ? "Error" : "Warning"}</span> `}
+      ${!isOwn && server !== null && html`<strong>${clean(server, 60)}</strong> `}
+      ${replica !== undefined && html`<span class="of-replica">${clean(replica, 40)}</span> `}
       <span class="text">${shortened(text.replace(/ {2,}/g, " · "), 400, "mcp-lifeline logs")}</span>
     </li>
   `
