@@ -12,9 +12,6 @@ export type Page = ReadonlyMap<string, Handler>
 
 const { resolve } = createRequire(import.meta.url)
 
-/** Whether this module runs from sources, compiled files, or a bundle. */
-const folder = (): string => join(dirname(resolve("mcp-lifeline/package.json")), "src/page/browser")
-
 /** What the page imports of others, by its import map. */
 const libraries = { "htm.mjs": "htm", "hooks.mjs": "preact/hooks", "preact.mjs": "preact" }
 
@@ -40,14 +37,9 @@ const headersOf = (html: string) => ({
   "Content-Security-Policy": [
     "default-src 'none'",
     `script-src 'self' 'sha256-${hashOf(/"importmap">([^<]*)/.exec(html)?.[1] ?? "").toString("base64")}'`,
-    "style-src 'self'",
-    "img-src 'self'",
-    "connect-src 'self'",
-    "base-uri 'none'",
-    "form-action 'none'",
-    "frame-ancestors 'none'",
-    "require-trusted-types-for 'script'",
-    "trusted-types 'none'"
+    "style-src 'self'; img-src 'self'; connect-src 'self'",
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "require-trusted-types-for 'script'; trusted-types 'none'"
   ].join("; "),
   "Cross-Origin-Opener-Policy": "same-origin",
   "Referrer-Policy": "no-referrer",
@@ -69,15 +61,16 @@ const serve = (body: Buffer, type: string, headers: Readonly<Record<string, stri
 }
 
 const read = (): Page => {
-  const from = folder()
+  // Whether this module runs from sources, compiled files, or a bundle.
+  const from = join(dirname(resolve("mcp-lifeline/package.json")), "src/page/browser")
   const files = [...readdirSync(from).map((name) => join(from, name)), ...Object.entries(libraries).map(library)]
   const headers = headersOf(readFileSync(join(from, "index.html"), "utf8"))
   return new Map(
     files.flatMap((file) => {
-      const type = types[extname(file)]
-      if (type === undefined) return []
-      const name = basename(file)
-      return [[name === "index.html" ? "/" : `/page/${name}`, serve(readFileSync(file), type, headers)] as const]
+      const [name, type] = [basename(file), types[extname(file)]]
+      return type === undefined
+        ? []
+        : [[name === "index.html" ? "/" : `/page/${name}`, serve(readFileSync(file), type, headers)] as const]
     })
   )
 }

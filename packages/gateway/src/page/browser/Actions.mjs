@@ -69,7 +69,7 @@ const Button = ({ action, isOffered, name, say }) => {
   `
 }
 
-/** @param {{ readonly caller: import("./types.d.ts").Caller, readonly say: Say, readonly server: Server }} props */
+/** @param {{ readonly caller: import("./types.d.ts").Status["gateway"]["caller"], readonly say: Say, readonly server: Server }} props */
 export const Actions = ({ caller, say, server }) => {
   const node = useRef(/** @type {HTMLElement | null} */ (null))
   const focused = document.activeElement

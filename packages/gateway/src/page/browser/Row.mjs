@@ -67,7 +67,7 @@ const figures = ({ calls, counts, sessions, stale }) => {
   `
 }
 
-/** @param {{ caller: import("./types.d.ts").Caller, events: import("./types.d.ts").Events, isShown: boolean, now: number, server: Server, window: Timeline.Window }} props */
+/** @param {{ caller: import("./types.d.ts").Status["gateway"]["caller"], events: import("./types.d.ts").Events, isShown: boolean, now: number, server: Server, window: Timeline.Window }} props */
 export const Row = ({ caller, events, isShown, now, server, window }) => {
   const id = useId()
   const [isOpen, open] = useState(false)

@@ -3,8 +3,5 @@ import type { Tool } from "../../http-api/Api.js"
 import type { GatewayStatus, Replica, Runtime, Server, StatusUpdate } from "../../http-api/GatewayStatus.js"
 import type { Entry } from "../../log/EventLog.js"
 
-export type Status = GatewayStatus
-export type Caller = GatewayStatus["gateway"]["caller"]
-export type GatewayEvent = Entry
 export type Events = ReadonlyArray<Entry>
-export type { Replica, Runtime, Server, StatusUpdate, Tool }
+export type { Entry as GatewayEvent, GatewayStatus as Status, Replica, Runtime, Server, StatusUpdate, Tool }
