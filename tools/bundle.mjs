@@ -6,18 +6,18 @@
  * - `esm`: the modules of the entries, and chunks that are loaded when they are needed.
  * - `esm/*.cjs`, for the gateway: its program as functions (`packages/gateway/src/process/Archive.ts`). What each start of `wrap` needs is in one file.
  * - `cjs`, for a package with declarations: the first entry as one CommonJS module, since Node.js before 20.19 cannot `require` ES modules.
- * - Programs that a module starts as processes of their own, beside that module.
+ * - Programs that a module starts as processes of their own, and files that it serves, beside that module.
  * - Beside each, the declarations that its entry reaches. They may show nothing that is not installed.
  * - `third-party.txt`: the licenses of what is inlined.
  */
 import { build, transform } from "esbuild"
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { readFile } from "node:fs/promises"
 import { createRequire } from "node:module"
 import { basename, dirname, join, relative } from "node:path"
 
 /**
- * The modules that a package is entered by, whether programs import it, and the files of other packages of ours that its modules look for
+ * The modules that a package is entered by, whether programs import it, and the files of other packages that its modules look for
  * beside themselves (`new URL("file", import.meta.url)`), as paths below `packages`.
  *
  * @typedef {object} Bundle
@@ -34,7 +34,12 @@ const bundles = {
     entries: ["bin", "demo/loopback"],
     imported: false,
     archived: ["program", "hosted", "wrap/wrap"],
-    beside: ["cluster/dist/watchdog.mjs"]
+    beside: [
+      "cluster/dist/watchdog.mjs",
+      "gateway/node_modules/htm/dist/htm.mjs",
+      "gateway/node_modules/preact/dist/preact.mjs",
+      "gateway/node_modules/preact/hooks/dist/hooks.mjs"
+    ]
   }
 }
 
@@ -304,7 +309,11 @@ await write({
 })
 if (bundle.archived.length > 0) await archive(bundle.archived)
 // All chunks are in this folder, so that each finds it.
-for (const file of bundle.beside) cpSync(join("..", file), join("esm", basename(file)))
+for (const file of bundle.beside) {
+  cpSync(join("..", file), join("esm", basename(file)))
+  const found = packageOf(relative(process.cwd(), realpathSync(join("..", file))))
+  if (found !== undefined) inlined.add(found)
+}
 if (bundle.imported) {
   declare("esm", bundle.entries)
   mkdirSync("cjs")

@@ -2,18 +2,24 @@
 import type { Handler } from "@mcp-lifeline/http-server/Listener"
 import { Effect } from "effect"
 import { createHash } from "node:crypto"
-import { readdirSync, readFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { createRequire } from "node:module"
-import { dirname, extname, join } from "node:path"
+import { basename, dirname, extname, join } from "node:path"
+import { fileURLToPath } from "node:url"
 
-export interface Page {
-  /** `undefined` if the path is none of the page's files. */
-  readonly at: (path: string) => Handler | undefined
+/** Its files, by their paths. */
+export type Page = ReadonlyMap<string, Handler>
+
+const { resolve } = createRequire(import.meta.url)
+
+/** What the page imports of others, by its import map. */
+const libraries = { "htm.mjs": "htm", "hooks.mjs": "preact/hooks", "preact.mjs": "preact" }
+
+/** Published beside the program, which needs no other package for them. */
+const library = ([name, specifier]: readonly [name: string, specifier: string]): string => {
+  const published = fileURLToPath(new URL(name, import.meta.url))
+  return existsSync(published) ? published : join(dirname(resolve(specifier)), name)
 }
-
-/** Whether this module runs from sources, compiled files, or a bundle. */
-const folder = (): string =>
-  join(dirname(createRequire(import.meta.url).resolve("mcp-lifeline/package.json")), "src/page/browser")
 
 /** Other files in the folder are only for development. */
 const types: Readonly<Record<string, string>> = {
@@ -23,30 +29,25 @@ const types: Readonly<Record<string, string>> = {
   ".svg": "image/svg+xml"
 }
 
-const policy = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self'",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-  "require-trusted-types-for 'script'",
-  "trusted-types 'none'"
-].join("; ")
+const hashOf = (body: Buffer | string): Buffer => createHash("sha256").update(body).digest()
 
-/** In addition to those of the listener. */
-const headers = {
+/** In addition to those of the listener. Browsers take import maps from the HTML only, which they know by their hashes then. */
+const headersOf = (html: string) => ({
   "Cache-Control": "no-cache",
-  "Content-Security-Policy": policy,
+  "Content-Security-Policy": [
+    "default-src 'none'",
+    `script-src 'self' 'sha256-${hashOf(/"importmap">([^<]*)/.exec(html)?.[1] ?? "").toString("base64")}'`,
+    "style-src 'self'; img-src 'self'; connect-src 'self'",
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+  ].join("; "),
   "Cross-Origin-Opener-Policy": "same-origin",
   "Referrer-Policy": "no-referrer",
   "X-Frame-Options": "DENY"
-}
+})
 
-const serve = (body: Buffer, type: string): Handler => {
-  const etag = `"${createHash("sha256").update(body).digest("base64url")}"`
+const serve = (body: Buffer, type: string, headers: Readonly<Record<string, string>>): Handler => {
+  const etag = `"${hashOf(body).toString("base64url")}"`
   return ({ headers: { "if-none-match": known }, method }, response) => {
     if (method !== "GET" && method !== "HEAD") {
       response.writeHead(405, { ...headers, Allow: "GET, HEAD", Connection: "close" }).end()
@@ -59,22 +60,24 @@ const serve = (body: Buffer, type: string): Handler => {
   }
 }
 
-const read = (from: string): ReadonlyMap<string, Handler> =>
-  new Map(
-    readdirSync(from).flatMap((name) => {
-      const type = types[extname(name)]
-      if (type === undefined) return []
-      return [[name === "index.html" ? "/" : `/page/${name}`, serve(readFileSync(join(from, name)), type)] as const]
+const read = (): Page => {
+  // Whether this module runs from sources, compiled files, or a bundle.
+  const from = join(dirname(resolve("mcp-lifeline/package.json")), "src/page/browser")
+  const files = [...readdirSync(from).map((name) => join(from, name)), ...Object.entries(libraries).map(library)]
+  const headers = headersOf(readFileSync(join(from, "index.html"), "utf8"))
+  return new Map(
+    files.flatMap((file) => {
+      const [name, type] = [basename(file), types[extname(file)]]
+      return type === undefined
+        ? []
+        : [[name === "index.html" ? "/" : `/page/${name}`, serve(readFileSync(file), type, headers)] as const]
     })
   )
+}
 
 /** If the files are missing, logs a warning, and the gateway runs without the page. */
-export const make: Effect.Effect<Page> = Effect.try(() => read(folder())).pipe(
-  Effect.catchAll(({ error }) =>
-    Effect.as(
-      Effect.logWarning(`the status page is not served, since its files cannot be read: ${error}`),
-      new Map<string, Handler>()
-    )
-  ),
-  Effect.map((files): Page => ({ at: (path) => files.get(path) }))
+export const make: Effect.Effect<Page> = Effect.catchAll(
+  Effect.try(read),
+  ({ error }) =>
+    Effect.as(Effect.logWarning(`the status page is not served, since its files cannot be read: ${error}`), new Map())
 )

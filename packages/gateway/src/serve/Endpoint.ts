@@ -81,7 +81,7 @@ export const bind = (
     const page = yield* Page.make
     // A browser requests the page without a token, for which the page then asks. Other processes request the proof before they send one.
     const isPublic = (path: string): boolean =>
-      path === Proof.path || page.at(path) !== undefined || pages?.has(path) === true
+      path === Proof.path || page.has(path) || pages?.has(path) === true
       || (redirects !== undefined && isPath(path))
     return {
       page,
@@ -188,7 +188,7 @@ export const serve = (
         logins.handle(request, response, path)
       } else {
         if (path === "/api/call") calls.began(response)
-        const handle = page.at(path) ?? pages?.get(path) ?? answer
+        const handle = page.get(path) ?? pages?.get(path) ?? answer
         handle(request, response, path)
       }
     }, replica === undefined ? Effect.void : notice)

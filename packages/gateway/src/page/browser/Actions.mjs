@@ -1,13 +1,15 @@
-/**
- * What can be done with a server, and how it went.
- */
-import { clean, element, setText, show } from "./dom.mjs"
+/** What can be done with a server, and how it went. */
+import { h } from "preact"
+import { useLayoutEffect, useRef, useState } from "preact/hooks"
 import * as Gateway from "./Gateway.mjs"
+import { html } from "./html.mjs"
+import { clean } from "./words.mjs"
 
-/** @typedef {import("./types.d.ts").ServerStatus} ServerStatus */
-/** @typedef {"login" | "approve" | "enable" | "reconnect" | "disable"} Action */
+/** @typedef {import("./types.d.ts").Server} Server */
+/** @typedef {keyof typeof words} Action */
+/** @typedef {(outcome: { readonly text: string, readonly isBad: boolean }) => void} Say */
 
-/** What each action is called, and what it says while it runs. @type {Readonly<Record<Action, { readonly label: string, readonly running: string }>>} */
+/** What each action is called, and what it says while it runs. */
 const words = {
   login: { label: "Sign in", running: "Signing in" },
   approve: { label: "Approve", running: "Approving the tools of" },
@@ -18,7 +20,7 @@ const words = {
 
 const all = /** @type {ReadonlyArray<Action>} */ (Object.keys(words))
 
-/** @param {ServerStatus} server @returns {ReadonlyArray<Action>} */
+/** What an operator can do. @param {Server} server @returns {ReadonlyArray<Action>} */
 const possible = ({ login, pins, state }) => {
   if (state === "Closed") return []
   /** @type {ReadonlyArray<Action>} */
@@ -27,99 +29,72 @@ const possible = ({ login, pins, state }) => {
   return [...approvals, login === undefined ? "reconnect" : "login", "disable"]
 }
 
-/** What an approval has done. @param {ReadonlyArray<string>} tools */
-const approvedText = (tools) =>
-  tools.length === 0
-    ? "The tools that it lists next count as approved"
-    : `Approved as they are now: ${tools.join(", ")}`
-
 /** Only addresses of the web: what a server names is not trusted to be one. @param {string | undefined} address */
 const webAddress = (address) =>
   address !== undefined && URL.canParse(address) && /^https?:$/.test(new URL(address).protocol) ? address : undefined
 
-/** The buttons of one server. */
-export class Actions {
-  #name
-  #buttons
-  #link = element("a", { class: "button primary", target: "_blank", rel: "noopener noreferrer" })
-  #state = ""
-  /** How the last action went. */
-  outcome = element("p", { class: "outcome", role: "status" })
+/** What an action has done, by its answer. @param {Action} action @param {any} answer @returns {string} */
+const doneText = (action, answer) => {
+  if (action === "login" && typeof answer?.message === "string") return answer.message
+  if (action !== "approve") return ""
+  const tools = answer?.approved ?? []
+  return tools.length === 0
+    ? "The tools that it lists next count as approved"
+    : `Approved as they are now: ${tools.join(", ")}`
+}
 
-  /** @param {string} name */
-  constructor(name) {
-    this.#name = name
-    this.#buttons = new Map(all.map((action) => {
-      const label = `${words[action].label} ${clean(name, 100)}`
-      const button = element("button", { type: "button", "aria-label": label }, words[action].label)
-      if (action === "login") button.classList.add("primary")
-      button.addEventListener("click", () => this.#run(action, button))
-      return [action, button]
-    }))
-    this.node = element("div", { class: "actions" }, this.#link, ...this.#buttons.values())
-  }
-
-  /** @param {ServerStatus} server */
-  update(server) {
-    const offered = possible(server)
-    const focused = document.activeElement
-    const url = webAddress(server.login?.url)
-    // Some of those who use it have to log in for themselves, perhaps whoever looks. The style shows it to them alone, also if they may do nothing else.
-    const isOwn = server.login === undefined && (server.clientLogins?.waiting ?? 0) > 0
-    this.#buttons.get("login")?.classList.toggle("own", isOwn)
-    for (const [action, button] of this.#buttons) {
-      const isOffered = offered.includes(action) || (action === "login" && isOwn)
-      show(button, isOffered && !(action === "login" && url !== undefined))
-    }
-    this.#offer(url)
-    // A button that goes takes the focus with it: what stands there now gets it.
-    if (focused instanceof HTMLElement && focused.hidden && this.node.contains(focused)) {
-      const next = [this.#link, ...this.#buttons.values()].find((one) => !one.hidden)
-      next?.focus({ preventScroll: true })
-    }
-    if (server.state !== this.#state && this.#state !== "") this.#say("")
-    this.#state = server.state
-  }
-
-  /** Offers the address where a person signs in. @param {string | undefined} url */
-  #offer(url) {
-    show(this.#link, url !== undefined)
-    if (url === undefined || this.#link.getAttribute("href") === url) return
-    const { host } = new URL(url)
-    this.#link.href = url
-    this.#link.title = host
-    setText(this.#link, "Sign in ↗")
-    this.#link.setAttribute("aria-label", `Sign in to ${clean(this.#name, 100)} at ${host}, in a new tab`)
-  }
-
-  /** @param {string} text @param {boolean} [bad] */
-  #say(text, bad = false) {
-    setText(this.outcome, clean(text))
-    this.outcome.classList.toggle("bad", bad)
-  }
-
-  /** @param {Action} action @param {HTMLButtonElement} button */
-  async #run(action, button) {
-    if (button.getAttribute("aria-disabled") === "true") return
-    // Not `disabled`, which would take the focus away from whoever works by keyboard.
-    button.setAttribute("aria-disabled", "true")
-    this.#say(`${words[action].running} ${clean(this.#name, 100)}`)
+/** @param {{ readonly action: Action, readonly isOffered: boolean, readonly name: string, readonly say: Say }} props */
+const Button = ({ action, isOffered, name, say }) => {
+  const [isRunning, setRunning] = useState(false)
+  const { label, running } = words[action]
+  const run = async () => {
+    if (isRunning) return
+    setRunning(true)
+    say({ text: `${running} ${clean(name, 100)}`, isBad: false })
     try {
-      const answer = await Gateway.act(this.#name, action)
+      const answer = await Gateway.act(name, action)
+      say({ text: doneText(action, answer), isBad: false })
       const url = action === "login" ? webAddress(answer?.url) : undefined
-      this.#say(
-        action === "login" && typeof answer?.message === "string"
-          ? answer.message
-          : action === "approve"
-          ? approvedText(answer?.approved ?? [])
-          : ""
-      )
       // A browser that does not open it still shows the link, which comes with the next status.
       if (url !== undefined) window.open(url, "_blank", "noopener,noreferrer")
     } catch (error) {
-      this.#say(error instanceof Error ? error.message : String(error), true)
-    } finally {
-      button.removeAttribute("aria-disabled")
+      say({ text: error instanceof Error ? error.message : String(error), isBad: true })
     }
+    setRunning(false)
   }
+  // Not `disabled`, which would take the focus away from whoever works by keyboard.
+  return html`
+    <button type="button" class=${action === "login" ? "primary" : undefined} aria-label="${label} ${clean(name, 100)}"
+      aria-disabled=${isRunning || undefined} hidden=${!isOffered} onClick=${run}>${label}</button>
+  `
+}
+
+/** @param {{ readonly caller: import("./types.d.ts").Status["gateway"]["caller"], readonly say: Say, readonly server: Server }} props */
+export const Actions = ({ caller, say, server }) => {
+  const node = useRef(/** @type {HTMLElement | null} */ (null))
+  const focused = document.activeElement
+  useLayoutEffect(() => {
+    // A button that goes takes the focus with it: what stands there now gets it.
+    if (focused instanceof HTMLElement && focused.hidden && node.current?.contains(focused)) {
+      const next = /** @type {HTMLElement | null} */ (node.current.querySelector(":scope > :not([hidden])"))
+      next?.focus({ preventScroll: true })
+    }
+  })
+  const { clientLogins, login, name } = server
+  const mayAct = caller?.admin !== false
+  const url = mayAct ? webAddress(login?.url) : undefined
+  // Some of those who use it have to log in for themselves, perhaps whoever looks, also if they may do nothing else.
+  const isOwn = caller !== undefined && login === undefined && (clientLogins?.waiting ?? 0) > 0
+  const offered = new Set([...(mayAct ? possible(server) : []), ...(isOwn ? ["login"] : [])])
+  if (url !== undefined) offered.delete("login")
+  const host = url && new URL(url).host
+  return html`
+    <div class="actions" ref=${node}>
+      <a class="button primary" target="_blank" rel="noopener noreferrer" hidden=${
+    url === undefined
+  } href=${url} title=${host}
+        aria-label="Sign in to ${clean(name, 100)} at ${host}, in a new tab">Sign in ↗</a>
+      ${all.map((action) => h(Button, { key: action, action, isOffered: offered.has(action), name, say }))}
+    </div>
+  `
 }

@@ -1,268 +1,159 @@
-/**
- * What a server shows when it is opened: what it is, its tools, and what has happened to it.
- */
-import { clean, element, setText, shortened, show } from "./dom.mjs"
-import { eventLine } from "./Events.mjs"
+/** What a server shows when it is opened: what it is, its tools, and what has happened to it. */
+import { useEffect, useMemo, useState } from "preact/hooks"
+import { eventLine } from "./eventLine.mjs"
 import * as Gateway from "./Gateway.mjs"
-import { ownerOf } from "./Replicas.mjs"
-import { bytes, moment, number, percent, plural, stateName } from "./words.mjs"
+import { html } from "./html.mjs"
+import { bytes, clean, joined, moment, number, percent, plural, shortened, stateName } from "./words.mjs"
 
-/** @typedef {import("./types.d.ts").ServerStatus} ServerStatus */
+/** @typedef {import("./types.d.ts").Server} Server */
+/** @typedef {import("./types.d.ts").Events} Events */
 
 /**
- * How many tools or runtimes, and how many lines of its log, are shown at first, and at most. And how long a line of a difference may be, in
+ * How many tools or runtimes, and how many lines of its log, are shown at most. And how long a line of a difference may be, in
  * characters: more than any is, because the gateway shortens it and says how much it leaves out.
  */
 const most = { items: 300, lines: 50, difference: 6000 }
 
-const labels = /** @type {const} */ ([
-  "Target",
-  "Server",
-  "Health",
-  "Keepalive",
-  "Learned",
-  "Availability",
-  "Generation",
-  "Sessions",
-  "Runs on",
-  "Offers",
-  "Memory",
-  "Processor",
-  "Last error",
-  "Warnings"
-])
-
 /** How a tool is not as it was approved. */
 const changeNames = { changed: "has changed", added: "is new", removed: "is gone", unknown: "may have changed" }
 
-/** `152 MB, limit 1 GB, restarted 2 times because of it`. @param {ServerStatus} server */
-const memoryOf = ({ memoryLimit, usage }) =>
-  [
-    ...(usage === undefined ? [] : [bytes(usage.memoryBytes)]),
-    ...(memoryLimit === undefined ? [] : [`limit ${bytes(memoryLimit.bytes)}`]),
-    ...(memoryLimit === undefined || memoryLimit.restarts === 0
-      ? []
-      : [`restarted ${plural(memoryLimit.restarts, "time")} because of it`])
-  ].join(", ")
-
 const healthNames = { CONNECTED: "healthy", UNHEALTHY: "unhealthy", DISCONNECTED: "not connected" }
 
-/** `healthy, score 1.00`. @param {ServerStatus} server */
-const healthOf = ({ health, healthScore }) =>
-  health === undefined || healthScore === undefined ? "" : `${healthNames[health]}, score ${healthScore.toFixed(2)}`
-
-/** `off: the server keeps no session`. @param {Pick<ServerStatus, "keepalive">} server */
-const keepaliveOf = ({ keepalive }) =>
-  keepalive === undefined
-    ? ""
-    : `${keepalive.state}${keepalive.reason === undefined ? "" : `: ${clean(keepalive.reason, 200)}`}`
-
-/** The part of a row that opens. Made when it is opened for the first time: most rows never are. */
-export class Details {
-  /** @type {Map<string, { readonly term: HTMLElement, readonly value: HTMLElement }>} */
-  #facts = new Map()
-  #name
-  /** Its tools; or its runtimes, where each client has its own. */
-  #items = element("ul", { class: "tools", tabindex: "0" })
-  /** What has changed in the definitions of its tools. */
-  #changes = element("ul", { class: "changes", tabindex: "0" })
-  #changesTitle = element("h4", {}, "Changed tools")
-  #log = element("ol", { class: "events", tabindex: "0" })
-  #itemsTitle = element("h4", {}, "Tools")
-  /** The changes that are shown. */
-  #shownChanges = ""
-  /** What was read of the server is of this state of it. */
-  #read = ""
-  /** @type {ServerStatus | undefined} */
-  #server
-
-  /** @param {string} id @param {string} name */
-  constructor(id, name) {
-    this.#name = clean(name, 100)
-    this.node = element("div", { class: "details", id, role: "group", "aria-label": `Details of ${this.#name}` })
-    this.node.hidden = true
+/** What is known of it; what is empty is not shown. @param {Server} server @param {string} availability */
+const factsOf = (server, availability) => {
+  const { counts, health, healthScore = 0, hidden, keepalive, memoryLimit, owner, sessions, usage } = server
+  const { cpuPercent = null } = usage ?? {}
+  return {
+    Target: clean(server.target ?? "", 400),
+    Server: server.server && clean(`${server.server.name} ${server.server.version}`, 200),
+    Health: health && `${healthNames[health]}, score ${healthScore.toFixed(2)}`,
+    Keepalive: keepalive && joined(": ", [keepalive.state, clean(keepalive.reason ?? "", 200)]),
+    Learned: server.learned?.join(", "),
+    Availability: availability,
+    Generation: server.generation?.toString(),
+    Sessions: sessions === "shared" ? "One for all clients" : "One for each client",
+    "Runs on": owner && `replica ${clean(owner.replica, 40)}, since ${moment(owner.since, Date.now())}`,
+    Offers: sessions === "shared" && joined("", [
+      `${plural(counts.tools, "tool")}, ${plural(counts.prompts, "prompt")}, ${plural(counts.resources, "resource")}`,
+      hidden && `; ${number(hidden.tools + hidden.prompts + hidden.resources)} hidden`,
+      server.stale && " (stale: read before the connection was lost)"
+    ]),
+    Memory: joined(", ", [
+      usage && bytes(usage.memoryBytes),
+      memoryLimit && `limit ${bytes(memoryLimit.bytes)}`,
+      memoryLimit && memoryLimit.restarts > 0 && `restarted ${plural(memoryLimit.restarts, "time")} because of it`
+    ]),
+    Processor: cpuPercent !== null && `${percent(cpuPercent)} of one core`,
+    "Last error": server.lastError && moment(server.lastError.at, Date.now()),
+    Warnings: server.warnings.map((one) => shortened(one, 300, `mcp-lifeline status ${server.name}`)).join("; ")
   }
+}
 
-  #build() {
-    for (const label of labels) {
-      const [term, value] = [element("dt", {}, label), element("dd")]
-      this.#facts.set(label, { term, value })
-    }
-    this.#log.setAttribute("aria-label", `Events of ${this.#name}`)
-    this.node.append(
-      element(
-        "dl",
-        { class: "facts" },
-        ...[...this.#facts.values()].map(({ term, value }) => element("div", {}, term, value))
-      ),
-      element("section", {}, this.#changesTitle, this.#changes),
-      element("section", {}, this.#itemsTitle, this.#items),
-      element("section", {}, element("h4", {}, "Events"), this.#log)
+/** @param {NonNullable<Server["pins"]>["changes"][number]} change */
+const changeItem = ({ difference, kind, tool, withheld }) =>
+  html`
+    <li>
+      <code>${clean(tool, 120)}</code>${` ${changeNames[kind]}${withheld ? ", withheld until it is approved" : ""}`}
+      ${difference.map((line) => html`<p>${clean(line, most.difference)}</p>`)}
+    </li>
+  `
+
+/** @param {import("./types.d.ts").Tool} tool */
+const toolItem = ({ description = "", name }) =>
+  html`<li><code>${clean(name, 120)}</code> <span>${clean(description, 160)}</span></li>`
+
+/** @param {import("./types.d.ts").Runtime} runtime */
+const runtimeItem = ({ generation, healthScore, keepalive, number, replica, since, state, usage }) => {
+  const more = joined(", ", [
+    `since ${moment(since, Date.now())}, generation ${generation}`,
+    healthScore !== undefined && `health ${healthScore.toFixed(2)}`,
+    keepalive && `keepalive ${keepalive.state}`,
+    usage && bytes(usage.memoryBytes)
+  ])
+  const label = joined(" ", [replica && clean(replica, 40), `#${number}`])
+  return html`<li><code>${label}</code>${` ${stateName(state)} `}<span>${more}</span></li>`
+}
+
+/** Its tools; or its runtimes, where each client has its own. @param {PromiseSettledResult<any> | undefined} read @param {"tool" | "runtime"} noun @param {string} name */
+const items = (read, noun, name) => {
+  /** @param {unknown} title @param {unknown} content */
+  const section = (title, content, hidden = false) =>
+    html`
+      <section>
+        <h4>${title}</h4>
+        <ul class="tools" tabindex="0" aria-label="${noun}s of ${name}" hidden=${hidden}>${content}</ul>
+      </section>
+    `
+  if (read === undefined) return section("Tools", "")
+  if (read.status === "rejected") {
+    return section("Tools", html`<li>${`They could not be read: ${clean(read.reason.message)}`}</li>`)
+  }
+  /** Those of other clients are for admins. @type {ReadonlyArray<any> | undefined} */
+  const all = noun === "tool" ? read.value.tools : read.value.runtimes
+  if (all === undefined) return section("", "", true)
+  const left = all.length - most.items
+  const shown = all.slice(0, most.items).map(noun === "tool" ? toolItem : runtimeItem)
+  const title = all.length === 0 ? `No ${noun}s` : plural(all.length, noun)
+  return section(title, [shown, left > 0 && html`<li>${`… and ${number(left)} more`}</li>`], all.length === 0)
+}
+
+/** What was read of its log, and what has happened since, newest first. @param {PromiseSettledResult<any> | undefined} read @param {Events} events @param {string} name */
+const log = (read, events, name) => {
+  /** @type {Events} */
+  const before = read?.status === "fulfilled" ? read.value.events.toReversed() : []
+  const known = new Set(before.map(({ at, text }) => `${at} ${text}`))
+  const since = events.filter(({ at, server, text }) =>
+    server === name && at >= (before[0]?.at ?? 0) && !known.has(`${at} ${text}`)
+  )
+  const lines = [...since, ...before].slice(0, most.lines).map((event) => eventLine(event, true))
+  if (read?.status === "rejected") {
+    return [lines, html`<li>${`The events could not be read: ${clean(read.reason.message)}`}</li>`]
+  }
+  return read !== undefined && lines.length === 0 ? html`<li>Nothing yet</li>` : lines
+}
+
+/** @param {{ availability: string, events: Events, id: string, isOpen: boolean, server: Server }} props */
+export const Details = ({ availability, events, id, isOpen, server }) => {
+  const { counts, generation, lastError, pins, runtimesByState, sessions, since, stale, state } = server
+  const [read, setRead] = useState(/** @type {ReadonlyArray<PromiseSettledResult<any>>} */ ([]))
+  const name = clean(server.name, 100)
+  const noun = sessions === "shared" ? "tool" : "runtime"
+  // Its tools or runtimes, and its log, may have changed with these.
+  const changed = JSON.stringify([counts, generation, lastError?.at, runtimesByState, since, stale, state])
+  useEffect(() => {
+    if (!isOpen) return undefined
+    let isCurrent = true
+    const path = encodeURIComponent(server.name)
+    const reading = [
+      Gateway.get(noun === "tool" ? `tools?server=${path}` : `servers/${path}`),
+      Gateway.get(`logs?server=${path}&limit=${most.lines}`)
+    ]
+    void Promise.allSettled(reading).then((results) => isCurrent && setRead(results))
+    return () => void (isCurrent = false)
+  }, [isOpen, changed])
+  const shownItems = useMemo(() => items(read[0], noun, name), [read])
+  const shownLog = useMemo(() => isOpen && log(read[1], events, server.name), [isOpen, read, events])
+  const { changes = [], more = 0 } = pins ?? {}
+  const facts = isOpen &&
+    Object.entries(factsOf(server, availability)).map(([label, text]) =>
+      html`<div key=${label}><dt hidden=${!text}>${label}</dt><dd hidden=${!text}>${text}</dd></div>`
     )
-  }
-
-  /** @param {boolean} open @param {ServerStatus} server */
-  open(open, server) {
-    if (open && this.node.childElementCount === 0) this.#build()
-    show(this.node, open)
-    if (open) this.update(server)
-    else this.#read = ""
-  }
-
-  /** @param {ServerStatus} server */
-  update(server) {
-    if (this.node.hidden) return
-    this.#server = server
-    const { counts, generation, hidden, lastError, sessions, target, warnings } = server
-    this.#fact("Target", clean(target ?? "", 400))
-    this.#fact("Server", server.server === null ? "" : clean(`${server.server.name} ${server.server.version}`, 200))
-    this.#fact("Health", healthOf(server))
-    this.#fact("Keepalive", keepaliveOf(server))
-    this.#fact("Learned", (server.learned ?? []).join(", "))
-    this.#fact("Generation", generation === undefined ? "" : String(generation))
-    this.#fact("Sessions", sessions === "shared" ? "One for all clients" : "One for each client")
-    this.#fact("Runs on", ownerOf(server, Date.now()) ?? "")
-    this.#fact(
-      "Offers",
-      sessions === "per-client" ?
-        "" :
-        [plural(counts.tools, "tool"), plural(counts.prompts, "prompt"), plural(counts.resources, "resource")].join(
-          ", "
-        )
-        + (hidden === undefined ? "" : `; ${number(hidden.tools + hidden.prompts + hidden.resources)} hidden`)
-        + (server.stale ? " (stale: read before the connection was lost)" : "")
-    )
-    this.#fact("Memory", memoryOf(server))
-    const cpu = server.usage?.cpuPercent ?? null
-    this.#fact("Processor", cpu === null ? "" : `${percent(cpu)} of one core`)
-    this.#fact("Last error", lastError === undefined ? "" : moment(lastError.at, Date.now()))
-    this.#showChanges(server)
-    this.#fact("Warnings", warnings.map((one) => shortened(one, 300, `mcp-lifeline status ${server.name}`)).join("; "))
-    void this.#readMore(server)
-  }
-
-  /** @param {number} _now @param {string} availability */
-  tick(_now, availability) {
-    if (!this.node.hidden) this.#fact("Availability", availability)
-  }
-
-  /** @param {(typeof labels)[number]} label @param {string} text */
-  #fact(label, text) {
-    const fact = this.#facts.get(label)
-    if (fact === undefined) return
-    setText(fact.value, text)
-    show(fact.value, text !== "")
-    show(fact.term, text !== "")
-  }
-
-  /** @param {ServerStatus} server */
-  #showChanges({ pins }) {
-    const { changes = [], more = 0 } = pins ?? {}
-    const encoded = JSON.stringify([changes, more])
-    if (encoded === this.#shownChanges) return
-    this.#shownChanges = encoded
-    show(this.#changesTitle, changes.length > 0)
-    show(this.#changes, changes.length > 0)
-    this.#changes.setAttribute("aria-label", `Changed tools of ${this.#name}`)
-    this.#changes.replaceChildren(
-      ...changes.map(({ difference, kind, tool, withheld }) =>
-        element(
-          "li",
-          {},
-          element("code", {}, clean(tool, 120)),
-          ` ${changeNames[kind]}${withheld ? ", withheld until it is approved" : ""}`,
-          ...difference.map((line) => element("p", {}, clean(line, most.difference)))
-        )
-      ),
-      ...(more === 0
-        ? []
-        : [element("li", {}, `… and ${number(more)} more: mcp-lifeline approve ${this.#name} --show`)])
-    )
-  }
-
-  /** Reads tools or runtimes, and the log, again where they may have changed. @param {ServerStatus} server */
-  async #readMore({ counts, generation, lastError, name, runtimesByState, sessions, since, stale, state }) {
-    const key = JSON.stringify([counts, generation, lastError?.at, runtimesByState, since, stale, state])
-    if (key === this.#read) return
-    this.#read = key
-    const server = encodeURIComponent(name)
-    const [items, lines] = await Promise.allSettled([
-      Gateway.get(sessions === "shared" ? `tools?server=${server}` : `servers/${server}`),
-      Gateway.get(`logs?server=${server}&limit=${most.lines}`)
-    ])
-    if (this.#read !== key) return
-    if (items.status === "rejected") {
-      this.#items.replaceChildren(element("li", {}, `They could not be read: ${clean(items.reason.message)}`))
-    } else if (sessions === "shared") this.#showTools(items.value.tools)
-    else if (items.value.runtimes === undefined) this.#showNothing()
-    else this.#showRuntimes(items.value.runtimes)
-    if (lines.status === "fulfilled") this.#showLog(lines.value.events)
-    else this.#log.replaceChildren(element("li", {}, `The events could not be read: ${clean(lines.reason.message)}`))
-  }
-
-  /** @param {ReadonlyArray<import("./types.d.ts").Tool>} tools */
-  #showTools(tools) {
-    this.#showItems("tool", tools, ({ description = "", name }) => [
-      element("code", {}, clean(name, 120)),
-      " ",
-      element("span", {}, clean(description, 160))
-    ])
-  }
-
-  /** @param {ReadonlyArray<import("./types.d.ts").Runtime>} runtimes */
-  #showRuntimes(runtimes) {
-    this.#showItems(
-      "runtime",
-      runtimes,
-      ({ generation, healthScore, keepalive, number, replica, since, state, usage }) => [
-        element("code", {}, replica === undefined ? `#${number}` : `${clean(replica, 40)} #${number}`),
-        ` ${stateName(state)} `,
-        element(
-          "span",
-          {},
-          [
-            `since ${moment(since, Date.now())}`,
-            `generation ${generation}`,
-            ...(healthScore === undefined ? [] : [`health ${healthScore.toFixed(2)}`]),
-            ...(keepalive === undefined ? [] : [`keepalive ${keepalive.state}`]),
-            ...(usage === undefined ? [] : [bytes(usage.memoryBytes)])
-          ].join(", ")
-        )
-      ]
-    )
-  }
-
-  /** Those of other clients are for admins. */
-  #showNothing() {
-    setText(this.#itemsTitle, "")
-    show(this.#items, false)
-  }
-
-  /**
-   * @template A
-   * @param {string} noun
-   * @param {ReadonlyArray<A>} items
-   * @param {(item: A) => ReadonlyArray<Node | string>} contentOf
-   */
-  #showItems(noun, items, contentOf) {
-    setText(this.#itemsTitle, items.length === 0 ? `No ${noun}s` : plural(items.length, noun))
-    this.#items.setAttribute("aria-label", `${noun}s of ${this.#name}`)
-    show(this.#items, items.length > 0)
-    const shown = items.slice(0, most.items).map((item) => element("li", {}, ...contentOf(item)))
-    if (items.length > most.items) shown.push(element("li", {}, `… and ${number(items.length - most.items)} more`))
-    this.#items.replaceChildren(...shown)
-  }
-
-  /** @param {ReadonlyArray<import("./types.d.ts").GatewayEvent>} lines */
-  #showLog(lines) {
-    const shown = lines.toReversed().map((line) => eventLine({ ...line, server: null }))
-    this.#log.replaceChildren(...(shown.length > 0 ? shown : [element("li", {}, "Nothing yet")]))
-  }
-
-  /** An event of the server has happened. @param {import("./types.d.ts").GatewayEvent} event */
-  event(event) {
-    if (this.node.hidden || this.#server === undefined) return
-    this.#log.prepend(eventLine({ ...event, server: null }))
-    while (this.#log.childElementCount > most.lines) this.#log.lastElementChild?.remove()
-  }
+  const content = isOpen && html`
+    <dl class="facts">${facts}</dl>
+    <section>
+      <h4 hidden=${changes.length === 0}>Changed tools</h4>
+      <ul class="changes" tabindex="0" aria-label="Changed tools of ${name}" hidden=${changes.length === 0}>
+        ${changes.map(changeItem)}
+        ${more > 0 && html`<li>${`… and ${number(more)} more: mcp-lifeline approve ${name} --show`}</li>`}
+      </ul>
+    </section>
+    ${shownItems}
+    <section>
+      <h4>Events</h4>
+      <ol class="events" tabindex="0" aria-label="Events of ${name}">${shownLog}</ol>
+    </section>
+  `
+  return html`
+    <div class="details" id=${id} role="group" aria-label="Details of ${name}" hidden=${!isOpen}>${content}</div>
+  `
 }

@@ -1,33 +1,21 @@
-/**
- * Follows the gateway: what it says comes in as it happens, and is asked for again whenever it stops coming.
- */
-import * as EventStream from "./eventStream.mjs"
+/** Follows the gateway: what it says comes in as it happens. With `fetch`, because an `EventSource` sends no token. */
 import * as Gateway from "./Gateway.mjs"
-
-/** @typedef {import("./types.d.ts").Status} Status */
-/** @typedef {import("./types.d.ts").GatewayEvent} GatewayEvent */
-
-/**
- * Takes what the feed has to say.
- *
- * @typedef {object} Reader
- * @property {(status: Status) => void} status
- * @property {(event: GatewayEvent) => void} event
- * @property {() => void} live A status has come on a new stream.
- * @property {(problem: string | undefined) => void} lost The gateway cannot be followed, and may have said why; it is tried again.
- * @property {(problem: string) => void} locked Nothing more is asked before there is another token: call `wake`.
- * @property {(offset: number) => void} clock How far the gateway's clock is ahead of this one's, in milliseconds.
- */
 
 /** The first and the longest pause between two attempts. */
 const pauses = { least: 500, most: 3000 }
 
-/** The gateway sends something every 15 s: after this long without a byte we ask whether the gateway still answers, and this long it may take. */
-const silence = { most: 20_000, answer: 5000 }
+/** How long an answer may take, and how long a stream may be silent: the gateway sends something every 15 s. */
+const patience = { answer: 5000, silence: 20_000 }
+
+/** How much of one event is read before the stream is given up: the page's memory is bounded. */
+const mostCharacters = 32 * 1024 * 1024
+
+/** A field of an event; the gateway writes each in one line. @param {string} event @param {string} name */
+const fieldOf = (event, name) => event.split("\n").find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2)
 
 /** Fills in the histories that have not changed, which one stream does not send again. */
 const completing = () => {
-  /** @type {Map<string, import("./types.d.ts").ServerStatus["history"]>} */
+  /** @type {Map<string, import("./types.d.ts").Server["history"]>} */
   const histories = new Map()
   return (/** @type {import("./types.d.ts").StatusUpdate} */ { servers, ...rest }) => {
     for (const { history, name } of servers) if (history !== undefined) histories.set(name, history)
@@ -35,78 +23,78 @@ const completing = () => {
   }
 }
 
-/** Follows the gateway for as long as the page is open. @param {Reader} reader */
-export const follow = (reader) => {
-  let wake = () => {}
-  let failures = 0
-  let lastBytes = 0
-  /** @type {AbortController | undefined} */
-  let current
-
-  /** @param {number} [longest] */
-  const sleep = (longest) => /** @type {Promise<void>} */ (new Promise((resolve) => {
-    const timer = longest === undefined ? undefined : setTimeout(resolve, longest)
-    wake = () => {
-      clearTimeout(timer)
-      resolve()
-    }
-  }))
-
-  const once = async () => {
-    const controller = current = new AbortController()
-    const response = await Gateway.request("events", { signal: controller.signal })
-    if (response.body === null) throw new Error("The answer is empty")
-    const date = Date.parse(response.headers.get("date") ?? "")
+/**
+ * Takes what a stream says until it is silent: a gateway that hangs, or a machine that is gone, ends no connection.
+ *
+ * @typedef {object} Reader
+ * @property {(status: import("./types.d.ts").Status, isFirst: boolean) => void} status the first of a stream, or another
+ * @property {(event: import("./types.d.ts").GatewayEvent) => void} event
+ * @property {(offset: number) => void} clock how far the gateway's clock is ahead of this one's, in milliseconds
+ * @param {Reader} reader
+ */
+const read = async (reader) => {
+  const stream = new AbortController()
+  let timer = setTimeout(() => stream.abort(), patience.answer)
+  try {
+    const response = await Gateway.request("events", { signal: stream.signal })
+    const ahead = Date.parse(response.headers.get("date") ?? "") - Date.now()
     // The header has whole seconds.
-    reader.clock(Math.abs(date - Date.now()) > 2000 ? date - Date.now() : 0)
-    lastBytes = Date.now()
-    let first = true
+    reader.clock(Math.abs(ahead) > 2000 ? ahead : 0)
+    const texts = response.body?.pipeThrough(new TextDecoderStream()).getReader()
     const complete = completing()
-    const events = EventStream.read(response.body, () => {
-      lastBytes = Date.now()
-    })
-    for await (const { data, event } of events) {
-      if (event === "status") {
-        reader.status(complete(JSON.parse(data)))
-        if (first) reader.live()
-        first = false
-        failures = 0
-      } else if (event === "event") reader.event(JSON.parse(data))
+    let isFirst = true
+    for (let rest = "";;) {
+      clearTimeout(timer)
+      timer = setTimeout(() => stream.abort(), patience.silence)
+      const next = await texts?.read().catch((error) => {
+        if (!stream.signal.aborted) throw error
+      })
+      if (stream.signal.aborted) return
+      if (next === undefined || next.done) throw new Error("The gateway has ended the connection")
+      const events = (rest + next.value).split("\n\n")
+      rest = events.pop() ?? ""
+      if (rest.length > mostCharacters) throw new Error("An event is too large")
+      for (const event of events) {
+        const [name, data = ""] = [fieldOf(event, "event"), fieldOf(event, "data")]
+        if (name === "event") reader.event(JSON.parse(data))
+        if (name !== "status") continue
+        reader.status(complete(JSON.parse(data)), isFirst)
+        isFirst = false
+      }
     }
-    throw new Error("The gateway has ended the connection")
+  } finally {
+    clearTimeout(timer)
+    stream.abort()
   }
+}
 
-  /** A gateway that hangs, or a machine that is gone, ends no connection. */
-  const checkSilence = async () => {
-    const controller = current
-    if (controller === undefined || Date.now() - lastBytes < silence.most) return
-    lastBytes = Date.now()
-    await Gateway.request("status", { signal: AbortSignal.timeout(silence.answer) }).catch((error) => {
-      if (!(error instanceof Gateway.Locked)) controller.abort(new Error("The gateway does not answer"))
-    })
+/**
+ * Follows the gateway for as long as the page is open. Gives what ends a pause: the next attempt is made then.
+ *
+ * @param {Reader} reader
+ * @param {(problem: string, isLocked: boolean) => void} lost takes why it cannot be followed, as far as it has said so. It is tried again;
+ *   where it asks for another token, only after the pause has been ended.
+ */
+export const follow = (reader, lost) => {
+  let failures = 0
+  /** @type {() => void} */
+  let wake = () => {}
+  const status = (/** @type {Parameters<Reader["status"]>} */ ...args) => {
+    failures = 0
+    reader.status(...args)
   }
-  setInterval(checkSilence, 1000)
-
   const run = async () => {
     for (;;) {
-      try {
-        await once()
-      } catch (error) {
-        current?.abort()
-        current = undefined
-        if (error instanceof Gateway.Locked) {
-          reader.locked(error.message)
-          await sleep()
-        } else {
-          reader.lost(error instanceof Gateway.Refused ? error.message : undefined)
-          await sleep(Math.min(pauses.most, pauses.least * 2 ** failures++))
-        }
-      }
+      await read({ ...reader, status }).catch((error) => {
+        const isLocked = error instanceof Gateway.Locked
+        lost(error instanceof Gateway.Refused ? error.message : "", isLocked)
+        return new Promise((resolve) => {
+          wake = () => resolve(undefined)
+          if (!isLocked) setTimeout(wake, Math.min(pauses.most, pauses.least * 2 ** failures++))
+        })
+      })
     }
   }
   void run()
-  return {
-    /** Ends a pause: the next attempt is made now. */
-    wake: () => wake()
-  }
+  return () => wake()
 }

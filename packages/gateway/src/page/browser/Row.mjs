@@ -1,188 +1,119 @@
-/**
- * One server of the list.
- */
+/** One server of the list. */
+import { h } from "preact"
+import { useId, useLayoutEffect, useState } from "preact/hooks"
 import { Actions } from "./Actions.mjs"
 import { Details } from "./Details.mjs"
-import { clean, element, setAttribute, setText, show } from "./dom.mjs"
-import * as Shapes from "./Shapes.mjs"
+import { html } from "./html.mjs"
+import { mark, strip } from "./shapes.mjs"
 import * as Timeline from "./Timeline.mjs"
-import {
-  bytes,
-  conditionOf,
-  duration,
-  longDuration,
-  millis,
-  moment,
-  number,
-  perClient,
-  plural,
-  stateName
-} from "./words.mjs"
+import * as words from "./words.mjs"
 
-/** @typedef {import("./types.d.ts").ServerStatus} ServerStatus */
+const { clean, number, plural } = words
 
-let rows = 0
+/** @typedef {import("./types.d.ts").Server} Server */
 
-/** A number with what it counts, and a second one below it. @param {string} [before] stands before the number */
-const figure = (before = "") => {
-  const value = element("span", { class: "value" })
-  const unit = element("span", { class: "unit" }, before)
-  const more = element("span", { class: "more" })
-  const first = before === "" ? [value, " ", unit] : [unit, " ", value]
-  return { value, unit, more, node: element("span", { class: "figure" }, ...first, more) }
-}
-
-/** A server of the list: what it shows follows `update`, and what only time changes follows `tick`. */
-export class Row {
-  /** @type {ServerStatus} */
-  #server
-  #encoded = ""
-  #id = `server-${++rows}`
-  #mark = Shapes.mark()
-  #state = element("span", { class: "state-name" })
-  #since = element("span", { class: "since" })
-  #runtimes = element("span", { class: "runtimes" })
-  #about = element("span", { class: "about" })
-  #strip = Shapes.strip()
-  #calls = figure()
-  #median = figure("p50")
-  #tools = figure()
-  #problem = element("p", { class: "problem" })
-  #remedy = element("p", { class: "remedy" })
-  #next = element("p", { class: "next" })
-  #toggle
-  #actions
-  #details
-
-  /** @param {ServerStatus} server */
-  constructor(server) {
-    this.#server = server
-    this.#toggle = element(
-      "button",
-      { type: "button", class: "toggle", "aria-expanded": "false", "aria-controls": `${this.#id}-details` },
-      element("span", { class: "name", id: `${this.#id}-name` }, clean(server.name, 100))
-    )
-    this.#actions = new Actions(server.name)
-    this.#details = new Details(`${this.#id}-details`, server.name)
-    this.#toggle.addEventListener("click", () => this.#open(!this.isOpen))
-    this.node = element(
-      "li",
-      { class: "server", "aria-labelledby": `${this.#id}-name` },
-      element(
-        "div",
-        { class: "line" },
-        element("div", { class: "identity" }, element("h3", {}, this.#toggle), this.#about),
-        element("div", { class: "state" }, this.#mark, this.#state, this.#since, this.#runtimes),
-        this.#strip.svg,
-        element(
-          "div",
-          { class: "figures" },
-          ...[this.#calls, this.#median, this.#tools].map(({ node }) => node)
-        ),
-        this.#actions.node
-      ),
-      element("div", { class: "trouble-of-server" }, this.#problem, this.#remedy, this.#next),
-      this.#actions.outcome,
-      this.#details.node
-    )
-  }
-
-  get isOpen() {
-    return this.#toggle.getAttribute("aria-expanded") === "true"
-  }
-
-  get server() {
-    return this.#server
-  }
-
-  /** @param {boolean} open */
-  #open(open) {
-    this.#toggle.setAttribute("aria-expanded", String(open))
-    this.node.classList.toggle("open", open)
-    this.#details.open(open, this.#server)
-  }
-
-  /** Takes what is known of the server now, and writes what differs. @param {ServerStatus} server */
-  update(server) {
-    const encoded = JSON.stringify(server)
-    if (encoded === this.#encoded) return
-    this.#encoded = encoded
-    this.#server = server
-    const {
-      calls,
-      counts,
-      lastError,
-      login,
-      owner,
-      runtimesByState,
-      server: info,
-      sessions,
-      stale,
-      state,
-      transport,
-      usage
-    } = server
-    const condition = login === undefined ? conditionOf(state) : "down"
-    setAttribute(this.node, "data-condition", condition)
-    Shapes.setCondition(this.#mark, condition)
-    setText(this.#state, login === undefined ? stateName(state) : "Sign-in needed")
-    setText(this.#runtimes, runtimesByState === undefined ? "" : perClient(runtimesByState))
-    show(this.#runtimes, runtimesByState !== undefined)
-    setText(
-      this.#about,
-      [
-        owner === undefined ? transport : `${transport} on ${owner.replica}`,
-        ...(usage === undefined ? [] : [bytes(usage.memoryBytes)]),
-        ...(info === null ? [] : [`${info.name} ${info.version}`])
-      ].map((one) => clean(one, 80)).join(" · ")
-    )
-    setText(this.#calls.value, number(calls.total))
-    setText(this.#calls.unit, calls.total === 1 ? "call" : "calls")
-    const givenUp = calls.givenUp === 0 ? "" : `, ${number(calls.givenUp)} given up`
-    setText(this.#calls.more, `${number(calls.failed)} failed${givenUp}`)
-    setAttribute(this.#calls.more, "data-some", calls.failed > 0 ? "" : undefined)
-    setText(this.#median.value, calls.p50Millis === null ? "–" : millis(calls.p50Millis))
-    setText(this.#median.more, `${number(calls.inFlight)} in flight`)
-    // What a server offers each client may differ.
-    setText(this.#tools.value, sessions === "shared" ? number(counts.tools) : "–")
-    setText(this.#tools.unit, counts.tools === 1 ? "tool" : "tools")
-    setText(this.#tools.more, stale ? "stale" : "")
-    // What failed before a server was disabled is over.
-    const error = state === "Disabled" || state === "Disabling" ? undefined : lastError
-    setText(this.#problem, clean(login?.message ?? error?.message ?? ""))
-    const remedy = login === undefined ? error?.remedy : undefined
-    setText(this.#remedy, clean(remedy ?? ""))
-    show(this.#problem, login !== undefined || error !== undefined)
-    show(this.#remedy, remedy !== undefined)
-    this.#actions.update(server)
-    this.#details.update(server)
-  }
-
-  /** Something has happened to the server. @param {import("./types.d.ts").GatewayEvent} event */
-  event(event) {
-    this.#details.event(event)
-  }
-
-  /** Writes what time has changed. @param {number} now @param {Timeline.Window} window */
-  tick(now, window) {
-    const { attempt, history, nextAttemptAt, since, state } = this.#server
-    setText(this.#since, `for ${longDuration(now - since)}`)
-    setAttribute(this.#since, "title", `Since ${moment(since, now)}`)
-    const waits = nextAttemptAt !== undefined && state !== "Connected"
-    show(this.#next, waits)
-    if (waits) {
-      const when = nextAttemptAt - now > 500 ? `in ${duration(nextAttemptAt - now)}` : "now"
-      const failed = attempt === undefined || attempt < 1 ? "" : `, after ${plural(attempt, "failed attempt")}`
-      setText(this.#next, `Next attempt ${when}${failed}`)
-    }
-    const { losses, share } = Timeline.summary(history, window.length, now)
-    const health = share === undefined
-      ? "nothing is known"
-      : `connected ${percent(share)} of the time${losses === 0 ? "" : `, lost ${plural(losses, "time")}`}`
-    this.#strip.draw(Timeline.conditions(history, window.length, now), `${window.name}: ${health}`)
-    this.#details.tick(now, `${window.name}: ${health}`)
-  }
-}
+/** Nothing is said of an action. */
+const silence = { text: "", isBad: false }
 
 /** 100 % only where nothing was lost. @param {number} share */
 const percent = (share) => `${share === 1 ? "100" : (Math.floor(share * 1000) / 10).toFixed(1)}\u00a0%`
+
+/** @param {Server} server @param {Timeline.Window} window @param {number} now */
+const availabilityOf = ({ history }, { length, name }, now) => {
+  const { losses, share } = Timeline.summary(history, length, now)
+  if (share === undefined) return `${name}: nothing is known`
+  return `${name}: connected ${percent(share)} of the time${losses === 0 ? "" : `, lost ${plural(losses, "time")}`}`
+}
+
+/** `stdio · 152 MB · files 1.2.3`. @param {Server} server */
+const aboutOf = ({ owner, server, transport, usage }) =>
+  words.joined(" · ", [
+    clean(owner === undefined ? transport : `${transport} on ${owner.replica}`, 80),
+    usage && words.bytes(usage.memoryBytes),
+    server && clean(`${server.name} ${server.version}`, 80)
+  ])
+
+/** When the next attempt is due; undefined where none is. @param {Server} server @param {number} now */
+const nextOf = ({ attempt = 0, nextAttemptAt, state }, now) => {
+  if (nextAttemptAt === undefined || state === "Connected") return undefined
+  const when = nextAttemptAt - now > 500 ? `in ${words.duration(nextAttemptAt - now)}` : "now"
+  return `Next attempt ${when}${attempt < 1 ? "" : `, after ${plural(attempt, "failed attempt")}`}`
+}
+
+/** @param {Server} server */
+const figures = ({ calls, counts, sessions, stale }) => {
+  const givenUp = calls.givenUp === 0 ? "" : `, ${number(calls.givenUp)} given up`
+  const failed = `${number(calls.failed)} failed${givenUp}`
+  // What a server offers each client may differ.
+  const tools = sessions === "shared" ? number(counts.tools) : "–"
+  return html`
+    <div class="figures">
+      <span class="figure">
+        <span class="value">${number(calls.total)}</span>${" "}
+        <span class="unit">${calls.total === 1 ? "call" : "calls"}</span>
+        <span class="more" data-some=${calls.failed > 0 ? "" : undefined}>${failed}</span>
+      </span>
+      <span class="figure">
+        <span class="unit">p50</span>${" "}
+        <span class="value">${calls.p50Millis === null ? "–" : words.millis(calls.p50Millis)}</span>
+        <span class="more">${`${number(calls.inFlight)} in flight`}</span>
+      </span>
+      <span class="figure">
+        <span class="value">${tools}</span>${" "}
+        <span class="unit">${counts.tools === 1 ? "tool" : "tools"}</span>
+        <span class="more">${stale && "stale"}</span>
+      </span>
+    </div>
+  `
+}
+
+/** @param {{ caller: import("./types.d.ts").Status["gateway"]["caller"], events: import("./types.d.ts").Events, isShown: boolean, now: number, server: Server, window: Timeline.Window }} props */
+export const Row = ({ caller, events, isShown, now, server, window }) => {
+  const id = useId()
+  const [isOpen, open] = useState(false)
+  const [outcome, say] = useState(silence)
+  const { history, lastError, login, runtimesByState, since, state } = server
+  useLayoutEffect(() => say(silence), [state])
+  const condition = login === undefined ? words.conditionOf(state) : "down"
+  // What failed before a server was disabled is over.
+  const error = state === "Disabled" || state === "Disabling" ? undefined : lastError
+  const problem = login?.message ?? error?.message
+  const remedy = login === undefined ? error?.remedy : undefined
+  const next = nextOf(server, now)
+  const availability = availabilityOf(server, window, now)
+  return html`
+    <li class=${
+    isOpen ? "server open" : "server"
+  } aria-labelledby="${id}-name" data-condition=${condition} hidden=${!isShown}>
+      <div class="line">
+        <div class="identity">
+          <h3>
+            <button type="button" class="toggle" aria-expanded=${isOpen} aria-controls="${id}-details"
+              onClick=${() => open(!isOpen)}>
+              <span class="name" id="${id}-name">${clean(server.name, 100)}</span>
+            </button>
+          </h3>
+          <span class="about">${aboutOf(server)}</span>
+        </div>
+        <div class="state">
+          ${mark(condition)}
+          <span class="state-name">${login === undefined ? words.stateName(state) : "Sign-in needed"}</span>
+          <span class="since" title=${`Since ${words.moment(since, now)}`}>${`for ${
+    words.longDuration(now - since)
+  }`}</span>
+          ${runtimesByState && html`<span class="runtimes">${words.perClient(runtimesByState)}</span>`}
+        </div>
+        ${strip(Timeline.conditions(history, window.length, now), availability)}
+        ${figures(server)}
+        ${h(Actions, { caller, say, server })}
+      </div>
+      <div class="trouble-of-server">
+        ${problem !== undefined && html`<p class="problem">${clean(problem)}</p>`}
+        ${remedy !== undefined && html`<p class="remedy">${clean(remedy)}</p>`}
+        ${next !== undefined && html`<p class="next">${next}</p>`}
+      </div>
+      <p class=${outcome.isBad ? "outcome bad" : "outcome"} role="status">${clean(outcome.text) || undefined}</p>
+      ${h(Details, { id: `${id}-details`, availability, events, isOpen, server })}
+    </li>
+  `
+}

@@ -3,7 +3,7 @@
  */
 import { conditionOf } from "./words.mjs"
 
-/** @typedef {import("./types.d.ts").StateChange} StateChange */
+/** @typedef {import("./types.d.ts").Server["history"][number]} StateChange */
 /** @typedef {import("./words.mjs").Condition} Condition */
 
 const minute = 60_000

@@ -3,9 +3,5 @@ import type { Tool } from "../../http-api/Api.js"
 import type { GatewayStatus, Replica, Runtime, Server, StatusUpdate } from "../../http-api/GatewayStatus.js"
 import type { Entry } from "../../log/EventLog.js"
 
-export type Status = GatewayStatus
-export type ServerStatus = Server
-export type StateChange = Server["history"][number]
-export type State = Server["state"]
-export type GatewayEvent = Entry
-export type { Replica, Runtime, StatusUpdate, Tool }
+export type Events = ReadonlyArray<Entry>
+export type { Entry as GatewayEvent, GatewayStatus as Status, Replica, Runtime, Server, StatusUpdate, Tool }

@@ -1,8 +1,8 @@
 /**
- * Numbers, times and states in words. Pure.
+ * Numbers, times, states and texts of others in words. Pure.
  */
 
-/** @typedef {import("./types.d.ts").State} State */
+/** @typedef {import("./types.d.ts").Server["state"]} State */
 /** @typedef {"up" | "busy" | "waiting" | "down" | "off"} Condition */
 
 /** What each state of a server means for its user. @type {Readonly<Record<State, Condition>>} */
@@ -35,10 +35,13 @@ const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFracti
 /** `1,204`; from a hundred thousand on `120.4K`. @param {number} count */
 export const number = (count) => (count < 100_000 ? counts : compact).format(count)
 
+/** Those that there are. @param {string} separator @param {ReadonlyArray<string | false | null | undefined>} parts */
+export const joined = (separator, parts) => parts.filter(Boolean).join(separator)
+
 /** `1 tool`, `2 tools`. @param {number} count @param {string} noun */
 export const plural = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : "s"}`
 
-/** `per client: 3 connected, 1 reconnecting`. @param {NonNullable<import("./types.d.ts").ServerStatus["runtimesByState"]>} runtimesByState */
+/** `per client: 3 connected, 1 reconnecting`. @param {NonNullable<import("./types.d.ts").Server["runtimesByState"]>} runtimesByState */
 export const perClient = (runtimesByState) => {
   const counts = Object.entries(runtimesByState).map(([state, count]) =>
     `${number(count)} ${stateName(/** @type {State} */ (state)).toLowerCase()}`
@@ -99,3 +102,16 @@ export const date = (at) => calendar.format(at)
 
 /** `12:03:04`, with the day where that was not today. @param {number} at @param {number} now */
 export const moment = (at, now) => new Date(at).toDateString() === new Date(now).toDateString() ? time(at) : date(at)
+
+/** Text from outside in one line: without characters that control or reorder what stands around it. @param {string} text @param {number} [most] */
+export const clean = (text, most = 600) => {
+  const line = text.slice(0, most * 2).replace(/[\p{Cc}\p{Cf}\s]+/gu, " ").trim()
+  return line.length > most ? `${line.slice(0, most - 1)}…` : line
+}
+
+/** The same, and where it is cut, how much is left out and which command shows all. @param {string} text @param {number} most @param {string} command */
+export const shortened = (text, most, command) => {
+  const line = clean(text, 20_000)
+  const left = line.length - most
+  return left > 0 ? `${line.slice(0, most)}… (${left} characters left out: ${command})` : line
+}
