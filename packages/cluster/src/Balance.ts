@@ -8,7 +8,20 @@ import { Clock, Effect, Random } from "effect"
 import type { ClusterStore, StoreError } from "./ClusterStore.js"
 import type { Membership } from "./Membership.js"
 import { excess } from "./placement.js"
-import type { WantedServer } from "./WantedServer.js"
+
+export interface WantedServer {
+  readonly name: string
+  readonly isHere: () => boolean
+  /** In flight, or waiting for a connection, on this replica. */
+  readonly calls: Effect.Effect<number>
+  /** Once the calls in flight are answered, if it is here and another replica takes it. */
+  readonly handOver: Effect.Effect<void>
+  /**
+   * Before the backend closes, so that no call fails: lets calls end, for 5 seconds at most, and hands the server over for good. Later
+   * calls wait for the other replica, until the backend closes.
+   */
+  readonly stop: Effect.Effect<void>
+}
 
 /** In milliseconds. */
 export interface Options {

@@ -1,6 +1,7 @@
 import { Context, Effect, Layer, Runtime, type Scope } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import * as Balance from "./Balance.js"
+import type { WantedServer } from "./Balance.js"
 import type { ClusterKeys } from "./ClusterKey.js"
 import type { ClusterStore, StoreError } from "./ClusterStore.js"
 import * as Hop from "./hop/Hop.js"
@@ -11,7 +12,6 @@ import * as PeerAnswers from "./PeerAnswers.js"
 import * as StaleOwnership from "./StaleOwnership.js"
 import { defaults, type Terms } from "./Terms.js"
 import * as uptime from "./uptime.js"
-import type { WantedServer } from "./WantedServer.js"
 import * as Watchdog from "./Watchdog.js"
 
 export interface Options {
@@ -37,7 +37,6 @@ export interface Cluster {
   readonly membership: Membership.Membership
   readonly watchdog: Watchdog.Watchdog
   readonly hop: Hop.Hop
-  /** Each adds and removes itself. */
   readonly servers: Set<WantedServer>
   /**
    * Stops all servers, and waits until other replicas have their answers, for 5 seconds at most. Call it before their backends close, and
@@ -51,7 +50,6 @@ export interface Cluster {
 /** @internal */
 export const defaultCalm = 10_000
 
-/** In milliseconds. */
 const longestLeave = 5000
 
 /**

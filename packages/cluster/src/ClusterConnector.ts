@@ -59,7 +59,6 @@ export interface ClusterConnector extends Connector {
    * lets calls in flight finish. `isForGood`: never takes it again.
    */
   readonly leave: (isForGood?: boolean) => void
-  /** Ends when no other replica uses it any more. */
   readonly unserve: Effect.Effect<void>
 }
 

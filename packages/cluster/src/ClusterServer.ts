@@ -1,10 +1,10 @@
 import type { Backend, Connector } from "@mcp-lifeline/core"
 import type { Introduction } from "@mcp-lifeline/protocol"
 import { Effect, Schedule, type Scope } from "effect"
+import type { WantedServer } from "./Balance.js"
 import type { Cluster } from "./Cluster.js"
 import * as ClusterConnector from "./ClusterConnector.js"
 import type * as Hop from "./hop/Hop.js"
-import type { WantedServer } from "./WantedServer.js"
 
 export interface Options {
   readonly cluster: Cluster

@@ -11,13 +11,11 @@
  */
 import type { Terms } from "./Terms.js"
 
-/** New for each lease. */
 export type ReplicaId = string
 
 export interface Lease {
   readonly id: ReplicaId
   readonly renewals: number
-  /** Asked for promises by its holder. */
   readonly witnesses: ReadonlyArray<ReplicaId>
   readonly hasEnded: boolean
 }
@@ -29,7 +27,6 @@ interface Seen {
 
 export type Ending =
   | { readonly _tag: "Now"; readonly renewals: number }
-  /** One of these has to consent. */
   | { readonly _tag: "Ask"; readonly renewals: number; readonly witnesses: ReadonlyArray<ReplicaId> }
 
 /** Times are milliseconds of a clock that never jumps, and counts while the machine sleeps. */
@@ -39,7 +36,6 @@ export class LeaseRules {
   #until = -Infinity
   /** Until when promises may extend the lease. */
   #limit = -Infinity
-  /** Confirmed by the store. */
   #renewals = -1
   /** Whom the store may name as witnesses: by the last renewal that it has confirmed, and by those after it. */
   #witnesses: ReadonlyArray<ReadonlyArray<ReplicaId>> = []

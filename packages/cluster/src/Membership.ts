@@ -10,14 +10,12 @@ export interface Held {
   readonly id: ReplicaId
   /** Whether servers may be started and used now. */
   readonly isHeld: () => boolean
-  /** What runs has to be ended at once. */
   readonly lapsed: Effect.Effect<void>
 }
 
 /** The lease ends with the scope of `make`. */
 export interface Membership {
   readonly terms: Terms
-  /** Another one after each lease. */
   readonly id: () => ReplicaId
   /** undefined if this process is not that replica now. */
   readonly asked: (id: ReplicaId) => Answers | undefined

@@ -49,7 +49,6 @@ export interface Options {
   readonly timeout?: Duration.DurationInput | undefined
 }
 
-/** Ended leases are told for so long. */
 const forgotten = "1 hour"
 
 /** For sessions that ended with their owner. None is unused for that long, and goes on. */
@@ -57,7 +56,6 @@ const oldest = "31 days"
 
 const atOnce = 2000
 
-/** Other replicas may be changing the tables. */
 const preparation = "1 minute"
 
 export interface PostgresStore extends ClusterStore {
@@ -130,7 +128,6 @@ export const make = (
       catch: (cause) => new StoreError({ message: reason(cause), cause })
     })
     const sockets = new Set<Socket>()
-    /** Nobody knows what became of an unanswered statement. */
     const disconnect = Effect.sync(() => {
       for (const socket of sockets) socket.destroy()
     })

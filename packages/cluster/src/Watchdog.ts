@@ -22,9 +22,7 @@ export interface Watchdog {
    * moment, and before the next call, is killed, too. Before the first call nothing is.
    */
   readonly watch: (until: number) => void
-  /** By the id of its first process. */
   readonly group: (pid: number) => void
-  /** All processes of the group have ended. */
   readonly gone: (pid: number) => void
   /** Each server needs it in its environment. No secret. */
   readonly env: Readonly<Record<string, string>>
@@ -58,7 +56,6 @@ const environment = (): NodeJS.ProcessEnv =>
 const failure = (message: string, cause?: unknown): WatchdogError =>
   new WatchdogError({ message: `The watchdog of the replica ${message}`, cause })
 
-/** In milliseconds. */
 const pause = 1000
 
 const maxUnanswered = 5
@@ -93,7 +90,6 @@ const start = Effect.try({
   catch: (cause) => failure(`cannot be started: ${String(cause)}`, cause)
 })
 
-/** Returns its clock. */
 const listening = (running: Process): Effect.Effect<number, WatchdogError> => {
   const { child } = running
   return Effect.async<number, WatchdogError>((resume) => {

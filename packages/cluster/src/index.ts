@@ -4,6 +4,7 @@
  * For programs: `Cluster`, `ClusterBackend`, `PostgresStore`, and the types that these show; for their tests, `testing`. The rest is for Lifeline's gateway, and
  * may change in any version.
  */
+export type { WantedServer } from "./Balance.js"
 export * as Cluster from "./Cluster.js"
 export * as ClusterBackend from "./ClusterBackend.js"
 export type { ClusterKey, ClusterKeys } from "./ClusterKey.js"
@@ -34,5 +35,4 @@ export * as ClusterSessionRecords from "./state/ClusterSessionRecords.js"
 export * as ClusterState from "./state/ClusterState.js"
 export * as KeyChange from "./state/KeyChange.js"
 export { defaults, type Terms, termsBounds, termsOf, type TermsOptions } from "./Terms.js"
-export type { WantedServer } from "./WantedServer.js"
 export * as Watchdog from "./Watchdog.js"

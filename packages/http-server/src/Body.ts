@@ -49,7 +49,6 @@ const parse = (bytes: Buffer, { values }: JsonScanner): Body => {
 }
 
 export interface Room {
-  /** Returns whether there was room. */
   readonly take: (bytes: Bytes) => boolean
   readonly release: (bytes: Bytes) => void
 }
@@ -160,11 +159,9 @@ export const readBytes = (
   room?: Room
 ): void => readTo(request, maxBytes, whole, done, room)
 
-/** Like `readBytes`. */
 export const read = (request: IncomingMessage, maxBytes: Bytes, done: (body: Body) => void, room?: Room): void =>
   readTo(request, maxBytes, parse, done, room)
 
-/** A copy from which the body can be read again. */
 export const returned = (request: IncomingMessage, body: Buffer): IncomingMessage => {
   const copy = new IncomingMessage(request.socket)
   copy.method = request.method

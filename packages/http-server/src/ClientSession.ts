@@ -33,7 +33,6 @@ export interface Options {
 
 /** From this version on, clients understand an event without data. */
 const primingVersion = "2025-11-25"
-/** How long an ended stream is kept, in milliseconds. */
 const streamKeptFor = 5 * 60 * 1000
 const maxStreams = 100
 const maxForgottenStreams = 1000
@@ -58,7 +57,6 @@ export class ClientSession implements Omit<Client, "caller"> {
   readonly #streams = new Map<number, SseWriter>()
   /** Of each forgotten stream: a client that has read it misses nothing. */
   readonly #lastEvents = new Map<number, number>()
-  /** For messages that belong to no request. */
   readonly #sessionStream: SseWriter
   /** Marks event ids as those of this session in this process. */
   readonly #epoch = randomBytes(6).toString("hex")

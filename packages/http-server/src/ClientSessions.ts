@@ -80,7 +80,6 @@ const nowInSeconds = (): number => Math.floor(Date.now() / 1000)
 
 interface Usage {
   readonly owner: string
-  /** Servers that run for it alone. */
   servers: number
 }
 
@@ -104,7 +103,6 @@ export class ClientSessions {
   readonly #options: Options
   readonly #budget: EventBudget
   readonly ownServers: OwnServersBudget
-  /** Least recently used first. */
   readonly #entries = new Map<string, Entry>()
   readonly #resuming = new Map<string, Array<{ readonly caller: Caller; readonly done: Found }>>()
   readonly #beginning = new Map<ClientSession, Beginning>()

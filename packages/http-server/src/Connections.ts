@@ -18,7 +18,6 @@ const refusal = [
 
 export class Connections {
   readonly #limit: number
-  /** Numbers of open requests. */
   readonly #all = new Map<Socket, number>()
   /** By the address of the peer, the longest idle first. */
   readonly #idle = new Map<string | undefined, Set<Socket>>()

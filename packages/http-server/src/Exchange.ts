@@ -26,13 +26,11 @@ export type Unsent = (response: ServerResponse, body: Buffer) => void
 export interface Options {
   readonly response: ServerResponse
   readonly ids: ReadonlyArray<RequestId>
-  /** An array needs an array as its answer. */
   readonly isBatch: boolean
   readonly makeStream: () => SseWriter
   readonly sessionId?: (() => string | undefined) | undefined
   /** `never`: the answer is JSON, however long it takes. Default: after `streamDelay`. */
   readonly streams?: "atOnce" | "never" | undefined
-  /** Of an answer in JSON. Default 200. */
   readonly statusOf?: ((answer: Answer) => number) | undefined
   /** Takes the response if all answers say that nothing was sent. Default: the client gets these. Must not throw. */
   readonly unsent?: ((response: ServerResponse) => void) | undefined

@@ -3,7 +3,6 @@ import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import { Clock, Effect, Option, type Scope } from "effect"
 import * as SessionRecords from "./SessionRecords.js"
 
-/** Each write removes the excess. */
 const store = (folder: StateFolder["Type"], limits: SessionRecords.Limits): SessionRecords.RecordStore => {
   const records = folder.collection("sessions", SessionRecords.Record)
   const floors = folder.collection("sessions-ended", SessionRecords.Floor)

@@ -6,7 +6,6 @@ import type { IncomingHttpHeaders } from "node:http"
 import { BlockList, isIP } from "node:net"
 import type { PublicUrl } from "./PublicUrl.js"
 
-/** Names of the gateway besides `Host`. */
 export interface Names {
   /** Of a proxy in front. */
   readonly publicUrl?: PublicUrl | undefined
@@ -14,7 +13,6 @@ export interface Names {
   readonly forwardedHost?: string | undefined
 }
 
-/** `host`: the bound address. */
 export interface Rules extends Names {
   readonly host: string
   /** Whether the request is for the status page, to which other pages may link. Default false. */
@@ -39,7 +37,6 @@ loopback.addAddress("::1", "ipv6")
 /** `[::1]` becomes `::1`. */
 export const unbracket = (host: string): string => host.replace(/^\[(.*)\]$/, "$1")
 
-/** Each request repeats the same headers. */
 const cached = <A>(find: (text: string) => A): (text: string) => A => {
   const known = new Map<string, A>()
   return (text) => {
@@ -61,7 +58,6 @@ const isLoopbackName = cached((host) => {
   return loopback.check(name, version === 4 ? "ipv4" : "ipv6")
 })
 
-/** A name or an address, and perhaps a port. */
 const authorityForm = /^(?:\[[\da-f:.]+\]|[\w.-]+)(?::\d{0,5})?$/i
 
 const hostnameOf = cached((authority) =>

@@ -18,9 +18,7 @@ export interface Certificate {
 export interface Times {
   /** Until the headers have arrived; with TLS, first until the handshake has ended, and then again. */
   readonly headers: number
-  /** Until the whole request has arrived. */
   readonly request: number
-  /** How often these times are checked. */
   readonly check: number
 }
 

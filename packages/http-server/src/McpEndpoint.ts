@@ -10,7 +10,8 @@ import * as Caller from "./Caller.js"
 import { ClientSession } from "./ClientSession.js"
 import { ClientSessions, type Home, idleWithServers, sessionNotFound } from "./ClientSessions.js"
 import type { Begin } from "./Conversation.js"
-import { ConversationPerCaller } from "./eras/ConversationPerCaller.js"
+import { Conversations } from "./eras/Conversations.js"
+import * as Conversing from "./eras/conversing.js"
 import { isStateless } from "./eras/Envelope.js"
 import { EventBudget } from "./EventBudget.js"
 import type { Unsent } from "./Exchange.js"
@@ -46,20 +47,17 @@ export interface Options {
 }
 
 export interface McpEndpoint {
-  /** Those in memory. */
   readonly sessions: () => number
   /**
    * Never throws. `unsent`: takes the response if the request was not sent before everything here was forgotten, and can be carried out elsewhere; must
    * not throw. Default: the client gets an error that says so.
    */
   readonly handle: (request: IncomingMessage, response: ServerResponse, unsent?: Unsent) => void
-  /** Whether a session is in memory. */
   readonly has: (id: string) => boolean
   /** Ends all sessions and requests of a caller here, for good. `why`: a statement. */
   readonly endOf: (caller: Caller.Caller, why: string) => void
   /** Ends all sessions here; clients can go on elsewhere, or begin anew. `why`: a statement. */
   readonly forget: (why: string) => Promise<void>
-  /** Ends all sessions and begins no new one. */
   readonly close: () => Promise<void>
 }
 
@@ -147,7 +145,9 @@ export const make = (
     home
   })
   const statelessRequests = new StatelessRequests({
-    stateless: new ConversationPerCaller(begin, hasOwnServers, {
+    stateless: new Conversations({
+      begin: Conversing.begin(begin),
+      hasOwnServers,
       maxClients: limits.maxSessions,
       idleTime: idleWithServers,
       ownServers: sessions.ownServers

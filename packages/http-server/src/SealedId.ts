@@ -7,7 +7,6 @@ import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes, 
 export interface Claims {
   /** Its params; absent if they are too long for a header. */
   readonly initialize?: Readonly<Record<string, unknown>> | undefined
-  /** Of the protocol. */
   readonly version: string
   /** Those for which `initialize` announced `listChanged`. */
   readonly lists: ReadonlyArray<string>
@@ -30,11 +29,9 @@ export interface Seal {
 }
 
 const cipher = "aes-256-gcm"
-/** The first byte of the binary format. */
 const format = 1
 const nonceBytes = 12
 const tagBytes = 16
-/** No id that we make is longer. */
 const maxLength = 8192
 
 const keyOf = (secret: Redacted.Redacted, purpose = "session id"): Buffer =>

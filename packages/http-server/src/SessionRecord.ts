@@ -19,7 +19,6 @@ const ownerIn = ({ owner }: Record) => owner === undefined ? {} : { owner }
 export class SessionRecord {
   readonly #records: Pick<SessionRecords, "set">
   readonly #id: string
-  /** Without subscriptions. */
   #head: Record
   readonly #pages: SubscriptionPages
   /** Pages that are records of their own, as the written record says; undefined if it has to be written, as one of an earlier version. */
@@ -77,7 +76,6 @@ export class SessionRecord {
     return { level: this.#head.level, subscriptions: this.#pages.uris }
   }
 
-  /** From the next write on. */
   drop(uris: Iterable<string>): void {
     for (const uri of uris) this.#pages.delete(uri)
   }
@@ -88,7 +86,6 @@ export class SessionRecord {
     return this.#write({ ...this.#head })
   }
 
-  /** Resolves when the change is on disk, or cannot be written. */
   save(change: SettingChange): Promise<void> {
     if ("level" in change) return this.#write({ ...this.#head, level: change.level })
     if ("subscribed" in change) this.#pages.add(change.subscribed)

@@ -47,7 +47,6 @@ export interface SessionRecords {
   readonly set: (id: string, record: Record) => Promise<void>
 }
 
-/** What keeps them, by name: bounded in number, size and age. */
 export interface RecordStore {
   /** Fails if there may be one. */
   readonly read: (name: string) => Effect.Effect<Record | undefined, unknown>
@@ -126,7 +125,6 @@ export const excess = (all: ReadonlyMap<string, Share>, { maxChars, maxSessions 
   return { names, floors }
 }
 
-/** Records that end with this process. */
 export const inMemory = (limits: Limits = defaultLimits): SessionRecords => {
   const all = new Map<string, Share & { readonly record: Record }>()
   const floors = new Map<string, number>()
@@ -178,7 +176,6 @@ export const make = (
     const permits = yield* Effect.makeSemaphore(atOnce)
     const isRefused = yield* Effect.makeLatch(false)
     const writes = new Map<string, Write>()
-    /** Who waits for the next write to end. */
     const waiters = new Map<string, Deferred.Deferred<void>>()
     let isAway = false
     const { lookEvery = 1000 } = limits

@@ -49,7 +49,6 @@ export class SseWriter {
   readonly #bounds: Bounds
   /** First the sent events that are kept, then those that wait. */
   readonly #events: Array<Event> = []
-  /** How many of `#events` were sent. */
   #sent = 0
   /** Number 0 is the event without data. */
   #nextNumber = 1
@@ -111,7 +110,6 @@ export class SseWriter {
     this.#flush()
   }
 
-  /** The client may come back. */
   detach(): void {
     const response = this.#response
     if (response === undefined) return
@@ -147,7 +145,6 @@ export class SseWriter {
     })
   }
 
-  /** The response ends when all events are sent. */
   end(): void {
     if (this.#isEnded) return
     this.#isEnded = true

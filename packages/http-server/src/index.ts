@@ -11,15 +11,6 @@ export {
   type Resumed,
   type SettingChange
 } from "./Conversation.js"
-export { ConversationPerCaller } from "./eras/ConversationPerCaller.js"
-export {
-  type BeginShared,
-  ConversationPerClient,
-  type SharedConversation,
-  type SharedMember,
-  type SharedOptions
-} from "./eras/ConversationPerClient.js"
-export { ConversationPerRequest } from "./eras/ConversationPerRequest.js"
 export { EraRouter } from "./eras/EraRouter.js"
 export type { StatelessHandler } from "./eras/StatelessHandler.js"
 export * as FileRecords from "./FileRecords.js"

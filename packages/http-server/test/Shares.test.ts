@@ -1,41 +1,29 @@
-import { beforeEach, describe, expect, it } from "vitest"
+import * as fc from "fast-check"
+import { beforeEach, expect, it } from "vitest"
 import { mayLeave } from "../../testing/test/support/Holdings.js"
 import { Shares } from "../src/Shares.js"
 
 // What is tested here is a part, without the one who ends it.
 beforeEach(() => mayLeave("shares"))
 
-const all = (shares: Shares, client: unknown): number => {
-  let count = 0
-  while (shares.take(client)) count++
-  return count
-}
+const step = fc.record({ client: fc.constantFrom("a", "b", "c"), amount: fc.nat(60), gives: fc.boolean() })
 
-describe("shares", () => {
-  it("[X5] a client alone gets half, and each further one half of the rest", () => {
-    const shares = new Shares(100)
-    expect(["a", "b", "c"].map((client) => all(shares, client))).toEqual([50, 25, 12])
-    expect(shares.total).toBe(87)
-  })
-
-  it("[X5] what is given back is there for others", () => {
-    const shares = new Shares(10)
-    expect(shares.take("a", 5)).toBe(true)
-    expect([shares.heldBy("a"), shares.total]).toEqual([5, 5])
-    expect(shares.take("b", 3)).toBe(false)
-    expect(shares.take("b", 2)).toBe(true)
-    shares.release("a", 4)
-    expect([shares.heldBy("a"), shares.heldBy("b"), shares.total]).toEqual([1, 2, 3])
-    expect(shares.take("b", 2)).toBe(true)
-    shares.release("a")
-    shares.release("b", 4)
-    expect([shares.heldBy("a"), shares.heldBy("b"), shares.total]).toEqual([0, 0, 0])
-  })
-
-  it("[X5] what is refused takes nothing", () => {
-    const shares = new Shares(10)
-    expect(shares.take("a", 6)).toBe(false)
-    expect([shares.heldBy("a"), shares.total]).toEqual([0, 0])
-    expect(shares.take("a", 5)).toBe(true)
-  })
+it("[X5] of a total, nobody takes what others have left to them; what is refused takes nothing, what is given back is there again", () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const [shares, held] = [new Shares(100), new Map([["a", 0], ["b", 0], ["c", 0]])]
+      for (const { amount, client, gives } of steps) {
+        const [own = 0, total] = [held.get(client), shares.total]
+        const given = gives ? Math.min(own, amount) : 0
+        const hasRoom = own + amount <= 100 - total - amount
+        if (gives) shares.release(client, given)
+        const answer = gives || shares.take(client, amount)
+        expect(answer).toBe(gives || hasRoom)
+        held.set(client, own - given + (!gives && hasRoom ? amount : 0))
+        expect([...held]).toEqual([...held.keys()].map((name) => [name, shares.heldBy(name)]))
+        expect(shares.total).toBe([...held.values()].reduce((sum, one) => sum + one))
+        expect(shares.total).toBeLessThanOrEqual(100)
+      }
+    })
+  )
 })

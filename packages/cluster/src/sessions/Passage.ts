@@ -21,7 +21,6 @@ export type Outcome = "done" | "notSent" | "notTaken" | "lost" | "refused" | "fa
 /** Which replica has taken the request. An answer without it is somebody else's, such as a proxy's. */
 export const takenHeader = "lifeline-taken"
 
-/** Hop-by-hop headers. */
 const ofConnection: ReadonlySet<string> = new Set([
   "connection",
   "keep-alive",
@@ -50,7 +49,6 @@ const passedOn = (headers: IncomingHttpHeaders): Record<string, string | Readonl
   return passed
 }
 
-/** Without an id. */
 export const event = (message: unknown): string => `event: message\ndata: ${ExactJson.stringify(message)}\n\n`
 
 /** Nothing was carried out: another replica has to answer. A comment, which clients skip. */
@@ -91,7 +89,6 @@ export interface Passage {
   readonly body: Buffer
   readonly response: ServerResponse
   readonly url: string
-  /** Beside the client's. */
   readonly headers: Readonly<Record<string, string>>
   readonly sign: (headers: Readonly<Record<string, unknown>>) => Signing
   /** Sends the body only when asked for: slower, but a connection that ends meanwhile loses nothing. */
@@ -198,7 +195,6 @@ export const pass = (
   })
   passing.on("error", () => end(isSent ? "lost" : "notSent"))
   const answered = (answer: IncomingMessage): void => {
-    // `close` follows.
     answer.on("error", () => undefined)
     answer.on("close", () => end("lost"))
     const status = answer.statusCode ?? 0

@@ -15,17 +15,13 @@ export interface SessionHomes extends Home {
   readonly known: (session: string, born: ReplicaId | undefined) => Replica | undefined
   /** Takes a session over if its last home has gone. Waits while that may still be there, and, to take over, for a lease. */
   readonly find: (session: string, born: ReplicaId | undefined) => Effect.Effect<Replica, StoreError>
-  /** As soon as it has a lease and an address. */
   readonly here: Effect.Effect<Replica>
   readonly gone: (home: ReplicaId) => Effect.Effect<void>
-  /** For good. */
   readonly ended: (session: string) => Effect.Effect<void, StoreError>
 }
 
-/** In milliseconds. */
 const look = 100
 
-/** In milliseconds. */
 const longestEnd = 5000
 
 const maxGone = 10_000
@@ -52,7 +48,6 @@ export const make = (
     /** Sessions that did not begin there. */
     const moved = new Map<string, Ownership>()
     const hasGone = new Set<ReplicaId>()
-    /** Those who want the same wait for the same claim. */
     const claiming = new Map<string, Deferred.Deferred<Ownership | undefined, StoreError>>()
     const fork = yield* FiberSet.makeRuntime<never>()
 

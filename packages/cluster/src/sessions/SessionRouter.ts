@@ -51,7 +51,6 @@ const callerHeader = "lifeline-caller"
 /** With streams; one session may have half. */
 const maxRouted = 4000
 
-/** In milliseconds. */
 const [pause, look, lookForCalls, onItsWay] = [300, 1000, 20, 100]
 
 const forbidden = { status: 403, message: "This is for other replicas of the cluster" }
@@ -80,7 +79,6 @@ interface Routed {
   isLost: boolean
 }
 
-/** While a replica serves no sessions. */
 export const refusePassed: SessionRouter["handlePassed"] = (_, response, asked) => {
   if (asked !== path) return false
   refuse(response, ReplicaRequests.misdirected)
@@ -102,7 +100,6 @@ export const make = (
     const all = new Map<Routed, () => void>()
     const bodies = new Shares(ReplicaRequests.maxBodies)
     const routes = new Shares(maxRouted)
-    /** Their end may be near. */
     const refusing = new Set<ReplicaId>()
     const watching = new Map<ReplicaId, Set<() => void>>()
     let isLeaving = false
@@ -248,7 +245,6 @@ export const make = (
       response.once("close", () => all.get(one)?.())
       const home = session === undefined ? undefined : homes.known(session, born)
       if (home?.address === undefined || home.id === homes.own()) return continued(one, route(one))
-      // Mostly no fiber is needed.
       const abort = passTo({ id: home.id, address: home.address }, one, (outcome) => {
         all.delete(one)
         if (outcome === "done") return
@@ -294,7 +290,6 @@ export const make = (
           if (isTaken) held += bytes
           return isTaken
         },
-        // Held while the request is on its way.
         release: () => undefined
       }
     }
@@ -319,13 +314,11 @@ export const make = (
     }
 
     const handle = (request: IncomingMessage, response: ServerResponse): void => {
-      // Only replicas may say that.
       delete request.headers[repeatedHeader]
       const session = sessionOf(request)
       if (session === undefined) return endpoint.handle(request, response, unsent)
       if (endpoint.has(session) && homes.own() !== undefined) return endpoint.handle(request, response, unsent)
       const origin = origins.of(session)
-      // It answers that there is no such session.
       if (origin === undefined || homes.isHere(session, origin.born)) return endpoint.handle(request, response, unsent)
       response.on("error", () => undefined)
       const room = roomFor(request, response, session)

@@ -7,7 +7,6 @@ import { Effect, Either, type Scope } from "effect"
 import type { ClusterStore, StoreError } from "../ClusterStore.js"
 import { RecentRows } from "./RecentRows.js"
 
-/** In milliseconds. */
 const again = 1000
 
 /** Of more, the oldest are not kept. */
@@ -28,7 +27,6 @@ export interface SharedRows {
   readonly entries: (collection: string) => Effect.Effect<ReadonlyArray<readonly [key: string, text: string]>>
   /** Whatever was there; `undefined` removes it. Returns whether it is in the store. Uninterruptible. */
   readonly set: (collection: string, key: string, text: string | undefined) => Effect.Effect<boolean>
-  /** Waits until everything is in the store. */
   readonly written: Effect.Effect<void>
   readonly isWritten: () => boolean
   /** Until the scope closes, all reads ask the store. */
@@ -40,7 +38,6 @@ export interface SharedRows {
 interface Unwritten {
   readonly collection: string
   readonly key: string
-  /** As far as this replica knows. */
   readonly before: string | undefined
   readonly text: string | undefined
   /** Earlier texts of this replica, which the store may have. */

@@ -6,12 +6,10 @@ import type { Hop } from "../hop/Hop.js"
 import * as OwnerConnection from "../hop/OwnerConnection.js"
 
 export interface Network {
-  /** By the address of a replica. */
   readonly served: Map<string, (server: string) => Conversations.Conversations | undefined>
   readonly isOpen: (from: string, to: string) => boolean
 }
 
-/** At the owner, for one connection of another replica. */
 const conversing = (
   { begin }: Conversations.Conversations,
   isOpen: () => boolean

@@ -1,4 +1,3 @@
-/** For tests, with any number of replicas. */
 import { Clock, Effect } from "effect"
 import type { Claims, ClusterStore, Ownership, Place, Replica } from "../ClusterStore.js"
 

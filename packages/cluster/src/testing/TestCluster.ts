@@ -16,7 +16,6 @@ import * as MemoryStore from "./MemoryStore.js"
 export interface Options {
   /** Default: `defaults`. */
   readonly terms?: Terms | undefined
-  /** See `Cluster.Options`. */
   readonly calm?: number | undefined
 }
 
@@ -33,7 +32,6 @@ export interface TestCluster {
    * seconds, and another replica takes them within 8.
    */
   readonly cutOff: (name: string) => Effect.Effect<void>
-  /** Ends `cutOff`. */
   readonly restore: (name: string) => Effect.Effect<void>
 }
 

@@ -150,8 +150,7 @@ export const Runtime = Schema.Struct({
   healthScore: Schema.optional(healthScore),
   /** Missing before its first connection. */
   keepalive: Schema.optional(Keepalive),
-  usage: Schema.optional(Usage),
-  replica: Schema.optional(Schema.String)
+  usage: Schema.optional(Usage)
 }).annotations({ identifier: "Runtime" })
 export type Runtime = typeof Runtime.Type
 

@@ -8,7 +8,6 @@ export const Entry = Schema.Struct({
   level: Schema.Literal("info", "warning", "error"),
   /** Without the name of the server. */
   text: Schema.String,
-  replica: Schema.optional(Schema.String),
   /** What callers other than admins read of it, if they may use the server; missing: nothing. */
   publicText: Schema.optional(Schema.String)
 }).annotations({ identifier: "Event" })

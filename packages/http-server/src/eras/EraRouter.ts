@@ -17,11 +17,9 @@ export interface Bridge extends ServerSession {
    * params. So its server is not started again.
    */
   readonly beginSession: (params: unknown) => boolean
-  /** Sends the client nothing more. */
   readonly end: () => void
 }
 
-/** Sends a message that belongs to no request. */
 type Write = (message: JSONRPCNotification | JSONRPCRequest) => void
 
 type Make = (write: Write, isStateless: boolean) => Bridge
@@ -64,7 +62,6 @@ export class EraRouter {
     return this.#sessionBridge.introduce(params)
   }
 
-  /** Ends the streams of changes. */
   endStreams(): void {
     this.#withoutSession?.end()
   }

@@ -33,7 +33,6 @@ export class ParkedCalls {
     return this.#all.size
   }
 
-  /** Of their bodies. */
   get bytes(): number {
     return this.#bytes
   }
@@ -46,15 +45,10 @@ export class ParkedCalls {
     return this.#all.values().next().value
   }
 
-  get lastState(): string | undefined {
-    return [...this.#all.keys()].at(-1)
-  }
-
   get(state: string | undefined): Parked | undefined {
     return this.#all.get(state ?? "")
   }
 
-  /** Returns the `requestState`. */
   park(call: StatelessCall, askedBy: RequestId, questions: ReadonlySet<RequestId>): string {
     const state = `${ownStatePrefix}${randomUUID()}`
     this.#all.set(state, { call, askedBy, questions, parkedAt: performance.now() })
@@ -62,7 +56,6 @@ export class ParkedCalls {
     return state
   }
 
-  /** Its client has come back. */
   take(state: string): void {
     const parked = this.#all.get(state)
     if (this.#all.delete(state)) this.#bytes -= parked?.call.bytes ?? 0

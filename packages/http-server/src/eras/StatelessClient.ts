@@ -39,7 +39,6 @@ import * as Translation from "./translation.js"
 export interface ServerSession {
   readonly request: (request: ClientRequest) => void
   readonly receive: (message: JSONRPCNotification | JSONRPCResponse) => void
-  /** See `Conversation`. */
   readonly introduce: (params: unknown) => Promise<Introduction | string>
 }
 
@@ -66,7 +65,6 @@ export class StatelessClient {
   readonly #session: ServerSession
   readonly #name: string
   readonly #isShared: boolean
-  /** To the session. */
   readonly requests = new ClientRequests()
   readonly #calls = new Map<StatelessCall, ClientRequest>()
   readonly #parked = new ParkedCalls()
@@ -99,12 +97,6 @@ export class StatelessClient {
     return this.#calls.size === 0 && this.#changeStreams.size === 0
   }
 
-  /** Of the last call that waits for input. */
-  get pendingState(): string | undefined {
-    return this.#parked.lastState
-  }
-
-  /** Whether a request brings what a call waits for. */
   hasParked({ params }: ClientRequest): boolean {
     return this.#parked.get(Envelope.stateOf(params)) !== undefined
   }

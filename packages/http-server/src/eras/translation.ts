@@ -48,7 +48,6 @@ export const completeResult = (method: string, result: Readonly<Record<string, u
     resultType: "complete"
   })
 
-/** Of servers with sessions. */
 const resourceNotFound = -32_002
 
 /** In the form of 2026-07-28. */

@@ -63,15 +63,14 @@ const toolItem = ({ description = "", name }) =>
   html`<li><code>${clean(name, 120)}</code> <span>${clean(description, 160)}</span></li>`
 
 /** @param {import("./types.d.ts").Runtime} runtime */
-const runtimeItem = ({ generation, healthScore, keepalive, number, replica, since, state, usage }) => {
+const runtimeItem = ({ generation, healthScore, keepalive, number, since, state, usage }) => {
   const more = joined(", ", [
     `since ${moment(since, Date.now())}, generation ${generation}`,
     healthScore !== undefined && `health ${healthScore.toFixed(2)}`,
     keepalive && `keepalive ${keepalive.state}`,
     usage && bytes(usage.memoryBytes)
   ])
-  const label = joined(" ", [replica && clean(replica, 40), `#${number}`])
-  return html`<li><code>${label}</code>${` ${stateName(state)} `}<span>${more}</span></li>`
+  return html`<li><code>#${number}</code>${` ${stateName(state)} `}<span>${more}</span></li>`
 }
 
 /** Its tools; or its runtimes, where each client has its own. @param {PromiseSettledResult<any> | undefined} read @param {"tool" | "runtime"} noun @param {string} name */

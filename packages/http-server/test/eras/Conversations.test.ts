@@ -2,7 +2,8 @@ import { type ClientRequest, ClientRequests } from "@mcp-lifeline/protocol"
 import { describe, expect, it } from "vitest"
 import type { Caller } from "../../src/Caller.js"
 import type { Client } from "../../src/Conversation.js"
-import { ConversationPerCaller } from "../../src/eras/ConversationPerCaller.js"
+import { Conversations } from "../../src/eras/Conversations.js"
+import * as Conversing from "../../src/eras/conversing.js"
 import { hearing } from "../support/hearing.js"
 import * as Raw from "../support/RawEndpoint.js"
 
@@ -11,8 +12,8 @@ const key = (name: string): string => `io.modelcontextprotocol/${name}`
 const make = (owners: ReadonlyArray<string>, maxClients = 10) => {
   const conversations: Array<{ readonly client: Client; readonly calls: Array<ClientRequest>; closed: Array<string> }> =
     []
-  const hosts = new ConversationPerCaller(
-    (client) => {
+  const hosts = new Conversations({
+    begin: Conversing.begin((client) => {
       const one = { client, calls: [] as Array<ClientRequest>, closed: [] as Array<string> }
       conversations.push(one)
       return Raw.conversing(() => undefined, {
@@ -23,10 +24,11 @@ const make = (owners: ReadonlyArray<string>, maxClients = 10) => {
         },
         close: async (why) => void one.closed.push(why)
       })
-    },
-    ({ subject }) => owners.includes(subject),
-    { maxClients, idleTime: 1000 }
-  )
+    }),
+    hasOwnServers: ({ subject }) => owners.includes(subject),
+    maxClients,
+    idleTime: 1000
+  })
   const post = (caller: Caller, asks = false, brought: object = {}) => {
     const answers: Array<any> = []
     const _meta = { [key("protocolVersion")]: "2026-07-28", [key("clientCapabilities")]: { elicitation: {} } }

@@ -1,7 +1,8 @@
 import { Bytes } from "@mcp-lifeline/core/text"
 import { type ClientRequest, ClientRequests } from "@mcp-lifeline/protocol"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
-import { ConversationPerRequest } from "../../src/eras/ConversationPerRequest.js"
+import { Conversations } from "../../src/eras/Conversations.js"
+import * as Conversing from "../../src/eras/conversing.js"
 import { parkedLimits } from "../../src/eras/parkedLimits.js"
 import { hearing } from "../support/hearing.js"
 import * as Raw from "../support/RawEndpoint.js"
@@ -11,7 +12,7 @@ const key = (name: string): string => `io.modelcontextprotocol/${name}`
 const make = () => {
   const conversations: Array<{ readonly client: Raw.Scripted; readonly calls: Array<ClientRequest>; closed: number }> =
     []
-  const hosts = new ConversationPerRequest((client) => {
+  const begin = Conversing.begin((client) => {
     const one = { client: Raw.scripted(client), calls: [] as Array<ClientRequest>, closed: 0 }
     conversations.push(one)
     return Raw.conversing(() => undefined, {
@@ -23,6 +24,7 @@ const make = () => {
       close: async () => void one.closed++
     })
   })
+  const hosts = new Conversations({ begin, hasOwnServers: () => false, maxClients: 1, idleTime: 1000 })
   const post = (
     id: number,
     { bytes = 0, subject = "o", state }: {

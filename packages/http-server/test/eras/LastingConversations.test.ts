@@ -2,8 +2,7 @@ import { type ClientRequest, ClientRequests } from "@mcp-lifeline/protocol"
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { describe, expect, it, vi } from "vitest"
 import { anyone, type Caller } from "../../src/Caller.js"
-import { ConversationPerClient, type SharedMember } from "../../src/eras/ConversationPerClient.js"
-import { parkedLimits } from "../../src/eras/parkedLimits.js"
+import { Conversations, type Member } from "../../src/eras/Conversations.js"
 import { OwnServersBudget } from "../../src/OwnServersBudget.js"
 import { hearing } from "../support/hearing.js"
 
@@ -12,36 +11,34 @@ const key = (name: string): string => `io.modelcontextprotocol/${name}`
 const make = (most: number, ownServers?: OwnServersBudget) => {
   const conversations: Array<{
     readonly received: Array<ClientRequest>
-    readonly member: SharedMember
+    readonly member: Member
     isClosed: boolean
     ticks: number
-    /** Calls that wait for input; the first ones are abandoned first. */
-    parked: number
-    bytes: number
   }> = []
-  const hosts = new ConversationPerClient(
-    (member) => {
+  const hosts = new Conversations({
+    begin: (member) => {
       const conversation = {
         received: [] as Array<ClientRequest>,
         member,
         isClosed: false,
-        ticks: 0,
-        parked: 0,
-        bytes: 0
+        ticks: 0
       }
       conversations.push(conversation)
       return {
-        parkedCalls: () => conversation.parked,
-        parkedBytes: () => conversation.parked * conversation.bytes,
-        abandonOldest: () => void conversation.parked--,
+        hasParked: () => false,
+        parked: () => ({ count: 0, bytes: 0 }),
+        abandonOldest: () => undefined,
         request: (request) => void conversation.received.push(request),
         tick: () => void conversation.ticks++,
         isIdle: () => conversation.received.every(({ isOver }) => isOver),
         close: async () => void (conversation.isClosed = true)
       }
     },
-    { maxClients: most, idleTime: 1000, ownServers }
-  )
+    hasOwnServers: () => true,
+    maxClients: most,
+    idleTime: 1000,
+    ownServers
+  })
   const request = (
     client: string,
     id: RequestId,
@@ -154,7 +151,7 @@ describe("clients without sessions that share servers", () => {
     request("same", 1)
     expect(conversations.map(({ received }) => received.length)).toEqual([2, 1, 1])
     ask({ ...subject("ann"), claims: { email: "a@example.com" } })
-    expect(conversations[0]?.member.caller().claims).toEqual({ email: "a@example.com" })
+    expect(conversations[0]?.member.caller?.().claims).toEqual({ email: "a@example.com" })
     hosts.endOf(subject("ann"), "ann is no client of this gateway any more")
     expect(conversations.map(({ isClosed }) => isClosed)).toEqual([true, false, false])
     ask(subject("ann"))
@@ -179,7 +176,7 @@ describe("clients without sessions that share servers", () => {
     ownServers.add(() => ended.length > 0 ? [] : [{ ...session, end: (why) => void ended.push(why) }])
     const { conversations, request } = make(5, ownServers)
     for (const name of ["ann", "ben", "cy"]) request("same", 1, "tools/call", {}, subject(name))
-    const starts = (index: number) => conversations[index]?.member.startsServers(1)
+    const starts = (index: number) => conversations[index]?.member.startsServers?.(1)
     expect([starts(0), ended]).toEqual([true, []])
     // The least recently used one.
     expect([starts(1), ended]).toEqual([true, ["its servers made room for those of others"]])
@@ -187,28 +184,6 @@ describe("clients without sessions that share servers", () => {
     answer(conversations[1]!)
     expect([starts(2), conversations.map(({ isClosed }) => isClosed)]).toEqual([true, [false, true, false]])
     expect(starts(2)).toBe(true)
-  })
-
-  it("[G17:unit] a thousand calls wait for input: of one more, the caller that has most loses one", () => {
-    const { conversations, request } = make(5)
-    for (const name of ["ann", "ben"]) request("same", 1, "tools/call", {}, subject(name))
-    conversations[0]!.parked = 990
-    conversations[1]!.parked = 10
-    answer(conversations[1]!)
-    expect(conversations.map(({ parked }) => parked)).toEqual([990, 10])
-    request("same", 2, "tools/call", {}, subject("ben"))
-    conversations[1]!.parked = 11
-    answer(conversations[1]!)
-    expect(conversations.map(({ parked }) => parked)).toEqual([989, 11])
-  })
-
-  it("[X5 G17:unit] the bodies of calls that wait are bounded: the caller that has most loses some until they fit", () => {
-    const { conversations, request } = make(5)
-    for (const name of ["ann", "ben"]) request("same", 1, "tools/call", {}, subject(name))
-    Object.assign(conversations[0]!, { parked: 5, bytes: parkedLimits.bytes / 8 })
-    Object.assign(conversations[1]!, { parked: 2, bytes: parkedLimits.bytes / 4 })
-    answer(conversations[1]!)
-    expect(conversations.map(({ parked }) => parked)).toEqual([4, 2])
   })
 
   it("[G17:unit] who says more about itself than a session may is refused", () => {
