@@ -148,7 +148,7 @@ const foldersOf = (machine: Machine): Readonly<Record<string, ReadonlyArray<stri
 }
 
 const expand = (path: string, folders: ReturnType<typeof foldersOf>): ReadonlyArray<string> => {
-  const [braces, words = ""] = /\{([^}]*)\}/.exec(path) ?? []
+  const [braces, words = ""] = /\{([^{}]*)\}/.exec(path) ?? []
   if (braces === undefined) return [path]
   const at = path.indexOf(braces)
   const ends = expand(path.slice(at + braces.length), folders)

@@ -45,7 +45,7 @@ describe("a gateway with lifeline.auth", { timeout: 240_000 }, () => {
       const issuer = yield* Issuer.make
       const { command, get, program, token } = yield* serving(issuer)
       const good = yield* token
-      expect((yield* get("/")).body).toContain("access token")
+      expect((yield* get("/page/Page.mjs")).body).toContain("access token")
       for (const path of ["/api/status", "/metrics", "/mcp"]) expect((yield* get(path)).status).toBe(401)
       expect((yield* get("/api/status", good)).status).toBe(200)
       expect((yield* get("/.well-known/oauth-protected-resource/mcp")).body).toMatchObject({
