@@ -92,9 +92,8 @@ export class Conversations implements StatelessHandler {
     const now = performance.now()
     for (const entry of this.#all) {
       entry.conversation.tick()
-      if (!entry.conversation.isIdle()) continue
-      if (entry.key === undefined) this.#end(entry, "the client did not come back")
-      else if (now - entry.usedAt >= this.#options.idleTime) this.#end(entry, "the conversation was unused")
+      const isUnused = entry.conversation.isIdle() && now - entry.usedAt >= this.#options.idleTime
+      if (isUnused) this.#end(entry, "the conversation was unused")
     }
   }
 
