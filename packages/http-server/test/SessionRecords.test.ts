@@ -5,6 +5,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync }
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as FileRecords from "../src/FileRecords.js"
+import { SessionRecord } from "../src/SessionRecord.js"
 import * as SessionRecords from "../src/SessionRecords.js"
 import { keptSessions } from "./support/keptSessions.js"
 
@@ -32,6 +33,19 @@ const folder = Effect.map(
 )
 
 describe("what is kept of sessions", () => {
+  it.scopedLive("[G17] of a flood of what one client asks for, only the last is written", () =>
+    Effect.gen(function*() {
+      const { counted, folder: counting } = yield* folder
+      const records = yield* FileRecords.make(counting)
+      for (let n = 1; n <= 1000; n++) {
+        void records.set("one", { usedAt: n, level: `level ${n}` })
+        void records.set("two", { usedAt: n })
+      }
+      const kept = yield* Effect.promise(() => Promise.all([records.get("one"), records.get("two")]))
+      expect(kept).toEqual([{ usedAt: 1000, level: "level 1000" }, { usedAt: 1000 }])
+      expect(counted.writes).toBeLessThan(10)
+    }))
+
   it.scopedLive("[G10] who waits for a record finds it on disk, or a later one of the same session", () =>
     Effect.gen(function*() {
       const { folder: counting, path } = yield* folder
@@ -120,6 +134,17 @@ describe("what is kept of sessions", () => {
       yield* FileRecords.make(state, { maxSessions: 2, maxChars: 1000 })
       while (namesIn(path).length > 2) yield* Effect.sleep("5 millis")
       expect(namesIn(path)).toEqual(["a", "c"])
+    }))
+
+  it.scopedLive("[G10 G17] all subscriptions of a session are there after a restart, up to the last of them", () =>
+    Effect.gen(function*() {
+      const { folder: state } = yield* folder
+      const subscriptions = Array.from({ length: 10_000 }, (_, index) => `test://${index}`)
+      const first = new SessionRecord(yield* FileRecords.make(state), "one", { usedAt: Date.now() })
+      yield* Effect.promise(() => Promise.all(subscriptions.map((subscribed) => first.save({ subscribed }))))
+      const second = yield* FileRecords.make(state)
+      const kept = yield* Effect.promise(() => SessionRecord.load(second, "one"))
+      expect(kept).toMatchObject({ settings: { subscriptions } })
     }))
 
   it.scopedLive("[X5] the URIs of subscriptions count to what clients said, and make room for others", () =>

@@ -1,10 +1,12 @@
+import { BackendUnavailable } from "@mcp-lifeline/core"
 import { ClientRequest } from "@mcp-lifeline/protocol"
-import { Clock } from "effect"
+import { Clock, Effect, Either } from "effect"
 import { describe, expect, it } from "vitest"
 import { CallRates } from "../../src/access/CallRates.js"
 import * as RateLimited from "../../src/access/RateLimited.js"
 import { limited } from "../../src/clients/Call.js"
 import { ClientAccess } from "../../src/clients/ClientAccess.js"
+import { ClientRelay } from "../../src/conversation/ClientRelay.js"
 
 describe("what somebody is told who has made too many calls", () => {
   it.each(
@@ -40,14 +42,27 @@ describe("what somebody is told who has made too many calls", () => {
   })
 })
 
-it("[G22:unit X1:unit] a call counts once, also where its params are refused", () => {
+describe("a call within the limit", () => {
   const control = { rules: { of: () => ({ callsPerMinute: 2 }) }, rates: new CallRates(Clock.make()) }
-  const [passed, answers]: [Array<unknown>, Array<unknown>] = [[], []]
-  const handle = limited(new ClientAccess(control as never, {}))(({ id }) => passed.push(id))
+  const answers: Array<unknown> = []
   const responder = { say: () => {}, answer: (_: unknown, answer: unknown) => answers.push(answer) }
-  for (const id of [1, 2, 3]) {
-    const params = { name: id === 1 ? 7 : "t" }
-    handle(new ClientRequest({ jsonrpc: "2.0", id, method: "tools/call", params }, responder as never, () => {}))
-  }
-  expect([passed, answers]).toMatchObject([[1, 2], [{ result: { isError: true } }]])
+  const call = (id: number, params: object) =>
+    new ClientRequest({ jsonrpc: "2.0", id, method: "tools/call", params: { ...params } }, responder as never, () => {})
+
+  it("[G22:unit X1:unit] counts where its params are refused, too; and once, however often its server is looked for: after a login, or an edit that moves it", async () => {
+    const [passed, looks]: [Array<unknown>, Array<unknown>] = [[], []]
+    const relay = new ClientRelay(
+      { client: {}, fork: Effect.runFork, login: () => undefined, door: () => "serve" } as never
+    )
+    const handle = limited(new ClientAccess(control as never, {}))((request) => {
+      passed.push(request.id)
+      relay.send(request, () => {
+        looks.push(request.id)
+        return Either.left(new BackendUnavailable({ backend: "b", state: "Closed", message: "it is closed" }))
+      })
+    })
+    for (const id of [1, 2, 3]) handle(call(id, { name: id === 1 ? 7 : "t" }))
+    expect([passed, looks]).toEqual([[1, 2], [1, 1, 1, 1, 2, 2, 2, 2]])
+    expect(answers).toMatchObject([{ error: {} }, { error: {} }, { result: { isError: true } }])
+  })
 })

@@ -3,6 +3,7 @@ import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { describe, expect, it, vi } from "vitest"
 import { anyone, type Caller } from "../../src/Caller.js"
 import { Conversations, type Member } from "../../src/eras/Conversations.js"
+import { parkedLimits } from "../../src/eras/parkedLimits.js"
 import { OwnServersBudget } from "../../src/OwnServersBudget.js"
 import { hearing } from "../support/hearing.js"
 
@@ -14,6 +15,9 @@ const make = (most: number, ownServers?: OwnServersBudget) => {
     readonly member: Member
     isClosed: boolean
     ticks: number
+    /** Calls that wait for input; the first ones are abandoned first. */
+    parked: number
+    bytes: number
   }> = []
   const hosts = new Conversations({
     begin: (member) => {
@@ -21,13 +25,15 @@ const make = (most: number, ownServers?: OwnServersBudget) => {
         received: [] as Array<ClientRequest>,
         member,
         isClosed: false,
-        ticks: 0
+        ticks: 0,
+        parked: 0,
+        bytes: 0
       }
       conversations.push(conversation)
       return {
         hasParked: () => false,
-        parked: () => ({ count: 0, bytes: 0 }),
-        abandonOldest: () => undefined,
+        parked: () => ({ count: conversation.parked, bytes: conversation.parked * conversation.bytes }),
+        abandonOldest: () => void conversation.parked--,
         request: (request) => void conversation.received.push(request),
         tick: () => void conversation.ticks++,
         isIdle: () => conversation.received.every(({ isOver }) => isOver),
@@ -184,6 +190,28 @@ describe("clients without sessions that share servers", () => {
     answer(conversations[1]!)
     expect([starts(2), conversations.map(({ isClosed }) => isClosed)]).toEqual([true, [false, true, false]])
     expect(starts(2)).toBe(true)
+  })
+
+  it("[G17:unit] a thousand calls wait for input: of one more, the caller that has most loses one", () => {
+    const { conversations, request } = make(5)
+    for (const name of ["ann", "ben"]) request("same", 1, "tools/call", {}, subject(name))
+    conversations[0]!.parked = 990
+    conversations[1]!.parked = 10
+    answer(conversations[1]!)
+    expect(conversations.map(({ parked }) => parked)).toEqual([990, 10])
+    request("same", 2, "tools/call", {}, subject("ben"))
+    conversations[1]!.parked = 11
+    answer(conversations[1]!)
+    expect(conversations.map(({ parked }) => parked)).toEqual([989, 11])
+  })
+
+  it("[X5 G17:unit] the bodies of calls that wait are bounded: the caller that has most loses some until they fit", () => {
+    const { conversations, request } = make(5)
+    for (const name of ["ann", "ben"]) request("same", 1, "tools/call", {}, subject(name))
+    Object.assign(conversations[0]!, { parked: 5, bytes: parkedLimits.bytes / 8 })
+    Object.assign(conversations[1]!, { parked: 2, bytes: parkedLimits.bytes / 4 })
+    answer(conversations[1]!)
+    expect(conversations.map(({ parked }) => parked)).toEqual([4, 2])
   })
 
   it("[G17:unit] who says more about itself than a session may is refused", () => {
