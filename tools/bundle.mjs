@@ -191,7 +191,7 @@ const pairs = (/** @type {string} */ list) =>
 
 /**
  * Links the chunks by values: a bundler for CommonJS makes each use of another chunk a call of two getters. It gives what a chunk has when its code has
- * run: `archive` refuses what changes after that.
+ * run: `archive` refuses what changes after that, and chunks that import each other.
  */
 const linked = (/** @type {string} */ text) =>
   text
@@ -234,6 +234,13 @@ const archive = async (/** @type {ReadonlyArray<string>} */ names) => {
   const changing = Object.keys(inputs).filter((file) => /^export let /m.test(readFileSync(file, "utf8")))
   if (changing.length > 0) {
     throw new Error(`${name}: what these export may change, which the archive cannot show: ${changing.join(", ")}`)
+  }
+  for (const path of Object.keys(outputs)) {
+    const below = new Set(imported(outputs[path]))
+    for (const other of below) for (const next of imported(outputs[other])) below.add(next)
+    if (below.has(path)) {
+      throw new Error(`${name}: ${path} imports itself through other chunks, which sees values too early`)
+    }
   }
   const first = new Set(names.map((name) => `${outdir}/${basename(name)}.cjs`))
   for (const path of first) for (const next of imported(outputs[path])) first.add(next)

@@ -165,14 +165,14 @@ export class StatelessRequests {
       request.mayMove = false
       request.interrupt(why)
     }
-    this.#options.stateless.endOf?.({ subject }, why)
+    this.#options.stateless.endOf({ subject }, why)
   }
 
   /** Ends what goes on between requests, and what is open there. `why`: a statement. */
   async forget(why: string): Promise<void> {
     const open = [...this.#open.keys()]
     for (const request of open) request.mayMove = true
-    await this.#options.stateless.forget?.(why)
+    await this.#options.stateless.forget(why)
     for (const request of open) request.mayMove = false
   }
 

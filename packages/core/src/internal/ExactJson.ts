@@ -26,8 +26,7 @@ const marks = new RegExp(`"${mark}([-+.\\deE]+)"`, "g")
 const isChanged = (source: string): boolean => String(Number(source)) !== source && isNumber.test(source)
 
 const hasSuspect = (text: string): boolean => {
-  if (!hint.test(text)) return false
-  for (const [, source] of text.matchAll(suspects)) if (isChanged(source!)) return true
+  for (const [, source] of hint.test(text) ? text.matchAll(suspects) : []) if (isChanged(source!)) return true
   return false
 }
 

@@ -11,8 +11,8 @@ export interface StatelessHandler {
   /** Called at intervals: ends calls whose client did not come back with input. */
   readonly tick: () => void
   /** Ends what goes on between requests of a caller. Its open requests are ended before. `why`: a statement. */
-  readonly endOf?: ((caller: Pick<Caller, "subject">, why: string) => void) | undefined
+  readonly endOf: (caller: Pick<Caller, "subject">, why: string) => void
   /** The same for all clients, whose next requests begin anew. */
-  readonly forget?: ((why: string) => Promise<void>) | undefined
+  readonly forget: (why: string) => Promise<void>
   readonly close: (why: string) => Promise<void>
 }
