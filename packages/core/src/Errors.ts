@@ -10,6 +10,8 @@ const common = {
   generation: Schema.optional(Schema.Number),
   /** One line: what happened and what to do. */
   message: Schema.String,
+  /** For people and models: without what only a program can do. Default: `message`. */
+  plainMessage: Schema.optional(Schema.String),
   /**
    * For those who use the backend and do not run it: nothing of how it is started or reached, and no words of others. Without it, nothing of the
    * message is for them; of a RemoteError, what the server says.
@@ -17,6 +19,11 @@ const common = {
   publicMessage: Schema.optional(Schema.String),
   /** The original error, unchanged. */
   cause: Schema.optional(Schema.Defect)
+} as const
+
+const outcome = {
+  /** Doing it twice does no harm. */
+  harmless: Schema.optional(Schema.Boolean)
 } as const
 
 /** `session`: the server forgot the session before the handshake ended. */
@@ -59,13 +66,15 @@ export class RequestTimeout extends Schema.TaggedError<RequestTimeout>()("Reques
   ...common,
   method: Schema.String,
   /** In milliseconds. */
-  timeout: Schema.Number
+  timeout: Schema.Number,
+  ...outcome
 }) {}
 
 /** The connection ended after the request was sent: the server may have carried it out. Not sent again. */
 export class ResultUnknown extends Schema.TaggedError<ResultUnknown>()("ResultUnknown", {
   ...common,
-  method: Schema.String
+  method: Schema.String,
+  ...outcome
 }) {}
 
 /** The server answered with a JSON-RPC error, or no server of a fleet has what was asked for. */

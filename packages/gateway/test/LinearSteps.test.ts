@@ -201,7 +201,7 @@ const subjects: Readonly<Record<string, (text: string) => unknown>> = {
   "Advice": (text) =>
     [undefined, "BackendUnavailable", "ResultUnknown"].map((tag) =>
       Advice.advised("raw", { code: -32_000, message: text, data: { tag, state: text } }, undefined, "serve")
-    ).concat(Advice.withoutOptions(text) as never),
+    ),
   "Challenge.read": (text) => [
     Challenge.read({ status: 401, challenge: text } as never),
     Challenge.read({ status: 401, challenge: `Bearer scope="${text}` } as never)

@@ -27,7 +27,8 @@ export const escaped = (answer: Answer): Answer => {
   const publicMessage = JsonRpcError.publicMessageOf(error)
   if (publicMessage !== undefined) {
     const data = Predicate.isRecord(error.data) ? error.data : {}
-    return { error: { ...error, data: { ...data, [publicMember]: publicMessage } } }
+    const message = JsonRpcError.plainMessageOf(error)
+    return { error: { ...error, message, data: { ...data, [publicMember]: publicMessage } } }
   }
   if (!isLikeOurs(error)) return answer
   return { error: { ...error, data: { ...error.data, [mark]: true } } }

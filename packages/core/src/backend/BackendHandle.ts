@@ -11,7 +11,7 @@ import type { CallError, ProtocolError, RequestError } from "../Errors.js"
 import * as Heartbeats from "../health/Heartbeats.js"
 import { firstOf } from "../internal/races.js"
 import * as Live from "../observe/Live.js"
-import { said } from "../observe/Said.js"
+import { program, said } from "../observe/Said.js"
 import { type CallOptions, timeOf } from "../options/CallOptions.js"
 import type { Connector } from "../port/Connector.js"
 import { isRead, type Method, type Params, type Result } from "../port/Method.js"
@@ -113,7 +113,9 @@ export class BackendHandle implements Backend {
       const all = firstOf(read, Effect.asVoid(again))
       const time = timeOf(options)
       if (time === undefined) return all
-      const late = said`the call was not sent, because its time was over before the server gave its lists (timeout)`
+      const late = said`the call was not sent, because its time was over before the server gave its lists${
+        program(" (timeout)")
+      }`
       return Effect.flatMap(
         this.#parts.state.before(this.#parts.state.now() + time, all),
         Option.match({ onNone: () => Effect.fail(unavailable(this.#parts.state, late)), onSome: Effect.succeed })

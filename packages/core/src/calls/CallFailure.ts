@@ -11,7 +11,7 @@ import {
 } from "../Errors.js"
 import { formatMillis } from "../internal/Time.js"
 import { entries, inWords, type State } from "../lifecycle/Lifecycle.js"
-import { aside, detail, open, type Said, said } from "../observe/Said.js"
+import { aside, detail, open, program, type Said, said } from "../observe/Said.js"
 import { inWords as reasonInWords } from "../Reasons.js"
 import type { BackendState } from "../state/BackendState.js"
 import type { LastError } from "../state/Slot.js"
@@ -32,6 +32,19 @@ export interface About {
 
 const again = (times: number): Said =>
   said`this happened ${times} times, so find out why before you call again: it may be the call that ends the server`
+
+const orPass = program(", or pass idempotent: true for calls that may be carried out twice")
+
+export const checkFirst = said`check before you repeat it${orPass}`
+
+const moreTime = "Give it more time (timeout), or"
+
+export const checkOrWait = said`${program(`${moreTime} check`, "Check")} before you repeat it`
+
+const isIn = (state: string): Said => {
+  const text = `is ${inWords(state)}`
+  return program(text, Object.hasOwn(entries, state) ? entries[state as State["_tag"]].plainly ?? text : text)
+}
 
 export const toCallError = (error: RequestError, about: About): CallError => {
   const { evidence, generation, harmless = false, timeout, times } = about
@@ -60,21 +73,23 @@ export const toCallError = (error: RequestError, about: About): CallError => {
           ...common,
           method: about.method,
           timeout,
+          harmless,
           ...said`${backend}: ${method} was not answered within ${timeout} ms${
             aside(evidence)
-          }; it may still be carried out. Give it more time (timeout), or ${
-            harmless ? said`call again: doing it twice does no harm` : said`check before you repeat it`
+          }; it may still be carried out. ${
+            harmless ? said`${program(`${moreTime} call`, "Call")} again: doing it twice does no harm` : checkOrWait
           }`
         })
         : new ResultUnknown({
           ...common,
           method: about.method,
+          harmless: harmless && times === undefined,
           ...said`${backend}: ${method} was sent and its result is unknown (${why}); ${
             times !== undefined
               ? again(times)
               : harmless
               ? said`doing it twice does no harm, so call again`
-              : said`check before you repeat it, or pass idempotent: true for calls that may be carried out twice`
+              : checkFirst
           }`
         })
     case "notSent":
@@ -116,10 +131,10 @@ const whyNot = (backend: string, last: CallError): Said => {
     case "BackendUnavailable": {
       if (last.state === "Connected") return said`${open(backend)} did not take it in time`
       const { lastError, lastReason } = last
-      return said`${open(backend)} is ${open(inWords(last.state))}${
+      return said`${open(backend)} ${isIn(last.state)}${
         lastError === undefined
           ? said``
-          : said` (last error: ${{ message: lastError, publicMessage: reasonInWords(lastReason) }})`
+          : said` (last error: ${{ ...open(lastError), publicMessage: reasonInWords(lastReason) }})`
       }`
     }
     default:
@@ -147,7 +162,7 @@ export const outcomeOf = (
     }); ${
       repeated
         ? said`it may be carried out twice, but could not be sent again: ${why}`
-        : said`what its tool does could not be read, because ${why}. Check before you repeat it, or pass idempotent: true for calls that may be carried out twice`
+        : said`what its tool does could not be read, because ${why}. Check before you repeat it${orPass}`
     }`
   })
 }
@@ -168,8 +183,8 @@ export const unavailable = (on: BackendState, why: Said): BackendUnavailable => 
     state: state._tag,
     ...lastErrorOf(lastError),
     nextAttemptAt,
-    ...said`${open(on.id)} is ${open(inWords(state._tag))}: ${why}${last}${
-      open(`${next}${remedy === undefined ? "" : `. ${remedy}`}`)
+    ...said`${open(on.id)} ${isIn(state._tag)}: ${why}${last}${open(next)}${
+      program(remedy === undefined ? "" : `. ${remedy}`)
     }`
   })
 }

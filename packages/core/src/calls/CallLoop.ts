@@ -8,7 +8,7 @@ import { constVoid } from "effect/Function"
 import * as Hints from "../catalog/Hints.js"
 import { type CallError, type RequestError, requestErrorOf } from "../Errors.js"
 import * as Liveness from "../health/Liveness.js"
-import { said } from "../observe/Said.js"
+import { program, said } from "../observe/Said.js"
 import * as ToolRules from "../options/Tools.js"
 import * as Budget from "../port/Budget.js"
 import type { Method, Result } from "../port/Method.js"
@@ -74,7 +74,7 @@ const follow = <M extends Method>(
       const { backend } = self
       // Timers fire late after a suspension or a standstill: the caller has gone.
       if (backend.now() < call.budget.deadline) return stepped(self, call)
-      return notSent(backend, said`its time was over before it could be (timeout)`)
+      return notSent(backend, said`its time was over before it could be${program(" (timeout)")}`)
     }
     default:
       return next

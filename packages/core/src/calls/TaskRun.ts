@@ -9,6 +9,7 @@ import * as Budget from "../port/Budget.js"
 import type { Method, Params, Result } from "../port/Method.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import { again, type Call, type Calls, type Later, later, make } from "./Call.js"
+import { checkFirst, checkOrWait } from "./CallFailure.js"
 import * as CallProgress from "./CallProgress.js"
 import * as QueuedCalls from "./QueuedCalls.js"
 import * as ToolHints from "./ToolHints.js"
@@ -135,7 +136,7 @@ const deadline = (self: Calls, call: ToolCall): Effect.Effect<never, RequestTime
         timeout: over,
         ...said`${open(backend.id)}: tools/call runs as ${
           aTask(task)
-        }, which was not over within ${over} ms and is cancelled; it may still be carried out. Give it more time (timeout), or check before you repeat it`
+        }, which was not over within ${over} ms and is cancelled; it may still be carried out. ${checkOrWait}`
       })
     )
   })
@@ -228,8 +229,10 @@ const unknown = ({ call, self }: Run, error: CallError | Forgotten, status?: str
     ...common(self, call),
     cause,
     ...said`${open(self.backend.id)}: tools/call began ${aTask(call.task)}${odd}, and its result is unknown${
-      cause === undefined ? said`` : detail(` (${cause.message})`)
-    }; check before you repeat it, or pass idempotent: true for calls that may be carried out twice`
+      cause === undefined
+        ? said``
+        : detail(` (${cause.message})`, undefined, ` (${cause.plainMessage ?? cause.message})`)
+    }; ${checkFirst}`
   })
 }
 
@@ -250,7 +253,7 @@ const describe = ({ call, self: { backend } }: Run, { statusMessage }: Said): vo
 
 /** The server's task id is not the one that the gateway gives its clients. */
 const aTask = (task: { readonly id: string } | undefined): Texts => ({
-  message: `task ${task?.id}`,
+  ...open(`task ${task?.id}`),
   publicMessage: "a task"
 })
 

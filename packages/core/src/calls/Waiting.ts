@@ -1,7 +1,7 @@
 import { Effect, Option } from "effect"
 import type { BackendUnavailable } from "../Errors.js"
 import { entries, isPointless } from "../lifecycle/Lifecycle.js"
-import { type Said, said } from "../observe/Said.js"
+import { program, type Said, said } from "../observe/Said.js"
 import * as Policy from "../options/Policy.js"
 import type { Runtime } from "../runtime/Runtime.js"
 import type { Slot } from "../state/Slot.js"
@@ -50,7 +50,7 @@ export const until = (
     if (ready(slot)) return Effect.void
     if (failFast) {
       if (entries[slot.state._tag].demand === "connects") backend.demand()
-      return notSent(backend, said`it must not wait (failFast)`)
+      return notSent(backend, said`it must not wait${program(" (failFast)")}`)
     }
     if (isPointless(slot.state)) return pointless(self, slot)
     const look: Wait = Effect.suspend(() => {
@@ -60,7 +60,7 @@ export const until = (
       const end = isFirstStart(self, slot, time) ? Math.max(time.end, heldUntil(time)) : time.end
       const until = Math.min(time.deadline, end)
       if (backend.now() >= until) {
-        return notSent(backend, said`no connection came within the time it may wait (timeouts.wait)`)
+        return notSent(backend, said`no connection came within the time it may wait${program(" (timeouts.wait)")}`)
       }
       if (entries[slot.state._tag].demand !== "waits") backend.demand() // guard: waiting-call-demands
       const { state } = slot
@@ -99,8 +99,8 @@ export const forTurn = (self: Calls, call: Call): Wait => {
   const { wait } = self
   const come = waitingFor(call, "waits for its turn", QueuedCalls.comes(self, call))
   const turn = within(self, call.budget.deadline, come, () => {
-    const limit = QueuedCalls.isItsTurn(call) ? said`calls.maxInFlight` : said`calls.concurrency`
-    return said`its time was over before its turn came (timeout, ${limit})`
+    const limit = QueuedCalls.isItsTurn(call) ? "maxInFlight" : "concurrency"
+    return said`its time was over before its turn came${program(` (timeout, calls.${limit})`)}`
   })
   return among(self, () => wait.unsent + wait.forTurns, turn, (by) => wait.forTurns += by)
 }
@@ -116,7 +116,7 @@ const among = ({ backend, wait }: Calls, others: () => number, work: Wait, count
   Effect.uninterruptibleMask((restore): Wait => {
     const waiting = others()
     if (waiting >= backend.policy.calls.maxWaiting) {
-      return Effect.fail(busy(backend.id, said`${waiting} calls are waiting (calls.maxWaiting)`))
+      return Effect.fail(busy(backend.id, said`${waiting} calls are waiting${program(" (calls.maxWaiting)")}`))
     }
     count(1)
     wait.onAwaited?.()

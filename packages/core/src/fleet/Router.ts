@@ -185,8 +185,8 @@ const notAsked = (error: CallError): CallError => {
   if (error._tag === "BackendUnavailable" || error._tag === "ConnectionLost" || error._tag === "SessionExpired") {
     return error
   }
-  const { backend, generation, message: lastError } = error
-  const why = detail(`: ${lastError}`)
+  const { backend, generation, message: lastError, plainMessage = lastError } = error
+  const why = detail(`: ${lastError}`, undefined, `: ${plainMessage}`)
   return new BackendUnavailable({
     backend,
     generation,

@@ -104,6 +104,9 @@ interface Entry {
   /** Shown (stale without a connection), or withdrawn. (P2) */
   readonly catalog: "shown" | "withdrawn"
   readonly meaning?: string
+  /** For people and models, in place of the state and its meaning. */
+  readonly plainly?: string
+  /** What a program can do. */
   readonly remedy?: string
 }
 
@@ -131,6 +134,7 @@ export const entries: { readonly [S in StateName]: Entry } = {
     demand: "paced",
     catalog: "withdrawn",
     meaning: "waiting does not help",
+    plainly: "cannot be connected",
     remedy: "Fix the cause, then call reconnect()"
   },
   Disconnected: {
@@ -138,6 +142,7 @@ export const entries: { readonly [S in StateName]: Entry } = {
     demand: "fails",
     catalog: "shown",
     meaning: "it does not connect automatically",
+    plainly: "does not connect by itself",
     remedy: "Call reconnect() to connect again"
   },
   Disabling: { ...disabled, meaning: "it is being switched off" },
@@ -147,6 +152,7 @@ export const entries: { readonly [S in StateName]: Entry } = {
     demand: "fails",
     catalog: "withdrawn",
     meaning: "close() was called, or its scope has ended",
+    plainly: "is closed",
     remedy: "A closed one stays closed; make a new one"
   }
 }

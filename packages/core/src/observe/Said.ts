@@ -1,19 +1,27 @@
-/** Two versions of a text: for operators, and for everybody, without commands, addresses and words of others. */
+/**
+ * A text for three audiences, made of parts: `message` for who writes the program, `plainMessage` for people and models, who pass no options,
+ * and `publicMessage` for those who do not run the server either: without commands, addresses and words of others.
+ */
 import { inWords, type Reason } from "../Reasons.js"
 
 export interface Said {
   readonly message: string
+  readonly plainMessage: string
   readonly publicMessage: string
 }
 
 /** For everybody: the name of a server, a state or a method. */
-export const open = (text: string): Said => ({ message: text, publicMessage: text })
+export const open = (text: string): Said => ({ message: text, plainMessage: text, publicMessage: text })
+
+/** What only a program can do; others read `instead`. */
+export const program = (text: string, instead = ""): Said => ({ ...open(instead), message: text })
 
 export const aside = (text: string | undefined): Said => open(text === undefined ? "" : ` (${text})`)
 
 /** Others read the reason instead, or nothing. */
-export const detail = (text: string, reason?: Reason): Said => ({
+export const detail = (text: string, reason?: Reason, plainMessage = text): Said => ({
   message: text,
+  plainMessage,
   publicMessage: reason === undefined ? "" : inWords(reason)
 })
 
@@ -21,5 +29,9 @@ export const detail = (text: string, reason?: Reason): Said => ({
 export const said = (strings: TemplateStringsArray, ...values: ReadonlyArray<number | Said>): Said => {
   const version = (of: (value: Said) => string): string =>
     String.raw({ raw: strings }, ...values.map((value) => typeof value === "number" ? value : of(value)))
-  return { message: version(({ message }) => message), publicMessage: version(({ publicMessage }) => publicMessage) }
+  return {
+    message: version(({ message }) => message),
+    plainMessage: version(({ plainMessage }) => plainMessage),
+    publicMessage: version(({ publicMessage }) => publicMessage)
+  }
 }

@@ -7,9 +7,13 @@ import {
   ResultUnknown,
   SessionExpired
 } from "@mcp-lifeline/core"
-import { outcomeOf, toCallError } from "../../src/calls/CallFailure.js"
+import { readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { busy, outcomeOf, toCallError, unavailable as unavailableOf } from "../../src/calls/CallFailure.js"
 import type { Fate, RequestReason } from "../../src/Errors.js"
-import { State } from "../../src/lifecycle/Lifecycle.js"
+import { entries, State } from "../../src/lifecycle/Lifecycle.js"
+import { program, said } from "../../src/observe/Said.js"
 import { failed, fates, reasons } from "../support/failures.js"
 
 const about = { backend: "files", generation: 3, method: "tools/call" }
@@ -27,6 +31,80 @@ const advice = {
   check: /check before you repeat it/i,
   often: /this happened 6 times, so find out why/
 }
+
+/** What a program could do, in the words of others: it stays theirs. */
+const planted =
+  `is PermanentlyFailed (spawn) (failFast) (timeout), or pass idempotent: true. Call reconnect() to connect`
+
+const ofPrograms = /\w+\(\)|idempotent|failFast|timeout\)|timeouts\.|calls\.|PermanentlyFailed|stays closed/
+
+describe("who writes no program", () => {
+  const errors = [
+    ...fates.flatMap((fate) =>
+      reasons.flatMap((reason) =>
+        [false, true].flatMap((harmless) =>
+          [undefined, 6].map((times) =>
+            toCallError(failed(fate, reason, { message: planted }), { ...at, harmless, times, evidence: "idle" })
+          )
+        )
+      )
+    ),
+    ...Object.keys(entries).flatMap((state) =>
+      [undefined, 90_000].map((demandableFrom) =>
+        unavailableOf(
+          {
+            id: "files",
+            now: () => 0,
+            published: {
+              value: { state: { _tag: state }, generation: 1, lastError: { message: planted }, demandableFrom }
+            }
+          } as never,
+          said`it must not wait${program(" (failFast)")}`
+        )
+      )
+    ),
+    busy("files", said`64 calls are waiting${program(" (calls.maxWaiting)")}`)
+  ]
+  const outcomes = errors.flatMap((last) =>
+    [false, true].map((repeated) => {
+      const unknown = { generation: 3, error: failed("unknown", "lost", { message: planted }) }
+      return outcomeOf(last, "tools/call", { unknown, repeated }, "files")
+    })
+  )
+
+  it("[W4] [C9:virtual] reads nothing that only a program can do, and all words of others as they are", () => {
+    for (const { message, plainMessage, publicMessage, ...error } of [...errors, ...outcomes]) {
+      if (error._tag === "RemoteError") continue
+      expect([error._tag, plainMessage?.replaceAll(planted, "")]).not.toEqual([
+        error._tag,
+        expect.stringMatching(ofPrograms)
+      ])
+      expect([plainMessage === undefined, plainMessage?.includes(planted)]).toEqual([false, message.includes(planted)])
+      expect(publicMessage).not.toMatch(ofPrograms)
+    }
+  })
+
+  it("[W4] [C9:static] is told nothing of options by any text of core that is for everybody", () => {
+    const source = fileURLToPath(new URL("../../src", import.meta.url))
+    const texts = readdirSync(source, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"))
+      .flatMap((name) => readFileSync(join(source, name), "utf8").match(/said`[^`]*`/g) ?? [])
+      .map((text) => text.replaceAll(/\$\{[^}]*\}/g, ""))
+    expect(texts.length).toBeGreaterThan(20)
+    expect(texts.filter((text) => ofPrograms.test(text))).toEqual([])
+  })
+
+  it.each([
+    ["RequestTimeout", "; it may still be carried out. Check before you repeat it"],
+    ["RequestTimeout", "; it may still be carried out. Call again: doing it twice does no harm"],
+    ["ResultUnknown", "; check before you repeat it"],
+    ["BackendUnavailable", "files cannot be connected: it must not wait; last error: "],
+    ["BackendUnavailable", "files does not connect by itself: it must not wait; last error: "],
+    ["BackendUnavailable", "files is closed: it must not wait; last error: "]
+  ])("[W4] [C9:virtual] reads what to do instead: %s %s", (tag, text) => {
+    const plain = errors.flatMap(({ _tag, plainMessage }) => _tag === tag ? plainMessage ?? [] : [])
+    expect(plain.filter((one) => one.endsWith(text) || one.startsWith(text))).not.toEqual([])
+  })
+})
 
 describe("what a failed request means", () => {
   it("[C9:virtual] each fate and reason has one error, which says what to do", () => {

@@ -1,7 +1,6 @@
 /** Tells a model which server is down, since when, why, and what the user should do. */
 import type { ConnectReason, Status } from "@mcp-lifeline/core"
 import type { Resource, Tool } from "@modelcontextprotocol/sdk/types.js"
-import { withoutOptions } from "../conversation/Advice.js"
 import { remedy } from "../log/Remedy.js"
 import { shownState } from "../log/shownState.js"
 import { bytes, clean, percent } from "../text/Text.js"
@@ -108,7 +107,7 @@ const reportOf = (
     name,
     state: isSignInNeeded ? "sign-in needed" : "down",
     ...(since === undefined ? {} : { since: isoOf(since) }),
-    ...(lastError === undefined ? {} : { why: clean(withoutOptions(lastError)) }),
+    ...(lastError === undefined ? {} : { why: clean(lastError) }),
     ...(next === undefined ? {} : { next: `next attempt in ${inWords(next)}` }),
     toDo
   }

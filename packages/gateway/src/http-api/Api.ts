@@ -8,7 +8,6 @@ import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import * as OpenApi from "@effect/platform/OpenApi"
 import type { CallError, CommandError } from "@mcp-lifeline/core"
 import { Predicate, Schema } from "effect"
-import { withoutOptions } from "../conversation/Advice.js"
 import * as EventLog from "../log/EventLog.js"
 import { clean } from "../text/Text.js"
 import { version } from "../text/Version.js"
@@ -58,12 +57,9 @@ const codes: Readonly<Partial<Record<(CallError | CommandError)["_tag"], ServerF
   ResultUnknown: "result_unknown"
 }
 
-export const serverFailed = ({ _tag, message }: Pick<CallError | CommandError, "_tag" | "message">): ServerFailed => ({
-  error: {
-    code: codes[_tag] ?? "server_error",
-    message: clean(_tag === "RemoteError" ? message : withoutOptions(message))
-  }
-})
+export const serverFailed = (
+  { _tag, message, plainMessage = message }: Pick<CallError | CommandError, "_tag" | "message" | "plainMessage">
+): ServerFailed => ({ error: { code: codes[_tag] ?? "server_error", message: clean(plainMessage) } })
 
 /** As clients of the gateway see it. */
 export const Tool = Schema.Struct({

@@ -83,10 +83,13 @@ const notCalled = ({ servers, url }: Gateway, tool: string, { hasServer }: Acces
 }
 
 /** What a server says itself is only for admins. */
-const shownTo = ({ isAdmin }: Access, error: CallError): Pick<CallError, "_tag" | "message"> => {
-  const { _tag, message } = error
-  return { _tag, message: isAdmin ? message : JsonRpcError.publicOf(JsonRpcError.fromCallError(error)).message }
-}
+const shownTo = (
+  { isAdmin }: Access,
+  error: CallError
+): Pick<CallError, "_tag" | "message" | "plainMessage"> =>
+  isAdmin
+    ? error
+    : { _tag: error._tag, message: JsonRpcError.publicOf(JsonRpcError.fromCallError(error)).message }
 
 const endedByStop = (isSent: boolean): Api.ServerFailed => ({
   error: isSent

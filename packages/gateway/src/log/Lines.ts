@@ -82,7 +82,7 @@ export const step = (
   logged: LoggedToolCounts,
   event: Event.Event,
   status: KnownStatus | undefined
-): readonly [LoggedToolCounts, Said.Said | undefined] => {
+): readonly [LoggedToolCounts, Pick<Said.Said, "message" | "publicMessage"> | undefined] => {
   const count = status?.catalog?.tools
   if (event._tag === "CatalogChanged" && Option.getOrUndefined(HashMap.get(logged, event.backend)) === count) {
     return [logged, undefined]

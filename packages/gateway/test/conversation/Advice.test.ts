@@ -10,7 +10,7 @@ import {
 import { JsonRpcError } from "@mcp-lifeline/protocol"
 import { Cause, FiberId } from "effect"
 import { assert, describe, it } from "vitest"
-import { advised, type Door, withoutOptions } from "../../src/conversation/Advice.js"
+import { advised, type Door } from "../../src/conversation/Advice.js"
 
 const advice = (error: CallError, login?: string, door: Door = "serve"): string =>
   advised("s", JsonRpcError.fromCallError(error), login, door).message
@@ -75,35 +75,25 @@ describe("what the model is told of a call that was not sent", () => {
     }
   })
 
-  it("[W4] while only a change of a file starts the server, its state says nothing of commands", () => {
-    const words =
-      "s is Disconnected (it does not connect automatically): the call was not sent; last error: it (the server) ended. "
-      + "Call reconnect() to connect again"
-    const told = (door: "watch" | "wrap"): string => advice(unavailable("Disconnected", words), undefined, door)
-    assert.match(
-      told("watch"),
-      /^s does not start: the call was not sent; last error: it \(the server\) ended\. Tell the user /
-    )
-    assert.match(told("wrap"), /^s is Disconnected \(it does not connect automatically\): /)
-  })
-
   it("[C13] a server that has too many calls is no matter for the user, logins or not", () => {
     const busy = unavailable("Busy", "s is busy: 64 calls wait; call again when some have ended")
     for (const login of [undefined, "open http://127.0.0.1/"]) assert.strictEqual(advice(busy, login), busy.message)
   })
 
-  it("[W4] every text is without words for who writes a program, whatever has failed", () => {
+  it("[W4] [C9:unit] what it reads is what core says to people, and nothing of a server's words is cut", () => {
     const common = { backend: "s", generation: 1, method: "tools/call" }
-    const late = "it may still be carried out. Give it more time (timeout), or check before you repeat it"
+    const late = new RequestTimeout({
+      ...common,
+      timeout: 5,
+      message: "late. Give it more time (timeout), or check before you repeat it",
+      plainMessage: "late. Check before you repeat it"
+    })
     assert.strictEqual(
-      advice(new RequestTimeout({ ...common, timeout: 5, message: late })),
-      "it may still be carried out. Check before you repeat it. If that cannot be checked, tell the user what was asked for."
+      advice(late),
+      "late. Check before you repeat it. If that cannot be checked, tell the user what was asked for."
     )
-    const lost = "s was not carried out within 10 s (timeouts.wait); it is safe to call again"
-    assert.strictEqual(
-      advice(new ConnectionLost({ ...common, message: lost })),
-      "s was not carried out within 10 s; it is safe to call again"
-    )
+    const said = "s was not carried out (the server: pass idempotent: true (timeouts.wait). Call run() to begin)"
+    assert.strictEqual(advice(new ConnectionLost({ ...common, message: said })), said)
   })
 
   it("[W4] a login that a person has to do comes before everything else", () => {
@@ -111,16 +101,17 @@ describe("what the model is told of a call that was not sent", () => {
   })
 
   it("[C9:unit] nothing is to be checked where doing it twice does no harm", () => {
-    const unknown = (what: string) =>
-      JsonRpcError.fromCallError(new ResultUnknown({ backend: "s", method: "tools/call", message: `unknown; ${what}` }))
-    assert.strictEqual(
-      advised("s", unknown("doing it twice does no harm, so call again"), undefined, "serve").message,
-      "unknown; doing it twice does no harm, so call again."
-    )
-    assert.match(
-      advised("s", unknown("check before you repeat it"), undefined, "serve").message,
-      /If that cannot be checked/
-    )
+    const unknown = (harmless: boolean) =>
+      advice(
+        new ResultUnknown({
+          backend: "s",
+          method: "tools/call",
+          harmless,
+          message: "doing it twice does no harm, says the server"
+        })
+      )
+    assert.strictEqual(unknown(true), "doing it twice does no harm, says the server.")
+    assert.match(unknown(false), /If that cannot be checked/)
   })
 
   it("[X1:unit] what a server answers stays what it is, however much it looks like a failure of ours", () => {
@@ -179,35 +170,6 @@ describe("what the model is told of a call that was not sent", () => {
     assert.property(error(500), "data")
     assert.deepStrictEqual(error(501), { code: -32_001, message: "no" })
     assert.deepStrictEqual(error(20_000), { code: -32_001, message: "no" })
-  })
-})
-
-describe("the words for who writes a program", () => {
-  it.each([
-    [
-      "the result of a is unknown. Give it more time (timeout), or check before you repeat it, or pass idempotent: true if it may run twice",
-      "the result of a is unknown. Check before you repeat it"
-    ],
-    [
-      "it may still be carried out. Give it more time (timeout), or call again: doing it twice does no harm",
-      "it may still be carried out. Call again: doing it twice does no harm"
-    ],
-    [
-      "s is PermanentlyFailed (spawn): no such command. Fix the cause, then call reconnect()",
-      "s cannot be connected: no such command"
-    ],
-    [
-      "s is PermanentlyFailed (spawn): no such command. Fix the cause, then call again, in 3s at the earliest",
-      "s cannot be connected: no such command"
-    ],
-    ["s is Disconnected. Call reconnect() to connect it", "s is Disconnected"],
-    ["s is Closed. A closed one stays closed; make a new one", "s is Closed"],
-    ["s is not connected (failFast), after 10 s (timeouts.wait)", "s is not connected, after 10 s"],
-    ["longer than maxMessageBytes (1024): ask for less, or raise the limit", "longer than 1024 bytes: ask for less"],
-    ["s is PermanentlyFailed (no end", "s is PermanentlyFailed (no end"],
-    ["see a. Call b", "see a. Call b"]
-  ])("[W4] %s", (text, said) => {
-    assert.strictEqual(withoutOptions(text), said)
   })
 
   it("[W4] of an outcome that is not known, the advice is what a model can do", () => {

@@ -105,7 +105,7 @@ describe.concurrent("mcp-lifeline wrap --option", () => {
     await using host = await initialized([...options("reconnect.auto=false"), ...server])
     await host.request("tools/call", { name: "exit", arguments: {} })
     const { error } = await host.request("tools/call", { name: "x", arguments: {} })
-    assert.match(error?.message ?? "", /does not connect automatically/)
+    assert.match(error?.message ?? "", /does not connect by itself/)
     assert.strictEqual(await answer(host, "x"), "fine")
   })
 

@@ -172,7 +172,7 @@ describe("--watch", () => {
       const { error } = await host.request("tools/call", { name: "pid", arguments: {} })
       assert.match(
         error?.message ?? "",
-        /^\S+ does not start: .*a mistake of the author.* The next change of a watched file starts the server again/s
+        /^\S+ does not connect by itself: .*a mistake of the author.* The next change of a watched file starts the server again/s
       )
       assert.notInclude(error?.message ?? "", "automatically")
       assert.strictEqual(error?.data.state, "Disconnected")

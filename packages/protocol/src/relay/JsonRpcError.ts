@@ -34,24 +34,33 @@ const details = (error: Exclude<CallError, { readonly _tag: "RemoteError" }>): o
   }
 }
 
-/** What a server answers may look the same. */
-const ours = new WeakSet<object>()
+/** What JSON does not say of an error. A server's own may look the same. */
+interface Origin extends Pick<CallError, "plainMessage" | "publicMessage"> {
+  /** Lifeline has made it, for want of an answer. */
+  readonly isOurs: boolean
+  readonly harmless?: boolean | undefined
+}
 
-/** Whether Lifeline has made an error, for want of an answer. Nothing that a server writes into its own makes this true. */
-export const isOurs = (error: JsonRpcError): boolean => ours.has(error)
+const origins = new WeakMap<object, Origin>()
+
+const from = (error: JsonRpcError, origin: Origin | undefined): JsonRpcError => {
+  if (origin !== undefined) origins.set(error, origin)
+  return error
+}
+
+/** Nothing that a server writes into its own makes this true. */
+export const isOurs = (error: JsonRpcError): boolean => origins.get(error)?.isOurs === true
+
+/** Doing it twice does no harm. */
+export const isHarmless = (error: JsonRpcError): boolean => origins.get(error)?.harmless === true
+
+/** For people and models, who pass no options. */
+export const plainMessageOf = (error: JsonRpcError): string => origins.get(error)?.plainMessage ?? error.message
 
 /** It stays Lifeline's own if it is. */
 export const withMessage = (error: JsonRpcError, message: string): JsonRpcError => {
-  const changed = said({ ...error, message }, publicMessages.get(error))
-  return isOurs(error) ? own(changed) : changed
-}
-
-/** What everybody may read, of errors made here or in another gateway. */
-const publicMessages = new WeakMap<object, string>()
-
-const said = (error: JsonRpcError, publicMessage: string | undefined): JsonRpcError => {
-  if (publicMessage !== undefined) publicMessages.set(error, publicMessage)
-  return error
+  const { plainMessage: _, ...origin } = origins.get(error) ?? { isOurs: false }
+  return from({ ...error, message }, origin)
 }
 
 const ends: Readonly<Record<string, string>> = {
@@ -62,7 +71,7 @@ const ends: Readonly<Record<string, string>> = {
 
 /** What everybody may read; `undefined` for an error of a server, whose words are for its caller. */
 export const publicMessageOf = (error: JsonRpcError): string | undefined => {
-  const known = publicMessages.get(error)
+  const known = origins.get(error)?.publicMessage
   if (known !== undefined || !isOurs(error)) return known
   const fate = Predicate.isRecord(error.data) ? String(error.data["fate"]) : ""
   return Object.hasOwn(ends, fate) ? ends[fate] : "The request failed"
@@ -84,14 +93,14 @@ export const publicOf = (error: JsonRpcError): JsonRpcError => {
   const message = publicMessageOf(error)
   if (message === undefined) return error
   const data = Predicate.isRecord(error.data) ? { data: Struct.pick(error.data, ...publicData) } : {}
-  const shown = said({ code: error.code, message, ...data }, message)
-  return isOurs(error) ? own(shown) : shown
+  return from({ code: error.code, message, ...data }, {
+    isOurs: isOurs(error),
+    harmless: isHarmless(error),
+    publicMessage: message
+  })
 }
 
-const own = (error: JsonRpcError): JsonRpcError => {
-  ours.add(error)
-  return error
-}
+const own = (error: JsonRpcError): JsonRpcError => from(error, { isOurs: true })
 
 /** The server's own error, unchanged; otherwise an error with the fate of the request in `data`. */
 export const fromCallError = (error: CallError): JsonRpcError => {
@@ -99,14 +108,19 @@ export const fromCallError = (error: CallError): JsonRpcError => {
     const { code, data, message } = error
     // Worth passing on without data that no client could be given.
     const isWithout = data === undefined || JsonValue.isTooDeep(data)
-    return said(isWithout ? { code, message } : { code, message, data }, error.publicMessage)
+    return from(isWithout ? { code, message } : { code, message, data }, {
+      isOurs: false,
+      publicMessage: error.publicMessage
+    })
   }
-  const { _tag: tag, backend, generation, message } = error
+  const { _tag: tag, backend, generation, message, plainMessage, publicMessage } = error
   const known = Object.entries({ generation, ...details(error) }).filter(([, value]) => value !== undefined)
-  return said(
-    own({ code: ourCode, message, data: { fate: fates[tag], tag, backend, ...Object.fromEntries(known) } }),
-    error.publicMessage
-  )
+  return from({ code: ourCode, message, data: { fate: fates[tag], tag, backend, ...Object.fromEntries(known) } }, {
+    isOurs: true,
+    harmless: "harmless" in error ? error.harmless : undefined,
+    plainMessage,
+    publicMessage
+  })
 }
 
 /** Whoever sent the request goes, or Lifeline does. `why`: a statement. */
