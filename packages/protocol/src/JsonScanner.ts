@@ -27,11 +27,12 @@ export class JsonScanner {
   #escaped = false
   #isObject = false
   #keys = 0
-  #key: unknown
+  /** With its quotes. */
+  #key = ""
   /** Of the key or value that has begun, what came in earlier pieces. Bytes are kept as characters. */
   #token = ""
 
-  push(piece: string | Uint8Array): this {
+  push(piece: string | Buffer): this {
     const isText = typeof piece === "string"
     const { length } = piece
     let [within, inString, depth, values] = [this.#within, this.#inString, this.depth, this.values]
@@ -82,20 +83,21 @@ export class JsonScanner {
     return this
   }
 
-  #endsKey(piece: string | Uint8Array, begin: number, end: number): void {
-    this.#key = this.#isObject && this.#keys++ < maxKeys ? this.#parsed(piece, begin, end) : undefined
-    if (this.#key === "method") this.hasMethod = true
+  #endsKey(piece: string | Buffer, begin: number, end: number): void {
+    this.#key = this.#isObject && this.#keys++ < maxKeys ? this.#tokenTo(piece, begin, end).trim() : ""
+    if (this.#key.includes("\\")) this.#key = String(JSON.stringify(this.#parsed(piece, begin, end)))
+    if (this.#key === `"method"`) this.hasMethod = true
     this.#token = ""
   }
 
-  #endsValue(piece: string | Uint8Array, begin: number, end: number): void {
-    const id = this.#key === "id" ? this.#parsed(piece, begin, end) : undefined
+  #endsValue(piece: string | Buffer, begin: number, end: number): void {
+    const id = this.#key === `"id"` ? this.#parsed(piece, begin, end) : undefined
     if (typeof id === "string" || typeof id === "number") this.id = id
-    this.#key = undefined
+    this.#key = ""
     this.#token = ""
   }
 
-  #parsed(piece: string | Uint8Array, begin: number, end: number): unknown {
+  #parsed(piece: string | Buffer, begin: number, end: number): unknown {
     const token = this.#tokenTo(piece, begin, end)
     if (token.length > maxToken) return undefined
     try {
@@ -105,8 +107,9 @@ export class JsonScanner {
     }
   }
 
-  #tokenTo(piece: string | Uint8Array, begin: number, end: number): string {
-    const more = piece.slice(begin, Math.min(end, begin + maxToken + 1))
-    return (this.#token + (typeof more === "string" ? more : String.fromCharCode(...more))).slice(0, maxToken + 1)
+  #tokenTo(piece: string | Buffer, begin: number, end: number): string {
+    const last = Math.min(end, begin + maxToken + 1)
+    const more = typeof piece === "string" ? piece.slice(begin, last) : piece.toString("latin1", begin, last)
+    return (this.#token + more).slice(0, maxToken + 1)
   }
 }

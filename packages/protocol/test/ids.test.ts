@@ -21,7 +21,7 @@ describe("ids of requests", () => {
   it("[X5] of a message that is too long to keep, the id is found where it is short, and nothing else is kept", () => {
     const found = (text: string) => {
       const scanner = new JsonScanner()
-      for (const one of Buffer.from(text)) scanner.push(Uint8Array.of(one))
+      for (const one of Buffer.from(text)) scanner.push(Buffer.from([one]))
       return scanner.id
     }
     const long = (length: number): string => "x".repeat(length)

@@ -7,7 +7,7 @@ describe("JsonScanner", () => {
     const whole = seen(new JsonScanner().push(text))
     for (const pieces of [[text], [...text]]) {
       const scanner = new JsonScanner()
-      for (const one of Buffer.from(text)) scanner.push(Uint8Array.of(one))
+      for (const one of Buffer.from(text)) scanner.push(Buffer.from([one]))
       assert.deepStrictEqual(seen(scanner), whole, text)
       const ofText = new JsonScanner()
       for (const piece of pieces) ofText.push(piece)

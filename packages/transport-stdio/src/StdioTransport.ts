@@ -5,7 +5,6 @@ import type { AdapterTransport } from "@mcp-lifeline/protocol"
 import { Arrivals, Messages, Oversized } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, MessageExtraInfo, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
-import type { Frame } from "./Framing.js"
 import { Framing } from "./Framing.js"
 import * as Installer from "./Installer.js"
 import type { Exit, Options as GroupOptions } from "./ProcessGroup.js"
@@ -120,7 +119,7 @@ export class StdioTransport implements AdapterTransport {
     child.stdout.on("data", (chunk: Buffer) => {
       this.#framing.push(
         chunk,
-        (frame) => frame._tag === "Line" ? { ...frame, ...Messages.read(frame.text) } : frame,
+        (frame) => frame._tag === "Line" ? { line: frame.text, read: Messages.read(frame.text) } : frame,
         (frame) => this.#onFrame(frame)
       )
       if (!this.#answered && this.#headers.isUsed(this.#framing.begun, this.#framing.begunBytes)) this.#lose(true)
@@ -241,12 +240,12 @@ export class StdioTransport implements AdapterTransport {
     installing?.add(ended)
   }
 
-  #onFrame(frame: Extract<Frame, { _tag: "TooLong" }> | (Extract<Frame, { _tag: "Line" }> & Messages.Read)): void {
+  #onFrame(frame: Oversized.Oversized | { readonly line: string; readonly read: Messages.Read }): void {
     if (this.#closed !== undefined) return
-    if (frame._tag === "TooLong") return this.#onTooLong(frame)
-    const { isJson, messages, text, unread } = frame
+    if (!("line" in frame)) return this.#onTooLong(frame)
+    const { line, read: { isJson, messages, unread } } = frame
     if (isJson) this.#headers.forget()
-    else if (!this.#answered && this.#headers.add(text)) this.#lose(true)
+    else if (!this.#answered && this.#headers.add(line)) this.#lose(true)
     for (const one of unread) {
       this.#noise.add(one.text)
       if (this.#noise.count === 1 && this.#answered) this.#options.warn(this.#noise.warning)
