@@ -2,17 +2,17 @@
  * The tools of the shared servers: the API is no client and has no servers of its own. For the others, it says why their tools are
  * missing.
  */
-import { type CallError, Fleet, type Status } from "@mcp-lifeline/core"
+import { Fleet, type Status } from "@mcp-lifeline/core"
 import { firstOf, Lifecycle, Routing, Unknown } from "@mcp-lifeline/core/internal"
 import { prefixOf } from "@mcp-lifeline/core/options"
-import { JsonValue, Reasons } from "@mcp-lifeline/core/text"
-import { JsonRpcError } from "@mcp-lifeline/protocol"
+import { JsonValue } from "@mcp-lifeline/core/text"
 import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
 import type { Access } from "../access/Access.js"
 import { clean } from "../text/Text.js"
 import * as Api from "./Api.js"
 import type { Gateway } from "./Gateway.js"
+import * as Shown from "./Shown.js"
 
 /** A shell command. */
 export const inspector = (url: string, method: string, options = ""): string =>
@@ -27,16 +27,14 @@ const ofEachClient = (server: string, url: string): string =>
   }`
 
 /** `undefined` if they are listed. */
-const unknownOf = (
-  { backend, catalog, lastError, lastReason, state }: Status,
-  isAdmin: boolean
-): string | undefined => {
+const unknownOf = (status: Status, access: Access): string | undefined => {
+  const { backend, catalog, state } = status
   if (catalog !== undefined) return undefined
   if (state === "Disabled" || state === "Disabling") {
     return `${backend} is disabled, so its tools are not offered; enable it: mcp-lifeline enable ${backend}`
   }
-  const why = lastError === undefined ? "" : `: ${isAdmin ? lastError : Reasons.inWords(lastReason)}`
-  return `${backend} is ${Lifecycle.inWords(state)}, so its tools are not known${why}`
+  const why = Shown.lastError(access, status)
+  return `${backend} is ${Lifecycle.inWords(state)}, so its tools are not known${why === undefined ? "" : `: ${why}`}`
 }
 
 export const toolsFor = (catalog: Fleet.FleetCatalog, access: Access): Fleet.FleetCatalog["tools"] =>
@@ -47,7 +45,7 @@ export const list = (
   only: string | undefined,
   access: Access
 ): Effect.Effect<Api.Tools, Api.NotFound> => {
-  const { hasServer, isAdmin } = access
+  const { hasServer } = access
   const visible = servers.servers().map(({ id }) => id).filter(hasServer)
   if (only !== undefined && !visible.includes(only)) {
     return Effect.fail(Api.notFound(Unknown.backend(only, visible).message))
@@ -56,7 +54,7 @@ export const list = (
     notListed: servers.servers().flatMap(({ id, prefix, sessions }) => {
       if ((only !== undefined && only !== id) || !hasServer(id)) return []
       const status = statuses[id]
-      const message = sessions === "per-client" ? ofEachClient(id, url) : status && unknownOf(status, isAdmin)
+      const message = sessions === "per-client" ? ofEachClient(id, url) : status && unknownOf(status, access)
       return message === undefined ? [] : [{ server: id, message: clean(message), prefix: prefixOf(id, prefix) }]
     }),
     tools: Array.from(toolsFor(catalog, access).values()).flatMap(({ backend: server, original, stale, value }) => {
@@ -81,15 +79,6 @@ const notCalled = ({ servers, url }: Gateway, tool: string, { hasServer }: Acces
       inspector(url, `tools/call --tool-name ${tool}`)
     }`
 }
-
-/** What a server says itself is only for admins. */
-const shownTo = (
-  { isAdmin }: Access,
-  error: CallError
-): Pick<CallError, "_tag" | "message" | "plainMessage"> =>
-  isAdmin
-    ? error
-    : { _tag: error._tag, message: JsonRpcError.publicOf(JsonRpcError.fromCallError(error)).message }
 
 const endedByStop = (isSent: boolean): Api.ServerFailed => ({
   error: isSent
@@ -124,7 +113,7 @@ export const call = (
       Effect.mapError((error) =>
         Fleet.isUnknown(error)
           ? Api.notFound(notCalled(gateway, params.name, access) ?? error.message)
-          : Api.serverFailed(shownTo(access, error))
+          : Api.serverFailed(Shown.callError(access, error))
       )
     )
     const { stopped } = gateway

@@ -4,16 +4,15 @@
 import { Unknown } from "@mcp-lifeline/core/internal"
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import type { Refusal } from "@mcp-lifeline/http-server/Refusal"
-import { Effect, Struct } from "effect"
+import { Effect } from "effect"
 import type { Access } from "../access/Access.js"
 import * as NamedCaller from "../access/NamedCaller.js"
-import type * as EventLog from "../log/EventLog.js"
 import * as Api from "./Api.js"
 import type { View } from "./EventStream.js"
 import type { Gateway } from "./Gateway.js"
 import type { ChangedServer, GatewayStatus, Server } from "./GatewayStatus.js"
 import type { Operations } from "./Operations.js"
-import * as PublicStatus from "./PublicStatus.js"
+import * as Shown from "./Shown.js"
 import { toolsFor } from "./Tools.js"
 
 /** As many as the log keeps. */
@@ -45,19 +44,6 @@ const toolCounts = ({ servers }: Seen, access: Access): Effect.Effect<ReadonlyMa
     return counts
   })
 
-/** For an admin that may not use everything: without what is hidden from it, and without texts that may name it. */
-const ofAdmin = ({ counts, pins, ...server }: Server, tools: number, { hasTool }: Access): Server => ({
-  ...server,
-  counts: { ...counts, tools },
-  ...(pins === undefined
-    ? {}
-    // Some of the others that are counted may be hidden.
-    : {
-      pins: { ...Struct.omit(pins, "more"), changes: pins.changes.filter(({ tool }) => hasTool(server.name, tool)) }
-    }),
-  warnings: []
-})
-
 /** `undefined` if it has no login that is in use here. */
 const isWaiting = ({ personalSignIns }: Seen, caller: Caller, server: string): Effect.Effect<boolean | undefined> => {
   const signIn = personalSignIns?.(server)?.inUse(caller)
@@ -79,29 +65,12 @@ const serversFor = (
     const toolsOf = ({ counts: { tools }, name }: Server): number =>
       counts === undefined ? tools : counts.get(name) ?? 0
     const visible = all.filter(({ name }) => hasServer(name))
-    if (isAdmin) return visible.map((server) => ofAdmin(server, toolsOf(server), access))
     return yield* Effect.forEach(visible, (server) =>
       Effect.map(
         isWaiting(seen, caller, server.name),
-        (isWaiting) => PublicStatus.server(server, { tools: toolsOf(server), isWaiting })
+        (isWaiting) => Shown.server(access, server, { tools: toolsOf(server), isWaiting })
       ))
   })
-}
-
-const aboutGateway = (
-  { hasServer, isAdmin, isWhole }: Access,
-  { gateway, replicas }: GatewayStatus
-): Pick<GatewayStatus, "gateway" | "replicas"> => {
-  if (!isAdmin) return { gateway: PublicStatus.gateway(gateway) }
-  return {
-    // The problem may name any server.
-    gateway: isWhole ? gateway : Struct.omit(gateway, "configProblem"),
-    ...(replicas === undefined ? {} : {
-      replicas: replicas.map((one) =>
-        one.servers === undefined ? one : { ...one, servers: one.servers.filter(hasServer) }
-      )
-    })
-  }
 }
 
 export const statusFor = (seen: Seen, caller: Caller, status: GatewayStatus): Effect.Effect<GatewayStatus> => {
@@ -109,27 +78,18 @@ export const statusFor = (seen: Seen, caller: Caller, status: GatewayStatus): Ef
   if (subject === "") return Effect.succeed(status)
   const access = seen.rules.of(caller)
   const known = { ...(name === undefined ? {} : { name }), admin: access.isAdmin }
-  const about = aboutGateway(access, status)
+  const about = Shown.gateway(access, status)
   return Effect.map(
     serversFor(seen, caller, status.servers),
     (servers) => ({ ...about, gateway: { ...about.gateway, caller: known }, servers })
   )
 }
 
-/** Who may not use everything reads the public part only, also as an admin: the rest may name what it may not use. */
-const lineFor = ({ hasServer, isAdmin, isWhole }: Access) => (line: EventLog.Entry): EventLog.Entry | undefined => {
-  if (isAdmin && isWhole) return line
-  const { at, level, publicText, server } = line
-  return publicText === undefined || server === null || !hasServer(server)
-    ? undefined
-    : { at, server, level, text: publicText }
-}
-
 /** `undefined` if that is everything. */
 export const viewFor = (seen: Seen, caller: Caller): View | undefined =>
   caller.subject === "" ? undefined : {
     status: (status) => statusFor(seen, caller, status),
-    line: (line) => lineFor(seen.rules.of(caller))(line)
+    line: (line) => Shown.line(seen.rules.of(caller), line)
   }
 
 /** Without streams: their readers see each part by the rules of then (`viewFor`). */
@@ -169,10 +129,9 @@ export const operationsFor = (seen: Seen, caller: Caller, operations: Operations
             isAdmin && runtimes !== undefined ? { ...own, runtimes } : own))
       ),
     logs: ({ limit, server, since }) => {
-      const shown = lineFor(access)
       const lines = Effect.map(
         operations.logs({ limit: allLines, server, since }),
-        (lines) => lines.flatMap((one) => shown(one) ?? []).slice(-limit)
+        (lines) => lines.flatMap((one) => Shown.line(access, one) ?? []).slice(-limit)
       )
       return server === undefined ? lines : known(server, lines)
     },

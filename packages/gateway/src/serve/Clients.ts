@@ -1,10 +1,9 @@
 /** Serves all servers as one MCP server. */
-import type { Status } from "@mcp-lifeline/core"
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import type { Begin } from "@mcp-lifeline/http-server/Conversation"
 import * as SealedId from "@mcp-lifeline/http-server/SealedId"
 import { ServerOperations } from "@mcp-lifeline/opentelemetry"
-import { Initialize, type Introduction, JsonRpcError, ListChanges } from "@mcp-lifeline/protocol"
+import { Initialize, type Introduction, ListChanges } from "@mcp-lifeline/protocol"
 import type { ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
 import type { Scope } from "effect"
 import { type Duration, Effect, Struct } from "effect"
@@ -17,7 +16,7 @@ import * as StatusTool from "../clients/StatusTool.js"
 import type { Server } from "../config/Backends.js"
 import { shuttingDown } from "../conversation/errors.js"
 import { announced, unknownServer } from "../conversation/introductions.js"
-import * as PublicStatus from "../http-api/PublicStatus.js"
+import * as Shown from "../http-api/Shown.js"
 import type { ClientServers } from "../pool/ClientServers.js"
 import { type Kind, result } from "../pool/EncodedLists.js"
 import type { GroupFleet } from "../pool/GroupFleet.js"
@@ -136,17 +135,14 @@ export const make = (
     const login: GatewayContext["login"] = (server, caller) => {
       const found = loginNow(server, caller)
       const isForAll = personalSignIn?.(server, caller) === undefined
-      return found === undefined || !isForAll || rules.of(caller).isAdmin ? found : PublicStatus.signIn(server)
+      return Shown.login(rules.of(caller), server, found, isForAll)
     }
-    const shown: GatewayContext["shown"] = (error, caller) =>
-      rules.of(caller).isAdmin ? error : JsonRpcError.publicOf(error)
-    const statusShown = (status: Status, caller: Caller): StatusTool.ShownStatus =>
-      rules.of(caller).isAdmin ? status : PublicStatus.connection(status)
+    const shown: GatewayContext["shown"] = (error, caller) => Shown.error(rules.of(caller), error)
     const reported = ({ fleet, outages }: GroupFleet, caller: Caller) =>
       Effect.map(fleet.status, (statuses) =>
         Object.values(statuses).map((status): StatusTool.ServerState => ({
           name: status.backend,
-          status: statusShown(status, caller),
+          status: Shown.connection(rules.of(caller), status),
           since: outages.of(status.backend)?.since,
           reason: outages.of(status.backend)?.reason,
           login: login(status.backend, caller)

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { report } from "../../src/clients/StatusTool.js"
-import { connection } from "../../src/http-api/PublicStatus.js"
+import { connection } from "../../src/http-api/Shown.js"
 import { join } from "../../src/pool/Instructions.js"
 import * as RawServer from "../support/RawServer.js"
 import { gateway } from "../support/Talk.js"
@@ -93,7 +93,7 @@ describe("what servers say of their use", () => {
     )
     expect(servers[0]).toMatchObject({ memory: "850 MB", cpu: "3.2%" })
     // A warning is for whoever can do something about it.
-    const seen = connection(status as never)
+    const seen = connection({ isAdmin: false }, status as never)
     expect(report([{ ...known, status: seen }], 0).text).toMatch(/- big: up; 850 MB of memory, 3\.2% of a core$/)
   })
 
