@@ -3,7 +3,7 @@
  */
 
 import type { Bytes } from "@mcp-lifeline/core/text"
-import type * as Quota from "./Quota.js"
+import type * as Quota from "@mcp-lifeline/protocol"
 
 export interface Limits {
   /**

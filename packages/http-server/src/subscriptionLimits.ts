@@ -1,5 +1,5 @@
 import { Bytes, kibibytes, mebibytes } from "@mcp-lifeline/core/text"
-import type { Excess, HolderLimits, Limits } from "./Quota.js"
+import type { Excess, HolderLimits, Limits } from "@mcp-lifeline/protocol"
 
 const holder: HolderLimits = { item: kibibytes(16), count: 10_000, bytes: mebibytes(4) }
 

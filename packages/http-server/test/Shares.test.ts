@@ -1,7 +1,7 @@
+import { Shares } from "@mcp-lifeline/protocol"
 import * as fc from "fast-check"
 import { beforeEach, expect, it } from "vitest"
 import { mayLeave } from "../../testing/test/support/Holdings.js"
-import { Shares } from "../src/Shares.js"
 
 // What is tested here is a part, without the one who ends it.
 beforeEach(() => mayLeave("shares"))

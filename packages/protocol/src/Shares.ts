@@ -15,22 +15,41 @@ export class Shares {
     return this.#total
   }
 
+  /** Of clients that hold something. */
+  get size(): number {
+    return this.#held.size
+  }
+
   heldBy(client: unknown): number {
     return this.#held.get(client) ?? 0
   }
 
   take(client: unknown, amount = 1): boolean {
-    const held = this.heldBy(client) + amount
-    if (held > this.#capacity - this.#total - amount) return false
-    this.#held.set(client, held)
-    this.#total += amount
+    if (this.heldBy(client) + amount > this.#capacity - this.#total - amount) return false
+    this.add(client, amount)
     return true
   }
 
   release(client: unknown, amount = 1): void {
-    const held = this.heldBy(client) - amount
-    this.#total -= amount
+    this.add(client, -amount)
+  }
+
+  /** Whether or not there is room. */
+  add(client: unknown, amount: number): void {
+    const held = this.heldBy(client) + amount
+    this.#total += amount
     if (held > 0) this.#held.set(client, held)
     else this.#held.delete(client)
+  }
+
+  /** Sets how much one thing of the client holds; without room for that, returns false and changes nothing. */
+  part(client: unknown): (amount: number) => boolean {
+    let held = 0
+    return (amount) => {
+      if (amount > held && !this.take(client, amount - held)) return false
+      if (amount < held) this.release(client, held - amount)
+      held = amount
+      return true
+    }
   }
 }

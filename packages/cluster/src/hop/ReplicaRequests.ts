@@ -7,7 +7,7 @@
 import { mebibytes } from "@mcp-lifeline/core/text"
 import * as Body from "@mcp-lifeline/http-server/Body"
 import { notTakenHeader, type Refusal, refuse } from "@mcp-lifeline/http-server/Refusal"
-import { Shares } from "@mcp-lifeline/http-server/Shares"
+import { Shares } from "@mcp-lifeline/protocol"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import * as ClusterKey from "../ClusterKey.js"
 import type { ReplicaId } from "../LeaseRules.js"

@@ -1,8 +1,8 @@
 /** What outlives the request that set it: the log level, and subscriptions to resources. */
 import type { CallError, ServerNotification } from "@mcp-lifeline/core"
 import type { SettingChange } from "@mcp-lifeline/http-server/Conversation"
-import type { Excess, Holding } from "@mcp-lifeline/http-server/Quota"
 import { bytesOf } from "@mcp-lifeline/http-server/subscriptionLimits"
+import type { Excess, Holding } from "@mcp-lifeline/protocol"
 import { heightOf, type Level } from "@mcp-lifeline/protocol/Level"
 import { defaultLevel } from "@mcp-lifeline/protocol/LogLevels"
 import type { Subscriber } from "@mcp-lifeline/protocol/Subscriptions"

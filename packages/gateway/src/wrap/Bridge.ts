@@ -3,10 +3,18 @@ import type { Backend } from "@mcp-lifeline/core"
 import { firstOf, Handle } from "@mcp-lifeline/core/internal"
 import { anyone } from "@mcp-lifeline/http-server/Caller"
 import { PassedSubscriptions } from "@mcp-lifeline/http-server/PassedSubscriptions"
-import { Holding } from "@mcp-lifeline/http-server/Quota"
 import { noRoom, subscriptionLimits } from "@mcp-lifeline/http-server/subscriptionLimits"
 import type { ClientRequest, Introduction } from "@mcp-lifeline/protocol"
-import { asItComes, Incoming, JsonRpc, JsonRpcError, ListChanges, ListWatch, Meta } from "@mcp-lifeline/protocol"
+import {
+  asItComes,
+  Holding,
+  Incoming,
+  JsonRpc,
+  JsonRpcError,
+  ListChanges,
+  ListWatch,
+  Meta
+} from "@mcp-lifeline/protocol"
 import { isList, type ListMethod, lists as fields } from "@mcp-lifeline/protocol/listMethods"
 import * as TaskMarks from "@mcp-lifeline/protocol/TaskMarks"
 import type {

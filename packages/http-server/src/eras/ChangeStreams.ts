@@ -1,10 +1,9 @@
 /**
  * Streams of `subscriptions/listen`. Each is acknowledged with the part of its filter that the session supports, and ends with a result.
  */
-import { type ClientRequest, JsonRpc, JsonRpcError, Meta } from "@mcp-lifeline/protocol"
+import { type ClientRequest, Holding, JsonRpc, JsonRpcError, Meta } from "@mcp-lifeline/protocol"
 import type { JSONRPCNotification, JSONRPCResponse, ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
-import { Holding } from "../Quota.js"
 import { bytesOf, noRoom, subscriptionLimits } from "../subscriptionLimits.js"
 import type * as Envelope from "./Envelope.js"
 

@@ -28,7 +28,7 @@ import { constVoid } from "effect/Function"
 import { ChangeStreams } from "./ChangeStreams.js"
 import * as Envelope from "./Envelope.js"
 import { isOwnState, ParkedCalls } from "./ParkedCalls.js"
-import { early } from "./parkedLimits.js"
+import { early, type Park, parking } from "./parkedLimits.js"
 import { type CallHandlers, StatelessCall } from "./StatelessCall.js"
 import * as Translation from "./translation.js"
 
@@ -59,6 +59,8 @@ export interface Options {
    * client gets another's. Default false.
    */
   readonly isShared?: boolean | undefined
+  /** For calls that wait for input. Default: of this client alone. */
+  readonly park?: Park | undefined
 }
 
 export class StatelessClient {
@@ -67,7 +69,7 @@ export class StatelessClient {
   readonly #isShared: boolean
   readonly requests = new ClientRequests()
   readonly #calls = new Map<StatelessCall, ClientRequest>()
-  readonly #parked = new ParkedCalls()
+  readonly #parked: ParkedCalls
   readonly #roomForEarly = early.holderOf(this)
   readonly #changeStreams = new ChangeStreams((method, params, answered) =>
     this.#requestFromSession(method, params, answered)
@@ -87,10 +89,11 @@ export class StatelessClient {
   /** `undefined` before `initialize`, and after it was refused. */
   #capabilities: Promise<ServerCapabilities> | undefined
 
-  constructor({ isShared = false, name, session }: Options) {
+  constructor({ isShared = false, name, park = parking()(""), session }: Options) {
     this.#name = name
     this.#session = session
     this.#isShared = isShared
+    this.#parked = new ParkedCalls(park, (call) => this.#abandon(call))
   }
 
   get isIdle(): boolean {
@@ -103,15 +106,6 @@ export class StatelessClient {
 
   get parkedCalls(): number {
     return this.#parked.size
-  }
-
-  get parkedBytes(): number {
-    return this.#parked.bytes
-  }
-
-  abandonOldest(): void {
-    const { oldest } = this.#parked
-    if (oldest !== undefined) this.#abandon(oldest.call)
   }
 
   deliver(message: JSONRPCNotification | JSONRPCRequest): void {
@@ -129,6 +123,7 @@ export class StatelessClient {
   end(): void {
     this.#changeStreams.end()
     this.#roomForEarly.close()
+    this.#parked.leave()
     for (const call of this.#calls.keys()) call.takeQuestions()
   }
 
@@ -322,7 +317,6 @@ export class StatelessClient {
     const questions = call.takeQuestions()
     if (questions.length === 0) return
     const requestState = this.#parked.park(call, waiting.id, new Set(questions.map(({ id }) => id)))
-    while (this.#parked.size > 1 && this.#parked.isTooMuch) this.abandonOldest()
     const inputRequests = Object.fromEntries(
       questions.map(({ id, method, params }) => [
         String(id),

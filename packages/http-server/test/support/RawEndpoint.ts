@@ -1,4 +1,5 @@
 import { Bytes } from "@mcp-lifeline/core/text"
+import { Quota } from "@mcp-lifeline/protocol"
 import type { JSONRPCResponse, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
 import { createServer, request as httpRequest, type ServerResponse } from "node:http"
@@ -9,8 +10,6 @@ import type { ClientSession } from "../../src/ClientSession.js"
 import type { ClientSessions } from "../../src/ClientSessions.js"
 import type { Client, Conversation, Resumed } from "../../src/Conversation.js"
 import * as McpEndpoint from "../../src/McpEndpoint.js"
-import { OpenRequests } from "../../src/OpenRequests.js"
-import { Quota } from "../../src/Quota.js"
 import type { Refusal } from "../../src/Refusal.js"
 import { subscriptionLimits } from "../../src/subscriptionLimits.js"
 
@@ -50,7 +49,13 @@ export const fewest = {
   maxOwnServers: () => 9
 }
 
-export const plenty = () => new OpenRequests({ count: 10_000, bytes: Bytes(1_000_000) })
+/** For requests that are not answered yet. */
+export const openQuota = (count: number, bytes: number) => {
+  const all = { count, bytes: Bytes(bytes) }
+  return new Quota({ holder: { ...all, item: all.bytes }, all })
+}
+
+export const plenty = () => openQuota(10_000, 1_000_000)
 
 export const subscriptions = () => new Quota(subscriptionLimits)
 
