@@ -1,6 +1,4 @@
-/**
- * Searches even a refused body for the id of its request, so that the refusal can answer it.
- */
+/** Searches even a refused body for the id of its request, so that the refusal can answer it. */
 import { Bytes, ExactJson, JsonValue, kibibytes } from "@mcp-lifeline/core/text"
 import { JsonRpc, JsonScanner, JsonShape, Pieces, type Shares, Turns } from "@mcp-lifeline/protocol"
 import { IncomingMessage } from "node:http"
@@ -47,7 +45,7 @@ const parse = (bytes: Buffer, { values }: JsonScanner): Body => {
   }
 }
 
-/** How many bytes of a body are kept now; whether there is room for them. */
+/** Whether there is room for so many bytes of a body (`Shares.part`). */
 export type Room = (bytes: number) => boolean
 
 /** A caller that nothing tells from others is known by its session, or else by its address and user agent. */
@@ -59,7 +57,7 @@ export const roomFor = (shares: Shares, request: IncomingMessage, session?: stri
   return shares.part(client)
 }
 
-/** Without the first 16 KiB of each, so that small requests always have room: connections are limited. */
+/** Small requests always have room: connections are limited. */
 export const countedOf = (bytes: number): Bytes => Bytes(Math.max(0, bytes - kibibytes(16)))
 
 const crowded: Refusal = {

@@ -1,13 +1,6 @@
 import { Bytes } from "@mcp-lifeline/core/text"
-import {
-  type Answer,
-  type ClientRequest,
-  ClientRequests,
-  type Holding,
-  JsonRpc,
-  type Quota,
-  responseOf
-} from "@mcp-lifeline/protocol"
+import type { Answer, ClientRequest, Holding, Quota } from "@mcp-lifeline/protocol"
+import { ClientRequests, JsonRpc, responseOf } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { randomBytes } from "node:crypto"
 import type { ServerResponse } from "node:http"

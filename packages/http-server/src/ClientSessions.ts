@@ -1,14 +1,12 @@
-/**
- * A session that is not in memory is restored from its id.
- */
-import { type Bytes, kibibytes } from "@mcp-lifeline/core/text"
+/** A session that is not in memory is restored from its id. */
+import { kibibytes } from "@mcp-lifeline/core/text"
 import type { Holding, Quota } from "@mcp-lifeline/protocol"
 import type { JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import type { ServerResponse } from "node:http"
 import { type Caller, ownerOf } from "./Caller.js"
 import { ClientSession } from "./ClientSession.js"
 import type { Begin, SettingChange } from "./Conversation.js"
-import { EventBudget } from "./EventBudget.js"
+import type { EventBudget } from "./EventBudget.js"
 import { announcedLists } from "./messages.js"
 import { type Place, Places } from "./Places.js"
 import { notTakenHeader, type Refusal } from "./Refusal.js"
@@ -31,10 +29,10 @@ export interface Options {
   readonly records: SessionRecords.SessionRecords
   readonly limits: {
     readonly maxCalls: number
-    readonly maxKeptBytes: Bytes
     readonly maxOwnServers: () => number
     readonly maxSessions: number
   }
+  readonly budget: EventBudget
   readonly open: Quota
   readonly subscriptions: Quota
   readonly onError: (error: unknown) => void
@@ -93,8 +91,6 @@ interface Entry {
 
 export class ClientSessions {
   readonly #options: Options
-  readonly #budget: EventBudget
-  /** Also for those of other clients. */
   readonly ownServers: Places
   readonly #places: Places
   readonly #entries = new Map<string, Entry>()
@@ -105,7 +101,6 @@ export class ClientSessions {
 
   constructor(options: Options) {
     this.#options = options
-    this.#budget = new EventBudget(options.limits.maxKeptBytes)
     this.ownServers = new Places(options.limits.maxOwnServers, "its servers made room for those of others")
     this.#places = new Places(() => options.limits.maxSessions, "the session made room for others")
   }
@@ -273,7 +268,7 @@ export class ClientSessions {
       "onInitialized" | "onSetting" | "resumed" | "subscriptions"
     >
   ): ClientSession {
-    const { begin, limits: { maxCalls }, onError, open } = this.#options
+    const { begin, budget, limits: { maxCalls }, onError, open } = this.#options
     return new ClientSession({
       subscriptions: this.#roomFor(place),
       ...options,
@@ -283,7 +278,7 @@ export class ClientSessions {
       onError,
       open,
       startsServers: (count) => this.ownServers.take(place, count),
-      budget: this.#budget
+      budget
     })
   }
 

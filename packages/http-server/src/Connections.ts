@@ -1,6 +1,4 @@
-/**
- * To make room, closes the connection that was idle longest, of the address that has most of these; those with an open request stay.
- */
+/** To make room, closes a connection without an open request. */
 import type { ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import { type Place, Places } from "./Places.js"

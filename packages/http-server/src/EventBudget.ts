@@ -1,6 +1,4 @@
-/**
- * Clients that keep more than a fair share lose events first, so that one client's excess costs no other an answer.
- */
+/** One client's excess costs no other an answer: those that keep more than an equal share lose events first. */
 import type { Bytes } from "@mcp-lifeline/core/text"
 import { Shares } from "@mcp-lifeline/protocol"
 

@@ -1,6 +1,4 @@
-/**
- * The listener binds its address before any server starts, so that a port in use costs nothing.
- */
+/** The listener binds its address before any server starts, so that a port in use costs nothing. */
 import type { Bytes } from "@mcp-lifeline/core/text"
 import { Shares } from "@mcp-lifeline/protocol"
 import type { Scope } from "effect"

@@ -1,6 +1,4 @@
-/**
- * The MCP endpoint over HTTP, in both eras of the protocol. A session belongs to the caller that began it.
- */
+/** The MCP endpoint over HTTP, in both eras of the protocol. A session belongs to the caller that began it. */
 import { type Bytes, mebibytes } from "@mcp-lifeline/core/text"
 import { Era, Initialize, JsonRpc, Meta, Quota, Shares } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
@@ -132,8 +130,10 @@ export const make = (
   const most = { count: limits.maxOpenCalls, bytes: limits.maxOpenBytes }
   const open = new Quota({ holder: { ...most, item: most.bytes }, all: most })
   const subscriptions = new Quota(options.limits?.subscriptions ?? subscriptionLimits)
+  const budget = new EventBudget(limits.maxKeptBytes)
   const sessions = new ClientSessions({
     begin,
+    budget,
     seal,
     records,
     limits: { ...limits, maxOwnServers: own },
@@ -150,7 +150,7 @@ export const make = (
       idleTime: idleWithServers,
       ownServers: sessions.ownServers
     }),
-    budget: new EventBudget(limits.maxKeptBytes),
+    budget,
     maxCalls: limits.maxCalls,
     open,
     subscriptions,

@@ -1,6 +1,4 @@
-/**
- * Subscriptions of a client whose requests are passed on: those that its server has accepted, and may still accept.
- */
+/** Subscriptions of a client whose requests are passed on: those that its server has accepted, and may still accept. */
 import type { ClientRequest, Excess, Holding } from "@mcp-lifeline/protocol"
 import { Predicate } from "effect"
 import { bytesOf } from "./subscriptionLimits.js"

@@ -1,4 +1,4 @@
-/** Places under a limit for all, of which some may have to make room for others. Clients that nothing tells apart (owner "") count as one, which may have all. */
+/** Limits for all whose holders may have to make room. Callers that nothing tells apart (owner "") are one, which may have all. */
 import { Shares } from "@mcp-lifeline/protocol"
 
 export interface Place {
@@ -6,7 +6,7 @@ export interface Place {
   readonly owner: string | undefined
   /** Default: always. */
   readonly canGo?: (() => boolean) | undefined
-  /** Called when it has lost its place. `why`: a statement. */
+  /** It has lost its place. `why`: a statement. */
   readonly end: (why: string) => void
 }
 
@@ -17,7 +17,6 @@ export class Places {
   /** The longest unused first. */
   readonly #all = new Map<Place, number>()
 
-  /** `capacity`: called each time. `why`: for what ends. */
   constructor(capacity: () => number, why: string) {
     this.#capacity = capacity
     this.#why = why
@@ -52,7 +51,7 @@ export class Places {
     return amount
   }
 
-  /** Without room, returns false, and leaves it what it had. */
+  /** Without room, returns false and changes nothing of its own. */
   take(place: Place, amount: number): boolean {
     const before = this.leave(place)
     const hasRoom = this.makeRoom(place.owner, amount)
@@ -60,16 +59,13 @@ export class Places {
     return hasRoom
   }
 
-  /**
-   * No owner may have more than it leaves for others: one that is alone gets half. But whoever has nothing may have what is free, and the first one
-   * anything.
-   */
+  /** As with `Shares`; but whoever has nothing may have what is free, and the first one anything. */
   makeRoom(owner: Place["owner"], amount = 1): boolean {
     while (!this.#hasRoom(owner, amount)) if (!this.evict(owner)) return false
     return true
   }
 
-  /** Ends the first that can go of the owner that has most, if that is more than this one has, or else of this one's own. */
+  /** Ends the first that can go of the owner that has most, if more than this one, or else of its own. */
   evict(owner: Place["owner"]): boolean {
     const own = this.heldBy(owner)
     let [found, most]: [Place | undefined, number] = [undefined, 0]
@@ -84,7 +80,7 @@ export class Places {
     return true
   }
 
-  /** After `put`, ends as many as are too many. A single one may be of any size. */
+  /** Ends what is too much. A single one may be of any size. */
   shrink(owner: Place["owner"]): void {
     while (this.#all.size > 1 && this.total > this.#capacity() && this.evict(owner));
   }

@@ -15,7 +15,6 @@ export interface Refusal {
   readonly isRead?: boolean | undefined
 }
 
-/** `id`: of the refused request. */
 export const tooMany = (id: RequestId | undefined, message: string): Refusal => ({
   status: 429,
   message,

@@ -1,6 +1,4 @@
-/**
- * Requests of the protocol without sessions (2026-07-28) over HTTP: their limits, and the statuses of answers.
- */
+/** Requests of the protocol without sessions (2026-07-28) over HTTP: their limits, and the statuses of answers. */
 import { Bytes } from "@mcp-lifeline/core/text"
 import { type Answer, ClientRequest, Era, JsonRpc, Meta, type Quota, Shares } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"

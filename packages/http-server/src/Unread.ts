@@ -1,6 +1,4 @@
-/**
- * What clients leave unread of answers is limited: for each, for all (`Shares`), and in time.
- */
+/** What clients leave unread of answers is limited, also in time. */
 import { type Bytes, kibibytes, mebibytes } from "@mcp-lifeline/core/text"
 import { Shares } from "@mcp-lifeline/protocol"
 import type { ServerResponse } from "node:http"
@@ -9,7 +7,7 @@ import type { ServerResponse } from "node:http"
 const small = kibibytes(64)
 
 export interface Limits {
-  /** Of all clients together; one may have half. */
+  /** Of all clients together. */
   readonly bytes: Bytes
   /** How long a client may read nothing, in milliseconds; its connection closes within twice as long. */
   readonly stall: number

@@ -4,10 +4,10 @@ import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { countedOf } from "./Body.js"
 import { type Refusal, tooMany } from "./Refusal.js"
 
-/** What requests that are not answered yet take of the limits of all. */
+/** Of the limits of all. */
 export const amountOf = (count: number, bytes: Bytes): Amount => ({ count, bytes: countedOf(bytes) })
 
-/** Why they have no place, if so. `id`: of the first. */
+/** Why there is no room, if so. */
 export const take = (open: Quota, client: unknown, amount: Amount, id: RequestId | undefined): Refusal | undefined => {
   const excess = open.take(client, amount)
   if (excess === undefined) return undefined

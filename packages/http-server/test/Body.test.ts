@@ -193,11 +193,7 @@ describe("the body of a request", () => {
     const first = room(`${long}a`)
     expect([first(30), room(`${long}b`)(30)]).toEqual([true, false])
     expect([room("y")(20), room(long, "b")(10), room(long, "a", "session")(10)])
-      .toEqual([
-        true,
-        true,
-        true
-      ])
+      .toEqual([true, true, true])
     first(0)
     expect(shares.total).toBe(40)
   })

@@ -57,6 +57,7 @@ const alone = (
     ...options,
     begin: (client) => Raw.conversing(() => undefined, began(client) ?? {}),
     limits: { ...Raw.fewest, ...limits },
+    budget: Raw.budget(),
     open: Raw.plenty(),
     subscriptions: Raw.subscriptions(),
     onError: (error) => errors.push(error)

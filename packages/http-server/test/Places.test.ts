@@ -1,35 +1,34 @@
+import { Shares } from "@mcp-lifeline/protocol"
 import * as fc from "fast-check"
-import { describe, expect, it } from "vitest"
+import { beforeEach, describe, expect, it } from "vitest"
+import { mayLeave } from "../../testing/test/support/Holdings.js"
 import { type Place, Places } from "../src/Places.js"
 
+// What is tested here is a part, without the one who ends it.
+beforeEach(() => mayLeave("shares"))
+
+type Held = ReadonlyArray<readonly [owner: string, count: number]>
+
 /** `busy`: those that cannot go. */
-const make = (capacity: number, busy: ReadonlyArray<string> = []) => {
+const make = (capacity: number, held: Held, busy: ReadonlyArray<string> = []) => {
   const places = new Places(() => capacity, "others need it")
+  const left: Array<string> = []
   const ended: Array<string> = []
-  const all = new Map<string, Place>()
-  const placeOf = (name: string, owner: string): Place => {
-    const place = { owner, canGo: () => !busy.includes(name), end: () => void ended.push(name) }
-    all.set(name, place)
-    return place
+  const put = (owner: string, name: string) => {
+    left.push(name)
+    const end = () => void ended.push(...left.splice(left.indexOf(name), 1))
+    places.put({ owner, canGo: () => !busy.includes(name), end })
   }
-  const put = (...held: ReadonlyArray<readonly [owner: string, count: number]>) => {
-    for (const [owner, count] of held) {
-      for (let n = 0; n < count; n++) places.put(placeOf(`${owner}${n}`, owner))
-    }
-  }
-  const left = () => [...all].flatMap(([name, place]) => places.has(place) ? [name] : [])
-  return { ended, left, placeOf, places, put }
+  for (const [owner, count] of held) for (let n = 0; n < count; n++) put(owner, `${owner}${n}`)
+  return { ended, left, places, put }
 }
 
 describe("a share of places", () => {
-  const takes = (owner: string, ...before: ReadonlyArray<readonly [owner: string, count: number]>): number => {
-    const { placeOf, places, put } = make(100, [
-      "new",
-      ...Array.from({ length: 100 }, (_, n) => [`a${n}`, `b${n}`]).flat()
-    ])
-    put(...before)
-    const total = places.total
-    while (places.makeRoom(owner)) places.put(placeOf("new", owner))
+  const takes = (owner: string, ...held: Held): number => {
+    const busy = [...Array(100).keys()].flatMap((n) => [`a${n}`, `b${n}`])
+    const { places, put } = make(100, held, [...busy, "new"])
+    const { total } = places
+    while (places.makeRoom(owner)) put(owner, "new")
     return places.total - total
   }
 
@@ -45,109 +44,107 @@ describe("a share of places", () => {
   })
 
   it("[X5] may be more than there is for the first, and for nobody else", () => {
-    expect(make(4).places.makeRoom("a", 5)).toBe(true)
-    const { places, put } = make(4, ["b0"])
-    put(["b", 1])
+    expect(make(4, []).places.makeRoom("a", 5)).toBe(true)
+    const { places } = make(4, [["b", 1]], ["b0"])
     expect([places.makeRoom("a", 4), places.makeRoom("a", 3)]).toEqual([false, true])
   })
 })
 
 describe("who makes room", () => {
-  it("[X5] are no more than have to, and none that cannot go", () => {
-    const after = (amount: number, busy: ReadonlyArray<string> = []) => {
-      const { left, places, put } = make(4, busy)
-      put(["a", 3], ["b", 1])
-      return [places.makeRoom("c", amount), left()]
-    }
-    expect(after(1)).toEqual([true, ["a1", "a2", "b0"]])
-    expect(after(2)).toEqual([true, ["a2", "b0"]])
-    expect(after(1, ["a0"])).toEqual([true, ["a0", "a2", "b0"]])
-    expect(after(1, ["a0", "a1", "a2", "b0"])).toEqual([false, ["a0", "a1", "a2", "b0"]])
+  it.each([
+    [1, [], [true, ["a1", "a2", "b0"]]],
+    [2, [], [true, ["a2", "b0"]]],
+    [1, ["a0"], [true, ["a0", "a2", "b0"]]],
+    [1, ["a0", "a1", "a2", "b0"], [false, ["a0", "a1", "a2", "b0"]]]
+  ])("[X5] are no more than have to, and none that cannot go: of %i, while %j are busy", (amount, busy, outcome) => {
+    const { left, places } = make(4, [["a", 3], ["b", 1]], busy)
+    expect([places.makeRoom("c", amount), left]).toEqual(outcome)
   })
 
-  it.each(
-    [
-      ["the first of the caller that has most", [["a", 2], ["b", 3]], "c", [], "b0"],
-      ["the first of these that can go", [["a", 2], ["b", 3]], "c", ["b0"], "b1"],
-      ["another caller's, if none of these can", [["a", 2], ["b", 3]], "c", ["b0", "b1", "b2"], "a0"],
-      ["one's own where nobody has more", [["a", 2], ["b", 3]], "b", [], "b0"],
-      ["nobody's who has less", [["a", 2], ["b", 3]], "b", ["b0", "b1", "b2"], undefined],
-      ["nobody's who has as much", [["a", 3], ["b", 3]], "b", ["b0", "b1", "b2"], undefined],
-      ["the first of all where nothing tells callers apart", [["", 3]], "", ["0"], "1"]
-    ] as const
-  )("[X5] is %s", (_, held, owner, busy, loser) => {
-    const { ended, places, put } = make(0, busy)
-    put(...held)
+  it.each<readonly [string, Held, owner: string, busy: ReadonlyArray<string>, loser: string | undefined]>([
+    ["the first of the caller that has most", [["a", 2], ["b", 3]], "c", [], "b0"],
+    ["the first of these that can go", [["a", 2], ["b", 3]], "c", ["b0"], "b1"],
+    ["another caller's, if none of these can", [["a", 2], ["b", 3]], "c", ["b0", "b1", "b2"], "a0"],
+    ["one's own where nobody has more", [["a", 2], ["b", 3]], "b", [], "b0"],
+    ["nobody's who has less", [["a", 2], ["b", 3]], "b", ["b0", "b1", "b2"], undefined],
+    ["nobody's who has as much", [["a", 3], ["b", 3]], "b", ["b0", "b1", "b2"], undefined],
+    ["the first of all where nothing tells callers apart", [["", 3]], "", ["0"], "1"]
+  ])("[X5] is %s", (_, held, owner, busy, loser) => {
+    const { ended, places } = make(0, held, busy)
     expect([places.evict(owner), ended[0]]).toEqual([loser !== undefined, loser])
   })
 
-  it("[X5] is who has most of what counts, not who has many, and one that was used is last", () => {
-    const { ended, placeOf, places } = make(4)
-    const [one, two] = [placeOf("a", "a"), placeOf("b0", "b")]
-    places.put(placeOf("none", "b"), 0)
-    expect([places.take(one, 1), places.take(two, 2)]).toEqual([true, true])
+  it("[X5] is who has most of what counts, not who has many; one without any has nothing to give", () => {
+    const { ended, places } = make(4, [["a", 1]])
+    places.put({ owner: "b", end: () => ended.push("none") }, 0)
+    places.put({ owner: "b", end: () => ended.push("b") }, 2)
     places.evict("c")
-    places.put(two)
-    places.used(one)
-    places.evict("c")
-    expect(ended).toEqual(["b0", "b0"])
+    expect(ended).toEqual(["b"])
   })
 })
 
 const step = fc.record({
   do: fc.constantFrom("take" as const, "leave" as const, "use" as const, "busy" as const),
   number: fc.nat(7),
-  amount: fc.integer({ min: 1, max: 4 })
+  amount: fc.nat(6)
 })
 
-it("[X5] whatever is taken, left and evicted: no owner has more than its part when it takes, no sum is more than the total, a new one gets what is free, and all is given back", () => {
+it("[X5] whatever is taken, given back and evicted: nobody takes what others have left to them, no sum is more than its total, what is refused takes nothing, a new one gets what is free, and all is given back", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       const capacity = 12
-      const places = new Places(() => capacity, "others need it")
-      const held = new Map<Place, number>()
-      const busy = new Set<Place>()
+      const [shares, places] = [new Shares(capacity), new Places(() => capacity, "others need it")]
+      const [shared, held, busy] = [new Map<Place, number>(), new Map<Place, number>(), new Set<Place>()]
       const all = Array.from({ length: 8 }, (_, n): Place => {
-        const place = {
-          owner: "abcd"[n % 4],
-          canGo: () => !busy.has(place),
-          end: () => {
-            expect(busy.has(place)).toBe(false)
-            held.delete(place)
-          }
+        const end = () => {
+          expect(busy.has(place)).toBe(false)
+          held.delete(place)
         }
+        const place = { owner: "abcd"[n % 4], canGo: () => !busy.has(place), end }
         return place
       })
-      const sum = (owner?: string) =>
-        [...held].reduce(
-          (total, [place, amount]) => total + (owner === undefined || place.owner === owner ? amount : 0),
-          0
-        )
+      const parts = all.map(({ owner }) => shares.part(owner))
+      const sum = (of: ReadonlyMap<Place, number>, owner?: string) =>
+        all.reduce((total, one) => total + (owner === undefined || one.owner === owner ? of.get(one) ?? 0 : 0), 0)
+      const set = (number: number, amount: number): void => {
+        const place = all[number]!
+        const more = amount - (shared.get(place) ?? 0)
+        const hasRoom = more <= 0 || sum(shared, place.owner) + more <= capacity - sum(shared) - more
+        expect(parts[number]!(amount)).toBe(hasRoom)
+        if (hasRoom) shared.set(place, amount)
+      }
       for (const { amount, do: what, number } of steps) {
         const place = all[number]!
+        set(number, what === "leave" ? 0 : amount)
         if (what === "busy" && !busy.delete(place)) busy.add(place)
         if (what === "use") places.used(place)
-        if (what === "leave") {
-          expect(places.leave(place)).toBe(held.get(place) ?? 0)
-          held.delete(place)
-        }
+        const before = held.get(place) ?? 0
+        if (what === "leave" || what === "take") held.delete(place)
+        const had = what === "leave" ? places.leave(place) : before
+        expect(had).toBe(before)
+        let isRight = true
         if (what === "take") {
-          const before = held.get(place)
-          held.delete(place)
-          const isTaken = places.take(place, amount)
-          const [own, total] = [sum(place.owner), sum()]
-          const hasRoom = total === 0 || (own === 0 ? amount : own + 2 * amount) <= capacity - total
-          expect(isTaken).toBe(hasRoom)
-          if (isTaken) held.set(place, amount)
-          else if (before !== undefined) held.set(place, before)
+          const isTaken = places.take(place, amount + 1)
+          const [own, total] = [sum(held, place.owner), sum(held)]
+          const part = own === 0 ? capacity - total : (capacity - total - own) / 2
+          isRight = isTaken === (total === 0 || amount + 1 <= part)
+          held.set(place, isTaken ? amount + 1 : before)
         }
-        expect([places.total, ..."abcd"].map((one) => typeof one === "string" ? places.heldBy(one) : one))
-          .toEqual([sum(), ...[..."abcd"].map((owner) => sum(owner))])
-        expect(places.total).toBeLessThanOrEqual(capacity)
-        if (places.total < capacity) expect(places.makeRoom("new")).toBe(true)
+        for (const [counter, of] of [[shares, shared], [places, held]] as const) {
+          expect(["a", "b", "c", "d"].map((owner) => counter.heldBy(owner) - sum(of, owner))).toEqual([0, 0, 0, 0])
+          expect(counter.total).toBe(sum(of))
+          expect(counter.total).toBeLessThanOrEqual(capacity)
+        }
+        expect([isRight, places.total >= capacity || places.makeRoom("new")]).toEqual([true, true])
+        // The next one gets half of the rest.
+        expect(shares.part("new")(Math.floor((capacity - shares.total) / 2))).toBe(true)
+        shares.release("new", shares.heldBy("new"))
       }
-      for (const place of all) places.leave(place)
-      expect([places.total, all.some((place) => places.has(place))]).toEqual([0, false])
+      for (const [number, place] of all.entries()) {
+        places.leave(place)
+        set(number, 0)
+      }
+      expect([places.total, shares.total, all.some((place) => places.has(place))]).toEqual([0, 0, false])
     })
   )
 })

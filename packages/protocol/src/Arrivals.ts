@@ -1,4 +1,4 @@
-/** Limits what is kept of incomplete messages of all servers: each is limited by itself, but there may be many. */
+/** Limits what is kept of incomplete messages of all servers. */
 import { type Bytes, kibibytes, mebibytes } from "@mcp-lifeline/core/text"
 import { Shares } from "./Shares.js"
 
@@ -11,7 +11,7 @@ export const uncounted = kibibytes(16)
 const program = new Shares(maxArriving)
 
 export interface Arrival {
-  /** So many bytes are to be kept from now on. Without room for them, returns false, and changes nothing. */
+  /** From now on. Without room, returns false and changes nothing. */
   readonly keeps: (bytes: Bytes) => boolean
   /** Nothing is counted from now on. */
   readonly end: () => void

@@ -1,7 +1,4 @@
-/**
- * Limits what is kept for peers, in number and bytes: of one item, one holder (a session, a stream), one client, and all.
- * What is over a limit is refused to the peer that asks; nothing else changes.
- */
+/** Limits what is kept for peers: of one item, one holder (a session, a stream), one client, and all. Excess is refused to who asks. */
 import { Bytes } from "@mcp-lifeline/core/text"
 import { Shares } from "./Shares.js"
 
@@ -16,7 +13,7 @@ export interface HolderLimits extends Amount {
 
 export interface Limits {
   readonly holder: HolderLimits
-  /** Of all clients; one of them never has more than is left for others (`Shares`). */
+  /** Of all clients (`Shares`). */
   readonly all: Amount
 }
 

@@ -1,7 +1,4 @@
-/**
- * No client may hold more than is left for others. So a client alone gets half, the next one always gets something, and one client's excess
- * refuses that client only.
- */
+/** No client may hold more than is left for others: one alone gets half, the next one always gets something, and excess refuses only who asks. */
 export class Shares {
   readonly #capacity: number
   readonly #held = new Map<unknown, number>()
@@ -15,7 +12,6 @@ export class Shares {
     return this.#total
   }
 
-  /** Of clients that hold something. */
   get size(): number {
     return this.#held.size
   }
@@ -42,7 +38,7 @@ export class Shares {
     else this.#held.delete(client)
   }
 
-  /** Sets how much one thing of the client holds; without room for that, returns false and changes nothing. */
+  /** Sets what one thing of the client holds. Without room, returns false and changes nothing. */
   part(client: unknown): (amount: number) => boolean {
     let held = 0
     return (amount) => {

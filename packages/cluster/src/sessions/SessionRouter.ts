@@ -1,4 +1,4 @@
-/** Serves a session on any replica: here if it lives here, otherwise by passing the request to its home. */
+/** Serves a session here if it lives here, otherwise by passing the request to its home. */
 import * as Body from "@mcp-lifeline/http-server/Body"
 import * as Caller from "@mcp-lifeline/http-server/Caller"
 import { type McpEndpoint, repeatedHeader, type Unsent } from "@mcp-lifeline/http-server/McpEndpoint"
@@ -281,7 +281,6 @@ export const make = (
         routes.release(sharer)
         room(0)
       })
-      // The body is kept until the answer is there.
       return (bytes) => bytes === 0 || room(bytes)
     }
 

@@ -14,7 +14,7 @@ export interface SubscribingClient {
   readonly notify: (server: string, notification: ServerNotification) => void
   /** Resolves when the change is on disk, or cannot be written. */
   readonly saveSetting: (change: SettingChange) => Promise<void>
-  /** Subscriptions from before a restart have it already. Default: there is no limit here. */
+  /** Subscriptions from before a restart have it already. */
   readonly room: Holding | undefined
   readonly fleets: () => ReadonlyArray<GroupFleet>
 }

@@ -47,7 +47,6 @@ export class Conversations implements StatelessHandler {
   readonly #all = new Set<Entry>()
   readonly #lasting = new Map<string, Entry>()
   readonly #parking = parking()
-  /** A client without a session does not say when it leaves. */
   readonly #places: Places
 
   constructor(options: Options) {
@@ -135,6 +134,7 @@ export class Conversations implements StatelessHandler {
     const park = this.#parking(owner)
     const member: Member = {
       caller: () => entry.caller,
+      owner: owner || undefined,
       park: (bytes, end) =>
         park(bytes, () => {
           end()

@@ -1,6 +1,4 @@
-/**
- * Calls whose client was sent questions of the server, until it repeats the call with the answers.
- */
+/** Calls whose client was sent questions of the server, until it repeats the call with the answers. */
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { constVoid } from "effect/Function"
 import { randomUUID } from "node:crypto"
@@ -20,7 +18,6 @@ export interface Parked {
   readonly questions: ReadonlySet<RequestId>
   /** By `performance.now`. */
   readonly parkedAt: number
-  /** Gives its place back. */
   readonly leave: () => void
 }
 
@@ -32,7 +29,6 @@ export class ParkedCalls {
   #park: Park
   readonly #abandon: (call: StatelessCall) => void
 
-  /** `abandon`: to make room for others. */
   constructor(park: Park, abandon: (call: StatelessCall) => void) {
     this.#park = park
     this.#abandon = abandon
@@ -59,7 +55,7 @@ export class ParkedCalls {
     this.#all.delete(state)
   }
 
-  /** Gives all places back, and takes none any more. */
+  /** Gives all places back, for good. */
   leave(): void {
     this.#park = () => constVoid
     for (const { leave } of this.#all.values()) leave()

@@ -8,6 +8,7 @@ import {
   type ClientRequest,
   ClientRequests,
   Era,
+  type Holding,
   type Introduction,
   JsonRpc,
   JsonRpcError,
@@ -59,7 +60,8 @@ export interface Options {
    * client gets another's. Default false.
    */
   readonly isShared?: boolean | undefined
-  /** For calls that wait for input. Default: of this client alone. */
+  /** Who shares limits, and where its calls wait for input. Default: it shares with none. */
+  readonly owner?: string | undefined
   readonly park?: Park | undefined
 }
 
@@ -70,7 +72,8 @@ export class StatelessClient {
   readonly requests = new ClientRequests()
   readonly #calls = new Map<StatelessCall, ClientRequest>()
   readonly #parked: ParkedCalls
-  readonly #roomForEarly = early.holderOf(this)
+  readonly #sharer: unknown
+  readonly #roomForEarly: Holding
   readonly #changeStreams = new ChangeStreams((method, params, answered) =>
     this.#requestFromSession(method, params, answered)
   )
@@ -89,10 +92,12 @@ export class StatelessClient {
   /** `undefined` before `initialize`, and after it was refused. */
   #capabilities: Promise<ServerCapabilities> | undefined
 
-  constructor({ isShared = false, name, park = parking()(""), session }: Options) {
+  constructor({ isShared = false, name, owner, park = parking()(""), session }: Options) {
     this.#name = name
     this.#session = session
     this.#isShared = isShared
+    this.#sharer = owner ?? this
+    this.#roomForEarly = early.holderOf(this.#sharer)
     this.#parked = new ParkedCalls(park, (call) => this.#abandon(call))
   }
 
@@ -145,7 +150,7 @@ export class StatelessClient {
     const state = Envelope.stateOf(params)
     if (isOwnState(state)) return this.#resume(request, state, envelope)
     this.#setLevel(envelope.logLevel)
-    const call = new StatelessCall(request, envelope, this.#callHandlers)
+    const call = new StatelessCall(request, envelope, this.#callHandlers, this.#sharer)
     const id = ++this.#lastId
     const forwarded = params === undefined ? {} : { params: Translation.forwardedParams(params, id) }
     const sessionRequest = this.requests.openFor(request, { jsonrpc: "2.0", id, method, ...forwarded }, call)

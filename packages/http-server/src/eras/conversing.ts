@@ -4,6 +4,8 @@ import type { Park } from "./parkedLimits.js"
 import { StatelessClient } from "./StatelessClient.js"
 
 export interface Member extends Pick<Client, "caller" | "isLasting" | "startsServers"> {
+  /** Who shares limits. Default: the conversation by itself. */
+  readonly owner?: string | undefined
   readonly park: Park
 }
 
@@ -22,10 +24,11 @@ export interface Conversing {
 }
 
 /** `isLasting`: requests of others who look the same may be among its requests. */
-export const begin = (begin: Begin) => ({ park, ...member }: Member): Conversing => {
+export const begin = (begin: Begin) => ({ owner, park, ...member }: Member): Conversing => {
   const client: StatelessClient = new StatelessClient({
     name: "the gateway",
     isShared: member.isLasting,
+    owner,
     park,
     session: {
       request: (request) => conversation.request(request),
