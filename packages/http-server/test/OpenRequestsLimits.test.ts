@@ -7,8 +7,7 @@ const make = (count: number, bytes: number) => {
   const open = openQuota(count, bytes)
   return (client: string, count: number, bytes = 0): (() => void) | string => {
     const amount = OpenRequests.amountOf(count, Bytes(bytes))
-    const refusal = OpenRequests.take(open, client, amount, 1)
-    return refusal?.message ?? (() => open.release(client, amount))
+    return OpenRequests.take(open, client, amount, 1)?.message ?? (() => open.release(client, amount))
   }
 }
 

@@ -39,11 +39,8 @@ describe("a share of places", () => {
     expect(takes("c", ["a", 50], ["b", 50])).toBe(0)
   })
 
-  it("[X5] is all where nothing tells callers apart", () => {
+  it("[X5] is all where nothing tells callers apart, and may be more than there is for the first, and for nobody else", () => {
     expect(takes("")).toBe(100)
-  })
-
-  it("[X5] may be more than there is for the first, and for nobody else", () => {
     expect(make(4, []).places.makeRoom("a", 5)).toBe(true)
     const { places } = make(4, [["b", 1]], ["b0"])
     expect([places.makeRoom("a", 4), places.makeRoom("a", 3)]).toEqual([false, true])
@@ -80,6 +77,12 @@ describe("who makes room", () => {
     places.put({ owner: "b", end: () => ended.push("b") }, 2)
     places.evict("c")
     expect(ended).toEqual(["b"])
+    places.put({ owner: "b", end: () => ended.push("large") }, 9)
+    places.shrink("b")
+    expect(ended).toEqual(["b", "large"])
+    const alone = make(0, [["a", 1]])
+    alone.places.shrink("a")
+    expect(alone.ended).toEqual([])
   })
 })
 
@@ -136,14 +139,10 @@ it("[X5] whatever is taken, given back and evicted: nobody takes what others hav
           expect(counter.total).toBeLessThanOrEqual(capacity)
         }
         expect([isRight, places.total >= capacity || places.makeRoom("new")]).toEqual([true, true])
-        // The next one gets half of the rest.
         expect(shares.part("new")(Math.floor((capacity - shares.total) / 2))).toBe(true)
         shares.release("new", shares.heldBy("new"))
       }
-      for (const [number, place] of all.entries()) {
-        places.leave(place)
-        set(number, 0)
-      }
+      all.forEach((place, number) => [places.leave(place), set(number, 0)])
       expect([places.total, shares.total, all.some((place) => places.has(place))]).toEqual([0, 0, false])
     })
   )

@@ -185,7 +185,7 @@ describe("clients without sessions that share servers", () => {
     const ownServers = new Places(() => 2, "its servers made room for those of others")
     const ended: Array<string> = []
     ownServers.put({ owner: "another", end: (why) => void ended.push(why) })
-    const { conversations, request } = make(5, ownServers)
+    const { conversations, hosts, request } = make(5, ownServers)
     for (const name of ["ann", "ben", "cy"]) request("same", 1, "tools/call", {}, subject(name))
     const starts = (index: number) => conversations[index]?.member.startsServers?.(1)
     expect([starts(0), ended]).toEqual([true, []])
@@ -195,6 +195,8 @@ describe("clients without sessions that share servers", () => {
     answer(conversations[1]!)
     expect([starts(2), conversations.map(({ isClosed }) => isClosed)]).toEqual([true, [false, true, false]])
     expect(starts(2)).toBe(true)
+    void hosts.close("enough")
+    expect([starts(1), ownServers.total]).toEqual([false, 0])
   })
 
   it("[G17:unit] a thousand calls wait for input: of one more, the caller that has most loses one", () => {

@@ -49,7 +49,6 @@ export const fewest = {
   maxOwnServers: () => 9
 }
 
-/** For requests that are not answered yet. */
 export const openQuota = (count: number, bytes: number) => {
   const all = { count, bytes: Bytes(bytes) }
   return new Quota({ holder: { ...all, item: all.bytes }, all })
@@ -61,7 +60,6 @@ export const plenty = () => openQuota(10_000, 1_000_000)
 
 export const subscriptions = () => new Quota(subscriptionLimits)
 
-/** Says whether there was room for `params.count` servers. */
 export const startingServers: Answer = ({ id, params }, { client }) => {
   if (id === undefined || id === null) return
   client.write({ jsonrpc: "2.0", id, result: { hasRoom: client.startsServers?.(params.count) } })
