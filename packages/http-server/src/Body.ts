@@ -1,13 +1,10 @@
-/**
- * Searches even a refused body for the id of its request, so that the refusal can answer it.
- */
+/** Searches even a refused body for the id of its request, so that the refusal can answer it. */
 import { Bytes, ExactJson, JsonValue, kibibytes } from "@mcp-lifeline/core/text"
-import { JsonRpc, JsonScanner, JsonShape, Pieces, Turns } from "@mcp-lifeline/protocol"
+import { JsonRpc, JsonScanner, JsonShape, Pieces, type Shares, Turns } from "@mcp-lifeline/protocol"
 import { IncomingMessage } from "node:http"
 import * as Arrival from "./Arrival.js"
 import * as Caller from "./Caller.js"
 import type { Refusal } from "./Refusal.js"
-import type { Shares } from "./Shares.js"
 
 export interface Refused {
   readonly _tag: "Refused"
@@ -48,10 +45,8 @@ const parse = (bytes: Buffer, { values }: JsonScanner): Body => {
   }
 }
 
-export interface Room {
-  readonly take: (bytes: Bytes) => boolean
-  readonly release: (bytes: Bytes) => void
-}
+/** Whether there is room for so many bytes of a body (`Shares.part`). */
+export type Room = (bytes: number) => boolean
 
 /** A caller that nothing tells from others is known by its session, or else by its address and user agent. */
 export const roomFor = (shares: Shares, request: IncomingMessage, session?: string): Room => {
@@ -59,11 +54,11 @@ export const roomFor = (shares: Shares, request: IncomingMessage, session?: stri
   const client = subject === ""
     ? session ?? `${Arrival.of(request).address} ${String(request.headers["user-agent"]).slice(0, 200)}`
     : `caller ${subject}`
-  return { take: (bytes) => shares.take(client, bytes), release: (bytes) => shares.release(client, bytes) }
+  return shares.part(client)
 }
 
-/** Not counted of each body, so that small requests always have room; connections are limited. */
-const uncounted = kibibytes(16)
+/** Small requests always have room: connections are limited. */
+export const countedOf = (bytes: number): Bytes => Bytes(Math.max(0, bytes - kibibytes(16)))
 
 const crowded: Refusal = {
   status: 503,
@@ -109,27 +104,18 @@ const readTo = <A>(
   const chunks = new Pieces()
   const scanner = new JsonScanner()
   let length = 0
-  let counted = 0
   const stop = (): void => {
     request.off("data", add)
     request.off("end", end)
     request.off("close", stop)
-    room?.release(Bytes(counted))
-    counted = 0
-  }
-  const isCrowded = (): boolean => {
-    const more = Math.max(0, length - uncounted) - counted
-    if (more === 0 || room === undefined) return false
-    if (!room.take(Bytes(more))) return true
-    counted += more
-    return false
+    room?.(0)
   }
   const add = (chunk: Buffer): void => {
     length += chunk.length
     scanner.push(chunk)
     const refusal = length > maxBytes
       ? { status: 413, message: `The body of the request is larger than ${maxBytes} bytes, the maximum` }
-      : isCrowded()
+      : room?.(countedOf(length)) === false
       ? crowded
       : excess(scanner)
     if (refusal === undefined) return chunks.push(chunk)

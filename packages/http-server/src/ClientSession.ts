@@ -1,5 +1,6 @@
 import { Bytes } from "@mcp-lifeline/core/text"
-import { type Answer, type ClientRequest, ClientRequests, JsonRpc, responseOf } from "@mcp-lifeline/protocol"
+import type { Answer, ClientRequest, Holding, Quota } from "@mcp-lifeline/protocol"
+import { ClientRequests, JsonRpc, responseOf } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { randomBytes } from "node:crypto"
 import type { ServerResponse } from "node:http"
@@ -8,9 +9,8 @@ import type { Begin, Client, Conversation, Resumed, SettingChange } from "./Conv
 import type { EventBudget } from "./EventBudget.js"
 import { Exchange, type Unsent } from "./Exchange.js"
 import * as messages from "./messages.js"
-import type { OpenRequests } from "./OpenRequests.js"
-import type { Holding } from "./Quota.js"
-import { type Refusal, refuse } from "./Refusal.js"
+import * as OpenRequests from "./openRequests.js"
+import { type Refusal, refuse, tooMany } from "./Refusal.js"
 import { SseWriter } from "./SseWriter.js"
 
 export interface Options {
@@ -18,7 +18,7 @@ export interface Options {
   readonly caller: Caller
   readonly budget: EventBudget
   readonly maxCalls: number
-  readonly open: OpenRequests
+  readonly open: Quota
   readonly onError: (error: unknown) => void
   readonly startsServers: (count: number) => boolean
   readonly onSetting: (change: SettingChange) => Promise<void>
@@ -90,7 +90,7 @@ export class ClientSession implements Omit<Client, "caller"> {
       write: (message) => this.write(message),
       saveSetting: (change) => this.saveSetting(change),
       subscriptions: options.subscriptions,
-      startsServers: (count) => options.startsServers(count)
+      startsServers: (count) => !this.#isClosed && options.startsServers(count)
     }, resumed)
   }
 
@@ -142,10 +142,9 @@ export class ClientSession implements Omit<Client, "caller"> {
       response.writeHead(202).end()
       return undefined
     }
-    const place = this.#options.open.take(this.#sharer, ids.length, bytes)
-    if (typeof place === "string") {
-      return { status: 429, message: place, id: ids[0], headers: { "Retry-After": "1" }, isRead: true }
-    }
+    const amount = OpenRequests.amountOf(ids.length, bytes)
+    const crowded = OpenRequests.take(this.#options.open, this.#sharer, amount, ids[0])
+    if (crowded !== undefined) return crowded
     const exchange = new Exchange({
       response,
       ids,
@@ -161,7 +160,7 @@ export class ClientSession implements Omit<Client, "caller"> {
     let open = requests.size
     for (const request of requests.values()) {
       request.isRepeated = isRepeated
-      request.onOver(() => --open === 0 ? place() : undefined)
+      request.onOver(() => --open === 0 ? this.#options.open.release(this.#sharer, amount) : undefined)
     }
     this.#whenLeft(response, requests.values())
     for (const notification of this.#takePendingListChanges()) exchange.say(undefined, notification)
@@ -176,8 +175,7 @@ export class ClientSession implements Omit<Client, "caller"> {
   #checkRequests(ids: ReadonlyArray<RequestId>): Refusal | undefined {
     const [id] = ids
     if (this.requests.size + ids.length > this.#options.maxCalls) {
-      const message = `The session has ${this.requests.size} requests that are not answered yet, the maximum`
-      return { status: 429, message, id, headers: { "Retry-After": "1" }, isRead: true }
+      return tooMany(id, `The session has ${this.requests.size} requests that are not answered yet, the maximum`)
     }
     const used = ids.find((id, index) => this.requests.get(id) !== undefined || ids.indexOf(id) !== index)
     if (used === undefined) return undefined

@@ -1,18 +1,14 @@
-/**
- * A session that is not in memory is restored from its id.
- */
-import { type Bytes, kibibytes } from "@mcp-lifeline/core/text"
+/** A session that is not in memory is restored from its id. */
+import { kibibytes } from "@mcp-lifeline/core/text"
+import type { Holding, Quota } from "@mcp-lifeline/protocol"
 import type { JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import type { ServerResponse } from "node:http"
 import { type Caller, ownerOf } from "./Caller.js"
 import { ClientSession } from "./ClientSession.js"
 import type { Begin, SettingChange } from "./Conversation.js"
-import { EventBudget } from "./EventBudget.js"
-import * as FairShare from "./FairShare.js"
+import type { EventBudget } from "./EventBudget.js"
 import { announcedLists } from "./messages.js"
-import type { OpenRequests } from "./OpenRequests.js"
-import { type Holder, OwnServersBudget } from "./OwnServersBudget.js"
-import type { Holding, Quota } from "./Quota.js"
+import { type Place, Places } from "./Places.js"
 import { notTakenHeader, type Refusal } from "./Refusal.js"
 import type { Claims, Seal } from "./SealedId.js"
 import { SessionRecord } from "./SessionRecord.js"
@@ -33,11 +29,11 @@ export interface Options {
   readonly records: SessionRecords.SessionRecords
   readonly limits: {
     readonly maxCalls: number
-    readonly maxKeptBytes: Bytes
     readonly maxOwnServers: () => number
     readonly maxSessions: number
   }
-  readonly open: OpenRequests
+  readonly budget: EventBudget
+  readonly open: Quota
   readonly subscriptions: Quota
   readonly onError: (error: unknown) => void
   readonly home?: Home | undefined
@@ -78,13 +74,8 @@ const mark = (owner: string) => owner === "" ? {} : { owner }
 
 const nowInSeconds = (): number => Math.floor(Date.now() / 1000)
 
-interface Usage {
-  readonly owner: string
-  servers: number
-}
-
 interface Beginning {
-  readonly owner: string
+  readonly place: Place
   hasEnded: boolean
 }
 
@@ -92,8 +83,7 @@ type Found = (found: ClientSession | Refusal) => void
 
 interface Entry {
   readonly session: ClientSession
-  readonly owner: string
-  readonly usage: Usage
+  readonly place: Place
   readonly record: SessionRecord
   /** In seconds since 1970. */
   readonly born: number
@@ -101,8 +91,8 @@ interface Entry {
 
 export class ClientSessions {
   readonly #options: Options
-  readonly #budget: EventBudget
-  readonly ownServers: OwnServersBudget
+  readonly ownServers: Places
+  readonly #places: Places
   readonly #entries = new Map<string, Entry>()
   readonly #resuming = new Map<string, Array<{ readonly caller: Caller; readonly done: Found }>>()
   readonly #beginning = new Map<ClientSession, Beginning>()
@@ -111,9 +101,8 @@ export class ClientSessions {
 
   constructor(options: Options) {
     this.#options = options
-    this.#budget = new EventBudget(options.limits.maxKeptBytes)
-    this.ownServers = new OwnServersBudget(options.limits.maxOwnServers)
-    this.ownServers.add(() => this.#holders())
+    this.ownServers = new Places(options.limits.maxOwnServers, "its servers made room for those of others")
+    this.#places = new Places(() => options.limits.maxSessions, "the session made room for others")
   }
 
   get size(): number {
@@ -130,11 +119,11 @@ export class ClientSessions {
     if (this.#isHomeless) return { ...homeless, id: request.id, isRead: true }
     const home = this.#options.home?.own()
     const owner = ownerOf(caller)
-    if (!this.#makeRoom(owner)) return this.#refuseFull(request.id, owner)
+    if (!this.#places.makeRoom(owner)) return this.#refuseFull(request.id, owner)
     let id: string | undefined
-    const beginning: Beginning = { owner, hasEnded: false }
-    const usage: Usage = { owner, servers: 0 }
-    const session: ClientSession = this.#make(usage, caller, {
+    const beginning: Beginning = { place: this.#placeOf(owner, () => id), hasEnded: false }
+    const { place } = beginning
+    const session: ClientSession = this.#make(place, caller, {
       onInitialized: (result) => {
         const born = nowInSeconds()
         const claims = { version: session.version, lists: announcedLists(result), owner, born, home }
@@ -144,20 +133,32 @@ export class ClientSessions {
         const kept = { usedAt: Date.now(), ...mark(owner), ...(fits ? {} : { initialize }) }
         const record = new SessionRecord(records, id, kept)
         // A server may answer a session that has ended meanwhile.
-        if (this.#beginning.delete(session)) this.#entries.set(id, { session, owner, usage, record, born })
+        if (this.#beginning.delete(session)) this.#entries.set(id, { session, place, record, born })
         if (beginning.hasEnded) return { id, saved: record.end(born) }
         return { id, saved: fits ? undefined : records.set(id, kept) }
       },
       onSetting: (change) => this.#saveSetting(id, change)
     })
+    this.#places.put(place)
     this.#beginning.set(session, beginning)
     session.initialize(request, response, (id) => {
       if (id !== undefined) return
       // `initialize` was refused.
+      this.#leave(place)
       this.#beginning.delete(session)
       void session.close("the session was not begun")
     })
     return undefined
+  }
+
+  #placeOf(owner: string, id: () => string | undefined): Place {
+    const session = () => this.#entries.get(id() ?? "")?.session
+    return { owner, canGo: () => session()?.isBusy === false, end: (why) => this.#unload(id() ?? "", why) }
+  }
+
+  #leave(place: Place): void {
+    this.#places.leave(place)
+    this.ownServers.leave(place)
   }
 
   get #isHomeless(): boolean {
@@ -171,7 +172,7 @@ export class ClientSessions {
 
   /** Decides without reading the disk. */
   mayKnow(id: string, caller: Caller): boolean {
-    return (this.#entries.get(id)?.owner ?? this.#options.seal.open(id)?.owner) === ownerOf(caller)
+    return (this.#entries.get(id)?.place.owner ?? this.#options.seal.open(id)?.owner) === ownerOf(caller)
   }
 
   /**
@@ -180,7 +181,7 @@ export class ClientSessions {
    */
   find(id: string, caller: Caller, done: Found): void {
     const entry = this.#entries.get(id)
-    if (entry !== undefined) return done(this.#isHomeless ? homeless : this.#touch(id, entry, caller))
+    if (entry !== undefined) return done(this.#isHomeless ? homeless : this.#touch(entry, caller))
     const claims = this.#options.seal.open(id)
     if (claims === undefined || claims.owner !== ownerOf(caller)) return done(sessionNotFound)
     const waiting = this.#resuming.get(id)
@@ -189,11 +190,11 @@ export class ClientSessions {
     void this.#resume(id, claims, caller)
   }
 
-  #touch(id: string, entry: Entry, caller: Caller): ClientSession | Refusal {
-    if (entry.owner !== ownerOf(caller)) return sessionNotFound
+  #touch(entry: Entry, caller: Caller): ClientSession | Refusal {
+    if (entry.place.owner !== ownerOf(caller)) return sessionNotFound
     entry.session.caller = caller
-    this.#entries.delete(id)
-    this.#entries.set(id, entry)
+    this.#places.used(entry.place)
+    this.ownServers.used(entry.place)
     entry.session.usedAt = performance.now()
     const now = Date.now()
     if (now - entry.record.usedAt > lastUseWrittenEvery) void entry.record.touch()
@@ -222,7 +223,7 @@ export class ClientSessions {
     for (const { caller, done } of waiting) {
       const entry = this.#entries.get(id)
       // Whoever waited before may have ended it.
-      done(refusal ?? (entry === undefined ? sessionNotFound : this.#touch(id, entry, caller)))
+      done(refusal ?? (entry === undefined ? sessionNotFound : this.#touch(entry, caller)))
     }
   }
 
@@ -238,9 +239,9 @@ export class ClientSessions {
     const initialize = claims.initialize ?? record.initialize
     const isOver = Date.now() - Math.max(record.usedAt, claims.born * 1000) > SessionRecords.lifetime
     if (record.hasEnded || initialize === undefined || isOver) return sessionNotFound
-    if (!this.#makeRoom(owner)) return this.#refuseFull(null, owner)
-    const usage: Usage = { owner, servers: 0 }
-    const subscriptions = this.#roomFor(usage)
+    if (!this.#places.makeRoom(owner)) return this.#refuseFull(null, owner)
+    const place = this.#placeOf(owner, () => id)
+    const subscriptions = this.#roomFor(place)
     const refused = record.settings.subscriptions.filter((uri) => subscriptions.take(bytesOf(uri)) !== undefined)
     record.drop(refused)
     if (refused.length > 0) {
@@ -248,95 +249,60 @@ export class ClientSessions {
         new Error(`${refused.length} subscriptions of a session are not restored: there is no room`)
       )
     }
-    const session = this.#make(usage, caller, {
+    const session = this.#make(place, caller, {
       onInitialized: () => ({ id }),
       onSetting: (change) => this.#saveSetting(id, change),
       subscriptions,
       resumed: { initialize, settings: record.settings, version, lists }
     })
-    this.#entries.set(id, { session, owner, usage, record, born: claims.born })
+    this.#places.put(place)
+    this.#entries.set(id, { session, place, record, born: claims.born })
     return undefined
   }
 
   #make(
-    usage: Usage,
+    place: Place,
     caller: Caller,
     options: Pick<
       ConstructorParameters<typeof ClientSession>[0],
       "onInitialized" | "onSetting" | "resumed" | "subscriptions"
     >
   ): ClientSession {
-    const { begin, limits: { maxCalls }, onError, open } = this.#options
-    const startsServers = (count: number): boolean => this.#makeRoomForServers(usage, count)
+    const { begin, budget, limits: { maxCalls }, onError, open } = this.#options
     return new ClientSession({
-      subscriptions: this.#roomFor(usage),
+      subscriptions: this.#roomFor(place),
       ...options,
       caller,
       begin,
       maxCalls,
       onError,
       open,
-      startsServers,
-      budget: this.#budget
+      startsServers: (count) => this.ownServers.take(place, count),
+      budget
     })
   }
 
-  #roomFor(usage: Usage): Holding {
-    return this.#options.subscriptions.holderOf(usage.owner === "" ? usage : usage.owner)
-  }
-
-  #makeRoomForServers(usage: Usage, count: number): boolean {
-    if (!this.ownServers.makeRoom({ key: usage, owner: usage.owner, amount: count })) return false
-    usage.servers = count
-    return true
-  }
-
-  #holders(): ReadonlyArray<Holder> {
-    return Array.from(this.#entries, ([id, { owner, session, usage }]) => ({
-      key: usage,
-      owner,
-      amount: usage.servers,
-      usedAt: session.usedAt,
-      isBusy: session.isBusy,
-      end: (why) => this.#unload(id, why)
-    }))
+  #roomFor(place: Place): Holding {
+    return this.#options.subscriptions.holderOf(place.owner || place)
   }
 
   #refuseFull(id: JSONRPCRequest["id"] | null, owner: string): Refusal {
     const { maxSessions } = this.#options.limits
-    const total = this.#entries.size + this.#beginning.size
-    const own = [...this.#entries.values()].filter((one) => one.owner === owner).length
+    const { total } = this.#places
     const message = total < maxSessions
-      ? `This caller has ${own} sessions, all in use, the maximum while all callers have ${total} of ${maxSessions}: end some, or try again later`
+      ? `This caller has ${
+        this.#places.heldBy(owner)
+      } sessions, all in use, the maximum while all callers have ${total} of ${maxSessions}: end some, or try again later`
       : `All ${maxSessions} sessions of the gateway are in use; try again later`
     return { status: 503, message, id, headers: { "Retry-After": "5" }, isRead: true }
   }
 
-  #makeRoom(owner: string): boolean {
-    const { maxSessions } = this.#options.limits
-    // Far from the limit, nobody has to be asked.
-    const total = this.#entries.size + this.#beginning.size
-    if (owner === "" ? total < maxSessions : 2 * (total + 1) <= maxSessions) return true
-    const holdings = (): ReadonlyArray<
-      FairShare.Holding & { readonly id?: string; readonly session?: ClientSession }
-    > => [
-      ...Array.from(this.#entries, ([id, { owner, session }]) => ({ id, owner, session, amount: 1 })),
-      ...Array.from(this.#beginning.values(), ({ owner }) => ({ owner, amount: 1 }))
-    ]
-    return FairShare.makeRoom({
-      owner,
-      amount: 1,
-      capacity: maxSessions,
-      holdings,
-      canGo: ({ session }) => session?.isBusy === false,
-      end: ({ id = "" }) => this.#unload(id, "the session made room for others")
-    })
-  }
-
   #unload(id: string, why: string): void {
-    const session = this.#entries.get(id)?.session
+    const entry = this.#entries.get(id)
+    if (entry === undefined) return
     this.#entries.delete(id)
-    void session?.close(why)
+    this.#leave(entry.place)
+    void entry.session.close(why)
   }
 
   /** Resolves when that is on disk, or cannot be written. */
@@ -348,10 +314,11 @@ export class ClientSessions {
   /** Those in memory, for good. `why`: a statement. */
   endOf(caller: Caller, why: string): void {
     const owner = ownerOf(caller)
-    for (const [id, entry] of [...this.#entries]) if (entry.owner === owner) void this.#end(id, entry, why)
+    for (const [id, entry] of [...this.#entries]) if (entry.place.owner === owner) void this.#end(id, entry, why)
     for (const [session, beginning] of this.#beginning) {
-      if (beginning.owner !== owner) continue
+      if (beginning.place.owner !== owner) continue
       beginning.hasEnded = true
+      this.#leave(beginning.place)
       this.#beginning.delete(session)
       void session.close(why)
     }
@@ -364,9 +331,9 @@ export class ClientSessions {
 
   tick(): void {
     const now = performance.now()
-    for (const [id, { session, usage }] of this.#entries) {
+    for (const [id, { place, session }] of this.#entries) {
       session.tick(now)
-      if (now - session.usedAt < (usage.servers > 0 ? idleWithServers : idleTime) || session.isBusy) continue
+      if (now - session.usedAt < (this.ownServers.has(place) ? idleWithServers : idleTime) || session.isBusy) continue
       this.#unload(id, "the session was unused")
     }
   }
@@ -381,6 +348,7 @@ export class ClientSessions {
   async forget(why: string): Promise<void> {
     this.#forgotten++
     const sessions = [...this.#beginning.keys(), ...Array.from(this.#entries.values(), ({ session }) => session)]
+    for (const { place } of [...this.#beginning.values(), ...this.#entries.values()]) this.#leave(place)
     this.#entries.clear()
     this.#beginning.clear()
     await Promise.all(sessions.map((session) => session.close(why, true)))

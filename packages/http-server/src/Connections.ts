@@ -1,8 +1,7 @@
-/**
- * To make room, closes the connection that was idle longest, of the address that has most of these; those with an open request stay.
- */
+/** To make room, closes a connection without an open request. */
 import type { ServerResponse } from "node:http"
 import type { Socket } from "node:net"
+import { type Place, Places } from "./Places.js"
 
 const message = "All connections of the gateway are in use; close some, or try again later\n"
 
@@ -18,16 +17,12 @@ const refusal = [
 
 export class Connections {
   readonly #limit: number
-  readonly #all = new Map<Socket, number>()
-  /** By the address of the peer, the longest idle first. */
-  readonly #idle = new Map<string | undefined, Set<Socket>>()
-
-  #idleCount = 0
-  /** A socket that has closed does not know its address. */
-  readonly #addresses = new WeakMap<Socket, string | undefined>()
+  readonly #all = new Map<Socket, { readonly place: Place; open: number }>()
+  readonly #idle: Places
 
   constructor(limit: number) {
     this.#limit = limit
+    this.#idle = new Places(() => limit, "others needed its connection")
   }
 
   /** The last 5 % are reserved for the status page and commands. */
@@ -36,23 +31,26 @@ export class Connections {
   }
 
   get isCrowded(): boolean {
-    return this.#all.size - this.#idleCount > this.forClients
+    return this.#all.size - this.#idle.total > this.forClients
   }
 
   add(socket: Socket): void {
-    this.#all.set(socket, 0)
-    socket.once("close", () => this.#remove(socket))
-    const excess = this.#all.size > this.#limit
-    const victim = excess ? this.#longestIdle() : undefined
-    if (excess && victim === undefined) {
-      this.#remove(socket)
+    const place: Place = {
+      owner: socket.remoteAddress,
+      end: () => {
+        this.#all.delete(socket)
+        socket.destroy()
+      }
+    }
+    if (this.#all.size >= this.#limit && !this.#idle.evict(place.owner)) {
       return void socket.end(refusal, () => socket.destroy())
     }
-    if (victim !== undefined) {
-      this.#remove(victim)
-      victim.destroy()
-    }
-    this.#rest(socket)
+    this.#all.set(socket, { place, open: 0 })
+    this.#idle.put(place)
+    socket.once("close", () => {
+      this.#idle.leave(place)
+      this.#all.delete(socket)
+    })
   }
 
   began(socket: Socket, response: ServerResponse): void {
@@ -60,37 +58,11 @@ export class Connections {
     response.once("close", () => this.#change(socket, -1))
   }
 
-  #longestIdle(): Socket | undefined {
-    let most: Set<Socket> | undefined
-    for (const sockets of this.#idle.values()) if (most === undefined || sockets.size > most.size) most = sockets
-    return most?.values().next().value
-  }
-
   #change(socket: Socket, by: number): void {
-    const before = this.#all.get(socket)
-    if (before === undefined) return
-    this.#all.set(socket, before + by)
-    if (before === 0) this.#wake(socket)
-    if (before + by === 0) this.#rest(socket)
-  }
-
-  #rest(socket: Socket): void {
-    const sockets = this.#idle.get(socket.remoteAddress) ?? new Set()
-    this.#idle.set(socket.remoteAddress, sockets.add(socket))
-    this.#addresses.set(socket, socket.remoteAddress)
-    this.#idleCount++
-  }
-
-  #wake(socket: Socket): void {
-    const address = this.#addresses.get(socket)
-    const sockets = this.#idle.get(address)
-    if (sockets?.delete(socket) !== true) return
-    this.#idleCount--
-    if (sockets.size === 0) this.#idle.delete(address)
-  }
-
-  #remove(socket: Socket): void {
-    this.#wake(socket)
-    this.#all.delete(socket)
+    const one = this.#all.get(socket)
+    if (one === undefined) return
+    one.open += by
+    this.#idle.leave(one.place)
+    if (one.open === 0) this.#idle.put(one.place)
   }
 }

@@ -1,7 +1,6 @@
-import type { ClientRequest, ClientRequests, Introduction } from "@mcp-lifeline/protocol"
+import type { ClientRequest, ClientRequests, Holding, Introduction } from "@mcp-lifeline/protocol"
 import type { JSONRPCNotification, JSONRPCRequest, JSONRPCResponse } from "@modelcontextprotocol/sdk/types.js"
 import type { Caller } from "./Caller.js"
-import type { Holding } from "./Quota.js"
 
 /** Answers one client. None of its functions may throw. */
 export interface Conversation {

@@ -1,7 +1,6 @@
-/**
- * Clients that keep more than a fair share lose events first, so that one client's excess costs no other an answer.
- */
+/** One client's excess costs no other an answer: those that keep more than an equal share lose events first. */
 import type { Bytes } from "@mcp-lifeline/core/text"
+import { Shares } from "@mcp-lifeline/protocol"
 
 /** Discarded in this order: sent events, unsent events that are no answers, and answers, in whose place an error is sent. */
 export type Discardable = "answers" | "sent" | "unsent"
@@ -14,62 +13,42 @@ export interface Keeper {
   readonly discard: (what: Discardable) => void
 }
 
-interface Account {
-  /** In bytes, least recently used first. */
-  readonly keepers: Map<Keeper, number>
-  bytes: number
-}
-
 export class EventBudget {
   readonly #maxBytes: Bytes
-  /** Least recently used first. */
-  readonly #accounts = new Map<unknown, Account>()
-  #size = 0
-  #bytes = 0
+  readonly #shares: Shares
+  /** In bytes. The first has not grown for longest. */
+  readonly #keepers = new Map<Keeper, number>()
 
   constructor(maxBytes: Bytes) {
     this.#maxBytes = maxBytes
+    this.#shares = new Shares(maxBytes)
   }
 
   /** May at once call `discard` of this keeper or of others. */
   set(keeper: Keeper, bytes: Bytes): void {
-    const client = keeper.client ?? keeper
-    const account = this.#accounts.get(client) ?? { keepers: new Map<Keeper, number>(), bytes: 0 }
-    const before = account.keepers.get(keeper) ?? 0
-    if (bytes === before) return
-    account.bytes += bytes - before
-    this.#bytes += bytes - before
-    if (before > 0) this.#size--
-    if (bytes > 0) this.#size++
-    if (bytes > before) {
-      this.#accounts.delete(client)
-      account.keepers.delete(keeper)
-    }
-    if (bytes > 0) account.keepers.set(keeper, bytes)
-    else account.keepers.delete(keeper)
-    if (account.keepers.size > 0) this.#accounts.set(client, account)
-    else this.#accounts.delete(client)
+    const before = this.#keepers.get(keeper) ?? 0
+    if (bytes > before || bytes === 0) this.#keepers.delete(keeper)
+    if (bytes > 0) this.#keepers.set(keeper, bytes)
+    this.#shares.add(keeper.client ?? keeper, bytes - before)
     if (bytes > before) this.#makeRoom()
   }
 
   /** How many keepers keep something. */
   get size(): number {
-    return this.#size
+    return this.#keepers.size
   }
 
   get bytes(): number {
-    return this.#bytes
+    return this.#shares.total
   }
 
   #makeRoom(): void {
-    if (this.#bytes <= this.#maxBytes) return
-    const share = this.#maxBytes / this.#accounts.size
+    if (this.bytes <= this.#maxBytes) return
+    const share = this.#maxBytes / this.#shares.size
     for (const what of discardOrder) {
-      for (const account of [...this.#accounts.values()]) {
-        for (const keeper of [...account.keepers.keys()]) {
-          if (this.#bytes <= this.#maxBytes) return
-          if (account.bytes > share) keeper.discard(what)
-        }
+      for (const keeper of [...this.#keepers.keys()]) {
+        if (this.bytes <= this.#maxBytes) return
+        if (this.#shares.heldBy(keeper.client ?? keeper) > share) keeper.discard(what)
       }
     }
   }

@@ -1,7 +1,6 @@
-/**
- * The listener binds its address before any server starts, so that a port in use costs nothing.
- */
+/** The listener binds its address before any server starts, so that a port in use costs nothing. */
 import type { Bytes } from "@mcp-lifeline/core/text"
+import { Shares } from "@mcp-lifeline/protocol"
 import type { Scope } from "effect"
 import { Effect, Runtime } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
@@ -18,7 +17,6 @@ import { OpenStreams } from "./OpenStreams.js"
 import * as PublicUrl from "./PublicUrl.js"
 import { type Refusal, refuse } from "./Refusal.js"
 import * as RequestTarget from "./RequestTarget.js"
-import { Shares } from "./Shares.js"
 import * as Unavailable from "./Unavailable.js"
 import * as Unread from "./Unread.js"
 

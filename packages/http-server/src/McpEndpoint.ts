@@ -1,8 +1,6 @@
-/**
- * The MCP endpoint over HTTP, in both eras of the protocol. A session belongs to the caller that began it.
- */
+/** The MCP endpoint over HTTP, in both eras of the protocol. A session belongs to the caller that began it. */
 import { type Bytes, mebibytes } from "@mcp-lifeline/core/text"
-import { Era, Initialize, JsonRpc, Meta } from "@mcp-lifeline/protocol"
+import { Era, Initialize, JsonRpc, Meta, Quota, Shares } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http"
 import * as Body from "./Body.js"
@@ -17,13 +15,10 @@ import { EventBudget } from "./EventBudget.js"
 import type { Unsent } from "./Exchange.js"
 import * as Headers from "./Headers.js"
 import type { Limits } from "./Limits.js"
-import { OpenRequests } from "./OpenRequests.js"
-import { Quota } from "./Quota.js"
 import { notTakenHeader, type Refusal, refuse } from "./Refusal.js"
 import { randomSecret, type Seal } from "./SealedId.js"
 import * as SealedId from "./SealedId.js"
 import * as SessionRecords from "./SessionRecords.js"
-import { Shares } from "./Shares.js"
 import { StatelessRequests } from "./StatelessRequests.js"
 import { subscriptionLimits } from "./subscriptionLimits.js"
 
@@ -132,10 +127,13 @@ export const make = (
   const seal = options.seal ?? SealedId.make(randomSecret())
   const records = options.records ?? SessionRecords.inMemory()
   const own = (): number => options.limits?.maxOwnServers?.() ?? maxOwnServers
-  const open = new OpenRequests({ count: limits.maxOpenCalls, bytes: limits.maxOpenBytes })
+  const most = { count: limits.maxOpenCalls, bytes: limits.maxOpenBytes }
+  const open = new Quota({ holder: { ...most, item: most.bytes }, all: most })
   const subscriptions = new Quota(options.limits?.subscriptions ?? subscriptionLimits)
+  const budget = new EventBudget(limits.maxKeptBytes)
   const sessions = new ClientSessions({
     begin,
+    budget,
     seal,
     records,
     limits: { ...limits, maxOwnServers: own },
@@ -152,7 +150,7 @@ export const make = (
       idleTime: idleWithServers,
       ownServers: sessions.ownServers
     }),
-    budget: new EventBudget(limits.maxKeptBytes),
+    budget,
     maxCalls: limits.maxCalls,
     open,
     subscriptions,

@@ -1,9 +1,6 @@
-/**
- * Subscriptions of a client whose requests are passed on: those that its server has accepted, and may still accept.
- */
-import type { ClientRequest } from "@mcp-lifeline/protocol"
+/** Subscriptions of a client whose requests are passed on: those that its server has accepted, and may still accept. */
+import type { ClientRequest, Excess, Holding } from "@mcp-lifeline/protocol"
 import { Predicate } from "effect"
-import type { Excess, Holding } from "./Quota.js"
 import { bytesOf } from "./subscriptionLimits.js"
 
 export class PassedSubscriptions {

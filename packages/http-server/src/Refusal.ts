@@ -15,6 +15,14 @@ export interface Refusal {
   readonly isRead?: boolean | undefined
 }
 
+export const tooMany = (id: RequestId | undefined, message: string): Refusal => ({
+  status: 429,
+  message,
+  id,
+  headers: { "Retry-After": "1" },
+  isRead: true
+})
+
 /** In an answer: nothing of the request was or will be carried out here, so another replica may be asked. */
 export const notTakenHeader = "lifeline-not-taken"
 

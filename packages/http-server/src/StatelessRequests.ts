@@ -1,8 +1,6 @@
-/**
- * Requests of the protocol without sessions (2026-07-28) over HTTP: their limits, and the statuses of answers.
- */
+/** Requests of the protocol without sessions (2026-07-28) over HTTP: their limits, and the statuses of answers. */
 import { Bytes } from "@mcp-lifeline/core/text"
-import { type Answer, ClientRequest, Era, JsonRpc, Meta } from "@mcp-lifeline/protocol"
+import { type Answer, ClientRequest, Era, JsonRpc, Meta, type Quota, Shares } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
@@ -13,11 +11,9 @@ import type { EventBudget } from "./EventBudget.js"
 import { Exchange, type Unsent } from "./Exchange.js"
 import * as Headers from "./Headers.js"
 import * as messages from "./messages.js"
-import type { OpenRequests } from "./OpenRequests.js"
+import * as OpenRequests from "./openRequests.js"
 import * as OpenStreams from "./OpenStreams.js"
-import type { Quota } from "./Quota.js"
-import type { Refusal } from "./Refusal.js"
-import { Shares } from "./Shares.js"
+import { type Refusal, tooMany } from "./Refusal.js"
 import { SseWriter } from "./SseWriter.js"
 import { bytesOf, noRoom } from "./subscriptionLimits.js"
 
@@ -26,7 +22,7 @@ export interface Options {
   readonly budget: EventBudget
   /** Open requests of the only client, and as many streams of changes; several clients share twice as many. */
   readonly maxCalls: number
-  readonly open: OpenRequests
+  readonly open: Quota
   readonly subscriptions: Quota
   readonly onError: (error: unknown) => void
 }
@@ -91,25 +87,28 @@ export class StatelessRequests {
     const owner = ownerOf(caller)
     const client = owner === "" ? `${Arrival.of(from).address} ${nameOf(message)}` : owner
     const listens = isListening(message)
-    const open = listens ? this.#listeners : this.#calls
-    const place = this.#options.open.take(client, listens ? 0 : 1, bytes)
-    if (typeof place === "string") {
-      return { status: 429, message: place, id: message.id, headers: { "Retry-After": "1" }, isRead: true }
-    }
-    const subscriptions = this.#options.subscriptions.holderOf(client)
-    const excess = listens ? subscriptions.takeAll(urisOf(message).map(bytesOf)) : undefined
-    if (excess !== undefined) {
-      place()
-      return { status: 429, message: noRoom(excess), id: message.id, headers: { "Retry-After": "1" }, isRead: true }
-    }
-    if (!open.take(client)) {
+    const { open, subscriptions: room } = this.#options
+    const like = listens ? this.#listeners : this.#calls
+    const amount = OpenRequests.amountOf(listens ? 0 : 1, bytes)
+    const crowded = OpenRequests.take(open, client, amount, message.id)
+    if (crowded !== undefined) return crowded
+    const subscriptions = room.holderOf(client)
+    const giveBack = (): void => {
       subscriptions.close()
-      place()
+      open.release(client, amount)
+    }
+    const excess = listens ? subscriptions.takeAll(urisOf(message).map(bytesOf)) : undefined
+    if (excess !== undefined || !like.take(client)) {
+      giveBack()
       const what = listens ? "streams of changes" : "requests that are not answered yet"
-      const text = `This client has ${
-        open.heldBy(client)
-      } ${what}, the maximum while all clients without sessions have ${open.total}`
-      return { status: 429, message: text, id: message.id, headers: { "Retry-After": "1" }, isRead: true }
+      return tooMany(
+        message.id,
+        excess !== undefined ?
+          noRoom(excess) :
+          `This client has ${
+            like.heldBy(client)
+          } ${what}, the maximum while all clients without sessions have ${like.total}`
+      )
     }
     let isAtOnce = true
     const exchange: Exchange = new Exchange({
@@ -120,9 +119,8 @@ export class StatelessRequests {
       statusOf: (answer) => statusOf(answer, isAtOnce),
       unsent: unsent && ((response) => unsent(response, messages.bodyOf([message], false))),
       onOver: () => {
-        open.release(client)
-        subscriptions.close()
-        place()
+        like.release(client)
+        giveBack()
       },
       onError: this.#options.onError
     })

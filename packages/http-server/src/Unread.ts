@@ -1,15 +1,13 @@
-/**
- * What clients leave unread of answers is limited: for each, for all (`Shares`), and in time.
- */
+/** What clients leave unread of answers is limited, also in time. */
 import { type Bytes, kibibytes, mebibytes } from "@mcp-lifeline/core/text"
+import { Shares } from "@mcp-lifeline/protocol"
 import type { ServerResponse } from "node:http"
-import { Shares } from "./Shares.js"
 
 /** Smaller amounts are not counted, in bytes: the number of connections limits them. */
 const small = kibibytes(64)
 
 export interface Limits {
-  /** Of all clients together; one may have half. */
+  /** Of all clients together. */
   readonly bytes: Bytes
   /** How long a client may read nothing, in milliseconds; its connection closes within twice as long. */
   readonly stall: number
@@ -32,7 +30,7 @@ export class Unread {
 
   /** Destroys the response if it holds more than the client's share. */
   watch(response: ServerResponse, client: unknown): void {
-    let held = 0
+    const part = this.#shares.part(client)
     let isFollowed = false
     const count = (): void => {
       const waiting = response.destroyed ? 0 : response.writableLength
@@ -40,10 +38,7 @@ export class Unread {
         isFollowed = true
         follow()
       }
-      const next = waiting > small ? waiting : 0
-      if (next < held) this.#shares.release(client, held - next)
-      else if (next > held && !this.#shares.take(client, next - held)) return void response.destroy()
-      held = next
+      if (!part(waiting > small ? waiting : 0)) response.destroy()
     }
     // Most answers are taken at once, and need none of it.
     const follow = (): void => {

@@ -1,10 +1,13 @@
 import { Bytes, kibibytes, mebibytes } from "@mcp-lifeline/core/text"
-import type { Excess, HolderLimits, Limits } from "./Quota.js"
+import { type Excess, type HolderLimits, Holding, type Limits } from "@mcp-lifeline/protocol"
 
 const holder: HolderLimits = { item: kibibytes(16), count: 10_000, bytes: mebibytes(4) }
 
 /** A holder is a session, or what a client without sessions listens to. */
 export const subscriptionLimits: Limits = { holder, all: { count: 100_000, bytes: mebibytes(32) } }
+
+/** For a client that shares with none. */
+export const roomOfOne = (): Holding => new Holding(holder)
 
 export const bytesOf = (uri: string): Bytes => Bytes(Buffer.byteLength(uri))
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Bytes, JsonValue } from "@mcp-lifeline/core/text"
-import { JsonShape } from "@mcp-lifeline/protocol"
+import { JsonShape, Shares } from "@mcp-lifeline/protocol"
 import { Effect } from "effect"
 import { Agent, type ClientRequest, IncomingMessage, request as httpRequest } from "node:http"
 import { Socket } from "node:net"
@@ -10,7 +10,6 @@ import { mayLeave } from "../../testing/test/support/Holdings.js"
 import * as Arrival from "../src/Arrival.js"
 import * as Body from "../src/Body.js"
 import * as Caller from "../src/Caller.js"
-import { Shares } from "../src/Shares.js"
 import * as Raw from "./support/RawEndpoint.js"
 
 const { begin, send } = Raw
@@ -191,14 +190,10 @@ describe("the body of a request", () => {
     const room = (agent: string, address = "a", session?: string) =>
       Body.roomFor(shares, { headers: { "user-agent": agent }, socket: { remoteAddress: address } } as never, session)
     const long = "x".repeat(200)
-    expect([`${long}a`, `${long}b`].map((agent) => room(agent).take(Bytes(30)))).toEqual([true, false])
-    expect([room("y").take(Bytes(20)), room(long, "b").take(Bytes(10)), room(long, "a", "session").take(Bytes(10))])
-      .toEqual([
-        true,
-        true,
-        true
-      ])
-    room(`${long}c`).release(Bytes(30))
+    const first = room(`${long}a`)
+    expect([first(30), room(`${long}b`)(30)]).toEqual([true, false])
+    expect([room("y")(20), room(long, "b")(10), room(long, "a", "session")(10)]).toEqual([true, true, true])
+    first(0)
     expect(shares.total).toBe(40)
   })
 
@@ -211,14 +206,11 @@ describe("the body of a request", () => {
       const taken: Array<number> = []
       const read: Array<Body.Whole> = []
       let held = 0
-      const room = {
-        take: (bytes: number) => {
-          if (held + bytes > most) return false
-          taken.push(bytes)
-          held += bytes
-          return true
-        },
-        release: (bytes: number) => void (held -= bytes)
+      const room = (bytes: number) => {
+        if (bytes > most) return false
+        if (bytes > held) taken.push(bytes - held)
+        held = bytes
+        return true
       }
       Body.readBytes(request as object as IncomingMessage, Bytes(maxBytes), (body) => void read.push(body), room)
       return {

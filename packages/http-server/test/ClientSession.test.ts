@@ -1,4 +1,5 @@
 import { Bytes } from "@mcp-lifeline/core/text"
+import type { Amount, Quota } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import { beforeEach, describe, expect, it } from "vitest"
 import { mayLeave } from "../../testing/test/support/Holdings.js"
@@ -6,7 +7,6 @@ import { anyone } from "../src/Caller.js"
 import { ClientSession } from "../src/ClientSession.js"
 import type { Conversation } from "../src/Conversation.js"
 import { EventBudget } from "../src/EventBudget.js"
-import type { OpenRequests } from "../src/OpenRequests.js"
 import * as Raw from "./support/RawEndpoint.js"
 import * as Reader from "./support/Reader.js"
 
@@ -206,19 +206,19 @@ describe("the requests of a session", () => {
     const taken: Array<readonly [count: number, bytes: number]> = []
     let held = 0
     const open = {
-      take: (_: unknown, count: number, bytes: number) => {
+      take: (_: unknown, { bytes, count }: Amount) => {
         taken.push([count, bytes])
         held += count
-        return () => void (held -= count)
-      }
-    } as object as OpenRequests
+      },
+      release: (_: unknown, { count }: Amount) => void (held -= count)
+    } as object as Quota
     const one = make(undefined, undefined, { open })
     const send = (...ids: ReadonlyArray<number>) =>
       one.session.post(
         ids.map((id) => ({ jsonrpc: "2.0", id, method: "tools/call", params: {} })),
         ids.length > 1,
         Reader.make().response,
-        { bytes: Bytes(70) }
+        { bytes: Bytes(16_384 + 70) }
       )
     for (let round = 0; round < 2; round++) {
       send(1, 2, 3)

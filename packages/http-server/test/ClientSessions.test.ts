@@ -148,27 +148,18 @@ describe("sessions that take turns in memory", () => {
 })
 
 describe("servers that run for single sessions", () => {
-  const asking: Raw.Answer = ({ id, params }, { client }) => {
-    if (id === undefined || id === null) return
-    client.write({ jsonrpc: "2.0", id, result: { hasRoom: client.startsServers?.(params.count) } })
-  }
-  const start = async (url: string, session: Readonly<Record<string, string>>, count: number): Promise<boolean> => {
-    const answered = await send(url, "POST", session, { id: 1, method: "tools/call", params: { count } })
-    return JSON.parse(await answered.body).result.hasRoom as boolean
-  }
-
   it.scopedLive("[X5 G15] are bounded for all together: those of the longest unused session end, and its id stays valid", () =>
     Effect.gen(function*() {
-      const { conversations, url } = yield* Raw.serve(asking, { limits: { maxOwnServers: () => 4 } })
+      const { conversations, url } = yield* Raw.serve(Raw.startingServers, { limits: { maxOwnServers: () => 4 } })
       yield* Effect.promise(async () => {
         // A session without servers has nothing to give.
         await begin(url)
         const [one, two, three] = [await begin(url), await begin(url), await begin(url)] as const
-        expect([await start(url, one, 2), await start(url, two, 2)]).toEqual([true, true])
+        expect([await Raw.startServers(url, one, 2), await Raw.startServers(url, two, 2)]).toEqual([true, true])
         // Who was there again is not the one that has been unused the longest; asked again, one's own do not count.
-        expect(await start(url, one, 2)).toBe(true)
+        expect(await Raw.startServers(url, one, 2)).toBe(true)
         expect(conversations.some(({ isClosed }) => isClosed)).toBe(false)
-        expect(await start(url, three, 1)).toBe(true)
+        expect(await Raw.startServers(url, three, 1)).toBe(true)
         expect(conversations.map(({ isClosed }) => isClosed)).toEqual([false, false, true, false])
         expect(await status(url, two)).toBe(200)
         expect(conversations[4]?.resumed).toBeDefined()
@@ -178,28 +169,28 @@ describe("servers that run for single sessions", () => {
   it.scopedLive("[X5 G15] are as many as the configuration says when they are needed, and 128 where it says nothing", () =>
     Effect.gen(function*() {
       let most: number | undefined
-      const { conversations, url } = yield* Raw.serve(asking, { limits: { maxOwnServers: () => most } })
+      const { conversations, url } = yield* Raw.serve(Raw.startingServers, { limits: { maxOwnServers: () => most } })
       yield* Effect.promise(async () => {
         const [one, two] = [await begin(url), await begin(url)] as const
-        expect([await start(url, one, 64), await start(url, two, 64)]).toEqual([true, true])
+        expect([await Raw.startServers(url, one, 64), await Raw.startServers(url, two, 64)]).toEqual([true, true])
         expect(conversations.map(({ isClosed }) => isClosed)).toEqual([false, false])
         most = 127
-        expect(await start(url, two, 64)).toBe(true)
+        expect(await Raw.startServers(url, two, 64)).toBe(true)
         expect(conversations.map(({ isClosed }) => isClosed)).toEqual([true, false])
       })
     }))
 
   it.scopedLive("[X5 G15] whoever is there keeps them, and a client that is alone has them however many they are", () =>
     Effect.gen(function*() {
-      const { conversations, url } = yield* Raw.serve(asking, { limits: { maxOwnServers: () => 4 } })
+      const { conversations, url } = yield* Raw.serve(Raw.startingServers, { limits: { maxOwnServers: () => 4 } })
       yield* Effect.promise(async () => {
         const [one, two] = [await begin(url), await begin(url)] as const
-        expect(await start(url, one, 5)).toBe(true)
+        expect(await Raw.startServers(url, one, 5)).toBe(true)
         const stream = await send(url, "GET", one)
-        expect(await start(url, two, 1)).toBe(false)
+        expect(await Raw.startServers(url, two, 1)).toBe(false)
         expect(conversations.some(({ isClosed }) => isClosed)).toBe(false)
         stream.cut()
-        await expect.poll(() => start(url, two, 1)).toBe(true)
+        await expect.poll(() => Raw.startServers(url, two, 1)).toBe(true)
         expect(conversations[0]?.isClosed).toBe(true)
       })
     }))
@@ -217,6 +208,7 @@ describe("servers that run for single sessions", () => {
         return Raw.conversing(() => undefined, { close: async () => void ended.push(number) })
       },
       limits: Raw.fewest,
+      budget: Raw.budget(),
       open: Raw.plenty(),
       subscriptions: Raw.subscriptions(),
       onError: (error) => {

@@ -1,121 +1,84 @@
 import { beforeEach, describe, expect, it } from "@effect/vitest"
 import { Bytes } from "@mcp-lifeline/core/text"
 import { mayLeave } from "../../testing/test/support/Holdings.js"
-import { type Discardable, EventBudget } from "../src/EventBudget.js"
+import { type Discardable, EventBudget, type Keeper } from "../src/EventBudget.js"
 
 // What is tested here is a part, without the one who ends it.
 beforeEach(() => mayLeave("events"))
 
-const all: ReadonlyArray<Discardable> = ["sent", "unsent", "answers"]
+const all = (name: string): ReadonlyArray<string> => ["sent", "unsent", "answers"].map((what) => `${name} ${what}`)
 
-const budgetOf = () => {
+/** `name@client!`: of a client, and lets go of all that it keeps. */
+const make = () => {
   const budget = new EventBudget(Bytes(100))
   const asked: Array<string> = []
-  const keeper = (name: string, client?: string, isObedient = false) => {
-    const one = {
+  const keepers = new Map<string, Keeper>()
+  const make = (given: string): Keeper => {
+    const [, name, client, obeys] = /^(\w+)(?:@(\w+))?(!?)$/.exec(given) ?? []
+    const keeper = {
       client,
       discard: (what: Discardable) => {
         asked.push(`${name} ${what}`)
-        if (isObedient) budget.set(one, Bytes(0))
-      },
-      keeps: (bytes: number) => budget.set(one, Bytes(bytes))
+        if (obeys === "!") budget.set(keeper, Bytes(0))
+      }
     }
-    return one
+    keepers.set(given, keeper)
+    return keeper
   }
-  return { budget, asked, keeper }
+  return (steps: string) => {
+    for (const step of steps.split(", ")) {
+      const [name, bytes] = step.split(" ") as [string, string]
+      budget.set(keepers.get(name) ?? make(name), Bytes(Number(bytes)))
+    }
+    return [asked.splice(0), budget.bytes, budget.size]
+  }
 }
 
+type Step = readonly [steps: string, asked: ReadonlyArray<string>, bytes: number, size: number]
+
 describe("the budget of what streams keep", () => {
-  it("[G17:unit] counts what each keeps now, and who keeps anything", () => {
-    const { asked, budget, keeper } = budgetOf()
-    const [one, two] = [keeper("one"), keeper("two")]
-    one.keeps(40)
-    two.keeps(50)
-    expect([budget.bytes, budget.size]).toEqual([90, 2])
-    one.keeps(30)
-    one.keeps(30)
-    expect([budget.bytes, budget.size]).toEqual([80, 2])
-    two.keeps(70)
-    expect([budget.bytes, asked]).toEqual([100, []])
-    one.keeps(0)
-    two.keeps(0)
-    expect([budget.bytes, budget.size]).toEqual([0, 0])
-  })
-
-  it("[X5:unit] asks those that keep more than their share, for what is needed least first", () => {
-    const { asked, keeper } = budgetOf()
-    keeper("small").keeps(50)
-    keeper("large").keeps(51)
-    expect(asked).toEqual(all.map((what) => `large ${what}`))
-  })
-
-  it("[X5:unit] a share is of those that keep something, and of what they keep now", () => {
-    const { asked, keeper } = budgetOf()
-    const gone = keeper("gone")
-    gone.keeps(10)
-    gone.keeps(0)
-    const less = keeper("less")
-    less.keeps(60)
-    less.keeps(45)
-    keeper("more").keeps(60)
-    expect(asked).toEqual(all.map((what) => `more ${what}`))
-  })
-
-  it("[G17:unit] of one client, asks what has grown last after the others, and none once there is room", () => {
-    const { asked, budget, keeper } = budgetOf()
-    const [one, two, three] = ["one", "two", "three"].map((name) => keeper(name, "client", true))
-    for (const each of [one, two, three]) each?.keeps(30)
-    one?.keeps(35)
-    expect(asked).toEqual([])
-    three?.keeps(20)
-    one?.keeps(60)
-    expect([asked, budget.bytes]).toEqual([["two sent"], 80])
-    // What has shrunk stays where it was.
-    one?.keeps(85)
-    expect([asked, budget.bytes]).toEqual([["two sent", "three sent"], 85])
-  })
-
-  it("[G17:unit] what shrinks keeps its turn, and no more is asked for than what there is too much of", () => {
-    const { asked, budget, keeper } = budgetOf()
-    const [one, two, three] = ["one", "two", "three"].map((name) => keeper(name, "client", true))
-    for (const each of [one, two, three]) each?.keeps(25)
-    one?.keeps(20)
-    // "one" lets go of all that it has: then there are 100, which may be.
-    two?.keeps(75)
-    expect([asked, budget.bytes]).toEqual([["one sent"], 100])
-  })
-
-  it("[X5:unit] of one that keeps more than its share, asks for no more than what there is too much of", () => {
-    const { asked, budget, keeper } = budgetOf()
-    const [first, second, other] = [keeper("first", "a", true), keeper("second", "a", true), keeper("other", "b")]
-    first.keeps(20)
-    second.keeps(60)
-    other.keeps(20)
-    other.keeps(40)
-    expect([asked, budget.bytes]).toEqual([["first sent"], 100])
-  })
-
-  it("[X5:unit] asks for nothing because somebody keeps less than before, while there is still too much", () => {
-    const { asked, budget, keeper } = budgetOf()
-    const [small, large] = [keeper("small"), keeper("large")]
-    small.keeps(30)
-    large.keeps(90)
-    asked.length = 0
-    small.keeps(20)
-    expect([asked, budget.bytes]).toEqual([[], 110])
-    large.keeps(91)
-    expect(asked).toEqual(all.map((what) => `large ${what}`))
-  })
-
-  it("[X5:unit] of several clients, asks the one that has grown last after the others", () => {
-    const { asked, keeper } = budgetOf()
-    const [one, two] = [keeper("one", "a", true), keeper("two", "b", true)]
-    const three = keeper("three", "c")
-    one.keeps(34)
-    two.keeps(34)
-    three.keeps(20)
-    one.keeps(40)
-    three.keeps(30)
-    expect(asked).toEqual(["two sent"])
+  it.each<readonly [title: string, ...steps: ReadonlyArray<Step>]>([
+    [
+      "[G17:unit] counts what each keeps now, and who keeps anything",
+      ["one 40, two 50", [], 90, 2],
+      ["one 30, one 30", [], 80, 2],
+      ["two 70", [], 100, 2],
+      ["one 0, two 0", [], 0, 0]
+    ],
+    [
+      "[X5:unit] asks those that keep more than their share, for what is needed least first",
+      ["small 50, large 51", all("large"), 101, 2]
+    ],
+    [
+      "[X5:unit] a share is of those that keep something, and of what they keep now",
+      ["gone 10, gone 0, less 60, less 45, more 60", all("more"), 105, 2]
+    ],
+    [
+      "[G17:unit] of one client, asks what has grown last after the others, and none once there is room; what has shrunk stays where it was",
+      ["one@a! 30, two@a! 30, three@a! 30, one@a! 35", [], 95, 3],
+      ["three@a! 20, one@a! 60", ["two sent"], 80, 2],
+      ["one@a! 85", ["three sent"], 85, 1]
+    ],
+    [
+      "[G17:unit] what shrinks keeps its turn, and no more is asked for than what there is too much of",
+      ["one@a! 25, two@a! 25, three@a! 25, one@a! 20, two@a! 75", ["one sent"], 100, 2]
+    ],
+    [
+      "[X5:unit] of one that keeps more than its share, asks for no more than what there is too much of",
+      ["first@a! 20, second@a! 60, other@b 20, other@b 40", ["first sent"], 100, 2]
+    ],
+    [
+      "[X5:unit] asks for nothing because somebody keeps less than before, while there is still too much",
+      ["small 30, large 90", all("large"), 120, 2],
+      ["small 20", [], 110, 2],
+      ["large 91", all("large"), 111, 2]
+    ],
+    [
+      "[X5:unit] of several clients, asks the one that has grown last after the others",
+      ["one@a! 34, two@b! 34, three@c 20, one@a! 40, three@c 30", ["two sent"], 70, 2]
+    ]
+  ])("%s", (_, ...steps) => {
+    const keep = make()
+    for (const [step, ...outcome] of steps as ReadonlyArray<Step>) expect(keep(step)).toEqual(outcome)
   })
 })

@@ -57,6 +57,7 @@ const alone = (
     ...options,
     begin: (client) => Raw.conversing(() => undefined, began(client) ?? {}),
     limits: { ...Raw.fewest, ...limits },
+    budget: Raw.budget(),
     open: Raw.plenty(),
     subscriptions: Raw.subscriptions(),
     onError: (error) => errors.push(error)
@@ -228,6 +229,27 @@ describe("sessions that leave the memory", () => {
     const [one, two, three] = [id(hour), id(2 * hour), id(3 * hour)] as const
     for (const each of [one, two, one, three]) expect(await Raw.found(sessions, each)).toBeInstanceOf(ClientSession)
     expect([one, two, three].map((each) => sessions.has(each))).toEqual([true, false, true])
+  })
+
+  it("[X5] give back their places, and those of their servers, and start none any more, however they end", async () => {
+    const clients: Array<Client> = []
+    const { id, sessions } = alone((client) => void clients.push(client), { maxSessions: 2 })
+    const ann = { subject: "ann", claims: {} }
+    const endAll = () => {
+      // A server that answers all the same.
+      for (const { requests } of clients) for (const one of requests) one.work = { stop: () => undefined }
+      for (const one of [ann, Caller.anyone]) sessions.endOf(one, "enough")
+      for (const { requests } of clients) requests.get(0)?.answer({ result: Raw.introduction })
+    }
+    for (const end of [endAll, () => sessions.forget("enough")]) {
+      expect(sessions.begin({ jsonrpc: "2.0", ...initialize() }, ann, Reader.make().response)).toBeUndefined()
+      expect(await Raw.found(sessions, id(hour))).toBeInstanceOf(ClientSession)
+      const starts = () => clients.map(({ startsServers }) => startsServers?.(1)).slice(-2)
+      expect([starts(), sessions.ownServers.total]).toEqual([[true, true], 2])
+      await end()
+      expect([sessions.ownServers.total, starts(), sessions.ownServers.total]).toEqual([0, [false, false], 0])
+    }
+    expect(sessions.begin({ jsonrpc: "2.0", ...initialize() }, ann, Reader.make().response)).toBeUndefined()
   })
 
   it("[G10 X5] a record that is first written after that says whose it is, and that it began then", async () => {

@@ -1,10 +1,9 @@
 import { Bytes } from "@mcp-lifeline/core/text"
-import { type Answer, type ClientRequest, ClientRequests } from "@mcp-lifeline/protocol"
+import { type Answer, type ClientRequest, ClientRequests, Holding } from "@mcp-lifeline/protocol"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { mayLeave } from "../../testing/test/support/Holdings.js"
 import { PassedSubscriptions } from "../src/PassedSubscriptions.js"
-import { Holding } from "../src/Quota.js"
 import { bytesOf } from "../src/subscriptionLimits.js"
 
 const limits = { item: Bytes(12), count: 4, bytes: Bytes(34) }

@@ -1,7 +1,7 @@
 import { Bytes } from "@mcp-lifeline/core/text"
+import { type Holding, type Limits, Quota } from "@mcp-lifeline/protocol"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { type Holding, type Limits, Quota } from "../src/Quota.js"
 
 const limits: Limits = {
   holder: { item: Bytes(40), count: 5, bytes: Bytes(90) },

@@ -21,51 +21,15 @@ describe("the target of a request", () => {
 
   it.each([
     ...["", "*", "mcp", "?a", "//host/mcp", "http://localhost/mcp", "\\mcp"],
-    ...[
-      "/a\\b",
-      "/a b",
-      "/a\tb",
-      "/a#b",
-      '/a"b',
-      "/a<b>",
-      "/a^b",
-      "/a`b",
-      "/é",
-      "/a?b c",
-      "/a?b\u0000",
-      "/a?é",
-      "/a?b\n/c"
-    ],
-    ...[
-      "/.",
-      "/..",
-      "/./a",
-      "/../a",
-      "/a/.",
-      "/a/..",
-      "/a/../b",
-      "/a/./b",
-      "/%2e",
-      "/%2E%2e/a",
-      "/a/.%2e",
-      "/a/%2e./b"
-    ],
+    ...["/a\\b", "/a b", "/a\tb", "/a#b", '/a"b', "/a<b>", "/a^b", "/a`b", "/é", "/a?b c", "/a?b\u0000", "/a?é"],
+    ...["/a?b\n/c"],
+    ...["/.", "/..", "/./a", "/../a", "/a/.", "/a/..", "/a/../b", "/a/./b", "/%2e", "/%2E%2e/a", "/a/.%2e"],
+    ...["/a/%2e./b"],
     ...["/a%2fb", "/a%2Fb", "/a%5cb", "/a%5C", "/a%00", "/a%0a", "/a%1F", "/a%7f", "/a%", "/a%2", "/a%zz", "/a%2g"],
-    ...[
-      "/api/servers/a/b%2fc",
-      "/api/servers/a%2fb/c%5cd",
-      "/api/servers/..%2fx",
-      "/api/servers/x%2f..",
-      "/api/servers/x%5c%2e%2e%5cy"
-    ],
-    ...[
-      "/cluster/servers/a%5c..",
-      "/api/servers/a%00",
-      "/api/servers/a%2fb%7f",
-      "/api/servers/a%2fb%",
-      "/api/server/a%2fb",
-      "/xapi/servers/a%2fb"
-    ],
+    ...["/api/servers/a/b%2fc", "/api/servers/a%2fb/c%5cd", "/api/servers/..%2fx", "/api/servers/x%2f.."],
+    ...["/api/servers/x%5c%2e%2e%5cy"],
+    ...["/cluster/servers/a%5c..", "/api/servers/a%00", "/api/servers/a%2fb%7f", "/api/servers/a%2fb%"],
+    ...["/api/server/a%2fb", "/xapi/servers/a%2fb"],
     "/a%20/api/servers/a%2fb"
   ])("[G6:unit] %j has none", (target) => expect(RequestTarget.pathOf(target)).toBeUndefined())
 })

@@ -82,62 +82,54 @@ describe("records of sessions", () => {
 })
 
 describe("servers that run for single sessions", () => {
-  const asking: Raw.Answer = ({ id, params }, { client }) => {
-    if (id === undefined || id === null) return
-    client.write({ jsonrpc: "2.0", id, result: { hasRoom: client.startsServers?.(params.count) } })
-  }
-  const start = async (url: string, session: Readonly<Record<string, string>>): Promise<boolean> => {
-    const answered = await send(url, "POST", session, { id: 1, method: "tools/call", params: { count: 1 } })
-    return JSON.parse(await answered.body).result.hasRoom as boolean
-  }
-
   it.scopedLive("[X5 G15] one caller cannot have those of all others, and loses its own first", () =>
     Effect.gen(function*() {
-      const { conversations, url } = yield* Raw.serve(asking, { limits: { maxOwnServers: () => 8 } })
+      const { conversations, url } = yield* Raw.serve(Raw.startingServers, { limits: { maxOwnServers: () => 8 } })
       yield* Effect.promise(async () => {
         const modest = await session(url, "modest")
-        expect(await start(url, modest)).toBe(true)
+        expect(await Raw.startServers(url, modest)).toBe(true)
         const greedy = [await session(url, "greedy"), await session(url, "greedy"), await session(url, "greedy")]
         for (const one of greedy) {
-          expect(await start(url, one)).toBe(true)
+          expect(await Raw.startServers(url, one)).toBe(true)
           await send(url, "GET", one)
         }
-        expect(await start(url, await session(url, "greedy"))).toBe(false)
+        expect(await Raw.startServers(url, await session(url, "greedy"))).toBe(false)
         expect(conversations.some(({ isClosed }) => isClosed)).toBe(false)
-        expect(await start(url, await session(url, "modest"))).toBe(true)
-        expect(await start(url, await session(url, "third"))).toBe(true)
+        expect(await Raw.startServers(url, await session(url, "modest"))).toBe(true)
+        expect(await Raw.startServers(url, await session(url, "third"))).toBe(true)
       })
     }))
 })
 
 describe("requests that are not answered yet", () => {
+  const opened = (conversations: ReadonlyArray<Raw.Begun>) =>
+    conversations.flatMap(({ received }) => received.filter(({ method }) => method === "tools/call"))
+
+  const three = async (url: string) =>
+    [await session(url, "greedy"), await session(url, "greedy"), await session(url, "modest")] as const
+
   const call = (url: string, headers: Readonly<Record<string, string>>, id: number, bytes = 0) =>
     send(url, "POST", headers, { id, method: "tools/call", params: { name: "x", x: "x".repeat(bytes) } })
 
   it.scopedLive("[X5 G17] one caller cannot have all places by beginning many sessions, and gets them back", () =>
     Effect.gen(function*() {
       const { conversations, url } = yield* Raw.serve(undefined, { limits: { maxOpenCalls: 8 } })
-      const isOpen = () =>
-        conversations.flatMap(({ received }) => received.filter(({ method }) => method === "tools/call"))
+      const isOpen = () => opened(conversations)
       yield* Effect.promise(async () => {
-        const [one, two, other] = [
-          await session(url, "greedy"),
-          await session(url, "greedy"),
-          await session(url, "modest")
-        ]
-        const calls = [call(url, one!, 1), call(url, one!, 2), call(url, two!, 1), call(url, two!, 2)]
+        const [one, two, other] = await three(url)
+        const calls = [call(url, one, 1), call(url, one, 2), call(url, two, 1), call(url, two, 2)]
         await expect.poll(() => isOpen().length).toBe(4)
-        expect(await said(call(url, two!, 3))).toEqual({
+        expect(await said(call(url, two, 3))).toEqual({
           status: 429,
           again: "1",
           message:
             "This client has 4 requests that are not answered yet, the maximum while all clients have 4; send this one again when some are answered"
         })
-        const theirs = call(url, other!, 1)
+        const theirs = call(url, other, 1)
         await expect.poll(() => isOpen().length).toBe(5)
         for (const { client } of conversations) client.write({ jsonrpc: "2.0", id: 1, result: {} })
         await Promise.all([calls[0], calls[2], theirs])
-        const third = call(url, two!, 3)
+        const third = call(url, two, 3)
         await expect.poll(() => isOpen().length).toBe(6)
         void third
       })
@@ -146,28 +138,23 @@ describe("requests that are not answered yet", () => {
   it.scopedLive("[X5 G17] keep a bounded number of bytes, of which one client cannot have all", () =>
     Effect.gen(function*() {
       const { conversations, url } = yield* Raw.serve(undefined, { limits: { maxOpenBytes: Bytes(400_000) } })
-      const isOpen = () =>
-        conversations.flatMap(({ received }) => received.filter(({ method }) => method === "tools/call"))
+      const isOpen = () => opened(conversations)
       yield* Effect.promise(async () => {
-        const [one, two, other] = [
-          await session(url, "greedy"),
-          await session(url, "greedy"),
-          await session(url, "modest")
-        ]
-        void call(url, one!, 1, 180_000)
+        const [one, two, other] = await three(url)
+        void call(url, one, 1, 180_000)
         await expect.poll(() => isOpen().length).toBe(1)
-        const refused = await said(call(url, two!, 1, 90_000))
+        const refused = await said(call(url, two, 1, 90_000))
         expect(refused).toMatchObject({ status: 429, again: "1" })
         expect(refused.message).toMatch(
           /^The requests of this client that are not answered yet have 1\d{5} bytes, and those of all clients 1\d{5}: there is no room for this one; send/
         )
         // Small ones, and those of others, have room.
-        void call(url, two!, 2, 10_000)
-        void call(url, other!, 1, 90_000)
+        void call(url, two, 2, 10_000)
+        void call(url, other, 1, 90_000)
         await expect.poll(() => isOpen().length).toBe(3)
         conversations[0]!.client.write({ jsonrpc: "2.0", id: 1, result: {} })
         await expect.poll(async () => {
-          void call(url, two!, 3, 90_000).catch(() => undefined)
+          void call(url, two, 3, 90_000).catch(() => undefined)
           return isOpen().length
         }).toBe(4)
       })

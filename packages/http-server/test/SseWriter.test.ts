@@ -56,8 +56,12 @@ const read = (one: SseWriter, after?: number) => {
 }
 
 describe("what all streams keep together", () => {
+  let budget: EventBudget
+  beforeEach(() => {
+    budget = new EventBudget(Bytes(100))
+  })
+
   it("[G17] is within the budget, whoever reads", () => {
-    const budget = new EventBudget(Bytes(100))
     const streams = ["a", "b", "c"].map((name) => stream(name, budget))
     for (const one of streams) {
       one.send(sized(80))
@@ -67,7 +71,6 @@ describe("what all streams keep together", () => {
   })
 
   it("[G17] is within the budget, also where one stream alone exceeds it", () => {
-    const budget = new EventBudget(Bytes(100))
     const one = stream("a", budget)
     one.send(sized(101), { answers: 1 })
     expect([budget.bytes, budget.size]).toEqual([0, 0])
@@ -75,7 +78,6 @@ describe("what all streams keep together", () => {
   })
 
   it("[G11 G18] of each request whose answer was let go of, who resumes is told that it is lost", () => {
-    const budget = new EventBudget(Bytes(100))
     const [first, second] = [stream("a", budget), stream("b", budget)]
     first.send(sized(60), { answers: 1 })
     first.end()
@@ -85,7 +87,6 @@ describe("what all streams keep together", () => {
   })
 
   it("[G11 G18] so is who comes back because an answer that was sent did not arrive", () => {
-    const budget = new EventBudget(Bytes(100))
     const first = stream("a", budget)
     const reader = Reader.make()
     first.attach(reader.response)
@@ -99,7 +100,6 @@ describe("what all streams keep together", () => {
   })
 
   it("[G18] a reader that is slow is told in its place, and its response ends then", () => {
-    const budget = new EventBudget(Bytes(100))
     const slow = Reader.make(true)
     const first = stream("a", budget)
     first.attach(slow.response)
@@ -113,7 +113,6 @@ describe("what all streams keep together", () => {
   })
 
   it("[G11 G17] what was sent is let go of before what was not", () => {
-    const budget = new EventBudget(Bytes(100))
     const first = stream("a", budget)
     first.attach(Reader.make().response)
     first.send(sized(30, "s"))
@@ -126,7 +125,6 @@ describe("what all streams keep together", () => {
   })
 
   it("[G11 G17] an answer that was sent is let go of before one that was not, however long ago that was", () => {
-    const budget = new EventBudget(Bytes(100))
     const [waiting, answered] = [stream("a", budget, { client: 1 }), stream("b", budget, { client: 1 })]
     waiting.send(sized(30), { answers: 1 })
     answered.attach(Reader.make().response)
@@ -136,7 +134,6 @@ describe("what all streams keep together", () => {
   })
 
   it("[G17] an answer outlives what is said beside it", () => {
-    const budget = new EventBudget(Bytes(100))
     const first = stream("a", budget)
     first.send(sized(50, "p"))
     first.send(sized(40), { answers: 1 })
@@ -145,7 +142,6 @@ describe("what all streams keep together", () => {
   })
 
   it("[G17] a reader whose unsent notifications were let go of is sent away, so that it comes back", () => {
-    const budget = new EventBudget(Bytes(100))
     const slow = Reader.make(true)
     const first = stream("a", budget)
     first.attach(slow.response)
@@ -157,7 +153,7 @@ describe("what all streams keep together", () => {
   })
 
   it("[X5] who keeps more than a fair share lets go of it; what others keep stays", () => {
-    const budget = new EventBudget(Bytes(1000))
+    budget = new EventBudget(Bytes(1000))
     const greedy = {}
     const modest = stream("m", budget)
     modest.send(sized(200), { answers: 1 })
@@ -171,7 +167,7 @@ describe("what all streams keep together", () => {
   })
 
   it("[X5] who keeps less than a share loses nothing to many that keep a little", () => {
-    const budget = new EventBudget(Bytes(1000))
+    budget = new EventBudget(Bytes(1000))
     const modest = stream("m", budget)
     modest.send(sized(100), { answers: 1 })
     const others = [1, 2, 3].map((n) => stream(String(n), budget))

@@ -24,15 +24,8 @@ describe("the proxies that are trusted", () => {
   })
 
   it.each([
-    "0.0.0.0/0",
-    "10.0.0.0/0",
-    "10.0.0.0/00",
-    "::/0",
-    "::ffff:0:0/96",
-    "::ffff:1.2.3.4/96",
-    "::fffe:0:0/95",
-    "::/80",
-    "::1,0.0.0.0/0"
+    ...["0.0.0.0/0", "10.0.0.0/0", "10.0.0.0/00", "::/0", "::ffff:0:0/96", "::ffff:1.2.3.4/96", "::fffe:0:0/95"],
+    ...["::/80", "::1,0.0.0.0/0"]
   ])(
     "[G26:unit] are not everybody: %s",
     (list) => expect(TrustedProxies.parse(list)).toMatch(/not everybody's: [\d.:a-f]+\/\d+$/)

@@ -1,7 +1,4 @@
-/**
- * Limits what is kept for peers, in number and bytes: of one item, one holder (a session, a stream), one client, and all.
- * What is over a limit is refused to the peer that asks; nothing else changes.
- */
+/** Limits what is kept for peers: of one item, one holder (a session, a stream), one client, and all. Excess is refused to who asks. */
 import { Bytes } from "@mcp-lifeline/core/text"
 import { Shares } from "./Shares.js"
 
@@ -16,48 +13,48 @@ export interface HolderLimits extends Amount {
 
 export interface Limits {
   readonly holder: HolderLimits
-  /** Of all clients; one of them never has more than is left for others (`Shares`). */
+  /** Of all clients (`Shares`). */
   readonly all: Amount
+}
+
+interface ClientExcess extends Readonly<Record<"held" | "most" | "total", Amount>> {
+  readonly limit: "client"
+  readonly of: keyof Amount
 }
 
 export type Excess =
   | { readonly limit: "item"; readonly bytes: Bytes; readonly most: number }
   | { readonly limit: "holder"; readonly of: keyof Amount; readonly held: Amount; readonly most: number }
-  | { readonly limit: "client"; readonly held: Amount; readonly total: Amount; readonly most: Amount }
-
-interface Above {
-  readonly take: (bytes: Bytes, count: number) => Excess | undefined
-  readonly release: (bytes: Bytes, count: number) => void
-}
+  | ClientExcess
 
 export class Holding {
   readonly #limits: HolderLimits
-  readonly #above: Above | undefined
-  #count = 0
-  #bytes = 0
+  readonly #quota: Quota | undefined
+  readonly #client: unknown
+  #held: Amount = { count: 0, bytes: Bytes(0) }
   #isClosed = false
 
-  constructor(limits: HolderLimits, above?: Above) {
+  constructor(limits: HolderLimits, quota?: Quota, client?: unknown) {
     this.#limits = limits
-    this.#above = above
+    this.#quota = quota
+    this.#client = client
   }
 
   get held(): Amount {
-    return { count: this.#count, bytes: Bytes(this.#bytes) }
+    return this.#held
   }
 
   /** Takes nothing if it returns an excess. */
-  take(bytes: Bytes): Excess | undefined {
+  take(bytes: Bytes, count = 1): Excess | undefined {
     if (this.#isClosed) return undefined
-    const { bytes: mostBytes, count: mostCount, item } = this.#limits
-    if (bytes > item) return { limit: "item", bytes, most: item }
-    if (this.#count + 1 > mostCount) return { limit: "holder", of: "count", held: this.held, most: mostCount }
-    if (this.#bytes + bytes > mostBytes) return { limit: "holder", of: "bytes", held: this.held, most: mostBytes }
-    const excess = this.#above?.take(bytes, 1)
-    if (excess !== undefined) return excess
-    this.#count++
-    this.#bytes += bytes
-    return undefined
+    const [limits, held] = [this.#limits, this.#held]
+    const next = { count: held.count + count, bytes: Bytes(held.bytes + bytes) }
+    if (bytes > limits.item) return { limit: "item", bytes, most: limits.item }
+    const of = next.count > limits.count ? "count" : next.bytes > limits.bytes ? "bytes" : undefined
+    if (of !== undefined) return { limit: "holder", of, held, most: limits[of] }
+    const excess = this.#quota?.take(this.#client, { count, bytes })
+    if (excess === undefined) this.#held = next
+    return excess
   }
 
   /** All of these, or none. */
@@ -71,20 +68,16 @@ export class Holding {
     return undefined
   }
 
-  release(bytes: Bytes): void {
+  release(bytes: Bytes, count = 1): void {
     if (this.#isClosed) return
-    this.#count--
-    this.#bytes -= bytes
-    this.#above?.release(bytes, 1)
+    this.#held = { count: this.#held.count - count, bytes: Bytes(this.#held.bytes - bytes) }
+    this.#quota?.release(this.#client, { count, bytes })
   }
 
   /** From then on nothing is counted. */
   close(): void {
-    if (this.#isClosed) return
+    this.release(this.#held.bytes, this.#held.count)
     this.#isClosed = true
-    this.#above?.release(Bytes(this.#bytes), this.#count)
-    this.#count = 0
-    this.#bytes = 0
   }
 }
 
@@ -108,20 +101,19 @@ export class Quota {
   }
 
   holderOf(client: unknown): Holding {
-    return new Holding(this.#limits.holder, {
-      take: (bytes, count) => this.#take(client, bytes, count),
-      release: (bytes, count) => {
-        this.#count.release(client, count)
-        this.#bytes.release(client, bytes)
-      }
-    })
+    return new Holding(this.#limits.holder, this, client)
   }
 
-  #take(client: unknown, bytes: Bytes, count: number): Excess | undefined {
-    if (this.#count.take(client, count)) {
-      if (this.#bytes.take(client, bytes)) return undefined
-      this.#count.release(client, count)
-    }
-    return { limit: "client", held: this.heldBy(client), total: this.held, most: this.#limits.all }
+  take(client: unknown, { bytes, count }: Amount): ClientExcess | undefined {
+    const hasPlace = this.#count.take(client, count)
+    if (hasPlace && this.#bytes.take(client, bytes)) return undefined
+    if (hasPlace) this.#count.release(client, count)
+    const of = hasPlace ? "bytes" : "count"
+    return { limit: "client", of, held: this.heldBy(client), total: this.held, most: this.#limits.all }
+  }
+
+  release(client: unknown, { bytes, count }: Amount): void {
+    this.#count.release(client, count)
+    this.#bytes.release(client, bytes)
   }
 }

@@ -1,7 +1,4 @@
-/**
- * No client may hold more than is left for others. So a client alone gets half, the next one always gets something, and one client's excess
- * refuses that client only.
- */
+/** No client may hold more than is left for others: one alone gets half, the next one always gets something, and excess refuses only who asks. */
 export class Shares {
   readonly #capacity: number
   readonly #held = new Map<unknown, number>()
@@ -15,22 +12,40 @@ export class Shares {
     return this.#total
   }
 
+  get size(): number {
+    return this.#held.size
+  }
+
   heldBy(client: unknown): number {
     return this.#held.get(client) ?? 0
   }
 
   take(client: unknown, amount = 1): boolean {
-    const held = this.heldBy(client) + amount
-    if (held > this.#capacity - this.#total - amount) return false
-    this.#held.set(client, held)
-    this.#total += amount
+    if (this.heldBy(client) + amount > this.#capacity - this.#total - amount) return false
+    this.add(client, amount)
     return true
   }
 
   release(client: unknown, amount = 1): void {
-    const held = this.heldBy(client) - amount
-    this.#total -= amount
+    this.add(client, -amount)
+  }
+
+  /** Whether or not there is room. */
+  add(client: unknown, amount: number): void {
+    const held = this.heldBy(client) + amount
+    this.#total += amount
     if (held > 0) this.#held.set(client, held)
     else this.#held.delete(client)
+  }
+
+  /** Sets what one thing of the client holds. Without room, returns false and changes nothing. */
+  part(client: unknown): (amount: number) => boolean {
+    let held = 0
+    return (amount) => {
+      if (amount > held && !this.take(client, amount - held)) return false
+      if (amount < held) this.release(client, held - amount)
+      held = amount
+      return true
+    }
   }
 }

@@ -18,25 +18,14 @@ export * as OneClient from "./OneClient.js"
 export * as Oversized from "./Oversized.js"
 export { Pieces } from "./Pieces.js"
 export { type Amount, type Excess, type HolderLimits, Holding, type Limits, Quota } from "./Quota.js"
-export {
-  type Answer,
-  ClientRequest,
-  ClientRequests,
-  type Fate,
-  type Responder,
-  responseOf,
-  type Work,
-  workOf
-} from "./relay/ClientRequest.js"
-export type { Introduction, Receiver } from "./relay/Incoming.js"
-export { Incoming } from "./relay/Incoming.js"
+export * from "./relay/ClientRequest.js"
+export { Incoming, type Introduction, type Receiver } from "./relay/Incoming.js"
 export * as JsonRpcError from "./relay/JsonRpcError.js"
 export * as ListChanges from "./relay/ListChanges.js"
 export * as ListWatch from "./relay/ListWatch.js"
 export { defaultLevel, LogLevels } from "./relay/LogLevels.js"
 export * as ObjectResults from "./relay/ObjectResults.js"
-export { asItComes, deliver, Relay } from "./relay/Relay.js"
-export type { Forwarded, Target } from "./relay/Relay.js"
+export { asItComes, deliver, type Forwarded, Relay, type Target } from "./relay/Relay.js"
 export { type Subscriber, Subscriptions } from "./relay/Subscriptions.js"
 export * as TaskMarks from "./relay/TaskMarks.js"
 export * as SdkConnection from "./SdkConnection.js"

@@ -1,13 +1,13 @@
 /**
- * Requests between replicas, signed for their receiver (`RequestProof`), which takes each once, and for a short time.
+ * Requests between replicas, signed for their receiver (`RequestProof`), which takes each once, for a short time.
  *
  * Clocks may be wrong: a replica that gets a request from another time answers with its own, signed for that request; the sender notes the
- * difference and repeats the request. A replica's own time never jumps.
+ * difference and repeats the request.
  */
 import { mebibytes } from "@mcp-lifeline/core/text"
 import * as Body from "@mcp-lifeline/http-server/Body"
 import { notTakenHeader, type Refusal, refuse } from "@mcp-lifeline/http-server/Refusal"
-import { Shares } from "@mcp-lifeline/http-server/Shares"
+import { Shares } from "@mcp-lifeline/protocol"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import * as ClusterKey from "../ClusterKey.js"
 import type { ReplicaId } from "../LeaseRules.js"
@@ -50,7 +50,7 @@ export interface ReplicaRequests {
   readonly sign: (to: ReplicaId, request: Outgoing) => Signing
   /** Bodies are texts or bytes; URLs begin with the receiver's address. */
   readonly fetchFrom: (to: Receiver) => typeof fetch
-  /** Calls `answer` if the body matches its proof. Refuses others: 421 for another replica, 401 from another time, otherwise 403. */
+  /** Calls `answer` if the body matches its proof; otherwise refuses: 421 for another replica, 401 from another time, otherwise 403. */
   readonly admit: (
     request: IncomingMessage,
     response: ServerResponse,
@@ -179,7 +179,7 @@ export const make = (
         return refuse(response, forbidden)
       }
       const refusal = refusalOf(request, proof)
-      // Read it: a connection with something unread is cut off, perhaps before the answer has arrived.
+      // A connection with something unread is cut off, perhaps before the answer has arrived.
       if (refusal !== undefined) return Body.skim(request, refusal, (body) => refuse(response, body.refusal))
       if (!hasBody(request)) return answer(request)
       const room = Body.roomFor(bodies, request, headers["mcp-session-id"]?.toString())

@@ -1,12 +1,10 @@
-/** Serves a session on any replica: here if it lives here, otherwise by passing the request to its home. */
-import { Bytes } from "@mcp-lifeline/core/text"
+/** Serves a session here if it lives here, otherwise by passing the request to its home. */
 import * as Body from "@mcp-lifeline/http-server/Body"
 import * as Caller from "@mcp-lifeline/http-server/Caller"
 import { type McpEndpoint, repeatedHeader, type Unsent } from "@mcp-lifeline/http-server/McpEndpoint"
 import { refuse } from "@mcp-lifeline/http-server/Refusal"
 import type { Seal } from "@mcp-lifeline/http-server/SealedId"
-import { Shares } from "@mcp-lifeline/http-server/Shares"
-import { Era } from "@mcp-lifeline/protocol"
+import { Era, Shares } from "@mcp-lifeline/protocol"
 import type { JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import { Cause, Effect, FiberId, FiberSet, Schedule, type Scope } from "effect"
 import { type IncomingMessage, ServerResponse } from "node:http"
@@ -279,19 +277,11 @@ export const make = (
       const sharer = Caller.of(request).subject || (session ?? "")
       if (!routes.take(sharer)) return undefined
       const room = Body.roomFor(bodies, request, session)
-      let held = 0
       response.once("close", () => {
         routes.release(sharer)
-        room.release(Bytes(held))
+        room(0)
       })
-      return {
-        take: (bytes) => {
-          const isTaken = room.take(bytes)
-          if (isTaken) held += bytes
-          return isTaken
-        },
-        release: () => undefined
-      }
+      return (bytes) => bytes === 0 || room(bytes)
     }
 
     /** Not sent before this replica's lease ended. */
@@ -303,7 +293,7 @@ export const make = (
         const isLost = request.headers[repeatedHeader] !== undefined
         if (response.headersSent) Passage.noteStream(response)
         const one: Routed = { session, born, request, response, body, since: performance.now(), isLost }
-        if (roomFor(request, response, session)?.take(Bytes(body.length)) === true) begin(one)
+        if (roomFor(request, response, session)?.(body.length) === true) begin(one)
         else conclude(one)
       })
 

@@ -1,8 +1,8 @@
 /** What outlives the request that set it: the log level, and subscriptions to resources. */
 import type { CallError, ServerNotification } from "@mcp-lifeline/core"
 import type { SettingChange } from "@mcp-lifeline/http-server/Conversation"
-import type { Excess, Holding } from "@mcp-lifeline/http-server/Quota"
 import { bytesOf } from "@mcp-lifeline/http-server/subscriptionLimits"
+import type { Excess, Holding } from "@mcp-lifeline/protocol"
 import { heightOf, type Level } from "@mcp-lifeline/protocol/Level"
 import { defaultLevel } from "@mcp-lifeline/protocol/LogLevels"
 import type { Subscriber } from "@mcp-lifeline/protocol/Subscriptions"
@@ -14,7 +14,7 @@ export interface SubscribingClient {
   readonly notify: (server: string, notification: ServerNotification) => void
   /** Resolves when the change is on disk, or cannot be written. */
   readonly saveSetting: (change: SettingChange) => Promise<void>
-  /** Subscriptions from before a restart have it already. Default: there is no limit here. */
+  /** Subscriptions from before a restart have it already. */
   readonly room: Holding | undefined
   readonly fleets: () => ReadonlyArray<GroupFleet>
 }

@@ -3,8 +3,7 @@ import type { Backend } from "@mcp-lifeline/core"
 import { firstOf, Handle } from "@mcp-lifeline/core/internal"
 import { anyone } from "@mcp-lifeline/http-server/Caller"
 import { PassedSubscriptions } from "@mcp-lifeline/http-server/PassedSubscriptions"
-import { Holding } from "@mcp-lifeline/http-server/Quota"
-import { noRoom, subscriptionLimits } from "@mcp-lifeline/http-server/subscriptionLimits"
+import { noRoom, roomOfOne } from "@mcp-lifeline/http-server/subscriptionLimits"
 import type { ClientRequest, Introduction } from "@mcp-lifeline/protocol"
 import { asItComes, Incoming, JsonRpc, JsonRpcError, ListChanges, ListWatch, Meta } from "@mcp-lifeline/protocol"
 import { isList, type ListMethod, lists as fields } from "@mcp-lifeline/protocol/listMethods"
@@ -90,7 +89,7 @@ export class Bridge {
   #hasBegun = false
   #client: Client | undefined
   #isRefused = false
-  readonly #subscriptions = new PassedSubscriptions(new Holding(subscriptionLimits.holder))
+  readonly #subscriptions = new PassedSubscriptions(roomOfOne())
   readonly #attempts = new Demand.RequestedAttempts()
   /** Not answered yet. */
   #introducing: ClientRequest | undefined

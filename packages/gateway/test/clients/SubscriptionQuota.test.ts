@@ -1,14 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { type Backend, BackendUnavailable, type CallError } from "@mcp-lifeline/core"
 import { Bytes } from "@mcp-lifeline/core/text"
-import {
-  bytesOf,
-  type Excess,
-  type Holding,
-  Quota,
-  type SettingChange,
-  subscriptionLimits
-} from "@mcp-lifeline/http-server"
+import { bytesOf, type SettingChange, subscriptionLimits } from "@mcp-lifeline/http-server"
+import { type Excess, type Holding, Quota } from "@mcp-lifeline/protocol"
 import { Subscriptions } from "@mcp-lifeline/protocol/Subscriptions"
 import { Deferred, Effect, Exit, Fiber } from "effect"
 import * as fc from "fast-check"

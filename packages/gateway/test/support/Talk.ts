@@ -1,11 +1,5 @@
-import {
-  bytesOf,
-  type ClientSettings,
-  Holding,
-  type SettingChange,
-  subscriptionLimits
-} from "@mcp-lifeline/http-server"
-import { ClientRequests, type Responder, responseOf } from "@mcp-lifeline/protocol"
+import { bytesOf, type ClientSettings, type SettingChange, subscriptionLimits } from "@mcp-lifeline/http-server"
+import { ClientRequests, Holding, type Responder, responseOf } from "@mcp-lifeline/protocol"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect } from "effect"
 import { type Begin, Clients, type Conversation, ServerPool } from "mcp-lifeline"

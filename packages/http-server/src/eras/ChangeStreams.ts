@@ -1,11 +1,8 @@
-/**
- * Streams of `subscriptions/listen`. Each is acknowledged with the part of its filter that the session supports, and ends with a result.
- */
+/** Streams of `subscriptions/listen`. Each is acknowledged with the part of its filter that the session supports, and ends with a result. */
 import { type ClientRequest, JsonRpc, JsonRpcError, Meta } from "@mcp-lifeline/protocol"
 import type { JSONRPCNotification, JSONRPCResponse, ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
-import { Holding } from "../Quota.js"
-import { bytesOf, noRoom, subscriptionLimits } from "../subscriptionLimits.js"
+import { bytesOf, noRoom, roomOfOne } from "../subscriptionLimits.js"
 import type * as Envelope from "./Envelope.js"
 
 interface Filter {
@@ -90,7 +87,7 @@ export class ChangeStreams {
   readonly #sendToSession: SendToSession
   readonly #streams = new Map<ClientRequest, Stream>()
   readonly #subscribed = new Map<string, Subscribed>()
-  readonly #room = new Holding(subscriptionLimits.holder)
+  readonly #room = roomOfOne()
 
   constructor(sendToSession: SendToSession) {
     this.#sendToSession = sendToSession

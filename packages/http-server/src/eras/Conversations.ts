@@ -3,20 +3,15 @@
  * caller's. Requests of one caller that name the same client and capabilities are of one client. Every other request is a conversation of its own, so that
  * nothing crosses from one client to another; if the server asks for input, it waits for that.
  */
-import { Bytes } from "@mcp-lifeline/core/text"
 import { type ClientRequest, JsonRpc, JsonRpcError } from "@mcp-lifeline/protocol"
 import { createHash } from "node:crypto"
 import { type Caller, ownerOf } from "../Caller.js"
 import { maxInitializeBytes } from "../ClientSessions.js"
-import type { Client } from "../Conversation.js"
-import * as FairShare from "../FairShare.js"
-import type { Holder, OwnServersBudget } from "../OwnServersBudget.js"
-import type { Conversing } from "./conversing.js"
+import { type Place, Places } from "../Places.js"
+import type { Conversing, Member } from "./conversing.js"
 import * as Envelope from "./Envelope.js"
-import { isTooMuch, parkedLimits } from "./parkedLimits.js"
+import { parking } from "./parkedLimits.js"
 import type { StatelessHandler } from "./StatelessHandler.js"
-
-export type Member = Pick<Client, "caller" | "isLasting" | "startsServers">
 
 export interface Options {
   readonly begin: (member: Member) => Conversing
@@ -26,18 +21,17 @@ export interface Options {
   /** How long an unused one is kept, in milliseconds. */
   readonly idleTime: number
   /** Default: the servers of clients are not limited. */
-  readonly ownServers?: OwnServersBudget | undefined
+  readonly ownServers?: Places | undefined
 }
 
 interface Entry {
   readonly conversation: Conversing
   /** Of the client; undefined if it is over with its only request. */
   readonly key: string | undefined
-  readonly owner: string
+  readonly place: Place
   caller: Caller
   /** When a request last came or was over, by `performance.now`. */
   usedAt: number
-  servers: number
 }
 
 /** Short, however much the client says about itself; `undefined` if that is too much. */
@@ -52,10 +46,12 @@ export class Conversations implements StatelessHandler {
   readonly #options: Options
   readonly #all = new Set<Entry>()
   readonly #lasting = new Map<string, Entry>()
+  readonly #parking = parking()
+  readonly #places: Places
 
   constructor(options: Options) {
     this.#options = options
-    options.ownServers?.add(() => this.#holders())
+    this.#places = new Places(() => options.maxClients, "the conversation made room for others")
   }
 
   request(request: ClientRequest, caller: Caller): void {
@@ -63,16 +59,19 @@ export class Conversations implements StatelessHandler {
     const entry = this.#waitingFor(request, caller) ??
       (this.#options.hasOwnServers(caller) ? this.#lastingFor(request, caller) : this.#add(caller, undefined))
     if (entry === undefined) return
-    this.#all.delete(entry)
-    this.#all.add(entry)
     entry.caller = caller
-    entry.usedAt = performance.now()
+    this.#places.used(entry.place)
+    this.#used(entry)
     request.onOver(() => {
-      entry.usedAt = performance.now()
-      if (entry.key === undefined && entry.conversation.parked().count === 0) this.#end(entry, "the request is over")
-      else this.#limitParked(entry)
+      this.#used(entry)
+      if (entry.key === undefined && entry.conversation.parked() === 0) this.#end(entry, "the request is over")
     })
     entry.conversation.request(request)
+  }
+
+  #used(entry: Entry): void {
+    entry.usedAt = performance.now()
+    this.#options.ownServers?.used(entry.place)
   }
 
   close(why: string): Promise<void> {
@@ -117,7 +116,7 @@ export class Conversations implements StatelessHandler {
     }
     const known = this.#lasting.get(key)
     if (known !== undefined) return known
-    if (this.#makeRoom(ownerOf(caller))) return this.#add(caller, key)
+    if (this.#places.makeRoom(ownerOf(caller))) return this.#add(caller, key)
     const message = `${this.#options.maxClients} clients, the maximum, wait for answers from servers of their own; ` +
       "call again when one of them has its answer"
     return void request.refuse(JsonRpcError.ourCode, message)
@@ -125,59 +124,30 @@ export class Conversations implements StatelessHandler {
 
   #add(caller: Caller, key: string | undefined): Entry {
     const owner = ownerOf(caller)
-    const startsServers = (amount: number): boolean => {
-      const mayStart = this.#options.ownServers?.makeRoom({ key: entry, owner, amount }) ?? true
-      if (mayStart) entry.servers = amount
-      return mayStart
-    }
-    const member: Member = { caller: () => entry.caller }
-    const conversation = this.#options.begin(key === undefined ? member : { ...member, startsServers, isLasting: true })
-    const entry: Entry = { conversation, key, owner, caller, usedAt: performance.now(), servers: 0 }
-    this.#all.add(entry)
-    if (key !== undefined) this.#lasting.set(key, entry)
-    return entry
-  }
-
-  #holders(): ReadonlyArray<Holder> {
-    return Array.from(this.#lasting.values(), (entry) => ({
-      key: entry,
-      owner: entry.owner,
-      amount: entry.servers,
-      usedAt: entry.usedAt,
-      isBusy: !entry.conversation.isIdle(),
-      end: (why) => this.#end(entry, why)
-    }))
-  }
-
-  /** A client without a session does not say when it leaves: the one that has been idle longest, of the caller that has most, makes room. */
-  #makeRoom(owner: string): boolean {
-    const lasting = () => [...this.#all].filter(({ key }) => key !== undefined)
-    return FairShare.makeRoom({
+    const place: Place = {
       owner,
-      amount: 1,
-      capacity: this.#options.maxClients,
-      holdings: () => lasting().map((entry) => ({ entry, owner: entry.owner, amount: 1 })),
-      canGo: ({ entry }) => entry.conversation.isIdle(),
-      end: ({ entry }) => this.#end(entry, "the conversation made room for others")
-    })
-  }
-
-  /** The caller that has most loses what waits longest. */
-  #limitParked({ conversation, owner }: Entry): void {
-    if (conversation.parked().count === 0) return
-    for (;;) {
-      const all = Array.from(this.#all, (entry) => ({ entry, owner: entry.owner, ...entry.conversation.parked() }))
-      const sum = (of: "bytes" | "count") => all.reduce((total, one) => total + one[of], 0)
-      const [count, bytes] = [sum("count"), sum("bytes")]
-      if (!isTooMuch({ count, bytes: Bytes(bytes) })) return
-      const of = count > parkedLimits.count ? "count" : "bytes"
-      const found = FairShare.loser(all.map((one) => ({ ...one, amount: one[of] })), owner, () => true)?.entry
-      if (found === undefined) return
-      const before = found.conversation.parked().count
-      found.conversation.abandonOldest()
-      if (found.key === undefined) this.#end(found, "the client did not come back")
-      else if (found.conversation.parked().count === before) return
+      canGo: () => entry.conversation.isIdle(),
+      end: (why) => void this.#end(entry, why)
     }
+    const startsServers = (amount: number): boolean =>
+      this.#all.has(entry) && (this.#options.ownServers?.take(place, amount) ?? true)
+    const park = this.#parking(owner)
+    const member: Member = {
+      caller: () => entry.caller,
+      owner: owner || undefined,
+      park: (bytes, end) =>
+        park(bytes, () => {
+          end()
+          if (key === undefined) this.#end(entry, "the client did not come back")
+        })
+    }
+    const conversation = this.#options.begin(key === undefined ? member : { ...member, startsServers, isLasting: true })
+    const entry: Entry = { conversation, key, place, caller, usedAt: performance.now() }
+    this.#all.add(entry)
+    if (key === undefined) return entry
+    this.#lasting.set(key, entry)
+    this.#places.put(place)
+    return entry
   }
 
   async #endAll(entries: Iterable<Entry>, why: string): Promise<void> {
@@ -185,8 +155,10 @@ export class Conversations implements StatelessHandler {
   }
 
   #end(entry: Entry, why: string): Promise<void> {
-    this.#all.delete(entry)
+    if (!this.#all.delete(entry)) return Promise.resolve()
     if (entry.key !== undefined) this.#lasting.delete(entry.key)
+    this.#places.leave(entry.place)
+    this.#options.ownServers?.leave(entry.place)
     return entry.conversation.close(why)
   }
 }

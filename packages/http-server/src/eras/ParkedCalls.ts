@@ -1,10 +1,8 @@
-/**
- * Calls whose client was sent questions of the server, until it repeats the call with the answers.
- */
-import { Bytes } from "@mcp-lifeline/core/text"
+/** Calls whose client was sent questions of the server, until it repeats the call with the answers. */
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
+import { constVoid } from "effect/Function"
 import { randomUUID } from "node:crypto"
-import { isTooMuch } from "./parkedLimits.js"
+import type { Park } from "./parkedLimits.js"
 import type { StatelessCall } from "./StatelessCall.js"
 
 /** Tells our `requestState` from those of servers, which may have a Lifeline in front of them, too. */
@@ -20,6 +18,7 @@ export interface Parked {
   readonly questions: ReadonlySet<RequestId>
   /** By `performance.now`. */
   readonly parkedAt: number
+  readonly leave: () => void
 }
 
 export const isOwnState = (state: string | undefined): state is string => state?.startsWith(ownStatePrefix) === true
@@ -27,22 +26,16 @@ export const isOwnState = (state: string | undefined): state is string => state?
 /** By their `requestState`, in the order of parking. */
 export class ParkedCalls {
   readonly #all = new Map<string, Parked>()
-  #bytes = 0
+  #park: Park
+  readonly #abandon: (call: StatelessCall) => void
+
+  constructor(park: Park, abandon: (call: StatelessCall) => void) {
+    this.#park = park
+    this.#abandon = abandon
+  }
 
   get size(): number {
     return this.#all.size
-  }
-
-  get bytes(): number {
-    return this.#bytes
-  }
-
-  get isTooMuch(): boolean {
-    return isTooMuch({ count: this.size, bytes: Bytes(this.#bytes) })
-  }
-
-  get oldest(): Parked | undefined {
-    return this.#all.values().next().value
   }
 
   get(state: string | undefined): Parked | undefined {
@@ -51,14 +44,21 @@ export class ParkedCalls {
 
   park(call: StatelessCall, askedBy: RequestId, questions: ReadonlySet<RequestId>): string {
     const state = `${ownStatePrefix}${randomUUID()}`
-    this.#all.set(state, { call, askedBy, questions, parkedAt: performance.now() })
-    this.#bytes += call.bytes
+    let leave = constVoid
+    this.#all.set(state, { call, askedBy, questions, parkedAt: performance.now(), leave: () => leave() })
+    leave = this.#park(call.bytes, () => this.#abandon(call))
     return state
   }
 
   take(state: string): void {
-    const parked = this.#all.get(state)
-    if (this.#all.delete(state)) this.#bytes -= parked?.call.bytes ?? 0
+    this.#all.get(state)?.leave()
+    this.#all.delete(state)
+  }
+
+  /** Gives all places back, for good. */
+  leave(): void {
+    this.#park = () => constVoid
+    for (const { leave } of this.#all.values()) leave()
   }
 
   /** Returns the questions that it was parked for. */

@@ -1,5 +1,5 @@
 import { Bytes, JsonValue } from "@mcp-lifeline/core/text"
-import type { Answer, ClientRequest, Responder } from "@mcp-lifeline/protocol"
+import type { Answer, ClientRequest, Holding, Responder } from "@mcp-lifeline/protocol"
 import type { JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type * as Envelope from "./Envelope.js"
 import { questions } from "./parkedLimits.js"
@@ -17,7 +17,7 @@ export class StatelessCall implements Responder {
   envelope: Envelope.Envelope
   /** Those that the client has not been sent yet. */
   readonly #questions = new Map<RequestId, { readonly question: JSONRPCRequest; readonly bytes: Bytes }>()
-  readonly #room = questions.holderOf(this)
+  readonly #room: Holding
   /** Of the body in which it came. */
   readonly bytes: Bytes
   /** Came while the client was asked for input. */
@@ -28,13 +28,14 @@ export class StatelessCall implements Responder {
   readonly uri: unknown
   readonly #handlers: CallHandlers
 
-  constructor(waiting: ClientRequest, envelope: Envelope.Envelope, handlers: CallHandlers) {
+  constructor(waiting: ClientRequest, envelope: Envelope.Envelope, handlers: CallHandlers, sharer: unknown) {
     this.waiting = waiting
     this.envelope = envelope
     this.method = waiting.method
     this.uri = waiting.params?.["uri"]
     this.bytes = waiting.bytes
     this.#handlers = handlers
+    this.#room = questions.holderOf(sharer)
   }
 
   get questions(): ReadonlyArray<JSONRPCRequest> {

@@ -8,6 +8,7 @@ import {
   type ClientRequest,
   ClientRequests,
   Era,
+  type Holding,
   type Introduction,
   JsonRpc,
   JsonRpcError,
@@ -28,7 +29,7 @@ import { constVoid } from "effect/Function"
 import { ChangeStreams } from "./ChangeStreams.js"
 import * as Envelope from "./Envelope.js"
 import { isOwnState, ParkedCalls } from "./ParkedCalls.js"
-import { early } from "./parkedLimits.js"
+import { early, type Park, parking } from "./parkedLimits.js"
 import { type CallHandlers, StatelessCall } from "./StatelessCall.js"
 import * as Translation from "./translation.js"
 
@@ -59,6 +60,9 @@ export interface Options {
    * client gets another's. Default false.
    */
   readonly isShared?: boolean | undefined
+  /** Who shares limits, and where its calls wait for input. Default: it shares with none. */
+  readonly owner?: string | undefined
+  readonly park?: Park | undefined
 }
 
 export class StatelessClient {
@@ -67,8 +71,9 @@ export class StatelessClient {
   readonly #isShared: boolean
   readonly requests = new ClientRequests()
   readonly #calls = new Map<StatelessCall, ClientRequest>()
-  readonly #parked = new ParkedCalls()
-  readonly #roomForEarly = early.holderOf(this)
+  readonly #parked: ParkedCalls
+  readonly #sharer: unknown
+  readonly #roomForEarly: Holding
   readonly #changeStreams = new ChangeStreams((method, params, answered) =>
     this.#requestFromSession(method, params, answered)
   )
@@ -87,10 +92,13 @@ export class StatelessClient {
   /** `undefined` before `initialize`, and after it was refused. */
   #capabilities: Promise<ServerCapabilities> | undefined
 
-  constructor({ isShared = false, name, session }: Options) {
+  constructor({ isShared = false, name, owner, park = parking()(""), session }: Options) {
     this.#name = name
     this.#session = session
     this.#isShared = isShared
+    this.#sharer = owner ?? this
+    this.#roomForEarly = early.holderOf(this.#sharer)
+    this.#parked = new ParkedCalls(park, (call) => this.#abandon(call))
   }
 
   get isIdle(): boolean {
@@ -103,15 +111,6 @@ export class StatelessClient {
 
   get parkedCalls(): number {
     return this.#parked.size
-  }
-
-  get parkedBytes(): number {
-    return this.#parked.bytes
-  }
-
-  abandonOldest(): void {
-    const { oldest } = this.#parked
-    if (oldest !== undefined) this.#abandon(oldest.call)
   }
 
   deliver(message: JSONRPCNotification | JSONRPCRequest): void {
@@ -129,6 +128,7 @@ export class StatelessClient {
   end(): void {
     this.#changeStreams.end()
     this.#roomForEarly.close()
+    this.#parked.leave()
     for (const call of this.#calls.keys()) call.takeQuestions()
   }
 
@@ -150,7 +150,7 @@ export class StatelessClient {
     const state = Envelope.stateOf(params)
     if (isOwnState(state)) return this.#resume(request, state, envelope)
     this.#setLevel(envelope.logLevel)
-    const call = new StatelessCall(request, envelope, this.#callHandlers)
+    const call = new StatelessCall(request, envelope, this.#callHandlers, this.#sharer)
     const id = ++this.#lastId
     const forwarded = params === undefined ? {} : { params: Translation.forwardedParams(params, id) }
     const sessionRequest = this.requests.openFor(request, { jsonrpc: "2.0", id, method, ...forwarded }, call)
@@ -322,7 +322,6 @@ export class StatelessClient {
     const questions = call.takeQuestions()
     if (questions.length === 0) return
     const requestState = this.#parked.park(call, waiting.id, new Set(questions.map(({ id }) => id)))
-    while (this.#parked.size > 1 && this.#parked.isTooMuch) this.abandonOldest()
     const inputRequests = Object.fromEntries(
       questions.map(({ id, method, params }) => [
         String(id),

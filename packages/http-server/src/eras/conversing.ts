@@ -1,6 +1,13 @@
 import type { ClientRequest } from "@mcp-lifeline/protocol"
 import type { Begin, Client, Conversation } from "../Conversation.js"
+import type { Park } from "./parkedLimits.js"
 import { StatelessClient } from "./StatelessClient.js"
+
+export interface Member extends Pick<Client, "caller" | "isLasting" | "startsServers"> {
+  /** Who shares limits. Default: the conversation by itself. */
+  readonly owner?: string | undefined
+  readonly park: Park
+}
 
 /** A conversation behind a client without a session. */
 export interface Conversing {
@@ -12,16 +19,17 @@ export interface Conversing {
   readonly tick: () => void
   /** Whether a request brings what a call waits for. */
   readonly hasParked: (request: ClientRequest) => boolean
-  /** Calls that wait for input, and the bytes of their bodies. */
-  readonly parked: () => { readonly count: number; readonly bytes: number }
-  readonly abandonOldest: () => void
+  /** How many calls wait for input. */
+  readonly parked: () => number
 }
 
 /** `isLasting`: requests of others who look the same may be among its requests. */
-export const begin = (begin: Begin) => (member: Pick<Client, "caller" | "isLasting" | "startsServers">): Conversing => {
+export const begin = (begin: Begin) => ({ owner, park, ...member }: Member): Conversing => {
   const client: StatelessClient = new StatelessClient({
     name: "the gateway",
     isShared: member.isLasting,
+    owner,
+    park,
     session: {
       request: (request) => conversation.request(request),
       receive: (message) => conversation.receive(message),
@@ -44,7 +52,6 @@ export const begin = (begin: Begin) => (member: Pick<Client, "caller" | "isLasti
     isIdle: () => client.isIdle,
     tick: () => client.tick(),
     hasParked: (request) => client.hasParked(request),
-    parked: () => ({ count: client.parkedCalls, bytes: client.parkedBytes }),
-    abandonOldest: () => client.abandonOldest()
+    parked: () => client.parkedCalls
   }
 }

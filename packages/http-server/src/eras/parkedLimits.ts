@@ -1,11 +1,32 @@
-import { mebibytes } from "@mcp-lifeline/core/text"
-import { type Limits, Quota } from "../Quota.js"
+import { type Bytes, mebibytes } from "@mcp-lifeline/core/text"
+import { type Limits, Quota } from "@mcp-lifeline/protocol"
+import { type Place, Places } from "../Places.js"
 
 /** Of calls that wait for input. The oldest of the caller that has most is cancelled. */
 export const parkedLimits = { count: 1000, bytes: mebibytes(64) }
 
-export const isTooMuch = ({ bytes, count }: typeof parkedLimits): boolean =>
-  count > parkedLimits.count || bytes > parkedLimits.bytes
+/** Gives a call a place, for which others, or itself, may end. Returns what gives it back. */
+export type Park = (bytes: Bytes, end: () => void) => () => void
+
+/** For the calls of an owner. */
+export const parking = (): (owner: string) => Park => {
+  const places = [parkedLimits.count, parkedLimits.bytes].map((most) => new Places(() => most, "too much waits"))
+  return (owner) => (bytes, end) => {
+    const leave = (): void => {
+      for (const one of places) one.leave(place)
+    }
+    const place: Place = {
+      owner,
+      end: () => {
+        leave()
+        end()
+      }
+    }
+    for (const [index, one] of places.entries()) one.put(place, index === 0 ? 1 : bytes)
+    for (const one of places) one.shrink(owner)
+    return leave
+  }
+}
 
 /** Questions that clients have not been sent. A holder is a call. */
 export const questionLimits: Limits = {

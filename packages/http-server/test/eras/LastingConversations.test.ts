@@ -1,23 +1,25 @@
+import { Bytes } from "@mcp-lifeline/core/text"
 import { type ClientRequest, ClientRequests } from "@mcp-lifeline/protocol"
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { describe, expect, it, vi } from "vitest"
 import { anyone, type Caller } from "../../src/Caller.js"
-import { Conversations, type Member } from "../../src/eras/Conversations.js"
+import { Conversations } from "../../src/eras/Conversations.js"
+import type { Member } from "../../src/eras/conversing.js"
 import { parkedLimits } from "../../src/eras/parkedLimits.js"
-import { OwnServersBudget } from "../../src/OwnServersBudget.js"
+import { Places } from "../../src/Places.js"
 import { hearing } from "../support/hearing.js"
 
 const key = (name: string): string => `io.modelcontextprotocol/${name}`
 
-const make = (most: number, ownServers?: OwnServersBudget) => {
+const make = (most: number, ownServers?: Places) => {
   const conversations: Array<{
     readonly received: Array<ClientRequest>
     readonly member: Member
     isClosed: boolean
     ticks: number
-    /** Calls that wait for input; the first ones are abandoned first. */
+    /** Calls that wait for input. */
     parked: number
-    bytes: number
+    readonly park: (count: number, bytes?: number) => void
   }> = []
   const hosts = new Conversations({
     begin: (member) => {
@@ -27,13 +29,17 @@ const make = (most: number, ownServers?: OwnServersBudget) => {
         isClosed: false,
         ticks: 0,
         parked: 0,
-        bytes: 0
+        park: (count: number, bytes = 0) => {
+          for (let n = 0; n < count; n++) {
+            conversation.parked++
+            member.park(Bytes(bytes), () => conversation.parked--)
+          }
+        }
       }
       conversations.push(conversation)
       return {
         hasParked: () => false,
-        parked: () => ({ count: conversation.parked, bytes: conversation.parked * conversation.bytes }),
-        abandonOldest: () => void conversation.parked--,
+        parked: () => conversation.parked,
         request: (request) => void conversation.received.push(request),
         tick: () => void conversation.ticks++,
         isIdle: () => conversation.received.every(({ isOver }) => isOver),
@@ -176,11 +182,10 @@ describe("clients without sessions that share servers", () => {
   })
 
   it("[G17:unit G15] counts their servers with those of all others, and ends an idle client's to make room", () => {
-    const ownServers = new OwnServersBudget(() => 2)
+    const ownServers = new Places(() => 2, "its servers made room for those of others")
     const ended: Array<string> = []
-    const session = { key: {}, owner: "another", amount: 1, usedAt: -1, isBusy: false }
-    ownServers.add(() => ended.length > 0 ? [] : [{ ...session, end: (why) => void ended.push(why) }])
-    const { conversations, request } = make(5, ownServers)
+    ownServers.put({ owner: "another", end: (why) => void ended.push(why) })
+    const { conversations, hosts, request } = make(5, ownServers)
     for (const name of ["ann", "ben", "cy"]) request("same", 1, "tools/call", {}, subject(name))
     const starts = (index: number) => conversations[index]?.member.startsServers?.(1)
     expect([starts(0), ended]).toEqual([true, []])
@@ -190,27 +195,25 @@ describe("clients without sessions that share servers", () => {
     answer(conversations[1]!)
     expect([starts(2), conversations.map(({ isClosed }) => isClosed)]).toEqual([true, [false, true, false]])
     expect(starts(2)).toBe(true)
+    void hosts.close("enough")
+    expect([starts(1), ownServers.total]).toEqual([false, 0])
   })
 
   it("[G17:unit] a thousand calls wait for input: of one more, the caller that has most loses one", () => {
     const { conversations, request } = make(5)
     for (const name of ["ann", "ben"]) request("same", 1, "tools/call", {}, subject(name))
-    conversations[0]!.parked = 990
-    conversations[1]!.parked = 10
-    answer(conversations[1]!)
+    conversations[0]!.park(990)
+    conversations[1]!.park(10)
     expect(conversations.map(({ parked }) => parked)).toEqual([990, 10])
-    request("same", 2, "tools/call", {}, subject("ben"))
-    conversations[1]!.parked = 11
-    answer(conversations[1]!)
+    conversations[1]!.park(1)
     expect(conversations.map(({ parked }) => parked)).toEqual([989, 11])
   })
 
   it("[X5 G17:unit] the bodies of calls that wait are bounded: the caller that has most loses some until they fit", () => {
     const { conversations, request } = make(5)
     for (const name of ["ann", "ben"]) request("same", 1, "tools/call", {}, subject(name))
-    Object.assign(conversations[0]!, { parked: 5, bytes: parkedLimits.bytes / 8 })
-    Object.assign(conversations[1]!, { parked: 2, bytes: parkedLimits.bytes / 4 })
-    answer(conversations[1]!)
+    conversations[0]!.park(5, parkedLimits.bytes / 8)
+    conversations[1]!.park(2, parkedLimits.bytes / 4)
     expect(conversations.map(({ parked }) => parked)).toEqual([4, 2])
   })
 

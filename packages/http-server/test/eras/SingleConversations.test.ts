@@ -1,9 +1,10 @@
 import { Bytes } from "@mcp-lifeline/core/text"
 import { type ClientRequest, ClientRequests } from "@mcp-lifeline/protocol"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
+import { ownerOf } from "../../src/Caller.js"
 import { Conversations } from "../../src/eras/Conversations.js"
 import * as Conversing from "../../src/eras/conversing.js"
-import { parkedLimits } from "../../src/eras/parkedLimits.js"
+import { parkedLimits, questions } from "../../src/eras/parkedLimits.js"
 import { hearing } from "../support/hearing.js"
 import * as Raw from "../support/RawEndpoint.js"
 
@@ -136,6 +137,17 @@ describe("requests of which each is a conversation of its own", () => {
     post(5, { subject: "ann", state: states[1] })
     park(6, "ben", part)
     expect(closed()).toEqual([1, 0, 0, 0, 0, 0])
+  })
+
+  it("[X5:unit] questions of one caller's calls count as that caller's", () => {
+    const { conversations, hosts, park } = make()
+    for (const id of [1, 2]) {
+      park(id, "ann")
+      conversations.at(-1)?.client.write({ jsonrpc: "2.0", id: "more", method: "elicitation/create", params: {} })
+    }
+    expect(questions.heldBy(ownerOf({ subject: "ann", claims: {} })).count).toBe(2)
+    hosts.endOf({ subject: "ann" }, "enough")
+    expect(questions.held.count).toBe(0)
   })
 
   it("[G22:unit] those that wait for a caller who is removed end, with their calls; those of others go on", () => {

@@ -1,4 +1,5 @@
 import { Bytes } from "@mcp-lifeline/core/text"
+import { Quota } from "@mcp-lifeline/protocol"
 import type { JSONRPCResponse, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
 import { createServer, request as httpRequest, type ServerResponse } from "node:http"
@@ -8,9 +9,8 @@ import * as Caller from "../../src/Caller.js"
 import type { ClientSession } from "../../src/ClientSession.js"
 import type { ClientSessions } from "../../src/ClientSessions.js"
 import type { Client, Conversation, Resumed } from "../../src/Conversation.js"
+import { EventBudget } from "../../src/EventBudget.js"
 import * as McpEndpoint from "../../src/McpEndpoint.js"
-import { OpenRequests } from "../../src/OpenRequests.js"
-import { Quota } from "../../src/Quota.js"
 import type { Refusal } from "../../src/Refusal.js"
 import { subscriptionLimits } from "../../src/subscriptionLimits.js"
 
@@ -46,13 +46,29 @@ export const fewest = {
   maxBodyBytes: Bytes(1),
   maxBodiesBytes: Bytes(1),
   maxCalls: 1,
-  maxKeptBytes: Bytes(1),
   maxOwnServers: () => 9
 }
 
-export const plenty = () => new OpenRequests({ count: 10_000, bytes: Bytes(1_000_000) })
+export const openQuota = (count: number, bytes: number) => {
+  const all = { count, bytes: Bytes(bytes) }
+  return new Quota({ holder: { ...all, item: all.bytes }, all })
+}
+
+export const budget = () => new EventBudget(Bytes(1))
+
+export const plenty = () => openQuota(10_000, 1_000_000)
 
 export const subscriptions = () => new Quota(subscriptionLimits)
+
+export const startingServers: Answer = ({ id, params }, { client }) => {
+  if (id === undefined || id === null) return
+  client.write({ jsonrpc: "2.0", id, result: { hasRoom: client.startsServers?.(params.count) } })
+}
+
+export const startServers = async (url: string, session: Readonly<Record<string, string>>, count = 1) => {
+  const answered = await send(url, "POST", session, { id: 1, method: "tools/call", params: { count } })
+  return JSON.parse(await answered.body).result.hasRoom as boolean
+}
 
 export const found = (sessions: ClientSessions, id: string, subject = "") =>
   new Promise<ClientSession | Refusal>((resolve) => sessions.find(id, { subject, claims: {} }, resolve))

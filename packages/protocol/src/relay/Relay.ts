@@ -253,38 +253,22 @@ export class Relay {
       const waiting = `${this.#asked.size} requests wait for an answer of this client, the maximum`
       return Promise.reject(new Error(`${waiting}: send ${method} again when some are answered`))
     }
-    return new Promise((resolve, reject) => {
-      const id = ++this.#asks
-      let isDelivered = false
-      const abort = (): void => {
-        const question = this.#asked.get(id)
-        if (question === undefined) return
-        this.#asked.delete(id)
-        question.reject(gone())
-        if (!isDelivered) return
-        const reason = typeof signal.reason === "string" ? { reason: signal.reason } : {}
-        this.pass({ method: "notifications/cancelled", params: { requestId: id, ...reason } })
-      }
-      const settled = () => {
-        signal.removeEventListener("abort", abort)
-        this.#roomForQuestions.release(Bytes(0))
-      }
-      signal.addEventListener("abort", abort, { once: true })
-      this.#asked.set(id, {
-        resolve: (result) => {
-          settled()
-          resolve(result)
-        },
-        reject: (error) => {
-          settled()
-          reject(error)
-        }
-      })
-      const dropped = (): void => {
-        const question = this.#asked.get(id)
-        this.#asked.delete(id)
-        question?.reject(new Error("the client has not been initialized, and too much waits for that"))
-      }
+    const id = ++this.#asks
+    let isDelivered = false
+    const fail = (why: Error): boolean => {
+      this.#asked.get(id)?.reject(why)
+      return this.#asked.delete(id)
+    }
+    const abort = (): void => {
+      if (!fail(gone()) || !isDelivered) return
+      const reason = typeof signal.reason === "string" ? { reason: signal.reason } : {}
+      this.pass({ method: "notifications/cancelled", params: { requestId: id, ...reason } })
+    }
+    signal.addEventListener("abort", abort, { once: true })
+    return new Promise<Result>((resolve, reject) => {
+      this.#asked.set(id, { resolve, reject })
+      const dropped = (): void =>
+        void fail(new Error("the client has not been initialized, and too much waits for that"))
       this.#whenReady(
         params,
         () => {
@@ -294,6 +278,9 @@ export class Relay {
         },
         dropped
       )
+    }).finally(() => {
+      signal.removeEventListener("abort", abort)
+      this.#roomForQuestions.release(Bytes(0))
     })
   }
 
