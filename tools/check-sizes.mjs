@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url"
 const most = {
   cluster: [5474, 53, 1.28, 7829],
   config: [2215, 19, 1.25, 654],
-  core: [13799, 130, 1.28, 23601],
+  core: [13840, 130, 1.28, 23679],
   effect4: [986, 12, 2.06, 1513],
   extensions: [1827, 21, 1.38, 2468],
   gateway: [21356, 219, 1, 41891],

@@ -21,11 +21,6 @@ const common = {
   cause: Schema.optional(Schema.Defect)
 } as const
 
-const outcome = {
-  /** Doing it twice does no harm. */
-  harmless: Schema.optional(Schema.Boolean)
-} as const
-
 /** `session`: the server forgot the session before the handshake ended. */
 export const ConnectReason = Schema.Literal(...connectReasons)
 
@@ -67,14 +62,16 @@ export class RequestTimeout extends Schema.TaggedError<RequestTimeout>()("Reques
   method: Schema.String,
   /** In milliseconds. */
   timeout: Schema.Number,
-  ...outcome
+  /** Doing it twice does no harm. */
+  harmless: Schema.optional(Schema.Boolean)
 }) {}
 
 /** The connection ended after the request was sent: the server may have carried it out. Not sent again. */
 export class ResultUnknown extends Schema.TaggedError<ResultUnknown>()("ResultUnknown", {
   ...common,
   method: Schema.String,
-  ...outcome
+  /** Doing it twice does no harm. */
+  harmless: Schema.optional(Schema.Boolean)
 }) {}
 
 /** The server answered with a JSON-RPC error, or no server of a fleet has what was asked for. */

@@ -100,7 +100,7 @@ export const make = <Mode extends Tool.FailureMode = "return">(
       const args = given ?? {}
       if (!Predicate.isRecord(args)) return failed("InvalidArguments", argumentsForm)
       return source.callTool({ name, arguments: args }, call).pipe(
-        Effect.mapError(({ _tag, message }) => failed(_tag, message)),
+        Effect.mapError(({ _tag, message, plainMessage = message }) => failed(_tag, plainMessage)),
         Effect.filterOrFail(
           ({ isError }) => isError !== true,
           (result) => failed("ToolError", failureText(result))

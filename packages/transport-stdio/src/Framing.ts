@@ -18,7 +18,6 @@ const longestBegun = 1024
 /** Some runtimes begin with a byte order mark. */
 const line = (text: string): Frame => ({ _tag: "Line", text: text.startsWith("\uFEFF") ? text.slice(1) : text })
 
-/** Stateful; one for each stream. */
 export class Framing {
   readonly #maxBytes: Bytes
   readonly #maxLineBytes: Bytes

@@ -1,7 +1,4 @@
-/**
- * A text for three audiences, made of parts: `message` for who writes the program, `plainMessage` for people and models, who pass no options,
- * and `publicMessage` for those who do not run the server either: without commands, addresses and words of others.
- */
+/** A text for who writes the program, for people and models, and for those of them who do not run the server: without commands, addresses and words of others. */
 import { inWords, type Reason } from "../Reasons.js"
 
 export interface Said {

@@ -1,1 +1,0 @@
-export { Shares } from "@mcp-lifeline/protocol"
