@@ -28,7 +28,7 @@ afterEach(() => {
       process.kill(-pid, "SIGKILL")
     } catch { /* it has ended */ }
   }
-  rmSync(path, { recursive: true, force: true })
+  rmSync(path, { recursive: true, force: true, maxRetries: 5 })
 })
 
 const folder = () => join(path, "processes")

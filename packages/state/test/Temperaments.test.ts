@@ -18,7 +18,7 @@ const one = {
 
 const path = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-temperaments-"))),
-  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }))
 )
 
 describe("V9: what servers have shown", () => {

@@ -19,7 +19,7 @@ import { type Trouble, troubleOf } from "../../src/audit/trouble.js"
 
 const folder = (): string => {
   const path = mkdtempSync(join(tmpdir(), "lifeline-audit-"))
-  onTestFinished(() => rmSync(path, { recursive: true, force: true }))
+  onTestFinished(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }))
   return path
 }
 

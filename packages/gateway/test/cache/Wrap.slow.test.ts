@@ -11,7 +11,7 @@ const tools = ["read", "write"].map((name) => ({ name, inputSchema: { type: "obj
 
 const folders: Array<string> = []
 afterEach(() => {
-  for (const path of folders.splice(0)) rmSync(path, { recursive: true, force: true })
+  for (const path of folders.splice(0)) rmSync(path, { recursive: true, force: true, maxRetries: 5 })
 })
 
 const server = () => {

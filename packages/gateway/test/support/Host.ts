@@ -202,7 +202,7 @@ export const stateFolder = (): StateFolder => {
     hasLists: async () => {
       while (!isKept()) await sleep(20)
     },
-    [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true })
+    [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true, maxRetries: 5 })
   }
 }
 

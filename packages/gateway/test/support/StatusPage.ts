@@ -11,7 +11,7 @@ const script = (name: string) => fileURLToPath(new URL(`../fixtures/${name}.mjs`
 
 const folder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-"))),
-  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }))
 )
 
 /** Two servers: the one does not start as long as the file `broken` exists. */

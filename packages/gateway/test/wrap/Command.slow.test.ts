@@ -7,7 +7,7 @@ import { type Host, initialized, startWrap } from "../support/Host.js"
 
 const folder = (): Disposable & { readonly path: string } => {
   const path = mkdtempSync(join(tmpdir(), "lifeline-wrap-"))
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true, maxRetries: 5 }) }
 }
 
 const source = (tools: ReadonlyArray<string>): string => `
