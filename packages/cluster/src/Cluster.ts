@@ -81,7 +81,7 @@ export const make = (
       void Runtime.runFork(runtime)(Effect.logError("a request of another replica failed inside this one", error))
     const ways: Ways = (missed) => {
       const hop = Hop.make(key, membership.id, failed, missed)
-      const answer = PeerAnswers.handler(key, membership.asked)
+      const answer = PeerAnswers.handler({ keys: key, own: membership.id, failed }, membership.answers)
       return {
         hop,
         handle: (request, response, path) => {

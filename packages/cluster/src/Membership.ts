@@ -17,8 +17,7 @@ export interface Held {
 export interface Membership {
   readonly terms: Terms
   readonly id: () => ReplicaId
-  /** undefined if this process is not that replica now. */
-  readonly asked: (id: ReplicaId) => Answers | undefined
+  readonly answers: Answers
   /** Waits until there is a lease, as long as the database is away. */
   readonly held: Effect.Effect<Held>
   /** Until the scope closes, the lease is not ended early. */
@@ -186,13 +185,10 @@ export const make = (
     return {
       terms,
       id: () => rules.id,
-      asked: (id) =>
-        id === rules.id
-          ? {
-            promise: (from, renewals) => rules.promise(now(), from, renewals),
-            consent: (of, renewals) => rules.refuse(now(), of, renewals)
-          }
-          : undefined,
+      answers: {
+        promise: (from, renewals) => rules.promise(now(), from, renewals),
+        consent: (of, renewals) => rules.refuse(now(), of, renewals)
+      },
       held: Effect.repeat(
         Effect.map(given.await, () => current),
         { until: (one): one is Lapse => one !== undefined }

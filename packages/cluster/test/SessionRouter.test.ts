@@ -105,7 +105,7 @@ describe("a request of a session that lives elsewhere", () => {
     const { b, places, post } = await withHome((response) =>
       response.writeHead(200, json).end(JSON.stringify(answered))
     )
-    const home = places.seenBy("b").known("", undefined)!
+    const home = await Effect.runPromise(places.seenBy("b").find("", undefined))
     places.move({ ...home, address: undefined })
     const posted = body(post())
     await until(() => places.asked > 1)

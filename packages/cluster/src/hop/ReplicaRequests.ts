@@ -18,7 +18,8 @@ import { SeenRequests } from "./SeenRequests.js"
 /** Keys that open nothing else. `login`: strangers' requests are passed on with it. */
 const infos = {
   replica: "mcp-lifeline cluster: requests between replicas, form 2",
-  login: "mcp-lifeline cluster: requests for pages of logins, form 2"
+  login: "mcp-lifeline cluster: requests for pages of logins, form 2",
+  peer: "mcp-lifeline cluster: questions of replicas and their answers, form 2"
 }
 
 export type Purpose = keyof typeof infos
@@ -39,6 +40,8 @@ export interface Signing {
   readonly headers: Readonly<Record<string, string>>
   /** Headers by lower-case name. True if only the time was wrong: then sign and send again. */
   readonly isAnotherTime: (answer: Readonly<Record<string, unknown>>) => boolean
+  /** Whether the receiver has signed this text for the request. */
+  readonly isAnswer: (answer: Readonly<Record<string, unknown>>, text: string) => boolean
 }
 
 export interface Receiver {
@@ -50,11 +53,14 @@ export interface ReplicaRequests {
   readonly sign: (to: ReplicaId, request: Outgoing) => Signing
   /** Bodies are texts or bytes; URLs begin with the receiver's address. */
   readonly fetchFrom: (to: Receiver) => typeof fetch
-  /** Calls `answer` if the body matches its proof; otherwise refuses: 421 for another replica, 401 from another time, otherwise 403. */
+  /**
+   * Calls `answer` if the body matches its proof; `signed`: headers of an answer that only this replica can give. Otherwise refuses: 421 for another replica,
+   * 401 from another time, otherwise 403.
+   */
   readonly admit: (
     request: IncomingMessage,
     response: ServerResponse,
-    answer: (request: IncomingMessage) => void
+    answer: (request: IncomingMessage, signed: (text: string) => Readonly<Record<string, string>>) => void
   ) => void
 }
 
@@ -132,7 +138,8 @@ export const make = (
         const [first] = ahead.keys()
         if (ahead.size > maxClocks && first !== undefined) ahead.delete(first)
         return true
-      }
+      },
+      isAnswer: (answer, text) => RequestProof.isAnswer(keys, proof, text, answer[RequestProof.signatureHeader])
     }
   }
 
@@ -164,19 +171,21 @@ export const make = (
       return (await send()).response
     },
     admit: (request, response, admitted) => {
-      /** An error that escapes from a listener ends the program. */
-      const answer = (request: IncomingMessage): void => {
-        try {
-          admitted(request)
-        } catch (error) {
-          failed(error)
-          refuse(response, failure)
-        }
-      }
       const { headers, method = "", url: target = "" } = request
       const proof = RequestProof.decode(headers[RequestProof.header])
       if (proof === undefined || !RequestProof.isOf(keys, { method, target, headers }, proof)) {
         return refuse(response, forbidden)
+      }
+      /** An error that escapes from a listener ends the program. */
+      const answer = (request: IncomingMessage): void => {
+        try {
+          admitted(request, (text) => ({
+            [RequestProof.signatureHeader]: RequestProof.signAnswer(keys, proof, text)
+          }))
+        } catch (error) {
+          failed(error)
+          refuse(response, failure)
+        }
       }
       const refusal = refusalOf(request, proof)
       // A connection with something unread is cut off, perhaps before the answer has arrived.

@@ -1,11 +1,13 @@
 /** Somebody with the cluster's key sends exactly this request, to exactly this replica, now, and for the first time. Pure. */
-import { createHash, createHmac, randomBytes } from "node:crypto"
-import { isSigned, proofs } from "../PeerMessages.js"
+import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto"
 
 export const header = "lifeline-authorization"
 
 /** Of an answer to a request from another time. */
 export const timeHeader = "lifeline-time"
+
+/** Of an answer that is signed. */
+export const signatureHeader = "lifeline-signature"
 
 export interface SignedRequest {
   readonly method: string
@@ -48,10 +50,26 @@ export const decode = (value: unknown): Proof | undefined => {
   }
 }
 
+const separator = "."
+
+/** Nobody has more keys at once. */
+const maxSignatures = 5
+
+/** With each key, so that whoever has one of them believes it. */
 const signed = (keys: ReadonlyArray<Uint8Array>, what: string, content: unknown): string =>
-  proofs(
-    keys.map((key) => createHmac("sha256", key).update(`${what}\0`).update(JSON.stringify(content)).digest("base64url"))
-  )
+  keys.map((key) => createHmac("sha256", key).update(`${what}\0`).update(JSON.stringify(content)).digest("base64url"))
+    .join(separator)
+
+const isEqual = (one: string, other: string): boolean => {
+  const [given, right] = [Buffer.from(one), Buffer.from(other)]
+  return given.length === right.length && timingSafeEqual(given, right)
+}
+
+/** Whether both sides have a key in common. Takes the same time wherever two signatures differ. */
+const isSigned = (given: unknown, expected: string): boolean => {
+  const right = expected.split(separator)
+  return String(given).split(separator, maxSignatures).some((one) => right.some((other) => isEqual(one, other)))
+}
 
 const signaturesOf = (
   keys: ReadonlyArray<Uint8Array>,
@@ -86,3 +104,17 @@ export const decodeTime = (
   const time = Number(text)
   return isSigned(signatures, signed(keys, "time", [to, nonce, time])) ? time : undefined
 }
+
+/** Good for no other request. */
+export const signAnswer = (
+  keys: ReadonlyArray<Uint8Array>,
+  { nonce, to }: Pick<Proof, "nonce" | "to">,
+  answer: string
+): string => signed(keys, "answer", [to, nonce, answer])
+
+export const isAnswer = (
+  keys: ReadonlyArray<Uint8Array>,
+  proof: Pick<Proof, "nonce" | "to">,
+  answer: string,
+  signature: unknown
+): boolean => isSigned(signature, signAnswer(keys, proof, answer))

@@ -11,8 +11,6 @@ import type { ReplicaId } from "../LeaseRules.js"
 import type { Held, Membership } from "../Membership.js"
 
 export interface SessionHomes extends Home {
-  /** As far as known without asking. */
-  readonly known: (session: string, born: ReplicaId | undefined) => Replica | undefined
   /** Takes a session over if its last home has gone. Waits while that may still be there, and, to take over, for a lease. */
   readonly find: (session: string, born: ReplicaId | undefined) => Effect.Effect<Replica, StoreError>
   readonly here: Effect.Effect<Replica>
@@ -72,10 +70,10 @@ export const make = (
         })
       )
 
-    const knownBy = (key: () => string, born: ReplicaId | undefined): Replica | undefined => {
+    const known = (key: string, born: ReplicaId | undefined): Replica | undefined => {
       const first = born === undefined ? undefined : replica(born)
       if (first !== undefined) return first
-      const last = moved.get(key())
+      const last = moved.get(key)
       return last === undefined ? undefined : replica(last.owner)
     }
 
@@ -106,7 +104,7 @@ export const make = (
     const find = (key: string, born: ReplicaId | undefined): Effect.Effect<Replica, StoreError> =>
       Effect.gen(function*() {
         while (true) {
-          const home = knownBy(() => key, born)
+          const home = known(key, born)
           if (home !== undefined) return home
           if (born !== undefined) yield* sought(born)
           if (born !== undefined && replica(born) !== undefined) continue
@@ -133,7 +131,6 @@ export const make = (
         const now = own()
         return now !== undefined && (born === now || moved.get(keyOf(session))?.owner === now)
       },
-      known: (session, born) => knownBy(() => keyOf(session), born),
       find: (session, born) => Effect.suspend(() => find(keyOf(session), born)),
       gone,
       ended: (session) =>

@@ -13,7 +13,6 @@ import type { Replica } from "../ClusterStore.js"
 import * as ReplicaRequests from "../hop/ReplicaRequests.js"
 import type { ReplicaId } from "../LeaseRules.js"
 import * as Messages from "./Messages.js"
-import { Origins } from "./Origins.js"
 import * as Passage from "./Passage.js"
 import type { SessionHomes } from "./SessionHomes.js"
 
@@ -136,43 +135,35 @@ export const make = (
       return () => void callbacks.delete(gone)
     }
 
-    /** Calls `done` once, later, unless aborted. Returns what aborts it. */
-    const passTo = (
-      home: ReplicaRequests.Receiver,
-      one: Routed,
-      done: (outcome: Passage.Outcome) => void
-    ): () => void => {
-      const method = one.request.method ?? ""
-      const abort = Passage.pass({
-        request: one.request,
-        response: one.response,
-        body: one.body,
-        agents,
-        onBegun: () => {
-          one.since = Number.POSITIVE_INFINITY
-        },
-        url: home.address.replace(/\/$/, "") + path,
-        isCautious: refusing.has(home.id),
-        sign: (headers) => requests.sign(home.id, { method, target: path, headers, body: one.body }),
-        headers: {
-          [callerHeader]: Caller.encode(Caller.of(one.request)),
-          ...(one.isLost ? { [repeatedHeader]: "1" } : {})
-        }
-      }, (outcome) => {
-        forget()
-        done(outcome)
-      })
-      const forget = whenGone(home.id, () => done(abort()))
-      return () => {
-        forget()
-        if (abort() === "lost") one.isLost = true
-      }
-    }
-
     const passed = ({ address, id }: Replica, one: Routed): Effect.Effect<Passage.Outcome> =>
       address === undefined ? Effect.succeed("notSent") : Effect.async<Passage.Outcome>((resume) => {
-        const abort = passTo({ id, address }, one, (outcome) => resume(Effect.succeed(outcome)))
-        return Effect.sync(abort)
+        const { body, isLost, request, response } = one
+        const method = request.method ?? ""
+        const done = (outcome: Passage.Outcome): void => {
+          forget()
+          resume(Effect.succeed(outcome))
+        }
+        const abort = Passage.pass({
+          request,
+          response,
+          body,
+          agents,
+          onBegun: () => {
+            one.since = Number.POSITIVE_INFINITY
+          },
+          url: address.replace(/\/$/, "") + path,
+          isCautious: refusing.has(id),
+          sign: (headers) => requests.sign(id, { method, target: path, headers, body }),
+          headers: {
+            [callerHeader]: Caller.encode(Caller.of(request)),
+            ...(isLost ? { [repeatedHeader]: "1" } : {})
+          }
+        }, done)
+        const forget = whenGone(id, () => done(abort()))
+        return Effect.sync(() => {
+          forget()
+          if (abort() === "lost") one.isLost = true
+        })
       })
 
     /** Returns whether the client has all that it will get. */
@@ -226,34 +217,19 @@ export const make = (
       else refuse(response, { ...tryAgain, id: requests[0]?.id })
     }
 
-    const continued = (one: Routed, work: Effect.Effect<void>): void => {
-      const fiber = fork(work.pipe(
-        Effect.catchAllCause((cause) =>
-          Effect.sync(() => Cause.isInterruptedOnly(cause) ? undefined : failed(one.response, Cause.squash(cause)))
-        ),
-        Effect.onInterrupt(() => Effect.sync(() => conclude(one)))
-      ))
+    const begin = (one: Routed): void => {
+      if (isClosed) return conclude(one)
+      one.response.once("close", () => all.get(one)?.())
+      const fiber = fork(
+        route(one).pipe(
+          Effect.catchAllCause((cause) =>
+            Effect.sync(() => Cause.isInterruptedOnly(cause) ? undefined : failed(one.response, Cause.squash(cause)))
+          ),
+          Effect.onInterrupt(() => Effect.sync(() => conclude(one)))
+        )
+      )
       all.set(one, () => fiber.unsafeInterruptAsFork(FiberId.none))
       fiber.addObserver(() => all.delete(one))
-    }
-
-    const begin = (one: Routed): void => {
-      const { born, response, session } = one
-      if (isClosed) return conclude(one)
-      response.once("close", () => all.get(one)?.())
-      const home = session === undefined ? undefined : homes.known(session, born)
-      if (home?.address === undefined || home.id === homes.own()) return continued(one, route(one))
-      const abort = passTo({ id: home.id, address: home.address }, one, (outcome) => {
-        all.delete(one)
-        if (outcome === "done") return
-        if (isClosed) return conclude(one)
-        continued(one, Effect.flatMap(followed(home, one, outcome), (isOver) => isOver ? Effect.void : route(one)))
-      })
-      all.set(one, () => {
-        all.delete(one)
-        abort()
-        conclude(one)
-      })
     }
 
     const late = Effect.sync(() => {
@@ -261,8 +237,6 @@ export const make = (
       for (const [{ since }, stop] of all) if (now - since > longest) stop()
     })
     yield* Effect.forkScoped(Effect.interruptible(Effect.forever(Effect.zipRight(Effect.sleep(look), late))))
-
-    const origins = new Origins(seal)
 
     const sessionOf = ({ headers }: IncomingMessage): string | undefined => {
       const id = headers["mcp-session-id"]
@@ -289,7 +263,7 @@ export const make = (
       guarded(response, () => {
         const request = response.req
         const session = sessionOf(request)
-        const born = session === undefined ? undefined : origins.of(session)?.born
+        const born = session === undefined ? undefined : seal.open(session)?.home
         const isLost = request.headers[repeatedHeader] !== undefined
         if (response.headersSent) Passage.noteStream(response)
         const one: Routed = { session, born, request, response, body, since: performance.now(), isLost }
@@ -308,13 +282,13 @@ export const make = (
       const session = sessionOf(request)
       if (session === undefined) return endpoint.handle(request, response, unsent)
       if (endpoint.has(session) && homes.own() !== undefined) return endpoint.handle(request, response, unsent)
-      const origin = origins.of(session)
-      if (origin === undefined || homes.isHere(session, origin.born)) return endpoint.handle(request, response, unsent)
+      const claims = seal.open(session)
+      if (claims === undefined || homes.isHere(session, claims.home)) return endpoint.handle(request, response, unsent)
       response.on("error", () => undefined)
       const room = roomFor(request, response, session)
       if (room === undefined) return Body.skim(request, tooMany, ({ refusal }) => refuse(response, refusal))
       const arrived = (body: Buffer): void =>
-        begin({ session, born: origin.born, request, response, body, since: performance.now(), isLost: false })
+        begin({ session, born: claims.home, request, response, body, since: performance.now(), isLost: false })
       if (request.method === "GET" || request.method === "DELETE") return arrived(Buffer.alloc(0))
       Body.readBytes(request, ReplicaRequests.maxBody, (body) =>
         guarded(response, () => {

@@ -72,10 +72,10 @@ export const make = ({ calm = Cluster.defaultCalm, terms = defaults }: Options =
     const ask = (name: keyof Peers) => (to: Replica, about: ReplicaId, renewals: number) =>
       Effect.suspend(() => {
         const { address = "" } = to
-        const answers = network.isOpen(from, address) ? memberships.get(address)?.asked(to.id) : undefined
-        return answers === undefined
-          ? new PeerError({ message: `${address} does not answer` })
-          : Effect.succeed(answers[name](about, renewals))
+        const asked = network.isOpen(from, address) ? memberships.get(address) : undefined
+        return asked?.id() === to.id
+          ? Effect.succeed(asked.answers[name](about, renewals))
+          : new PeerError({ message: `${address} does not answer` })
       })
     return { promise: ask("promise"), consent: ask("consent") }
   }

@@ -4,7 +4,7 @@ import { Clock, Duration, Effect, Exit, Fiber, Scope } from "effect"
 import { mayLeave } from "../../../testing/test/support/Holdings.js"
 import { type ClusterStore, type Replica, StoreError } from "../../src/ClusterStore.js"
 import * as Membership from "../../src/Membership.js"
-import { PeerError, type Peers } from "../../src/Peers.js"
+import { type Answers, PeerError, type Peers } from "../../src/Peers.js"
 import type { Terms } from "../../src/Terms.js"
 import * as MemoryStore from "../../src/testing/MemoryStore.js"
 
@@ -152,12 +152,14 @@ export class World {
       loads: over(this.store.loads),
       servers: over(this.store.servers)
     }
-    const ask = (to: Replica, answer: (asked: NonNullable<ReturnType<Membership.Membership["asked"]>>) => boolean) => {
+    const ask = (to: Replica, answer: (asked: Answers) => boolean) => {
       const target = this.nodes.find(({ name }) => name === to.address)
       const way = node.toPeers.get(to.address ?? "") ?? { fate: "ok" }
       const answered = Effect.suspend(() => {
-        const asked = target?.membership?.asked(to.id)
-        return asked === undefined ? new PeerError({ message: "another replica" }) : Effect.succeed(answer(asked))
+        const asked = target?.membership
+        return asked?.id() === to.id
+          ? Effect.succeed(answer(asked.answers))
+          : new PeerError({ message: "another replica" })
       })
       const there = target === undefined ? answered : Effect.zipRight(target.awake, answered)
       return node.via(way, there, () => new PeerError({ message: "refused" }))

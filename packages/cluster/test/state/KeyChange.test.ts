@@ -2,7 +2,6 @@ import { Array, Effect, Redacted, TestClock, TestContext } from "effect"
 import { describe, expect, it } from "vitest"
 import { allDerived, type ClusterKeys } from "../../src/ClusterKey.js"
 import * as RequestProof from "../../src/hop/RequestProof.js"
-import { isSigned, Signatures } from "../../src/PeerMessages.js"
 import { merged } from "../../src/postgres/KeyPrints.js"
 import * as Seal from "../../src/Seal.js"
 import * as KeyChange from "../../src/state/KeyChange.js"
@@ -32,13 +31,14 @@ const pairs = [
 describe("the keys of a cluster while they change", () => {
   it.each(pairs)("[G26 D8] replicas with %s and %s understand each other: %s", (one, other, isUnderstood) => {
     for (const [asking, asked] of [[one, other], [other, one]] as const) {
-      const body = Buffer.from("a question")
-      const [mine, yours] = [new Signatures(having(asking)), new Signatures(having(asked))]
-      expect(isSigned(mine.ofQuestion(body), yours.ofQuestion(body))).toBe(isUnderstood)
-      expect(isSigned(mine.ofAnswer("nonce", body), yours.ofAnswer("nonce", body))).toBe(isUnderstood)
-      expect(isSigned(mine.ofAnswer("nonce", body), yours.ofAnswer("other", body))).toBe(false)
-      expect(isSigned(mine.ofQuestion(body), yours.ofAnswer("nonce", body))).toBe(false)
       const [sent, expected] = [proofOf(asking), allDerived(having(asked), "info")]
+      const answer = RequestProof.signAnswer(expected, sent, "true")
+      const mine = allDerived(having(asking), "info")
+      expect(RequestProof.isAnswer(mine, sent, "true", answer)).toBe(isUnderstood)
+      expect(RequestProof.isAnswer(mine, sent, "false", answer)).toBe(false)
+      expect(RequestProof.isAnswer(mine, { ...sent, nonce: "other" }, "true", answer)).toBe(false)
+      expect(RequestProof.isAnswer(mine, { ...sent, to: "other" }, "true", answer)).toBe(false)
+      expect(RequestProof.isAnswer(mine, sent, "true", sent.signatures)).toBe(false)
       expect(RequestProof.isOf(expected, request, sent)).toBe(isUnderstood)
       expect(RequestProof.isOf(expected, { ...request, target: "/other" }, sent)).toBe(false)
       const sealed = Seal.make(having(asking)).seal("grants", "a", "secret")
@@ -48,8 +48,7 @@ describe("the keys of a cluster while they change", () => {
   })
 
   it("[G26 D8] one key is the same in a list of one and alone, as earlier versions have it", () => {
-    const body = Buffer.from("a question")
-    expect(new Signatures(having("a")).ofQuestion(body)).toBe(new Signatures(keyOf("a")).ofQuestion(body))
+    expect(allDerived(having("a"), "info")).toEqual(allDerived(keyOf("a"), "info"))
     expect(Seal.make(having("a")).seal("grants", "a", "secret")).not.toContain(".")
   })
 

@@ -36,7 +36,7 @@ export class Node {
     const membership: Membership = {
       terms: defaults,
       id: () => this.#lease?.held.id ?? "nobody",
-      asked: () => undefined,
+      answers: { promise: () => false, consent: () => false },
       changes: () => 0,
       held: Effect.suspend(() => Deferred.await(this.#given)),
       running: Effect.void,

@@ -5,10 +5,11 @@ import { readFileSync } from "node:fs"
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http"
 import * as Https from "node:https"
 import { type AddressInfo, connect } from "node:net"
-import type { ClusterKey } from "../../src/ClusterKey.js"
+import { allDerived, type ClusterKey } from "../../src/ClusterKey.js"
 import type { Replica } from "../../src/ClusterStore.js"
 import * as ReplicaRequests from "../../src/hop/ReplicaRequests.js"
-import { path, signatureHeader, Signatures } from "../../src/PeerMessages.js"
+import * as RequestProof from "../../src/hop/RequestProof.js"
+import { path } from "../../src/PeerAnswers.js"
 
 export const key: ClusterKey = Redacted.make("the key of all replicas of this cluster")
 export const otherKey: ClusterKey = Redacted.make("the key of another cluster, as long as ")
@@ -49,34 +50,37 @@ export const replica = (address: string, id = "b"): Replica => ({
   hasEnded: false
 })
 
-export const question = {
-  ask: "promise",
-  to: "b",
-  about: "a",
-  renewals: 3,
-  nonce: "n".repeat(22)
+/** A question of the replica `a`; without what is `undefined`. */
+export const question = (changed: Readonly<Record<string, string | number | undefined>> = {}): string => {
+  const fields = Object.entries({ ask: "promise", about: "a", renewals: 3, ...changed })
+  const given = fields.flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, String(value)] as [string, string]]
+  )
+  return `${path}?${new URLSearchParams(given).toString()}`
 }
-
-export const signed = (body: string): string => new Signatures(key).ofQuestion(Buffer.from(body))
 
 /** An HTTP request. Headers that are `undefined` are left out. */
 export const request = (
-  body: string | Uint8Array,
-  { headers = {}, method = "POST", url = path }: {
+  target: string,
+  { body = "", headers = {}, method = "POST", to = "b" }: {
+    readonly body?: string | Uint8Array
     readonly headers?: Record<string, string | undefined>
     readonly method?: string
-    readonly url?: string
+    readonly to?: string
   } = {}
 ): Buffer => {
   const bytes = Buffer.from(body)
   const all = {
     Host: "127.0.0.1",
     "Content-Length": String(bytes.length),
-    [signatureHeader]: new Signatures(key).ofQuestion(bytes),
+    [RequestProof.header]: proofOf(target, { method, to, body: bytes }),
     ...headers
   }
   const lines = Object.entries(all).flatMap(([name, value]) => value === undefined ? [] : [`${name}: ${value}`])
-  return Buffer.concat([Buffer.from(`${method} ${url} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`, "latin1"), bytes])
+  return Buffer.concat([
+    Buffer.from(`${method} ${target} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`, "latin1"),
+    bytes
+  ])
 }
 
 /** Sends bytes, and then nothing more; resolves with what came back when the connection has ended. */
@@ -99,7 +103,7 @@ export interface Signed {
   readonly method?: string
   readonly target: string
   readonly headers?: Readonly<Record<string, string>>
-  readonly body?: string
+  readonly body?: string | Uint8Array
   readonly key?: ClusterKey
   readonly purpose?: ReplicaRequests.Purpose
   /** How much later it is at the sender, in milliseconds. */
@@ -132,6 +136,24 @@ export const withFastClock = (
       admitted.on("end", () => answer(request, response, body))
     })
   )
+}
+
+/** Of a question. */
+export const proofOf = (
+  target: string,
+  { to = "b", ...others }: Partial<Signed> & { readonly to?: string } = {}
+): string => signedFor(to, { target, purpose: "peer", ...others })[RequestProof.header] ?? ""
+
+/** As the replica `b` signs its answer to a request. */
+export const signatureOf = (
+  request: Pick<IncomingMessage, "headers">,
+  answer: string,
+  signer = key,
+  to = "b"
+): string => {
+  const keys = allDerived(signer, "mcp-lifeline cluster: questions of replicas and their answers, form 2")
+  const { nonce } = RequestProof.decode(request.headers[RequestProof.header])!
+  return RequestProof.signAnswer(keys, { nonce, to }, answer)
 }
 
 /** The signature as anybody could compute it who knows the key, but not its purpose. */

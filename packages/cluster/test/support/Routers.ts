@@ -49,7 +49,6 @@ export class Places {
     return {
       own: () => this.lapsed.has(id) ? undefined : id,
       isHere: () => this.home === id,
-      known: () => this.#home,
       find: () =>
         Effect.suspend(() => {
           this.asked++
