@@ -3,10 +3,9 @@ import { Backend, RequestError } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { ListToolsResultSchema } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, type Fiber, Random, Runtime, TestClock } from "effect"
-import type { ListMethod } from "../src/listMethods.js"
 import { Incoming } from "../src/relay/Incoming.js"
 import * as ListChanges from "../src/relay/ListChanges.js"
-import { ListWatch } from "../src/relay/ListWatch.js"
+import * as ListWatch from "../src/relay/ListWatch.js"
 import { Relay, type Target } from "../src/relay/Relay.js"
 
 const { tool } = ScriptedConnector
@@ -17,15 +16,15 @@ const watched = (options: Partial<Backend.BackendOptions> = {}) =>
     const backend = yield* Backend.make("one", { connector: script, keepalive: { method: "none" }, ...options })
     yield* TestClock.adjust(0)
     const runtime = yield* Effect.runtime()
-    const changed: Array<ReadonlyArray<ListMethod>> = []
-    const watch = new ListWatch({
+    const changed: Array<ReadonlyArray<string>> = []
+    const watch = ListWatch.make({
       target: {
         fork: (work) => Runtime.runFork(runtime)(work),
         use: (f) => f(backend),
         backend: () => backend
       },
       schemaOf: () => ListToolsResultSchema,
-      onChanged: (methods) => void changed.push(methods)
+      onChanged: (kinds) => void changed.push(kinds)
     })
     const offer = (...names: ReadonlyArray<string>) => {
       script.offer = { ...script.offer, tools: names.map((name) => tool(name)) }
@@ -38,7 +37,7 @@ const watched = (options: Partial<Backend.BackendOptions> = {}) =>
     return { backend, changed, compare, offer, read, script, watch }
   })
 
-const tools = ["tools/list"]
+const tools = ["tools"]
 
 describe("lists that nobody announces", () => {
   it.scoped("[P9] each change is told once, also the second, and the one that takes the first back", () =>
