@@ -5,6 +5,7 @@ import { ListToolsResultSchema } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, type Fiber, Random, Runtime, TestClock } from "effect"
 import { Incoming } from "../src/relay/Incoming.js"
 import * as ListChanges from "../src/relay/ListChanges.js"
+import * as ListState from "../src/relay/ListState.js"
 import * as ListWatch from "../src/relay/ListWatch.js"
 import { Relay, type Target } from "../src/relay/Relay.js"
 
@@ -38,6 +39,33 @@ const watched = (options: Partial<Backend.BackendOptions> = {}) =>
   })
 
 const tools = ["tools"]
+
+describe("what is known of a list", () => {
+  const [a, b] = [{ name: "a", x: 1 }, { name: "b" }]
+  const page = (tools: ReadonlyArray<unknown>, nextCursor?: string, ttlMs?: number) => ({ tools, nextCursor, ttlMs })
+  const of = (...pages: ReadonlyArray<ListState.Page>) =>
+    pages.reduce<ListState.ListState>((known, one) => ListState.and(known, "tools", one), ListState.none)
+  const first = ListState.and(ListState.none, "tools", page([a, b]), 1)
+
+  it.each<[string, boolean, ListState.ListState, ListState.ListState]>([
+    ["other pages", false, of(page([a, b])), of(page([a], "1"), page([]), page([b]))],
+    ["another order of members", false, of(page([a])), of(page([{ x: 1, name: "a" }]))],
+    ["another time to live", false, of(page([a])), of(page([a], undefined, 60_000))],
+    ["more entries than were read", false, of(page([a], "1")), first],
+    ["another order of entries", true, of(page([a, b])), of(page([b, a]))],
+    ["another entry", true, of(page([a])), of(page([{ ...a, x: 2 }]))],
+    ["one entry more", true, of(page([a])), of(page([a, b]))],
+    ["no end", true, of(page([a])), of(page([a], "1"))],
+    ["an end", true, first, of(page([a]))],
+    ["a failure", true, of(page([a])), { ...of(page([a])), isDoubtful: true }]
+  ])("[P9:unit] %s: differs: %j", (_, differs, one, other) => {
+    expect([ListState.differs(one, other), ListState.differs(other, one)]).toEqual([differs, differs])
+    expect(of(page([], "1", 90_000), page([], "2"), page([], "3", 60_000))).toMatchObject({
+      next: "3",
+      timeToLive: 60_000
+    })
+  })
+})
 
 describe("lists that nobody announces", () => {
   it.scoped("[P9] each change is told once, also the second, and the one that takes the first back", () =>

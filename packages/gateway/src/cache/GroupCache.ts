@@ -6,14 +6,9 @@ import { type Introduction, ListState } from "@mcp-lifeline/protocol"
 import { listMethods, lists } from "@mcp-lifeline/protocol/listMethods"
 import { Effect, Option, Predicate } from "effect"
 import { isDeepStrictEqual } from "node:util"
+import type { Server } from "../config/Backends.js"
 import type { Fibers } from "../text/Fibers.js"
 import { type CachedServer, type CacheKey, introductionOf, type ServerCache } from "./ServerCache.js"
-
-interface Server {
-  readonly id: string
-  /** A digest of how the server is started or reached. Without it, nothing is cached. */
-  readonly identity?: string | undefined
-}
 
 export type ClientIdentity = Pick<CacheKey, "protocolVersion" | "clientName" | "capabilities">
 
@@ -69,7 +64,7 @@ export const make = (cache: ServerCache | undefined, client: ClientIdentity, for
   }
   return {
     /** Reads what is not read yet, and forgets other servers. */
-    load: (servers: ReadonlyArray<Server>): Effect.Effect<void> => {
+    load: (servers: ReadonlyArray<Pick<Server, "id" | "identity">>): Effect.Effect<void> => {
       const names = new Set(servers.flatMap(({ id, identity }) => identity === undefined ? [] : id))
       for (const id of known.keys()) if (!names.has(id)) known.delete(id)
       return Effect.forEach(

@@ -19,15 +19,16 @@ const textOf = (kind: Kind, value: object): string => {
   return text
 }
 
-/** For revisions before 2026-07-28. Returns the same object if nothing in it is different. */
-const withObjectResults = (catalog: Fleet.FleetCatalog): Fleet.FleetCatalog => {
+/** Returns the same object if nothing in it is different. */
+const withObjectResults = (lists: EncodedLists): EncodedLists => {
+  const { catalog } = lists
   let isDifferent = false
   const tools = new Map([...catalog.tools].map(([name, entry]) => {
     const value = ObjectResults.tool(entry.value)
     isDifferent ||= value !== entry.value
     return [name, value === entry.value ? entry : { ...entry, value }]
   }))
-  return isDifferent ? { ...catalog, tools, problems: [] } : catalog
+  return isDifferent ? new EncodedLists({ ...catalog, tools, problems: [] }) : lists
 }
 
 export class EncodedLists {
@@ -49,9 +50,7 @@ export class EncodedLists {
 
   /** For clients of revisions before 2026-07-28. */
   get withObjectResults(): EncodedLists {
-    if (this.#withObjectResults !== undefined) return this.#withObjectResults
-    const catalog = withObjectResults(this.catalog)
-    return this.#withObjectResults = catalog === this.catalog ? this : new EncodedLists(catalog)
+    return this.#withObjectResults ??= withObjectResults(this)
   }
 
   /**

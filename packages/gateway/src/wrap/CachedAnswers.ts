@@ -7,17 +7,14 @@ import { isList, type ListMethod, lists } from "@mcp-lifeline/protocol/listMetho
 import { isDeepStrictEqual } from "node:util"
 import { type CachedServer, introductionOf } from "../cache/ServerCache.js"
 
-/** As the server sent it. */
-export type Result = Readonly<Record<string, unknown>>
-
-export const emptyList = (method: ListMethod): Result => ({ [lists[method]]: [] })
+export const emptyList = (method: ListMethod): ListState.Page => ({ [lists[method]]: [] })
 
 type Cached = Partial<CachedServer> & Pick<CachedServer, "lists">
 
 export class CachedAnswers {
   #cached: Cached
   /** The first pages of lists that are not read to the end. */
-  readonly #partial = new Map<ListMethod, { readonly pages: ReadonlyArray<Result>; readonly size: number }>()
+  readonly #partial = new Map<ListMethod, { readonly pages: ReadonlyArray<ListState.Page>; readonly size: number }>()
   readonly #save: (cached: CachedServer) => void
 
   /**
@@ -41,7 +38,7 @@ export class CachedAnswers {
   }
 
   /** The whole list as one page. */
-  get(method: ListMethod): Result | undefined {
+  get(method: ListMethod): ListState.Page | undefined {
     return this.#cached.lists[method]
   }
 
@@ -50,8 +47,7 @@ export class CachedAnswers {
     if (!isDeepStrictEqual(this.#cached.introduction, lasting)) this.#keep({ ...this.#cached, introduction: lasting })
   }
 
-  /** `cursor`: that of the request. */
-  addPage(method: ListMethod, cursor: unknown, page: Result): void {
+  addPage(method: ListMethod, cursor: unknown, page: ListState.Page): void {
     const before = cursor === undefined ? { pages: [], size: 0 } : this.#partial.get(method)
     // Earlier pages are missing, or are of another reading.
     if (before === undefined || before.pages.at(-1)?.["nextCursor"] !== cursor) return
@@ -63,7 +59,7 @@ export class CachedAnswers {
     else this.update(method, pages)
   }
 
-  update(method: ListMethod, pages: ReadonlyArray<Result>): void {
+  update(method: ListMethod, pages: ReadonlyArray<ListState.Page>): void {
     const { nextCursor: _, ...last } = pages.at(-1) ?? {}
     const kind = lists[method]
     const whole = { ...last, [kind]: pages.flatMap((page) => ListState.entriesOf(kind, page)) }

@@ -15,9 +15,7 @@ export const notificationsOf = (kinds: ReadonlyArray<Kind.Kind>): ReadonlyArray<
   ...new Set(kinds.map(Kind.changeOf))
 ]
 
-const changes = notificationsOf(Kind.kinds)
-
-/** With `listChanged` for every list, because a list can differ after a restart. */
+/** With `listChanged` for every list: it can differ after a restart. */
 export const announcing = (capabilities: ServerCapabilities): ServerCapabilities => ({
   ...capabilities,
   ...Object.fromEntries(
@@ -51,7 +49,7 @@ export const announce = (
 ): Announcing => {
   /** At first, the connection whose capabilities the client has got. */
   let last: Published = { generation: source.status().generation, lists: undefined }
-  /** All that the server has sent, declared or not: whether since the last difference. */
+  /** By what the server has sent: whether since the last difference. */
   const sent = new Map<string, boolean>()
   const pass = (kinds: ReadonlyArray<Kind.Kind>): void => {
     const isDue = (kind: Kind.Kind): boolean =>
@@ -60,14 +58,13 @@ export const announce = (
   }
   const published = (snapshot: Catalog.Snapshot | undefined): void => {
     if (snapshot === undefined || snapshot.stale) return
-    const before = last
+    const { generation, lists: before } = last
     const lists = Kind.byKind((kind) => ListState.and(ListState.none, kind, { ...snapshot }))
     last = { generation: snapshot.generation, lists }
-    const isOther = before.generation !== last.generation
+    const isOther = generation !== last.generation
     // The client may have read the lists of a connection that was lost before we had read them.
-    if (before.lists === undefined) return pass(isOther ? Kind.kinds : [])
-    const past = before.lists
-    const differing = Kind.kinds.filter((kind) => ListState.differs(past[kind], lists[kind]))
+    if (before === undefined) return pass(isOther ? Kind.kinds : [])
+    const differing = Kind.kinds.filter((kind) => ListState.differs(before[kind], lists[kind]))
     // What the server announces itself has been passed on.
     const news = differing.filter((kind) => isOther || sent.get(Kind.changeOf(kind)) !== true)
     for (const method of notificationsOf(differing)) if (sent.has(method)) sent.set(method, false)
@@ -96,7 +93,8 @@ export const announce = (
       watch.heard(hearing)
     },
     notified: (notification) => {
-      if (changes.includes(notification.method)) sent.set(notification.method, true)
+      const { method } = notification
+      if (Kind.kinds.some((kind) => Kind.changeOf(kind) === method)) sent.set(method, true)
       relay.pass(notification)
     }
   }

@@ -1,4 +1,4 @@
-/** What is known of a list: is it the same list again, however divided into pages, and how long does it hold? Pure. */
+/** What is known of a list: the same for the same entries, however divided into pages. Pure. */
 import { Freshness, type Kind } from "@mcp-lifeline/core/internal"
 import { JsonValue } from "@mcp-lifeline/core/text"
 import { createHash } from "node:crypto"
@@ -6,7 +6,6 @@ import { createHash } from "node:crypto"
 export type Page = Readonly<Record<string, unknown>>
 
 export interface ListState {
-  /** Of the entries in `digest`. */
   readonly count: number
   readonly digest: string
   /** The cursor of the next page, if there is one. */
@@ -14,7 +13,7 @@ export interface ListState {
   readonly isWhole: boolean
   /** In milliseconds. */
   readonly timeToLive: number | undefined
-  /** It could not be read, and the client was notified. */
+  /** It could not be read. */
   readonly isDoubtful: boolean
 }
 
@@ -35,8 +34,7 @@ export const entriesOf = (kind: Kind.Kind, page: Page): ReadonlyArray<unknown> =
 const textOf = (entry: unknown): string => {
   try {
     return JsonValue.canonical(entry)
-  } catch {
-    // It is nested too deeply, or no JSON.
+  } catch { // too deep, or no JSON
     return ""
   }
 }
@@ -59,7 +57,6 @@ export const and = (before: ListState, kind: Kind.Kind, page: Page, most = Numbe
   }
 }
 
-/** Also by whether it could be read. */
 export const differs = (one: ListState, other: ListState): boolean =>
   one.isDoubtful !== other.isDoubtful || one.count !== other.count || one.digest !== other.digest ||
   one.isWhole !== other.isWhole

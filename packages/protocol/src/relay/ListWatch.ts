@@ -1,7 +1,4 @@
-/**
- * Finds lists that differ from what the client has read where no notification says so: after a restart, when some may have been missed, and
- * at intervals while none arrive. Keeps only digests.
- */
+/** Finds lists that differ from what the client has read: after a restart, after missed notifications, and at intervals while none arrive. */
 import type { Hearing } from "@mcp-lifeline/core"
 import { Freshness, Handle, type Kind, Listing } from "@mcp-lifeline/core/internal"
 import { Effect, Predicate } from "effect"
@@ -23,11 +20,11 @@ export interface Options {
   readonly target: WatchedTarget
   /** Decodes a list as the client has got it. */
   readonly schemaOf: (method: ListMethod) => unknown
-  /** Whether somebody else compares the lists. Default: nobody. */
+  /** Whether somebody else compares the lists. */
   readonly isWatched?: (() => boolean) | undefined
-  /** Called once with all that differ, or could not be read. */
+  /** Called with all that differ, or could not be read. */
   readonly onChanged: (kinds: ReadonlyArray<Kind.Kind>) => void
-  /** Called with each list that was read to its end. */
+  /** Called with each whole list. */
   readonly onRead?: ((method: ListMethod, pages: ReadonlyArray<ListState.Page>) => void) | undefined
 }
 
