@@ -7,7 +7,6 @@ import { everything } from "../../src/access/Access.js"
 import { EncodedLists, type Kind, result } from "../../src/pool/EncodedLists.js"
 import * as ListChange from "../../src/pool/ListChange.js"
 
-/** The lists that clients are notified of. */
 const told = (kinds: ReadonlyArray<Kind> | undefined) =>
   kinds && ListChanges.notificationsOf(kinds).map((method) => method.split("/")[1])
 
