@@ -3,47 +3,66 @@ import { Backend, RequestError } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { ListToolsResultSchema } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, type Fiber, Random, Runtime, TestClock } from "effect"
-import type { ListMethod } from "../src/listMethods.js"
 import { Incoming } from "../src/relay/Incoming.js"
 import * as ListChanges from "../src/relay/ListChanges.js"
-import { ListWatch } from "../src/relay/ListWatch.js"
+import * as ListState from "../src/relay/ListState.js"
+import * as ListWatch from "../src/relay/ListWatch.js"
 import { Relay, type Target } from "../src/relay/Relay.js"
 
 const { tool } = ScriptedConnector
 
-const watched = (options: Partial<Backend.BackendOptions> = {}) =>
-  Effect.gen(function*() {
-    const script = ScriptedConnector.make()
-    const backend = yield* Backend.make("one", { connector: script, keepalive: { method: "none" }, ...options })
-    yield* TestClock.adjust(0)
-    const runtime = yield* Effect.runtime()
-    const changed: Array<ReadonlyArray<ListMethod>> = []
-    const watch = new ListWatch({
-      target: {
-        fork: (work) => Runtime.runFork(runtime)(work),
-        use: (f) => f(backend),
-        backend: () => backend
-      },
-      schemaOf: () => ListToolsResultSchema,
-      onChanged: (methods) => void changed.push(methods)
-    })
-    const offer = (...names: ReadonlyArray<string>) => {
-      script.offer = { ...script.offer, tools: names.map((name) => tool(name)) }
-    }
-    const compare = Effect.zipRight(Effect.sync(() => watch.compare()), TestClock.adjust(0))
-    const read = Effect.map(backend.listTools(), (page) => watch.given("tools/list", undefined, page))
-    offer("a")
-    yield* read
-    yield* Effect.forkScoped(watch.work)
-    return { backend, changed, compare, offer, read, script, watch }
+const watched = Effect.gen(function*() {
+  const script = ScriptedConnector.make()
+  const backend = yield* Backend.make("one", { connector: script, keepalive: { method: "none" } })
+  yield* TestClock.adjust(0)
+  const runtime = yield* Effect.runtime()
+  const changed: Array<ReadonlyArray<string>> = []
+  const watch = ListWatch.make({
+    target: { fork: (work) => Runtime.runFork(runtime)(work), use: (f) => f(backend), backend: () => backend },
+    schemaOf: () => ListToolsResultSchema,
+    onChanged: (kinds) => void changed.push(kinds)
   })
+  const offer = (...names: ReadonlyArray<string>) => {
+    script.offer = { ...script.offer, tools: names.map((name) => tool(name)) }
+  }
+  const compare = Effect.zipRight(Effect.sync(() => watch.compare()), TestClock.adjust(0))
+  offer("a")
+  watch.given("tools/list", undefined, yield* backend.listTools())
+  yield* Effect.forkScoped(watch.work)
+  return { changed, compare, offer, script, watch }
+})
 
-const tools = ["tools/list"]
+const tools = ["tools"]
+
+describe("what is known of a list", () => {
+  const [a, b] = [{ name: "a", x: 1 }, { name: "b" }]
+  const page = (tools: ReadonlyArray<unknown>, nextCursor?: string, ttlMs?: number) => ({ tools, nextCursor, ttlMs })
+  const of = (...pages: ReadonlyArray<ListState.Page>) =>
+    pages.reduce<ListState.ListState>((known, one) => ListState.and(known, "tools", one), ListState.none)
+  const first = ListState.and(ListState.none, "tools", page([a, b]), 1)
+
+  it.each<[string, boolean, ListState.ListState, ListState.ListState]>([
+    ["other pages", false, of(page([a, b])), of(page([a], "1"), page([]), page([b]))],
+    ["another order of members", false, of(page([a])), of(page([{ x: 1, name: "a" }]))],
+    ["another time to live", false, of(page([a])), of(page([a], undefined, 60_000))],
+    ["more entries than were read", false, of(page([a], "1")), first],
+    ["another order of entries", true, of(page([a, b])), of(page([b, a]))],
+    ["another entry", true, of(page([a])), of(page([{ ...a, x: 2 }]))],
+    ["one entry more", true, of(page([a])), of(page([a, b]))],
+    ["no end", true, of(page([a])), of(page([a], "1"))],
+    ["an end", true, first, of(page([a]))],
+    ["a failure", true, of(page([a])), { ...of(page([a])), isDoubtful: true }]
+  ])("[P9:unit] %s: differs: %j", (_, differs, one, other) => {
+    expect([ListState.differs(one, other), ListState.differs(other, one)]).toEqual([differs, differs])
+    const pages = [page([], "1", 90_000), page([], "2"), page([], "3", 60_000)]
+    expect(of(...pages)).toMatchObject({ next: "3", timeToLive: 60_000 })
+  })
+})
 
 describe("lists that nobody announces", () => {
   it.scoped("[P9] each change is told once, also the second, and the one that takes the first back", () =>
     Effect.gen(function*() {
-      const { changed, compare, offer } = yield* watched()
+      const { changed, compare, offer } = yield* watched
       yield* compare
       expect(changed).toEqual([])
       for (const [nth, names] of [["a", "b"], ["a", "c"], ["a"]].entries()) {
@@ -58,7 +77,7 @@ describe("lists that nobody announces", () => {
 
   it.scoped("[P9] one that can't be read is told once, however often that fails, and once more when it can be read, each time", () =>
     Effect.gen(function*() {
-      const { changed, compare, script } = yield* watched()
+      const { changed, compare, script } = yield* watched
       const error = new RequestError({ fate: "answered", reason: "remote", code: -32_000, message: "no" })
       for (const told of [2, 4]) {
         script.respond = (method) => method === "tools/list" ? { answer: "error", error } : undefined
@@ -74,7 +93,7 @@ describe("lists that nobody announces", () => {
 
   it.scoped("[P9] a change during a comparison is found by the next one, which follows at once, and once", () =>
     Effect.gen(function*() {
-      const { changed, compare, offer, script } = yield* watched()
+      const { changed, compare, offer, script } = yield* watched
       script.respond = (method) => method === "tools/list" ? { answer: "result", after: 1000 } : undefined
       const asked = script.ledger.sent("tools/list").length
       yield* compare
@@ -89,7 +108,7 @@ describe("lists that nobody announces", () => {
 
   it.scoped("[P9] are compared at intervals for as long as announcements do not arrive, also the second time", () =>
     Effect.gen(function*() {
-      const { changed, offer, watch } = yield* watched()
+      const { changed, offer, watch } = yield* watched
       let told = 0
       for (const round of [1, 2]) {
         watch.heard({ announced: [], unannounced: ["tools"] })
@@ -177,10 +196,7 @@ describe("announcements of changed lists", () => {
       const script = ScriptedConnector.make()
       const incoming = new Incoming()
       const { fork, relay, told } = yield* client
-      const backend = yield* Backend.make("one", {
-        connector: incoming.around(script),
-        keepalive: { method: "none" }
-      })
+      const backend = yield* Backend.make("one", { connector: incoming.around(script), keepalive: { method: "none" } })
       yield* TestClock.adjust(0)
       const source: ListChanges.Source = {
         fork,

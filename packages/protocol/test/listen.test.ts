@@ -12,6 +12,12 @@ type Sent = { readonly id: number; readonly method: string; readonly params: Rec
 
 const subscriptionId = "io.modelcontextprotocol/subscriptionId"
 
+const toolsChanged = {
+  jsonrpc: "2.0",
+  method: "notifications/tools/list_changed",
+  params: { _meta: { [subscriptionId]: 1 } }
+}
+
 const all: ServerCapabilities = {
   tools: { listChanged: true },
   prompts: { listChanged: true },
@@ -54,34 +60,23 @@ const connected = (capabilities: ServerCapabilities = { tools: { listChanged: tr
     const current = () => listens().at(-1)!
     const soon = TestClock.adjust(0)
     yield* soon
+    const once = (act: () => void) => Effect.zipRight(Effect.sync(act), soon)
     const acknowledge = (notifications: unknown = current().params["notifications"], id: unknown = current().id) =>
-      Effect.zipRight(
-        Effect.sync(() =>
-          receive({
-            jsonrpc: "2.0",
-            method: "notifications/subscriptions/acknowledged",
-            params: { notifications, _meta: { [subscriptionId]: id } }
-          })
-        ),
-        soon
+      once(() =>
+        receive({
+          jsonrpc: "2.0",
+          method: "notifications/subscriptions/acknowledged",
+          params: { notifications, _meta: { [subscriptionId]: id } }
+        })
       )
-    const end = Effect.zipRight(
-      Effect.sync(() => receive({ jsonrpc: "2.0", id: current().id, result: { resultType: "complete" } })),
-      soon
-    )
+    const end = once(() => receive({ jsonrpc: "2.0", id: current().id, result: { resultType: "complete" } }))
     const refuse = (code: number) =>
-      Effect.zipRight(
-        Effect.sync(() => receive({ jsonrpc: "2.0", id: current().id, error: { code, message: "no" } })),
-        soon
-      )
+      once(() => receive({ jsonrpc: "2.0", id: current().id, error: { code, message: "no" } }))
     const cut = (error: Partial<ConstructorParameters<typeof RequestError>[0]> = {}) =>
-      Effect.zipRight(
-        Effect.sync(() =>
-          rejections.get(current().id)!(
-            new RequestError({ fate: "unknown", reason: "network", message: "cut", ...error })
-          )
-        ),
-        soon
+      once(() =>
+        rejections.get(current().id)!(
+          new RequestError({ fate: "unknown", reason: "network", message: "cut", ...error })
+        )
       )
     return {
       acknowledge,
@@ -400,11 +395,7 @@ describe("the stream of changes", () => {
       const { acknowledge, doubts, listens, receive } = yield* connected()
       yield* acknowledge()
       for (let i = 0; i < 3; i++) {
-        receive({
-          jsonrpc: "2.0",
-          method: "notifications/tools/list_changed",
-          params: { _meta: { [subscriptionId]: 1 } }
-        })
+        receive(toolsChanged)
         yield* TestClock.adjust(1000)
       }
       yield* TestClock.adjust("1 day")
@@ -662,11 +653,7 @@ describe("what ends a stream, and what does not", () => {
       const none = yield* connected()
       yield* none.refuse(-32601)
       none.transport.onbeat?.(none.current().id)
-      none.receive({
-        jsonrpc: "2.0",
-        method: "notifications/tools/list_changed",
-        params: { _meta: { [subscriptionId]: 1 } }
-      })
+      none.receive(toolsChanged)
       assert.lengthOf(none.notifications, 1)
     }))
 
@@ -679,11 +666,7 @@ describe("what ends a stream, and what does not", () => {
         yield* TestClock.adjust(15_000)
       }
       for (let i = 0; i < 10; i++) {
-        receive({
-          jsonrpc: "2.0",
-          method: "notifications/tools/list_changed",
-          params: { _meta: { [subscriptionId]: 1 } }
-        })
+        receive(toolsChanged)
         yield* TestClock.adjust(15_000)
       }
       assert.strictEqual(doubts(), 0)

@@ -1,18 +1,14 @@
 /** Read once for each configuration of a server, and updated when the server gives other lists. */
 import type { Catalog } from "@mcp-lifeline/core"
+import { Kind } from "@mcp-lifeline/core/internal"
 import { JsonValue } from "@mcp-lifeline/core/text"
-import type { Introduction } from "@mcp-lifeline/protocol"
-import { type ListMethod, lists } from "@mcp-lifeline/protocol/listMethods"
+import { type Introduction, ListState } from "@mcp-lifeline/protocol"
+import { listMethods, lists } from "@mcp-lifeline/protocol/listMethods"
 import { Effect, Option, Predicate } from "effect"
 import { isDeepStrictEqual } from "node:util"
+import type { Server } from "../config/Backends.js"
 import type { Fibers } from "../text/Fibers.js"
 import { type CachedServer, type CacheKey, introductionOf, type ServerCache } from "./ServerCache.js"
-
-interface Server {
-  readonly id: string
-  /** A digest of how the server is started or reached. Without it, nothing is cached. */
-  readonly identity?: string | undefined
-}
 
 export type ClientIdentity = Pick<CacheKey, "protocolVersion" | "clientName" | "capabilities">
 
@@ -23,97 +19,63 @@ interface CachedBackend {
   readonly introduction: Introduction | undefined
 }
 
-const methods = Object.entries(lists) as ReadonlyArray<readonly [ListMethod, (typeof lists)[ListMethod]]>
-
-const keys = { tools: "name", prompts: "name", resources: "uri", resourceTemplates: "uriTemplate" } as const
-
 /** Only valid entries: anybody may have edited the file. */
-const entriesOf = (server: CachedServer, method: ListMethod): ReadonlyArray<never> => {
-  const kind = lists[method]
-  const entries = server.lists[method]?.[kind]
+const entriesOf = (kind: Kind.Kind, list: ListState.Page = {}): ReadonlyArray<never> => {
   const byKey = new Map<unknown, unknown>()
-  for (const entry of Array.isArray(entries) ? entries as ReadonlyArray<unknown> : []) {
-    const key = Predicate.isRecord(entry) ? entry[keys[kind]] : undefined
+  for (const entry of ListState.entriesOf(kind, list)) {
+    const key = Predicate.isRecord(entry) ? entry[Kind.keys[kind]] : undefined
     const fits = typeof key === "string" && key !== "" && !JsonValue.isTooDeep(entry)
     if (fits && !byKey.has(key)) byKey.set(key, entry)
   }
   return [...byKey.values()] as ReadonlyArray<unknown> as ReadonlyArray<never>
 }
 
-const introductionFrom = (server: CachedServer): Introduction =>
-  ({ ...server.introduction, sessionId: undefined }) as unknown as Introduction
-
-const catalogFrom = (server: CachedServer): Catalog.Remembered => {
-  const { capabilities, instructions, protocolVersion, serverInfo } = introductionFrom(server)
-  return {
-    capabilities,
-    instructions,
-    protocolVersion,
-    serverInfo: serverInfo ?? { name: "", version: "" },
-    tools: entriesOf(server, "tools/list"),
-    prompts: entriesOf(server, "prompts/list"),
-    resources: entriesOf(server, "resources/list"),
-    resourceTemplates: entriesOf(server, "resources/templates/list")
-  }
-}
+const catalogFrom = ({ introduction, lists }: CachedServer): Catalog.Remembered => ({
+  ...introduction,
+  instructions: introduction.instructions,
+  serverInfo: introduction.serverInfo ?? { name: "", version: "" },
+  tools: entriesOf("tools", lists["tools/list"]),
+  prompts: entriesOf("prompts", lists["prompts/list"]),
+  resources: entriesOf("resources", lists["resources/list"]),
+  resourceTemplates: entriesOf("resourceTemplates", lists["resources/templates/list"])
+})
 
 const cachedOf = (snapshot: Catalog.Snapshot): CachedServer => ({
   introduction: introductionOf(snapshot),
-  lists: Object.fromEntries(methods.map(([method, kind]) => [method, { [kind]: snapshot[kind] }]))
+  lists: Object.fromEntries(listMethods.map((method) => [method, { [lists[method]]: snapshot[lists[method]] }]))
 })
 
-export class GroupCache {
-  readonly #cache: ServerCache | undefined
-  readonly #client: ClientIdentity
-  readonly #fork: Fibers["fork"]
-  readonly #servers = new Map<string, CachedBackend>()
-
-  /** Without `cache`, nothing is cached. */
-  constructor(cache: ServerCache | undefined, client: ClientIdentity, fork: Fibers["fork"]) {
-    this.#cache = cache
-    this.#client = client
-    this.#fork = fork
-  }
-
-  /** Reads what is not read yet, and forgets other servers. */
-  load(servers: ReadonlyArray<Server>): Effect.Effect<void> {
-    const cache = this.#cache
-    if (cache === undefined) return Effect.void
-    const names = new Set(servers.map(({ id }) => id))
-    for (const id of this.#servers.keys()) if (!names.has(id)) this.#servers.delete(id)
-    return Effect.forEach(servers, ({ id, identity }) => {
-      if (identity === undefined) return Effect.sync(() => void this.#servers.delete(id))
-      if (this.#servers.get(id)?.identity === identity) return Effect.void
-      return Effect.map(cache.get(this.#keyOf(identity)), (found) => {
-        const server = Option.getOrUndefined(found)
-        const introduction = server && introductionFrom(server)
-        this.#servers.set(id, { identity, introduction, memory: this.#memory(cache, identity, server) })
-      })
-    }, { concurrency: 8, discard: true })
-  }
-
-  memory(server: string): Catalog.CatalogMemory | undefined {
-    return this.#servers.get(server)?.memory
-  }
-
-  introduction(server: string): Introduction | undefined {
-    return this.#servers.get(server)?.introduction
-  }
-
-  #keyOf(server: string): CacheKey {
-    return { server, cwd: "", ...this.#client }
-  }
-
-  #memory(cache: ServerCache, identity: string, before: CachedServer | undefined): Catalog.CatalogMemory {
-    let last = before
-    return {
-      remembered: before && catalogFrom(before),
-      keep: (snapshot) => {
+/** Without `cache`, nothing is cached. */
+export const make = (cache: ServerCache | undefined, client: ClientIdentity, fork: Fibers["fork"]) => {
+  const known = new Map<string, CachedBackend>()
+  const backendOf = (files: ServerCache, identity: string): Effect.Effect<CachedBackend> => {
+    const key: CacheKey = { server: identity, cwd: "", ...client }
+    return Effect.map(files.get(key), (found) => {
+      let last = Option.getOrUndefined(found)
+      const keep = (snapshot: Catalog.Snapshot): void => {
         const server = cachedOf(snapshot)
         if (isDeepStrictEqual(server, last)) return
         last = server
-        this.#fork(cache.set(this.#keyOf(identity), server))
+        fork(files.set(key, server))
       }
-    }
+      const introduction = last && { ...last.introduction, sessionId: undefined } as Introduction
+      return { identity, introduction, memory: { remembered: last && catalogFrom(last), keep } }
+    })
+  }
+  return {
+    /** Reads what is not read yet, and forgets other servers. */
+    load: (servers: ReadonlyArray<Pick<Server, "id" | "identity">>): Effect.Effect<void> => {
+      const names = new Set(servers.flatMap(({ id, identity }) => identity === undefined ? [] : id))
+      for (const id of known.keys()) if (!names.has(id)) known.delete(id)
+      return Effect.forEach(
+        servers,
+        ({ id, identity }) =>
+          cache === undefined || identity === undefined || known.get(id)?.identity === identity
+            ? Effect.void
+            : Effect.map(backendOf(cache, identity), (backend) => known.set(id, backend)),
+        { concurrency: 8, discard: true }
+      )
+    },
+    of: (server: string): CachedBackend | undefined => known.get(server)
   }
 }

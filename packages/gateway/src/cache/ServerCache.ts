@@ -5,17 +5,18 @@ import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect, Option, Schema } from "effect"
 import type { Scope } from "effect"
 
-const AnyObject = Schema.Record({ key: Schema.String, value: Schema.Unknown })
+const anyObject = <A>() =>
+  Schema.Record({ key: Schema.String, value: Schema.Unknown }) as Schema.Schema.Any as Schema.Schema<A>
 
 /** `lists`: the result of each list method. */
 export const CachedServer = Schema.Struct({
   introduction: Schema.Struct({
-    serverInfo: Schema.optional(AnyObject),
-    capabilities: AnyObject,
+    serverInfo: Schema.optional(anyObject<Introduction["serverInfo"]>()),
+    capabilities: anyObject<Introduction["capabilities"]>(),
     instructions: Schema.optional(Schema.String),
     protocolVersion: Schema.String
   }),
-  lists: Schema.Record({ key: Schema.String, value: AnyObject })
+  lists: Schema.Record({ key: Schema.String, value: anyObject<Readonly<Record<string, unknown>>>() })
 })
 export type CachedServer = typeof CachedServer.Type
 
@@ -36,9 +37,9 @@ export const fileNameOf = (key: CacheKey): string =>
 export const introductionOf = (
   { capabilities, instructions, protocolVersion, serverInfo }: Omit<Introduction, "sessionId">
 ): CachedServer["introduction"] => ({
-  capabilities: capabilities as Readonly<Record<string, unknown>>,
+  capabilities,
   protocolVersion,
-  ...(serverInfo === undefined ? {} : { serverInfo: serverInfo as unknown as Readonly<Record<string, unknown>> }),
+  ...(serverInfo === undefined ? {} : { serverInfo }),
   ...(instructions === undefined ? {} : { instructions })
 })
 

@@ -2,7 +2,7 @@
 import { anyone, type Caller } from "@mcp-lifeline/http-server/Caller"
 import type { Client, Conversation, Resumed } from "@mcp-lifeline/http-server/Conversation"
 import type { ServerOperations } from "@mcp-lifeline/opentelemetry"
-import { type ClientRequest, Initialize, type Introduction } from "@mcp-lifeline/protocol"
+import { type ClientRequest, Initialize, type Introduction, ListChanges } from "@mcp-lifeline/protocol"
 import { lists as fields } from "@mcp-lifeline/protocol/listMethods"
 import type { JSONRPCNotification, JSONRPCResponse } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Predicate } from "effect"
@@ -21,7 +21,7 @@ import {
 } from "../conversation/Handler.js"
 import { type Client as Introduced, clientOf, introducing } from "../conversation/introductions.js"
 import type { ClientServers } from "../pool/ClientServers.js"
-import type { AnnouncedKind, Kind } from "../pool/EncodedLists.js"
+import type { Kind } from "../pool/EncodedLists.js"
 import * as ListChange from "../pool/ListChange.js"
 import * as Call from "./Call.js"
 import { ClientAccess } from "./ClientAccess.js"
@@ -192,8 +192,8 @@ export class FleetConversation implements Conversation {
     this.#announce(change.for(this.#access.now))
   }
 
-  #announce(kinds: ReadonlyArray<AnnouncedKind>): void {
-    for (const kind of kinds) this.#relay.pass({ method: `notifications/${kind}/list_changed` })
+  #announce(kinds: ReadonlyArray<Kind>): void {
+    for (const method of ListChanges.notificationsOf(kinds)) this.#relay.pass({ method })
   }
 
   /** Announces which lists differ, when the client may use something else than before. */
@@ -211,8 +211,7 @@ export class FleetConversation implements Conversation {
     fibers.fork(
       Effect.map(
         Effect.forEach(this.#servers.fleets, ({ lists }) => lists),
-        (all) =>
-          this.#announce([...new Set(all.flatMap((one) => one.visibleTo(now).changedSince(one.visibleTo(before))))])
+        (all) => this.#announce(all.flatMap((one) => one.visibleTo(now).changedSince(one.visibleTo(before))))
       )
     )
   }

@@ -2,40 +2,33 @@
 import { Fleet } from "@mcp-lifeline/core"
 import { Addresses, Routing } from "@mcp-lifeline/core/internal"
 import { ExactJson } from "@mcp-lifeline/core/text"
-import type { ListMethod, lists } from "@mcp-lifeline/protocol/listMethods"
+import { type ListMethod, lists } from "@mcp-lifeline/protocol/listMethods"
 import * as ObjectResults from "@mcp-lifeline/protocol/ObjectResults"
 import * as TaskMarks from "@mcp-lifeline/protocol/TaskMarks"
 import type { Access } from "../access/Access.js"
 
 export type Kind = (typeof lists)[ListMethod]
 
-/** The gateway announces changes of these. */
-export type AnnouncedKind = "tools" | "prompts" | "resources"
-
-export const announcedKinds: ReadonlyArray<AnnouncedKind> = ["tools", "prompts", "resources"]
+export const kinds: ReadonlyArray<Kind> = Object.values(lists)
 
 const encoded = new WeakMap<object, string>()
 
-const encodeOnce = (value: object, encode: () => string): string => {
-  const known = encoded.get(value)
-  if (known !== undefined) return known
-  const text = encode()
+const textOf = (kind: Kind, value: object): string => {
+  const text = encoded.get(value) ?? ExactJson.stringify(kind === "tools" ? TaskMarks.tool(value) : value)
   encoded.set(value, text)
   return text
 }
 
-const textOf = (kind: Kind, value: object): string =>
-  encodeOnce(value, () => ExactJson.stringify(kind === "tools" ? TaskMarks.tool(value) : value))
-
-/** For revisions before 2026-07-28. Returns the same object if nothing in it is different. */
-const withObjectResults = (catalog: Fleet.FleetCatalog): Fleet.FleetCatalog => {
+/** Returns the same object if nothing in it is different. */
+const withObjectResults = (lists: EncodedLists): EncodedLists => {
+  const { catalog } = lists
   let isDifferent = false
   const tools = new Map([...catalog.tools].map(([name, entry]) => {
     const value = ObjectResults.tool(entry.value)
     isDifferent ||= value !== entry.value
     return [name, value === entry.value ? entry : { ...entry, value }]
   }))
-  return isDifferent ? { ...catalog, tools, problems: [] } : catalog
+  return isDifferent ? new EncodedLists({ ...catalog, tools, problems: [] }) : lists
 }
 
 export class EncodedLists {
@@ -51,15 +44,13 @@ export class EncodedLists {
   }
 
   /** Made once for all callers with the same rules. */
-  visibleTo(access: Access): EncodedLists {
+  visibleTo(access: Pick<Access, "isWhole" | "hasServer" | "hasTool">): EncodedLists {
     return access.isWhole ? this : this.#visible(access)
   }
 
   /** For clients of revisions before 2026-07-28. */
   get withObjectResults(): EncodedLists {
-    if (this.#withObjectResults !== undefined) return this.#withObjectResults
-    const catalog = withObjectResults(this.catalog)
-    return this.#withObjectResults = catalog === this.catalog ? this : new EncodedLists(catalog)
+    return this.#withObjectResults ??= withObjectResults(this)
   }
 
   /**
@@ -76,12 +67,10 @@ export class EncodedLists {
         if (!displaced.has(key)) return textOf(kind, shown)
         const other = displaced.get(key)
         const renamed = kind === "resources" ? { ...shown, uri: other } : { ...shown, name: other }
-        return other === undefined ? [] : ExactJson.stringify(kind === "tools" ? TaskMarks.tool(renamed) : renamed)
+        return other === undefined ? [] : textOf(kind, renamed)
       }).join(",")
     }
-    const known = this.#entries.get(kind)
-    if (known !== undefined) return known
-    const text = Array.from(own.values(), ({ value }) => textOf(kind, value)).join(",")
+    const text = this.#entries.get(kind) ?? Array.from(own.values(), ({ value }) => textOf(kind, value)).join(",")
     this.#entries.set(kind, text)
     return text
   }
@@ -105,10 +94,10 @@ export class EncodedLists {
   }
 
   /** An entry that only became stale does not differ. */
-  changedSince(before: EncodedLists): ReadonlyArray<AnnouncedKind> {
-    const same = (kind: Kind): boolean =>
-      Routing.listsSame<Kind>(kind, before.catalog, this.catalog, (a, b) => textOf(kind, a) === textOf(kind, b))
-    return announcedKinds.filter((kind) => !same(kind) || (kind === "resources" && !same("resourceTemplates")))
+  changedSince(before: EncodedLists): ReadonlyArray<Kind> {
+    return kinds.filter((kind) =>
+      !Routing.listsSame(kind, before.catalog, this.catalog, (a, b) => textOf(kind, a) === textOf(kind, b))
+    )
   }
 
   /** Encoded once for all clients that have only these lists. `ownEntries`: those of the gateway itself. */

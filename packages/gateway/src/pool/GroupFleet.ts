@@ -19,7 +19,7 @@ import type { Temperaments } from "@mcp-lifeline/state/Temperaments"
 import type { ToolPins } from "@mcp-lifeline/state/ToolPins"
 import { Effect, FiberSet, Option, Predicate, Scope, Stream } from "effect"
 import type { Access } from "../access/Access.js"
-import { GroupCache } from "../cache/GroupCache.js"
+import * as GroupCache from "../cache/GroupCache.js"
 import { identityOf } from "../cache/offer.js"
 import type { ServerCache } from "../cache/ServerCache.js"
 import { optionsOf, runsOnce, sameOptions, type Server } from "../config/Backends.js"
@@ -249,7 +249,7 @@ export const make = (
       const { identity: { protocolVersion }, sessions } = group
       // Lets writes to the cache finish when the scope closes.
       const { fork } = yield* Fibers.make("1 second")
-      const cache = new GroupCache(kept, group.identity, fork)
+      const cache = GroupCache.make(kept, group.identity, fork)
       const introductions = new Map<string, Introduction>()
       /** The same objects as long as the configuration is the same, even if a server is disabled or enabled. */
       let configured: ReadonlyMap<string, Configured> = new Map()
@@ -328,7 +328,7 @@ export const make = (
               prefix: server.prefix,
               ...(isOther ? { reconnect: { ...server.reconnect, overlap: false } } : {}),
               connector: incomingOf(server.id).around(connector),
-              catalogMemory: cache.memory(server.id),
+              catalogMemory: cache.of(server.id)?.memory,
               temperamentMemory: temperaments?.of(server.identity),
               lifecycle: { ...server.lifecycle, disabled: isOff(server) },
               ...group.introduction
@@ -381,7 +381,7 @@ export const make = (
       )
       return {
         fleet,
-        introduction: (server) => introductions.get(server) ?? cache.introduction(server),
+        introduction: (server) => introductions.get(server) ?? cache.of(server)?.introduction,
         isCurrent: () => {
           for (const { client, server } of configured.values()) if (client !== clientOf(server)) return false
           return true

@@ -1,24 +1,18 @@
+import { Routing } from "@mcp-lifeline/core/internal"
 import type { Access } from "../access/Access.js"
-import { type AnnouncedKind, announcedKinds, type EncodedLists } from "./EncodedLists.js"
+import { type EncodedLists, type Kind, kinds } from "./EncodedLists.js"
 
 export interface ListChange {
   /** The kinds that differ for who may use this. */
-  readonly for: (access: Access) => ReadonlyArray<AnnouncedKind>
+  readonly for: (access: Access) => ReadonlyArray<Kind>
 }
 
-export const ofAll = (kinds: ReadonlyArray<AnnouncedKind> = announcedKinds): ListChange => ({ for: () => kinds })
+export const ofAll = (changed: ReadonlyArray<Kind> = kinds): ListChange => ({ for: () => changed })
 
 /** `undefined` if nothing differs. Compares once for all clients with the same rules. */
 export const between = (before: EncodedLists, after: EncodedLists): ListChange | undefined => {
   const all = after.changedSince(before)
   if (all.length === 0) return undefined
-  const known = new Map<Access, ReadonlyArray<AnnouncedKind>>()
-  return {
-    for: (access) => {
-      if (access.isWhole) return all
-      const kinds = known.get(access) ?? after.visibleTo(access).changedSince(before.visibleTo(access))
-      known.set(access, kinds)
-      return kinds
-    }
-  }
+  const visible = Routing.perVisible((access) => after.visibleTo(access).changedSince(before.visibleTo(access)))
+  return { for: (access) => access.isWhole ? all : visible(access) }
 }

@@ -1,12 +1,12 @@
 /** Passes messages between one host and one server, unchanged. Where the host must not wait, it gets what the server answered earlier. */
 import type { Backend } from "@mcp-lifeline/core"
-import { firstOf, Handle } from "@mcp-lifeline/core/internal"
+import { firstOf, Handle, Kind } from "@mcp-lifeline/core/internal"
 import { anyone } from "@mcp-lifeline/http-server/Caller"
 import { PassedSubscriptions } from "@mcp-lifeline/http-server/PassedSubscriptions"
 import { noRoom, roomOfOne } from "@mcp-lifeline/http-server/subscriptionLimits"
 import type { ClientRequest, Introduction } from "@mcp-lifeline/protocol"
 import { asItComes, Incoming, JsonRpc, JsonRpcError, ListChanges, ListWatch, Meta } from "@mcp-lifeline/protocol"
-import { isList, type ListMethod, lists as fields } from "@mcp-lifeline/protocol/listMethods"
+import { isList, type ListMethod } from "@mcp-lifeline/protocol/listMethods"
 import * as TaskMarks from "@mcp-lifeline/protocol/TaskMarks"
 import type {
   JSONRPCNotification,
@@ -109,15 +109,15 @@ export class Bridge {
       login,
       door: () => options.isBroken() ? "watch" : "wrap"
     })
-    this.#watch = new ListWatch.ListWatch({
+    this.#watch = ListWatch.make({
       target: {
         fork: fibers.fork,
         backend: () => this.#backend,
         use: (f) => Effect.flatMap(Deferred.await(this.#opened), f)
       },
       schemaOf: () => asItComes,
-      onChanged: (methods) => {
-        for (const method of ListChanges.notificationsOf(methods)) this.#relay.pass({ method })
+      onChanged: (kinds) => {
+        for (const method of ListChanges.notificationsOf(kinds)) this.#relay.pass({ method })
       },
       onRead: (method, pages) => {
         const isMarked = this.#backend !== undefined && Handle.runsTasks(this.#backend)
@@ -368,10 +368,9 @@ export class Bridge {
     this.#introduction ??= introduction
     this.#introduced.unsafeOpen()
     if (this.#hasAnnouncedPlaceholder && isFirst) {
-      for (const method of ["tools/list", "prompts/list", "resources/list"] as const) {
-        if ((introduction.capabilities as ServerCapabilities)[fields[method] as "tools"] !== undefined) {
-          this.#relay.pass({ method: ListChanges.notificationOf(method) })
-        }
+      const capabilities: ServerCapabilities = introduction.capabilities
+      for (const kind of ["tools", "prompts", "resources"] as const) {
+        if (capabilities[kind] !== undefined) this.#relay.pass({ method: Kind.changeOf(kind) })
       }
       this.#watch.forget()
     }

@@ -2,26 +2,19 @@
 import type { Extension } from "@mcp-lifeline/core"
 import { Kind } from "@mcp-lifeline/core/internal"
 import { JsonValue } from "@mcp-lifeline/core/text"
-import { type Introduction, ListWatch } from "@mcp-lifeline/protocol"
+import { type Introduction, ListState, ListWatch } from "@mcp-lifeline/protocol"
 import { isList, type ListMethod, lists } from "@mcp-lifeline/protocol/listMethods"
 import { isDeepStrictEqual } from "node:util"
 import { type CachedServer, introductionOf } from "../cache/ServerCache.js"
 
-/** As the server sent it. */
-export type Result = Readonly<Record<string, unknown>>
+export const emptyList = (method: ListMethod): ListState.Page => ({ [lists[method]]: [] })
 
-export const emptyList = (method: ListMethod): Result => ({ [lists[method]]: [] })
-
-const entriesOf = (method: ListMethod, result: Result): ReadonlyArray<unknown> => {
-  const entries = result[lists[method]]
-  return Array.isArray(entries) ? entries : []
-}
+type Cached = Partial<CachedServer> & Pick<CachedServer, "lists">
 
 export class CachedAnswers {
-  introduction: Introduction | undefined
-  readonly #lists = new Map<ListMethod, Result>()
+  #cached: Cached
   /** The first pages of lists that are not read to the end. */
-  readonly #partial = new Map<ListMethod, { readonly pages: ReadonlyArray<Result>; readonly size: number }>()
+  readonly #partial = new Map<ListMethod, { readonly pages: ReadonlyArray<ListState.Page>; readonly size: number }>()
   readonly #save: (cached: CachedServer) => void
 
   /**
@@ -33,26 +26,28 @@ export class CachedAnswers {
     offered: Extension.Offering["result"]
   ) {
     this.#save = save
-    this.introduction = cached?.introduction as Introduction | undefined
-    for (const [method, result] of Object.entries(cached?.lists ?? {})) {
-      if (isList(method)) this.#lists.set(method, offered(method, result))
+    const lists = Object.entries(cached?.lists ?? {}).filter(([method]) => isList(method))
+    this.#cached = {
+      ...cached,
+      lists: Object.fromEntries(lists.map(([method, list]) => [method, offered(method, list)]))
     }
   }
 
+  get introduction(): Introduction | undefined {
+    return this.#cached.introduction as Introduction | undefined
+  }
+
   /** The whole list as one page. */
-  get(method: ListMethod): Result | undefined {
-    return this.#lists.get(method)
+  get(method: ListMethod): ListState.Page | undefined {
+    return this.#cached.lists[method]
   }
 
   updateIntroduction(introduction: Introduction): void {
-    const { sessionId: _, ...lasting } = introduction
-    if (isDeepStrictEqual(this.introduction, lasting)) return
-    this.introduction = lasting as Introduction
-    this.#changed()
+    const lasting = introductionOf(introduction)
+    if (!isDeepStrictEqual(this.#cached.introduction, lasting)) this.#keep({ ...this.#cached, introduction: lasting })
   }
 
-  /** `cursor`: that of the request. */
-  addPage(method: ListMethod, cursor: unknown, page: Result): void {
+  addPage(method: ListMethod, cursor: unknown, page: ListState.Page): void {
     const before = cursor === undefined ? { pages: [], size: 0 } : this.#partial.get(method)
     // Earlier pages are missing, or are of another reading.
     if (before === undefined || before.pages.at(-1)?.["nextCursor"] !== cursor) return
@@ -64,18 +59,18 @@ export class CachedAnswers {
     else this.update(method, pages)
   }
 
-  update(method: ListMethod, pages: ReadonlyArray<Result>): void {
+  update(method: ListMethod, pages: ReadonlyArray<ListState.Page>): void {
     const { nextCursor: _, ...last } = pages.at(-1) ?? {}
-    const whole = { ...last, [lists[method]]: pages.flatMap((page) => entriesOf(method, page)) }
-    const before = this.#lists.get(method)
+    const kind = lists[method]
+    const whole = { ...last, [kind]: pages.flatMap((page) => ListState.entriesOf(kind, page)) }
+    const before = this.get(method)
     if (JsonValue.sizeOf(whole) > Kind.largestList) return
-    if (before !== undefined && isDeepStrictEqual(before[lists[method]], whole[lists[method]])) return
-    this.#lists.set(method, whole)
-    this.#changed()
+    if (before !== undefined && isDeepStrictEqual(before[kind], whole[kind])) return
+    this.#keep({ ...this.#cached, lists: { ...this.#cached.lists, [method]: whole } })
   }
 
-  #changed(): void {
-    if (this.introduction === undefined) return
-    this.#save({ introduction: introductionOf(this.introduction), lists: Object.fromEntries(this.#lists) })
+  #keep(cached: Cached): void {
+    this.#cached = cached
+    if (cached.introduction !== undefined) this.#save({ introduction: cached.introduction, lists: cached.lists })
   }
 }

@@ -1,57 +1,41 @@
 /** Decides for which lists a client needs a notification: those that may differ from what it has read. */
-import type { Catalog, Event, Hearing, ServerNotification, Status } from "@mcp-lifeline/core"
+import type { Catalog, Event, Status } from "@mcp-lifeline/core"
+import { Kind } from "@mcp-lifeline/core/internal"
 import type { ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Stream } from "effect"
-import { isDeepStrictEqual } from "node:util"
-import { type ListMethod, listMethods, lists } from "../listMethods.js"
+import type { ListMethod } from "../listMethods.js"
 import type { Receiver } from "./Incoming.js"
-import { ListWatch, type WatchedTarget } from "./ListWatch.js"
+import * as ListState from "./ListState.js"
+import * as ListWatch from "./ListWatch.js"
 import { asItComes, type Relay } from "./Relay.js"
 
-type Snapshot = Catalog.Snapshot
-type Kind = "tools" | "prompts" | "resources"
+const declarationOf = (kind: Kind.Kind) => kind === "resourceTemplates" ? "resources" : kind
 
-const kinds: ReadonlyArray<Kind> = ["tools", "prompts", "resources"]
-
-const changeOf = (kind: Kind): string => `notifications/${kind}/list_changed`
-
-const kindOf = (method: ListMethod): Kind => {
-  const kind = lists[method]
-  return kind === "resourceTemplates" ? "resources" : kind
-}
-
-export const notificationOf = (method: ListMethod): string => changeOf(kindOf(method))
-
-/** With `listChanged` for every list, because a list can differ after a restart. */
-export const announcing = (capabilities: ServerCapabilities): ServerCapabilities => {
-  const { prompts, resources, tools } = capabilities
-  return {
-    ...capabilities,
-    ...(tools === undefined ? {} : { tools: { ...tools, listChanged: true } }),
-    ...(prompts === undefined ? {} : { prompts: { ...prompts, listChanged: true } }),
-    ...(resources === undefined ? {} : { resources: { ...resources, listChanged: true } })
-  }
-}
-
-const isChange = (notification: string): boolean =>
-  listMethods.some((method) => notificationOf(method) === notification)
-
-export type Declared = () => ServerCapabilities | undefined
-
-const same = (a: Snapshot, b: Snapshot, kind: Kind): boolean =>
-  isDeepStrictEqual(a[kind], b[kind]) &&
-  (kind !== "resources" || isDeepStrictEqual(a.resourceTemplates, b.resourceTemplates))
-
-export const notificationsOf = (methods: ReadonlyArray<ListMethod>): ReadonlyArray<string> => [
-  ...new Set(methods.map(notificationOf))
+export const notificationsOf = (kinds: ReadonlyArray<Kind.Kind>): ReadonlyArray<string> => [
+  ...new Set(kinds.map(Kind.changeOf))
 ]
 
-export interface Source extends WatchedTarget {
+/** With `listChanged` for every list: it can differ after a restart. */
+export const announcing = (capabilities: ServerCapabilities): ServerCapabilities => ({
+  ...capabilities,
+  ...Object.fromEntries(
+    Kind.kinds.map(declarationOf).flatMap((kind) =>
+      capabilities[kind] === undefined ? [] : [[kind, { ...capabilities[kind], listChanged: true }]]
+    )
+  )
+})
+
+export interface Source extends ListWatch.WatchedTarget {
   readonly status: () => Status
   readonly events: Stream.Stream<Event.Event>
 }
 
 export type Announcing = Required<Pick<Receiver, "heard" | "notified">>
+
+interface Published {
+  readonly generation: number
+  readonly lists: ReturnType<typeof Kind.byKind<ListState.ListState>> | undefined
+}
 
 /**
  * Notifies a client of lists that have changed without a notification, until the events of the source end. `schemaOf`: decodes lists as the
@@ -60,94 +44,58 @@ export type Announcing = Required<Pick<Receiver, "heard" | "notified">>
 export const announce = (
   source: Source,
   relay: Relay,
-  declared: Declared,
+  declared: () => ServerCapabilities | undefined,
   schemaOf: (method: ListMethod) => unknown = () => asItComes
 ): Announcing => {
-  const changes = new ListChanges(declared, source.status().generation)
-  const watch = new ListWatch({
+  /** At first, the connection whose capabilities the client has got. */
+  let last: Published = { generation: source.status().generation, lists: undefined }
+  /** By what the server has sent: whether since the last difference. */
+  const sent = new Map<string, boolean>()
+  const pass = (kinds: ReadonlyArray<Kind.Kind>): void => {
+    const isDue = (kind: Kind.Kind): boolean =>
+      declared()?.[declarationOf(kind)]?.listChanged === true || sent.has(Kind.changeOf(kind))
+    for (const method of notificationsOf(kinds.filter(isDue))) relay.pass({ method })
+  }
+  const published = (snapshot: Catalog.Snapshot | undefined): void => {
+    if (snapshot === undefined || snapshot.stale) return
+    const { generation, lists: before } = last
+    const lists = Kind.byKind((kind) => ListState.and(ListState.none, kind, { ...snapshot }))
+    last = { generation: snapshot.generation, lists }
+    const isOther = generation !== last.generation
+    // The client may have read the lists of a connection that was lost before we had read them.
+    if (before === undefined) return pass(isOther ? Kind.kinds : [])
+    const differing = Kind.kinds.filter((kind) => ListState.differs(before[kind], lists[kind]))
+    // What the server announces itself has been passed on.
+    const news = differing.filter((kind) => isOther || sent.get(Kind.changeOf(kind)) !== true)
+    for (const method of notificationsOf(differing)) if (sent.has(method)) sent.set(method, false)
+    pass(news)
+  }
+  const watch = ListWatch.make({
     target: source,
     schemaOf,
     isWatched: () => source.status().catalog !== undefined,
-    onChanged: (methods) => {
-      for (const method of changes.differing(methods)) relay.pass({ method })
-    }
+    onChanged: pass
   })
-  const heard = (hearing: Hearing): void => {
-    changes.forgetPassed()
-    watch.heard(hearing)
-  }
-  const notified = (notification: ServerNotification): void => {
-    if (isChange(notification.method)) changes.announced(notification.method)
-    relay.pass(notification)
-  }
   relay.watchLists(source.fork)
   relay.listings.onResult = (method, params, result) => watch.given(method, params, result)
-  const read = Effect.map(source.use((backend) => backend.catalog), (snapshot) => changes.next(snapshot))
+  const read = Effect.map(source.use((backend) => backend.catalog), published)
   // Whoever asks for a catalogue that there is has nothing read.
-  const now = source.status().catalog === undefined ? Stream.empty : Stream.fromEffect(read)
-  const later = source.events.pipe(
-    Stream.mapEffect((event) => {
-      if (event._tag === "CatalogChanged" && event.revision !== undefined && !event.stale) return read
-      if (event._tag === "Installed") watch.compare()
-      return Effect.succeed([])
-    })
-  )
-  const following = Stream.runForEach(Stream.concat(now, later), (methods) =>
-    Effect.sync(() => {
-      for (const method of methods) relay.pass({ method })
-    }))
-  source.fork(Effect.zipRight(Effect.fork(watch.work), following))
-  return { heard, notified }
-}
-
-export class ListChanges {
-  readonly #declared: Declared
-  readonly #generation: number
-  #known: Snapshot | undefined
-  /** The notifications of the server since the last difference. */
-  readonly #passed = new Set<string>()
-  /** All that the server has sent, declared or not. */
-  readonly #said = new Set<string>()
-
-  /** `generation`: the connection whose capabilities the client has got. */
-  constructor(declared: Declared, generation: number) {
-    this.#declared = declared
-    this.#generation = generation
-  }
-
-  next(snapshot: Snapshot | undefined): ReadonlyArray<string> {
-    if (snapshot === undefined || snapshot.stale) return []
-    const before = this.#known
-    this.#known = snapshot
-    return this.#due((kind) => this.#isNews(before, snapshot, kind))
-  }
-
-  differing(methods: ReadonlyArray<ListMethod>): ReadonlyArray<string> {
-    return this.#due((kind) => methods.some((method) => kindOf(method) === kind))
-  }
-
-  announced(method: string): void {
-    this.#passed.add(method)
-    this.#said.add(method)
-  }
-
-  /** What was passed before says nothing of the next difference. */
-  forgetPassed(): void {
-    this.#passed.clear()
-  }
-
-  #due(isDue: (kind: Kind) => boolean): ReadonlyArray<string> {
-    const declared = this.#declared()
-    return kinds.filter((kind) =>
-      (declared?.[kind]?.listChanged === true || this.#said.has(changeOf(kind))) && isDue(kind)
-    ).map(changeOf)
-  }
-
-  #isNews(before: Snapshot | undefined, snapshot: Snapshot, kind: Kind): boolean {
-    // The client may have read the lists of a connection that was lost before we had read them.
-    if (before === undefined) return snapshot.generation !== this.#generation
-    if (same(before, snapshot, kind)) return false
-    // What the server announces itself has been passed on.
-    return !this.#passed.delete(changeOf(kind)) || before.generation !== snapshot.generation
+  const now = source.status().catalog === undefined ? Effect.void : read
+  const later = Stream.runForEach(source.events, (event) => {
+    if (event._tag === "CatalogChanged" && event.revision !== undefined && !event.stale) return read
+    return event._tag === "Installed" ? Effect.sync(() => watch.compare()) : Effect.void
+  })
+  source.fork(Effect.zipRight(Effect.fork(watch.work), Effect.zipRight(now, later)))
+  return {
+    heard: (hearing) => {
+      // What was passed before says nothing of the next difference.
+      for (const method of sent.keys()) sent.set(method, false)
+      watch.heard(hearing)
+    },
+    notified: (notification) => {
+      const { method } = notification
+      if (Kind.kinds.some((kind) => Kind.changeOf(kind) === method)) sent.set(method, true)
+      relay.pass(notification)
+    }
   }
 }
