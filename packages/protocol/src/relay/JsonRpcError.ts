@@ -34,7 +34,7 @@ const details = (error: Exclude<CallError, { readonly _tag: "RemoteError" }>): o
   }
 }
 
-/** What JSON does not say of an error. A server's own may look the same. */
+/** What JSON does not say: a server's own error may look the same. */
 interface Origin extends Pick<CallError, "plainMessage" | "publicMessage"> {
   /** Lifeline has made it, for want of an answer. */
   readonly isOurs: boolean
@@ -51,7 +51,6 @@ const from = (error: JsonRpcError, origin: Origin | undefined): JsonRpcError => 
 /** Nothing that a server writes into its own makes this true. */
 export const isOurs = (error: JsonRpcError): boolean => origins.get(error)?.isOurs === true
 
-/** Doing it twice does no harm. */
 export const isHarmless = (error: JsonRpcError): boolean => origins.get(error)?.harmless === true
 
 /** For people and models, who pass no options. */
@@ -88,7 +87,7 @@ const publicData = [
   "nextAttemptAt"
 ] as const
 
-/** For those who do not run the servers. What a server has answered stays as it is. */
+/** What a server has answered stays as it is. */
 export const publicOf = (error: JsonRpcError): JsonRpcError => {
   const message = publicMessageOf(error)
   if (message === undefined) return error
@@ -123,7 +122,7 @@ export const fromCallError = (error: CallError): JsonRpcError => {
   })
 }
 
-/** Whoever sent the request goes, or Lifeline does. `why`: a statement. */
+/** `why`: a statement. */
 export const interrupted = (why: string, fate: "notSent" | "unknown"): JsonRpcError =>
   own({
     code: ourCode,

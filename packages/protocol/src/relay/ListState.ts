@@ -1,4 +1,4 @@
-/** What is known of a list: the same for the same entries, however divided into pages. Pure. */
+/** What is known of a list: the same for the same entries, however divided into pages. */
 import { Freshness, type Kind } from "@mcp-lifeline/core/internal"
 import { JsonValue } from "@mcp-lifeline/core/text"
 import { createHash } from "node:crypto"
@@ -34,7 +34,8 @@ export const entriesOf = (kind: Kind.Kind, page: Page): ReadonlyArray<unknown> =
 const textOf = (entry: unknown): string => {
   try {
     return JsonValue.canonical(entry)
-  } catch { // too deep, or no JSON
+  } catch {
+    // It is nested too deeply, or no JSON.
     return ""
   }
 }

@@ -1,4 +1,4 @@
-/** Finds lists that differ from what the client has read: after a restart, after missed notifications, and at intervals while none arrive. */
+/** Finds lists that differ from what the client has read, where no notification says so. */
 import type { Hearing } from "@mcp-lifeline/core"
 import { Freshness, Handle, type Kind, Listing } from "@mcp-lifeline/core/internal"
 import { Effect, Predicate } from "effect"
