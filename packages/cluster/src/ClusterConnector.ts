@@ -9,6 +9,7 @@ import { type Try, untilConnected } from "./LeasedConnector.js"
 import type { Held, Membership } from "./Membership.js"
 import { rank } from "./placement.js"
 import { longestSilence } from "./Terms.js"
+import type { Watchdog } from "./Watchdog.js"
 
 /** How long a free server is left to each replica that should take it first, in milliseconds. */
 const patience = 200
@@ -29,9 +30,8 @@ export interface Options {
   readonly remote: (owner: Ownership) => Connector
   /** Runs while this replica has the server, connected or not, until its scope closes. */
   readonly whileOwned?: Effect.Effect<void, never, Scope.Scope> | undefined
-  /** With the process id of a server that runs here. Must not throw. */
-  readonly watch?: ((pid: number) => void) | undefined
-  readonly unwatch?: ((pid: number) => void) | undefined
+  /** Of a server that runs here. */
+  readonly watchdog?: Pick<Watchdog, "group" | "gone"> | undefined
 }
 
 interface Taken {
@@ -64,7 +64,7 @@ export interface ClusterConnector extends Connector {
 
 /** When the scope closes, gives the server to the others: close the backend first. */
 export const make = (
-  { local, mayTake = () => true, membership, remote, server, store, unwatch, watch, whileOwned = Effect.void }: Options
+  { local, mayTake = () => true, membership, remote, server, store, watchdog, whileOwned = Effect.void }: Options
 ): Effect.Effect<ClusterConnector, never, Scope.Scope> =>
   Effect.gen(function*() {
     let taken: Taken | undefined
@@ -92,8 +92,7 @@ export const make = (
     const { connectUnder, stopped, ...here } = LeasedConnector.make({
       membership,
       local,
-      watch,
-      unwatch,
+      watchdog,
       onLapse: Effect.asVoid(disown)
     })
 

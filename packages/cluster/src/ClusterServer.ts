@@ -103,7 +103,6 @@ const connectorOf = (
     mayTake: mayRun,
     remote: (owner) => hop.connector(name, owner),
     whileOwned,
-    watch: watchdog.group,
-    unwatch: watchdog.gone
+    watchdog
   })
 }

@@ -6,13 +6,13 @@ import type { ConnectError, Connection, ConnectOptions, Connector } from "@mcp-l
 import { Effect, Exit, Option, Scope } from "effect"
 import { endable } from "./endable.js"
 import type { Held, Membership } from "./Membership.js"
+import type { Watchdog } from "./Watchdog.js"
 
 export interface Options {
   readonly membership: Membership
   readonly local: Connector
-  /** With the process id of a server that runs here. Must not throw. */
-  readonly watch?: ((pid: number) => void) | undefined
-  readonly unwatch?: ((pid: number) => void) | undefined
+  /** Of a server that runs here. */
+  readonly watchdog?: Pick<Watchdog, "group" | "gone"> | undefined
   /** When the lease lapses, before the server's connection ends. */
   readonly onLapse?: Effect.Effect<void> | undefined
 }
@@ -55,7 +55,7 @@ export const untilConnected = (
     })
   )
 
-export const make = ({ local, membership, onLapse = Effect.void, unwatch, watch }: Options): LeasedConnector => {
+export const make = ({ local, membership, onLapse = Effect.void, watchdog }: Options): LeasedConnector => {
   const stopped = Effect.unsafeMakeLatch(true)
   const connectUnder: LeasedConnector["connectUnder"] = (held, options) =>
     Effect.gen(function*() {
@@ -65,10 +65,10 @@ export const make = ({ local, membership, onLapse = Effect.void, unwatch, watch 
       let pid: number | undefined
       // Released last: the process has ended then.
       yield* Effect.acquireRelease(stopped.close, () => stopped.open)
-      yield* Effect.addFinalizer(() => Effect.sync(() => pid !== undefined && unwatch?.(pid)))
+      yield* Effect.addFinalizer(() => Effect.sync(() => pid !== undefined && watchdog?.gone(pid)))
       const connection = yield* local.connect(options)
       pid = connection.peer.pid
-      if (pid !== undefined) watch?.(pid)
+      if (pid !== undefined) watchdog?.group(pid)
       const guarded = endable(connection, held.isHeld, () => {})
       const message = "this replica's lease has ended, so it has ended the server"
       const lapse = Effect.zipRight(held.lapsed, Effect.map(onLapse, () => guarded.end({ kind: "closed", message })))

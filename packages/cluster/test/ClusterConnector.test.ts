@@ -331,8 +331,10 @@ describe("a server that runs once in the cluster", () => {
           connect: (options) => Effect.map(inner.connect(options), (one) => ({ ...one, peer: { pid: 7 } }))
         },
         remote: () => inner,
-        watch: (pid) => void seen.push(`watch ${pid}`),
-        unwatch: (pid) => void seen.push(`gone ${pid} ${inner.current.state} ${inner.ledger.entries.at(-1)?._tag}`),
+        watchdog: {
+          group: (pid) => void seen.push(`watch ${pid}`),
+          gone: (pid) => void seen.push(`gone ${pid} ${inner.current.state} ${inner.ledger.entries.at(-1)?._tag}`)
+        },
         whileOwned: Effect.acquireRelease(
           Effect.sync(() => void seen.push("served")),
           // As slow as the end of sessions can be.

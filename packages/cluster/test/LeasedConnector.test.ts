@@ -35,7 +35,7 @@ const run = <A, E>(work: Effect.Effect<A, E, Scope.Scope>, millis = 0): A => {
 beforeEach(() => {
   sim = new Simulation.Simulation({ seed: 1 })
   process = Effect.runSync(Scope.make())
-  local = new ScriptedConnector.ScriptedConnector()
+  local = new ScriptedConnector.ScriptedConnector({ overlap: false })
   isAway = false
   seen = []
   store = MemoryStore.make()
@@ -50,13 +50,13 @@ beforeEach(() => {
   connector = LeasedConnector.make({
     membership,
     local: {
-      transport: "scripted",
-      target: "a script",
-      overlap: false,
+      ...local,
       connect: (options) => Effect.map(local.connect(options), (one) => ({ ...one, peer: { pid: 7 } }))
     },
-    watch: (pid) => void seen.push(`watch ${pid}`),
-    unwatch: (pid) => void seen.push(`gone ${pid} ${local.current.state}`)
+    watchdog: {
+      group: (pid) => void seen.push(`watch ${pid}`),
+      gone: (pid) => void seen.push(`gone ${pid} ${local.current.state}`)
+    }
   })
 })
 

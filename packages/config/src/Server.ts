@@ -67,7 +67,7 @@ export interface Server {
 
 type Raw = Readonly<Record<string, unknown>>
 
-/** In files, and what each means. */
+/** In files. */
 export const transports = {
   auto: "auto",
   http: "streamable",
@@ -88,30 +88,19 @@ export const pairs = (value: unknown): unknown => {
     : value
 }
 
-/** Of an object, of pairs or of a `Headers`. */
-export const secretsOf = (values: unknown): Secrets =>
+const mapped = <A>(values: unknown, f: (value: unknown) => A): Readonly<Record<string, A>> =>
   Object.fromEntries(
     Object.entries((pairs(values) ?? {}) as Raw).flatMap(([name, value]) =>
-      value === undefined ? [] : [[name, Redacted.make(String(value))]]
+      value === undefined ? [] : [[name, f(value)]]
     )
   )
+
+/** Of an object, of pairs or of a `Headers`. */
+export const secretsOf = (values: unknown): Secrets => mapped(values, (value) => Redacted.make(String(value)))
 
 const secretValue = (value: unknown): SecretValue => SecretCommand.is(value) ? value : Redacted.make(String(value))
 
-/** Values may also come from commands. */
-export const secretValuesOf = (values: unknown): HttpServer["headers"] =>
-  Object.fromEntries(
-    Object.entries((pairs(values) ?? {}) as Raw).flatMap(([name, value]) =>
-      value === undefined ? [] : [[name, secretValue(value)]]
-    )
-  )
-
-const environmentOf = (values: Raw): StdioServer["env"] =>
-  Object.fromEntries(
-    Object.entries(values).flatMap(([name, value]) =>
-      value === undefined ? [] : [[name, value === null ? null : secretValue(value)]]
-    )
-  )
+export const secretValuesOf = (values: unknown): HttpServer["headers"] => mapped(values, secretValue)
 
 /** A command may contain its first arguments; those of `args` follow. */
 const commandLine = ({ args = [], command }: Raw): Pick<StdioServer, "command" | "args"> => {
@@ -123,7 +112,10 @@ const commandLine = ({ args = [], command }: Raw): Pick<StdioServer, "command" |
 export const stdioOf = (raw: Raw, inherited: Raw = {}, fromClient: FromClient = {}): StdioServer => ({
   _tag: "Stdio",
   ...commandLine(raw),
-  env: environmentOf({ ...inherited, ...raw["env"] as Raw | undefined }),
+  env: mapped(
+    { ...inherited, ...raw["env"] as Raw | undefined },
+    (value) => value === null ? null : secretValue(value)
+  ),
   fromClient,
   envFile: raw["envFile"] as string | undefined,
   cwd: raw["cwd"] as string | undefined,

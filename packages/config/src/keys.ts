@@ -8,6 +8,7 @@ import { isPlain } from "./Expansion.js"
 import * as Hosts from "./hosts.js"
 import { pairs, transports } from "./Server.js"
 import * as ToolLists from "./toolLists.js"
+import * as Tools from "./tools.js"
 
 export const synonyms: Readonly<Record<string, string>> = {
   serverUrl: "url",
@@ -51,7 +52,7 @@ const foreign: ReadonlySet<string> = new Set([
   "watchPaths"
 ])
 
-/** Of the official SDK's transports. */
+/** Of the SDK. */
 const instead: Readonly<Record<string, string>> = {
   sessionId: "Lifeline keeps the session itself and makes a new one when it is lost. Leave it out",
   reconnectionOptions: "Lifeline reconnects by its own options. Write reconnect: { initialDelay, factor, maxDelay, "
@@ -250,7 +251,7 @@ export const refused = (key: string, kind: Kind): Problem.Problem => {
   const sdk = notTakenOver(path)
   if (sdk !== undefined) return sdk
   if (foreign.has(key)) {
-    return { path, message: "belongs to another program and has no effect here; leave it out", key: "foreign" }
+    return Tools.belongsToOthers(path)
   }
   if (kind === "http" && Object.hasOwn(stdioChecks, key)) {
     return { path, message: `${belongsTo(kind)}; leave it out` }

@@ -54,7 +54,7 @@ const parse = (folder: string, lock: string, entry: string): ReadonlyArray<Claim
 /** If that fails, the next look tries again. */
 const remove = (file: string): Promise<void> => rm(file).catch(() => undefined)
 
-/** Before trying again to remove an own claim that another program keeps open, in milliseconds. */
+/** In milliseconds. */
 const releaseInterval = 1_000
 
 /** While the claim is there, nobody else gets the lock, so on Windows this is tried until it works. */

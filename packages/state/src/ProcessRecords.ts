@@ -6,7 +6,7 @@
  * record says so. If the leader has ended, the group keeps its number as long as it has members; then one of these has to have the record's
  * random mark in its environment, which only Linux shows. What is not proven is left alone.
  */
-import { Effect } from "effect"
+import { Effect, Option, Schema } from "effect"
 import { randomBytes } from "node:crypto"
 import { readdir, readFile, stat } from "node:fs/promises"
 import { homedir, hostname } from "node:os"
@@ -14,7 +14,6 @@ import { join } from "node:path"
 import * as FileLock from "./FileLock.js"
 import * as machine from "./machine.js"
 import * as privateFiles from "./privateFiles.js"
-import { assertTrusted, makeFolder, makePrivate, readPrivate, replace } from "./privateFiles.js"
 import { statePath } from "./statePath.js"
 import { NoAnswer, within } from "./within.js"
 
@@ -53,17 +52,23 @@ export interface Options {
   readonly endOther?: ((other: unknown) => Promise<void>) | undefined
 }
 
-interface GroupRecord {
-  readonly machine: string
-  readonly host: string
-  readonly boot: string
-  readonly owner: machine.Process
-  readonly leader?: machine.Process | undefined
-  readonly stdinGrace: number
-  readonly termGrace: number
-  readonly finishBy?: number | undefined
-  readonly other?: unknown
-}
+const Process = Schema.Struct({ pid: Schema.Int.pipe(Schema.greaterThan(1)), start: Schema.String })
+
+/** Only of this version; everything else is left to whoever wrote it. */
+const GroupRecord = Schema.Struct({
+  machine: Schema.String,
+  host: Schema.String,
+  boot: Schema.String,
+  owner: Process,
+  leader: Schema.optional(Process),
+  stdinGrace: Schema.JsonNumber,
+  termGrace: Schema.JsonNumber,
+  finishBy: Schema.optional(Schema.Unknown),
+  other: Schema.optional(Schema.Unknown)
+})
+type GroupRecord = typeof GroupRecord.Type
+
+const parse = Schema.decodeOption(Schema.parseJson(GroupRecord))
 
 /** On Linux, the mark of the record in a server's environment. */
 export const variable = "MCP_LIFELINE_PROCESS"
@@ -72,34 +77,15 @@ export const variable = "MCP_LIFELINE_PROCESS"
 const maxSize = 65_536
 const maxRecords = 10_000
 const atOnce = 16
-/** Records of other machines are removed then, in milliseconds: these are not coming back. */
+/** Of records of other machines, in milliseconds. */
 const maxAge = 30 * 24 * 3_600_000
 /** The longest grace, and wait after SIGKILL, in milliseconds. */
 const longestGrace = 5_000
 /** For `finishBy`, from now, in milliseconds. */
 const longestFinish = 3_600_000
 const poll = 50
-/** Between tries to remove a record whose file system does not answer, in milliseconds. */
+/** In milliseconds. */
 const removeInterval = 1_000
-
-const isProcess = (value: unknown): value is machine.Process => {
-  const { pid, start } = (value ?? {}) as Partial<machine.Process>
-  return Number.isSafeInteger(pid) && Number(pid) > 1 && typeof start === "string"
-}
-
-/** Only of this version; everything else is left to whoever wrote it. */
-const parse = (text: string): GroupRecord | undefined => {
-  try {
-    const value = JSON.parse(text) as Partial<GroupRecord> | null
-    if (value === null || typeof value !== "object") return undefined
-    const isText = [value.machine, value.host, value.boot].every((one) => typeof one === "string")
-    const isNumber = [value.stdinGrace, value.termGrace].every((one) => Number.isFinite(one))
-    const isLeader = value.leader === undefined || isProcess(value.leader)
-    return isText && isNumber && isProcess(value.owner) && isLeader ? value as GroupRecord : undefined
-  } catch {
-    return undefined
-  }
-}
 
 const boot = (): Promise<string> =>
   readFile("/proc/sys/kernel/random/boot_id", "utf8").then((text) => text.trim(), () => "")
@@ -131,7 +117,7 @@ const readGroups = async (): Promise<ReadonlyMap<number, ReadonlyArray<Member>>>
 
 let reading: ReturnType<typeof readGroups> | undefined
 
-/** All that ask meanwhile share one reading. Linux only. */
+/** All that ask meanwhile share one reading. */
 const membersOf = async (group: number): Promise<ReadonlyArray<Member>> => {
   reading ??= readGroups().finally(() => reading = undefined)
   return (await reading).get(group) ?? []
@@ -221,10 +207,8 @@ export const make = (options: Options = {}): ProcessRecords => {
       other
     }
     await bounded(async () => {
-      await makeFolder(path)
-      await assertTrusted(path)
-      await makePrivate(folder)
-      await replace(fileOf(mark), JSON.stringify(record))
+      await privateFiles.prepare(path, folder)
+      await privateFiles.replace(fileOf(mark), JSON.stringify(record))
     })
   }
 
@@ -243,7 +227,7 @@ export const make = (options: Options = {}): ProcessRecords => {
   const read = async (mark: string): Promise<GroupRecord | undefined> => {
     const file = fileOf(mark)
     if ((await stat(file)).size > maxSize) return undefined
-    return parse(await readPrivate(file))
+    return Option.getOrUndefined(parse(await privateFiles.readPrivate(file)))
   }
 
   /** If its owner is gone. Removes what is of no use any more. */
@@ -282,10 +266,7 @@ export const make = (options: Options = {}): ProcessRecords => {
   }
 
   const endAll = async (): Promise<void> => {
-    await bounded(async () => {
-      await assertTrusted(path)
-      await privateFiles.assertPrivate(folder)
-    })
+    await bounded(() => privateFiles.verify(path, folder))
     // Hardly ever is anything left; then nobody waits for a lock.
     if ((await look()).length === 0) return
     const work = Effect.zipRight(

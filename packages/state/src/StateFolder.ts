@@ -9,18 +9,16 @@ import { type Bounds, prune, touch } from "./Bounds.js"
 import * as FileLock from "./FileLock.js"
 import { InUse } from "./InUse.js"
 import {
-  assertPrivate,
-  assertTrusted,
   attempt,
   type FileFailure,
   hasCode,
-  makeFolder,
-  makePrivate,
+  prepare,
   readPrivate,
   remove,
   removeUnfinished,
   replace,
-  UntrustedFile
+  UntrustedFile,
+  verify
 } from "./privateFiles.js"
 import { statePath } from "./statePath.js"
 import { Unreadable } from "./Unreadable.js"
@@ -147,18 +145,6 @@ export const make = (path: string): StateFolder["Type"] => {
       })
     })
 
-  const prepare = async (folder: string): Promise<void> => {
-    // The user may keep other things in this folder: only our folders in it become private.
-    await makeFolder(path)
-    await assertTrusted(path)
-    await makePrivate(folder)
-  }
-
-  const verify = async (folder: string): Promise<void> => {
-    await assertTrusted(path)
-    await assertPrivate(folder)
-  }
-
   const unreadable = (file: string, failure: FileFailure): Effect.Effect<void> => {
     const { cause } = failure
     if (cause instanceof NoAnswer) return unwritable(failure)
@@ -171,7 +157,7 @@ export const make = (path: string): StateFolder["Type"] => {
     Effect.flatMap(remembered(file), (unwritten) => {
       if (unwritten !== undefined) return Effect.succeed(Option.fromNullable(unwritten.text))
       return bounded(async () => {
-        await verify(folder)
+        await verify(path, folder)
         return await readPrivate(file)
       }).pipe(
         Effect.map(Option.some),
@@ -245,7 +231,7 @@ export const make = (path: string): StateFolder["Type"] => {
 
     const names = Effect.catchIf(
       bounded(async () => {
-        await verify(folder)
+        await verify(path, folder)
         const found = await readdir(folder)
         await removeUnfinished(folder, found)
         return found
@@ -266,7 +252,7 @@ export const make = (path: string): StateFolder["Type"] => {
         Effect.suspend(() => {
           const file = fileOf(key)
           const text = encode(value)
-          return bounded(() => prepare(folder).then(() => replace(file, text))).pipe(
+          return bounded(() => prepare(path, folder).then(() => replace(file, text))).pipe(
             Effect.tap(() => memory.delete(file)),
             Effect.tap(() => bound),
             Effect.as(true),
@@ -307,7 +293,7 @@ export const make = (path: string): StateFolder["Type"] => {
       return Effect.uninterruptibleMask((restore) =>
         Effect.zipRight(restore(semaphore.take(1)), Effect.addFinalizer(() => semaphore.release(1)))
       ).pipe(
-        Effect.zipRight(bounded(() => prepare(folder))),
+        Effect.zipRight(bounded(() => prepare(path, folder))),
         Effect.zipRight(FileLock.acquire(folder, name)),
         Effect.catchAll((failure) => Effect.as(unwritable(failure), { isHeld: Effect.succeed(true) }))
       )
@@ -315,7 +301,7 @@ export const make = (path: string): StateFolder["Type"] => {
 
   const privateFolder = (name: string): Effect.Effect<string, FileFailure> => {
     const folder = join(path, checked(name))
-    return Effect.as(bounded(() => prepare(folder)), folder)
+    return Effect.as(bounded(() => prepare(path, folder)), folder)
   }
 
   return { path, collection, lock, privateFolder }

@@ -33,7 +33,6 @@ export type Origin =
   | { readonly command: string; readonly args: ReadonlyArray<string>; readonly cwd?: string | undefined }
   | { readonly url: string }
 
-/** Far more than anybody has; what was unused for years goes first. */
 const bounds = { maxFiles: 5000, maxUnused: 3 * 365 * 24 * 60 * 60 * 1000 }
 
 /** For another program that writes, in milliseconds. What it loses then, the next comparison finds again. */

@@ -120,13 +120,10 @@ export const explain = (cause: unknown): ReadError => {
   if (hasCode(cause, "EACCES", "EPERM")) {
     return new ReadError({ reason: "denied", message: "it may not be read", cause })
   }
-  const why = cause instanceof NoAnswer ? "its file system does not answer" : `it cannot be read (${codeOf(cause)})`
+  const why = cause instanceof NoAnswer
+    ? "its file system does not answer"
+    : `it cannot be read (${(cause as NodeJS.ErrnoException).code ?? String(cause)})`
   return new ReadError({ reason: "other", message: why, cause })
-}
-
-const codeOf = (cause: unknown): string => {
-  const { code } = cause as NodeJS.ErrnoException
-  return code ?? String(cause)
 }
 
 export const bytes = (

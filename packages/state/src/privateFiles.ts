@@ -48,7 +48,7 @@ const folderAt = async (path: string): Promise<Stats> => {
   return found
 }
 
-/** Throws if a folder belongs to neither this user nor the superuser. Others may be able to write it, as with `/tmp`, so check its files, too. */
+/** Others may be able to write it, as with `/tmp`, so check its files, too. */
 export const assertTrusted = async (folder: string): Promise<void> => {
   assertOwner(folder, await stat(folder), superuser)
 }
@@ -88,7 +88,19 @@ export const makePrivate = async (folder: string): Promise<void> => {
 /** Rejects if another user could have put something into a folder. */
 export const assertPrivate = async (folder: string): Promise<void> => assertOurs(folder, await folderAt(folder))
 
-/** Flags that Windows does not have are 0 there. */
+/** Makes a private folder in one in which the user may keep other things, too. */
+export const prepare = async (around: string, folder: string): Promise<void> => {
+  await makeFolder(around)
+  await assertTrusted(around)
+  await makePrivate(folder)
+}
+
+/** Rejects if `prepare` would not have left them so. */
+export const verify = async (around: string, folder: string): Promise<void> => {
+  await assertTrusted(around)
+  await assertPrivate(folder)
+}
+
 const readOnly = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
 
 /**

@@ -93,8 +93,11 @@ export const make = (
       } else if (text === undefined) known?.delete(key)
       else known?.set(key, text)
     }
-    const remembered = (collection: string, key: string): string | undefined =>
-      followed.has(collection) ? snapshots.get(collection)?.rows.get(key) : recent.get(collection, key)?.text
+    const known = (collection: string, key: string): { readonly text: string | undefined } | undefined => {
+      if (!followed.has(collection)) return recent.get(collection, key)
+      const text = snapshots.get(collection)?.rows.get(key)
+      return text === undefined ? undefined : { text }
+    }
 
     const keep = (id: string, one: Unwritten): void => {
       unwritten.delete(id)
@@ -116,7 +119,7 @@ export const make = (
         const id = `${collection}/${key}`
         const earlier = unwritten.get(id)
         const tried = earlier === undefined ? [] : [...earlier.tried, earlier.text]
-        let before = earlier === undefined ? remembered(collection, key) : earlier.before
+        let before = earlier === undefined ? known(collection, key)?.text : earlier.before
         while (true) {
           const change = { collection, key, before, text, isFollowed: followed.has(collection) }
           const found = yield* asked(rows.change(change))
@@ -196,11 +199,6 @@ export const make = (
       Effect.forkScoped
     )
 
-    const known = (collection: string, key: string): { readonly text: string | undefined } | undefined => {
-      if (!followed.has(collection)) return recent.get(collection, key)
-      const text = snapshots.get(collection)?.rows.get(key)
-      return text === undefined ? undefined : { text }
-    }
     const find: SharedRows["find"] = (collection, key) =>
       Effect.gen(function*() {
         const before = writes

@@ -105,7 +105,7 @@ export const make = (
       env: watchdog.env,
       state,
       records: yield* ClusterSessionRecords.make({ store, key }),
-      own: (local) => LeasedConnector.make({ membership, local, watch: watchdog.group, unwatch: watchdog.gone }),
+      own: (local) => LeasedConnector.make({ membership, local, watchdog }),
       shared: (server) => ClusterServer.make({ ...server, cluster, whileOwned: owned.own(server.name) }),
       leave: cluster.leave,
       sessions: (lapsed) =>
