@@ -155,6 +155,9 @@ describe("no answer of a replica is", () => {
       ["one that is signed twice", (response, request) => {
         const signature = signatureOf(request, yes)
         response.writeHead(200, { [signatureHeader]: [signature, signature] }).end(yes)
+      }],
+      ["one of another replica", (response, request) => {
+        response.writeHead(200, { [signatureHeader]: signatureOf(request, yes, key, "c") }).end(yes)
       }]
     ]
   )("[X6] %s", async (_, answer) => {
