@@ -83,7 +83,10 @@ const table = {
 }
 
 const rules = strict(table, "a group")
-const ofToken = Check.described(Check.text, { type: "string", pattern: Token.tokenPattern })
+const ofToken = Check.described((value, path) => Check.text(value, path), {
+  type: "string",
+  pattern: Token.tokenPattern
+})
 const client = strict({ token: ofToken, tokenFile: Check.text, ...table }, "a client")
 
 /** Names stand in the log, and in headers for servers. */

@@ -86,7 +86,12 @@ export const check: Check.Check = Check.described((value, path) => {
   return value["jwksUri"] !== undefined && Array.isArray(value["issuer"]) && value["issuer"].length > 1
     ? [...found, { path: [...path, "jwksUri"], message: "is that of one issuer, and there are several; leave it out" }]
     : found
-}, { ...options.schema, required: ["issuer"] })
+}, {
+  type: "object",
+  properties: Object.fromEntries(Object.entries(table).map(([name, { schema }]) => [name, schema])),
+  required: ["issuer"],
+  additionalProperties: false
+})
 
 const listOf = <A>(value: unknown): ReadonlyArray<A> =>
   value === undefined ? [] : Array.isArray(value) ? value as ReadonlyArray<A> : [value as A]
