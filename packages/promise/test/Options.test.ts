@@ -269,7 +269,7 @@ describe("options", () => {
     await using server = await HttpFaultServer.open({ tools: { long: { run: () => "x".repeat(2000) } } })
     await using client = await connect({ url: server.url, http: { maxMessageBytes: 1024 } })
     const error = await client.callTool({ name: "long" }).catch((error: unknown) => error)
-    assert.include(String(error), "longer than maxMessageBytes (1024)")
+    assert.include(String(error), "longer than 1024 bytes (maxMessageBytes)")
   })
 
   it("[F1] one error names all that is wrong: with options, with a server, with every server of a fleet", async () => {

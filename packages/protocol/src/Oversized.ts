@@ -13,13 +13,12 @@ export interface Oversized {
   readonly isCrowded?: boolean | undefined
 }
 
-const limit = (maxMessageBytes: Bytes): string => `longer than maxMessageBytes (${maxMessageBytes})`
+const limit = (maxMessageBytes: Bytes): string => `longer than ${maxMessageBytes} bytes (maxMessageBytes)`
 
 const noRoom =
   `there was no room for it beside others: messages that are arriving have ${maxArriving} bytes for all servers, of which one server never has more than is left for others`
 
-export const tooLong = (maxMessageBytes: Bytes): string =>
-  `the answer is ${limit(maxMessageBytes)}: ask for less, or raise the limit`
+export const tooLong = (maxMessageBytes: Bytes): string => `the answer is ${limit(maxMessageBytes)}: ask for less`
 
 export const crowded = `the answer was dropped, because ${noRoom}. Ask for less at the same time`
 

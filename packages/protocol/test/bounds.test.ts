@@ -73,7 +73,7 @@ describe("a message of the server that is too long", () => {
     assert.deepStrictEqual(said, [{
       jsonrpc: "2.0",
       id: 7,
-      error: { code: -32600, message: "the request is longer than maxMessageBytes (1024)" }
+      error: { code: -32600, message: "the request is longer than 1024 bytes (maxMessageBytes)" }
     }])
     await new Promise((resolve) => setTimeout(resolve, 10))
     assert.deepStrictEqual([refusals, failed], [1, []])

@@ -133,7 +133,7 @@ describe("an answer", () => {
     const { answer } = answerOf(Readable.from([...pieces, Buffer.from("more")]))
     const failure = await failureOf(text(answer, Bytes(9)))
     assert.deepInclude(failure, { _tag: "AnswerFailure" })
-    assert.include(String((failure as { readonly detail?: unknown }).detail), "maxMessageBytes (9)")
+    assert.include(String((failure as { readonly detail?: unknown }).detail), "9 bytes (maxMessageBytes)")
     assert.isTrue(answer.body.destroyed)
   })
 

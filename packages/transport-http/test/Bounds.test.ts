@@ -15,7 +15,7 @@ const long = "x".repeat(maxMessageBytes)
 
 const connect = (url: string) => Harness.connect(HttpConnector.make({ url, maxMessageBytes }))
 
-const tooLong = "longer than maxMessageBytes (65536)"
+const tooLong = "longer than 65536 bytes (maxMessageBytes)"
 
 describe("compressed answers", () => {
   for (const coding of ["gzip", "deflate", "raw", "br"]) {

@@ -144,7 +144,7 @@ describe("the transport of a process", () => {
     await transport.start()
     await lost
     assert.deepStrictEqual([failed, messages.length, warnings.length], [[[1, "answered"], [2, "answered"]], 1, 1])
-    assert.include(warnings[0]!, "maxMessageBytes (1000)")
+    assert.include(warnings[0]!, "1000 bytes (maxMessageBytes)")
     assert.match(lines.join(), /"id":7,"error":.*maxMessageBytes/)
   })
 

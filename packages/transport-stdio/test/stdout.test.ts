@@ -36,7 +36,7 @@ describe("what comes on stdout", () => {
           call(connection, "echo", { text: "fine" })
         ], { concurrency: "unbounded" })
         assert.deepInclude(long, { fate: "answered", reason: "protocol" })
-        assert.include(long.message, "maxMessageBytes (10000)")
+        assert.include(long.message, "10000 bytes (maxMessageBytes)")
         assert.strictEqual(short, "fine")
       }
       assert.strictEqual((yield* call(connection, "long", { id: "last", bytes: 1_000 })).length > 1_000, true)
