@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http"
-import { type BlockList, isIP } from "node:net"
+import { type BlockList, isIP, type Socket } from "node:net"
 
 export interface Arrival {
   /** Of the client. */
@@ -19,9 +19,13 @@ export const note = (request: IncomingMessage, arrival: Arrival): void => void a
 export const of = (request: Pick<IncomingMessage, "socket">): Arrival =>
   arrivals.get(request as IncomingMessage) ?? direct(request)
 
-const direct = ({ socket }: Pick<IncomingMessage, "socket">): Arrival => ({
-  address: plain(socket.remoteAddress ?? "")
-})
+const peers = new WeakMap<Socket, Arrival>()
+
+const direct = ({ socket }: Pick<IncomingMessage, "socket">): Arrival => {
+  const known = peers.get(socket) ?? { address: plain(socket.remoteAddress ?? "") }
+  peers.set(socket, known)
+  return known
+}
 
 /** A socket of IPv6 may have received it. */
 const plain = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/i, "")

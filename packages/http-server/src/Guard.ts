@@ -84,7 +84,9 @@ const isForeign = (site: string | ReadonlyArray<string> | undefined): boolean =>
 
 /** With more than one Host header, a proxy may go by the other one. */
 export const checkRaw = (rawHeaders: ReadonlyArray<string>): Refusal | undefined => {
-  const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === "host")
+  const hosts = rawHeaders.filter((name, index) =>
+    index % 2 === 0 && name.length === 4 && name.toLowerCase() === "host"
+  )
   return hosts.length > 1 ? { status: 400, message: "The request has more than one Host header" } : undefined
 }
 

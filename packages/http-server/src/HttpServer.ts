@@ -34,12 +34,9 @@ const protection = { "Cross-Origin-Resource-Policy": "same-origin", "X-Content-T
 class ProtectedResponse extends ServerResponse {
   /** Given with the others: each that is set before makes Node.js store them all one by one. */
   override writeHead(status: number, ...given: ReadonlyArray<unknown>): this {
-    const headers = given.at(-1)
-    const words = typeof given[0] === "string" ? [given[0]] : []
-    if (Array.isArray(headers)) {
-      return super.writeHead(status, ...words, [...headers, ...Object.entries(protection).flat()])
-    }
-    return super.writeHead(status, ...words, { ...protection, ...(typeof headers === "object" ? headers : undefined) })
+    const [first, last = first] = given
+    const headers = Object.assign({}, protection, typeof last === "object" ? last : undefined)
+    return typeof first === "string" ? super.writeHead(status, first, headers) : super.writeHead(status, headers)
   }
 }
 

@@ -22,6 +22,7 @@ export class JsonScanner {
   /** Arrays, objects and separators; names count twice. */
   values = 0
 
+  #isText = true
   #within = 0
   #inString = false
   #escaped = false
@@ -29,22 +30,23 @@ export class JsonScanner {
   #keys = 0
   /** With its quotes. */
   #key = ""
-  /** Of the key or value that has begun, what came in earlier pieces. Bytes are kept as characters. */
+  /** Of the key or value that has begun, what came in earlier pieces. Bytes are read as characters. */
   #token = ""
 
-  push(piece: string | Buffer): this {
-    const isText = typeof piece === "string"
+  push(given: string | Buffer): this {
+    this.#isText = typeof given === "string"
+    const piece = typeof given === "string" ? given : given.toString("latin1")
     const { length } = piece
     let [within, inString, depth, values] = [this.#within, this.#inString, this.depth, this.values]
     let [at, begin] = [this.#escaped ? 1 : 0, 0]
     for (; at < length; at++) {
       for (; inString && at < length; at++) {
-        const char = isText ? piece.charCodeAt(at) : piece[at]!
+        const char = piece.charCodeAt(at)
         if (char === 0x22) inString = false // "
         else if (char === 0x5C) at++ // \
       }
       if (at >= length) break
-      const char = isText ? piece.charCodeAt(at) : piece[at]!
+      const char = piece.charCodeAt(at)
       switch (char) {
         case 0x22: // "
           inString = true
@@ -83,33 +85,31 @@ export class JsonScanner {
     return this
   }
 
-  #endsKey(piece: string | Buffer, begin: number, end: number): void {
+  #endsKey(piece: string, begin: number, end: number): void {
     this.#key = this.#isObject && this.#keys++ < maxKeys ? this.#tokenTo(piece, begin, end).trim() : ""
     if (this.#key.includes("\\")) this.#key = String(JSON.stringify(this.#parsed(piece, begin, end)))
     if (this.#key === `"method"`) this.hasMethod = true
     this.#token = ""
   }
 
-  #endsValue(piece: string | Buffer, begin: number, end: number): void {
+  #endsValue(piece: string, begin: number, end: number): void {
     const id = this.#key === `"id"` ? this.#parsed(piece, begin, end) : undefined
     if (typeof id === "string" || typeof id === "number") this.id = id
     this.#key = ""
     this.#token = ""
   }
 
-  #parsed(piece: string | Buffer, begin: number, end: number): unknown {
+  #parsed(piece: string, begin: number, end: number): unknown {
     const token = this.#tokenTo(piece, begin, end)
     if (token.length > maxToken) return undefined
     try {
-      return JSON.parse(typeof piece === "string" ? token : Buffer.from(token, "latin1").toString())
+      return JSON.parse(this.#isText ? token : Buffer.from(token, "latin1").toString())
     } catch {
       return undefined
     }
   }
 
-  #tokenTo(piece: string | Buffer, begin: number, end: number): string {
-    const last = Math.min(end, begin + maxToken + 1)
-    const more = typeof piece === "string" ? piece.slice(begin, last) : piece.toString("latin1", begin, last)
-    return (this.#token + more).slice(0, maxToken + 1)
+  #tokenTo(piece: string, begin: number, end: number): string {
+    return (this.#token + piece.slice(begin, Math.min(end, begin + maxToken + 1))).slice(0, maxToken + 1)
   }
 }
