@@ -43,8 +43,10 @@ const partsOf = <A>(
   return parts
 }
 
+export type Raw = Readonly<Record<string, unknown>>
+
 /** An object literal or a result of JSON.parse, of any realm; no instance of a class. */
-export const isPlain = (value: unknown): value is Readonly<Record<string, unknown>> => {
+export const isPlain = (value: unknown): value is Raw => {
   if (typeof value !== "object" || value === null) return false
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === null || Object.getPrototypeOf(prototype) === null
@@ -55,7 +57,7 @@ const shape = /^(?:(env|input):)?([A-Za-z_][A-Za-z0-9_]*|(?<=^input:)[^:}]+|(?<=
 
 const variableOf = (id: string): string => id.toUpperCase().replace(/[^A-Z0-9]+/g, "_")
 
-const own = (values: Variables | undefined, name: string): string | undefined =>
+export const own = <A>(values: Readonly<Record<string, A>> | undefined, name: string): A | undefined =>
   values !== undefined && Object.hasOwn(values, name) ? values[name] : undefined
 
 type Looked = { readonly value: string } | { readonly problem: string }
@@ -65,11 +67,8 @@ const look = (inside: string, { inputs, isKept, places, variables }: Sources): L
   if (ClientText.isReference(inside)) return { problem: ClientText.notHere(inside) }
   const [, kind, name, fallback] = shape.exec(inside) ?? []
   if (name === undefined) {
-    return {
-      problem: `has \${${
-        inside.split(":-")[0]
-      }}, which is not known; write \${NAME}, \${NAME:-default}, \${env:NAME} or \${input:ID}`
-    }
+    const known = "${NAME}, ${NAME:-default}, ${env:NAME} or ${input:ID}"
+    return { problem: `has \${${inside.split(":-")[0]}}, which is not known; write ${known}` }
   }
   const place = kind === undefined ? own(places, name) : undefined
   const found = kind === "input"
@@ -79,9 +78,7 @@ const look = (inside: string, { inputs, isKept, places, variables }: Sources): L
   if (found !== undefined) return { value: found }
   const variable = kind === "input" ? variableOf(name) : name
   const withDefault = kind === "input" ? `\${input:${name}:-default}` : `\${${name}:-default}`
-  return {
-    problem: `has \${${inside}}, which is not set; set ${variable} in the environment or write ${withDefault}`
-  }
+  return { problem: `has \${${inside}}, which is not set; set ${variable} in the environment or write ${withDefault}` }
 }
 
 /**

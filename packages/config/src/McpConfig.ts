@@ -6,7 +6,7 @@ import { Check, Problem } from "@mcp-lifeline/core/options"
 import { ServerOptions } from "@mcp-lifeline/extensions"
 import { Predicate } from "effect"
 import * as ClientText from "./ClientText.js"
-import { expand, expandForClient, isPlain, type Sources } from "./Expansion.js"
+import { expand, expandForClient, isPlain, own, type Raw, type Sources } from "./Expansion.js"
 import * as Hosts from "./hosts.js"
 import { checkOf, expanded, isKey, type Kind, meantBy, refused, synonyms } from "./keys.js"
 import * as LifelineCommand from "./LifelineCommand.js"
@@ -15,33 +15,16 @@ import { gateway, policyOf, type Read } from "./supervision.js"
 import * as ToolLists from "./toolLists.js"
 import type { ToolSwitches } from "./ToolSwitches.js"
 
-export {
-  type Access,
-  doubts as accessDoubts,
-  type Group,
-  type NamedClient,
-  read as readAccess,
-  type Rules,
-  type Selection
-} from "./access.js"
+export type { Access, Group, NamedClient, Rules, Selection } from "./access.js"
+export { doubts as accessDoubts, read as readAccess, tokenMessage, tokenProblem } from "./access.js"
 export { type Auth, type ClaimValue, read as readAuth } from "./auth.js"
 export * as ClientText from "./ClientText.js"
 export type { Sources, Variables } from "./Expansion.js"
 export { isKey, notTakenOver } from "./keys.js"
 export { schema } from "./schema.js"
-export {
-  type FromClient,
-  type HeaderProvider,
-  type HttpServer,
-  placed,
-  type Secrets,
-  secretsOf,
-  type SecretValue,
-  type Server,
-  type StdioServer
-} from "./Server.js"
+export { placed, secretsOf } from "./Server.js"
+export type { FromClient, HeaderProvider, HttpServer, Secrets, SecretValue, Server, StdioServer } from "./Server.js"
 export * as ServerTools from "./serverTools.js"
-export { tokenMessage, tokenProblem } from "./token.js"
 export type { ToolSwitches } from "./ToolSwitches.js"
 export { readTop, type Top } from "./Top.js"
 
@@ -53,14 +36,12 @@ export type { Read } from "./supervision.js"
 const isEmpty = (value: unknown): boolean =>
   value === "" || (typeof value === "object" && value !== null && Object.keys(value).length === 0)
 
-type Raw = Readonly<Record<string, unknown>>
-
 /** As they are written, by their usual names. */
 const spelling = (raw: Raw, problems: Array<Problem.Problem>): ReadonlyMap<string, string> => {
   const written = new Map<string, string>()
   for (const key of Object.keys(raw)) {
     if (raw[key] === undefined) continue
-    const name = (Object.hasOwn(synonyms, key) ? synonyms[key] : undefined) ?? key
+    const name = own(synonyms, key) ?? key
     const other = written.get(name)
     if (other !== undefined) problems.push({ path: [key], message: `is another name of ${other}; keep one` })
     else written.set(name, key)
@@ -76,9 +57,9 @@ const expandWords = (
   sources: Sources,
   report: (path: Problem.Path, message: string) => void
 ): unknown => {
-  const own = { ...sources, isKept: kept.has }
+  const keeping = { ...sources, isKept: kept.has }
   return Array.isArray(words)
-    ? words.map((word, index) => expand(word, kept.places.has(before + index) ? own : sources, report, [index]))
+    ? words.map((word, index) => expand(word, kept.places.has(before + index) ? keeping : sources, report, [index]))
     : expand(words, sources, report)
 }
 
@@ -103,15 +84,12 @@ const splitForClient = (
   if (sources.clients !== true || !isPlain(given)) return { others: given, fromClient: {} }
   const entries = Object.entries(given)
   const fromClient = entries.flatMap(([name, value]) => {
-    const text = ClientText.mentions(value)
-      ? expandForClient(value, sources, (message) => report(name, message))
-      : undefined
+    if (!ClientText.mentions(value)) return []
+    const text = expandForClient(value, sources, (message) => report(name, message))
     return text === undefined ? [] : [[name, text] as const]
   })
-  return {
-    others: Object.fromEntries(entries.filter(([, value]) => !ClientText.mentions(value))),
-    fromClient: Object.fromEntries(fromClient)
-  }
+  const others = Object.fromEntries(entries.filter(([, value]) => !ClientText.mentions(value)))
+  return { others, fromClient: Object.fromEntries(fromClient) }
 }
 
 /**
@@ -123,22 +101,15 @@ export const readServer = (raw: unknown, sources?: Sources, context: Context = {
     return { value: undefined, problems: [Problem.wrongSecret([], raw, "an object with a command or a url")] }
   }
   // The Cline CLI and the AI SDK write what reaches the server into an object of its own.
-  const { transport: own, ...beside } = raw
-  if (!isPlain(own)) return readEntry(raw, sources, context)
-  const { problems, value } = readEntry({ ...beside, ...own }, sources, context)
-  const twice = Object.keys(own).filter((key) => Object.hasOwn(beside, key)).map((key) => ({
-    path: [key],
-    message: "is in transport as well; keep one"
-  }))
-  return {
-    value,
-    problems: [
-      ...twice,
-      ...problems.map((one) =>
-        Object.hasOwn(own, String(one.path[0])) ? { ...one, path: ["transport", ...one.path] } : one
-      )
-    ]
-  }
+  const { transport: inner, ...beside } = raw
+  if (!isPlain(inner)) return readEntry(raw, sources, context)
+  const { problems, value } = readEntry({ ...beside, ...inner }, sources, context)
+  const message = "is in transport as well; keep one"
+  const twice = Object.keys(inner).flatMap((key) => Object.hasOwn(beside, key) ? [{ path: [key], message }] : [])
+  const placed = problems.map((one) =>
+    Object.hasOwn(inner, String(one.path[0])) ? { ...one, path: ["transport", ...one.path] } : one
+  )
+  return { value, problems: [...twice, ...placed] }
 }
 
 interface Context {
@@ -159,10 +130,8 @@ const readEntry = (
   const isStdio = written.has("command") && (isGiven("command") || !isGiven("url"))
   const kind: Kind = isStdio ? "stdio" : written.has("url") ? "http" : undefined
   if (isStdio && isGiven("url")) {
-    problems.push({
-      path: [written.get("url") ?? "url"],
-      message: "cannot be combined with command; keep one of the two"
-    })
+    const path = [written.get("url") ?? "url"]
+    problems.push({ path, message: "cannot be combined with command; keep one of the two" })
     return { value: undefined, problems }
   }
   if (kind === undefined && raw["source"] === "extension") return { value: undefined, problems: [ofExtension] }
@@ -178,8 +147,7 @@ const readEntry = (
     for (const one of found) problems.push(one)
   }
   const command = wordsOf(valueOf("command"))
-  const isSet = (name: string): boolean =>
-    Object.hasOwn(sources?.variables ?? {}, name) && sources?.variables[name] !== undefined
+  const isSet = (name: string): boolean => own(sources?.variables, name) !== undefined
   const given = valueOf("env") ?? {}
   const forwarded = wordsOf(valueOf("env_vars"))
   const hasFile = written.has("envFile")
@@ -215,8 +183,8 @@ const readEntry = (
   if (Predicate.isBoolean(reach["disabled"]) && reach["enabled"] === reach["disabled"]) {
     problems.push({ path: ["enabled"], message: "contradicts disabled; keep one of the two" })
   }
-  const own = policy.lifecycle?.disabled
-  if (disabled !== undefined && own !== undefined && own !== disabled) {
+  const inGroup = policy.lifecycle?.disabled
+  if (disabled !== undefined && inGroup !== undefined && inGroup !== disabled) {
     const key = reach["disabled"] === undefined ? "enabled" : "disabled"
     problems.push({ path: [key], message: "contradicts lifecycle.disabled; keep one of the two" })
   }

@@ -4,7 +4,7 @@
 import { Problem } from "@mcp-lifeline/core/options"
 import { ServerOptions } from "@mcp-lifeline/extensions"
 import { Predicate, Record } from "effect"
-import type { Variables } from "./Expansion.js"
+import type { Raw, Variables } from "./Expansion.js"
 import type { Server } from "./Server.js"
 import { gateway, policyOf, type Read } from "./supervision.js"
 import * as Tools from "./tools.js"
@@ -48,8 +48,6 @@ export const homes: ReadonlyArray<ReadonlyArray<string>> = [
 
 /** Beside the servers. */
 const foreign: ReadonlySet<string> = new Set(["inputs", "mcp"])
-
-type Raw = Readonly<Record<string, unknown>>
 
 const at = (raw: unknown, path: ReadonlyArray<string>): unknown =>
   path.reduce<unknown>(

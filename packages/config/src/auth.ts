@@ -3,7 +3,7 @@
  */
 import { Check, Problem, TimeSpan } from "@mcp-lifeline/core/options"
 import { Predicate } from "effect"
-import { expand, type Sources } from "./Expansion.js"
+import { expand, type Raw, type Sources } from "./Expansion.js"
 
 export type ClaimValue = string | number | boolean
 
@@ -21,8 +21,6 @@ export interface Auth {
   /** Between an issuer's clock and ours, in milliseconds. */
   readonly clockTolerance: number
 }
-
-type Raw = Readonly<Record<string, unknown>>
 
 /** Of RFC 7518 and RFC 8037, those with a public key: no shared secret, and not `none`. */
 const algorithms = [
@@ -53,10 +51,7 @@ const table = {
     Check.is(
       (value) => Predicate.isString(value) && scopeForm.test(value),
       "a scope, without spaces: each is an element",
-      {
-        type: "string",
-        pattern: scopeForm.source
-      }
+      { type: "string", pattern: scopeForm.source }
     ),
     "an array of scopes"
   ),
@@ -88,7 +83,7 @@ export const check: Check.Check = Check.described((value, path) => {
     : found
 }, {
   type: "object",
-  properties: Object.fromEntries(Object.entries(table).map(([name, { schema }]) => [name, schema])),
+  properties: options.schema?.["properties"],
   required: ["issuer"],
   additionalProperties: false
 })
@@ -96,11 +91,7 @@ export const check: Check.Check = Check.described((value, path) => {
 const listOf = <A>(value: unknown): ReadonlyArray<A> =>
   value === undefined ? [] : Array.isArray(value) ? value as ReadonlyArray<A> : [value as A]
 
-/** An issuer is compared as a text, and its metadata are found by its path (RFC 8414, section 2). */
-const issuerProblem = (text: string): string | undefined =>
-  /[?#]/.test(text)
-    ? "has a query or a fragment; write it as the authorization server does in the claim iss"
-    : undefined
+const notAsClaimed = "has a query or a fragment; write it as the authorization server does in the claim iss"
 
 /**
  * The option was checked; problems have paths in it. `addressProblem`: why keys are not fetched from an address, as a predicate;
@@ -117,7 +108,8 @@ export const read = (
   const issuers = listOf<string>(raw["issuer"])
   const jwksUri = raw["jwksUri"] as string | undefined
   issuers.forEach((issuer, index) => {
-    const message = addressProblem(issuer) ?? issuerProblem(issuer)
+    // An issuer is compared as a text, and its metadata are found by its path (RFC 8414, section 2).
+    const message = addressProblem(issuer) ?? (/[?#]/.test(issuer) ? notAsClaimed : undefined)
     if (message !== undefined) {
       problems.push({ path: Array.isArray(raw["issuer"]) ? ["issuer", index] : ["issuer"], message })
     }

@@ -4,9 +4,7 @@
 import { Check, type Problem, TimeSpan } from "@mcp-lifeline/core/options"
 import type { ServerOptions } from "@mcp-lifeline/extensions"
 import { Predicate, Record } from "effect"
-import type { Variables } from "./Expansion.js"
-
-type Raw = Readonly<Record<string, unknown>>
+import { own, type Raw, type Variables } from "./Expansion.js"
 
 /** `unit`: the milliseconds of a bare number. */
 interface Time {
@@ -106,9 +104,8 @@ export const fromVariables = (
   variables: Variables,
   report: (path: Problem.Path, message: string) => void
 ): { readonly env: Raw; readonly headers: Raw } => {
-  const valueOf = (name: string): string | undefined => Object.hasOwn(variables, name) ? variables[name] : undefined
   const needed = (name: string, path: Problem.Path): string => {
-    const value = valueOf(name)
+    const value = own(variables, name)
     if (value === undefined) report(path, `names the variable ${name}, which is not set; set it in the environment`)
     return value ?? ""
   }
@@ -119,7 +116,7 @@ export const fromVariables = (
     headers[header] = needed(name, ["env_http_headers", header])
   }
   const env = ((names ?? []) as ReadonlyArray<string>).flatMap((name) => {
-    const value = valueOf(name)
+    const value = own(variables, name)
     return value === undefined ? [] : [[name, value] as const]
   })
   return { env: Object.fromEntries(env), headers }

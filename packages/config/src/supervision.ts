@@ -3,6 +3,7 @@ import { ServerOptions } from "@mcp-lifeline/extensions"
 import { Predicate } from "effect"
 import * as Access from "./access.js"
 import * as Auth from "./auth.js"
+import type { Raw } from "./Expansion.js"
 import { doubtful } from "./hosts.js"
 import * as Tools from "./tools.js"
 
@@ -11,8 +12,6 @@ export interface Read<A> {
   readonly value: A | undefined
   readonly problems: ReadonlyArray<Problem.Problem>
 }
-
-type Raw = Readonly<Record<string, unknown>>
 
 /** `others`: what stands under `lifeline` beside the options of supervision. */
 export interface Options {

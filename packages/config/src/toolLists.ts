@@ -6,9 +6,8 @@ import { Check, Problem } from "@mcp-lifeline/core/options"
 import type { ServerOptions } from "@mcp-lifeline/extensions"
 import { ListFilter } from "@mcp-lifeline/extensions/internal"
 import { Predicate, Record } from "effect"
+import type { Raw } from "./Expansion.js"
 import * as ToolSwitches from "./ToolSwitches.js"
-
-type Raw = Readonly<Record<string, unknown>>
 
 type Reading = "patterns" | "names" | "wrapped"
 

@@ -38,13 +38,9 @@ export const ownFilter = (
   group: "prompts" | "resources",
   value: unknown
 ): { readonly filter: unknown; readonly problems: ReadonlyArray<Problem.Problem> } => {
-  const isOurs = Predicate.isRecord(value) &&
-    Object.keys(value).some((key) => Problem.nearest(key, ListFilter.names) !== undefined)
-  return value === undefined || isOurs
-    ? { filter: value, problems: [] }
-    : !Predicate.isRecord(value)
-    ? { filter: undefined, problems: [] }
-    : { filter: undefined, problems: [belongsToOthers([group])] }
+  if (!Predicate.isRecord(value)) return { filter: undefined, problems: [] }
+  const isOurs = Object.keys(value).some((key) => Problem.nearest(key, ListFilter.names) !== undefined)
+  return isOurs ? { filter: value, problems: [] } : { filter: undefined, problems: [belongsToOthers([group])] }
 }
 
 /** Not checked yet, with a problem for each key of other programs. What is no object is not looked at here. */
