@@ -2,6 +2,7 @@
  * Replaces references in strings: `${VAR}`, `${VAR:-default}`, `${env:VAR}`, `${input:id}`, `${workspaceFolder}`.
  */
 import type { Problem } from "@mcp-lifeline/core/options"
+import { Predicate } from "effect"
 import * as ClientText from "./ClientText.js"
 
 export type Variables = Readonly<Record<string, string | undefined>>
@@ -59,6 +60,9 @@ const variableOf = (id: string): string => id.toUpperCase().replace(/[^A-Z0-9]+/
 
 export const own = <A>(values: Readonly<Record<string, A>> | undefined, name: string): A | undefined =>
   values !== undefined && Object.hasOwn(values, name) ? values[name] : undefined
+
+export const at = (raw: unknown, path: ReadonlyArray<string>): unknown =>
+  path.reduce((value, key) => Predicate.isRecord(value) ? own(value, key) : undefined, raw)
 
 type Looked = { readonly value: string } | { readonly problem: string }
 

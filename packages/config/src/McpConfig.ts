@@ -192,17 +192,12 @@ const readEntry = (
   const lists = ToolLists.read(raw, server, switches)
   for (const one of [...times.problems, ...lists.problems]) problems.push(one)
   if (!fits) return { problems, value: undefined }
-  const unset: Array<Problem.Problem> = []
-  const { env, headers } = Hosts.fromVariables(
-    reach,
-    sources?.variables ?? {},
-    (path, message) => unset.push({ path, message })
-  )
-  report(unset)
+  const variables = sources?.variables ?? {}
+  const { env, headers } = Hosts.fromVariables(reach, variables, (path, message) => report([{ path, message }]))
   const supervised = ServerOptions.merge({ ...times.policy, tools: lists.tools }, policy)
   return {
     problems,
-    value: unset.length > 0 ? undefined : {
+    value: !fits ? undefined : {
       reach: isStdio ? stdioOf(reach, env, fromClient) : httpOf(reach, headers, fromClient),
       policy: disabled === undefined ? supervised : ServerOptions.merge(supervised, { lifecycle: { disabled } }),
       sessions: others["sessions"] as Server["sessions"],
@@ -218,32 +213,28 @@ export const readSupervision = (
   own: ReadonlyArray<string>
 ): Read<Pick<Server, "policy" | "prefix">> => {
   // Without keys of its own it is no server of several.
-  const { others, policy: given, problems } = policyOf(
-    raw,
-    own.length === 0 ? {} : { prefix: gateway.ofServer.prefix },
-    true
-  )
-  const prefix = others["prefix"] as Server["prefix"]
-  const { tools } = raw
+  const others = own.length === 0 ? {} : { prefix: gateway.ofServer.prefix }
+  const found = policyOf(raw, others, true)
+  const { disabled, tools } = raw
   const lists = ToolLists.read({ tools }, undefined)
-  const policy = ServerOptions.merge({ tools: lists.tools }, given)
-  for (const one of [...ToolLists.checkTools(tools), ...lists.problems]) problems.push(one)
+  const policy = ServerOptions.merge({ tools: lists.tools }, found.policy)
   const names = [...own, "disabled", "lifeline", ...ServerOptions.groups]
-  for (const key of Object.keys(raw)) {
-    if (raw[key] === undefined || names.includes(key)) continue
-    problems.push(
-      isKey(key)
-        ? { path: [key], message: `cannot be combined with ${own.join(" or ")}; keep one of them` }
-        : Problem.unknown([key], names, { of: "a server" })
-    )
-  }
-  const { disabled } = raw
-  if (disabled !== undefined) { for (const one of Check.flag(disabled, ["disabled"])) problems.push(one) }
+  const unknown = Object.keys(raw).filter((key) => raw[key] !== undefined && !names.includes(key)).map((key) =>
+    isKey(key)
+      ? { path: [key], message: `cannot be combined with ${own.join(" or ")}; keep one of them` }
+      : Problem.unknown([key], names, { of: "a server" })
+  )
   return {
-    problems,
+    problems: [
+      ...found.problems,
+      ...ToolLists.checkTools(tools),
+      ...lists.problems,
+      ...unknown,
+      ...disabled === undefined ? [] : Check.flag(disabled, ["disabled"])
+    ],
     value: {
       policy: Predicate.isBoolean(disabled) ? ServerOptions.merge(policy, { lifecycle: { disabled } }) : policy,
-      prefix
+      prefix: found.others["prefix"] as Server["prefix"]
     }
   }
 }

@@ -4,7 +4,7 @@
 import { Problem } from "@mcp-lifeline/core/options"
 import { ServerOptions } from "@mcp-lifeline/extensions"
 import { Predicate, Record } from "effect"
-import type { Raw, Variables } from "./Expansion.js"
+import { at, type Raw, type Variables } from "./Expansion.js"
 import type { Server } from "./Server.js"
 import { gateway, policyOf, type Read } from "./supervision.js"
 import * as Tools from "./tools.js"
@@ -46,15 +46,6 @@ export const homes: ReadonlyArray<ReadonlyArray<string>> = [
   ["mcp"]
 ]
 
-/** Beside the servers. */
-const foreign: ReadonlySet<string> = new Set(["inputs", "mcp"])
-
-const at = (raw: unknown, path: ReadonlyArray<string>): unknown =>
-  path.reduce<unknown>(
-    (value, key) => Predicate.isRecord(value) && Object.hasOwn(value, key) ? value[key] : undefined,
-    raw
-  )
-
 const isServer = (value: Raw): boolean =>
   ["command", "url", "type"].some((key) => Predicate.isString(value[key]) || Array.isArray(value[key]))
 
@@ -92,11 +83,12 @@ export const readTop = (raw: unknown): Read<Top> => {
   for (const name of Object.keys(raw)) {
     if (raw[name] === undefined || name === "servers" || name === first || names.includes(name)) continue
     if (name === "inputs" && !Record.isEmptyRecord(inputs)) continue // Their defaults are used.
-    const isForeign = foreign.has(name) || !isOwn
+    const isForeign = !isOwn || name === "inputs" || name === "mcp"
+    const path = [name]
     problems.push(
       isForeign
-        ? { path: [name], message: "belongs to another program and has no effect here", key: "foreign" }
-        : Problem.unknown([name], names, { of: "an mcp.json" })
+        ? { path, message: "belongs to another program and has no effect here", key: "foreign" }
+        : Problem.unknown(path, names, { of: "an mcp.json" })
     )
   }
   for (const group of ["tools", "prompts", "resources"] as const) {

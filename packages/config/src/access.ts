@@ -151,9 +151,7 @@ export const read = (
 ): { readonly value: Access | undefined; readonly problems: ReadonlyArray<Problem.Problem> } => {
   const problems: Array<Problem.Problem> = []
   const expanded = (value: unknown, path: Problem.Path): string | undefined =>
-    value === undefined
-      ? undefined
-      : expand(value, sources, (at, message) => problems.push({ path: at, message }), path) as string
+    expand(value, sources, (at, message) => problems.push({ path: at, message }), path) as string | undefined
   const named = entriesOf(given.clients).map(([name, raw]): NamedClient => {
     const at = (key: string): Problem.Path => ["clients", name, key]
     const before = problems.length
@@ -225,24 +223,23 @@ export const doubts = (
   given: { readonly clients: unknown },
   hasClaims: boolean
 ): ReadonlyArray<Problem.Problem> => {
-  const empty = (key: "clients" | "groups", what: string, effect: string): Problem.Problem => ({
-    path: [key],
-    message: `is empty, ${effect}; add ${what}, or leave ${key} out`
-  })
+  const people = hasClaims ? "so that only people with access tokens are let in" : nobody
+  const alone = clients.length === 0 ? `, ${nobody}` : ""
+  const say = (path: "clients" | "groups", message: string) => [{ path: [path], message }]
   return [
     ...clients.flatMap(({ name, rules }) => doubtsOf(rules, names, ["clients", name])),
     ...(groups ?? []).flatMap(({ claim, rules, value }) => doubtsOf(rules, names, ["groups", claim, value])),
     ...(given.clients !== undefined && clients.length === 0
-      ? [empty("clients", "a client", hasClaims ? "so that only people with access tokens are let in" : nobody)]
+      ? say("clients", `is empty, ${people}; add a client, or leave clients out`)
       : []),
-    ...(hasClaims || groups === undefined ? [] : [{
-      path: ["groups"],
-      message: `is about claims of tokens, and without lifeline.auth no token has any${
-        clients.length === 0 ? `, ${nobody}` : ""
-      }; add auth`
-    }]),
+    ...(!hasClaims && groups !== undefined
+      ? say("groups", `is about claims of tokens, and without lifeline.auth no token has any${alone}; add auth`)
+      : []),
     ...(hasClaims && groups?.length === 0
-      ? [empty("groups", "a group", "so that nobody with an access token may use anything")]
+      ? say(
+        "groups",
+        "is empty, so that nobody with an access token may use anything; add a group, or leave groups out"
+      )
       : [])
   ]
 }

@@ -4,7 +4,7 @@
 import { Check, type Problem, TimeSpan } from "@mcp-lifeline/core/options"
 import type { ServerOptions } from "@mcp-lifeline/extensions"
 import { Predicate, Record } from "effect"
-import { own, type Raw, type Variables } from "./Expansion.js"
+import { at, own, type Raw, type Variables } from "./Expansion.js"
 
 /** `unit`: the milliseconds of a bare number. */
 interface Time {
@@ -80,22 +80,15 @@ export const timeouts = (
 
 /** Lifeline's own timeouts with so few milliseconds that the user may have meant seconds. */
 export const doubtful = (
-  { timeouts, tools }: { readonly timeouts?: unknown; readonly tools?: unknown },
+  options: { readonly tools?: unknown },
   path: Problem.Path
 ): ReadonlyArray<Problem.Problem> => {
-  const one = (group: unknown, at: Problem.Path, ...names: ReadonlyArray<string>): ReadonlyArray<Problem.Problem> =>
-    Predicate.isRecord(group)
-      ? names.flatMap((name) => {
-        const value = group[name]
-        return isTooShort(value, short - 1) ? [ambiguous([...at, name], value, "which is read as milliseconds")] : []
-      })
-      : []
-  return [
-    ...one(timeouts, [...path, "timeouts"], "connect", "request"),
-    ...Object.entries(Predicate.isRecord(tools) ? tools : {}).flatMap(([name, options]) =>
-      one(options, [...path, "tools", name], "timeout")
-    )
-  ]
+  const tools = Predicate.isRecord(options.tools) ? Object.keys(options.tools) : []
+  const places = [["timeouts", "connect"], ["timeouts", "request"], ...tools.map((name) => ["tools", name, "timeout"])]
+  return places.flatMap((place) => {
+    const value = at(options, place)
+    return isTooShort(value, short - 1) ? [ambiguous([...path, ...place], value, "which is read as milliseconds")] : []
+  })
 }
 
 /** Values that hosts take from environment variables. One that is not set is reported; in `env_vars` it is left out. */

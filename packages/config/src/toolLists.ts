@@ -52,8 +52,6 @@ const textsOf = (value: unknown): ReadonlyArray<string> | undefined =>
 /** One of the two is enough. */
 const eitherOf = (text: string, other: string): string => ListFilter.meaning(text, { readings: [text, other] })
 
-const isPattern = (text: string): boolean => /[*?]/.test(text)
-
 const nameOf = (text: string, reading: Reading, server: string | undefined): string => {
   if (reading === "patterns") {
     const bracket = text.indexOf("(")
@@ -78,7 +76,7 @@ export const read = (
     // "*" is all for the hosts that know it, and the name of no tool for the others.
     if (texts === undefined || texts.includes("*")) continue
     const offered = texts.flatMap((text) => {
-      if (reading === "patterns" || !isPattern(text)) return [nameOf(text, reading, server)]
+      if (reading === "patterns" || !/[*?]/.test(text)) return [nameOf(text, reading, server)]
       const path = [key, (raw[key] as ReadonlyArray<unknown>).indexOf(text)]
       const message =
         'is read as a name, because this list takes no patterns, and no tool has such a name; write tools: { "only": [..] }'
