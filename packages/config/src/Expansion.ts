@@ -103,13 +103,10 @@ export const expand = (
       return whole
     }).join("")
   }
-  if (Array.isArray(value)) return value.map((item, index) => expand(item, sources, report, [...path, index]))
-  if (isPlain(value)) {
-    return Object.fromEntries(
-      Object.entries(value).map(([key, item]) => [key, expand(item, sources, report, [...path, key])])
-    )
-  }
-  return value
+  const inside = (item: unknown, key: string | number) => expand(item, sources, report, [...path, key])
+  if (Array.isArray(value)) return value.map(inside)
+  if (!isPlain(value)) return value
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, inside(item, key)]))
 }
 
 /** All other references are replaced. `undefined` after a problem, which is reported. */

@@ -84,17 +84,17 @@ export const readTop = (raw: unknown): Read<Top> => {
     if (raw[name] === undefined || name === "servers" || name === first || names.includes(name)) continue
     if (name === "inputs" && !Record.isEmptyRecord(inputs)) continue // Their defaults are used.
     const isForeign = !isOwn || name === "inputs" || name === "mcp"
-    const path = [name]
-    problems.push(
-      isForeign
-        ? { path, message: "belongs to another program and has no effect here", key: "foreign" }
-        : Problem.unknown(path, names, { of: "an mcp.json" })
-    )
+    const message = "belongs to another program and has no effect here"
+    const unknown = Problem.unknown([name], names, { of: "an mcp.json" })
+    problems.push(isForeign ? { path: [name], message, key: "foreign" } : unknown)
   }
   for (const group of ["tools", "prompts", "resources"] as const) {
     const value = raw[group]
     if (value === undefined || Predicate.isRecord(value)) continue
-    problems.push(isOwn ? Tools.misplaced(group, value) : Tools.belongsToOthers([group]))
+    const options = group === "tools" ? "an object of options by tool," : "an object"
+    // In a file of servers alone it was meant for us, and to pass it over would offer all.
+    const misplaced = Problem.wrongSecret([group], value, `${options} with "only" and "hide"`)
+    problems.push(isOwn ? misplaced : Tools.belongsToOthers([group]))
   }
   const servers = at(raw, path)
   const accepted = "an object of servers by name"

@@ -128,8 +128,7 @@ export const groups: Check.Check = Check.values(
 )
 
 const selectionOf = (value: unknown): Selection => {
-  if (Array.isArray(value)) return { only: value as ReadonlyArray<string>, hide: [] }
-  const { hide = [], only } = (value ?? {}) as Partial<Selection>
+  const { hide = [], only } = (Array.isArray(value) ? { only: value } : value ?? {}) as Partial<Selection>
   return { only, hide }
 }
 
@@ -165,12 +164,11 @@ export const read = (
       tokenFile: expanded(raw["tokenFile"], at("tokenFile"))
     }
   })
-  const ofClaims = given.groups === undefined
-    ? undefined
-    : entriesOf(given.groups).flatMap(([claim, values]) =>
-      entriesOf(values).map(([value, raw]): Group => ({ claim, value, rules: rulesOf(raw) }))
-    )
-  return { problems, value: problems.length > 0 ? undefined : { clients: named, groups: ofClaims } }
+  const ofClaims = entriesOf(given.groups).flatMap(([claim, values]) =>
+    entriesOf(values).map(([value, raw]): Group => ({ claim, value, rules: rulesOf(raw) }))
+  )
+  const groups = given.groups === undefined ? undefined : ofClaims
+  return { problems, value: problems.length > 0 ? undefined : { clients: named, groups } }
 }
 
 const doubtsOf = (rules: Rules, names: ReadonlyArray<string>, path: Problem.Path): ReadonlyArray<Problem.Problem> => {

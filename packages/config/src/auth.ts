@@ -38,8 +38,7 @@ const oneOrMore = (one: Check.Check, accepted: string): Check.Check =>
       : [{ path, message: "is empty; give at least one" }]
   }, { anyOf: [one.schema, { type: "array", items: one.schema, minItems: 1 }] })
 
-const isScalar = (value: unknown): boolean =>
-  Predicate.isString(value) || Predicate.isNumber(value) || Predicate.isBoolean(value)
+const scalars = ["string", "number", "boolean"]
 
 /** RFC 6749, section 3.3. */
 const scopeForm = /^[\x21\x23-\x5B\x5D-\x7E]+$/
@@ -48,18 +47,16 @@ const table = {
   issuer: oneOrMore(Check.text, "an array of addresses"),
   audience: oneOrMore(Check.text, "an array of strings"),
   requiredScopes: Check.list(
-    Check.is(
-      (value) => Predicate.isString(value) && scopeForm.test(value),
-      "a scope, without spaces: each is an element",
-      { type: "string", pattern: scopeForm.source }
-    ),
+    Check.matching(scopeForm, "a scope, without spaces: each is an element"),
     "an array of scopes"
   ),
   claims: Check.values(
     oneOrMore(
-      Check.isSecret(isScalar, "a string, a number, true, false, or an array of these", {
-        type: ["string", "number", "boolean"]
-      }),
+      Check.isSecret(
+        (value) => scalars.includes(typeof value),
+        "a string, a number, true, false, or an array of these",
+        { type: scalars }
+      ),
       "an array of values"
     ),
     "an object with the values that claims must have"

@@ -108,9 +108,6 @@ export const fromVariables = (
   for (const [header, name] of Object.entries((byHeader ?? {}) as Readonly<Record<string, string>>)) {
     headers[header] = needed(name, ["env_http_headers", header])
   }
-  const env = ((names ?? []) as ReadonlyArray<string>).flatMap((name) => {
-    const value = own(variables, name)
-    return value === undefined ? [] : [[name, value] as const]
-  })
+  const env = ((names ?? []) as ReadonlyArray<string>).map((name) => [name, own(variables, name)])
   return { env: Object.fromEntries(env), headers }
 }

@@ -149,13 +149,6 @@ const requestInit: Check.Check = Check.described(
   Check.object.schema
 )
 
-/** An object with functions, which a file cannot contain. */
-const instance = (what: string): Check.Check =>
-  Check.isSecret(
-    (value) => Predicate.isRecord(value) && !(isPlain(value) && !Object.values(value).some(Predicate.isFunction)),
-    `${what}, which only code can give`
-  )
-
 const httpTexts: Checks = { url: address, headers, requestInit }
 
 /** Their strings may contain references to variables. */
@@ -168,7 +161,11 @@ const httpChecks: Checks = {
     (value) => Predicate.hasProperty(value, "tokens") && Predicate.isFunction(value.tokens),
     "an OAuthClientProvider of the official SDK, with tokens(), which only code can give. A token that you have belongs in headers"
   ),
-  dispatcher: instance("an undici dispatcher"),
+  /** An object with functions, which a file cannot contain. */
+  dispatcher: Check.isSecret(
+    (value) => Predicate.isRecord(value) && !(isPlain(value) && !Object.values(value).some(Predicate.isFunction)),
+    "an undici dispatcher, which only code can give"
+  ),
   protocol,
   fetch: Check.isSecret(Predicate.isFunction, "a function, which only code can give"),
   http: ownOptions("http", () => httpChecks)
@@ -230,20 +227,18 @@ export const notTakenOver = (path: Problem.Path): Problem.Problem | undefined =>
 
 export const isKey = (key: unknown): boolean => known.includes(String(key))
 
-const belongsTo = (kind: Kind): string =>
-  kind === "http"
-    ? "belongs to a server with a command, and this one has a url"
-    : "belongs to a server with a url, and this one has a command"
-
 export const refused = (key: string, kind: Kind): Problem.Problem => {
   const path = [key]
   const sdk = notTakenOver(path)
   if (sdk !== undefined) return sdk
   if (foreign.has(key)) return Tools.belongsToOthers(path)
   const others = kind === "stdio" ? httpChecks : kind === "http" ? stdioChecks : {}
+  const belongs = kind === "http"
+    ? "belongs to a server with a command, and this one has a url"
+    : "belongs to a server with a url, and this one has a command"
   if (Object.hasOwn(others, key)) {
     const instead = kind === "http" ? "" : `, or pass it on by ${key === "headers" ? "env" : "env or args"}`
-    return { path, message: `${belongsTo(kind)}; leave it out${instead}` }
+    return { path, message: `${belongs}; leave it out${instead}` }
   }
   const meant = own(meanings, key)
   const ofKind = known.filter((name) => !Object.hasOwn(others, name) || checkOf(kind, name) !== undefined)
@@ -252,7 +247,7 @@ export const refused = (key: string, kind: Kind): Problem.Problem => {
     : undefined
   return ofOthers === undefined ? Problem.unknown(path, ofKind, { of: "a server", meant }) : {
     path,
-    message: `is not an option of a server; did you mean "${ofOthers}"? That ${belongsTo(kind)}`,
+    message: `is not an option of a server; did you mean "${ofOthers}"? That ${belongs}`,
     key: "unknown"
   }
 }

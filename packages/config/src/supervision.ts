@@ -13,13 +13,6 @@ export interface Read<A> {
   readonly problems: ReadonlyArray<Problem.Problem>
 }
 
-/** `others`: what stands under `lifeline` beside the options of supervision. */
-export interface Options {
-  readonly policy: ServerOptions.ServerOptions
-  readonly others: Raw
-  readonly problems: Array<Problem.Problem>
-}
-
 const sessions = Check.oneOf("shared", "per-client")
 const placement = Check.oneOf("one", "each")
 
@@ -37,12 +30,16 @@ export const gateway = {
   }
 } satisfies Record<string, Readonly<Record<string, Check.Check>>>
 
-/** In groups, or in groups under `lifeline`, where `others` may stand beside them. */
+/** In groups, or in groups under `lifeline`, where `others` may stand beside them; the result has what does. */
 export const policyOf = (
   raw: Raw,
   others: Readonly<Record<string, Check.Check>> = {},
   isEntry = false
-): Options => {
+): {
+  readonly policy: ServerOptions.ServerOptions
+  readonly others: Raw
+  readonly problems: Array<Problem.Problem>
+} => {
   const tools = Tools.own(raw["tools"])
   const filters = (["prompts", "resources"] as const).map((group) =>
     isEntry ? { group, filter: raw[group], problems: [] } : { group, ...Tools.ownFilter(group, raw[group]) }

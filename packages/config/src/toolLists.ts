@@ -49,18 +49,12 @@ export const { schema } = list
 const textsOf = (value: unknown): ReadonlyArray<string> | undefined =>
   Array.isArray(value) && value.every(Predicate.isString) ? value.filter((text) => text !== "") : undefined
 
-/** One of the two is enough. */
-const eitherOf = (text: string, other: string): string => ListFilter.meaning(text, { readings: [text, other] })
-
+/** One of its readings is enough. */
 const nameOf = (text: string, reading: Reading, server: string | undefined): string => {
-  if (reading === "patterns") {
-    const bracket = text.indexOf("(")
-    return bracket > 0 ? eitherOf(text, text.slice(0, bracket)) : text
-  }
-  const prefix = reading === "wrapped" && server !== undefined
-    ? [`mcp_${server}_`, `mcp__${server}__`].find((one) => text.startsWith(one) && text.length > one.length)
-    : undefined
-  return prefix === undefined ? text : eitherOf(text, text.slice(prefix.length))
+  const prefixes = reading === "wrapped" && server !== undefined ? [`mcp_${server}_`, `mcp__${server}__`] : []
+  const prefix = prefixes.find((one) => text.startsWith(one) && text.length > one.length)
+  const other = reading === "patterns" ? /^[^(]+(?=\()/.exec(text)?.[0] : prefix && text.slice(prefix.length)
+  return other === undefined ? text : ListFilter.meaning(text, { readings: [text, other] })
 }
 
 /** A problem for each text that names no tool. `server`: its name, if it has one. `switches`: of opencode, at the top of its file. */

@@ -6,7 +6,7 @@ import type { ServerOptions } from "@mcp-lifeline/extensions"
 import { ListFilter } from "@mcp-lifeline/extensions/internal"
 import { Predicate } from "effect"
 
-const foreign: ReadonlySet<string> = new Set(["approval_mode"])
+const foreign = "approval_mode"
 
 /** Perhaps misspelt. What is no list for `hide` and `only` is refused later, not passed over. */
 const isOurs = (name: string, entry: unknown): boolean => {
@@ -24,14 +24,6 @@ export const belongsToOthers = (path: Problem.Path): Problem.Problem => ({
   message: "belongs to another program and has no effect here; leave it out",
   key: "foreign"
 })
-
-/** A value that is no object, in a file with servers alone: it was meant for us, and to pass it over would offer all. */
-export const misplaced = (group: "tools" | "prompts" | "resources", value: unknown): Problem.Problem =>
-  Problem.wrongSecret(
-    [group],
-    value,
-    group === "tools" ? 'an object of options by tool, with "only" and "hide"' : 'an object with "only" and "hide"'
-  )
 
 /** Not checked yet, among what other programs keep at the top of a file under the same name. */
 export const ownFilter = (
@@ -57,11 +49,9 @@ export const own = (
       return []
     }
     if (!Predicate.isRecord(entry)) return [[name, entry]]
-    const options = Object.entries(entry).filter(([key]) => {
-      if (foreign.has(key)) problems.push(belongsToOthers(["tools", name, key]))
-      return !foreign.has(key)
-    })
-    return [[name, Object.fromEntries(options)]]
+    if (Object.hasOwn(entry, foreign)) problems.push(belongsToOthers(["tools", name, foreign]))
+    const { [foreign]: _, ...options } = entry
+    return [[name, options]]
   })
   const found = Object.fromEntries(entries) as ServerOptions.ServerOptions["tools"]
   return { tools: entries.length === 0 ? undefined : found, problems }
