@@ -16,8 +16,6 @@ export interface Sources {
   readonly inputs?: Variables | undefined
   /** Whether `{env:VAR}`, without the dollar, is a reference, too. */
   readonly bare?: boolean | undefined
-  /** Whether `${NAME}` stays, because the program replaces it itself. */
-  readonly isKept?: ((name: string) => boolean) | undefined
   /** Whether a server may be started for a client, to which `env` and `headers` may refer (`${client.name}`). */
   readonly clients?: boolean | undefined
 }
@@ -66,8 +64,7 @@ export const at = (raw: unknown, path: ReadonlyArray<string>): unknown =>
 
 type Looked = { readonly value: string } | { readonly problem: string }
 
-const look = (inside: string, { inputs, isKept, places, variables }: Sources): Looked => {
-  if (isKept?.(inside) === true) return { value: `\${${inside}}` }
+const look = (inside: string, { inputs, places, variables }: Sources): Looked => {
   if (ClientText.isReference(inside)) return { problem: ClientText.notHere(inside) }
   const [, kind, name, fallback] = shape.exec(inside) ?? []
   if (name === undefined) {
@@ -87,23 +84,24 @@ const look = (inside: string, { inputs, isKept, places, variables }: Sources): L
 
 /**
  * In every string, at any depth. Reports a reference that it cannot replace, and keeps it. An empty variable takes its default, as in a shell. Values
- * are not expanded again, so no variable can refer to another.
+ * are not expanded again, so no variable can refer to another. `isKept`: whether `${NAME}` stays, because the program replaces it itself.
  */
 export const expand = (
   value: unknown,
   sources: Sources,
   report: (path: Problem.Path, message: string) => void,
-  path: Problem.Path = []
+  path: Problem.Path = [],
+  isKept: (name: string, path: Problem.Path) => boolean = () => false
 ): unknown => {
   if (typeof value === "string") {
     return partsOf(value, sources.bare === true, (whole, inside) => {
-      const looked = look(inside, sources)
+      const looked = isKept(inside, path) ? { value: whole } : look(inside, sources)
       if ("value" in looked) return looked.value
       report(path, looked.problem)
       return whole
     }).join("")
   }
-  const inside = (item: unknown, key: string | number) => expand(item, sources, report, [...path, key])
+  const inside = (item: unknown, key: string | number) => expand(item, sources, report, [...path, key], isKept)
   if (Array.isArray(value)) return value.map(inside)
   if (!isPlain(value)) return value
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, inside(item, key)]))

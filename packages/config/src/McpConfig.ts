@@ -49,20 +49,6 @@ const spelling = (raw: Raw, problems: Array<Problem.Problem>): ReadonlyMap<strin
   return written
 }
 
-/** Except for references that the program replaces itself. `before`: how many words stand before these. */
-const expandWords = (
-  words: unknown,
-  before: number,
-  kept: LifelineCommand.Kept,
-  sources: Sources,
-  report: (path: Problem.Path, message: string) => void
-): unknown => {
-  const keeping = { ...sources, isKept: kept.has }
-  return Array.isArray(words)
-    ? words.map((word, index) => expand(word, kept.places.has(before + index) ? keeping : sources, report, [index]))
-    : expand(words, sources, report)
-}
-
 const wordsOf = (value: unknown): ReadonlyArray<string> =>
   (Array.isArray(value) ? value : [value]).filter(Predicate.isString)
 
@@ -171,7 +157,9 @@ const readEntry = (
       fromClient = split.fromClient
       reach[name] = expand(split.others, sources, unknown)
     } else if (sources !== undefined && (name === "command" || name === "args")) {
-      reach[name] = expandWords(raw[key], name === "args" ? command.length : 0, kept, sources, unknown)
+      const before = name === "args" ? command.length : 0
+      const isKept = (one: string, [index]: Problem.Path) => kept.places.has(before + Number(index)) && kept.has(one)
+      reach[name] = expand(raw[key], sources, unknown, [], isKept)
     } else {
       reach[name] = sources !== undefined && expanded.has(name) ? expand(raw[key], sources, unknown) : raw[key]
     }

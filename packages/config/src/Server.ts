@@ -101,18 +101,14 @@ const secretValue = (value: unknown): SecretValue => SecretCommand.is(value) ? v
 
 export const secretValuesOf = (values: unknown): HttpServer["headers"] => mapped(values, secretValue)
 
-/** A command may contain its first arguments; those of `args` follow. */
-const commandLine = ({ args = [], command }: Raw): Pick<StdioServer, "command" | "args"> => {
-  const [program, ...own] = (Array.isArray(command) ? command : [command]) as ReadonlyArray<string>
-  return { command: program as string, args: [...own, ...args as ReadonlyArray<string>] }
-}
-
-/** The keys were checked. `env` overrides the variables in `inherited`. */
+/** The keys were checked. A command may contain its first arguments. `env` overrides the variables in `inherited`. */
 export const stdioOf = (raw: Raw, inherited: Raw = {}, fromClient: FromClient = {}): StdioServer => {
-  const { cwd, envFile, maxMemory, protocol, stdio = {} } = raw as Partial<StdioServer>
+  const { args: further = [], cwd, envFile, maxMemory, protocol, stdio = {} } = raw as Partial<StdioServer>
+  const [command = "", ...first] = [raw["command"]].flat() as ReadonlyArray<string>
+  const args = [...first, ...further]
   const variables = { ...inherited, ...raw["env"] as Raw | undefined }
   const env = mapped(variables, (value) => value === null ? null : secretValue(value))
-  return { _tag: "Stdio", ...commandLine(raw), env, fromClient, envFile, cwd, protocol, maxMemory, stdio }
+  return { _tag: "Stdio", command, args, env, fromClient, envFile, cwd, protocol, maxMemory, stdio }
 }
 
 /** With the path of the option in the entry. */

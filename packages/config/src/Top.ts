@@ -98,27 +98,25 @@ export const readTop = (raw: unknown): Read<Top> => {
   }
   const servers = at(raw, path)
   const accepted = "an object of servers by name"
-  if (servers === undefined) problems.push({ path, message: `is missing; accepted: ${accepted}` })
-  else if (!Predicate.isRecord(servers)) problems.push(Problem.wrongSecret(path, servers, accepted))
-  return {
-    value: Predicate.isRecord(servers)
-      ? {
-        path,
-        servers,
-        policy: ServerOptions.forAll(policy),
-        sessions: others["sessions"] as Server["sessions"],
-        prefix: others["prefix"] as Server["prefix"],
-        statusTool: others["statusTool"] !== false,
-        maxOwnServers: others["maxOwnServers"] as number | undefined,
-        auth: others["auth"],
-        access: others["clients"] === undefined && others["groups"] === undefined
-          ? undefined
-          : { clients: others["clients"], groups: others["groups"] },
-        inputs,
-        switches,
-        bare
-      }
-      : undefined,
-    problems
+  if (!Predicate.isRecord(servers)) {
+    const missing = { path, message: `is missing; accepted: ${accepted}` }
+    problems.push(servers === undefined ? missing : Problem.wrongSecret(path, servers, accepted))
+    return { value: undefined, problems }
   }
+  const { clients, groups } = others
+  const value: Top = {
+    path,
+    servers,
+    policy: ServerOptions.forAll(policy),
+    sessions: others["sessions"] as Server["sessions"],
+    prefix: others["prefix"] as Server["prefix"],
+    statusTool: others["statusTool"] !== false,
+    maxOwnServers: others["maxOwnServers"] as number | undefined,
+    auth: others["auth"],
+    access: clients === undefined && groups === undefined ? undefined : { clients, groups },
+    inputs,
+    switches,
+    bare
+  }
+  return { value, problems }
 }

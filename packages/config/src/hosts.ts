@@ -59,9 +59,6 @@ export const ambiguous = (path: Problem.Path, value: number, effect: string): Pr
   key: "ambiguous"
 })
 
-/** Numbers below this are probably not meant as milliseconds. */
-const short = 1000
-
 /** Under the names of hosts; Lifeline's own options override them. */
 export const timeouts = (
   raw: Raw
@@ -78,7 +75,7 @@ export const timeouts = (
   return { policy: Object.keys(found).length === 0 ? {} : { timeouts: found }, problems }
 }
 
-/** Lifeline's own timeouts with so few milliseconds that the user may have meant seconds. */
+/** Lifeline's own timeouts of less than a second, of which the user may have meant seconds. */
 export const doubtful = (
   options: { readonly tools?: unknown },
   path: Problem.Path
@@ -87,7 +84,7 @@ export const doubtful = (
   const places = [["timeouts", "connect"], ["timeouts", "request"], ...tools.map((name) => ["tools", name, "timeout"])]
   return places.flatMap((place) => {
     const value = at(options, place)
-    return isTooShort(value, short - 1) ? [ambiguous([...path, ...place], value, "which is read as milliseconds")] : []
+    return isTooShort(value, 999) ? [ambiguous([...path, ...place], value, "which is read as milliseconds")] : []
   })
 }
 

@@ -88,21 +88,15 @@ const command: Check.Check = Check.described((value, path) => {
     return [Problem.wrongSecret(path, value, "a string that is not empty, or an array of strings")]
   }
   if (value.length === 0) return [{ path, message: "is empty; accepted: a program, and its arguments" }]
-  return [...Check.text(value[0], [...path, 0]), ...argv(value, path).filter((problem) => problem.path.at(-1) !== 0)]
-}, {
-  anyOf: [
-    { type: "string", minLength: 1 },
-    { type: "array", items: { type: "string" }, minItems: 1 }
-  ]
-})
+  return value.flatMap((one, index) => (index === 0 ? Check.text : Check.string)(one, [...path, index]))
+}, { anyOf: [Check.text.schema, { ...argv.schema, minItems: 1 }] })
 
 /** The connector checks the options. The keys of the server do not belong among them. */
 const ownOptions = (group: string, beside: () => Checks): Check.Check =>
   Check.described((value, path) => {
-    const misplaced = Object.keys(Object(value)).filter((name) => name !== group && Object.hasOwn(beside(), name))
-    return Check.object(value, path).length > 0
-      ? [Problem.wrongSecret(path, value, "an object of options")]
-      : misplaced.map((name) => ({ path: [...path, name], message: `belongs beside ${group}, not in it` }))
+    if (!Predicate.isRecord(value)) return [Problem.wrongSecret(path, value, "an object of options")]
+    const misplaced = Object.keys(value).filter((name) => name !== group && Object.hasOwn(beside(), name))
+    return misplaced.map((name) => ({ path: [...path, name], message: `belongs beside ${group}, not in it` }))
   }, Check.object.schema)
 
 const protocol = Check.oneOf("auto", "2025", "2026")
@@ -124,13 +118,12 @@ const stdioChecks: Checks = {
 }
 
 /** The connector checks the rest of the address, which may contain a password. */
-const address: Check.Check = Check.described(
-  (value, path) =>
-    /^https?:\/\/[^/\s]/i.test(String(value))
-      ? []
-      : [{ path, message: "is not an address; accepted: one that begins with http:// or https://" }],
+const address = Check.is(
+  (value) => /^https?:\/\/[^/\s]/i.test(String(value)),
+  "one that begins with http:// or https://",
   // It may begin with a reference.
-  { type: "string", minLength: 1 }
+  Check.text.schema,
+  (path, _, accepted) => ({ path, message: `is not an address; accepted: ${accepted}` })
 )
 
 const headers: Check.Check = Check.described(

@@ -8,15 +8,14 @@ import { Predicate } from "effect"
 
 const foreign = "approval_mode"
 
+/** Perhaps misspelt. */
+export const isListName = (name: string): boolean => Problem.nearest(name, ListFilter.names) !== undefined
+
 /** Perhaps misspelt. What is no list for `hide` and `only` is refused later, not passed over. */
 const isOurs = (name: string, entry: unknown): boolean => {
-  if (!Predicate.isRecord(entry)) {
-    return ListFilter.names.includes(name)
-      || (Array.isArray(entry) && Problem.nearest(name, ListFilter.names) !== undefined)
-  }
+  if (!Predicate.isRecord(entry)) return ListFilter.names.includes(name) || (Array.isArray(entry) && isListName(name))
   const keys = Object.keys(entry)
-  return keys.length === 0
-    || keys.some((key) => Tools.names.includes(key) || Problem.nearest(key, Tools.names) !== undefined)
+  return keys.length === 0 || keys.some((key) => Problem.nearest(key, Tools.names) !== undefined)
 }
 
 export const belongsToOthers = (path: Problem.Path): Problem.Problem => ({
@@ -24,16 +23,6 @@ export const belongsToOthers = (path: Problem.Path): Problem.Problem => ({
   message: "belongs to another program and has no effect here; leave it out",
   key: "foreign"
 })
-
-/** Not checked yet, among what other programs keep at the top of a file under the same name. */
-export const ownFilter = (
-  group: "prompts" | "resources",
-  value: unknown
-): { readonly filter: unknown; readonly problems: ReadonlyArray<Problem.Problem> } => {
-  if (!Predicate.isRecord(value)) return { filter: undefined, problems: [] }
-  const isOurs = Object.keys(value).some((key) => Problem.nearest(key, ListFilter.names) !== undefined)
-  return isOurs ? { filter: value, problems: [] } : { filter: undefined, problems: [belongsToOthers([group])] }
-}
 
 /** Not checked yet, with a problem for each key of other programs. What is no object is not looked at here. */
 export const own = (
