@@ -67,14 +67,9 @@ export const run = ({ calm, membership, renewal, servers, store }: Options): Eff
       if (server === undefined) return
       const locked = yield* store.locks.claim(id, lock)
       if (locked?.owner !== id) return
-      yield* Effect.ensuring(
-        server.handOver,
-        Effect.ignore(store.locks.release(id, lock, locked.generation))
-      )
-      if (server.isHere()) unwanted.add(server.name)
-      else {yield* Effect.logInfo(
-          `${server.name} was given to another replica, because this one ran more than its share`
-        )}
+      yield* Effect.ensuring(server.handOver, Effect.ignore(store.locks.release(id, lock, locked.generation)))
+      if (server.isHere()) return void unwanted.add(server.name)
+      yield* Effect.logInfo(`${server.name} was given to another replica, because this one ran more than its share`)
     })
 
     const pause = Effect.flatMap(Random.next, (random) => Effect.sleep(renewal * (3 + 3 * random)))

@@ -34,11 +34,6 @@ export interface Options {
   readonly watchdog?: Pick<Watchdog, "group" | "gone"> | undefined
 }
 
-interface Taken {
-  readonly id: string
-  readonly generation: number
-}
-
 const isSilence = ({ reason }: ConnectError): boolean =>
   reason === "refused" || reason === "unreachable" || reason === "timeout"
 
@@ -67,7 +62,7 @@ export const make = (
   { local, mayTake = () => true, membership, remote, server, store, watchdog, whileOwned = Effect.void }: Options
 ): Effect.Effect<ClusterConnector, never, Scope.Scope> =>
   Effect.gen(function*() {
-    let taken: Taken | undefined
+    let taken: Ownership | undefined
     /** Who has the session that the backend offers to resume. */
     let hasSession: Ownership | undefined
     let leaves = false
@@ -84,9 +79,8 @@ export const make = (
     const disown = Effect.suspend(() => {
       const scope = ownership
       ownership = undefined
-      return Effect.forkDaemon(
-        Effect.uninterruptible(scope === undefined ? Effect.void : Scope.close(scope, Exit.void))
-      )
+      const closed = scope === undefined ? Effect.void : Scope.close(scope, Exit.void)
+      return Effect.forkDaemon(Effect.uninterruptible(closed))
     })
 
     const { connectUnder, stopped, ...here } = LeasedConnector.make({
@@ -100,9 +94,9 @@ export const make = (
       Effect.zipRight(Effect.flatMap(disown, Fiber.await), stopped),
       Effect.suspend(() => {
         if (taken === undefined) return Effect.void
-        const { generation, id } = taken
+        const { generation, owner } = taken
         taken = undefined
-        return Effect.ignore(store.release(id, server, generation))
+        return Effect.ignore(store.release(owner, server, generation))
       })
     )
     yield* Effect.addFinalizer(() => Effect.timeoutOption(Effect.interruptible(release), longestEnd))
@@ -181,7 +175,7 @@ export const make = (
             (error) => anew(found, error)
           )
         }
-        taken = { id: held.id, generation: found.generation }
+        taken = found
         yield* own
         return yield* connectUnder(held, { ...options, resume: undefined })
       })

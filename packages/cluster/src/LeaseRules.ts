@@ -25,9 +25,10 @@ interface Seen {
   readonly since: number
 }
 
-export type Ending =
-  | { readonly _tag: "Now"; readonly renewals: number }
-  | { readonly _tag: "Ask"; readonly renewals: number; readonly witnesses: ReadonlyArray<ReplicaId> }
+/** The renewal, and whom to ask about it. */
+export type Needed = Pick<Lease, "renewals" | "witnesses">
+
+export type Ending = { readonly _tag: "Now"; readonly renewals: number } | { readonly _tag: "Ask" } & Needed
 
 /** Times are milliseconds of a clock that never jumps, and counts while the machine sleeps. */
 export class LeaseRules {
@@ -83,7 +84,7 @@ export class LeaseRules {
   }
 
   /** undefined where the store may name no witness: anyone may end the lease then. */
-  get needed(): { readonly renewals: number; readonly witnesses: ReadonlyArray<ReplicaId> } | undefined {
+  get needed(): Needed | undefined {
     if (this.#renewals < 0 || this.#witnesses.some((named) => named.length === 0)) return undefined
     return { renewals: this.#renewals, witnesses: [...new Set(this.#witnesses.flat())] }
   }

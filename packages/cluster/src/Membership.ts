@@ -2,7 +2,7 @@
 import { Deferred, Effect, Exit, FiberId, Option, type Scope } from "effect"
 import { randomUUID } from "node:crypto"
 import type { ClusterStore, Renewal, Replica, StoreError } from "./ClusterStore.js"
-import { LeaseRules, type ReplicaId } from "./LeaseRules.js"
+import { LeaseRules, type Needed, type ReplicaId } from "./LeaseRules.js"
 import type { Answers, Peers } from "./Peers.js"
 import { longestAnswer, type Terms } from "./Terms.js"
 
@@ -44,9 +44,9 @@ export interface Options {
   readonly isWatched?: Effect.Effect<boolean> | undefined
 }
 
-interface Lapse {
+interface Current {
   readonly held: Held
-  readonly lapse: () => void
+  readonly lapsed: Deferred.Deferred<void>
 }
 
 interface Waiting {
@@ -67,7 +67,7 @@ export const make = (
     let rounds = 0
     let lives = 0
     const waiting = new Set<Waiting>()
-    let current: Lapse | undefined
+    let current: Current | undefined
     const given = yield* Effect.makeLatch()
 
     const update = Effect.gen(function*() {
@@ -75,72 +75,60 @@ export const make = (
       if (isHeld) watch(rules.until)
       if (isHeld === (current !== undefined)) return
       if (current !== undefined) {
-        const { lapse } = current
+        const { lapsed } = current
         current = undefined
         yield* given.close
-        return lapse()
+        return Deferred.unsafeDone(lapsed, Exit.void)
       }
       const own = rules
       const lapsed = yield* Deferred.make<void>()
-      let hasLapsed = false
-      current = {
-        held: { id: own.id, isHeld: () => !hasLapsed && own.isHeld(now()), lapsed: Deferred.await(lapsed) },
-        lapse: () => {
-          hasLapsed = true
-          Deferred.unsafeDone(lapsed, Exit.void)
-        }
-      }
+      const isHeldNow = (): boolean => current?.lapsed === lapsed && own.isHeld(now())
+      current = { held: { id: own.id, isHeld: isHeldNow, lapsed: Deferred.await(lapsed) }, lapsed }
       yield* given.open
     })
 
     const limited = <A, E>(work: Effect.Effect<A, E>): Effect.Effect<Option.Option<A>> =>
       Effect.option(Effect.timeout(Effect.disconnect(work), longestAnswer(terms)))
 
+    /** No answer is a no. */
+    const affirmed = (work: Effect.Effect<boolean, unknown>): Effect.Effect<boolean> =>
+      Effect.map(limited(work), Option.contains(true))
+
+    const askWitnesses = (question: keyof Answers, about: ReplicaId, { renewals, witnesses }: Needed) =>
+      Effect.forEach(witnesses, (id) => {
+        const witness = replicas.get(id)
+        return witness === undefined ? Effect.succeed(false) : affirmed(peers[question](witness, about, renewals))
+      }, { concurrency: "unbounded" })
+
     const askForPromises = Effect.gen(function*() {
       const asked = now()
       const { needed } = rules
       if (needed === undefined) return
-      const answers = yield* Effect.forEach(needed.witnesses, (id) => {
-        const replica = replicas.get(id)
-        return replica === undefined
-          ? Effect.succeed(false)
-          : Effect.map(limited(peers.promise(replica, rules.id, needed.renewals)), Option.getOrElse(() => false))
-      }, { concurrency: "unbounded" })
-      if (answers.every((isPromised) => isPromised)) rules.extended(asked)
+      const answers = yield* askWitnesses("promise", rules.id, needed)
+      if (!answers.includes(false)) rules.extended(asked)
     })
 
-    const seenEnded = (id: ReplicaId): void => {
-      for (const one of waiting) if (one.id === id) Deferred.unsafeDone(one.ended, Exit.void)
+    const seenEnded = (isOver: (one: Waiting) => boolean): void => {
+      for (const one of waiting) if (isOver(one)) Deferred.unsafeDone(one.ended, Exit.void)
     }
 
     const end = (replica: Replica): Effect.Effect<void> =>
       Effect.gen(function*() {
         const needs = rules.ending(now(), replica.id)
         if (needs === undefined) return
-        if (needs._tag === "Ask") {
-          const consents = yield* Effect.forEach(needs.witnesses, (id) => {
-            const witness = replicas.get(id)
-            return witness === undefined
-              ? Effect.succeedNone
-              : limited(peers.consent(witness, replica.id, needs.renewals))
-          }, { concurrency: "unbounded" })
-          if (!consents.some((consent) => Option.getOrElse(consent, () => false))) return
-        }
+        if (needs._tag === "Ask" && !(yield* askWitnesses("consent", replica.id, needs)).includes(true)) return
         if (!rules.refuse(now(), replica.id, needs.renewals)) return
-        const hasEnded = yield* limited(store.end(replica.id, needs.renewals))
-        if (Option.getOrElse(hasEnded, () => false)) seenEnded(replica.id)
+        if (yield* affirmed(store.end(replica.id, needs.renewals))) seenEnded(({ id }) => id === replica.id)
       })
 
     const saw = (round: number, renewal: Renewal): void => {
       replicas = new Map(renewal.replicas.map((replica) => [replica.id, replica]))
       rules.saw(now(), renewal.replicas)
-      for (const one of waiting) {
-        if (one.after < round && replicas.get(one.id)?.hasEnded !== false) Deferred.unsafeDone(one.ended, Exit.void)
-      }
+      seenEnded(({ after, id }) => after < round && replicas.get(id)?.hasEnded !== false)
     }
 
     const round = Effect.gen(function*() {
-      if (!Option.getOrElse(yield* limited(isWatched), () => false)) return yield* update
+      if (!(yield* affirmed(isWatched))) return yield* update
       const number = ++rounds
       const asked = now()
       const witnesses = rules.nextWitnesses()
@@ -191,7 +179,7 @@ export const make = (
       },
       held: Effect.repeat(
         Effect.map(given.await, () => current),
-        { until: (one): one is Lapse => one !== undefined }
+        { until: (one): one is Current => one !== undefined }
       ).pipe(Effect.map(({ held }) => held)),
       running: Effect.asVoid(Effect.acquireRelease(
         Effect.sync(() => void lives++),

@@ -186,15 +186,14 @@ export const make = (
     const sealed = (id: ReplicaId, address: string): string =>
       addresses.seal(id, address, clock.database + uptime.now() - clock.here)
 
-    const told = new Set<ReplicaId>()
+    let told: ReadonlyArray<ReplicaId> = []
     /** Somebody else, or another version, writes to the database. */
     const tell = (replicas: ReadonlyArray<Replica>): Effect.Effect<void> =>
       Effect.suspend(() => {
         const unsealed = replicas.filter(({ address, hasEnded }) => address === undefined && !hasEnded)
           .map(({ id }) => id)
-        const isNew = unsealed.some((id) => !told.has(id))
-        told.clear()
-        for (const id of unsealed) told.add(id)
+        const isNew = unsealed.some((id) => !told.includes(id))
+        told = unsealed
         return isNew
           ? Effect.logWarning(
             `the database has replicas whose addresses were not sealed with the key of this cluster of late, so nothing is sent to them: ${

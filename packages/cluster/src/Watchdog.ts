@@ -122,9 +122,7 @@ const listening = (running: Process): Effect.Effect<number, WatchdogError> => {
       onTimeout: () =>
         failure(`did not answer for ${longest / 1000} s after its start: is ${process.execPath} Node.js?`)
     }),
-    Effect.tap(() => {
-      child.stderr.destroy()
-    })
+    Effect.tap(() => void child.stderr.destroy())
   )
 }
 
@@ -176,7 +174,6 @@ export const make: Effect.Effect<Watchdog, WatchdogError, Scope.Scope> = Effect.
     const answered = Effect.async<boolean>((resume) => {
       one.questions.set(number, () => resume(Effect.succeed(true)))
       say(() => `ask ${number}`)
-      return Effect.sync(() => one.questions.delete(number))
     })
     return Effect.ensuring(
       firstOf(answered, Effect.as(Deferred.await(one.ended), false)),

@@ -2,6 +2,7 @@
  * Replaces references in strings: `${VAR}`, `${VAR:-default}`, `${env:VAR}`, `${input:id}`, `${workspaceFolder}`.
  */
 import type { Problem } from "@mcp-lifeline/core/options"
+import { Predicate } from "effect"
 import * as ClientText from "./ClientText.js"
 
 export type Variables = Readonly<Record<string, string | undefined>>
@@ -15,8 +16,6 @@ export interface Sources {
   readonly inputs?: Variables | undefined
   /** Whether `{env:VAR}`, without the dollar, is a reference, too. */
   readonly bare?: boolean | undefined
-  /** Whether `${NAME}` stays, because the program replaces it itself. */
-  readonly isKept?: ((name: string) => boolean) | undefined
   /** Whether a server may be started for a client, to which `env` and `headers` may refer (`${client.name}`). */
   readonly clients?: boolean | undefined
 }
@@ -43,8 +42,10 @@ const partsOf = <A>(
   return parts
 }
 
+export type Raw = Readonly<Record<string, unknown>>
+
 /** An object literal or a result of JSON.parse, of any realm; no instance of a class. */
-export const isPlain = (value: unknown): value is Readonly<Record<string, unknown>> => {
+export const isPlain = (value: unknown): value is Raw => {
   if (typeof value !== "object" || value === null) return false
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === null || Object.getPrototypeOf(prototype) === null
@@ -55,21 +56,20 @@ const shape = /^(?:(env|input):)?([A-Za-z_][A-Za-z0-9_]*|(?<=^input:)[^:}]+|(?<=
 
 const variableOf = (id: string): string => id.toUpperCase().replace(/[^A-Z0-9]+/g, "_")
 
-const own = (values: Variables | undefined, name: string): string | undefined =>
+export const own = <A>(values: Readonly<Record<string, A>> | undefined, name: string): A | undefined =>
   values !== undefined && Object.hasOwn(values, name) ? values[name] : undefined
+
+export const at = (raw: unknown, path: ReadonlyArray<string>): unknown =>
+  path.reduce((value, key) => Predicate.isRecord(value) ? own(value, key) : undefined, raw)
 
 type Looked = { readonly value: string } | { readonly problem: string }
 
-const look = (inside: string, { inputs, isKept, places, variables }: Sources): Looked => {
-  if (isKept?.(inside) === true) return { value: `\${${inside}}` }
+const look = (inside: string, { inputs, places, variables }: Sources): Looked => {
   if (ClientText.isReference(inside)) return { problem: ClientText.notHere(inside) }
   const [, kind, name, fallback] = shape.exec(inside) ?? []
   if (name === undefined) {
-    return {
-      problem: `has \${${
-        inside.split(":-")[0]
-      }}, which is not known; write \${NAME}, \${NAME:-default}, \${env:NAME} or \${input:ID}`
-    }
+    const known = "${NAME}, ${NAME:-default}, ${env:NAME} or ${input:ID}"
+    return { problem: `has \${${inside.split(":-")[0]}}, which is not known; write ${known}` }
   }
   const place = kind === undefined ? own(places, name) : undefined
   const found = kind === "input"
@@ -79,36 +79,32 @@ const look = (inside: string, { inputs, isKept, places, variables }: Sources): L
   if (found !== undefined) return { value: found }
   const variable = kind === "input" ? variableOf(name) : name
   const withDefault = kind === "input" ? `\${input:${name}:-default}` : `\${${name}:-default}`
-  return {
-    problem: `has \${${inside}}, which is not set; set ${variable} in the environment or write ${withDefault}`
-  }
+  return { problem: `has \${${inside}}, which is not set; set ${variable} in the environment or write ${withDefault}` }
 }
 
 /**
  * In every string, at any depth. Reports a reference that it cannot replace, and keeps it. An empty variable takes its default, as in a shell. Values
- * are not expanded again, so no variable can refer to another.
+ * are not expanded again, so no variable can refer to another. `isKept`: whether `${NAME}` stays, because the program replaces it itself.
  */
 export const expand = (
   value: unknown,
   sources: Sources,
   report: (path: Problem.Path, message: string) => void,
-  path: Problem.Path = []
+  path: Problem.Path = [],
+  isKept: (name: string, path: Problem.Path) => boolean = () => false
 ): unknown => {
   if (typeof value === "string") {
     return partsOf(value, sources.bare === true, (whole, inside) => {
-      const looked = look(inside, sources)
+      const looked = isKept(inside, path) ? { value: whole } : look(inside, sources)
       if ("value" in looked) return looked.value
       report(path, looked.problem)
       return whole
     }).join("")
   }
-  if (Array.isArray(value)) return value.map((item, index) => expand(item, sources, report, [...path, index]))
-  if (isPlain(value)) {
-    return Object.fromEntries(
-      Object.entries(value).map(([key, item]) => [key, expand(item, sources, report, [...path, key])])
-    )
-  }
-  return value
+  const inside = (item: unknown, key: string | number) => expand(item, sources, report, [...path, key], isKept)
+  if (Array.isArray(value)) return value.map(inside)
+  if (!isPlain(value)) return value
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, inside(item, key)]))
 }
 
 /** All other references are replaced. `undefined` after a problem, which is reported. */

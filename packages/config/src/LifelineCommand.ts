@@ -43,27 +43,18 @@ export const wrap = (words: ReadonlyArray<string>): Wrap | undefined => {
     : { launcher: words.slice(0, place + 1), args: words.slice(place + 2) }
 }
 
-interface Option {
-  readonly name: string
-  readonly value: string
-  /** Of the word with its value, among the arguments. */
-  readonly place: number
-}
-
 const isAddress = (word: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(word) || word.startsWith("${")
 
-/** What follows an option may be its value; what else is no option begins the command of the server. */
-const optionsIn = (args: ReadonlyArray<string>): ReadonlyArray<Option> => {
-  const found: Array<Option> = []
-  for (const [place, word] of args.entries()) {
-    const [, name = "", value] = /^(--[a-z-]+)(?:=(.*))?$/s.exec(word) ?? []
-    const before = args[place - 1] ?? ""
-    const isValue = before.startsWith("-") && !before.includes("=")
-    if (word === "--" || !(word.startsWith("-") || isValue || isAddress(word))) break
-    if (value !== undefined) found.push({ name, value, place })
-    else if (isValue) found.push({ name: before, value: word, place })
-  }
-  return found
+/** What follows an option may be its value; what else is no option begins the command of the server. `place`: of the word with the value. */
+const optionsIn = (args: ReadonlyArray<string>) => {
+  const takesNext = (word = ""): boolean => word.startsWith("-") && !word.includes("=")
+  const end = args.findIndex((word, place) =>
+    word === "--" || !(word.startsWith("-") || takesNext(args[place - 1]) || isAddress(word))
+  )
+  return args.slice(0, end === -1 ? undefined : end).flatMap((word, place) => {
+    const [, name = args[place - 1] ?? "", value] = /^(--[a-z-]+)=(.*)$/s.exec(word) ?? []
+    return value === undefined && !takesNext(args[place - 1]) ? [] : [{ name, value: value ?? word, place }]
+  })
 }
 
 /** `wrap` replaces references in their values. */

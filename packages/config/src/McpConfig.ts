@@ -6,7 +6,7 @@ import { Check, Problem } from "@mcp-lifeline/core/options"
 import { ServerOptions } from "@mcp-lifeline/extensions"
 import { Predicate } from "effect"
 import * as ClientText from "./ClientText.js"
-import { expand, expandForClient, isPlain, type Sources } from "./Expansion.js"
+import { expand, expandForClient, isPlain, own, type Raw, type Sources } from "./Expansion.js"
 import * as Hosts from "./hosts.js"
 import { checkOf, expanded, isKey, type Kind, meantBy, refused, synonyms } from "./keys.js"
 import * as LifelineCommand from "./LifelineCommand.js"
@@ -15,33 +15,16 @@ import { gateway, policyOf, type Read } from "./supervision.js"
 import * as ToolLists from "./toolLists.js"
 import type { ToolSwitches } from "./ToolSwitches.js"
 
-export {
-  type Access,
-  doubts as accessDoubts,
-  type Group,
-  type NamedClient,
-  read as readAccess,
-  type Rules,
-  type Selection
-} from "./access.js"
+export type { Access, Group, NamedClient, Rules, Selection } from "./access.js"
+export { doubts as accessDoubts, read as readAccess, tokenMessage, tokenProblem } from "./access.js"
 export { type Auth, type ClaimValue, read as readAuth } from "./auth.js"
 export * as ClientText from "./ClientText.js"
 export type { Sources, Variables } from "./Expansion.js"
 export { isKey, notTakenOver } from "./keys.js"
 export { schema } from "./schema.js"
-export {
-  type FromClient,
-  type HeaderProvider,
-  type HttpServer,
-  placed,
-  type Secrets,
-  secretsOf,
-  type SecretValue,
-  type Server,
-  type StdioServer
-} from "./Server.js"
+export { placed, secretsOf } from "./Server.js"
+export type { FromClient, HeaderProvider, HttpServer, Secrets, SecretValue, Server, StdioServer } from "./Server.js"
 export * as ServerTools from "./serverTools.js"
-export { tokenMessage, tokenProblem } from "./token.js"
 export type { ToolSwitches } from "./ToolSwitches.js"
 export { readTop, type Top } from "./Top.js"
 
@@ -53,33 +36,17 @@ export type { Read } from "./supervision.js"
 const isEmpty = (value: unknown): boolean =>
   value === "" || (typeof value === "object" && value !== null && Object.keys(value).length === 0)
 
-type Raw = Readonly<Record<string, unknown>>
-
 /** As they are written, by their usual names. */
 const spelling = (raw: Raw, problems: Array<Problem.Problem>): ReadonlyMap<string, string> => {
   const written = new Map<string, string>()
   for (const key of Object.keys(raw)) {
     if (raw[key] === undefined) continue
-    const name = (Object.hasOwn(synonyms, key) ? synonyms[key] : undefined) ?? key
+    const name = own(synonyms, key) ?? key
     const other = written.get(name)
     if (other !== undefined) problems.push({ path: [key], message: `is another name of ${other}; keep one` })
     else written.set(name, key)
   }
   return written
-}
-
-/** Except for references that the program replaces itself. `before`: how many words stand before these. */
-const expandWords = (
-  words: unknown,
-  before: number,
-  kept: LifelineCommand.Kept,
-  sources: Sources,
-  report: (path: Problem.Path, message: string) => void
-): unknown => {
-  const own = { ...sources, isKept: kept.has }
-  return Array.isArray(words)
-    ? words.map((word, index) => expand(word, kept.places.has(before + index) ? own : sources, report, [index]))
-    : expand(words, sources, report)
 }
 
 const wordsOf = (value: unknown): ReadonlyArray<string> =>
@@ -103,15 +70,12 @@ const splitForClient = (
   if (sources.clients !== true || !isPlain(given)) return { others: given, fromClient: {} }
   const entries = Object.entries(given)
   const fromClient = entries.flatMap(([name, value]) => {
-    const text = ClientText.mentions(value)
-      ? expandForClient(value, sources, (message) => report(name, message))
-      : undefined
+    if (!ClientText.mentions(value)) return []
+    const text = expandForClient(value, sources, (message) => report(name, message))
     return text === undefined ? [] : [[name, text] as const]
   })
-  return {
-    others: Object.fromEntries(entries.filter(([, value]) => !ClientText.mentions(value))),
-    fromClient: Object.fromEntries(fromClient)
-  }
+  const others = Object.fromEntries(entries.filter(([, value]) => !ClientText.mentions(value)))
+  return { others, fromClient: Object.fromEntries(fromClient) }
 }
 
 /**
@@ -123,22 +87,15 @@ export const readServer = (raw: unknown, sources?: Sources, context: Context = {
     return { value: undefined, problems: [Problem.wrongSecret([], raw, "an object with a command or a url")] }
   }
   // The Cline CLI and the AI SDK write what reaches the server into an object of its own.
-  const { transport: own, ...beside } = raw
-  if (!isPlain(own)) return readEntry(raw, sources, context)
-  const { problems, value } = readEntry({ ...beside, ...own }, sources, context)
-  const twice = Object.keys(own).filter((key) => Object.hasOwn(beside, key)).map((key) => ({
-    path: [key],
-    message: "is in transport as well; keep one"
-  }))
-  return {
-    value,
-    problems: [
-      ...twice,
-      ...problems.map((one) =>
-        Object.hasOwn(own, String(one.path[0])) ? { ...one, path: ["transport", ...one.path] } : one
-      )
-    ]
-  }
+  const { transport: inner, ...beside } = raw
+  if (!isPlain(inner)) return readEntry(raw, sources, context)
+  const { problems, value } = readEntry({ ...beside, ...inner }, sources, context)
+  const message = "is in transport as well; keep one"
+  const twice = Object.keys(inner).flatMap((key) => Object.hasOwn(beside, key) ? [{ path: [key], message }] : [])
+  const placed = problems.map((one) =>
+    Object.hasOwn(inner, String(one.path[0])) ? { ...one, path: ["transport", ...one.path] } : one
+  )
+  return { value, problems: [...twice, ...placed] }
 }
 
 interface Context {
@@ -159,10 +116,8 @@ const readEntry = (
   const isStdio = written.has("command") && (isGiven("command") || !isGiven("url"))
   const kind: Kind = isStdio ? "stdio" : written.has("url") ? "http" : undefined
   if (isStdio && isGiven("url")) {
-    problems.push({
-      path: [written.get("url") ?? "url"],
-      message: "cannot be combined with command; keep one of the two"
-    })
+    const path = [written.get("url") ?? "url"]
+    problems.push({ path, message: "cannot be combined with command; keep one of the two" })
     return { value: undefined, problems }
   }
   if (kind === undefined && raw["source"] === "extension") return { value: undefined, problems: [ofExtension] }
@@ -178,8 +133,7 @@ const readEntry = (
     for (const one of found) problems.push(one)
   }
   const command = wordsOf(valueOf("command"))
-  const isSet = (name: string): boolean =>
-    Object.hasOwn(sources?.variables ?? {}, name) && sources?.variables[name] !== undefined
+  const isSet = (name: string): boolean => own(sources?.variables, name) !== undefined
   const given = valueOf("env") ?? {}
   const forwarded = wordsOf(valueOf("env_vars"))
   const hasFile = written.has("envFile")
@@ -203,7 +157,9 @@ const readEntry = (
       fromClient = split.fromClient
       reach[name] = expand(split.others, sources, unknown)
     } else if (sources !== undefined && (name === "command" || name === "args")) {
-      reach[name] = expandWords(raw[key], name === "args" ? command.length : 0, kept, sources, unknown)
+      const before = name === "args" ? command.length : 0
+      const isKept = (one: string, [index]: Problem.Path) => kept.places.has(before + Number(index)) && kept.has(one)
+      reach[name] = expand(raw[key], sources, unknown, [], isKept)
     } else {
       reach[name] = sources !== undefined && expanded.has(name) ? expand(raw[key], sources, unknown) : raw[key]
     }
@@ -215,8 +171,8 @@ const readEntry = (
   if (Predicate.isBoolean(reach["disabled"]) && reach["enabled"] === reach["disabled"]) {
     problems.push({ path: ["enabled"], message: "contradicts disabled; keep one of the two" })
   }
-  const own = policy.lifecycle?.disabled
-  if (disabled !== undefined && own !== undefined && own !== disabled) {
+  const inGroup = policy.lifecycle?.disabled
+  if (disabled !== undefined && inGroup !== undefined && inGroup !== disabled) {
     const key = reach["disabled"] === undefined ? "enabled" : "disabled"
     problems.push({ path: [key], message: "contradicts lifecycle.disabled; keep one of the two" })
   }
@@ -224,17 +180,12 @@ const readEntry = (
   const lists = ToolLists.read(raw, server, switches)
   for (const one of [...times.problems, ...lists.problems]) problems.push(one)
   if (!fits) return { problems, value: undefined }
-  const unset: Array<Problem.Problem> = []
-  const { env, headers } = Hosts.fromVariables(
-    reach,
-    sources?.variables ?? {},
-    (path, message) => unset.push({ path, message })
-  )
-  report(unset)
+  const variables = sources?.variables ?? {}
+  const { env, headers } = Hosts.fromVariables(reach, variables, (path, message) => report([{ path, message }]))
   const supervised = ServerOptions.merge({ ...times.policy, tools: lists.tools }, policy)
   return {
     problems,
-    value: unset.length > 0 ? undefined : {
+    value: !fits ? undefined : {
       reach: isStdio ? stdioOf(reach, env, fromClient) : httpOf(reach, headers, fromClient),
       policy: disabled === undefined ? supervised : ServerOptions.merge(supervised, { lifecycle: { disabled } }),
       sessions: others["sessions"] as Server["sessions"],
@@ -250,32 +201,28 @@ export const readSupervision = (
   own: ReadonlyArray<string>
 ): Read<Pick<Server, "policy" | "prefix">> => {
   // Without keys of its own it is no server of several.
-  const { others, policy: given, problems } = policyOf(
-    raw,
-    own.length === 0 ? {} : { prefix: gateway.ofServer.prefix },
-    true
-  )
-  const prefix = others["prefix"] as Server["prefix"]
-  const { tools } = raw
+  const others = own.length === 0 ? {} : { prefix: gateway.ofServer.prefix }
+  const found = policyOf(raw, others, true)
+  const { disabled, tools } = raw
   const lists = ToolLists.read({ tools }, undefined)
-  const policy = ServerOptions.merge({ tools: lists.tools }, given)
-  for (const one of [...ToolLists.checkTools(tools), ...lists.problems]) problems.push(one)
+  const policy = ServerOptions.merge({ tools: lists.tools }, found.policy)
   const names = [...own, "disabled", "lifeline", ...ServerOptions.groups]
-  for (const key of Object.keys(raw)) {
-    if (raw[key] === undefined || names.includes(key)) continue
-    problems.push(
-      isKey(key)
-        ? { path: [key], message: `cannot be combined with ${own.join(" or ")}; keep one of them` }
-        : Problem.unknown([key], names, { of: "a server" })
-    )
-  }
-  const { disabled } = raw
-  if (disabled !== undefined) { for (const one of Check.flag(disabled, ["disabled"])) problems.push(one) }
+  const unknown = Object.keys(raw).filter((key) => raw[key] !== undefined && !names.includes(key)).map((key) =>
+    isKey(key)
+      ? { path: [key], message: `cannot be combined with ${own.join(" or ")}; keep one of them` }
+      : Problem.unknown([key], names, { of: "a server" })
+  )
   return {
-    problems,
+    problems: [
+      ...found.problems,
+      ...ToolLists.checkTools(tools),
+      ...lists.problems,
+      ...unknown,
+      ...disabled === undefined ? [] : Check.flag(disabled, ["disabled"])
+    ],
     value: {
       policy: Predicate.isBoolean(disabled) ? ServerOptions.merge(policy, { lifecycle: { disabled } }) : policy,
-      prefix
+      prefix: found.others["prefix"] as Server["prefix"]
     }
   }
 }

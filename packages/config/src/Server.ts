@@ -5,6 +5,7 @@ import type { OAuthClientProvider } from "@modelcontextprotocol/sdk/client/auth.
 import type { FetchLike } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Predicate, Redacted } from "effect"
 import type { ClientText } from "./ClientText.js"
+import type { Raw } from "./Expansion.js"
 
 export type Secrets = Readonly<Record<string, Redacted.Redacted>>
 
@@ -65,8 +66,6 @@ export interface Server {
   readonly prefix: string | undefined
 }
 
-type Raw = Readonly<Record<string, unknown>>
-
 /** In files. */
 export const transports = {
   auto: "auto",
@@ -102,27 +101,15 @@ const secretValue = (value: unknown): SecretValue => SecretCommand.is(value) ? v
 
 export const secretValuesOf = (values: unknown): HttpServer["headers"] => mapped(values, secretValue)
 
-/** A command may contain its first arguments; those of `args` follow. */
-const commandLine = ({ args = [], command }: Raw): Pick<StdioServer, "command" | "args"> => {
-  const [program, ...own] = (Array.isArray(command) ? command : [command]) as ReadonlyArray<string>
-  return { command: program as string, args: [...own, ...args as ReadonlyArray<string>] }
+/** The keys were checked. A command may contain its first arguments. `env` overrides the variables in `inherited`. */
+export const stdioOf = (raw: Raw, inherited: Raw = {}, fromClient: FromClient = {}): StdioServer => {
+  const { args: further = [], cwd, envFile, maxMemory, protocol, stdio = {} } = raw as Partial<StdioServer>
+  const [command = "", ...first] = [raw["command"]].flat() as ReadonlyArray<string>
+  const args = [...first, ...further]
+  const variables = { ...inherited, ...raw["env"] as Raw | undefined }
+  const env = mapped(variables, (value) => value === null ? null : secretValue(value))
+  return { _tag: "Stdio", command, args, env, fromClient, envFile, cwd, protocol, maxMemory, stdio }
 }
-
-/** The keys were checked. `env` overrides the variables in `inherited`. */
-export const stdioOf = (raw: Raw, inherited: Raw = {}, fromClient: FromClient = {}): StdioServer => ({
-  _tag: "Stdio",
-  ...commandLine(raw),
-  env: mapped(
-    { ...inherited, ...raw["env"] as Raw | undefined },
-    (value) => value === null ? null : secretValue(value)
-  ),
-  fromClient,
-  envFile: raw["envFile"] as string | undefined,
-  cwd: raw["cwd"] as string | undefined,
-  protocol: raw["protocol"] as StdioServer["protocol"],
-  maxMemory: raw["maxMemory"] as StdioServer["maxMemory"],
-  stdio: (raw["stdio"] ?? {}) as Raw
-})
 
 /** With the path of the option in the entry. */
 export const placed = ({ http }: HttpServer, problem: Problem.Problem): Problem.Problem =>

@@ -13,9 +13,6 @@ export const split = (tools: unknown): { readonly switches: ToolSwitches; readon
   return { switches, rest: Record.isEmptyRecord(rest) && !Record.isEmptyRecord(switches) ? undefined : rest }
 }
 
-/** opencode has these characters in names, and `_` for each other one. */
-const prefixOf = (server: string): string => `${server.replaceAll(/[^\w-]/g, "_")}_`
-
 /** What may follow `text` in what a pattern matches: a pattern for each way. */
 const after = (pattern: string, text: string): ReadonlyArray<string> => {
   /** A star may match nothing. */
@@ -40,7 +37,8 @@ const longest = 1000
 
 /** An item of `hide` for each switch that is off. */
 export const hidden = (switches: ToolSwitches, server: string): ReadonlyArray<string> => {
-  const prefix = prefixOf(server)
+  // opencode has these characters in names, and `_` for each other one.
+  const prefix = `${server.replaceAll(/[^\w-]/g, "_")}_`
   const known = Object.entries(switches).filter(([pattern]) => pattern.length <= longest).map(([pattern, isOn]) => ({
     pattern,
     isOn,

@@ -4,7 +4,7 @@
 import { Problem } from "@mcp-lifeline/core/options"
 import { ServerOptions } from "@mcp-lifeline/extensions"
 import { Predicate, Record } from "effect"
-import type { Variables } from "./Expansion.js"
+import { at, type Raw, type Variables } from "./Expansion.js"
 import type { Server } from "./Server.js"
 import { gateway, policyOf, type Read } from "./supervision.js"
 import * as Tools from "./tools.js"
@@ -46,17 +46,6 @@ export const homes: ReadonlyArray<ReadonlyArray<string>> = [
   ["mcp"]
 ]
 
-/** Beside the servers. */
-const foreign: ReadonlySet<string> = new Set(["inputs", "mcp"])
-
-type Raw = Readonly<Record<string, unknown>>
-
-const at = (raw: unknown, path: ReadonlyArray<string>): unknown =>
-  path.reduce<unknown>(
-    (value, key) => Predicate.isRecord(value) && Object.hasOwn(value, key) ? value[key] : undefined,
-    raw
-  )
-
 const isServer = (value: Raw): boolean =>
   ["command", "url", "type"].some((key) => Predicate.isString(value[key]) || Array.isArray(value[key]))
 
@@ -94,41 +83,40 @@ export const readTop = (raw: unknown): Read<Top> => {
   for (const name of Object.keys(raw)) {
     if (raw[name] === undefined || name === "servers" || name === first || names.includes(name)) continue
     if (name === "inputs" && !Record.isEmptyRecord(inputs)) continue // Their defaults are used.
-    const isForeign = foreign.has(name) || !isOwn
-    problems.push(
-      isForeign
-        ? { path: [name], message: "belongs to another program and has no effect here", key: "foreign" }
-        : Problem.unknown([name], names, { of: "an mcp.json" })
-    )
+    const isForeign = !isOwn || name === "inputs" || name === "mcp"
+    const message = "belongs to another program and has no effect here"
+    const unknown = Problem.unknown([name], names, { of: "an mcp.json" })
+    problems.push(isForeign ? { path: [name], message, key: "foreign" } : unknown)
   }
   for (const group of ["tools", "prompts", "resources"] as const) {
     const value = raw[group]
     if (value === undefined || Predicate.isRecord(value)) continue
-    problems.push(isOwn ? Tools.misplaced(group, value) : Tools.belongsToOthers([group]))
+    const options = group === "tools" ? "an object of options by tool," : "an object"
+    // In a file of servers alone it was meant for us, and to pass it over would offer all.
+    const misplaced = Problem.wrongSecret([group], value, `${options} with "only" and "hide"`)
+    problems.push(isOwn ? misplaced : Tools.belongsToOthers([group]))
   }
   const servers = at(raw, path)
   const accepted = "an object of servers by name"
-  if (servers === undefined) problems.push({ path, message: `is missing; accepted: ${accepted}` })
-  else if (!Predicate.isRecord(servers)) problems.push(Problem.wrongSecret(path, servers, accepted))
-  return {
-    value: Predicate.isRecord(servers)
-      ? {
-        path,
-        servers,
-        policy: ServerOptions.forAll(policy),
-        sessions: others["sessions"] as Server["sessions"],
-        prefix: others["prefix"] as Server["prefix"],
-        statusTool: others["statusTool"] !== false,
-        maxOwnServers: others["maxOwnServers"] as number | undefined,
-        auth: others["auth"],
-        access: others["clients"] === undefined && others["groups"] === undefined
-          ? undefined
-          : { clients: others["clients"], groups: others["groups"] },
-        inputs,
-        switches,
-        bare
-      }
-      : undefined,
-    problems
+  if (!Predicate.isRecord(servers)) {
+    const missing = { path, message: `is missing; accepted: ${accepted}` }
+    problems.push(servers === undefined ? missing : Problem.wrongSecret(path, servers, accepted))
+    return { value: undefined, problems }
   }
+  const { clients, groups } = others
+  const value: Top = {
+    path,
+    servers,
+    policy: ServerOptions.forAll(policy),
+    sessions: others["sessions"] as Server["sessions"],
+    prefix: others["prefix"] as Server["prefix"],
+    statusTool: others["statusTool"] !== false,
+    maxOwnServers: others["maxOwnServers"] as number | undefined,
+    auth: others["auth"],
+    access: clients === undefined && groups === undefined ? undefined : { clients, groups },
+    inputs,
+    switches,
+    bare
+  }
+  return { value, problems }
 }

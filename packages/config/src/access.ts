@@ -3,9 +3,8 @@
  */
 import { Check, nearest, Problem, Tools } from "@mcp-lifeline/core/options"
 import { Predicate, Redacted } from "effect"
-import { expand, type Sources } from "./Expansion.js"
+import { expand, type Raw, type Sources } from "./Expansion.js"
 import * as ServerTools from "./serverTools.js"
-import * as Token from "./token.js"
 
 /** Patterns of names: what one of `only` matches and none of `hide`. */
 export interface Selection {
@@ -46,7 +45,19 @@ export interface Access {
   readonly servers?: ReadonlyArray<string> | undefined
 }
 
-type Raw = Readonly<Record<string, unknown>>
+/** In characters. A shorter one could be guessed. */
+const leastToken = 16
+
+/** `undefined` if nothing is wrong. */
+export const tokenProblem = (token: string): "none" | "short" | undefined =>
+  // Other characters are not valid in a header.
+  !/^[\x21-\x7E]+$/.test(token) ? "none" : token.length < leastToken ? "short" : undefined
+
+/** As a clause. */
+export const tokenMessage = (problem: "none" | "short"): string =>
+  problem === "none"
+    ? "is no token; accepted: letters, digits and signs, without spaces"
+    : `has fewer than ${leastToken} characters, so that it could be guessed; make one with: openssl rand -base64 32`
 
 const patterns = Check.list(Check.text, 'an array of patterns, or an object with "only" and "hide"')
 const listOfPatterns = Check.list(Check.text, "an array of patterns")
@@ -54,10 +65,7 @@ const listOfPatterns = Check.list(Check.text, "an array of patterns")
 /** An unknown key is a problem: without effect, it might allow more than was meant. */
 const strict = (table: Readonly<Record<string, Check.Check>>, of: string): Check.Check =>
   Check.options(table, of, {
-    unknown: (path) => {
-      const { message } = Problem.unknown(path, Object.keys(table), { of })
-      return { path, message }
-    }
+    unknown: (path) => ({ ...Problem.unknown(path, Object.keys(table), { of }), key: undefined })
   })
 
 const chosen = strict({ only: listOfPatterns, hide: listOfPatterns }, "what is allowed")
@@ -83,28 +91,24 @@ const table = {
 }
 
 const rules = strict(table, "a group")
-const ofToken = Check.described((value, path) => Check.text(value, path), {
-  type: "string",
-  pattern: Token.tokenPattern
-})
-const client = strict({ token: ofToken, tokenFile: Check.text, ...table }, "a client")
+/** A token, or a text with a reference. */
+const tokenSchema = { type: "string", pattern: `\\$\\{|^[\\x21-\\x7E]{${leastToken},}$` }
+const token = Check.described((value, path) => Check.text(value, path), tokenSchema)
+const client = strict({ token, tokenFile: Check.text, ...table }, "a client")
 
 /** Names stand in the log, and in headers for servers. */
 const nameForm = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/
 
 const clientProblems = (value: unknown, path: Problem.Path): ReadonlyArray<Problem.Problem> => {
   const found = [...client(value, path)]
+  const say = (message: string, ...at: Problem.Path) => found.push({ path: [...path, ...at], message })
   if (!nameForm.test(String(path.at(-1)))) {
-    found.push({ path, message: "is no name for a client; accepted: up to 64 letters, digits and . _ @ -" })
+    say("is no name for a client; accepted: up to 64 letters, digits and . _ @ -")
   }
   if (!Predicate.isRecord(value)) return found
   const { token, tokenFile } = value
-  if (token !== undefined && tokenFile !== undefined) {
-    found.push({ path: [...path, "token"], message: "is given twice, here and as tokenFile; keep one" })
-  }
-  if (token === undefined && tokenFile === undefined) {
-    found.push({ path, message: "has no token; add tokenFile, the path of a file with it" })
-  }
+  if (token !== undefined && tokenFile !== undefined) say("is given twice, here and as tokenFile; keep one", "token")
+  if (token === undefined && tokenFile === undefined) say("has no token; add tokenFile, the path of a file with it")
   return found
 }
 
@@ -124,8 +128,7 @@ export const groups: Check.Check = Check.values(
 )
 
 const selectionOf = (value: unknown): Selection => {
-  if (Array.isArray(value)) return { only: value as ReadonlyArray<string>, hide: [] }
-  const { hide = [], only } = (value ?? {}) as Partial<Selection>
+  const { hide = [], only } = (Array.isArray(value) ? { only: value } : value ?? {}) as Partial<Selection>
   return { only, hide }
 }
 
@@ -147,15 +150,13 @@ export const read = (
 ): { readonly value: Access | undefined; readonly problems: ReadonlyArray<Problem.Problem> } => {
   const problems: Array<Problem.Problem> = []
   const expanded = (value: unknown, path: Problem.Path): string | undefined =>
-    value === undefined
-      ? undefined
-      : expand(value, sources, (at, message) => problems.push({ path: at, message }), path) as string
+    expand(value, sources, (at, message) => problems.push({ path: at, message }), path) as string | undefined
   const named = entriesOf(given.clients).map(([name, raw]): NamedClient => {
     const at = (key: string): Problem.Path => ["clients", name, key]
     const before = problems.length
     const token = expanded(raw["token"], at("token"))
-    const wrong = token === undefined || problems.length > before ? undefined : Token.tokenProblem(token)
-    if (wrong !== undefined) problems.push({ path: at("token"), message: Token.tokenMessage(wrong) })
+    const wrong = token === undefined || problems.length > before ? undefined : tokenProblem(token)
+    if (wrong !== undefined) problems.push({ path: at("token"), message: tokenMessage(wrong) })
     return {
       name,
       rules: rulesOf(raw),
@@ -163,43 +164,46 @@ export const read = (
       tokenFile: expanded(raw["tokenFile"], at("tokenFile"))
     }
   })
-  const ofClaims = given.groups === undefined
-    ? undefined
-    : entriesOf(given.groups).flatMap(([claim, values]) =>
-      entriesOf(values).map(([value, raw]): Group => ({ claim, value, rules: rulesOf(raw) }))
-    )
-  return { problems, value: problems.length > 0 ? undefined : { clients: named, groups: ofClaims } }
+  const ofClaims = entriesOf(given.groups).flatMap(([claim, values]) =>
+    entriesOf(values).map(([value, raw]): Group => ({ claim, value, rules: rulesOf(raw) }))
+  )
+  const groups = given.groups === undefined ? undefined : ofClaims
+  return { problems, value: problems.length > 0 ? undefined : { clients: named, groups } }
 }
 
 const doubtsOf = (rules: Rules, names: ReadonlyArray<string>, path: Problem.Path): ReadonlyArray<Problem.Problem> => {
   const thereAre = names.length === 0 ? "the file has no servers" : `there are: ${names.join(", ")}`
-  const say = (key: string, pattern: string, what: string, meant: string | undefined): Problem.Problem => ({
-    path: [...path, key],
-    message: `names ${JSON.stringify(pattern.slice(0, 100))}, ${what}; ${
-      meant === undefined ? thereAre : `did you mean "${meant}"?`
-    }`
-  })
-  const all = ({ hide, only = [] }: Selection): ReadonlyArray<string> => [...new Set([...only, ...hide])]
-  const isAbout = rules.tools.only === undefined || rules.servers.only !== undefined || names.length < 2
+  const without = (
+    key: "servers" | "tools",
+    isAbout: (pattern: string, server: string) => boolean,
+    what: string,
+    meaning: (pattern: string) => string | undefined
+  ): ReadonlyArray<Problem.Problem> =>
+    [...new Set([...rules[key].only ?? [], ...rules[key].hide])]
+      .filter((pattern) => !names.some((name) => isAbout(pattern, name)))
+      .map((pattern) => {
+        const meant = meaning(pattern)
+        const help = meant === undefined ? thereAre : `did you mean "${meant}"?`
+        return { path: [...path, key], message: `names ${JSON.stringify(pattern.slice(0, 100))}, ${what}; ${help}` }
+      })
+  const isAboutAll = rules.tools.only !== undefined && rules.servers.only === undefined && names.length > 1
   return [
-    ...(isAbout ? [] : [{
-      path: [...path, "tools"],
-      message:
-        "says which tools, and nothing says which servers, so that the prompts and resources of all may be used; add servers"
-    }]),
-    ...all(rules.servers).filter((pattern) => !names.some((name) => Tools.matches(pattern, name))).map((
-      pattern
-    ) => say("servers", pattern, "which is no server of this file", nearest(pattern, names))),
-    ...all(rules.tools).filter((pattern) => !names.some((name) => ServerTools.isAbout(pattern, name))).map(
+    ...(isAboutAll
+      ? [{
+        path: [...path, "tools"],
+        message:
+          "says which tools, and nothing says which servers, so that the prompts and resources of all may be used; add servers"
+      }]
+      : []),
+    ...without("servers", Tools.matches, "which is no server of this file", (pattern) => nearest(pattern, names)),
+    ...without(
+      "tools",
+      ServerTools.isAbout,
+      "which begins with no server of this file, as <server>__<tool> does",
       (pattern) => {
-        const server = nearest(pattern.split("__", 1)[0] ?? "", names)
-        const form = "which begins with no server of this file, as <server>__<tool> does"
-        return say(
-          "tools",
-          pattern,
-          form,
-          server === undefined ? undefined : `${server}__${pattern.split("__")[1] ?? "*"}`
-        )
+        const [first = "", tool = "*"] = pattern.split("__")
+        const server = nearest(first, names)
+        return server === undefined ? undefined : `${server}__${tool}`
       }
     )
   ]
@@ -217,24 +221,23 @@ export const doubts = (
   given: { readonly clients: unknown },
   hasClaims: boolean
 ): ReadonlyArray<Problem.Problem> => {
-  const empty = (key: "clients" | "groups", what: string, effect: string): Problem.Problem => ({
-    path: [key],
-    message: `is empty, ${effect}; add ${what}, or leave ${key} out`
-  })
+  const people = hasClaims ? "so that only people with access tokens are let in" : nobody
+  const alone = clients.length === 0 ? `, ${nobody}` : ""
+  const say = (path: "clients" | "groups", message: string) => [{ path: [path], message }]
   return [
     ...clients.flatMap(({ name, rules }) => doubtsOf(rules, names, ["clients", name])),
     ...(groups ?? []).flatMap(({ claim, rules, value }) => doubtsOf(rules, names, ["groups", claim, value])),
     ...(given.clients !== undefined && clients.length === 0
-      ? [empty("clients", "a client", hasClaims ? "so that only people with access tokens are let in" : nobody)]
+      ? say("clients", `is empty, ${people}; add a client, or leave clients out`)
       : []),
-    ...(hasClaims || groups === undefined ? [] : [{
-      path: ["groups"],
-      message: `is about claims of tokens, and without lifeline.auth no token has any${
-        clients.length === 0 ? `, ${nobody}` : ""
-      }; add auth`
-    }]),
+    ...(!hasClaims && groups !== undefined
+      ? say("groups", `is about claims of tokens, and without lifeline.auth no token has any${alone}; add auth`)
+      : []),
     ...(hasClaims && groups?.length === 0
-      ? [empty("groups", "a group", "so that nobody with an access token may use anything")]
+      ? say(
+        "groups",
+        "is empty, so that nobody with an access token may use anything; add a group, or leave groups out"
+      )
       : [])
   ]
 }

@@ -3,7 +3,7 @@
  */
 import { Check, Problem, TimeSpan } from "@mcp-lifeline/core/options"
 import { Predicate } from "effect"
-import { expand, type Sources } from "./Expansion.js"
+import { expand, type Raw, type Sources } from "./Expansion.js"
 
 export type ClaimValue = string | number | boolean
 
@@ -22,8 +22,6 @@ export interface Auth {
   readonly clockTolerance: number
 }
 
-type Raw = Readonly<Record<string, unknown>>
-
 /** Of RFC 7518 and RFC 8037, those with a public key: no shared secret, and not `none`. */
 const algorithms = [
   ...["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],
@@ -40,8 +38,7 @@ const oneOrMore = (one: Check.Check, accepted: string): Check.Check =>
       : [{ path, message: "is empty; give at least one" }]
   }, { anyOf: [one.schema, { type: "array", items: one.schema, minItems: 1 }] })
 
-const isScalar = (value: unknown): boolean =>
-  Predicate.isString(value) || Predicate.isNumber(value) || Predicate.isBoolean(value)
+const scalars = ["string", "number", "boolean"]
 
 /** RFC 6749, section 3.3. */
 const scopeForm = /^[\x21\x23-\x5B\x5D-\x7E]+$/
@@ -50,21 +47,16 @@ const table = {
   issuer: oneOrMore(Check.text, "an array of addresses"),
   audience: oneOrMore(Check.text, "an array of strings"),
   requiredScopes: Check.list(
-    Check.is(
-      (value) => Predicate.isString(value) && scopeForm.test(value),
-      "a scope, without spaces: each is an element",
-      {
-        type: "string",
-        pattern: scopeForm.source
-      }
-    ),
+    Check.matching(scopeForm, "a scope, without spaces: each is an element"),
     "an array of scopes"
   ),
   claims: Check.values(
     oneOrMore(
-      Check.isSecret(isScalar, "a string, a number, true, false, or an array of these", {
-        type: ["string", "number", "boolean"]
-      }),
+      Check.isSecret(
+        (value) => scalars.includes(typeof value),
+        "a string, a number, true, false, or an array of these",
+        { type: scalars }
+      ),
       "an array of values"
     ),
     "an object with the values that claims must have"
@@ -88,7 +80,7 @@ export const check: Check.Check = Check.described((value, path) => {
     : found
 }, {
   type: "object",
-  properties: Object.fromEntries(Object.entries(table).map(([name, { schema }]) => [name, schema])),
+  properties: options.schema?.["properties"],
   required: ["issuer"],
   additionalProperties: false
 })
@@ -96,11 +88,7 @@ export const check: Check.Check = Check.described((value, path) => {
 const listOf = <A>(value: unknown): ReadonlyArray<A> =>
   value === undefined ? [] : Array.isArray(value) ? value as ReadonlyArray<A> : [value as A]
 
-/** An issuer is compared as a text, and its metadata are found by its path (RFC 8414, section 2). */
-const issuerProblem = (text: string): string | undefined =>
-  /[?#]/.test(text)
-    ? "has a query or a fragment; write it as the authorization server does in the claim iss"
-    : undefined
+const notAsClaimed = "has a query or a fragment; write it as the authorization server does in the claim iss"
 
 /**
  * The option was checked; problems have paths in it. `addressProblem`: why keys are not fetched from an address, as a predicate;
@@ -117,7 +105,8 @@ export const read = (
   const issuers = listOf<string>(raw["issuer"])
   const jwksUri = raw["jwksUri"] as string | undefined
   issuers.forEach((issuer, index) => {
-    const message = addressProblem(issuer) ?? issuerProblem(issuer)
+    // An issuer is compared as a text, and its metadata are found by its path (RFC 8414, section 2).
+    const message = addressProblem(issuer) ?? (/[?#]/.test(issuer) ? notAsClaimed : undefined)
     if (message !== undefined) {
       problems.push({ path: Array.isArray(raw["issuer"]) ? ["issuer", index] : ["issuer"], message })
     }

@@ -4,9 +4,7 @@
 import { Check, type Problem, TimeSpan } from "@mcp-lifeline/core/options"
 import type { ServerOptions } from "@mcp-lifeline/extensions"
 import { Predicate, Record } from "effect"
-import type { Variables } from "./Expansion.js"
-
-type Raw = Readonly<Record<string, unknown>>
+import { at, own, type Raw, type Variables } from "./Expansion.js"
 
 /** `unit`: the milliseconds of a bare number. */
 interface Time {
@@ -61,9 +59,6 @@ export const ambiguous = (path: Problem.Path, value: number, effect: string): Pr
   key: "ambiguous"
 })
 
-/** Numbers below this are probably not meant as milliseconds. */
-const short = 1000
-
 /** Under the names of hosts; Lifeline's own options override them. */
 export const timeouts = (
   raw: Raw
@@ -80,24 +75,17 @@ export const timeouts = (
   return { policy: Object.keys(found).length === 0 ? {} : { timeouts: found }, problems }
 }
 
-/** Lifeline's own timeouts with so few milliseconds that the user may have meant seconds. */
+/** Lifeline's own timeouts of less than a second, of which the user may have meant seconds. */
 export const doubtful = (
-  { timeouts, tools }: { readonly timeouts?: unknown; readonly tools?: unknown },
+  options: { readonly tools?: unknown },
   path: Problem.Path
 ): ReadonlyArray<Problem.Problem> => {
-  const one = (group: unknown, at: Problem.Path, ...names: ReadonlyArray<string>): ReadonlyArray<Problem.Problem> =>
-    Predicate.isRecord(group)
-      ? names.flatMap((name) => {
-        const value = group[name]
-        return isTooShort(value, short - 1) ? [ambiguous([...at, name], value, "which is read as milliseconds")] : []
-      })
-      : []
-  return [
-    ...one(timeouts, [...path, "timeouts"], "connect", "request"),
-    ...Object.entries(Predicate.isRecord(tools) ? tools : {}).flatMap(([name, options]) =>
-      one(options, [...path, "tools", name], "timeout")
-    )
-  ]
+  const tools = Predicate.isRecord(options.tools) ? Object.keys(options.tools) : []
+  const places = [["timeouts", "connect"], ["timeouts", "request"], ...tools.map((name) => ["tools", name, "timeout"])]
+  return places.flatMap((place) => {
+    const value = at(options, place)
+    return isTooShort(value, 999) ? [ambiguous([...path, ...place], value, "which is read as milliseconds")] : []
+  })
 }
 
 /** Values that hosts take from environment variables. One that is not set is reported; in `env_vars` it is left out. */
@@ -106,9 +94,8 @@ export const fromVariables = (
   variables: Variables,
   report: (path: Problem.Path, message: string) => void
 ): { readonly env: Raw; readonly headers: Raw } => {
-  const valueOf = (name: string): string | undefined => Object.hasOwn(variables, name) ? variables[name] : undefined
   const needed = (name: string, path: Problem.Path): string => {
-    const value = valueOf(name)
+    const value = own(variables, name)
     if (value === undefined) report(path, `names the variable ${name}, which is not set; set it in the environment`)
     return value ?? ""
   }
@@ -118,9 +105,6 @@ export const fromVariables = (
   for (const [header, name] of Object.entries((byHeader ?? {}) as Readonly<Record<string, string>>)) {
     headers[header] = needed(name, ["env_http_headers", header])
   }
-  const env = ((names ?? []) as ReadonlyArray<string>).flatMap((name) => {
-    const value = valueOf(name)
-    return value === undefined ? [] : [[name, value] as const]
-  })
+  const env = ((names ?? []) as ReadonlyArray<string>).map((name) => [name, own(variables, name)])
   return { env: Object.fromEntries(env), headers }
 }

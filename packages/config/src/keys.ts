@@ -4,7 +4,7 @@
 import { Check, Problem, SecretCommand } from "@mcp-lifeline/core/options"
 import { ServerOptions } from "@mcp-lifeline/extensions"
 import { Option, Predicate, Record } from "effect"
-import { isPlain } from "./Expansion.js"
+import { isPlain, own } from "./Expansion.js"
 import * as Hosts from "./hosts.js"
 import { pairs, transports } from "./Server.js"
 import * as ToolLists from "./toolLists.js"
@@ -88,45 +88,42 @@ const command: Check.Check = Check.described((value, path) => {
     return [Problem.wrongSecret(path, value, "a string that is not empty, or an array of strings")]
   }
   if (value.length === 0) return [{ path, message: "is empty; accepted: a program, and its arguments" }]
-  return [...Check.text(value[0], [...path, 0]), ...argv(value, path).filter((problem) => problem.path.at(-1) !== 0)]
-}, {
-  anyOf: [
-    { type: "string", minLength: 1 },
-    { type: "array", items: { type: "string" }, minItems: 1 }
-  ]
-})
+  return value.flatMap((one, index) => (index === 0 ? Check.text : Check.string)(one, [...path, index]))
+}, { anyOf: [Check.text.schema, { ...argv.schema, minItems: 1 }] })
 
 /** The connector checks the options. The keys of the server do not belong among them. */
 const ownOptions = (group: string, beside: () => Checks): Check.Check =>
   Check.described((value, path) => {
-    const misplaced = Object.keys(Object(value)).filter((name) => name !== group && Object.hasOwn(beside(), name))
-    return Check.object(value, path).length > 0
-      ? [Problem.wrongSecret(path, value, "an object of options")]
-      : misplaced.map((name) => ({ path: [...path, name], message: `belongs beside ${group}, not in it` }))
+    if (!Predicate.isRecord(value)) return [Problem.wrongSecret(path, value, "an object of options")]
+    const misplaced = Object.keys(value).filter((name) => name !== group && Object.hasOwn(beside(), name))
+    return misplaced.map((name) => ({ path: [...path, name], message: `belongs beside ${group}, not in it` }))
   }, Check.object.schema)
 
 const protocol = Check.oneOf("auto", "2025", "2026")
 
-const stdioChecks: Checks = {
+const stdioTexts: Checks = {
   command,
   args: argv,
   /** Null removes a variable that the process would inherit. */
   env: scalars("string", "number", "boolean", "null"),
   envFile: Check.text,
-  cwd: Check.text,
+  cwd: Check.text
+}
+
+const stdioChecks: Checks = {
+  ...stdioTexts,
   protocol,
   maxMemory: Check.memory,
   stdio: ownOptions("stdio", () => stdioChecks)
 }
 
 /** The connector checks the rest of the address, which may contain a password. */
-const address: Check.Check = Check.described(
-  (value, path) =>
-    /^https?:\/\/[^/\s]/i.test(String(value))
-      ? []
-      : [{ path, message: "is not an address; accepted: one that begins with http:// or https://" }],
+const address = Check.is(
+  (value) => /^https?:\/\/[^/\s]/i.test(String(value)),
+  "one that begins with http:// or https://",
   // It may begin with a reference.
-  { type: "string", minLength: 1 }
+  Check.text.schema,
+  (path, _, accepted) => ({ path, message: `is not an address; accepted: ${accepted}` })
 )
 
 const headers: Check.Check = Check.described(
@@ -145,35 +142,35 @@ const requestInit: Check.Check = Check.described(
   Check.object.schema
 )
 
-/** An object with functions, which a file cannot contain. */
-const instance = (what: string): Check.Check =>
-  Check.isSecret(
-    (value) => Predicate.isRecord(value) && !(isPlain(value) && !Object.values(value).some(Predicate.isFunction)),
-    `${what}, which only code can give`
-  )
+const httpTexts: Checks = { url: address, headers, requestInit }
+
+/** Their strings may contain references to variables. */
+export const expanded: ReadonlySet<string> = new Set(Object.keys({ ...stdioTexts, ...httpTexts }))
 
 const httpChecks: Checks = {
-  url: address,
-  headers,
-  requestInit,
+  ...httpTexts,
   /** The official Client v2 also takes an object that has only a token. */
   authProvider: Check.isSecret(
     (value) => Predicate.hasProperty(value, "tokens") && Predicate.isFunction(value.tokens),
     "an OAuthClientProvider of the official SDK, with tokens(), which only code can give. A token that you have belongs in headers"
   ),
-  dispatcher: instance("an undici dispatcher"),
+  /** An object with functions, which a file cannot contain. */
+  dispatcher: Check.isSecret(
+    (value) => Predicate.isRecord(value) && !(isPlain(value) && !Object.values(value).some(Predicate.isFunction)),
+    "an undici dispatcher, which only code can give"
+  ),
   protocol,
   fetch: Check.isSecret(Predicate.isFunction, "a function, which only code can give"),
   http: ownOptions("http", () => httpChecks)
 }
 
-const anyChecks: Checks = {
-  ...Hosts.anyChecks,
-  ...ToolLists.checks,
+const bothChecks: Checks = {
   type: Check.oneOf("stdio", "local", ...Object.keys(transports)),
   disabled: Check.flag,
   enabled: Check.flag
 }
+
+const anyChecks: Checks = { ...Hosts.anyChecks, ...ToolLists.checks, ...bothChecks }
 
 const tables = {
   stdio: {
@@ -189,23 +186,8 @@ const tables = {
   any: { ...stdioChecks, ...httpChecks, ...Hosts.stdioChecks, ...Hosts.httpChecks, ...anyChecks }
 } satisfies Readonly<Record<string, Checks>>
 
-/** Their strings may contain references to variables. */
-export const expanded: ReadonlySet<string> = new Set([
-  "command",
-  "args",
-  "env",
-  "envFile",
-  "cwd",
-  "url",
-  "headers",
-  "requestInit"
-])
-
 const known = [
-  ...new Set([...Object.keys(stdioChecks), ...Object.keys(httpChecks)]),
-  "type",
-  "disabled",
-  "enabled",
+  ...Object.keys({ ...stdioChecks, ...httpChecks, ...bothChecks }),
   "lifeline",
   ...ServerOptions.groups
 ]
@@ -214,64 +196,51 @@ const known = [
 export type Kind = "stdio" | "http" | undefined
 
 /** Undefined if no such server has the key, or if it is an option of supervision. */
-export const checkOf = (kind: Kind, name: string): Check.Check | undefined => {
-  const checks: Checks = tables[kind ?? "any"]
-  return Object.hasOwn(checks, name) ? checks[name] : undefined
-}
+export const checkOf = (kind: Kind, name: string): Check.Check | undefined =>
+  own<Check.Check>(tables[kind ?? "any"], name)
 
 /** Of all keys in a file, under all their names. Keys of other programs accept anything. */
 export const schemas = (): Readonly<Record<string, Check.JsonSchema>> => {
-  const own = Record.filterMap(tables.any as Checks, ({ schema }) => Option.fromNullable(schema))
+  const known = Record.filterMap(tables.any as Checks, ({ schema }) => Option.fromNullable(schema))
   return {
     ...Record.fromIterableWith(foreign, (name) => [name, {}]),
-    ...own,
-    ...Record.map(synonyms, (same) => own[same] ?? {}),
+    ...known,
+    ...Record.map(synonyms, (same) => known[same] ?? {}),
     /** Also an object with the keys that reach the server. */
-    transport: { anyOf: [own["type"] ?? {}, { type: "object" }] }
+    transport: { anyOf: [known["type"] ?? {}, { type: "object" }] }
   }
 }
 
-export const meantBy = (key: string): string | undefined =>
-  Object.hasOwn(meanings, key) ? meanings[key] : Problem.nearest(key, known)
+export const meantBy = (key: string): string | undefined => own(meanings, key) ?? Problem.nearest(key, known)
 
 export const notTakenOver = (path: Problem.Path): Problem.Problem | undefined => {
-  const key = String(path.at(-1))
-  return Object.hasOwn(instead, key) ? { path, message: `is not supported: ${instead[key]}` } : undefined
+  const message = own(instead, String(path.at(-1)))
+  return message === undefined ? undefined : { path, message: `is not supported: ${message}` }
 }
 
 export const isKey = (key: unknown): boolean => known.includes(String(key))
-
-const belongsTo = (kind: Kind): string =>
-  kind === "http"
-    ? "belongs to a server with a command, and this one has a url"
-    : "belongs to a server with a url, and this one has a command"
 
 export const refused = (key: string, kind: Kind): Problem.Problem => {
   const path = [key]
   const sdk = notTakenOver(path)
   if (sdk !== undefined) return sdk
-  if (foreign.has(key)) {
-    return Tools.belongsToOthers(path)
-  }
-  if (kind === "http" && Object.hasOwn(stdioChecks, key)) {
-    return { path, message: `${belongsTo(kind)}; leave it out` }
-  }
-  if (kind === "stdio" && Object.hasOwn(httpChecks, key)) {
-    const instead = key === "headers" ? "env" : "env or args"
-    return {
-      path,
-      message: `${belongsTo(kind)}; leave it out, or pass it on by ${instead}`
-    }
-  }
-  const meant = Object.hasOwn(meanings, key) ? meanings[key] : undefined
+  if (foreign.has(key)) return Tools.belongsToOthers(path)
   const others = kind === "stdio" ? httpChecks : kind === "http" ? stdioChecks : {}
-  const own = known.filter((name) => !Object.hasOwn(others, name) || checkOf(kind, name) !== undefined)
-  const ofOthers = (meant ?? Problem.nearest(key, own)) === undefined
+  const belongs = kind === "http"
+    ? "belongs to a server with a command, and this one has a url"
+    : "belongs to a server with a url, and this one has a command"
+  if (Object.hasOwn(others, key)) {
+    const instead = kind === "http" ? "" : `, or pass it on by ${key === "headers" ? "env" : "env or args"}`
+    return { path, message: `${belongs}; leave it out${instead}` }
+  }
+  const meant = own(meanings, key)
+  const ofKind = known.filter((name) => !Object.hasOwn(others, name) || checkOf(kind, name) !== undefined)
+  const ofOthers = (meant ?? Problem.nearest(key, ofKind)) === undefined
     ? Problem.nearest(key, Object.keys(others))
     : undefined
-  return ofOthers === undefined ? Problem.unknown(path, own, { of: "a server", meant }) : {
+  return ofOthers === undefined ? Problem.unknown(path, ofKind, { of: "a server", meant }) : {
     path,
-    message: `is not an option of a server; did you mean "${ofOthers}"? That ${belongsTo(kind)}`,
+    message: `is not an option of a server; did you mean "${ofOthers}"? That ${belongs}`,
     key: "unknown"
   }
 }

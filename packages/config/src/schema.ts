@@ -34,12 +34,7 @@ const supervision = (others: Readonly<Record<string, Check.Check>>, isEntry: boo
 
 const servers = { type: "object", additionalProperties: { $ref: "#/definitions/server" } }
 
-/** A server needs one of these keys, or has it in its `transport`. */
-const ways = () => [
-  "command",
-  "url",
-  ...Object.entries(Keys.synonyms).flatMap(([name, same]) => same === "url" ? [name] : [])
-]
+const addresses = () => Object.keys(Keys.synonyms).filter((key) => Keys.synonyms[key] === "url")
 
 /** Draft 7, for editors. References such as `${VAR}` are strings. `mcp-lifeline check` finds problems that it cannot express. */
 export const schema = (): Check.JsonSchema => ({
@@ -56,7 +51,7 @@ export const schema = (): Check.JsonSchema => ({
       properties: { ...Keys.schemas(), ...supervision(gateway.ofServer, true) },
       additionalProperties: false,
       anyOf: [
-        ...ways().map((key) => ({ required: [key] })),
+        ...["command", "url", ...addresses()].map((key) => ({ required: [key] })),
         { required: ["transport"], properties: { transport: { type: "object" } } }
       ]
     },

@@ -6,9 +6,8 @@ import { Check, Problem } from "@mcp-lifeline/core/options"
 import type { ServerOptions } from "@mcp-lifeline/extensions"
 import { ListFilter } from "@mcp-lifeline/extensions/internal"
 import { Predicate, Record } from "effect"
+import type { Raw } from "./Expansion.js"
 import * as ToolSwitches from "./ToolSwitches.js"
-
-type Raw = Readonly<Record<string, unknown>>
 
 type Reading = "patterns" | "names" | "wrapped"
 
@@ -50,20 +49,12 @@ export const { schema } = list
 const textsOf = (value: unknown): ReadonlyArray<string> | undefined =>
   Array.isArray(value) && value.every(Predicate.isString) ? value.filter((text) => text !== "") : undefined
 
-/** One of the two is enough. */
-const eitherOf = (text: string, other: string): string => ListFilter.meaning(text, { readings: [text, other] })
-
-const isPattern = (text: string): boolean => /[*?]/.test(text)
-
+/** One of its readings is enough. */
 const nameOf = (text: string, reading: Reading, server: string | undefined): string => {
-  if (reading === "patterns") {
-    const bracket = text.indexOf("(")
-    return bracket > 0 ? eitherOf(text, text.slice(0, bracket)) : text
-  }
-  const prefix = reading === "wrapped" && server !== undefined
-    ? [`mcp_${server}_`, `mcp__${server}__`].find((one) => text.startsWith(one) && text.length > one.length)
-    : undefined
-  return prefix === undefined ? text : eitherOf(text, text.slice(prefix.length))
+  const prefixes = reading === "wrapped" && server !== undefined ? [`mcp_${server}_`, `mcp__${server}__`] : []
+  const prefix = prefixes.find((one) => text.startsWith(one) && text.length > one.length)
+  const other = reading === "patterns" ? /^[^(]+(?=\()/.exec(text)?.[0] : prefix && text.slice(prefix.length)
+  return other === undefined ? text : ListFilter.meaning(text, { readings: [text, other] })
 }
 
 /** A problem for each text that names no tool. `server`: its name, if it has one. `switches`: of opencode, at the top of its file. */
@@ -79,7 +70,7 @@ export const read = (
     // "*" is all for the hosts that know it, and the name of no tool for the others.
     if (texts === undefined || texts.includes("*")) continue
     const offered = texts.flatMap((text) => {
-      if (reading === "patterns" || !isPattern(text)) return [nameOf(text, reading, server)]
+      if (reading === "patterns" || !/[*?]/.test(text)) return [nameOf(text, reading, server)]
       const path = [key, (raw[key] as ReadonlyArray<unknown>).indexOf(text)]
       const message =
         'is read as a name, because this list takes no patterns, and no tool has such a name; write tools: { "only": [..] }'

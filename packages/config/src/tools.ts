@@ -6,17 +6,16 @@ import type { ServerOptions } from "@mcp-lifeline/extensions"
 import { ListFilter } from "@mcp-lifeline/extensions/internal"
 import { Predicate } from "effect"
 
-const foreign: ReadonlySet<string> = new Set(["approval_mode"])
+const foreign = "approval_mode"
+
+/** Perhaps misspelt. */
+export const isListName = (name: string): boolean => Problem.nearest(name, ListFilter.names) !== undefined
 
 /** Perhaps misspelt. What is no list for `hide` and `only` is refused later, not passed over. */
 const isOurs = (name: string, entry: unknown): boolean => {
-  if (!Predicate.isRecord(entry)) {
-    return ListFilter.names.includes(name)
-      || (Array.isArray(entry) && Problem.nearest(name, ListFilter.names) !== undefined)
-  }
+  if (!Predicate.isRecord(entry)) return ListFilter.names.includes(name) || (Array.isArray(entry) && isListName(name))
   const keys = Object.keys(entry)
-  return keys.length === 0
-    || keys.some((key) => Tools.names.includes(key) || Problem.nearest(key, Tools.names) !== undefined)
+  return keys.length === 0 || keys.some((key) => Problem.nearest(key, Tools.names) !== undefined)
 }
 
 export const belongsToOthers = (path: Problem.Path): Problem.Problem => ({
@@ -24,28 +23,6 @@ export const belongsToOthers = (path: Problem.Path): Problem.Problem => ({
   message: "belongs to another program and has no effect here; leave it out",
   key: "foreign"
 })
-
-/** A value that is no object, in a file with servers alone: it was meant for us, and to pass it over would offer all. */
-export const misplaced = (group: "tools" | "prompts" | "resources", value: unknown): Problem.Problem =>
-  Problem.wrongSecret(
-    [group],
-    value,
-    group === "tools" ? 'an object of options by tool, with "only" and "hide"' : 'an object with "only" and "hide"'
-  )
-
-/** Not checked yet, among what other programs keep at the top of a file under the same name. */
-export const ownFilter = (
-  group: "prompts" | "resources",
-  value: unknown
-): { readonly filter: unknown; readonly problems: ReadonlyArray<Problem.Problem> } => {
-  const isOurs = Predicate.isRecord(value) &&
-    Object.keys(value).some((key) => Problem.nearest(key, ListFilter.names) !== undefined)
-  return value === undefined || isOurs
-    ? { filter: value, problems: [] }
-    : !Predicate.isRecord(value)
-    ? { filter: undefined, problems: [] }
-    : { filter: undefined, problems: [belongsToOthers([group])] }
-}
 
 /** Not checked yet, with a problem for each key of other programs. What is no object is not looked at here. */
 export const own = (
@@ -61,11 +38,9 @@ export const own = (
       return []
     }
     if (!Predicate.isRecord(entry)) return [[name, entry]]
-    const options = Object.entries(entry).filter(([key]) => {
-      if (foreign.has(key)) problems.push(belongsToOthers(["tools", name, key]))
-      return !foreign.has(key)
-    })
-    return [[name, Object.fromEntries(options)]]
+    if (Object.hasOwn(entry, foreign)) problems.push(belongsToOthers(["tools", name, foreign]))
+    const { [foreign]: _, ...options } = entry
+    return [[name, options]]
   })
   const found = Object.fromEntries(entries) as ServerOptions.ServerOptions["tools"]
   return { tools: entries.length === 0 ? undefined : found, problems }

@@ -14,9 +14,8 @@ import { readdir, rm, stat, utimes, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { InUse } from "./InUse.js"
 import { machine, type Process, processState, self } from "./machine.js"
-import type { FileFailure } from "./privateFiles.js"
 import * as privateFiles from "./privateFiles.js"
-import { attempt, hasCode, makePrivate } from "./privateFiles.js"
+import { attempt, type FileFailure, hasCode, makePrivate } from "./privateFiles.js"
 import { within } from "./within.js"
 
 /** Times in milliseconds. */
@@ -51,9 +50,6 @@ const parse = (folder: string, lock: string, entry: string): ReadonlyArray<Claim
   return name === lock ? [{ file: join(folder, entry), machine, pid: Number(pid), start }] : []
 }
 
-/** If that fails, the next look tries again. */
-const remove = (file: string): Promise<void> => rm(file).catch(() => undefined)
-
 /** In milliseconds. */
 const releaseInterval = 1_000
 
@@ -85,7 +81,8 @@ const makeObserver = (folder: string, lock: string, { lease, poll }: Timing) => 
     const others = await Promise.all(
       claims.filter(({ file }) => file !== own).map(async (claim) => {
         if (!await isDead(claim)) return [claim.file]
-        await remove(claim.file)
+        // If that fails, the next look tries again.
+        await rm(claim.file).catch(() => undefined)
         return []
       })
     )

@@ -9,12 +9,12 @@
 import { Effect, Option, Schema } from "effect"
 import { randomBytes } from "node:crypto"
 import { readdir, readFile, stat } from "node:fs/promises"
-import { homedir, hostname } from "node:os"
+import { hostname } from "node:os"
 import { join } from "node:path"
 import * as FileLock from "./FileLock.js"
 import * as machine from "./machine.js"
 import * as privateFiles from "./privateFiles.js"
-import { statePath } from "./statePath.js"
+import { ofUser as userPath } from "./statePath.js"
 import { NoAnswer, within } from "./within.js"
 
 /** Durations in milliseconds. */
@@ -87,9 +87,6 @@ const poll = 50
 /** In milliseconds. */
 const removeInterval = 1_000
 
-const boot = (): Promise<string> =>
-  readFile("/proc/sys/kernel/random/boot_id", "utf8").then((text) => text.trim(), () => "")
-
 /** Does not keep this process running. */
 const wait = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis).unref())
 
@@ -105,9 +102,7 @@ type Member = readonly [pid: string, state: string]
 const readGroups = async (): Promise<ReadonlyMap<number, ReadonlyArray<Member>>> => {
   const groups = new Map<number, Array<Member>>()
   await forEach((await readdir("/proc")).filter((name) => /^\d+$/.test(name)), async (pid) => {
-    const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "")
-    // The name, in parentheses, may have any character.
-    const [state = "", , pgrp] = text.slice(text.lastIndexOf(")") + 2).split(" ")
+    const [state = "", , pgrp] = machine.fieldsOf(await readFile(`/proc/${pid}/stat`, "utf8").catch(() => ""))
     if (["", "Z", "X", "x"].includes(state)) return
     const group = groups.get(Number(pgrp)) ?? []
     groups.set(Number(pgrp), [...group, [pid, state]])
@@ -171,7 +166,7 @@ const endGroup = async (leader: machine.Process, mark: string, record: GroupReco
 }
 
 export const make = (options: Options = {}): ProcessRecords => {
-  const path = options.path ?? statePath(process.platform, process.env, homedir())
+  const path = options.path ?? userPath()
   const folder = join(path, "processes")
   const fileOf = (mark: string): string => join(folder, `${mark}.json`)
   const bounded = <A>(work: () => Promise<A>): Promise<A> => within(folder, work)
@@ -194,18 +189,9 @@ export const make = (options: Options = {}): ProcessRecords => {
     // Without its start, or if it has ended by now, it could not be recognized.
     const leader = start === undefined || start === "" ? undefined : { pid: started.pid, start }
     if (leader === undefined && started.other === undefined) return
-    const { finishBy, other, stdinGrace, termGrace } = started
-    const record = {
-      machine: machine.machine,
-      host: hostname(),
-      boot: await boot(),
-      owner: await machine.self(),
-      leader,
-      stdinGrace,
-      termGrace,
-      finishBy,
-      other
-    }
+    const { pid: _, ...told } = started
+    const { boot, machine: here } = machine
+    const record = { machine: here, host: hostname(), boot, owner: await machine.self(), leader, ...told }
     await bounded(async () => {
       await privateFiles.prepare(path, folder)
       await privateFiles.replace(fileOf(mark), JSON.stringify(record))
@@ -241,7 +227,7 @@ export const make = (options: Options = {}): ProcessRecords => {
       return left > 0 && left <= longestFinish ? undefined : record
     }
     const { mtimeMs } = await bounded(() => stat(fileOf(mark)))
-    const isOver = record.host === hostname() && record.boot !== await boot()
+    const isOver = record.host === hostname() && record.boot !== machine.boot
     if (isOver || Date.now() - mtimeMs > maxAge) await remove(mark)
     return undefined
   }
@@ -269,13 +255,8 @@ export const make = (options: Options = {}): ProcessRecords => {
     await bounded(() => privateFiles.verify(path, folder))
     // Hardly ever is anything left; then nobody waits for a lock.
     if ((await look()).length === 0) return
-    const work = Effect.zipRight(
-      FileLock.acquire(folder, "end"),
-      Effect.promise(async () => {
-        await Promise.all((await look()).map(([mark, record]) => end(mark, record)))
-      })
-    )
-    await Effect.runPromise(Effect.scoped(work))
+    const ended = Effect.promise(async () => Promise.all((await look()).map(([mark, record]) => end(mark, record))))
+    await Effect.runPromise(Effect.scoped(Effect.zipRight(FileLock.acquire(folder, "end"), ended)))
   }
 
   let ending: Promise<void> | undefined
@@ -286,7 +267,7 @@ const shared = new Map<string, ProcessRecords>()
 
 /** All of this process share them. */
 export const ofUser = (endOther: NonNullable<Options["endOther"]>): ProcessRecords => {
-  const path = statePath(process.platform, process.env, homedir())
+  const path = userPath()
   const records = shared.get(path) ?? make({ path, endOther })
   shared.set(path, records)
   return records

@@ -3,7 +3,6 @@ import { Clock, Context, Effect, Either, Layer, Option, Schema } from "effect"
 import type { Scope } from "effect"
 import { createHash } from "node:crypto"
 import { readdir } from "node:fs/promises"
-import { homedir } from "node:os"
 import { join, sep } from "node:path"
 import { type Bounds, prune, touch } from "./Bounds.js"
 import * as FileLock from "./FileLock.js"
@@ -20,7 +19,7 @@ import {
   UntrustedFile,
   verify
 } from "./privateFiles.js"
-import { statePath } from "./statePath.js"
+import { ofUser as userPath } from "./statePath.js"
 import { Unreadable } from "./Unreadable.js"
 import * as UserFile from "./UserFile.js"
 import { NoAnswer, within } from "./within.js"
@@ -84,8 +83,7 @@ const reasonOf = ({ cause }: FileFailure): string => cause instanceof Error ? ca
 
 const isAbsent = ({ cause }: FileFailure): boolean => hasCode(cause, "ENOENT", "ENOTDIR")
 
-/** Not what this version of Lifeline keeps there. */
-const foreign = "foreign"
+const foreign = "not what this version of mcp-lifeline keeps there"
 
 interface Unwritten {
   /** undefined: the file could not be removed. */
@@ -113,36 +111,32 @@ export const make = (path: string): StateFolder["Type"] => {
         + `except ${path} from virus scanners and synchronization, or name another folder with MCP_LIFELINE_STATE`
     )
 
-  const unwritable = (failure: FileFailure) =>
-    failure.cause instanceof InUse ? inUse(failure.cause) : warnOnce(
-      "unwritable",
-      `the state folder ${path} cannot be written, so nothing is kept when this process exits; ${
-        hasCode(failure.cause, "EMFILE", "ENFILE")
-          ? "raise the limit of open files (ulimit -n)"
-          : "make it writable or name another with MCP_LIFELINE_STATE"
-      }: ${reasonOf(failure)}`
-    )
+  const unwritable = (failure: FileFailure) => {
+    if (failure.cause instanceof InUse) return inUse(failure.cause)
+    const lost = `the state folder ${path} cannot be written, so nothing is kept when this process exits`
+    const remedy = hasCode(failure.cause, "EMFILE", "ENFILE")
+      ? "raise the limit of open files (ulimit -n)"
+      : "make it writable or name another with MCP_LIFELINE_STATE"
+    return warnOnce("unwritable", `${lost}; ${remedy}: ${reasonOf(failure)}`)
+  }
 
   const bounded = <A>(work: () => Promise<A>) => attempt(() => within(path, work))
   const ignored = (work: () => Promise<void>) => Effect.ignore(bounded(work))
 
   const remember = (file: string, text: string | undefined, failure: FileFailure): Effect.Effect<void> =>
-    Effect.gen(function*() {
-      const over = failure.cause instanceof InUse ? yield* shapeOf(file) : undefined
+    Effect.flatMap(failure.cause instanceof InUse ? shapeOf(file) : Effect.succeed(undefined), (over) => {
       memory.set(file, { text, over })
-      yield* unwritable(failure)
+      return unwritable(failure)
     })
 
   /** Unless another process has written since. */
   const remembered = (file: string): Effect.Effect<Unwritten | undefined> =>
-    Effect.suspend(() => {
+    Effect.gen(function*() {
       const unwritten = memory.get(file)
-      if (unwritten?.over === undefined) return Effect.succeed(unwritten)
-      return Effect.map(shapeOf(file), (now) => {
-        if (now === undefined || now === unwritten.over) return unwritten
-        memory.delete(file)
-        return undefined
-      })
+      const now = unwritten?.over === undefined ? undefined : yield* shapeOf(file)
+      if (now === undefined || now === unwritten?.over) return unwritten
+      memory.delete(file)
+      return undefined
     })
 
   const unreadable = (file: string, failure: FileFailure): Effect.Effect<void> => {
@@ -154,15 +148,11 @@ export const make = (path: string): StateFolder["Type"] => {
   }
 
   const textOf = (folder: string, file: string): Effect.Effect<Option.Option<string>, FileFailure> =>
-    Effect.flatMap(remembered(file), (unwritten) => {
-      if (unwritten !== undefined) return Effect.succeed(Option.fromNullable(unwritten.text))
-      return bounded(async () => {
-        await verify(path, folder)
-        return await readPrivate(file)
-      }).pipe(
-        Effect.map(Option.some),
-        Effect.catchIf(isAbsent, () => Effect.succeedNone)
-      )
+    Effect.gen(function*() {
+      const unwritten = yield* remembered(file)
+      if (unwritten !== undefined) return Option.fromNullable(unwritten.text)
+      const text = bounded(() => verify(path, folder).then(() => readPrivate(file)))
+      return yield* Effect.catchIf(Effect.asSome(text), isAbsent, () => Effect.succeedNone)
     })
 
   const collection: StateFolder["Type"]["collection"] = <A, I>(
@@ -185,60 +175,41 @@ export const make = (path: string): StateFolder["Type"] => {
     const decode = (text: string) => Either.flatMap(Either.try((): unknown => json.parse(text)), decodeValue)
     const encode = (value: A): string => json.stringify(encodeValue(value))
 
-    const used = (file: string, value: A): Effect.Effect<Option.Option<A>> =>
-      bounds === undefined
-        ? Effect.succeedSome(value)
-        : Effect.flatMap(
-          Clock.currentTimeMillis,
-          (now) => Effect.as(ignored(() => touch(file, now)), Option.some(value))
-        )
-
     const find = (file: string): Effect.Effect<Option.Option<A>, FileFailure | typeof foreign> =>
-      Effect.flatMap(
-        textOf(folder, file),
-        Option.match({
-          onNone: () => Effect.succeedNone,
-          onSome: (text): Effect.Effect<Option.Option<A>, typeof foreign> =>
-            Either.match(decode(text), {
-              onRight: (value) => used(file, value),
-              onLeft: () => Effect.fail(foreign)
-            })
-        })
-      )
+      Effect.gen(function*() {
+        const text = yield* textOf(folder, file)
+        if (Option.isNone(text)) return Option.none()
+        const value = yield* Either.mapLeft(decode(text.value), (): typeof foreign => foreign)
+        const now = yield* Clock.currentTimeMillis
+        if (bounds !== undefined) yield* ignored(() => touch(file, now))
+        return Option.some(value)
+      })
 
     const get = (key: string): Effect.Effect<Option.Option<A>> => {
       const file = fileOf(key)
-      return Effect.catchAll(find(file), (failure) => {
-        const told = failure === foreign
-          // Does not quote the file, which may have secrets.
-          ? warnOnce(
-            file,
-            `${file} is not what this version of mcp-lifeline keeps there and is ignored; remove it if this stays so`
-          )
-          : unreadable(file, failure)
-        return Effect.as(told, Option.none())
-      })
+      // Does not quote the file, which may have secrets.
+      const what = `${file} is ${foreign} and is ignored; remove it if this stays so`
+      return Effect.catchAll(
+        find(file),
+        (failure) => Effect.as(failure === foreign ? warnOnce(file, what) : unreadable(file, failure), Option.none())
+      )
     }
 
     const read = (key: string): Effect.Effect<Option.Option<A>, Unreadable> => {
       const file = fileOf(key)
-      return Effect.mapError(find(file), (failure) => {
-        return failure === foreign
-          ? new Unreadable({ file, reason: "it is not what this version of mcp-lifeline keeps there", isForeign: true })
-          : new Unreadable({ file, reason: reasonOf(failure) })
-      })
+      return Effect.mapError(find(file), (failure) =>
+        failure === foreign
+          ? new Unreadable({ file, reason: `it is ${foreign}`, isForeign: true })
+          : new Unreadable({ file, reason: reasonOf(failure) }))
     }
 
-    const names = Effect.catchIf(
-      bounded(async () => {
-        await verify(path, folder)
-        const found = await readdir(folder)
-        await removeUnfinished(folder, found)
-        return found
-      }),
-      isAbsent,
-      () => Effect.succeed<Array<string>>([])
-    )
+    const listed = bounded(async () => {
+      await verify(path, folder)
+      const found = await readdir(folder)
+      await removeUnfinished(folder, found)
+      return found
+    })
+    const names = Effect.catchIf(listed, isAbsent, () => Effect.succeed<Array<string>>([]))
     const keysOf = (names: ReadonlyArray<string>): ReadonlyArray<string> => {
       const own = join(folder, sep)
       const kept = [...memory.keys()].flatMap((file) => file.startsWith(own) ? file.slice(own.length) : [])
@@ -310,7 +281,4 @@ export const make = (path: string): StateFolder["Type"] => {
 export const layerAt = (path: string): Layer.Layer<StateFolder> => Layer.sync(StateFolder, () => make(path))
 
 /** At the path that the platform or `MCP_LIFELINE_STATE` names. */
-export const layer: Layer.Layer<StateFolder> = Layer.sync(
-  StateFolder,
-  () => make(statePath(process.platform, process.env, homedir()))
-)
+export const layer: Layer.Layer<StateFolder> = Layer.sync(StateFolder, () => make(userPath()))

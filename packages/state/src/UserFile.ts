@@ -114,16 +114,14 @@ const readNow = async (file: string, limit: number, pipes: boolean, signal: Abor
 
 export const explain = (cause: unknown): ReadError => {
   if (cause instanceof ReadError) return cause
-  if (hasCode(cause, "ENOENT", "ENOTDIR")) {
-    return new ReadError({ reason: "missing", message: "there is no such file", cause })
-  }
-  if (hasCode(cause, "EACCES", "EPERM")) {
-    return new ReadError({ reason: "denied", message: "it may not be read", cause })
-  }
-  const why = cause instanceof NoAnswer
-    ? "its file system does not answer"
-    : `it cannot be read (${(cause as NodeJS.ErrnoException).code ?? String(cause)})`
-  return new ReadError({ reason: "other", message: why, cause })
+  const [reason, message] = hasCode(cause, "ENOENT", "ENOTDIR")
+    ? ["missing", "there is no such file"] as const
+    : hasCode(cause, "EACCES", "EPERM")
+    ? ["denied", "it may not be read"] as const
+    : cause instanceof NoAnswer
+    ? ["other", "its file system does not answer"] as const
+    : ["other", `it cannot be read (${(cause as NodeJS.ErrnoException).code ?? String(cause)})`] as const
+  return new ReadError({ reason, message, cause })
 }
 
 export const bytes = (

@@ -25,11 +25,10 @@ export const identify = (boot: string, namespace: string, name: string): string 
   createHash("sha256").update(JSON.stringify(boot === "" ? [name, namespace] : [boot, namespace])).digest("hex")
     .slice(0, 8)
 
-export const machine = identify(
-  orEmpty(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8")),
-  orEmpty(() => readlinkSync("/proc/self/ns/pid")),
-  hostname()
-)
+/** Of the last start of the machine. Linux only. */
+export const boot = orEmpty(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8"))
+
+export const machine = identify(boot, orEmpty(() => readlinkSync("/proc/self/ns/pid")), hostname())
 
 /** As distinct from all others that have or had its id. */
 export interface Process {
@@ -38,14 +37,15 @@ export interface Process {
   readonly start: string
 }
 
+/** Of `/proc/<pid>/stat`, from the state on. The program name is in brackets and may have any character, so look behind the last one. */
+export const fieldsOf = (stat: string): ReadonlyArray<string> => stat.slice(stat.lastIndexOf(")") + 2).split(" ")
+
 /**
- * From `/proc/<pid>/stat`. The program name is in brackets and may have any character, so look behind the last one.
- *
  * A zombie has ended. But a process is shown as one once its first thread has ended: until the others have, too, its files and sockets are
  * open, and a write may be under way.
  */
 export const startFromStat = (stat: string): string | undefined => {
-  const [state = "", ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
+  const [state = "", ...fields] = fieldsOf(stat)
   const [threads, start = ""] = [Number(fields[16]), fields[18]]
   return ["Z", "X", "x"].includes(state) && !(threads > 1) ? undefined : start
 }

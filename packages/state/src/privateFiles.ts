@@ -58,23 +58,17 @@ export const assertTrusted = async (folder: string): Promise<void> => {
  * `/proc`.)
  */
 export const makeFolder = async (folder: string): Promise<void> => {
-  const make = () => mkdir(folder, { mode: 0o700 })
-  try {
-    await make()
-  } catch (cause) {
+  const make = () =>
+    mkdir(folder, { mode: 0o700 }).catch(async (cause: unknown) => {
+      const found = await stat(folder).catch(() => undefined)
+      if (found?.isDirectory() !== true) throw cause
+    })
+  await make().catch(async (cause: unknown) => {
     const around = dirname(folder)
-    if (hasCode(cause, "ENOENT") && around !== folder) {
-      await makeFolder(around)
-      // Another process may have made it meanwhile.
-      return await make().catch((cause: unknown) => assertFolder(folder, cause))
-    }
-    await assertFolder(folder, cause)
-  }
-}
-
-const assertFolder = async (folder: string, cause: unknown): Promise<void> => {
-  const found = await stat(folder).catch(() => undefined)
-  if (found?.isDirectory() !== true) throw cause
+    if (!hasCode(cause, "ENOENT") || around === folder) throw cause
+    await makeFolder(around)
+    await make()
+  })
 }
 
 /** With mode 0700, also an existing one. Rejects if that belongs to another user, who could read or replace what is put into it. */

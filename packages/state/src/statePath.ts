@@ -1,3 +1,4 @@
+import { homedir } from "node:os"
 import { isAbsolute, posix, resolve, win32 } from "node:path"
 
 const nonEmpty = (value: string | undefined): string | undefined => value === "" ? undefined : value
@@ -29,3 +30,5 @@ export const statePath = (platform: NodeJS.Platform, env: NodeJS.ProcessEnv, hom
     "mcp-lifeline"
   )
 }
+
+export const ofUser = (): string => statePath(process.platform, process.env, homedir())

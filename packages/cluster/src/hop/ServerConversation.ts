@@ -115,8 +115,7 @@ export class ServerConversation implements Conversation, Subscriber {
   }
 
   close(why: string): Promise<void> {
-    this.#closing ??= this.#close(why)
-    return this.#closing
+    return this.#closing ??= this.#close(why)
   }
 
   async #close(why: string): Promise<void> {
@@ -146,11 +145,7 @@ export class ServerConversation implements Conversation, Subscriber {
 
   get #target() {
     const { backend, fork } = this.#shared
-    return {
-      fork,
-      backend,
-      use: <A, E>(f: (backend: Backend.Backend) => Effect.Effect<A, E>) => f(backend())
-    }
+    return { fork, backend, use: <A, E>(f: (backend: Backend.Backend) => Effect.Effect<A, E>) => f(backend()) }
   }
 
   /** Waits for a server that was never connected. */
@@ -169,11 +164,7 @@ export class ServerConversation implements Conversation, Subscriber {
     this.#after(request, connected, introduced)
   }
 
-  #after<A, E>(
-    request: ClientRequest,
-    work: Effect.Effect<A, E>,
-    answer: (value: A) => Answer
-  ): void {
+  #after<A, E>(request: ClientRequest, work: Effect.Effect<A, E>, answer: (value: A) => Answer): void {
     const fiber = this.#shared.fork(work)
     request.work = {
       stop: () => {

@@ -6,6 +6,9 @@ import { decoded, type Limited } from "./statements.js"
 const PlacedRow = Schema.Struct({ collection: Schema.String, key: Schema.String, text: Schema.String })
 const TextRow = Schema.Struct({ key: Schema.String, text: Schema.String })
 
+const entries = (rows: Parameters<typeof decoded>[1]) =>
+  Effect.map(decoded(TextRow, rows), (all) => all.map(({ key, text }) => [key, text] as const))
+
 export const make = (sql: PgClient.PgClient, limited: Limited): Rows => {
   const found = (collection: string, key: string) =>
     Effect.map(
@@ -36,13 +39,7 @@ export const make = (sql: PgClient.PgClient, limited: Limited): Rows => {
     entries: (collection) =>
       limited(
         "read what replicas share",
-        Effect.map(
-          decoded(
-            TextRow,
-            sql`SELECT key, text FROM lifeline_row WHERE collection = ${collection} ORDER BY key COLLATE "C"`
-          ),
-          (rows) => rows.map(({ key, text }) => [key, text] as const)
-        )
+        entries(sql`SELECT key, text FROM lifeline_row WHERE collection = ${collection} ORDER BY key COLLATE "C"`)
       ),
     after: (place, maxRows) =>
       limited(
@@ -74,19 +71,13 @@ export const make = (sql: PgClient.PgClient, limited: Limited): Rows => {
     excess: (collection, { maxChars, maxRows }) =>
       limited(
         "find what replicas do not use",
-        Effect.map(
-          decoded(
-            TextRow,
-            sql`
-              SELECT key, text FROM lifeline_row JOIN (
-                SELECT key, row_number() OVER newest AS number, sum(pg_column_size(text)) OVER newest AS chars
-                FROM lifeline_row WHERE collection = ${collection} WINDOW newest AS (ORDER BY used_at DESC, key)
-              ) AS counted USING (key)
-              WHERE collection = ${collection} AND (number > ${maxRows} OR chars > ${maxChars})
-              ORDER BY number DESC LIMIT 1000`
-          ),
-          (rows) => rows.map(({ key, text }) => [key, text] as const)
-        )
+        entries(sql`
+          SELECT key, text FROM lifeline_row JOIN (
+            SELECT key, row_number() OVER newest AS number, sum(pg_column_size(text)) OVER newest AS chars
+            FROM lifeline_row WHERE collection = ${collection} WINDOW newest AS (ORDER BY used_at DESC, key)
+          ) AS counted USING (key)
+          WHERE collection = ${collection} AND (number > ${maxRows} OR chars > ${maxChars})
+          ORDER BY number DESC LIMIT 1000`)
       ),
     prune: (collection, { maxRows, maxUnused }) =>
       limited(

@@ -1,5 +1,6 @@
 import { ExactJson, mebibytes } from "@mcp-lifeline/core/text"
 import { notTakenHeader } from "@mcp-lifeline/http-server/Refusal"
+import { Effect } from "effect"
 import {
   Agent as HttpAgent,
   type IncomingHttpHeaders,
@@ -74,15 +75,13 @@ const maxHeld = mebibytes(1)
 /** In milliseconds: shorter than the other side keeps a connection, so that none is used that ends. */
 const keptFor = 10_000
 
-export class Agents {
-  readonly http = new HttpAgent({ keepAlive: true, timeout: keptFor })
-  readonly https = new HttpsAgent({ keepAlive: true, timeout: keptFor })
-
-  destroy(): void {
-    this.http.destroy()
-    this.https.destroy()
-  }
-}
+export const agents = Effect.acquireRelease(
+  Effect.sync(() => ({
+    http: new HttpAgent({ keepAlive: true, timeout: keptFor }),
+    https: new HttpsAgent({ keepAlive: true, timeout: keptFor })
+  })),
+  ({ http, https }) => Effect.sync(() => [http, https].forEach((agent) => agent.destroy()))
+)
 
 export interface Passage {
   readonly request: IncomingMessage
@@ -93,7 +92,7 @@ export interface Passage {
   readonly sign: (headers: Readonly<Record<string, unknown>>) => Signing
   /** Sends the body only when asked for: slower, but a connection that ends meanwhile loses nothing. */
   readonly isCautious: boolean
-  readonly agents: Agents
+  readonly agents: Effect.Effect.Success<typeof agents>
   /** When the other replica has taken the request. Must not throw. */
   readonly onBegun: () => void
 }

@@ -88,10 +88,7 @@ export const make = (
 ): Effect.Effect<SessionRouter, never, Scope.Scope> =>
   Effect.gen(function*() {
     const requests = ReplicaRequests.make({ keys: key, own: homes.own, failed: onError })
-    const agents = yield* Effect.acquireRelease(
-      Effect.sync(() => new Passage.Agents()),
-      (agents) => Effect.sync(() => agents.destroy())
-    )
+    const agents = yield* Passage.agents
     const routing = yield* FiberSet.make<void>()
     const fork = yield* FiberSet.runtime(routing)<never>()
     const all = new Map<Routed, () => void>()

@@ -3,7 +3,7 @@
  * the store, so that the next one finds it.
  */
 import type { Lock } from "@mcp-lifeline/state/FileLock"
-import { Effect, Random, type Scope } from "effect"
+import { Effect, Either, Option, Random, type Scope } from "effect"
 import type { Claims } from "../ClusterStore.js"
 import type { ReplicaId } from "../LeaseRules.js"
 import type { Held, Membership } from "../Membership.js"
@@ -33,6 +33,7 @@ interface Left {
 }
 
 interface Local {
+  readonly name: string
   readonly holding: Effect.Semaphore
   /** So nothing is given back that was just taken. */
   readonly asking: Effect.Semaphore
@@ -51,97 +52,74 @@ export const make = ({ locks, membership, rows }: Options): Effect.Effect<Cluste
     const locals = new Map<string, Local>()
 
     /** Unless it is used again. Fails if the store is away. */
-    const giveBack = (name: string, local: Local, one: Left) =>
+    const giveBack = (local: Local, one: Left | undefined) =>
       Effect.gen(function*() {
-        if (local.left !== one) return
-        const found = yield* locks.find(name)
-        if (found?.owner === one.id) yield* locks.release(one.id, name, found.generation)
+        if (one === undefined || local.left !== one) return
+        const found = yield* locks.find(local.name)
+        if (found?.owner === one.id) yield* locks.release(one.id, local.name, found.generation)
         local.left = undefined
       }).pipe(local.asking.withPermits(1))
-    const giveBackLater = (name: string, local: Local, one: Left) =>
+    const giveBackLater = (local: Local, one: Left) =>
       Effect.sleep(again).pipe(
         Effect.zipRight(rows.written),
-        Effect.zipRight(giveBack(name, local, one)),
+        Effect.zipRight(giveBack(local, one)),
         Effect.retry({ while: () => true }),
         Effect.interruptible,
         Effect.forkIn(scope)
       )
-    const release = (name: string, local: Local, { generation, held: { id } }: Taken) =>
+    const release = (local: Local, { generation, held: { id } }: Taken) =>
       Effect.gen(function*() {
-        const released = rows.isWritten() && (yield* Effect.isSuccess(locks.release(id, name, generation)))
-        if (released) return
+        if (rows.isWritten() && (yield* Effect.isSuccess(locks.release(id, local.name, generation)))) return
         local.left = { id, generation }
-        yield* giveBackLater(name, local, local.left)
+        yield* giveBackLater(local, local.left)
       })
     yield* Effect.addFinalizer(() =>
       Effect.forEach(
-        locals,
-        ([name, local]) =>
-          local.left === undefined || !rows.isWritten()
-            ? Effect.void
-            : Effect.ignore(giveBack(name, local, local.left)),
-        {
-          discard: true
-        }
+        locals.values(),
+        (local) => rows.isWritten() ? Effect.ignore(giveBack(local, local.left)) : Effect.void,
+        { discard: true }
       )
     )
 
-    const take = (name: string, local: Local, held: Held): Effect.Effect<Taken | undefined> =>
-      Effect.suspend(() => {
+    const take = (local: Local, held: Held): Effect.Effect<Taken | undefined> =>
+      Effect.gen(function*() {
         const { id } = held
         const instead = local.left?.id === id ? local.left.generation : undefined
-        return locks.claim(id, name, instead).pipe(
-          Effect.map((found) => {
-            if (found?.owner !== id) return undefined
-            local.left = undefined
-            return { held, generation: found.generation }
-          }),
-          Effect.catchAll(() =>
-            Effect.sync(() => {
-              local.left = { id, generation: instead }
-              return undefined
-            })
-          )
-        )
+        const claimed = yield* Effect.either(locks.claim(id, local.name, instead))
+        if (Either.isLeft(claimed)) local.left = { id, generation: instead }
+        if (Either.isLeft(claimed) || claimed.right?.owner !== id) return undefined
+        local.left = undefined
+        return { held, generation: claimed.right.generation }
       }).pipe(local.asking.withPermits(1))
     const pause = (millis: number) => Effect.flatMap(Random.next, (part) => Effect.sleep(millis * (0.5 + part)))
     const isFree = (name: string, id: ReplicaId) =>
-      Effect.match(locks.find(name), {
-        onSuccess: (found) => found === undefined || found.owner === id,
-        onFailure: () => false
-      })
+      Effect.map(Effect.option(locks.find(name)), Option.exists((found) => found === undefined || found.owner === id))
 
-    const acquire = (
-      name: string,
-      local: Local,
-      restore: <A, E, R>(work: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-    ): Effect.Effect<Taken> =>
+    const acquire = (local: Local, restore: <A, E, R>(work: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>) =>
       Effect.gen(function*() {
         let millis = shortest
         while (true) {
           const held = yield* restore(membership.held)
-          const taken = yield* take(name, local, held)
+          const taken = yield* take(local, held)
           if (taken !== undefined) return taken
           do {
             yield* restore(pause(millis))
             millis = Math.min(2 * millis, longest)
-          } while (!(yield* restore(isFree(name, held.id))))
+          } while (!(yield* restore(isFree(local.name, held.id))))
         }
-      }).pipe(
-        Effect.onInterrupt(() => local.left === undefined ? Effect.void : giveBackLater(name, local, local.left))
-      )
+      }).pipe(Effect.onInterrupt(() => local.left === undefined ? Effect.void : giveBackLater(local, local.left)))
 
     return {
       lock: (name) =>
         Effect.gen(function*() {
           const local = locals.get(name) ??
-            { holding: Effect.unsafeMakeSemaphore(1), asking: Effect.unsafeMakeSemaphore(1), left: undefined }
+            { name, holding: Effect.unsafeMakeSemaphore(1), asking: Effect.unsafeMakeSemaphore(1), left: undefined }
           locals.set(name, local)
           const { held } = yield* Effect.uninterruptibleMask((restore) =>
             restore(local.holding.take(1)).pipe(
               Effect.zipRight(Effect.addFinalizer(() => local.holding.release(1))),
-              Effect.zipRight(acquire(name, local, restore)),
-              Effect.tap((taken) => Effect.addFinalizer(() => release(name, local, taken)))
+              Effect.zipRight(acquire(local, restore)),
+              Effect.tap((taken) => Effect.addFinalizer(() => release(local, taken)))
             )
           )
           yield* rows.written

@@ -6,7 +6,7 @@
  */
 import type { Collection, StateFolder } from "@mcp-lifeline/state/StateFolder"
 import { Unreadable } from "@mcp-lifeline/state/Unreadable"
-import { Clock, Effect, Either, Option, Schema, type Scope } from "effect"
+import { Array, Clock, Effect, Either, Option, Schema, type Scope } from "effect"
 import type { ClusterKeys } from "../ClusterKey.js"
 import type { ClusterStore } from "../ClusterStore.js"
 import type { Membership } from "../Membership.js"
@@ -43,11 +43,7 @@ export const make = (
 ): Effect.Effect<StateFolder["Type"], never, Scope.Scope> =>
   Effect.gen(function*() {
     const seal = Seal.make(clusterKey)
-    const rows = yield* SharedRows.make({
-      store,
-      followed: new Set(followed),
-      changes: membership.changes
-    })
+    const rows = yield* SharedRows.make({ store, followed: new Set(followed), changes: membership.changes })
     const locks = yield* ClusterLocks.make({ locks: store.locks, membership, rows })
     const warned = new Set<string>()
 
@@ -73,12 +69,7 @@ export const make = (
           const row = `${name}/${key}`
           if (Option.isSome(value) || warned.has(row)) return Effect.succeed(value)
           warned.add(row)
-          return Effect.as(
-            Effect.logWarning(
-              `what replicas share as ${row} ${notOurs}, and is ignored`
-            ),
-            value
-          )
+          return Effect.as(Effect.logWarning(`what replicas share as ${row} ${notOurs}, and is ignored`), value)
         })
       const used = (key: string) =>
         Effect.flatMap(Clock.currentTimeMillis, (now) => {
@@ -114,21 +105,22 @@ export const make = (
             Effect.tap((isWritten) => isWritten ? bound : Effect.void)
           ),
         remove: (key) => Effect.suspend(() => Effect.asVoid(rows.set(name, checked(key), undefined))),
-        entries: Effect.flatMap(rows.entries(name), (all) =>
-          Effect.map(
-            Effect.forEach(
-              all,
-              ([key, sealed]) => Effect.map(opened(key, sealed), Option.map((value) => [key, value] as const))
-            ),
-            (found) => found.flatMap(Option.toArray)
+        entries: rows.entries(name).pipe(
+          Effect.flatMap(Effect.forEach(([key, sealed]) =>
+            Effect.map(opened(key, sealed), Option.map((value) => [key, value] as const))
           )),
-        keys: Effect.flatMap(Effect.sync(rows.guesses), (before) =>
-          Effect.flatMap(rows.entries(name), (all) =>
-            rows.guesses() === before
-              ? Effect.succeed(all.map(([key]) =>
-                key
-              ))
-              : Effect.fail(new Unreadable({ file: `the cluster's ${name}`, reason: "the database does not answer" }))))
+          Effect.map(Array.getSomes)
+        ),
+        keys: Effect.gen(function*() {
+          const before = rows.guesses()
+          const all = yield* rows.entries(name)
+          if (rows.guesses() === before) {
+            return all.map(([key]) =>
+              key
+            )
+          }
+          return yield* new Unreadable({ file: `the cluster's ${name}`, reason: "the database does not answer" })
+        })
       }
     }
 

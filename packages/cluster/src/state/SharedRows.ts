@@ -4,7 +4,7 @@
  * A late write is older than what another replica has written meanwhile, so it does not replace that.
  */
 import { Effect, Either, type Scope } from "effect"
-import type { ClusterStore, StoreError } from "../ClusterStore.js"
+import type { Change, ClusterStore, StoreError } from "../ClusterStore.js"
 import { RecentRows } from "./RecentRows.js"
 
 const again = 1000
@@ -35,11 +35,7 @@ export interface SharedRows {
   readonly guesses: () => number
 }
 
-interface Unwritten {
-  readonly collection: string
-  readonly key: string
-  readonly before: string | undefined
-  readonly text: string | undefined
+interface Unwritten extends Pick<Change, "collection" | "key" | "before" | "text"> {
   /** Earlier texts of this replica, which the store may have. */
   readonly tried: ReadonlyArray<string | undefined>
 }
@@ -64,26 +60,18 @@ export const make = (
     let guesses = 0
     let writes = 0
 
-    const away = ({ message }: StoreError) =>
-      Effect.suspend(() => {
-        if (isAway) return Effect.void
-        isAway = true
+    const asked = <A>(work: Effect.Effect<A, StoreError>): Effect.Effect<Either.Either<A, StoreError>> =>
+      Effect.tap(Effect.either(work), (found) => {
+        if (Either.isLeft(found) === isAway) return Effect.void
+        isAway = Either.isLeft(found)
         return Effect.logWarning(
-          `${message}; until it is back, this replica goes on with what it knows of logins and other shared state, and keeps changes in its memory`
+          Either.isLeft(found)
+            ? `${found.left.message}; until it is back, this replica goes on with what it knows of logins and other shared state, and keeps changes in its memory`
+            : "the database of the cluster answers again"
         )
       })
-    const asked = <A>(work: Effect.Effect<A, StoreError>): Effect.Effect<Either.Either<A, StoreError>> =>
-      Effect.tap(
-        Effect.either(work),
-        Either.match({
-          onLeft: away,
-          onRight: () => {
-            if (!isAway) return Effect.void
-            isAway = false
-            return Effect.logWarning("the database of the cluster answers again")
-          }
-        })
-      )
+    const change = (one: Omit<Unwritten, "tried">) =>
+      asked(rows.change({ ...one, isFollowed: followed.has(one.collection) }))
 
     const remember = (collection: string, key: string, text: string | undefined): void => {
       if (!followed.has(collection)) return recent.set(collection, key, text)
@@ -121,8 +109,7 @@ export const make = (
         const tried = earlier === undefined ? [] : [...earlier.tried, earlier.text]
         let before = earlier === undefined ? known(collection, key)?.text : earlier.before
         while (true) {
-          const change = { collection, key, before, text, isFollowed: followed.has(collection) }
-          const found = yield* asked(rows.change(change))
+          const found = yield* change({ collection, key, before, text })
           if (Either.isRight(found) && found.right !== text) {
             before = found.right
             continue
@@ -139,10 +126,9 @@ export const make = (
     const late = (id: string, one: Unwritten) =>
       Effect.gen(function*() {
         const { collection, key, text, tried } = one
-        const isFollowed = followed.has(collection)
         let { before } = one
         while (unwritten.get(id) === one) {
-          const found = yield* asked(rows.change({ collection, key, before, text, isFollowed }))
+          const found = yield* change({ collection, key, before, text })
           if (Either.isLeft(found)) return yield* found.left
           const isOurs = found.right === before || tried.includes(found.right)
           if (found.right !== text && isOurs) {

@@ -2,12 +2,12 @@ import { Clock, Effect } from "effect"
 import type { Claims, ClusterStore, Ownership, Place, Replica } from "../ClusterStore.js"
 
 interface Claim {
-  owner: string | undefined
+  readonly owner: string | undefined
   readonly generation: number
   readonly since: number
 }
 
-interface Text {
+interface Row extends Place {
   readonly text: string
   readonly usedAt: number
 }
@@ -15,32 +15,24 @@ interface Text {
 const isAfter = (one: Place, other: Place): boolean =>
   one.collection === other.collection ? one.key > other.key : one.collection > other.collection
 
+const entry = ({ key, text }: Row) => [key, text] as const
+
 export const make = (): ClusterStore => {
   const replicas = new Map<string, Replica>()
   const servers = new Map<string, Claim>()
   let taken = 0
-  const collections = new Map<string, Map<string, Text>>()
+  const rows = new Map<string, Row>()
   let changes = 0
-  const rowsOf = (collection: string): Map<string, Text> => {
-    const rows = collections.get(collection) ?? new Map<string, Text>()
-    collections.set(collection, rows)
-    return rows
-  }
+  const idOf = (collection: string, key: string): string => `${collection}/${key}`
+  const newest = (collection: string): ReadonlyArray<Row> =>
+    Array.from(rows.values()).filter((row) => row.collection === collection).toSorted((a, b) => b.usedAt - a.usedAt)
   const isAlive = (id: string | undefined): boolean => id !== undefined && replicas.get(id)?.hasEnded === false
-  const ownership = ({ generation, owner }: Claim): Ownership | undefined =>
-    owner === undefined || !isAlive(owner)
-      ? undefined
-      : { owner, address: replicas.get(owner)?.address ?? "", generation }
-  const claims = (
-    rows: Map<string, Claim>,
-    next: (before: Pick<Claim, "generation">) => number,
-    free: (name: string, row: Claim) => void
-  ): Claims => ({
-    find: (name) =>
-      Effect.sync(() => {
-        const row = rows.get(name)
-        return row === undefined ? undefined : ownership(row)
-      }),
+  const ownership = ({ generation = 0, owner }: Partial<Claim> = {}): Ownership | undefined => {
+    const replica = owner === undefined ? undefined : replicas.get(owner)
+    return replica?.hasEnded === false ? { owner: replica.id, address: replica.address, generation } : undefined
+  }
+  const claims = (rows: Map<string, Claim>, next: (before: Claim) => number = () => ++taken): Claims => ({
+    find: (name) => Effect.sync(() => ownership(rows.get(name))),
     claim: (id, name, instead) =>
       Effect.map(Clock.currentTimeMillis, (since) => {
         const row = rows.get(name) ?? { owner: undefined, generation: 0, since }
@@ -53,14 +45,9 @@ export const make = (): ClusterStore => {
     release: (id, name, generation) =>
       Effect.sync(() => {
         const row = rows.get(name)
-        if (row?.owner === id && row.generation === generation) free(name, row)
+        if (row?.owner === id && row.generation === generation) rows.set(name, { ...row, owner: undefined })
       })
   })
-  /** Nothing is left of them when released. */
-  const short = (): Claims => {
-    const rows = new Map<string, Claim>()
-    return claims(rows, () => ++taken, (name) => void rows.delete(name))
-  }
   return {
     join: (id, address) =>
       Effect.sync(() => void replicas.set(id, { id, address, renewals: 0, witnesses: [], hasEnded: false })),
@@ -82,65 +69,53 @@ export const make = (): ClusterStore => {
         replicas.set(id, { ...before, hasEnded: true })
         return true
       }),
-    ...claims(servers, ({ generation }) => generation + 1, (_, row) => {
-      row.owner = undefined
-    }),
-    sessions: short(),
-    locks: short(),
+    ...claims(servers, ({ generation }) => generation + 1),
+    sessions: claims(new Map()),
+    locks: claims(new Map()),
     rows: {
-      get: (collection, key) => Effect.sync(() => rowsOf(collection).get(key)?.text),
-      entries: (collection) =>
-        Effect.sync(() => Array.from(rowsOf(collection), ([key, { text }]) => [key, text] as const).toSorted()),
+      get: (collection, key) => Effect.sync(() => rows.get(idOf(collection, key))?.text),
+      entries: (collection) => Effect.sync(() => newest(collection).map(entry).toSorted()),
       after: (place, maxRows) =>
         Effect.sync(() =>
-          Array.from(
-            collections,
-            ([collection, rows]) => Array.from(rows, ([key, { text }]) => ({ collection, key, text }))
-          )
-            .flat().filter((row) => place === undefined || isAfter(row, place))
+          Array.from(rows.values()).filter((row) => place === undefined || isAfter(row, place))
             .toSorted((one, other) => isAfter(one, other) ? 1 : -1).slice(0, maxRows)
         ),
       change: ({ before, collection, isFollowed = false, keepsAge = false, key, text }) =>
         Effect.map(Clock.currentTimeMillis, (usedAt) => {
-          const rows = rowsOf(collection)
-          const row = rows.get(key)
+          const id = idOf(collection, key)
+          const row = rows.get(id)
           const found = row?.text
           if (found !== before || text === before) return found
-          rows.delete(key)
-          if (text !== undefined) rows.set(key, { text, usedAt: keepsAge ? row?.usedAt ?? usedAt : usedAt })
+          rows.delete(id)
+          if (text !== undefined) {
+            rows.set(id, { collection, key, text, usedAt: keepsAge ? row?.usedAt ?? usedAt : usedAt })
+          }
           if (isFollowed) changes++
           return text
         }),
       use: (collection, key) =>
         Effect.map(Clock.currentTimeMillis, (usedAt) => {
-          const rows = rowsOf(collection)
-          const row = rows.get(key)
-          if (row !== undefined) rows.set(key, { ...row, usedAt })
+          const row = rows.get(idOf(collection, key))
+          if (row !== undefined) rows.set(idOf(collection, key), { ...row, usedAt })
         }),
       excess: (collection, { maxChars, maxRows }) =>
         Effect.sync(() => {
           let chars = 0
-          const newest = Array.from(rowsOf(collection)).toSorted(([, a], [, b]) => b.usedAt - a.usedAt)
-          return newest.flatMap(([key, { text }], index) => {
+          return newest(collection).filter(({ text }, index) => {
             chars += text.length
-            return index >= maxRows || chars > maxChars ? [[key, text] as const] : []
-          }).toReversed().slice(0, 1000)
+            return index >= maxRows || chars > maxChars
+          }).map(entry).toReversed().slice(0, 1000)
         }),
       prune: (collection, { maxRows, maxUnused }) =>
         Effect.map(Clock.currentTimeMillis, (now) => {
-          const rows = rowsOf(collection)
-          const newest = Array.from(rows).toSorted(([, a], [, b]) => b.usedAt - a.usedAt)
-          for (const [index, [key, { usedAt }]] of newest.entries()) {
-            if (index >= maxRows || now - usedAt > maxUnused) rows.delete(key)
+          for (const [index, { key, usedAt }] of newest(collection).entries()) {
+            if (index >= maxRows || now - usedAt > maxUnused) rows.delete(idOf(collection, key))
           }
         })
     },
     loads: Effect.sync(() => {
-      const loads = new Map<string, number>()
-      for (const { owner } of servers.values()) {
-        if (owner !== undefined && isAlive(owner)) loads.set(owner, (loads.get(owner) ?? 0) + 1)
-      }
-      return loads
+      const owners = Array.from(servers.values()).flatMap((row) => ownership(row)?.owner ?? [])
+      return new Map(owners.map((owner) => [owner, owners.filter((other) => other === owner).length]))
     }),
     servers: Effect.sync(() =>
       Array.from(servers).flatMap(([server, row]) => {

@@ -3,7 +3,7 @@
  * half of the time and of the CPU until it answers. It is a folder `code` in the state folder. Whoever can write there runs code as this
  * user: a file that another user owns or may write is not used, as with all files of the state folder.
  */
-import { statePath } from "@mcp-lifeline/state/statePath"
+import { ofUser } from "@mcp-lifeline/state/statePath"
 import { createHash } from "node:crypto"
 import {
   closeSync,
@@ -18,7 +18,6 @@ import {
   statSync,
   writeFileSync
 } from "node:fs"
-import { homedir } from "node:os"
 import { basename, join } from "node:path"
 import { cachedDataVersionTag, setFlagsFromString } from "node:v8"
 import { Script } from "node:vm"
@@ -76,7 +75,7 @@ const attempt = <A>(work: () => A): A | undefined => {
 }
 
 /** Where a user's code is kept. */
-const folderOf = (): string => join(statePath(process.platform, process.env, homedir()), "code")
+const folderOf = (): string => join(ofUser(), "code")
 
 /** How what is kept of a file is called. */
 const nameOf = (file: string, text: string): string =>
