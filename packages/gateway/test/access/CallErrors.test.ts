@@ -45,10 +45,7 @@ describe.each([["with sessions", false], ["without", true]] as const)(
       Effect.gen(function*() {
         const gone = { ...broken("gone"), timeouts: { connect: "2 minutes", wait: "2 minutes" } } as const
         const { servers, url } = yield* team([gone], { ci: {}, boss: { admin: true } })
-        const talks = yield* Effect.forEach(
-          ["ci-token", "boss-token"],
-          (token) => talking(url, token, { isStateless })
-        )
+        const talks = yield* Effect.forEach(["ci-token", "boss-token"], (token) => talking(url, token, { isStateless }))
         const calls = Promise.all(
           talks.map(async (talk) => JSON.stringify(await talk.error("tools/call", { name: "gone__any" })))
         )

@@ -40,9 +40,7 @@ describe("clients and groups of a file", () => {
   })
 
   it.each<[object, ReadonlyArray<unknown>]>([
-    [{
-      ci: { token, servers: ["github"], tools: { hide: ["github__delete_*"] }, callsPerMinute: 60, admin: true }
-    }, [
+    [{ ci: { token, servers: ["github"], tools: { hide: ["github__delete_*"] }, callsPerMinute: 60, admin: true } }, [
       true
     ]],
     [{ ci: {} }, [false, "lifeline.clients.ci: has no token; add tokenFile, the path of a file with it"]],
@@ -224,9 +222,7 @@ describe("clients and groups of a file", () => {
       // Too short: the one before stays.
       writeFileSync(a, "short")
       yield* eventually(() =>
-        warnings.some((one) => /a\.token.* has fewer than 16 characters.*stays as it was/.test(one))
-          ? true
-          : undefined
+        warnings.some((one) => /a\.token.* has fewer than 16 characters.*stays as it was/.test(one)) ? true : undefined
       )
       expect(seen()).toEqual(["b", 401, "a"])
     }))

@@ -164,10 +164,7 @@ describe.each([["with sessions", false], ["without", true]] as const)("subjects 
         const { url } = yield* team(servers, { ann: {}, bob: rules, cat: rules })
         // To start a process for each session takes long.
         const hasOwn = !isStateless
-        const steps = fc.array(stepOf(hasOwn ? [...deeds, ...ownDeeds] : deeds), {
-          minLength: 10,
-          maxLength: 20
-        })
+        const steps = fc.array(stepOf(hasOwn ? [...deeds, ...ownDeeds] : deeds), { minLength: 10, maxLength: 20 })
 
         const play = async (all: ReadonlyArray<Step>): Promise<void> => {
           const parties = subjects.map((subject) =>
@@ -198,9 +195,7 @@ describe.each([["with sessions", false], ["without", true]] as const)("subjects 
             )
             // Nobody's call has ended because somebody else gave up one with the same id.
             expect(everyone.flatMap(({ held, name }) => [...held].map(([id, { isOver }]) => [name, id, isOver])))
-              .toEqual(
-                everyone.flatMap(({ held, name }) => [...held.keys()].map((id) => [name, id, false]))
-              )
+              .toEqual(everyone.flatMap(({ held, name }) => [...held.keys()].map((id) => [name, id, false])))
             await Promise.all(everyone.flatMap((party) => [...party.held.keys()].map((id) => party.cancel(id))))
           } finally {
             for (const { talk } of everyone) talk.close()

@@ -105,10 +105,7 @@ describe.each([["with sessions", false], ["without", true]] as const)("in the er
             const closed = server("closed", prefix, hidden === "never connected" ? { connect: "hang" } : {})
             const both = yield* team(
               [closed, server("open", prefix)],
-              {
-                ci: { servers: ["open"] },
-                all: {}
-              },
+              { ci: { servers: ["open"] }, all: {} },
               { introductionWait: 0 },
               { waitTimeout: "2 seconds" }
             )

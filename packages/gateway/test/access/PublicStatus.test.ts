@@ -39,14 +39,7 @@ describe("what the API says", () => {
     Effect.gen(function*() {
       const { base } = yield* gateway
       const { gateway: about, servers: [open, mine, ...none] } = yield* statusOf(base, "ci-token")
-      expect(Object.keys(about).toSorted()).toEqual([
-        "caller",
-        "clients",
-        "name",
-        "startedAt",
-        "url",
-        "version"
-      ])
+      expect(Object.keys(about).toSorted()).toEqual(["caller", "clients", "name", "startedAt", "url", "version"])
       expect(none).toEqual([])
       const always = ["calls", "counts", "history", "name", "server", "sessions", "since", "stale", "state"]
       const keys = (server: object) =>

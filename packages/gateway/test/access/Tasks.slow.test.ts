@@ -147,10 +147,7 @@ describe.each(Object.entries(eras))("tasks of clients in the era %s", (_, era) =
   it.scopedLive("[G3:real G22] a task whose server cannot start for lack of room is not called unknown: its client would give it up", () =>
     Effect.gen(function*() {
       const { own, sessions, task } = yield* begunBefore(era)
-      const { url } = yield* team([own], { ann: {}, ben: {} }, {
-        sessions,
-        limits: { maxOwnServers: () => 1 }
-      })
+      const { url } = yield* team([own], { ann: {}, ben: {} }, { sessions, limits: { maxOwnServers: () => 1 } })
       const [ann, ben] = yield* Effect.all([talking(url, "ann-token", era), talking(url, "ben-token", era)])
       // What is open is not ended to make room.
       yield* Effect.promise(() => ben.listen())

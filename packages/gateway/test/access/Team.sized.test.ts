@@ -9,10 +9,7 @@ const promise = <A>(make: () => Promise<A>) => Effect.promise(make)
 
 const eras = [["with sessions", false], ["without", true]] as const
 
-const servers = () => [
-  chatty("open", { says: "open to all" }),
-  chatty("closed", { says: "hush" })
-]
+const servers = () => [chatty("open", { says: "open to all" }), chatty("closed", { says: "hush" })]
 
 const rules = { servers: ["open"], tools: { hide: ["open__crash"] } }
 
@@ -55,8 +52,7 @@ describe.each(bySize(eras.slice(0, 1), [...eras]))("a client with rules, in the 
           (await said("resources/read", { uri: hidden.replace("closed", "nosuch") }, "nosuch")).replaceAll(
             "nosuch",
             "NAME"
-          )
-            .replaceAll("closed", "NAME")
+          ).replaceAll("closed", "NAME")
         )
         expect(await said("tools/call", { name: "closed__pid" }, "x")).not.toContain('"open, closed"')
         expect(Number(await ci.call("open__pid"))).toBeGreaterThan(0)
@@ -218,11 +214,7 @@ describe("the API for a client with rules", () => {
       expect(JSON.stringify(tools.body)).not.toMatch(/closed|crash/)
       for (const path of ["servers/closed", "logs?server=closed"]) {
         const { body, status } = yield* api(base, "boss-token", `/api/${path}`)
-        expect([path, status, body.error.message]).toEqual([
-          path,
-          404,
-          'there is no server "closed"; there are: open'
-        ])
+        expect([path, status, body.error.message]).toEqual([path, 404, 'there is no server "closed"; there are: open'])
       }
       expect(JSON.stringify((yield* api(base, "operator", "/api/logs")).body)).toContain("closed")
       expect(JSON.stringify((yield* api(base, "ci-token", "/api/logs")).body)).not.toContain("closed")
@@ -236,12 +228,7 @@ describe("the API for a client with rules", () => {
       expect(JSON.stringify((yield* api(base, "ci-token", "/ready")).body)).not.toContain("closed")
 
       for (
-        const action of [
-          "servers/open/reconnect",
-          "servers/open/enable",
-          "servers/open/disable",
-          "servers/open/login"
-        ]
+        const action of ["servers/open/reconnect", "servers/open/enable", "servers/open/disable", "servers/open/login"]
       ) {
         for (const name of ["ci", "reader"]) {
           const { body, status } = yield* api(base, `${name}-token`, `/api/${action}`, "POST", {})
@@ -295,13 +282,9 @@ describe("the API for a client with rules", () => {
       expect((yield* call("boss-token")).status).toBe(200)
       const { body, headers, status } = yield* call("boss-token")
       expect([status, body.error.code]).toEqual([429, "rate_limited"])
-      expect(body.error.message).toMatch(
-        /^Nothing was sent: the limit of 3 calls a minute for this client is reached/
-      )
+      expect(body.error.message).toMatch(/^Nothing was sent: the limit of 3 calls a minute for this client is reached/)
       expect(Number(headers.get("retry-after"))).toBeGreaterThan(0)
-      expect((yield* promise(() => boss.result("tools/call", { name: "open__pid", arguments: {} }))).isError).toBe(
-        true
-      )
+      expect((yield* promise(() => boss.result("tools/call", { name: "open__pid", arguments: {} }))).isError).toBe(true)
       // The operator is not limited, and what the API only shows is no call.
       expect((yield* call("operator")).status).toBe(200)
       expect((yield* api(base, "boss-token", "/api/tools")).status).toBe(200)

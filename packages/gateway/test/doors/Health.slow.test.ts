@@ -47,10 +47,7 @@ const doors = Effect.gen(function*() {
   const get = (path: string) => Effect.runPromise(Effect.map(ask(`${base}/api/servers/${path}`), ({ body }) => body))
   const all: Record<string, Door> = {
     connect: { call: () => pid(client), score: async () => client.status.healthScore },
-    supervisedTransport: {
-      call: () => pid(official),
-      score: async () => transport.supervision!.status.healthScore
-    },
+    supervisedTransport: { call: () => pid(official), score: async () => transport.supervision!.status.healthScore },
     serve: { call: () => pid(remote, "shared__"), score: async () => (await get("shared")).healthScore },
     "serve, a server for each client": {
       call: () => pid(remote, "own__"),

@@ -24,11 +24,7 @@ type Open = (url: string) => Effect.Effect<Ask, never, Scope.Scope>
 const entryOf = (url: string) => ({
   url,
   excludeTools: ["delete_all"],
-  lifeline: {
-    tools: { hide: ["*_one"] },
-    prompts: { only: ["ask"] },
-    resources: { hide: ["secret://{id}"] }
-  }
+  lifeline: { tools: { hide: ["*_one"] }, prompts: { only: ["ask"] }, resources: { hide: ["secret://{id}"] } }
 })
 
 const opened = <A>(open: () => Promise<A>, close: (opened: A) => Promise<unknown>) =>

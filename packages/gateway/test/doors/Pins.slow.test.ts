@@ -79,10 +79,7 @@ const doors: Readonly<Record<string, (where: Where) => Effect.Effect<Door, never
   connect: ({ server }) =>
     Effect.map(
       opened(() => connect(server, { name: "s", pin: "block", ...patient }), (client) => client.close()),
-      (client) => ({
-        ...through(client as never),
-        approve: Effect.promise(() => client.approveTools())
-      })
+      (client) => ({ ...through(client as never), approve: Effect.promise(() => client.approveTools()) })
     ),
   connectAll: ({ server }) =>
     Effect.map(
@@ -98,10 +95,7 @@ const doors: Readonly<Record<string, (where: Where) => Effect.Effect<Door, never
       const transport = supervisedTransport(server, { name: "s", pin: "block", ...patient })
       const client = new Client({ name: "test", version: "1" })
       yield* opened(() => client.connect(transport), () => client.close())
-      return {
-        ...through(client),
-        approve: Effect.promise(() => transport.supervision!.approveTools())
-      }
+      return { ...through(client), approve: Effect.promise(() => transport.supervision!.approveTools()) }
     }),
   wrap: ({ path, server }) =>
     Effect.gen(function*() {
@@ -290,9 +284,7 @@ describe("pinned tools of a gateway", () => {
       expect(shown.changes).toMatchObject([{ tool: "read", kind: "unknown", withheld: true }, { tool: "write" }])
       expect(warnings.join()).toContain("so all its tools are withheld")
       const logged = `${program.stdout()}${program.stderr()}`.split("\n").filter((line) => line.includes(kept))
-      expect(logged).toEqual([
-        expect.stringMatching(/ s: what was approved of its tools cannot be read: .*approve s/)
-      ])
+      expect(logged).toEqual([expect.stringMatching(/ s: what was approved of its tools cannot be read: .*approve s/)])
       const { body: log } = yield* Gateway.ask(`${base}/api/logs`)
       expect(JSON.stringify(log)).toContain("cannot be read")
       const status = (yield* command("status", "s")).stdout

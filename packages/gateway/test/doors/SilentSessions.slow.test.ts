@@ -22,10 +22,7 @@ const server = Effect.gen(function*() {
     void setTimeout(message?.params?.["arguments"]?.["message"] === "waits" ? 500 : 0).then(answer)
     return true
   }
-  return {
-    url: server.url,
-    silence: () => seen.forEach((session) => silent.add(session))
-  }
+  return { url: server.url, silence: () => seen.forEach((session) => silent.add(session)) }
 })
 
 type Server = Effect.Effect.Success<typeof server>

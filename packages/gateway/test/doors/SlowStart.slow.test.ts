@@ -25,10 +25,7 @@ describe.concurrent.each(doorsAndTimes)("through %s", (name, startDelay, options
   }, 120_000)
 })
 
-const starts = [
-  ["initialize is slow", "initialize", 1],
-  ["everything waits", () => true, 3]
-] as const
+const starts = [["initialize is slow", "initialize", 1], ["everything waits", () => true, 3]] as const
 
 for (const [what, waits, most] of starts) {
   describe.concurrent.each(doorsAndTimes)(`over HTTP, through %s: ${what}`, (name, startDelay, options) => {

@@ -236,10 +236,7 @@ describe.concurrent("tools that run as tasks", () => {
           assert.deepEqual(await caller.call("plain"), { text: "plain", isError: undefined })
           assert.deepEqual(await caller.call("either"), { text: "either", isError: undefined })
           const progress: Array<{ readonly message?: string }> = []
-          assert.deepEqual(await caller.call("long", (one) => progress.push(one)), {
-            text: "done",
-            isError: undefined
-          })
+          assert.deepEqual(await caller.call("long", (one) => progress.push(one)), { text: "done", isError: undefined })
           assert.include(progress.map(({ message }) => message), "half done")
           assert.match((await caller.call("fail") as { failure: string }).failure, /it failed/)
           // The clients of serve share a server of this era, which can ask none of them.

@@ -12,10 +12,7 @@ const { tool } = ScriptedConnector
 
 const keepalive = { method: "none" } as const
 
-const served = (
-  servers: ReadonlyArray<ServerPool.Server>,
-  about: Partial<Gateway.About> = {}
-) =>
+const served = (servers: ReadonlyArray<ServerPool.Server>, about: Partial<Gateway.About> = {}) =>
   Effect.gen(function*() {
     const made = yield* ServerPool.make(servers)
     const record = { ...yield* Gateway.about(made), ...about }

@@ -35,14 +35,7 @@ describe("the status of several replicas", () => {
     expect(replicas).toEqual([
       { id: "a", address: "http://a", isHere: true, ...reached, servers: [] },
       { id: "b", address: "http://b", isHere: false, ...reached, servers: ["one"] },
-      {
-        id: "c",
-        address: "http://c",
-        isHere: false,
-        state: "not reached",
-        since: 5,
-        problem: "no answer within 1 s"
-      }
+      { id: "c", address: "http://c", isHere: false, state: "not reached", since: 5, problem: "no answer within 1 s" }
     ])
     expect(servers[0]?.owner?.replica).toBe("b")
   })
