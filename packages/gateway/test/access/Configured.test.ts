@@ -1,4 +1,3 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Effect, Either, Logger, Redacted } from "effect"
 import { McpJson } from "mcp-lifeline"
 import { writeFileSync } from "node:fs"
@@ -8,6 +7,7 @@ import { folder } from "../../../testing/test/support/folder.js"
 import { eventually } from "../../../testing/test/support/Processes.js"
 import * as AccessInUse from "../../src/access/AccessInUse.js"
 import * as GatewayAuthentication from "../../src/access/GatewayAuthentication.js"
+import { describe, expect, it, test } from "../support/vitest.js"
 
 const token = "t".repeat(16)
 
@@ -147,85 +147,82 @@ describe("clients and groups of a file", () => {
     ])
   })
 
-  it.scopedLive("[G22:unit] rules without any client let in nobody without the token of the gateway, also when they are saved later", () =>
-    Effect.gen(function*() {
-      const needs = (lifeline: object) =>
-        Effect.gen(function*() {
-          const loaded = yield* AccessInUse.load(parse(lifeline).access, "/", [])
-          return yield* AccessInUse.make(loaded, () => Effect.void)
-        })
-      for (const lifeline of [{ clients: {} }, { groups: {} }, { groups: { c: { v: {} } } }]) {
-        const access = yield* needs(lifeline)
-        expect(access.isNeeded()).toBe(true)
-        const { check } = GatewayAuthentication.byToken({
-          clients: access,
-          isNeeded: false,
-          tokens: () => [Redacted.make("own")]
-        })
-        const as = (authorization?: string) => check({ headers: { authorization } } as never)
-        expect([as(), as("Bearer own")]).toMatchObject([{ status: 401 }, { subject: "" }])
-      }
-      const open = yield* needs({})
-      expect(open.isNeeded()).toBe(false)
-      yield* open.use(yield* AccessInUse.load(parse({ clients: {} }).access, "/", []))
-      expect(open.isNeeded()).toBe(true)
-    }))
-
-  it.scopedLive("[G22:real G26] a token that is saved later and that somebody else has lets in nobody, is reported, and does no harm once each has its own", () =>
-    Effect.gen(function*() {
-      const path = yield* folder
-      const [a, b] = [join(path, "a.token"), join(path, "b.token")]
-      const tokenOf = (name: string) => `token-of-${name}-of-sixteen`
-      writeFileSync(a, tokenOf("a"))
-      writeFileSync(b, tokenOf("b"))
-      let ofGateway = [tokenOf("gateway")]
-      const own = () => ofGateway.map((one) => Redacted.make(one))
-      const warnings: Array<string> = []
-      const logger = Logger.make(({ logLevel, message }) => {
-        if (logLevel._tag === "Warning") warnings.push(String(message))
+  test.scopedLive("[G22:unit] rules without any client let in nobody without the token of the gateway, also when they are saved later", function*() {
+    const needs = Effect.fnUntraced(function*(lifeline: object) {
+      const loaded = yield* AccessInUse.load(parse(lifeline).access, "/", [])
+      return yield* AccessInUse.make(loaded, () => Effect.void)
+    })
+    for (const lifeline of [{ clients: {} }, { groups: {} }, { groups: { c: { v: {} } } }]) {
+      const access = yield* needs(lifeline)
+      expect(access.isNeeded()).toBe(true)
+      const { check } = GatewayAuthentication.byToken({
+        clients: access,
+        isNeeded: false,
+        tokens: () => [Redacted.make("own")]
       })
-      const { access } = parse({ clients: { a: { tokenFile: "a.token" }, b: { tokenFile: "b.token" } } })
-      const inUse = yield* Effect.flatMap(
-        AccessInUse.load(access, path, own()),
-        (loaded) => AccessInUse.make(loaded, () => Effect.void, own)
-      ).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
-      const { check } = GatewayAuthentication.byToken({ clients: inUse, isNeeded: true, tokens: own })
-      const who = (token: string) => {
-        const found = check({ headers: { authorization: `Bearer ${token}` } } as never) as {
-          readonly name?: string
-          readonly status?: number
-        }
-        return found.status ?? found.name ?? "operator"
+      const as = (authorization?: string) => check({ headers: { authorization } } as never)
+      expect([as(), as("Bearer own")]).toMatchObject([{ status: 401 }, { subject: "" }])
+    }
+    const open = yield* needs({})
+    expect(open.isNeeded()).toBe(false)
+    yield* open.use(yield* AccessInUse.load(parse({ clients: {} }).access, "/", []))
+    expect(open.isNeeded()).toBe(true)
+  })
+
+  test.scopedLive("[G22:real G26] a token that is saved later and that somebody else has lets in nobody, is reported, and does no harm once each has its own", function*() {
+    const path = yield* folder
+    const [a, b] = [join(path, "a.token"), join(path, "b.token")]
+    const tokenOf = (name: string) => `token-of-${name}-of-sixteen`
+    writeFileSync(a, tokenOf("a"))
+    writeFileSync(b, tokenOf("b"))
+    let ofGateway = [tokenOf("gateway")]
+    const own = () => ofGateway.map((one) => Redacted.make(one))
+    const warnings: Array<string> = []
+    const logger = Logger.make(({ logLevel, message }) => {
+      if (logLevel._tag === "Warning") warnings.push(String(message))
+    })
+    const { access } = parse({ clients: { a: { tokenFile: "a.token" }, b: { tokenFile: "b.token" } } })
+    const inUse = yield* Effect.flatMap(
+      AccessInUse.load(access, path, own()),
+      (loaded) => AccessInUse.make(loaded, () => Effect.void, own)
+    ).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+    const { check } = GatewayAuthentication.byToken({ clients: inUse, isNeeded: true, tokens: own })
+    const who = (token: string) => {
+      const found = check({ headers: { authorization: `Bearer ${token}` } } as never) as {
+        readonly name?: string
+        readonly status?: number
       }
-      const seen = () => ["a", "b", "gateway"].map((name) => who(tokenOf(name)))
-      const becomes = (expected: ReadonlyArray<unknown>) =>
-        eventually(() => JSON.stringify(seen()) === JSON.stringify(expected) ? true : undefined)
-      expect(seen()).toEqual(["a", "b", "operator"])
-      // Of two lines, the other one goes on.
-      writeFileSync(b, `${tokenOf("a")}\n${tokenOf("b")}\n`)
-      yield* becomes([401, "b", "operator"])
-      const message = (name: string, other: string) =>
-        `mcp.json:1: lifeline.clients.${name}: has the same token as ${other}, so that nobody is let in with it; give each its own: openssl rand -base64 32`
-      expect(inUse.problem()).toBe(message("b", "a"))
-      yield* eventually(() => warnings.includes(message("b", "a")) ? true : undefined)
-      writeFileSync(b, tokenOf("a"))
-      yield* becomes([401, 401, "operator"])
-      writeFileSync(a, tokenOf("b"))
-      yield* becomes(["b", "a", "operator"])
-      expect(inUse.problem()).toBeUndefined()
-      // Nobody becomes the operator, nor the operator a client.
-      writeFileSync(a, tokenOf("gateway"))
-      yield* becomes(["b", 401, 401])
-      expect(inUse.problem()).toBe(message("a", "the gateway itself"))
-      ofGateway = [tokenOf("another")]
-      expect(seen()).toEqual(["b", 401, "a"])
-      // Too short: the one before stays.
-      writeFileSync(a, "short")
-      yield* eventually(() =>
-        warnings.some((one) => /a\.token.* has fewer than 16 characters.*stays as it was/.test(one)) ? true : undefined
-      )
-      expect(seen()).toEqual(["b", 401, "a"])
-    }))
+      return found.status ?? found.name ?? "operator"
+    }
+    const seen = () => ["a", "b", "gateway"].map((name) => who(tokenOf(name)))
+    const becomes = (expected: ReadonlyArray<unknown>) =>
+      eventually(() => JSON.stringify(seen()) === JSON.stringify(expected) ? true : undefined)
+    expect(seen()).toEqual(["a", "b", "operator"])
+    // Of two lines, the other one goes on.
+    writeFileSync(b, `${tokenOf("a")}\n${tokenOf("b")}\n`)
+    yield* becomes([401, "b", "operator"])
+    const message = (name: string, other: string) =>
+      `mcp.json:1: lifeline.clients.${name}: has the same token as ${other}, so that nobody is let in with it; give each its own: openssl rand -base64 32`
+    expect(inUse.problem()).toBe(message("b", "a"))
+    yield* eventually(() => warnings.includes(message("b", "a")) ? true : undefined)
+    writeFileSync(b, tokenOf("a"))
+    yield* becomes([401, 401, "operator"])
+    writeFileSync(a, tokenOf("b"))
+    yield* becomes(["b", "a", "operator"])
+    expect(inUse.problem()).toBeUndefined()
+    // Nobody becomes the operator, nor the operator a client.
+    writeFileSync(a, tokenOf("gateway"))
+    yield* becomes(["b", 401, 401])
+    expect(inUse.problem()).toBe(message("a", "the gateway itself"))
+    ofGateway = [tokenOf("another")]
+    expect(seen()).toEqual(["b", 401, "a"])
+    // Too short: the one before stays.
+    writeFileSync(a, "short")
+    yield* eventually(() =>
+      warnings.some((one) => /a\.token.* has fewer than 16 characters.*stays as it was/.test(one)) ? true : undefined
+    )
+    expect(seen()).toEqual(["b", 401, "a"])
+  })
 
   it("[G22:unit] a misspelt name of the rules themselves, which would leave the gateway open, makes the file unusable", () => {
     const clients = { ci: { token } }
@@ -235,44 +232,42 @@ describe("clients and groups of a file", () => {
     expect(said({ auth: { issuer: "https://issuer.example.com", requiredScope: ["x"] } })[0]).toBe(false)
   })
 
-  it.scopedLive("[G22:unit] tokens come from the variable or the file, and are shown nowhere", () =>
-    Effect.gen(function*() {
-      const path = yield* folder
-      writeFileSync(join(path, "b.token"), "new-secret-of-sixteen\nold-secret-of-sixteen\n")
-      const { access } = parse({ clients: { a: { token: "${A}" }, b: { tokenFile: "b.token" } } }, {
-        A: "s3cret-of-16-characters"
-      })
-      const loaded = yield* AccessInUse.load(access, path, [])
-      expect(inspect([access, loaded], { depth: 20 })).not.toMatch(/s3cret-of-16-characters|new-secret-of-sixteen/)
-      const { holders } = yield* AccessInUse.make(loaded, () => Effect.void)
-      expect(holders().map(({ caller, tokens }) => [caller.name, tokens.map(Redacted.value)])).toEqual([
-        ["a", ["s3cret-of-16-characters"]],
-        ["b", ["new-secret-of-sixteen", "old-secret-of-sixteen"]]
-      ])
-    }))
+  test.scopedLive("[G22:unit] tokens come from the variable or the file, and are shown nowhere", function*() {
+    const path = yield* folder
+    writeFileSync(join(path, "b.token"), "new-secret-of-sixteen\nold-secret-of-sixteen\n")
+    const { access } = parse({ clients: { a: { token: "${A}" }, b: { tokenFile: "b.token" } } }, {
+      A: "s3cret-of-16-characters"
+    })
+    const loaded = yield* AccessInUse.load(access, path, [])
+    expect(inspect([access, loaded], { depth: 20 })).not.toMatch(/s3cret-of-16-characters|new-secret-of-sixteen/)
+    const { holders } = yield* AccessInUse.make(loaded, () => Effect.void)
+    expect(holders().map(({ caller, tokens }) => [caller.name, tokens.map(Redacted.value)])).toEqual([
+      ["a", ["s3cret-of-16-characters"]],
+      ["b", ["new-secret-of-sixteen", "old-secret-of-sixteen"]]
+    ])
+  })
 
-  it.scopedLive("[G22:unit] a token that is missing, empty, or that of somebody else too, is refused, and the message says whose", () =>
-    Effect.gen(function*() {
-      const path = yield* folder
-      writeFileSync(join(path, "empty"), "\n")
-      writeFileSync(join(path, "same"), "same-as-another-one\n")
-      const why = (clients: object, ofGateway: ReadonlyArray<string> = []) =>
-        Effect.map(
-          Effect.flip(AccessInUse.load(parse({ clients }).access, path, ofGateway.map((one) => Redacted.make(one)))),
-          ({ message }) => message.replaceAll(path, "DIR")
-        )
-      expect(yield* why({ ci: { tokenFile: "none" } })).toMatch(
-        /^mcp\.json:1: lifeline\.clients\.ci\.tokenFile: names DIR.none, which cannot be read: .*; name a readable file with a token$/
+  test.scopedLive("[G22:unit] a token that is missing, empty, or that of somebody else too, is refused, and the message says whose", function*() {
+    const path = yield* folder
+    writeFileSync(join(path, "empty"), "\n")
+    writeFileSync(join(path, "same"), "same-as-another-one\n")
+    const why = (clients: object, ofGateway: ReadonlyArray<string> = []) =>
+      Effect.map(
+        Effect.flip(AccessInUse.load(parse({ clients }).access, path, ofGateway.map((one) => Redacted.make(one)))),
+        ({ message }) => message.replaceAll(path, "DIR")
       )
-      expect(yield* why({ ci: { tokenFile: "empty" } })).toMatch(
-        /lifeline\.clients\.ci\.tokenFile: names DIR.empty, which contains no token; write one into it/
-      )
-      const end = "has the same token as a; give each its own: openssl rand -base64 32"
-      expect(yield* why({ a: { token: "same-as-another-one" }, b: { tokenFile: "same" } })).toBe(
-        `mcp.json:1: lifeline.clients.b: ${end}`
-      )
-      expect(yield* why({ b: { token: "own-as-another-one" } }, ["own-as-another-one"])).toContain(
-        "as the gateway itself"
-      )
-    }))
+    expect(yield* why({ ci: { tokenFile: "none" } })).toMatch(
+      /^mcp\.json:1: lifeline\.clients\.ci\.tokenFile: names DIR.none, which cannot be read: .*; name a readable file with a token$/
+    )
+    expect(yield* why({ ci: { tokenFile: "empty" } })).toMatch(
+      /lifeline\.clients\.ci\.tokenFile: names DIR.empty, which contains no token; write one into it/
+    )
+    const end = "has the same token as a; give each its own: openssl rand -base64 32"
+    expect(yield* why({ a: { token: "same-as-another-one" }, b: { tokenFile: "same" } })).toBe(
+      `mcp.json:1: lifeline.clients.b: ${end}`
+    )
+    expect(yield* why({ b: { token: "own-as-another-one" } }, ["own-as-another-one"])).toContain(
+      "as the gateway itself"
+    )
+  })
 })

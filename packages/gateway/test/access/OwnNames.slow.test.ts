@@ -56,8 +56,8 @@ const uris = [
   "lifeline://nosuch/x%3A%2F%2Flisted"
 ]
 
-const read = ({ base, url }: { readonly base: string; readonly url: string }, isStateless: boolean) =>
-  Effect.gen(function*() {
+const read = Effect.fnUntraced(
+  function*({ base, url }: { readonly base: string; readonly url: string }, isStateless: boolean) {
     const talk = yield* talking(url, "ci-token", { isStateless })
     const found: Array<unknown> = []
     const ask = (method: string, params: object) =>
@@ -84,7 +84,8 @@ const read = ({ base, url }: { readonly base: string; readonly url: string }, is
     const { servers } = (yield* api(base, "ci-token", "/api/status")).body
     found.push(servers.map(({ counts, name }: any) => [name, counts]))
     return found
-  })
+  }
+)
 
 describe.each([["with sessions", false], ["without", true]] as const)("in the era %s", (_, isStateless) => {
   for (const prefix of [undefined, ""]) {
@@ -109,12 +110,11 @@ describe.each([["with sessions", false], ["without", true]] as const)("in the er
               { introductionWait: 0 },
               { waitTimeout: "2 seconds" }
             )
-            const settle = (at: typeof both) =>
-              Effect.gen(function*() {
-                const open = yield* Effect.orDie(at.servers.shared.fleet.backend("open"))
-                yield* open.firstOutcome
-                if (own === "withdrawn") yield* Effect.orDie(open.disable)
-              })
+            const settle = Effect.fnUntraced(function*(at: typeof both) {
+              const open = yield* Effect.orDie(at.servers.shared.fleet.backend("open"))
+              yield* open.firstOutcome
+              if (own === "withdrawn") yield* Effect.orDie(open.disable)
+            })
             yield* settle(both)
             if (hidden !== "never connected") {
               const other = yield* Effect.orDie(both.servers.shared.fleet.backend("closed"))
@@ -137,17 +137,16 @@ describe.each([["with sessions", false], ["without", true]] as const)("in the er
       const without = ScriptedConnector.make()
       without.offer = { ...without.offer, tools: [] }
       const other = yield* team([{ id: "closed", prefix: "", connector: without }, server("open", "")], rules)
-      const tools = (at: typeof both) =>
-        Effect.gen(function*() {
-          const talk = yield* talking(at.url, "ci-token", { isStateless })
-          return yield* Effect.promise(async () => [
-            await talk.result("tools/list"),
-            ...await Promise.all(names.map(async (name) => {
-              const { answer } = await talk.ask("tools/call", { name, arguments: {} })
-              return [name, answer?.result ?? answer?.error]
-            }))
-          ])
-        })
+      const tools = Effect.fnUntraced(function*(at: typeof both) {
+        const talk = yield* talking(at.url, "ci-token", { isStateless })
+        return yield* Effect.promise(async () => [
+          await talk.result("tools/list"),
+          ...await Promise.all(names.map(async (name) => {
+            const { answer } = await talk.ask("tools/call", { name, arguments: {} })
+            return [name, answer?.result ?? answer?.error]
+          }))
+        ])
+      })
       expect(yield* tools(both)).toEqual(yield* tools(other))
     }).pipe(Effect.provide(silent)))
 })

@@ -1,11 +1,11 @@
 /** Servers that each client has for itself, for clients without sessions: those of whom the gateway knows who they are keep theirs between requests. */
-import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Endpoint, ServerPool } from "mcp-lifeline"
 import * as Identities from "../support/Identities.js"
 import * as Program from "../support/Program.js"
 import { chatty } from "../support/Talk.js"
 import { HttpTalk, talking, team } from "../support/Team.js"
+import { describe, expect, it, test } from "../support/vitest.js"
 
 const own = { sessions: "per-client" } as const
 const stateless = { isStateless: true } as const
@@ -75,47 +75,45 @@ describe("servers of single clients without sessions", () => {
     )
   }
 
-  it.scopedLive("[G15:real] one for each of its programs, and another one for a session; it is back after it was killed", () =>
-    Effect.gen(function*() {
-      const { url } = yield* team([chatty("o", own)], { ann: {} })
-      const [one, two, session] = yield* Effect.all([
-        talking(url, "ann-token", { ...stateless, name: "one" }),
-        talking(url, "ann-token", { ...stateless, name: "two" }),
-        talking(url, "ann-token")
-      ])
-      const all = yield* Effect.all([pid(one), pid(two), pid(session)])
-      expect(new Set(all).size).toBe(3)
-      expect(yield* Effect.all([pid(one), pid(two), pid(session)])).toEqual(all)
-      process.kill(all[0], "SIGKILL")
-      yield* Program.gone(all[0])
-      const again = yield* pid(one)
-      expect(all).not.toContain(again)
-      expect(yield* pid(one)).toBe(again)
-    }))
+  test.scopedLive("[G15:real] one for each of its programs, and another one for a session; it is back after it was killed", function*() {
+    const { url } = yield* team([chatty("o", own)], { ann: {} })
+    const [one, two, session] = yield* Effect.all([
+      talking(url, "ann-token", { ...stateless, name: "one" }),
+      talking(url, "ann-token", { ...stateless, name: "two" }),
+      talking(url, "ann-token")
+    ])
+    const all = yield* Effect.all([pid(one), pid(two), pid(session)])
+    expect(new Set(all).size).toBe(3)
+    expect(yield* Effect.all([pid(one), pid(two), pid(session)])).toEqual(all)
+    process.kill(all[0], "SIGKILL")
+    yield* Program.gone(all[0])
+    const again = yield* pid(one)
+    expect(all).not.toContain(again)
+    expect(yield* pid(one)).toBe(again)
+  })
 
-  it.scopedLive("[G15:real G22:real] ends when its client may not use it any more, is removed, or makes room for others", () =>
-    Effect.gen(function*() {
-      const { change, url } = yield* team([chatty("o", own)], { ann: {}, ben: {}, cy: {} }, {
-        limits: { maxOwnServers: () => 2 }
-      })
-      const [ann, ben, cy] = yield* Effect.all([
-        talking(url, "ann-token", stateless),
-        talking(url, "ben-token", stateless),
-        talking(url, "cy-token")
-      ])
-      const ofAnn = yield* pid(ann)
-      // Of the two that have as many, the one that was unused for longer; one with a session counts the same.
-      const ofCy = yield* pid(cy)
-      const ofBen = yield* pid(ben).pipe(Effect.either)
-      expect(ofBen._tag).toBe("Right")
-      yield* Program.gone(ofAnn)
-      expect(yield* pid(cy)).toBe(ofCy)
-      const now = yield* pid(ben)
-      yield* change({ ann: {}, ben: { servers: { hide: ["o"] } }, cy: {} })
-      expect((yield* promise(() => ben.error("tools/call", { name: "o__pid" }))).code).toBe(-32_602)
-      yield* Program.gone(now)
-      const last = yield* pid(ann)
-      yield* change({ ben: {}, cy: {} })
-      yield* Program.gone(last)
-    }))
+  test.scopedLive("[G15:real G22:real] ends when its client may not use it any more, is removed, or makes room for others", function*() {
+    const { change, url } = yield* team([chatty("o", own)], { ann: {}, ben: {}, cy: {} }, {
+      limits: { maxOwnServers: () => 2 }
+    })
+    const [ann, ben, cy] = yield* Effect.all([
+      talking(url, "ann-token", stateless),
+      talking(url, "ben-token", stateless),
+      talking(url, "cy-token")
+    ])
+    const ofAnn = yield* pid(ann)
+    // Of the two that have as many, the one that was unused for longer; one with a session counts the same.
+    const ofCy = yield* pid(cy)
+    const ofBen = yield* pid(ben).pipe(Effect.either)
+    expect(ofBen._tag).toBe("Right")
+    yield* Program.gone(ofAnn)
+    expect(yield* pid(cy)).toBe(ofCy)
+    const now = yield* pid(ben)
+    yield* change({ ann: {}, ben: { servers: { hide: ["o"] } }, cy: {} })
+    expect((yield* promise(() => ben.error("tools/call", { name: "o__pid" }))).code).toBe(-32_602)
+    yield* Program.gone(now)
+    const last = yield* pid(ann)
+    yield* change({ ben: {}, cy: {} })
+    yield* Program.gone(last)
+  })
 })

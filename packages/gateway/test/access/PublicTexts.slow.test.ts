@@ -166,55 +166,54 @@ type Era = readonly [name: string, isStateless: boolean]
 const [withSessions, without] = [["with sessions", false], ["without", true]] as const
 const eras: ReadonlyArray<Era> = [withSessions, without]
 
-const read = (
+const read = Effect.fnUntraced(function*(
   { base, ids, url }: Effect.Effect.Success<typeof gateway>,
   client: string,
   asked: ReadonlyArray<Era> = eras
-) =>
-  Effect.gen(function*() {
-    const token = `${client}-token`
-    const found = new Map<string, string>()
-    const get = (path: string) =>
-      Effect.map(api(base, token, path), ({ body }) => void found.set(path, JSON.stringify(body)))
-    for (const path of ["/api/status", "/api/logs?limit=500", "/api/tools", "/health", "/ready", "/metrics"]) {
-      yield* get(path)
-    }
-    for (const id of ids) {
-      yield* get(`/api/servers/${id}`)
-      yield* get(`/api/logs?server=${id}`)
-      const { body } = yield* api(base, token, "/api/call", "POST", { name: `${id}__any` })
-      found.set(`/api/call ${id}`, JSON.stringify(body))
-    }
+) {
+  const token = `${client}-token`
+  const found = new Map<string, string>()
+  const get = (path: string) =>
+    Effect.map(api(base, token, path), ({ body }) => void found.set(path, JSON.stringify(body)))
+  for (const path of ["/api/status", "/api/logs?limit=500", "/api/tools", "/health", "/ready", "/metrics"]) {
+    yield* get(path)
+  }
+  for (const id of ids) {
+    yield* get(`/api/servers/${id}`)
+    yield* get(`/api/logs?server=${id}`)
+    const { body } = yield* api(base, token, "/api/call", "POST", { name: `${id}__any` })
+    found.set(`/api/call ${id}`, JSON.stringify(body))
+  }
+  for (const { key } of failures) {
+    const { body } = yield* api(base, token, "/api/call", "POST", { name: `asked__${key}` })
+    found.set(`/api/call ${key}`, JSON.stringify(body))
+  }
+  found.set("/api/events", yield* events(base, token))
+  for (const [era, isStateless] of asked) {
+    const talk: HttpTalk = yield* talking(url, token, { isStateless })
+    const ask = (name: string, method: string, params: object) =>
+      Effect.promise(async () => {
+        found.set(`${name} ${era}`, JSON.stringify({ ...(await talk.ask(method, params)).answer, id: 0 }))
+      })
+    for (const id of ids) yield* ask(`call ${id}`, "tools/call", { name: `${id}__any`, arguments: {} })
     for (const { key } of failures) {
-      const { body } = yield* api(base, token, "/api/call", "POST", { name: `asked__${key}` })
-      found.set(`/api/call ${key}`, JSON.stringify(body))
+      yield* ask(`call ${key}`, "tools/call", { name: `asked__${key}`, arguments: {} })
+      yield* ask(`prompt ${key}`, "prompts/get", { name: `asked__${key}` })
+      yield* ask(`read ${key}`, "resources/read", { uri: `x://${key}` })
+      const ref = { type: "ref/prompt", name: `asked__${key}` }
+      yield* ask(`complete ${key}`, "completion/complete", { ref, argument: { name: "a", value: "" } })
+      if (!isStateless) yield* ask(`subscribe ${key}`, "resources/subscribe", { uri: `x://${key}` })
     }
-    found.set("/api/events", yield* events(base, token))
-    for (const [era, isStateless] of asked) {
-      const talk: HttpTalk = yield* talking(url, token, { isStateless })
-      const ask = (name: string, method: string, params: object) =>
-        Effect.promise(async () => {
-          found.set(`${name} ${era}`, JSON.stringify({ ...(await talk.ask(method, params)).answer, id: 0 }))
-        })
-      for (const id of ids) yield* ask(`call ${id}`, "tools/call", { name: `${id}__any`, arguments: {} })
-      for (const { key } of failures) {
-        yield* ask(`call ${key}`, "tools/call", { name: `asked__${key}`, arguments: {} })
-        yield* ask(`prompt ${key}`, "prompts/get", { name: `asked__${key}` })
-        yield* ask(`read ${key}`, "resources/read", { uri: `x://${key}` })
-        const ref = { type: "ref/prompt", name: `asked__${key}` }
-        yield* ask(`complete ${key}`, "completion/complete", { ref, argument: { name: "a", value: "" } })
-        if (!isStateless) yield* ask(`subscribe ${key}`, "resources/subscribe", { uri: `x://${key}` })
-      }
-      for (const list of ["tools/list", "prompts/list", "resources/list", "resources/templates/list"]) {
-        yield* ask(list, list, {})
-      }
-      yield* ask("status", "tools/call", { name: "lifeline__status", arguments: {} })
-      yield* ask("status resource", "resources/read", { uri: "lifeline://status" })
-      found.set(`introduced ${era}`, JSON.stringify(talk.introduced))
-      found.set(`heard ${era}`, JSON.stringify(talk.heard))
+    for (const list of ["tools/list", "prompts/list", "resources/list", "resources/templates/list"]) {
+      yield* ask(list, list, {})
     }
-    return found
-  })
+    yield* ask("status", "tools/call", { name: "lifeline__status", arguments: {} })
+    yield* ask("status resource", "resources/read", { uri: "lifeline://status" })
+    found.set(`introduced ${era}`, JSON.stringify(talk.introduced))
+    found.set(`heard ${era}`, JSON.stringify(talk.heard))
+  }
+  return found
+})
 
 const silent = Logger.remove(Logger.defaultLogger)
 

@@ -1,4 +1,3 @@
-import { assert, describe, it } from "@effect/vitest"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Effect } from "effect"
@@ -7,6 +6,7 @@ import { fileURLToPath } from "node:url"
 import { connect, supervisedTransport } from "../../../promise/src/index.js"
 import { ask, serveHere, untilStatus } from "../support/Gateway.js"
 import * as TestClient from "../support/TestClient.js"
+import { assert, describe, test } from "../support/vitest.js"
 
 const program = fileURLToPath(new URL("../support/verdicts.mjs", import.meta.url))
 const server = { command: process.execPath, args: [program] }
@@ -60,38 +60,32 @@ const doors = Effect.gen(function*() {
 const shown = process.platform === "linux" ? describe : describe.skip
 
 shown("the health score", () => {
-  it.scopedLive(
-    "[H5:real H10:real] falls while a server stands still, and is good again after some answered calls, at every door that shows it",
-    () =>
-      Effect.gen(function*() {
-        const { all, base, client, command, supervision } = yield* doors
-        const each = <A>(use: (door: Door) => Promise<A>) =>
-          Effect.promise(() => Promise.all(Object.values(all).map(use)))
-        yield* each(async ({ call, score }) => {
-          process.kill(await call(), "SIGSTOP")
-          while (await score() >= 0.7) await sleep(20)
-        })
-        const bad = yield* untilStatus(base, ({ healthScore }) => healthScore < 0.7, "shared")
-        assert.strictEqual(bad.health, "UNHEALTHY")
-        // One call after another, so that no heartbeat is due: each is skipped.
-        yield* each(async ({ call, score }) => {
-          while (await score() < 0.7) {
-            await call().catch(() => {})
-            await sleep(200)
-          }
-        })
-        assert.isTrue(client.isHealthy())
-        assert.isFalse(client.isHealthy(1.1))
-        assert.isTrue(supervision().isHealthy())
-        const { keepalive } = yield* untilStatus(base, ({ health }) => health === "CONNECTED", "shared")
-        assert.deepStrictEqual(keepalive, { state: "running" })
-        const metrics = yield* ask(`${base}/metrics`)
-        const [, shown] = /^lifeline_backend_health_score\{lifeline_backend="shared"\} (.+)$/m.exec(metrics.body) ?? []
-        assert.isAtLeast(Number(shown), 0.7)
-        const { stdout } = yield* command("status", "shared", "--url", base)
-        assert.match(stdout, /shared .* (0\.[789]\d|1\.00) /)
-        assert.include(stdout, "keepalive is running")
-      }),
-    180_000
-  )
+  test.scopedLive("[H5:real H10:real] falls while a server stands still, and is good again after some answered calls, at every door that shows it", function*() {
+    const { all, base, client, command, supervision } = yield* doors
+    const each = <A>(use: (door: Door) => Promise<A>) => Effect.promise(() => Promise.all(Object.values(all).map(use)))
+    yield* each(async ({ call, score }) => {
+      process.kill(await call(), "SIGSTOP")
+      while (await score() >= 0.7) await sleep(20)
+    })
+    const bad = yield* untilStatus(base, ({ healthScore }) => healthScore < 0.7, "shared")
+    assert.strictEqual(bad.health, "UNHEALTHY")
+    // One call after another, so that no heartbeat is due: each is skipped.
+    yield* each(async ({ call, score }) => {
+      while (await score() < 0.7) {
+        await call().catch(() => {})
+        await sleep(200)
+      }
+    })
+    assert.isTrue(client.isHealthy())
+    assert.isFalse(client.isHealthy(1.1))
+    assert.isTrue(supervision().isHealthy())
+    const { keepalive } = yield* untilStatus(base, ({ health }) => health === "CONNECTED", "shared")
+    assert.deepStrictEqual(keepalive, { state: "running" })
+    const metrics = yield* ask(`${base}/metrics`)
+    const [, shown] = /^lifeline_backend_health_score\{lifeline_backend="shared"\} (.+)$/m.exec(metrics.body) ?? []
+    assert.isAtLeast(Number(shown), 0.7)
+    const { stdout } = yield* command("status", "shared", "--url", base)
+    assert.match(stdout, /shared .* (0\.[789]\d|1\.00) /)
+    assert.include(stdout, "keepalive is running")
+  })
 })

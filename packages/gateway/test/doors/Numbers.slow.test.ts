@@ -45,49 +45,47 @@ type Door = (server: Server) => Effect.Effect<Say, never, Scope.Scope>
 
 const isAnswer = (text: string): boolean => "id" in JSON.parse(text)
 
-const wrap: Door = (server) =>
-  Effect.gen(function*() {
-    const state = yield* folder
-    const line = "url" in server ? [server.url] : ["--", server.command, ...server.args]
-    const host = yield* started(process.execPath, [gateway, "wrap", ...line], { MCP_LIFELINE_STATE: state })
-    const lines = createInterface({ input: host.stdout })[Symbol.asyncIterator]()
-    return (text) =>
-      Effect.promise(async () => {
-        host.stdin.write(`${text}\n`)
-        const said: Array<string> = []
-        while (said.length === 0 || !isAnswer(said.at(-1)!)) said.push((await lines.next()).value as string)
-        return said
-      })
-  })
+const wrap: Door = Effect.fnUntraced(function*(server) {
+  const state = yield* folder
+  const line = "url" in server ? [server.url] : ["--", server.command, ...server.args]
+  const host = yield* started(process.execPath, [gateway, "wrap", ...line], { MCP_LIFELINE_STATE: state })
+  const lines = createInterface({ input: host.stdout })[Symbol.asyncIterator]()
+  return (text) =>
+    Effect.promise(async () => {
+      host.stdin.write(`${text}\n`)
+      const said: Array<string> = []
+      while (said.length === 0 || !isAnswer(said.at(-1)!)) said.push((await lines.next()).value as string)
+      return said
+    })
+})
 
-const serve: Door = (server) =>
-  Effect.gen(function*() {
-    const { base } = yield* serveHere({ s: { ...server, lifeline: { prefix: "" } } })
-    yield* untilStatus(base, ({ state }) => state === "Connected", "s")
-    let session: string | undefined
-    return (text) =>
-      Effect.promise(async () => {
-        const { method, params } = JSON.parse(text)
-        const version: string | undefined = params._meta?.["io.modelcontextprotocol/protocolVersion"]
-        const response = await fetch(`${base}/mcp`, {
-          method: "POST",
-          headers: {
-            "content-type": "application/json",
-            accept: "application/json, text/event-stream",
-            ...(session === undefined ? {} : { "mcp-session-id": session }),
-            ...(version === undefined ? {} : {
-              "mcp-protocol-version": version,
-              "mcp-method": method,
-              ...(params.name === undefined ? {} : { "mcp-name": params.name })
-            })
-          },
-          body: text
-        })
-        session ??= response.headers.get("mcp-session-id") ?? undefined
-        const body = await response.text()
-        return body.startsWith("{") ? [body] : [...body.matchAll(/^data: (.+)$/gm)].map(([, one]) => one!)
+const serve: Door = Effect.fnUntraced(function*(server) {
+  const { base } = yield* serveHere({ s: { ...server, lifeline: { prefix: "" } } })
+  yield* untilStatus(base, ({ state }) => state === "Connected", "s")
+  let session: string | undefined
+  return (text) =>
+    Effect.promise(async () => {
+      const { method, params } = JSON.parse(text)
+      const version: string | undefined = params._meta?.["io.modelcontextprotocol/protocolVersion"]
+      const response = await fetch(`${base}/mcp`, {
+        method: "POST",
+        headers: {
+          "content-type": "application/json",
+          accept: "application/json, text/event-stream",
+          ...(session === undefined ? {} : { "mcp-session-id": session }),
+          ...(version === undefined ? {} : {
+            "mcp-protocol-version": version,
+            "mcp-method": method,
+            ...(params.name === undefined ? {} : { "mcp-name": params.name })
+          })
+        },
+        body: text
       })
-  })
+      session ??= response.headers.get("mcp-session-id") ?? undefined
+      const body = await response.text()
+      return body.startsWith("{") ? [body] : [...body.matchAll(/^data: (.+)$/gm)].map(([, one]) => one!)
+    })
+})
 
 const doors: Readonly<Record<string, Door>> = { wrap, serve }
 

@@ -200,14 +200,13 @@ describe.skipIf(Chromium.executable === undefined)("the status page in a browser
         const { complaints, page } = yield* browse(base)
         const docs = server(page, "docs")
         yield* shows(docs.state, "Sign-in needed")
-        const follow = (role: "link" | "button", name: RegExp, said: string) =>
-          Effect.gen(function*() {
-            const opened = page.context().waitForEvent("page")
-            yield* run(() => docs.row.getByRole(role, { name }).click())
-            const login = yield* run(() => opened)
-            yield* shows(login.locator("h1"), said)
-            yield* run(() => login.close())
-          })
+        const follow = Effect.fnUntraced(function*(role: "link" | "button", name: RegExp, said: string) {
+          const opened = page.context().waitForEvent("page")
+          yield* run(() => docs.row.getByRole(role, { name }).click())
+          const login = yield* run(() => opened)
+          yield* shows(login.locator("h1"), said)
+          yield* run(() => login.close())
+        })
         yield* follow("link", /^Sign in to docs at 127/, "Not signed in")
         auth.knobs.consent = true
         yield* follow("button", /^Sign in docs/, "Signed in")

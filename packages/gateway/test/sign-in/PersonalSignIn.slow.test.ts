@@ -34,40 +34,37 @@ const heard = () => {
   }
 }
 
-const gateway = (path: string, url: string, known: Callers, options: object = {}) =>
-  Effect.gen(function*() {
-    const file = join(path, "mcp.json")
-    const timeouts = { connect: "2 minutes", wait: "2 minutes" }
-    writeFileSync(
-      file,
-      JSON.stringify({
-        lifeline: { sessions: "per-client", timeouts, ...options },
-        mcpServers: { docs: { url, protocol: "2025" } }
-      })
-    )
-    const { lines, output } = heard()
-    const logger = Logger.make(({ cause, message }) => void lines.push(inspect([message, cause], { depth: 10 })))
-    return yield* Effect.gen(function*() {
-      const configuration = yield* Configuration.make(file, output)
-      const bound = yield* Endpoint.bind({ host: "127.0.0.1", port: 0, authentication: authentication(known) })
-      const servers = yield* ServerPool.make(configuration.servers, { waitTimeout: "2 minutes" })
-      yield* configuration.follow(servers)
-      const { personalSignIns, signIn } = configuration
-      const endpoint = yield* Endpoint.serve({
-        ...bound,
-        servers,
-        introductionWait: 0,
-        login: configuration.login,
-        personalSignIn: (server, caller) => personalSignIns(server)?.inUse(caller),
-        about: { ...(yield* Gateway.about(servers)), signIn, personalSignIns }
-      })
-      return { ...endpoint, configuration, lines, servers, base: bound.listener.url }
-    }).pipe(
-      Effect.provide(
-        Layer.merge(StateFolder.layerAt(join(path, "state")), Logger.replace(Logger.defaultLogger, logger))
-      )
-    )
-  })
+const gateway = Effect.fnUntraced(function*(path: string, url: string, known: Callers, options: object = {}) {
+  const file = join(path, "mcp.json")
+  const timeouts = { connect: "2 minutes", wait: "2 minutes" }
+  writeFileSync(
+    file,
+    JSON.stringify({
+      lifeline: { sessions: "per-client", timeouts, ...options },
+      mcpServers: { docs: { url, protocol: "2025" } }
+    })
+  )
+  const { lines, output } = heard()
+  const logger = Logger.make(({ cause, message }) => void lines.push(inspect([message, cause], { depth: 10 })))
+  return yield* Effect.gen(function*() {
+    const configuration = yield* Configuration.make(file, output)
+    const bound = yield* Endpoint.bind({ host: "127.0.0.1", port: 0, authentication: authentication(known) })
+    const servers = yield* ServerPool.make(configuration.servers, { waitTimeout: "2 minutes" })
+    yield* configuration.follow(servers)
+    const { personalSignIns, signIn } = configuration
+    const endpoint = yield* Endpoint.serve({
+      ...bound,
+      servers,
+      introductionWait: 0,
+      login: configuration.login,
+      personalSignIn: (server, caller) => personalSignIns(server)?.inUse(caller),
+      about: { ...(yield* Gateway.about(servers)), signIn, personalSignIns }
+    })
+    return { ...endpoint, configuration, lines, servers, base: bound.listener.url }
+  }).pipe(
+    Effect.provide(Layer.merge(StateFolder.layerAt(join(path, "state")), Logger.replace(Logger.defaultLogger, logger)))
+  )
+})
 
 const addressIn = (text: string): string =>
   /http:\/\/localhost:\d+\/sign-in\/[\w-]+/.exec(text)?.[0] ?? `none in: ${text}`
@@ -99,14 +96,13 @@ describe("each person's own login at a server", () => {
         const [anna, ben] = [talk("anna"), talk("ben")]
         const ask = (one: HttpTalk) =>
           Effect.promise(async () => (await one.ask("tools/call", { name: "docs__ask", arguments: {} })).answer)
-        const answeredTo = (one: HttpTalk) =>
-          Effect.gen(function*() {
-            for (;;) {
-              const answer = yield* ask(one)
-              if (answer?.result !== undefined) return answer.result.content[0].text
-              yield* Effect.sleep("20 millis")
-            }
-          })
+        const answeredTo = Effect.fnUntraced(function*(one: HttpTalk) {
+          for (;;) {
+            const answer = yield* ask(one)
+            if (answer?.result !== undefined) return answer.result.content[0].text
+            yield* Effect.sleep("20 millis")
+          }
+        })
         const address = (one: HttpTalk) => Effect.map(ask(one), (answer) => addressIn(JSON.stringify(answer)))
         const [toAnna, toBen] = [yield* address(anna), yield* address(ben)]
         expect(toAnna).not.toBe(toBen)

@@ -12,84 +12,82 @@ import { answered, call, connect } from "../support/Callers.js"
 import * as Chromium from "../support/Chromium.js"
 import * as Program from "../support/Program.js"
 
-const proxy = (target: number) =>
-  Effect.gen(function*() {
-    const direct = yield* listening(createServer((request, response) => {
-      const { headers, method, url } = request
-      const passed = send(
-        { port: target, host: "127.0.0.1", method, path: url, headers: { ...headers, host } },
-        (answer) => {
-          response.writeHead(answer.statusCode ?? 500, answer.headers)
-          answer.pipe(response)
-        }
-      )
-      passed.on("error", () => response.destroy())
-      response.on("close", () => passed.destroy())
-      request.pipe(passed)
-    }))
-    const host = `team.localhost:${new URL(direct).port}`
-    return { origin: `http://${host}`, direct }
-  })
+const proxy = Effect.fnUntraced(function*(target: number) {
+  const direct = yield* listening(createServer((request, response) => {
+    const { headers, method, url } = request
+    const passed = send(
+      { port: target, host: "127.0.0.1", method, path: url, headers: { ...headers, host } },
+      (answer) => {
+        response.writeHead(answer.statusCode ?? 500, answer.headers)
+        answer.pipe(response)
+      }
+    )
+    passed.on("error", () => response.destroy())
+    response.on("close", () => passed.destroy())
+    request.pipe(passed)
+  }))
+  const host = `team.localhost:${new URL(direct).port}`
+  return { origin: `http://${host}`, direct }
+})
 
 const rules = (token: string, more: object = {}) => ({ token, ...more })
 
-const gateway = (url: string) =>
-  Effect.gen(function*() {
-    const place = yield* folder
-    const { port } = yield* ReservedPort.make
-    const { direct, origin } = yield* proxy(port)
-    const file = join(place, "mcp.json")
-    writeFileSync(
-      file,
-      JSON.stringify({
-        lifeline: {
-          timeouts: { connect: "2 minutes", wait: "2 minutes" },
-          clients: {
-            anna: rules("the-token-of-anna", { servers: ["docs", "shared"] }),
-            ben: rules("the-token-of-ben", { servers: ["docs"] }),
-            nobody: rules("the-token-of-nobody", { servers: ["shared"] })
-          }
-        },
-        mcpServers: {
-          docs: { url, protocol: "2025", lifeline: { sessions: "per-client" } },
-          shared: { url, protocol: "2025" }
+const gateway = Effect.fnUntraced(function*(url: string) {
+  const place = yield* folder
+  const { port } = yield* ReservedPort.make
+  const { direct, origin } = yield* proxy(port)
+  const file = join(place, "mcp.json")
+  writeFileSync(
+    file,
+    JSON.stringify({
+      lifeline: {
+        timeouts: { connect: "2 minutes", wait: "2 minutes" },
+        clients: {
+          anna: rules("the-token-of-anna", { servers: ["docs", "shared"] }),
+          ben: rules("the-token-of-ben", { servers: ["docs"] }),
+          nobody: rules("the-token-of-nobody", { servers: ["shared"] })
         }
+      },
+      mcpServers: {
+        docs: { url, protocol: "2025", lifeline: { sessions: "per-client" } },
+        shared: { url, protocol: "2025" }
+      }
+    })
+  )
+  const publicUrl = `${origin}/base`
+  const program = yield* Program.start(
+    ["serve", "--port", String(port), "--config", file, "--public-url", publicUrl],
+    { MCP_LIFELINE_STATE: join(place, "state"), MCP_LIFELINE_TOKEN: "token-of-the-operator" }
+  )
+  yield* program.prints(/^Serving /m)
+  const reach: typeof fetch = (input, init) => fetch(String(input).replace(origin, direct), init)
+  const api = (token: string, path: string, method = "POST") =>
+    Effect.promise(async () => {
+      const response = await reach(`${publicUrl}/api/${path}`, {
+        method,
+        headers: { authorization: `Bearer ${token}`, "x-lifeline": "1" }
       })
-    )
-    const publicUrl = `${origin}/base`
-    const program = yield* Program.start(
-      ["serve", "--port", String(port), "--config", file, "--public-url", publicUrl],
-      { MCP_LIFELINE_STATE: join(place, "state"), MCP_LIFELINE_TOKEN: "token-of-the-operator" }
-    )
-    yield* program.prints(/^Serving /m)
-    const reach: typeof fetch = (input, init) => fetch(String(input).replace(origin, direct), init)
-    const api = (token: string, path: string, method = "POST") =>
-      Effect.promise(async () => {
-        const response = await reach(`${publicUrl}/api/${path}`, {
-          method,
-          headers: { authorization: `Bearer ${token}`, "x-lifeline": "1" }
-        })
-        const text = await response.text()
-        const body = JSON.parse(text === "" ? "{}" : text) as { readonly state?: string; readonly url?: string }
-        return { status: response.status, body }
-      })
-    const begin = (token: string) =>
-      Effect.map(api(token, "servers/docs/login"), ({ body, status }) => {
-        expect([status, body.state]).toEqual([200, "login-needed"])
-        return body.url ?? ""
-      })
-    const talk = (token: string) => connect(`${direct}/base/mcp`, token)
-    return {
-      api,
-      begin,
-      browser: (account: string) => new Browser(account, reach),
-      origin,
-      program,
-      publicUrl,
-      reach,
-      talk
-    }
-  })
+      const text = await response.text()
+      const body = JSON.parse(text === "" ? "{}" : text) as { readonly state?: string; readonly url?: string }
+      return { status: response.status, body }
+    })
+  const begin = (token: string) =>
+    Effect.map(api(token, "servers/docs/login"), ({ body, status }) => {
+      expect([status, body.state]).toEqual([200, "login-needed"])
+      return body.url ?? ""
+    })
+  const talk = (token: string) => connect(`${direct}/base/mcp`, token)
+  return {
+    api,
+    begin,
+    browser: (account: string) => new Browser(account, reach),
+    origin,
+    program,
+    publicUrl,
+    reach,
+    talk
+  }
+})
 
 const patience = 300_000
 

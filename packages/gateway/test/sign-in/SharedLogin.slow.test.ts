@@ -1,4 +1,3 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Effect, Redacted, type Scope } from "effect"
 import { Endpoint, ServerPool, StateFolder } from "mcp-lifeline"
 import { writeFileSync } from "node:fs"
@@ -9,6 +8,7 @@ import * as GatewayAuthentication from "../../src/access/GatewayAuthentication.j
 import * as Configuration from "../../src/config/Configuration.js"
 import * as Record from "../../src/http-api/Record.js"
 import { api, eventsUntil, full, talking } from "../support/Team.js"
+import { describe, expect, test } from "../support/vitest.js"
 
 const nobody = {
   live: false,
@@ -111,38 +111,33 @@ const doors: ReadonlyArray<readonly [name: string, isToldAll: boolean, door: Doo
 ]
 
 describe("the login of all at a shared server", () => {
-  it.scopedLive(
-    "[G22:real] no door tells its address to who is no admin; that says whom to ask",
-    () =>
-      Effect.gen(function*() {
-        const at = yield* gateway
-        const found: Array<readonly [string, boolean, boolean]> = []
-        const wanted: typeof found = []
-        for (const [name, isToldAll, door] of doors) {
-          const [ofAdmin, ofOther] = [yield* door(at, "boss-token"), yield* door(at, "ci-token")]
-          found.push([
-            name,
-            /authorize\?|[?&]state=/.test(ofAdmin),
-            /https?:\/\/(?!127\.0\.0\.1:\d+\/mcp)|state=/.test(ofOther)
-          ])
-          wanted.push([name, isToldAll, false])
-          expect([name, ofOther]).toEqual([name, expect.stringContaining("docs")])
-        }
-        expect(found).toEqual(wanted)
-        const { body } = yield* api(at.base, "ci-token", "/api/status")
-        expect(body.servers[0]).toMatchObject({
-          state: "SignInNeeded",
-          login: { message: "Ask an operator of the gateway to sign in to docs" },
-          lastError: {
-            message: "it requires a login or other credentials",
-            reason: "unauthorized",
-            remedy: "Ask an operator of the gateway to sign in to docs"
-          }
-        })
-        expect(yield* asked(false, "tools/call", { name: "docs__ask", arguments: {} })(at, "ci-token")).toContain(
-          "Ask an operator of the gateway to sign in to docs"
-        )
-      }),
-    300_000
-  )
+  test.scopedLive("[G22:real] no door tells its address to who is no admin; that says whom to ask", function*() {
+    const at = yield* gateway
+    const found: Array<readonly [string, boolean, boolean]> = []
+    const wanted: typeof found = []
+    for (const [name, isToldAll, door] of doors) {
+      const [ofAdmin, ofOther] = [yield* door(at, "boss-token"), yield* door(at, "ci-token")]
+      found.push([
+        name,
+        /authorize\?|[?&]state=/.test(ofAdmin),
+        /https?:\/\/(?!127\.0\.0\.1:\d+\/mcp)|state=/.test(ofOther)
+      ])
+      wanted.push([name, isToldAll, false])
+      expect([name, ofOther]).toEqual([name, expect.stringContaining("docs")])
+    }
+    expect(found).toEqual(wanted)
+    const { body } = yield* api(at.base, "ci-token", "/api/status")
+    expect(body.servers[0]).toMatchObject({
+      state: "SignInNeeded",
+      login: { message: "Ask an operator of the gateway to sign in to docs" },
+      lastError: {
+        message: "it requires a login or other credentials",
+        reason: "unauthorized",
+        remedy: "Ask an operator of the gateway to sign in to docs"
+      }
+    })
+    expect(yield* asked(false, "tools/call", { name: "docs__ask", arguments: {} })(at, "ci-token")).toContain(
+      "Ask an operator of the gateway to sign in to docs"
+    )
+  })
 })

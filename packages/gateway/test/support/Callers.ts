@@ -46,12 +46,11 @@ export const call = (client: Client, name: string, args: Record<string, unknown>
   )
 
 /** What `docs__ask` answers when it is no failure: the server may be being connected after a login. */
-export const answered = (client: Client) =>
-  Effect.gen(function*() {
-    for (;;) {
-      const text = yield* call(client, "docs__ask")
-      if (!text.startsWith("failed")) return text
-      expect(text).not.toMatch(/anna@|ben@/)
-      yield* Effect.sleep("20 millis")
-    }
-  })
+export const answered = Effect.fnUntraced(function*(client: Client) {
+  for (;;) {
+    const text = yield* call(client, "docs__ask")
+    if (!text.startsWith("failed")) return text
+    expect(text).not.toMatch(/anna@|ben@/)
+    yield* Effect.sleep("20 millis")
+  }
+})

@@ -7,22 +7,21 @@ import * as Program from "./Program.js"
 /** A busy machine takes long to start a server: what is asked meanwhile waits for it. */
 const patient = { timeouts: { connect: "2 minutes", wait: "2 minutes" } }
 
-const serving = (
+const serving = Effect.fnUntraced(function*(
   start: typeof Program.startHere,
   mcpServers: object,
   args: ReadonlyArray<string>,
   env: Record<string, string>
-) =>
-  Effect.gen(function*() {
-    const path = yield* folder
-    const file = join(path, "mcp.json")
-    writeFileSync(file, JSON.stringify({ mcpServers, lifeline: patient }))
-    const own = { MCP_LIFELINE_STATE: join(path, "state"), ...env }
-    const program = yield* start(["serve", "--port", "0", "--config", file, ...args], own)
-    const [, base = ""] = yield* program.prints(/Serving (http:[^\s"]+)\/mcp/)
-    const command = (...args: ReadonlyArray<string>) => Program.run(args, own)
-    return { program, base, file, env: own, command }
-  })
+) {
+  const path = yield* folder
+  const file = join(path, "mcp.json")
+  writeFileSync(file, JSON.stringify({ mcpServers, lifeline: patient }))
+  const own = { MCP_LIFELINE_STATE: join(path, "state"), ...env }
+  const program = yield* start(["serve", "--port", "0", "--config", file, ...args], own)
+  const [, base = ""] = yield* program.prints(/Serving (http:[^\s"]+)\/mcp/)
+  const command = (...args: ReadonlyArray<string>) => Program.run(args, own)
+  return { program, base, file, env: own, command }
+})
 
 export const serve = (mcpServers: object, args: ReadonlyArray<string> = [], env: Record<string, string> = {}) =>
   serving(Program.start, mcpServers, args, env)
@@ -48,14 +47,15 @@ export const ask = (url: string, method: "GET" | "POST" = "GET", body?: unknown)
     return { status: response.status, body: text.startsWith("{") ? JSON.parse(text) : text }
   })
 
-export const untilStatus = (base: string, isWanted: (server: Answer["body"]) => boolean, name: string) =>
-  Effect.gen(function*() {
+export const untilStatus = Effect.fnUntraced(
+  function*(base: string, isWanted: (server: Answer["body"]) => boolean, name: string) {
     for (;;) {
       const { body } = yield* ask(`${base}/api/status`)
       const server = body.servers.find((one: { readonly name: string }) => one.name === name)
       if (isWanted(server)) return server
       yield* Effect.sleep("20 millis")
     }
-  })
+  }
+)
 
 export const isConnected = ({ counts, state }: Answer["body"]) => state === "Connected" && counts.tools > 0

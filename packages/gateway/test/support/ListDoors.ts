@@ -150,12 +150,11 @@ const served = (definition: Server["definition"]) =>
 export const doors: Readonly<Record<string, Open>> = {
   connect: (definition) =>
     Effect.map(closing(() => connect(definition, options)), (client) => official(client as never)),
-  connectAll: (definition) =>
-    Effect.gen(function*() {
-      const fleet = yield* closing(() => connectAll({ mcpServers: { s: { ...definition, ...options } } } as never))
-      yield* until(() => fleet.status["s"]?.state === "Connected" && fleet.status["s"].catalog !== undefined)
-      return official(fleet.client("s") as never)
-    }),
+  connectAll: Effect.fnUntraced(function*(definition) {
+    const fleet = yield* closing(() => connectAll({ mcpServers: { s: { ...definition, ...options } } } as never))
+    yield* until(() => fleet.status["s"]?.state === "Connected" && fleet.status["s"].catalog !== undefined)
+    return official(fleet.client("s") as never)
+  }),
   supervisedTransport: (definition) =>
     Effect.map(
       closing(async () => {
@@ -165,47 +164,45 @@ export const doors: Readonly<Record<string, Open>> = {
       }),
       (client) => official(client)
     ),
-  wrap: (definition) =>
-    Effect.gen(function*() {
-      const state = yield* folder
-      const line = "url" in definition ? [definition.url] : ["--", definition.command, ...definition.args]
-      const supervision = asArguments(
-        "reconnect.initialDelay=10ms",
-        "reconnect.maxDelay=1s",
-        "reconnect.demandInterval=10ms",
-        "keepalive.method=none",
-        "timeouts.wait=1m"
-      )
-      const host = yield* Effect.acquireRelease(
-        Effect.sync(() => wrap([...supervision, ...line], { state })),
-        (host) => Effect.promise(() => host[Symbol.asyncDispose]())
-      )
-      yield* Effect.promise(() => host.initialize())
-      const names = async (method: string, field: string, key: string) =>
-        (await host.result(method))[field].map((entry: Record<string, string>) => entry[key])
-      return {
-        get notified() {
-          return host.messages.flatMap(({ id, method }) => id === undefined && method !== undefined ? [method] : [])
-        },
-        read: async () => ({
-          tools: await names("tools/list", "tools", "name"),
-          prompts: await names("prompts/list", "prompts", "name"),
-          resources: await names("resources/list", "resources", "uri"),
-          resourceTemplates: await names("resources/templates/list", "resourceTemplates", "uriTemplate")
-        }),
-        call: (name) => host.call(name)
-      }
-    }),
-  serve: (definition) =>
-    Effect.gen(function*() {
-      const { base } = yield* served(definition)
-      const client = yield* closing(async () => {
-        const client = new Client({ name: "test", version: "1" })
-        await client.connect(new StreamableHTTPClientTransport(new URL(`${base}/mcp`)) as Transport)
-        return client
-      })
-      return official(client, (name) => `s__${name}`)
+  wrap: Effect.fnUntraced(function*(definition) {
+    const state = yield* folder
+    const line = "url" in definition ? [definition.url] : ["--", definition.command, ...definition.args]
+    const supervision = asArguments(
+      "reconnect.initialDelay=10ms",
+      "reconnect.maxDelay=1s",
+      "reconnect.demandInterval=10ms",
+      "keepalive.method=none",
+      "timeouts.wait=1m"
+    )
+    const host = yield* Effect.acquireRelease(
+      Effect.sync(() => wrap([...supervision, ...line], { state })),
+      (host) => Effect.promise(() => host[Symbol.asyncDispose]())
+    )
+    yield* Effect.promise(() => host.initialize())
+    const names = async (method: string, field: string, key: string) =>
+      (await host.result(method))[field].map((entry: Record<string, string>) => entry[key])
+    return {
+      get notified() {
+        return host.messages.flatMap(({ id, method }) => id === undefined && method !== undefined ? [method] : [])
+      },
+      read: async () => ({
+        tools: await names("tools/list", "tools", "name"),
+        prompts: await names("prompts/list", "prompts", "name"),
+        resources: await names("resources/list", "resources", "uri"),
+        resourceTemplates: await names("resources/templates/list", "resourceTemplates", "uriTemplate")
+      }),
+      call: (name) => host.call(name)
+    }
+  }),
+  serve: Effect.fnUntraced(function*(definition) {
+    const { base } = yield* served(definition)
+    const client = yield* closing(async () => {
+      const client = new Client({ name: "test", version: "1" })
+      await client.connect(new StreamableHTTPClientTransport(new URL(`${base}/mcp`)) as Transport)
+      return client
     })
+    return official(client, (name) => `s__${name}`)
+  })
 }
 
 export const until = (isSo: () => boolean | Promise<boolean>) =>

@@ -32,23 +32,22 @@ export const perClient = {
   lifeline: { sessions: "per-client", reconnect: { initialDelay: "1 hour" } }
 }
 
-export const serve = (
+export const serve = Effect.fnUntraced(function*(
   { args = ["--port", "0"], env = {}, more = {} }: {
     readonly args?: ReadonlyArray<string>
     readonly env?: Record<string, string>
     readonly more?: object
   } = {}
-) =>
-  Effect.gen(function*() {
-    const path = yield* folder
-    const [broken, file] = [join(path, "broken"), join(path, "mcp.json")]
-    writeFileSync(file, JSON.stringify({ mcpServers: { ...mcpServers(broken), ...more } }))
-    const start = (args: ReadonlyArray<string>) =>
-      Program.start(["serve", "--config", file, ...args], { MCP_LIFELINE_STATE: join(path, "state"), ...env })
-    const program = yield* start(args)
-    const [, base = ""] = yield* program.prints(/^Serving (http:\S+)mcp$/m)
-    return { program, base, broken, file, start }
-  })
+) {
+  const path = yield* folder
+  const [broken, file] = [join(path, "broken"), join(path, "mcp.json")]
+  writeFileSync(file, JSON.stringify({ mcpServers: { ...mcpServers(broken), ...more } }))
+  const start = (args: ReadonlyArray<string>) =>
+    Program.start(["serve", "--config", file, ...args], { MCP_LIFELINE_STATE: join(path, "state"), ...env })
+  const program = yield* start(args)
+  const [, base = ""] = yield* program.prints(/^Serving (http:\S+)mcp$/m)
+  return { program, base, broken, file, start }
+})
 
 export const server = (page: Page, name: string) => {
   const row = page.getByRole("listitem", { name, exact: true })
@@ -81,16 +80,15 @@ export const focused = (page: Page) =>
     }))(document)`
   )
 
-export const tabTo = (page: Page, name: string) =>
-  Effect.gen(function*() {
-    for (let count = 0; count < 60; count++) {
-      yield* run(() => page.keyboard.press("Tab"))
-      const found = yield* focused(page)
-      if (found.name !== name) continue
-      expect(found).toEqual({ name, visible: true })
-      return
-    }
-    expect.fail(`Tab does not lead to ${name}`)
-  })
+export const tabTo = Effect.fnUntraced(function*(page: Page, name: string) {
+  for (let count = 0; count < 60; count++) {
+    yield* run(() => page.keyboard.press("Tab"))
+    const found = yield* focused(page)
+    if (found.name !== name) continue
+    expect(found).toEqual({ name, visible: true })
+    return
+  }
+  expect.fail(`Tab does not lead to ${name}`)
+})
 
 export const press = (page: Page, key: string) => run(() => page.keyboard.press(key))

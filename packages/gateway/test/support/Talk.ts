@@ -190,8 +190,8 @@ export const chat = (id: string) => ({
     JSON.parse(await client.call(`${id}__ask`, { method, params })) as Record<string, any>
 })
 
-export const gateway = (all: ReadonlyArray<ServerPool.Server>, options: Partial<Clients.Options> = {}) =>
-  Effect.gen(function*() {
+export const gateway = Effect.fnUntraced(
+  function*(all: ReadonlyArray<ServerPool.Server>, options: Partial<Clients.Options> = {}) {
     const servers = yield* ServerPool.make(all, { waitTimeout: patient.wait })
     const clients = yield* Clients.make({ servers, introductionWait: patient.wait, ...options })
     const begin = (talk?: Options) => new Talk(clients.begin, talk)
@@ -202,4 +202,5 @@ export const gateway = (all: ReadonlyArray<ServerPool.Server>, options: Partial<
         return one
       })
     return { servers, clients, begin, client }
-  })
+  }
+)

@@ -55,7 +55,7 @@ const authOf = (issuer: string): McpConfig.Auth => ({
 const none: AccessInUse.Loaded = { rules: undefined, problem: undefined, clients: [] }
 
 /** Its own token is `operator`. `issuer`: whose access tokens it accepts, too. `isOpen`: it needs none as long as it has no clients with names. */
-export const team = (
+export const team = Effect.fnUntraced(function*(
   all: ReadonlyArray<ServerPool.Server>,
   clients: Readonly<Record<string, object>>,
   options: Partial<Endpoint.Options> & {
@@ -64,35 +64,34 @@ export const team = (
     readonly issuer?: string
   } = {},
   pool: ServerPool.Options = {}
-) =>
-  Effect.gen(function*() {
-    const { groups, isOpen = false, issuer, ...others } = options
-    const access = yield* AccessInUse.make(isOpen ? none : yield* loaded(clients, groups), () => Effect.void)
-    const record = yield* Record.make()
-    const servers = yield* ServerPool.make(all, { waitTimeout: "2 minutes", telemetry: record.telemetry, ...pool })
-    yield* record.follow(servers.shared.fleet)
-    const { authentication } = yield* Effect.orDie(GatewayAuthentication.make({
-      tokens: () => [Redacted.make(full("operator"))],
-      isNeeded: !isOpen,
-      clients: access,
-      auth: issuer === undefined ? undefined : () => authOf(issuer),
-      place: { host: "127.0.0.1" }
-    }))
-    const bound = yield* Endpoint.bind({ host: "127.0.0.1", port: 0, authentication })
-    const { url } = yield* Endpoint.serve({
-      ...bound,
-      servers,
-      about: { ...yield* Gateway.about(servers), record, config: "/secret/mcp.json" },
-      introductionWait: "2 minutes",
-      drain: 0,
-      rules: access.control,
-      ...others
-    })
-    if (options.introductionWait === undefined) yield* servers.shared.fleet.ready
-    const change = (clients: Readonly<Record<string, object>>, groups?: object) =>
-      Effect.flatMap(loaded(clients, groups), access.use)
-    return { access, base: new URL(url).origin, change, record, servers, url }
+) {
+  const { groups, isOpen = false, issuer, ...others } = options
+  const access = yield* AccessInUse.make(isOpen ? none : yield* loaded(clients, groups), () => Effect.void)
+  const record = yield* Record.make()
+  const servers = yield* ServerPool.make(all, { waitTimeout: "2 minutes", telemetry: record.telemetry, ...pool })
+  yield* record.follow(servers.shared.fleet)
+  const { authentication } = yield* Effect.orDie(GatewayAuthentication.make({
+    tokens: () => [Redacted.make(full("operator"))],
+    isNeeded: !isOpen,
+    clients: access,
+    auth: issuer === undefined ? undefined : () => authOf(issuer),
+    place: { host: "127.0.0.1" }
+  }))
+  const bound = yield* Endpoint.bind({ host: "127.0.0.1", port: 0, authentication })
+  const { url } = yield* Endpoint.serve({
+    ...bound,
+    servers,
+    about: { ...yield* Gateway.about(servers), record, config: "/secret/mcp.json" },
+    introductionWait: "2 minutes",
+    drain: 0,
+    rules: access.control,
+    ...others
   })
+  if (options.introductionWait === undefined) yield* servers.shared.fleet.ready
+  const change = (clients: Readonly<Record<string, object>>, groups?: object) =>
+    Effect.flatMap(loaded(clients, groups), access.use)
+  return { access, base: new URL(url).origin, change, record, servers, url }
+})
 
 const accept = { Accept: "application/json, text/event-stream", "Content-Type": "application/json" }
 
