@@ -75,10 +75,8 @@ describe("an admin that may not use everything", { timeout: 240_000 }, () => {
       if (action === "reconnect") expect([body.counts.tools, names(body.pins.changes)]).toEqual([1, ["new"]])
     }
     const { body, status } = yield* ask("boss-token", "/api/servers/s/approve", "POST")
-    expect([status, body.error.message]).toEqual([
-      404,
-      "the tools of s can only be approved as a whole, by somebody who may use all of them"
-    ])
+    expect([status, body.error.message])
+      .toEqual([404, "the tools of s can only be approved as a whole, by somebody who may use all of them"])
     const all = ["hidden-changed", "hidden-new", "new"]
     expect(names(yield* changes)).toEqual(all)
     expect((yield* ask("head-token", "/api/servers/s/approve", "POST")).body.approved.toSorted()).toEqual(all)

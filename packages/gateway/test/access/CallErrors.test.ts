@@ -27,11 +27,8 @@ describe.each([["with sessions", false], ["without", true]] as const)(
             let error = await ask()
             // The first attempt to start it may not be over.
             while (!error.includes("last error")) error = await ask()
-            expect([server, error.includes("secret-argument"), error.includes("secret-written")]).toEqual([
-              server,
-              isShown,
-              isShown
-            ])
+            expect([server, error.includes("secret-argument"), error.includes("secret-written")])
+              .toEqual([server, isShown, isShown])
             if (!isShown) expect(error).not.toMatch(/secret/)
           }
           const status = JSON.stringify(await talk.result("tools/call", { name: "lifeline__status" }))
@@ -53,11 +50,8 @@ describe.each([["with sessions", false], ["without", true]] as const)(
       })
       yield* servers.apply([])
       const [ci, boss] = yield* Effect.promise(() => calls)
-      expect([ci?.includes("gone"), ci?.includes("secret"), boss]).toEqual([
-        true,
-        false,
-        expect.stringContaining("secret-argument")
-      ])
+      expect([ci?.includes("gone"), ci?.includes("secret"), boss])
+        .toEqual([true, false, expect.stringContaining("secret-argument")])
     })
   }
 )

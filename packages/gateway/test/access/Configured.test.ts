@@ -12,13 +12,11 @@ import { describe, expect, it, test } from "../support/vitest.js"
 const token = "t".repeat(16)
 
 const parse = (lifeline: object, env: Record<string, string> = {}) =>
-  Either.getOrThrow(
-    McpJson.parse(
-      "mcp.json",
-      JSON.stringify({ lifeline, mcpServers: { github: { command: "x" }, docs: { command: "y" } } }),
-      env
-    )
-  )
+  Either.getOrThrow(McpJson.parse(
+    "mcp.json",
+    JSON.stringify({ lifeline, mcpServers: { github: { command: "x" }, docs: { command: "y" } } }),
+    env
+  ))
 
 const said = (lifeline: object, env: Record<string, string> = {}) => {
   const { isUsable, notices, problems } = parse(lifeline, env)
@@ -27,13 +25,11 @@ const said = (lifeline: object, env: Record<string, string> = {}) => {
 
 describe("clients and groups of a file", () => {
   it("[G22] a pattern in a file without servers is told that there are none", () => {
-    const { notices } = Either.getOrThrow(
-      McpJson.parse(
-        "mcp.json",
-        JSON.stringify({ lifeline: { clients: { ci: { token, servers: ["x"] } } }, mcpServers: {} }),
-        {}
-      )
-    )
+    const { notices } = Either.getOrThrow(McpJson.parse(
+      "mcp.json",
+      JSON.stringify({ lifeline: { clients: { ci: { token, servers: ["x"] } } }, mcpServers: {} }),
+      {}
+    ))
     expect(notices.map(({ message }) => message)).toEqual([
       'names "x", which is no server of this file; the file has no servers'
     ])
@@ -133,10 +129,8 @@ describe("clients and groups of a file", () => {
   it("[G22:unit] what is no table is refused, and an empty one of people who sign in is reported", () => {
     for (const none of [null, [], "ci", 5, true]) {
       const { isUsable, problems } = parse({ clients: none })
-      expect([isUsable, problems[0]?.message]).toEqual([
-        false,
-        expect.stringMatching(/^is .*; accepted: an object of clients by name$/)
-      ])
+      expect([isUsable, problems[0]?.message])
+        .toEqual([false, expect.stringMatching(/^is .*; accepted: an object of clients by name$/)])
       expect(parse({ groups: none }).isUsable).toBe(false)
     }
     const auth = { issuer: "https://issuer.example.com" }
@@ -241,10 +235,8 @@ describe("clients and groups of a file", () => {
     const loaded = yield* AccessInUse.load(access, path, [])
     expect(inspect([access, loaded], { depth: 20 })).not.toMatch(/s3cret-of-16-characters|new-secret-of-sixteen/)
     const { holders } = yield* AccessInUse.make(loaded, () => Effect.void)
-    expect(holders().map(({ caller, tokens }) => [caller.name, tokens.map(Redacted.value)])).toEqual([
-      ["a", ["s3cret-of-16-characters"]],
-      ["b", ["new-secret-of-sixteen", "old-secret-of-sixteen"]]
-    ])
+    expect(holders().map(({ caller, tokens }) => [caller.name, tokens.map(Redacted.value)]))
+      .toEqual([["a", ["s3cret-of-16-characters"]], ["b", ["new-secret-of-sixteen", "old-secret-of-sixteen"]]])
   })
 
   test.scopedLive("[G22:unit] a token that is missing, empty, or that of somebody else too, is refused, and the message says whose", function*() {

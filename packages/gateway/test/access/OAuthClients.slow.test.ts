@@ -213,25 +213,22 @@ describe("clients sign in to the gateway", { timeout: 240_000 }, () => {
   test.scopedLive.each<[string, keyof typeof kinds, Partial<JwtIssuer.Options>]>([
     ["v1, which has no refresh token", "v1", { refreshes: false }],
     ["v2", "v2 with sessions", {}]
-  ])(
-    "[G21:real] %s asks its user for a scope that the gateway comes to need",
-    function*([, kind, options]) {
-      const served = yield* serving({ clients: ["known"], ...options })
-      const client = yield* signedIn(kind, served, new Provider({ client_id: "known" }))
-      expect(yield* Effect.promise(() => client.echo("one"))).toContain("one")
-      served.save({ requiredScopes: ["mcp:read", "mcp:write"] })
-      const { sentTo } = client.provider
-      while (sentTo.length < 2) {
-        yield* Effect.promise(() => client.echo("two").catch(() => undefined))
-        yield* Effect.sleep("100 millis")
-      }
-      expect(sentTo.at(-1)?.searchParams.get("scope")?.split(" ")).toEqual(
-        expect.arrayContaining(["mcp:read", "mcp:write"])
-      )
-      const before = client.session()
-      yield* Effect.promise(async () => client.finish(await served.issuer.login(sentTo.at(-1)!)))
-      expect(yield* Effect.promise(() => client.echo("three"))).toContain("three")
-      expect(client.session()).toBe(before)
+  ])("[G21:real] %s asks its user for a scope that the gateway comes to need", function*([, kind, options]) {
+    const served = yield* serving({ clients: ["known"], ...options })
+    const client = yield* signedIn(kind, served, new Provider({ client_id: "known" }))
+    expect(yield* Effect.promise(() => client.echo("one"))).toContain("one")
+    served.save({ requiredScopes: ["mcp:read", "mcp:write"] })
+    const { sentTo } = client.provider
+    while (sentTo.length < 2) {
+      yield* Effect.promise(() => client.echo("two").catch(() => undefined))
+      yield* Effect.sleep("100 millis")
     }
-  )
+    expect(sentTo.at(-1)?.searchParams.get("scope")?.split(" ")).toEqual(
+      expect.arrayContaining(["mcp:read", "mcp:write"])
+    )
+    const before = client.session()
+    yield* Effect.promise(async () => client.finish(await served.issuer.login(sentTo.at(-1)!)))
+    expect(yield* Effect.promise(() => client.echo("three"))).toContain("three")
+    expect(client.session()).toBe(before)
+  })
 })

@@ -81,11 +81,8 @@ describe("serve with clients", { timeout: 400_000 }, () => {
     })
     const stateless = yield* talking(url, tokenOf("ci"), { isStateless: true })
     expect(yield* promise(() => serversOf(stateless))).toEqual(["mail"])
-    expect(yield* Effect.all(["", "nobody", "ann"].map((token) => statusOf(url, token, ann.session)))).toEqual([
-      401,
-      401,
-      401
-    ])
+    expect(yield* Effect.all(["", "nobody", "ann"].map((token) => statusOf(url, token, ann.session))))
+      .toEqual([401, 401, 401])
     expect(yield* statusOf(url, tokenOf("bob"), ann.session)).toBe(404)
     expect(yield* statusOf(url, tokenOf("ann"), ann.session)).toBe(200)
     const names = (status: any) => status.body.servers.map(({ name }: { readonly name: string }) => name).toSorted()

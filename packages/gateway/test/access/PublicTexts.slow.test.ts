@@ -293,10 +293,8 @@ describe("texts about servers", () => {
           const talk = yield* talking(url, token, { isStateless })
           answers.push(JSON.stringify(yield* Effect.promise(() => talk.ask("tools/call", { name, arguments: {} }))))
         }
-        expect([client, answers.map((one) => one.includes("secret-file"))]).toEqual([
-          client,
-          [isShown, isShown, isShown]
-        ])
+        expect([client, answers.map((one) => one.includes("secret-file"))])
+          .toEqual([client, [isShown, isShown, isShown]])
       }
     }).pipe(Effect.provide(silent)))
 })

@@ -125,10 +125,8 @@ describe("access tokens", () => {
     const { get, issuer, url } = yield* started({ requiredScopes: ["mcp:read", "mcp:write"] })
     const refused = yield* get("/mcp")
     const document = `${new URL(url).origin}/.well-known/oauth-protected-resource/mcp`
-    expect([refused.status, refused.challenge]).toEqual([
-      401,
-      `Bearer resource_metadata="${document}", scope="mcp:read mcp:write"`
-    ])
+    expect([refused.status, refused.challenge])
+      .toEqual([401, `Bearer resource_metadata="${document}", scope="mcp:read mcp:write"`])
     for (const path of [document, "/.well-known/oauth-protected-resource"]) {
       expect(yield* get(path)).toMatchObject({
         status: 200,
@@ -360,10 +358,8 @@ describe("access tokens", () => {
     change({ audiences: ["api://else"] })
     expect(yield* both).toEqual([401, 401])
     change({ requiredScopes: ["a"] })
-    expect((yield* get("/.well-known/oauth-protected-resource")).body).toMatchObject({
-      authorization_servers: [second.url],
-      scopes_supported: ["a"]
-    })
+    expect((yield* get("/.well-known/oauth-protected-resource")).body)
+      .toMatchObject({ authorization_servers: [second.url], scopes_supported: ["a"] })
     change({ requiredScopes: [] })
     expect((yield* get("/.well-known/oauth-protected-resource")).body).not.toHaveProperty("scopes_supported")
     change({ issuers: [`${issuer.url}/`], jwksUri: `${issuer.url}/jwks`, audiences: [] })

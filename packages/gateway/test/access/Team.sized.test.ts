@@ -104,10 +104,8 @@ describe.each(bySize(eras.slice(0, 1), [...eras]))("a client with rules, in the 
       expect(result.content[0].text).toMatch(
         /^Nothing was sent: the limit of 3 calls a minute for this client is reached\. Wait \d+ seconds?, and call again\.$/
       )
-      expect(await ci.error("resources/read", { uri: "test://one" })).toMatchObject({
-        code: -32_000,
-        data: { fate: "notSent", tag: "RateLimited", retryAfter: expect.any(Number) }
-      })
+      expect(await ci.error("resources/read", { uri: "test://one" }))
+        .toMatchObject({ code: -32_000, data: { fate: "notSent", tag: "RateLimited", retryAfter: expect.any(Number) } })
       // What is no call is not limited.
       expect(await ci.tools()).toContain("open__pid")
       const heard = JSON.parse(await all.call("open__heard", { method: "tools/call" })) as ReadonlyArray<unknown>
@@ -211,10 +209,8 @@ describe("the API for a client with rules", () => {
     expect(JSON.stringify((yield* api(base, "operator", "/api/logs")).body)).toContain("closed")
     expect(JSON.stringify((yield* api(base, "ci-token", "/api/logs")).body)).not.toContain("closed")
     for (const path of ["/metrics", "/metrics/", "//metrics", "/METRICS", "/%6detrics", "/metrics;x"]) {
-      expect([path, (yield* api(base, "ci-token", path)).status]).toEqual([
-        path,
-        expect.toSatisfy((status) => status === 400 || status === 403 || status === 404)
-      ])
+      expect([path, (yield* api(base, "ci-token", path)).status])
+        .toEqual([path, expect.toSatisfy((status) => status === 400 || status === 403 || status === 404)])
     }
     expect((yield* api(base, "operator", "/metrics")).status).toBe(200)
     expect(JSON.stringify((yield* api(base, "ci-token", "/ready")).body)).not.toContain("closed")

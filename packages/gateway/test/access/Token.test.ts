@@ -31,10 +31,8 @@ describe("the token of a gateway", () => {
 
   test.effect("[G6:unit] is not asked for on loopback, unless one is given", function*() {
     expect(yield* find("127.0.0.1")).toStrictEqual({ isNew: false, value: undefined })
-    expect(yield* find("127.0.0.1", { token: given })).toStrictEqual({
-      isNew: false,
-      value: "given-with-16-characters"
-    })
+    expect(yield* find("127.0.0.1", { token: given }))
+      .toStrictEqual({ isNew: false, value: "given-with-16-characters" })
   })
 
   test.scopedLive("[G6:unit] in a file counts before one that is given, without the space around it", function*() {
@@ -59,20 +57,16 @@ describe("the token of a gateway", () => {
     const tokenFile = yield* file(`${"x".repeat(16)}\n${short}\n`)
     expect((yield* Effect.flip(find("127.0.0.1", { tokenFile }))).message).toContain(`${tokenFile}: line 2 ${why}`)
     const token = Redacted.make(short)
-    expect(yield* Effect.flip(find("127.0.0.1", { token }))).toMatchObject({
-      _tag: "UsageError",
-      message: `--token or MCP_LIFELINE_TOKEN: ${why}`
-    })
+    expect(yield* Effect.flip(find("127.0.0.1", { token })))
+      .toMatchObject({ _tag: "UsageError", message: `--token or MCP_LIFELINE_TOKEN: ${why}` })
     const { message } = yield* Effect.flip(find("127.0.0.1", { token: Redacted.make("two words of sixteen") }))
     expect(message).toContain("--token or MCP_LIFELINE_TOKEN: is no token; accepted: letters, digits and signs")
   })
 
   test.scopedLive("[G26] in a file may be several, one on each line; a line that no header can hold is named", function*() {
     const tokenFile = yield* file("new-of-sixteen-or-more\r\n\nold-of-sixteen-or-more\n")
-    expect(yield* find("127.0.0.1", { tokenFile })).toStrictEqual({
-      isNew: false,
-      value: "new-of-sixteen-or-more old-of-sixteen-or-more"
-    })
+    expect(yield* find("127.0.0.1", { tokenFile }))
+      .toStrictEqual({ isNew: false, value: "new-of-sixteen-or-more old-of-sixteen-or-more" })
     writeFileSync(tokenFile, "new-of-sixteen-or-more\n\nto ken\n")
     expect((yield* Effect.flip(find("127.0.0.1", { tokenFile }))).message).toBe(
       `${tokenFile}: line 3 contains no token; write one into it, on one line and without spaces`

@@ -62,13 +62,10 @@ const gateway = Effect.gen(function*() {
       expect(answer.status).toBe(200)
       return answer.text()
     })
-  const servers = Effect.map(
-    ask("/api/status"),
-    (text): Readonly<Record<string, Server>> =>
-      Object.fromEntries(
-        (JSON.parse(text) as { readonly servers: ReadonlyArray<Server> }).servers.map((one) => [one.name, one])
-      )
-  )
+  const servers = Effect.map(ask("/api/status"), (text): Readonly<Record<string, Server>> =>
+    Object.fromEntries(
+      (JSON.parse(text) as { readonly servers: ReadonlyArray<Server> }).servers.map((one) => [one.name, one])
+    ))
   return {
     ask,
     servers,

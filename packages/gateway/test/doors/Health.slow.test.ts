@@ -35,14 +35,11 @@ const doors = Effect.gen(function*() {
     Effect.acquireRelease(Effect.promise(make), (made) => Effect.promise(() => close(made)))
   const client = yield* closing(() => connect(server, options), (client) => client.close())
   const transport = supervisedTransport(server, options)
-  const official = yield* closing(
-    async () => {
-      const official = new Client({ name: "test", version: "1" })
-      await official.connect(transport as Transport)
-      return official
-    },
-    (official) => official.close()
-  )
+  const official = yield* closing(async () => {
+    const official = new Client({ name: "test", version: "1" })
+    await official.connect(transport as Transport)
+    return official
+  }, (official) => official.close())
   const remote = yield* TestClient.connect(`${base}/mcp`)
   const get = (path: string) => Effect.runPromise(Effect.map(ask(`${base}/api/servers/${path}`), ({ body }) => body))
   const all: Record<string, Door> = {

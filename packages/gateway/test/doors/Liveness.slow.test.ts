@@ -61,15 +61,11 @@ shown.concurrent.each(Object.entries(doors))("a row of the benchmark, %s", (_, o
     "[V2:real] one that computes for ever on a call is replaced when no caller waits, after `health.busyLimit`",
     () =>
       started((server) =>
-        open(
-          server,
-          { ...impatient, health: { busyLimit: "1 s" }, timeouts: { request: "2 s" } },
-          async (call) => {
-            const pid = await call("look")
-            expect(await call("spin", millis(600_000))).not.toBe(pid)
-            await anotherThan(pid, call, "look")
-          }
-        )
+        open(server, { ...impatient, health: { busyLimit: "1 s" }, timeouts: { request: "2 s" } }, async (call) => {
+          const pid = await call("look")
+          expect(await call("spin", millis(600_000))).not.toBe(pid)
+          await anotherThan(pid, call, "look")
+        })
       ),
     60_000
   )

@@ -125,49 +125,46 @@ const doors: ReadonlyArray<readonly [string, "2025" | "2026", Open]> = [
   ["serve, for a client of 2025,", "2026", served2025]
 ]
 
-describe.concurrent.each(doors)(
-  "a long call through %s to a server of %s",
-  (_, era, open) => {
-    test.scopedLive("[G25:real] its caller hears that it runs while the server lives, nothing while it hangs, and that it is restarted", function*() {
-      const gate = yield* gateFile
-      const call = yield* open(StdioFaultServer.command({ era, startsAfter: gate.file }))
-      const pid = Number(yield* Effect.promise(() => call("pid", () => undefined)))
+describe.concurrent.each(doors)("a long call through %s to a server of %s", (_, era, open) => {
+  test.scopedLive("[G25:real] its caller hears that it runs while the server lives, nothing while it hangs, and that it is restarted", function*() {
+    const gate = yield* gateFile
+    const call = yield* open(StdioFaultServer.command({ era, startsAfter: gate.file }))
+    const pid = Number(yield* Effect.promise(() => call("pid", () => undefined)))
 
-      const heard: Array<Heard> = []
-      let outcome: string | undefined
-      const long = call("silent", (one) => void heard.push(one))
-        .then(() => "answered", () => "failed")
-        .then((ended) => outcome = ended)
-      const runs = () => heard.filter(({ message }) => message?.startsWith("still running, ")).length
-      yield* eventually(() => runs() >= 3 ? true : undefined)
+    const heard: Array<Heard> = []
+    let outcome: string | undefined
+    const long = call("silent", (one) => void heard.push(one))
+      .then(() => "answered", () => "failed")
+      .then((ended) => outcome = ended)
+    const runs = () => heard.filter(({ message }) => message?.startsWith("still running, ")).length
+    yield* eventually(() => runs() >= 3 ? true : undefined)
 
-      process.kill(pid, "SIGSTOP")
-      // What the server has said before may come for a while.
-      const isSilent = Effect.gen(function*() {
-        const before = heard.length
-        yield* Effect.sleep("1 second")
-        return heard.length === before
-      })
-      yield* Effect.repeat(isSilent, { until: (yes) => yes })
-
-      const runsBefore = runs()
-      gate.close()
-      kill(pid)
-      const isRestarting = ({ message }: Heard) => /^(o|raw) is restarting( \(attempt \d+\))?$/.test(message ?? "")
-      // The loss is known: the call has failed, or waits for what the next process says of its tool.
-      yield* eventually(() => outcome !== undefined || heard.some(isRestarting) ? true : undefined)
-      const waiting: Array<Heard> = []
-      const next = call("pid", (one) => void waiting.push(one))
-      yield* eventually(() => waiting.some(isRestarting) ? true : undefined)
-      gate.open()
-      expect(yield* Effect.promise(() => long)).toBe("failed")
-      expect(runs()).toBe(runsBefore)
-      const end = heard.length
-      expect(Number(yield* Effect.promise(() => next))).not.toBe(pid)
-      expect(heard).toHaveLength(end)
-      for (const values of [heard, waiting].map((all) => all.map(({ progress }) => progress))) {
-        expect(values).toEqual([...new Set(values)].toSorted((one, other) => one - other))
-      }
+    process.kill(pid, "SIGSTOP")
+    // What the server has said before may come for a while.
+    const isSilent = Effect.gen(function*() {
+      const before = heard.length
+      yield* Effect.sleep("1 second")
+      return heard.length === before
     })
-  }
-)
+    yield* Effect.repeat(isSilent, { until: (yes) => yes })
+
+    const runsBefore = runs()
+    gate.close()
+    kill(pid)
+    const isRestarting = ({ message }: Heard) => /^(o|raw) is restarting( \(attempt \d+\))?$/.test(message ?? "")
+    // The loss is known: the call has failed, or waits for what the next process says of its tool.
+    yield* eventually(() => outcome !== undefined || heard.some(isRestarting) ? true : undefined)
+    const waiting: Array<Heard> = []
+    const next = call("pid", (one) => void waiting.push(one))
+    yield* eventually(() => waiting.some(isRestarting) ? true : undefined)
+    gate.open()
+    expect(yield* Effect.promise(() => long)).toBe("failed")
+    expect(runs()).toBe(runsBefore)
+    const end = heard.length
+    expect(Number(yield* Effect.promise(() => next))).not.toBe(pid)
+    expect(heard).toHaveLength(end)
+    for (const values of [heard, waiting].map((all) => all.map(({ progress }) => progress))) {
+      expect(values).toEqual([...new Set(values)].toSorted((one, other) => one - other))
+    }
+  })
+})

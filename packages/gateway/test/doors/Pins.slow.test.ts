@@ -290,22 +290,15 @@ describe("pinned tools of a gateway", () => {
       yield* withJson(...args)
     }
     for (const line of (yield* command("logs", "--json")).stdout.trim().split("\n")) JSON.parse(line)
-    expect(yield* withJson("approve", "s", "--show")).toMatchObject({
-      unreadable: { file: kept },
-      changes: [{ tool: "read" }, { tool: "write" }],
-      approved: []
-    })
-    expect(yield* command("approve", "plain")).toMatchObject({
-      code: 1,
-      stderr: expect.stringContaining("nothing of the tools of plain is remembered")
-    })
+    expect(yield* withJson("approve", "s", "--show"))
+      .toMatchObject({ unreadable: { file: kept }, changes: [{ tool: "read" }, { tool: "write" }], approved: [] })
+    expect(yield* command("approve", "plain"))
+      .toMatchObject({ code: 1, stderr: expect.stringContaining("nothing of the tools of plain is remembered") })
     expect((yield* Gateway.ask(`${base}/api/servers/none/approve`, "POST")).status).toBe(404)
     expect(yield* withJson("approve", "s")).toMatchObject({ approved: ["read", "write"] })
     yield* Gateway.untilStatus(base, ({ counts }) => counts.tools === 2, "s")
-    expect(yield* Gateway.ask(`${base}/api/servers/s/approve`, "POST")).toMatchObject({
-      status: 200,
-      body: { approved: [] }
-    })
+    expect(yield* Gateway.ask(`${base}/api/servers/s/approve`, "POST"))
+      .toMatchObject({ status: 200, body: { approved: [] } })
   })
 
   test.scopedLive("[G24:real] are approved without a gateway: with JSON and nothing else on standard output, and only if that is written", function*() {
@@ -324,11 +317,8 @@ describe("pinned tools of a gateway", () => {
     const approve = (...args: ReadonlyArray<string>) =>
       Program.run(["approve", "s", ...args], { MCP_LIFELINE_STATE: state })
     const json = JSON.parse((yield* approve("--json")).stdout)
-    expect(json).toMatchObject({
-      server: "s",
-      approved: ["read", "exec"],
-      changes: [{ tool: "read" }, { tool: "exec" }]
-    })
+    expect(json)
+      .toMatchObject({ server: "s", approved: ["read", "exec"], changes: [{ tool: "read" }, { tool: "exec" }] })
     const stdout = "s: its tools are as they were approved\n"
     expect(yield* approve()).toMatchObject({ code: 0, stdout, stderr: "" })
     const pins = join(state, "tool-pins")

@@ -39,10 +39,8 @@ const served = (more: object): Door => (first, use) =>
     const { base, file } = yield* serveHere({ s: { ...first, ...more } })
     const client = yield* TestClient.connect(`${base}/mcp`)
     yield* Effect.promise(() =>
-      use(
-        () => client.callTool({ name: "s__pid", arguments: {} }),
-        async (server) => writeFileSync(file, JSON.stringify({ mcpServers: { s: { ...server, ...more } }, lifeline }))
-      )
+      use(() => client.callTool({ name: "s__pid", arguments: {} }), async (server) =>
+        writeFileSync(file, JSON.stringify({ mcpServers: { s: { ...server, ...more } }, lifeline })))
     )
   }).pipe(Effect.scoped, Effect.runPromise)
 
@@ -71,10 +69,8 @@ describe.concurrent.each(Object.entries(doors))("a call that waits, %s", (_, ope
           await sleep(1500)
           void save(server).catch(() => {})
         }
-        expect((await answer as { readonly content: unknown }).content).toEqual([{
-          type: "text",
-          text: expect.stringMatching(/^\d+$/)
-        }])
+        expect((await answer as { readonly content: unknown }).content)
+          .toEqual([{ type: "text", text: expect.stringMatching(/^\d+$/) }])
       }),
     120_000
   )

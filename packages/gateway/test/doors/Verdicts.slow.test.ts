@@ -33,26 +33,22 @@ shown.concurrent.each(Object.entries(doors))("the verdict on a server, %s", (_, 
     60_000
   )
 
-  it(
-    "[V3:real V7:real] so is one that reads and does nothing, if it has answered during a call before",
-    async () => {
-      using folder = stateFolder()
-      const file = join(folder.path, "blocked")
-      await open(server(file), {}, async (call) => {
-        const slow = call("sleep", millis(500))
-        const pid = await call("pid")
-        await slow
-        const blocked = call("block")
-        while (!existsSync(file)) await sleep(20)
-        const waiting = call("sleep", millis(1))
-        const next = await anotherThan(pid, call, "pid")
-        expect(isAlive(pid)).toBe(false)
-        expect(await waiting).toBe(next)
-        expect(await blocked).toMatch(/read nothing and do nothing/)
-      })
-    },
-    60_000
-  )
+  it("[V3:real V7:real] so is one that reads and does nothing, if it has answered during a call before", async () => {
+    using folder = stateFolder()
+    const file = join(folder.path, "blocked")
+    await open(server(file), {}, async (call) => {
+      const slow = call("sleep", millis(500))
+      const pid = await call("pid")
+      await slow
+      const blocked = call("block")
+      while (!existsSync(file)) await sleep(20)
+      const waiting = call("sleep", millis(1))
+      const next = await anotherThan(pid, call, "pid")
+      expect(isAlive(pid)).toBe(false)
+      expect(await waiting).toBe(next)
+      expect(await blocked).toMatch(/read nothing and do nothing/)
+    })
+  }, 60_000)
 
   it(
     "[V2:real] one that works on a call is kept, whatever its heartbeats",

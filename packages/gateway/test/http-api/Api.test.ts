@@ -74,10 +74,8 @@ describe.concurrent("the API of a running gateway", () => {
     const done = yield* call({ name: "every__echo", arguments: { message: "hi" } })
     expect(done).toEqual({ status: 200, body: { content: [{ type: "text", text: "Echo: hi" }] } })
     expect(yield* call({ name: "nobody__echo" })).toMatchObject({ status: 404, body: { error: { code: "not_found" } } })
-    expect(yield* call({ arguments: {} })).toEqual({
-      status: 400,
-      body: { error: { code: "bad_request", message: "name: is missing" } }
-    })
+    expect(yield* call({ arguments: {} }))
+      .toEqual({ status: 400, body: { error: { code: "bad_request", message: "name: is missing" } } })
     const deep = `{"name":"every__echo","arguments":${'{"a":'.repeat(100_000)}1${"}".repeat(100_001)}`
     for (const body of [deep, "{", "[]", ""]) {
       const answer = yield* bare(`${base}/api/call`, "POST", {
@@ -105,14 +103,10 @@ describe.concurrent("the API of a running gateway", () => {
     const { body } = yield* ask(`${base}/api/logs?server=every&limit=50`)
     const texts = body.events.map(({ text }: { readonly text: string }) => text)
     expect(texts.join("\n")).toMatch(/generation 1[^]*generation 2[^]*Disabled[^]*generation 3/)
-    expect(yield* ask(`${base}/api/logs?server=nobody`)).toMatchObject({
-      status: 404,
-      body: { error: { code: "not_found" } }
-    })
-    expect(yield* ask(`${base}/api/logs?limit=0`)).toMatchObject({
-      status: 400,
-      body: { error: { code: "bad_request" } }
-    })
+    expect(yield* ask(`${base}/api/logs?server=nobody`))
+      .toMatchObject({ status: 404, body: { error: { code: "not_found" } } })
+    expect(yield* ask(`${base}/api/logs?limit=0`))
+      .toMatchObject({ status: 400, body: { error: { code: "bad_request" } } })
   })
 
   test.scopedLive("[G1] a stream of events has the status at once and after a change, each line, and a history only where it has changed", function*() {

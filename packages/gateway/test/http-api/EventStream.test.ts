@@ -65,10 +65,8 @@ describe("the events of a gateway", () => {
       for (const { close } of open.slice(0, 3)) {
         const { answer: { body, status } } = yield* reader(100)
         const place = caller === undefined ? "from this address" : "for this caller"
-        expect([status, new TextDecoder().decode((body as { readonly body: Uint8Array }).body)]).toEqual([
-          503,
-          expect.stringContaining(`100 streams of events are open ${place} already; close one`)
-        ])
+        expect([status, new TextDecoder().decode((body as { readonly body: Uint8Array }).body)])
+          .toEqual([503, expect.stringContaining(`100 streams of events are open ${place} already; close one`)])
         close()
         expect((yield* reader(100)).answer.status).toBe(200)
       }

@@ -21,12 +21,10 @@ const gateway = Effect.gen(function*() {
   const runtime = yield* Effect.runtime<never>()
   const call = (subject: string, access: Access, name = "docs__echo") =>
     Effect.promise(async () => {
-      const app = LimitedCall.call(made, { name }, { subject, claims: {} }, access).pipe(
-        Effect.match({
-          onFailure: ({ error }) => HttpServerResponse.unsafeJson(error, { status: 429 }),
-          onSuccess: () => HttpServerResponse.unsafeJson({ code: "done" })
-        })
-      )
+      const app = LimitedCall.call(made, { name }, { subject, claims: {} }, access).pipe(Effect.match({
+        onFailure: ({ error }) => HttpServerResponse.unsafeJson(error, { status: 429 }),
+        onSuccess: () => HttpServerResponse.unsafeJson({ code: "done" })
+      }))
       const response = await HttpApp.toWebHandlerRuntime(runtime)(app)(new Request("http://localhost/api/call"))
       const { code } = await response.json() as { readonly code: string }
       return [code, response.headers.get("retry-after")]

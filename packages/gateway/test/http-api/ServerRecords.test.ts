@@ -75,14 +75,8 @@ describe("the state of a server of which each client has its own", () => {
     expect(leading()).toMatchObject({ number: 2, reason: "spawn" })
     two.connected()
     expect(leading()).toMatchObject({ state: "Connected", reason: undefined })
-    expect(history()).toEqual([
-      "Connecting",
-      "Connected",
-      "Reconnecting",
-      "Connecting",
-      "PermanentlyFailed",
-      "Connected"
-    ])
+    expect(history())
+      .toEqual(["Connecting", "Connected", "Reconnecting", "Connecting", "PermanentlyFailed", "Connected"])
   })
 
   test.effect("[G15] what was switched off stays so when the last client leaves", function*() {

@@ -37,10 +37,8 @@ describe("what a gateway says of its servers", () => {
     const { base } = yield* served([{ id: "o", connector, keepalive }])
     const { body: { counts, warnings } } = yield* ask(`${base}/api/servers/o`)
     expect(counts.tools).toBe(15)
-    expect(warnings).toEqual([
-      ...named(10).map((name) => `o names tools "${name}" twice; the first is used`),
-      "2 more of the lists"
-    ])
+    expect(warnings)
+      .toEqual([...named(10).map((name) => `o names tools "${name}" twice; the first is used`), "2 more of the lists"])
   })
 
   test.scopedLive("[G1] the log of a server that does not exist is refused with the names of those that do", function*() {
@@ -139,11 +137,9 @@ describe("what a gateway says of its servers", () => {
     const { body } = yield* ask(`${base}/api/status`)
     const warning = "http://mcp.test/mcp: credentials (authorization) go there without encryption, "
       + "so everybody on the way can read them: use https, or a tunnel that encrypts"
-    expect(
-      Object.fromEntries(
-        body.servers.map(({ name, warnings }: { name: string; warnings: unknown }) => [name, warnings])
-      )
-    ).toEqual({ plain: [warning], own: [warning], https: [], here: [] })
+    expect(Object.fromEntries(
+      body.servers.map(({ name, warnings }: { name: string; warnings: unknown }) => [name, warnings])
+    )).toEqual({ plain: [warning], own: [warning], https: [], here: [] })
     const shown = StatusView.render(body, { now: Date.now(), width: 120, colour: false })
     for (const name of ["plain", "own"]) expect(shown).toContain(`${name}: ${warning}`)
   })
@@ -187,10 +183,8 @@ describe("what a gateway says of its servers", () => {
     expect(StatusView.render(before, { now: Date.now(), width: 120, colour: false })).toContain(
       `The last save, or a part of it, is not in force: ${refused}`
     )
-    expect(yield* ask(`${base}/ready`)).toEqual({
-      status: 200,
-      body: { ready: true, configProblem: refused, servers: {} }
-    })
+    expect(yield* ask(`${base}/ready`))
+      .toEqual({ status: 200, body: { ready: true, configProblem: refused, servers: {} } })
     refused = undefined
     expect((yield* status).gateway).not.toHaveProperty("configProblem")
     expect((yield* ask(`${base}/ready`)).body).toEqual({ ready: true, servers: {} })

@@ -72,10 +72,8 @@ describe("the servers that one client has to itself", () => {
     const { lines, own, state } = yield* make([down("o"), down("p")])
     state.hasRoom = false
     expect([own.need(), own.need()]).toEqual([undefined, undefined])
-    expect(own.refusal).toMatchObject({
-      backend: "o, p",
-      message: expect.stringContaining("other clients use as many")
-    })
+    expect(own.refusal)
+      .toMatchObject({ backend: "o, p", message: expect.stringContaining("other clients use as many") })
     yield* Effect.promise(() => expect.poll(() => lines.length).toBe(1))
     expect(own.own).toBeUndefined()
     state.hasRoom = true

@@ -136,10 +136,8 @@ describe("a change of lists", () => {
     const [one, two] = [only("one"), only("two")]
     expect([found?.for(one), found?.for(two), found?.for(everything)]).toEqual([[], ["tools"], ["tools"]])
     expect(found?.for(two)).toBe(found?.for(two))
-    expect([told(ListChange.ofAll().for(one)), ListChange.ofAll(["prompts"]).for(one)]).toEqual([
-      ["tools", "prompts", "resources"],
-      ["prompts"]
-    ])
+    expect([told(ListChange.ofAll().for(one)), ListChange.ofAll(["prompts"]).for(one)])
+      .toEqual([["tools", "prompts", "resources"], ["prompts"]])
   })
 
   test.scoped("[G3 P6:unit] a tool names a resource of its server by the address that the resource has beside those of other lists", function*() {

@@ -90,10 +90,8 @@ describe("what an operator sees of servers of which each client has its own", ()
       yield* program.until(() => program.stdout().includes(` own  runtime 1  ${line}`) || undefined)
     }
     expect((yield* command("logs", "--server", "own")).stdout).toContain(" own  runtime 1  Lost")
-    expect(yield* command("status", "nobody")).toMatchObject({
-      code: 1,
-      stderr: 'mcp-lifeline: there is no server "nobody"; there are: shared, own\n'
-    })
+    expect(yield* command("status", "nobody"))
+      .toMatchObject({ code: 1, stderr: 'mcp-lifeline: there is no server "nobody"; there are: shared, own\n' })
 
     // Whose they are, nobody is told.
     const said = yield* Effect.forEach(["status", "servers/own", "logs"], (path) => ask(`${base}/api/${path}`))
@@ -117,17 +115,13 @@ describe("what an operator sees of servers of which each client has its own", ()
     yield* until({ Connected: 2 })
     Program.kill(pid)
     yield* until({ Connected: 1, Reconnecting: 1 })
-    expect(yield* command("reconnect", "own")).toMatchObject({
-      code: 0,
-      stdout: "own: Connected, reconnected for 2 clients, per client: 2 connected\n"
-    })
+    expect(yield* command("reconnect", "own"))
+      .toMatchObject({ code: 0, stdout: "own: Connected, reconnected for 2 clients, per client: 2 connected\n" })
     expect(generations(yield* details)).toEqual([2, 2])
 
     const pids = yield* Effect.forEach([one, two], pidOf)
-    expect(yield* act("disable")).toMatchObject({
-      status: 200,
-      body: { state: "Disabled", runtimesByState: { Disabled: 2 }, runtimesDone: 2 }
-    })
+    expect(yield* act("disable"))
+      .toMatchObject({ status: 200, body: { state: "Disabled", runtimesByState: { Disabled: 2 }, runtimesDone: 2 } })
     yield* Effect.forEach(pids, Program.gone)
     const tools = ({ client }: typeof one) =>
       Effect.promise(async () => (await client.listTools()).tools.map(({ name }) => name))
@@ -168,10 +162,8 @@ describe("what an operator sees of servers of which each client has its own", ()
     for (const name of ["own", "own__who"]) {
       expect(yield* command("tools", name)).toMatchObject({ code: 1, stderr: message })
     }
-    expect(yield* command("tools", "shared")).toMatchObject({
-      code: 0,
-      stdout: expect.not.stringContaining("each client")
-    })
+    expect(yield* command("tools", "shared"))
+      .toMatchObject({ code: 0, stdout: expect.not.stringContaining("each client") })
     const called = yield* ask(`${base}/api/call`, "POST", { name: "own__who" })
     expect(called).toMatchObject({ status: 404, body: { error: { code: "not_found" } } })
     const advice = `${inspector} tools/call --tool-name own__who`

@@ -31,11 +31,8 @@ const own: Made = (id, connector, options = {}) => shared(id, connector, { ...op
 describe("the pool of servers", () => {
   test.scopedLive("[G15] has one backend of a server for all clients, or one for each that needs it", function*() {
     const { joined, states } = yield* make([shared("s"), own("o")], ["anna", "ben"])
-    expect([yield* states("s"), yield* states("o"), yield* states("none")]).toEqual([
-      ["Connected"],
-      ["Connected", "Connected"],
-      []
-    ])
+    expect([yield* states("s"), yield* states("o"), yield* states("none")])
+      .toEqual([["Connected"], ["Connected", "Connected"], []])
     yield* joined[0]!.close
     expect(yield* states("o")).toEqual(["Connected"])
   })
@@ -44,12 +41,8 @@ describe("the pool of servers", () => {
     const [a, b, c] = [shared("a"), shared("b"), own("c")]
     const { pool, states } = yield* make([a, b, c], ["anna"])
     const [b2, c2] = [own("b", b.connector), shared("c", c.connector)]
-    expect(yield* pool.apply([a, b2, c2, own("d")])).toEqual({
-      started: ["d"],
-      stopped: [],
-      replaced: ["b", "c"],
-      kept: []
-    })
+    expect(yield* pool.apply([a, b2, c2, own("d")]))
+      .toEqual({ started: ["d"], stopped: [], replaced: ["b", "c"], kept: [] })
     expect(pool.servers().map(({ id }) => id)).toEqual(["a", "b", "c", "d"])
     // The client's own servers follow by themselves.
     yield* Effect.repeat(Effect.delay(states("b"), "5 millis"), { until: ([state]) => state === "Connected" })

@@ -189,11 +189,8 @@ describe.skipIf(!Postgres.isInstalled || process.platform !== "linux")(
     it("[G22:real D4] when the home of sessions is killed, each subject's own servers stay its own", async () => {
       const [first, second, third] = [await begin(a, ann), await begin(a, bob), await begin(b, ann)]
       const before = [await who(c, first), await who(b, second), await who(c, third)]
-      expect(before.map(({ who }) => who)).toEqual([
-        "ann <ann@example.com>",
-        "bob <bob@example.com>",
-        "ann <ann@example.com>"
-      ])
+      expect(before.map(({ who }) => who))
+        .toEqual(["ann <ann@example.com>", "bob <bob@example.com>", "ann <ann@example.com>"])
       expect(new Set(before.map(({ pid }) => pid)).size).toBe(3)
       expect(before.map(({ pid }) => all.owner(pid))).toEqual([a, a, b])
       await a.end("SIGKILL")

@@ -61,18 +61,12 @@ describe("serve --cluster", () => {
     const places = (...args: ReadonlyArray<string>) =>
       Effect.map(clusterOf(["--cluster", store, ...args]), (cluster) => [cluster?.address, cluster?.listen])
     expect(yield* places()).toEqual([undefined, { host: "127.0.0.1", port: 0 }])
-    expect(yield* places("--cluster-address", "http://10.0.0.1:7333")).toEqual([
-      "http://10.0.0.1:7333",
-      { host: "10.0.0.1", port: 7333 }
-    ])
-    expect(yield* places("--cluster-address", "HTTP://[fd00:0::1]:80/")).toEqual([
-      "http://[fd00::1]:80",
-      { host: "fd00::1", port: 80 }
-    ])
-    expect(yield* places("--cluster-address", "http://a.example:7333", "--cluster-listen", "[::]:7334")).toEqual([
-      "http://a.example:7333",
-      { host: "::", port: 7334 }
-    ])
+    expect(yield* places("--cluster-address", "http://10.0.0.1:7333"))
+      .toEqual(["http://10.0.0.1:7333", { host: "10.0.0.1", port: 7333 }])
+    expect(yield* places("--cluster-address", "HTTP://[fd00:0::1]:80/"))
+      .toEqual(["http://[fd00::1]:80", { host: "fd00::1", port: 80 }])
+    expect(yield* places("--cluster-address", "http://a.example:7333", "--cluster-listen", "[::]:7334"))
+      .toEqual(["http://a.example:7333", { host: "::", port: 7334 }])
     const env = { ...variables, MCP_LIFELINE_CLUSTER_ADDRESS: "http://a.example:7333" }
     expect((yield* clusterOf(["--cluster", store], env))?.address).toBe("http://a.example:7333")
   })
@@ -100,16 +94,12 @@ describe("serve --cluster", () => {
     const terms = (args: ReadonlyArray<string>, env?: NodeJS.ProcessEnv) =>
       Effect.map(clusterOf(["--cluster", store, ...args], { ...variables, ...env }), (cluster) => cluster?.terms)
     expect(yield* terms([])).toEqual({ lease: undefined, withoutStore: undefined })
-    expect(yield* terms(["--cluster-lease", "20s", "--cluster-without-database", "1 minute"])).toEqual({
-      lease: 20_000,
-      withoutStore: 60_000
-    })
+    expect(yield* terms(["--cluster-lease", "20s", "--cluster-without-database", "1 minute"]))
+      .toEqual({ lease: 20_000, withoutStore: 60_000 })
     const env = { MCP_LIFELINE_CLUSTER_LEASE: "2 s", MCP_LIFELINE_CLUSTER_WITHOUT_DATABASE: "0s" }
     expect(yield* terms([], env)).toEqual({ lease: 2000, withoutStore: 0 })
-    expect(yield* terms(["--cluster-lease=1min", "--cluster-without-database=1h"], env)).toEqual({
-      lease: 60_000,
-      withoutStore: 3_600_000
-    })
+    expect(yield* terms(["--cluster-lease=1min", "--cluster-without-database=1h"], env))
+      .toEqual({ lease: 60_000, withoutStore: 3_600_000 })
   })
 
   test.effect.each<[option: string, values: ReadonlyArray<string>, accepted: string]>([
@@ -119,18 +109,15 @@ describe("serve --cluster", () => {
       "2 s to 1 min, such as 20s"
     ],
     ["--cluster-without-database", ["61 min", "-1ms", "600000", "never"], "0 ms to 1 h, such as 1min"]
-  ])(
-    "[D1:cli] refuses durations of %s that are out of its bounds, or none",
-    function*([option, values, accepted]) {
-      const message = `must be a duration from ${accepted}`
-      for (const value of values) {
-        expect(yield* refusal([...serve, "--cluster", store, `${option}=${value}`])).toBe(`${option} ${message}`)
-      }
-      const variable = `MCP_LIFELINE_${option.slice(2).toUpperCase().replaceAll("-", "_")}`
-      const env = { ...variables, [variable]: "1 year" }
-      expect(yield* refusal([...serve, "--cluster", store], env)).toBe(`${variable} ${message}`)
+  ])("[D1:cli] refuses durations of %s that are out of its bounds, or none", function*([option, values, accepted]) {
+    const message = `must be a duration from ${accepted}`
+    for (const value of values) {
+      expect(yield* refusal([...serve, "--cluster", store, `${option}=${value}`])).toBe(`${option} ${message}`)
     }
-  )
+    const variable = `MCP_LIFELINE_${option.slice(2).toUpperCase().replaceAll("-", "_")}`
+    const env = { ...variables, [variable]: "1 year" }
+    expect(yield* refusal([...serve, "--cluster", store], env)).toBe(`${variable} ${message}`)
+  })
 
   const form =
     "must be http://HOST:PORT or https://HOST:PORT, without a user, a path or a query; an IPv6 address has brackets"
@@ -249,10 +236,8 @@ describe("serve --cluster", () => {
 
   test.effect("[D1:cli] takes a key and a token from files", function*() {
     const files = ["--session-key-file", "key", "--token-file", "token"]
-    expect(yield* clusterOf(["--cluster", store, "--host", "0.0.0.0", ...files], {})).toMatchObject({
-      address: undefined,
-      keyFile: undefined
-    })
+    expect(yield* clusterOf(["--cluster", store, "--host", "0.0.0.0", ...files], {}))
+      .toMatchObject({ address: undefined, keyFile: undefined })
     expect(yield* clusterOf(["--cluster", store, "--cluster-key-file", "shared", ...files], {})).toMatchObject({
       keyFile: "shared"
     })

@@ -73,11 +73,8 @@ describe.skipIf(!Postgres.isInstalled)(`several gateways, seen as one${Postgres.
     const [atOwner, atOther] = [await statusOf(owner), await statusOf(other)]
     const idOf = ({ replicas = [] }: GatewayStatus) => replicas.find(({ isHere }) => isHere)?.id
     const [ownerId, otherId] = [idOf(atOwner), idOf(atOther)]
-    expect(atOther.replicas?.find(({ id }) => id === ownerId)).toMatchObject({
-      address: `http://127.0.0.1:${owner.clusterPort}`,
-      isHere: false,
-      servers: ["alpha"]
-    })
+    expect(atOther.replicas?.find(({ id }) => id === ownerId))
+      .toMatchObject({ address: `http://127.0.0.1:${owner.clusterPort}`, isHere: false, servers: ["alpha"] })
     expect(atOwner.replicas?.find(({ id }) => id === otherId)).toMatchObject({ servers: [] })
     const named = ({ name }: Server): boolean => name === "alpha"
     const alpha = atOther.servers.find(named)

@@ -49,10 +49,8 @@ describe("the pages of logins in a cluster", () => {
       "/../../mcp"
     ]
     for (const target of pages.flatMap((page) => steps.map((step) => `/login${page}${step}`))) {
-      expect([target, statusOf(yield* raw(first.port, `GET ${target} HTTP/1.1\r\nHost: localhost`))]).toEqual([
-        target,
-        404
-      ])
+      expect([target, statusOf(yield* raw(first.port, `GET ${target} HTTP/1.1\r\nHost: localhost`))])
+        .toEqual([target, 404])
     }
     expect(other.passed).toEqual([])
     yield* first.ask("/login/made-up?a=/../b")

@@ -76,10 +76,8 @@ const patience = 300_000
 describe("who logs in", () => {
   it("[G22:unit] is known by issuer and subject, or by the name in the file; a name of a token is only beside that", () => {
     const person = { name: "the client ci of this gateway", claims: {} }
-    expect(personOf({ ...person, subject: "https://issuer a b" })).toEqual({
-      identity: "the account a b of https://issuer",
-      name: "the client ci of this gateway"
-    })
+    expect(personOf({ ...person, subject: "https://issuer a b" }))
+      .toEqual({ identity: "the account a b of https://issuer", name: "the client ci of this gateway" })
     expect(personOf(NamedCaller.of("ci"))).toEqual({ identity: "the client ci of this gateway" })
   })
 })
@@ -156,13 +154,8 @@ describe("each person's own login at a server", () => {
         expect(yield* answered(ben)).toBe("ben@idp")
         const who = (clients: ReadonlyArray<Client>) => Effect.forEach(clients, answered, { concurrency: "unbounded" })
         server.expire()
-        expect(yield* who([anna, ben, anna2, ben, anna])).toEqual([
-          "anna@idp",
-          "ben@idp",
-          "anna@idp",
-          "ben@idp",
-          "anna@idp"
-        ])
+        expect(yield* who([anna, ben, anna2, ben, anna]))
+          .toEqual(["anna@idp", "ben@idp", "anna@idp", "ben@idp", "anna@idp"])
         expect(new Set(server.grants("refresh_token").map(({ form }) => form["client_id"])).size).toBe(2)
         for (const backend of yield* before.servers.backends("docs")) yield* backend.reconnect
         expect(yield* who([anna, ben, anna2])).toEqual(["anna@idp", "ben@idp", "anna@idp"])

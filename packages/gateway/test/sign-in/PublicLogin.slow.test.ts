@@ -115,10 +115,8 @@ describe("each person's own login, where the gateway is elsewhere", () => {
         expect(yield* begin("the-token-of-anna")).toBe(toAnna)
         // That of all stays on this machine, because others are told its address, too.
         const redirects = server.registrations.flatMap((one) => one["redirect_uris"] as ReadonlyArray<string>)
-        expect(redirects.filter((one) => !one.startsWith("http://localhost:"))).toEqual([
-          `${publicUrl}/login/callback`,
-          `${publicUrl}/login/callback`
-        ])
+        expect(redirects.filter((one) => !one.startsWith("http://localhost:")))
+          .toEqual([`${publicUrl}/login/callback`, `${publicUrl}/login/callback`])
 
         const [hers, his] = [browser("anna@idp"), browser("ben@idp")]
         const shown = yield* Effect.promise(() => reach(toAnna))
@@ -157,10 +155,8 @@ describe("each person's own login, where the gateway is elsewhere", () => {
             [400, forged((parameters) => parameters.delete("state"))]
           ] as const
         ) {
-          expect([(yield* get(his, address)).status, (yield* get(browser("x@idp"), address)).status]).toEqual([
-            status,
-            status
-          ])
+          expect([(yield* get(his, address)).status, (yield* get(browser("x@idp"), address)).status])
+            .toEqual([status, status])
         }
         const hisNext = Browser.next(yield* press(his, toBen, origin))
         expect((yield* get(his, back)).status).toBe(400)
@@ -193,10 +189,8 @@ describe("each person's own login, where the gateway is elsewhere", () => {
         const { publicUrl, talk } = yield* gateway(server.url)
         const anna = yield* talk("the-token-of-anna")
         expect(yield* call(anna, "docs__ask")).toContain(`${publicUrl}/login/`)
-        const browser = yield* Effect.acquireRelease(
-          Effect.promise(() => Chromium.launch()),
-          (browser) => Effect.promise(() => browser.close())
-        )
+        const browser = yield* Effect.acquireRelease(Effect.promise(() => Chromium.launch()), (browser) =>
+          Effect.promise(() => browser.close()))
         const { page } = yield* Chromium.open(browser, `${publicUrl}/`)
         yield* Effect.promise(async () => {
           // Only the authorization server is told who sits there.

@@ -67,10 +67,8 @@ describe("a remote server behind the gateway", () => {
     yield* untilStatus(base, isConnected, "good")
     for (const name of ["named", "issuer", "registers"]) {
       const { lastError } = yield* untilStatus(base, ({ lastError }) => lastError !== undefined, name)
-      expect({ name, message: JSON.stringify(lastError) }).toEqual({
-        name,
-        message: expect.stringContaining(`127.0.0.1:${sentinel} is an address of this machine`)
-      })
+      expect({ name, message: JSON.stringify(lastError) })
+        .toEqual({ name, message: expect.stringContaining(`127.0.0.1:${sentinel} is an address of this machine`) })
     }
     expect(registrations).toBeGreaterThan(0)
     expect(hits).toEqual([])

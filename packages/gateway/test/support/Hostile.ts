@@ -88,61 +88,52 @@ const id = fc.oneof(fc.nat(5), fc.string(), fc.constantFrom(2 ** 53 + 2, -1, 1.5
 
 const params = fc.oneof(
   json,
-  fc.record(
-    {
-      name: fc.oneof(text, fc.constantFrom("raw__x", "lifeline__status"), json),
-      uri: fc.oneof(text, json),
-      arguments: json,
-      cursor: json,
-      level: json,
-      requestId: id,
-      progressToken: id,
-      progress: json,
-      protocolVersion: fc.oneof(fc.constantFrom("2025-11-25", "2026-07-28"), json),
-      capabilities: json,
-      clientInfo: json,
-      notifications: json,
-      ref: json,
-      argument: json,
-      _meta: fc.oneof(
-        json,
-        fc.record({
-          progressToken: id,
-          "io.modelcontextprotocol/protocolVersion": fc.oneof(fc.constant("2026-07-28"), json),
-          "io.modelcontextprotocol/clientInfo": json,
-          "io.modelcontextprotocol/clientCapabilities": json
-        }, { requiredKeys: [] })
-      )
-    },
-    { requiredKeys: [] }
-  )
+  fc.record({
+    name: fc.oneof(text, fc.constantFrom("raw__x", "lifeline__status"), json),
+    uri: fc.oneof(text, json),
+    arguments: json,
+    cursor: json,
+    level: json,
+    requestId: id,
+    progressToken: id,
+    progress: json,
+    protocolVersion: fc.oneof(fc.constantFrom("2025-11-25", "2026-07-28"), json),
+    capabilities: json,
+    clientInfo: json,
+    notifications: json,
+    ref: json,
+    argument: json,
+    _meta: fc.oneof(
+      json,
+      fc.record({
+        progressToken: id,
+        "io.modelcontextprotocol/protocolVersion": fc.oneof(fc.constant("2026-07-28"), json),
+        "io.modelcontextprotocol/clientInfo": json,
+        "io.modelcontextprotocol/clientCapabilities": json
+      }, { requiredKeys: [] })
+    )
+  }, { requiredKeys: [] })
 )
 
 export const message: fc.Arbitrary<unknown> = fc.oneof(
   { weight: 1, arbitrary: json },
   {
     weight: 8,
-    arbitrary: fc.record(
-      {
-        jsonrpc: fc.oneof({ weight: 9, arbitrary: fc.constant("2.0") }, { weight: 1, arbitrary: json }),
-        id,
-        method: fc.oneof({ weight: 9, arbitrary: fc.constantFrom(...methods) }, { weight: 1, arbitrary: json }),
-        params
-      },
-      { requiredKeys: ["jsonrpc"] }
-    )
+    arbitrary: fc.record({
+      jsonrpc: fc.oneof({ weight: 9, arbitrary: fc.constant("2.0") }, { weight: 1, arbitrary: json }),
+      id,
+      method: fc.oneof({ weight: 9, arbitrary: fc.constantFrom(...methods) }, { weight: 1, arbitrary: json }),
+      params
+    }, { requiredKeys: ["jsonrpc"] })
   },
   {
     weight: 3,
-    arbitrary: fc.record(
-      {
-        jsonrpc: fc.constant("2.0"),
-        id,
-        result: json,
-        error: fc.oneof(json, fc.record({ code: json, message: fc.oneof(text, json), data: json }))
-      },
-      { requiredKeys: ["jsonrpc"] }
-    )
+    arbitrary: fc.record({
+      jsonrpc: fc.constant("2.0"),
+      id,
+      result: json,
+      error: fc.oneof(json, fc.record({ code: json, message: fc.oneof(text, json), data: json }))
+    }, { requiredKeys: ["jsonrpc"] })
   }
 )
 

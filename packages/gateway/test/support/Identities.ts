@@ -41,15 +41,13 @@ const signedIn: Identify = Effect.gen(function*() {
     jwksUri: undefined,
     clockTolerance: 0
   }
-  const { authentication } = yield* Effect.orDie(
-    GatewayAuthentication.make({
-      tokens: () => [],
-      isNeeded: false,
-      clients: undefined,
-      auth: () => auth,
-      place: { host: "127.0.0.1" }
-    })
-  )
+  const { authentication } = yield* Effect.orDie(GatewayAuthentication.make({
+    tokens: () => [],
+    isNeeded: false,
+    clients: undefined,
+    auth: () => auth,
+    place: { host: "127.0.0.1" }
+  }))
   const bound = yield* Effect.orDie(Endpoint.bind({ host: "127.0.0.1", port: 0, authentication }))
   const people = (url: string, options: Options = stateless) =>
     Effect.promise(async () => {

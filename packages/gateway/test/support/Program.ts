@@ -109,21 +109,15 @@ export const start = (
 
 /** Starts the program in this process. For tests that end it with a signal, as nothing else ends it here, and do nothing else to its process. */
 export const startHere = (args: ReadonlyArray<string>, env: Record<string, string> = {}) =>
-  scoped(
-    "mcp-lifeline",
-    (env) => {
-      const child = InProcess.start(args, env)
-      child.stdin.end()
-      return child
-    },
-    env
-  )
+  scoped("mcp-lifeline", (env) => {
+    const child = InProcess.start(args, env)
+    child.stdin.end()
+    return child
+  }, env)
 
 export const run = (args: ReadonlyArray<string>, env: Record<string, string> = {}, cwd?: string) =>
-  Effect.scoped(
-    Effect.gen(function*() {
-      const program = yield* start(args, env, undefined, cwd)
-      const ended = yield* program.ended
-      return { ...ended, stdout: program.stdout(), stderr: program.stderr() }
-    })
-  )
+  Effect.scoped(Effect.gen(function*() {
+    const program = yield* start(args, env, undefined, cwd)
+    const ended = yield* program.ended
+    return { ...ended, stdout: program.stdout(), stderr: program.stderr() }
+  }))
