@@ -46,9 +46,8 @@ describe("a gateway with lifeline.auth", { timeout: 240_000 }, () => {
     expect((yield* get("/page/Page.mjs")).body).toContain("access token")
     for (const path of ["/api/status", "/metrics", "/mcp"]) expect((yield* get(path)).status).toBe(401)
     expect((yield* get("/api/status", good)).status).toBe(200)
-    expect((yield* get("/.well-known/oauth-protected-resource/mcp")).body).toMatchObject({
-      authorization_servers: [issuer.url]
-    })
+    expect((yield* get("/.well-known/oauth-protected-resource/mcp")).body)
+      .toMatchObject({ authorization_servers: [issuer.url] })
     const status = yield* command("status")
     expect([status.code, status.stdout]).toEqual([0, expect.stringContaining("every")])
     expect(program.stdout()).not.toMatch(/Bearer|[Tt]oken/)
@@ -93,9 +92,8 @@ describe("a gateway with lifeline.auth", { timeout: 240_000 }, () => {
     save(undefined)
     yield* eventually(() => /lifeline\.auth: was removed; restart the gateway/.exec(program.stderr()) ?? undefined)
     expect((yield* get("/api/status")).status).toBe(401)
-    expect((yield* command("status")).stdout).toMatch(
-      /^The last save, or a part of it, is not in force: .*lifeline\.auth: was removed/m
-    )
+    expect((yield* command("status")).stdout)
+      .toMatch(/^The last save, or a part of it, is not in force: .*lifeline\.auth: was removed/m)
   })
 
   test.scopedLive("[G21:real G2] does not start with an issuer that is not https", function*() {
@@ -104,8 +102,7 @@ describe("a gateway with lifeline.auth", { timeout: 240_000 }, () => {
     writeFileSync(file, JSON.stringify({ mcpServers: { every: { command: "x" } }, lifeline: { auth } }))
     const program = yield* Program.startHere(["serve", "--port", "0", "--config", file])
     expect((yield* program.ended).code).toBe(1)
-    expect(program.stderr()).toMatch(
-      /mcp\.json:1: lifeline\.auth\.issuer: is not https, so that whoever is in between could forge tokens/
-    )
+    expect(program.stderr())
+      .toMatch(/mcp\.json:1: lifeline\.auth\.issuer: is not https, so that whoever is in between could forge tokens/)
   })
 })

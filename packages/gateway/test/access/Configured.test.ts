@@ -30,9 +30,8 @@ describe("clients and groups of a file", () => {
       JSON.stringify({ lifeline: { clients: { ci: { token, servers: ["x"] } } }, mcpServers: {} }),
       {}
     ))
-    expect(notices.map(({ message }) => message)).toEqual([
-      'names "x", which is no server of this file; the file has no servers'
-    ])
+    expect(notices.map(({ message }) => message))
+      .toEqual(['names "x", which is no server of this file; the file has no servers'])
   })
 
   it.each<[object, ReadonlyArray<unknown>]>([
@@ -251,15 +250,12 @@ describe("clients and groups of a file", () => {
     expect(yield* why({ ci: { tokenFile: "none" } })).toMatch(
       /^mcp\.json:1: lifeline\.clients\.ci\.tokenFile: names DIR.none, which cannot be read: .*; name a readable file with a token$/
     )
-    expect(yield* why({ ci: { tokenFile: "empty" } })).toMatch(
-      /lifeline\.clients\.ci\.tokenFile: names DIR.empty, which contains no token; write one into it/
-    )
+    expect(yield* why({ ci: { tokenFile: "empty" } }))
+      .toMatch(/lifeline\.clients\.ci\.tokenFile: names DIR.empty, which contains no token; write one into it/)
     const end = "has the same token as a; give each its own: openssl rand -base64 32"
-    expect(yield* why({ a: { token: "same-as-another-one" }, b: { tokenFile: "same" } })).toBe(
-      `mcp.json:1: lifeline.clients.b: ${end}`
-    )
-    expect(yield* why({ b: { token: "own-as-another-one" } }, ["own-as-another-one"])).toContain(
-      "as the gateway itself"
-    )
+    expect(yield* why({ a: { token: "same-as-another-one" }, b: { tokenFile: "same" } }))
+      .toBe(`mcp.json:1: lifeline.clients.b: ${end}`)
+    expect(yield* why({ b: { token: "own-as-another-one" } }, ["own-as-another-one"]))
+      .toContain("as the gateway itself")
   })
 })

@@ -12,12 +12,7 @@ const deeds = ["call", "log", "subscribe", "change", "list", "hold", "cancel", "
 const ownDeeds = ["own-call", "own-log", "own-ask"] as const
 type Deed = (typeof deeds)[number] | (typeof ownDeeds)[number]
 
-interface Step {
-  readonly who: number
-  readonly session: number
-  readonly deed: Deed
-  readonly isLast: boolean
-}
+type Step = { readonly who: number; readonly session: number; readonly deed: Deed; readonly isLast: boolean }
 
 const uri = "test://one"
 
@@ -58,9 +53,8 @@ class Party {
     })
     expect(answer?.result?.content).toEqual([{ type: "text", text: mark }])
     const progress = said.filter(({ method }) => method === "notifications/progress")
-    expect(progress.map(({ params }) => [params.progressToken, params.message])).toEqual(
-      [1, 2, 3].map(() => [progressToken, mark])
-    )
+    expect(progress.map(({ params }) => [params.progressToken, params.message]))
+      .toEqual([1, 2, 3].map(() => [progressToken, mark]))
   }
 
   async ask(): Promise<void> {

@@ -223,9 +223,8 @@ describe("clients sign in to the gateway", { timeout: 240_000 }, () => {
       yield* Effect.promise(() => client.echo("two").catch(() => undefined))
       yield* Effect.sleep("100 millis")
     }
-    expect(sentTo.at(-1)?.searchParams.get("scope")?.split(" ")).toEqual(
-      expect.arrayContaining(["mcp:read", "mcp:write"])
-    )
+    expect(sentTo.at(-1)?.searchParams.get("scope")?.split(" "))
+      .toEqual(expect.arrayContaining(["mcp:read", "mcp:write"]))
     const before = client.session()
     yield* Effect.promise(async () => client.finish(await served.issuer.login(sentTo.at(-1)!)))
     expect(yield* Effect.promise(() => client.echo("three"))).toContain("three")

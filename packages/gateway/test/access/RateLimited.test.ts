@@ -20,9 +20,8 @@ describe("what somebody is told who has made too many calls", () => {
     "[G22:unit] with a limit of %s: how long to wait, %s ms, in whole seconds, never too few",
     (perMinute, retryAfter, says) => {
       expect(RateLimited.messageOf(perMinute, retryAfter)).toContain(says)
-      expect(RateLimited.messageOf(perMinute, retryAfter)).toContain(
-        `the limit of ${perMinute} call${perMinute === 1 ? "" : "s"} a minute`
-      )
+      expect(RateLimited.messageOf(perMinute, retryAfter))
+        .toContain(`the limit of ${perMinute} call${perMinute === 1 ? "" : "s"} a minute`)
     }
   )
 
@@ -35,9 +34,8 @@ describe("what somebody is told who has made too many calls", () => {
       }
     })
     for (const method of ["prompts/get", "resources/read"]) {
-      expect(RateLimited.answer(method, 60, 1500)).toMatchObject({
-        error: { data: { fate: "notSent", tag: "RateLimited", retryAfter: 1500 } }
-      })
+      expect(RateLimited.answer(method, 60, 1500))
+        .toMatchObject({ error: { data: { fate: "notSent", tag: "RateLimited", retryAfter: 1500 } } })
     }
   })
 })

@@ -93,12 +93,10 @@ describe("what is said of the gateway to those who need a token", () => {
       const { authorization_servers: servers, resource } = ProtectedResource.metadata(asked, given, auth)
       expect([resource, servers]).toEqual([`${base}/mcp`, ["https://issuer"]])
       const document = `resource_metadata="${base}/.well-known/oauth-protected-resource/mcp"`
-      expect(ProtectedResource.tokenMissing(asked, given, auth).headers).toEqual({
-        "WWW-Authenticate": `Bearer ${document}, scope="a b"`
-      })
-      expect(ProtectedResource.tokenMissing(asked, given, open).headers).toEqual({
-        "WWW-Authenticate": `Bearer ${document}`
-      })
+      expect(ProtectedResource.tokenMissing(asked, given, auth).headers)
+        .toEqual({ "WWW-Authenticate": `Bearer ${document}, scope="a b"` })
+      expect(ProtectedResource.tokenMissing(asked, given, open).headers)
+        .toEqual({ "WWW-Authenticate": `Bearer ${document}` })
       expect(ProtectedResource.refusal({ _tag: "Invalid", why: "why" }, asked, given, auth).headers).toEqual({
         "WWW-Authenticate": `Bearer error="invalid_token", error_description="why", ${document}, scope="a b"`
       })
@@ -140,9 +138,8 @@ describe("access tokens", () => {
     }
     // A client that knows the gateway by another of its names uses no document of this one.
     const { port } = new URL(url)
-    expect((yield* get(`http://localhost:${port}/.well-known/oauth-protected-resource`)).body).toMatchObject({
-      resource: `http://localhost:${port}/mcp`
-    })
+    expect((yield* get(`http://localhost:${port}/.well-known/oauth-protected-resource`)).body)
+      .toMatchObject({ resource: `http://localhost:${port}/mcp` })
   })
 
   test.scopedLive("[G21:real] the document is for reading, and is not kept by what is in between", function*() {
@@ -221,9 +218,8 @@ describe("access tokens", () => {
     for (const [why, token] of bad) {
       const answer = yield* send(token)
       expect([answer.status, answer.body["error"]["message"]]).toEqual([401, expect.stringContaining(why)])
-      expect(answer.challenge).toMatch(
-        /^Bearer error="invalid_token", error_description="[^"\\]+", resource_metadata="h/
-      )
+      expect(answer.challenge)
+        .toMatch(/^Bearer error="invalid_token", error_description="[^"\\]+", resource_metadata="h/)
     }
     // The keys were fetched at the start, and once more for the unknown ones.
     expect(issuer.asked.filter((path) => path === "/jwks")).toHaveLength(2)
@@ -267,9 +263,8 @@ describe("access tokens", () => {
       const answer = yield* send(yield* sign({ ...good, ...claims }))
       expect([answer.status, answer.challenge]).toEqual([403, null])
       expect(JSON.stringify(answer.body)).not.toMatch(/groups|realm|verified|staff/)
-      expect(lines.join("\n")).toContain(
-        `of ${issuer.url} was refused: its claim ${claim} is missing, or has none of the values`
-      )
+      expect(lines.join("\n"))
+        .toContain(`of ${issuer.url} was refused: its claim ${claim} is missing, or has none of the values`)
     }
     expect(lines.join("\n")).not.toMatch(/guests|staff|admins/)
   })

@@ -96,9 +96,8 @@ describe("a gateway whose clients have names", { timeout: 240_000 }, () => {
     const same = /lifeline\.clients\.b: has the same token as a, so that nobody is let in with it; give each its own/
     yield* eventually(() => same.exec(program.stderr()) ?? undefined)
     // The save itself is in force.
-    expect((yield* ask(tokenOf("own"))).body.gateway).toEqual(
-      expect.objectContaining({ tokenProblem: expect.stringMatching(same) })
-    )
+    expect((yield* ask(tokenOf("own"))).body.gateway)
+      .toEqual(expect.objectContaining({ tokenProblem: expect.stringMatching(same) }))
     expect((yield* ask(tokenOf("own"))).body.gateway).not.toHaveProperty("configProblem")
     rotate("b", tokenOf("new"))
     yield* becomes({ [tokenOf("a")]: 200, [tokenOf("new")]: 200 })

@@ -6,10 +6,7 @@ import { describe, expect, test } from "../support/vitest.js"
 
 const promise = <A>(make: () => Promise<A>) => Effect.promise(make)
 
-interface Stream {
-  readonly ended: Promise<unknown>
-  readonly isOpen: () => boolean
-}
+type Stream = { readonly ended: Promise<unknown>; readonly isOpen: () => boolean }
 
 /** The stream of events of the API. Ends when it is open. */
 const events = async (base: string, token: string, signal: AbortSignal): Promise<Stream> => {

@@ -111,9 +111,8 @@ describe.each(Object.entries(eras))("tasks of clients in the era %s", (_, era) =
     expect(effects()).toEqual(before)
     yield* change({ ann: { tools: { hide: ["o__long"] } }, ben: {} })
     for (const [one, id] of [[ann, either], [ben, other]] as const) {
-      expect(yield* Effect.promise(() => one.result("tasks/get", { taskId: id }))).toMatchObject({
-        status: "completed"
-      })
+      expect(yield* Effect.promise(() => one.result("tasks/get", { taskId: id })))
+        .toMatchObject({ status: "completed" })
     }
     yield* change({ ann: {}, ben: {} })
     expect(yield* Effect.promise(() => ann.result("tasks/get", { taskId: task }))).toMatchObject({ taskId: task })

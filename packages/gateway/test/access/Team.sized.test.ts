@@ -21,9 +21,8 @@ describe.each(bySize(eras.slice(0, 1), [...eras]))("a client with rules, in the 
     yield* promise(async () => {
       const [few, many] = [await ci.tools(), await all.tools()]
       expect(many).toContain("closed__pid")
-      expect(few.toSorted()).toEqual(
-        many.filter((name) => name.startsWith("open__") && name !== "open__crash").toSorted()
-      )
+      expect(few.toSorted())
+        .toEqual(many.filter((name) => name.startsWith("open__") && name !== "open__crash").toSorted())
       const resources = async (one: typeof ci) =>
         (await one.result("resources/list")).resources.map(({ uri }: { uri: string }) => uri).filter((
           uri: string
@@ -41,12 +40,10 @@ describe.each(bySize(eras.slice(0, 1), [...eras]))("a client with rules, in the 
       // Of the same form, whatever there is behind it.
       const said = async (method: string, params: object, name: string) =>
         JSON.stringify(await ci.error(method, params)).replaceAll(name, "NAME")
-      expect(await said("tools/call", { name: "open__crash" }, "open__crash")).toBe(
-        await said("tools/call", { name: "open__nothing" }, "open__nothing")
-      )
-      expect((await said("tools/call", { name: "closed__pid" }, "closed")).replaceAll("pid", "")).toBe(
-        (await said("tools/call", { name: "nosuch__pid" }, "nosuch")).replaceAll("pid", "")
-      )
+      expect(await said("tools/call", { name: "open__crash" }, "open__crash"))
+        .toBe(await said("tools/call", { name: "open__nothing" }, "open__nothing"))
+      expect((await said("tools/call", { name: "closed__pid" }, "closed")).replaceAll("pid", ""))
+        .toBe((await said("tools/call", { name: "nosuch__pid" }, "nosuch")).replaceAll("pid", ""))
       expect(await said("resources/read", { uri: hidden }, encodeURIComponent("closed"))).toBe(
         (await said("resources/read", { uri: hidden.replace("closed", "nosuch") }, "nosuch")).replaceAll(
           "nosuch",
@@ -68,9 +65,8 @@ describe.each(bySize(eras.slice(0, 1), [...eras]))("a client with rules, in the 
       await ci.listen(["test://one"])
       const [acknowledged] = ci.heard
       const refused = isStateless ? undefined : await ci.error("resources/subscribe", { uri: hidden })
-      expect([acknowledged?.params.notifications.resourceSubscriptions, refused?.code]).toEqual(
-        isStateless ? [["test://one"], undefined] : [undefined, -32_002]
-      )
+      expect([acknowledged?.params.notifications.resourceSubscriptions, refused?.code])
+        .toEqual(isStateless ? [["test://one"], undefined] : [undefined, -32_002])
       await all.call("closed__change", { uri: "test://one" })
       await all.call("closed__log")
       await all.call("open__change", { uri: "test://one" })
@@ -149,11 +145,7 @@ describe.each([undefined, "{server}-", ""])(
         two: { tools: ["git__hub__pid"] },
         all: {}
       })
-      interface Named {
-        readonly name: string
-        readonly original: string
-        readonly server: string
-      }
+      type Named = { readonly name: string; readonly original: string; readonly server: string }
       const toolsOf = (token: string) =>
         Effect.map(api(base, token, "/api/tools"), ({ body }) => body.tools as ReadonlyArray<Named>)
       const everything = yield* toolsOf("operator")

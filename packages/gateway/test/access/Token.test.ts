@@ -68,9 +68,8 @@ describe("the token of a gateway", () => {
     expect(yield* find("127.0.0.1", { tokenFile }))
       .toStrictEqual({ isNew: false, value: "new-of-sixteen-or-more old-of-sixteen-or-more" })
     writeFileSync(tokenFile, "new-of-sixteen-or-more\n\nto ken\n")
-    expect((yield* Effect.flip(find("127.0.0.1", { tokenFile }))).message).toBe(
-      `${tokenFile}: line 3 contains no token; write one into it, on one line and without spaces`
-    )
+    expect((yield* Effect.flip(find("127.0.0.1", { tokenFile }))).message)
+      .toBe(`${tokenFile}: line 3 contains no token; write one into it, on one line and without spaces`)
   })
 
   test.effect("[G26] is needed on loopback, too, if a proxy in front lets others in", function*() {

@@ -58,9 +58,8 @@ it(
       writeFileSync(file, JSON.stringify({ mcpServers }))
       const { stdout } = yield* Program.run(["check", "--json", file], env)
       expect(JSON.parse(stdout).servers[0].learned).toEqual(learned)
-      expect((yield* Program.run(["check", file], env)).stdout).toContain(
-        "learned: answers requests during a call, has taken"
-      )
+      expect((yield* Program.run(["check", file], env)).stdout)
+        .toContain("learned: answers requests during a call, has taken")
     }).pipe(Effect.scoped, Effect.runPromise),
   120_000
 )

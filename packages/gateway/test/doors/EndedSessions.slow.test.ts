@@ -5,10 +5,7 @@ import * as Raw from "../../../http-server/test/support/RawEndpoint.js"
 import { gateway } from "../support/Talk.js"
 import { assert, describe, test } from "../support/vitest.js"
 
-interface Door {
-  readonly url: string
-  readonly prefix: string
-}
+type Door = { readonly url: string; readonly prefix: string }
 
 const served = (server: string, sessions: "shared" | "per-client"): Effect.Effect<Door, unknown, Scope.Scope> =>
   Effect.gen(function*() {

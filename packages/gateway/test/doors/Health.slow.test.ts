@@ -20,10 +20,7 @@ const pid = async (client: Calls, prefix = ""): Promise<number> => {
   return Number((content as ReadonlyArray<{ readonly text: string }>)[0]?.text)
 }
 
-interface Door {
-  readonly call: () => Promise<number>
-  readonly score: () => Promise<number>
-}
+type Door = { readonly call: () => Promise<number>; readonly score: () => Promise<number> }
 
 const doors = Effect.gen(function*() {
   const served = yield* serveHere({

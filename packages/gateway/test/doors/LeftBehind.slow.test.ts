@@ -12,15 +12,9 @@ import { assert, describe, test } from "../support/vitest.js"
 
 const connects = fileURLToPath(new URL("../../../promise/test/fixtures/connects.mjs", import.meta.url))
 
-interface Server {
-  readonly command: string
-  readonly args: ReadonlyArray<string>
-}
+type Server = { readonly command: string; readonly args: ReadonlyArray<string> }
 
-interface Place {
-  readonly path: string
-  readonly env: Record<string, string>
-}
+type Place = { readonly path: string; readonly env: Record<string, string> }
 
 const stdio = { stdinGrace: 100, termGrace: 100 }
 

@@ -13,10 +13,7 @@ import * as Served from "../support/Served.js"
 import { describe, expect, test } from "../support/vitest.js"
 import * as Wrapped from "../support/Wrapped.js"
 
-interface Heard {
-  readonly progress: number
-  readonly message?: string | undefined
-}
+type Heard = { readonly progress: number; readonly message?: string | undefined }
 
 type Call = (tool: string, onprogress: (heard: Heard) => void) => Promise<string>
 

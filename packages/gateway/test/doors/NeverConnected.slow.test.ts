@@ -9,10 +9,7 @@ import { describe, expect, test } from "../support/vitest.js"
 
 type Answer = { readonly result: unknown } | { readonly failure: string }
 
-interface Door {
-  readonly call: (tool: string) => Effect.Effect<Answer>
-  readonly state: Effect.Effect<string>
-}
+type Door = { readonly call: (tool: string) => Effect.Effect<Answer>; readonly state: Effect.Effect<string> }
 
 type Open = (
   connector: ScriptedConnector.ScriptedConnector,
@@ -89,11 +86,9 @@ describe.each(doors)("a tool of a server that was never connected, called throug
     expect(yield* door.call("d__echo")).toEqual({
       failure: expect.stringContaining('no server offers the tool "d__echo": there is no server "d"; there are: o')
     })
-    expect(yield* door.call("o__nothing")).toEqual({
-      failure: expect.stringContaining('no server offers the tool "o__nothing"; see the list of tools')
-    })
-    expect(yield* door.call("echo")).toEqual({
-      failure: expect.stringContaining('no server offers the tool "echo"; did you mean "o__echo"?')
-    })
+    expect(yield* door.call("o__nothing"))
+      .toEqual({ failure: expect.stringContaining('no server offers the tool "o__nothing"; see the list of tools') })
+    expect(yield* door.call("echo"))
+      .toEqual({ failure: expect.stringContaining('no server offers the tool "echo"; did you mean "o__echo"?') })
   })
 })

@@ -35,10 +35,7 @@ interface Door {
   readonly approve: Effect.Effect<unknown, never, Scope.Scope>
 }
 
-interface Where {
-  readonly path: string
-  readonly server: { readonly command: string; readonly args: Array<string> }
-}
+type Where = { readonly path: string; readonly server: { readonly command: string; readonly args: Array<string> } }
 
 const opened = <A>(open: () => Promise<A>, close: (opened: A) => Promise<unknown>) =>
   Effect.acquireRelease(Effect.promise(open), (opened) => Effect.promise(() => close(opened)))
@@ -381,9 +378,8 @@ describe("pinned tools of a gateway", () => {
             )
           })
           expect(JSON.stringify(events)).not.toContain(payload)
-          expect((yield* command("logs", "--server", "s")).stdout).toMatch(
-            /^[\d:]+ s {2}the definition of the tool "read"/m
-          )
+          expect((yield* command("logs", "--server", "s")).stdout)
+            .toMatch(/^[\d:]+ s {2}the definition of the tool "read"/m)
           expect(`${program.stdout()}${program.stderr()}`).toMatch(/warn: s: the definition of the tool "read"/)
         }))
         const kept = JSON.parse((yield* Program.run(["approve", "s", "--show", "--json"], env)).stdout)

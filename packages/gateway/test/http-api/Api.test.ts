@@ -62,9 +62,8 @@ describe.concurrent("the API of a running gateway", () => {
     expect(every.since).toBe(every.history.at(-1).at)
     expect(every.counts.prompts).toBeGreaterThan(0)
     expect(missing.lastError.message).toContain("/no/such/program")
-    expect(missing.lastError.remedy).toBe(
-      "Check that its command is installed and that the configuration names it right. Then reconnect it."
-    )
+    expect(missing.lastError.remedy)
+      .toBe("Check that its command is installed and that the configuration names it right. Then reconnect it.")
   })
 
   test.scopedLive("[G1] calls are made and counted, and errors have a code and a message", function*() {
@@ -173,9 +172,8 @@ describe.concurrent("the API of a running gateway", () => {
       const asked = yield* bare(`${base}/api/${path}`, "GET", { ...token, host: "evil.example" })
       expect({ path, ...asked }).toMatchObject({ path, status: 403 })
     }
-    expect(yield* disable({ ...token, origin: `http://${host}`, "sec-fetch-site": "same-origin" })).toMatchObject({
-      status: 200
-    })
+    expect(yield* disable({ ...token, origin: `http://${host}`, "sec-fetch-site": "same-origin" }))
+      .toMatchObject({ status: 200 })
   })
 
   test.scopedLive("[G1] /ready says 200 once each server has had its try, and of each why it is not up; /health is alive before", function*() {

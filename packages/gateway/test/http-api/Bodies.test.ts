@@ -75,9 +75,8 @@ describe("bodies of requests to the API", () => {
     const url = yield* endpoint
     const deep = yield* call(url, `${"[".repeat(20_000)}${"]".repeat(20_000)}`)
     expect(deep.status).toBe(400)
-    expect(JSON.parse(deep.body)).toEqual({
-      error: { code: "bad_request", message: expect.stringContaining("more than 500 levels deep") }
-    })
+    expect(JSON.parse(deep.body))
+      .toEqual({ error: { code: "bad_request", message: expect.stringContaining("more than 500 levels deep") } })
     const large = yield* call(url, JSON.stringify("x".repeat(16 * 1024 * 1024)))
     expect(large.status).toBe(413)
     expect(JSON.parse(large.body).error.code).toBe("too_large")

@@ -88,9 +88,8 @@ describe("commands in a cluster", () => {
     expect(yield* operations.reconnect("one")).toMatchObject({ name: "one", generation: 5, owner: { replica: "b" } })
     expect([commands(), yield* generation("one")]).toEqual([["b one/reconnect"], 1])
     b.answers.set("POST /api/servers/one/reconnect", [502, { error: { code: "timeout", message: "too slow" } }])
-    expect(yield* Effect.flip(operations.reconnect("one"))).toEqual({
-      error: { code: "timeout", message: `on the replica b at ${b.name.address}: too slow` }
-    })
+    expect(yield* Effect.flip(operations.reconnect("one")))
+      .toEqual({ error: { code: "timeout", message: `on the replica b at ${b.name.address}: too slow` } })
     expect(yield* Effect.flip(operations.reconnect("two"))).toMatchObject({ error: { code: "not_found" } })
   })
 

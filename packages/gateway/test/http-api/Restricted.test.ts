@@ -227,9 +227,8 @@ describe("what somebody sees who may not use everything", () => {
         "open-too": ["read"]
       })
       const { servers } = yield* Restricted.statusFor(seen, NamedCaller.of(name), status)
-      expect(servers.map(({ counts, name }) => [name, counts])).toEqual([
-        ["open", { tools: 2, prompts: 1, resources: 1 }]
-      ])
+      expect(servers.map(({ counts, name }) => [name, counts]))
+        .toEqual([["open", { tools: 2, prompts: 1, resources: 1 }]])
       // Those of a server whose tools nobody knows yet are none.
       const [unread] = (yield* Restricted.statusFor(yield* seenWith(access), NamedCaller.of(name), status)).servers
       expect(unread?.counts.tools).toBe(0)

@@ -180,9 +180,8 @@ describe("what a gateway says of its servers", () => {
     const status = Effect.map(ask(`${base}/api/status`), ({ body }) => body)
     const before = yield* status
     expect(before.gateway.configProblem).toBe(refused)
-    expect(StatusView.render(before, { now: Date.now(), width: 120, colour: false })).toContain(
-      `The last save, or a part of it, is not in force: ${refused}`
-    )
+    expect(StatusView.render(before, { now: Date.now(), width: 120, colour: false }))
+      .toContain(`The last save, or a part of it, is not in force: ${refused}`)
     expect(yield* ask(`${base}/ready`))
       .toEqual({ status: 200, body: { ready: true, configProblem: refused, servers: {} } })
     refused = undefined

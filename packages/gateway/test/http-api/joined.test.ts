@@ -48,9 +48,8 @@ describe("the status of several replicas", () => {
     )
     expect(servers).toMatchObject([{ name: "one", state: "Idle" }, { name: "new", pid: 1 }])
     expect(servers.map(({ owner, warnings }) => [owner, warnings])).toEqual([[undefined, []], [undefined, []]])
-    expect(shown(part("a", server("one", { state: "Reconnecting" })), away("b"))).toMatchObject([
-      { state: "Reconnecting", warnings: [] }
-    ])
+    expect(shown(part("a", server("one", { state: "Reconnecting" })), away("b")))
+      .toMatchObject([{ state: "Reconnecting", warnings: [] }])
   })
 
   it("[D8] of two that say they have a server, the last to have got it has it", () => {

@@ -42,9 +42,8 @@ describe("a login that is needed", () => {
     expect(text).toMatch(
       /^1 of 1 servers is down\.\n- docs: sign-in needed since .*; to do for the user: a login is needed: open/
     )
-    expect(StatusTool.report([{ ...state, status: statusOf({ state: "Connected", signIn }) }], 61_000).text).toMatch(
-      /docs: up/
-    )
+    expect(StatusTool.report([{ ...state, status: statusOf({ state: "Connected", signIn }) }], 61_000).text)
+      .toMatch(/docs: up/)
     const given = {
       gateway: { name: "mcp-lifeline", version: "1", url: "http://127.0.0.1:1/mcp", pid: 1, startedAt: 0, clients: 0 },
       servers: [{

@@ -148,8 +148,7 @@ describe("a change of lists", () => {
     const all = [yield* shared, yield* own]
     const { tools } = JSON.parse(result("tools", all, "")) as { tools: ReadonlyArray<object> }
     expect(namesIn("resources", result("resources", all, ""))).toEqual([app, Fleet.scopedUri("own", app)])
-    expect(tools).toMatchObject(
-      [app, Fleet.scopedUri("own", app)].map((resourceUri) => ({ _meta: { ui: { resourceUri } } }))
-    )
+    expect(tools)
+      .toMatchObject([app, Fleet.scopedUri("own", app)].map((resourceUri) => ({ _meta: { ui: { resourceUri } } })))
   })
 })

@@ -61,9 +61,8 @@ describe("what an operator sees of servers of which each client has its own", ()
       "own"
     )
     expect(["Reconnecting", "Connecting"]).toContain(hurt.state)
-    expect(hurt.lastError.remedy).toMatch(
-      /^Check the server and its log: it exited while the gateway was connecting to it\./
-    )
+    expect(hurt.lastError.remedy)
+      .toMatch(/^Check the server and its log: it exited while the gateway was connecting to it\./)
     const missed = yield* details
     expect(missed.runtimes).toMatchObject([{ number: 1, generation: 1 }, { number: 2, generation: 1 }])
     // Whether its memory has been measured yet is a matter of time.
@@ -84,9 +83,8 @@ describe("what an operator sees of servers of which each client has its own", ()
     expect(JSON.parse((yield* command("status", "own", "--json")).stdout).runtimes).toHaveLength(2)
     const own = (yield* ask(`${base}/api/logs?server=own`)).body.events
     for (const line of [`Connected  generation 1  pid ${first}`, "Lost  generation 1", "Attempt failed"]) {
-      expect(own).toContainEqual(
-        expect.objectContaining({ server: "own", text: expect.stringContaining(`runtime 1  ${line}`) })
-      )
+      expect(own)
+        .toContainEqual(expect.objectContaining({ server: "own", text: expect.stringContaining(`runtime 1  ${line}`) }))
       yield* program.until(() => program.stdout().includes(` own  runtime 1  ${line}`) || undefined)
     }
     expect((yield* command("logs", "--server", "own")).stdout).toContain(" own  runtime 1  Lost")

@@ -18,11 +18,7 @@ const chatty = { command: process.execPath, args: [fileURLToPath(new URL("../fix
 
 const patience = 300_000
 
-interface Heard {
-  readonly logs: Array<unknown>
-  readonly updated: Array<string>
-  listChanged: number
-}
+type Heard = { readonly logs: Array<unknown>; readonly updated: Array<string>; listChanged: number }
 
 describe.skipIf(!Postgres.isInstalled || process.platform !== "linux")(
   `a client at any replica${Postgres.title}`,

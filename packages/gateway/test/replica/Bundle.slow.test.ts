@@ -71,12 +71,10 @@ describe.skipIf(!Postgres.isInstalled)(`the published gateway with a database${P
       expect(yield* program.ended).toEqual({ code: 1, signal: null })
       return program.stderr()
     })
-    expect(yield* refused(pem("cert"), "/not/there.pem")).toMatch(
-      /^mcp-lifeline: --cluster-certificate-key \/not\/there.pem cannot be read: /
-    )
-    expect(yield* refused(pem("key"), pem("key"))).toMatch(
-      /^mcp-lifeline: --cluster: the certificate and its key cannot be used: /
-    )
+    expect(yield* refused(pem("cert"), "/not/there.pem"))
+      .toMatch(/^mcp-lifeline: --cluster-certificate-key \/not\/there.pem cannot be read: /)
+    expect(yield* refused(pem("key"), pem("key")))
+      .toMatch(/^mcp-lifeline: --cluster: the certificate and its key cannot be used: /)
     const { program } = yield* https(pem("cert"), pem("key"))
     yield* program.prints(/^Serving http:/m)
     const status = yield* Effect.async<number | undefined, Error>((resume) => {

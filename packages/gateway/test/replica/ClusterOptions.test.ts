@@ -85,9 +85,8 @@ describe("serve --cluster", () => {
     writeFileSync(file, `${store}\n`)
     expect(Redacted.value(yield* read)).toBe(store)
     expect(Redacted.value(yield* databaseUrl({ store: Redacted.make(store) }))).toBe(store)
-    expect(yield* refusal(["serve", "--cluster-file", file])).toBe(
-      "--cluster-file needs --config FILE: the file that all replicas serve"
-    )
+    expect(yield* refusal(["serve", "--cluster-file", file]))
+      .toBe("--cluster-file needs --config FILE: the file that all replicas serve")
   })
 
   test.effect("[D1:cli D5] has the durations that were given, as options or as variables", function*() {
@@ -137,18 +136,16 @@ describe("serve --cluster", () => {
     ["http://0.0.0.0:7333", wildcard],
     ["http://[::0]:7333", wildcard]
   ])("[D1:cli] refuses the address %s", function*([address, message]) {
-    expect(yield* refusal([...serve, "--cluster", store, "--cluster-address", address])).toBe(
-      `--cluster-address ${message}`
-    )
+    expect(yield* refusal([...serve, "--cluster", store, "--cluster-address", address]))
+      .toBe(`--cluster-address ${message}`)
   })
 
   test.effect.each(["7333", "0.0.0.0:0", "0.0.0.0:65536", ":7333", "http://a:7333", "::7333"])(
     "[D1:cli] refuses to listen at %s",
     function*(listen) {
       const address = ["--cluster-address", "http://10.0.0.1:7333"]
-      expect(yield* refusal([...serve, "--cluster", store, ...address, "--cluster-listen", listen])).toBe(
-        "--cluster-listen must be ADDRESS:PORT, such as 0.0.0.0:7333 or [::]:7333"
-      )
+      expect(yield* refusal([...serve, "--cluster", store, ...address, "--cluster-listen", listen]))
+        .toBe("--cluster-listen must be ADDRESS:PORT, such as 0.0.0.0:7333 or [::]:7333")
     }
   )
 
@@ -158,17 +155,14 @@ describe("serve --cluster", () => {
     const given = yield* clusterOf([...https, ...files])
     expect(given?.certificate).toEqual({ certificate: "a.pem", key: "a-key.pem" })
     const refused = (...args: ReadonlyArray<string>) => refusal([...serve, ...args])
-    expect(yield* refused(...https)).toBe(
-      "--cluster-address is https; give --cluster-certificate and --cluster-certificate-key, too"
-    )
+    expect(yield* refused(...https))
+      .toBe("--cluster-address is https; give --cluster-certificate and --cluster-certificate-key, too")
     for (const half of [files.slice(0, 2), files.slice(2)]) {
-      expect(yield* refused(...https, ...half)).toBe(
-        "--cluster-certificate and --cluster-certificate-key belong together; give both or none"
-      )
+      expect(yield* refused(...https, ...half))
+        .toBe("--cluster-certificate and --cluster-certificate-key belong together; give both or none")
     }
-    expect(yield* refused("--cluster", store, ...files)).toBe(
-      "--cluster-certificate needs a --cluster-address that begins with https"
-    )
+    expect(yield* refused("--cluster", store, ...files))
+      .toBe("--cluster-certificate needs a --cluster-address that begins with https")
   })
 
   it.effect.each<[message: string, args: ReadonlyArray<string>, env: NodeJS.ProcessEnv]>([
@@ -238,9 +232,8 @@ describe("serve --cluster", () => {
     const files = ["--session-key-file", "key", "--token-file", "token"]
     expect(yield* clusterOf(["--cluster", store, "--host", "0.0.0.0", ...files], {}))
       .toMatchObject({ address: undefined, keyFile: undefined })
-    expect(yield* clusterOf(["--cluster", store, "--cluster-key-file", "shared", ...files], {})).toMatchObject({
-      keyFile: "shared"
-    })
+    expect(yield* clusterOf(["--cluster", store, "--cluster-key-file", "shared", ...files], {}))
+      .toMatchObject({ keyFile: "shared" })
   })
 
   it("[D1:cli] does not start on Windows, and says why", () => {
@@ -253,9 +246,8 @@ describe("serve --cluster", () => {
       ...{ linger: undefined, stdio: false }
     }
     const read = (platform: NodeJS.Platform) => ClusterOptions.read(given, serve, { has: () => true, refuse }, platform)
-    expect(() => read("win32")).toThrow(
-      "--cluster does not work on Windows: there, nothing could end the servers of a replica that hangs"
-    )
+    expect(() => read("win32"))
+      .toThrow("--cluster does not work on Windows: there, nothing could end the servers of a replica that hangs")
     expect(read("linux")).toBeDefined()
   })
 })

@@ -107,9 +107,8 @@ describe.skipIf(!Postgres.isInstalled || process.platform !== "linux")(
         )
       ]
       const begun = await Promise.all(sent)
-      expect(begun.map(({ headers, status }) => [status, headers["content-type"]])).toEqual(
-        begun.map(() => [200, "text/event-stream"])
-      )
+      expect(begun.map(({ headers, status }) => [status, headers["content-type"]]))
+        .toEqual(begun.map(() => [200, "text/event-stream"]))
       all.postgres.freeze()
       for (const replica of all.replicas) {
         await expect.poll(() => replica.printed, { timeout: patience }).toContain(lost)

@@ -29,9 +29,8 @@ describe("a database that is away", () => {
     yield* renewed("answers", 2)
     expect(lines).toEqual([])
     yield* renewed("fails", 5)
-    expect(lines).toEqual([
-      expect.stringMatching(/^the database could not renew the lease: no route; the servers go on/)
-    ])
+    expect(lines)
+      .toEqual([expect.stringMatching(/^the database could not renew the lease: no route; the servers go on/)])
     yield* renewed("answers", 2)
     yield* renewed("is silent", 3)
     expect(lines.slice(1)).toEqual(["the database is back", expect.stringContaining("does not answer in time")])

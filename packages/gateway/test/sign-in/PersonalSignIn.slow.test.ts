@@ -175,9 +175,8 @@ describe("each person's own login at a server", () => {
         const kept = readdirSync(join(path, "state", "grants")).map((name) =>
           readFileSync(join(path, "state", "grants", name), "utf8")
         )
-        expect(kept.map((text) => (JSON.parse(text) as { readonly account: string }).account).toSorted()).toEqual(
-          [caller("anna"), caller("ben")].map(accountOf).toSorted()
-        )
+        expect(kept.map((text) => (JSON.parse(text) as { readonly account: string }).account).toSorted())
+          .toEqual([caller("anna"), caller("ben")].map(accountOf).toSorted())
         yield* Scope.close(first, Exit.void)
 
         const after = yield* gateway(path, server.url, known)

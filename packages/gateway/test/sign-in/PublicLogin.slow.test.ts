@@ -120,9 +120,8 @@ describe("each person's own login, where the gateway is elsewhere", () => {
 
         const [hers, his] = [browser("anna@idp"), browser("ben@idp")]
         const shown = yield* Effect.promise(() => reach(toAnna))
-        expect(yield* Effect.promise(() => shown.text())).toMatch(
-          /This lets <strong><bdi>the client anna of this gateway<\/bdi><\/strong> use the server/
-        )
+        expect(yield* Effect.promise(() => shown.text()))
+          .toMatch(/This lets <strong><bdi>the client anna of this gateway<\/bdi><\/strong> use the server/)
         expect(Object.fromEntries(shown.headers)).toMatchObject({
           "cache-control": "no-store",
           "referrer-policy": "same-origin",

@@ -136,8 +136,7 @@ describe("the login of all at a shared server", () => {
         remedy: "Ask an operator of the gateway to sign in to docs"
       }
     })
-    expect(yield* asked(false, "tools/call", { name: "docs__ask", arguments: {} })(at, "ci-token")).toContain(
-      "Ask an operator of the gateway to sign in to docs"
-    )
+    expect(yield* asked(false, "tools/call", { name: "docs__ask", arguments: {} })(at, "ci-token"))
+      .toContain("Ask an operator of the gateway to sign in to docs")
   })
 })

@@ -30,10 +30,7 @@ export const serve = (mcpServers: object, args: ReadonlyArray<string> = [], env:
 export const serveHere = (mcpServers: object, args: ReadonlyArray<string> = [], env: Record<string, string> = {}) =>
   serving(Program.startHere, mcpServers, args, env)
 
-export interface Answer {
-  readonly status: number
-  readonly body: any
-}
+export type Answer = { readonly status: number; readonly body: any }
 
 export const ask = (url: string, method: "GET" | "POST" = "GET", body?: unknown) =>
   Effect.promise(async (): Promise<Answer> => {

@@ -28,10 +28,7 @@ export const parse = (text: string): ReadonlyArray<Manifest> =>
     return one.toJS() as Manifest
   })
 
-interface Problem {
-  readonly instancePath: string
-  readonly message?: string
-}
+type Problem = { readonly instancePath: string; readonly message?: string }
 
 type Validate = ((value: unknown) => boolean) & { errors?: ReadonlyArray<Problem> | null }
 

@@ -15,10 +15,7 @@ export { alive, eventually, family, gone, kill, running } from "../../../testing
 const state = mkdtempSync(join(tmpdir(), "lifeline-state-"))
 process.once("exit", () => rmSync(state, { recursive: true, force: true }))
 
-export interface Ended {
-  readonly code: number | null
-  readonly signal: NodeJS.Signals | null
-}
+export type Ended = { readonly code: number | null; readonly signal: NodeJS.Signals | null }
 
 export interface Program {
   readonly pid: number
