@@ -1,41 +1,25 @@
-import { ReservedPort } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { everything } from "../../../testing/test/support/Built.js"
 import { folder } from "../../../testing/test/support/folder.js"
 import { eventually } from "../../../testing/test/support/Processes.js"
+import * as Gateway from "../support/Gateway.js"
 import * as Issuer from "../support/Issuer.js"
 import * as Program from "../support/Program.js"
+import { api } from "../support/Team.js"
 import { describe, expect, test } from "../support/vitest.js"
 
 const serving = Effect.fnUntraced(function*(issuer: Issuer.Issuer) {
-  const path = yield* folder
-  const file = join(path, "mcp.json")
-  const { port } = yield* ReservedPort.make
-  const save = (auth: object | undefined): void =>
-    writeFileSync(
-      file,
-      JSON.stringify({
-        mcpServers: { every: { command: process.execPath, args: [everything, "stdio"] } },
-        lifeline: { timeouts: { connect: "2 minutes", wait: "2 minutes" }, auth }
-      })
-    )
+  const place = yield* Gateway.place()
+  const every = { command: process.execPath, args: [everything, "stdio"] }
+  const save = (auth: object | undefined): void => place.save({ every }, { auth })
   save({ issuer: issuer.url })
-  const env = { MCP_LIFELINE_STATE: join(path, "state") }
-  const program = yield* Program.startHere(["serve", "--port", String(port), "--config", file], env)
-  yield* program.prints(/^Serving http/m)
-  const base = `http://127.0.0.1:${port}`
-  const get = (path: string, token?: string) =>
-    Effect.promise(async () => {
-      const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
-      const response = await fetch(`${base}${path}`, { headers })
-      const text = await response.text()
-      return { status: response.status, body: text.startsWith("{") ? JSON.parse(text) : text }
-    })
-  const command = (...args: ReadonlyArray<string>) => Program.run(args, env)
-  const token = Effect.promise(() => issuer.sign(`${base}/mcp`))
-  return { base, command, file, get, program, save, token }
+  const program = yield* place.serve()
+  const get = (path: string, token?: string) => api(place.base, token, path)
+  const command = (...args: ReadonlyArray<string>) => place.run(args)
+  const token = Effect.promise(() => issuer.sign(`${place.base}/mcp`))
+  return { command, get, program, save, token }
 })
 
 describe("a gateway with lifeline.auth", { timeout: 240_000 }, () => {
@@ -62,10 +46,7 @@ describe("a gateway with lifeline.auth", { timeout: 240_000 }, () => {
     const { stdout } = yield* command("status")
     expect(stdout).toMatch(/^Access tokens: keys cannot be fetched: http:\/\/127\.0\.0\.1:\d+\/.* cannot be reached/m)
     yield* Effect.promise(issuer.start)
-    yield* Effect.iterate(0, {
-      while: (status) => status !== 200,
-      body: () => Effect.delay(Effect.map(get("/ready", good), ({ status }) => status), "50 millis")
-    })
+    yield* Effect.repeat(Effect.delay(get("/ready", good), "50 millis"), { until: ({ status }) => status === 200 })
     expect((yield* command("status")).stdout).not.toContain("Access tokens")
     const log = program.stdout() + program.stderr()
     expect(log.match(/cannot be fetched/g)).toHaveLength(1)
@@ -79,7 +60,7 @@ describe("a gateway with lifeline.auth", { timeout: 240_000 }, () => {
     const good = yield* token
     const status = Effect.map(get("/api/status", good), ({ status }) => status)
     const until = (wanted: number) =>
-      Effect.iterate(0, { while: (found) => found !== wanted, body: () => Effect.delay(status, "50 millis") })
+      Effect.repeat(Effect.delay(status, "50 millis"), { until: (found) => found === wanted })
     expect(yield* status).toBe(200)
     save({ issuer: issuer.url, claims: { groups: "staff" } })
     yield* until(403)

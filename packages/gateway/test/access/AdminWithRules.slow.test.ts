@@ -47,10 +47,7 @@ describe("an admin that may not use everything", { timeout: 240_000 }, () => {
     const { ask, list, record } = yield* pinned(PinStore.memory())
     list([tool("kept"), tool("hidden-kept"), tool("hidden-changed", "now"), tool("hidden-new"), tool("new")])
     const changes = Effect.map(ask("operator", "/api/servers/s"), ({ body }) => body.pins.changes)
-    yield* Effect.iterate([] as ReadonlyArray<string>, {
-      while: (found) => found.length < 3,
-      body: () => Effect.delay(Effect.map(changes, names), "50 millis")
-    })
+    yield* Effect.repeat(Effect.delay(changes, "50 millis"), { until: (found) => found.length >= 3 })
     record.log.add({ at: 0, server: null, level: "warning", text: 's: the tool "hidden-new" is new' })
     record.log.add({ at: 0, server: "s", level: "warning", text: 'the tool "hidden-changed" has changed' })
     record.log.add({ at: 0, server: null, level: "warning", text: 's: the tool "new" is new' })

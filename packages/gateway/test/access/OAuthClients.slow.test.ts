@@ -1,14 +1,12 @@
-import { ReservedPort } from "@mcp-lifeline/testing"
 import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from "@modelcontextprotocol/client"
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js"
 import { StreamableHTTPClientTransport as HttpV1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Effect } from "effect"
-import { writeFileSync } from "node:fs"
-import { join } from "node:path"
+import * as Raw from "../../../http-server/test/support/RawEndpoint.js"
 import * as JwtIssuer from "../../../sign-in/test/support/JwtIssuer.js"
 import { everything } from "../../../testing/test/support/Built.js"
-import { folder } from "../../../testing/test/support/folder.js"
+import * as Gateway from "../support/Gateway.js"
 import * as Program from "../support/Program.js"
 import { reconnectionOptions } from "../support/Unaware.js"
 import { describe, expect, test } from "../support/vitest.js"
@@ -94,32 +92,15 @@ const v2 = (mode: "legacy" | "auto") => (url: URL, authProvider: Provider): Sign
 const kinds = { v1, "v2 with sessions": v2("legacy"), "v2 without sessions": v2("auto") }
 
 const serving = Effect.fnUntraced(function*(issuerOptions: Partial<JwtIssuer.Options> = {}, auth: object = {}) {
-  const port = (yield* ReservedPort.make).port
-  const url = new URL(`http://127.0.0.1:${port}/mcp`)
-  const issuer = yield* JwtIssuer.make({
-    resource: url.href,
-    scopes: ["mcp:read", "mcp:write"],
-    seconds: 300,
-    ...issuerOptions
-  })
-  const path = yield* folder
-  const file = join(path, "mcp.json")
-  const save = (auth: object): void =>
-    writeFileSync(
-      file,
-      JSON.stringify({
-        mcpServers: { every: { command: process.execPath, args: [everything, "stdio"] } },
-        lifeline: {
-          timeouts: { connect: "2 minutes", wait: "2 minutes" },
-          auth: { issuer: issuer.url, requiredScopes: ["mcp:read"], clockTolerance: 0, ...auth }
-        }
-      })
-    )
+  const place = yield* Gateway.place(Program.start)
+  const url = new URL(`${place.base}/mcp`)
+  const scopes = ["mcp:read", "mcp:write"]
+  const issuer = yield* JwtIssuer.make({ resource: url.href, scopes, seconds: 300, ...issuerOptions })
+  const every = { command: process.execPath, args: [everything, "stdio"] }
+  const usual = { issuer: issuer.url, requiredScopes: ["mcp:read"], clockTolerance: 0 }
+  const save = (auth: object): void => place.save({ every }, { auth: { ...usual, ...auth } })
   save(auth)
-  const env = { MCP_LIFELINE_STATE: join(path, "state") }
-  const program = yield* Program.start(["serve", "--port", String(port), "--config", file], env)
-  yield* program.prints(/^Serving http/m)
-  return { url, issuer, save, program, env }
+  return { url, issuer, save, program: yield* place.serve() }
 })
 
 type Serving = Effect.Effect.Success<ReturnType<typeof serving>>
@@ -172,34 +153,20 @@ describe("clients sign in to the gateway", { timeout: 240_000 }, () => {
     served.issuer.user("bob")
     const bob = yield* signedIn("v2 with sessions", served)
     const [ofAnn, ofBob] = [ann, bob].map(({ provider }) => String(provider.tokens().access_token))
-    const ping = (token: string | undefined, session: string | undefined, more: Record<string, string> = {}) =>
+    const ping = (token: string | undefined, session: string | undefined) =>
       Effect.promise(async () => {
-        const response = await fetch(served.url, {
-          method: "POST",
-          headers: {
-            authorization: `Bearer ${token}`,
-            accept: "application/json, text/event-stream",
-            "content-type": "application/json",
-            "mcp-session-id": String(session),
-            ...more
-          },
-          body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "ping" })
-        })
-        await response.text()
-        return response.status
+        const headers = { authorization: `Bearer ${token}`, "mcp-session-id": String(session) }
+        const answered = await Raw.send(served.url.href, "POST", headers, { id: 1, method: "ping" })
+        await answered.body
+        return answered.status
       })
     expect(yield* ping(ofAnn, ann.session())).toBe(200)
     expect(yield* ping(ofBob, ann.session())).toBe(404)
     expect(yield* ping(ofBob, bob.session())).toBe(200)
     expect(yield* ping(undefined, bob.session())).toBe(401)
+    const ofAnother = { authorization: `Bearer ${ofBob}`, "mcp-session-id": String(ann.session()) }
     const stream = yield* Effect.promise(() =>
-      fetch(served.url, {
-        headers: {
-          authorization: `Bearer ${ofBob}`,
-          accept: "text/event-stream",
-          "mcp-session-id": String(ann.session())
-        }
-      })
+      fetch(served.url, { headers: { ...ofAnother, accept: "text/event-stream" } })
     )
     expect(stream.status).toBe(404)
     served.issuer.rotate()

@@ -5,7 +5,7 @@ import * as Identities from "../support/Identities.js"
 import * as Program from "../support/Program.js"
 import { chatty } from "../support/Talk.js"
 import { HttpTalk, talking, team } from "../support/Team.js"
-import { describe, expect, it, test } from "../support/vitest.js"
+import { describe, expect, test } from "../support/vitest.js"
 
 const own = { sessions: "per-client" } as const
 const stateless = { isStateless: true } as const
@@ -31,48 +31,44 @@ const inputResponses = (result: any, name: string) =>
 
 describe("servers of single clients without sessions", () => {
   for (const [who, identify] of Object.entries(Identities.all)) {
-    it.scopedLive(
-      who === "anonymous clients"
-        ? `[G15:real G22] ${who} get none`
-        : `[G15:real G22:real] each of the ${who} has its own, which stays between its requests, and nobody else gets it`,
-      () =>
-        Effect.gen(function*() {
-          const { people, ...door } = yield* identify
-          const servers = yield* ServerPool.make([chatty("o", own), chatty("s")], { waitTimeout: "2 minutes" })
-          const { url } = yield* Endpoint.serve({ ...door, servers, introductionWait: "2 minutes", drain: 0 })
-          yield* servers.shared.fleet.ready
-          const [ann, ben] = yield* people(url)
-          if (ben === undefined) {
-            const names = yield* promise(() => ann.tools())
-            expect(names.filter((name) => name.startsWith("o__"))).toEqual([])
-            expect((yield* promise(() => ann.error("tools/call", { name: "o__pid" }))).code).toBe(-32_602)
-            expect(yield* promise(() => ann.call("s__pid"))).toMatch(/^\d+$/)
-            return
-          }
-          const [first, same, other] = yield* Effect.all([pid(ann), pid(ann), pid(ben)], { concurrency: "unbounded" })
-          expect([same, yield* pid(ann), yield* pid(ben)]).toEqual([first, first, other])
-          expect(other).not.toBe(first)
-          expect(yield* promise(() => ann.tools())).toEqual(expect.arrayContaining(["o__pid", "s__pid"]))
-          // Its questions come in place of the result, and only its client can answer.
-          const { answer, said } = yield* asks(ann)
-          const { requestState, ...result } = answer?.result ?? {}
-          expect([result.resultType, Object.values(result.inputRequests), said]).toEqual([
-            "input_required",
-            [{ method: "elicitation/create", params: { message: "Who?", requestedSchema: {} } }],
-            []
-          ])
-          const answers = inputResponses(result, "Ben")
-          const refused = yield* asks(ben, { requestState, inputResponses: answers })
-          expect([refused.status, refused.answer?.error?.code]).toEqual([400, -32_602])
-          const done = yield* asks(ann, { requestState, inputResponses: inputResponses(result, "Ann") })
-          expect(done.answer?.result.content[0].text).toContain("Ann")
-          yield* promise(() => ann.call("o__log"))
-          yield* pid(ben)
-          expect(ann.heard.length).toBeGreaterThan(0)
-          expect(ben.heard).toEqual([])
-        }),
-      300_000
-    )
+    const outcome = who === "anonymous clients"
+      ? `[G15:real G22] ${who} get none`
+      : `[G15:real G22:real] each of the ${who} has its own, which stays between its requests, and nobody else gets it`
+    test.scopedLive(outcome, function*() {
+      const { people, ...door } = yield* identify
+      const servers = yield* ServerPool.make([chatty("o", own), chatty("s")], { waitTimeout: "2 minutes" })
+      const { url } = yield* Endpoint.serve({ ...door, servers, introductionWait: "2 minutes", drain: 0 })
+      yield* servers.shared.fleet.ready
+      const [ann, ben] = yield* people(url)
+      if (ben === undefined) {
+        const names = yield* promise(() => ann.tools())
+        expect(names.filter((name) => name.startsWith("o__"))).toEqual([])
+        expect((yield* promise(() => ann.error("tools/call", { name: "o__pid" }))).code).toBe(-32_602)
+        expect(yield* promise(() => ann.call("s__pid"))).toMatch(/^\d+$/)
+        return
+      }
+      const [first, same, other] = yield* Effect.all([pid(ann), pid(ann), pid(ben)], { concurrency: "unbounded" })
+      expect([same, yield* pid(ann), yield* pid(ben)]).toEqual([first, first, other])
+      expect(other).not.toBe(first)
+      expect(yield* promise(() => ann.tools())).toEqual(expect.arrayContaining(["o__pid", "s__pid"]))
+      // Its questions come in place of the result, and only its client can answer.
+      const { answer, said } = yield* asks(ann)
+      const { requestState, ...result } = answer?.result ?? {}
+      expect([result.resultType, Object.values(result.inputRequests), said]).toEqual([
+        "input_required",
+        [{ method: "elicitation/create", params: { message: "Who?", requestedSchema: {} } }],
+        []
+      ])
+      const answers = inputResponses(result, "Ben")
+      const refused = yield* asks(ben, { requestState, inputResponses: answers })
+      expect([refused.status, refused.answer?.error?.code]).toEqual([400, -32_602])
+      const done = yield* asks(ann, { requestState, inputResponses: inputResponses(result, "Ann") })
+      expect(done.answer?.result.content[0].text).toContain("Ann")
+      yield* promise(() => ann.call("o__log"))
+      yield* pid(ben)
+      expect(ann.heard.length).toBeGreaterThan(0)
+      expect(ben.heard).toEqual([])
+    })
   }
 
   test.scopedLive("[G15:real] one for each of its programs, and another one for a session; it is back after it was killed", function*() {

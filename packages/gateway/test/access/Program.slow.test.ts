@@ -2,8 +2,8 @@ import { Effect } from "effect"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { folder } from "../../../testing/test/support/folder.js"
 import { kill } from "../../../testing/test/support/Processes.js"
+import * as Gateway from "../support/Gateway.js"
 import * as Program from "../support/Program.js"
 import { api, HttpTalk, talking } from "../support/Team.js"
 import { describe, expect, test } from "../support/vitest.js"
@@ -18,8 +18,7 @@ const tokenOf = (name: string): string => `${name}-token-that-nobody-guesses`
 const promise = <A>(make: () => Promise<A>) => Effect.promise(make)
 
 const serving = Effect.gen(function*() {
-  const path = yield* folder
-  const file = join(path, "mcp.json")
+  const { base, path, run, save: saveAll, serve } = yield* Gateway.place(Program.start)
   for (const name of ["ann", "bob", "ci"]) {
     writeFileSync(join(path, `${name}.token`), `${tokenOf(name)}\n`, { mode: 0o600 })
   }
@@ -29,23 +28,11 @@ const serving = Effect.gen(function*() {
     bob: { tokenFile: "bob.token", servers: ["docs", "own"], tools: { hide: ["docs__crash"] } },
     ci: { tokenFile: "ci.token", servers: ["mail"] }
   }
-  const save = (clients: object) =>
-    writeFileSync(
-      file,
-      JSON.stringify({
-        mcpServers: { docs: fixture("chatty"), mail: fixture("chatty"), own },
-        lifeline: { timeouts: { connect: "2 minutes", wait: "2 minutes" }, clients }
-      })
-    )
+  const save = (clients: object) => saveAll({ docs: fixture("chatty"), mail: fixture("chatty"), own }, { clients })
   save(rules)
-  const env = { MCP_LIFELINE_STATE: join(path, "state") }
-  const program = yield* Program.start(["serve", "--port", "0", "--config", file], env)
-  const [, base = ""] = yield* program.prints(/Serving (http:[^\s"]+)\/mcp/)
-  yield* Effect.iterate(0, {
-    while: (status) => status !== 200,
-    body: () => promise(async () => (await fetch(`${base}/ready`)).status)
-  })
-  return { base, path, url: `${base}/mcp`, env, program, rules, save }
+  const program = yield* serve()
+  yield* Effect.repeat(promise(() => fetch(`${base}/ready`)), { until: ({ status }) => status === 200 })
+  return { base, path, url: `${base}/mcp`, run, program, rules, save }
 })
 
 const serversOf = async (talk: HttpTalk): Promise<ReadonlyArray<string>> =>
@@ -60,10 +47,9 @@ const statusOf = (url: string, token: string, session?: string) =>
 
 describe("serve with clients", { timeout: 400_000 }, () => {
   test.scopedLive("[G22:real] three clients see and use what they may, and nobody else gets in", function*() {
-    const { base, env, program, url } = yield* serving
-    const [ann, bob, ci] = yield* Effect.all(
-      ["ann", "bob", "ci"].map((name) => talking(url, tokenOf(name)))
-    ) as Effect.Effect<[HttpTalk, HttpTalk, HttpTalk]>
+    const { base, program, run, url } = yield* serving
+    const talk = (name: string) => talking(url, tokenOf(name))
+    const [ann, bob, ci] = yield* Effect.all([talk("ann"), talk("bob"), talk("ci")])
     yield* promise(async () => {
       expect(await serversOf(ann)).toEqual(["docs", "mail", "own"])
       expect(await serversOf(bob)).toEqual(["docs", "own"])
@@ -91,7 +77,7 @@ describe("serve with clients", { timeout: 400_000 }, () => {
     expect((yield* api(base, tokenOf("ci"), "/api/servers/docs")).status).toBe(404)
     expect((yield* api(base, "nobody", "/api/status")).status).toBe(401)
     // Commands of the user who has started it need no token of a client.
-    const status = yield* Program.run(["status"], env)
+    const status = yield* run(["status"])
     expect([status.code, ["docs", "mail", "own"].filter((name) => !status.stdout.includes(name))]).toEqual([0, []])
     const printed = program.stdout() + program.stderr()
     for (const name of ["ann", "bob", "ci"]) expect(printed).not.toContain(tokenOf(name))
@@ -105,10 +91,7 @@ describe("serve with clients", { timeout: 400_000 }, () => {
     const write = (...tokens: ReadonlyArray<string>) =>
       writeFileSync(join(path, "bob.token"), tokens.map((token) => `${token}\n`).join(""))
     const until = (token: string, wanted: number) =>
-      Effect.iterate(0, {
-        while: (status) => status !== wanted,
-        body: () => Effect.delay(statusOf(url, token, session), "50 millis")
-      })
+      Effect.repeat(Effect.delay(statusOf(url, token, session), "50 millis"), { until: (found) => found === wanted })
     write(fresh, tokenOf("bob"))
     yield* until(fresh, 200)
     expect(yield* statusOf(url, tokenOf("bob"), session)).toBe(200)
@@ -128,14 +111,10 @@ describe("serve with clients", { timeout: 400_000 }, () => {
     expect(yield* promise(() => serversOf(bob))).toEqual(["docs", "own"])
     const { ci: _, ...others } = rules
     save({ ...others, bob: { ...rules["bob"], servers: ["mail"] } })
-    yield* Effect.iterate(0, {
-      while: (status) => status !== 401,
-      body: () => Effect.delay(statusOf(url, tokenOf("ci"), ci.session), "50 millis")
-    })
-    yield* Effect.iterate([] as ReadonlyArray<string>, {
-      while: (servers) => servers.join() !== "mail",
-      body: () => Effect.delay(promise(() => serversOf(bob)), "50 millis")
-    })
+    const ofCi = Effect.delay(statusOf(url, tokenOf("ci"), ci.session), "50 millis")
+    yield* Effect.repeat(ofCi, { until: (status) => status === 401 })
+    const ofBob = Effect.delay(promise(() => serversOf(bob)), "50 millis")
+    yield* Effect.repeat(ofBob, { until: (servers) => servers.join() === "mail" })
     expect((yield* promise(() => bob.error("tools/call", { name: "docs__pid", arguments: {} }))).code).toBe(-32_602)
   })
 

@@ -1,11 +1,12 @@
-import { ReservedPort } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { everything } from "../../../testing/test/support/Built.js"
 import { folder } from "../../../testing/test/support/folder.js"
 import { eventually } from "../../../testing/test/support/Processes.js"
+import * as Gateway from "../support/Gateway.js"
 import * as Program from "../support/Program.js"
+import { api } from "../support/Team.js"
 import { describe, expect, test } from "../support/vitest.js"
 
 const tokenOf = (name: string): string => `token-of-${name}-of-sixteen`
@@ -15,55 +16,19 @@ const serving = Effect.fnUntraced(function*(
   tokens: Readonly<Record<string, string>> = {},
   options: ReadonlyArray<string> = []
 ) {
-  const path = yield* folder
-  const file = join(path, "mcp.json")
-  const { port } = yield* ReservedPort.make
+  const { base, path, run, save, serve } = yield* Gateway.place()
   const server = { command: process.execPath, args: [everything, "stdio"] }
-  const save = (lifeline: object): void =>
-    writeFileSync(
-      file,
-      JSON.stringify({
-        mcpServers: { every: server, other: { ...server, disabled: true } },
-        lifeline: { timeouts: { connect: "2 minutes", wait: "2 minutes" }, ...lifeline }
-      })
-    )
   const rotate = (name: string, text: string): void => writeFileSync(join(path, `${name}.token`), `${text}\n`)
-  save(lifeline)
+  save({ every: server, other: { ...server, disabled: true } }, lifeline)
   for (const [name, text] of Object.entries(tokens)) rotate(name, text)
-  const env = { MCP_LIFELINE_STATE: join(path, "state") }
-  const place = options.map((one) => one.endsWith(".token") ? join(path, one) : one)
-  const program = yield* Program.startHere(["serve", "--port", String(port), "--config", file, ...place], env)
-  yield* program.prints(/^Serving http/m)
-  const base = `http://127.0.0.1:${port}`
-  const ask = (token?: string, path = "/api/status", method = "GET") =>
-    Effect.promise(async () => {
-      const headers = token === undefined ? {} : { authorization: `Bearer ${token}`, "x-lifeline": "1" }
-      const response = await fetch(`${base}${path}`, { method, headers })
-      const text = await response.text()
-      return { status: response.status, body: text.startsWith("{") ? JSON.parse(text) : text }
-    })
-  const statusOf = (token?: string) => Effect.map(ask(token), ({ status }) => status)
+  const program = yield* serve(options.map((one) => one.endsWith(".token") ? join(path, one) : one))
+  const ask = (token: string) => api(base, token, "/api/status")
+  const statusOf = (token: string) => Effect.map(ask(token), ({ status }) => status)
   const becomes = (expected: Readonly<Record<string, number>>) =>
-    Effect.iterate("", {
-      while: (seen) => seen !== JSON.stringify(Object.values(expected)),
-      body: () =>
-        Effect.delay(
-          Effect.map(Effect.all(Object.keys(expected).map(statusOf)), (all) => JSON.stringify(all)),
-          "50 millis"
-        )
+    Effect.repeat(Effect.delay(Effect.all(Object.keys(expected).map(statusOf)), "50 millis"), {
+      until: (seen) => seen.join() === Object.values(expected).join()
     })
-  return {
-    ask,
-    base,
-    becomes,
-    command: (...args: ReadonlyArray<string>) => Program.run(args, env),
-    run: (args: ReadonlyArray<string>, more: Readonly<Record<string, string>>) =>
-      Program.run(args, { ...env, ...more }),
-    program,
-    rotate,
-    save,
-    statusOf
-  }
+  return { ask, base, becomes, run, program, rotate, statusOf }
 })
 
 describe("a gateway whose clients have names", { timeout: 240_000 }, () => {

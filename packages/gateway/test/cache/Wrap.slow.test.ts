@@ -47,7 +47,7 @@ it("[G19:real W4] what a host saw under other filters is not shown while the ser
   down()
   expect(await shown()).toEqual(["read", "write"])
   expect(await shown("--pin", "block")).toBeUndefined()
-}, 300_000)
+})
 
 it("[G24:real W4] while it cannot be read what was approved, no tools are shown of earlier runs", async () => {
   const { down, pins, shown, up } = server()
@@ -59,4 +59,4 @@ it("[G24:real W4] while it cannot be read what was approved, no tools are shown 
   expect(await shown("--pin", "block")).toBeUndefined()
   up()
   expect(await shown("--pin", "block")).toEqual([])
-}, 300_000)
+})

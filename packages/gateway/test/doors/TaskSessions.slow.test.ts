@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url"
 import { gateway } from "../../../testing/test/support/Built.js"
 import { folder as makeFolder } from "../../../testing/test/support/folder.js"
 import * as Gateway from "../support/Gateway.js"
-import { assert, describe, it, test } from "../support/vitest.js"
+import { assert, describe, test } from "../support/vitest.js"
 
 const script = fileURLToPath(new URL("../../../testing/test/support/taskServer.mjs", import.meta.url))
 
@@ -97,39 +97,33 @@ describe.concurrent("sessions of the official client for tasks", () => {
     })
 
     for (const store of ["kept", "bound"] as const) {
-      it.scopedLive(
-        `[C17:real] ${door}: the server is killed, and a new session resumes the task (${store}), which is ${
-          store === "kept" ? "known" : "unknown"
-        }`,
-        () =>
-          Effect.gen(function*() {
-            const { effects, prefix, session } = yield* setup(open, store, 1000)
-            yield* Effect.promise(async () => {
-              const first = session()
-              const execution = await first.callTool(`${prefix}long`, {}, { task: { preference: "require" } })
-              if (execution.kind !== "task") throw new Error("no task")
-              let kept = ""
-              await execution.handoff((reference) => void (kept = JSON.stringify(reference)))
-              // A session that is closed before that cancels the task.
-              await execution.result()
-              await first.close()
-              process.kill(effects("long")[0]!, "SIGKILL")
-              const second = session()
-              const resumed = second.resumeTask(JSON.parse(kept), { requestTimeoutMs })
-              if (store === "kept") {
-                const { outcome } = await (await resumed).settle()
-                assert.strictEqual(textOf(resultFromTaskOutcome(outcome)), "done")
-              } else {
-                const error = await resumed.then(() => undefined, (error) => error)
-                assert.deepInclude(error, { code: -32_602 })
-                assert.match(error.message, /not found/i)
-              }
-              assert.strictEqual(effects("long").length, 1)
-              await second.close()
-            })
-          }),
-        300_000
-      )
+      const fate = store === "kept" ? "known" : "unknown"
+      test.scopedLive(`[C17:real] ${door}: the server is killed, and a new session resumes the task (${store}), which is ${fate}`, function*() {
+        const { effects, prefix, session } = yield* setup(open, store, 1000)
+        yield* Effect.promise(async () => {
+          const first = session()
+          const execution = await first.callTool(`${prefix}long`, {}, { task: { preference: "require" } })
+          if (execution.kind !== "task") throw new Error("no task")
+          let kept = ""
+          await execution.handoff((reference) => void (kept = JSON.stringify(reference)))
+          // A session that is closed before that cancels the task.
+          await execution.result()
+          await first.close()
+          process.kill(effects("long")[0]!, "SIGKILL")
+          const second = session()
+          const resumed = second.resumeTask(JSON.parse(kept), { requestTimeoutMs })
+          if (store === "kept") {
+            const { outcome } = await (await resumed).settle()
+            assert.strictEqual(textOf(resultFromTaskOutcome(outcome)), "done")
+          } else {
+            const error = await resumed.then(() => undefined, (error) => error)
+            assert.deepInclude(error, { code: -32_602 })
+            assert.match(error.message, /not found/i)
+          }
+          assert.strictEqual(effects("long").length, 1)
+          await second.close()
+        })
+      })
     }
   }
 })

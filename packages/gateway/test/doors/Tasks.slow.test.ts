@@ -13,7 +13,7 @@ import { connect, supervisedTransport } from "../../../promise/src/index.js"
 import { folder as makeFolder } from "../../../testing/test/support/folder.js"
 import { pairs } from "../../../testing/test/support/pairs.js"
 import { gateway, type Said, type Talk } from "../support/Talk.js"
-import { assert, describe, it, test } from "../support/vitest.js"
+import { assert, describe, test } from "../support/vitest.js"
 import * as Wrapped from "../support/Wrapped.js"
 
 const script = fileURLToPath(new URL("../../../testing/test/support/taskServer.mjs", import.meta.url))
@@ -252,31 +252,25 @@ describe.concurrent("tools that run as tasks", () => {
   )
   for (const [door, kind, store, outcome] of cases) {
     const loss = kind === "stdio" ? "the server is killed" : "the session is lost"
-    it.scopedLive(
-      `[C17:real] ${door}, ${kind}: ${loss} during a task (${store}); its outcome is ${
-        outcome === undefined ? "unknown" : "known"
-      }, its effect there once`,
-      () =>
-        Effect.gen(function*() {
-          // What is lost is not done before.
-          const one = yield* server(kind, store, outcome === undefined ? 600_000 : 1500)
-          const caller = yield* doors[door]!(one, "prefer")
-          yield* Effect.promise(async () => {
-            const call = caller.call("either")
-            // The client has the answer with the task, because it asks for that.
-            await until(() => begun(one, "asked") > 0)
-            await one.lose()
-            const answer = await call
-            if (outcome !== undefined) assert.deepEqual(answer, { text: outcome, isError: undefined })
-            else {assert.match(
-                (answer as { failure: string }).failure,
-                /began task .*its result is unknown \(.*not found.*\)/
-              )}
-            assert.strictEqual(begun(one, "either"), 1)
-          })
-        }),
-      300_000
-    )
+    const known = outcome === undefined ? "unknown" : "known"
+    test.scopedLive(`[C17:real] ${door}, ${kind}: ${loss} during a task (${store}); its outcome is ${known}, its effect there once`, function*() {
+      // What is lost is not done before.
+      const one = yield* server(kind, store, outcome === undefined ? 600_000 : 1500)
+      const caller = yield* doors[door]!(one, "prefer")
+      yield* Effect.promise(async () => {
+        const call = caller.call("either")
+        // The client has the answer with the task, because it asks for that.
+        await until(() => begun(one, "asked") > 0)
+        await one.lose()
+        const answer = await call
+        if (outcome !== undefined) assert.deepEqual(answer, { text: outcome, isError: undefined })
+        else {
+          const { failure } = answer as { failure: string }
+          assert.match(failure, /began task .*its result is unknown \(.*not found.*\)/)
+        }
+        assert.strictEqual(begun(one, "either"), 1)
+      })
+    })
   }
 
   test.scopedLive("[C17:real] a server without sessions: the task is known to every request", function*() {

@@ -18,20 +18,16 @@ const isAlive = (pid: string): boolean => {
 
 const shown = process.platform === "linux" ? describe : describe.skip
 
-shown.concurrent.each(Object.entries(doors))("the verdict on a server, %s", (_, open) => {
-  it(
-    "[V3:real V7:real] one that is stopped is replaced by default options, and what it has not read goes to the next",
-    () =>
-      open(server(), {}, async (call) => {
-        const pid = await call("pid")
-        process.kill(Number(pid), "SIGSTOP")
-        const waiting = call("sleep", millis(1))
-        const next = await anotherThan(pid, call, "pid")
-        expect(isAlive(pid)).toBe(false)
-        expect(await waiting).toBe(next)
-      }),
-    60_000
-  )
+shown.concurrent.each(Object.entries(doors))("the verdict on a server, %s", { timeout: 60_000 }, (_, open) => {
+  it("[V3:real V7:real] one that is stopped is replaced by default options, and what it has not read goes to the next", () =>
+    open(server(), {}, async (call) => {
+      const pid = await call("pid")
+      process.kill(Number(pid), "SIGSTOP")
+      const waiting = call("sleep", millis(1))
+      const next = await anotherThan(pid, call, "pid")
+      expect(isAlive(pid)).toBe(false)
+      expect(await waiting).toBe(next)
+    }))
 
   it("[V3:real V7:real] so is one that reads and does nothing, if it has answered during a call before", async () => {
     using folder = stateFolder()
@@ -48,18 +44,14 @@ shown.concurrent.each(Object.entries(doors))("the verdict on a server, %s", (_, 
       expect(await waiting).toBe(next)
       expect(await blocked).toMatch(/read nothing and do nothing/)
     })
-  }, 60_000)
+  })
 
-  it(
-    "[V2:real] one that works on a call is kept, whatever its heartbeats",
-    () =>
-      open(server(), impatient, async (call) => {
-        const pid = await call("pid")
-        expect(await call("spin", millis(6000))).toBe(pid)
-        expect(await call("pid")).toBe(pid)
-      }),
-    60_000
-  )
+  it("[V2:real] one that works on a call is kept, whatever its heartbeats", () =>
+    open(server(), impatient, async (call) => {
+      const pid = await call("pid")
+      expect(await call("spin", millis(6000))).toBe(pid)
+      expect(await call("pid")).toBe(pid)
+    }))
 
   it("[V2:real] one that waits for a process of its own is kept", () =>
     open(server(), impatient, async (call) => {
@@ -67,16 +59,12 @@ shown.concurrent.each(Object.entries(doors))("the verdict on a server, %s", (_, 
       const pid = await call("pid")
       await slow
       expect(await call("child", millis(8000))).toBe(pid)
-    }), 60_000)
+    }))
 
-  it(
-    "[V4:real] one that ignores pings is kept, with the call that it works on",
-    () =>
-      open(server("deaf"), impatient, async (call) => {
-        const pid = await call("pid")
-        expect(await call("sleep", millis(8000))).toBe(pid)
-        expect(await call("pid")).toBe(pid)
-      }),
-    60_000
-  )
+  it("[V4:real] one that ignores pings is kept, with the call that it works on", () =>
+    open(server("deaf"), impatient, async (call) => {
+      const pid = await call("pid")
+      expect(await call("sleep", millis(8000))).toBe(pid)
+      expect(await call("pid")).toBe(pid)
+    }))
 })

@@ -128,5 +128,5 @@ describe.skipIf(!Postgres.isInstalled)(`several gateways, seen as one${Postgres.
     expect((await alphaOn(owner))?.state).toBe("Disabled")
     expect(await ask(owner, "servers/alpha/enable", "POST")).toMatchObject({ state: "Connected" })
     expect((await alphaOn(other))?.state).toBe("Connected")
-  }, 300_000)
+  })
 })

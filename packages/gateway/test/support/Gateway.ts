@@ -1,3 +1,4 @@
+import { ReservedPort } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -29,6 +30,22 @@ export const serve = (mcpServers: object, args: ReadonlyArray<string> = [], env:
 /** The same in this process, which costs less. */
 export const serveHere = (mcpServers: object, args: ReadonlyArray<string> = [], env: Record<string, string> = {}) =>
   serving(Program.startHere, mcpServers, args, env)
+
+/** A gateway that is not started yet, with a port, a folder and a file of its own, which the test saves. */
+export const place = Effect.fnUntraced(function*(start: typeof Program.startHere = Program.startHere) {
+  const path = yield* folder
+  const [file, { port }] = [join(path, "mcp.json"), yield* ReservedPort.make]
+  const own = { MCP_LIFELINE_STATE: join(path, "state") }
+  const save = (mcpServers: object, lifeline: object = {}): void =>
+    writeFileSync(file, JSON.stringify({ mcpServers, lifeline: { ...patient, ...lifeline } }))
+  const serve = Effect.fnUntraced(function*(args: ReadonlyArray<string> = [], env: Record<string, string> = {}) {
+    const program = yield* start(["serve", "--port", String(port), "--config", file, ...args], { ...own, ...env })
+    yield* program.prints(/^Serving http/m)
+    return program
+  })
+  const run = (args: ReadonlyArray<string>, env: Record<string, string> = {}) => Program.run(args, { ...own, ...env })
+  return { base: `http://127.0.0.1:${port}`, path, port, run, save, serve }
+})
 
 export type Answer = { readonly status: number; readonly body: any }
 

@@ -1,18 +1,13 @@
 import { expect } from "@effect/vitest"
 import { Effect } from "effect"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import type { Page } from "playwright-core"
+import { folder } from "../../../testing/test/support/folder.js"
 import * as Program from "./Program.js"
 
 const script = (name: string) => fileURLToPath(new URL(`../fixtures/${name}.mjs`, import.meta.url))
-
-const folder = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-"))),
-  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }))
-)
 
 /** Two servers: the one does not start as long as the file `broken` exists. */
 const mcpServers = (broken: string) => ({

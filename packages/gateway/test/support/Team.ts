@@ -305,12 +305,12 @@ export const talking = (url: string, token: string, options?: ConstructorParamet
     (talk) => Effect.sync(() => talk.close())
   )
 
-export const api = (base: string, token: string, path: string, method: "GET" | "POST" = "GET", body?: object) =>
+export const api = (base: string, token: string | undefined, path: string, method = "GET", body?: object) =>
   Effect.promise(async () => {
     const response = await fetch(`${base}${path}`, {
       method,
       headers: {
-        Authorization: `Bearer ${full(token)}`,
+        ...(token === undefined ? {} : { Authorization: `Bearer ${full(token)}` }),
         ...(body === undefined ? {} : { "Content-Type": "application/json" })
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) })
