@@ -7,12 +7,17 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { describe } from "vitest"
 import { gateway } from "../../../testing/test/support/Built.js"
 import * as CountingLedger from "../../../testing/test/support/CountingLedger.js"
 import * as Postgres from "../../../testing/test/support/Postgres.js"
 
 const counting = fileURLToPath(new URL("../../../cluster/test/fixtures/counting.mjs", import.meta.url))
 const waysScript = fileURLToPath(new URL("../fixtures/ways.cjs", import.meta.url))
+
+/** Tests of a cluster. They are skipped where it cannot be. */
+export const describeCluster = (title: string, body: () => void, timeout = 400_000) =>
+  describe.skipIf(!Postgres.isInstalled || process.platform !== "linux")(`${title}${Postgres.title}`, { timeout }, body)
 
 /** What all replicas have in common, also as the key of their cluster. */
 export const sessionKey = "the key that all replicas of this test have in common"
