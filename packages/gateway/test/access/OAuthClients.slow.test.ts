@@ -8,6 +8,7 @@ import * as JwtIssuer from "../../../sign-in/test/support/JwtIssuer.js"
 import { everything } from "../../../testing/test/support/Built.js"
 import * as Gateway from "../support/Gateway.js"
 import * as Program from "../support/Program.js"
+import { opened } from "../support/TestClient.js"
 import { reconnectionOptions } from "../support/Unaware.js"
 import { describe, expect, test } from "../support/vitest.js"
 
@@ -106,16 +107,13 @@ const serving = Effect.fnUntraced(function*(issuerOptions: Partial<JwtIssuer.Opt
 type Serving = Effect.Effect.Success<ReturnType<typeof serving>>
 
 const signedIn = (kind: keyof typeof kinds, { issuer, url }: Serving, provider = new Provider()) =>
-  Effect.acquireRelease(
-    Effect.promise(async () => {
-      const client = kinds[kind](url, provider)
-      await expect(client.connect()).rejects.toThrow(/Unauthorized/i)
-      await client.finish(await issuer.login(provider.sentTo.at(-1)!))
-      await client.connect()
-      return { ...client, provider }
-    }),
-    (client) => Effect.promise(() => client.close().catch(() => undefined))
-  )
+  opened(async () => {
+    const client = kinds[kind](url, provider)
+    await expect(client.connect()).rejects.toThrow(/Unauthorized/i)
+    await client.finish(await issuer.login(provider.sentTo.at(-1)!))
+    await client.connect()
+    return { ...client, provider }
+  }, (client) => client.close().catch(() => undefined))
 
 describe("clients sign in to the gateway", { timeout: 240_000 }, () => {
   test.scopedLive.each(Object.keys(kinds) as Array<keyof typeof kinds>)(

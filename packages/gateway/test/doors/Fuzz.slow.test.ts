@@ -69,10 +69,8 @@ describe("programs, whatever comes from outside", () => {
   test.scopedLive("[X1:real] `wrap` lives on, writes only messages to its host, and passes on its calls", function*() {
     const server = yield* anything
     const state = yield* folder
-    const host = yield* Effect.acquireRelease(
-      Effect.sync(() => startWrap(["--", ...server], { state })),
-      (host) => Effect.promise(() => host[Symbol.asyncDispose]())
-    )
+    const start = async () => startWrap(["--", ...server], { state })
+    const host = yield* TestClient.opened(start, (host) => host[Symbol.asyncDispose]())
     let asked = 0
     const step = async (pieces: ReadonlyArray<Buffer>): Promise<void> => {
       for (const piece of pieces) host.child.stdin?.write(piece)

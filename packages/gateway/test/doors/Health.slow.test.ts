@@ -28,11 +28,9 @@ const doors = Effect.gen(function*() {
     own: { ...server, lifeline: { ...options, sessions: "per-client" } }
   })
   const { base } = served
-  const closing = <A>(make: () => Promise<A>, close: (made: A) => Promise<void>) =>
-    Effect.acquireRelease(Effect.promise(make), (made) => Effect.promise(() => close(made)))
-  const client = yield* closing(() => connect(server, options), (client) => client.close())
+  const client = yield* TestClient.opened(() => connect(server, options), (client) => client.close())
   const transport = supervisedTransport(server, options)
-  const official = yield* closing(async () => {
+  const official = yield* TestClient.opened(async () => {
     const official = new Client({ name: "test", version: "1" })
     await official.connect(transport as Transport)
     return official

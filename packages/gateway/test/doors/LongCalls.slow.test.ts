@@ -10,6 +10,7 @@ import { connect, supervisedTransport } from "../../../promise/src/index.js"
 import { folder } from "../../../testing/test/support/folder.js"
 import { eventually, kill } from "../../../testing/test/support/Processes.js"
 import * as Served from "../support/Served.js"
+import { opened } from "../support/TestClient.js"
 import { describe, expect, test } from "../support/vitest.js"
 import * as Wrapped from "../support/Wrapped.js"
 
@@ -30,9 +31,6 @@ const clientInfo = { name: "test", version: "1" }
 
 const textOf = (result: unknown): string =>
   String((result as { readonly content?: ReadonlyArray<{ readonly text: string }> }).content?.[0]?.text)
-
-const opened = <A>(open: () => Promise<A>, close: (opened: A) => Promise<unknown>) =>
-  Effect.acquireRelease(Effect.promise(open), (opened) => Effect.promise(() => close(opened)))
 
 const throughV1 = (client: Pick<ClientV1, "callTool">): Call => async (name, onprogress) =>
   textOf(await client.callTool({ name }, undefined, { onprogress, timeout }))

@@ -5,6 +5,7 @@ import { Endpoint, ServerPool } from "mcp-lifeline"
 import { connectAll } from "../../../promise/src/index.js"
 import { ask } from "../support/Gateway.js"
 import * as Served from "../support/Served.js"
+import { opened } from "../support/TestClient.js"
 import { describe, expect, test } from "../support/vitest.js"
 
 type Answer = { readonly result: unknown } | { readonly failure: string }
@@ -17,10 +18,8 @@ type Open = (
 ) => Effect.Effect<Door, never, any>
 
 const library: Open = Effect.fnUntraced(function*(connector, options) {
-  const fleet = yield* Effect.acquireRelease(
-    Effect.promise(() => connectAll({ mcpServers: { o: { connector, ...options } } } as never)),
-    (fleet) => Effect.promise(() => fleet.close())
-  )
+  const servers = { mcpServers: { o: { connector, ...options } } } as never
+  const fleet = yield* opened(() => connectAll(servers), (fleet) => fleet.close())
   return {
     call: (name) =>
       Effect.promise(() =>

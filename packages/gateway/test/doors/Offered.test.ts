@@ -11,6 +11,7 @@ import { wrapOf } from "../support/arguments.js"
 import * as FullServer from "../support/FullServer.js"
 import { ask as askApi } from "../support/Gateway.js"
 import * as Served from "../support/Served.js"
+import { opened } from "../support/TestClient.js"
 import { describe, expect, it, test } from "../support/vitest.js"
 import * as Wrapped from "../support/Wrapped.js"
 
@@ -26,9 +27,6 @@ const entryOf = (url: string) => ({
   excludeTools: ["delete_all"],
   lifeline: { tools: { hide: ["*_one"] }, prompts: { only: ["ask"] }, resources: { hide: ["secret://{id}"] } }
 })
-
-const opened = <A>(open: () => Promise<A>, close: (opened: A) => Promise<unknown>) =>
-  Effect.acquireRelease(Effect.promise(open), (opened) => Effect.promise(() => close(opened)))
 
 const asking = (client: Pick<Client, "request">): Ask => (method, params = {}) =>
   client.request({ method, params } as never, ResultSchema, { timeout: 120_000 })

@@ -1,6 +1,4 @@
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
-import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
-import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { ToolListChangedNotificationSchema } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, type Scope } from "effect"
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs"
@@ -10,8 +8,9 @@ import { afterAll, describe } from "vitest"
 import { connect, connectAll, supervisedTransport } from "../../../promise/src/index.js"
 import { folder } from "../../../testing/test/support/folder.js"
 import * as Gateway from "../support/Gateway.js"
-import { wrap } from "../support/Host.js"
+import { initialized, options } from "../support/Host.js"
 import * as Program from "../support/Program.js"
+import { open, opened } from "../support/TestClient.js"
 import { expect, test } from "../support/vitest.js"
 
 const script = fileURLToPath(new URL("../fixtures/pinned.mjs", import.meta.url))
@@ -36,9 +35,6 @@ interface Door {
 }
 
 type Where = { readonly path: string; readonly server: { readonly command: string; readonly args: Array<string> } }
-
-const opened = <A>(open: () => Promise<A>, close: (opened: A) => Promise<unknown>) =>
-  Effect.acquireRelease(Effect.promise(open), (opened) => Effect.promise(() => close(opened)))
 
 const outcome = (result: Promise<unknown>): Promise<string> =>
   result.then(
@@ -95,25 +91,9 @@ const doors: Readonly<Record<string, (where: Where) => Effect.Effect<Door, never
   }),
   wrap: Effect.fnUntraced(function*({ path, server }) {
     const state = join(path, "state")
-    const host = yield* Effect.acquireRelease(
-      Effect.sync(() =>
-        wrap([
-          "--pin",
-          "block",
-          "--name",
-          "s",
-          ...["timeouts.wait=2min", "timeouts.connect=2min", "reconnect.initialDelay=10ms"].flatMap((one) => [
-            "--option",
-            one
-          ]),
-          "--",
-          server.command,
-          ...server.args
-        ], { state })
-      ),
-      (host) => Effect.promise(async () => host[Symbol.asyncDispose]())
-    )
-    yield* Effect.promise(() => host.initialize())
+    const waits = options("timeouts.wait=2min", "timeouts.connect=2min", "reconnect.initialDelay=10ms")
+    const args = ["--pin", "block", "--name", "s", ...waits, "--", server.command, ...server.args]
+    const host = yield* opened(() => initialized(args, { state }), (host) => host[Symbol.asyncDispose]())
     return {
       list: async () => (await host.result("tools/list"))["tools"].map(({ name }: { readonly name: string }) => name),
       call: async (name) => {
@@ -129,11 +109,7 @@ const doors: Readonly<Record<string, (where: Where) => Effect.Effect<Door, never
       MCP_LIFELINE_STATE: join(path, "state")
     })
     yield* Gateway.untilStatus(base, ({ state }) => state === "Connected", "s")
-    const client = new Client({ name: "test", version: "1" })
-    yield* opened(
-      () => client.connect(new StreamableHTTPClientTransport(new URL(`${base}/mcp`)) as Transport),
-      () => client.close()
-    )
+    const client = yield* opened(() => open(`${base}/mcp`), (client) => client.close())
     return { ...through(client, "s__"), approve: byCommand(env) }
   })
 }

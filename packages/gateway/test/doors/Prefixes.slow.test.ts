@@ -65,14 +65,10 @@ const serve = Effect.fnUntraced(function*(config: object) {
 
 const facade = Effect.fnUntraced(function*(config: object) {
   const lines: Array<string> = []
-  const fleet = yield* Effect.acquireRelease(
-    Effect.promise(() =>
-      connectAll(config as Parameters<typeof connectAll>[0], {
-        waitTimeout: "2 minutes",
-        logger: ({ message }) => void lines.push(message)
-      })
-    ),
-    (fleet) => Effect.promise(() => fleet.close())
+  const logger = ({ message }: { readonly message: string }): void => void lines.push(message)
+  const fleet = yield* TestClient.opened(
+    () => connectAll(config as Parameters<typeof connectAll>[0], { waitTimeout: "2 minutes", logger }),
+    (fleet) => fleet.close()
   )
   const { tools } = yield* Effect.promise(() => fleet.listTools())
   const { prompts } = yield* Effect.promise(() => fleet.listPrompts())

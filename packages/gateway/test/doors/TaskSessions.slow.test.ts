@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url"
 import { gateway } from "../../../testing/test/support/Built.js"
 import { folder as makeFolder } from "../../../testing/test/support/folder.js"
 import * as Gateway from "../support/Gateway.js"
+import { opened } from "../support/TestClient.js"
 import { assert, describe, test } from "../support/vitest.js"
 
 const script = fileURLToPath(new URL("../../../testing/test/support/taskServer.mjs", import.meta.url))
@@ -21,14 +22,11 @@ type Open = (args: ReadonlyArray<string>) => Effect.Effect<
 >
 
 const connected = (transport: StdioClientTransport | StreamableHTTPClientTransport) =>
-  Effect.acquireRelease(
-    Effect.promise(async () => {
-      const client = new Client({ name: "test", version: "1" })
-      await client.connect(transport, { timeout: requestTimeoutMs })
-      return client
-    }),
-    (client) => Effect.promise(() => client.close())
-  )
+  opened(async () => {
+    const client = new Client({ name: "test", version: "1" })
+    await client.connect(transport, { timeout: requestTimeoutMs })
+    return client
+  }, (client) => client.close())
 
 const doors: Readonly<Record<string, Open>> = {
   wrap: Effect.fnUntraced(function*(args) {

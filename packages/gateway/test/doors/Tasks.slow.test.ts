@@ -13,6 +13,7 @@ import { connect, supervisedTransport } from "../../../promise/src/index.js"
 import { folder as makeFolder } from "../../../testing/test/support/folder.js"
 import { pairs } from "../../../testing/test/support/pairs.js"
 import { gateway, type Said, type Talk } from "../support/Talk.js"
+import { opened } from "../support/TestClient.js"
 import { assert, describe, test } from "../support/vitest.js"
 import * as Wrapped from "../support/Wrapped.js"
 
@@ -122,32 +123,24 @@ const raw = (host: Pick<Talk, "said" | "send" | "until">, prefix: string): Calle
 const doors: Readonly<Record<string, Open>> = {
   connect: (server, tasks) =>
     Effect.map(
-      Effect.acquireRelease(
-        Effect.promise(() =>
-          connect(entry(server) as never, {
-            reconnect,
-            timeouts,
-            calls: { tasks },
-            handlers: { elicitation: () => ({ action: "accept", content: { which: "that" } }) }
-          } as never)
-        ),
-        (client) => Effect.promise(() => client.close())
-      ),
+      opened(() =>
+        connect(entry(server) as never, {
+          reconnect,
+          timeouts,
+          calls: { tasks },
+          handlers: { elicitation: () => ({ action: "accept", content: { which: "that" } }) }
+        } as never), (client) => client.close()),
       (client) => official(client as never)
     ),
   supervisedTransport: (server, tasks) =>
     Effect.map(
-      Effect.acquireRelease(
-        Effect.promise(async () => {
-          const client = new Client({ name: "test", version: "1" }, { capabilities: { elicitation: {} } })
-          client.setRequestHandler(ElicitRequestSchema, () => ({ action: "accept", content: { which: "that" } }))
-          await client.connect(
-            supervisedTransport(entry(server) as never, { reconnect, timeouts, calls: { tasks } } as never)
-          )
-          return client
-        }),
-        (client) => Effect.promise(() => client.close())
-      ),
+      opened(async () => {
+        const client = new Client({ name: "test", version: "1" }, { capabilities: { elicitation: {} } })
+        client.setRequestHandler(ElicitRequestSchema, () => ({ action: "accept", content: { which: "that" } }))
+        const options = { reconnect, timeouts, calls: { tasks } } as never
+        await client.connect(supervisedTransport(entry(server) as never, options))
+        return client
+      }, (client) => client.close()),
       official
     ),
   wrap: Effect.fnUntraced(function*(server, tasks) {

@@ -1,7 +1,5 @@
 import { HttpFaultServer } from "@mcp-lifeline/testing"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
-import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
-import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Effect, type Scope } from "effect"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -9,8 +7,9 @@ import { fileURLToPath } from "node:url"
 import { connect, connectAll, supervisedTransport } from "../../../promise/src/index.js"
 import { folder } from "../../../testing/test/support/folder.js"
 import { isConnected, serveHere, untilStatus } from "./Gateway.js"
-import { options as asArguments, wrap } from "./Host.js"
+import { initialized, options as asArguments } from "./Host.js"
 import { answer } from "./lists.mjs"
+import * as TestClient from "./TestClient.js"
 
 export type Lists = Readonly<
   Record<"prompts" | "resources" | "resourceTemplates" | "tools", ReadonlyArray<Record<string, unknown>>>
@@ -59,9 +58,9 @@ export const http = (
   listens = era === "2026"
 ): Effect.Effect<Server & { readonly fault: HttpFaultServer.HttpFaultServer }, never, Scope.Scope> =>
   Effect.map(
-    Effect.acquireRelease(
-      Effect.promise(() => HttpFaultServer.open({ era, offersStream: false })),
-      (fault) => Effect.promise(() => fault[Symbol.asyncDispose]())
+    TestClient.opened(
+      () => HttpFaultServer.open({ era, offersStream: false }),
+      (fault) => fault[Symbol.asyncDispose]()
     ),
     (fault) => {
       let offered = lists
@@ -137,7 +136,7 @@ const official = (client: Client, own = (name: string) => name): Door => {
 }
 
 const closing = <A extends { readonly close: () => Promise<void> }>(open: () => Promise<A>) =>
-  Effect.acquireRelease(Effect.promise(open), (one) => Effect.promise(() => one.close()))
+  TestClient.opened(open, (one) => one.close())
 
 type Open = (definition: Server["definition"]) => Effect.Effect<Door, never, Scope.Scope>
 
@@ -174,11 +173,10 @@ export const doors: Readonly<Record<string, Open>> = {
       "keepalive.method=none",
       "timeouts.wait=1m"
     )
-    const host = yield* Effect.acquireRelease(
-      Effect.sync(() => wrap([...supervision, ...line], { state })),
-      (host) => Effect.promise(() => host[Symbol.asyncDispose]())
+    const host = yield* TestClient.opened(
+      () => initialized([...supervision, ...line], { state }),
+      (host) => host[Symbol.asyncDispose]()
     )
-    yield* Effect.promise(() => host.initialize())
     const names = async (method: string, field: string, key: string) =>
       (await host.result(method))[field].map((entry: Record<string, string>) => entry[key])
     return {
@@ -196,11 +194,7 @@ export const doors: Readonly<Record<string, Open>> = {
   }),
   serve: Effect.fnUntraced(function*(definition) {
     const { base } = yield* served(definition)
-    const client = yield* closing(async () => {
-      const client = new Client({ name: "test", version: "1" })
-      await client.connect(new StreamableHTTPClientTransport(new URL(`${base}/mcp`)) as Transport)
-      return client
-    })
+    const client = yield* closing(() => TestClient.open(`${base}/mcp`))
     return official(client, (name) => `s__${name}`)
   })
 }

@@ -11,6 +11,7 @@ import type { Member } from "../../src/pool/ClientGroup.js"
 import { ClientServers, type Pool } from "../../src/pool/ClientServers.js"
 import * as GroupFleet from "../../src/pool/GroupFleet.js"
 import type { ListChange } from "../../src/pool/ListChange.js"
+import { opened } from "./TestClient.js"
 
 export const text = (value: string) => ({ content: [{ type: "text" as const, text: value }] })
 
@@ -84,14 +85,11 @@ export const connected = Effect.fnUntraced(function*(url: string, headers: Recor
       return response
     }
   })
-  const client = yield* Effect.acquireRelease(
-    Effect.promise(async () => {
-      const client = new Client({ name: "test", version: "1" })
-      await client.connect(transport as Transport)
-      return client
-    }),
-    (client) => Effect.promise(() => client.close())
-  )
+  const client = yield* opened(async () => {
+    const client = new Client({ name: "test", version: "1" })
+    await client.connect(transport as Transport)
+    return client
+  }, (client) => client.close())
   yield* Deferred.await(streaming)
   return { client, transport }
 })

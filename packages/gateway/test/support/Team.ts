@@ -6,6 +6,7 @@ import * as AccessInUse from "../../src/access/AccessInUse.js"
 import * as GatewayAuthentication from "../../src/access/GatewayAuthentication.js"
 import * as Gateway from "../../src/http-api/Gateway.js"
 import * as Record from "../../src/http-api/Record.js"
+import { opened } from "./TestClient.js"
 
 export interface Message {
   readonly id?: string | number
@@ -296,14 +297,11 @@ export class HttpTalk {
 }
 
 export const talking = (url: string, token: string, options?: ConstructorParameters<typeof HttpTalk>[2]) =>
-  Effect.acquireRelease(
-    Effect.promise(async () => {
-      const talk = new HttpTalk(url, token, options)
-      talk.introduced = await talk.begin()
-      return talk
-    }),
-    (talk) => Effect.sync(() => talk.close())
-  )
+  opened(async () => {
+    const talk = new HttpTalk(url, token, options)
+    talk.introduced = await talk.begin()
+    return talk
+  }, async (talk) => talk.close())
 
 export const api = (base: string, token: string | undefined, path: string, method = "GET", body?: object) =>
   Effect.promise(async () => {
