@@ -2,17 +2,10 @@ import type { McpConfig } from "@mcp-lifeline/config"
 import { errors } from "jose"
 import { describe, expect, it } from "vitest"
 import * as AccessToken from "../../src/access/AccessToken.js"
+import { authOf } from "../support/Issuer.js"
 
-const rulesOf = (changes: Partial<McpConfig.Auth> = {}): AccessToken.Rules => ({
-  issuers: ["https://issuer"],
-  audiences: ["https://gateway/mcp"],
-  requiredScopes: [],
-  claims: {},
-  algorithms: ["ES256"],
-  jwksUri: undefined,
-  clockTolerance: 30_000,
-  ...changes
-})
+const rulesOf = (changes: Partial<McpConfig.Auth> = {}): AccessToken.Rules =>
+  authOf({ issuers: ["https://issuer"], audiences: ["https://gateway/mcp"], ...changes })
 
 const exp = 1_800_000_000
 const caller = (claims: Record<string, unknown>, changes?: Partial<McpConfig.Auth>) =>

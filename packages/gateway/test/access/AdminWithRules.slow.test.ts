@@ -3,12 +3,10 @@ import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect } from "effect"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { folder } from "../../../testing/test/support/folder.js"
+import * as Program from "../support/Program.js"
 import { api, team } from "../support/Team.js"
 import { describe, expect, test } from "../support/vitest.js"
-
-const script = fileURLToPath(new URL("../fixtures/pinned.mjs", import.meta.url))
 
 const tool = (name: string, description = "") => ({ name, description, inputSchema: { type: "object" } })
 
@@ -19,12 +17,12 @@ const pinned = Effect.fnUntraced(function*(store: PinStore.PinStore, isDisabled 
   const file = join(yield* folder, "tools.json")
   const list = (tools: ReadonlyArray<object>) => writeFileSync(file, JSON.stringify(tools))
   list([tool("kept"), tool("hidden-kept"), tool("hidden-changed")])
-  const args = [script, file, "announces"]
+  const origin = Program.fixture("pinned", file, "announces")
   const server = {
     id: "s",
-    connector: StdioConnector.make({ command: process.execPath, args, protocol: "2025" }),
+    connector: StdioConnector.make({ ...origin, protocol: "2025" }),
     pin: "block",
-    origin: { command: process.execPath, args },
+    origin,
     timeouts: { connect: "2 minutes", wait: "2 minutes" },
     lifecycle: { disabled: isDisabled }
   } as const

@@ -1,19 +1,11 @@
-import type { McpConfig } from "@mcp-lifeline/config"
 import { anyone } from "@mcp-lifeline/http-server/Caller"
 import { Effect, Either, Redacted } from "effect"
 import * as GatewayAuthentication from "../../src/access/GatewayAuthentication.js"
 import * as NamedCaller from "../../src/access/NamedCaller.js"
+import { authOf } from "../support/Issuer.js"
 import { describe, expect, it, test } from "../support/vitest.js"
 
-const auth: McpConfig.Auth = {
-  issuers: [],
-  jwksUri: undefined,
-  audiences: [],
-  requiredScopes: [],
-  claims: {},
-  algorithms: ["RS256"],
-  clockTolerance: 0
-} as never
+const auth = authOf({ algorithms: ["RS256"], clockTolerance: 0 })
 
 const made = () => {
   const who = { tokens: [] as Array<string>, isNeeded: false, areClientsNeeded: false, ofAnn: ["ann-token"] }

@@ -2,6 +2,7 @@ import { Deferred, Effect, Either, Fiber, TestClock } from "effect"
 import type { JWTVerifyGetKey } from "jose"
 import { IssuerKeys } from "../../src/access/IssuerKeys.js"
 import * as ResourceServer from "../../src/access/ResourceServer.js"
+import { authOf } from "../support/Issuer.js"
 import { describe, expect, test } from "../support/vitest.js"
 
 type Outcome = "keys" | "no" | "silence"
@@ -160,15 +161,7 @@ describe("the issuers of a gateway", () => {
   test.scoped("[G21:unit G5] are asked for keys as long as the file names them; one that is back is asked anew, and once", function*() {
     const [a, b, c] = ["https://a", "https://b", "https://c"]
     const { fetchKeys, open, outcomes, timesOf } = issuers()
-    let auth = {
-      issuers: [a, b],
-      audiences: [],
-      requiredScopes: [],
-      claims: {},
-      algorithms: ["ES256" as const],
-      jwksUri: undefined as string | undefined,
-      clockTolerance: 30_000
-    }
+    let auth = authOf({ issuers: [a, b] })
     const over = yield* Deferred.make<void>()
     const running = yield* Effect.forkScoped(Effect.scoped(Effect.gen(function*() {
       const server = yield* ResourceServer.make({ auth: () => auth, place: { host: "127.0.0.1" }, fetchKeys })

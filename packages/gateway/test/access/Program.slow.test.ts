@@ -1,17 +1,13 @@
 import { Effect } from "effect"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { kill } from "../../../testing/test/support/Processes.js"
 import * as Gateway from "../support/Gateway.js"
 import * as Program from "../support/Program.js"
 import { api, HttpTalk, talking } from "../support/Team.js"
 import { describe, expect, test } from "../support/vitest.js"
 
-const fixture = (name: string) => ({
-  command: process.execPath,
-  args: [fileURLToPath(new URL(`../fixtures/${name}.mjs`, import.meta.url))]
-})
+const { fixture } = Program
 
 const tokenOf = (name: string): string => `${name}-token-that-nobody-guesses`
 

@@ -14,16 +14,7 @@ type Changes = Partial<McpConfig.Auth>
 const gatewayOf = Effect.fnUntraced(function*(issuer: Issuer.Issuer, changes: Changes = {}) {
   const lines: Array<string> = []
   const logger = Logger.replace(Logger.defaultLogger, Logger.make(({ message }) => lines.push(String(message))))
-  let auth: McpConfig.Auth = {
-    issuers: [issuer.url],
-    audiences: [],
-    requiredScopes: [],
-    claims: {},
-    algorithms: ["ES256", "RS256", "EdDSA"],
-    jwksUri: undefined,
-    clockTolerance: 30_000,
-    ...changes
-  }
+  let auth = Issuer.authOf({ issuers: [issuer.url], algorithms: ["ES256", "RS256", "EdDSA"], ...changes })
   const place = { host: "127.0.0.1" }
   const server = yield* Effect.provide(ResourceServer.make({ auth: () => auth, place }), logger)
   const isPublic = (path: string): boolean => ProtectedResource.paths(place).has(path)

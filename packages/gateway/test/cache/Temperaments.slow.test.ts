@@ -1,14 +1,12 @@
 import { Effect } from "effect"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { expect, it } from "vitest"
 import { ask, serveHere, untilStatus } from "../support/Gateway.js"
 import { initialized, stateFolder } from "../support/Host.js"
 import * as Program from "../support/Program.js"
 
-const program = fileURLToPath(new URL("../support/verdicts.mjs", import.meta.url))
-const server = { command: process.execPath, args: [program] }
+const server = Program.fixture("verdicts")
 
 type Call = (tool: string, args?: object) => Promise<string>
 

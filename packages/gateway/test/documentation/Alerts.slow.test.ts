@@ -2,7 +2,6 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import * as Yaml from "yaml"
 import { blocksOf, pages } from "../../../../tools/snippets.mjs"
 import { folder } from "../../../testing/test/support/folder.js"
@@ -20,7 +19,7 @@ const rules = new Map(
 const rule = (name: string): PromQl.Rule => rules.get(name) ?? expect.unreachable(`no page has the rule ${name}`)
 
 const minute = 60_000
-const chatty = { command: process.execPath, args: [fileURLToPath(new URL("../fixtures/chatty.mjs", import.meta.url))] }
+const chatty = Program.fixture("chatty")
 
 /** Uses much memory, but only the first time. */
 const largeOnce = (file: string) =>

@@ -2,22 +2,20 @@ import { Effect } from "effect"
 import * as fc from "fast-check"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import * as Raw from "../../../http-server/test/support/RawEndpoint.js"
 import { folder } from "../../../testing/test/support/folder.js"
 import * as Gateway from "../support/Gateway.js"
 import { startWrap } from "../support/Host.js"
 import * as Hostile from "../support/Hostile.js"
+import * as Program from "../support/Program.js"
 import * as TestClient from "../support/TestClient.js"
 import { describe, expect, test } from "../support/vitest.js"
-
-const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url))
 
 const anything = Effect.map(folder, (path) => {
   const file = join(path, "anything.json")
   const pieces = fc.sample(Hostile.piped, Hostile.runs(50)).map((piece) => piece.toString("base64"))
   writeFileSync(file, JSON.stringify({ pieces, results: fc.sample(Hostile.jsonText, Hostile.runs(50)) }))
-  return [process.execPath, fixture("anything.mjs"), file] as const
+  return Program.fixture("anything", file)
 })
 
 const fault = (answer: string): string | undefined => {
@@ -35,9 +33,7 @@ const saying = (stderr: () => string) =>
 
 describe("programs, whatever comes from outside", () => {
   test.scopedLive("[X1:real] `serve` lives on, answers each request with what is no defect, and serves its clients", function*() {
-    const [command, ...args] = yield* anything
-    const servers = { raw: { command, args }, fine: { command: process.execPath, args: [fixture("who.mjs")] } }
-    const { base, program } = yield* Gateway.serve(servers)
+    const { base, program } = yield* Gateway.serve({ raw: yield* anything, fine: Program.fixture("who") })
     const { host, port } = new URL(base)
     const send = async (bytes: Uint8Array): Promise<void> => {
       const found = fault(await Hostile.exchange(Number(port), bytes))
@@ -67,9 +63,9 @@ describe("programs, whatever comes from outside", () => {
   })
 
   test.scopedLive("[X1:real] `wrap` lives on, writes only messages to its host, and passes on its calls", function*() {
-    const server = yield* anything
+    const { args, command } = yield* anything
     const state = yield* folder
-    const start = async () => startWrap(["--", ...server], { state })
+    const start = async () => startWrap(["--", command, ...args], { state })
     const host = yield* TestClient.opened(start, (host) => host[Symbol.asyncDispose]())
     let asked = 0
     const step = async (pieces: ReadonlyArray<Buffer>): Promise<void> => {

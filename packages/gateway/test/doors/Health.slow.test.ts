@@ -2,14 +2,13 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Effect } from "effect"
 import { setTimeout as sleep } from "node:timers/promises"
-import { fileURLToPath } from "node:url"
 import { connect, supervisedTransport } from "../../../promise/src/index.js"
 import { ask, serveHere, untilStatus } from "../support/Gateway.js"
+import { fixture } from "../support/Program.js"
 import * as TestClient from "../support/TestClient.js"
 import { assert, describe, test } from "../support/vitest.js"
 
-const program = fileURLToPath(new URL("../support/verdicts.mjs", import.meta.url))
-const server = { command: process.execPath, args: [program] }
+const server = fixture("verdicts")
 /** A probe fails before a stopped process is found out, so that its score falls. */
 const options = { keepalive: { interval: "1 s", timeout: "1 s", suspectInterval: "1 s" } } as const
 

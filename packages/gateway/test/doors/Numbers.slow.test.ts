@@ -3,13 +3,11 @@ import { Effect, type Scope } from "effect"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { createInterface } from "node:readline"
-import { fileURLToPath } from "node:url"
 import { gateway } from "../../../testing/test/support/Built.js"
 import { folder } from "../../../testing/test/support/folder.js"
 import { pairs } from "../../../testing/test/support/pairs.js"
 import { serveHere, untilStatus } from "../support/Gateway.js"
-
-const program = fileURLToPath(new URL("../support/numbers.mjs", import.meta.url))
+import { fixture } from "../support/Program.js"
 
 const numbers =
   `{"id":9007199254740993,"one":1.0,"huge":1e400,"zero":-0,"small":1E-07,"in":[568105584918935294,{"price":10.50}]}`
@@ -31,9 +29,9 @@ const servers = ["stdio sessions", "stdio both", "json sessions", "events sessio
 type Server = { readonly command: string; readonly args: Array<string> } | { readonly url: string }
 
 const server = (kind: string): Effect.Effect<Server, never, Scope.Scope> => {
-  const args = [program, ...kind.split(" ")]
-  if (kind.startsWith("stdio")) return Effect.succeed({ command: process.execPath, args })
-  return Effect.flatMap(started(process.execPath, args), (child) =>
+  const { args, command } = fixture("numbers", ...kind.split(" "))
+  if (kind.startsWith("stdio")) return Effect.succeed({ args, command })
+  return Effect.flatMap(started(command, args), (child) =>
     Effect.promise(async () => {
       const [url] = await once(createInterface({ input: child.stdout }), "line") as [string]
       return { url }

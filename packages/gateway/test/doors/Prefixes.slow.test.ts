@@ -3,20 +3,15 @@ import { ToolListChangedNotificationSchema } from "@modelcontextprotocol/sdk/typ
 import { Effect } from "effect"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { connectAll } from "../../../promise/src/index.js"
 import { folder } from "../../../testing/test/support/folder.js"
 import * as Program from "../support/Program.js"
 import * as TestClient from "../support/TestClient.js"
 import { describe, expect, test } from "../support/vitest.js"
 
-const script = fileURLToPath(new URL("../fixtures/named.mjs", import.meta.url))
 const timeouts = { connect: "2 minutes", wait: "2 minutes" }
 
-const server = (name: string, ...tools: ReadonlyArray<string>) => ({
-  command: process.execPath,
-  args: [script, name, ...tools]
-})
+const server = (name: string, ...tools: ReadonlyArray<string>) => Program.fixture("named", name, ...tools)
 
 const long = `${"long-".repeat(12)}name`
 

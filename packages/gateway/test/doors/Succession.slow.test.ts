@@ -2,13 +2,12 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { writeFileSync } from "node:fs"
 import { setTimeout as sleep } from "node:timers/promises"
-import { fileURLToPath } from "node:url"
 import { connectAll, type FleetConfig } from "../../../promise/src/index.js"
 import { serveHere } from "../support/Gateway.js"
+import { fixture } from "../support/Program.js"
 import * as TestClient from "../support/TestClient.js"
 
-const program = fileURLToPath(new URL("../support/verdicts.mjs", import.meta.url))
-const good = { command: process.execPath, args: [program] }
+const good = fixture("verdicts")
 const silent = (seconds: number) => ({
   command: process.execPath,
   args: ["-e", `setTimeout(() => process.exit(), ${seconds}000)`]

@@ -1,20 +1,13 @@
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
-import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "vitest"
 import { anotherThan, doors, impatient, millis } from "../support/CallDoors.js"
 import { stateFolder } from "../support/Host.js"
+import * as Program from "../support/Program.js"
 
-const program = fileURLToPath(new URL("../support/verdicts.mjs", import.meta.url))
-const server = (...args: ReadonlyArray<string>) => ({ command: process.execPath, args: [program, ...args] })
-const isAlive = (pid: string): boolean => {
-  try {
-    return process.kill(Number(pid), 0)
-  } catch {
-    return false
-  }
-}
+const server = (...args: ReadonlyArray<string>) => Program.fixture("verdicts", ...args)
+const isAlive = (pid: string): boolean => Program.alive(Number(pid))
 
 const shown = process.platform === "linux" ? describe : describe.skip
 

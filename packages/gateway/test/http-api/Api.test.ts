@@ -8,31 +8,17 @@ import { folder } from "../../../testing/test/support/folder.js"
 import { ask, isConnected, serveHere, untilStatus } from "../support/Gateway.js"
 import * as Program from "../support/Program.js"
 import { bare } from "../support/Served.js"
+import { type ApiEvent, eventsIn, readEvents } from "../support/Team.js"
 import { describe, expect, test } from "../support/vitest.js"
 
 const { resolve } = createRequire(import.meta.url)
 const memory = resolve("@modelcontextprotocol/server-memory/dist/index.js")
 const node = process.execPath
 
-const events = (
-  url: string,
-  isEnough: (events: ReadonlyArray<{ readonly event: string; readonly data: any }>) => boolean
-) =>
+const events = (base: string, isEnough: (events: ReadonlyArray<ApiEvent>) => boolean) =>
   Effect.promise(async (signal) => {
-    const response = await fetch(url, { signal })
-    const found: Array<{ event: string; data: any }> = []
-    let text = ""
-    for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
-      text += chunk
-      const blocks = text.split("\n\n")
-      text = blocks.pop() ?? ""
-      for (const block of blocks) {
-        const [, event = "", data = "{}"] = /^event: (\w+)\ndata: (.*)$/s.exec(block) ?? []
-        if (event !== "") found.push({ event, data: JSON.parse(data) })
-      }
-      if (isEnough(found)) break
-    }
-    return { found, type: response.headers.get("content-type") }
+    const { text, type } = await readEvents(base, {}, (text) => isEnough(eventsIn(text)), signal)
+    return { found: eventsIn(text), type }
   })
 
 describe.concurrent("the API of a running gateway", () => {
@@ -116,7 +102,7 @@ describe.concurrent("the API of a running gateway", () => {
     const { history, pid } = yield* untilStatus(base, isConnected, "every")
     const { history: ofMemory } = yield* untilStatus(base, isConnected, "memory")
     let killed = false
-    const { found, type } = yield* events(`${base}/api/events`, (events) => {
+    const { found, type } = yield* events(base, (events) => {
       if (!killed && events.length > 0) {
         killed = true
         Program.kill(pid)

@@ -7,6 +7,7 @@ import * as EventStream from "../../src/http-api/EventStream.js"
 import type { GatewayStatus, Server } from "../../src/http-api/GatewayStatus.js"
 import type * as EventLog from "../../src/log/EventLog.js"
 import * as MadeUp from "../support/MadeUpReplica.js"
+import { eventsIn } from "../support/Team.js"
 import { describe, expect, test } from "../support/vitest.js"
 
 const line = (text: string): EventLog.Entry => ({ at: 1, server: "a", level: "info", text })
@@ -36,11 +37,7 @@ const made = Effect.fnUntraced(function*(view: () => EventStream.View | undefine
     const events: Array<readonly [string, any]> = []
     const { body } = answer
     if (body._tag !== "Stream") return yield* Effect.dieMessage("no stream")
-    const take = (text: string) => {
-      for (const [, name = "", data = ""] of text.matchAll(/event: (\w+)\ndata: (.*)\n\n/g)) {
-        events.push([name, JSON.parse(data)])
-      }
-    }
+    const take = (text: string) => void events.push(...eventsIn(text).map(({ data, event }) => [event, data] as const))
     yield* Effect.forkScoped(Stream.runForEach(Stream.decodeText(body.stream), (text) => Effect.sync(() => take(text))))
     yield* TestClock.adjust(0)
     return () => events.splice(0)

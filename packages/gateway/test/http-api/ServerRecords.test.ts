@@ -92,15 +92,14 @@ describe("the state of a server of which each client has its own", () => {
   })
 })
 
+const backendOf = (records: ServerRecords, options: Backend.BackendOptions) =>
+  Effect.provideService(Backend.make("one", options), Telemetry.Current, records.ofGroup())
+
 describe("the history of a server", () => {
   test.scoped("[G16] marks the connections that were lost, and a reconnect that somebody asked for is none", function*() {
     const records = new ServerRecords(undefined)
     const connector = ScriptedConnector.make({ overlap: false })
-    const backend = yield* Effect.provideService(
-      Backend.make("one", { connector, keepalive: { method: "none" } }),
-      Telemetry.Current,
-      records.ofGroup()
-    )
+    const backend = yield* backendOf(records, { connector, keepalive: { method: "none" } })
     const history = () => records.of("one")?.history.changes.map(({ lost, state }) => lost ? `${state}, lost` : state)
     yield* backend.firstOutcome
     const first = ["Connecting", "Connected"]
@@ -139,11 +138,7 @@ describe("the history of a server", () => {
       })
     })
     const connector = ScriptedConnector.make({ overlap: false })
-    const backend = yield* Effect.provideService(
-      Backend.make("one", { connector, reconnect: { initialDelay: "1 hour" } }),
-      Telemetry.Current,
-      records.ofGroup()
-    )
+    const backend = yield* backendOf(records, { connector, reconnect: { initialDelay: "1 hour" } })
     yield* backend.firstOutcome
     const usage = () => records.of("one")?.runtimes.map(({ usage }) => usage?.memory)
     connector.current.use(5)

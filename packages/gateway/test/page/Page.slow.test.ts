@@ -4,7 +4,6 @@ import { Effect } from "effect"
 import { existsSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import type { Browser } from "playwright-core"
 import * as AuthServer from "../../../sign-in/test/support/AuthServer.js"
 import { folder } from "../../../testing/test/support/folder.js"
@@ -18,11 +17,7 @@ import { afterAll, beforeAll, describe, expect, it, test } from "../support/vite
 
 let browser: Browser
 /** A server with the tools of a file. */
-const pinnedWith = (tools: string) => ({
-  command: process.execPath,
-  args: [fileURLToPath(new URL("../fixtures/pinned.mjs", import.meta.url)), tools],
-  lifeline: { pin: "block" }
-})
+const pinnedWith = (tools: string) => ({ ...Program.fixture("pinned", tools), lifeline: { pin: "block" } })
 
 const browse = (url: string) => Chromium.open(browser, url)
 

@@ -1,9 +1,9 @@
 import { ConnectError } from "@mcp-lifeline/core"
-import { anyone } from "@mcp-lifeline/http-server/Caller"
 import { ClientRequests } from "@mcp-lifeline/protocol"
 import { Effect, Exit, Logger, Scope } from "effect"
 import { ServerPool } from "mcp-lifeline"
 import { hearing } from "../../../http-server/test/support/hearing.js"
+import { member } from "../support/member.js"
 import { chatty, gateway } from "../support/Talk.js"
 import { describe, expect, test } from "../support/vitest.js"
 
@@ -24,19 +24,13 @@ const make = Effect.fnUntraced(function*(first: ReadonlyArray<ServerPool.Server>
   const state = { hasRoom: true, asked: [] as Array<number>, opened: 0, changes: 0 }
   const pool = yield* Effect.provide(ServerPool.make(first), Logger.replace(Logger.defaultLogger, logged))
   const own = pool.join({
-    client: () => ({ capabilities: {}, clientInfo: { name: "a-test", version: "1" }, protocolVersion: "2025-11-25" }),
-    isStateless: false,
-    caller: () => anyone,
-    mayUse: () => true,
+    ...member(),
     hasRoom: (count) => {
       state.asked.push(count)
       return state.hasRoom
     },
     opened: () => void state.opened++,
-    listsChanged: () => void state.changes++,
-    logged: () => undefined,
-    notified: () => undefined,
-    asked: () => Promise.reject(new Error("nothing is asked"))
+    listsChanged: () => void state.changes++
   })
   yield* pool.shared.ready
   const names = Effect.suspend(() => Effect.map(own.own!.fleet.status, (statuses) => Object.keys(statuses)))

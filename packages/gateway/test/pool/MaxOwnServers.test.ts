@@ -1,13 +1,13 @@
 import { Effect } from "effect"
 import { readFileSync, writeFileSync } from "node:fs"
-import { fileURLToPath } from "node:url"
 import * as Raw from "../../../http-server/test/support/RawEndpoint.js"
 import { serve } from "../support/Gateway.js"
+import { fixture } from "../support/Program.js"
 import { describe, expect, test } from "../support/vitest.js"
 
 const { begin, send } = Raw
 
-const chatty = fileURLToPath(new URL("../fixtures/chatty.mjs", import.meta.url))
+const chatty = fixture("chatty")
 
 const call = async (url: string, session: Readonly<Record<string, string>>): Promise<string | undefined> => {
   const answered = await send(url, "POST", session, { id: 1, method: "tools/call", params: { name: "o__pid" } })
@@ -21,13 +21,13 @@ const call = async (url: string, session: Readonly<Record<string, string>>): Pro
 
 describe("lifeline.maxOwnServers", () => {
   test.scopedLive("[X5 G5 G15] bounds the servers of single clients, as the file says when one is needed", function*() {
-    const own = { command: process.execPath, args: [chatty], lifeline: { sessions: "per-client" } }
+    const own = { ...chatty, lifeline: { sessions: "per-client" } }
     const { base, file, program } = yield* serve({ o: own })
     const url = `${base}/mcp`
     const { lifeline, ...others } = JSON.parse(readFileSync(file, "utf8"))
     /** Saves the file, and waits until it is in force: then another server of it is there, which nobody starts. */
     const save = (maxOwnServers: number) => {
-      const other = { command: process.execPath, args: [chatty], disabled: true }
+      const other = { ...chatty, disabled: true }
       const mcpServers = { ...others.mcpServers, [`saved-${maxOwnServers}`]: other }
       writeFileSync(file, JSON.stringify({ mcpServers, lifeline: { ...lifeline, maxOwnServers } }))
       return program.prints(new RegExp(`read again: .*saved-${maxOwnServers}`))

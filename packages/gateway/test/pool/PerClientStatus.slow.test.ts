@@ -2,7 +2,6 @@ import type { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { Effect, Exit, Scope } from "effect"
 import { unlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { folder } from "../../../testing/test/support/folder.js"
 import { type Answer, ask, isConnected, serveHere, untilStatus } from "../support/Gateway.js"
 import * as Inspector from "../support/Inspector.js"
@@ -11,12 +10,10 @@ import { connected } from "../support/Served.js"
 import * as TestClient from "../support/TestClient.js"
 import { describe, expect, test } from "../support/vitest.js"
 
-const script = fileURLToPath(new URL("../fixtures/fragile.mjs", import.meta.url))
-
 const gateway = Effect.fnUntraced(function*(lifeline: object) {
   const broken = join(yield* folder, "broken")
-  const own = { command: process.execPath, args: [script, broken], lifeline: { sessions: "per-client", ...lifeline } }
-  const served = yield* serveHere({ shared: { command: process.execPath, args: [script] }, own })
+  const own = { ...Program.fixture("fragile", broken), lifeline: { sessions: "per-client", ...lifeline } }
+  const served = yield* serveHere({ shared: Program.fixture("fragile"), own })
   const act = (action: "reconnect" | "enable" | "disable") => ask(`${served.base}/api/servers/own/${action}`, "POST")
   const details = Effect.map(ask(`${served.base}/api/servers/own`), ({ body }) => body)
   const until = (counts: object) =>

@@ -7,13 +7,13 @@ import {
   ResourceUpdatedNotificationSchema,
   ToolListChangedNotificationSchema
 } from "@modelcontextprotocol/sdk/types.js"
-import { fileURLToPath } from "node:url"
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest"
 import { describeCluster, ManyGateways } from "../support/ManyGateways.js"
+import { fixture } from "../support/Program.js"
 import { RoundRobin } from "../support/RoundRobin.js"
 import { reconnectionOptions } from "../support/Unaware.js"
 
-const chatty = { command: process.execPath, args: [fileURLToPath(new URL("../fixtures/chatty.mjs", import.meta.url))] }
+const chatty = fixture("chatty")
 
 const patience = 300_000
 
@@ -145,11 +145,10 @@ describeCluster("a client at any replica", () => {
     const owning = async () => all.owner(Number(await call("shared__pid")))
     await expect.poll(owning, { timeout: patience }).toBe(newest)
     const warned = async () => {
-      const status = await (await fetch(new URL("/api/status", owner.url))).json() as {
-        readonly servers: ReadonlyArray<{ readonly name: string; readonly warnings: ReadonlyArray<string> }>
-      }
-      const warnings = status.servers.find(({ name }) => name === "shared")!.warnings
-      return warnings.filter((warning) => warning.includes("has an older configuration")).length
+      const { servers } = await owner.status()
+      return servers.find(({ name }) => name === "shared")!.warnings.filter((warning) =>
+        warning.includes("has an older configuration")
+      ).length
     }
     await expect.poll(warned, { timeout: patience }).toBe(2)
     for (const replica of all.replicas) replica.configure(configured)

@@ -1,17 +1,12 @@
 import { Effect, Exit, Scope } from "effect"
-import { fileURLToPath } from "node:url"
 import { afterAll, beforeAll, expect, it } from "vitest"
 import * as Caller from "../../../http-server/src/Caller.js"
 import * as Raw from "../../../http-server/test/support/RawEndpoint.js"
 import * as Issuer from "../support/Issuer.js"
 import { describeCluster, ManyGateways, type Replica } from "../support/ManyGateways.js"
+import { fixture } from "../support/Program.js"
 
 const patience = 300_000
-
-const fixture = (name: string) => ({
-  command: process.execPath,
-  args: [fileURLToPath(new URL(`../fixtures/${name}.mjs`, import.meta.url))]
-})
 
 const audience = "https://mcp.example.com/mcp"
 

@@ -6,8 +6,7 @@ import { afterAll, beforeAll, expect, it } from "vitest"
 import * as SealedAddresses from "../../../cluster/src/postgres/SealedAddresses.js"
 import { query as queryAt } from "../../../cluster/test/support/query.js"
 import { send } from "../../../http-server/test/support/RawEndpoint.js"
-import type { GatewayStatus } from "../../src/http-api/GatewayStatus.js"
-import { describeCluster, ManyGateways, sessionKey } from "../support/ManyGateways.js"
+import { describeCluster, ManyGateways, type Replica, sessionKey } from "../support/ManyGateways.js"
 
 const patience = 300_000
 
@@ -45,10 +44,7 @@ describeCluster("who writes to the database of a cluster", () => {
       await new Promise((resolve) => setTimeout(resolve, 100))
     }
   }
-  const replicasAt = async (port: number) => {
-    const status = await (await fetch(`http://127.0.0.1:${port}/api/status`)).json() as GatewayStatus
-    return status.replicas ?? []
-  }
+  const replicasAt = async (replica: Replica) => (await replica.status()).replicas ?? []
   const sealedWith = (key: string, at: number) => (id: string) =>
     SealedAddresses.make(Redacted.make(key), 0).seal(id, foreign, at)
 
@@ -63,10 +59,9 @@ describeCluster("who writes to the database of a cluster", () => {
     const text = await address(id)
     await query((sql) => sql`INSERT INTO lifeline_replica (id, address) VALUES (${id}, ${text})`)
     await query((sql) => sql`UPDATE lifeline_claim SET owner = ${id} WHERE kind = 'server'`)
-    const [first, second] = all.replicas as [typeof all.replicas[number], typeof all.replicas[number]]
-    for (const { port } of [first, second]) {
+    for (const replica of all.replicas) {
       await until(async () => all.replicas.every(({ printed }) => printed.includes(id)) ? true : undefined)
-      expect((await replicasAt(port)).map((one) => one.id)).not.toContain(id.slice(0, 8))
+      expect((await replicasAt(replica)).map((one) => one.id)).not.toContain(id.slice(0, 8))
     }
     await query((sql) => sql`DELETE FROM lifeline_replica WHERE id = ${id}`)
     expect(asked.map(({ method, url }) => `${method} ${url}`)).toEqual([])
@@ -75,9 +70,9 @@ describeCluster("who writes to the database of a cluster", () => {
   it("[D13:real] cannot change where a replica is: its next renewal says it again", async () => {
     await query((sql) => sql`UPDATE lifeline_replica SET address = ${foreign}`)
     await until(async () => (await replicas()).every(({ address }) => address !== foreign) ? true : undefined)
-    for (const { port } of all.replicas) {
+    for (const replica of all.replicas) {
       await until(async () => {
-        const seen = await replicasAt(port)
+        const seen = await replicasAt(replica)
         return seen.length === 2 && seen.every(({ state }) => state === "reached") ? true : undefined
       })
     }
@@ -88,15 +83,15 @@ describeCluster("who writes to the database of a cluster", () => {
     const id = "asked-by-all"
     const address = sealedWith(sessionKey, Date.now())(id)
     await query((sql) => sql`INSERT INTO lifeline_replica (id, address) VALUES (${id}, ${address})`)
-    const [first, second] = all.replicas
+    const [first] = all.replicas
     const got = await until(async () => {
-      await replicasAt(first!.port)
+      await replicasAt(first!)
       return asked.find(({ url }) => url === "/cluster/gateway/api/status")
     })
     await query((sql) => sql`DELETE FROM lifeline_replica WHERE id = ${id}`)
     expect(got.headers.authorization).toBeUndefined()
     const headers = { "lifeline-authorization": String(got.headers["lifeline-authorization"]), "x-lifeline": "1" }
-    for (const { clusterPort } of [first!, second!]) {
+    for (const { clusterPort } of all.replicas) {
       const own = `http://127.0.0.1:${clusterPort}`
       expect((await send(own + got.url, got.method!, headers, got.body)).status).toBe(421)
       expect((await send(`${own}/cluster/gateway/api/call`, "POST", headers, "{}")).status).toBe(403)

@@ -9,7 +9,6 @@ import * as Program from "../support/Program.js"
 import * as TestClient from "../support/TestClient.js"
 import { describe, expect, test } from "../support/vitest.js"
 
-const who = fileURLToPath(new URL("../fixtures/who.mjs", import.meta.url))
 const pem = (name: string) =>
   fileURLToPath(new URL(`../../../transport-http/test/fixtures/tls/${name}.pem`, import.meta.url))
 
@@ -18,7 +17,7 @@ describe.skipIf(!Postgres.isInstalled)(`replicas that reach each other over HTTP
     const { url } = yield* Postgres.make
     const path = yield* folder
     const config = join(path, "mcp.json")
-    const mcpServers = { who: { command: process.execPath, args: [who] } }
+    const mcpServers = { who: Program.fixture("who") }
     const lifeline = { timeouts: { connect: "2 minutes", wait: "2 minutes" } }
     writeFileSync(config, JSON.stringify({ lifeline, mcpServers }))
     const replica = Effect.fnUntraced(function*(name: string) {

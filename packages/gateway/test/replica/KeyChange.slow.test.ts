@@ -6,12 +6,12 @@ import { Effect, Redacted } from "effect"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { expect, it } from "vitest"
 import * as PostgresStore from "../../../cluster/src/PostgresStore.js"
 import * as Seal from "../../../cluster/src/Seal.js"
 import { termsOf } from "../../../cluster/src/Terms.js"
-import { describeCluster, ManyGateways, type Replica } from "../support/ManyGateways.js"
+import { describeCluster, ManyGateways } from "../support/ManyGateways.js"
+import { fixture } from "../support/Program.js"
 import { RoundRobin } from "../support/RoundRobin.js"
 import { reconnectionOptions } from "../support/Unaware.js"
 
@@ -19,7 +19,7 @@ const patience = 300_000
 
 const terms = termsOf({ lease: 15_000 })
 
-const chatty = { command: process.execPath, args: [fileURLToPath(new URL("../fixtures/chatty.mjs", import.meta.url))] }
+const chatty = fixture("chatty")
 
 const [old, fresh] = ["o".repeat(44), "n".repeat(44)]
 
@@ -60,10 +60,6 @@ describeCluster("the key of a cluster", () => {
         return { call, client, levels, pid: await call("own__pid"), session: transport.sessionId }
       }
       const everyone = await Promise.all([connected(), connected(), connected()])
-      const statusAt = async ({ url }: Replica) =>
-        (await (await fetch(new URL("/api/status", url))).json()) as {
-          readonly servers: ReadonlyArray<{ readonly name: string; readonly state: string }>
-        }
       const disable = await fetch(new URL("/api/servers/off/disable", all.replicas[0]!.url), {
         method: "POST",
         headers: { "X-Lifeline": "1" }
@@ -128,7 +124,7 @@ describeCluster("the key of a cluster", () => {
       }
       await expect.poll(unopened, { timeout: patience }).toEqual([true, 0, 0])
       for (const replica of all.replicas) {
-        expect((await statusAt(replica)).servers.find(({ name }) => name === "off")?.state).toBe("Disabled")
+        expect((await replica.status()).servers.find(({ name }) => name === "off")?.state).toBe("Disabled")
       }
 
       const home = all.replicas.find((replica) => all.owner(Number(everyone[0]!.pid)) === replica)!

@@ -1,7 +1,6 @@
 import { afterAll, afterEach, expect, it } from "vitest"
 import { defaults as terms } from "../../../cluster/src/Terms.js"
 import * as CountingLedger from "../../../testing/test/support/CountingLedger.js"
-import type { GatewayStatus } from "../../src/http-api/GatewayStatus.js"
 import { describeCluster, ManyGateways, type Replica } from "../support/ManyGateways.js"
 import { RoundRobin } from "../support/RoundRobin.js"
 import { clients as kinds, type Unaware } from "../support/Unaware.js"
@@ -110,10 +109,8 @@ describeCluster("many gateways, one fleet", () => {
   let balancer: RoundRobin
   let crowd: Crowd
 
-  const statesAt = async ({ url }: Replica): Promise<ReadonlyArray<string>> => {
-    const status = await (await fetch(new URL("/api/status", url))).json() as GatewayStatus
-    return status.servers.filter(({ name }) => servers.includes(name)).map(({ state }) => state)
-  }
+  const statesAt = async (replica: Replica): Promise<ReadonlyArray<string>> =>
+    (await replica.status()).servers.filter(({ name }) => servers.includes(name)).map(({ state }) => state)
   const begin = async (lease?: string): Promise<void> => {
     all = await ManyGateways.start(3, { servers, own: [own], lease })
     balancer = await RoundRobin.start(all.replicas.map(({ port }) => port))

@@ -1,8 +1,8 @@
 import { Effect } from "effect"
-import { fileURLToPath } from "node:url"
 import { afterAll, beforeAll, expect, it, vi } from "vitest"
 import { raw, statusOf } from "../../../http-server/test/support/raw.js"
 import { describeCluster, ManyGateways } from "../support/ManyGateways.js"
+import { fixture } from "../support/Program.js"
 
 const patience = 300_000
 
@@ -15,9 +15,7 @@ describeCluster("targets of requests at a cluster", () => {
     vi.stubEnv("MCP_LIFELINE_TOKEN", token)
     all = await ManyGateways.start(2, {
       servers: [],
-      entries: {
-        chatty: { command: process.execPath, args: [fileURLToPath(new URL("../fixtures/chatty.mjs", import.meta.url))] }
-      },
+      entries: { chatty: fixture("chatty") },
       args: () => ["--public-url", `https://${host}`],
       lease: "1min"
     })

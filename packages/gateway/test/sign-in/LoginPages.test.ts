@@ -35,6 +35,9 @@ const replica = Effect.fnUntraced(function*(others: () => ReadonlyArray<ReplicaN
   return { ask, port: Number(port), name: { id: port, address }, passed, redirects }
 })
 
+const pageAt = ({ site }: PublicRedirects) =>
+  new LoginPage({ person: { identity: "anna" }, server: "https://docs.example/mcp" }, site)
+
 describe("the pages of logins in a cluster", () => {
   test.scopedLive("[X6] nothing but them is asked of another replica, whatever the target looks like", function*() {
     const other = yield* replica(() => [])
@@ -65,10 +68,7 @@ describe("the pages of logins in a cluster", () => {
       replica(() => names)
     ])
     names.push(first.name, second.name, third.name)
-    const page = new LoginPage(
-      { person: { identity: "anna" }, server: "https://docs.example/mcp" },
-      second.redirects.site
-    )
+    const page = pageAt(second.redirects)
     const listener = yield* second.redirects.listener(page)
     page.begin("https://idp.example/authorize?state=s")
     const arrival = yield* Effect.forkScoped(listener.arrival("s"))
@@ -105,10 +105,7 @@ describe("the pages of logins in a cluster", () => {
       const { headers, status } = yield* first.ask(target)
       expect([target, status, headers.get("retry-after")]).toEqual([target, 503, "1"])
     }
-    const page = new LoginPage(
-      { person: { identity: "anna" }, server: "https://docs.example/mcp" },
-      second.redirects.site
-    )
+    const page = pageAt(second.redirects)
     yield* second.redirects.listener(page)
     page.begin("https://idp.example/authorize?state=s")
     expect((yield* first.ask(page.path)).status).toBe(200)

@@ -14,25 +14,11 @@ import * as Gateway from "../../src/http-api/Gateway.js"
 import * as Logout from "../../src/login/logout.js"
 import { accountOf, personOf } from "../../src/sign-in/PersonalSignIns.js"
 import { answered, authentication, call, caller, type Callers, connect } from "../support/Callers.js"
+import * as RecordedOutput from "../support/RecordedOutput.js"
 import { HttpTalk } from "../support/Team.js"
 import { describe, expect, it, test } from "../support/vitest.js"
 
 const callers = (): Callers => new Map([["t-anna", caller("anna")], ["t-ben", caller("ben")]])
-
-const heard = () => {
-  const lines: Array<string> = []
-  return {
-    lines,
-    output: {
-      live: false,
-      colour: false,
-      width: Effect.succeed(80),
-      line: (text: string) => Effect.sync(() => void lines.push(text)),
-      problem: (text: string) => Effect.sync(() => void lines.push(text)),
-      frame: () => Effect.void
-    } as never
-  }
-}
 
 const gateway = Effect.fnUntraced(function*(path: string, url: string, known: Callers, options: object = {}) {
   const file = join(path, "mcp.json")
@@ -44,7 +30,7 @@ const gateway = Effect.fnUntraced(function*(path: string, url: string, known: Ca
       mcpServers: { docs: { url, protocol: "2025" } }
     })
   )
-  const { lines, output } = heard()
+  const { lines, output, problems } = RecordedOutput.make()
   const logger = Logger.make(({ cause, message }) => void lines.push(inspect([message, cause], { depth: 10 })))
   return yield* Effect.gen(function*() {
     const configuration = yield* Configuration.make(file, output)
@@ -60,7 +46,7 @@ const gateway = Effect.fnUntraced(function*(path: string, url: string, known: Ca
       personalSignIn: (server, caller) => personalSignIns(server)?.inUse(caller),
       about: { ...(yield* Gateway.about(servers)), signIn, personalSignIns }
     })
-    return { ...endpoint, configuration, lines, servers, base: bound.listener.url }
+    return { ...endpoint, configuration, said: () => [...lines, ...problems].join(), servers, base: bound.listener.url }
   }).pipe(
     Effect.provide(Layer.merge(StateFolder.layerAt(join(path, "state")), Logger.replace(Logger.defaultLogger, logger)))
   )
@@ -156,7 +142,7 @@ describe("each person's own login at a server", () => {
       return `${await all!.text()} ${await one!.text()}`
     })
     expect(statuses).toContain('"clientLogins":{"signedIn":2,"waiting":0}')
-    expect(statuses + before.lines.join()).not.toMatch(/sign-in\/|anna|ben@/)
+    expect(statuses + before.said()).not.toMatch(/sign-in\/|anna|ben@/)
     const kept = readdirSync(join(path, "state", "grants")).map((name) =>
       readFileSync(join(path, "state", "grants", name), "utf8")
     )
@@ -173,7 +159,7 @@ describe("each person's own login at a server", () => {
     expect(yield* answered(annaAgain)).toBe("anna@idp")
     expect((yield* logIn("ben2@idp", addressIn(gone))).text).toContain("Signed in")
     expect(yield* who([benAgain, annaAgain])).toEqual(["ben2@idp", "anna@idp"])
-    const said = heard()
+    const said = RecordedOutput.make()
     yield* Effect.provide(
       Logout.run({ target: server.url, config: undefined, account: undefined, client: "anna" }, said.output),
       StateFolder.layerAt(join(path, "state"))

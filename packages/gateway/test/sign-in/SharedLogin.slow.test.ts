@@ -7,16 +7,9 @@ import { folder } from "../../../testing/test/support/folder.js"
 import * as GatewayAuthentication from "../../src/access/GatewayAuthentication.js"
 import * as Configuration from "../../src/config/Configuration.js"
 import * as Record from "../../src/http-api/Record.js"
+import * as RecordedOutput from "../support/RecordedOutput.js"
 import { api, eventsUntil, full, talking } from "../support/Team.js"
 import { describe, expect, test } from "../support/vitest.js"
-
-const nobody = {
-  live: false,
-  colour: false,
-  width: Effect.succeed(80),
-  line: () => Effect.void,
-  problem: () => Effect.void
-} as never
 
 const gateway = Effect.gen(function*() {
   const server = yield* AuthServer.make
@@ -33,7 +26,7 @@ const gateway = Effect.gen(function*() {
     })
   )
   return yield* Effect.gen(function*() {
-    const configuration = yield* Configuration.make(file, nobody)
+    const configuration = yield* Configuration.make(file, RecordedOutput.make().output)
     const { access, personalSignIns, signIn } = configuration
     const record = yield* Record.make()
     const bound = yield* Endpoint.bind({

@@ -38,7 +38,7 @@ export const anotherThan = async (pid: string, call: Call, tool: string): Promis
   }
 }
 
-const outcome = (result: Promise<unknown>): Promise<string> =>
+export const outcome = (result: Promise<unknown>): Promise<string> =>
   result.then(
     (result) => (result as { readonly content: ReadonlyArray<{ readonly text: string }> }).content[0]!.text,
     (error: Error) => error.message

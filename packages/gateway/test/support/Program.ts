@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Readable } from "node:stream"
+import { fileURLToPath } from "node:url"
 import { gateway } from "../../../testing/test/support/Built.js"
 import { eventually, family, kill } from "../../../testing/test/support/Processes.js"
 import * as InProcess from "./InProcess.js"
@@ -16,6 +17,12 @@ const state = mkdtempSync(join(tmpdir(), "lifeline-state-"))
 process.once("exit", () => rmSync(state, { recursive: true, force: true }))
 
 export type Ended = { readonly code: number | null; readonly signal: NodeJS.Signals | null }
+
+/** A server of the tests, as a configuration has it. */
+export const fixture = (name: string, ...args: ReadonlyArray<string>) => ({
+  command: process.execPath,
+  args: [fileURLToPath(new URL(`../fixtures/${name}.mjs`, import.meta.url)), ...args]
+})
 
 export interface Program {
   readonly pid: number

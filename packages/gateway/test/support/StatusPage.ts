@@ -2,28 +2,23 @@ import { expect } from "@effect/vitest"
 import { Effect } from "effect"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import type { Page } from "playwright-core"
 import { folder } from "../../../testing/test/support/folder.js"
 import * as Program from "./Program.js"
 
-const script = (name: string) => fileURLToPath(new URL(`../fixtures/${name}.mjs`, import.meta.url))
-
 /** Two servers: the one does not start as long as the file `broken` exists. */
 const mcpServers = (broken: string) => ({
   fragile: {
-    command: process.execPath,
-    args: [script("fragile"), broken],
+    ...Program.fixture("fragile", broken),
     // However slow the machine is, it is tried until the file is gone.
     lifeline: { reconnect: { initialDelay: "300 millis", maxDelay: "1 second", maxAttempts: 1000 } }
   },
-  steady: { command: process.execPath, args: [script("who")] }
+  steady: Program.fixture("who")
 })
 
 /** A server of which each client has its own, and which does not come back by itself while a test runs. */
 export const perClient = {
-  command: process.execPath,
-  args: [script("who")],
+  ...Program.fixture("who"),
   lifeline: { sessions: "per-client", reconnect: { initialDelay: "1 hour" } }
 }
 

@@ -5,9 +5,9 @@ import { Effect } from "effect"
 import { type Begin, Clients, type Conversation, ServerPool } from "mcp-lifeline"
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
-import { fileURLToPath } from "node:url"
 import * as Built from "../../../testing/test/support/Built.js"
 import type { Answers, Message } from "./Host.js"
+import { fixture } from "./Program.js"
 
 export interface Said extends Message {
   readonly about?: string | number | undefined
@@ -170,8 +170,7 @@ export const chatty = (
   return {
     id,
     connector: StdioConnector.make({
-      command: process.execPath,
-      args: [fileURLToPath(new URL("../fixtures/chatty.mjs", import.meta.url)), ...(says === undefined ? [] : [says])],
+      ...fixture("chatty", ...(says === undefined ? [] : [says])),
       protocol: "2025"
     }),
     reconnect: { initialDelay: 20 },

@@ -6,6 +6,7 @@ import * as AccessInUse from "../../src/access/AccessInUse.js"
 import * as GatewayAuthentication from "../../src/access/GatewayAuthentication.js"
 import * as Gateway from "../../src/http-api/Gateway.js"
 import * as Record from "../../src/http-api/Record.js"
+import { authOf } from "./Issuer.js"
 import { opened } from "./TestClient.js"
 
 export interface Message {
@@ -43,16 +44,6 @@ export const loaded = (
 
 export const audience = "https://team.example/mcp"
 
-const authOf = (issuer: string): McpConfig.Auth => ({
-  issuers: [issuer],
-  audiences: [audience],
-  requiredScopes: [],
-  claims: {},
-  algorithms: ["ES256"],
-  jwksUri: undefined,
-  clockTolerance: 30_000
-})
-
 const none: AccessInUse.Loaded = { rules: undefined, problem: undefined, clients: [] }
 
 /** Its own token is `operator`. `issuer`: whose access tokens it accepts, too. `isOpen`: it needs none as long as it has no clients with names. */
@@ -75,7 +66,7 @@ export const team = Effect.fnUntraced(function*(
     tokens: () => [Redacted.make(full("operator"))],
     isNeeded: !isOpen,
     clients: access,
-    auth: issuer === undefined ? undefined : () => authOf(issuer),
+    auth: issuer === undefined ? undefined : () => authOf({ issuers: [issuer], audiences: [audience] }),
     place: { host: "127.0.0.1" }
   }))
   const bound = yield* Endpoint.bind({ host: "127.0.0.1", port: 0, authentication })
@@ -321,18 +312,32 @@ export const api = (base: string, token: string | undefined, path: string, metho
     }
   })
 
+export type ApiEvent = { readonly event: string; readonly data: any }
+
+export const eventsIn = (text: string): ReadonlyArray<ApiEvent> =>
+  [...text.matchAll(/^event: (\w+)\ndata: (.*)\n\n/gm)].map(([, event = "", data = ""]) => ({
+    event,
+    data: JSON.parse(data)
+  }))
+
+/** What the API has said since the stream of its events began. Goes on until that is enough. */
+export const readEvents = async (
+  base: string,
+  headers: Record<string, string>,
+  isEnough: (text: string) => boolean,
+  signal: AbortSignal
+): Promise<{ readonly text: string; readonly type: string | null }> => {
+  const response = await fetch(`${base}/api/events`, { headers, signal })
+  let text = ""
+  for await (const chunk of response.body!.pipeThrough(new TextDecoderStream() as never)) {
+    text += String(chunk)
+    if (isEnough(text)) break
+  }
+  return { text, type: response.headers.get("content-type") }
+}
+
 export const eventsUntil = (base: string, token: string, isEnough: (text: string) => boolean): Effect.Effect<string> =>
-  Effect.promise(async () => {
-    const controller = new AbortController()
-    const response = await fetch(`${base}/api/events`, {
-      headers: { Authorization: `Bearer ${full(token)}` },
-      signal: controller.signal
-    })
-    let text = ""
-    for await (const chunk of response.body!.pipeThrough(new TextDecoderStream() as never)) {
-      text += String(chunk)
-      if (isEnough(text)) break
-    }
-    controller.abort()
+  Effect.promise(async (signal) => {
+    const { text } = await readEvents(base, { Authorization: `Bearer ${full(token)}` }, isEnough, signal)
     return text
   })
