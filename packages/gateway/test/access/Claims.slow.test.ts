@@ -104,19 +104,18 @@ describe.each(eras)("access tokens of one session, in the era %s", (_, isStatele
           ].toSorted()
         ))
     const whole = (server: string) => [`${server} and more`, `${server}__pid`]
-    for (
-      const [claims, expected] of [
-        [{}, []],
-        [{ groups: ["other"], email: "x@example.org" }, []],
-        [{ groups: "ops" }, whole("open")],
-        [{ groups: ["ops", "dev"] }, [...whole("late"), ...whole("open")]],
-        [{ realm: { roles: ["reader"] } }, ["late__pid"]],
-        [{ email: "x@example.com" }, ["open__pid"]],
-        [{ email: "x@example.com", realm: { roles: ["reader"] } }, ["late__pid", "open__pid"]],
-        // What a person is called, or the name of a client, is no group.
-        [{ preferred_username: "ops", name: "ci", client_id: "ci", sub: "client:ci" }, []]
-      ] as const
-    ) {
+    const cases = [
+      [{}, []],
+      [{ groups: ["other"], email: "x@example.org" }, []],
+      [{ groups: "ops" }, whole("open")],
+      [{ groups: ["ops", "dev"] }, [...whole("late"), ...whole("open")]],
+      [{ realm: { roles: ["reader"] } }, ["late__pid"]],
+      [{ email: "x@example.com" }, ["open__pid"]],
+      [{ email: "x@example.com", realm: { roles: ["reader"] } }, ["late__pid", "open__pid"]],
+      // What a person is called, or the name of a client, is no group.
+      [{ preferred_username: "ops", name: "ci", client_id: "ci", sub: "client:ci" }, []]
+    ] as const
+    for (const [claims, expected] of cases) {
       expect([claims, yield* sees(yield* sign(claims))]).toEqual([claims, expected])
     }
     expect(yield* sees("ci-token")).toEqual(whole("late"))

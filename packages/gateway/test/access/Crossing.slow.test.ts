@@ -11,7 +11,6 @@ const subjects = ["ann", "bob", "cat"] as const
 const deeds = ["call", "log", "subscribe", "change", "list", "hold", "cancel", "steal"] as const
 const ownDeeds = ["own-call", "own-log", "own-ask"] as const
 type Deed = (typeof deeds)[number] | (typeof ownDeeds)[number]
-
 type Step = { readonly who: number; readonly session: number; readonly deed: Deed; readonly isLast: boolean }
 
 const uri = "test://one"
@@ -110,32 +109,25 @@ const stepOf = (all: ReadonlyArray<Deed>) =>
 
 const did = async (party: Party, others: ReadonlyArray<Party>, { deed, session }: Step, url: string): Promise<void> => {
   const { subject, talk } = party
-  switch (deed) {
-    case "call":
-      return party.call("shared")
-    case "own-call":
-      return party.call("own")
-    case "own-ask":
-      return party.ask()
-    case "own-log":
-      return void await talk.call("own__log", { mark: party.mark() })
-    case "log":
-      return subject === "ann" ? void await talk.call("hers__log", { mark: party.mark() }) : void await talk.error(
-        "tools/call",
-        { name: "hers__log", arguments: { mark: party.mark() } }
-      )
-    case "subscribe":
-      return party.subscribe()
-    case "change":
-      return void await talk.call("shared__change", { uri, mark: party.mark() })
-    case "list":
+  const acts: Readonly<Record<Deed, () => unknown>> = {
+    call: () => party.call("shared"),
+    "own-call": () => party.call("own"),
+    "own-ask": () => party.ask(),
+    "own-log": () => talk.call("own__log", { mark: party.mark() }),
+    log: () => {
+      const mark = party.mark()
+      return subject === "ann"
+        ? talk.call("hers__log", { mark })
+        : talk.error("tools/call", { name: "hers__log", arguments: { mark } })
+    },
+    subscribe: () => party.subscribe(),
+    change: () => talk.call("shared__change", { uri, mark: party.mark() }),
+    list: async () => {
       expect((await talk.tools()).some((name) => name.startsWith("hers__"))).toBe(subject === "ann")
-      return
-    case "hold":
-      return party.hold(`held-${session}`)
-    case "cancel":
-      return party.cancel(`held-${session}`)
-    case "steal": {
+    },
+    hold: () => party.hold(`held-${session}`),
+    cancel: () => party.cancel(`held-${session}`),
+    steal: async () => {
       // With its own token, and the session of somebody else.
       const victim = others.find((one) => one.subject !== subject && one.talk.session !== undefined)
       if (victim?.talk.session === undefined) return
@@ -143,9 +135,9 @@ const did = async (party: Party, others: ReadonlyArray<Party>, { deed, session }
       thief.session = victim.talk.session
       const answers = await Promise.all([thief.ask("ping"), thief.ask("tools/list"), thief.ask("resources/list")])
       expect(answers.map(({ status }) => status)).toEqual([404, 404, 404])
-      return
     }
   }
+  await acts[deed]()
 }
 
 describe.each([["with sessions", false], ["without", true]] as const)("subjects in the era %s", (_, isStateless) => {

@@ -13,40 +13,24 @@ import { reconnectionOptions } from "../support/Unaware.js"
 import { describe, expect, test } from "../support/vitest.js"
 
 /** What the test needs of an `OAuthClientProvider` of either client: it keeps everything in memory, and opens no browser. */
-class Provider {
-  readonly redirectUrl = JwtIssuer.redirectUrl
-  readonly clientMetadata = { client_name: "test", redirect_uris: [JwtIssuer.redirectUrl] }
-  #client: unknown
-  #tokens: any
-  #verifier = ""
-  readonly sentTo: Array<URL> = []
-
-  constructor(client?: { readonly client_id: string }) {
-    this.#client = client
-  }
-
-  clientInformation(): any {
-    return this.#client
-  }
-  saveClientInformation(client: unknown): void {
-    this.#client = client
-  }
-  tokens(): any {
-    return this.#tokens
-  }
-  saveTokens(tokens: unknown): void {
-    this.#tokens = tokens
-  }
-  redirectToAuthorization(url: URL): void {
-    this.sentTo.push(url)
-  }
-  saveCodeVerifier(verifier: string): void {
-    this.#verifier = verifier
-  }
-  codeVerifier(): string {
-    return this.#verifier
+const providerOf = (client?: { readonly client_id: string }) => {
+  let [known, tokens, verifier]: [unknown, any, string] = [client, undefined, ""]
+  const sentTo: Array<URL> = []
+  return {
+    sentTo,
+    redirectUrl: JwtIssuer.redirectUrl,
+    clientMetadata: { client_name: "test", redirect_uris: [JwtIssuer.redirectUrl] },
+    clientInformation: () => known as any,
+    saveClientInformation: (given: unknown) => void (known = given),
+    tokens: () => tokens,
+    saveTokens: (given: unknown) => void (tokens = given),
+    redirectToAuthorization: (url: URL) => void sentTo.push(url),
+    saveCodeVerifier: (given: string) => void (verifier = given),
+    codeVerifier: () => verifier
   }
 }
+
+type Provider = ReturnType<typeof providerOf>
 
 interface Signed {
   readonly connect: () => Promise<void>
@@ -106,7 +90,7 @@ const serving = Effect.fnUntraced(function*(issuerOptions: Partial<JwtIssuer.Opt
 
 type Serving = Effect.Effect.Success<ReturnType<typeof serving>>
 
-const signedIn = (kind: keyof typeof kinds, { issuer, url }: Serving, provider = new Provider()) =>
+const signedIn = (kind: keyof typeof kinds, { issuer, url }: Serving, provider = providerOf()) =>
   opened(async () => {
     const client = kinds[kind](url, provider)
     await expect(client.connect()).rejects.toThrow(/Unauthorized/i)
@@ -180,7 +164,7 @@ describe("clients sign in to the gateway", { timeout: 240_000 }, () => {
     ["v2", "v2 with sessions", {}]
   ])("[G21:real] %s asks its user for a scope that the gateway comes to need", function*([, kind, options]) {
     const served = yield* serving({ clients: ["known"], ...options })
-    const client = yield* signedIn(kind, served, new Provider({ client_id: "known" }))
+    const client = yield* signedIn(kind, served, providerOf({ client_id: "known" }))
     expect(yield* Effect.promise(() => client.echo("one"))).toContain("one")
     served.save({ requiredScopes: ["mcp:read", "mcp:write"] })
     const { sentTo } = client.provider

@@ -53,12 +53,11 @@ describe("what a server that each client has for itself says of itself", () => {
     expect(all.of(numbered(0), "s")?.instructions).toBe("x".repeat(8001))
     const long = { "x-long": { text: "x".repeat(16_000) } }
     const bounded = new OwnIntroductions()
-    for (
-      const large of [
-        { ...saying("large"), capabilities: { experimental: long } },
-        { ...saying("large"), serverInfo: { name: "n".repeat(16_000), version: "1" } }
-      ]
-    ) {
+    const cases = [
+      { ...saying("large"), capabilities: { experimental: long } },
+      { ...saying("large"), serverInfo: { name: "n".repeat(16_000), version: "1" } }
+    ]
+    for (const large of cases) {
       bounded.set(numbered(0), "s", saying("small"))
       bounded.set(numbered(0), "t", large)
       expect(["s", "t"].map((name) => bounded.of(numbered(0), name)?.instructions)).toEqual(["small", undefined])

@@ -22,21 +22,14 @@ const server = (id: string, prefix: string | undefined, outcome: object = {}): S
     ]
   }
   connector.respond = (method, params: any) => {
-    switch (method) {
-      case "tools/call":
-        return { answer: "result", result: { content: [{ type: "text", text: texts(id, params) }] } }
-      case "prompts/get":
-        return {
-          answer: "result",
-          result: { messages: [{ role: "user", content: { type: "text", text: texts(id, params) } }] }
-        }
-      case "resources/read":
-        return { answer: "result", result: { contents: [{ uri: params.uri, text: texts(id, params) }] } }
-      case "completion/complete":
-        return { answer: "result", result: { completion: { values: [texts(id, params)] } } }
-      default:
-        return undefined
+    const text = method.endsWith("/list") ? "" : texts(id, params)
+    const results: Readonly<Record<string, object>> = {
+      "tools/call": { content: [{ type: "text", text }] },
+      "prompts/get": { messages: [{ role: "user", content: { type: "text", text } }] },
+      "resources/read": { contents: [{ uri: params?.uri, text }] },
+      "completion/complete": { completion: { values: [text] } }
     }
+    return results[method] && { answer: "result", result: results[method] }
   }
   return {
     id,
@@ -89,14 +82,13 @@ const read = Effect.fnUntraced(
 
 describe.each([["with sessions", false], ["without", true]] as const)("in the era %s", (_, isStateless) => {
   for (const prefix of [undefined, ""]) {
-    for (
-      const [hidden, own] of [
-        ["connected", "connected"],
-        ["never connected", "connected"],
-        ["withdrawn", "connected"],
-        ["connected", "withdrawn"]
-      ] as const
-    ) {
+    const cases = [
+      ["connected", "connected"],
+      ["never connected", "connected"],
+      ["withdrawn", "connected"],
+      ["connected", "withdrawn"]
+    ] as const
+    for (const [hidden, own] of cases) {
       it.scopedLive(
         `[G22 G20] what a client reads and reaches under each name is as if there were no server that it may not use: prefix ${
           JSON.stringify(prefix)

@@ -33,7 +33,6 @@ const connectReasons = Object.keys(
 ) as ReadonlyArray<Reasons.ConnectReason>
 
 const losses = ["session", "closed", "health", "keepalive", "memory"] as const
-
 const fates = ["notSent", "rejected", "unknown", "answered"] as const
 
 const requestReasons = Object.keys(
@@ -287,61 +286,27 @@ describe("texts about servers", () => {
 })
 
 const about = { backend: "a", at: 0 }
+const running = { ...about, generation: 1 }
 const error = { message: "secret", reason: "spawn" } as ConnectError
 
 /** Each event, with something that is for admins in each text of it. */
 const all: { readonly [T in Event.Event["_tag"]]: ReadonlyArray<Extract<Event.Event, { readonly _tag: T }>> } = {
-  StateChanged: (Object.keys(Lifecycle.entries) as ReadonlyArray<keyof typeof Lifecycle.entries>).map((to) => ({
-    ...about,
-    _tag: "StateChanged",
-    from: "Connecting",
-    to,
-    generation: 1
-  })),
+  StateChanged: (Object.keys(Lifecycle.entries) as ReadonlyArray<keyof typeof Lifecycle.entries>)
+    .map((to) => ({ ...running, _tag: "StateChanged", from: "Connecting", to })),
   AttemptStarted: [{ ...about, _tag: "AttemptStarted", attempt: 1 }],
   AttemptFailed: [{ ...about, _tag: "AttemptFailed", error, duration: 1, nextAttemptAt: 5000 }],
-  Installed: [{ ...about, _tag: "Installed", generation: 1, duration: 1, downtime: 1, resumed: false }],
-  RuntimeLost: losses.map((kind) => ({
-    ...about,
-    _tag: "RuntimeLost",
-    generation: 1,
-    loss: { kind, message: "secret" },
-    uptime: 1
-  })),
-  RuntimeClosed: (["closed", "failed", "abandoned"] as const).map((outcome) => ({
-    ...about,
-    _tag: "RuntimeClosed",
-    generation: 1,
-    installed: true,
-    outcome,
-    message: "secret"
-  })),
-  Judged: (["busy", "unknown", "wedged"] as const).map((kind) => ({
-    ...about,
-    _tag: "Judged",
-    generation: 1,
-    kind,
-    reason: "secret"
-  })),
-  CatalogChanged: [{ ...about, _tag: "CatalogChanged", generation: 1, revision: 1, stale: false }],
-  MemoryHigh: [{
-    ...about,
-    _tag: "MemoryHigh",
-    generation: 1,
-    memory: 1,
-    limit: 1,
-    message: "secret",
-    nextRestartAt: undefined
-  }],
-  DiscoveryFailed: [{ ...about, _tag: "DiscoveryFailed", generation: 1, message: "secret" }],
-  KeepaliveChanged: (["running", "off", "paused", "disabled"] as const).map((state) => ({
-    ...about,
-    _tag: "KeepaliveChanged",
-    generation: 1,
-    state,
-    reason: "secret",
-    nextProbeAt: undefined
-  }))
+  Installed: [{ ...running, _tag: "Installed", duration: 1, downtime: 1, resumed: false }],
+  RuntimeLost: losses
+    .map((kind) => ({ ...running, _tag: "RuntimeLost", loss: { kind, message: "secret" }, uptime: 1 })),
+  RuntimeClosed: (["closed", "failed", "abandoned"] as const)
+    .map((outcome) => ({ ...running, _tag: "RuntimeClosed", installed: true, outcome, message: "secret" })),
+  Judged: (["busy", "unknown", "wedged"] as const)
+    .map((kind) => ({ ...running, _tag: "Judged", kind, reason: "secret" })),
+  CatalogChanged: [{ ...running, _tag: "CatalogChanged", revision: 1, stale: false }],
+  MemoryHigh: [{ ...running, _tag: "MemoryHigh", memory: 1, limit: 1, message: "secret", nextRestartAt: undefined }],
+  DiscoveryFailed: [{ ...running, _tag: "DiscoveryFailed", message: "secret" }],
+  KeepaliveChanged: (["running", "off", "paused", "disabled"] as const)
+    .map((state) => ({ ...running, _tag: "KeepaliveChanged", state, reason: "secret", nextProbeAt: undefined }))
 }
 
 describe("lines of the log", () => {

@@ -75,12 +75,11 @@ describe("what is said of the gateway to those who need a token", () => {
   const place = { host: "0.0.0.0", publicUrl: "https://mcp.example.com/tools" }
 
   it("[G21:unit] is under its public URL, whatever a request says, and else under the name that the request has", () => {
-    for (
-      const [given, base] of [
-        [place, "https://mcp.example.com/tools"],
-        [{ host: "0.0.0.0" }, "http://asked.example:8080"]
-      ] as const
-    ) {
+    const cases = [
+      [place, "https://mcp.example.com/tools"],
+      [{ host: "0.0.0.0" }, "http://asked.example:8080"]
+    ] as const
+    for (const [given, base] of cases) {
       const { authorization_servers: servers, resource } = ProtectedResource.metadata(asked, given, auth)
       expect([resource, servers]).toEqual([`${base}/mcp`, ["https://issuer"]])
       const document = `resource_metadata="${base}/.well-known/oauth-protected-resource/mcp"`
@@ -161,13 +160,12 @@ describe("access tokens", () => {
     })
     expect(answer.body["expiresAt"]).toBeGreaterThan(Date.now())
     // As other issuers write scopes, audiences and types.
-    for (
-      const [claims, signed] of [
-        [{ scope: undefined, scp: "a mcp:read" }, { typ: "JWT" }],
-        [{ scp: ["mcp:read"], aud: ["else", url] }, { typ: null }],
-        [{ scope, aud: url.replace("127.0.0.1", "localhost") }, { typ: "application/at+JWT" }]
-      ] as const
-    ) {
+    const cases = [
+      [{ scope: undefined, scp: "a mcp:read" }, { typ: "JWT" }],
+      [{ scp: ["mcp:read"], aud: ["else", url] }, { typ: null }],
+      [{ scope, aud: url.replace("127.0.0.1", "localhost") }, { typ: "application/at+JWT" }]
+    ] as const
+    for (const [claims, signed] of cases) {
       expect((yield* send(yield* sign(claims, signed))).status).toBe(200)
     }
   })
@@ -243,14 +241,13 @@ describe("access tokens", () => {
     expect((yield* send(yield* sign({ ...good, scope: "mcp:read mcp:writer" }))).challenge).toMatch(
       /^Bearer error="insufficient_scope", error_description="[^"]+", resource_metadata="[^"]+", scope="mcp:read mcp:write"$/
     )
-    for (
-      const [claim, claims] of [
-        ["groups", { groups: ["guests"] }],
-        ["groups", { groups: undefined }],
-        ["realm_access.roles", { realm_access: { roles: [] } }],
-        ["verified", { verified: "true" }]
-      ] as const
-    ) {
+    const cases = [
+      ["groups", { groups: ["guests"] }],
+      ["groups", { groups: undefined }],
+      ["realm_access.roles", { realm_access: { roles: [] } }],
+      ["verified", { verified: "true" }]
+    ] as const
+    for (const [claim, claims] of cases) {
       const answer = yield* send(yield* sign({ ...good, ...claims }))
       expect([answer.status, answer.challenge]).toEqual([403, null])
       expect(JSON.stringify(answer.body)).not.toMatch(/groups|realm|verified|staff/)

@@ -149,13 +149,12 @@ describe.each([undefined, "{server}-", ""])(
       const toolsOf = (token: string) =>
         Effect.map(api(base, token, "/api/tools"), ({ body }) => body.tools as ReadonlyArray<Named>)
       const everything = yield* toolsOf("operator")
-      for (
-        const [token, isOwn] of [
-          ["one-token", ({ server }: Named) => server === "git"],
-          ["two-token", ({ original, server }: Named) => server === "git__hub" && original === "pid"],
-          ["all-token", () => true]
-        ] as const
-      ) {
+      const cases = [
+        ["one-token", ({ server }: Named) => server === "git"],
+        ["two-token", ({ original, server }: Named) => server === "git__hub" && original === "pid"],
+        ["all-token", () => true]
+      ] as const
+      for (const [token, isOwn] of cases) {
         const own = yield* toolsOf(token)
         const wanted = everything.filter(isOwn)
         const plain = (tools: ReadonlyArray<Named>) =>
@@ -207,9 +206,8 @@ describe("the API for a client with rules", () => {
     expect((yield* api(base, "operator", "/metrics")).status).toBe(200)
     expect(JSON.stringify((yield* api(base, "ci-token", "/ready")).body)).not.toContain("closed")
 
-    for (
-      const action of ["servers/open/reconnect", "servers/open/enable", "servers/open/disable", "servers/open/login"]
-    ) {
+    const cases = ["servers/open/reconnect", "servers/open/enable", "servers/open/disable", "servers/open/login"]
+    for (const action of cases) {
       for (const name of ["ci", "reader"]) {
         const { body, status } = yield* api(base, `${name}-token`, `/api/${action}`, "POST", {})
         expect([status, body.error]).toEqual([403, {

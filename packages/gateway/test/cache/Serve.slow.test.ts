@@ -12,7 +12,6 @@ import { Talk } from "../support/Talk.js"
 import { describe, expect, test } from "../support/vitest.js"
 
 const { tool } = ScriptedConnector
-
 const keepalive = { method: "none" } as const
 
 const offer = {

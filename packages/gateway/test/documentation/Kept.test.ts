@@ -47,10 +47,7 @@ const records = (name: string) => constant("http-server/src/SessionRecords", nam
 
 const expected: Readonly<Record<string, ReadonlyArray<number>>> = {
   "bodies on their way": [endpoint("maxBodyBytes"), endpoint("maxBodiesBytes"), 413, 503],
-  "requests without an answer": [
-    ...["maxBodyBytes", "maxCalls", "maxOpenCalls", "maxOpenBytes"].map(endpoint),
-    429
-  ],
+  "requests without an answer": [...["maxBodyBytes", "maxCalls", "maxOpenCalls", "maxOpenBytes"].map(endpoint), 429],
   "answers that are not read": [http.maxMessageBytes, Unread.defaults.bytes],
   "events for clients that come back": [
     constant("http-server/src/SseWriter", "maxBytes"),

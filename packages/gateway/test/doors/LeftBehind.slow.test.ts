@@ -13,7 +13,6 @@ import { assert, describe, test } from "../support/vitest.js"
 const connects = fileURLToPath(new URL("../../../promise/test/fixtures/connects.mjs", import.meta.url))
 
 type Server = { readonly command: string; readonly args: ReadonlyArray<string> }
-
 type Place = { readonly path: string; readonly env: Record<string, string> }
 
 const stdio = { stdinGrace: 100, termGrace: 100 }

@@ -9,7 +9,6 @@ import { opened } from "../support/TestClient.js"
 import { describe, expect, test } from "../support/vitest.js"
 
 type Answer = { readonly result: unknown } | { readonly failure: string }
-
 type Door = { readonly call: (tool: string) => Effect.Effect<Answer>; readonly state: Effect.Effect<string> }
 
 type Open = (

@@ -64,32 +64,24 @@ const fleet: Open = (url) =>
     opened(() => connectAll({ mcpServers: { s: entryOf(url) as never } }), (fleet) => fleet.close()),
     (fleet) =>
       prefixed(async (method, params = {}) => {
-        switch (method) {
-          case "tools/list":
-            return fleet.listTools()
-          case "prompts/list":
-            return fleet.listPrompts()
-          case "resources/list":
-            return fleet.listResources()
-          case "resources/templates/list":
-            return fleet.listResourceTemplates()
-          case "tools/call":
-            return fleet.callTool(params as never)
-          case "prompts/get":
-            return fleet.getPrompt(params as never)
-          case "resources/read":
-            return fleet.readResource(params as never)
-          default: {
-            // For all else a program has the client of the server, which knows its own names.
-            const { name, ref } = params
-            const plain = (text: string) => text.replace(/^s__/, "")
-            return asking(fleet.client("s"))(method, {
-              ...params,
-              ...(name === undefined ? {} : { name: plain(name) }),
-              ...(ref?.name === undefined ? {} : { ref: { ...ref, name: plain(ref.name) } })
-            })
-          }
+        const direct: Readonly<Record<string, () => Promise<unknown>>> = {
+          "tools/list": () => fleet.listTools(),
+          "prompts/list": () => fleet.listPrompts(),
+          "resources/list": () => fleet.listResources(),
+          "resources/templates/list": () => fleet.listResourceTemplates(),
+          "tools/call": () => fleet.callTool(params as never),
+          "prompts/get": () => fleet.getPrompt(params as never),
+          "resources/read": () => fleet.readResource(params as never)
         }
+        if (direct[method] !== undefined) return direct[method]()
+        // For all else a program has the client of the server, which knows its own names.
+        const { name, ref } = params
+        const plain = (text: string) => text.replace(/^s__/, "")
+        return asking(fleet.client("s"))(method, {
+          ...params,
+          ...(name === undefined ? {} : { name: plain(name) }),
+          ...(ref?.name === undefined ? {} : { ref: { ...ref, name: plain(ref.name) } })
+        })
       })
   )
 

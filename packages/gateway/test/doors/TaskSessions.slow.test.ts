@@ -12,7 +12,6 @@ import { opened } from "../support/TestClient.js"
 import { assert, describe, test } from "../support/vitest.js"
 
 const script = fileURLToPath(new URL("../../../testing/test/support/taskServer.mjs", import.meta.url))
-
 const requestTimeoutMs = 60_000
 
 type Open = (args: ReadonlyArray<string>) => Effect.Effect<

@@ -18,7 +18,6 @@ import { assert, describe, test } from "../support/vitest.js"
 import * as Wrapped from "../support/Wrapped.js"
 
 const script = fileURLToPath(new URL("../../../testing/test/support/taskServer.mjs", import.meta.url))
-
 const stateless = fileURLToPath(new URL("../../../testing/test/support/statelessTaskServer.mjs", import.meta.url))
 
 type Store = "bound" | "kept" | "2026"

@@ -37,13 +37,12 @@ describe("the gateways of other replicas", () => {
       { since: 0, said: { left: expect.stringMatching(/ECONNREFUSED|bad port/) } }
     ])
     yield* TestClock.adjust(10)
-    for (
-      const [answer, problem] of [
-        [[403, "no"], "it answers with HTTP 403; does it have another key?"],
-        [[500, "no"], "it answers with HTTP 500"],
-        ["nonsense", "it answers like another version of mcp-lifeline"]
-      ] as const
-    ) {
+    const cases = [
+      [[403, "no"], "it answers with HTTP 403; does it have another key?"],
+      [[500, "no"], "it answers with HTTP 500"],
+      ["nonsense", "it answers like another version of mcp-lifeline"]
+    ] as const
+    for (const [answer, problem] of cases) {
       b.answers.set("GET /api/status", answer)
       expect((yield* seen)[0]).toEqual({ replica: b.name, since: 10, said: Either.left(problem) })
       yield* TestClock.adjust(1)

@@ -9,7 +9,6 @@ import * as Served from "../support/Served.js"
 import { describe, expect, test } from "../support/vitest.js"
 
 const { tool } = ScriptedConnector
-
 const keepalive = { method: "none" } as const
 
 const served = Effect.fnUntraced(
@@ -48,14 +47,13 @@ describe("what a gateway says of its servers", () => {
       connector,
       sessions: "per-client"
     }])
-    for (
-      const [method, path] of [
-        ["GET", "logs?server=evry"],
-        ["GET", "tools?server=evry"],
-        ["GET", "servers/evry"],
-        ["POST", "servers/evry/reconnect"]
-      ] as const
-    ) {
+    const cases = [
+      ["GET", "logs?server=evry"],
+      ["GET", "tools?server=evry"],
+      ["GET", "servers/evry"],
+      ["POST", "servers/evry/reconnect"]
+    ] as const
+    for (const [method, path] of cases) {
       expect(yield* ask(`${base}/api/${path}`, method)).toEqual({
         status: 404,
         body: { error: { code: "not_found", message: 'there is no server "evry"; there are: every, own' } }

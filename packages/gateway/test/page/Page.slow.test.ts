@@ -240,14 +240,8 @@ describe.skipIf(Chromium.executable === undefined)(Chromium.title("the status pa
     const long = { ...before, description: `Reads. ${"<b>word</b> ".repeat(100)}` }
     writeFileSync(tools, JSON.stringify([long]))
     yield* run(() => page.getByRole("button", { name: "Reconnect pinned" }).click())
-    yield* shows(
-      row.locator(".changes"),
-      /… \[cut: \d+ characters\]\s*all of it: mcp-lifeline approve pinned --show/
-    )
-    yield* shows(
-      row.locator(".events"),
-      /the definition of the tool "read".* characters left out: mcp-lifeline logs\)/
-    )
+    yield* shows(row.locator(".changes"), /… \[cut: \d+ characters\]\s*all of it: mcp-lifeline approve pinned --show/)
+    yield* shows(row.locator(".events"), /the definition of the tool "read".* characters left out: mcp-lifeline logs\)/)
     expect(yield* run(() => row.locator(".events").innerText())).not.toContain("pinned: ")
     yield* tabTo(page, "Approve pinned")
     yield* press(page, "Enter")

@@ -6,7 +6,6 @@ import { fixture } from "../support/Program.js"
 import { describe, expect, test } from "../support/vitest.js"
 
 const { begin, send } = Raw
-
 const chatty = fixture("chatty")
 
 const call = async (url: string, session: Readonly<Record<string, string>>): Promise<string | undefined> => {

@@ -7,7 +7,6 @@ import { describe, expect, test } from "../support/vitest.js"
 const promise = <A>(make: () => Promise<A>) => Effect.promise(make)
 
 const own = { sessions: "per-client" } as const
-
 const o = chat("o")
 
 const user = (name: string) => ({

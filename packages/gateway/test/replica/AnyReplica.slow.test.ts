@@ -14,7 +14,6 @@ import { RoundRobin } from "../support/RoundRobin.js"
 import { reconnectionOptions } from "../support/Unaware.js"
 
 const chatty = fixture("chatty")
-
 const patience = 300_000
 
 type Heard = { readonly logs: Array<unknown>; readonly updated: Array<string>; listChanged: number }

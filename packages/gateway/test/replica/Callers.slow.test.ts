@@ -7,9 +7,7 @@ import { describeCluster, ManyGateways, type Replica } from "../support/ManyGate
 import { fixture } from "../support/Program.js"
 
 const patience = 300_000
-
 const audience = "https://mcp.example.com/mcp"
-
 const perMinute = 3
 
 describeCluster("callers of a cluster", () => {

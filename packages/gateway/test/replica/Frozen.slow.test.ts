@@ -9,10 +9,8 @@ import { CountingLedger } from "../../../testing/test/support/CountingLedger.js"
 import { describeCluster, ManyGateways, type Options } from "../support/ManyGateways.js"
 
 const patience = 120_000
-
 const counting = fileURLToPath(new URL("../../../cluster/test/fixtures/counting.mjs", import.meta.url))
 const gated = fileURLToPath(new URL("../fixtures/gated.mjs", import.meta.url))
-
 const ann = { Authorization: "Bearer ann-token-of-sixteen" }
 
 const meta = {

@@ -16,11 +16,8 @@ import { RoundRobin } from "../support/RoundRobin.js"
 import { reconnectionOptions } from "../support/Unaware.js"
 
 const patience = 300_000
-
 const terms = termsOf({ lease: 15_000 })
-
 const chatty = fixture("chatty")
-
 const [old, fresh] = ["o".repeat(44), "n".repeat(44)]
 
 const count = (text: string, part: string): number => text.split(part).length - 1
@@ -136,9 +133,8 @@ describeCluster("the key of a cluster", () => {
       write(all.replicas.indexOf(home), old)
       await expect(home.start()).rejects.toThrow("another key than the cluster")
       const printed = all.replicas.map((one) => one.printed).join("")
-      for (
-        const never of [old, fresh, "is ignored", "HTTP 403", "does it have another key"]
-      ) {
+      const cases = [old, fresh, "is ignored", "HTTP 403", "does it have another key"]
+      for (const never of cases) {
         expect(printed).not.toContain(never)
       }
     } finally {

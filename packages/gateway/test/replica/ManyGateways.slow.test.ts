@@ -8,9 +8,7 @@ import { clients as kinds, type Unaware } from "../support/Unaware.js"
 /** How often the faults come one after the other. `pnpm test:release cluster` sets it, and then all tests are run. */
 const rounds = Number(process.env["LIFELINE_CLUSTER_ROUNDS"] ?? 0)
 const isLong = rounds > 0
-
 const seed = Number(process.env["LIFELINE_CLUSTER_SEED"] ?? 0)
-
 const long = 2 * terms.lease
 
 const pause = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis))

@@ -5,7 +5,6 @@ import { describeCluster, ManyGateways } from "../support/ManyGateways.js"
 import { fixture } from "../support/Program.js"
 
 const patience = 300_000
-
 const host = "mcp.example.com"
 const token = "token-of-all-replicas"
 

@@ -69,9 +69,8 @@ describe("each person's own login, where the gateway is elsewhere", () => {
     const authorize = (one: Browser, at: string) => Effect.promise(() => one.authorize(at))
 
     // Their own logins are for everybody who has the server, and nothing else is: not that of all, and not of a server that they do not have.
-    for (
-      const path of ["servers/shared/login", "servers/docs/reconnect", "servers/nosuch/login", "servers/%E0/login"]
-    ) {
+    const actions = ["servers/shared/login", "servers/docs/reconnect", "servers/nosuch/login", "servers/%E0/login"]
+    for (const path of actions) {
       expect([path, (yield* api("the-token-of-anna", path)).status]).toEqual([path, 403])
     }
     expect((yield* api("the-token-of-nobody", "servers/docs/login")).status).toBe(403)
@@ -113,13 +112,12 @@ describe("each person's own login, where the gateway is elsewhere", () => {
       change(url.searchParams)
       return url.href
     }
-    for (
-      const [status, address] of [
-        [400, back],
-        [400, forged((parameters) => parameters.set("state", "made-up"))],
-        [400, forged((parameters) => parameters.delete("state"))]
-      ] as const
-    ) {
+    const cases = [
+      [400, back],
+      [400, forged((parameters) => parameters.set("state", "made-up"))],
+      [400, forged((parameters) => parameters.delete("state"))]
+    ] as const
+    for (const [status, address] of cases) {
       expect([(yield* get(his, address)).status, (yield* get(browser("x@idp"), address)).status])
         .toEqual([status, status])
     }

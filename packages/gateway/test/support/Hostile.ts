@@ -142,13 +142,7 @@ export const httpRequest = (host: string): fc.Arbitrary<string> =>
       fc.string({ unit: fc.constantFrom(..."/[]%?#@:.\\ax0") }).map((one) => `/${one}`)
     ),
     headers: fc.array(
-      fc.tuple(
-        fc.constantFrom(...headerNames),
-        fc.oneof(
-          fc.constantFrom(...headerValues),
-          headerText
-        )
-      ),
+      fc.tuple(fc.constantFrom(...headerNames), fc.oneof(fc.constantFrom(...headerValues), headerText)),
       { maxLength: 6 }
     ),
     isUsual: fc.boolean(),

@@ -10,7 +10,6 @@ import picomatch from "picomatch"
 import { folder } from "../../../testing/test/support/folder.js"
 
 const run = promisify(execFile)
-
 const repository = fileURLToPath(new URL("../../../../", import.meta.url))
 
 export const textOf = (file: string): string => readFileSync(join(repository, file), "utf8")

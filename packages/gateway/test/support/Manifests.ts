@@ -7,7 +7,6 @@ import { textOf } from "./Image.js"
 
 const require = createRequire(import.meta.url)
 const schemas = join(dirname(require.resolve("kubernetes-models")), "_schemas")
-
 const folder = "deploy/kubernetes/"
 
 export const names = readdirSync(fileURLToPath(new URL(`../../../../${folder}`, import.meta.url))).toSorted()
@@ -29,7 +28,6 @@ export const parse = (text: string): ReadonlyArray<Manifest> =>
   })
 
 type Problem = { readonly instancePath: string; readonly message?: string }
-
 type Validate = ((value: unknown) => boolean) & { errors?: ReadonlyArray<Problem> | null }
 
 const schemaOf = ({ apiVersion, kind }: Manifest): Validate => {

@@ -12,7 +12,6 @@ import { folder } from "../../../testing/test/support/folder.js"
 import { eventually } from "../../../testing/test/support/Processes.js"
 
 export const name = "mcp.example.com"
-
 export type Kind = "nginx" | "caddy"
 
 const places = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin"]

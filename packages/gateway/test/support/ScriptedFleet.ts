@@ -50,22 +50,15 @@ export const make = Effect.fnUntraced(function*(
   const unknown = (method: string) =>
     Effect.fail(new RemoteError({ backend: "", method, code: -32_602, message: `Unknown: ${method}` }))
   const request = (method: string, params: any, options: Backend.CallOptions = {}): Effect.Effect<any, CallError> => {
-    switch (method) {
-      case "tools/call":
-        return answer({ ...params, options })
-      case "prompts/get":
-        return params.name === "greet"
-          ? Effect.succeed({ messages: [{ role: "user", content: { type: "text", text: "hi" } }] })
-          : unknown(method)
-      case "resources/read":
-        return params.uri === "test://one"
-          ? Effect.succeed({ contents: [{ uri: params.uri, text: "one" }] })
-          : unknown(method)
-      case "completion/complete":
-        return Effect.succeed(complete(params.argument.value))
-      default:
-        return Effect.dieMessage(`not scripted: ${method}`)
+    const greeting = { messages: [{ role: "user", content: { type: "text", text: "hi" } }] }
+    const read = { contents: [{ uri: params.uri, text: "one" }] }
+    const answers: Readonly<Record<string, () => Effect.Effect<any, CallError>>> = {
+      "tools/call": () => answer({ ...params, options }),
+      "prompts/get": () => params.name === "greet" ? Effect.succeed(greeting) : unknown(method),
+      "resources/read": () => params.uri === "test://one" ? Effect.succeed(read) : unknown(method),
+      "completion/complete": () => Effect.succeed(complete(params.argument.value))
     }
+    return answers[method]?.() ?? Effect.dieMessage(`not scripted: ${method}`)
   }
   const notScripted = () => Effect.dieMessage("not scripted")
   const backend = {

@@ -169,10 +169,7 @@ export const chatty = (
   const { says, ...others } = options
   return {
     id,
-    connector: StdioConnector.make({
-      ...fixture("chatty", ...(says === undefined ? [] : [says])),
-      protocol: "2025"
-    }),
+    connector: StdioConnector.make({ ...fixture("chatty", ...(says === undefined ? [] : [says])), protocol: "2025" }),
     reconnect: { initialDelay: 20 },
     ...others,
     timeouts: { ...patient, ...others.timeouts }

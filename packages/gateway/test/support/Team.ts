@@ -86,7 +86,6 @@ export const team = Effect.fnUntraced(function*(
 })
 
 const accept = { Accept: "application/json, text/event-stream", "Content-Type": "application/json" }
-
 const stateless = "2026-07-28"
 
 const readMessages = async (response: Response, take: (message: Message) => void): Promise<void> => {
