@@ -73,16 +73,8 @@ describe("the caller of an access token", () => {
   })
 
   it.each([
-    [undefined, true],
-    ["at+jwt", true],
-    ["AT+JWT", true],
-    ["application/at+jwt", true],
-    ["JWT", true],
-    ["logout+jwt", false],
-    ["id+jwt", false],
-    ["", false],
-    [7, false],
-    [null, false]
+    ...[undefined, "at+jwt", "AT+JWT", "application/at+jwt", "JWT"].map((type) => [type, true] as const),
+    ...["logout+jwt", "id+jwt", "", 7, null].map((type) => [type, false] as const)
   ])("[G21:unit] of a header with the type %j may be one: %s", (type, isAccepted) => {
     expect(AccessToken.checkType(type) === undefined).toBe(isAccepted)
   })

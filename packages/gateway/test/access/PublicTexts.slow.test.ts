@@ -17,18 +17,18 @@ import { api, eventsUntil, type HttpTalk, talking, team } from "../support/Team.
 /** A value of each kind: a new one has to be added here. */
 const connectReasons = Object.keys(
   {
+    ...{ timeout: 0, refused: 0, unreachable: 0, tls: 0, closed: 0, session: 0, spawn: 0, unauthorized: 0 },
     ...{
-      timeout: 0,
-      refused: 0,
-      unreachable: 0,
-      tls: 0,
-      closed: 0,
-      session: 0,
-      spawn: 0,
-      unauthorized: 0,
-      forbidden: 0
-    },
-    ...{ notFound: 0, rateLimited: 0, server: 0, redirect: 0, protocol: 0, incompatible: 0, onConnected: 0, defect: 0 }
+      forbidden: 0,
+      notFound: 0,
+      rateLimited: 0,
+      server: 0,
+      redirect: 0,
+      protocol: 0,
+      incompatible: 0,
+      onConnected: 0,
+      defect: 0
+    }
   } satisfies Record<Reasons.ConnectReason, 0>
 ) as ReadonlyArray<Reasons.ConnectReason>
 

@@ -85,12 +85,8 @@ describe("an alerting rule on a page", () => {
       expect([...rules.keys()]).toEqual(["McpServerFlapping", "McpServerDown", "McpServerLeaks"])
       const { ask, scrape, servers, until } = yield* gateway
       const states = {
-        up: "Connected",
-        flapping: "Connected",
-        exits: "Dormant",
-        missing: "PermanentlyFailed",
-        disabled: "Disabled",
-        lazy: "Idle"
+        ...{ up: "Connected", flapping: "Connected", exits: "Dormant" },
+        ...{ missing: "PermanentlyFailed", disabled: "Disabled", lazy: "Idle" }
       }
       const settled = (all: Readonly<Record<string, Server>>) =>
         Object.entries(states).every(([name, state]) => all[name]?.state === state)
@@ -140,11 +136,8 @@ describe("an alerting rule on a page", () => {
     }), 1_500_000)
 
   it.each([
-    "sum by (lifeline_backend) (",
-    "avg by (a) (b) > 1",
-    "sum without (a) (b) > 1",
-    "rate(a[5m]) > 1",
-    "a + b"
+    ...["sum by (lifeline_backend) (", "avg by (a) (b) > 1", "sum without (a) (b) > 1"],
+    ...["rate(a[5m]) > 1", "a + b"]
   ])("that is not understood is no rule that never fires: %s", (expr) => {
     expect(() => PromQl.evaluate(expr, [PromQl.scrape(0, 'b{a="1"} 1')])).toThrow(/not/)
   })

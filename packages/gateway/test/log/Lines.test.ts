@@ -38,14 +38,8 @@ describe("Lines", () => {
     expect(first).toEqual({ message: "13 tools", publicMessage: "" })
     expect(Lines.step(told, changed, status({}))[1]).toBeUndefined()
     expect(line({ ...changed, stale: true }, status({}))).toBeUndefined()
-    const connected: Event.Event = {
-      _tag: "StateChanged",
-      ...common,
-      from: "Connecting",
-      to: "Connected",
-      generation: 2
-    }
-    expect(Lines.step(Lines.step(HashMap.empty(), connected, status({}))[0], changed, status({}))[1]).toBeUndefined()
+    const up: Event.Event = { _tag: "StateChanged", ...common, from: "Connecting", to: "Connected", generation: 2 }
+    expect(Lines.step(Lines.step(HashMap.empty(), up, status({}))[0], changed, status({}))[1]).toBeUndefined()
   })
 
   it("[S13] high memory is a line, and so is the restart because of it", () => {

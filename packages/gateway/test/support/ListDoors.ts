@@ -166,13 +166,8 @@ export const doors: Readonly<Record<string, Open>> = {
   wrap: Effect.fnUntraced(function*(definition) {
     const state = yield* folder
     const line = "url" in definition ? [definition.url] : ["--", definition.command, ...definition.args]
-    const supervision = asArguments(
-      "reconnect.initialDelay=10ms",
-      "reconnect.maxDelay=1s",
-      "reconnect.demandInterval=10ms",
-      "keepalive.method=none",
-      "timeouts.wait=1m"
-    )
+    const reconnect = ["initialDelay=10ms", "maxDelay=1s", "demandInterval=10ms"].map((one) => `reconnect.${one}`)
+    const supervision = asArguments(...reconnect, "keepalive.method=none", "timeouts.wait=1m")
     const host = yield* TestClient.opened(
       () => initialized([...supervision, ...line], { state }),
       (host) => host[Symbol.asyncDispose]()
