@@ -16,13 +16,13 @@ import type { GatewayStatus } from "../../src/http-api/GatewayStatus.js"
 const counting = fileURLToPath(new URL("../../../cluster/test/fixtures/counting.mjs", import.meta.url))
 const waysScript = fileURLToPath(new URL("../fixtures/ways.cjs", import.meta.url))
 
-/** Tests of a cluster. They are skipped where it cannot be. */
-export const describeCluster = (title: string, body: () => void, timeout = 400_000) =>
-  describe.skipIf(!Postgres.isInstalled || process.platform !== "linux")(
-    `${title}${Postgres.title}`,
-    () => body(),
-    timeout
-  )
+/** Describes tests of a cluster. They are skipped where it cannot be. */
+export const describeCluster = (title: string, body: () => void, timeout = 400_000): void => {
+  const isPossible = Postgres.isInstalled && process.platform === "linux"
+  describe.skipIf(!isPossible)(`${title}${Postgres.title}`, { timeout }, () => {
+    body()
+  })
+}
 
 /** What all replicas have in common, also as the key of their cluster. */
 export const sessionKey = "the key that all replicas of this test have in common"
