@@ -26,11 +26,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant("gateway" as const), token }) }
 )
 
-interface File {
-  readonly name: string
-  token: string
-  readonly followers: Set<(line: string) => Effect.Effect<void>>
-}
+type File = { readonly name: string; token: string; readonly followers: Set<(line: string) => Effect.Effect<void>> }
 
 const shared = (files: ReadonlyArray<File>, gateway: string): boolean => {
   const all = [...files.map(({ token }) => token), gateway]
@@ -87,12 +83,10 @@ const run = (first: Command & { readonly do: "use" }, commands: ReadonlyArray<Co
     })
     const check = (): void => {
       // Each file of a client that is let in is followed once, and no other.
-      expect(files.map(({ followers, name }) => [name, followers.size])).toEqual(
-        files.map((file) => [file.name, own.includes(file) ? 1 : 0])
-      )
-      expect(access.holders().map(({ caller, tokens }) => [caller.name, ...tokens.map(Redacted.value)])).toEqual(
-        own.map(({ name, token }) => [name, token])
-      )
+      expect(files.map(({ followers, name }) => [name, followers.size]))
+        .toEqual(files.map((file) => [file.name, own.includes(file) ? 1 : 0]))
+      expect(access.holders().map(({ caller, tokens }) => [caller.name, ...tokens.map(Redacted.value)]))
+        .toEqual(own.map(({ name, token }) => [name, token]))
       expect([access.isNeeded(), madeNeeded]).toEqual([isNeeded, isNeeded && !wasNeeded ? 1 : 0])
       expect(access.problem() !== undefined).toBe(shared(own, gateway))
     }

@@ -2,17 +2,10 @@ import type { McpConfig } from "@mcp-lifeline/config"
 import { errors } from "jose"
 import { describe, expect, it } from "vitest"
 import * as AccessToken from "../../src/access/AccessToken.js"
+import { authOf } from "../support/Issuer.js"
 
-const rulesOf = (changes: Partial<McpConfig.Auth> = {}): AccessToken.Rules => ({
-  issuers: ["https://issuer"],
-  audiences: ["https://gateway/mcp"],
-  requiredScopes: [],
-  claims: {},
-  algorithms: ["ES256"],
-  jwksUri: undefined,
-  clockTolerance: 30_000,
-  ...changes
-})
+const rulesOf = (changes: Partial<McpConfig.Auth> = {}): AccessToken.Rules =>
+  authOf({ issuers: ["https://issuer"], audiences: ["https://gateway/mcp"], ...changes })
 
 const exp = 1_800_000_000
 const caller = (claims: Record<string, unknown>, changes?: Partial<McpConfig.Auth>) =>
@@ -80,16 +73,8 @@ describe("the caller of an access token", () => {
   })
 
   it.each([
-    [undefined, true],
-    ["at+jwt", true],
-    ["AT+JWT", true],
-    ["application/at+jwt", true],
-    ["JWT", true],
-    ["logout+jwt", false],
-    ["id+jwt", false],
-    ["", false],
-    [7, false],
-    [null, false]
+    ...[undefined, "at+jwt", "AT+JWT", "application/at+jwt", "JWT"].map((type) => [type, true] as const),
+    ...["logout+jwt", "id+jwt", "", 7, null].map((type) => [type, false] as const)
   ])("[G21:unit] of a header with the type %j may be one: %s", (type, isAccepted) => {
     expect(AccessToken.checkType(type) === undefined).toBe(isAccepted)
   })

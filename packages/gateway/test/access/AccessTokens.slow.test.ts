@@ -1,116 +1,89 @@
-import { describe, expect, it } from "@effect/vitest"
-import { ReservedPort } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { everything } from "../../../testing/test/support/Built.js"
 import { folder } from "../../../testing/test/support/folder.js"
 import { eventually } from "../../../testing/test/support/Processes.js"
+import * as Gateway from "../support/Gateway.js"
 import * as Issuer from "../support/Issuer.js"
 import * as Program from "../support/Program.js"
+import { api } from "../support/Team.js"
+import { describe, expect, test } from "../support/vitest.js"
 
-const serving = (issuer: Issuer.Issuer) =>
-  Effect.gen(function*() {
-    const path = yield* folder
-    const file = join(path, "mcp.json")
-    const { port } = yield* ReservedPort.make
-    const save = (auth: object | undefined): void =>
-      writeFileSync(
-        file,
-        JSON.stringify({
-          mcpServers: { every: { command: process.execPath, args: [everything, "stdio"] } },
-          lifeline: { timeouts: { connect: "2 minutes", wait: "2 minutes" }, auth }
-        })
-      )
-    save({ issuer: issuer.url })
-    const env = { MCP_LIFELINE_STATE: join(path, "state") }
-    const program = yield* Program.startHere(["serve", "--port", String(port), "--config", file], env)
-    yield* program.prints(/^Serving http/m)
-    const base = `http://127.0.0.1:${port}`
-    const get = (path: string, token?: string) =>
-      Effect.promise(async () => {
-        const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
-        const response = await fetch(`${base}${path}`, { headers })
-        const text = await response.text()
-        return { status: response.status, body: text.startsWith("{") ? JSON.parse(text) : text }
-      })
-    const command = (...args: ReadonlyArray<string>) => Program.run(args, env)
-    const token = Effect.promise(() => issuer.sign(`${base}/mcp`))
-    return { base, command, file, get, program, save, token }
-  })
+const serving = Effect.fnUntraced(function*(issuer: Issuer.Issuer) {
+  const place = yield* Gateway.place()
+  const every = { command: process.execPath, args: [everything, "stdio"] }
+  const save = (auth: object | undefined): void => place.save({ every }, { auth })
+  save({ issuer: issuer.url })
+  const program = yield* place.serve()
+  const get = (path: string, token?: string) => api(place.base, token, path)
+  const command = (...args: ReadonlyArray<string>) => place.run(args)
+  const token = Effect.promise(() => issuer.sign(`${place.base}/mcp`))
+  return { command, get, program, save, token }
+})
 
 describe("a gateway with lifeline.auth", { timeout: 240_000 }, () => {
-  it.scopedLive("[G21:real G6] its page is public and its API is not; commands of its user need no token; it tells nobody of the one that they have", () =>
-    Effect.gen(function*() {
-      const issuer = yield* Issuer.make
-      const { command, get, program, token } = yield* serving(issuer)
-      const good = yield* token
-      expect((yield* get("/page/Page.mjs")).body).toContain("access token")
-      for (const path of ["/api/status", "/metrics", "/mcp"]) expect((yield* get(path)).status).toBe(401)
-      expect((yield* get("/api/status", good)).status).toBe(200)
-      expect((yield* get("/.well-known/oauth-protected-resource/mcp")).body).toMatchObject({
-        authorization_servers: [issuer.url]
-      })
-      const status = yield* command("status")
-      expect([status.code, status.stdout]).toEqual([0, expect.stringContaining("every")])
-      expect(program.stdout()).not.toMatch(/Bearer|[Tt]oken/)
-    }))
+  test.scopedLive("[G21:real G6] its page is public and its API is not; commands of its user need no token; it tells nobody of the one that they have", function*() {
+    const issuer = yield* Issuer.make
+    const { command, get, program, token } = yield* serving(issuer)
+    const good = yield* token
+    expect((yield* get("/page/Page.mjs")).body).toContain("access token")
+    for (const path of ["/api/status", "/metrics", "/mcp"]) expect((yield* get(path)).status).toBe(401)
+    expect((yield* get("/api/status", good)).status).toBe(200)
+    expect((yield* get("/.well-known/oauth-protected-resource/mcp")).body)
+      .toMatchObject({ authorization_servers: [issuer.url] })
+    const status = yield* command("status")
+    expect([status.code, status.stdout]).toEqual([0, expect.stringContaining("every")])
+    expect(program.stdout()).not.toMatch(/Bearer|[Tt]oken/)
+  })
 
-  it.scopedLive("[G21:real] that starts while its issuer is away is not ready, says why, and is when the issuer is back", () =>
-    Effect.gen(function*() {
-      const issuer = yield* Issuer.make
-      yield* Effect.promise(issuer.stop)
-      const { command, get, program, token } = yield* serving(issuer)
-      const good = yield* token
-      expect((yield* get("/api/status", good)).status).toBe(503)
-      const { stdout } = yield* command("status")
-      expect(stdout).toMatch(/^Access tokens: keys cannot be fetched: http:\/\/127\.0\.0\.1:\d+\/.* cannot be reached/m)
-      yield* Effect.promise(issuer.start)
-      yield* Effect.iterate(0, {
-        while: (status) => status !== 200,
-        body: () => Effect.delay(Effect.map(get("/ready", good), ({ status }) => status), "50 millis")
-      })
-      expect((yield* command("status")).stdout).not.toContain("Access tokens")
-      const log = program.stdout() + program.stderr()
-      expect(log.match(/cannot be fetched/g)).toHaveLength(1)
-      expect(log).toMatch(/the keys of http:\/\/127\.0\.0\.1:\d+ can be fetched again/)
-      expect(log).not.toContain("eyJ")
-    }))
+  test.scopedLive("[G21:real] that starts while its issuer is away is not ready, says why, and is when the issuer is back", function*() {
+    const issuer = yield* Issuer.make
+    yield* Effect.promise(issuer.stop)
+    const { command, get, program, token } = yield* serving(issuer)
+    const good = yield* token
+    expect((yield* get("/api/status", good)).status).toBe(503)
+    const { stdout } = yield* command("status")
+    expect(stdout).toMatch(/^Access tokens: keys cannot be fetched: http:\/\/127\.0\.0\.1:\d+\/.* cannot be reached/m)
+    yield* Effect.promise(issuer.start)
+    yield* Effect.repeat(Effect.delay(get("/ready", good), "50 millis"), { until: ({ status }) => status === 200 })
+    expect((yield* command("status")).stdout).not.toContain("Access tokens")
+    const log = program.stdout() + program.stderr()
+    expect(log.match(/cannot be fetched/g)).toHaveLength(1)
+    expect(log).toMatch(/the keys of http:\/\/127\.0\.0\.1:\d+ can be fetched again/)
+    expect(log).not.toContain("eyJ")
+  })
 
-  it.scopedLive("[G21:real G5] a saved edit applies to the next request; without the option at all it goes on asking", () =>
-    Effect.gen(function*() {
-      const issuer = yield* Issuer.make
-      const { command, get, program, save, token } = yield* serving(issuer)
-      const good = yield* token
-      const status = Effect.map(get("/api/status", good), ({ status }) => status)
-      const until = (wanted: number) =>
-        Effect.iterate(0, { while: (found) => found !== wanted, body: () => Effect.delay(status, "50 millis") })
-      expect(yield* status).toBe(200)
-      save({ issuer: issuer.url, claims: { groups: "staff" } })
-      yield* until(403)
-      yield* eventually(() => /its claim groups is missing/.exec(program.stdout() + program.stderr()) ?? undefined)
-      save({ issuer: "http://sso.example.com" })
-      yield* eventually(() => /lifeline\.auth\.issuer: is not https/.exec(program.stderr()) ?? undefined)
-      expect(yield* status).toBe(403)
-      save({ issuer: issuer.url })
-      yield* until(200)
-      save(undefined)
-      yield* eventually(() => /lifeline\.auth: was removed; restart the gateway/.exec(program.stderr()) ?? undefined)
-      expect((yield* get("/api/status")).status).toBe(401)
-      expect((yield* command("status")).stdout).toMatch(
-        /^The last save, or a part of it, is not in force: .*lifeline\.auth: was removed/m
-      )
-    }))
+  test.scopedLive("[G21:real G5] a saved edit applies to the next request; without the option at all it goes on asking", function*() {
+    const issuer = yield* Issuer.make
+    const { command, get, program, save, token } = yield* serving(issuer)
+    const good = yield* token
+    const status = Effect.map(get("/api/status", good), ({ status }) => status)
+    const until = (wanted: number) =>
+      Effect.repeat(Effect.delay(status, "50 millis"), { until: (found) => found === wanted })
+    expect(yield* status).toBe(200)
+    save({ issuer: issuer.url, claims: { groups: "staff" } })
+    yield* until(403)
+    yield* eventually(() => /its claim groups is missing/.exec(program.stdout() + program.stderr()) ?? undefined)
+    save({ issuer: "http://sso.example.com" })
+    yield* eventually(() => /lifeline\.auth\.issuer: is not https/.exec(program.stderr()) ?? undefined)
+    expect(yield* status).toBe(403)
+    save({ issuer: issuer.url })
+    yield* until(200)
+    save(undefined)
+    yield* eventually(() => /lifeline\.auth: was removed; restart the gateway/.exec(program.stderr()) ?? undefined)
+    expect((yield* get("/api/status")).status).toBe(401)
+    expect((yield* command("status")).stdout)
+      .toMatch(/^The last save, or a part of it, is not in force: .*lifeline\.auth: was removed/m)
+  })
 
-  it.scopedLive("[G21:real G2] does not start with an issuer that is not https", () =>
-    Effect.gen(function*() {
-      const file = join(yield* folder, "mcp.json")
-      const auth = { issuer: "http://sso.example.com" }
-      writeFileSync(file, JSON.stringify({ mcpServers: { every: { command: "x" } }, lifeline: { auth } }))
-      const program = yield* Program.startHere(["serve", "--port", "0", "--config", file])
-      expect((yield* program.ended).code).toBe(1)
-      expect(program.stderr()).toMatch(
-        /mcp\.json:1: lifeline\.auth\.issuer: is not https, so that whoever is in between could forge tokens/
-      )
-    }))
+  test.scopedLive("[G21:real G2] does not start with an issuer that is not https", function*() {
+    const file = join(yield* folder, "mcp.json")
+    const auth = { issuer: "http://sso.example.com" }
+    writeFileSync(file, JSON.stringify({ mcpServers: { every: { command: "x" } }, lifeline: { auth } }))
+    const program = yield* Program.startHere(["serve", "--port", "0", "--config", file])
+    expect((yield* program.ended).code).toBe(1)
+    expect(program.stderr())
+      .toMatch(/mcp\.json:1: lifeline\.auth\.issuer: is not https, so that whoever is in between could forge tokens/)
+  })
 })

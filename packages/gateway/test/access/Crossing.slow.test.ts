@@ -1,9 +1,9 @@
 /** Everything that a subject sends has a mark of it, servers say the marks back, and a ledger looks at all that arrives. */
-import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as fc from "fast-check"
 import { chatty } from "../support/Talk.js"
 import { HttpTalk, type Message, team } from "../support/Team.js"
+import { describe, expect, test } from "../support/vitest.js"
 
 const subjects = ["ann", "bob", "cat"] as const
 
@@ -11,13 +11,7 @@ const subjects = ["ann", "bob", "cat"] as const
 const deeds = ["call", "log", "subscribe", "change", "list", "hold", "cancel", "steal"] as const
 const ownDeeds = ["own-call", "own-log", "own-ask"] as const
 type Deed = (typeof deeds)[number] | (typeof ownDeeds)[number]
-
-interface Step {
-  readonly who: number
-  readonly session: number
-  readonly deed: Deed
-  readonly isLast: boolean
-}
+type Step = { readonly who: number; readonly session: number; readonly deed: Deed; readonly isLast: boolean }
 
 const uri = "test://one"
 
@@ -58,9 +52,8 @@ class Party {
     })
     expect(answer?.result?.content).toEqual([{ type: "text", text: mark }])
     const progress = said.filter(({ method }) => method === "notifications/progress")
-    expect(progress.map(({ params }) => [params.progressToken, params.message])).toEqual(
-      [1, 2, 3].map(() => [progressToken, mark])
-    )
+    expect(progress.map(({ params }) => [params.progressToken, params.message]))
+      .toEqual([1, 2, 3].map(() => [progressToken, mark]))
   }
 
   async ask(): Promise<void> {
@@ -116,32 +109,25 @@ const stepOf = (all: ReadonlyArray<Deed>) =>
 
 const did = async (party: Party, others: ReadonlyArray<Party>, { deed, session }: Step, url: string): Promise<void> => {
   const { subject, talk } = party
-  switch (deed) {
-    case "call":
-      return party.call("shared")
-    case "own-call":
-      return party.call("own")
-    case "own-ask":
-      return party.ask()
-    case "own-log":
-      return void await talk.call("own__log", { mark: party.mark() })
-    case "log":
-      return subject === "ann" ? void await talk.call("hers__log", { mark: party.mark() }) : void await talk.error(
-        "tools/call",
-        { name: "hers__log", arguments: { mark: party.mark() } }
-      )
-    case "subscribe":
-      return party.subscribe()
-    case "change":
-      return void await talk.call("shared__change", { uri, mark: party.mark() })
-    case "list":
+  const acts: Readonly<Record<Deed, () => unknown>> = {
+    call: () => party.call("shared"),
+    "own-call": () => party.call("own"),
+    "own-ask": () => party.ask(),
+    "own-log": () => talk.call("own__log", { mark: party.mark() }),
+    log: () => {
+      const mark = party.mark()
+      return subject === "ann"
+        ? talk.call("hers__log", { mark })
+        : talk.error("tools/call", { name: "hers__log", arguments: { mark } })
+    },
+    subscribe: () => party.subscribe(),
+    change: () => talk.call("shared__change", { uri, mark: party.mark() }),
+    list: async () => {
       expect((await talk.tools()).some((name) => name.startsWith("hers__"))).toBe(subject === "ann")
-      return
-    case "hold":
-      return party.hold(`held-${session}`)
-    case "cancel":
-      return party.cancel(`held-${session}`)
-    case "steal": {
+    },
+    hold: () => party.hold(`held-${session}`),
+    cancel: () => party.cancel(`held-${session}`),
+    steal: async () => {
       // With its own token, and the session of somebody else.
       const victim = others.find((one) => one.subject !== subject && one.talk.session !== undefined)
       if (victim?.talk.session === undefined) return
@@ -149,65 +135,55 @@ const did = async (party: Party, others: ReadonlyArray<Party>, { deed, session }
       thief.session = victim.talk.session
       const answers = await Promise.all([thief.ask("ping"), thief.ask("tools/list"), thief.ask("resources/list")])
       expect(answers.map(({ status }) => status)).toEqual([404, 404, 404])
-      return
     }
   }
+  await acts[deed]()
 }
 
 describe.each([["with sessions", false], ["without", true]] as const)("subjects in the era %s", (_, isStateless) => {
-  it.scopedLive(
+  test.scopedLive(
     "[G22:real] who call, listen, log, are asked and give up all at once get nothing of each other",
-    () =>
-      Effect.gen(function*() {
-        const servers = [chatty("shared"), chatty("hers"), chatty("own", { sessions: "per-client" })]
-        const rules = { servers: { hide: ["hers"] } }
-        const { url } = yield* team(servers, { ann: {}, bob: rules, cat: rules })
-        // To start a process for each session takes long.
-        const hasOwn = !isStateless
-        const steps = fc.array(stepOf(hasOwn ? [...deeds, ...ownDeeds] : deeds), {
-          minLength: 10,
-          maxLength: 20
-        })
+    function*() {
+      const servers = [chatty("shared"), chatty("hers"), chatty("own", { sessions: "per-client" })]
+      const rules = { servers: { hide: ["hers"] } }
+      const { url } = yield* team(servers, { ann: {}, bob: rules, cat: rules })
+      // To start a process for each session takes long.
+      const hasOwn = !isStateless
+      const steps = fc.array(stepOf(hasOwn ? [...deeds, ...ownDeeds] : deeds), { minLength: 10, maxLength: 20 })
 
-        const play = async (all: ReadonlyArray<Step>): Promise<void> => {
-          const parties = subjects.map((subject) =>
-            [0, 1].map((number) => new Party(url, subject, number, isStateless))
-          )
-          const everyone = parties.flat()
-          try {
-            await Promise.all(everyone.map(({ talk }) => talk.begin()))
-            if (!isStateless) await Promise.all(everyone.map(({ talk }) => talk.listen()))
-            let open: Array<Promise<void>> = []
-            for (const step of all) {
-              open.push(did(parties[step.who]![step.session]!, everyone, step, url))
-              if (!step.isLast) continue
-              await Promise.all(open)
-              open = []
-            }
+      const play = async (all: ReadonlyArray<Step>): Promise<void> => {
+        const parties = subjects.map((subject) => [0, 1].map((number) => new Party(url, subject, number, isStateless)))
+        const everyone = parties.flat()
+        try {
+          await Promise.all(everyone.map(({ talk }) => talk.begin()))
+          if (!isStateless) await Promise.all(everyone.map(({ talk }) => talk.listen()))
+          let open: Array<Promise<void>> = []
+          for (const step of all) {
+            open.push(did(parties[step.who]![step.session]!, everyone, step, url))
+            if (!step.isLast) continue
             await Promise.all(open)
-            // What was said before has come to everybody when this has.
-            const updates = everyone.filter(({ isSubscribed }) => isSubscribed).map(({ talk }) => {
-              const before = talk.heard.filter(({ method }) => method === "notifications/resources/updated").length
-              return talk.until("notifications/resources/updated", before + 1)
-            })
-            await parties[1]![0]!.talk.call("shared__change", { uri })
-            await Promise.all(updates)
-            await Promise.all(everyone.map((party) => party.call("shared")))
-            expect(everyone.flatMap((party) => party.strangers().map((text) => `${party.name} got ${text}`))).toEqual(
-              []
-            )
-            // Nobody's call has ended because somebody else gave up one with the same id.
-            expect(everyone.flatMap(({ held, name }) => [...held].map(([id, { isOver }]) => [name, id, isOver])))
-              .toEqual(
-                everyone.flatMap(({ held, name }) => [...held.keys()].map((id) => [name, id, false]))
-              )
-            await Promise.all(everyone.flatMap((party) => [...party.held.keys()].map((id) => party.cancel(id))))
-          } finally {
-            for (const { talk } of everyone) talk.close()
+            open = []
           }
+          await Promise.all(open)
+          // What was said before has come to everybody when this has.
+          const updates = everyone.filter(({ isSubscribed }) => isSubscribed).map(({ talk }) => {
+            const before = talk.heard.filter(({ method }) => method === "notifications/resources/updated").length
+            return talk.until("notifications/resources/updated", before + 1)
+          })
+          await parties[1]![0]!.talk.call("shared__change", { uri })
+          await Promise.all(updates)
+          await Promise.all(everyone.map((party) => party.call("shared")))
+          expect(everyone.flatMap((party) => party.strangers().map((text) => `${party.name} got ${text}`))).toEqual([])
+          // Nobody's call has ended because somebody else gave up one with the same id.
+          expect(everyone.flatMap(({ held, name }) => [...held].map(([id, { isOver }]) => [name, id, isOver])))
+            .toEqual(everyone.flatMap(({ held, name }) => [...held.keys()].map((id) => [name, id, false])))
+          await Promise.all(everyone.flatMap((party) => [...party.held.keys()].map((id) => party.cancel(id))))
+        } finally {
+          for (const { talk } of everyone) talk.close()
         }
-        yield* Effect.promise(() => fc.assert(fc.asyncProperty(steps, play), { numRuns: 4, endOnFailure: true }))
-      }),
+      }
+      yield* Effect.promise(() => fc.assert(fc.asyncProperty(steps, play), { numRuns: 4, endOnFailure: true }))
+    },
     400_000
   )
 })

@@ -1,19 +1,11 @@
-import { describe, expect, it } from "@effect/vitest"
-import type { McpConfig } from "@mcp-lifeline/config"
 import { anyone } from "@mcp-lifeline/http-server/Caller"
 import { Effect, Either, Redacted } from "effect"
 import * as GatewayAuthentication from "../../src/access/GatewayAuthentication.js"
 import * as NamedCaller from "../../src/access/NamedCaller.js"
+import { authOf } from "../support/Issuer.js"
+import { describe, expect, it, test } from "../support/vitest.js"
 
-const auth: McpConfig.Auth = {
-  issuers: [],
-  jwksUri: undefined,
-  audiences: [],
-  requiredScopes: [],
-  claims: {},
-  algorithms: ["RS256"],
-  clockTolerance: 0
-} as never
+const auth = authOf({ algorithms: ["RS256"], clockTolerance: 0 })
 
 const made = () => {
   const who = { tokens: [] as Array<string>, isNeeded: false, areClientsNeeded: false, ofAnn: ["ann-token"] }
@@ -57,33 +49,31 @@ describe("who may use the gateway", () => {
     }
   })
 
-  it.scoped("[G21:unit X1] with an authorization server nobody without a token, also where the gateway has none of its own", () =>
-    Effect.gen(function*() {
-      const { clients, tokens, who } = made()
-      const options = { clients, isNeeded: false, tokens, auth: () => auth }
-      const place = { host: "0.0.0.0", publicUrl: "https://mcp.example.com" }
-      const { authentication, isUsable, pages, problem } = yield* GatewayAuthentication.make({ ...options, place })
-      expect(authentication.isNeeded).toBe(true)
-      for (const token of [undefined, "wrong", "a.b.c"]) {
-        expect(yield* Effect.promise(async () => authentication.check(asked(token)))).toMatchObject({ status: 401 })
-      }
-      expect(authentication.check(asked("ann-token"))).toMatchObject({ name: "ann" })
-      who.tokens.push("operator")
-      expect(authentication.check(asked("operator"))).toBe(anyone)
-      expect([...pages.keys()]).toContain("/.well-known/oauth-protected-resource")
-      // No issuer is known whose tokens could be checked.
-      expect([yield* isUsable, problem()]).toEqual([false, undefined])
-    }))
+  test.scoped("[G21:unit X1] with an authorization server nobody without a token, also where the gateway has none of its own", function*() {
+    const { clients, tokens, who } = made()
+    const options = { clients, isNeeded: false, tokens, auth: () => auth }
+    const place = { host: "0.0.0.0", publicUrl: "https://mcp.example.com" }
+    const { authentication, isUsable, pages, problem } = yield* GatewayAuthentication.make({ ...options, place })
+    expect(authentication.isNeeded).toBe(true)
+    for (const token of [undefined, "wrong", "a.b.c"]) {
+      expect(yield* Effect.promise(async () => authentication.check(asked(token)))).toMatchObject({ status: 401 })
+    }
+    expect(authentication.check(asked("ann-token"))).toMatchObject({ name: "ann" })
+    who.tokens.push("operator")
+    expect(authentication.check(asked("operator"))).toBe(anyone)
+    expect([...pages.keys()]).toContain("/.well-known/oauth-protected-resource")
+    // No issuer is known whose tokens could be checked.
+    expect([yield* isUsable, problem()]).toEqual([false, undefined])
+  })
 
-  it.scoped("[G21:unit] without one nothing of it is there; and none without a name of the gateway, which tokens are for", () =>
-    Effect.gen(function*() {
-      const { clients, tokens } = made()
-      const place = { host: "0.0.0.0" }
-      const without = yield* GatewayAuthentication.make({ clients, isNeeded: false, tokens, auth: undefined, place })
-      expect([without.pages.size, without.problem(), yield* without.isUsable]).toEqual([0, undefined, true])
-      expect(without.authentication.check(asked())).toBe(anyone)
-      const options = { clients, isNeeded: false, tokens, auth: () => auth, place }
-      const refused = yield* Effect.either(GatewayAuthentication.make(options))
-      expect(Either.isLeft(refused) && refused.left.message).toContain("lifeline.auth.audience is missing")
-    }))
+  test.scoped("[G21:unit] without one nothing of it is there; and none without a name of the gateway, which tokens are for", function*() {
+    const { clients, tokens } = made()
+    const place = { host: "0.0.0.0" }
+    const without = yield* GatewayAuthentication.make({ clients, isNeeded: false, tokens, auth: undefined, place })
+    expect([without.pages.size, without.problem(), yield* without.isUsable]).toEqual([0, undefined, true])
+    expect(without.authentication.check(asked())).toBe(anyone)
+    const options = { clients, isNeeded: false, tokens, auth: () => auth, place }
+    const refused = yield* Effect.either(GatewayAuthentication.make(options))
+    expect(Either.isLeft(refused) && refused.left.message).toContain("lifeline.auth.audience is missing")
+  })
 })

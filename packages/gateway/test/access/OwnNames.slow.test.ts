@@ -22,21 +22,14 @@ const server = (id: string, prefix: string | undefined, outcome: object = {}): S
     ]
   }
   connector.respond = (method, params: any) => {
-    switch (method) {
-      case "tools/call":
-        return { answer: "result", result: { content: [{ type: "text", text: texts(id, params) }] } }
-      case "prompts/get":
-        return {
-          answer: "result",
-          result: { messages: [{ role: "user", content: { type: "text", text: texts(id, params) } }] }
-        }
-      case "resources/read":
-        return { answer: "result", result: { contents: [{ uri: params.uri, text: texts(id, params) }] } }
-      case "completion/complete":
-        return { answer: "result", result: { completion: { values: [texts(id, params)] } } }
-      default:
-        return undefined
+    const text = method.endsWith("/list") ? "" : texts(id, params)
+    const results: Readonly<Record<string, object>> = {
+      "tools/call": { content: [{ type: "text", text }] },
+      "prompts/get": { messages: [{ role: "user", content: { type: "text", text } }] },
+      "resources/read": { contents: [{ uri: params?.uri, text }] },
+      "completion/complete": { completion: { values: [text] } }
     }
+    return results[method] && { answer: "result", result: results[method] }
   }
   return {
     id,
@@ -56,8 +49,8 @@ const uris = [
   "lifeline://nosuch/x%3A%2F%2Flisted"
 ]
 
-const read = ({ base, url }: { readonly base: string; readonly url: string }, isStateless: boolean) =>
-  Effect.gen(function*() {
+const read = Effect.fnUntraced(
+  function*({ base, url }: { readonly base: string; readonly url: string }, isStateless: boolean) {
     const talk = yield* talking(url, "ci-token", { isStateless })
     const found: Array<unknown> = []
     const ask = (method: string, params: object) =>
@@ -84,18 +77,18 @@ const read = ({ base, url }: { readonly base: string; readonly url: string }, is
     const { servers } = (yield* api(base, "ci-token", "/api/status")).body
     found.push(servers.map(({ counts, name }: any) => [name, counts]))
     return found
-  })
+  }
+)
 
 describe.each([["with sessions", false], ["without", true]] as const)("in the era %s", (_, isStateless) => {
   for (const prefix of [undefined, ""]) {
-    for (
-      const [hidden, own] of [
-        ["connected", "connected"],
-        ["never connected", "connected"],
-        ["withdrawn", "connected"],
-        ["connected", "withdrawn"]
-      ] as const
-    ) {
+    const cases = [
+      ["connected", "connected"],
+      ["never connected", "connected"],
+      ["withdrawn", "connected"],
+      ["connected", "withdrawn"]
+    ] as const
+    for (const [hidden, own] of cases) {
       it.scopedLive(
         `[G22 G20] what a client reads and reaches under each name is as if there were no server that it may not use: prefix ${
           JSON.stringify(prefix)
@@ -105,19 +98,15 @@ describe.each([["with sessions", false], ["without", true]] as const)("in the er
             const closed = server("closed", prefix, hidden === "never connected" ? { connect: "hang" } : {})
             const both = yield* team(
               [closed, server("open", prefix)],
-              {
-                ci: { servers: ["open"] },
-                all: {}
-              },
+              { ci: { servers: ["open"] }, all: {} },
               { introductionWait: 0 },
               { waitTimeout: "2 seconds" }
             )
-            const settle = (at: typeof both) =>
-              Effect.gen(function*() {
-                const open = yield* Effect.orDie(at.servers.shared.fleet.backend("open"))
-                yield* open.firstOutcome
-                if (own === "withdrawn") yield* Effect.orDie(open.disable)
-              })
+            const settle = Effect.fnUntraced(function*(at: typeof both) {
+              const open = yield* Effect.orDie(at.servers.shared.fleet.backend("open"))
+              yield* open.firstOutcome
+              if (own === "withdrawn") yield* Effect.orDie(open.disable)
+            })
             yield* settle(both)
             if (hidden !== "never connected") {
               const other = yield* Effect.orDie(both.servers.shared.fleet.backend("closed"))
@@ -140,17 +129,16 @@ describe.each([["with sessions", false], ["without", true]] as const)("in the er
       const without = ScriptedConnector.make()
       without.offer = { ...without.offer, tools: [] }
       const other = yield* team([{ id: "closed", prefix: "", connector: without }, server("open", "")], rules)
-      const tools = (at: typeof both) =>
-        Effect.gen(function*() {
-          const talk = yield* talking(at.url, "ci-token", { isStateless })
-          return yield* Effect.promise(async () => [
-            await talk.result("tools/list"),
-            ...await Promise.all(names.map(async (name) => {
-              const { answer } = await talk.ask("tools/call", { name, arguments: {} })
-              return [name, answer?.result ?? answer?.error]
-            }))
-          ])
-        })
+      const tools = Effect.fnUntraced(function*(at: typeof both) {
+        const talk = yield* talking(at.url, "ci-token", { isStateless })
+        return yield* Effect.promise(async () => [
+          await talk.result("tools/list"),
+          ...await Promise.all(names.map(async (name) => {
+            const { answer } = await talk.ask("tools/call", { name, arguments: {} })
+            return [name, answer?.result ?? answer?.error]
+          }))
+        ])
+      })
       expect(yield* tools(both)).toEqual(yield* tools(other))
     }).pipe(Effect.provide(silent)))
 })

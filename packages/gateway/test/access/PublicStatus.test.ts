@@ -1,8 +1,8 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Audit } from "../../src/audit/Audit.js"
 import { chatty } from "../support/Talk.js"
 import { api, talking, team } from "../support/Team.js"
+import { describe, expect, test } from "../support/vitest.js"
 
 const own = { servers: ["open", "mine"], tools: { hide: ["open__crash"] } }
 
@@ -35,56 +35,46 @@ const gateway = Effect.gen(function*() {
 const statusOf = (base: string, token: string) => Effect.map(api(base, token, "/api/status"), ({ body }) => body)
 
 describe("what the API says", () => {
-  it.scopedLive("[G22] to who is no admin, is what it needs to use its servers: what is added to the status later is not among it", () =>
-    Effect.gen(function*() {
-      const { base } = yield* gateway
-      const { gateway: about, servers: [open, mine, ...none] } = yield* statusOf(base, "ci-token")
-      expect(Object.keys(about).toSorted()).toEqual([
-        "caller",
-        "clients",
-        "name",
-        "startedAt",
-        "url",
-        "version"
-      ])
-      expect(none).toEqual([])
-      const always = ["calls", "counts", "history", "name", "server", "sessions", "since", "stale", "state"]
-      const keys = (server: object) =>
-        Object.keys(server).filter((key) => key !== "usage" || server === mine).toSorted()
-      expect(keys(open)).toEqual([...always, "generation", "transport", "warnings"].toSorted())
-      expect(keys(mine)).toEqual([...always, "transport", "warnings"].toSorted())
-      const { servers: [closed, all] } = yield* statusOf(base, "operator")
-      expect(JSON.stringify((yield* api(base, "operator", "/api/logs")).body)).toMatch(/pid \d.*\d tools/)
-      expect(all.target).toContain("with an argument of its own")
-      expect(all.warnings.join()).toContain("closed")
-      expect([open.counts.tools, open.warnings]).toEqual([all.counts.tools - 1, []])
-      expect([closed.name, all.name]).toEqual(["closed", "open"])
-      const logs = JSON.stringify((yield* api(base, "ci-token", "/api/logs")).body)
-      expect(logs).not.toMatch(/closed|of somebody else|read again|argument|pid \d|\d tools/)
-      expect(logs).toContain('"Connected  generation 1"')
-      const details = (yield* api(base, "ci-token", "/api/servers/open")).body
-      expect(keys(details)).toEqual(keys(open))
-      expect(details.counts).toEqual(open.counts)
-      expect(Object.keys((yield* api(base, "ci-token", "/api/servers/mine")).body)).not.toContain("runtimes")
-      const [ready, health] = [
-        (yield* api(base, "ci-token", "/ready")).body,
-        (yield* api(base, "ci-token", "/health")).body
-      ]
-      expect(JSON.stringify([ready, health])).not.toMatch(/runtimesByState|closed|argument/)
-    }))
+  test.scopedLive("[G22] to who is no admin, is what it needs to use its servers: what is added to the status later is not among it", function*() {
+    const { base } = yield* gateway
+    const { gateway: about, servers: [open, mine, ...none] } = yield* statusOf(base, "ci-token")
+    expect(Object.keys(about).toSorted()).toEqual(["caller", "clients", "name", "startedAt", "url", "version"])
+    expect(none).toEqual([])
+    const always = ["calls", "counts", "history", "name", "server", "sessions", "since", "stale", "state"]
+    const keys = (server: object) => Object.keys(server).filter((key) => key !== "usage" || server === mine).toSorted()
+    expect(keys(open)).toEqual([...always, "generation", "transport", "warnings"].toSorted())
+    expect(keys(mine)).toEqual([...always, "transport", "warnings"].toSorted())
+    const { servers: [closed, all] } = yield* statusOf(base, "operator")
+    expect(JSON.stringify((yield* api(base, "operator", "/api/logs")).body)).toMatch(/pid \d.*\d tools/)
+    expect(all.target).toContain("with an argument of its own")
+    expect(all.warnings.join()).toContain("closed")
+    expect([open.counts.tools, open.warnings]).toEqual([all.counts.tools - 1, []])
+    expect([closed.name, all.name]).toEqual(["closed", "open"])
+    const logs = JSON.stringify((yield* api(base, "ci-token", "/api/logs")).body)
+    expect(logs).not.toMatch(/closed|of somebody else|read again|argument|pid \d|\d tools/)
+    expect(logs).toContain('"Connected  generation 1"')
+    const details = (yield* api(base, "ci-token", "/api/servers/open")).body
+    expect(keys(details)).toEqual(keys(open))
+    expect(details.counts).toEqual(open.counts)
+    expect(Object.keys((yield* api(base, "ci-token", "/api/servers/mine")).body)).not.toContain("runtimes")
+    const [ready, health] = [
+      (yield* api(base, "ci-token", "/ready")).body,
+      (yield* api(base, "ci-token", "/health")).body
+    ]
+    expect(JSON.stringify([ready, health])).not.toMatch(/runtimesByState|closed|argument/)
+  })
 
-  it.scopedLive("[G22] to an admin that may not use everything, names nothing of the rest, in warnings neither", () =>
-    Effect.gen(function*() {
-      const { base } = yield* gateway
-      const status = yield* statusOf(base, "boss-token")
-      expect(status.gateway).toMatchObject({ config: "/secret/mcp.json", audit: { lost: 7 } })
-      const [open, mine] = status.servers
-      expect(open.target).toContain("with an argument of its own")
-      expect(mine.runtimesByState).toEqual({ Connected: 1 })
-      const logs = (yield* api(base, "boss-token", "/api/logs")).body
-      expect(JSON.stringify(logs)).toContain('"Connected  generation 1"')
-      expect(JSON.stringify([status, logs])).not.toMatch(/closed|"crash/)
-      const { servers: [, all] } = yield* statusOf(base, "operator")
-      expect([all.counts.tools - open.counts.tools, open.pid]).toEqual([1, all.pid])
-    }))
+  test.scopedLive("[G22] to an admin that may not use everything, names nothing of the rest, in warnings neither", function*() {
+    const { base } = yield* gateway
+    const status = yield* statusOf(base, "boss-token")
+    expect(status.gateway).toMatchObject({ config: "/secret/mcp.json", audit: { lost: 7 } })
+    const [open, mine] = status.servers
+    expect(open.target).toContain("with an argument of its own")
+    expect(mine.runtimesByState).toEqual({ Connected: 1 })
+    const logs = (yield* api(base, "boss-token", "/api/logs")).body
+    expect(JSON.stringify(logs)).toContain('"Connected  generation 1"')
+    expect(JSON.stringify([status, logs])).not.toMatch(/closed|"crash/)
+    const { servers: [, all] } = yield* statusOf(base, "operator")
+    expect([all.counts.tools - open.counts.tools, open.pid]).toEqual([1, all.pid])
+  })
 })

@@ -17,42 +17,28 @@ import { api, eventsUntil, type HttpTalk, talking, team } from "../support/Team.
 /** A value of each kind: a new one has to be added here. */
 const connectReasons = Object.keys(
   {
-    timeout: 0,
-    refused: 0,
-    unreachable: 0,
-    tls: 0,
-    closed: 0,
-    session: 0,
-    spawn: 0,
-    unauthorized: 0,
-    forbidden: 0,
-    notFound: 0,
-    rateLimited: 0,
-    server: 0,
-    redirect: 0,
-    protocol: 0,
-    incompatible: 0,
-    onConnected: 0,
-    defect: 0
+    ...{ timeout: 0, refused: 0, unreachable: 0, tls: 0, closed: 0, session: 0, spawn: 0, unauthorized: 0 },
+    ...{
+      forbidden: 0,
+      notFound: 0,
+      rateLimited: 0,
+      server: 0,
+      redirect: 0,
+      protocol: 0,
+      incompatible: 0,
+      onConnected: 0,
+      defect: 0
+    }
   } satisfies Record<Reasons.ConnectReason, 0>
 ) as ReadonlyArray<Reasons.ConnectReason>
 
 const losses = ["session", "closed", "health", "keepalive", "memory"] as const
-
 const fates = ["notSent", "rejected", "unknown", "answered"] as const
 
 const requestReasons = Object.keys(
   {
-    lost: 0,
-    session: 0,
-    timeout: 0,
-    remote: 0,
-    protocol: 0,
-    rateLimited: 0,
-    unauthorized: 0,
-    network: 0,
-    server: 0,
-    fault: 0
+    ...{ lost: 0, session: 0, timeout: 0, remote: 0, protocol: 0, rateLimited: 0, unauthorized: 0 },
+    ...{ network: 0, server: 0, fault: 0 }
   } satisfies Record<RequestError["reason"], 0>
 ) as ReadonlyArray<RequestError["reason"]>
 
@@ -166,55 +152,54 @@ type Era = readonly [name: string, isStateless: boolean]
 const [withSessions, without] = [["with sessions", false], ["without", true]] as const
 const eras: ReadonlyArray<Era> = [withSessions, without]
 
-const read = (
+const read = Effect.fnUntraced(function*(
   { base, ids, url }: Effect.Effect.Success<typeof gateway>,
   client: string,
   asked: ReadonlyArray<Era> = eras
-) =>
-  Effect.gen(function*() {
-    const token = `${client}-token`
-    const found = new Map<string, string>()
-    const get = (path: string) =>
-      Effect.map(api(base, token, path), ({ body }) => void found.set(path, JSON.stringify(body)))
-    for (const path of ["/api/status", "/api/logs?limit=500", "/api/tools", "/health", "/ready", "/metrics"]) {
-      yield* get(path)
-    }
-    for (const id of ids) {
-      yield* get(`/api/servers/${id}`)
-      yield* get(`/api/logs?server=${id}`)
-      const { body } = yield* api(base, token, "/api/call", "POST", { name: `${id}__any` })
-      found.set(`/api/call ${id}`, JSON.stringify(body))
-    }
+) {
+  const token = `${client}-token`
+  const found = new Map<string, string>()
+  const get = (path: string) =>
+    Effect.map(api(base, token, path), ({ body }) => void found.set(path, JSON.stringify(body)))
+  for (const path of ["/api/status", "/api/logs?limit=500", "/api/tools", "/health", "/ready", "/metrics"]) {
+    yield* get(path)
+  }
+  for (const id of ids) {
+    yield* get(`/api/servers/${id}`)
+    yield* get(`/api/logs?server=${id}`)
+    const { body } = yield* api(base, token, "/api/call", "POST", { name: `${id}__any` })
+    found.set(`/api/call ${id}`, JSON.stringify(body))
+  }
+  for (const { key } of failures) {
+    const { body } = yield* api(base, token, "/api/call", "POST", { name: `asked__${key}` })
+    found.set(`/api/call ${key}`, JSON.stringify(body))
+  }
+  found.set("/api/events", yield* events(base, token))
+  for (const [era, isStateless] of asked) {
+    const talk: HttpTalk = yield* talking(url, token, { isStateless })
+    const ask = (name: string, method: string, params: object) =>
+      Effect.promise(async () => {
+        found.set(`${name} ${era}`, JSON.stringify({ ...(await talk.ask(method, params)).answer, id: 0 }))
+      })
+    for (const id of ids) yield* ask(`call ${id}`, "tools/call", { name: `${id}__any`, arguments: {} })
     for (const { key } of failures) {
-      const { body } = yield* api(base, token, "/api/call", "POST", { name: `asked__${key}` })
-      found.set(`/api/call ${key}`, JSON.stringify(body))
+      yield* ask(`call ${key}`, "tools/call", { name: `asked__${key}`, arguments: {} })
+      yield* ask(`prompt ${key}`, "prompts/get", { name: `asked__${key}` })
+      yield* ask(`read ${key}`, "resources/read", { uri: `x://${key}` })
+      const ref = { type: "ref/prompt", name: `asked__${key}` }
+      yield* ask(`complete ${key}`, "completion/complete", { ref, argument: { name: "a", value: "" } })
+      if (!isStateless) yield* ask(`subscribe ${key}`, "resources/subscribe", { uri: `x://${key}` })
     }
-    found.set("/api/events", yield* events(base, token))
-    for (const [era, isStateless] of asked) {
-      const talk: HttpTalk = yield* talking(url, token, { isStateless })
-      const ask = (name: string, method: string, params: object) =>
-        Effect.promise(async () => {
-          found.set(`${name} ${era}`, JSON.stringify({ ...(await talk.ask(method, params)).answer, id: 0 }))
-        })
-      for (const id of ids) yield* ask(`call ${id}`, "tools/call", { name: `${id}__any`, arguments: {} })
-      for (const { key } of failures) {
-        yield* ask(`call ${key}`, "tools/call", { name: `asked__${key}`, arguments: {} })
-        yield* ask(`prompt ${key}`, "prompts/get", { name: `asked__${key}` })
-        yield* ask(`read ${key}`, "resources/read", { uri: `x://${key}` })
-        const ref = { type: "ref/prompt", name: `asked__${key}` }
-        yield* ask(`complete ${key}`, "completion/complete", { ref, argument: { name: "a", value: "" } })
-        if (!isStateless) yield* ask(`subscribe ${key}`, "resources/subscribe", { uri: `x://${key}` })
-      }
-      for (const list of ["tools/list", "prompts/list", "resources/list", "resources/templates/list"]) {
-        yield* ask(list, list, {})
-      }
-      yield* ask("status", "tools/call", { name: "lifeline__status", arguments: {} })
-      yield* ask("status resource", "resources/read", { uri: "lifeline://status" })
-      found.set(`introduced ${era}`, JSON.stringify(talk.introduced))
-      found.set(`heard ${era}`, JSON.stringify(talk.heard))
+    for (const list of ["tools/list", "prompts/list", "resources/list", "resources/templates/list"]) {
+      yield* ask(list, list, {})
     }
-    return found
-  })
+    yield* ask("status", "tools/call", { name: "lifeline__status", arguments: {} })
+    yield* ask("status resource", "resources/read", { uri: "lifeline://status" })
+    found.set(`introduced ${era}`, JSON.stringify(talk.introduced))
+    found.set(`heard ${era}`, JSON.stringify(talk.heard))
+  }
+  return found
+})
 
 const silent = Logger.remove(Logger.defaultLogger)
 
@@ -294,70 +279,34 @@ describe("texts about servers", () => {
           const talk = yield* talking(url, token, { isStateless })
           answers.push(JSON.stringify(yield* Effect.promise(() => talk.ask("tools/call", { name, arguments: {} }))))
         }
-        expect([client, answers.map((one) => one.includes("secret-file"))]).toEqual([
-          client,
-          [isShown, isShown, isShown]
-        ])
+        expect([client, answers.map((one) => one.includes("secret-file"))])
+          .toEqual([client, [isShown, isShown, isShown]])
       }
     }).pipe(Effect.provide(silent)))
 })
 
 const about = { backend: "a", at: 0 }
+const running = { ...about, generation: 1 }
 const error = { message: "secret", reason: "spawn" } as ConnectError
 
 /** Each event, with something that is for admins in each text of it. */
 const all: { readonly [T in Event.Event["_tag"]]: ReadonlyArray<Extract<Event.Event, { readonly _tag: T }>> } = {
-  StateChanged: (Object.keys(Lifecycle.entries) as ReadonlyArray<keyof typeof Lifecycle.entries>).map((to) => ({
-    ...about,
-    _tag: "StateChanged",
-    from: "Connecting",
-    to,
-    generation: 1
-  })),
+  StateChanged: (Object.keys(Lifecycle.entries) as ReadonlyArray<keyof typeof Lifecycle.entries>)
+    .map((to) => ({ ...running, _tag: "StateChanged", from: "Connecting", to })),
   AttemptStarted: [{ ...about, _tag: "AttemptStarted", attempt: 1 }],
   AttemptFailed: [{ ...about, _tag: "AttemptFailed", error, duration: 1, nextAttemptAt: 5000 }],
-  Installed: [{ ...about, _tag: "Installed", generation: 1, duration: 1, downtime: 1, resumed: false }],
-  RuntimeLost: losses.map((kind) => ({
-    ...about,
-    _tag: "RuntimeLost",
-    generation: 1,
-    loss: { kind, message: "secret" },
-    uptime: 1
-  })),
-  RuntimeClosed: (["closed", "failed", "abandoned"] as const).map((outcome) => ({
-    ...about,
-    _tag: "RuntimeClosed",
-    generation: 1,
-    installed: true,
-    outcome,
-    message: "secret"
-  })),
-  Judged: (["busy", "unknown", "wedged"] as const).map((kind) => ({
-    ...about,
-    _tag: "Judged",
-    generation: 1,
-    kind,
-    reason: "secret"
-  })),
-  CatalogChanged: [{ ...about, _tag: "CatalogChanged", generation: 1, revision: 1, stale: false }],
-  MemoryHigh: [{
-    ...about,
-    _tag: "MemoryHigh",
-    generation: 1,
-    memory: 1,
-    limit: 1,
-    message: "secret",
-    nextRestartAt: undefined
-  }],
-  DiscoveryFailed: [{ ...about, _tag: "DiscoveryFailed", generation: 1, message: "secret" }],
-  KeepaliveChanged: (["running", "off", "paused", "disabled"] as const).map((state) => ({
-    ...about,
-    _tag: "KeepaliveChanged",
-    generation: 1,
-    state,
-    reason: "secret",
-    nextProbeAt: undefined
-  }))
+  Installed: [{ ...running, _tag: "Installed", duration: 1, downtime: 1, resumed: false }],
+  RuntimeLost: losses
+    .map((kind) => ({ ...running, _tag: "RuntimeLost", loss: { kind, message: "secret" }, uptime: 1 })),
+  RuntimeClosed: (["closed", "failed", "abandoned"] as const)
+    .map((outcome) => ({ ...running, _tag: "RuntimeClosed", installed: true, outcome, message: "secret" })),
+  Judged: (["busy", "unknown", "wedged"] as const)
+    .map((kind) => ({ ...running, _tag: "Judged", kind, reason: "secret" })),
+  CatalogChanged: [{ ...running, _tag: "CatalogChanged", revision: 1, stale: false }],
+  MemoryHigh: [{ ...running, _tag: "MemoryHigh", memory: 1, limit: 1, message: "secret", nextRestartAt: undefined }],
+  DiscoveryFailed: [{ ...running, _tag: "DiscoveryFailed", message: "secret" }],
+  KeepaliveChanged: (["running", "off", "paused", "disabled"] as const)
+    .map((state) => ({ ...running, _tag: "KeepaliveChanged", state, reason: "secret", nextProbeAt: undefined }))
 }
 
 describe("lines of the log", () => {

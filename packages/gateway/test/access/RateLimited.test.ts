@@ -9,20 +9,17 @@ import { ClientAccess } from "../../src/clients/ClientAccess.js"
 import { ClientRelay } from "../../src/conversation/ClientRelay.js"
 
 describe("what somebody is told who has made too many calls", () => {
-  it.each(
-    [
-      [1, 1, "Wait 1 second, and"],
-      [60, 1000, "Wait 1 second, and"],
-      [60, 1001, "Wait 2 seconds, and"],
-      [1, 59_500, "Wait 60 seconds, and"]
-    ] as const
-  )(
+  it.each<[number, number, string]>([
+    [1, 1, "Wait 1 second, and"],
+    [60, 1000, "Wait 1 second, and"],
+    [60, 1001, "Wait 2 seconds, and"],
+    [1, 59_500, "Wait 60 seconds, and"]
+  ])(
     "[G22:unit] with a limit of %s: how long to wait, %s ms, in whole seconds, never too few",
     (perMinute, retryAfter, says) => {
       expect(RateLimited.messageOf(perMinute, retryAfter)).toContain(says)
-      expect(RateLimited.messageOf(perMinute, retryAfter)).toContain(
-        `the limit of ${perMinute} call${perMinute === 1 ? "" : "s"} a minute`
-      )
+      expect(RateLimited.messageOf(perMinute, retryAfter))
+        .toContain(`the limit of ${perMinute} call${perMinute === 1 ? "" : "s"} a minute`)
     }
   )
 
@@ -35,9 +32,8 @@ describe("what somebody is told who has made too many calls", () => {
       }
     })
     for (const method of ["prompts/get", "resources/read"]) {
-      expect(RateLimited.answer(method, 60, 1500)).toMatchObject({
-        error: { data: { fate: "notSent", tag: "RateLimited", retryAfter: 1500 } }
-      })
+      expect(RateLimited.answer(method, 60, 1500))
+        .toMatchObject({ error: { data: { fate: "notSent", tag: "RateLimited", retryAfter: 1500 } } })
     }
   })
 })

@@ -109,10 +109,8 @@ describe("rules", () => {
     expect(seen({ ...person({}), name: "ci" })).toEqual([])
     expect(rules.of(person({ groups: ["dev"] }, "a"))).toBe(rules.of(person({ groups: ["dev"] }, "b")))
     expect(rules.of({ subject: "", claims: {} })).toBe(Access.everything)
-    expect(new RulesInUse(read({ clients: { ci: { token: "t-at-least-sixteen" } } })).of(person({}))).toMatchObject({
-      isWhole: true,
-      isAdmin: false
-    })
+    expect(new RulesInUse(read({ clients: { ci: { token: "t-at-least-sixteen" } } })).of(person({})))
+      .toMatchObject({ isWhole: true, isAdmin: false })
   })
 
   it.each([
@@ -159,10 +157,7 @@ describe("rules", () => {
     expect(valuesOf(claims, "realm.roles")).toEqual(["r"])
     expect(valuesOf(claims, "scope")).toEqual(["one", "two"])
     expect(valuesOf(claims, "name")).toEqual(["one two"])
-    expect([valuesOf(claims, "realm"), valuesOf(claims, "constructor.name"), valuesOf(claims, "__proto__")]).toEqual([
-      [],
-      [],
-      []
-    ])
+    expect([valuesOf(claims, "realm"), valuesOf(claims, "constructor.name"), valuesOf(claims, "__proto__")])
+      .toEqual([[], [], []])
   })
 })

@@ -1,15 +1,12 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
 import { mayLeave } from "../../../testing/test/support/Holdings.js"
 import { chatty } from "../support/Talk.js"
 import { full, type HttpTalk, talking, team } from "../support/Team.js"
+import { describe, expect, test } from "../support/vitest.js"
 
 const promise = <A>(make: () => Promise<A>) => Effect.promise(make)
 
-interface Stream {
-  readonly ended: Promise<unknown>
-  readonly isOpen: () => boolean
-}
+type Stream = { readonly ended: Promise<unknown>; readonly isOpen: () => boolean }
 
 /** The stream of events of the API. Ends when it is open. */
 const events = async (base: string, token: string, signal: AbortSignal): Promise<Stream> => {
@@ -55,38 +52,36 @@ const doors: ReadonlyArray<readonly [string, Door]> = [
 ]
 
 describe.each(doors)("an open stream, by %s", (_, open) => {
-  it.scopedLive("[G22] ends when its client is removed, or its token is replaced; those of others go on", () =>
-    Effect.gen(function*() {
-      mayLeave("timers")
-      const { change, ...at } = yield* team([chatty("s")], { ci: {}, gone: {}, stays: {} })
-      const [ci, gone, stays, operator] = yield* Effect.all(
-        ["ci-token", "gone-token", "stays-token", "operator"].map((token) => open(at, token))
-      ) as never as Effect.Effect<[Stream, Stream, Stream, Stream], never, Scope.Scope>
-      yield* change({ ci: { token: full("another-token") }, stays: { servers: ["s"] } })
-      yield* promise(() => Promise.all([ci.ended, gone.ended]))
-      // What ends, ends in the step of the change.
-      expect([stays.isOpen(), operator.isOpen()]).toEqual([true, true])
-      const ofStays = yield* open(at, "stays-token")
-      yield* change({ ci: { token: full("stays-token") }, stays: { token: full("new-token") } })
-      yield* promise(() => Promise.all([stays.ended, ofStays.ended]))
-      expect(operator.isOpen()).toBe(true)
-    }))
+  test.scopedLive("[G22] ends when its client is removed, or its token is replaced; those of others go on", function*() {
+    mayLeave("timers")
+    const { change, ...at } = yield* team([chatty("s")], { ci: {}, gone: {}, stays: {} })
+    const [ci, gone, stays, operator] = yield* Effect.all(
+      ["ci-token", "gone-token", "stays-token", "operator"].map((token) => open(at, token))
+    ) as never as Effect.Effect<[Stream, Stream, Stream, Stream], never, Scope.Scope>
+    yield* change({ ci: { token: full("another-token") }, stays: { servers: ["s"] } })
+    yield* promise(() => Promise.all([ci.ended, gone.ended]))
+    // What ends, ends in the step of the change.
+    expect([stays.isOpen(), operator.isOpen()]).toEqual([true, true])
+    const ofStays = yield* open(at, "stays-token")
+    yield* change({ ci: { token: full("stays-token") }, stays: { token: full("new-token") } })
+    yield* promise(() => Promise.all([stays.ended, ofStays.ended]))
+    expect(operator.isOpen()).toBe(true)
+  })
 
-  it.scopedLive("[G22] ends when the gateway needs credentials from then on, with the sessions of before", () =>
-    Effect.gen(function*() {
-      mayLeave("timers")
-      const { change, ...at } = yield* team([chatty("s")], {}, { isOpen: true })
-      const session = yield* talking(at.url, "nobody")
-      const before = yield* open(at, "nobody")
-      expect(before.isOpen()).toBe(true)
-      yield* change({ ci: {} })
-      yield* promise(() => before.ended)
-      expect((yield* promise(() => session.ask("tools/list"))).status).toBe(401)
-      const operator = yield* talking(at.url, "operator")
-      operator.session = session.session
-      expect((yield* promise(() => operator.ask("tools/list"))).status).toBe(404)
-      const after = yield* open(at, "ci-token")
-      yield* change({ ci: {}, all: {} })
-      expect(after.isOpen()).toBe(true)
-    }))
+  test.scopedLive("[G22] ends when the gateway needs credentials from then on, with the sessions of before", function*() {
+    mayLeave("timers")
+    const { change, ...at } = yield* team([chatty("s")], {}, { isOpen: true })
+    const session = yield* talking(at.url, "nobody")
+    const before = yield* open(at, "nobody")
+    expect(before.isOpen()).toBe(true)
+    yield* change({ ci: {} })
+    yield* promise(() => before.ended)
+    expect((yield* promise(() => session.ask("tools/list"))).status).toBe(401)
+    const operator = yield* talking(at.url, "operator")
+    operator.session = session.session
+    expect((yield* promise(() => operator.ask("tools/list"))).status).toBe(404)
+    const after = yield* open(at, "ci-token")
+    yield* change({ ci: {}, all: {} })
+    expect(after.isOpen()).toBe(true)
+  })
 })

@@ -1,7 +1,7 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as RawServer from "../support/RawServer.js"
 import { talking, team } from "../support/Team.js"
+import { describe, expect, test } from "../support/vitest.js"
 
 const speaking = (id: string) => {
   const says: Array<(message: object) => void> = []
@@ -20,43 +20,41 @@ const speaking = (id: string) => {
 }
 
 describe("a client whose rules change", () => {
-  it.scopedLive("[G22 W3:real] hears nothing more of a server that it may not use any more, and goes on with the others", () =>
-    Effect.gen(function*() {
-      const [kept, lost] = [speaking("kept"), speaking("lost")]
-      const { change, url } = yield* team([kept.server, lost.server], { ci: {} })
-      const ci = yield* talking(url, "ci-token")
-      yield* Effect.promise(async () => {
-        await ci.result("logging/setLevel", { level: "warning" })
-        for (const id of ["kept", "lost"]) await ci.result("resources/subscribe", { uri: `x://${id}` })
-      })
-      yield* Effect.promise(() => ci.listen())
-      /** Both say all they have to say. `updates`: of how many resources the client hears. */
-      const round = (updates: number) =>
-        Effect.gen(function*() {
-          for (const { say } of [lost, kept]) {
-            yield* say("notifications/message", { level: "debug", data: 1 })
-            yield* say("notifications/message", { level: "error", data: 1 })
-          }
-          yield* lost.say("notifications/resources/updated", { uri: "x://lost" })
-          // What comes last shows that the others have come.
-          yield* kept.say("notifications/resources/updated", { uri: "x://kept" })
-          yield* Effect.promise(() => ci.until("notifications/resources/updated", updates))
-        })
-      const heard = () =>
-        ci.heard.splice(0).flatMap(({ method, params }) =>
-          method === "notifications/message"
-            ? [`${params?.level} of ${params?.logger}`]
-            : method === "notifications/resources/updated"
-            ? [params?.uri]
-            : []
-        ).toSorted()
-      yield* round(2)
-      expect(heard()).toEqual(["error of kept", "error of lost", "x://kept", "x://lost"])
-      yield* change({ ci: { servers: ["kept"] } })
-      yield* round(1)
-      expect(heard()).toEqual(["error of kept", "x://kept"])
-      yield* change({ ci: {} })
-      yield* round(2)
-      expect(heard()).toEqual(["error of kept", "error of lost", "x://kept", "x://lost"])
-    }))
+  test.scopedLive("[G22 W3:real] hears nothing more of a server that it may not use any more, and goes on with the others", function*() {
+    const [kept, lost] = [speaking("kept"), speaking("lost")]
+    const { change, url } = yield* team([kept.server, lost.server], { ci: {} })
+    const ci = yield* talking(url, "ci-token")
+    yield* Effect.promise(async () => {
+      await ci.result("logging/setLevel", { level: "warning" })
+      for (const id of ["kept", "lost"]) await ci.result("resources/subscribe", { uri: `x://${id}` })
+    })
+    yield* Effect.promise(() => ci.listen())
+    /** Both say all they have to say. `updates`: of how many resources the client hears. */
+    const round = Effect.fnUntraced(function*(updates: number) {
+      for (const { say } of [lost, kept]) {
+        yield* say("notifications/message", { level: "debug", data: 1 })
+        yield* say("notifications/message", { level: "error", data: 1 })
+      }
+      yield* lost.say("notifications/resources/updated", { uri: "x://lost" })
+      // What comes last shows that the others have come.
+      yield* kept.say("notifications/resources/updated", { uri: "x://kept" })
+      yield* Effect.promise(() => ci.until("notifications/resources/updated", updates))
+    })
+    const heard = () =>
+      ci.heard.splice(0).flatMap(({ method, params }) =>
+        method === "notifications/message"
+          ? [`${params?.level} of ${params?.logger}`]
+          : method === "notifications/resources/updated"
+          ? [params?.uri]
+          : []
+      ).toSorted()
+    yield* round(2)
+    expect(heard()).toEqual(["error of kept", "error of lost", "x://kept", "x://lost"])
+    yield* change({ ci: { servers: ["kept"] } })
+    yield* round(1)
+    expect(heard()).toEqual(["error of kept", "x://kept"])
+    yield* change({ ci: {} })
+    yield* round(2)
+    expect(heard()).toEqual(["error of kept", "error of lost", "x://kept", "x://lost"])
+  })
 })

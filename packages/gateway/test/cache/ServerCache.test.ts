@@ -1,4 +1,3 @@
-import { describe, expect, it } from "@effect/vitest"
 import { ExactJson } from "@mcp-lifeline/core/text"
 import { Effect, Option } from "effect"
 import { StateFolder } from "mcp-lifeline"
@@ -6,6 +5,7 @@ import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from "n
 import { join } from "node:path"
 import { folder } from "../../../testing/test/support/folder.js"
 import * as ServerCache from "../../src/cache/ServerCache.js"
+import { describe, expect, it, test } from "../support/vitest.js"
 
 const identity: ServerCache.CacheKey = {
   server: { command: "node", args: ["server.js"], env: { TOKEN: "1" } },
@@ -43,52 +43,49 @@ describe("what is kept of servers", () => {
       expect(ServerCache.fileNameOf({ ...identity, [field]: value })).not.toBe(ServerCache.fileNameOf(identity))
   )
 
-  it.scopedLive("[W10] numbers of a list stay as their server wrote them", () =>
-    Effect.gen(function*() {
-      const path = join(yield* folder, "state")
-      const text =
-        `{"tools":[{"name":"t","inputSchema":{"type":"object","maximum":9007199254740993,"multipleOf":1.0}}]}`
-      const list = ExactJson.parse(text) as { readonly tools: ReadonlyArray<unknown> }
-      yield* within(path, (files) => files.set(identity, { ...kept("t"), lists: { "tools/list": list } }))
-      const found = yield* within(path, (files) => files.get(identity))
-      expect(ExactJson.stringify(Option.getOrThrow(found).lists["tools/list"])).toBe(text)
-    }))
+  test.scopedLive("[W10] numbers of a list stay as their server wrote them", function*() {
+    const path = join(yield* folder, "state")
+    const text = `{"tools":[{"name":"t","inputSchema":{"type":"object","maximum":9007199254740993,"multipleOf":1.0}}]}`
+    const list = ExactJson.parse(text) as { readonly tools: ReadonlyArray<unknown> }
+    yield* within(path, (files) => files.set(identity, { ...kept("t"), lists: { "tools/list": list } }))
+    const found = yield* within(path, (files) => files.get(identity))
+    expect(ExactJson.stringify(Option.getOrThrow(found).lists["tools/list"])).toBe(text)
+  })
 
-  it.scopedLive("[W4, G4] stays for the next run in a file that only its user can read, and of several the last one stays", () =>
-    Effect.gen(function*() {
-      const path = join(yield* folder, "state")
-      expect(yield* within(path, (files) => files.get(identity))).toEqual(Option.none())
-      const tools = ["first", "second", "last"]
-      yield* within(
-        path,
-        (files) =>
-          Effect.forEach(tools, (tool) => files.set(identity, kept(tool)), { concurrency: "unbounded", discard: true })
-      )
-      const [name] = readdirSync(join(path, "servers"))
-      const file = join(path, "servers", name!)
-      expect(statSync(file).mode & 0o777).toBe(0o600)
-      expect(readFileSync(file, "utf8")).not.toContain("server.js")
-      expect(yield* within(path, (files) => files.get(identity))).toEqual(Option.some(kept("last")))
-      writeFileSync(file, "{")
-      expect(yield* within(path, (files) => files.get(identity))).toEqual(Option.none())
-    }))
+  test.scopedLive("[W4, G4] stays for the next run in a file that only its user can read, and of several the last one stays", function*() {
+    const path = join(yield* folder, "state")
+    expect(yield* within(path, (files) => files.get(identity))).toEqual(Option.none())
+    const tools = ["first", "second", "last"]
+    yield* within(
+      path,
+      (files) =>
+        Effect.forEach(tools, (tool) => files.set(identity, kept(tool)), { concurrency: "unbounded", discard: true })
+    )
+    const [name] = readdirSync(join(path, "servers"))
+    const file = join(path, "servers", name!)
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+    expect(readFileSync(file, "utf8")).not.toContain("server.js")
+    expect(yield* within(path, (files) => files.get(identity))).toEqual(Option.some(kept("last")))
+    writeFileSync(file, "{")
+    expect(yield* within(path, (files) => files.get(identity))).toEqual(Option.none())
+  })
 
-  it.scopedLive("[X5] is bounded: what is too long is not kept, nor what was before", () =>
-    Effect.gen(function*() {
-      const path = join(yield* folder, "state")
-      yield* within(path, (files) => files.set(identity, kept("small")))
-      yield* within(path, (files) => files.set(identity, kept("x".repeat(8 * 1024 * 1024))))
-      expect(yield* within(path, (files) => files.get(identity))).toEqual(Option.none())
-    }))
+  test.scopedLive("[X5] is bounded: what is too long is not kept, nor what was before", function*() {
+    const path = join(yield* folder, "state")
+    yield* within(path, (files) => files.set(identity, kept("small")))
+    yield* within(path, (files) => files.set(identity, kept("x".repeat(8 * 1024 * 1024))))
+    expect(yield* within(path, (files) => files.get(identity))).toEqual(Option.none())
+  })
 
-  it.scopedLive("[G4] is remembered for this run where the folder cannot be written", () =>
-    Effect.gen(function*() {
-      const path = yield* folder
-      const file = join(path, "file")
-      writeFileSync(file, "")
-      chmodSync(file, 0o600)
-      const found = yield* within(join(file, "state"), (files) =>
-        Effect.zipRight(files.set(identity, kept("one")), files.get(identity)))
-      expect(found).toEqual(Option.some(kept("one")))
-    }))
+  test.scopedLive("[G4] is remembered for this run where the folder cannot be written", function*() {
+    const path = yield* folder
+    const file = join(path, "file")
+    writeFileSync(file, "")
+    chmodSync(file, 0o600)
+    const found = yield* within(
+      join(file, "state"),
+      (files) => Effect.zipRight(files.set(identity, kept("one")), files.get(identity))
+    )
+    expect(found).toEqual(Option.some(kept("one")))
+  })
 })

@@ -1,11 +1,9 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { afterEach, expect, it } from "vitest"
 import { isGuess, wrap } from "../support/Host.js"
-
-const script = fileURLToPath(new URL("../fixtures/pinned.mjs", import.meta.url))
+import { fixture } from "../support/Program.js"
 
 const tools = ["read", "write"].map((name) => ({ name, inputSchema: { type: "object" } }))
 
@@ -23,7 +21,8 @@ const server = () => {
     up: () => writeFileSync(file, JSON.stringify(tools)),
     down: () => rmSync(file, { force: true }),
     shown: async (...options: ReadonlyArray<string>): Promise<ReadonlyArray<string> | undefined> => {
-      await using host = wrap([...options, "--name", "s", "--", process.execPath, script, file], { state })
+      const { args, command } = fixture("pinned", file)
+      await using host = wrap([...options, "--name", "s", "--", command, ...args], { state })
       const { error, result } = await host.introduction()
       if (error !== undefined) return undefined
       host.notify("notifications/initialized")
@@ -47,7 +46,7 @@ it("[G19:real W4] what a host saw under other filters is not shown while the ser
   down()
   expect(await shown()).toEqual(["read", "write"])
   expect(await shown("--pin", "block")).toBeUndefined()
-}, 300_000)
+})
 
 it("[G24:real W4] while it cannot be read what was approved, no tools are shown of earlier runs", async () => {
   const { down, pins, shown, up } = server()
@@ -59,4 +58,4 @@ it("[G24:real W4] while it cannot be read what was approved, no tools are shown 
   expect(await shown("--pin", "block")).toBeUndefined()
   up()
   expect(await shown("--pin", "block")).toEqual([])
-}, 300_000)
+})

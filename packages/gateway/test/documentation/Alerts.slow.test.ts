@@ -2,7 +2,6 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import * as Yaml from "yaml"
 import { blocksOf, pages } from "../../../../tools/snippets.mjs"
 import { folder } from "../../../testing/test/support/folder.js"
@@ -20,7 +19,7 @@ const rules = new Map(
 const rule = (name: string): PromQl.Rule => rules.get(name) ?? expect.unreachable(`no page has the rule ${name}`)
 
 const minute = 60_000
-const chatty = { command: process.execPath, args: [fileURLToPath(new URL("../fixtures/chatty.mjs", import.meta.url))] }
+const chatty = Program.fixture("chatty")
 
 /** Uses much memory, but only the first time. */
 const largeOnce = (file: string) =>
@@ -62,13 +61,10 @@ const gateway = Effect.gen(function*() {
       expect(answer.status).toBe(200)
       return answer.text()
     })
-  const servers = Effect.map(
-    ask("/api/status"),
-    (text): Readonly<Record<string, Server>> =>
-      Object.fromEntries(
-        (JSON.parse(text) as { readonly servers: ReadonlyArray<Server> }).servers.map((one) => [one.name, one])
-      )
-  )
+  const servers = Effect.map(ask("/api/status"), (text): Readonly<Record<string, Server>> =>
+    Object.fromEntries(
+      (JSON.parse(text) as { readonly servers: ReadonlyArray<Server> }).servers.map((one) => [one.name, one])
+    ))
   return {
     ask,
     servers,
@@ -89,12 +85,8 @@ describe("an alerting rule on a page", () => {
       expect([...rules.keys()]).toEqual(["McpServerFlapping", "McpServerDown", "McpServerLeaks"])
       const { ask, scrape, servers, until } = yield* gateway
       const states = {
-        up: "Connected",
-        flapping: "Connected",
-        exits: "Dormant",
-        missing: "PermanentlyFailed",
-        disabled: "Disabled",
-        lazy: "Idle"
+        ...{ up: "Connected", flapping: "Connected", exits: "Dormant" },
+        ...{ missing: "PermanentlyFailed", disabled: "Disabled", lazy: "Idle" }
       }
       const settled = (all: Readonly<Record<string, Server>>) =>
         Object.entries(states).every(([name, state]) => all[name]?.state === state)
@@ -144,11 +136,8 @@ describe("an alerting rule on a page", () => {
     }), 1_500_000)
 
   it.each([
-    "sum by (lifeline_backend) (",
-    "avg by (a) (b) > 1",
-    "sum without (a) (b) > 1",
-    "rate(a[5m]) > 1",
-    "a + b"
+    ...["sum by (lifeline_backend) (", "avg by (a) (b) > 1", "sum without (a) (b) > 1"],
+    ...["rate(a[5m]) > 1", "a + b"]
   ])("that is not understood is no rule that never fires: %s", (expr) => {
     expect(() => PromQl.evaluate(expr, [PromQl.scrape(0, 'b{a="1"} 1')])).toThrow(/not/)
   })

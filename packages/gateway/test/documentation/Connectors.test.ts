@@ -8,39 +8,15 @@ type Names<Options> = { readonly [K in keyof Required<Options>]: true }
 
 /** Every option; one that is left out does not compile. */
 const stdio: Names<StdioConnector.Options> = {
-  command: true,
-  args: true,
-  env: true,
-  cwd: true,
-  inheritEnv: true,
-  protocol: true,
-  maxMessageBytes: true,
-  maxMemory: true,
-  stdinGrace: true,
-  termGrace: true,
-  startLimit: true,
-  handleSignals: true,
-  record: true,
+  ...{ command: true, args: true, env: true, cwd: true, inheritEnv: true, protocol: true, maxMessageBytes: true },
+  ...{ maxMemory: true, stdinGrace: true, termGrace: true, startLimit: true, handleSignals: true, record: true },
   stderr: true
 }
 
 const http: Names<HttpConnector.Options> = {
-  url: true,
-  headers: true,
-  headerProvider: true,
-  authProvider: true,
-  authorization: true,
-  transport: true,
-  protocol: true,
-  connectTimeout: true,
-  startLimit: true,
-  closeTimeout: true,
-  maxMessageBytes: true,
-  maxSockets: true,
-  ownNetwork: true,
-  sign: true,
-  dispatcher: true,
-  fetch: true
+  ...{ url: true, headers: true, headerProvider: true, authProvider: true, authorization: true, transport: true },
+  ...{ protocol: true, connectTimeout: true, startLimit: true, closeTimeout: true, maxMessageBytes: true },
+  ...{ maxSockets: true, ownNetwork: true, sign: true, dispatcher: true, fetch: true }
 }
 
 const rowsOf = (page: string): ReadonlyArray<ReadonlyArray<string>> => {

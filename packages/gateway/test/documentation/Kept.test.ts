@@ -31,20 +31,23 @@ const constant = (file: string, name: string): number => {
   return expression.split("*").reduce((product, one) => product * Number(one.replaceAll("_", "")), factors[unit] ?? 1)
 }
 
+const constants = (file: string, ...names: ReadonlyArray<string>) => names.map((name) => constant(file, name))
+
+type Share = { readonly count: number; readonly bytes: number }
+
+/** Of each item, of one holder, and of all together. */
+const limits = ({ all, holder }: { readonly all: Share; readonly holder: Share & { readonly item: number } }) => [
+  ...[holder.item, holder.count, holder.bytes],
+  ...[all.count, all.bytes]
+]
+
 const endpoint = (name: string) => constant("http-server/src/McpEndpoint", name)
-const { all, holder } = subscriptionLimits
 const own = endpoint("maxOwnServers")
 const records = (name: string) => constant("http-server/src/SessionRecords", name)
 
 const expected: Readonly<Record<string, ReadonlyArray<number>>> = {
   "bodies on their way": [endpoint("maxBodyBytes"), endpoint("maxBodiesBytes"), 413, 503],
-  "requests without an answer": [
-    endpoint("maxBodyBytes"),
-    endpoint("maxCalls"),
-    endpoint("maxOpenCalls"),
-    endpoint("maxOpenBytes"),
-    429
-  ],
+  "requests without an answer": [...["maxBodyBytes", "maxCalls", "maxOpenCalls", "maxOpenBytes"].map(endpoint), 429],
   "answers that are not read": [http.maxMessageBytes, Unread.defaults.bytes],
   "events for clients that come back": [
     constant("http-server/src/SseWriter", "maxBytes"),
@@ -56,7 +59,7 @@ const expected: Readonly<Record<string, ReadonlyArray<number>>> = {
     endpoint("maxSessions")
   ],
   "records of sessions": [pageRoom.chars, records("maxSessions"), records("maxChars")],
-  subscriptions: [holder.item, holder.count, holder.bytes, all.count, all.bytes],
+  subscriptions: limits(subscriptionLimits),
   "streams of changes": [constant("http-server/src/eras/ChangeStreams", "maxStreams"), 2 * endpoint("maxCalls"), 429],
   "calls whose clients are asked for input": [
     endpoint("maxBodyBytes"),
@@ -64,53 +67,29 @@ const expected: Readonly<Record<string, ReadonlyArray<number>>> = {
     parked.parkedLimits.count,
     parked.parkedLimits.bytes
   ],
-  "questions for these, until the client comes back": [
-    parked.questionLimits.holder.item,
-    parked.questionLimits.holder.count,
-    parked.questionLimits.holder.bytes,
-    parked.questionLimits.all.count,
-    parked.questionLimits.all.bytes
-  ],
+  "questions for these, until the client comes back": limits(parked.questionLimits),
   "answers that come before these clients": [
     parked.earlyLimits.holder.item,
     parked.earlyLimits.holder.bytes,
     parked.earlyLimits.all.bytes
   ],
   "requests of servers to clients": [relay.questionLimits.holder.count, relay.questionLimits.all.count],
-  "messages before `initialized`": [
-    relay.heldLimits.holder.item,
-    relay.heldLimits.holder.count,
-    relay.heldLimits.holder.bytes,
-    relay.heldLimits.all.count,
-    relay.heldLimits.all.bytes
-  ],
+  "messages before `initialized`": limits(relay.heldLimits),
   "ids of tasks": [32, constant("gateway/src/clients/TaskIds", "maxKnown"), endpoint("maxSessions")],
-  "names in metrics": [
-    constant("opentelemetry/src/BoundedNames", "longest"),
-    constant("opentelemetry/src/BoundedNames", "atMost")
-  ],
+  "names in metrics": constants("opentelemetry/src/BoundedNames", "longest", "atMost"),
   "rates of calls": [],
   "logins that are passed on in a cluster": [constant("gateway/src/sign-in/LoginPages", "maxPassed"), 503],
   "connections of a browser that logs in": [constant("sign-in/src/RedirectListener", "maxConnections")],
   "messages that arrive": [http.maxMessageBytes, http.maxSockets, maxArriving],
   lists: [longestKey.tools, largestList, own],
   "what `wrap` remembers of lists": [constant("protocol/src/relay/ListWatch", "maxPages"), largestList],
-  "what is known of servers, on disk": [
-    constant("gateway/src/cache/ServerCache", "maxLength"),
-    constant("gateway/src/cache/ServerCache", "maxFiles")
-  ],
+  "what is known of servers, on disk": constants("gateway/src/cache/ServerCache", "maxLength", "maxFiles"),
   pins: [largestList, constant("state/src/ToolPins", "maxFiles")],
   "what does not leave, besides requests": [unreadLimits.count, unreadLimits.bytes, own],
-  "introductions of servers for single clients": [
-    constant("gateway/src/pool/OwnIntroductions", "longest"),
-    constant("gateway/src/pool/OwnIntroductions", "maxOwners")
-  ],
+  "introductions of servers for single clients": constants("gateway/src/pool/OwnIntroductions", "longest", "maxOwners"),
   "changes of state": [constant("gateway/src/http-api/History", "maxChanges")],
   "log lines": [constant("gateway/src/log/EventLog", "maxLines")],
-  "processes to be ended after a crash": [
-    constant("state/src/ProcessRecords", "maxSize"),
-    constant("state/src/ProcessRecords", "maxRecords")
-  ]
+  "processes to be ended after a crash": constants("state/src/ProcessRecords", "maxSize", "maxRecords")
 }
 
 describe("what is kept for others", () => {

@@ -34,10 +34,7 @@ describe("docs/reference/mcp-json.md", () => {
     const groups = new Set(Object.keys(schema.properties))
     const own = (place: string, { properties }: Schema) =>
       Object.keys(properties).filter((key) => !groups.has(key)).map((key) => `lifeline.${key} ${place}`)
-    const accepted = [
-      ...own("top", schema.properties["lifeline"]!),
-      ...own("server", server.properties["lifeline"]!)
-    ]
+    const accepted = [...own("top", schema.properties["lifeline"]!), ...own("server", server.properties["lifeline"]!)]
     const listed = rows("Keys at the top").flatMap(([key = "", where = ""]) =>
       where.split(", ").map((place) => `${codes(key)[0]} ${place}`)
     )

@@ -41,10 +41,7 @@ const proxy = async (target: string): Promise<Proxy> => {
 
 const tools = {
   pay: { run: () => ({ content: [{ type: "text", text: "paid" }] }) },
-  look: {
-    run: () => ({ content: [{ type: "text", text: "seen" }] }),
-    annotations: { readOnlyHint: true }
-  }
+  look: { run: () => ({ content: [{ type: "text", text: "seen" }] }), annotations: { readOnlyHint: true } }
 }
 
 /** What is done with refused calls, the tool, how often its first call is sent, and what comes of it. */

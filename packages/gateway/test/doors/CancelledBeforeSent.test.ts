@@ -1,4 +1,3 @@
-import { assert, describe, it } from "@effect/vitest"
 import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Effect } from "effect"
@@ -6,6 +5,7 @@ import { join } from "node:path"
 import { folder } from "../../../testing/test/support/folder.js"
 import { type Host, stateFolder, wrap } from "../support/Host.js"
 import { gateway, type Talk } from "../support/Talk.js"
+import { assert, describe, test } from "../support/vitest.js"
 
 const journal = Effect.map(folder, (path) => join(path, "journal"))
 
@@ -33,25 +33,23 @@ const carriedOut = async (client: Talk | Host, path: string, prefix: string): Pr
 
 describe.concurrent("calls that a client cancels before they were sent", () => {
   for (const sessions of ["shared", "per-client"] as const) {
-    it.scopedLive(`[C19:real] serve, ${sessions}: are never carried out`, () =>
-      Effect.gen(function*() {
-        const path = yield* journal
-        const connector = StdioConnector.make(StdioFaultServer.command({ journal: path }))
-        const { client } = yield* gateway([{ id: "o", connector, sessions, keepalive: { method: "none" } }])
-        const one = yield* client()
-        assert.strictEqual(yield* Effect.promise(() => carriedOut(one, path, "o__")), 0)
-      }))
+    test.scopedLive(`[C19:real] serve, ${sessions}: are never carried out`, function*() {
+      const path = yield* journal
+      const connector = StdioConnector.make(StdioFaultServer.command({ journal: path }))
+      const { client } = yield* gateway([{ id: "o", connector, sessions, keepalive: { method: "none" } }])
+      const one = yield* client()
+      assert.strictEqual(yield* Effect.promise(() => carriedOut(one, path, "o__")), 0)
+    })
   }
 
-  it.scopedLive("[C19:real] wrap: are never carried out", () =>
-    Effect.gen(function*() {
-      const path = yield* journal
-      const { args, command } = StdioFaultServer.command({ journal: path })
-      yield* Effect.promise(async () => {
-        using state = stateFolder()
-        await using host = wrap(["--protocol", "2025", "--", command, ...args], { state: state.path })
-        await host.initialize()
-        assert.strictEqual(await carriedOut(host, path, ""), 0)
-      })
-    }))
+  test.scopedLive("[C19:real] wrap: are never carried out", function*() {
+    const path = yield* journal
+    const { args, command } = StdioFaultServer.command({ journal: path })
+    yield* Effect.promise(async () => {
+      using state = stateFolder()
+      await using host = wrap(["--protocol", "2025", "--", command, ...args], { state: state.path })
+      await host.initialize()
+      assert.strictEqual(await carriedOut(host, path, ""), 0)
+    })
+  })
 })

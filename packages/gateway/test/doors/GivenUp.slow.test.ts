@@ -1,64 +1,33 @@
 import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from "@modelcontextprotocol/client"
-import { Client } from "@modelcontextprotocol/sdk/client/index.js"
-import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
-import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
-import { Effect, Exit, Scope } from "effect"
+import type { Client } from "@modelcontextprotocol/sdk/client/index.js"
+import type { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
+import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
-import {
-  asArguments,
-  type Caller,
-  type Door,
-  impatience,
-  isReplaced,
-  lastArguments,
-  patience,
-  type Server,
-  servers,
-  settings,
-  textOf,
-  unlessImpatient
-} from "../../../testing/test/support/Impatience.js"
-import { isConnected, serveHere, untilStatus } from "../support/Gateway.js"
+import * as Impatience from "../../../testing/test/support/Impatience.js"
+import { ask, isConnected, serveHere, untilStatus } from "../support/Gateway.js"
 import { type Host, stateFolder, wrap } from "../support/Host.js"
+import * as TestClient from "../support/TestClient.js"
+
+const { patience, unlessImpatient } = Impatience
 
 /** Over HTTP, what gives a call up may be overtaken by the client's next call on another connection. That one is lost with the server then. */
 const isOvertaking = (error: unknown): boolean => /result is unknown/.test(String(error))
 
-const official = (client: Client, prefix = ""): Caller => ({
+const official = (client: Client, prefix = ""): Impatience.Caller => ({
   call: (name) =>
     unlessImpatient(client.callTool({ name: `${prefix}${name}` }, undefined, { timeout: patience }), isOvertaking)
 })
 
-const running = async <A>(use: (scope: Scope.Scope) => Promise<A>): Promise<A> => {
-  const scope = Effect.runSync(Scope.make())
-  try {
-    return await use(scope)
-  } finally {
-    await Effect.runPromise(Scope.close(scope, Exit.void))
-  }
-}
-
 const served = (
-  server: Server,
+  server: Impatience.Server,
   use: (gateway: { readonly base: string; readonly givenUp: () => Promise<number> }) => Promise<void>
 ): Promise<void> =>
-  running(async (scope) => {
-    const { base } = await Effect.runPromise(Scope.extend(serveHere({ s: { ...server, lifeline: settings } }), scope))
-    await Effect.runPromise(untilStatus(base, isConnected, "s"))
-    const givenUp = async () => {
-      const status = await (await fetch(`${base}/api/status`)).json() as {
-        readonly servers: ReadonlyArray<{ readonly calls: { readonly givenUp: number } }>
-      }
-      return status.servers[0]?.calls.givenUp ?? 0
-    }
-    await use({ base, givenUp })
-  })
-
-const overHttp = async (url: string): Promise<Client> => {
-  const client = new Client({ name: "test", version: "1" })
-  await client.connect(new StreamableHTTPClientTransport(new URL(url)) as Transport)
-  return client
-}
+  Effect.gen(function*() {
+    const { base } = yield* serveHere({ s: { ...server, lifeline: Impatience.settings } })
+    yield* untilStatus(base, isConnected, "s")
+    const status = Effect.map(ask(`${base}/api/status`), ({ body }) => body.servers[0]?.calls.givenUp ?? 0)
+    yield* Effect.promise(() => use({ base, givenUp: () => Effect.runPromise(status) }))
+  }).pipe(Effect.scoped, Effect.runPromise)
 
 const overHttpV2 = async (url: string): Promise<ClientV2> => {
   const client = new ClientV2({ name: "test", version: "1" }, { versionNegotiation: { mode: "auto" } })
@@ -66,29 +35,29 @@ const overHttpV2 = async (url: string): Promise<ClientV2> => {
   return client
 }
 
-const officialV2 = (client: ClientV2, prefix = ""): Caller => ({
+const officialV2 = (client: ClientV2, prefix = ""): Impatience.Caller => ({
   call: (name) => unlessImpatient(client.callTool({ name: `${prefix}${name}` }, { timeout: patience }), isOvertaking)
 })
 
 const raw = async (host: Host, name: string): Promise<string | undefined> => {
   const id = `${name} ${performance.now()}`
   const answer = host.request("tools/call", { name, arguments: {} }, id)
-  const response = await Promise.race([answer, impatience()])
+  const response = await Promise.race([answer, Impatience.impatience()])
   if (response === undefined) host.notify("notifications/cancelled", { requestId: id, reason: "timed out" })
   if (response?.error !== undefined) throw new Error(response.error.message)
-  return response && textOf(response.result)
+  return response && Impatience.textOf(response.result)
 }
 
-const doors: Readonly<Record<string, Door>> = {
+const doors: Readonly<Record<string, Impatience.Door>> = {
   "wrap": async (server, use) => {
     using state = stateFolder()
-    await using host = wrap([...asArguments, ...lastArguments(server)], { state: state.path })
+    await using host = wrap([...Impatience.asArguments, ...Impatience.lastArguments(server)], { state: state.path })
     await host.initialize()
     await use({ call: (name) => raw(host, name) })
   },
   "serve": (server, use) =>
     served(server, async ({ base, givenUp }) => {
-      const client = await overHttp(`${base}/mcp`)
+      const client = await TestClient.open(`${base}/mcp`)
       await use({ ...official(client, "s__"), givenUp })
       await client.close()
     }),
@@ -100,7 +69,7 @@ const doors: Readonly<Record<string, Door>> = {
     }),
   "serve, where the connection of each call is closed": (server, use) =>
     served(server, async ({ base }) => {
-      const client = await overHttp(`${base}/mcp`)
+      const client = await TestClient.open(`${base}/mcp`)
       const { sessionId = "" } = client.transport as StreamableHTTPClientTransport
       let calls = 0
       await use({
@@ -150,7 +119,7 @@ const doors: Readonly<Record<string, Door>> = {
 }
 
 /** Each door over both wires, and each server behind every other door; where everything is run, all of them. */
-const pairs = servers.map(([wire, era], index) => ({
+const pairs = Impatience.servers.map(([wire, era], index) => ({
   wire,
   era,
   met: Object.entries(doors).filter((_, door) => (index + door) % 2 === 0)
@@ -158,6 +127,6 @@ const pairs = servers.map(([wire, era], index) => ({
 
 describe.concurrent.each(pairs)("a server over $wire, of $era, that stops under a call", ({ era, met, wire }) => {
   it.each(met)("[H9:real] is replaced when its callers give up: %s", async (_, door) => {
-    assert.isTrue(await isReplaced(door, wire, era))
+    assert.isTrue(await Impatience.isReplaced(door, wire, era))
   })
 })

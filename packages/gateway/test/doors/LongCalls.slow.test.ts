@@ -1,4 +1,3 @@
-import { describe, expect, it } from "@effect/vitest"
 import { StdioFaultServer } from "@mcp-lifeline/testing"
 import { StdioConnector } from "@mcp-lifeline/transport-stdio"
 import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from "@modelcontextprotocol/client"
@@ -11,12 +10,11 @@ import { connect, supervisedTransport } from "../../../promise/src/index.js"
 import { folder } from "../../../testing/test/support/folder.js"
 import { eventually, kill } from "../../../testing/test/support/Processes.js"
 import * as Served from "../support/Served.js"
+import { opened } from "../support/TestClient.js"
+import { describe, expect, test } from "../support/vitest.js"
 import * as Wrapped from "../support/Wrapped.js"
 
-interface Heard {
-  readonly progress: number
-  readonly message?: string | undefined
-}
+type Heard = { readonly progress: number; readonly message?: string | undefined }
 
 type Call = (tool: string, onprogress: (heard: Heard) => void) => Promise<string>
 
@@ -33,9 +31,6 @@ const clientInfo = { name: "test", version: "1" }
 
 const textOf = (result: unknown): string =>
   String((result as { readonly content?: ReadonlyArray<{ readonly text: string }> }).content?.[0]?.text)
-
-const opened = <A>(open: () => Promise<A>, close: (opened: A) => Promise<unknown>) =>
-  Effect.acquireRelease(Effect.promise(open), (opened) => Effect.promise(() => close(opened)))
 
 const throughV1 = (client: Pick<ClientV1, "callTool">): Call => async (name, onprogress) =>
   textOf(await client.callTool({ name }, undefined, { onprogress, timeout }))
@@ -90,25 +85,23 @@ const serving = (server: StdioFaultServer.Command) =>
     return yield* Endpoint.serve({ ...bound, servers, introductionWait: 0 })
   }).pipe(Effect.orDie)
 
-const served2025: Open = (server) =>
-  Effect.gen(function*() {
-    const { url } = yield* serving(server)
-    const { client } = yield* Served.connected(url)
-    const call = throughV1(client)
-    return (name, onprogress) => call(`o__${name}`, onprogress)
-  })
+const served2025: Open = Effect.fnUntraced(function*(server) {
+  const { url } = yield* serving(server)
+  const { client } = yield* Served.connected(url)
+  const call = throughV1(client)
+  return (name, onprogress) => call(`o__${name}`, onprogress)
+})
 
-const served2026: Open = (server) =>
-  Effect.gen(function*() {
-    const { url } = yield* serving(server)
-    const client = yield* opened(async () => {
-      const client = new ClientV2(clientInfo, { versionNegotiation: { mode: "auto" } })
-      await client.connect(new HttpV2(new URL(url)))
-      expect(client.getNegotiatedProtocolVersion()).toBe("2026-07-28")
-      return client
-    }, (client) => client.close())
-    return async (name, onprogress) => textOf(await client.callTool({ name: `o__${name}` }, { onprogress, timeout }))
-  })
+const served2026: Open = Effect.fnUntraced(function*(server) {
+  const { url } = yield* serving(server)
+  const client = yield* opened(async () => {
+    const client = new ClientV2(clientInfo, { versionNegotiation: { mode: "auto" } })
+    await client.connect(new HttpV2(new URL(url)))
+    expect(client.getNegotiatedProtocolVersion()).toBe("2026-07-28")
+    return client
+  }, (client) => client.close())
+  return async (name, onprogress) => textOf(await client.callTool({ name: `o__${name}` }, { onprogress, timeout }))
+})
 
 const gateFile = Effect.map(folder, (path) => {
   const file = join(path, "open")
@@ -127,50 +120,46 @@ const doors: ReadonlyArray<readonly [string, "2025" | "2026", Open]> = [
   ["serve, for a client of 2025,", "2026", served2025]
 ]
 
-describe.concurrent.each(doors)(
-  "a long call through %s to a server of %s",
-  (_, era, open) => {
-    it.scopedLive("[G25:real] its caller hears that it runs while the server lives, nothing while it hangs, and that it is restarted", () =>
-      Effect.gen(function*() {
-        const gate = yield* gateFile
-        const call = yield* open(StdioFaultServer.command({ era, startsAfter: gate.file }))
-        const pid = Number(yield* Effect.promise(() => call("pid", () => undefined)))
+describe.concurrent.each(doors)("a long call through %s to a server of %s", (_, era, open) => {
+  test.scopedLive("[G25:real] its caller hears that it runs while the server lives, nothing while it hangs, and that it is restarted", function*() {
+    const gate = yield* gateFile
+    const call = yield* open(StdioFaultServer.command({ era, startsAfter: gate.file }))
+    const pid = Number(yield* Effect.promise(() => call("pid", () => undefined)))
 
-        const heard: Array<Heard> = []
-        let outcome: string | undefined
-        const long = call("silent", (one) => void heard.push(one))
-          .then(() => "answered", () => "failed")
-          .then((ended) => outcome = ended)
-        const runs = () => heard.filter(({ message }) => message?.startsWith("still running, ")).length
-        yield* eventually(() => runs() >= 3 ? true : undefined)
+    const heard: Array<Heard> = []
+    let outcome: string | undefined
+    const long = call("silent", (one) => void heard.push(one))
+      .then(() => "answered", () => "failed")
+      .then((ended) => outcome = ended)
+    const runs = () => heard.filter(({ message }) => message?.startsWith("still running, ")).length
+    yield* eventually(() => runs() >= 3 ? true : undefined)
 
-        process.kill(pid, "SIGSTOP")
-        // What the server has said before may come for a while.
-        const isSilent = Effect.gen(function*() {
-          const before = heard.length
-          yield* Effect.sleep("1 second")
-          return heard.length === before
-        })
-        yield* Effect.repeat(isSilent, { until: (yes) => yes })
+    process.kill(pid, "SIGSTOP")
+    // What the server has said before may come for a while.
+    const isSilent = Effect.gen(function*() {
+      const before = heard.length
+      yield* Effect.sleep("1 second")
+      return heard.length === before
+    })
+    yield* Effect.repeat(isSilent, { until: (yes) => yes })
 
-        const runsBefore = runs()
-        gate.close()
-        kill(pid)
-        const isRestarting = ({ message }: Heard) => /^(o|raw) is restarting( \(attempt \d+\))?$/.test(message ?? "")
-        // The loss is known: the call has failed, or waits for what the next process says of its tool.
-        yield* eventually(() => outcome !== undefined || heard.some(isRestarting) ? true : undefined)
-        const waiting: Array<Heard> = []
-        const next = call("pid", (one) => void waiting.push(one))
-        yield* eventually(() => waiting.some(isRestarting) ? true : undefined)
-        gate.open()
-        expect(yield* Effect.promise(() => long)).toBe("failed")
-        expect(runs()).toBe(runsBefore)
-        const end = heard.length
-        expect(Number(yield* Effect.promise(() => next))).not.toBe(pid)
-        expect(heard).toHaveLength(end)
-        for (const values of [heard, waiting].map((all) => all.map(({ progress }) => progress))) {
-          expect(values).toEqual([...new Set(values)].toSorted((one, other) => one - other))
-        }
-      }))
-  }
-)
+    const runsBefore = runs()
+    gate.close()
+    kill(pid)
+    const isRestarting = ({ message }: Heard) => /^(o|raw) is restarting( \(attempt \d+\))?$/.test(message ?? "")
+    // The loss is known: the call has failed, or waits for what the next process says of its tool.
+    yield* eventually(() => outcome !== undefined || heard.some(isRestarting) ? true : undefined)
+    const waiting: Array<Heard> = []
+    const next = call("pid", (one) => void waiting.push(one))
+    yield* eventually(() => waiting.some(isRestarting) ? true : undefined)
+    gate.open()
+    expect(yield* Effect.promise(() => long)).toBe("failed")
+    expect(runs()).toBe(runsBefore)
+    const end = heard.length
+    expect(Number(yield* Effect.promise(() => next))).not.toBe(pid)
+    expect(heard).toHaveLength(end)
+    for (const values of [heard, waiting].map((all) => all.map(({ progress }) => progress))) {
+      expect(values).toEqual([...new Set(values)].toSorted((one, other) => one - other))
+    }
+  })
+})

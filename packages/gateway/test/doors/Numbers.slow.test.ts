@@ -3,13 +3,11 @@ import { Effect, type Scope } from "effect"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { createInterface } from "node:readline"
-import { fileURLToPath } from "node:url"
 import { gateway } from "../../../testing/test/support/Built.js"
 import { folder } from "../../../testing/test/support/folder.js"
 import { pairs } from "../../../testing/test/support/pairs.js"
 import { serveHere, untilStatus } from "../support/Gateway.js"
-
-const program = fileURLToPath(new URL("../support/numbers.mjs", import.meta.url))
+import { fixture } from "../support/Program.js"
 
 const numbers =
   `{"id":9007199254740993,"one":1.0,"huge":1e400,"zero":-0,"small":1E-07,"in":[568105584918935294,{"price":10.50}]}`
@@ -31,9 +29,9 @@ const servers = ["stdio sessions", "stdio both", "json sessions", "events sessio
 type Server = { readonly command: string; readonly args: Array<string> } | { readonly url: string }
 
 const server = (kind: string): Effect.Effect<Server, never, Scope.Scope> => {
-  const args = [program, ...kind.split(" ")]
-  if (kind.startsWith("stdio")) return Effect.succeed({ command: process.execPath, args })
-  return Effect.flatMap(started(process.execPath, args), (child) =>
+  const { args, command } = fixture("numbers", ...kind.split(" "))
+  if (kind.startsWith("stdio")) return Effect.succeed({ args, command })
+  return Effect.flatMap(started(command, args), (child) =>
     Effect.promise(async () => {
       const [url] = await once(createInterface({ input: child.stdout }), "line") as [string]
       return { url }
@@ -45,49 +43,47 @@ type Door = (server: Server) => Effect.Effect<Say, never, Scope.Scope>
 
 const isAnswer = (text: string): boolean => "id" in JSON.parse(text)
 
-const wrap: Door = (server) =>
-  Effect.gen(function*() {
-    const state = yield* folder
-    const line = "url" in server ? [server.url] : ["--", server.command, ...server.args]
-    const host = yield* started(process.execPath, [gateway, "wrap", ...line], { MCP_LIFELINE_STATE: state })
-    const lines = createInterface({ input: host.stdout })[Symbol.asyncIterator]()
-    return (text) =>
-      Effect.promise(async () => {
-        host.stdin.write(`${text}\n`)
-        const said: Array<string> = []
-        while (said.length === 0 || !isAnswer(said.at(-1)!)) said.push((await lines.next()).value as string)
-        return said
-      })
-  })
+const wrap: Door = Effect.fnUntraced(function*(server) {
+  const state = yield* folder
+  const line = "url" in server ? [server.url] : ["--", server.command, ...server.args]
+  const host = yield* started(process.execPath, [gateway, "wrap", ...line], { MCP_LIFELINE_STATE: state })
+  const lines = createInterface({ input: host.stdout })[Symbol.asyncIterator]()
+  return (text) =>
+    Effect.promise(async () => {
+      host.stdin.write(`${text}\n`)
+      const said: Array<string> = []
+      while (said.length === 0 || !isAnswer(said.at(-1)!)) said.push((await lines.next()).value as string)
+      return said
+    })
+})
 
-const serve: Door = (server) =>
-  Effect.gen(function*() {
-    const { base } = yield* serveHere({ s: { ...server, lifeline: { prefix: "" } } })
-    yield* untilStatus(base, ({ state }) => state === "Connected", "s")
-    let session: string | undefined
-    return (text) =>
-      Effect.promise(async () => {
-        const { method, params } = JSON.parse(text)
-        const version: string | undefined = params._meta?.["io.modelcontextprotocol/protocolVersion"]
-        const response = await fetch(`${base}/mcp`, {
-          method: "POST",
-          headers: {
-            "content-type": "application/json",
-            accept: "application/json, text/event-stream",
-            ...(session === undefined ? {} : { "mcp-session-id": session }),
-            ...(version === undefined ? {} : {
-              "mcp-protocol-version": version,
-              "mcp-method": method,
-              ...(params.name === undefined ? {} : { "mcp-name": params.name })
-            })
-          },
-          body: text
-        })
-        session ??= response.headers.get("mcp-session-id") ?? undefined
-        const body = await response.text()
-        return body.startsWith("{") ? [body] : [...body.matchAll(/^data: (.+)$/gm)].map(([, one]) => one!)
+const serve: Door = Effect.fnUntraced(function*(server) {
+  const { base } = yield* serveHere({ s: { ...server, lifeline: { prefix: "" } } })
+  yield* untilStatus(base, ({ state }) => state === "Connected", "s")
+  let session: string | undefined
+  return (text) =>
+    Effect.promise(async () => {
+      const { method, params } = JSON.parse(text)
+      const version: string | undefined = params._meta?.["io.modelcontextprotocol/protocolVersion"]
+      const response = await fetch(`${base}/mcp`, {
+        method: "POST",
+        headers: {
+          "content-type": "application/json",
+          accept: "application/json, text/event-stream",
+          ...(session === undefined ? {} : { "mcp-session-id": session }),
+          ...(version === undefined ? {} : {
+            "mcp-protocol-version": version,
+            "mcp-method": method,
+            ...(params.name === undefined ? {} : { "mcp-name": params.name })
+          })
+        },
+        body: text
       })
-  })
+      session ??= response.headers.get("mcp-session-id") ?? undefined
+      const body = await response.text()
+      return body.startsWith("{") ? [body] : [...body.matchAll(/^data: (.+)$/gm)].map(([, one]) => one!)
+    })
+})
 
 const doors: Readonly<Record<string, Door>> = { wrap, serve }
 

@@ -1,4 +1,3 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Filters, ServerOptions } from "@mcp-lifeline/extensions"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
@@ -12,6 +11,8 @@ import { wrapOf } from "../support/arguments.js"
 import * as FullServer from "../support/FullServer.js"
 import { ask as askApi } from "../support/Gateway.js"
 import * as Served from "../support/Served.js"
+import { opened } from "../support/TestClient.js"
+import { describe, expect, it, test } from "../support/vitest.js"
 import * as Wrapped from "../support/Wrapped.js"
 
 type Params = Readonly<Record<string, any>>
@@ -24,15 +25,8 @@ type Open = (url: string) => Effect.Effect<Ask, never, Scope.Scope>
 const entryOf = (url: string) => ({
   url,
   excludeTools: ["delete_all"],
-  lifeline: {
-    tools: { hide: ["*_one"] },
-    prompts: { only: ["ask"] },
-    resources: { hide: ["secret://{id}"] }
-  }
+  lifeline: { tools: { hide: ["*_one"] }, prompts: { only: ["ask"] }, resources: { hide: ["secret://{id}"] } }
 })
-
-const opened = <A>(open: () => Promise<A>, close: (opened: A) => Promise<unknown>) =>
-  Effect.acquireRelease(Effect.promise(open), (opened) => Effect.promise(() => close(opened)))
 
 const asking = (client: Pick<Client, "request">): Ask => (method, params = {}) =>
   client.request({ method, params } as never, ResultSchema, { timeout: 120_000 })
@@ -70,32 +64,24 @@ const fleet: Open = (url) =>
     opened(() => connectAll({ mcpServers: { s: entryOf(url) as never } }), (fleet) => fleet.close()),
     (fleet) =>
       prefixed(async (method, params = {}) => {
-        switch (method) {
-          case "tools/list":
-            return fleet.listTools()
-          case "prompts/list":
-            return fleet.listPrompts()
-          case "resources/list":
-            return fleet.listResources()
-          case "resources/templates/list":
-            return fleet.listResourceTemplates()
-          case "tools/call":
-            return fleet.callTool(params as never)
-          case "prompts/get":
-            return fleet.getPrompt(params as never)
-          case "resources/read":
-            return fleet.readResource(params as never)
-          default: {
-            // For all else a program has the client of the server, which knows its own names.
-            const { name, ref } = params
-            const plain = (text: string) => text.replace(/^s__/, "")
-            return asking(fleet.client("s"))(method, {
-              ...params,
-              ...(name === undefined ? {} : { name: plain(name) }),
-              ...(ref?.name === undefined ? {} : { ref: { ...ref, name: plain(ref.name) } })
-            })
-          }
+        const direct: Readonly<Record<string, () => Promise<unknown>>> = {
+          "tools/list": () => fleet.listTools(),
+          "prompts/list": () => fleet.listPrompts(),
+          "resources/list": () => fleet.listResources(),
+          "resources/templates/list": () => fleet.listResourceTemplates(),
+          "tools/call": () => fleet.callTool(params as never),
+          "prompts/get": () => fleet.getPrompt(params as never),
+          "resources/read": () => fleet.readResource(params as never)
         }
+        if (direct[method] !== undefined) return direct[method]()
+        // For all else a program has the client of the server, which knows its own names.
+        const { name, ref } = params
+        const plain = (text: string) => text.replace(/^s__/, "")
+        return asking(fleet.client("s"))(method, {
+          ...params,
+          ...(name === undefined ? {} : { name: plain(name) }),
+          ...(ref?.name === undefined ? {} : { ref: { ...ref, name: plain(ref.name) } })
+        })
       })
   )
 
@@ -105,23 +91,22 @@ const client: Open = (url) =>
     (fleet) => asking(fleet.client("s"))
   )
 
-const wrapped: Open = (url) =>
-  Effect.gen(function*() {
-    const { hide, only, options } = wrapOf(
-      ...["--hide", "delete_*", "--only", "*", "--option", 'prompts.only=["ask"]'],
-      ...["--option", 'resources.hide=["secret://{id}"]', url]
-    )
-    const connector = HttpConnector.make({ url })
-    const policy = Supervision.filtered(yield* Effect.orDie(Supervision.read(options, connector)), hide, only)
-    const host = yield* Wrapped.make(() => undefined, { connector, policy: ServerOptions.forBackend(policy) })
-    yield* Effect.promise(() => host.initialize())
-    let last = 0
-    return async (method, params) => {
-      const { error, result } = await host.request(`request ${++last}`, method, params)
-      if (error !== undefined) throw Object.assign(new Error(error.message), error)
-      return result
-    }
-  })
+const wrapped: Open = Effect.fnUntraced(function*(url) {
+  const { hide, only, options } = wrapOf(
+    ...["--hide", "delete_*", "--only", "*", "--option", 'prompts.only=["ask"]'],
+    ...["--option", 'resources.hide=["secret://{id}"]', url]
+  )
+  const connector = HttpConnector.make({ url })
+  const policy = Supervision.filtered(yield* Effect.orDie(Supervision.read(options, connector)), hide, only)
+  const host = yield* Wrapped.make(() => undefined, { connector, policy: ServerOptions.forBackend(policy) })
+  yield* Effect.promise(() => host.initialize())
+  let last = 0
+  return async (method, params) => {
+    const { error, result } = await host.request(`request ${++last}`, method, params)
+    if (error !== undefined) throw Object.assign(new Error(error.message), error)
+    return result
+  }
+})
 
 const gateway = (url: string) =>
   Effect.gen(function*() {
@@ -133,20 +118,18 @@ const gateway = (url: string) =>
     return yield* Endpoint.serve({ ...bound, servers, introductionWait: 0, hasStatus: () => false })
   }).pipe(Effect.orDie)
 
-const served: Open = (url) =>
-  Effect.gen(function*() {
-    const endpoint = yield* gateway(url)
-    const { client } = yield* Served.connected(endpoint.url)
-    return prefixed(asking(client))
-  })
+const served: Open = Effect.fnUntraced(function*(url) {
+  const endpoint = yield* gateway(url)
+  const { client } = yield* Served.connected(endpoint.url)
+  return prefixed(asking(client))
+})
 
 /** `serve` in front of a gateway that hides nothing of it: the inner one hides. */
-const chain: Open = (url) =>
-  Effect.gen(function*() {
-    const inner = yield* gateway(url)
-    const client = yield* opened(() => connect({ url: inner.url }), (client) => client.close())
-    return prefixed(asking(client as never))
-  })
+const chain: Open = Effect.fnUntraced(function*(url) {
+  const inner = yield* gateway(url)
+  const client = yield* opened(() => connect({ url: inner.url }), (client) => client.close())
+  return prefixed(asking(client as never))
+})
 
 const doors: ReadonlyArray<readonly [string, "2025" | "2026", Open]> = [
   ["connect", "2025", facade],
@@ -200,33 +183,32 @@ const offered: ReadonlyArray<readonly [string, Params]> = [
 ]
 
 describe.each(doors)("what is hidden, through %s", (_, era, open) => {
-  it.scopedLive(`[G19:real] is in no list, and no request for it reaches the server: ${era}`, () =>
-    Effect.gen(function*() {
-      const { arrived, url } = yield* FullServer.serve(era)
-      const ask = yield* open(url)
-      yield* Effect.promise(async () => {
-        expect(await listOf(ask, "tools/list")).toEqual(["read", "write"])
-        expect(await listOf(ask, "prompts/list")).toEqual(["ask"])
-        expect(await listOf(ask, "resources/list")).toEqual(["open://1"])
-        expect(await listOf(ask, "resources/templates/list")).toEqual(["open://{id}"])
-        const subscribing = era === "2025" ? [["resources/subscribe", { uri: "secret://1" }, -32002] as const] : []
-        for (const [method, params, code] of [...hidden, ...subscribing]) {
-          const error: any = await ask(method, params).then(
-            (result) => ({ message: JSON.stringify(result) }),
-            (error) => error
-          )
-          // A server answers a completion with the one or the other; and a newer one says -32602 of a resource.
-          const codes = code === -32002 || method === "completion/complete" ? [-32602, -32002] : [code]
-          expect(codes, `${method} ${JSON.stringify(params)}: ${error.message}`).toContain(error.code)
-          expect(error.message).toMatch(/unknown|not found|no server offers|does not announce changes/i)
-          expect(error.message).not.toMatch(/hid|withh|only/i)
-        }
-        for (const [method, params] of offered) await ask(method, params)
-      })
-      const sent = arrived.filter(({ params }) => /delete_|other|secret/.test(JSON.stringify(params ?? {})))
-      expect(sent).toEqual([])
-      expect(arrived.map(({ method }) => method)).toContain("completion/complete")
-    }))
+  test.scopedLive(`[G19:real] is in no list, and no request for it reaches the server: ${era}`, function*() {
+    const { arrived, url } = yield* FullServer.serve(era)
+    const ask = yield* open(url)
+    yield* Effect.promise(async () => {
+      expect(await listOf(ask, "tools/list")).toEqual(["read", "write"])
+      expect(await listOf(ask, "prompts/list")).toEqual(["ask"])
+      expect(await listOf(ask, "resources/list")).toEqual(["open://1"])
+      expect(await listOf(ask, "resources/templates/list")).toEqual(["open://{id}"])
+      const subscribing = era === "2025" ? [["resources/subscribe", { uri: "secret://1" }, -32002] as const] : []
+      for (const [method, params, code] of [...hidden, ...subscribing]) {
+        const error: any = await ask(method, params).then(
+          (result) => ({ message: JSON.stringify(result) }),
+          (error) => error
+        )
+        // A server answers a completion with the one or the other; and a newer one says -32602 of a resource.
+        const codes = code === -32002 || method === "completion/complete" ? [-32602, -32002] : [code]
+        expect(codes, `${method} ${JSON.stringify(params)}: ${error.message}`).toContain(error.code)
+        expect(error.message).toMatch(/unknown|not found|no server offers|does not announce changes/i)
+        expect(error.message).not.toMatch(/hid|withh|only/i)
+      }
+      for (const [method, params] of offered) await ask(method, params)
+    })
+    const sent = arrived.filter(({ params }) => /delete_|other|secret/.test(JSON.stringify(params ?? {})))
+    expect(sent).toEqual([])
+    expect(arrived.map(({ method }) => method)).toContain("completion/complete")
+  })
 })
 
 const paged = (names: ReadonlyArray<string>, nextCursor: string) => ({
@@ -242,17 +224,16 @@ const endless: Readonly<Record<string, (cursor: unknown) => object>> = {
 }
 
 describe.each(doors)("a list whose cursors lead back, through %s", (_, era, open) => {
-  it.scopedLive.each(Object.entries(endless))(
+  test.scopedLive.each(Object.entries(endless))(
     `[P5:real] ends, and names each tool once: ${era}, %s`,
-    ([, list]) =>
-      Effect.gen(function*() {
-        const { url } = yield* FullServer.serve(era, { "tools/list": list })
-        const ask = yield* open(url)
-        // Each reading begins anew.
-        for (let times = 0; times < 2; times++) {
-          expect(yield* Effect.promise(() => listOf(ask, "tools/list"))).toEqual(["read", "write"])
-        }
-      })
+    function*([, list]) {
+      const { url } = yield* FullServer.serve(era, { "tools/list": list })
+      const ask = yield* open(url)
+      // Each reading begins anew.
+      for (let times = 0; times < 2; times++) {
+        expect(yield* Effect.promise(() => listOf(ask, "tools/list"))).toEqual(["read", "write"])
+      }
+    }
   )
 })
 
@@ -272,21 +253,18 @@ it("[G19:unit] wrap answers from earlier lists with what it offers now", () => {
 })
 
 describe("the API of serve", () => {
-  it.scopedLive("[G19:real] lists and calls only what is offered, and says how much is hidden", () =>
-    Effect.gen(function*() {
-      const { arrived, url } = yield* FullServer.serve("2025")
-      const endpoint = yield* gateway(url)
-      const base = new URL(endpoint.url).origin
-      const called = yield* askApi(`${base}/api/call`, "POST", { name: "s__delete_all" })
-      expect(called.status).toBe(404)
-      const { body } = yield* askApi(`${base}/api/tools`)
-      expect(body.tools.map((tool: any) => tool.original)).toEqual(["read", "write"])
-      const status = yield* askApi(`${base}/api/servers/s`)
-      expect(status.body.counts).toEqual({ tools: 2, prompts: 1, resources: 1 })
-      expect(status.body.hidden).toEqual({ tools: 2, prompts: 1, resources: 2 })
-      expect((yield* askApi(`${base}/api/call`, "POST", { name: "s__read" })).status).toBe(200)
-      expect(arrived.flatMap(({ method, params }) => method === "tools/call" ? [params?.["name"]] : [])).toEqual([
-        "read"
-      ])
-    }))
+  test.scopedLive("[G19:real] lists and calls only what is offered, and says how much is hidden", function*() {
+    const { arrived, url } = yield* FullServer.serve("2025")
+    const endpoint = yield* gateway(url)
+    const base = new URL(endpoint.url).origin
+    const called = yield* askApi(`${base}/api/call`, "POST", { name: "s__delete_all" })
+    expect(called.status).toBe(404)
+    const { body } = yield* askApi(`${base}/api/tools`)
+    expect(body.tools.map((tool: any) => tool.original)).toEqual(["read", "write"])
+    const status = yield* askApi(`${base}/api/servers/s`)
+    expect(status.body.counts).toEqual({ tools: 2, prompts: 1, resources: 1 })
+    expect(status.body.hidden).toEqual({ tools: 2, prompts: 1, resources: 2 })
+    expect((yield* askApi(`${base}/api/call`, "POST", { name: "s__read" })).status).toBe(200)
+    expect(arrived.flatMap(({ method, params }) => method === "tools/call" ? [params?.["name"]] : [])).toEqual(["read"])
+  })
 })

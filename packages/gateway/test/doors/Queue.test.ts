@@ -30,10 +30,7 @@ const [, command = "", ...args] = scripted(
   }
 )
 
-const policy = {
-  calls: { concurrency: 3 },
-  tools: { "write_*": { concurrency: 1 }, "h?ng": { timeout: "400 ms" } }
-}
+const policy = { calls: { concurrency: 3 }, tools: { "write_*": { concurrency: 1 }, "h?ng": { timeout: "400 ms" } } }
 
 describe.concurrent.each(Object.entries(doors))("%s", (name, door) => {
   it("[C18:real] calls beyond the limits wait for their turn, in order; the time of a tool bounds its calls", () =>

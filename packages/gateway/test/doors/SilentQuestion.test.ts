@@ -2,11 +2,7 @@ import { HttpFault, HttpFaultServer } from "@mcp-lifeline/testing"
 import { describe, expect, it } from "vitest"
 import { doors } from "../support/CallDoors.js"
 
-const forms = {
-  "an empty event stream": HttpFault.end(),
-  silence: HttpFault.hang(),
-  503: HttpFault.status(503)
-}
+const forms = { "an empty event stream": HttpFault.end(), silence: HttpFault.hang(), 503: HttpFault.status(503) }
 
 describe.concurrent.each(Object.entries(doors))("through %s", (_, door) => {
   it.each(Object.entries(forms))(

@@ -22,10 +22,7 @@ const server = Effect.gen(function*() {
     void setTimeout(message?.params?.["arguments"]?.["message"] === "waits" ? 500 : 0).then(answer)
     return true
   }
-  return {
-    url: server.url,
-    silence: () => seen.forEach((session) => silent.add(session))
-  }
+  return { url: server.url, silence: () => seen.forEach((session) => silent.add(session)) }
 })
 
 type Server = Effect.Effect.Success<typeof server>
@@ -36,10 +33,11 @@ const using = (use: (server: Server) => Promise<void>) =>
 const quick = { arguments: { message: "" } }
 const waits = { arguments: { message: "waits" } }
 
-describe.concurrent.each(Object.entries(doors))("a session that answers nothing more, %s", (_, open) => {
-  it(
-    "[V3:real] is replaced by default options where a new one is answered, before the first call has timed out",
-    () =>
+describe.concurrent.each(Object.entries(doors))(
+  "a session that answers nothing more, %s",
+  { timeout: 50_000 },
+  (_, open) => {
+    it("[V3:real] is replaced by default options where a new one is answered, before the first call has timed out", () =>
       using(({ silence, url }) =>
         open({ url }, {}, async (call) => {
           const slow = call("echo", waits)
@@ -55,7 +53,6 @@ describe.concurrent.each(Object.entries(doors))("a session that answers nothing 
           expect(answer).not.toBe(session)
           expect(await lost).toMatch(/ /)
         })
-      ),
-    50_000
-  )
-})
+      ))
+  }
+)

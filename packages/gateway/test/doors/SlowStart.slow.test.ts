@@ -22,13 +22,10 @@ describe.concurrent.each(doorsAndTimes)("through %s", (name, startDelay, options
       await expect.poll(() => call("echo", { arguments: { text: "here" } }), { timeout: 60_000 }).toBe("here")
       expect(StdioFaultServer.count(journal, "start")).toBe(1)
     })
-  }, 120_000)
+  })
 })
 
-const starts = [
-  ["initialize is slow", "initialize", 1],
-  ["everything waits", () => true, 3]
-] as const
+const starts = [["initialize is slow", "initialize", 1], ["everything waits", () => true, 3]] as const
 
 for (const [what, waits, most] of starts) {
   describe.concurrent.each(doorsAndTimes)(`over HTTP, through %s: ${what}`, (name, startDelay, options) => {
@@ -43,6 +40,6 @@ for (const [what, waits, most] of starts) {
       })
       expect(server.count("initialize")).toBeLessThanOrEqual(most)
       await expect.poll(() => server.sessions.size).toBe(0)
-    }, 120_000)
+    })
   })
 }

@@ -2,13 +2,12 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { writeFileSync } from "node:fs"
 import { setTimeout as sleep } from "node:timers/promises"
-import { fileURLToPath } from "node:url"
 import { connectAll, type FleetConfig } from "../../../promise/src/index.js"
 import { serveHere } from "../support/Gateway.js"
+import { fixture } from "../support/Program.js"
 import * as TestClient from "../support/TestClient.js"
 
-const program = fileURLToPath(new URL("../support/verdicts.mjs", import.meta.url))
-const good = { command: process.execPath, args: [program] }
+const good = fixture("verdicts")
 const silent = (seconds: number) => ({
   command: process.execPath,
   args: ["-e", `setTimeout(() => process.exit(), ${seconds}000)`]
@@ -39,10 +38,8 @@ const served = (more: object): Door => (first, use) =>
     const { base, file } = yield* serveHere({ s: { ...first, ...more } })
     const client = yield* TestClient.connect(`${base}/mcp`)
     yield* Effect.promise(() =>
-      use(
-        () => client.callTool({ name: "s__pid", arguments: {} }),
-        async (server) => writeFileSync(file, JSON.stringify({ mcpServers: { s: { ...server, ...more } }, lifeline }))
-      )
+      use(() => client.callTool({ name: "s__pid", arguments: {} }), async (server) =>
+        writeFileSync(file, JSON.stringify({ mcpServers: { s: { ...server, ...more } }, lifeline })))
     )
   }).pipe(Effect.scoped, Effect.runPromise)
 
@@ -71,10 +68,8 @@ describe.concurrent.each(Object.entries(doors))("a call that waits, %s", (_, ope
           await sleep(1500)
           void save(server).catch(() => {})
         }
-        expect((await answer as { readonly content: unknown }).content).toEqual([{
-          type: "text",
-          text: expect.stringMatching(/^\d+$/)
-        }])
+        expect((await answer as { readonly content: unknown }).content)
+          .toEqual([{ type: "text", text: expect.stringMatching(/^\d+$/) }])
       }),
     120_000
   )

@@ -1,4 +1,3 @@
-import { assert, describe, it } from "@effect/vitest"
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client"
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio"
 import { createTaskSessionFromClient, resultFromTaskOutcome } from "@modelcontextprotocol/ext-tasks/client"
@@ -9,9 +8,10 @@ import { fileURLToPath } from "node:url"
 import { gateway } from "../../../testing/test/support/Built.js"
 import { folder as makeFolder } from "../../../testing/test/support/folder.js"
 import * as Gateway from "../support/Gateway.js"
+import { opened } from "../support/TestClient.js"
+import { assert, describe, test } from "../support/vitest.js"
 
 const script = fileURLToPath(new URL("../../../testing/test/support/taskServer.mjs", import.meta.url))
-
 const requestTimeoutMs = 60_000
 
 type Open = (args: ReadonlyArray<string>) => Effect.Effect<
@@ -21,119 +21,106 @@ type Open = (args: ReadonlyArray<string>) => Effect.Effect<
 >
 
 const connected = (transport: StdioClientTransport | StreamableHTTPClientTransport) =>
-  Effect.acquireRelease(
-    Effect.promise(async () => {
-      const client = new Client({ name: "test", version: "1" })
-      await client.connect(transport, { timeout: requestTimeoutMs })
-      return client
-    }),
-    (client) => Effect.promise(() => client.close())
-  )
+  opened(async () => {
+    const client = new Client({ name: "test", version: "1" })
+    await client.connect(transport, { timeout: requestTimeoutMs })
+    return client
+  }, (client) => client.close())
 
 const doors: Readonly<Record<string, Open>> = {
-  wrap: (args) =>
-    Effect.gen(function*() {
-      const state = yield* makeFolder
-      const client = yield* connected(
-        new StdioClientTransport({
-          command: process.execPath,
-          args: [gateway, "wrap", "--", process.execPath, ...args],
-          env: { ...process.env as Record<string, string>, MCP_LIFELINE_STATE: state },
-          stderr: "ignore"
-        })
-      )
-      return { client, prefix: "" }
-    }),
-  serve: (args) =>
-    Effect.gen(function*() {
-      const { base } = yield* Gateway.serveHere({ o: { command: process.execPath, args } })
-      yield* Gateway.untilStatus(base, Gateway.isConnected, "o")
-      const client = yield* connected(new StreamableHTTPClientTransport(new URL(`${base}/mcp`)))
-      return { client, prefix: "o__" }
-    })
+  wrap: Effect.fnUntraced(function*(args) {
+    const state = yield* makeFolder
+    const client = yield* connected(
+      new StdioClientTransport({
+        command: process.execPath,
+        args: [gateway, "wrap", "--", process.execPath, ...args],
+        env: { ...process.env as Record<string, string>, MCP_LIFELINE_STATE: state },
+        stderr: "ignore"
+      })
+    )
+    return { client, prefix: "" }
+  }),
+  serve: Effect.fnUntraced(function*(args) {
+    const { base } = yield* Gateway.serveHere({ o: { command: process.execPath, args } })
+    yield* Gateway.untilStatus(base, Gateway.isConnected, "o")
+    const client = yield* connected(new StreamableHTTPClientTransport(new URL(`${base}/mcp`)))
+    return { client, prefix: "o__" }
+  })
 }
 
-const setup = (open: Open, store: "kept" | "bound", duration: number) =>
-  Effect.gen(function*() {
-    const folder = yield* makeFolder
-    const { client, prefix } = yield* open([script, "stdio", store, folder, String(duration)])
-    const effects = (tool: string): ReadonlyArray<number> =>
-      readFileSync(join(folder, "effects"), "utf8").split("\n").flatMap((line) => {
-        const [name, pid] = line.split(" ")
-        return name === tool ? [Number(pid)] : []
-      })
-    const session = () => createTaskSessionFromClient(client, { endpointId: "tasks" })
-    return { prefix, effects, session }
-  })
+const setup = Effect.fnUntraced(function*(open: Open, store: "kept" | "bound", duration: number) {
+  const folder = yield* makeFolder
+  const { client, prefix } = yield* open([script, "stdio", store, folder, String(duration)])
+  const effects = (tool: string): ReadonlyArray<number> =>
+    readFileSync(join(folder, "effects"), "utf8").split("\n").flatMap((line) => {
+      const [name, pid] = line.split(" ")
+      return name === tool ? [Number(pid)] : []
+    })
+  const session = () => createTaskSessionFromClient(client, { endpointId: "tasks" })
+  return { prefix, effects, session }
+})
 
 const textOf = (result: object): unknown => (result as { readonly content: ReadonlyArray<any> }).content[0].text
 
 describe.concurrent("sessions of the official client for tasks", () => {
   for (const [door, open] of Object.entries(doors)) {
-    it.scopedLive(`[C17:real] ${door}: tools that require a task, may have one, and have none; one is cancelled`, () =>
-      Effect.gen(function*() {
-        const { effects, prefix, session: make } = yield* setup(open, "bound", 300)
-        yield* Effect.promise(async () => {
-          const session = make()
-          const run = async (name: string, preference: "allow" | "prefer") => {
-            const execution = await session.callTool(prefix + name, {}, { task: { preference }, requestTimeoutMs })
-            const { lastTask, outcome } = await execution.settle()
-            return [execution.kind, textOf(resultFromTaskOutcome(outcome)), lastTask?.status]
-          }
-          assert.deepEqual(await run("long", "prefer"), ["task", "done", "completed"])
-          // Behind Lifeline such a tool does without a task, too.
-          assert.deepEqual(await run("long", "allow"), ["immediate", "done", undefined])
-          assert.deepEqual(await run("either", "prefer"), ["task", "done", "completed"])
-          assert.deepEqual(await run("either", "allow"), ["immediate", "done", undefined])
-          assert.deepEqual(await run("plain", "prefer"), ["immediate", "plain", undefined])
-          assert.deepEqual(["long", "either", "plain"].map((tool) => effects(tool).length), [2, 2, 1])
-          await session.close()
-        })
-        // One that is not done before it is cancelled, however busy the machine is.
-        const slow = yield* setup(open, "bound", 600_000)
-        yield* Effect.promise(async () => {
-          const session = slow.session()
-          const execution = await session.callTool(`${slow.prefix}long`, {}, { task: { preference: "require" } })
-          await execution.cancel()
-          assert.strictEqual((await execution.settle()).outcome.status, "cancelled")
-          await session.close()
-        })
-      }))
+    test.scopedLive(`[C17:real] ${door}: tools that require a task, may have one, and have none; one is cancelled`, function*() {
+      const { effects, prefix, session: make } = yield* setup(open, "bound", 300)
+      yield* Effect.promise(async () => {
+        const session = make()
+        const run = async (name: string, preference: "allow" | "prefer") => {
+          const execution = await session.callTool(prefix + name, {}, { task: { preference }, requestTimeoutMs })
+          const { lastTask, outcome } = await execution.settle()
+          return [execution.kind, textOf(resultFromTaskOutcome(outcome)), lastTask?.status]
+        }
+        assert.deepEqual(await run("long", "prefer"), ["task", "done", "completed"])
+        // Behind Lifeline such a tool does without a task, too.
+        assert.deepEqual(await run("long", "allow"), ["immediate", "done", undefined])
+        assert.deepEqual(await run("either", "prefer"), ["task", "done", "completed"])
+        assert.deepEqual(await run("either", "allow"), ["immediate", "done", undefined])
+        assert.deepEqual(await run("plain", "prefer"), ["immediate", "plain", undefined])
+        assert.deepEqual(["long", "either", "plain"].map((tool) => effects(tool).length), [2, 2, 1])
+        await session.close()
+      })
+      // One that is not done before it is cancelled, however busy the machine is.
+      const slow = yield* setup(open, "bound", 600_000)
+      yield* Effect.promise(async () => {
+        const session = slow.session()
+        const execution = await session.callTool(`${slow.prefix}long`, {}, { task: { preference: "require" } })
+        await execution.cancel()
+        assert.strictEqual((await execution.settle()).outcome.status, "cancelled")
+        await session.close()
+      })
+    })
 
     for (const store of ["kept", "bound"] as const) {
-      it.scopedLive(
-        `[C17:real] ${door}: the server is killed, and a new session resumes the task (${store}), which is ${
-          store === "kept" ? "known" : "unknown"
-        }`,
-        () =>
-          Effect.gen(function*() {
-            const { effects, prefix, session } = yield* setup(open, store, 1000)
-            yield* Effect.promise(async () => {
-              const first = session()
-              const execution = await first.callTool(`${prefix}long`, {}, { task: { preference: "require" } })
-              if (execution.kind !== "task") throw new Error("no task")
-              let kept = ""
-              await execution.handoff((reference) => void (kept = JSON.stringify(reference)))
-              // A session that is closed before that cancels the task.
-              await execution.result()
-              await first.close()
-              process.kill(effects("long")[0]!, "SIGKILL")
-              const second = session()
-              const resumed = second.resumeTask(JSON.parse(kept), { requestTimeoutMs })
-              if (store === "kept") {
-                const { outcome } = await (await resumed).settle()
-                assert.strictEqual(textOf(resultFromTaskOutcome(outcome)), "done")
-              } else {
-                const error = await resumed.then(() => undefined, (error) => error)
-                assert.deepInclude(error, { code: -32_602 })
-                assert.match(error.message, /not found/i)
-              }
-              assert.strictEqual(effects("long").length, 1)
-              await second.close()
-            })
-          }),
-        300_000
-      )
+      const fate = store === "kept" ? "known" : "unknown"
+      test.scopedLive(`[C17:real] ${door}: the server is killed, and a new session resumes the task (${store}), which is ${fate}`, function*() {
+        const { effects, prefix, session } = yield* setup(open, store, 1000)
+        yield* Effect.promise(async () => {
+          const first = session()
+          const execution = await first.callTool(`${prefix}long`, {}, { task: { preference: "require" } })
+          if (execution.kind !== "task") throw new Error("no task")
+          let kept = ""
+          await execution.handoff((reference) => void (kept = JSON.stringify(reference)))
+          // A session that is closed before that cancels the task.
+          await execution.result()
+          await first.close()
+          process.kill(effects("long")[0]!, "SIGKILL")
+          const second = session()
+          const resumed = second.resumeTask(JSON.parse(kept), { requestTimeoutMs })
+          if (store === "kept") {
+            const { outcome } = await (await resumed).settle()
+            assert.strictEqual(textOf(resultFromTaskOutcome(outcome)), "done")
+          } else {
+            const error = await resumed.then(() => undefined, (error) => error)
+            assert.deepInclude(error, { code: -32_602 })
+            assert.match(error.message, /not found/i)
+          }
+          assert.strictEqual(effects("long").length, 1)
+          await second.close()
+        })
+      })
     }
   }
 })

@@ -25,12 +25,7 @@ const killed = (calls: string, journal: string): Server => {
 }
 
 describe.concurrent.each(Object.entries(doors))("%s", (_, door) => {
-  it.each(
-    [
-      ["look", "look look ", /^fine$/],
-      ["pay", "pay ", /result is unknown/]
-    ] as const
-  )(
+  it.each([["look", "look look ", /^fine$/], ["pay", "pay ", /result is unknown/]] as const)(
     "[C15:real] a call that a kill cuts is sent again where the next process says that it only reads: %s",
     async (tool, sent, says) => {
       using folder = stateFolder()

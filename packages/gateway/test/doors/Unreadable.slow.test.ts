@@ -1,12 +1,10 @@
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { createInterface } from "node:readline"
-import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "vitest"
 import { pairs } from "../../../testing/test/support/pairs.js"
 import { doors } from "../support/CallDoors.js"
-
-const program = fileURLToPath(new URL("../support/unreadable.mjs", import.meta.url))
+import { fixture } from "../support/Program.js"
 
 /** A whole message, whose id is that of the only request, or `null`. */
 const readable = ["plain", "list", "idNull", "errorNull", "member", "noVersion", "errorText", "errorOfNobody"]
@@ -16,13 +14,12 @@ const quoted = { nan: "NaN", cut: "said", brace: "done", trailing: "said", twice
 
 describe.each(pairs(Object.keys(doors), ["stdio", "events", "json"]))("through %s, over %s", (door, way) => {
   it("[C9:real] a whole answer is taken, and one that cannot be read is quoted, within seconds", async () => {
-    const child = way === "stdio"
-      ? undefined
-      : spawn(process.execPath, [program, way], { stdio: ["pipe", "pipe", "inherit"] })
+    const { args, command } = fixture("unreadable")
+    const child = way === "stdio" ? undefined : spawn(command, [...args, way], { stdio: ["pipe", "pipe", "inherit"] })
     try {
       const lines = child && createInterface({ input: child.stdout })
       const [url] = lines === undefined ? [""] : await once(lines, "line") as [string]
-      const server = url === "" ? { command: process.execPath, args: [program] } : { url }
+      const server = url === "" ? { args, command } : { url }
       await doors[door]!(server, { keepalive: { method: "none" } }, async (call) => {
         for (const form of readable) expect([form, await call(form)]).toEqual([form, expect.stringContaining("said")])
         for (const [form, text] of Object.entries(quoted)) {

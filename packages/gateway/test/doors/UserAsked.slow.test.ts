@@ -1,6 +1,4 @@
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
-import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
-import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
@@ -8,6 +6,7 @@ import { connect, supervisedTransport } from "../../../promise/src/index.js"
 import { everything } from "../../../testing/test/support/Built.js"
 import { serveHere } from "../support/Gateway.js"
 import { options, stateFolder, wrap } from "../support/Host.js"
+import * as TestClient from "../support/TestClient.js"
 
 const server = { command: process.execPath, args: [everything, "stdio"] }
 const timeouts = { request: "10 seconds" } as const
@@ -55,8 +54,7 @@ const doors: Readonly<Record<string, () => Promise<unknown>>> = {
     Effect.gen(function*() {
       const { base } = yield* serveHere({ s: { ...server, lifeline: { sessions: "per-client", timeouts } } })
       return yield* Effect.promise(async () => {
-        const client = asked()
-        await client.connect(new StreamableHTTPClientTransport(new URL(`${base}/mcp`)) as Transport)
+        const client = await TestClient.open(`${base}/mcp`, asked())
         const result = await client.callTool({ ...tool, name: `s__${tool.name}` })
         await client.close()
         return result

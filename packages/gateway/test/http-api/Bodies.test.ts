@@ -1,4 +1,3 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { ServerPool } from "mcp-lifeline"
 import { subscribe, unsubscribe } from "node:diagnostics_channel"
@@ -7,6 +6,7 @@ import type { Socket } from "node:net"
 import * as Endpoint from "../../src/serve/Endpoint.js"
 import * as RawServer from "../support/RawServer.js"
 import * as Served from "../support/Served.js"
+import { describe, expect, test } from "../support/vitest.js"
 
 const action = { "X-Lifeline": "1", "Content-Type": "application/json" }
 
@@ -59,46 +59,39 @@ const sendHalf = (url: string, agent: string, bytes: number) =>
   )
 
 describe("bodies of requests to the API", () => {
-  it.scopedLive("[G1] reach it whole, in one piece or in many, and none is fine where none is needed", () =>
-    Effect.gen(function*() {
-      const url = yield* endpoint
-      const args = JSON.stringify({ text: "ä".repeat(200_000) })
-      const { body, status } = yield* call(url, args)
-      expect(status).toBe(200)
-      expect(JSON.parse(body).content[0].text).toBe(args)
-      const again = new URL("/api/servers/raw/reconnect", url).href
-      expect((yield* Served.bare(again, "POST", action)).status).toBe(200)
-      expect((yield* Served.bare(again, "POST", action, "{}")).status).toBe(200)
-      expect((yield* Served.bare(url, "POST", action, "{")).status).toBe(400)
-    }))
+  test.scopedLive("[G1] reach it whole, in one piece or in many, and none is fine where none is needed", function*() {
+    const url = yield* endpoint
+    const args = JSON.stringify({ text: "ä".repeat(200_000) })
+    const { body, status } = yield* call(url, args)
+    expect(status).toBe(200)
+    expect(JSON.parse(body).content[0].text).toBe(args)
+    const again = new URL("/api/servers/raw/reconnect", url).href
+    expect((yield* Served.bare(again, "POST", action)).status).toBe(200)
+    expect((yield* Served.bare(again, "POST", action, "{}")).status).toBe(200)
+    expect((yield* Served.bare(url, "POST", action, "{")).status).toBe(400)
+  })
 
-  it.scopedLive("[X1] nested too deeply are refused, and so are those that are too large", () =>
-    Effect.gen(function*() {
-      const url = yield* endpoint
-      const deep = yield* call(url, `${"[".repeat(20_000)}${"]".repeat(20_000)}`)
-      expect(deep.status).toBe(400)
-      expect(JSON.parse(deep.body)).toEqual({
-        error: { code: "bad_request", message: expect.stringContaining("more than 500 levels deep") }
-      })
-      const large = yield* call(url, JSON.stringify("x".repeat(16 * 1024 * 1024)))
-      expect(large.status).toBe(413)
-      expect(JSON.parse(large.body).error.code).toBe("too_large")
-    }))
+  test.scopedLive("[X1] nested too deeply are refused, and so are those that are too large", function*() {
+    const url = yield* endpoint
+    const deep = yield* call(url, `${"[".repeat(20_000)}${"]".repeat(20_000)}`)
+    expect(deep.status).toBe(400)
+    expect(JSON.parse(deep.body))
+      .toEqual({ error: { code: "bad_request", message: expect.stringContaining("more than 500 levels deep") } })
+    const large = yield* call(url, JSON.stringify("x".repeat(16 * 1024 * 1024)))
+    expect(large.status).toBe(413)
+    expect(JSON.parse(large.body).error.code).toBe("too_large")
+  })
 
-  it.scopedLive("[X5] take a bounded amount of memory; who has more on its way than it may is refused, and others are not", () =>
-    Effect.gen(function*() {
-      const url = yield* endpoint
-      const { read } = yield* arrivals
-      const bytes = 16 * 1024 * 1024
-      yield* Effect.forEach([1, 2], () => sendHalf(url, "greedy", bytes))
-      // Before they are there, another request would take the room of one of them.
-      yield* Effect.promise(() => expect.poll(() => read().filter((number) => number >= bytes)).toHaveLength(2))
-      const large = JSON.stringify("x".repeat(1024 * 1024))
-      expect(yield* call(url, large, "greedy")).toMatchObject({
-        status: 503,
-        body: expect.stringContaining("too_many")
-      })
-      expect((yield* call(url, large, "modest")).status).toBe(400)
-      expect((yield* call(url, "{}", "greedy")).status).toBe(200)
-    }))
+  test.scopedLive("[X5] take a bounded amount of memory; who has more on its way than it may is refused, and others are not", function*() {
+    const url = yield* endpoint
+    const { read } = yield* arrivals
+    const bytes = 16 * 1024 * 1024
+    yield* Effect.forEach([1, 2], () => sendHalf(url, "greedy", bytes))
+    // Before they are there, another request would take the room of one of them.
+    yield* Effect.promise(() => expect.poll(() => read().filter((number) => number >= bytes)).toHaveLength(2))
+    const large = JSON.stringify("x".repeat(1024 * 1024))
+    expect(yield* call(url, large, "greedy")).toMatchObject({ status: 503, body: expect.stringContaining("too_many") })
+    expect((yield* call(url, large, "modest")).status).toBe(400)
+    expect((yield* call(url, "{}", "greedy")).status).toBe(200)
+  })
 })

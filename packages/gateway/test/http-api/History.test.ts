@@ -47,13 +47,11 @@ describe("the history of a server", () => {
       history.enter("Reconnecting", at + 1)
       if (at % 4 === 0) history.take(lost(at + 1))
     }
-    expect(history.changes).toEqual(
-      Array.from({ length: 200 }, (_, i) => ({
-        at: 300 + i,
-        state: i % 2 === 0 ? "Connected" : "Reconnecting",
-        ...(i % 4 === 1 ? { lost: true } : {})
-      }))
-    )
+    expect(history.changes).toEqual(Array.from({ length: 200 }, (_, i) => ({
+      at: 300 + i,
+      state: i % 2 === 0 ? "Connected" : "Reconnecting",
+      ...(i % 4 === 1 ? { lost: true } : {})
+    })))
     // A state that is told again does not take the mark away.
     history.take(lost(500))
     history.enter("Reconnecting", 501)

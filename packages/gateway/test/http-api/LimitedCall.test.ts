@@ -1,6 +1,5 @@
 import * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import { describe, expect, it } from "@effect/vitest"
 import { Fleet } from "@mcp-lifeline/core"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, TestClock } from "effect"
@@ -8,6 +7,7 @@ import { type Access, everything } from "../../src/access/Access.js"
 import { CallRates } from "../../src/access/CallRates.js"
 import type { Gateway } from "../../src/http-api/Gateway.js"
 import * as LimitedCall from "../../src/http-api/LimitedCall.js"
+import { describe, expect, test } from "../support/vitest.js"
 
 const gateway = Effect.gen(function*() {
   const script = ScriptedConnector.make()
@@ -21,12 +21,10 @@ const gateway = Effect.gen(function*() {
   const runtime = yield* Effect.runtime<never>()
   const call = (subject: string, access: Access, name = "docs__echo") =>
     Effect.promise(async () => {
-      const app = LimitedCall.call(made, { name }, { subject, claims: {} }, access).pipe(
-        Effect.match({
-          onFailure: ({ error }) => HttpServerResponse.unsafeJson(error, { status: 429 }),
-          onSuccess: () => HttpServerResponse.unsafeJson({ code: "done" })
-        })
-      )
+      const app = LimitedCall.call(made, { name }, { subject, claims: {} }, access).pipe(Effect.match({
+        onFailure: ({ error }) => HttpServerResponse.unsafeJson(error, { status: 429 }),
+        onSuccess: () => HttpServerResponse.unsafeJson({ code: "done" })
+      }))
       const response = await HttpApp.toWebHandlerRuntime(runtime)(app)(new Request("http://localhost/api/call"))
       const { code } = await response.json() as { readonly code: string }
       return [code, response.headers.get("retry-after")]
@@ -38,28 +36,26 @@ const gateway = Effect.gen(function*() {
 const limitedTo = (callsPerMinute: number): Access => ({ ...everything, callsPerMinute })
 
 describe("a limit of calls through the API", () => {
-  it.scoped("[G22 X5:unit] says after how many whole seconds to call again, and sends nothing until then", () =>
-    Effect.gen(function*() {
-      const { call, sent } = yield* gateway
-      const access = limitedTo(24)
-      for (let i = 0; i < 24; i++) expect(yield* call("ann", access)).toEqual(["done", null])
-      expect(yield* call("ann", access)).toEqual(["rate_limited", "3"])
-      yield* TestClock.adjust(2000)
-      expect(yield* call("ann", access)).toEqual(["rate_limited", "1"])
-      yield* TestClock.adjust(500)
-      expect(sent()).toBe(24)
-      expect(yield* call("ann", access)).toEqual(["done", null])
-      expect(sent()).toBe(25)
-    }))
+  test.scoped("[G22 X5:unit] says after how many whole seconds to call again, and sends nothing until then", function*() {
+    const { call, sent } = yield* gateway
+    const access = limitedTo(24)
+    for (let i = 0; i < 24; i++) expect(yield* call("ann", access)).toEqual(["done", null])
+    expect(yield* call("ann", access)).toEqual(["rate_limited", "3"])
+    yield* TestClock.adjust(2000)
+    expect(yield* call("ann", access)).toEqual(["rate_limited", "1"])
+    yield* TestClock.adjust(500)
+    expect(sent()).toBe(24)
+    expect(yield* call("ann", access)).toEqual(["done", null])
+    expect(sent()).toBe(25)
+  })
 
-  it.scoped("[G22 X5:unit] is that of one caller, and none where the rules have none", () =>
-    Effect.gen(function*() {
-      const { call } = yield* gateway
-      expect(yield* call("ann", limitedTo(1))).toEqual(["done", null])
-      expect(yield* call("ann", limitedTo(1))).toEqual(["rate_limited", "60"])
-      expect(yield* call("ben", limitedTo(1))).toEqual(["done", null])
-      for (let i = 0; i < 5; i++) expect(yield* call("ann", everything)).toEqual(["done", null])
-      expect(yield* call("eve", limitedTo(1), "docs__none")).toEqual(["not_found", null])
-      expect(yield* call("eve", limitedTo(1))).toEqual(["rate_limited", "60"])
-    }))
+  test.scoped("[G22 X5:unit] is that of one caller, and none where the rules have none", function*() {
+    const { call } = yield* gateway
+    expect(yield* call("ann", limitedTo(1))).toEqual(["done", null])
+    expect(yield* call("ann", limitedTo(1))).toEqual(["rate_limited", "60"])
+    expect(yield* call("ben", limitedTo(1))).toEqual(["done", null])
+    for (let i = 0; i < 5; i++) expect(yield* call("ann", everything)).toEqual(["done", null])
+    expect(yield* call("eve", limitedTo(1), "docs__none")).toEqual(["not_found", null])
+    expect(yield* call("eve", limitedTo(1))).toEqual(["rate_limited", "60"])
+  })
 })

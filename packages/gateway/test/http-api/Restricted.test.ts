@@ -1,5 +1,4 @@
 /** What must not leave, and every door of the API through which something about servers leaves. */
-import { describe, expect, it } from "@effect/vitest"
 import { McpConfig } from "@mcp-lifeline/config"
 import { Fleet } from "@mcp-lifeline/core"
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
@@ -14,6 +13,7 @@ import type { Operations } from "../../src/http-api/Operations.js"
 import * as Restricted from "../../src/http-api/restricted.js"
 import type * as EventLog from "../../src/log/EventLog.js"
 import * as MadeUp from "../support/MadeUpReplica.js"
+import { describe, expect, test } from "../support/vitest.js"
 
 /** A part of each name that is hidden from those who may use `open` without its hidden tools. */
 const hidden = "concealed"
@@ -126,205 +126,190 @@ const callers: ReadonlyArray<readonly [who: string, caller: Caller, isAdmin: boo
   ["a client that is no more in the file", NamedCaller.of("gone"), false]
 ]
 
-const seenWith = (
+const seenWith = Effect.fnUntraced(function*(
   rules: McpConfig.Access | undefined,
   tools: Readonly<Record<string, ReadonlyArray<string>>> = {},
   personalSignIns?: unknown
-) =>
-  Effect.gen(function*() {
-    const fleet = yield* Fleet.make({
-      backends: Object.entries(tools).map(([id, names]) => {
-        const connector = ScriptedConnector.make()
-        connector.offer = {
-          ...connector.offer,
-          tools: names.map((name) => ({ name, inputSchema: { type: "object" } }))
-        }
-        return { id, connector }
-      })
+) {
+  const fleet = yield* Fleet.make({
+    backends: Object.entries(tools).map(([id, names]) => {
+      const connector = ScriptedConnector.make()
+      connector.offer = { ...connector.offer, tools: names.map((name) => ({ name, inputSchema: { type: "object" } })) }
+      return { id, connector }
     })
-    yield* TestClock.adjust(0)
-    return {
-      personalSignIns: personalSignIns as never,
-      rules: new RulesInUse(rules),
-      servers: { servers: () => status.servers.map(({ name }) => ({ id: name })), shared: { fleet } } as never
-    }
   })
+  yield* TestClock.adjust(0)
+  return {
+    personalSignIns: personalSignIns as never,
+    rules: new RulesInUse(rules),
+    servers: { servers: () => status.servers.map(({ name }) => ({ id: name })), shared: { fleet } } as never
+  }
+})
 
-const doors = (caller: Caller, done: Array<string> = []) =>
-  Effect.gen(function*() {
-    const servers = yield* ServerPool.make([])
-    const named = { ...servers, servers: () => status.servers.map(({ name }) => ({ id: name })) } as never
-    const seen = { personalSignIns: undefined, rules: new RulesInUse(access), servers: named }
-    const operations = operationsOf(done)
-    const allowed = Restricted.operationsFor(seen, caller, operations)
-    const { approve, disable, enable, logs, reconnect, server } = allowed
-    const everything = { limit: 500, server: undefined, since: undefined }
-    const both = <A, E>(of: (name: string) => Effect.Effect<A, E>) => [of("open"), of(hidden)]
-    const byDoor: { readonly [Door in keyof Restricted.Allowed]: ReadonlyArray<Effect.Effect<unknown, unknown>> } = {
-      status: [allowed.status],
-      server: both(server),
-      logs: [logs(everything), ...both((server) => logs({ ...everything, server }))],
-      reconnect: both(reconnect),
-      enable: both(enable),
-      disable: both(disable),
-      approve: both(approve)
-    }
-    const view = Restricted.viewFor(seen, caller)
-    const streams = {
-      "the stream's status": [view === undefined ? Effect.succeed(status) : view.status(status)],
-      "the stream's lines": [
-        Effect.succeed(view === undefined ? lines : lines.flatMap((line) => view.line(line) ?? []))
-      ]
-    }
-    return yield* Effect.forEach(Object.entries({ ...byDoor, ...streams }), ([door, all]) =>
-      Effect.map(
-        Effect.forEach(all, (one) => Effect.merge(one)),
-        (texts) => [door, JSON.stringify(texts)] as const
-      ))
-  })
+const doors = Effect.fnUntraced(function*(caller: Caller, done: Array<string> = []) {
+  const servers = yield* ServerPool.make([])
+  const named = { ...servers, servers: () => status.servers.map(({ name }) => ({ id: name })) } as never
+  const seen = { personalSignIns: undefined, rules: new RulesInUse(access), servers: named }
+  const operations = operationsOf(done)
+  const allowed = Restricted.operationsFor(seen, caller, operations)
+  const { approve, disable, enable, logs, reconnect, server } = allowed
+  const everything = { limit: 500, server: undefined, since: undefined }
+  const both = <A, E>(of: (name: string) => Effect.Effect<A, E>) => [of("open"), of(hidden)]
+  const byDoor: { readonly [Door in keyof Restricted.Allowed]: ReadonlyArray<Effect.Effect<unknown, unknown>> } = {
+    status: [allowed.status],
+    server: both(server),
+    logs: [logs(everything), ...both((server) => logs({ ...everything, server }))],
+    reconnect: both(reconnect),
+    enable: both(enable),
+    disable: both(disable),
+    approve: both(approve)
+  }
+  const view = Restricted.viewFor(seen, caller)
+  const streams = {
+    "the stream's status": [view === undefined ? Effect.succeed(status) : view.status(status)],
+    "the stream's lines": [Effect.succeed(view === undefined ? lines : lines.flatMap((line) => view.line(line) ?? []))]
+  }
+  return yield* Effect.forEach(
+    Object.entries({ ...byDoor, ...streams }),
+    ([door, all]) =>
+      Effect.map(Effect.forEach(all, (one) => Effect.merge(one)), (texts) => [door, JSON.stringify(texts)] as const)
+  )
+})
 
 /** The name that the caller has asked for itself is no secret to it. */
 const withoutAsked = (text: string): string => text.replaceAll(`no server \\"${hidden}\\"`, "")
 
 describe("what somebody sees who may not use everything", () => {
-  it.scoped.each(callers.map((one) => [...one] as const))(
+  test.scoped.each(callers.map((one) => [...one] as const))(
     "[G22 X1] through no door names what %s may not use",
-    ([, caller, isAdmin]) =>
-      Effect.gen(function*() {
-        const done: Array<string> = []
-        for (const [door, text] of yield* doors(caller, done)) {
-          expect([door, withoutAsked(text)]).toEqual([door, expect.not.stringContaining(hidden)])
-          if (!isAdmin) expect([door, text]).toEqual([door, expect.not.stringContaining(operators)])
-          // Nor how much of it there is.
-          expect([door, text]).toEqual([door, expect.not.stringContaining("77")])
-        }
-        expect(done.filter((one) => one.endsWith(hidden))).toEqual([])
-      })
+    function*([, caller, isAdmin]) {
+      const done: Array<string> = []
+      for (const [door, text] of yield* doors(caller, done)) {
+        expect([door, withoutAsked(text)]).toEqual([door, expect.not.stringContaining(hidden)])
+        if (!isAdmin) expect([door, text]).toEqual([door, expect.not.stringContaining(operators)])
+        // Nor how much of it there is.
+        expect([door, text]).toEqual([door, expect.not.stringContaining("77")])
+      }
+      expect(done.filter((one) => one.endsWith(hidden))).toEqual([])
+    }
   )
 
-  it.scoped("[G22] is all for an admin that may use everything, and for whoever runs the gateway", () =>
-    Effect.gen(function*() {
-      for (const caller of [NamedCaller.of("all"), { subject: "", claims: {} }]) {
-        const [first] = yield* doors(caller)
-        for (const [door, text] of yield* doors(caller)) {
-          expect([door, text]).toEqual([door, expect.stringContaining(hidden)])
-        }
-        expect(first?.[1]).toContain("77")
+  test.scoped("[G22] is all for an admin that may use everything, and for whoever runs the gateway", function*() {
+    for (const caller of [NamedCaller.of("all"), { subject: "", claims: {} }]) {
+      const [first] = yield* doors(caller)
+      for (const [door, text] of yield* doors(caller)) {
+        expect([door, text]).toEqual([door, expect.stringContaining(hidden)])
       }
-    }))
+      expect(first?.[1]).toContain("77")
+    }
+  })
 
-  it.scoped("[G22] is what an admin may use, in full", () =>
-    Effect.gen(function*() {
-      const [[, text = ""] = []] = yield* doors(NamedCaller.of("boss"))
-      const [seen] = JSON.parse(text) as [GatewayStatus]
-      expect(seen.replicas?.map(({ servers }) => servers)).toEqual([["open"], ["open"], []])
-      expect(seen.servers).toMatchObject([{
-        name: "open",
-        target: expect.stringContaining(operators),
-        pins: { changes: [{ tool: "read" }] }
-      }])
-      expect(seen.gateway).toMatchObject({ audit: { lost: 1 }, caller: { name: "boss", admin: true } })
-    }))
+  test.scoped("[G22] is what an admin may use, in full", function*() {
+    const [[, text = ""] = []] = yield* doors(NamedCaller.of("boss"))
+    const [seen] = JSON.parse(text) as [GatewayStatus]
+    expect(seen.replicas?.map(({ servers }) => servers)).toEqual([["open"], ["open"], []])
+    expect(seen.servers).toMatchObject([{
+      name: "open",
+      target: expect.stringContaining(operators),
+      pins: { changes: [{ tool: "read" }] }
+    }])
+    expect(seen.gateway).toMatchObject({ audit: { lost: 1 }, caller: { name: "boss", admin: true } })
+  })
 
   const limited = [["boss", true], ["ci", false]] as const
 
-  it.scoped.each(limited)(
+  test.scoped.each(limited)(
     "[G22:unit] counts the tools of each server that %s may use, and no others",
-    ([name]) =>
-      Effect.gen(function*() {
-        const seen = yield* seenWith(access, {
-          open: ["read", "write", `${hidden}_tool`],
-          [hidden]: ["read"],
-          "open-too": ["read"]
-        })
-        const { servers } = yield* Restricted.statusFor(seen, NamedCaller.of(name), status)
-        expect(servers.map(({ counts, name }) => [name, counts])).toEqual([
-          ["open", { tools: 2, prompts: 1, resources: 1 }]
-        ])
-        // Those of a server whose tools nobody knows yet are none.
-        const [unread] = (yield* Restricted.statusFor(yield* seenWith(access), NamedCaller.of(name), status)).servers
-        expect(unread?.counts.tools).toBe(0)
-        // Without rules about tools, they are those that the server has.
-        const whole = yield* seenWith(undefined, { open: ["read"] })
-        const everybody = yield* Restricted.statusFor(whole, { subject: "https://issuer p", claims: {} }, status)
-        expect(everybody.servers.map(({ counts }) => counts.tools)).toEqual([9, 9, 9])
+    function*([name]) {
+      const seen = yield* seenWith(access, {
+        open: ["read", "write", `${hidden}_tool`],
+        [hidden]: ["read"],
+        "open-too": ["read"]
       })
+      const { servers } = yield* Restricted.statusFor(seen, NamedCaller.of(name), status)
+      expect(servers.map(({ counts, name }) => [name, counts]))
+        .toEqual([["open", { tools: 2, prompts: 1, resources: 1 }]])
+      // Those of a server whose tools nobody knows yet are none.
+      const [unread] = (yield* Restricted.statusFor(yield* seenWith(access), NamedCaller.of(name), status)).servers
+      expect(unread?.counts.tools).toBe(0)
+      // Without rules about tools, they are those that the server has.
+      const whole = yield* seenWith(undefined, { open: ["read"] })
+      const everybody = yield* Restricted.statusFor(whole, { subject: "https://issuer p", claims: {} }, status)
+      expect(everybody.servers.map(({ counts }) => counts.tools)).toEqual([9, 9, 9])
+    }
   )
 
-  it.scoped.each(limited)(
+  test.scoped.each(limited)(
     "[G22:unit] reads as many lines as %s asks for, of those that it may read, and since when",
-    ([name]) =>
-      Effect.gen(function*() {
-        const of = (at: number, server: string | null, publicText?: string): EventLog.Entry => ({
-          at,
-          server,
-          level: "info",
-          text: `${operators} ${at}`,
-          ...(publicText === undefined ? {} : { publicText })
-        })
-        const all = [of(1, "open", "1"), of(2, "open", "2"), of(3, "open", "3"), of(4, hidden, "4"), of(5, "open")]
-        const queries: Array<object> = []
-        const { logs } = Restricted.operationsFor(yield* seenWith(access), NamedCaller.of(name), {
-          ...operationsOf([]),
-          logs: (query) => {
-            queries.push(query)
-            return Effect.succeed(all.slice(-query.limit))
-          }
-        })
-        expect(yield* logs({ limit: 2, server: undefined, since: 7 })).toEqual([
-          { at: 2, server: "open", level: "info", text: "2" },
-          { at: 3, server: "open", level: "info", text: "3" }
-        ])
-        expect(yield* logs({ limit: 1, server: "open", since: undefined })).toMatchObject([{ text: "3" }])
-        expect(queries).toMatchObject([{ server: undefined, since: 7 }, { server: "open", since: undefined }])
+    function*([name]) {
+      const of = (at: number, server: string | null, publicText?: string): EventLog.Entry => ({
+        at,
+        server,
+        level: "info",
+        text: `${operators} ${at}`,
+        ...(publicText === undefined ? {} : { publicText })
       })
-  )
-
-  it.scoped.each(limited)(
-    "[G22 X1:unit] hears from each door the same of a server that is hidden from %s as of one that does not exist",
-    ([name]) =>
-      Effect.gen(function*() {
-        const done: Array<string> = []
-        const { status: _, logs, ...others } = Restricted.operationsFor(
-          yield* seenWith(access),
-          NamedCaller.of(name),
-          operationsOf(done)
-        )
-        const named: ReadonlyArray<(server: string) => Effect.Effect<unknown, unknown>> = [
-          ...Object.values(others),
-          (server) => logs({ limit: 5, server, since: undefined })
-        ]
-        expect(named).toHaveLength(6)
-        for (const ask of named) {
-          const [ofHidden, ofNone] = yield* Effect.all([Effect.flip(ask(hidden)), Effect.flip(ask("absent"))])
-          expect(JSON.stringify(ofHidden).replaceAll(hidden, "absent")).toBe(JSON.stringify(ofNone))
-          expect(yield* Effect.either(ask("open"))).toMatchObject({ _tag: ask === others.approve ? "Left" : "Right" })
+      const all = [of(1, "open", "1"), of(2, "open", "2"), of(3, "open", "3"), of(4, hidden, "4"), of(5, "open")]
+      const queries: Array<object> = []
+      const { logs } = Restricted.operationsFor(yield* seenWith(access), NamedCaller.of(name), {
+        ...operationsOf([]),
+        logs: (query) => {
+          queries.push(query)
+          return Effect.succeed(all.slice(-query.limit))
         }
-        expect(done.filter((one) => one.startsWith("approve") || !one.endsWith(" open"))).toEqual([])
       })
+      expect(yield* logs({ limit: 2, server: undefined, since: 7 })).toEqual([
+        { at: 2, server: "open", level: "info", text: "2" },
+        { at: 3, server: "open", level: "info", text: "3" }
+      ])
+      expect(yield* logs({ limit: 1, server: "open", since: undefined })).toMatchObject([{ text: "3" }])
+      expect(queries).toMatchObject([{ server: undefined, since: 7 }, { server: "open", since: undefined }])
+    }
   )
 
-  it.scoped("[G22:unit] in a stream is what the rules of now allow, each time", () =>
-    Effect.gen(function*() {
-      const seen = yield* seenWith(access)
-      const view = Restricted.viewFor(seen, NamedCaller.of("ci"))!
-      const line = lines.find(({ server }) => server === "open")
-      const now = Effect.map(
-        Effect.suspend(() => view.status(status)),
-        ({ servers }) => [servers.map(({ name }) => name), view.line(line!)?.text, view.line(lines[1]!)?.text]
+  test.scoped.each(limited)(
+    "[G22 X1:unit] hears from each door the same of a server that is hidden from %s as of one that does not exist",
+    function*([name]) {
+      const done: Array<string> = []
+      const { status: _, logs, ...others } = Restricted.operationsFor(
+        yield* seenWith(access),
+        NamedCaller.of(name),
+        operationsOf(done)
       )
-      expect(yield* now).toEqual([["open"], "Connected", undefined])
-      const { value: other } = McpConfig.readAccess({
-        clients: { ci: { token: "ci-at-least-sixteen-x", servers: [hidden] } },
-        groups: undefined
-      }, { variables: {} })
-      seen.rules.set(other)
-      expect(yield* now).toEqual([[hidden], undefined, "Connected"])
-      seen.rules.set(undefined)
-      expect(yield* now).toEqual([[], undefined, undefined])
-    }))
+      const named: ReadonlyArray<(server: string) => Effect.Effect<unknown, unknown>> = [
+        ...Object.values(others),
+        (server) => logs({ limit: 5, server, since: undefined })
+      ]
+      expect(named).toHaveLength(6)
+      for (const ask of named) {
+        const [ofHidden, ofNone] = yield* Effect.all([Effect.flip(ask(hidden)), Effect.flip(ask("absent"))])
+        expect(JSON.stringify(ofHidden).replaceAll(hidden, "absent")).toBe(JSON.stringify(ofNone))
+        expect(yield* Effect.either(ask("open"))).toMatchObject({ _tag: ask === others.approve ? "Left" : "Right" })
+      }
+      expect(done.filter((one) => one.startsWith("approve") || !one.endsWith(" open"))).toEqual([])
+    }
+  )
 
-  it.scoped.each(
+  test.scoped("[G22:unit] in a stream is what the rules of now allow, each time", function*() {
+    const seen = yield* seenWith(access)
+    const view = Restricted.viewFor(seen, NamedCaller.of("ci"))!
+    const line = lines.find(({ server }) => server === "open")
+    const now = Effect.map(
+      Effect.suspend(() => view.status(status)),
+      ({ servers }) => [servers.map(({ name }) => name), view.line(line!)?.text, view.line(lines[1]!)?.text]
+    )
+    expect(yield* now).toEqual([["open"], "Connected", undefined])
+    const { value: other } = McpConfig.readAccess({
+      clients: { ci: { token: "ci-at-least-sixteen-x", servers: [hidden] } },
+      groups: undefined
+    }, { variables: {} })
+    seen.rules.set(other)
+    expect(yield* now).toEqual([[hidden], undefined, "Connected"])
+    seen.rules.set(undefined)
+    expect(yield* now).toEqual([[], undefined, undefined])
+  })
+
+  test.scoped.each(
     [
       ["LoginNeeded", { signedIn: 0, waiting: 1 }],
       ["SignedIn", { signedIn: 1, waiting: 0 }],
@@ -333,30 +318,28 @@ describe("what somebody sees who may not use everything", () => {
     ] as const
   )(
     "[G22 A3:unit] of logins is the caller's own, where that is %s, and not how many others have one",
-    ([state, logins]) =>
-      Effect.gen(function*() {
-        const asked: Array<unknown> = []
-        const seen = yield* seenWith(access, {}, (server: string) => ({
-          inUse: (caller: Caller) => {
-            asked.push([server, caller.subject])
-            return state === undefined ? undefined : { state: Effect.succeed({ _tag: state }) }
-          }
-        }))
-        const servers = [MadeUp.serverOf("open", { clientLogins: { signedIn: 40, waiting: 2 } })]
-        const caller = NamedCaller.of("ci")
-        const [first] = (yield* Restricted.statusFor(seen, caller, { ...status, servers })).servers
-        expect([first?.clientLogins, asked]).toEqual([logins, [["open", caller.subject]]])
-      })
+    function*([state, logins]) {
+      const asked: Array<unknown> = []
+      const seen = yield* seenWith(access, {}, (server: string) => ({
+        inUse: (caller: Caller) => {
+          asked.push([server, caller.subject])
+          return state === undefined ? undefined : { state: Effect.succeed({ _tag: state }) }
+        }
+      }))
+      const servers = [MadeUp.serverOf("open", { clientLogins: { signedIn: 40, waiting: 2 } })]
+      const caller = NamedCaller.of("ci")
+      const [first] = (yield* Restricted.statusFor(seen, caller, { ...status, servers })).servers
+      expect([first?.clientLogins, asked]).toEqual([logins, [["open", caller.subject]]])
+    }
   )
 
-  it.scoped("[G22:unit] tells a caller what it is called, and whether it is an admin", () =>
-    Effect.gen(function*() {
-      for (const [, caller, isAdmin] of callers) {
-        const { gateway } = yield* Restricted.statusFor(yield* seenWith(access), caller, status)
-        expect(gateway.caller).toEqual({ name: caller.name, admin: isAdmin })
-      }
-      const nameless = { subject: "https://issuer p", claims: {} }
-      const { gateway } = yield* Restricted.statusFor(yield* seenWith(access), nameless, status)
-      expect(gateway.caller).toEqual({ admin: false })
-    }))
+  test.scoped("[G22:unit] tells a caller what it is called, and whether it is an admin", function*() {
+    for (const [, caller, isAdmin] of callers) {
+      const { gateway } = yield* Restricted.statusFor(yield* seenWith(access), caller, status)
+      expect(gateway.caller).toEqual({ name: caller.name, admin: isAdmin })
+    }
+    const nameless = { subject: "https://issuer p", claims: {} }
+    const { gateway } = yield* Restricted.statusFor(yield* seenWith(access), nameless, status)
+    expect(gateway.caller).toEqual({ admin: false })
+  })
 })

@@ -35,14 +35,7 @@ describe("the status of several replicas", () => {
     expect(replicas).toEqual([
       { id: "a", address: "http://a", isHere: true, ...reached, servers: [] },
       { id: "b", address: "http://b", isHere: false, ...reached, servers: ["one"] },
-      {
-        id: "c",
-        address: "http://c",
-        isHere: false,
-        state: "not reached",
-        since: 5,
-        problem: "no answer within 1 s"
-      }
+      { id: "c", address: "http://c", isHere: false, state: "not reached", since: 5, problem: "no answer within 1 s" }
     ])
     expect(servers[0]?.owner?.replica).toBe("b")
   })
@@ -55,9 +48,8 @@ describe("the status of several replicas", () => {
     )
     expect(servers).toMatchObject([{ name: "one", state: "Idle" }, { name: "new", pid: 1 }])
     expect(servers.map(({ owner, warnings }) => [owner, warnings])).toEqual([[undefined, []], [undefined, []]])
-    expect(shown(part("a", server("one", { state: "Reconnecting" })), away("b"))).toMatchObject([
-      { state: "Reconnecting", warnings: [] }
-    ])
+    expect(shown(part("a", server("one", { state: "Reconnecting" })), away("b")))
+      .toMatchObject([{ state: "Reconnecting", warnings: [] }])
   })
 
   it("[D8] of two that say they have a server, the last to have got it has it", () => {

@@ -16,6 +16,8 @@ const status = (given: object = {}): Status =>
     ...given
   }) as never
 
+const unknown = { peer: undefined, catalog: undefined, connectedAt: undefined }
+
 const rows = (all: ReadonlyArray<Status>, width = 300, colour = false): ReadonlyArray<ReadonlyArray<string>> =>
   render(all, { now, width, colour }).split("\n").filter((line) => line.includes("│")).map((line) =>
     line.split("│").slice(1, -1).map((cell) => cell.trim())
@@ -25,14 +27,7 @@ describe("the table of servers", () => {
   it("[O2:unit] has a row for each, with what is known of it", () => {
     const [head, ...all] = rows([
       status(),
-      status({
-        backend: "new",
-        state: "Connecting",
-        generation: 0,
-        peer: undefined,
-        catalog: undefined,
-        connectedAt: undefined
-      }),
+      status({ backend: "new", state: "Connecting", generation: 0, ...unknown }),
       status({
         state: "Reconnecting",
         catalog: { tools: 0, stale: true },
@@ -90,11 +85,8 @@ describe("the table of servers", () => {
     const all = [status(), status({ backend: "\u001b[31mred" }), status({ state: "Dormant", signIn: { message: "x" } })]
     expect(render(all, { now, width: 200, colour: false })).not.toContain("\u001b")
     const text = render(all, { now, width: 200, colour: true })
-    expect(text.split("\u001b[").flatMap((part) => /^\d+m\w+/.exec(part) ?? [])).toEqual([
-      "32mConnected",
-      "32mConnected",
-      "31mSignInNeeded"
-    ])
+    expect(text.split("\u001b[").flatMap((part) => /^\d+m\w+/.exec(part) ?? []))
+      .toEqual(["32mConnected", "32mConnected", "31mSignInNeeded"])
     expect(paintState("x", "Disabled")).toBe("\u001b[90mx\u001b[39m")
   })
 

@@ -2,9 +2,9 @@ import type { Status } from "@mcp-lifeline/core"
 import { describe, expect, it } from "vitest"
 import * as StatusTool from "../../src/clients/StatusTool.js"
 import { render } from "../../src/commands/StatusView.js"
-import type { GatewayStatus } from "../../src/http-api/GatewayStatus.js"
 import { shownState, waitingSince } from "../../src/log/shownState.js"
 import * as Table from "../../src/log/Table.js"
+import * as MadeUp from "../support/MadeUpReplica.js"
 
 const address = "https://login.test/authorize"
 const signIn = { message: `a login is needed: open ${address}`, address }
@@ -42,34 +42,15 @@ describe("a login that is needed", () => {
     expect(text).toMatch(
       /^1 of 1 servers is down\.\n- docs: sign-in needed since .*; to do for the user: a login is needed: open/
     )
-    expect(StatusTool.report([{ ...state, status: statusOf({ state: "Connected", signIn }) }], 61_000).text).toMatch(
-      /docs: up/
-    )
-    const given = {
-      gateway: { name: "mcp-lifeline", version: "1", url: "http://127.0.0.1:1/mcp", pid: 1, startedAt: 0, clients: 0 },
-      servers: [{
-        name: "docs",
-        state: "SignInNeeded",
-        since: 0,
-        transport: "http",
-        target: "https://docs.test/mcp",
-        server: null,
-        sessions: "shared",
-        counts: { tools: 0, prompts: 0, resources: 0 },
-        stale: false,
-        calls: { total: 0, failed: 0, givenUp: 0, inFlight: 0, p50Millis: null },
-        lastError: { message: "HTTP 401", remedy: "Open it", at: 0 },
-        nextAttemptAt: 9_000,
-        login: { message: "Open the address in a browser to sign in", url: address },
-        history: [],
-        warnings: []
-      }]
-    } satisfies GatewayStatus
+    expect(StatusTool.report([{ ...state, status: statusOf({ state: "Connected", signIn }) }], 61_000).text)
+      .toMatch(/docs: up/)
+    const given = MadeUp.statusOf("docs", [MadeUp.serverOf("docs", {
+      ...{ state: "SignInNeeded", since: 0, transport: "http", target: "https://docs.test/mcp", nextAttemptAt: 9_000 },
+      lastError: { message: "HTTP 401", remedy: "Open it", at: 0 },
+      login: { message: "Open the address in a browser to sign in", url: address }
+    })])
     const shown = render(given, { now: 5_000, width: 200, colour: false })
     expect(shown).toMatch(/docs +│ SignInNeeded +│ 5 s/)
-    expect(shown.split("\n").slice(-2)).toEqual([
-      "docs: Open the address in a browser to sign in",
-      `  ${address}`
-    ])
+    expect(shown.split("\n").slice(-2)).toEqual(["docs: Open the address in a browser to sign in", `  ${address}`])
   })
 })

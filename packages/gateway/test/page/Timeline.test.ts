@@ -57,9 +57,8 @@ describe("the history of a server on the status page", () => {
   })
 
   it("[G16] times and numbers are short and exact", () => {
-    expect([0, 59_400, 250_000, 3_600_000, 11_520_000, 187_200_000].map(words.duration)).toEqual(
-      ["0 s", "59 s", "4 min 10 s", "1 h", "3 h 12 min", "2 d 4 h"]
-    )
+    expect([0, 59_400, 250_000, 3_600_000, 11_520_000, 187_200_000].map(words.duration))
+      .toEqual(["0 s", "59 s", "4 min 10 s", "1 h", "3 h 12 min", "2 d 4 h"])
     expect([59_400, 250_000, 11_520_000].map(words.longDuration)).toEqual(["59 s", "4 min", "3 h 12 min"])
     expect([0.84, 3, 12.6, 1234].map(words.millis)).toEqual(["0.8 ms", "3 ms", "13 ms", "1.2 s"])
     expect(words.stateName("PermanentlyFailed")).toBe("Permanently failed")

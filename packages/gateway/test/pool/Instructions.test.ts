@@ -9,9 +9,8 @@ describe("the instructions of a gateway", () => {
     expect(join([], undefined)).toBeUndefined()
     expect(join([of("a", undefined), of("b", " \n ")], undefined)).toBeUndefined()
     expect(join([of("a", undefined)], "about")).toBe("about")
-    expect(join([of("a", " one\ntwo "), of("b", ""), of("c", "three")], "about")).toBe(
-      `about\n\n${head}\n\n## a\n\n> one\n> two\n\n## c\n\n> three`
-    )
+    expect(join([of("a", " one\ntwo "), of("b", ""), of("c", "three")], "about"))
+      .toBe(`about\n\n${head}\n\n## a\n\n> one\n> two\n\n## c\n\n> three`)
     expect(join([of("a", "one")], undefined)).toBe(`${head}\n\n## a\n\n> one`)
   })
 

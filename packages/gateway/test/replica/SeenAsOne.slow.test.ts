@@ -1,11 +1,10 @@
-import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "vitest"
 import * as Postgres from "../../../testing/test/support/Postgres.js"
 import { alive } from "../../../testing/test/support/Processes.js"
 import type { GatewayStatus, Server } from "../../src/http-api/GatewayStatus.js"
 import { ManyGateways, type Replica } from "../support/ManyGateways.js"
-
-const who = fileURLToPath(new URL("../fixtures/who.mjs", import.meta.url))
+import { fixture } from "../support/Program.js"
+import { type ApiEvent, eventsIn, readEvents } from "../support/Team.js"
 
 const patience = { timeout: 60_000, interval: 50 }
 
@@ -19,38 +18,22 @@ const ask = async (replica: Replica, path: string, method = "GET", body?: unknow
   return response.json()
 }
 
-const statusOf = (replica: Replica): Promise<GatewayStatus> => ask(replica, "status")
-
 const alphaOn = async (replica: Replica): Promise<Server | undefined> =>
-  (await statusOf(replica)).servers.find(({ name }) => name === "alpha")
+  (await replica.status()).servers.find(({ name }) => name === "alpha")
 
-class Reader implements AsyncDisposable {
-  readonly events: Array<{ readonly event: string; readonly data: any }> = []
-  readonly #controller = new AbortController()
-  readonly #reading: Promise<void>
-
-  constructor(replica: Replica) {
-    this.#reading = this.#read(new URL("/api/events", replica.url)).catch(() => undefined)
+const reading = ({ url }: Replica) => {
+  const events: Array<ApiEvent> = []
+  const controller = new AbortController()
+  const take = (text: string): boolean => {
+    events.splice(0, events.length, ...eventsIn(text))
+    return false
   }
-
-  async #read(url: URL): Promise<void> {
-    const { body } = await fetch(url, { signal: this.#controller.signal })
-    let text = ""
-    for await (const chunk of body!.pipeThrough(new TextDecoderStream())) {
-      text += chunk
-      const blocks = text.split("\n\n")
-      text = blocks.pop() ?? ""
-      for (const block of blocks) {
-        const [, event = "", data = "{}"] = /^event: (\w+)\ndata: (.*)$/s.exec(block) ?? []
-        if (event !== "") this.events.push({ event, data: JSON.parse(data) })
-      }
-    }
+  const ended = readEvents(url.origin, {}, take, controller.signal).catch(() => undefined)
+  const stop = async (): Promise<void> => {
+    controller.abort()
+    await ended
   }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#controller.abort()
-    await this.#reading
-  }
+  return { events, [Symbol.asyncDispose]: stop }
 }
 
 describe.skipIf(!Postgres.isInstalled)(`several gateways, seen as one${Postgres.title}`, () => {
@@ -58,26 +41,23 @@ describe.skipIf(!Postgres.isInstalled)(`several gateways, seen as one${Postgres.
     await using all = await ManyGateways.start(2, {
       servers: [],
       own: ["mine"],
-      entries: { alpha: { command: process.execPath, args: [who] } },
+      entries: { alpha: fixture("who") },
       lease: "1min"
     })
     const [first, second] = all.replicas as [Replica, Replica]
     for (const replica of all.replicas) {
       await expect.poll(async () => (await alphaOn(replica))?.state, patience).toBe("Connected")
-      await expect.poll(async () => (await statusOf(replica)).replicas?.map(({ state }) => state), patience)
+      await expect.poll(async () => (await replica.status()).replicas?.map(({ state }) => state), patience)
         .toEqual(["reached", "reached"])
     }
     const pid = (await alphaOn(first))?.pid ?? 0
     const [owner, other] = all.owner(pid) === first ? [first, second] : [second, first]
 
-    const [atOwner, atOther] = [await statusOf(owner), await statusOf(other)]
+    const [atOwner, atOther] = [await owner.status(), await other.status()]
     const idOf = ({ replicas = [] }: GatewayStatus) => replicas.find(({ isHere }) => isHere)?.id
     const [ownerId, otherId] = [idOf(atOwner), idOf(atOther)]
-    expect(atOther.replicas?.find(({ id }) => id === ownerId)).toMatchObject({
-      address: `http://127.0.0.1:${owner.clusterPort}`,
-      isHere: false,
-      servers: ["alpha"]
-    })
+    expect(atOther.replicas?.find(({ id }) => id === ownerId))
+      .toMatchObject({ address: `http://127.0.0.1:${owner.clusterPort}`, isHere: false, servers: ["alpha"] })
     expect(atOwner.replicas?.find(({ id }) => id === otherId)).toMatchObject({ servers: [] })
     const named = ({ name }: Server): boolean => name === "alpha"
     const alpha = atOther.servers.find(named)
@@ -98,11 +78,11 @@ describe.skipIf(!Postgres.isInstalled)(`several gateways, seen as one${Postgres.
     }
 
     {
-      await using reader = new Reader(other)
+      await using reader = reading(other)
       await expect.poll(() => reader.events.some(({ event }) => event === "status"), patience).toBe(true)
       expect(await ask(other, "servers/alpha/reconnect", "POST")).toMatchObject({ state: "Connected", generation: 2 })
       expect((await alphaOn(owner))?.pid).not.toBe(pid)
-      const isSeen = ({ data }: Reader["events"][number]): boolean =>
+      const isSeen = ({ data }: ApiEvent): boolean =>
         data.servers?.some(({ generation, name }: Server) => name === "alpha" && generation === 2) === true
       await expect.poll(() => reader.events.some(isSeen), patience).toBe(true)
       const line = expect.objectContaining({ server: "alpha", text: expect.stringMatching("generation 2") })
@@ -110,14 +90,14 @@ describe.skipIf(!Postgres.isInstalled)(`several gateways, seen as one${Postgres.
     }
 
     all.cutOff(owner, true)
-    await expect.poll(async () => (await statusOf(other)).replicas?.find(({ id }) => id === ownerId), patience)
+    await expect.poll(async () => (await other.status()).replicas?.find(({ id }) => id === ownerId), patience)
       .toMatchObject({
         state: "not reached",
         problem: "no answer within 1 s",
         address: `http://127.0.0.1:${owner.clusterPort}`
       })
     all.cutOff(owner, false)
-    await expect.poll(async () => (await statusOf(other)).replicas?.map(({ state }) => state), patience)
+    await expect.poll(async () => (await other.status()).replicas?.map(({ state }) => state), patience)
       .toEqual(["reached", "reached"])
 
     await owner.end("SIGTERM")
@@ -127,9 +107,9 @@ describe.skipIf(!Postgres.isInstalled)(`several gateways, seen as one${Postgres.
     expect(await ask(other, "servers/alpha/disable", "POST")).toMatchObject({ state: "Disabled" })
     await expect.poll(() => alive(last), patience).toBe(false)
     await owner.start()
-    await expect.poll(async () => (await statusOf(owner)).replicas?.length, patience).toBe(2)
+    await expect.poll(async () => (await owner.status()).replicas?.length, patience).toBe(2)
     expect((await alphaOn(owner))?.state).toBe("Disabled")
     expect(await ask(owner, "servers/alpha/enable", "POST")).toMatchObject({ state: "Connected" })
     expect((await alphaOn(other))?.state).toBe("Connected")
-  }, 300_000)
+  })
 })

@@ -1,4 +1,3 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Effect, Redacted, type Scope } from "effect"
 import { Endpoint, ServerPool, StateFolder } from "mcp-lifeline"
 import { writeFileSync } from "node:fs"
@@ -8,15 +7,9 @@ import { folder } from "../../../testing/test/support/folder.js"
 import * as GatewayAuthentication from "../../src/access/GatewayAuthentication.js"
 import * as Configuration from "../../src/config/Configuration.js"
 import * as Record from "../../src/http-api/Record.js"
+import * as RecordedOutput from "../support/RecordedOutput.js"
 import { api, eventsUntil, full, talking } from "../support/Team.js"
-
-const nobody = {
-  live: false,
-  colour: false,
-  width: Effect.succeed(80),
-  line: () => Effect.void,
-  problem: () => Effect.void
-} as never
+import { describe, expect, test } from "../support/vitest.js"
 
 const gateway = Effect.gen(function*() {
   const server = yield* AuthServer.make
@@ -33,7 +26,7 @@ const gateway = Effect.gen(function*() {
     })
   )
   return yield* Effect.gen(function*() {
-    const configuration = yield* Configuration.make(file, nobody)
+    const configuration = yield* Configuration.make(file, RecordedOutput.make().output)
     const { access, personalSignIns, signIn } = configuration
     const record = yield* Record.make()
     const bound = yield* Endpoint.bind({
@@ -111,38 +104,32 @@ const doors: ReadonlyArray<readonly [name: string, isToldAll: boolean, door: Doo
 ]
 
 describe("the login of all at a shared server", () => {
-  it.scopedLive(
-    "[G22:real] no door tells its address to who is no admin; that says whom to ask",
-    () =>
-      Effect.gen(function*() {
-        const at = yield* gateway
-        const found: Array<readonly [string, boolean, boolean]> = []
-        const wanted: typeof found = []
-        for (const [name, isToldAll, door] of doors) {
-          const [ofAdmin, ofOther] = [yield* door(at, "boss-token"), yield* door(at, "ci-token")]
-          found.push([
-            name,
-            /authorize\?|[?&]state=/.test(ofAdmin),
-            /https?:\/\/(?!127\.0\.0\.1:\d+\/mcp)|state=/.test(ofOther)
-          ])
-          wanted.push([name, isToldAll, false])
-          expect([name, ofOther]).toEqual([name, expect.stringContaining("docs")])
-        }
-        expect(found).toEqual(wanted)
-        const { body } = yield* api(at.base, "ci-token", "/api/status")
-        expect(body.servers[0]).toMatchObject({
-          state: "SignInNeeded",
-          login: { message: "Ask an operator of the gateway to sign in to docs" },
-          lastError: {
-            message: "it requires a login or other credentials",
-            reason: "unauthorized",
-            remedy: "Ask an operator of the gateway to sign in to docs"
-          }
-        })
-        expect(yield* asked(false, "tools/call", { name: "docs__ask", arguments: {} })(at, "ci-token")).toContain(
-          "Ask an operator of the gateway to sign in to docs"
-        )
-      }),
-    300_000
-  )
+  test.scopedLive("[G22:real] no door tells its address to who is no admin; that says whom to ask", function*() {
+    const at = yield* gateway
+    const found: Array<readonly [string, boolean, boolean]> = []
+    const wanted: typeof found = []
+    for (const [name, isToldAll, door] of doors) {
+      const [ofAdmin, ofOther] = [yield* door(at, "boss-token"), yield* door(at, "ci-token")]
+      found.push([
+        name,
+        /authorize\?|[?&]state=/.test(ofAdmin),
+        /https?:\/\/(?!127\.0\.0\.1:\d+\/mcp)|state=/.test(ofOther)
+      ])
+      wanted.push([name, isToldAll, false])
+      expect([name, ofOther]).toEqual([name, expect.stringContaining("docs")])
+    }
+    expect(found).toEqual(wanted)
+    const { body } = yield* api(at.base, "ci-token", "/api/status")
+    expect(body.servers[0]).toMatchObject({
+      state: "SignInNeeded",
+      login: { message: "Ask an operator of the gateway to sign in to docs" },
+      lastError: {
+        message: "it requires a login or other credentials",
+        reason: "unauthorized",
+        remedy: "Ask an operator of the gateway to sign in to docs"
+      }
+    })
+    expect(yield* asked(false, "tools/call", { name: "docs__ask", arguments: {} })(at, "ci-token"))
+      .toContain("Ask an operator of the gateway to sign in to docs")
+  })
 })

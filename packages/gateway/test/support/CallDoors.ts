@@ -1,12 +1,11 @@
 import type { ByteSize } from "@mcp-lifeline/core"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
-import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
-import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Effect } from "effect"
 import { connect, type ConnectOptions, supervisedTransport } from "../../../promise/src/index.js"
 import { gateway } from "../../../testing/test/support/Built.js"
 import { serveHere, untilStatus } from "./Gateway.js"
 import { options as asArguments, stateFolder, wrap } from "./Host.js"
+import * as TestClient from "./TestClient.js"
 
 export type Server =
   | {
@@ -39,7 +38,7 @@ export const anotherThan = async (pid: string, call: Call, tool: string): Promis
   }
 }
 
-const outcome = (result: Promise<unknown>): Promise<string> =>
+export const outcome = (result: Promise<unknown>): Promise<string> =>
   result.then(
     (result) => (result as { readonly content: ReadonlyArray<{ readonly text: string }> }).content[0]!.text,
     (error: Error) => error.message
@@ -52,9 +51,8 @@ const served: Door = (server, options, use) =>
   Effect.gen(function*() {
     const { base } = yield* serveHere({ s: { ...server, lifeline: { discovery: { mode: "learn" }, ...options } } })
     yield* untilStatus(base, ({ state }) => state === "Connected", "s")
-    const client = new Client({ name: "test", version: "1" })
     yield* Effect.promise(async () => {
-      await client.connect(new StreamableHTTPClientTransport(new URL(`${base}/mcp`)) as Transport)
+      const client = await TestClient.open(`${base}/mcp`)
       await use(calling(client, "s__"))
       await client.close()
     })

@@ -1,11 +1,10 @@
 import * as Authentication from "@mcp-lifeline/http-server/Authentication"
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
-import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
-import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import type { ClientCapabilities } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
 import { expect } from "vitest"
+import * as TestClient from "./TestClient.js"
 
 /** The callers by their tokens. A test may replace one, as with a renewed token that says something else. */
 export type Callers = Map<string, Caller>
@@ -25,16 +24,11 @@ export const connect = (
   capabilities: ClientCapabilities = {},
   prepare: (client: Client) => void = () => undefined
 ) =>
-  Effect.acquireRelease(
-    Effect.promise(async () => {
-      const client = new Client({ name: "a-test", version: "1" }, { capabilities })
-      prepare(client)
-      const requestInit = { headers: { Authorization: `Bearer ${token}` } }
-      await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit }) as Transport)
-      return client
-    }),
-    (client) => Effect.promise(() => client.close().catch(() => undefined))
-  )
+  TestClient.opened(() => {
+    const client = new Client({ name: "a-test", version: "1" }, { capabilities })
+    prepare(client)
+    return TestClient.open(url, client, { headers: { Authorization: `Bearer ${token}` } })
+  }, (client) => client.close().catch(() => undefined))
 
 /** The text that a tool answers, or the message of the error. */
 export const call = (client: Client, name: string, args: Record<string, unknown> = {}) =>
@@ -46,12 +40,11 @@ export const call = (client: Client, name: string, args: Record<string, unknown>
   )
 
 /** What `docs__ask` answers when it is no failure: the server may be being connected after a login. */
-export const answered = (client: Client) =>
-  Effect.gen(function*() {
-    for (;;) {
-      const text = yield* call(client, "docs__ask")
-      if (!text.startsWith("failed")) return text
-      expect(text).not.toMatch(/anna@|ben@/)
-      yield* Effect.sleep("20 millis")
-    }
-  })
+export const answered = Effect.fnUntraced(function*(client: Client) {
+  for (;;) {
+    const text = yield* call(client, "docs__ask")
+    if (!text.startsWith("failed")) return text
+    expect(text).not.toMatch(/anna@|ben@/)
+    yield* Effect.sleep("20 millis")
+  }
+})

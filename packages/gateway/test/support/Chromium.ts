@@ -25,24 +25,23 @@ export const launch = (more: ReadonlyArray<string> = []): Promise<Browser> =>
   })
 
 /** A page in a context of its own, and what it complained of: errors, and what its policy refused. */
-export const open = (browser: Browser, url: string) =>
-  Effect.gen(function*() {
-    const context = yield* Effect.acquireRelease(
-      Effect.promise(() => browser.newContext()),
-      (context) => Effect.promise(() => context.close())
-    )
-    const page = yield* Effect.promise(() => context.newPage())
-    page.setDefaultTimeout(150_000)
-    page.context().setDefaultTimeout(150_000)
-    const complaints: Array<string> = []
-    page.on("pageerror", (error) => complaints.push(error.message))
-    page.on("console", (message) => {
-      // The browser reports each answer but 200 and each connection that is refused; what the page makes of them is tested.
-      const expected = /^Failed to load resource: (net::ERR_|the server responded with a status of (401|503))/
-      if (["error", "warning"].includes(message.type()) && !expected.test(message.text())) {
-        complaints.push(message.text())
-      }
-    })
-    yield* Effect.promise(() => page.goto(url))
-    return { page, complaints }
+export const open = Effect.fnUntraced(function*(browser: Browser, url: string) {
+  const context = yield* Effect.acquireRelease(
+    Effect.promise(() => browser.newContext()),
+    (context) => Effect.promise(() => context.close())
+  )
+  const page = yield* Effect.promise(() => context.newPage())
+  page.setDefaultTimeout(150_000)
+  page.context().setDefaultTimeout(150_000)
+  const complaints: Array<string> = []
+  page.on("pageerror", (error) => complaints.push(error.message))
+  page.on("console", (message) => {
+    // The browser reports each answer but 200 and each connection that is refused; what the page makes of them is tested.
+    const expected = /^Failed to load resource: (net::ERR_|the server responded with a status of (401|503))/
+    if (["error", "warning"].includes(message.type()) && !expected.test(message.text())) {
+      complaints.push(message.text())
+    }
   })
+  yield* Effect.promise(() => page.goto(url))
+  return { page, complaints }
+})

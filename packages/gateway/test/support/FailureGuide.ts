@@ -2,10 +2,7 @@ import { existsSync, readFileSync } from "node:fs"
 import { assert, describe, it } from "vitest"
 
 /** A file of tests, and the beginning of a title in it. */
-export interface Elsewhere {
-  readonly file: string
-  readonly title: string
-}
+export type Elsewhere = { readonly file: string; readonly title: string }
 
 /** How a failure is proved: by a test of its own, by another one, or not, and why. */
 export type Row = (() => Promise<void>) | Elsewhere | string

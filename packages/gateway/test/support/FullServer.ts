@@ -57,20 +57,19 @@ const answerOf = ({ id, method, params = {} }: Arrived, era: "2025" | "2026", li
     : of(result)
 }
 
-export const serve = (era: "2025" | "2026", more: Lists = {}) =>
-  Effect.gen(function*() {
-    const arrived: Array<Arrived> = []
-    const server = createServer((request, response) => {
-      let body = ""
-      request.setEncoding("utf8").on("data", (chunk: string) => body += chunk).on("end", () => {
-        if (request.method !== "POST") return void response.writeHead(405).end()
-        const message = JSON.parse(body) as Arrived
-        arrived.push(message)
-        if (message.id === undefined) return void response.writeHead(202).end()
-        response.writeHead(200, { "Content-Type": "application/json" }).end(
-          JSON.stringify(answerOf(message, era, { ...lists, ...more }))
-        )
-      })
+export const serve = Effect.fnUntraced(function*(era: "2025" | "2026", more: Lists = {}) {
+  const arrived: Array<Arrived> = []
+  const server = createServer((request, response) => {
+    let body = ""
+    request.setEncoding("utf8").on("data", (chunk: string) => body += chunk).on("end", () => {
+      if (request.method !== "POST") return void response.writeHead(405).end()
+      const message = JSON.parse(body) as Arrived
+      arrived.push(message)
+      if (message.id === undefined) return void response.writeHead(202).end()
+      response.writeHead(200, { "Content-Type": "application/json" }).end(
+        JSON.stringify(answerOf(message, era, { ...lists, ...more }))
+      )
     })
-    return { url: `${yield* listening(server)}/mcp`, arrived }
   })
+  return { url: `${yield* listening(server)}/mcp`, arrived }
+})

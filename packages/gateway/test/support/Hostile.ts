@@ -19,21 +19,8 @@ export const runs = (numRuns: number) => ({
 export const deepText = (levels: number): string => `${"[".repeat(levels)}${"]".repeat(levels)}`
 
 const oddTexts = [
-  "",
-  "\u0000",
-  "\uD800",
-  "__proto__",
-  "constructor",
-  "toString",
-  "//[",
-  "http://[",
-  "lifeline://status",
-  "%",
-  "%00",
-  "{{{{",
-  "\u001B]0;x\u0007",
-  "9007199254740993",
-  "x".repeat(20_000)
+  ...["", "\u0000", "\uD800", "__proto__", "constructor", "toString", "//[", "http://[", "lifeline://status"],
+  ...["%", "%00", "{{{{", "\u001B]0;x\u0007", "9007199254740993", "x".repeat(20_000)]
 ]
 
 export const text: fc.Arbitrary<string> = fc.oneof(
@@ -61,88 +48,54 @@ export const json: fc.Arbitrary<unknown> = jsonText.map((one) => {
   }
 })
 
-const methods = [
-  "initialize",
-  "ping",
-  "tools/list",
-  "tools/call",
-  "prompts/get",
-  "resources/read",
-  "resources/subscribe",
-  "completion/complete",
-  "logging/setLevel",
-  "subscriptions/listen",
-  "server/discover",
-  "sampling/createMessage",
-  "roots/list",
-  "elicitation/create",
-  "notifications/initialized",
-  "notifications/cancelled",
-  "notifications/progress",
-  "notifications/message",
-  "notifications/tools/list_changed",
-  "notifications/resources/updated"
-]
+const methods = (
+  "initialize ping tools/list tools/call prompts/get resources/read resources/subscribe completion/complete "
+  + "logging/setLevel subscriptions/listen server/discover sampling/createMessage roots/list elicitation/create "
+  + "notifications/initialized notifications/cancelled notifications/progress notifications/message "
+  + "notifications/tools/list_changed notifications/resources/updated"
+).split(" ")
 
 const id = fc.oneof(fc.nat(5), fc.string(), fc.constantFrom(2 ** 53 + 2, -1, 1.5, null), json)
 
 const params = fc.oneof(
   json,
-  fc.record(
-    {
-      name: fc.oneof(text, fc.constantFrom("raw__x", "lifeline__status"), json),
-      uri: fc.oneof(text, json),
-      arguments: json,
-      cursor: json,
-      level: json,
-      requestId: id,
-      progressToken: id,
-      progress: json,
-      protocolVersion: fc.oneof(fc.constantFrom("2025-11-25", "2026-07-28"), json),
-      capabilities: json,
-      clientInfo: json,
-      notifications: json,
-      ref: json,
-      argument: json,
-      _meta: fc.oneof(
-        json,
-        fc.record({
-          progressToken: id,
-          "io.modelcontextprotocol/protocolVersion": fc.oneof(fc.constant("2026-07-28"), json),
-          "io.modelcontextprotocol/clientInfo": json,
-          "io.modelcontextprotocol/clientCapabilities": json
-        }, { requiredKeys: [] })
-      )
-    },
-    { requiredKeys: [] }
-  )
+  fc.record({
+    name: fc.oneof(text, fc.constantFrom("raw__x", "lifeline__status"), json),
+    uri: fc.oneof(text, json),
+    protocolVersion: fc.oneof(fc.constantFrom("2025-11-25", "2026-07-28"), json),
+    ...{ requestId: id, progressToken: id, progress: json, arguments: json, cursor: json, level: json },
+    ...{ capabilities: json, clientInfo: json, notifications: json, ref: json, argument: json },
+    _meta: fc.oneof(
+      json,
+      fc.record({
+        progressToken: id,
+        "io.modelcontextprotocol/protocolVersion": fc.oneof(fc.constant("2026-07-28"), json),
+        "io.modelcontextprotocol/clientInfo": json,
+        "io.modelcontextprotocol/clientCapabilities": json
+      }, { requiredKeys: [] })
+    )
+  }, { requiredKeys: [] })
 )
 
 export const message: fc.Arbitrary<unknown> = fc.oneof(
   { weight: 1, arbitrary: json },
   {
     weight: 8,
-    arbitrary: fc.record(
-      {
-        jsonrpc: fc.oneof({ weight: 9, arbitrary: fc.constant("2.0") }, { weight: 1, arbitrary: json }),
-        id,
-        method: fc.oneof({ weight: 9, arbitrary: fc.constantFrom(...methods) }, { weight: 1, arbitrary: json }),
-        params
-      },
-      { requiredKeys: ["jsonrpc"] }
-    )
+    arbitrary: fc.record({
+      jsonrpc: fc.oneof({ weight: 9, arbitrary: fc.constant("2.0") }, { weight: 1, arbitrary: json }),
+      id,
+      method: fc.oneof({ weight: 9, arbitrary: fc.constantFrom(...methods) }, { weight: 1, arbitrary: json }),
+      params
+    }, { requiredKeys: ["jsonrpc"] })
   },
   {
     weight: 3,
-    arbitrary: fc.record(
-      {
-        jsonrpc: fc.constant("2.0"),
-        id,
-        result: json,
-        error: fc.oneof(json, fc.record({ code: json, message: fc.oneof(text, json), data: json }))
-      },
-      { requiredKeys: ["jsonrpc"] }
-    )
+    arbitrary: fc.record({
+      jsonrpc: fc.constant("2.0"),
+      id,
+      result: json,
+      error: fc.oneof(json, fc.record({ code: json, message: fc.oneof(text, json), data: json }))
+    }, { requiredKeys: ["jsonrpc"] })
   }
 )
 
@@ -163,96 +116,42 @@ export const line: fc.Arbitrary<string> = fc.oneof(
 
 const headerText = fc.string({ unit: fc.constantFrom(...'abc019=?/;,.:"[]%~-_ \t\u00e9\u009b') })
 
+const targets = (
+  "/mcp / //[ //:b:c http://[ http://localhost/mcp * /mcp?a=% /callback?state=% /api/status /api/events "
+  + "/api/logs?limit=-1 /api/logs?limit=1e9 /api/servers/% /api/servers/%00 /api/servers/raw/reconnect "
+  + "/api/servers/__proto__/disable /api/tools?server=%ff /api/call /health /metrics /status/../../x"
+).split(" ")
+
+const headerNames = (
+  "Accept Content-Type Content-Length Content-Encoding Transfer-Encoding Connection Expect Upgrade Origin Sec-Fetch-Site "
+  + "Authorization Mcp-Session-Id Last-Event-ID MCP-Protocol-Version Mcp-Method Mcp-Name X-Lifeline Host Cookie"
+).split(" ")
+
+const headerValues = [
+  "application/json, text/event-stream",
+  ...["application/json", "text/event-stream", "2025-11-25", "2026-07-28", "tools/call", "chunked", "100-continue"],
+  ...["websocket", "gzip", "=?base64?====?=", "http://[", "null", "-1", "0.0~."]
+]
+
 export const httpRequest = (host: string): fc.Arbitrary<string> =>
   fc.record({
     method: fc.constantFrom("GET", "POST", "DELETE", "OPTIONS", "HEAD", "PUT", "PATCH", "CONNECT", "TRACE", "get", "X"),
     target: fc.oneof(
-      fc.constantFrom(
-        "/mcp",
-        "/",
-        "//[",
-        "//:b:c",
-        "http://[",
-        "http://localhost/mcp",
-        "*",
-        "/mcp?a=%",
-        "/callback?state=%",
-        "/api/status",
-        "/api/events",
-        "/api/logs?limit=-1",
-        "/api/logs?limit=1e9",
-        "/api/servers/%",
-        "/api/servers/%00",
-        "/api/servers/raw/reconnect",
-        "/api/servers/__proto__/disable",
-        "/api/tools?server=%ff",
-        "/api/call",
-        "/health",
-        "/metrics",
-        "/status/../../x"
-      ),
+      fc.constantFrom(...targets),
       fc.webPath(),
       fc.string({ unit: fc.constantFrom(..."/[]%?#@:.\\ax0") }).map((one) => `/${one}`)
     ),
     headers: fc.array(
-      fc.tuple(
-        fc.constantFrom(
-          "Accept",
-          "Content-Type",
-          "Content-Length",
-          "Content-Encoding",
-          "Transfer-Encoding",
-          "Connection",
-          "Expect",
-          "Upgrade",
-          "Origin",
-          "Sec-Fetch-Site",
-          "Authorization",
-          "Mcp-Session-Id",
-          "Last-Event-ID",
-          "MCP-Protocol-Version",
-          "Mcp-Method",
-          "Mcp-Name",
-          "X-Lifeline",
-          "Host",
-          "Cookie"
-        ),
-        fc.oneof(
-          fc.constantFrom(
-            "application/json, text/event-stream",
-            "application/json",
-            "text/event-stream",
-            "2025-11-25",
-            "2026-07-28",
-            "tools/call",
-            "chunked",
-            "100-continue",
-            "websocket",
-            "gzip",
-            "=?base64?====?=",
-            "http://[",
-            "null",
-            "-1",
-            "0.0~."
-          ),
-          headerText
-        )
-      ),
+      fc.tuple(fc.constantFrom(...headerNames), fc.oneof(fc.constantFrom(...headerValues), headerText)),
       { maxLength: 6 }
     ),
-    usual: fc.boolean(),
+    isUsual: fc.boolean(),
     body: fc.option(line, { nil: undefined })
-  }).map(({ body, headers, method, target, usual }) =>
+  }).map(({ body, headers, isUsual, method, target }) =>
     [
       `${method} ${target} HTTP/1.1`,
       `Host: ${host}`,
-      ...(usual
-        ? [
-          "Accept: application/json, text/event-stream",
-          "Content-Type: application/json",
-          "MCP-Protocol-Version: 2025-11-25"
-        ]
-        : []),
+      ...(isUsual ? [...usual, "MCP-Protocol-Version: 2025-11-25"] : []),
       ...headers.map(([name, value]) => `${name}: ${value}`),
       ...(body === undefined ? [] : [`Content-Length: ${Buffer.byteLength(body)}`]),
       "",
@@ -307,6 +206,13 @@ const brokenRequests = (host: string): ReadonlyArray<string> => {
   ]
 }
 
+const usual = ["Accept: application/json, text/event-stream", "Content-Type: application/json"]
+
+const post = (host: string, body: string, headers: ReadonlyArray<string>): string => {
+  const length = `Content-Length: ${Buffer.byteLength(body)}`
+  return ["POST /mcp HTTP/1.1", `Host: ${host}`, ...usual, ...headers, length, "", body].join("\r\n")
+}
+
 /** A request of the protocol without sessions, whose headers are right and whose content is not. */
 const statelessRequest = (host: string): fc.Arbitrary<string> =>
   fc.record({ method: fc.constantFrom(...methods), params, id }).map(({ id, method, params }) => {
@@ -319,36 +225,16 @@ const statelessRequest = (host: string): fc.Arbitrary<string> =>
     const given = typeof params === "object" && params !== null && !Array.isArray(params) ? params : {}
     const { name, uri } = given as { readonly name?: unknown; readonly uri?: unknown }
     const body = written({ jsonrpc: "2.0", id, method, params: { ...given, _meta } })
-    return [
-      "POST /mcp HTTP/1.1",
-      `Host: ${host}`,
-      "Accept: application/json, text/event-stream",
-      "Content-Type: application/json",
+    const named = method === "resources/read" ? uri : name
+    return post(host, body, [
       "MCP-Protocol-Version: 2026-07-28",
       `Mcp-Method: ${method}`,
-      ...[method === "resources/read" ? uri : name].flatMap((one) =>
-        typeof one === "string" ? [`Mcp-Name: =?base64?${Buffer.from(one).toString("base64")}?=`] : []
-      ),
-      `Content-Length: ${Buffer.byteLength(body)}`,
-      "",
-      body
-    ].join("\r\n")
+      ...typeof named === "string" ? [`Mcp-Name: =?base64?${Buffer.from(named).toString("base64")}?=`] : []
+    ])
   })
 
 const sessionRequest = (host: string, session: string): fc.Arbitrary<string> =>
-  line.map((body) =>
-    [
-      "POST /mcp HTTP/1.1",
-      `Host: ${host}`,
-      "Accept: application/json, text/event-stream",
-      "Content-Type: application/json",
-      "MCP-Protocol-Version: 2025-11-25",
-      `Mcp-Session-Id: ${session}`,
-      `Content-Length: ${Buffer.byteLength(body)}`,
-      "",
-      body
-    ].join("\r\n")
-  )
+  line.map((body) => post(host, body, ["MCP-Protocol-Version: 2025-11-25", `Mcp-Session-Id: ${session}`]))
 
 const damaged = (whole: fc.Arbitrary<string>): fc.Arbitrary<Buffer> =>
   fc.record({ whole, at: fc.nat(), removed: fc.nat(20), added: fc.uint8Array({ maxLength: 20 }) })
@@ -362,6 +248,8 @@ const damaged = (whole: fc.Arbitrary<string>): fc.Arbitrary<Buffer> =>
 export const everyBrokenRequest = (host: string): ReadonlyArray<Buffer> =>
   brokenRequests(host).map((one) => Buffer.from(one, "latin1"))
 
+const noise = fc.uint8Array({ maxLength: 200 }).map((one) => Buffer.from(one))
+
 export const connection = (host: string, session: string): fc.Arbitrary<Buffer> => {
   const request = fc.oneof(
     { weight: 4, arbitrary: httpRequest(host) },
@@ -371,14 +259,14 @@ export const connection = (host: string, session: string): fc.Arbitrary<Buffer> 
   return fc.oneof(
     { weight: 6, arbitrary: request.map((one) => Buffer.from(one)) },
     { weight: 3, arbitrary: damaged(request) },
-    { weight: 1, arbitrary: fc.uint8Array({ maxLength: 200 }).map((one) => Buffer.from(one)) }
+    { weight: 1, arbitrary: noise }
   )
 }
 
 export const piped: fc.Arbitrary<Buffer> = fc.oneof(
   { weight: 6, arbitrary: line.map((one) => Buffer.from(`${one}\n`)) },
   { weight: 2, arbitrary: damaged(line.map((one) => `${one}\n`)) },
-  { weight: 1, arbitrary: fc.uint8Array({ maxLength: 200 }).map((one) => Buffer.from(one)) },
+  { weight: 1, arbitrary: noise },
   {
     weight: 2,
     arbitrary: fc.constantFrom(

@@ -1,4 +1,3 @@
-import type { McpConfig } from "@mcp-lifeline/config"
 import { Effect, Redacted, type Scope } from "effect"
 import { Endpoint } from "mcp-lifeline"
 import * as AccessInUse from "../../src/access/AccessInUse.js"
@@ -32,24 +31,14 @@ const audience = "https://gateway.example.com/mcp"
 
 const signedIn: Identify = Effect.gen(function*() {
   const issuer = yield* Issuer.make
-  const auth: McpConfig.Auth = {
-    issuers: [issuer.url],
-    audiences: [audience],
-    requiredScopes: [],
-    claims: {},
-    algorithms: ["ES256"],
-    jwksUri: undefined,
-    clockTolerance: 0
-  }
-  const { authentication } = yield* Effect.orDie(
-    GatewayAuthentication.make({
-      tokens: () => [],
-      isNeeded: false,
-      clients: undefined,
-      auth: () => auth,
-      place: { host: "127.0.0.1" }
-    })
-  )
+  const auth = Issuer.authOf({ issuers: [issuer.url], audiences: [audience], clockTolerance: 0 })
+  const { authentication } = yield* Effect.orDie(GatewayAuthentication.make({
+    tokens: () => [],
+    isNeeded: false,
+    clients: undefined,
+    auth: () => auth,
+    place: { host: "127.0.0.1" }
+  }))
   const bound = yield* Effect.orDie(Endpoint.bind({ host: "127.0.0.1", port: 0, authentication }))
   const people = (url: string, options: Options = stateless) =>
     Effect.promise(async () => {

@@ -10,7 +10,6 @@ import picomatch from "picomatch"
 import { folder } from "../../../testing/test/support/folder.js"
 
 const run = promisify(execFile)
-
 const repository = fileURLToPath(new URL("../../../../", import.meta.url))
 
 export const textOf = (file: string): string => readFileSync(join(repository, file), "utf8")
@@ -71,26 +70,25 @@ const environment = (): NodeJS.ProcessEnv =>
   Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(npm|pnpm)_/i.test(name)))
 
 /** Runs the build stage. Gives the folder that is `/` for what it writes outside of its working directory. */
-const built = ({ instructions }: Stage) =>
-  Effect.gen(function*() {
-    const root = yield* folder
-    const source = join(root, "src")
-    for (const file of files().filter(isSent)) {
-      mkdirSync(join(source, dirname(file)), { recursive: true })
-      cpSync(join(repository, file), join(source, file))
+const built = Effect.fnUntraced(function*({ instructions }: Stage) {
+  const root = yield* folder
+  const source = join(root, "src")
+  for (const file of files().filter(isSent)) {
+    mkdirSync(join(source, dirname(file)), { recursive: true })
+    cpSync(join(repository, file), join(source, file))
+  }
+  yield* Effect.promise(async () => {
+    for (const one of instructions.filter((one) => one.getKeyword() === "RUN")) {
+      const command = argumentsOf(one).replaceAll(/(?<= )\/(?=app|packed)/g, `${root}/`)
+      await run("sh", ["-c", command], {
+        cwd: source,
+        env: { ...environment(), CI: "true" },
+        maxBuffer: 64 * 1024 * 1024
+      })
     }
-    yield* Effect.promise(async () => {
-      for (const one of instructions.filter((one) => one.getKeyword() === "RUN")) {
-        const command = argumentsOf(one).replaceAll(/(?<= )\/(?=app|packed)/g, `${root}/`)
-        await run("sh", ["-c", command], {
-          cwd: source,
-          env: { ...environment(), CI: "true" },
-          maxBuffer: 64 * 1024 * 1024
-        })
-      }
-    })
-    return root
   })
+  return root
+})
 
 const programs = {
   "/usr/local/bin/node": process.execPath,

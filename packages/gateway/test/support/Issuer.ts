@@ -1,8 +1,16 @@
+import type { McpConfig } from "@mcp-lifeline/config"
 import { Effect } from "effect"
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK, SignJWT } from "jose"
 import { once } from "node:events"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
+
+/** `lifeline.auth` in force. */
+export const authOf = (given: Partial<McpConfig.Auth>): McpConfig.Auth => ({
+  ...{ issuers: [], audiences: [], requiredScopes: [], claims: {}, algorithms: ["ES256"], jwksUri: undefined },
+  clockTolerance: 30_000,
+  ...given
+})
 
 export interface Key {
   readonly kid: string

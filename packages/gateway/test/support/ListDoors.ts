@@ -1,7 +1,5 @@
 import { HttpFaultServer } from "@mcp-lifeline/testing"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
-import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
-import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Effect, type Scope } from "effect"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -9,8 +7,9 @@ import { fileURLToPath } from "node:url"
 import { connect, connectAll, supervisedTransport } from "../../../promise/src/index.js"
 import { folder } from "../../../testing/test/support/folder.js"
 import { isConnected, serveHere, untilStatus } from "./Gateway.js"
-import { options as asArguments, wrap } from "./Host.js"
+import { initialized, options as asArguments } from "./Host.js"
 import { answer } from "./lists.mjs"
+import * as TestClient from "./TestClient.js"
 
 export type Lists = Readonly<
   Record<"prompts" | "resources" | "resourceTemplates" | "tools", ReadonlyArray<Record<string, unknown>>>
@@ -59,9 +58,9 @@ export const http = (
   listens = era === "2026"
 ): Effect.Effect<Server & { readonly fault: HttpFaultServer.HttpFaultServer }, never, Scope.Scope> =>
   Effect.map(
-    Effect.acquireRelease(
-      Effect.promise(() => HttpFaultServer.open({ era, offersStream: false })),
-      (fault) => Effect.promise(() => fault[Symbol.asyncDispose]())
+    TestClient.opened(
+      () => HttpFaultServer.open({ era, offersStream: false }),
+      (fault) => fault[Symbol.asyncDispose]()
     ),
     (fault) => {
       let offered = lists
@@ -137,7 +136,7 @@ const official = (client: Client, own = (name: string) => name): Door => {
 }
 
 const closing = <A extends { readonly close: () => Promise<void> }>(open: () => Promise<A>) =>
-  Effect.acquireRelease(Effect.promise(open), (one) => Effect.promise(() => one.close()))
+  TestClient.opened(open, (one) => one.close())
 
 type Open = (definition: Server["definition"]) => Effect.Effect<Door, never, Scope.Scope>
 
@@ -150,12 +149,11 @@ const served = (definition: Server["definition"]) =>
 export const doors: Readonly<Record<string, Open>> = {
   connect: (definition) =>
     Effect.map(closing(() => connect(definition, options)), (client) => official(client as never)),
-  connectAll: (definition) =>
-    Effect.gen(function*() {
-      const fleet = yield* closing(() => connectAll({ mcpServers: { s: { ...definition, ...options } } } as never))
-      yield* until(() => fleet.status["s"]?.state === "Connected" && fleet.status["s"].catalog !== undefined)
-      return official(fleet.client("s") as never)
-    }),
+  connectAll: Effect.fnUntraced(function*(definition) {
+    const fleet = yield* closing(() => connectAll({ mcpServers: { s: { ...definition, ...options } } } as never))
+    yield* until(() => fleet.status["s"]?.state === "Connected" && fleet.status["s"].catalog !== undefined)
+    return official(fleet.client("s") as never)
+  }),
   supervisedTransport: (definition) =>
     Effect.map(
       closing(async () => {
@@ -165,47 +163,35 @@ export const doors: Readonly<Record<string, Open>> = {
       }),
       (client) => official(client)
     ),
-  wrap: (definition) =>
-    Effect.gen(function*() {
-      const state = yield* folder
-      const line = "url" in definition ? [definition.url] : ["--", definition.command, ...definition.args]
-      const supervision = asArguments(
-        "reconnect.initialDelay=10ms",
-        "reconnect.maxDelay=1s",
-        "reconnect.demandInterval=10ms",
-        "keepalive.method=none",
-        "timeouts.wait=1m"
-      )
-      const host = yield* Effect.acquireRelease(
-        Effect.sync(() => wrap([...supervision, ...line], { state })),
-        (host) => Effect.promise(() => host[Symbol.asyncDispose]())
-      )
-      yield* Effect.promise(() => host.initialize())
-      const names = async (method: string, field: string, key: string) =>
-        (await host.result(method))[field].map((entry: Record<string, string>) => entry[key])
-      return {
-        get notified() {
-          return host.messages.flatMap(({ id, method }) => id === undefined && method !== undefined ? [method] : [])
-        },
-        read: async () => ({
-          tools: await names("tools/list", "tools", "name"),
-          prompts: await names("prompts/list", "prompts", "name"),
-          resources: await names("resources/list", "resources", "uri"),
-          resourceTemplates: await names("resources/templates/list", "resourceTemplates", "uriTemplate")
-        }),
-        call: (name) => host.call(name)
-      }
-    }),
-  serve: (definition) =>
-    Effect.gen(function*() {
-      const { base } = yield* served(definition)
-      const client = yield* closing(async () => {
-        const client = new Client({ name: "test", version: "1" })
-        await client.connect(new StreamableHTTPClientTransport(new URL(`${base}/mcp`)) as Transport)
-        return client
-      })
-      return official(client, (name) => `s__${name}`)
-    })
+  wrap: Effect.fnUntraced(function*(definition) {
+    const state = yield* folder
+    const line = "url" in definition ? [definition.url] : ["--", definition.command, ...definition.args]
+    const reconnect = ["initialDelay=10ms", "maxDelay=1s", "demandInterval=10ms"].map((one) => `reconnect.${one}`)
+    const supervision = asArguments(...reconnect, "keepalive.method=none", "timeouts.wait=1m")
+    const host = yield* TestClient.opened(
+      () => initialized([...supervision, ...line], { state }),
+      (host) => host[Symbol.asyncDispose]()
+    )
+    const names = async (method: string, field: string, key: string) =>
+      (await host.result(method))[field].map((entry: Record<string, string>) => entry[key])
+    return {
+      get notified() {
+        return host.messages.flatMap(({ id, method }) => id === undefined && method !== undefined ? [method] : [])
+      },
+      read: async () => ({
+        tools: await names("tools/list", "tools", "name"),
+        prompts: await names("prompts/list", "prompts", "name"),
+        resources: await names("resources/list", "resources", "uri"),
+        resourceTemplates: await names("resources/templates/list", "resourceTemplates", "uriTemplate")
+      }),
+      call: (name) => host.call(name)
+    }
+  }),
+  serve: Effect.fnUntraced(function*(definition) {
+    const { base } = yield* served(definition)
+    const client = yield* closing(() => TestClient.open(`${base}/mcp`))
+    return official(client, (name) => `s__${name}`)
+  })
 }
 
 export const until = (isSo: () => boolean | Promise<boolean>) =>

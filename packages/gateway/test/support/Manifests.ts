@@ -7,7 +7,6 @@ import { textOf } from "./Image.js"
 
 const require = createRequire(import.meta.url)
 const schemas = join(dirname(require.resolve("kubernetes-models")), "_schemas")
-
 const folder = "deploy/kubernetes/"
 
 export const names = readdirSync(fileURLToPath(new URL(`../../../../${folder}`, import.meta.url))).toSorted()
@@ -28,11 +27,7 @@ export const parse = (text: string): ReadonlyArray<Manifest> =>
     return one.toJS() as Manifest
   })
 
-interface Problem {
-  readonly instancePath: string
-  readonly message?: string
-}
-
+type Problem = { readonly instancePath: string; readonly message?: string }
 type Validate = ((value: unknown) => boolean) & { errors?: ReadonlyArray<Problem> | null }
 
 const schemaOf = ({ apiVersion, kind }: Manifest): Validate => {

@@ -7,12 +7,22 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { describe } from "vitest"
 import { gateway } from "../../../testing/test/support/Built.js"
 import * as CountingLedger from "../../../testing/test/support/CountingLedger.js"
 import * as Postgres from "../../../testing/test/support/Postgres.js"
+import type { GatewayStatus } from "../../src/http-api/GatewayStatus.js"
 
 const counting = fileURLToPath(new URL("../../../cluster/test/fixtures/counting.mjs", import.meta.url))
 const waysScript = fileURLToPath(new URL("../fixtures/ways.cjs", import.meta.url))
+
+/** Describes tests of a cluster. They are skipped where it cannot be. */
+export const describeCluster = (title: string, body: () => void, timeout = 400_000): void => {
+  const isPossible = Postgres.isInstalled && process.platform === "linux"
+  describe.skipIf(!isPossible)(`${title}${Postgres.title}`, { timeout }, () => {
+    body()
+  })
+}
 
 /** What all replicas have in common, also as the key of their cluster. */
 export const sessionKey = "the key that all replicas of this test have in common"
@@ -96,6 +106,10 @@ export class Replica {
       child.once("exit", () => reject(new Error(`${this.name} has ended at its start: ${printed}`)))
     })
     await serves
+  }
+
+  async status(): Promise<GatewayStatus> {
+    return await (await fetch(new URL("/api/status", this.url))).json() as GatewayStatus
   }
 
   signal(signal: NodeJS.Signals): void {

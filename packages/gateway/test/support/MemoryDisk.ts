@@ -5,10 +5,7 @@ import type { Platform } from "../../src/audit/AuditFile.js"
 /** What becomes of an operation: a write takes all, or so many bytes; anything may fail with the code of an error. */
 export type Fate = "all" | number | "ENOSPC" | "EIO" | "EMFILE" | "EACCES"
 
-interface Inode {
-  readonly ino: bigint
-  content: Buffer
-}
+type Inode = { readonly ino: bigint; content: Buffer }
 
 const failure = (code: string): Error => Object.assign(new Error(code), { code })
 

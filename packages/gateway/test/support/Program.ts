@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Readable } from "node:stream"
+import { fileURLToPath } from "node:url"
 import { gateway } from "../../../testing/test/support/Built.js"
 import { eventually, family, kill } from "../../../testing/test/support/Processes.js"
 import * as InProcess from "./InProcess.js"
@@ -15,10 +16,13 @@ export { alive, eventually, family, gone, kill, running } from "../../../testing
 const state = mkdtempSync(join(tmpdir(), "lifeline-state-"))
 process.once("exit", () => rmSync(state, { recursive: true, force: true }))
 
-export interface Ended {
-  readonly code: number | null
-  readonly signal: NodeJS.Signals | null
-}
+export type Ended = { readonly code: number | null; readonly signal: NodeJS.Signals | null }
+
+/** A server of the tests, as a configuration has it. */
+export const fixture = (name: string, ...args: ReadonlyArray<string>) => ({
+  command: process.execPath,
+  args: [fileURLToPath(new URL(`../fixtures/${name}.mjs`, import.meta.url)), ...args]
+})
 
 export interface Program {
   readonly pid: number
@@ -109,21 +113,15 @@ export const start = (
 
 /** Starts the program in this process. For tests that end it with a signal, as nothing else ends it here, and do nothing else to its process. */
 export const startHere = (args: ReadonlyArray<string>, env: Record<string, string> = {}) =>
-  scoped(
-    "mcp-lifeline",
-    (env) => {
-      const child = InProcess.start(args, env)
-      child.stdin.end()
-      return child
-    },
-    env
-  )
+  scoped("mcp-lifeline", (env) => {
+    const child = InProcess.start(args, env)
+    child.stdin.end()
+    return child
+  }, env)
 
 export const run = (args: ReadonlyArray<string>, env: Record<string, string> = {}, cwd?: string) =>
-  Effect.scoped(
-    Effect.gen(function*() {
-      const program = yield* start(args, env, undefined, cwd)
-      const ended = yield* program.ended
-      return { ...ended, stdout: program.stdout(), stderr: program.stderr() }
-    })
-  )
+  Effect.scoped(Effect.gen(function*() {
+    const program = yield* start(args, env, undefined, cwd)
+    const ended = yield* program.ended
+    return { ...ended, stdout: program.stdout(), stderr: program.stderr() }
+  }))

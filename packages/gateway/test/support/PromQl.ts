@@ -4,10 +4,7 @@ import { parser } from "@prometheus-io/lezer-promql"
 type Labels = Readonly<Record<string, string>>
 type Node = ReturnType<typeof parser.parse>["topNode"]
 
-export interface Sample {
-  readonly labels: Labels
-  readonly value: number
-}
+export type Sample = { readonly labels: Labels; readonly value: number }
 
 export interface Scrape {
   /** In milliseconds. */
@@ -15,11 +12,7 @@ export interface Scrape {
   readonly series: ReadonlyArray<Sample & { readonly name: string }>
 }
 
-export interface Rule {
-  readonly alert: string
-  readonly expr: string
-  readonly for?: string
-}
+export type Rule = { readonly alert: string; readonly expr: string; readonly for?: string }
 
 export const scrape = (at: number, text: string): Scrape => ({
   at,

@@ -12,7 +12,6 @@ import { folder } from "../../../testing/test/support/folder.js"
 import { eventually } from "../../../testing/test/support/Processes.js"
 
 export const name = "mcp.example.com"
-
 export type Kind = "nginx" | "caddy"
 
 const places = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin"]
@@ -94,38 +93,37 @@ export interface Proxy {
 
 export const port = Effect.map(ReservedPort.make, ({ port }) => port)
 
-export const start = (kind: Kind, recipe: string, upstream: string, port: number) =>
-  Effect.gen(function*() {
-    const path = yield* folder
-    const file = join(path, "configuration")
-    writeFileSync(file, placed(kind, recipe, upstream, port, path))
-    const home = join(path, "home")
-    mkdirSync(home)
-    const args = kind === "nginx" ? ["-p", path, "-c", file] : ["run", "--config", file, "--adapter", "caddyfile"]
-    const said: Array<string> = []
-    const child = yield* Effect.acquireRelease(
-      Effect.sync(() => {
-        const env = { ...process.env, HOME: home, XDG_DATA_HOME: home, XDG_CONFIG_HOME: home }
-        const child = spawn(programOf(kind) ?? kind, args, { env, stdio: ["ignore", "ignore", "pipe"] })
-        child.stderr.setEncoding("utf8").on("data", (text: string) => void said.push(text))
-        return child
-      }),
-      (child) =>
-        Effect.promise(async () => {
-          if (child.exitCode !== null || child.signalCode !== null) return
-          const ended = new Promise((resolve) => child.once("close", resolve))
-          child.kill("SIGTERM")
-          await ended
-        })
-    )
-    let isUp = false
-    yield* eventually(() => {
-      if (child.exitCode !== null) throw new Error(`${kind} has ended: ${said.join("")}`)
-      void answers(port).then((is) => (isUp = is))
-      return isUp ? true : undefined
-    })
-    return over(`https://${name}:${port}`, readFileSync(join(path, "cert.pem")))
+export const start = Effect.fnUntraced(function*(kind: Kind, recipe: string, upstream: string, port: number) {
+  const path = yield* folder
+  const file = join(path, "configuration")
+  writeFileSync(file, placed(kind, recipe, upstream, port, path))
+  const home = join(path, "home")
+  mkdirSync(home)
+  const args = kind === "nginx" ? ["-p", path, "-c", file] : ["run", "--config", file, "--adapter", "caddyfile"]
+  const said: Array<string> = []
+  const child = yield* Effect.acquireRelease(
+    Effect.sync(() => {
+      const env = { ...process.env, HOME: home, XDG_DATA_HOME: home, XDG_CONFIG_HOME: home }
+      const child = spawn(programOf(kind) ?? kind, args, { env, stdio: ["ignore", "ignore", "pipe"] })
+      child.stderr.setEncoding("utf8").on("data", (text: string) => void said.push(text))
+      return child
+    }),
+    (child) =>
+      Effect.promise(async () => {
+        if (child.exitCode !== null || child.signalCode !== null) return
+        const ended = new Promise((resolve) => child.once("close", resolve))
+        child.kill("SIGTERM")
+        await ended
+      })
+  )
+  let isUp = false
+  yield* eventually(() => {
+    if (child.exitCode !== null) throw new Error(`${kind} has ended: ${said.join("")}`)
+    void answers(port).then((is) => (isUp = is))
+    return isUp ? true : undefined
   })
+  return over(`https://${name}:${port}`, readFileSync(join(path, "cert.pem")))
+})
 
 const over = (url: string, ca: Buffer): Proxy => {
   const open = new Map<IncomingMessage, string>()

@@ -39,75 +39,65 @@ interface Scripted extends Fleet.Fleet {
 }
 
 /** A fleet whose catalogue and answers the test gives. It has one backend, to which every name leads once it is ready. */
-export const make = (
+export const make = Effect.fnUntraced(function*(
   first: Fleet.FleetCatalog,
   answer: Answer,
   ready: Effect.Effect<void> = Effect.void,
   complete: (value: string) => object = (value) => ({ completion: { values: [`${value}!`] } })
-) =>
-  Effect.gen(function*() {
-    const current = yield* SubscriptionRef.make(first)
-    const statuses: Readonly<Record<string, Status>> = {}
-    const unknown = (method: string) =>
-      Effect.fail(new RemoteError({ backend: "", method, code: -32_602, message: `Unknown: ${method}` }))
-    const request = (method: string, params: any, options: Backend.CallOptions = {}): Effect.Effect<any, CallError> => {
-      switch (method) {
-        case "tools/call":
-          return answer({ ...params, options })
-        case "prompts/get":
-          return params.name === "greet"
-            ? Effect.succeed({ messages: [{ role: "user", content: { type: "text", text: "hi" } }] })
-            : unknown(method)
-        case "resources/read":
-          return params.uri === "test://one"
-            ? Effect.succeed({ contents: [{ uri: params.uri, text: "one" }] })
-            : unknown(method)
-        case "completion/complete":
-          return Effect.succeed(complete(params.argument.value))
-        default:
-          return Effect.dieMessage(`not scripted: ${method}`)
-      }
+) {
+  const current = yield* SubscriptionRef.make(first)
+  const statuses: Readonly<Record<string, Status>> = {}
+  const unknown = (method: string) =>
+    Effect.fail(new RemoteError({ backend: "", method, code: -32_602, message: `Unknown: ${method}` }))
+  const request = (method: string, params: any, options: Backend.CallOptions = {}): Effect.Effect<any, CallError> => {
+    const greeting = { messages: [{ role: "user", content: { type: "text", text: "hi" } }] }
+    const read = { contents: [{ uri: params.uri, text: "one" }] }
+    const answers: Readonly<Record<string, () => Effect.Effect<any, CallError>>> = {
+      "tools/call": () => answer({ ...params, options }),
+      "prompts/get": () => params.name === "greet" ? Effect.succeed(greeting) : unknown(method),
+      "resources/read": () => params.uri === "test://one" ? Effect.succeed(read) : unknown(method),
+      "completion/complete": () => Effect.succeed(complete(params.argument.value))
     }
-    const notScripted = () => Effect.dieMessage("not scripted")
-    const backend = {
-      id: "b",
-      request,
-      start: (
-        method: string,
-        params: unknown,
-        options: Backend.CallOptions | undefined,
-        next: (rest: Effect.Effect<unknown, CallError>) => void
-      ) => {
-        next(request(method, params, options))
-        return { cancel: () => "unknown", doubt: () => undefined }
-      }
-    } as Partial<Backend.Backend> as Backend.Backend
-    let isReady = false
-    const fleet: Scripted = {
-      backends: Effect.succeed([]),
-      backend: notScripted,
-      backendChanges: () => Stream.empty,
-      status: Live.make(Effect.succeed(statuses), Stream.empty),
-      events: Stream.empty,
-      catalog: Live.make(SubscriptionRef.get(current), current.changes),
-      differences: Stream.empty,
-      ready,
-      callTool: notScripted,
-      getPrompt: notScripted,
-      readResource: notScripted,
-      complete: notScripted,
-      find: (kind, name) =>
-        isReady || Effect.runSync(SubscriptionRef.get(current))[kind].has(name)
-          ? { backend, original: name }
-          : undefined,
-      route: (_, name) =>
-        Effect.map(ready, () => {
-          isReady = true
-          return { backend, original: name }
-        }),
-      viewOf: () => fleet,
-      existing: () => ({ backends: [] }),
-      apply: notScripted
+    return answers[method]?.() ?? Effect.dieMessage(`not scripted: ${method}`)
+  }
+  const notScripted = () => Effect.dieMessage("not scripted")
+  const backend = {
+    id: "b",
+    request,
+    start: (
+      method: string,
+      params: unknown,
+      options: Backend.CallOptions | undefined,
+      next: (rest: Effect.Effect<unknown, CallError>) => void
+    ) => {
+      next(request(method, params, options))
+      return { cancel: () => "unknown", doubt: () => undefined }
     }
-    return { fleet, publish: (next: Fleet.FleetCatalog) => SubscriptionRef.set(current, next) }
-  })
+  } as Partial<Backend.Backend> as Backend.Backend
+  let isReady = false
+  const fleet: Scripted = {
+    backends: Effect.succeed([]),
+    backend: notScripted,
+    backendChanges: () => Stream.empty,
+    status: Live.make(Effect.succeed(statuses), Stream.empty),
+    events: Stream.empty,
+    catalog: Live.make(SubscriptionRef.get(current), current.changes),
+    differences: Stream.empty,
+    ready,
+    callTool: notScripted,
+    getPrompt: notScripted,
+    readResource: notScripted,
+    complete: notScripted,
+    find: (kind, name) =>
+      isReady || Effect.runSync(SubscriptionRef.get(current))[kind].has(name) ? { backend, original: name } : undefined,
+    route: (_, name) =>
+      Effect.map(ready, () => {
+        isReady = true
+        return { backend, original: name }
+      }),
+    viewOf: () => fleet,
+    existing: () => ({ backends: [] }),
+    apply: notScripted
+  }
+  return { fleet, publish: (next: Fleet.FleetCatalog) => SubscriptionRef.set(current, next) }
+})

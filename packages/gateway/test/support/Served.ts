@@ -11,45 +11,45 @@ import type { Member } from "../../src/pool/ClientGroup.js"
 import { ClientServers, type Pool } from "../../src/pool/ClientServers.js"
 import * as GroupFleet from "../../src/pool/GroupFleet.js"
 import type { ListChange } from "../../src/pool/ListChange.js"
+import { opened } from "./TestClient.js"
 
 export const text = (value: string) => ({ content: [{ type: "text" as const, text: value }] })
 
 /** A fleet as all servers that there are; they say nothing by themselves. */
-export const serversOf = (fleet: Fleet.Fleet) =>
-  Effect.gen(function*() {
-    const pool = yield* ServerPool.make([])
-    const notScripted = Effect.dieMessage("not scripted")
-    const group = {
-      sessions: "shared" as const,
-      listsChanged: (change: ListChange): void => members.forEach((member) => member.listsChanged(change))
+export const serversOf = Effect.fnUntraced(function*(fleet: Fleet.Fleet) {
+  const pool = yield* ServerPool.make([])
+  const notScripted = Effect.dieMessage("not scripted")
+  const group = {
+    sessions: "shared" as const,
+    listsChanged: (change: ListChange): void => members.forEach((member) => member.listsChanged(change))
+  }
+  const members = new Set<Member>()
+  const servers = Object.values(yield* fleet.status).map(({ backend, target, transport }): ServerPool.Server => ({
+    id: backend,
+    connector: { target, transport } as never
+  }))
+  const shared = yield* GroupFleet.over(
+    group,
+    () => Effect.succeed({ fleet, introduction: () => undefined, apply: notScripted })
+  )
+  const scripted: Pool = {
+    sharedFleet: shared,
+    settings: { servers: () => [] } as never,
+    changes: Effect.never,
+    run: Effect.runFork,
+    leave: (member) => void members.delete(member)
+  }
+  return {
+    ...pool,
+    shared,
+    servers: () => servers,
+    apply: () => notScripted,
+    join: (member: Member) => {
+      members.add(member)
+      return new ClientServers(scripted, member)
     }
-    const members = new Set<Member>()
-    const servers = Object.values(yield* fleet.status).map(({ backend, target, transport }): ServerPool.Server => ({
-      id: backend,
-      connector: { target, transport } as never
-    }))
-    const shared = yield* GroupFleet.over(
-      group,
-      () => Effect.succeed({ fleet, introduction: () => undefined, apply: notScripted })
-    )
-    const scripted: Pool = {
-      sharedFleet: shared,
-      settings: { servers: () => [] } as never,
-      changes: Effect.never,
-      run: Effect.runFork,
-      leave: (member) => void members.delete(member)
-    }
-    return {
-      ...pool,
-      shared,
-      servers: () => servers,
-      apply: () => notScripted,
-      join: (member: Member) => {
-        members.add(member)
-        return new ClientServers(scripted, member)
-      }
-    } satisfies ServerPool.ServerPool
-  })
+  } satisfies ServerPool.ServerPool
+})
 
 export interface Options extends Partial<Endpoint.Options> {
   readonly token?: Redacted.Redacted
@@ -63,41 +63,36 @@ export const bind = (token?: Redacted.Redacted) =>
   })
 
 /** A served fleet. Clients are not offered its status, unless the options say so. */
-export const serve = (fleet: Fleet.Fleet, { token, ...options }: Options = {}) =>
-  Effect.gen(function*() {
-    const bound = yield* bind(token)
-    return yield* Endpoint.serve({
-      ...bound,
-      servers: yield* serversOf(fleet),
-      hasStatus: () => false,
-      introductionWait: 0,
-      ...options
-    })
+export const serve = Effect.fnUntraced(function*(fleet: Fleet.Fleet, { token, ...options }: Options = {}) {
+  const bound = yield* bind(token)
+  return yield* Endpoint.serve({
+    ...bound,
+    servers: yield* serversOf(fleet),
+    hasStatus: () => false,
+    introductionWait: 0,
+    ...options
   })
+})
 
 /** A connected client of the official SDK, its stream for notifications open; closed with the scope. */
-export const connected = (url: string, headers: Record<string, string> = {}) =>
-  Effect.gen(function*() {
-    const streaming = yield* Deferred.make<void>()
-    const transport = new StreamableHTTPClientTransport(new URL(url), {
-      requestInit: { headers },
-      fetch: async (input, init) => {
-        const response = await fetch(input, init)
-        if (init?.method === "GET") Deferred.unsafeDone(streaming, Effect.void)
-        return response
-      }
-    })
-    const client = yield* Effect.acquireRelease(
-      Effect.promise(async () => {
-        const client = new Client({ name: "test", version: "1" })
-        await client.connect(transport as Transport)
-        return client
-      }),
-      (client) => Effect.promise(() => client.close())
-    )
-    yield* Deferred.await(streaming)
-    return { client, transport }
+export const connected = Effect.fnUntraced(function*(url: string, headers: Record<string, string> = {}) {
+  const streaming = yield* Deferred.make<void>()
+  const transport = new StreamableHTTPClientTransport(new URL(url), {
+    requestInit: { headers },
+    fetch: async (input, init) => {
+      const response = await fetch(input, init)
+      if (init?.method === "GET") Deferred.unsafeDone(streaming, Effect.void)
+      return response
+    }
   })
+  const client = yield* opened(async () => {
+    const client = new Client({ name: "test", version: "1" })
+    await client.connect(transport as Transport)
+    return client
+  }, (client) => client.close())
+  yield* Deferred.await(streaming)
+  return { client, transport }
+})
 
 export const rejection = (promise: Promise<unknown>) =>
   Effect.promise(() => promise.then(() => undefined, (error: unknown) => error as Record<string, unknown>))

@@ -1,54 +1,43 @@
 import { expect } from "@effect/vitest"
 import { Effect } from "effect"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import type { Page } from "playwright-core"
+import { folder } from "../../../testing/test/support/folder.js"
 import * as Program from "./Program.js"
-
-const script = (name: string) => fileURLToPath(new URL(`../fixtures/${name}.mjs`, import.meta.url))
-
-const folder = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "lifeline-"))),
-  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }))
-)
 
 /** Two servers: the one does not start as long as the file `broken` exists. */
 const mcpServers = (broken: string) => ({
   fragile: {
-    command: process.execPath,
-    args: [script("fragile"), broken],
+    ...Program.fixture("fragile", broken),
     // However slow the machine is, it is tried until the file is gone.
     lifeline: { reconnect: { initialDelay: "300 millis", maxDelay: "1 second", maxAttempts: 1000 } }
   },
-  steady: { command: process.execPath, args: [script("who")] }
+  steady: Program.fixture("who")
 })
 
 /** A server of which each client has its own, and which does not come back by itself while a test runs. */
 export const perClient = {
-  command: process.execPath,
-  args: [script("who")],
+  ...Program.fixture("who"),
   lifeline: { sessions: "per-client", reconnect: { initialDelay: "1 hour" } }
 }
 
-export const serve = (
+export const serve = Effect.fnUntraced(function*(
   { args = ["--port", "0"], env = {}, more = {} }: {
     readonly args?: ReadonlyArray<string>
     readonly env?: Record<string, string>
     readonly more?: object
   } = {}
-) =>
-  Effect.gen(function*() {
-    const path = yield* folder
-    const [broken, file] = [join(path, "broken"), join(path, "mcp.json")]
-    writeFileSync(file, JSON.stringify({ mcpServers: { ...mcpServers(broken), ...more } }))
-    const start = (args: ReadonlyArray<string>) =>
-      Program.start(["serve", "--config", file, ...args], { MCP_LIFELINE_STATE: join(path, "state"), ...env })
-    const program = yield* start(args)
-    const [, base = ""] = yield* program.prints(/^Serving (http:\S+)mcp$/m)
-    return { program, base, broken, file, start }
-  })
+) {
+  const path = yield* folder
+  const [broken, file] = [join(path, "broken"), join(path, "mcp.json")]
+  writeFileSync(file, JSON.stringify({ mcpServers: { ...mcpServers(broken), ...more } }))
+  const start = (args: ReadonlyArray<string>) =>
+    Program.start(["serve", "--config", file, ...args], { MCP_LIFELINE_STATE: join(path, "state"), ...env })
+  const program = yield* start(args)
+  const [, base = ""] = yield* program.prints(/^Serving (http:\S+)mcp$/m)
+  return { program, base, broken, file, start }
+})
 
 export const server = (page: Page, name: string) => {
   const row = page.getByRole("listitem", { name, exact: true })
@@ -81,16 +70,15 @@ export const focused = (page: Page) =>
     }))(document)`
   )
 
-export const tabTo = (page: Page, name: string) =>
-  Effect.gen(function*() {
-    for (let count = 0; count < 60; count++) {
-      yield* run(() => page.keyboard.press("Tab"))
-      const found = yield* focused(page)
-      if (found.name !== name) continue
-      expect(found).toEqual({ name, visible: true })
-      return
-    }
-    expect.fail(`Tab does not lead to ${name}`)
-  })
+export const tabTo = Effect.fnUntraced(function*(page: Page, name: string) {
+  for (let count = 0; count < 60; count++) {
+    yield* run(() => page.keyboard.press("Tab"))
+    const found = yield* focused(page)
+    if (found.name !== name) continue
+    expect(found).toEqual({ name, visible: true })
+    return
+  }
+  expect.fail(`Tab does not lead to ${name}`)
+})
 
 export const press = (page: Page, key: string) => run(() => page.keyboard.press(key))

@@ -5,9 +5,9 @@ import { Effect } from "effect"
 import { type Begin, Clients, type Conversation, ServerPool } from "mcp-lifeline"
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
-import { fileURLToPath } from "node:url"
 import * as Built from "../../../testing/test/support/Built.js"
 import type { Answers, Message } from "./Host.js"
+import { fixture } from "./Program.js"
 
 export interface Said extends Message {
   readonly about?: string | number | undefined
@@ -169,11 +169,7 @@ export const chatty = (
   const { says, ...others } = options
   return {
     id,
-    connector: StdioConnector.make({
-      command: process.execPath,
-      args: [fileURLToPath(new URL("../fixtures/chatty.mjs", import.meta.url)), ...(says === undefined ? [] : [says])],
-      protocol: "2025"
-    }),
+    connector: StdioConnector.make({ ...fixture("chatty", ...(says === undefined ? [] : [says])), protocol: "2025" }),
     reconnect: { initialDelay: 20 },
     ...others,
     timeouts: { ...patient, ...others.timeouts }
@@ -190,8 +186,8 @@ export const chat = (id: string) => ({
     JSON.parse(await client.call(`${id}__ask`, { method, params })) as Record<string, any>
 })
 
-export const gateway = (all: ReadonlyArray<ServerPool.Server>, options: Partial<Clients.Options> = {}) =>
-  Effect.gen(function*() {
+export const gateway = Effect.fnUntraced(
+  function*(all: ReadonlyArray<ServerPool.Server>, options: Partial<Clients.Options> = {}) {
     const servers = yield* ServerPool.make(all, { waitTimeout: patient.wait })
     const clients = yield* Clients.make({ servers, introductionWait: patient.wait, ...options })
     const begin = (talk?: Options) => new Talk(clients.begin, talk)
@@ -202,4 +198,5 @@ export const gateway = (all: ReadonlyArray<ServerPool.Server>, options: Partial<
         return one
       })
     return { servers, clients, begin, client }
-  })
+  }
+)

@@ -6,6 +6,8 @@ import * as AccessInUse from "../../src/access/AccessInUse.js"
 import * as GatewayAuthentication from "../../src/access/GatewayAuthentication.js"
 import * as Gateway from "../../src/http-api/Gateway.js"
 import * as Record from "../../src/http-api/Record.js"
+import { authOf } from "./Issuer.js"
+import { opened } from "./TestClient.js"
 
 export interface Message {
   readonly id?: string | number
@@ -42,20 +44,10 @@ export const loaded = (
 
 export const audience = "https://team.example/mcp"
 
-const authOf = (issuer: string): McpConfig.Auth => ({
-  issuers: [issuer],
-  audiences: [audience],
-  requiredScopes: [],
-  claims: {},
-  algorithms: ["ES256"],
-  jwksUri: undefined,
-  clockTolerance: 30_000
-})
-
 const none: AccessInUse.Loaded = { rules: undefined, problem: undefined, clients: [] }
 
 /** Its own token is `operator`. `issuer`: whose access tokens it accepts, too. `isOpen`: it needs none as long as it has no clients with names. */
-export const team = (
+export const team = Effect.fnUntraced(function*(
   all: ReadonlyArray<ServerPool.Server>,
   clients: Readonly<Record<string, object>>,
   options: Partial<Endpoint.Options> & {
@@ -64,38 +56,36 @@ export const team = (
     readonly issuer?: string
   } = {},
   pool: ServerPool.Options = {}
-) =>
-  Effect.gen(function*() {
-    const { groups, isOpen = false, issuer, ...others } = options
-    const access = yield* AccessInUse.make(isOpen ? none : yield* loaded(clients, groups), () => Effect.void)
-    const record = yield* Record.make()
-    const servers = yield* ServerPool.make(all, { waitTimeout: "2 minutes", telemetry: record.telemetry, ...pool })
-    yield* record.follow(servers.shared.fleet)
-    const { authentication } = yield* Effect.orDie(GatewayAuthentication.make({
-      tokens: () => [Redacted.make(full("operator"))],
-      isNeeded: !isOpen,
-      clients: access,
-      auth: issuer === undefined ? undefined : () => authOf(issuer),
-      place: { host: "127.0.0.1" }
-    }))
-    const bound = yield* Endpoint.bind({ host: "127.0.0.1", port: 0, authentication })
-    const { url } = yield* Endpoint.serve({
-      ...bound,
-      servers,
-      about: { ...yield* Gateway.about(servers), record, config: "/secret/mcp.json" },
-      introductionWait: "2 minutes",
-      drain: 0,
-      rules: access.control,
-      ...others
-    })
-    if (options.introductionWait === undefined) yield* servers.shared.fleet.ready
-    const change = (clients: Readonly<Record<string, object>>, groups?: object) =>
-      Effect.flatMap(loaded(clients, groups), access.use)
-    return { access, base: new URL(url).origin, change, record, servers, url }
+) {
+  const { groups, isOpen = false, issuer, ...others } = options
+  const access = yield* AccessInUse.make(isOpen ? none : yield* loaded(clients, groups), () => Effect.void)
+  const record = yield* Record.make()
+  const servers = yield* ServerPool.make(all, { waitTimeout: "2 minutes", telemetry: record.telemetry, ...pool })
+  yield* record.follow(servers.shared.fleet)
+  const { authentication } = yield* Effect.orDie(GatewayAuthentication.make({
+    tokens: () => [Redacted.make(full("operator"))],
+    isNeeded: !isOpen,
+    clients: access,
+    auth: issuer === undefined ? undefined : () => authOf({ issuers: [issuer], audiences: [audience] }),
+    place: { host: "127.0.0.1" }
+  }))
+  const bound = yield* Endpoint.bind({ host: "127.0.0.1", port: 0, authentication })
+  const { url } = yield* Endpoint.serve({
+    ...bound,
+    servers,
+    about: { ...yield* Gateway.about(servers), record, config: "/secret/mcp.json" },
+    introductionWait: "2 minutes",
+    drain: 0,
+    rules: access.control,
+    ...others
   })
+  if (options.introductionWait === undefined) yield* servers.shared.fleet.ready
+  const change = (clients: Readonly<Record<string, object>>, groups?: object) =>
+    Effect.flatMap(loaded(clients, groups), access.use)
+  return { access, base: new URL(url).origin, change, record, servers, url }
+})
 
 const accept = { Accept: "application/json, text/event-stream", "Content-Type": "application/json" }
-
 const stateless = "2026-07-28"
 
 const readMessages = async (response: Response, take: (message: Message) => void): Promise<void> => {
@@ -297,21 +287,18 @@ export class HttpTalk {
 }
 
 export const talking = (url: string, token: string, options?: ConstructorParameters<typeof HttpTalk>[2]) =>
-  Effect.acquireRelease(
-    Effect.promise(async () => {
-      const talk = new HttpTalk(url, token, options)
-      talk.introduced = await talk.begin()
-      return talk
-    }),
-    (talk) => Effect.sync(() => talk.close())
-  )
+  opened(async () => {
+    const talk = new HttpTalk(url, token, options)
+    talk.introduced = await talk.begin()
+    return talk
+  }, async (talk) => talk.close())
 
-export const api = (base: string, token: string, path: string, method: "GET" | "POST" = "GET", body?: object) =>
+export const api = (base: string, token: string | undefined, path: string, method = "GET", body?: object) =>
   Effect.promise(async () => {
     const response = await fetch(`${base}${path}`, {
       method,
       headers: {
-        Authorization: `Bearer ${full(token)}`,
+        ...(token === undefined ? {} : { Authorization: `Bearer ${full(token)}` }),
         ...(body === undefined ? {} : { "Content-Type": "application/json" })
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) })
@@ -324,18 +311,32 @@ export const api = (base: string, token: string, path: string, method: "GET" | "
     }
   })
 
+export type ApiEvent = { readonly event: string; readonly data: any }
+
+export const eventsIn = (text: string): ReadonlyArray<ApiEvent> =>
+  [...text.matchAll(/^event: (\w+)\ndata: (.*)\n\n/gm)].map(([, event = "", data = ""]) => ({
+    event,
+    data: JSON.parse(data)
+  }))
+
+/** What the API has said since the stream of its events began. Goes on until that is enough. */
+export const readEvents = async (
+  base: string,
+  headers: Record<string, string>,
+  isEnough: (text: string) => boolean,
+  signal: AbortSignal
+): Promise<{ readonly text: string; readonly type: string | null }> => {
+  const response = await fetch(`${base}/api/events`, { headers, signal })
+  let text = ""
+  for await (const chunk of response.body!.pipeThrough(new TextDecoderStream() as never)) {
+    text += String(chunk)
+    if (isEnough(text)) break
+  }
+  return { text, type: response.headers.get("content-type") }
+}
+
 export const eventsUntil = (base: string, token: string, isEnough: (text: string) => boolean): Effect.Effect<string> =>
-  Effect.promise(async () => {
-    const controller = new AbortController()
-    const response = await fetch(`${base}/api/events`, {
-      headers: { Authorization: `Bearer ${full(token)}` },
-      signal: controller.signal
-    })
-    let text = ""
-    for await (const chunk of response.body!.pipeThrough(new TextDecoderStream() as never)) {
-      text += String(chunk)
-      if (isEnough(text)) break
-    }
-    controller.abort()
+  Effect.promise(async (signal) => {
+    const { text } = await readEvents(base, { Authorization: `Bearer ${full(token)}` }, isEnough, signal)
     return text
   })

@@ -3,17 +3,21 @@ import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Effect } from "effect"
 
-/** A connected client of the official SDK, closed with the scope. */
-export const connect = (url: string) =>
-  Effect.acquireRelease(
-    Effect.promise(async () => {
-      const client = new Client({ name: "test", version: "1" })
-      await client.connect(new StreamableHTTPClientTransport(new URL(url)) as Transport)
-      return client
-    }),
-    // The gateway may be gone by then.
-    (client) => Effect.promise(() => client.close().catch(() => {}))
-  )
+export const opened = <A>(open: () => Promise<A>, close: (opened: A) => Promise<unknown>) =>
+  Effect.acquireRelease(Effect.promise(open), (opened) => Effect.promise(() => close(opened)))
+
+/** A connected client of the official SDK. */
+export const open = async (
+  url: string,
+  client = new Client({ name: "test", version: "1" }),
+  requestInit: RequestInit = {}
+): Promise<Client> => {
+  await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit }) as Transport)
+  return client
+}
+
+/** The same, closed with the scope. The gateway may be gone by then. */
+export const connect = (url: string) => opened(() => open(url), (client) => client.close().catch(() => {}))
 
 export const echo = async (client: Client, backend: string, message: string): Promise<string> => {
   const result = await client.callTool({ name: `${backend}__echo`, arguments: { message } })

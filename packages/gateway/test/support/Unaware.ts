@@ -8,10 +8,7 @@ import {
   ToolListChangedNotificationSchema
 } from "@modelcontextprotocol/sdk/types.js"
 
-export interface Heard {
-  listChanged: number
-  updated: number
-}
+export type Heard = { listChanged: number; updated: number }
 
 export interface Unaware {
   /** Calls a tool and gives the text of its result; rejects as the client does, or when `millis` are over. */
