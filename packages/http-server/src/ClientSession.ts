@@ -9,7 +9,7 @@ import type { Begin, Client, Conversation, Resumed, SettingChange } from "./Conv
 import type { EventBudget } from "./EventBudget.js"
 import { Exchange, type Unsent } from "./Exchange.js"
 import * as messages from "./messages.js"
-import * as OpenRequests from "./openRequests.js"
+import * as OpenLimits from "./openLimits.js"
 import { type Refusal, refuse, tooMany } from "./Refusal.js"
 import { SseWriter } from "./SseWriter.js"
 
@@ -142,8 +142,8 @@ export class ClientSession implements Omit<Client, "caller"> {
       response.writeHead(202).end()
       return undefined
     }
-    const amount = OpenRequests.amountOf(ids.length, bytes)
-    const crowded = OpenRequests.take(this.#options.open, this.#sharer, amount, ids[0])
+    const amount = OpenLimits.amountOf(ids.length, bytes)
+    const crowded = OpenLimits.take(this.#options.open, this.#sharer, amount, ids[0])
     if (crowded !== undefined) return crowded
     const exchange = new Exchange({
       response,

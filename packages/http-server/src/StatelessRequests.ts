@@ -11,7 +11,7 @@ import type { EventBudget } from "./EventBudget.js"
 import { Exchange, type Unsent } from "./Exchange.js"
 import * as Headers from "./Headers.js"
 import * as messages from "./messages.js"
-import * as OpenRequests from "./openRequests.js"
+import * as OpenLimits from "./openLimits.js"
 import * as OpenStreams from "./OpenStreams.js"
 import { type Refusal, tooMany } from "./Refusal.js"
 import { SseWriter } from "./SseWriter.js"
@@ -89,8 +89,8 @@ export class StatelessRequests {
     const listens = isListening(message)
     const { open, subscriptions: room } = this.#options
     const like = listens ? this.#listeners : this.#calls
-    const amount = OpenRequests.amountOf(listens ? 0 : 1, bytes)
-    const crowded = OpenRequests.take(open, client, amount, message.id)
+    const amount = OpenLimits.amountOf(listens ? 0 : 1, bytes)
+    const crowded = OpenLimits.take(open, client, amount, message.id)
     if (crowded !== undefined) return crowded
     const subscriptions = room.holderOf(client)
     const giveBack = (): void => {
