@@ -1,4 +1,4 @@
-import { Shares } from "@mcp-lifeline/protocol"
+import { mayTake, Shares } from "@mcp-lifeline/protocol"
 import * as fc from "fast-check"
 import { beforeEach, describe, expect, it } from "vitest"
 import { mayLeave } from "../../testing/test/support/Holdings.js"
@@ -24,6 +24,23 @@ const make = (capacity: number, held: Held, busy: ReadonlyArray<string> = []) =>
 }
 
 describe("a share of places", () => {
+  it.each([
+    [0, 50, 100, true],
+    [0, 51, 100, false],
+    [49, 1, 51, true],
+    [50, 1, 50, false],
+    [0, 25, 50, true],
+    [25, 1, 25, false],
+    [0, 1, 2, true],
+    [0, 1, 1, false],
+    [3, 0, 2, false]
+  ])(
+    "[X5] is no more than is left for others: who has %i, %i more of %i that are free: %s",
+    (held, amount, free, may) => {
+      expect(mayTake(held, amount, free)).toBe(may)
+    }
+  )
+
   const takes = (owner: string, ...held: Held): number => {
     const busy = [...Array(100).keys()].flatMap((n) => [`a${n}`, `b${n}`])
     const { places, put } = make(100, held, [...busy, "new"])
