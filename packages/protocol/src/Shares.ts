@@ -1,7 +1,6 @@
-/** No client may hold more than is left for others: one alone gets half, and the next one always gets something. `free`: before it takes the amount. */
+/** No client may hold more than is left for others: one alone gets half, and the next one always gets something. `free`: without the amount. */
 export const mayTake = (held: number, amount: number, free: number): boolean => held + amount <= free - amount
 
-/** Limits all together. Excess is refused to who asks. */
 export class Shares {
   readonly #capacity: number
   readonly #held = new Map<unknown, number>()

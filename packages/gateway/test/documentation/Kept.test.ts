@@ -1,4 +1,5 @@
 import { subscriptionLimits } from "@mcp-lifeline/http-server"
+import type { Limits } from "@mcp-lifeline/protocol"
 import { readFileSync } from "node:fs"
 import { describe, expect, it } from "vitest"
 import { largestList, longestKey } from "../../../core/src/catalog/Kind.js"
@@ -32,7 +33,8 @@ const constant = (file: string, name: string): number => {
 }
 
 const endpoint = (name: string) => constant("http-server/src/McpEndpoint", name)
-const { all, holder } = subscriptionLimits
+const sessions = (name: string) => constant("http-server/src/ClientSessions", name)
+const all = ({ all, holder }: Limits) => [holder.item, holder.count, holder.bytes, all.count, all.bytes]
 const own = endpoint("maxOwnServers")
 const records = (name: string) => constant("http-server/src/SessionRecords", name)
 
@@ -51,12 +53,14 @@ const expected: Readonly<Record<string, ReadonlyArray<number>>> = {
     constant("http-server/src/ClientSession", "maxStreams"),
     endpoint("maxKeptBytes")
   ],
-  "sessions in memory, with `initialize`": [
-    constant("http-server/src/ClientSessions", "maxInitializeBytes"),
+  "sessions in memory, with `initialize`": [sessions("maxInitializeBytes"), endpoint("maxSessions")],
+  "conversations of clients without a session that have servers of their own": [
+    sessions("maxInitializeBytes"),
+    sessions("idleWithServers") / 60_000,
     endpoint("maxSessions")
   ],
   "records of sessions": [pageRoom.chars, records("maxSessions"), records("maxChars")],
-  subscriptions: [holder.item, holder.count, holder.bytes, all.count, all.bytes],
+  subscriptions: all(subscriptionLimits),
   "streams of changes": [constant("http-server/src/eras/ChangeStreams", "maxStreams"), 2 * endpoint("maxCalls"), 429],
   "calls whose clients are asked for input": [
     endpoint("maxBodyBytes"),
@@ -64,26 +68,14 @@ const expected: Readonly<Record<string, ReadonlyArray<number>>> = {
     parked.parkedLimits.count,
     parked.parkedLimits.bytes
   ],
-  "questions for these, until the client comes back": [
-    parked.questionLimits.holder.item,
-    parked.questionLimits.holder.count,
-    parked.questionLimits.holder.bytes,
-    parked.questionLimits.all.count,
-    parked.questionLimits.all.bytes
-  ],
+  "questions for these, until the client comes back": all(parked.questionLimits),
   "answers that come before these clients": [
     parked.earlyLimits.holder.item,
     parked.earlyLimits.holder.bytes,
     parked.earlyLimits.all.bytes
   ],
   "requests of servers to clients": [relay.questionLimits.holder.count, relay.questionLimits.all.count],
-  "messages before `initialized`": [
-    relay.heldLimits.holder.item,
-    relay.heldLimits.holder.count,
-    relay.heldLimits.holder.bytes,
-    relay.heldLimits.all.count,
-    relay.heldLimits.all.bytes
-  ],
+  "messages before `initialized`": all(relay.heldLimits),
   "ids of tasks": [32, constant("gateway/src/clients/TaskIds", "maxKnown"), endpoint("maxSessions")],
   "names in metrics": [
     constant("opentelemetry/src/BoundedNames", "longest"),
