@@ -46,6 +46,8 @@ export class Conversations implements StatelessHandler {
   readonly #options: Options
   readonly #all = new Set<Entry>()
   readonly #lasting = new Map<string, Entry>()
+  /** By what a client brings with the input that a call waits for. */
+  readonly #waiting = new Map<string, Entry>()
   readonly #parking = parking()
   readonly #places: Places
 
@@ -97,12 +99,9 @@ export class Conversations implements StatelessHandler {
   }
 
   /** That of the same caller with the call for which the request brings input. */
-  #waitingFor(request: ClientRequest, { subject }: Caller): Entry | undefined {
-    if (Envelope.stateOf(request.params) === undefined) return undefined
-    for (const entry of this.#all) {
-      if (entry.caller.subject === subject && entry.conversation.hasParked(request)) return entry
-    }
-    return undefined
+  #waitingFor({ params }: ClientRequest, { subject }: Caller): Entry | undefined {
+    const entry = this.#waiting.get(Envelope.stateOf(params) ?? "")
+    return entry?.caller.subject === subject ? entry : undefined
   }
 
   /** `undefined` if it has answered the request itself. */
@@ -135,11 +134,17 @@ export class Conversations implements StatelessHandler {
     const member: Member = {
       caller: () => entry.caller,
       owner: owner || undefined,
-      park: (bytes, end) =>
-        park(bytes, () => {
+      park: (bytes, end, state) => {
+        this.#waiting.set(state, entry)
+        const leave = park(bytes, () => {
           end()
           if (key === undefined) this.#end(entry, "the client did not come back")
         })
+        return () => {
+          this.#waiting.delete(state)
+          leave()
+        }
+      }
     }
     const conversation = this.#options.begin(key === undefined ? member : { ...member, startsServers, isLasting: true })
     const entry: Entry = { conversation, key, place, caller, usedAt: performance.now() }

@@ -38,15 +38,17 @@ export class ParkedCalls {
     return this.#all.size
   }
 
-  get(state: string | undefined): Parked | undefined {
-    return this.#all.get(state ?? "")
+  get(state: string): Parked | undefined {
+    return this.#all.get(state)
   }
 
   park(call: StatelessCall, askedBy: RequestId, questions: ReadonlySet<RequestId>): string {
     const state = `${ownStatePrefix}${randomUUID()}`
     let leave = constVoid
     this.#all.set(state, { call, askedBy, questions, parkedAt: performance.now(), leave: () => leave() })
-    leave = this.#park(call.bytes, () => this.#abandon(call))
+    leave = this.#park(call.bytes, () => this.#abandon(call), state)
+    // It may have made room itself.
+    if (!this.#all.has(state)) leave()
     return state
   }
 

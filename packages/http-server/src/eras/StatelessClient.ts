@@ -105,10 +105,6 @@ export class StatelessClient {
     return this.#calls.size === 0 && this.#changeStreams.size === 0
   }
 
-  hasParked({ params }: ClientRequest): boolean {
-    return this.#parked.get(Envelope.stateOf(params)) !== undefined
-  }
-
   get parkedCalls(): number {
     return this.#parked.size
   }

@@ -32,13 +32,12 @@ const make = (most: number, ownServers?: Places) => {
         park: (count: number, bytes = 0) => {
           for (let n = 0; n < count; n++) {
             conversation.parked++
-            member.park(Bytes(bytes), () => conversation.parked--)
+            member.park(Bytes(bytes), () => conversation.parked--, `${n}`)
           }
         }
       }
       conversations.push(conversation)
       return {
-        hasParked: () => false,
         parked: () => conversation.parked,
         request: (request) => void conversation.received.push(request),
         tick: () => void conversation.ticks++,

@@ -1,10 +1,10 @@
 import { Bytes } from "@mcp-lifeline/core/text"
-import { type ClientRequest, ClientRequests } from "@mcp-lifeline/protocol"
+import { type ClientRequest, ClientRequests, type Quota } from "@mcp-lifeline/protocol"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { ownerOf } from "../../src/Caller.js"
 import { Conversations } from "../../src/eras/Conversations.js"
 import * as Conversing from "../../src/eras/conversing.js"
-import { parkedLimits, questions } from "../../src/eras/parkedLimits.js"
+import { early, parkedLimits, questions } from "../../src/eras/parkedLimits.js"
 import { hearing } from "../support/hearing.js"
 import * as Raw from "../support/RawEndpoint.js"
 
@@ -55,6 +55,8 @@ const make = () => {
   const closed = () => conversations.map(({ closed }) => closed)
   return { closed, conversations, hosts, park, post }
 }
+
+type Begun = ReturnType<typeof make>["conversations"][number]
 
 beforeEach(() => {
   vi.useFakeTimers()
@@ -139,16 +141,43 @@ describe("requests of which each is a conversation of its own", () => {
     expect(closed()).toEqual([1, 0, 0, 0, 0, 0])
   })
 
-  it("[X5:unit] questions of one caller's calls count as that caller's", () => {
-    const { conversations, hosts, park } = make()
-    for (const id of [1, 2]) {
-      park(id, "ann")
-      conversations.at(-1)?.client.write({ jsonrpc: "2.0", id: "more", method: "elicitation/create", params: {} })
-    }
-    expect(questions.heldBy(ownerOf({ subject: "ann", claims: {} })).count).toBe(2)
-    hosts.endOf({ subject: "ann" }, "enough")
-    expect(questions.held.count).toBe(0)
+  it("[X5 G17:unit] one that has more than all others makes room itself, and its client finds nothing", () => {
+    const { closed, park, post } = make()
+    park(0, "ann", 1)
+    const state = park(1, "ben", parkedLimits.bytes)
+    expect(closed()).toEqual([0, 1])
+    expect(post(2, { subject: "ben", state }).answers).toMatchObject([{ error: { code: -32_602 } }])
+    expect(closed()).toEqual([0, 1, 1])
   })
+
+  it("[X5 G17:unit] the end of a conversation gives back the places of its calls that wait", () => {
+    const { closed, hosts, park } = make()
+    park(0, "ann", parkedLimits.bytes / 4)
+    hosts.endOf({ subject: "ann" }, "enough")
+    for (let id = 1; id <= 4; id++) park(id, "ben", parkedLimits.bytes / 4)
+    expect(closed()).toEqual([1, 0, 0, 0, 0])
+  })
+
+  it.each([
+    [
+      "questions",
+      questions,
+      ({ client }) => client.write({ jsonrpc: "2.0", id: "more", method: "elicitation/create", params: {} })
+    ],
+    ["early answers", early, ({ calls }) => calls[0]?.answer({ result: {} })]
+  ] as ReadonlyArray<readonly [string, Quota, (one: Begun) => void]>)(
+    "[X5:unit] %s of one caller's calls count as that caller's",
+    (_, quota, act) => {
+      const { conversations, hosts, park } = make()
+      for (const id of [1, 2]) {
+        park(id, "ann")
+        act(conversations.at(-1)!)
+      }
+      expect(quota.heldBy(ownerOf({ subject: "ann", claims: {} })).count).toBe(2)
+      hosts.endOf({ subject: "ann" }, "enough")
+      expect(quota.held.count).toBe(0)
+    }
+  )
 
   it("[G22:unit] those that wait for a caller who is removed end, with their calls; those of others go on", () => {
     const { closed, hosts, park, post } = make()
