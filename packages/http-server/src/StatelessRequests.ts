@@ -6,7 +6,7 @@ import { Predicate } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import * as Arrival from "./Arrival.js"
 import { anyone, type Caller, mayListen, ownerOf } from "./Caller.js"
-import type { StatelessHandler } from "./eras/StatelessHandler.js"
+import type { Conversations } from "./eras/Conversations.js"
 import type { EventBudget } from "./EventBudget.js"
 import { Exchange, type Unsent } from "./Exchange.js"
 import * as Headers from "./Headers.js"
@@ -18,7 +18,7 @@ import { SseWriter } from "./SseWriter.js"
 import { bytesOf, noRoom } from "./subscriptionLimits.js"
 
 export interface Options {
-  readonly stateless: StatelessHandler
+  readonly stateless: Pick<Conversations, "close" | "endOf" | "forget" | "request" | "tick">
   readonly budget: EventBudget
   /** Open requests of the only client, and as many streams of changes; several clients share twice as many. */
   readonly maxCalls: number
@@ -27,18 +27,17 @@ export interface Options {
   readonly onError: (error: unknown) => void
 }
 
-const statuses: Readonly<Record<number, number>> = {
-  [JsonRpc.invalidRequest]: 400,
-  [JsonRpc.invalidParams]: 400,
-  [JsonRpc.methodNotFound]: 404,
-  [Era.missingCapability]: 400,
-  [Era.unsupportedVersion]: 400
-}
-
 /** For later errors. Others may be the server's own, which are answers like any other. */
 const laterStatuses: Readonly<Record<number, number>> = {
   [JsonRpc.methodNotFound]: 404,
   [Era.missingCapability]: 400
+}
+
+const statuses: Readonly<Record<number, number>> = {
+  ...laterStatuses,
+  [JsonRpc.invalidRequest]: 400,
+  [JsonRpc.invalidParams]: 400,
+  [Era.unsupportedVersion]: 400
 }
 
 const nameOf = ({ params }: JSONRPCRequest): string => {
@@ -142,7 +141,7 @@ export class StatelessRequests {
   }
 
   #stream(request: ClientRequest, client: string): SseWriter {
-    const stream = new SseWriter({ budget: this.#options.budget, client, headers: {}, sendsPrimingEvent: () => false })
+    const stream = new SseWriter({ budget: this.#options.budget, client, sendsPrimingEvent: () => false })
     this.#open.set(request, stream)
     return stream
   }

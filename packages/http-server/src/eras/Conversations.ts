@@ -11,7 +11,6 @@ import { type Place, Places } from "../Places.js"
 import type { Conversing, Member } from "./conversing.js"
 import * as Envelope from "./Envelope.js"
 import { parking } from "./parkedLimits.js"
-import type { StatelessHandler } from "./StatelessHandler.js"
 
 export interface Options {
   readonly begin: (member: Member) => Conversing
@@ -42,7 +41,8 @@ const keyOf = ({ subject }: Caller, { capabilities, clientInfo }: Envelope.Envel
     : createHash("sha256").update(text).digest("base64url")
 }
 
-export class Conversations implements StatelessHandler {
+/** None of its functions may throw. */
+export class Conversations {
   readonly #options: Options
   readonly #all = new Set<Entry>()
   readonly #lasting = new Map<string, Entry>()
@@ -56,6 +56,7 @@ export class Conversations implements StatelessHandler {
     this.#places = new Places(() => options.maxClients, "the conversation made room for others")
   }
 
+  /** Answers it, unless the client cancels it. */
   request(request: ClientRequest, caller: Caller): void {
     // The configuration may have changed since the call was made that waits for this.
     const entry = this.#waitingFor(request, caller) ??
@@ -76,14 +77,17 @@ export class Conversations implements StatelessHandler {
     this.#options.ownServers?.used(entry.place)
   }
 
+  /** `why`: a statement. */
   close(why: string): Promise<void> {
     return this.#endAll(this.#all, why)
   }
 
+  /** Open requests of the caller are ended before. */
   endOf({ subject }: Pick<Caller, "subject">, why: string): void {
     for (const entry of this.#all) if (entry.caller.subject === subject) this.#end(entry, why)
   }
 
+  /** The next requests of all clients begin anew. */
   forget(why: string): Promise<void> {
     return this.#endAll(this.#lasting.values(), why)
   }
