@@ -30,7 +30,7 @@ export interface Options {
   readonly makeStream: () => SseWriter
   readonly sessionId?: (() => string | undefined) | undefined
   /** `never`: the answer is JSON, however long it takes. Default: after `streamDelay`. */
-  readonly streams?: "atOnce" | "never" | undefined
+  readonly streams?: "never" | undefined
   readonly statusOf?: ((answer: Answer) => number) | undefined
   /** Takes the response if all answers say that nothing was sent. Default: the client gets these. Must not throw. */
   readonly unsent?: ((response: ServerResponse) => void) | undefined
@@ -56,8 +56,7 @@ export class Exchange implements Responder {
   constructor(options: Options) {
     this.#options = options
     this.#open = new Set(options.ids)
-    if (options.streams === "atOnce") this.#startStream()
-    else if (options.streams !== "never") this.#timer = setTimeout(() => this.#startStream(), streamDelay)
+    if (options.streams !== "never") this.#timer = setTimeout(() => this.#startStream(), streamDelay)
   }
 
   get isOver(): boolean {
