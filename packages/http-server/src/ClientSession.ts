@@ -7,10 +7,10 @@ import type { ServerResponse } from "node:http"
 import { type Caller, mayListen, ownerOf } from "./Caller.js"
 import type { Begin, Conversation, Resumed, SettingChange } from "./Conversation.js"
 import type { EventBudget } from "./EventBudget.js"
-import { Exchange, type Unsent } from "./Exchange.js"
+import { type Arrived, Exchange } from "./Exchange.js"
 import * as messages from "./messages.js"
 import * as OpenLimits from "./openLimits.js"
-import { type Refusal, refuse, tooMany } from "./Refusal.js"
+import { internalError, type Refusal, refuse, tooMany } from "./Refusal.js"
 import { SseWriter } from "./SseWriter.js"
 
 export interface Options {
@@ -121,18 +121,12 @@ export class ClientSession {
     }))
   }
 
-  /**
-   * Returns why a POST is refused. `isRepeated`: see `ClientRequest`. `unsent`: takes the POST if the session goes on elsewhere and nothing of it was sent.
-   */
+  /** Returns why a POST is refused. */
   post(
     received: ReadonlyArray<JSONRPCMessage>,
     isBatch: boolean,
     response: ServerResponse,
-    { bytes = Bytes(0), isRepeated = false, unsent }: {
-      readonly bytes?: Bytes
-      readonly isRepeated?: boolean
-      readonly unsent?: Unsent | undefined
-    } = {}
+    { bytes = Bytes(0), isRepeated = false, unsent }: Arrived = {}
   ): Refusal | undefined {
     const ids = received.filter(JsonRpc.isRequest).map(({ id }) => id)
     const refusal = this.#checkRequests(ids)
@@ -224,9 +218,7 @@ export class ClientSession {
       this.#conversation.request(request)
     } catch (error) {
       this.#options.onError(error)
-      request.answer({
-        error: { code: JsonRpc.internalError, message: "Internal error of the gateway; its log has more" }
-      })
+      request.refuse(JsonRpc.internalError, internalError)
     }
   }
 
@@ -285,7 +277,7 @@ export class ClientSession {
     stream.close()
   }
 
-  /** Ends the session's own stream if the client's credentials have expired; calls that were allowed go on. */
+  /** Ends the session's own stream if the client's credentials have expired. */
   tick(now: number): void {
     if (mayListen(this.caller)) this.#sessionStream.tick()
     else this.#sessionStream.detach()

@@ -2,6 +2,7 @@
  * Answers a POST with plain JSON if the answer comes soon and no message precedes it, otherwise with a stream, so that proxies see that the connection
  * is alive.
  */
+import type { Bytes } from "@mcp-lifeline/core/text"
 import { type Answer, type ClientRequest, JsonRpcError, type Responder, Turns } from "@mcp-lifeline/protocol"
 import type { JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type { ServerResponse } from "node:http"
@@ -22,6 +23,13 @@ const isUnsent = (answer: Answer): boolean => "error" in answer && JsonRpcError.
  * `body`: the POST's requests.
  */
 export type Unsent = (response: ServerResponse, body: Buffer) => void
+
+/** Of a POST. */
+export interface Arrived {
+  readonly bytes?: Bytes
+  readonly isRepeated?: boolean
+  readonly unsent?: Unsent | undefined
+}
 
 export interface Options {
   readonly response: ServerResponse

@@ -8,7 +8,7 @@ import * as Arrival from "./Arrival.js"
 import { anyone, type Caller, mayListen, ownerOf } from "./Caller.js"
 import type { Conversations } from "./eras/Conversations.js"
 import type { EventBudget } from "./EventBudget.js"
-import { Exchange, type Unsent } from "./Exchange.js"
+import { type Arrived, Exchange } from "./Exchange.js"
 import * as Headers from "./Headers.js"
 import * as messages from "./messages.js"
 import * as OpenLimits from "./openLimits.js"
@@ -68,13 +68,13 @@ export class StatelessRequests {
     this.#listeners = new Shares(2 * options.maxCalls)
   }
 
-  /** Returns why a POST is refused. `unsent`: takes it if it was not sent before all was forgotten. */
+  /** Returns why a POST is refused. */
   post(
     message: JSONRPCMessage,
     from: Pick<IncomingMessage, "headers" | "socket">,
     caller: Caller,
     response: ServerResponse,
-    { bytes = Bytes(0), unsent }: { readonly bytes?: Bytes; readonly unsent?: Unsent | undefined } = {}
+    { bytes = Bytes(0), unsent }: Arrived = {}
   ): Refusal | undefined {
     if (!JsonRpc.isRequest(message)) {
       // Clients cancel by closing the connection, and have nothing else to notify us of.
@@ -146,7 +146,7 @@ export class StatelessRequests {
     return stream
   }
 
-  /** Also ends streams of changes whose credentials have expired; calls that were allowed go on. */
+  /** Also ends streams of changes whose credentials have expired. */
   tick(): void {
     for (const [request, stream] of [...this.#open]) {
       const mayGoOn = !isListening(request) || mayListen(this.#callers.get(request) ?? anyone)
@@ -165,7 +165,7 @@ export class StatelessRequests {
     this.#options.stateless.endOf({ subject }, why)
   }
 
-  /** Ends what goes on between requests, and what is open there. `why`: a statement. */
+  /** Ends what goes on between requests, and what is open there. */
   async forget(why: string): Promise<void> {
     const open = [...this.#open.keys()]
     for (const request of open) request.mayMove = true

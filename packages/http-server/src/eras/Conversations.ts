@@ -56,7 +56,6 @@ export class Conversations {
     this.#places = new Places(() => options.maxClients, "the conversation made room for others")
   }
 
-  /** Answers it, unless the client cancels it. */
   request(request: ClientRequest, caller: Caller): void {
     // The configuration may have changed since the call was made that waits for this.
     const entry = this.#waitingFor(request, caller) ??
@@ -77,7 +76,6 @@ export class Conversations {
     this.#options.ownServers?.used(entry.place)
   }
 
-  /** `why`: a statement. */
   close(why: string): Promise<void> {
     return this.#endAll(this.#all, why)
   }

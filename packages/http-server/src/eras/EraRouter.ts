@@ -47,11 +47,10 @@ export class EraRouter {
   request(request: ClientRequest): void {
     if (isStateless(request)) {
       this.#withoutSession ??= this.#makeStateless()
-      this.#withoutSession.client.request(request)
-    } else {
-      if (request.method === "initialize") this.#handOver(request.params)
-      this.#sessionBridge.request(request)
+      return this.#withoutSession.client.request(request)
     }
+    if (request.method === "initialize") this.#handOver(request.params)
+    this.#sessionBridge.request(request)
   }
 
   /** Except for cancellations, only clients with a session send these. */
@@ -78,8 +77,7 @@ export class EraRouter {
   }
 
   get #sessionBridge(): Bridge {
-    this.#withSession ??= this.#makeBridge(this.#write, false)
-    return this.#withSession
+    return this.#withSession ??= this.#makeBridge(this.#write, false)
   }
 
   #makeBridge(write: Write, isStateless: boolean): Bridge {

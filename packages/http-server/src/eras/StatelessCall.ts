@@ -30,10 +30,6 @@ export class StatelessCall {
     this.#room = questions.holderOf(sharer)
   }
 
-  get questions(): ReadonlyArray<JSONRPCRequest> {
-    return Array.from(this.#questions.values(), ({ question }) => question)
-  }
-
   /** Returns whether there is room. */
   ask(question: JSONRPCRequest): boolean {
     const bytes = JsonValue.sizeOf(question)
@@ -51,7 +47,7 @@ export class StatelessCall {
   }
 
   takeQuestions(): ReadonlyArray<JSONRPCRequest> {
-    const all = this.questions
+    const all = Array.from(this.#questions.values(), ({ question }) => question)
     for (const { id } of all) this.withdraw(id)
     return all
   }

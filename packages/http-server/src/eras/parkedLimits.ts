@@ -5,7 +5,7 @@ import { type Place, Places } from "../Places.js"
 /** Of calls that wait for input. The oldest of the caller that has most is cancelled. */
 export const parkedLimits = { count: 1000, bytes: mebibytes(64) }
 
-/** Gives a call a place, for which others, or itself, may end. `state`: what its client comes back with. Returns what gives the place back. */
+/** Gives a call a place, for which others, or itself, may end. Returns what gives it back. `state`: that its client brings. */
 export type Park = (bytes: Bytes, end: () => void, state: string) => () => void
 
 /** By number, and by bytes. */
