@@ -64,8 +64,8 @@ const filterOf = (params: unknown): Filter | undefined => {
 }
 
 const announced = (filter: Filter, capabilities: ServerCapabilities): Filter => {
-  const lists = announcedLists({ capabilities }).map((list) => `${list}ListChanged`)
-  return flagged((flag) => filter[flag] === true && lists.includes(flag))
+  const lists = new Set(announcedLists({ capabilities }).map((list) => `${list}ListChanged`))
+  return flagged((flag) => filter[flag] === true && lists.has(flag))
 }
 
 const withSubscriptionId = <A extends Readonly<Record<string, unknown>>>(

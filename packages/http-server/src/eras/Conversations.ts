@@ -46,7 +46,7 @@ export class Conversations {
   readonly #options: Options
   readonly #all = new Set<Entry>()
   readonly #lasting = new Map<string, Entry>()
-  /** By what a client brings with the input that a call waits for. */
+  /** By the state that a client brings with its input. */
   readonly #waiting = new Map<string, Entry>()
   readonly #parking = parking()
   readonly #places: Places

@@ -1,14 +1,12 @@
 import { Bytes } from "@mcp-lifeline/core/text"
-import { type ClientRequest, ClientRequests, type Quota } from "@mcp-lifeline/protocol"
+import type { ClientRequest, Quota } from "@mcp-lifeline/protocol"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { ownerOf } from "../../src/Caller.js"
 import { Conversations } from "../../src/eras/Conversations.js"
 import * as Conversing from "../../src/eras/conversing.js"
 import { early, parkedLimits, questions } from "../../src/eras/parkedLimits.js"
-import { hearing } from "../support/hearing.js"
+import { asked } from "../support/hearing.js"
 import * as Raw from "../support/RawEndpoint.js"
-
-const key = (name: string): string => `io.modelcontextprotocol/${name}`
 
 const make = () => {
   const conversations: Array<{ readonly client: Raw.Scripted; readonly calls: Array<ClientRequest>; closed: number }> =
@@ -34,13 +32,8 @@ const make = () => {
       readonly state?: unknown
     } = {}
   ) => {
-    const answers: Array<any> = []
-    const _meta = { [key("protocolVersion")]: "2026-07-28", [key("clientCapabilities")]: { elicitation: {} } }
-    const params = { name: "x", _meta, requestState: state, inputResponses: { q: { action: "accept" } } }
-    const request = new ClientRequests().open(
-      { jsonrpc: "2.0", id, method: "tools/call", params },
-      hearing((message) => answers.push(message))
-    )
+    const brought = { requestState: state, inputResponses: { q: { action: "accept" } } }
+    const { answers, request } = asked(id, { name: "x", _meta: Raw.meta({}, { elicitation: {} }), ...brought })
     request.bytes = Bytes(bytes)
     hosts.request(request, { subject, claims: {} })
     return { answers, request }

@@ -13,14 +13,11 @@ import {
 } from "../../src/eras/parkedLimits.js"
 import { StatelessClient } from "../../src/eras/StatelessClient.js"
 import { hearing } from "../support/hearing.js"
-
-const version = "2026-07-28"
-const key = (name: string): string => `io.modelcontextprotocol/${name}`
+import { introduction, key, meta } from "../support/RawEndpoint.js"
 
 type Message = any
 
-const capabilities = { tools: { listChanged: true }, resources: { listChanged: true, subscribe: true }, logging: {} }
-const introduction = { protocolVersion: "2025-11-25", capabilities, serverInfo: { name: "scripted", version: "1" } }
+const { capabilities } = introduction
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
@@ -87,16 +84,13 @@ const make = ({ answer = () => undefined, bytes = 0, isAtOnce = false, isShared 
     written,
     sent: (method: string) => received.filter((one) => one.method === method),
     answers: () => received.filter((one) => one.method === undefined),
-    request: (method: string, params: object = {}, meta: object = {}): number => {
+    request: (method: string, params: object = {}, more: object = {}): number => {
       const id = ++last
       host.receive({
         jsonrpc: "2.0",
         id: `h${id}`,
         method,
-        params: {
-          ...params,
-          _meta: { [key("protocolVersion")]: version, [key("clientCapabilities")]: { elicitation: {} }, ...meta }
-        }
+        params: { ...params, _meta: meta(more, { elicitation: {} }) }
       } as never)
       return id
     },
