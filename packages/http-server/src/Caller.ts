@@ -3,9 +3,9 @@ import { createHash } from "node:crypto"
 import type { IncomingMessage } from "node:http"
 
 export interface Caller {
-  /** The same in each request, and nobody else's. Empty where nothing tells callers apart. */
+  /** In each request, and nobody else's. Empty where nothing tells callers apart. */
   readonly subject: string
-  /** For people. `undefined` where nothing tells callers apart. */
+  /** For people. */
   readonly name?: string | undefined
   /** Of its token (RFC 7519). */
   readonly claims: Readonly<Record<string, unknown>>

@@ -5,12 +5,12 @@ import type { JSONRPCMessage, JSONRPCNotification, JSONRPCRequest, RequestId } f
 import { randomBytes } from "node:crypto"
 import type { ServerResponse } from "node:http"
 import { type Caller, mayListen, ownerOf } from "./Caller.js"
-import type { Begin, Client, Conversation, Resumed, SettingChange } from "./Conversation.js"
+import type { Begin, Conversation, Resumed, SettingChange } from "./Conversation.js"
 import type { EventBudget } from "./EventBudget.js"
-import { Exchange, type Unsent } from "./Exchange.js"
+import { type Arrived, Exchange } from "./Exchange.js"
 import * as messages from "./messages.js"
-import * as OpenRequests from "./openRequests.js"
-import { type Refusal, refuse, tooMany } from "./Refusal.js"
+import * as OpenLimits from "./openLimits.js"
+import { internalError, type Refusal, refuse, tooMany } from "./Refusal.js"
 import { SseWriter } from "./SseWriter.js"
 
 export interface Options {
@@ -48,7 +48,7 @@ const nothingFollows: Refusal = {
   isRead: true
 }
 
-export class ClientSession implements Omit<Client, "caller"> {
+export class ClientSession {
   readonly #options: Options
   readonly #conversation: Conversation
   readonly requests = new ClientRequests()
@@ -65,7 +65,7 @@ export class ClientSession implements Omit<Client, "caller"> {
   #id: string | undefined
   #version = primingVersion
   /** A resumed client may have missed them. */
-  #pendingListChanges: ReadonlyArray<JSONRPCNotification> = []
+  #pendingListChanges: Array<JSONRPCNotification> = []
   #isClosed = false
   caller: Caller
   /** By `performance.now`. */
@@ -87,8 +87,8 @@ export class ClientSession implements Omit<Client, "caller"> {
     this.#conversation = options.begin({
       caller: () => this.caller,
       requests: this.requests,
-      write: (message) => this.write(message),
-      saveSetting: (change) => this.saveSetting(change),
+      write: (message) => this.#write(message),
+      saveSetting: options.onSetting,
       subscriptions: options.subscriptions,
       startsServers: (count) => !this.#isClosed && options.startsServers(count)
     }, resumed)
@@ -121,18 +121,12 @@ export class ClientSession implements Omit<Client, "caller"> {
     }))
   }
 
-  /**
-   * Returns why a POST is refused. `isRepeated`: see `ClientRequest`. `unsent`: takes the POST if the session goes on elsewhere and nothing of it was sent.
-   */
+  /** Returns why a POST is refused. */
   post(
     received: ReadonlyArray<JSONRPCMessage>,
     isBatch: boolean,
     response: ServerResponse,
-    { bytes = Bytes(0), isRepeated = false, unsent }: {
-      readonly bytes?: Bytes
-      readonly isRepeated?: boolean
-      readonly unsent?: Unsent | undefined
-    } = {}
+    { bytes = Bytes(0), isRepeated = false, unsent }: Arrived = {}
   ): Refusal | undefined {
     const ids = received.filter(JsonRpc.isRequest).map(({ id }) => id)
     const refusal = this.#checkRequests(ids)
@@ -142,8 +136,8 @@ export class ClientSession implements Omit<Client, "caller"> {
       response.writeHead(202).end()
       return undefined
     }
-    const amount = OpenRequests.amountOf(ids.length, bytes)
-    const crowded = OpenRequests.take(this.#options.open, this.#sharer, amount, ids[0])
+    const amount = OpenLimits.amountOf(ids.length, bytes)
+    const crowded = OpenLimits.take(this.#options.open, this.#sharer, amount, ids[0])
     if (crowded !== undefined) return crowded
     const exchange = new Exchange({
       response,
@@ -151,19 +145,16 @@ export class ClientSession implements Omit<Client, "caller"> {
       isBatch,
       makeStream: () => this.#newStream(ids),
       unsent: unsent && ((response) => unsent(response, messages.bodyOf(received.filter(JsonRpc.isRequest), isBatch))),
+      onOver: () => this.#options.open.release(this.#sharer, amount),
       onError: this.#options.onError
     })
     // All are opened before the first is handled: an immediate answer must not end the exchange of the others.
     const requests = new Map(
       received.filter(JsonRpc.isRequest).map((message) => [message, this.requests.open(message, exchange)])
     )
-    let open = requests.size
-    for (const request of requests.values()) {
-      request.isRepeated = isRepeated
-      request.onOver(() => --open === 0 ? this.#options.open.release(this.#sharer, amount) : undefined)
-    }
+    for (const request of requests.values()) request.isRepeated = isRepeated
     this.#whenLeft(response, requests.values())
-    for (const notification of this.#takePendingListChanges()) exchange.say(undefined, notification)
+    for (const notification of this.#pendingListChanges.splice(0)) exchange.say(undefined, notification)
     for (const message of received) {
       const request = requests.get(message as JSONRPCRequest)
       if (request === undefined) this.#receive(message)
@@ -196,7 +187,7 @@ export class ClientSession implements Omit<Client, "caller"> {
     }
     if (!key.includes("~")) {
       this.#sessionStream.attach(response, isOurs && number === "0" ? after : undefined)
-      for (const notification of this.#takePendingListChanges()) this.write(notification)
+      for (const notification of this.#pendingListChanges.splice(0)) this.#write(notification)
       return
     }
     // The stream is over, forgotten, or of an earlier process: nothing else will answer its requests.
@@ -216,12 +207,6 @@ export class ClientSession implements Omit<Client, "caller"> {
     stream.close()
   }
 
-  #takePendingListChanges(): ReadonlyArray<JSONRPCNotification> {
-    const pending = this.#pendingListChanges
-    this.#pendingListChanges = []
-    return pending
-  }
-
   #whenLeft(response: ServerResponse, requests: Iterable<ClientRequest>): void {
     response.once("close", () => {
       for (const request of requests) request.clientLeft()
@@ -233,9 +218,7 @@ export class ClientSession implements Omit<Client, "caller"> {
       this.#conversation.request(request)
     } catch (error) {
       this.#options.onError(error)
-      request.answer({
-        error: { code: JsonRpc.internalError, message: "Internal error of the gateway; its log has more" }
-      })
+      request.refuse(JsonRpc.internalError, internalError)
     }
   }
 
@@ -249,14 +232,10 @@ export class ClientSession implements Omit<Client, "caller"> {
     }
   }
 
-  write(message: JSONRPCNotification | JSONRPCRequest): void {
+  #write(message: JSONRPCNotification | JSONRPCRequest): void {
     const text = messages.encode(message)
     if (text === undefined) return this.#options.onError(messages.unwritable(message))
     this.#sessionStream.send(text, messages.kindOf(message))
-  }
-
-  saveSetting(change: SettingChange): Promise<void> {
-    return this.#options.onSetting(change)
   }
 
   #answerInitialize(request: ClientRequest, answer: Answer, exchange: Exchange): void {
@@ -276,7 +255,6 @@ export class ClientSession implements Omit<Client, "caller"> {
       name: `${this.#epoch}.${key}.`,
       budget: this.#options.budget,
       client: this.#sharer,
-      headers: {},
       sendsPrimingEvent: () => this.#version >= primingVersion
     })
   }
@@ -299,7 +277,7 @@ export class ClientSession implements Omit<Client, "caller"> {
     stream.close()
   }
 
-  /** Ends the session's own stream if the client's credentials have expired; calls that were allowed go on. */
+  /** Ends the session's own stream if the client's credentials have expired. */
   tick(now: number): void {
     if (mayListen(this.caller)) this.#sessionStream.tick()
     else this.#sessionStream.detach()

@@ -4,12 +4,12 @@ import type { Holding, Quota } from "@mcp-lifeline/protocol"
 import type { JSONRPCRequest } from "@modelcontextprotocol/sdk/types.js"
 import type { ServerResponse } from "node:http"
 import { type Caller, ownerOf } from "./Caller.js"
-import { ClientSession } from "./ClientSession.js"
+import { ClientSession, type Options as SessionOptions } from "./ClientSession.js"
 import type { Begin, SettingChange } from "./Conversation.js"
 import type { EventBudget } from "./EventBudget.js"
 import { announcedLists } from "./messages.js"
 import { type Place, Places } from "./Places.js"
-import { notTakenHeader, type Refusal } from "./Refusal.js"
+import { internalError, notTakenHeader, type Refusal } from "./Refusal.js"
 import type { Claims, Seal } from "./SealedId.js"
 import { SessionRecord } from "./SessionRecord.js"
 import * as SessionRecords from "./SessionRecords.js"
@@ -216,7 +216,7 @@ export class ClientSessions {
       else refusal = record === "unknown" ? unknown : this.#restore(id, claims, record, caller)
     } catch (error) {
       this.#options.onError(error)
-      refusal = { status: 500, message: "Internal error of the gateway; its log has more" }
+      refusal = { status: 500, message: internalError }
     }
     const waiting = this.#resuming.get(id) ?? []
     this.#resuming.delete(id)
@@ -263,10 +263,7 @@ export class ClientSessions {
   #make(
     place: Place,
     caller: Caller,
-    options: Pick<
-      ConstructorParameters<typeof ClientSession>[0],
-      "onInitialized" | "onSetting" | "resumed" | "subscriptions"
-    >
+    options: Pick<SessionOptions, "onInitialized" | "onSetting" | "resumed" | "subscriptions">
   ): ClientSession {
     const { begin, budget, limits: { maxCalls }, onError, open } = this.#options
     return new ClientSession({
@@ -289,10 +286,9 @@ export class ClientSessions {
   #refuseFull(id: JSONRPCRequest["id"] | null, owner: string): Refusal {
     const { maxSessions } = this.#options.limits
     const { total } = this.#places
+    const held = this.#places.heldBy(owner)
     const message = total < maxSessions
-      ? `This caller has ${
-        this.#places.heldBy(owner)
-      } sessions, all in use, the maximum while all callers have ${total} of ${maxSessions}: end some, or try again later`
+      ? `This caller has ${held} sessions, all in use, the maximum while all callers have ${total} of ${maxSessions}: end some, or try again later`
       : `All ${maxSessions} sessions of the gateway are in use; try again later`
     return { status: 503, message, id, headers: { "Retry-After": "5" }, isRead: true }
   }
@@ -311,7 +307,7 @@ export class ClientSessions {
     return entry === undefined ? Promise.resolve() : this.#end(id, entry, "the session was ended by its client")
   }
 
-  /** Those in memory, for good. `why`: a statement. */
+  /** Those in memory, for good. */
   endOf(caller: Caller, why: string): void {
     const owner = ownerOf(caller)
     for (const [id, entry] of [...this.#entries]) if (entry.place.owner === owner) void this.#end(id, entry, why)
@@ -344,7 +340,7 @@ export class ClientSessions {
     return this.forget("the gateway is shutting down")
   }
 
-  /** The ids stay valid, here and elsewhere. `why`: a statement. */
+  /** The ids stay valid, here and elsewhere. */
   async forget(why: string): Promise<void> {
     this.#forgotten++
     const sessions = [...this.#beginning.keys(), ...Array.from(this.#entries.values(), ({ session }) => session)]

@@ -2,6 +2,7 @@
  * Answers a POST with plain JSON if the answer comes soon and no message precedes it, otherwise with a stream, so that proxies see that the connection
  * is alive.
  */
+import type { Bytes } from "@mcp-lifeline/core/text"
 import { type Answer, type ClientRequest, JsonRpcError, type Responder, Turns } from "@mcp-lifeline/protocol"
 import type { JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type { ServerResponse } from "node:http"
@@ -23,6 +24,13 @@ const isUnsent = (answer: Answer): boolean => "error" in answer && JsonRpcError.
  */
 export type Unsent = (response: ServerResponse, body: Buffer) => void
 
+/** Of a POST. */
+export interface Arrived {
+  readonly bytes?: Bytes
+  readonly isRepeated?: boolean
+  readonly unsent?: Unsent | undefined
+}
+
 export interface Options {
   readonly response: ServerResponse
   readonly ids: ReadonlyArray<RequestId>
@@ -30,7 +38,7 @@ export interface Options {
   readonly makeStream: () => SseWriter
   readonly sessionId?: (() => string | undefined) | undefined
   /** `never`: the answer is JSON, however long it takes. Default: after `streamDelay`. */
-  readonly streams?: "atOnce" | "never" | undefined
+  readonly streams?: "never" | undefined
   readonly statusOf?: ((answer: Answer) => number) | undefined
   /** Takes the response if all answers say that nothing was sent. Default: the client gets these. Must not throw. */
   readonly unsent?: ((response: ServerResponse) => void) | undefined
@@ -56,8 +64,7 @@ export class Exchange implements Responder {
   constructor(options: Options) {
     this.#options = options
     this.#open = new Set(options.ids)
-    if (options.streams === "atOnce") this.#startStream()
-    else if (options.streams !== "never") this.#timer = setTimeout(() => this.#startStream(), streamDelay)
+    if (options.streams !== "never") this.#timer = setTimeout(() => this.#startStream(), streamDelay)
   }
 
   get isOver(): boolean {

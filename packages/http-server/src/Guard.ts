@@ -5,6 +5,7 @@ import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
 import type { IncomingHttpHeaders } from "node:http"
 import { BlockList, isIP } from "node:net"
 import type { PublicUrl } from "./PublicUrl.js"
+import type { Refusal } from "./Refusal.js"
 
 export interface Names {
   /** Of a proxy in front. */
@@ -24,11 +25,6 @@ export interface Rules extends Names {
 }
 
 export const defaultHostOption = "the option host"
-
-export interface Refusal {
-  readonly status: 400 | 403
-  readonly message: string
-}
 
 const loopback = new BlockList()
 loopback.addSubnet("127.0.0.0", 8, "ipv4")

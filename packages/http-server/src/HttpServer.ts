@@ -120,20 +120,15 @@ export const make = (
     return server
   })
 
-interface Address {
+interface Address<Port = number> {
   readonly host: string
-  readonly port: number
-}
-
-interface AddressOptions {
-  readonly host: string
-  readonly port: string
+  readonly port: Port
 }
 
 const explain = (
   error: NodeJS.ErrnoException,
   { host, port }: Address,
-  names: AddressOptions
+  names: Address<string>
 ): string => {
   switch (error.code) {
     case "EADDRINUSE":
@@ -152,7 +147,7 @@ const explain = (
 export const bind = (
   server: Http.Server,
   address: Address,
-  names: AddressOptions
+  names: Address<string>
 ): Effect.Effect<AddressInfo, ListenError> =>
   Effect.gen(function*() {
     const bound = yield* Deferred.make<void, ListenError>()

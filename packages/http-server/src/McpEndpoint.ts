@@ -12,10 +12,10 @@ import { Conversations } from "./eras/Conversations.js"
 import * as Conversing from "./eras/conversing.js"
 import { isStateless } from "./eras/Envelope.js"
 import { EventBudget } from "./EventBudget.js"
-import type { Unsent } from "./Exchange.js"
+import type { Arrived, Unsent } from "./Exchange.js"
 import * as Headers from "./Headers.js"
 import type { Limits } from "./Limits.js"
-import { notTakenHeader, type Refusal, refuse } from "./Refusal.js"
+import { internalError, notTakenHeader, type Refusal, refuse } from "./Refusal.js"
 import { randomSecret, type Seal } from "./SealedId.js"
 import * as SealedId from "./SealedId.js"
 import * as SessionRecords from "./SessionRecords.js"
@@ -111,13 +111,6 @@ const speaksStateless = (message: JSONRPCMessage): boolean =>
 /** Another replica may have carried out the request, and has gone without an answer. With any value. */
 export const repeatedHeader = "lifeline-repeated"
 
-interface Arrived {
-  readonly bytes: Bytes
-  readonly unsent: Unsent | undefined
-}
-
-const isRepeated = ({ headers }: IncomingMessage): boolean => headers[repeatedHeader] !== undefined
-
 export const make = (
   { begin, hasOwnServers = () => false, home, onEnded, onError, ...options }: Options
 ): McpEndpoint => {
@@ -166,11 +159,7 @@ export const make = (
 
   const failed = (response: ServerResponse, error: unknown): void => {
     onError(error)
-    refuse(response, {
-      status: 500,
-      code: JsonRpc.internalError,
-      message: "Internal error of the gateway; its log has more"
-    })
+    refuse(response, { status: 500, code: JsonRpc.internalError, message: internalError })
   }
 
   const attempt = (response: ServerResponse, work: () => Refusal | undefined): void => {
@@ -201,7 +190,7 @@ export const make = (
     response: ServerResponse,
     id: string,
     values: ReadonlyArray<unknown>,
-    { bytes, unsent }: Arrived
+    arrived: Arrived
   ) =>
     find(id, request, response, (session) => {
       const problem = session.version !== batchVersion
@@ -216,23 +205,20 @@ export const make = (
         if (read._tag === "Illegible") return invalidMessage(read.reason, read.id)
         messages.push(read.message)
       }
-      return session.post(messages, true, response, { isRepeated: isRepeated(request), bytes, unsent })
+      return session.post(messages, true, response, arrived)
     })
 
   const message = (
     request: IncomingMessage,
     response: ServerResponse,
     message: JSONRPCMessage,
-    { bytes, unsent }: Arrived
+    arrived: Arrived
   ): void => {
     const { headers } = request
     const id = headers["mcp-session-id"]
     const version = headers["mcp-protocol-version"] as string | undefined
     if (speaksStateless(message) || namesStateless(headers)) {
-      return attempt(
-        response,
-        () => statelessRequests.post(message, request, Caller.of(request), response, { bytes, unsent })
-      )
+      return attempt(response, () => statelessRequests.post(message, request, Caller.of(request), response, arrived))
     }
     const isRequest = JsonRpc.isRequest(message)
     const about = isRequest ? message.id : null
@@ -247,9 +233,7 @@ export const make = (
       const text = "A session has one initialize: send it without Mcp-Session-Id to begin another one"
       return refuse(response, invalidMessage(text, about))
     }
-    const post = (session: ClientSession) =>
-      session.post([message], false, response, { isRepeated: isRepeated(request), bytes, unsent })
-    find(String(id), request, response, post, about)
+    find(String(id), request, response, (session) => session.post([message], false, response, arrived), about)
   }
 
   const post = (request: IncomingMessage, response: ServerResponse, unsent: Unsent | undefined): void => {
@@ -258,22 +242,20 @@ export const make = (
     const id = request.headers["mcp-session-id"]
     const hasSession = id !== undefined && !namesStateless(request.headers)
     if (hasSession && !sessions.mayKnow(String(id), Caller.of(request))) {
-      return Body.skim(
-        request,
-        sessionNotFound,
-        ({ refusal }) => attempt(response, () => refusal)
-      )
+      return Body.skim(request, sessionNotFound, ({ refusal }) => attempt(response, () => refusal))
     }
     const room = Body.roomFor(bodies, request, hasSession ? String(id) : undefined)
     Body.read(request, limits.maxBodyBytes, (body) => {
       attempt(response, () => {
         if (body._tag === "Refused") return body.refusal
+        const isRepeated = request.headers[repeatedHeader] !== undefined
+        const arrived = { bytes: body.size, isRepeated, unsent }
         if (Array.isArray(body.value) && id !== undefined) {
-          batch(request, response, String(id), body.value, { bytes: body.size, unsent })
+          batch(request, response, String(id), body.value, arrived)
           return undefined
         }
         const read = JsonRpc.read(body.value)
-        if (read._tag === "Message") message(request, response, read.message, { bytes: body.size, unsent })
+        if (read._tag === "Message") message(request, response, read.message, arrived)
         else if (id === undefined) return invalidMessage(read.reason, read.id)
         else find(String(id), request, response, () => invalidMessage(read.reason, read.id))
         return undefined

@@ -1,5 +1,5 @@
 /** Limits for all whose holders may have to make room. Callers that nothing tells apart (owner "") are one, which may have all. */
-import { Shares } from "@mcp-lifeline/protocol"
+import { mayTake, Shares } from "@mcp-lifeline/protocol"
 
 export interface Place {
   /** `Caller.ownerOf`, or an address. */
@@ -86,7 +86,8 @@ export class Places {
   }
 
   #hasRoom(owner: Place["owner"], amount: number): boolean {
-    const [free, held] = [this.#capacity() - this.total - amount, this.heldBy(owner)]
-    return this.total === 0 || (free >= 0 && (owner === "" || held === 0 || held + amount <= free))
+    const [free, held] = [this.#capacity() - this.total, this.heldBy(owner)]
+    if (owner === "" || held === 0) return this.total === 0 || amount <= free
+    return mayTake(held, amount, free)
   }
 }

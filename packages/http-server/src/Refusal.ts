@@ -23,6 +23,8 @@ export const tooMany = (id: RequestId | undefined, message: string): Refusal => 
   isRead: true
 })
 
+export const internalError = "Internal error of the gateway; its log has more"
+
 /** In an answer: nothing of the request was or will be carried out here, so another replica may be asked. */
 export const notTakenHeader = "lifeline-not-taken"
 

@@ -29,10 +29,8 @@ export interface Options {
   /** Streams with the same value share one part of the budget. Default: each has its own. */
   readonly client?: unknown
   readonly bounds?: Bounds | undefined
-  readonly headers: Readonly<Record<string, string>>
   /** Whether a response begins with an event without data, whose id lets the client resume. */
   readonly sendsPrimingEvent: () => boolean
-  readonly onReader?: ((hasReader: boolean) => void) | undefined
 }
 
 const streamHeaders = {
@@ -101,12 +99,11 @@ export class SseWriter {
     })
     response.on("drain", () => this.#flush())
     response.on("error", () => undefined)
-    response.writeHead(200, { ...streamHeaders, ...this.#options.headers })
+    response.writeHead(200, streamHeaders)
     if (after !== undefined) this.#rewind(after + 1)
     const next = this.#events[this.#sent]?.number ?? this.#nextNumber
     if (this.#options.sendsPrimingEvent()) response.write(`id: ${this.#options.name}${next - 1}\ndata: \n\n`)
     else response.flushHeaders()
-    this.#options.onReader?.(true)
     this.#flush()
   }
 
@@ -269,12 +266,10 @@ export class SseWriter {
 
   #onReaderGone(): void {
     this.#response = undefined
-    if (this.#options.name === undefined) {
-      // Without event ids, a client cannot resume.
-      this.#isEnded = true
-      this.#discardWhere(() => true)
-      this.#updateBudget()
-    }
-    this.#options.onReader?.(false)
+    if (this.#options.name !== undefined) return
+    // Without event ids, a client cannot resume.
+    this.#isEnded = true
+    this.#discardWhere(() => true)
+    this.#updateBudget()
   }
 }

@@ -6,19 +6,19 @@ import { Predicate } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import * as Arrival from "./Arrival.js"
 import { anyone, type Caller, mayListen, ownerOf } from "./Caller.js"
-import type { StatelessHandler } from "./eras/StatelessHandler.js"
+import type { Conversations } from "./eras/Conversations.js"
 import type { EventBudget } from "./EventBudget.js"
-import { Exchange, type Unsent } from "./Exchange.js"
+import { type Arrived, Exchange } from "./Exchange.js"
 import * as Headers from "./Headers.js"
 import * as messages from "./messages.js"
-import * as OpenRequests from "./openRequests.js"
+import * as OpenLimits from "./openLimits.js"
 import * as OpenStreams from "./OpenStreams.js"
 import { type Refusal, tooMany } from "./Refusal.js"
 import { SseWriter } from "./SseWriter.js"
 import { bytesOf, noRoom } from "./subscriptionLimits.js"
 
 export interface Options {
-  readonly stateless: StatelessHandler
+  readonly stateless: Pick<Conversations, "close" | "endOf" | "forget" | "request" | "tick">
   readonly budget: EventBudget
   /** Open requests of the only client, and as many streams of changes; several clients share twice as many. */
   readonly maxCalls: number
@@ -27,18 +27,17 @@ export interface Options {
   readonly onError: (error: unknown) => void
 }
 
-const statuses: Readonly<Record<number, number>> = {
-  [JsonRpc.invalidRequest]: 400,
-  [JsonRpc.invalidParams]: 400,
-  [JsonRpc.methodNotFound]: 404,
-  [Era.missingCapability]: 400,
-  [Era.unsupportedVersion]: 400
-}
-
 /** For later errors. Others may be the server's own, which are answers like any other. */
 const laterStatuses: Readonly<Record<number, number>> = {
   [JsonRpc.methodNotFound]: 404,
   [Era.missingCapability]: 400
+}
+
+const statuses: Readonly<Record<number, number>> = {
+  ...laterStatuses,
+  [JsonRpc.invalidRequest]: 400,
+  [JsonRpc.invalidParams]: 400,
+  [Era.unsupportedVersion]: 400
 }
 
 const nameOf = ({ params }: JSONRPCRequest): string => {
@@ -69,13 +68,13 @@ export class StatelessRequests {
     this.#listeners = new Shares(2 * options.maxCalls)
   }
 
-  /** Returns why a POST is refused. `unsent`: takes it if it was not sent before all was forgotten. */
+  /** Returns why a POST is refused. */
   post(
     message: JSONRPCMessage,
     from: Pick<IncomingMessage, "headers" | "socket">,
     caller: Caller,
     response: ServerResponse,
-    { bytes = Bytes(0), unsent }: { readonly bytes?: Bytes; readonly unsent?: Unsent | undefined } = {}
+    { bytes = Bytes(0), unsent }: Arrived = {}
   ): Refusal | undefined {
     if (!JsonRpc.isRequest(message)) {
       // Clients cancel by closing the connection, and have nothing else to notify us of.
@@ -89,8 +88,8 @@ export class StatelessRequests {
     const listens = isListening(message)
     const { open, subscriptions: room } = this.#options
     const like = listens ? this.#listeners : this.#calls
-    const amount = OpenRequests.amountOf(listens ? 0 : 1, bytes)
-    const crowded = OpenRequests.take(open, client, amount, message.id)
+    const amount = OpenLimits.amountOf(listens ? 0 : 1, bytes)
+    const crowded = OpenLimits.take(open, client, amount, message.id)
     if (crowded !== undefined) return crowded
     const subscriptions = room.holderOf(client)
     const giveBack = (): void => {
@@ -142,12 +141,12 @@ export class StatelessRequests {
   }
 
   #stream(request: ClientRequest, client: string): SseWriter {
-    const stream = new SseWriter({ budget: this.#options.budget, client, headers: {}, sendsPrimingEvent: () => false })
+    const stream = new SseWriter({ budget: this.#options.budget, client, sendsPrimingEvent: () => false })
     this.#open.set(request, stream)
     return stream
   }
 
-  /** Also ends streams of changes whose credentials have expired; calls that were allowed go on. */
+  /** Also ends streams of changes whose credentials have expired. */
   tick(): void {
     for (const [request, stream] of [...this.#open]) {
       const mayGoOn = !isListening(request) || mayListen(this.#callers.get(request) ?? anyone)
@@ -166,7 +165,7 @@ export class StatelessRequests {
     this.#options.stateless.endOf({ subject }, why)
   }
 
-  /** Ends what goes on between requests, and what is open there. `why`: a statement. */
+  /** Ends what goes on between requests, and what is open there. */
   async forget(why: string): Promise<void> {
     const open = [...this.#open.keys()]
     for (const request of open) request.mayMove = true

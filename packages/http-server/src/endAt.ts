@@ -3,7 +3,7 @@ import type { ServerResponse } from "node:http"
 /** Of timers of Node.js, in milliseconds. */
 const longestTimer = 2 ** 31 - 1
 
-/** `at`: in milliseconds since 1970. What a client reads for as long as it likes ends with its credentials; a call that was allowed goes on. */
+/** `at`: in milliseconds since 1970. What a client reads for as long as it likes ends with its credentials. */
 export const endAt = (response: ServerResponse, at: number): void => {
   const wait = (): void => {
     const left = at - Date.now()

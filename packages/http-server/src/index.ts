@@ -2,7 +2,6 @@ export * as Arrival from "./Arrival.js"
 export * as Authentication from "./Authentication.js"
 export * as Body from "./Body.js"
 export * as Caller from "./Caller.js"
-export * as ClientSessions from "./ClientSessions.js"
 export {
   type Begin,
   type Client,
@@ -12,7 +11,6 @@ export {
   type SettingChange
 } from "./Conversation.js"
 export { EraRouter } from "./eras/EraRouter.js"
-export type { StatelessHandler } from "./eras/StatelessHandler.js"
 export * as FileRecords from "./FileRecords.js"
 export * as Guard from "./Guard.js"
 export * as Listener from "./Listener.js"

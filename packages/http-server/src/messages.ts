@@ -31,14 +31,9 @@ export const encode = (message: JSONRPCMessage): string | undefined => {
 
 export const encodeAnswer = (id: RequestId, answer: Answer): string => {
   if ("resultText" in answer) return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${answer.resultText}}`
-  return encode({ jsonrpc: "2.0", id, ...answer }) ?? JSON.stringify({
-    jsonrpc: "2.0",
-    id,
-    error: {
-      code: JsonRpc.internalError,
-      message: "The answer to this request contains something that JSON cannot hold"
-    }
-  })
+  const message = "The answer to this request contains something that JSON cannot hold"
+  return encode({ jsonrpc: "2.0", id, ...answer }) ??
+    encodeAnswer(id, { error: { code: JsonRpc.internalError, message } })
 }
 
 export const bodyOf = (requests: ReadonlyArray<JSONRPCRequest>, isBatch: boolean): Buffer =>
@@ -86,9 +81,7 @@ export const decodeIds = (key: string): ReadonlyArray<RequestId> => {
 }
 
 export const lostAnswer = (id: RequestId): string =>
-  JSON.stringify({
-    jsonrpc: "2.0",
-    id,
+  encodeAnswer(id, {
     error: {
       code: JsonRpcError.ourCode,
       message:

@@ -88,20 +88,13 @@ describe("bodies that are on their way", () => {
     }))
 })
 
-const version = "2026-07-28"
-const key = (name: string) => `io.modelcontextprotocol/${name}`
-
 const modern = (url: string, client: string, id: number, method = "tools/call") =>
-  send(url, "POST", { "MCP-Protocol-Version": version, "Mcp-Method": method, "Mcp-Name": "x" }, {
+  send(url, "POST", { "MCP-Protocol-Version": Raw.stateless, "Mcp-Method": method, "Mcp-Name": "x" }, {
     id,
     method,
     params: {
       ...(method === "tools/call" ? { name: "x" } : { notifications: { toolsListChanged: true } }),
-      _meta: {
-        [key("protocolVersion")]: version,
-        [key("clientCapabilities")]: {},
-        [key("clientInfo")]: { name: client, version: "1" }
-      }
+      _meta: Raw.meta({ [Raw.key("clientInfo")]: { name: client, version: "1" } })
     }
   })
 

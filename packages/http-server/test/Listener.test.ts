@@ -380,19 +380,21 @@ describe("a handler that throws", () => {
     }))
 })
 
-const dial = (port: number) =>
+const open = (connect: () => Socket, event: string) =>
   Effect.acquireRelease(
     Effect.async<{ readonly socket: Socket; readonly closed: Promise<string>; readonly text: () => string }>(
       (resume) => {
         let text = ""
-        const socket = connect(port, "127.0.0.1")
+        const socket = connect()
         const closed = new Promise<string>((resolve) => socket.once("close", () => resolve(text)))
         socket.setEncoding("utf8").on("data", (chunk) => (text += chunk)).on("error", () => undefined)
-        socket.once("connect", () => resume(Effect.succeed({ socket, closed, text: () => text })))
+        socket.once(event, () => resume(Effect.succeed({ socket, closed, text: () => text })))
       }
     ),
     ({ socket }) => Effect.sync(() => socket.destroy())
   )
+
+const dial = (port: number) => open(() => connect(port, "127.0.0.1"), "connect")
 
 const rpcIn = (answer: string): unknown => JSON.parse(answer.slice(answer.indexOf("\r\n\r\n")))
 
@@ -579,19 +581,7 @@ describe("a listener with a certificate", () => {
       }).on("error", (error) => resume(Effect.fail(error)))
     })
 
-  const dialSecurely = (port: number) =>
-    Effect.acquireRelease(
-      Effect.async<{ readonly socket: Socket; readonly closed: Promise<string>; readonly text: () => string }>(
-        (resume) => {
-          let text = ""
-          const socket = Tls.connect({ port, host: "127.0.0.1", ca })
-          const closed = new Promise<string>((resolve) => socket.once("close", () => resolve(text)))
-          socket.setEncoding("utf8").on("data", (chunk) => (text += chunk)).on("error", () => undefined)
-          socket.once("secureConnect", () => resume(Effect.succeed({ socket, closed, text: () => text })))
-        }
-      ),
-      ({ socket }) => Effect.sync(() => socket.destroy())
-    )
+  const dialSecurely = (port: number) => open(() => Tls.connect({ port, host: "127.0.0.1", ca }), "secureConnect")
 
   it.scopedLive("[G6] serves HTTPS, with the same rules, and nobody who speaks plainly", () =>
     Effect.gen(function*() {

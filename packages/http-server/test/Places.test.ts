@@ -1,4 +1,4 @@
-import { Shares } from "@mcp-lifeline/protocol"
+import { mayTake, Shares } from "@mcp-lifeline/protocol"
 import * as fc from "fast-check"
 import { beforeEach, describe, expect, it } from "vitest"
 import { mayLeave } from "../../testing/test/support/Holdings.js"
@@ -24,6 +24,11 @@ const make = (capacity: number, held: Held, busy: ReadonlyArray<string> = []) =>
 }
 
 describe("a share of places", () => {
+  it.each([[0, 100, 50], [49, 51, 1], [50, 50, 0], [0, 50, 25], [25, 25, 0], [10, 31, 10], [0, 2, 1], [0, 1, 0]])(
+    "[X5] is no more than is left for others: who has %i while %i are free takes %i, and not one more",
+    (held, free, most) => expect([most, most + 1].map((more) => mayTake(held, more, free))).toEqual([true, false])
+  )
+
   const takes = (owner: string, ...held: Held): number => {
     const busy = [...Array(100).keys()].flatMap((n) => [`a${n}`, `b${n}`])
     const { places, put } = make(100, held, [...busy, "new"])

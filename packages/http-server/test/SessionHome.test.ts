@@ -259,13 +259,7 @@ describe("where a session lives", () => {
         params: { name, arguments: { id: "#" } }
       })
       const text = (body: unknown) => JSON.stringify(body).replaceAll('"#"', "9007199254740993")
-      const meta = {
-        _meta: {
-          "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-          "io.modelcontextprotocol/clientInfo": { name: "raw", version: "1" },
-          "io.modelcontextprotocol/clientCapabilities": {}
-        }
-      }
+      const meta = { _meta: Raw.meta({ [Raw.key("clientInfo")]: { name: "raw", version: "1" } }) }
       const stateless = {
         Authorization: "Bearer ann",
         "MCP-Protocol-Version": "2026-07-28",

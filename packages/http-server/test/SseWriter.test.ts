@@ -38,7 +38,7 @@ const stream = (
   name: string,
   budget: EventBudget,
   options: Partial<ConstructorParameters<typeof SseWriter>[0]> = {}
-) => new SseWriter({ name: `${name}.`, budget, headers: {}, sendsPrimingEvent: () => false, ...options })
+) => new SseWriter({ name: `${name}.`, budget, sendsPrimingEvent: () => false, ...options })
 
 const sent = ({ text }: Reader.Reader): ReadonlyArray<unknown> =>
   [...text().matchAll(/^data: (.+)$/gm)].map(([, data = ""]) => {
@@ -256,7 +256,7 @@ describe("what one stream keeps", () => {
 
   it("[G13] a stream to which nobody can come back keeps nothing without its reader, and says nothing more", () => {
     const budget = new EventBudget(Bytes(1_000_000))
-    const one = new SseWriter({ budget, headers: {}, sendsPrimingEvent: () => false })
+    const one = new SseWriter({ budget, sendsPrimingEvent: () => false })
     const slow = Reader.make(true)
     one.attach(slow.response)
     one.send("1")
@@ -275,15 +275,13 @@ describe("who reads one stream", () => {
   const turn = () => new Promise((resolve) => setImmediate(resolve))
 
   it("[G11] is seen to come and to go", async () => {
-    const seen: Array<boolean> = []
-    const one = bounded({ onReader: (hasReader) => seen.push(hasReader) })
-    const reader = Reader.make()
-    one.attach(reader.response)
-    one.detach()
-    expect(seen).toEqual([true, false])
-    one.attach(Reader.make().response)
-    one.detach()
-    expect(seen).toEqual([true, false, true, false])
+    const one = bounded()
+    for (const reader of [Reader.make(), Reader.make()]) {
+      one.attach(reader.response)
+      expect(one.hasReader).toBe(true)
+      one.detach()
+      expect(one.hasReader).toBe(false)
+    }
   })
 
   it("[G11] sees that the connection lives, unless more waits than it reads", () => {
@@ -361,7 +359,7 @@ describe("who reads one stream", () => {
 
   it("[G13] to which nobody can come back: what it has not read is kept, and nothing else", () => {
     const budget = new EventBudget(Bytes(1_000_000))
-    const one = new SseWriter({ budget, headers: {}, sendsPrimingEvent: () => false })
+    const one = new SseWriter({ budget, sendsPrimingEvent: () => false })
     const slow = Reader.make(true)
     one.attach(slow.response)
     one.send(sized(10, "a"))
@@ -498,7 +496,7 @@ describe("what a stream keeps", () => {
     Effect.gen(function*() {
       const budget = new EventBudget(Bytes(1_000_000))
       const url = yield* serve((response) => {
-        const stream = new SseWriter({ budget, headers: {}, sendsPrimingEvent: () => false })
+        const stream = new SseWriter({ budget, sendsPrimingEvent: () => false })
         stream.attach(response)
         stream.send("{}")
         stream.end()
@@ -516,7 +514,7 @@ describe("what a stream keeps", () => {
         isGone = resolve
       })
       const url = yield* serve((response) => {
-        const stream = new SseWriter({ budget, headers: {}, sendsPrimingEvent: () => false })
+        const stream = new SseWriter({ budget, sendsPrimingEvent: () => false })
         stream.attach(response)
         response.once("close", () => {
           stream.send("an answer that came too late")
@@ -535,7 +533,7 @@ describe("what a stream keeps", () => {
   it.effect("[G13] a stream counts as long as it keeps something for a client that comes back", () =>
     Effect.sync(() => {
       const budget = new EventBudget(Bytes(1_000_000))
-      const stream = new SseWriter({ name: "s.", budget, headers: {}, sendsPrimingEvent: () => false })
+      const stream = new SseWriter({ name: "s.", budget, sendsPrimingEvent: () => false })
       stream.send("{}")
       expect([budget.size, budget.bytes]).toEqual([1, 2])
       stream.close()

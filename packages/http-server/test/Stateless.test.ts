@@ -3,10 +3,7 @@ import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/cli
 import { Effect } from "effect"
 import * as Raw from "./support/RawEndpoint.js"
 
-const { send } = Raw
-
-const version = "2026-07-28"
-const key = (name: string) => `io.modelcontextprotocol/${name}`
+const { key, meta, send, stateless: version } = Raw
 
 const request = (
   url: string,
@@ -14,7 +11,7 @@ const request = (
   method: string,
   params: Record<string, any> = {},
   headers: Record<string, string> = {},
-  meta: object = {}
+  more: object = {}
 ) =>
   send(
     url,
@@ -28,10 +25,7 @@ const request = (
     {
       id,
       method,
-      params: {
-        ...params,
-        _meta: { [key("protocolVersion")]: version, [key("clientCapabilities")]: { elicitation: {} }, ...meta }
-      }
+      params: { ...params, _meta: meta(more, { elicitation: {} }) }
     }
   )
 

@@ -10,14 +10,11 @@ import { EventBudget } from "../src/EventBudget.js"
 import { OpenStreams } from "../src/OpenStreams.js"
 import { SseWriter } from "../src/SseWriter.js"
 import { StatelessRequests } from "../src/StatelessRequests.js"
-import { type Message, plenty, subscriptions } from "./support/RawEndpoint.js"
+import { key, type Message, plenty, stateless as version, subscriptions } from "./support/RawEndpoint.js"
 import * as Reader from "./support/Reader.js"
 
 // What is tested here is a part, without the one who ends it.
 beforeEach(() => mayLeave("shares"))
-
-const version = "2026-07-28"
-const key = (name: string) => `io.modelcontextprotocol/${name}`
 
 interface Begun {
   readonly request: ClientRequest

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Bytes } from "@mcp-lifeline/core/text"
-import { type Limits, Meta } from "@mcp-lifeline/protocol"
+import type { Limits } from "@mcp-lifeline/protocol"
 import { Effect } from "effect"
 import type { Begin } from "../src/Conversation.js"
 import { PassedSubscriptions } from "../src/PassedSubscriptions.js"
@@ -69,11 +69,7 @@ const eras = {
     const open: Array<Raw.Answered> = []
     return {
       subscribe: async (...uris: ReadonlyArray<string>) => {
-        const _meta = {
-          [Meta.keys.protocolVersion]: version,
-          [Meta.keys.clientInfo]: { name: "n", version: "1" },
-          [Meta.keys.clientCapabilities]: {}
-        }
+        const _meta = Raw.meta({ [Raw.key("clientInfo")]: { name: "n", version: "1" } })
         const headers = {
           Authorization: `Bearer ${owner}`,
           "MCP-Protocol-Version": version,

@@ -1,4 +1,6 @@
-/** No client may hold more than is left for others: one alone gets half, the next one always gets something, and excess refuses only who asks. */
+/** No client may hold more than is left for others: one alone gets half, and the next one always gets something. `free`: without the amount. */
+export const mayTake = (held: number, amount: number, free: number): boolean => held + amount <= free - amount
+
 export class Shares {
   readonly #capacity: number
   readonly #held = new Map<unknown, number>()
@@ -21,7 +23,7 @@ export class Shares {
   }
 
   take(client: unknown, amount = 1): boolean {
-    if (this.heldBy(client) + amount > this.#capacity - this.#total - amount) return false
+    if (!mayTake(this.heldBy(client), amount, this.#capacity - this.#total)) return false
     this.add(client, amount)
     return true
   }

@@ -1,4 +1,5 @@
 import { subscriptionLimits } from "@mcp-lifeline/http-server"
+import type { Limits } from "@mcp-lifeline/protocol"
 import { readFileSync } from "node:fs"
 import { describe, expect, it } from "vitest"
 import { largestList, longestKey } from "../../../core/src/catalog/Kind.js"
@@ -33,15 +34,11 @@ const constant = (file: string, name: string): number => {
 
 const constants = (file: string, ...names: ReadonlyArray<string>) => names.map((name) => constant(file, name))
 
-type Share = { readonly count: number; readonly bytes: number }
-
 /** Of each item, of one holder, and of all together. */
-const limits = ({ all, holder }: { readonly all: Share; readonly holder: Share & { readonly item: number } }) => [
-  ...[holder.item, holder.count, holder.bytes],
-  ...[all.count, all.bytes]
-]
+const limits = ({ all, holder }: Limits) => [holder.item, holder.count, holder.bytes, all.count, all.bytes]
 
 const endpoint = (name: string) => constant("http-server/src/McpEndpoint", name)
+const sessions = (name: string) => constant("http-server/src/ClientSessions", name)
 const own = endpoint("maxOwnServers")
 const records = (name: string) => constant("http-server/src/SessionRecords", name)
 
@@ -54,8 +51,10 @@ const expected: Readonly<Record<string, ReadonlyArray<number>>> = {
     constant("http-server/src/ClientSession", "maxStreams"),
     endpoint("maxKeptBytes")
   ],
-  "sessions in memory, with `initialize`": [
-    constant("http-server/src/ClientSessions", "maxInitializeBytes"),
+  "sessions in memory, with `initialize`": [sessions("maxInitializeBytes"), endpoint("maxSessions")],
+  "conversations of clients without a session that have servers of their own": [
+    sessions("maxInitializeBytes"),
+    sessions("idleWithServers") / 60_000,
     endpoint("maxSessions")
   ],
   "records of sessions": [pageRoom.chars, records("maxSessions"), records("maxChars")],

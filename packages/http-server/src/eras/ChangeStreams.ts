@@ -2,6 +2,7 @@
 import { type ClientRequest, JsonRpc, JsonRpcError, Meta } from "@mcp-lifeline/protocol"
 import type { JSONRPCNotification, JSONRPCResponse, ServerCapabilities } from "@modelcontextprotocol/sdk/types.js"
 import { Predicate } from "effect"
+import { announcedLists } from "../messages.js"
 import { bytesOf, noRoom, roomOfOne } from "../subscriptionLimits.js"
 import type * as Envelope from "./Envelope.js"
 
@@ -48,26 +49,24 @@ const maxStreams = 1024
  */
 const acknowledgeWait = 5000
 
+const flagged = (has: (flag: typeof flags[keyof typeof flags]) => boolean): Filter =>
+  Object.fromEntries(Object.values(flags).filter(has).map((flag) => [flag, true]))
+
 const filterOf = (params: unknown): Filter | undefined => {
   const requested = Predicate.isRecord(params) ? params["notifications"] : undefined
   if (!Predicate.isRecord(requested)) return undefined
   const uris = requested["resourceSubscriptions"]
-  if (
-    uris !== undefined && !(Array.isArray(uris) && uris.every(Predicate.isString))
-  ) {
-    return undefined
-  }
+  if (uris !== undefined && !(Array.isArray(uris) && uris.every(Predicate.isString))) return undefined
   return {
-    ...Object.fromEntries(Object.values(flags).filter((flag) => requested[flag] === true).map((flag) => [flag, true])),
+    ...flagged((flag) => requested[flag] === true),
     ...(uris === undefined || uris.length === 0 ? {} : { resourceSubscriptions: uris })
   }
 }
 
-const announcedLists = (filter: Filter, { prompts, resources, tools }: ServerCapabilities): Filter => ({
-  ...(filter.toolsListChanged === true && tools?.listChanged === true ? { toolsListChanged: true } : {}),
-  ...(filter.promptsListChanged === true && prompts?.listChanged === true ? { promptsListChanged: true } : {}),
-  ...(filter.resourcesListChanged === true && resources?.listChanged === true ? { resourcesListChanged: true } : {})
-})
+const announced = (filter: Filter, capabilities: ServerCapabilities): Filter => {
+  const lists = new Set(announcedLists({ capabilities }).map((list) => `${list}ListChanged`))
+  return flagged((flag) => filter[flag] === true && lists.has(flag))
+}
 
 const withSubscriptionId = <A extends Readonly<Record<string, unknown>>>(
   { id }: ClientRequest,
@@ -156,7 +155,7 @@ export class ChangeStreams {
   ): Promise<void> {
     const capabilities = await whenKnown
     if (request.isOver) return
-    stream.filter = announcedLists(stream.filter, capabilities)
+    stream.filter = announced(stream.filter, capabilities)
     if (uris.length > 0 && capabilities.resources?.subscribe === true) {
       this.#listen(stream, uris)
       const accepted = await this.#acceptedUris(uris)

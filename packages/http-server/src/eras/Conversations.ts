@@ -11,7 +11,6 @@ import { type Place, Places } from "../Places.js"
 import type { Conversing, Member } from "./conversing.js"
 import * as Envelope from "./Envelope.js"
 import { parking } from "./parkedLimits.js"
-import type { StatelessHandler } from "./StatelessHandler.js"
 
 export interface Options {
   readonly begin: (member: Member) => Conversing
@@ -42,10 +41,13 @@ const keyOf = ({ subject }: Caller, { capabilities, clientInfo }: Envelope.Envel
     : createHash("sha256").update(text).digest("base64url")
 }
 
-export class Conversations implements StatelessHandler {
+/** None of its functions may throw. */
+export class Conversations {
   readonly #options: Options
   readonly #all = new Set<Entry>()
   readonly #lasting = new Map<string, Entry>()
+  /** By the state that a client brings with its input. */
+  readonly #waiting = new Map<string, Entry>()
   readonly #parking = parking()
   readonly #places: Places
 
@@ -78,10 +80,12 @@ export class Conversations implements StatelessHandler {
     return this.#endAll(this.#all, why)
   }
 
+  /** Open requests of the caller are ended before. */
   endOf({ subject }: Pick<Caller, "subject">, why: string): void {
     for (const entry of this.#all) if (entry.caller.subject === subject) this.#end(entry, why)
   }
 
+  /** The next requests of all clients begin anew. */
   forget(why: string): Promise<void> {
     return this.#endAll(this.#lasting.values(), why)
   }
@@ -97,12 +101,9 @@ export class Conversations implements StatelessHandler {
   }
 
   /** That of the same caller with the call for which the request brings input. */
-  #waitingFor(request: ClientRequest, { subject }: Caller): Entry | undefined {
-    if (Envelope.stateOf(request.params) === undefined) return undefined
-    for (const entry of this.#all) {
-      if (entry.caller.subject === subject && entry.conversation.hasParked(request)) return entry
-    }
-    return undefined
+  #waitingFor({ params }: ClientRequest, { subject }: Caller): Entry | undefined {
+    const entry = this.#waiting.get(Envelope.stateOf(params) ?? "")
+    return entry?.caller.subject === subject ? entry : undefined
   }
 
   /** `undefined` if it has answered the request itself. */
@@ -135,11 +136,17 @@ export class Conversations implements StatelessHandler {
     const member: Member = {
       caller: () => entry.caller,
       owner: owner || undefined,
-      park: (bytes, end) =>
-        park(bytes, () => {
+      park: (bytes, end, state) => {
+        this.#waiting.set(state, entry)
+        const leave = park(bytes, () => {
           end()
           if (key === undefined) this.#end(entry, "the client did not come back")
         })
+        return () => {
+          this.#waiting.delete(state)
+          leave()
+        }
+      }
     }
     const conversation = this.#options.begin(key === undefined ? member : { ...member, startsServers, isLasting: true })
     const entry: Entry = { conversation, key, place, caller, usedAt: performance.now() }

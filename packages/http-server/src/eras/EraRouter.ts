@@ -22,6 +22,12 @@ export interface Bridge extends ServerSession {
 
 type Write = (message: JSONRPCNotification | JSONRPCRequest) => void
 
+interface Stateless {
+  readonly client: StatelessClient
+  readonly bridge: Bridge
+  write: Write
+}
+
 type Make = (write: Write, isStateless: boolean) => Bridge
 
 export class EraRouter {
@@ -30,8 +36,7 @@ export class EraRouter {
   readonly #write: Write
   readonly #name: string
   #withSession: Bridge | undefined
-  #withoutSession: StatelessClient | undefined
-  #stateless: { readonly bridge: Bridge; write: Write } | undefined
+  #withoutSession: Stateless | undefined
 
   constructor(name: string, make: Make, write: Write) {
     this.#make = make
@@ -41,12 +46,11 @@ export class EraRouter {
 
   request(request: ClientRequest): void {
     if (isStateless(request)) {
-      this.#withoutSession ??= this.#makeStatelessClient()
-      this.#withoutSession.request(request)
-    } else {
-      if (request.method === "initialize") this.#handOver(request.params)
-      this.#sessionBridge.request(request)
+      this.#withoutSession ??= this.#makeStateless()
+      return this.#withoutSession.client.request(request)
     }
+    if (request.method === "initialize") this.#handOver(request.params)
+    this.#sessionBridge.request(request)
   }
 
   /** Except for cancellations, only clients with a session send these. */
@@ -54,7 +58,7 @@ export class EraRouter {
     if (!("method" in message) || message.method !== "notifications/cancelled") {
       return this.#sessionBridge.receive(message)
     }
-    this.#withoutSession?.cancel(message.params?.["requestId"] as RequestId, message.params?.["reason"])
+    this.#withoutSession?.client.cancel(message.params?.["requestId"] as RequestId, message.params?.["reason"])
   }
 
   /** For a client of whose messages another one has made those of a session. */
@@ -63,7 +67,7 @@ export class EraRouter {
   }
 
   endStreams(): void {
-    this.#withoutSession?.end()
+    this.#withoutSession?.client.end()
   }
 
   /** Sends the client nothing more. */
@@ -73,8 +77,7 @@ export class EraRouter {
   }
 
   get #sessionBridge(): Bridge {
-    this.#withSession ??= this.#makeBridge(this.#write, false)
-    return this.#withSession
+    return this.#withSession ??= this.#makeBridge(this.#write, false)
   }
 
   #makeBridge(write: Write, isStateless: boolean): Bridge {
@@ -83,21 +86,19 @@ export class EraRouter {
     return bridge
   }
 
-  #makeStatelessClient(): StatelessClient {
-    const session = this.#makeBridge((message) => stateless.write(message), true)
-    const client = new StatelessClient({ name: this.#name, session })
-    const stateless = { bridge: session, write: (message: Parameters<Write>[0]) => client.deliver(message) }
-    this.#stateless = stateless
-    return client
+  #makeStateless(): Stateless {
+    const bridge = this.#makeBridge((message) => stateless.write(message), true)
+    const client = new StatelessClient({ name: this.#name, session: bridge })
+    const stateless: Stateless = { client, bridge, write: (message) => client.deliver(message) }
+    return stateless
   }
 
   /** A client that got no answer to `server/discover` goes on with `initialize`. */
   #handOver(params: unknown): void {
-    const stateless = this.#stateless
+    const stateless = this.#withoutSession
     if (this.#withSession !== undefined || stateless?.bridge.beginSession(params) !== true) return
     this.#withSession = stateless.bridge
     stateless.write = this.#write
-    this.#stateless = undefined
     this.#withoutSession = undefined
   }
 }

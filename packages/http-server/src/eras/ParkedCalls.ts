@@ -9,7 +9,7 @@ import type { StatelessCall } from "./StatelessCall.js"
 const ownStatePrefix = `mcp-lifeline:${randomUUID()}:`
 
 /** How long calls wait for input, in milliseconds: a person may have to give it. */
-const parkedTime = 10 * 60 * 1000
+export const parkedTime = 10 * 60 * 1000
 
 export interface Parked {
   readonly call: StatelessCall
@@ -38,15 +38,17 @@ export class ParkedCalls {
     return this.#all.size
   }
 
-  get(state: string | undefined): Parked | undefined {
-    return this.#all.get(state ?? "")
+  get(state: string): Parked | undefined {
+    return this.#all.get(state)
   }
 
   park(call: StatelessCall, askedBy: RequestId, questions: ReadonlySet<RequestId>): string {
     const state = `${ownStatePrefix}${randomUUID()}`
     let leave = constVoid
     this.#all.set(state, { call, askedBy, questions, parkedAt: performance.now(), leave: () => leave() })
-    leave = this.#park(call.bytes, () => this.#abandon(call))
+    leave = this.#park(call.bytes, () => this.#abandon(call), state)
+    // It may have made room itself.
+    if (!this.#all.has(state)) leave()
     return state
   }
 
@@ -72,12 +74,7 @@ export class ParkedCalls {
     return open
   }
 
-  askedBy(id: RequestId): ReadonlyArray<StatelessCall> {
-    return [...this.#all.values()].flatMap(({ askedBy, call }) => askedBy === id ? [call] : [])
-  }
-
-  overdue(): ReadonlyArray<StatelessCall> {
-    const now = performance.now()
-    return [...this.#all.values()].flatMap(({ call, parkedAt }) => now - parkedAt > parkedTime ? [call] : [])
+  where(matches: (parked: Parked) => boolean): ReadonlyArray<StatelessCall> {
+    return [...this.#all.values()].flatMap((parked) => matches(parked) ? [parked.call] : [])
   }
 }

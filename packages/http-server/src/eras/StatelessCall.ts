@@ -1,17 +1,11 @@
 import { Bytes, JsonValue } from "@mcp-lifeline/core/text"
-import type { Answer, ClientRequest, Holding, Responder } from "@mcp-lifeline/protocol"
-import type { JSONRPCNotification, JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
+import type { Answer, ClientRequest, Holding } from "@mcp-lifeline/protocol"
+import type { JSONRPCRequest, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import type * as Envelope from "./Envelope.js"
 import { questions } from "./parkedLimits.js"
 
-export interface CallHandlers {
-  readonly say: (call: StatelessCall, message: JSONRPCNotification | JSONRPCRequest) => void
-  readonly answered: (call: StatelessCall, answer: Answer) => void
-  readonly cancelled: (call: StatelessCall) => void
-}
-
 /** A client may send several requests for one call: one more each time it was asked for input. */
-export class StatelessCall implements Responder {
+export class StatelessCall {
   /** Undefined while the client is asked for input. */
   waiting: ClientRequest | undefined
   envelope: Envelope.Envelope
@@ -26,20 +20,14 @@ export class StatelessCall implements Responder {
   readonly method: string
   /** For an error about that resource. */
   readonly uri: unknown
-  readonly #handlers: CallHandlers
 
-  constructor(waiting: ClientRequest, envelope: Envelope.Envelope, handlers: CallHandlers, sharer: unknown) {
+  constructor(waiting: ClientRequest, envelope: Envelope.Envelope, sharer: unknown) {
     this.waiting = waiting
     this.envelope = envelope
     this.method = waiting.method
     this.uri = waiting.params?.["uri"]
     this.bytes = waiting.bytes
-    this.#handlers = handlers
     this.#room = questions.holderOf(sharer)
-  }
-
-  get questions(): ReadonlyArray<JSONRPCRequest> {
-    return Array.from(this.#questions.values(), ({ question }) => question)
   }
 
   /** Returns whether there is room. */
@@ -59,20 +47,8 @@ export class StatelessCall implements Responder {
   }
 
   takeQuestions(): ReadonlyArray<JSONRPCRequest> {
-    const all = this.questions
+    const all = Array.from(this.#questions.values(), ({ question }) => question)
     for (const { id } of all) this.withdraw(id)
     return all
-  }
-
-  say(_request: ClientRequest, message: JSONRPCNotification | JSONRPCRequest): void {
-    this.#handlers.say(this, message)
-  }
-
-  answer(_request: ClientRequest, answer: Answer): void {
-    this.#handlers.answered(this, answer)
-  }
-
-  cancelled(): void {
-    this.#handlers.cancelled(this)
   }
 }

@@ -28,9 +28,9 @@ import { Predicate } from "effect"
 import { constVoid } from "effect/Function"
 import { ChangeStreams } from "./ChangeStreams.js"
 import * as Envelope from "./Envelope.js"
-import { isOwnState, ParkedCalls } from "./ParkedCalls.js"
+import { isOwnState, ParkedCalls, parkedTime } from "./ParkedCalls.js"
 import { early, type Park, parking } from "./parkedLimits.js"
-import { type CallHandlers, StatelessCall } from "./StatelessCall.js"
+import { StatelessCall } from "./StatelessCall.js"
 import * as Translation from "./translation.js"
 
 /**
@@ -77,15 +77,6 @@ export class StatelessClient {
   readonly #changeStreams = new ChangeStreams((method, params, answered) =>
     this.#requestFromSession(method, params, answered)
   )
-  readonly #callHandlers: CallHandlers = {
-    say: (call, message) => {
-      if ("id" in message) this.#onServerRequest(message, call)
-      else if (message.method === "notifications/progress") this.#forwardProgress(call, message)
-      else this.deliver(message)
-    },
-    answered: (call, answer) => this.#onAnswer(call, answer),
-    cancelled: (call) => this.#end(call)
-  }
   #level: unknown
   #lastId = 0
   #hasInitialized = false
@@ -105,10 +96,6 @@ export class StatelessClient {
     return this.#calls.size === 0 && this.#changeStreams.size === 0
   }
 
-  hasParked({ params }: ClientRequest): boolean {
-    return this.#parked.get(Envelope.stateOf(params)) !== undefined
-  }
-
   get parkedCalls(): number {
     return this.#parked.size
   }
@@ -121,7 +108,8 @@ export class StatelessClient {
   }
 
   tick(): void {
-    for (const call of this.#parked.overdue()) this.#abandon(call)
+    const due = performance.now() - parkedTime
+    for (const call of this.#parked.where(({ parkedAt }) => parkedAt < due)) this.#abandon(call)
   }
 
   /** Also forgets calls whose clients have not come back. */
@@ -150,17 +138,25 @@ export class StatelessClient {
     const state = Envelope.stateOf(params)
     if (isOwnState(state)) return this.#resume(request, state, envelope)
     this.#setLevel(envelope.logLevel)
-    const call = new StatelessCall(request, envelope, this.#callHandlers, this.#sharer)
+    const call = new StatelessCall(request, envelope, this.#sharer)
     const id = ++this.#lastId
     const forwarded = params === undefined ? {} : { params: Translation.forwardedParams(params, id) }
-    const sessionRequest = this.requests.openFor(request, { jsonrpc: "2.0", id, method, ...forwarded }, call)
+    const sessionRequest = this.requests.openFor(request, { jsonrpc: "2.0", id, method, ...forwarded }, {
+      say: (_, message) => {
+        if ("id" in message) this.#onServerRequest(message, call)
+        else if (message.method === "notifications/progress") this.#forwardProgress(call, message)
+        else this.deliver(message)
+      },
+      answer: (_, answer) => this.#onAnswer(call, answer),
+      cancelled: () => this.#end(call)
+    })
     this.#calls.set(call, sessionRequest)
     this.#session.request(sessionRequest)
   }
 
   /** Cancels calls that wait for input because of this request; open requests are cancelled through `ClientRequest`. */
   cancel(id: RequestId, reason?: unknown): void {
-    for (const call of this.#parked.askedBy(id)) this.#abandon(call, reason)
+    for (const call of this.#parked.where(({ askedBy }) => askedBy === id)) this.#abandon(call, reason)
   }
 
   /** Clients take an error for a server with sessions, and send `initialize`. */

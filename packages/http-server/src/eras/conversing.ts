@@ -17,8 +17,6 @@ export interface Conversing {
   /** Whether nothing waits for an answer or for input. */
   readonly isIdle: () => boolean
   readonly tick: () => void
-  /** Whether a request brings what a call waits for. */
-  readonly hasParked: (request: ClientRequest) => boolean
   /** How many calls wait for input. */
   readonly parked: () => number
 }
@@ -51,7 +49,6 @@ export const begin = (begin: Begin) => ({ owner, park, ...member }: Member): Con
     },
     isIdle: () => client.isIdle,
     tick: () => client.tick(),
-    hasParked: (request) => client.hasParked(request),
     parked: () => client.parkedCalls
   }
 }

@@ -5,27 +5,28 @@ import { type Place, Places } from "../Places.js"
 /** Of calls that wait for input. The oldest of the caller that has most is cancelled. */
 export const parkedLimits = { count: 1000, bytes: mebibytes(64) }
 
-/** Gives a call a place, for which others, or itself, may end. Returns what gives it back. */
-export type Park = (bytes: Bytes, end: () => void) => () => void
+/** Gives a call a place, for which others, or itself, may end. Returns what gives it back. `state`: that its client brings. */
+export type Park = (bytes: Bytes, end: () => void, state: string) => () => void
+
+/** By number, and by bytes. */
+export const parkedPlaces = (): ReadonlyArray<Places> =>
+  [parkedLimits.count, parkedLimits.bytes].map((most) => new Places(() => most, "too much waits"))
 
 /** For the calls of an owner. */
-export const parking = (): (owner: string) => Park => {
-  const places = [parkedLimits.count, parkedLimits.bytes].map((most) => new Places(() => most, "too much waits"))
-  return (owner) => (bytes, end) => {
-    const leave = (): void => {
-      for (const one of places) one.leave(place)
-    }
-    const place: Place = {
-      owner,
-      end: () => {
-        leave()
-        end()
-      }
-    }
-    for (const [index, one] of places.entries()) one.put(place, index === 0 ? 1 : bytes)
-    for (const one of places) one.shrink(owner)
-    return leave
+export const parking = (places = parkedPlaces()) => (owner: string) => (bytes: Bytes, end: () => void): () => void => {
+  const leave = (): void => {
+    for (const one of places) one.leave(place)
   }
+  const place: Place = {
+    owner,
+    end: () => {
+      leave()
+      end()
+    }
+  }
+  for (const [index, one] of places.entries()) one.put(place, index === 0 ? 1 : bytes)
+  for (const one of places) one.shrink(owner)
+  return leave
 }
 
 /** Questions that clients have not been sent. A holder is a call. */

@@ -1,13 +1,11 @@
-import { type ClientRequest, ClientRequests } from "@mcp-lifeline/protocol"
+import type { ClientRequest } from "@mcp-lifeline/protocol"
 import { describe, expect, it } from "vitest"
 import type { Caller } from "../../src/Caller.js"
 import type { Client } from "../../src/Conversation.js"
 import { Conversations } from "../../src/eras/Conversations.js"
 import * as Conversing from "../../src/eras/conversing.js"
-import { hearing } from "../support/hearing.js"
+import { asked } from "../support/hearing.js"
 import * as Raw from "../support/RawEndpoint.js"
-
-const key = (name: string): string => `io.modelcontextprotocol/${name}`
 
 const make = (owners: ReadonlyArray<string>, maxClients = 10) => {
   const conversations: Array<{ readonly client: Client; readonly calls: Array<ClientRequest>; closed: Array<string> }> =
@@ -30,22 +28,17 @@ const make = (owners: ReadonlyArray<string>, maxClients = 10) => {
     idleTime: 1000
   })
   const post = (caller: Caller, asks = false, brought: object = {}) => {
-    const answers: Array<any> = []
-    const _meta = { [key("protocolVersion")]: "2026-07-28", [key("clientCapabilities")]: { elicitation: {} } }
-    const params = { name: asks ? "asks" : "x", _meta, ...brought }
-    const message = { jsonrpc: "2.0" as const, id: 1, method: "tools/call", params }
-    hosts.request(new ClientRequests().open(message, hearing((message) => answers.push(message))), caller)
+    const _meta = Raw.meta({}, { elicitation: {} })
+    const { answers, request } = asked(1, { name: asks ? "asks" : "x", _meta, ...brought })
+    hosts.request(request, caller)
     return { answers }
   }
   const call = (caller: Caller): void => void post(caller)
   const listen = async (caller: Caller): Promise<ClientRequest> => {
-    const said: Array<any> = []
-    const _meta = { [key("protocolVersion")]: "2026-07-28", [key("clientCapabilities")]: {} }
-    const params = { notifications: { toolsListChanged: true }, _meta }
-    const message = { jsonrpc: "2.0" as const, id: 2, method: "subscriptions/listen", params }
-    const request = new ClientRequests().open(message, hearing((message) => said.push(message)))
+    const params = { notifications: { toolsListChanged: true }, _meta: Raw.meta() }
+    const { answers, request } = asked(2, params, "subscriptions/listen")
     hosts.request(request, caller)
-    await expect.poll(() => said).toMatchObject([{ method: "notifications/subscriptions/acknowledged" }])
+    await expect.poll(() => answers).toMatchObject([{ method: "notifications/subscriptions/acknowledged" }])
     return request
   }
   const all = () =>

@@ -1,5 +1,5 @@
 import { Bytes } from "@mcp-lifeline/core/text"
-import { type ClientRequest, ClientRequests } from "@mcp-lifeline/protocol"
+import type { ClientRequest } from "@mcp-lifeline/protocol"
 import type { RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { describe, expect, it, vi } from "vitest"
 import { anyone, type Caller } from "../../src/Caller.js"
@@ -7,9 +7,10 @@ import { Conversations } from "../../src/eras/Conversations.js"
 import type { Member } from "../../src/eras/conversing.js"
 import { parkedLimits } from "../../src/eras/parkedLimits.js"
 import { Places } from "../../src/Places.js"
-import { hearing } from "../support/hearing.js"
+import { asked } from "../support/hearing.js"
+import * as Raw from "../support/RawEndpoint.js"
 
-const key = (name: string): string => `io.modelcontextprotocol/${name}`
+const { key } = Raw
 
 const make = (most: number, ownServers?: Places) => {
   const conversations: Array<{
@@ -32,13 +33,12 @@ const make = (most: number, ownServers?: Places) => {
         park: (count: number, bytes = 0) => {
           for (let n = 0; n < count; n++) {
             conversation.parked++
-            member.park(Bytes(bytes), () => conversation.parked--)
+            member.park(Bytes(bytes), () => conversation.parked--, `${n}`)
           }
         }
       }
       conversations.push(conversation)
       return {
-        hasParked: () => false,
         parked: () => conversation.parked,
         request: (request) => void conversation.received.push(request),
         tick: () => void conversation.ticks++,
@@ -58,25 +58,9 @@ const make = (most: number, ownServers?: Places) => {
     meta: object = {},
     caller: Caller = anyone
   ) => {
-    const answers: Array<any> = []
-    const message = {
-      jsonrpc: "2.0" as const,
-      id,
-      method,
-      params: {
-        name: "x",
-        _meta: {
-          [key("protocolVersion")]: "2026-07-28",
-          [key("clientCapabilities")]: {},
-          [key("clientInfo")]: { name: client, version: "1" },
-          ...meta
-        }
-      }
-    }
-    hosts.request(
-      new ClientRequests().open(message, hearing((message) => answers.push(message))),
-      caller
-    )
+    const _meta = Raw.meta({ [key("clientInfo")]: { name: client, version: "1" }, ...meta })
+    const { answers, request } = asked(id, { name: "x", _meta }, method)
+    hosts.request(request, caller)
     return answers
   }
   return { conversations, hosts, request }

@@ -1,14 +1,12 @@
 import { Bytes } from "@mcp-lifeline/core/text"
-import { type ClientRequest, ClientRequests } from "@mcp-lifeline/protocol"
+import type { ClientRequest, Quota } from "@mcp-lifeline/protocol"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { ownerOf } from "../../src/Caller.js"
 import { Conversations } from "../../src/eras/Conversations.js"
 import * as Conversing from "../../src/eras/conversing.js"
-import { parkedLimits, questions } from "../../src/eras/parkedLimits.js"
-import { hearing } from "../support/hearing.js"
+import { early, parkedLimits, questions } from "../../src/eras/parkedLimits.js"
+import { asked } from "../support/hearing.js"
 import * as Raw from "../support/RawEndpoint.js"
-
-const key = (name: string): string => `io.modelcontextprotocol/${name}`
 
 const make = () => {
   const conversations: Array<{ readonly client: Raw.Scripted; readonly calls: Array<ClientRequest>; closed: number }> =
@@ -34,13 +32,8 @@ const make = () => {
       readonly state?: unknown
     } = {}
   ) => {
-    const answers: Array<any> = []
-    const _meta = { [key("protocolVersion")]: "2026-07-28", [key("clientCapabilities")]: { elicitation: {} } }
-    const params = { name: "x", _meta, requestState: state, inputResponses: { q: { action: "accept" } } }
-    const request = new ClientRequests().open(
-      { jsonrpc: "2.0", id, method: "tools/call", params },
-      hearing((message) => answers.push(message))
-    )
+    const brought = { requestState: state, inputResponses: { q: { action: "accept" } } }
+    const { answers, request } = asked(id, { name: "x", _meta: Raw.meta({}, { elicitation: {} }), ...brought })
     request.bytes = Bytes(bytes)
     hosts.request(request, { subject, claims: {} })
     return { answers, request }
@@ -55,6 +48,8 @@ const make = () => {
   const closed = () => conversations.map(({ closed }) => closed)
   return { closed, conversations, hosts, park, post }
 }
+
+type Begun = ReturnType<typeof make>["conversations"][number]
 
 beforeEach(() => {
   vi.useFakeTimers()
@@ -139,16 +134,43 @@ describe("requests of which each is a conversation of its own", () => {
     expect(closed()).toEqual([1, 0, 0, 0, 0, 0])
   })
 
-  it("[X5:unit] questions of one caller's calls count as that caller's", () => {
-    const { conversations, hosts, park } = make()
-    for (const id of [1, 2]) {
-      park(id, "ann")
-      conversations.at(-1)?.client.write({ jsonrpc: "2.0", id: "more", method: "elicitation/create", params: {} })
-    }
-    expect(questions.heldBy(ownerOf({ subject: "ann", claims: {} })).count).toBe(2)
-    hosts.endOf({ subject: "ann" }, "enough")
-    expect(questions.held.count).toBe(0)
+  it("[X5 G17:unit] one that has more than all others makes room itself, and its client finds nothing", () => {
+    const { closed, park, post } = make()
+    park(0, "ann", 1)
+    const state = park(1, "ben", parkedLimits.bytes)
+    expect(closed()).toEqual([0, 1])
+    expect(post(2, { subject: "ben", state }).answers).toMatchObject([{ error: { code: -32_602 } }])
+    expect(closed()).toEqual([0, 1, 1])
   })
+
+  it("[X5 G17:unit] the end of a conversation gives back the places of its calls that wait", () => {
+    const { closed, hosts, park } = make()
+    park(0, "ann", parkedLimits.bytes / 4)
+    hosts.endOf({ subject: "ann" }, "enough")
+    for (let id = 1; id <= 4; id++) park(id, "ben", parkedLimits.bytes / 4)
+    expect(closed()).toEqual([1, 0, 0, 0, 0])
+  })
+
+  it.each([
+    [
+      "questions",
+      questions,
+      ({ client }) => client.write({ jsonrpc: "2.0", id: "more", method: "elicitation/create", params: {} })
+    ],
+    ["early answers", early, ({ calls }) => calls[0]?.answer({ result: {} })]
+  ] as ReadonlyArray<readonly [string, Quota, (one: Begun) => void]>)(
+    "[X5:unit] %s of one caller's calls count as that caller's",
+    (_, quota, act) => {
+      const { conversations, hosts, park } = make()
+      for (const id of [1, 2]) {
+        park(id, "ann")
+        act(conversations.at(-1)!)
+      }
+      expect(quota.heldBy(ownerOf({ subject: "ann", claims: {} })).count).toBe(2)
+      hosts.endOf({ subject: "ann" }, "enough")
+      expect(quota.held.count).toBe(0)
+    }
+  )
 
   it("[G22:unit] those that wait for a caller who is removed end, with their calls; those of others go on", () => {
     const { closed, hosts, park, post } = make()

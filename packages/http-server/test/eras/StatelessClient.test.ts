@@ -2,25 +2,31 @@ import { type ClientRequest, ClientRequests } from "@mcp-lifeline/protocol"
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js"
 import { describe, expect, it, vi } from "vitest"
 import { mayLeave } from "../../../testing/test/support/Holdings.js"
-import { early, earlyLimits, parkedLimits, questionLimits, questions } from "../../src/eras/parkedLimits.js"
+import {
+  early,
+  earlyLimits,
+  parkedLimits,
+  parkedPlaces,
+  parking,
+  questionLimits,
+  questions
+} from "../../src/eras/parkedLimits.js"
 import { StatelessClient } from "../../src/eras/StatelessClient.js"
 import { hearing } from "../support/hearing.js"
-
-const version = "2026-07-28"
-const key = (name: string): string => `io.modelcontextprotocol/${name}`
+import { introduction, key, meta } from "../support/RawEndpoint.js"
 
 type Message = any
 
-const capabilities = { tools: { listChanged: true }, resources: { listChanged: true, subscribe: true }, logging: {} }
-const introduction = { protocolVersion: "2025-11-25", capabilities, serverInfo: { name: "scripted", version: "1" } }
+const { capabilities } = introduction
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-const make = ({ answer = () => undefined, bytes = 0, isAtOnce = false, isShared = false, refused = [] }: {
+const make = ({ answer = () => undefined, bytes = 0, isAtOnce = false, isShared = false, places, refused = [] }: {
   readonly answer?: (message: Message) => object | undefined
   readonly isAtOnce?: boolean
   readonly isShared?: boolean
   readonly bytes?: number
+  readonly places?: ReturnType<typeof parkedPlaces>
   readonly refused?: Array<string>
 } = {}) => {
   const written: Array<Message> = []
@@ -49,6 +55,7 @@ const make = ({ answer = () => undefined, bytes = 0, isAtOnce = false, isShared 
   const stateless: StatelessClient = new StatelessClient({
     name: "a server",
     isShared,
+    park: parking(places)(""),
     session: {
       receive,
       request: take,
@@ -77,16 +84,13 @@ const make = ({ answer = () => undefined, bytes = 0, isAtOnce = false, isShared 
     written,
     sent: (method: string) => received.filter((one) => one.method === method),
     answers: () => received.filter((one) => one.method === undefined),
-    request: (method: string, params: object = {}, meta: object = {}): number => {
+    request: (method: string, params: object = {}, more: object = {}): number => {
       const id = ++last
       host.receive({
         jsonrpc: "2.0",
         id: `h${id}`,
         method,
-        params: {
-          ...params,
-          _meta: { [key("protocolVersion")]: version, [key("clientCapabilities")]: { elicitation: {} }, ...meta }
-        }
+        params: { ...params, _meta: meta(more, { elicitation: {} }) }
       } as never)
       return id
     },
@@ -397,13 +401,17 @@ describe("what a server asks", () => {
   })
 
   it("[E8 X5] of hosts that never come back, the bodies of calls are bounded, too", async () => {
-    const { asks, request, sent, stateless } = make({ bytes: parkedLimits.bytes / 4 })
+    const places = parkedPlaces()
+    const { asks, host, request, sent, stateless } = make({ bytes: parkedLimits.bytes / 4, places })
+    const totals = () => places.map(({ total }) => total)
     for (let n = 1; n <= 6; n++) {
       request("tools/call", { name: "x" })
       await asks(`q${n}`)
     }
-    expect(stateless.parkedCalls).toBe(4)
+    expect([stateless.parkedCalls, ...totals()]).toEqual([4, 4, parkedLimits.bytes])
     expect(sent("notifications/cancelled")).toHaveLength(2)
+    host.end()
+    expect(totals()).toEqual([0, 0])
   })
 
   it("[E8 X5] questions of one call are bounded until its host comes back; what is too much is declined", async () => {

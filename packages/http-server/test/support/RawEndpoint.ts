@@ -41,6 +41,17 @@ export const scripted = (client: Client): Scripted => ({
   writeResult: (id, resultText) => client.requests.get(id)?.answer({ resultText })
 })
 
+/** Of a client without a session. */
+export const stateless = "2026-07-28"
+
+export const key = (name: string): string => `io.modelcontextprotocol/${name}`
+
+export const meta = (more: object = {}, capabilities: object = {}) => ({
+  [key("protocolVersion")]: stateless,
+  [key("clientCapabilities")]: capabilities,
+  ...more
+})
+
 export const fewest = {
   maxSessions: 9,
   maxBodyBytes: Bytes(1),

@@ -222,8 +222,6 @@ export class ClientRequests {
   }
 
   latest(where: (request: ClientRequest) => boolean): ClientRequest | undefined {
-    let latest: ClientRequest | undefined
-    for (const request of this.#all.values()) if (where(request)) latest = request
-    return latest
+    return [...this.#all.values()].findLast(where)
   }
 }

@@ -1,13 +1,13 @@
 import { Bytes } from "@mcp-lifeline/core/text"
 import { describe, expect, it } from "vitest"
-import * as OpenRequests from "../src/openRequests.js"
+import * as OpenLimits from "../src/openLimits.js"
 import { openQuota } from "./support/RawEndpoint.js"
 
 const make = (count: number, bytes: number) => {
   const open = openQuota(count, bytes)
   return (client: string, count: number, bytes = 0): (() => void) | string => {
-    const amount = OpenRequests.amountOf(count, Bytes(bytes))
-    return OpenRequests.take(open, client, amount, 1)?.message ?? (() => open.release(client, amount))
+    const amount = OpenLimits.amountOf(count, Bytes(bytes))
+    return OpenLimits.take(open, client, amount, 1)?.message ?? (() => open.release(client, amount))
   }
 }
 
