@@ -37,9 +37,7 @@ const remote = fc.record({
   env: fc.dictionary(fc.constantFrom("A", "B_C"), word),
   oauth: fc.constant(false),
   timeout: fc.nat()
-}, {
-  requiredKeys: ["url"]
-})
+}, { requiredKeys: ["url"] })
 const servers = fc.dictionary(name, fc.oneof(started, remote), { minKeys: 1, maxKeys: 4 })
 
 /** JSON with blanks, line ends, comments and trailing commas wherever they may be. */

@@ -77,12 +77,7 @@ describe("the lines of calls", () => {
       yield* calling(base, one, true)
       yield* calling(base, other, true)
       // Two people may have the same name.
-      const of = (sub: string) => ({
-        name: "Ann",
-        subject: `${issuer.url} ${sub}`,
-        program: "a-program",
-        version: "1"
-      })
+      const of = (sub: string) => ({ name: "Ann", subject: `${issuer.url} ${sub}`, program: "a-program", version: "1" })
       expect(lines()).toMatchObject([...expected(of("1")), ...expected(of("2"))])
       for (const token of [one, other]) expect(readFileSync(audit, "utf8")).not.toContain(token.slice(0, 40))
     }))

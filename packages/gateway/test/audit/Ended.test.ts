@@ -79,10 +79,7 @@ describe("how a call ended", () => {
       "an error of the gateway's own words",
       { code: 5, message: "no", data: { tag: "NotReady", fate: "no fate" } },
       unsent,
-      {
-        reason: "NotReady",
-        fate: "notSent"
-      }
+      { reason: "NotReady", fate: "notSent" }
     ],
     ["an error without data", { code: 5, message: "no" }, sent, { fate: "answered" }],
     ["an error with data that is none", { code: 5, message: "no", data: "tag" }, unsent, { fate: "notSent" }],

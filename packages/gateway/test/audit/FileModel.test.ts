@@ -209,10 +209,7 @@ describe("the file of the audit on a disk that fails", () => {
           fc.boolean(),
           (size, before, commands, isFullAtEnd) => run(full, size, before, commands, isFullAtEnd)
         ),
-        {
-          numRuns: 100,
-          examples
-        }
+        { numRuns: 100, examples }
       )
     }
   )

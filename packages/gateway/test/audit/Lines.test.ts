@@ -63,10 +63,7 @@ const deep = `${"[".repeat(2000)}${"]".repeat(2000)}`
 const recording = (clients: Readonly<Record<string, object>>, withArguments = false) =>
   Effect.gen(function*() {
     const file = join(yield* folder, "calls")
-    const audit = yield* Audit.make(
-      { file, size: 1_000_000, files: 1, full: "stop", withArguments },
-      () => undefined
-    )
+    const audit = yield* Audit.make({ file, size: 1_000_000, files: 1, full: "stop", withArguments }, () => undefined)
     const called: Array<string> = []
     const gateway = yield* team([server("open", called), server("closed")], clients, { audit })
     const lines = (): ReadonlyArray<AuditLine> =>

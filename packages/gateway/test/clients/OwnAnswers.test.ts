@@ -34,10 +34,7 @@ describe("what is Lifeline's own", () => {
     ({ own }) =>
       Effect.gen(function*() {
         const sessions = own ? { sessions: "per-client" as const } : {}
-        const { client } = yield* gateway([
-          { ...taking("lifeline"), ...sessions },
-          { ...taking("evil"), ...sessions }
-        ])
+        const { client } = yield* gateway([{ ...taking("lifeline"), ...sessions }, { ...taking("evil"), ...sessions }])
         const one = yield* client()
         const { tools } = yield* promise(() => one.result("tools/list"))
         expect(tools.map(({ name }: { name: string }) => name)).toEqual([

@@ -19,11 +19,7 @@ describe("an envFile", () => {
       expect(
         Object.entries(env).map(([name, value]) => [name, Redacted.isRedacted(value) ? Redacted.value(value) : value])
       ).toEqual(
-        [
-          ["ONE", "1"],
-          ["TWO", "C:\\notes\\new"],
-          ["THREE", "3"]
-        ]
+        [["ONE", "1"], ["TWO", "C:\\notes\\new"], ["THREE", "3"]]
       )
     }))
 })

@@ -46,14 +46,8 @@ const next: { readonly [S in StateName]: readonly [serve: string | undefined, wr
     commanded(disconnected, "reconnect"),
     "cannot be reached, and why. It is connected again only when it is called: make the same call again."
   ],
-  Disabling: [
-    commanded(off, "enable"),
-    `cannot be reached, and why. ${off}: do not repeat the call before that.`
-  ],
-  Disabled: [
-    commanded(off, "enable"),
-    `cannot be reached, and why. ${off}: do not repeat the call before that.`
-  ],
+  Disabling: [commanded(off, "enable"), `cannot be reached, and why. ${off}: do not repeat the call before that.`],
+  Disabled: [commanded(off, "enable"), `cannot be reached, and why. ${off}: do not repeat the call before that.`],
   Closed: [undefined, undefined]
 }
 

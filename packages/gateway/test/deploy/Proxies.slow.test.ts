@@ -178,11 +178,7 @@ describe.each(["nginx", "caddy"] as const)("the gateway", (kind) => {
         const after = yield* Effect.promise(() =>
           proxy.fetch(url, {
             method: "POST",
-            headers: {
-              ...session,
-              "content-type": "application/json",
-              accept: "application/json, text/event-stream"
-            },
+            headers: { ...session, "content-type": "application/json", accept: "application/json, text/event-stream" },
             body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "ping" })
           })
         )

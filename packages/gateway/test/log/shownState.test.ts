@@ -67,9 +67,6 @@ describe("a login that is needed", () => {
     } satisfies GatewayStatus
     const shown = render(given, { now: 5_000, width: 200, colour: false })
     expect(shown).toMatch(/docs +│ SignInNeeded +│ 5 s/)
-    expect(shown.split("\n").slice(-2)).toEqual([
-      "docs: Open the address in a browser to sign in",
-      `  ${address}`
-    ])
+    expect(shown.split("\n").slice(-2)).toEqual(["docs: Open the address in a browser to sign in", `  ${address}`])
   })
 })

@@ -41,10 +41,7 @@ describe.concurrent("clients of one gateway", () => {
         expect(answers[i]?.result?.["content"][0].text).toContain(`Steps: ${steps}`)
         const progress = one.said.filter(({ id, method }) => method === "notifications/progress" || id === "same")
         expect(progress.map(({ params }) => params)).toEqual([
-          ...Array.from(
-            { length: steps },
-            (_, step) => ({ progress: step + 1, total: steps, progressToken: "same" })
-          ),
+          ...Array.from({ length: steps }, (_, step) => ({ progress: step + 1, total: steps, progressToken: "same" })),
           undefined
         ])
         expect(progress[0]?.about).toBe("same")

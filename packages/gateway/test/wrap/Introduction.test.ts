@@ -98,11 +98,7 @@ describe("a server that wrap has never seen", () => {
       expect(starts()).toBe(1)
     }))
 
-  it.scoped.each([
-    { name: "host", limit: 8000 },
-    { name: "@cline/core", limit: 2000 },
-    { name: "Cline", limit: 2000 }
-  ])(
+  it.scoped.each([{ name: "host", limit: 8000 }, { name: "@cline/core", limit: 2000 }, { name: "Cline", limit: 2000 }])(
     "[W9 W11] is announced without instructions before the host gives up: %j",
     ({ limit, name }) =>
       Effect.gen(function*() {
