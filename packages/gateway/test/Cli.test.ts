@@ -227,18 +227,17 @@ describe("mcp-lifeline", () => {
   it.live("[G1:cli] without --config it serves the mcp.json of its folder, and its first lines say so", () =>
     Effect.gen(function*() {
       const folder = realpathSync(dirname(yield* file(`{ "mcpServers": { "own": { "command": "cat" } } }`)))
-      const started = (...args: ReadonlyArray<string>) =>
-        Effect.gen(function*() {
-          const program = yield* Program.start(["serve", "--port", "0", ...args], {}, undefined, folder)
-          const [, address = "", about] = yield* program.prints(
-            /Serving (http:[\w.:/]+)[^]*(Servers: those of [^]*?names another)/
-          )
-          const status = yield* Effect.promise(() =>
-            fetch(new URL("/api/status", address)).then((answer) => answer.json() as Promise<Record<string, unknown>>)
-          )
-          expect(status).toMatchObject({ gateway: { config: join(folder, "mcp.json") }, servers: [{ name: "own" }] })
-          return about
-        })
+      const started = Effect.fnUntraced(function*(...args: ReadonlyArray<string>) {
+        const program = yield* Program.start(["serve", "--port", "0", ...args], {}, undefined, folder)
+        const [, address = "", about] = yield* program.prints(
+          /Serving (http:[\w.:/]+)[^]*(Servers: those of [^]*?names another)/
+        )
+        const status = yield* Effect.promise(() =>
+          fetch(new URL("/api/status", address)).then((answer) => answer.json() as Promise<Record<string, unknown>>)
+        )
+        expect(status).toMatchObject({ gateway: { config: join(folder, "mcp.json") }, servers: [{ name: "own" }] })
+        return about
+      })
       const line = `Servers: those of ${join(folder, "mcp.json")}, because no --config FILE names another`
       expect(yield* started()).toBe(line)
       expect(yield* started("--log-format", "json")).toBe(line)

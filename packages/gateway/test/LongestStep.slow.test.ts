@@ -143,12 +143,11 @@ describe("the event loop of serve", () => {
           JSON.parse(text)
           return Math.max(1, (performance.now() - at) / 100)
         })
-        const look = (what: string) =>
-          Effect.gen(function*() {
-            yield* Effect.sleep("100 millis")
-            seen.push([what, Number(readFileSync(measured, "utf8"))])
-            rmSync(measured)
-          })
+        const look = Effect.fnUntraced(function*(what: string) {
+          yield* Effect.sleep("100 millis")
+          seen.push([what, Number(readFileSync(measured, "utf8"))])
+          rmSync(measured)
+        })
         const meta =
           '"_meta":{"io.modelcontextprotocol/logLevel":"debug","io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"elicitation":{}},"io.modelcontextprotocol/clientInfo":{"name":"x","version":"1"}}'
         const answer = `{"jsonrpc":"2.0","id":ID,"result":{"content":[]}}`

@@ -63,24 +63,23 @@ const api = ({ base }: Gateway) =>
 
 const doors = { "a client of 2025": v1, "a client of 2026": v2, "the API": api } as const
 
-const auditing = (start: typeof serve, ...args: ReadonlyArray<string>) =>
-  Effect.gen(function*() {
-    const path = yield* folder
-    const file = join(path, "calls")
-    const called = join(path, "called")
-    const gateway = yield* start({
-      s: {
-        command: process.execPath,
-        args: [script, "s", "ok", "fail", "refuse", "die"],
-        env: { CALLED: called, MY_SECRET: "s3cr3t-of-the-server" }
-      }
-    }, ["--audit", file, ...args])
-    const lines = (): ReadonlyArray<AuditLine> =>
-      readFileSync(file, "utf8").split("\n").slice(0, -1).map((line) => JSON.parse(line) as AuditLine).filter((
-        { event }
-      ) => event === "call")
-    return { ...gateway, audit: file, lines }
-  })
+const auditing = Effect.fnUntraced(function*(start: typeof serve, ...args: ReadonlyArray<string>) {
+  const path = yield* folder
+  const file = join(path, "calls")
+  const called = join(path, "called")
+  const gateway = yield* start({
+    s: {
+      command: process.execPath,
+      args: [script, "s", "ok", "fail", "refuse", "die"],
+      env: { CALLED: called, MY_SECRET: "s3cr3t-of-the-server" }
+    }
+  }, ["--audit", file, ...args])
+  const lines = (): ReadonlyArray<AuditLine> =>
+    readFileSync(file, "utf8").split("\n").slice(0, -1).map((line) => JSON.parse(line) as AuditLine).filter((
+      { event }
+    ) => event === "call")
+  return { ...gateway, audit: file, lines }
+})
 
 const isWritten = (result: unknown, lines: ReadonlyArray<AuditLine>, count: number): AuditLine => {
   // Read in the step after the answer, without waiting for anything.

@@ -14,36 +14,35 @@ import type * as Ended from "../../src/audit/Ended.js"
 
 const ok: Ended.Ended = { outcome: "ok", fate: "answered" }
 
-const recording = (options: Partial<Audit.Options> = {}) =>
-  Effect.gen(function*() {
-    const home = join(yield* folder, "logs")
-    mkdirSync(home)
-    const file = join(home, "calls")
-    const scope = yield* Scope.make()
-    yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void))
-    const logged: Array<string> = []
-    const audit = yield* Scope.extend(
-      Audit.make(
-        { file, size: 1_000_000, files: 1, full: "stop", withArguments: false, ...options },
-        (line) => void logged.push(line.replaceAll(home, ""))
-      ),
-      scope
-    )
-    const begin = (given: Partial<Audit.Arrived> = {}) =>
-      audit.begin({ door: "mcp", caller: anyone, method: "tools/call", params: { name: "read" }, ...given })
-    const ended = (call: Audit.AuditedCall, how = ok) =>
-      Effect.async<boolean>((resume) => call.ended(how, (mayAnswer) => resume(Effect.succeed(mayAnswer))))
-    const lines = (): ReadonlyArray<Record<string, any>> =>
-      readFileSync(file, "utf8").trim().split("\n").map((line) => JSON.parse(line) as Record<string, any>)
-    const line = (given?: Partial<Audit.Arrived>, act: (call: Audit.AuditedCall) => void = () => undefined) =>
-      Effect.gen(function*() {
-        const call = begin(given)
-        act(call)
-        yield* ended(call)
-        return lines().at(-1) as AuditLine
-      })
-    return { audit, begin, close: Scope.close(scope, Exit.void), ended, file, home, line, lines, logged }
-  })
+const recording = Effect.fnUntraced(function*(options: Partial<Audit.Options> = {}) {
+  const home = join(yield* folder, "logs")
+  mkdirSync(home)
+  const file = join(home, "calls")
+  const scope = yield* Scope.make()
+  yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void))
+  const logged: Array<string> = []
+  const audit = yield* Scope.extend(
+    Audit.make(
+      { file, size: 1_000_000, files: 1, full: "stop", withArguments: false, ...options },
+      (line) => void logged.push(line.replaceAll(home, ""))
+    ),
+    scope
+  )
+  const begin = (given: Partial<Audit.Arrived> = {}) =>
+    audit.begin({ door: "mcp", caller: anyone, method: "tools/call", params: { name: "read" }, ...given })
+  const ended = (call: Audit.AuditedCall, how = ok) =>
+    Effect.async<boolean>((resume) => call.ended(how, (mayAnswer) => resume(Effect.succeed(mayAnswer))))
+  const lines = (): ReadonlyArray<Record<string, any>> =>
+    readFileSync(file, "utf8").trim().split("\n").map((line) => JSON.parse(line) as Record<string, any>)
+  const line = (given?: Partial<Audit.Arrived>, act: (call: Audit.AuditedCall) => void = () => undefined) =>
+    Effect.gen(function*() {
+      const call = begin(given)
+      act(call)
+      yield* ended(call)
+      return lines().at(-1) as AuditLine
+    })
+  return { audit, begin, close: Scope.close(scope, Exit.void), ended, file, home, line, lines, logged }
+})
 
 describe("the line of a call", () => {
   it.scoped("[G23:unit] has its arguments as the server receives them: numbers that JavaScript would change, too", () =>
@@ -214,12 +213,11 @@ describe("the line of a call", () => {
     }))
 })
 
-const away = (home: string, run: Effect.Effect<void>) =>
-  Effect.gen(function*() {
-    rmSync(home, { recursive: true })
-    yield* run
-    mkdirSync(home)
-  })
+const away = Effect.fnUntraced(function*(home: string, run: Effect.Effect<void>) {
+  rmSync(home, { recursive: true })
+  yield* run
+  mkdirSync(home)
+})
 
 describe("a file that cannot be written", () => {
   it.scoped("[G23:unit] go-on: calls are answered, and the next line says how many have none, each time anew", () =>

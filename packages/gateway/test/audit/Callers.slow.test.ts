@@ -12,37 +12,35 @@ import { api, talking } from "../support/Team.js"
 
 const script = fileURLToPath(new URL("../fixtures/named.mjs", import.meta.url))
 
-const serving = (lifeline: object, groups?: object) =>
-  Effect.gen(function*() {
-    const path = yield* folder
-    const [file, audit] = [join(path, "mcp.json"), join(path, "calls")]
-    const { port } = yield* ReservedPort.make
-    writeFileSync(
-      file,
-      JSON.stringify({
-        mcpServers: { s: { command: process.execPath, args: [script, "s", "ok", "hidden", "die"] } },
-        lifeline: { timeouts: { connect: "2 minutes", wait: "2 minutes" }, ...lifeline, ...groups }
-      })
-    )
-    const program = yield* Program.startHere(
-      ["serve", "--port", String(port), "--config", file, "--audit", audit],
-      { MCP_LIFELINE_STATE: join(path, "state") }
-    )
-    yield* program.prints(/^Serving http/m)
-    const lines = (): ReadonlyArray<AuditLine> =>
-      readFileSync(audit, "utf8").split("\n").slice(1, -1).map((line) => JSON.parse(line) as AuditLine)
-    return { base: `http://127.0.0.1:${port}`, audit, lines }
-  })
-
-const calling = (base: string, token: string, isStateless: boolean) =>
-  Effect.gen(function*() {
-    const talk = yield* talking(`${base}/mcp`, token, { isStateless, name: "a-program" })
-    yield* Effect.promise(async () => {
-      await talk.call("s__ok")
-      await talk.error("tools/call", { name: "s__hidden" })
-      await talk.error("tools/call", { name: "s__die" })
+const serving = Effect.fnUntraced(function*(lifeline: object, groups?: object) {
+  const path = yield* folder
+  const [file, audit] = [join(path, "mcp.json"), join(path, "calls")]
+  const { port } = yield* ReservedPort.make
+  writeFileSync(
+    file,
+    JSON.stringify({
+      mcpServers: { s: { command: process.execPath, args: [script, "s", "ok", "hidden", "die"] } },
+      lifeline: { timeouts: { connect: "2 minutes", wait: "2 minutes" }, ...lifeline, ...groups }
     })
+  )
+  const program = yield* Program.startHere(
+    ["serve", "--port", String(port), "--config", file, "--audit", audit],
+    { MCP_LIFELINE_STATE: join(path, "state") }
+  )
+  yield* program.prints(/^Serving http/m)
+  const lines = (): ReadonlyArray<AuditLine> =>
+    readFileSync(audit, "utf8").split("\n").slice(1, -1).map((line) => JSON.parse(line) as AuditLine)
+  return { base: `http://127.0.0.1:${port}`, audit, lines }
+})
+
+const calling = Effect.fnUntraced(function*(base: string, token: string, isStateless: boolean) {
+  const talk = yield* talking(`${base}/mcp`, token, { isStateless, name: "a-program" })
+  yield* Effect.promise(async () => {
+    await talk.call("s__ok")
+    await talk.error("tools/call", { name: "s__hidden" })
+    await talk.error("tools/call", { name: "s__die" })
   })
+})
 
 const expected = (client: object) => [
   { server: "s", tool: "ok", outcome: "ok", fate: "answered", attempts: 1, client },

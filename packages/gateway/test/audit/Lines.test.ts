@@ -60,16 +60,15 @@ const server = (id: string, called: Array<string> = []) =>
 
 const deep = `${"[".repeat(2000)}${"]".repeat(2000)}`
 
-const recording = (clients: Readonly<Record<string, object>>, withArguments = false) =>
-  Effect.gen(function*() {
-    const file = join(yield* folder, "calls")
-    const audit = yield* Audit.make({ file, size: 1_000_000, files: 1, full: "stop", withArguments }, () => undefined)
-    const called: Array<string> = []
-    const gateway = yield* team([server("open", called), server("closed")], clients, { audit })
-    const lines = (): ReadonlyArray<AuditLine> =>
-      readFileSync(file, "utf8").split("\n").slice(1, -1).map((line) => JSON.parse(line) as AuditLine)
-    return { ...gateway, called, lines }
-  })
+const recording = Effect.fnUntraced(function*(clients: Readonly<Record<string, object>>, withArguments = false) {
+  const file = join(yield* folder, "calls")
+  const audit = yield* Audit.make({ file, size: 1_000_000, files: 1, full: "stop", withArguments }, () => undefined)
+  const called: Array<string> = []
+  const gateway = yield* team([server("open", called), server("closed")], clients, { audit })
+  const lines = (): ReadonlyArray<AuditLine> =>
+    readFileSync(file, "utf8").split("\n").slice(1, -1).map((line) => JSON.parse(line) as AuditLine)
+  return { ...gateway, called, lines }
+})
 
 const givenUp = async (url: string, token: string, talk: HttpTalk, name: string, isBegun: () => boolean) => {
   const controller = new AbortController()

@@ -18,17 +18,16 @@ const offering = (offer: Offer) => {
   return connector
 }
 
-const make = (ofShared: Offer, ofOwn: Offer) =>
-  Effect.gen(function*() {
-    const pool = yield* ServerPool.make([
-      { id: "s", connector: offering(ofShared), keepalive },
-      { id: "o", connector: offering(ofOwn), keepalive, sessions: "per-client" }
-    ])
-    const servers = pool.join(member())
-    const names = new NameResolver(servers, () => Access.everything)
-    const found = (kind: Fleet.Routed, name: string) => names.find(kind, name)?.route.backend.id
-    return { found, names, servers }
-  })
+const make = Effect.fnUntraced(function*(ofShared: Offer, ofOwn: Offer) {
+  const pool = yield* ServerPool.make([
+    { id: "s", connector: offering(ofShared), keepalive },
+    { id: "o", connector: offering(ofOwn), keepalive, sessions: "per-client" }
+  ])
+  const servers = pool.join(member())
+  const names = new NameResolver(servers, () => Access.everything)
+  const found = (kind: Fleet.Routed, name: string) => names.find(kind, name)?.route.backend.id
+  return { found, names, servers }
+})
 
 describe("the server of a name", () => {
   it.scopedLive("[G15] [G3] is the shared one where both list it, and one that lists it comes before one with a template", () =>

@@ -41,11 +41,10 @@ const serve = (config: string, env: Record<string, string>, given?: string, args
     return { program, url, port: new URL(url).port }
   })
 
-const killed = (program: Program.Program) =>
-  Effect.gen(function*() {
-    program.signal("SIGKILL")
-    yield* program.ended
-  })
+const killed = Effect.fnUntraced(function*(program: Program.Program) {
+  program.signal("SIGKILL")
+  yield* program.ended
+})
 
 const echo = (message: string) => ({ name: "every__echo", arguments: { message } })
 

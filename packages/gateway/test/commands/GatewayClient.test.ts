@@ -10,25 +10,23 @@ import * as RunningGateways from "../../src/instances/RunningGateways.js"
 
 const secret = Proof.newSecret()
 
-const listening = (listener: RequestListener) =>
-  Effect.gen(function*() {
-    const { port } = yield* ReservedPort.make
-    yield* Effect.acquireRelease(
-      Effect.async<ReturnType<typeof createServer>>((resume) => {
-        const server = createServer(listener)
-        server.listen(port, "127.0.0.1", () => resume(Effect.succeed(server)))
-      }),
-      (server) => Effect.sync(() => void server.close().closeAllConnections())
-    )
-    return `http://127.0.0.1:${port}`
-  })
+const listening = Effect.fnUntraced(function*(listener: RequestListener) {
+  const { port } = yield* ReservedPort.make
+  yield* Effect.acquireRelease(
+    Effect.async<ReturnType<typeof createServer>>((resume) => {
+      const server = createServer(listener)
+      server.listen(port, "127.0.0.1", () => resume(Effect.succeed(server)))
+    }),
+    (server) => Effect.sync(() => void server.close().closeAllConnections())
+  )
+  return `http://127.0.0.1:${port}`
+})
 
-const registered = (startedAt: number, config: string, inCluster?: boolean) =>
-  Effect.gen(function*() {
-    const url = yield* listening(({ url = "" }, response) => void response.end(Proof.answer(secret, url)))
-    yield* RunningGateways.register({ url, config, inCluster, startedAt, token: null, secret })
-    return url
-  })
+const registered = Effect.fnUntraced(function*(startedAt: number, config: string, inCluster?: boolean) {
+  const url = yield* listening(({ url = "" }, response) => void response.end(Proof.answer(secret, url)))
+  yield* RunningGateways.register({ url, config, inCluster, startedAt, token: null, secret })
+  return url
+})
 
 const told = (config?: string, url?: string) =>
   Effect.flip(Effect.flatMap(GatewayClient.find({ config, url }), ({ status }) => status)).pipe(

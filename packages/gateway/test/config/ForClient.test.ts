@@ -44,17 +44,16 @@ const webServer = Effect.acquireRelease(
   ({ close }) => Effect.sync(close)
 )
 
-const gateway = (mcpServers: object, callers: Callers) =>
-  Effect.gen(function*() {
-    const lifeline = { ...own, timeouts: { connect: "2 minutes", wait: "2 minutes" } }
-    const { entries, problems } = parse({ lifeline, mcpServers }, { KEY: "s3cret-value" })
-    expect(problems.filter(({ key }) => key.startsWith("mcpServers"))).toEqual([])
-    const { backends, problems: refused } = Backends.fromEntries(entries, ".")
-    expect(refused).toEqual([])
-    const bound = yield* Endpoint.bind({ host: "127.0.0.1", port: 0, authentication: authentication(callers) })
-    const servers = yield* ServerPool.make(backends, { waitTimeout: "2 minutes" })
-    return { ...(yield* Endpoint.serve({ ...bound, servers, introductionWait: 0 })), servers }
-  })
+const gateway = Effect.fnUntraced(function*(mcpServers: object, callers: Callers) {
+  const lifeline = { ...own, timeouts: { connect: "2 minutes", wait: "2 minutes" } }
+  const { entries, problems } = parse({ lifeline, mcpServers }, { KEY: "s3cret-value" })
+  expect(problems.filter(({ key }) => key.startsWith("mcpServers"))).toEqual([])
+  const { backends, problems: refused } = Backends.fromEntries(entries, ".")
+  expect(refused).toEqual([])
+  const bound = yield* Endpoint.bind({ host: "127.0.0.1", port: 0, authentication: authentication(callers) })
+  const servers = yield* ServerPool.make(backends, { waitTimeout: "2 minutes" })
+  return { ...(yield* Endpoint.serve({ ...bound, servers, introductionWait: 0 })), servers }
+})
 
 describe("what a configuration says of the client", () => {
   it("[G22:unit] is for servers of which each client has its own, in headers and env, where clients are told apart", () => {

@@ -26,20 +26,19 @@ const pipe = (path: string, name: string): string => {
   return file
 }
 
-const serve = (path: string, env: Record<string, string> = {}) =>
-  Effect.gen(function*() {
-    const file = join(path, "mcp.json")
-    writeFileSync(file, textOf({ a: who }))
-    const program = yield* Program.start(["serve", "--port", "0", "--config", file], env)
-    const [, url = ""] = yield* program.prints(/^Serving (http:\S+)$/m)
-    const client = yield* TestClient.connect(url)
-    const isServing = Effect.gen(function*() {
-      const { status } = yield* ask(url.replace("/mcp", "/health"))
-      const { content } = yield* Effect.promise(() => client.callTool({ name: "a__who", arguments: {} }))
-      return status === 200 && Array.isArray(content)
-    })
-    return { client, file, isServing, program }
+const serve = Effect.fnUntraced(function*(path: string, env: Record<string, string> = {}) {
+  const file = join(path, "mcp.json")
+  writeFileSync(file, textOf({ a: who }))
+  const program = yield* Program.start(["serve", "--port", "0", "--config", file], env)
+  const [, url = ""] = yield* program.prints(/^Serving (http:\S+)$/m)
+  const client = yield* TestClient.connect(url)
+  const isServing = Effect.gen(function*() {
+    const { status } = yield* ask(url.replace("/mcp", "/health"))
+    const { content } = yield* Effect.promise(() => client.callTool({ name: "a__who", arguments: {} }))
+    return status === 200 && Array.isArray(content)
   })
+  return { client, file, isServing, program }
+})
 
 describe.concurrent("files of the user that are none", () => {
   it.scopedLive("[X1:real] an envFile that is a pipe: others are served until it is written, and then it is read", () =>

@@ -136,22 +136,20 @@ const call = async (url: string, headers: Readonly<Record<string, string>>, name
   return answers.find(({ id, method }) => id === 1 && method === undefined)?.result?.content[0].text
 }
 
-const start = (command: ReturnType<typeof Image.command>) =>
-  Effect.gen(function*() {
-    const container = yield* Program.start([], {}, command)
-    yield* container.prints(/Serving/)
-    const first = processesOf(container.pid).find(({ pid }) => pid !== container.pid)
-    return { container, first: first!.pid }
-  })
+const start = Effect.fnUntraced(function*(command: ReturnType<typeof Image.command>) {
+  const container = yield* Program.start([], {}, command)
+  yield* container.prints(/Serving/)
+  const first = processesOf(container.pid).find(({ pid }) => pid !== container.pid)
+  return { container, first: first!.pid }
+})
 
-const stop = ({ container, first }: Effect.Effect.Success<ReturnType<typeof start>>) =>
-  Effect.gen(function*() {
-    const all = processesOf(first)
-    process.kill(first, "SIGTERM")
-    // After 30 seconds it would end itself, with 1.
-    expect(yield* container.ended).toEqual({ code: 0, signal: null })
-    for (const { pid } of all) yield* Program.gone(pid)
-  })
+const stop = Effect.fnUntraced(function*({ container, first }: Effect.Effect.Success<ReturnType<typeof start>>) {
+  const all = processesOf(first)
+  process.kill(first, "SIGTERM")
+  // After 30 seconds it would end itself, with 1.
+  expect(yield* container.ended).toEqual({ code: 0, signal: null })
+  for (const { pid } of all) yield* Program.gone(pid)
+})
 
 describe.skipIf(Image.missing !== undefined)(`the image, without an engine${Image.title}`, () => {
   let scope: Scope.CloseableScope

@@ -70,34 +70,33 @@ const behind = (
     return { ...(yield* start), proxy, start }
   })
 
-const connected = (proxy: Proxy.Proxy, url: string) =>
-  Effect.gen(function*() {
-    const resumed: Array<string> = []
-    const transport = new StreamableHTTPClientTransport(new URL(url), {
-      reconnectionOptions,
-      requestInit: { headers },
-      fetch: async (input, init) => {
-        const response = await proxy.fetch(input, init as RequestInit)
-        const after = new Headers(init?.headers).get("last-event-id")
-        if (after !== null && response.ok) resumed.push(after)
-        return response
-      }
-    })
-    const client = new Client({ name: "official", version: "1" })
-    const logged: Array<unknown> = []
-    client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => void logged.push(params.data))
-    yield* Effect.acquireRelease(
-      Effect.promise(() => client.connect(transport as Transport)),
-      () => Effect.promise(() => client.close())
-    )
-    yield* eventually(() => (proxy.open("GET").length > 0 ? true : undefined))
-    const call = (tool: string, args: Record<string, unknown> = {}, onprogress?: () => void) =>
-      client.callTool({ name: `gate__${tool}`, arguments: args }, undefined, {
-        timeout: 600_000,
-        ...(onprogress === undefined ? {} : { onprogress })
-      }).then(({ content }) => (content as ReadonlyArray<{ readonly text: string }>)[0]?.text)
-    return { call, client, logged, resumed, transport }
+const connected = Effect.fnUntraced(function*(proxy: Proxy.Proxy, url: string) {
+  const resumed: Array<string> = []
+  const transport = new StreamableHTTPClientTransport(new URL(url), {
+    reconnectionOptions,
+    requestInit: { headers },
+    fetch: async (input, init) => {
+      const response = await proxy.fetch(input, init as RequestInit)
+      const after = new Headers(init?.headers).get("last-event-id")
+      if (after !== null && response.ok) resumed.push(after)
+      return response
+    }
   })
+  const client = new Client({ name: "official", version: "1" })
+  const logged: Array<unknown> = []
+  client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => void logged.push(params.data))
+  yield* Effect.acquireRelease(
+    Effect.promise(() => client.connect(transport as Transport)),
+    () => Effect.promise(() => client.close())
+  )
+  yield* eventually(() => (proxy.open("GET").length > 0 ? true : undefined))
+  const call = (tool: string, args: Record<string, unknown> = {}, onprogress?: () => void) =>
+    client.callTool({ name: `gate__${tool}`, arguments: args }, undefined, {
+      timeout: 600_000,
+      ...(onprogress === undefined ? {} : { onprogress })
+    }).then(({ content }) => (content as ReadonlyArray<{ readonly text: string }>)[0]?.text)
+  return { call, client, logged, resumed, transport }
+})
 
 const held = (call: (tool: string, args: Record<string, unknown>, onprogress?: () => void) => Promise<unknown>) =>
   Effect.gen(function*() {

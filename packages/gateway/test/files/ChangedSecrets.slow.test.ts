@@ -40,15 +40,14 @@ describe("secrets that change while clients are connected", () => {
           keys
         ])
         const url = `${base}/mcp`
-        const save = (token: string, key: string) =>
-          Effect.gen(function*() {
-            const before = [tokens, keys].map((file) => readings(program, file))
-            writeFileSync(tokens, token)
-            writeFileSync(keys, key)
-            yield* program.until(() =>
-              [tokens, keys].every((file, index) => readings(program, file) > before[index]!) ? true : undefined
-            )
-          })
+        const save = Effect.fnUntraced(function*(token: string, key: string) {
+          const before = [tokens, keys].map((file) => readings(program, file))
+          writeFileSync(tokens, token)
+          writeFileSync(keys, key)
+          yield* program.until(() =>
+            [tokens, keys].every((file, index) => readings(program, file) > before[index]!) ? true : undefined
+          )
+        })
         let token = "old-token-of-sixteen"
         const [opened, ended] = [new Set<string>(), new Set<string>()]
         const transport = new StreamableHTTPClientTransport(new URL(url), {

@@ -10,14 +10,13 @@ import * as RunningGateways from "../../src/instances/RunningGateways.js"
 const host = "127.0.0.1"
 const secret = Proof.newSecret()
 
-const listening = (isGateway: boolean) =>
-  Effect.gen(function*() {
-    const listener = yield* Listener.listen({ host, port: 0 })
-    yield* listener.serve(({ url = "" }, response) =>
-      void response.end(isGateway ? Proof.answer(secret, url) : "something else")
-    )
-    return listener.port
-  })
+const listening = Effect.fnUntraced(function*(isGateway: boolean) {
+  const listener = yield* Listener.listen({ host, port: 0 })
+  yield* listener.serve(({ url = "" }, response) =>
+    void response.end(isGateway ? Proof.answer(secret, url) : "something else")
+  )
+  return listener.port
+})
 
 const refusal = (port: number) =>
   Effect.flip(Listener.listen({ host, port }).pipe(RunningGateways.explainPortInUse({ host, port })))

@@ -11,22 +11,21 @@ import * as RunningGateways from "../../src/instances/RunningGateways.js"
 import * as Background from "../../src/join/Background.js"
 import { connector } from "../../src/join/join.js"
 
-const gateway = (secret: ReturnType<typeof Proof.newSecret>) =>
-  Effect.gen(function*() {
-    const asked: Array<string | undefined> = []
-    const state = { isOurs: true }
-    const url = yield* listening(createServer(({ headers, url = "" }, response) => {
-      if (url.startsWith(Proof.path)) {
-        response.end(state.isOurs ? Proof.answer(secret, url) : "another program")
-        // What comes next is for another program.
-        if (asked.length > 0) state.isOurs = false
-      } else {
-        asked.push(headers.authorization)
-        response.writeHead(404).end()
-      }
-    }))
-    return { asked, state, url }
-  })
+const gateway = Effect.fnUntraced(function*(secret: ReturnType<typeof Proof.newSecret>) {
+  const asked: Array<string | undefined> = []
+  const state = { isOurs: true }
+  const url = yield* listening(createServer(({ headers, url = "" }, response) => {
+    if (url.startsWith(Proof.path)) {
+      response.end(state.isOurs ? Proof.answer(secret, url) : "another program")
+      // What comes next is for another program.
+      if (asked.length > 0) state.isOurs = false
+    } else {
+      asked.push(headers.authorization)
+      response.writeHead(404).end()
+    }
+  }))
+  return { asked, state, url }
+})
 
 describe("the gateway of a file", () => {
   it.scopedLive("[G14] is the one that serves this file, and no other is started", () =>

@@ -9,16 +9,15 @@ import * as RecordedOutput from "../support/RecordedOutput.js"
 const now = Date.UTC(2026, 0, 1)
 const minute = 60_000
 
-const auth = (kept: Parameters<typeof keep>[1], json = false) =>
-  Effect.gen(function*() {
-    yield* TestClock.setTime(now)
-    const state = StateFolder.make(yield* folder)
-    yield* keep(state, kept)
-    const { lines, output, problems } = RecordedOutput.make()
-    yield* Effect.provideService(Auth.run({ json }, output), StateFolder.StateFolder, state)
-    expect([lines.length, problems]).toEqual([1, []])
-    return { text: lines[0] ?? "", path: state.path }
-  })
+const auth = Effect.fnUntraced(function*(kept: Parameters<typeof keep>[1], json = false) {
+  yield* TestClock.setTime(now)
+  const state = StateFolder.make(yield* folder)
+  yield* keep(state, kept)
+  const { lines, output, problems } = RecordedOutput.make()
+  yield* Effect.provideService(Auth.run({ json }, output), StateFolder.StateFolder, state)
+  expect([lines.length, problems]).toEqual([1, []])
+  return { text: lines[0] ?? "", path: state.path }
+})
 
 const all = {
   grants: [

@@ -28,34 +28,35 @@ const options = (target: string, more: Partial<Login.Options> = {}): Login.Optio
   ...more
 })
 
-const setup = (knobs: Partial<AuthServer.Knobs> = {}) =>
-  Effect.gen(function*() {
-    const server = yield* AuthServer.make
-    Object.assign(server.knobs, knobs)
-    const state = yield* folder
-    const kept = StateFolder.make(state)
-    const begin = (more: Partial<Login.Options> = {}, target = server.url) => {
-      const recorded = RecordedOutput.make()
-      return Effect.map(
-        Effect.forkScoped(
-          Effect.either(
-            Login.run(options(target, more), recorded.output).pipe(Effect.provide(StateFolder.layerAt(state)))
-          )
-        ),
-        (fiber) => ({ ...recorded, fiber, ended: Fiber.join(fiber) })
+const setup = Effect.fnUntraced(function*(knobs: Partial<AuthServer.Knobs> = {}) {
+  const server = yield* AuthServer.make
+  Object.assign(server.knobs, knobs)
+  const state = yield* folder
+  const kept = StateFolder.make(state)
+  const begin = (more: Partial<Login.Options> = {}, target = server.url) => {
+    const recorded = RecordedOutput.make()
+    return Effect.map(
+      Effect.forkScoped(
+        Effect.either(
+          Login.run(options(target, more), recorded.output).pipe(Effect.provide(StateFolder.layerAt(state)))
+        )
+      ),
+      (fiber) => ({ ...recorded, fiber, ended: Fiber.join(fiber) })
+    )
+  }
+  return {
+    server,
+    state,
+    grants: Effect.map(Grant.grants(kept).entries, (all) => all.map(([, grant]) => grant)),
+    pending: Effect.map(PendingLogin.pendingLogins(kept).entries, (all) => all.map(([, login]) => login)),
+    begin,
+    run: (more: Partial<Login.Options> = {}, target = server.url) =>
+      Effect.flatMap(
+        begin(more, target),
+        ({ ended, lines, problems }) => Effect.map(ended, (outcome) => ({ outcome, lines, problems }))
       )
-    }
-    return {
-      server,
-      state,
-      grants: Effect.map(Grant.grants(kept).entries, (all) => all.map(([, grant]) => grant)),
-      pending: Effect.map(PendingLogin.pendingLogins(kept).entries, (all) => all.map(([, login]) => login)),
-      begin,
-      run: (more: Partial<Login.Options> = {}, target = server.url) =>
-        Effect.flatMap(begin(more, target), ({ ended, lines, problems }) =>
-          Effect.map(ended, (outcome) => ({ outcome, lines, problems })))
-    }
-  })
+  }
+})
 
 const printed = /^ {2}(http:\S+)$/m
 

@@ -11,29 +11,28 @@ import * as Logout from "../../src/login/logout.js"
 import { mistake } from "../support/mistake.js"
 import * as RecordedOutput from "../support/RecordedOutput.js"
 
-const setup = (kept: Parameters<typeof keep>[1] = {}) =>
-  Effect.gen(function*() {
-    const state = StateFolder.make(yield* folder)
-    yield* keep(state, kept)
-    const files = () =>
-      Object.fromEntries(
-        ["grants", "clients", "logins"].map((name) => {
-          const path = join(state.path, name)
-          return [name, existsSync(path) ? readdirSync(path).length : 0]
-        })
-      )
-    return {
-      path: state.path,
-      files,
-      logout: (options: Partial<Logout.Options>) =>
-        Effect.gen(function*() {
-          const { lines, output, problems } = RecordedOutput.make()
-          const given = { target: undefined, config: undefined, account: undefined, client: undefined, ...options }
-          yield* Effect.provideService(Logout.run(given, output), StateFolder.StateFolder, state)
-          return { lines, problems }
-        })
-    }
-  })
+const setup = Effect.fnUntraced(function*(kept: Parameters<typeof keep>[1] = {}) {
+  const state = StateFolder.make(yield* folder)
+  yield* keep(state, kept)
+  const files = () =>
+    Object.fromEntries(
+      ["grants", "clients", "logins"].map((name) => {
+        const path = join(state.path, name)
+        return [name, existsSync(path) ? readdirSync(path).length : 0]
+      })
+    )
+  return {
+    path: state.path,
+    files,
+    logout: (options: Partial<Logout.Options>) =>
+      Effect.gen(function*() {
+        const { lines, output, problems } = RecordedOutput.make()
+        const given = { target: undefined, config: undefined, account: undefined, client: undefined, ...options }
+        yield* Effect.provideService(Logout.run(given, output), StateFolder.StateFolder, state)
+        return { lines, problems }
+      })
+  }
+})
 
 const of = (server: AuthServer.AuthServer, given: Partial<Grant.Grant> = {}): Grant.Grant =>
   grant({

@@ -71,46 +71,45 @@ describe("a crowd", () => {
         const updates = new Map<number, number>()
         const logs = { shared: 0, own: 0 }
         const progress = { seen: 0 }
-        const connect = (i: number) =>
-          Effect.gen(function*() {
-            const { client, transport } = yield* connected(`${base}/mcp`)
-            const pass = transport.onmessage
-            const mine = (text: unknown) => String(text).startsWith(`c${i}-`)
-            transport.onmessage = (message) => {
-              if ("method" in message) {
-                const params = message.params as Record<string, any>
-                switch (message.method) {
-                  case "notifications/progress":
-                    progress.seen++
-                    if (!mine(params["message"])) crossed.push(`progress at ${i}: ${params["message"]}`)
-                    break
-                  case "notifications/message": {
-                    const isOwn = params["logger"] === own
-                    if (isOwn) logs.own++
-                    else logs.shared++
-                    if (!wantsLogs(i) && !(isOwn && hasOwn(i))) crossed.push(`log at ${i}: ${JSON.stringify(params)}`)
-                    if (isOwn && !mine(params["data"])) crossed.push(`own log at ${i}: ${params["data"]}`)
-                    break
-                  }
-                  case "notifications/resources/updated":
-                    updates.set(i, (updates.get(i) ?? 0) + 1)
-                    if (!subscribes(i) || params["uri"] !== uriOf(i)) crossed.push(`update at ${i}: ${params["uri"]}`)
-                    break
-                  case "notifications/tools/list_changed":
-                  case "notifications/resources/list_changed":
-                  case "notifications/prompts/list_changed":
-                    break
-                  default:
-                    crossed.push(`${message.method} at ${i}`)
+        const connect = Effect.fnUntraced(function*(i: number) {
+          const { client, transport } = yield* connected(`${base}/mcp`)
+          const pass = transport.onmessage
+          const mine = (text: unknown) => String(text).startsWith(`c${i}-`)
+          transport.onmessage = (message) => {
+            if ("method" in message) {
+              const params = message.params as Record<string, any>
+              switch (message.method) {
+                case "notifications/progress":
+                  progress.seen++
+                  if (!mine(params["message"])) crossed.push(`progress at ${i}: ${params["message"]}`)
+                  break
+                case "notifications/message": {
+                  const isOwn = params["logger"] === own
+                  if (isOwn) logs.own++
+                  else logs.shared++
+                  if (!wantsLogs(i) && !(isOwn && hasOwn(i))) crossed.push(`log at ${i}: ${JSON.stringify(params)}`)
+                  if (isOwn && !mine(params["data"])) crossed.push(`own log at ${i}: ${params["data"]}`)
+                  break
                 }
+                case "notifications/resources/updated":
+                  updates.set(i, (updates.get(i) ?? 0) + 1)
+                  if (!subscribes(i) || params["uri"] !== uriOf(i)) crossed.push(`update at ${i}: ${params["uri"]}`)
+                  break
+                case "notifications/tools/list_changed":
+                case "notifications/resources/list_changed":
+                case "notifications/prompts/list_changed":
+                  break
+                default:
+                  crossed.push(`${message.method} at ${i}`)
               }
-              pass?.(message)
             }
-            client.onerror = (error) => crossed.push(`error at ${i}: ${error.message}`)
-            yield* Effect.promise(() => client.setLoggingLevel(wantsLogs(i) ? "info" : "error"))
-            if (subscribes(i)) yield* Effect.promise(() => client.subscribeResource({ uri: uriOf(i) }))
-            return { client, id: String(transport.sessionId) }
-          })
+            pass?.(message)
+          }
+          client.onerror = (error) => crossed.push(`error at ${i}: ${error.message}`)
+          yield* Effect.promise(() => client.setLoggingLevel(wantsLogs(i) ? "info" : "error"))
+          if (subscribes(i)) yield* Effect.promise(() => client.subscribeResource({ uri: uriOf(i) }))
+          return { client, id: String(transport.sessionId) }
+        })
         const all = yield* Effect.forEach(clients, connect, { concurrency: 5 })
         expect(new Set(all.map(({ id }) => id)).size).toBe(clients.length)
 
@@ -191,14 +190,13 @@ describe("a crowd", () => {
         yield* Fiber.join(kill)
         yield* Fiber.join(loads)
 
-        const again = (i: number) =>
-          Effect.gen(function*() {
-            const before = updates.get(i) ?? 0
-            for (let n = 0; (updates.get(i) ?? 0) === before; n++) {
-              yield* call(i, serverOf(i), "touch", `c${i}-again${n}`, uriOf(i))
-              yield* Effect.sleep("20 millis")
-            }
-          })
+        const again = Effect.fnUntraced(function*(i: number) {
+          const before = updates.get(i) ?? 0
+          for (let n = 0; (updates.get(i) ?? 0) === before; n++) {
+            yield* call(i, serverOf(i), "touch", `c${i}-again${n}`, uriOf(i))
+            yield* Effect.sleep("20 millis")
+          }
+        })
         yield* Effect.forEach(clients.filter(subscribes), again, { concurrency: 10 })
         const fates = yield* Effect.forEach(
           shared,

@@ -6,15 +6,14 @@ import { join } from "node:path"
 import { folder } from "../../../testing/test/support/folder.js"
 import * as Program from "../support/Program.js"
 
-const serve = (args: ReadonlyArray<string>, env: Record<string, string> = {}) =>
-  Effect.gen(function*() {
-    const server = yield* HttpFaultServer.make()
-    const file = join(yield* folder, "mcp.json")
-    writeFileSync(file, JSON.stringify({ mcpServers: { docs: { url: server.url, headers: { "X-Key": "ours" } } } }))
-    const program = yield* Program.start(["serve", "--port", "0", "--config", file, ...args], env)
-    const [, url = ""] = yield* program.prints(/^Serving (http:\S+)$/m)
-    return { program, server, url }
-  })
+const serve = Effect.fnUntraced(function*(args: ReadonlyArray<string>, env: Record<string, string> = {}) {
+  const server = yield* HttpFaultServer.make()
+  const file = join(yield* folder, "mcp.json")
+  writeFileSync(file, JSON.stringify({ mcpServers: { docs: { url: server.url, headers: { "X-Key": "ours" } } } }))
+  const program = yield* Program.start(["serve", "--port", "0", "--config", file, ...args], env)
+  const [, url = ""] = yield* program.prints(/^Serving (http:\S+)$/m)
+  return { program, server, url }
+})
 
 const initialize = {
   jsonrpc: "2.0",

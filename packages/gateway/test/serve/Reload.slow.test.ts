@@ -16,21 +16,20 @@ const lifeline = { timeouts: { connect: "2 minutes", wait: "2 minutes" } }
 
 const textOf = (mcpServers: object) => JSON.stringify({ mcpServers, lifeline }, undefined, 2)
 
-const serve = (file: string, text: string, env: Record<string, string> = {}) =>
-  Effect.gen(function*() {
-    writeFileSync(file, text)
-    const program = yield* Program.start(["serve", "--port", "0", "--config", file], env)
-    const [, url = ""] = yield* program.prints(/^Serving (http:\S+)$/m)
-    const client = yield* TestClient.connect(url)
-    const told = () => program.stdout().split("\n").filter((line) => line.includes("read again"))
-    const next = (count: number) =>
-      Effect.map(program.until(() => told()[count - 1]), (line) => line.replace(`${file}: read again: `, ""))
-    const problem = Effect.promise(async () => {
-      const { gateway } = await (await fetch(new URL("/api/status", url))).json() as { readonly gateway: object }
-      return (gateway as { readonly configProblem?: string }).configProblem
-    })
-    return { program, client, told, next, problem }
+const serve = Effect.fnUntraced(function*(file: string, text: string, env: Record<string, string> = {}) {
+  writeFileSync(file, text)
+  const program = yield* Program.start(["serve", "--port", "0", "--config", file], env)
+  const [, url = ""] = yield* program.prints(/^Serving (http:\S+)$/m)
+  const client = yield* TestClient.connect(url)
+  const told = () => program.stdout().split("\n").filter((line) => line.includes("read again"))
+  const next = (count: number) =>
+    Effect.map(program.until(() => told()[count - 1]), (line) => line.replace(`${file}: read again: `, ""))
+  const problem = Effect.promise(async () => {
+    const { gateway } = await (await fetch(new URL("/api/status", url))).json() as { readonly gateway: object }
+    return (gateway as { readonly configProblem?: string }).configProblem
   })
+  return { program, client, told, next, problem }
+})
 
 interface Who {
   readonly pid: number

@@ -17,12 +17,11 @@ const config = (mcpServers: unknown) =>
     return file
   })
 
-const serve = (...args: ReadonlyArray<string>) =>
-  Effect.gen(function*() {
-    const program = yield* Program.start(["serve", "--port", "0", ...args])
-    const [, url = ""] = yield* program.prints(/^Serving (http:\S+)$/m)
-    return { program, url }
-  })
+const serve = Effect.fnUntraced(function*(...args: ReadonlyArray<string>) {
+  const program = yield* Program.start(["serve", "--port", "0", ...args])
+  const [, url = ""] = yield* program.prints(/^Serving (http:\S+)$/m)
+  return { program, url }
+})
 
 describe.concurrent("mcp-lifeline serve", () => {
   it.scopedLive("[G4] a backend's death is invisible to a client but for the latency of its own calls", () =>
