@@ -136,9 +136,7 @@ describe("streams of any form", () => {
       const input = new PassThrough()
       const output = new PassThrough()
       let wrote = ""
-      output.on("data", (chunk: Buffer) => {
-        wrote += String(chunk)
-      })
+      output.on("data", (chunk: Buffer) => (wrote += String(chunk)))
       const stdio = new StdioHost(input, output, {
         conversation: {
           request: ({ id, method, params }) => host.receive({ id, method, params }),

@@ -8,9 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { gateway, peer } from "../../../testing/test/support/Built.js"
 
 let base = ""
-beforeEach(() => {
-  base = mkdtempSync(join(tmpdir(), "lifeline-adopted-"))
-})
+beforeEach(() => (base = mkdtempSync(join(tmpdir(), "lifeline-adopted-"))))
 afterEach(() => rmSync(base, { recursive: true, force: true }))
 
 describe("the first start of wrap after adopt", () => {

@@ -7,9 +7,7 @@ import { afterEach, beforeEach } from "vitest"
 import * as Launcher from "../../src/adopt/Launcher.js"
 
 let folder: string
-beforeEach(() => {
-  folder = realpathSync(mkdtempSync(join(tmpdir(), "lifeline-launcher-")))
-})
+beforeEach(() => (folder = realpathSync(mkdtempSync(join(tmpdir(), "lifeline-launcher-")))))
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
 const file = (path: string, text = ""): string => {

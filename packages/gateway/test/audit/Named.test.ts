@@ -75,9 +75,7 @@ describe.each(eras)("a client in the era %s", (_, isStateless) => {
       const { url } = yield* team([server], { ci: { servers: ["s"] } }, { audit })
       const ci = yield* talking(url, "ci-token", { isStateless })
       for (const uri of uris) {
-        for (const extra of odd) {
-          yield* Effect.promise(() => ci.result("resources/read", { ...extra, uri }))
-        }
+        for (const extra of odd) yield* Effect.promise(() => ci.result("resources/read", { ...extra, uri }))
       }
       const found = lines()
       expect(read).toEqual(uris.flatMap((uri) => odd.map(() => uri)))

@@ -78,9 +78,7 @@ describe("the Dockerfile", () => {
         "node_modules/a/b.js",
         "packages/core/dist/a.js"
       ]
-    ) {
-      expect(isSent(file)).toBe(false)
-    }
+    ) expect(isSent(file)).toBe(false)
     expect(files().filter((file) => file.endsWith(".test.ts")).filter(isSent)).toEqual([])
   })
 })

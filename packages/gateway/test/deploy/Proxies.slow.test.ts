@@ -296,9 +296,7 @@ describe.each(Object.entries(below))("the gateway below a path of %s", (_, [kind
         expect(yield* Effect.promise(async () => (await proxy.fetch(`${proxy.url}/tools/`)).text())).toContain(
           "Lifeline"
         )
-        for (const file of ["page/main.mjs", "page/style.css"]) {
-          expect((yield* ask(`/tools/${file}`)).status).toBe(200)
-        }
+        for (const file of ["page/main.mjs", "page/style.css"]) expect((yield* ask(`/tools/${file}`)).status).toBe(200)
         const events = yield* ask("/tools/api/events")
         const reader = events.body!.getReader()
         const { value } = yield* Effect.promise(() => reader.read())

@@ -78,10 +78,7 @@ describe("the server that login and logout name", () => {
             docs: { url: `${url}?version=2`, headers: { "x-team": "${LIFELINE_TEST_TEAM}" } },
             other: { url: "https://other.example/mcp" }
           }),
-          (path) =>
-            Effect.tap(Target.find("docs", path), (target) => {
-              expect(target.url).toBe(`${url}?version=2`)
-            })
+          (path) => Effect.tap(Target.find("docs", path), (target) => expect(target.url).toBe(`${url}?version=2`))
         )
       )
       expect(headers).toMatchObject({ "x-team": "blue" })

@@ -64,9 +64,7 @@ describe("the command line of a soak", () => {
   it("[B3:real] refuses what it does not know, with the name of the option", () => {
     for (
       const args of [["--seed", "x"], ["--seed", "1.5"], ["--minutes", "0"], ["--doors", "none"], ["--plant", "x"]]
-    ) {
-      assert.throws(() => read(args), UsageError, args[0])
-    }
+    ) assert.throws(() => read(args), UsageError, args[0])
     assert.throws(() => read(["--unknown"]), UsageError, "--unknown")
   })
 })

@@ -7,9 +7,7 @@ import { secretsIn } from "../../src/wrap/Server.js"
 
 describe("the file of --record", () => {
   let folder = ""
-  beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), "lifeline-record-"))
-  })
+  beforeEach(() => (folder = mkdtempSync(join(tmpdir(), "lifeline-record-"))))
   afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
   const record = async (path: string, ...contents: ReadonlyArray<object>): Promise<ReadonlyArray<string>> => {

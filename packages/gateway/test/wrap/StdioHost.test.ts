@@ -142,9 +142,7 @@ describe("a host over standard input and output", () => {
     await end()
     stdio.write({ jsonrpc: "2.0", id: 3, method: "roots/list" })
     let isSettled = false
-    void stdio.settled.then(() => {
-      isSettled = true
-    })
+    void stdio.settled.then(() => (isSettled = true))
     await setImmediate()
     const refused = expect.objectContaining({ message: expect.stringContaining("closed its end") })
     expect(received).toEqual([
