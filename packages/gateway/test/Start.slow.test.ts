@@ -49,10 +49,8 @@ describe("pnpm start", () => {
   it.scopedLive("[G7:start] the end of the outermost package manager ends the gateway, and no process of it is left", () =>
     Effect.gen(function*() {
       const inner = [manager, "pnpm start", process.execPath, script, ...started]
-      const program = yield* Program.start(["npm exec pnpm start", process.execPath, ...inner], {}, [
-        process.execPath,
-        manager
-      ])
+      const shell = [process.execPath, manager] as const
+      const program = yield* Program.start(["npm exec pnpm start", process.execPath, ...inner], {}, shell)
       yield* Effect.all([Program.processOf(program, "every-stdio"), Program.processOf(program, "every-http")])
       const all = Program.family(program.pid)
       yield* Effect.addFinalizer(() => Effect.sync(() => all.forEach(Program.kill)))

@@ -341,18 +341,12 @@ describe("adopt", () => {
           messages: ["Not changed, because --json asks nothing; --yes changes it."]
         }]
       })
-      expect(yield* run("--dry-run")).toMatchObject({
-        code: 0,
-        files: [{ status: "would change", diff: expect.any(Array) }]
-      })
-      expect(yield* run("--yes")).toMatchObject({
-        code: 0,
-        files: [{ status: "changed", servers: [{ name: "one", outcome: "wrapped" }] }]
-      })
-      expect(yield* run("--yes")).toMatchObject({
-        code: 0,
-        files: [{ status: "nothing to do", servers: [{ outcome: "already wrapped" }] }]
-      })
+      const dry = { code: 0, files: [{ status: "would change", diff: expect.any(Array) }] }
+      expect(yield* run("--dry-run")).toMatchObject(dry)
+      const changed = { code: 0, files: [{ status: "changed", servers: [{ name: "one", outcome: "wrapped" }] }] }
+      expect(yield* run("--yes")).toMatchObject(changed)
+      const unchanged = { code: 0, files: [{ status: "nothing to do", servers: [{ outcome: "already wrapped" }] }] }
+      expect(yield* run("--yes")).toMatchObject(unchanged)
     }))
 
   it.scopedLive("[W7] where nothing is found it says so and ends with 0; a file that is not there ends with 1", () =>
@@ -425,10 +419,8 @@ describe("on a terminal", () => {
       const yes = yield* run([file], true, path("state"))
       expect(yes.code).toBe(0)
       expect(isWrapped(read("mcp.json"))).toBe(true)
-      expect(yield* run(["--undo", "--only", "two"], true, path("state"))).toEqual({
-        code: 1,
-        text: "No server is called two among those that were wrapped."
-      })
+      const nobody = { code: 1, text: "No server is called two among those that were wrapped." }
+      expect(yield* run(["--undo", "--only", "two"], true, path("state"))).toEqual(nobody)
       expect((yield* run(["--undo", file], true, path("state"))).text).toMatch(/Change this file\?/)
       expect(read("mcp.json")).toBe(files("one"))
     }))

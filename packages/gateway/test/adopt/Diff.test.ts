@@ -9,16 +9,8 @@ describe("the difference that is shown", () => {
   it("[W7] has the lines that change, with two around them", () => {
     const before = ["a", "b", "c", "d", "e", "f", "g", "h", "i"]
     const after = ["a", "b", "c", "d", "E", "e2", "f", "g", "h", "i"]
-    expect(Diff.lines(before.join("\n"), after.join("\n"))).toEqual([
-      "@@ -3 +3 @@",
-      " c",
-      " d",
-      "-e",
-      "+E",
-      "+e2",
-      " f",
-      " g"
-    ])
+    const shown = ["@@ -3 +3 @@", " c", " d", "-e", "+E", "+e2", " f", " g"]
+    expect(Diff.lines(before.join("\n"), after.join("\n"))).toEqual(shown)
   })
 
   it("[W7] leads from one text to the other", () => {

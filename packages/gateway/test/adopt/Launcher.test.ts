@@ -65,10 +65,8 @@ describe("what starts the program that runs now", () => {
   it("[W7] is the file behind a link with another name, which would not be known for Lifeline later", async () => {
     const program = installed()
     const script = link(program.script, "bin/alive")
-    expect((await find({ ...program, script })).user).toEqual([
-      program.execPath,
-      join(folder, "lib/node_modules/mcp-lifeline/esm/bin.js")
-    ])
+    const behind = [program.execPath, join(folder, "lib/node_modules/mcp-lifeline/esm/bin.js")]
+    expect((await find({ ...program, script })).user).toEqual(behind)
   })
 
   it.each(["_npx/0f1e2d", "dlx-19c", "dlx/aa/bb", "bunx-0-mcp-lifeline@latest"])(
@@ -83,10 +81,8 @@ describe("what starts the program that runs now", () => {
       expect(await find(program)).toEqual({ user: npx, project: npx, typed: npx.join(" ") })
       const { project, user } = await find({ ...program, version: "0.0.0" })
       expect([project, user]).toEqual([[program.execPath, script], [program.execPath, script]])
-      expect(await find({ ...program, platform: "win32" })).toMatchObject({
-        user: ["cmd", "/c", ...npx],
-        typed: npx.join(" ")
-      })
+      const onWindows = { user: ["cmd", "/c", ...npx], typed: npx.join(" ") }
+      expect(await find({ ...program, platform: "win32" })).toMatchObject(onWindows)
     }
   )
 })

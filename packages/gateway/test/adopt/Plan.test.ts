@@ -53,10 +53,8 @@ describe.each(fixtures)("$name", ({ after, before, sections, syntax }) => {
       expect(again.text).toBe(plan.text)
       expect(again.done).toEqual([])
       const launcher = ["/usr/bin/node", "/usr/lib/node_modules/mcp-lifeline/esm/bin.js"] as const
-      expect(Plan.wrap(plan.text, syntax, sections, { ...options, launcher })).toMatchObject({
-        text: plan.text,
-        done: []
-      })
+      const unchanged = { text: plan.text, done: [] }
+      expect(Plan.wrap(plan.text, syntax, sections, { ...options, launcher })).toMatchObject(unchanged)
       const steps = [{ before: write(before), after: plan.text, done: plan.done, isAdvised: false }]
       expect(undo(plan.text, steps, [], syntax)).toMatchObject({ text: write(before), isExact: true, steps: [] })
       // Changed since, so that each server gets its own text.
@@ -148,23 +146,16 @@ describe("a server", () => {
   })
 
   it("[W7] that is disabled is wrapped when it is named, and stays disabled", () => {
-    expect(entry({ command: "x", disabled: true }, { only: ["one"] }).entry).toEqual({
-      command: "npx",
-      args: ["-y", "mcp-lifeline", "wrap", "--", "x"],
-      disabled: true
-    })
+    const disabled = { command: "npx", args: ["-y", "mcp-lifeline", "wrap", "--", "x"], disabled: true }
+    expect(entry({ command: "x", disabled: true }, { only: ["one"] }).entry).toEqual(disabled)
   })
 
   it("[W7] on Windows is started by way of the shell, unless that would change its arguments", () => {
     const windows = { platform: "win32" } as const
-    expect(entry({ command: "npx", args: ["x"] }, windows).entry).toEqual({
-      command: "cmd",
-      args: ["/c", "npx", "-y", "mcp-lifeline", "wrap", "--", "npx", "x"]
-    })
-    expect(entry({ url: "https://a.example/mcp" }, windows).entry).toEqual({
-      command: "cmd",
-      args: ["/c", "npx", "-y", "mcp-lifeline", "wrap", "https://a.example/mcp"]
-    })
+    const started = { command: "cmd", args: ["/c", "npx", "-y", "mcp-lifeline", "wrap", "--", "npx", "x"] }
+    expect(entry({ command: "npx", args: ["x"] }, windows).entry).toEqual(started)
+    const addressed = { command: "cmd", args: ["/c", "npx", "-y", "mcp-lifeline", "wrap", "https://a.example/mcp"] }
+    expect(entry({ url: "https://a.example/mcp" }, windows).entry).toEqual(addressed)
     for (const command of ["C:\\Program Files\\x.exe", "a&b"]) {
       expect(entry({ command, args: [] }, windows).outcome).toBe("left")
     }

@@ -120,33 +120,15 @@ describe.each(Object.entries(doors))("calls of %s", (door, open) => {
       expect(first.waited).toBeGreaterThanOrEqual(0)
       expect(first.answered).toBeGreaterThan(0)
       expect(door === "api" || first.id !== undefined).toBe(true)
-      expect(yield* called("s__fail")).toMatchObject({
-        tool: "fail",
-        outcome: "tool-error",
-        fate: "answered",
-        attempts: 1
-      })
+      const failed = { tool: "fail", outcome: "tool-error", fate: "answered", attempts: 1 }
+      expect(yield* called("s__fail")).toMatchObject(failed)
       // What a server says of the fate of a call is not ours.
-      expect(yield* called("s__refuse")).toMatchObject({
-        tool: "refuse",
-        outcome: "error",
-        fate: "answered",
-        attempts: 1
-      })
-      expect(yield* called("s__missing")).toMatchObject({
-        server: null,
-        tool: "s__missing",
-        outcome: "error",
-        fate: "notSent",
-        attempts: 0
-      })
-      expect(yield* called("s__die")).toMatchObject({
-        server: "s",
-        tool: "die",
-        outcome: "error",
-        fate: "unknown",
-        attempts: 1
-      })
+      const refused = { tool: "refuse", outcome: "error", fate: "answered", attempts: 1 }
+      expect(yield* called("s__refuse")).toMatchObject(refused)
+      const unsent = { server: null, tool: "s__missing", outcome: "error", fate: "notSent", attempts: 0 }
+      expect(yield* called("s__missing")).toMatchObject(unsent)
+      const unknown = { server: "s", tool: "die", outcome: "error", fate: "unknown", attempts: 1 }
+      expect(yield* called("s__die")).toMatchObject(unknown)
       expect(yield* called("s__ok")).toMatchObject({ outcome: "ok", attempts: 1, generation: 2 })
       for (
         const [method, name, ask] of [["prompts/get", "s__ok", prompt], [
@@ -157,12 +139,8 @@ describe.each(Object.entries(doors))("calls of %s", (door, open) => {
       ) {
         if (ask === undefined) continue
         const result = yield* Effect.promise(async () => [await ask(name), gateway.lines()] as const)
-        expect(isWritten(...result, ++count)).toMatchObject({
-          method,
-          server: "s",
-          tool: name.replace("s__", ""),
-          outcome: "ok"
-        })
+        const written = { method, server: "s", tool: name.replace("s__", ""), outcome: "ok" }
+        expect(isWritten(...result, ++count)).toMatchObject(written)
       }
       const text = readFileSync(gateway.audit, "utf8")
       expect(text).not.toContain("s3cr3t")
@@ -200,10 +178,8 @@ describe.each(Object.entries(doors))("calls of %s", (door, open) => {
             expect(readFileSync(called, "utf8")).toBe("ok\nok\n")
             expect(status).toBe(200)
             // The line of the start, and one for each call.
-            expect((yield* ask(`${gateway.base}/api/status`)).body.gateway.audit).toMatchObject({
-              file: "/dev/full",
-              lost: 3
-            })
+            const losing = { file: "/dev/full", lost: 3 }
+            expect((yield* ask(`${gateway.base}/api/status`)).body.gateway.audit).toMatchObject(losing)
             const warnings = gateway.program.stderr().split("\n").filter((line) => line.includes("cannot be written"))
             expect(warnings).toHaveLength(1)
           }

@@ -168,12 +168,8 @@ describe("the line of a call", () => {
     Effect.gen(function*() {
       const { line } = yield* recording()
       const introduced = { clientInfo: { name: "editor", version: "2" } } as never
-      expect((yield* line({ caller: NamedCaller.of("ci"), introduced, door: "api" })).client).toEqual({
-        subject: "client:ci",
-        name: "ci",
-        program: "editor",
-        version: "2"
-      })
+      const named = { subject: "client:ci", name: "ci", program: "editor", version: "2" }
+      expect((yield* line({ caller: NamedCaller.of("ci"), introduced, door: "api" })).client).toEqual(named)
       const of = (subject: string) =>
         Effect.map(line({ caller: { subject, claims: {} } }), ({ client }) => client.subject!)
       for (const one of ["https://issuer access_token:1", "https://issuer sk-0123456789abcdef0123"]) {
@@ -186,10 +182,8 @@ describe("the line of a call", () => {
       expect(ofOther).not.toBe(ofLong)
       const wordy = { clientInfo: { name: "x".repeat(1000), version: "1" } } as never
       expect((yield* line({ introduced: wordy })).client.program).toBe("x".repeat(500))
-      const strange = yield* line({
-        introduced: { clientInfo: { name: 5, version: {} } } as never,
-        id: "y".repeat(600)
-      })
+      const odd = { introduced: { clientInfo: { name: 5, version: {} } } as never, id: "y".repeat(600) }
+      const strange = yield* line(odd)
       expect(strange).toMatchObject({ client: { program: "", version: "" }, id: "y".repeat(500) })
     }))
 
@@ -224,11 +218,8 @@ describe("a file that cannot be written", () => {
     Effect.gen(function*() {
       const { audit, begin, ended, home, lines, logged } = yield* recording({ full: "go-on" })
       const call = Effect.suspend(() => ended(begin()))
-      expect([audit.problem(), audit.refusal(), audit.status()]).toEqual([
-        undefined,
-        undefined,
-        { file: join(home, "calls"), lost: 0 }
-      ])
+      const untroubled = [undefined, undefined, { file: join(home, "calls"), lost: 0 }]
+      expect([audit.problem(), audit.refusal(), audit.status()]).toEqual(untroubled)
       for (const [times, total] of [[3, 3], [1, 4]] as const) {
         yield* away(
           home,
@@ -236,19 +227,14 @@ describe("a file that cannot be written", () => {
             for (let i = 0; i < times; i++) expect(yield* call).toBe(true)
             expect(audit.problem()).toContain("its folder does not exist")
             expect(audit.refusal()).toBeUndefined()
-            expect(audit.status()).toMatchObject({
-              lost: total,
-              problem: expect.stringContaining("calls have no line")
-            })
+            const losing = { lost: total, problem: expect.stringContaining("calls have no line") }
+            expect(audit.status()).toMatchObject(losing)
           })
         )
         expect(yield* call).toBe(true)
         expect(yield* call).toBe(true)
-        expect(lines().map(({ event, lines }) => [event, lines])).toEqual([
-          ["call", undefined],
-          ["lost", times],
-          ["call", undefined]
-        ])
+        const written = [["call", undefined], ["lost", times], ["call", undefined]]
+        expect(lines().map(({ event, lines }) => [event, lines])).toEqual(written)
         expect(audit.status()).toEqual({ file: join(home, "calls"), lost: total })
       }
       expect(logged).toEqual([
@@ -271,10 +257,8 @@ describe("a file that cannot be written", () => {
           expect(audit.refusal()).toMatch(
             /^nothing is done without a line in the audit, and .*its folder does not exist.*; make/
           )
-          expect(audit.status()).toMatchObject({
-            lost: 0,
-            problem: expect.stringContaining("so calls are refused; make")
-          })
+          const refusing = { lost: 0, problem: expect.stringContaining("so calls are refused; make") }
+          expect(audit.status()).toMatchObject(refusing)
         })
       )
       expect(yield* ended(begin({ id: 2 }))).toBe(true)

@@ -45,18 +45,11 @@ describe("how a call ended", () => {
   it("[G22 G23:unit] by the rules, where what was asked for is hidden and was not sent", () => {
     const error = { code: -32_602, message: "Unknown tool" }
     const hidden = { isHidden: true }
-    expect(Ended.byAnswer({ error }, { ...unsent, ...hidden })).toEqual({
-      outcome: "refused",
-      code: -32_602,
-      reason: "NotAllowed",
-      fate: "notSent"
-    })
+    const refused = { outcome: "refused", code: -32_602, reason: "NotAllowed", fate: "notSent" }
+    expect(Ended.byAnswer({ error }, { ...unsent, ...hidden })).toEqual(refused)
     expect(Ended.byAnswer({ error }, unsent)).toEqual({ outcome: "error", code: -32_602, fate: "notSent" })
-    expect(Ended.byAnswer({ error }, { ...sent, ...hidden })).toEqual({
-      outcome: "error",
-      code: -32_602,
-      fate: "answered"
-    })
+    const answered = { outcome: "error", code: -32_602, fate: "answered" }
+    expect(Ended.byAnswer({ error }, { ...sent, ...hidden })).toEqual(answered)
   })
 
   it.each<[string, JsonRpcError.JsonRpcError, Ended.Known, Partial<Ended.Ended>]>([
@@ -89,10 +82,8 @@ describe("how a call ended", () => {
   })
 
   it("[G23:unit] with an error whose code is none, without one", () => {
-    expect(Ended.byAnswer({ error: { code: "5" as never, message: "no" } }, sent)).toEqual({
-      outcome: "error",
-      fate: "answered"
-    })
+    const codeless = { outcome: "error", fate: "answered" }
+    expect(Ended.byAnswer({ error: { code: "5" as never, message: "no" } }, sent)).toEqual(codeless)
   })
 
   it("[G23:unit] with a text that is passed on as it is, by its caller, and by the end of the gateway", () => {

@@ -190,10 +190,8 @@ describe("wrap --audit", () => {
         mkdirSync(audit)
         const { error } = await host.request("tools/call", { name: "ok" })
         expect(error?.message).toMatch(/was carried out, but its answer is withheld, .* \(it is a folder\); remove/)
-        expect((await host.request("tools/call", { name: "ok" })).error?.data).toEqual({
-          fate: "notSent",
-          tag: "NotRecorded"
-        })
+        const withheld = { fate: "notSent", tag: "NotRecorded" }
+        expect((await host.request("tools/call", { name: "ok" })).error?.data).toEqual(withheld)
         rmSync(audit, { recursive: true })
         await Effect.runPromise(
           Program.eventually(() => existsSync(audit) && readFileSync(audit, "utf8") !== "" ? true : undefined)

@@ -101,11 +101,8 @@ describe("what is behind wrap", () => {
       const connector = Option.getOrThrow(Option.fromNullable(all.servers.get("a"))).connector
       const given = { id: "a", connector: StdioConnector.make({ command: "x" }) }
       const timeouts = { connect: "9s", request: "8s" } as const
-      expect(BehindWrap.instead({ ...given, timeouts }, all)).toMatchObject({
-        id: "a",
-        connector,
-        timeouts: { connect: "1s", request: "8s" }
-      })
+      const patient = { id: "a", connector, timeouts: { connect: "1s", request: "8s" } }
+      expect(BehindWrap.instead({ ...given, timeouts }, all)).toMatchObject(patient)
       expect(BehindWrap.instead({ ...given, id: "b" }, all)).toEqual({ ...given, id: "b" })
     }))
 

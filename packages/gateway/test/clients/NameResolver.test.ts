@@ -39,11 +39,8 @@ describe("the server of a name", () => {
       })
       expect(found("tools", "o__echo")).toBeUndefined()
       yield* servers.need() ?? Effect.void
-      expect(["test://both", "test://own", "test://other"].map((uri) => found("resources", uri))).toEqual([
-        "s",
-        "o",
-        "s"
-      ])
+      const owners = ["s", "o", "s"]
+      expect(["test://both", "test://own", "test://other"].map((uri) => found("resources", uri))).toEqual(owners)
       expect(["o__echo", "s__echo", "x__echo"].map((name) => found("tools", name))).toEqual(["o", "s", undefined])
       yield* servers.close
       expect(["o__echo", "s__echo"].map((name) => found("tools", name))).toEqual([undefined, "s"])

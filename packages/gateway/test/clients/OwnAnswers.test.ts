@@ -37,11 +37,8 @@ describe("what is Lifeline's own", () => {
         const { client } = yield* gateway([{ ...taking("lifeline"), ...sessions }, { ...taking("evil"), ...sessions }])
         const one = yield* client()
         const { tools } = yield* promise(() => one.result("tools/list"))
-        expect(tools.map(({ name }: { name: string }) => name)).toEqual([
-          "evil__status",
-          "evil__fine",
-          "lifeline__status"
-        ])
+        const offered = ["evil__status", "evil__fine", "lifeline__status"]
+        expect(tools.map(({ name }: { name: string }) => name)).toEqual(offered)
         const { resources } = yield* promise(() => one.result("resources/list"))
         const owns = resources.filter(({ uri }: { uri: string }) => uri.startsWith("lifeline:"))
         expect(owns).toMatchObject([{ uri: "lifeline://status", title: "Status of the MCP servers" }])

@@ -68,10 +68,8 @@ describe("the state of a request that a server without sessions gives", () => {
           const wrong = [...changed(requestState), "x", 7, null, {}]
           for (const state of wrong) expect([state, yield* bring(ann, state)]).toMatchObject([state, refusal])
           // As the server has given it, which is taken for one of the gateway's own here.
-          expect(yield* bring(ann, "mcp-lifeline:1")).toMatchObject({
-            status: 400,
-            answer: { error: { code: -32_602 } }
-          })
+          const invalid = { status: 400, answer: { error: { code: -32_602 } } }
+          expect(yield* bring(ann, "mcp-lifeline:1")).toMatchObject(invalid)
           if (other !== undefined) expect(yield* bring(other, requestState)).toMatchObject(refusal)
           expect(got).toHaveLength(1)
           const back = yield* bring(ann, requestState)
@@ -96,13 +94,8 @@ describe("the state of a request that a server without sessions gives", () => {
       })
       const servers = yield* Served.serversOf(fleet)
       const sessions = { seal, records: SessionRecords.inMemory() }
-      const { url } = yield* Endpoint.serve({
-        ...bound,
-        servers,
-        sessions,
-        hasStatus: () => false,
-        introductionWait: 0
-      })
+      const options = { ...bound, servers, sessions, hasStatus: () => false, introductionWait: 0 }
+      const { url } = yield* Endpoint.serve(options)
       const states = RequestStates.make({ owner: ownerOf(ann), seal })
       const { requestState } = states.inResult("another", { requestState: "x" })
       const stateless = new HttpTalk(url, "the-token-of-ann", { isStateless: true })
@@ -136,11 +129,8 @@ describe("the state of a request that a server without sessions gives", () => {
       expect([yield* accepted(one), yield* accepted(replica), yield* accepted(stranger)]).toEqual([true, true, false])
       seals = [key("new"), key("old")]
       const later = (yield* question(one)).requestState
-      expect([yield* accepted(one), yield* accepted(one, later), yield* accepted(replica, later)]).toEqual([
-        true,
-        true,
-        false
-      ])
+      const answers = [true, true, false]
+      expect([yield* accepted(one), yield* accepted(one, later), yield* accepted(replica, later)]).toEqual(answers)
       seals = [key("new")]
       expect([yield* accepted(one), yield* accepted(one, later)]).toEqual([false, true])
       expect(got.filter(({ inputResponses }) => inputResponses !== undefined).map((call) => call.requestState))

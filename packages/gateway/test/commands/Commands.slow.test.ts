@@ -17,10 +17,8 @@ const memory = { command: node, args: [resolve("@modelcontextprotocol/server-mem
 
 const withInput = (input: string, args: ReadonlyArray<string>, env: Record<string, string>) =>
   Effect.async<{ readonly code: number | null; readonly stdout: string }>((resume) => {
-    const child = spawn(node, [gateway, ...args], {
-      env: { ...process.env, ...env },
-      stdio: ["pipe", "pipe", "ignore"]
-    })
+    const environment = { ...process.env, ...env }
+    const child = spawn(node, [gateway, ...args], { env: environment, stdio: ["pipe", "pipe", "ignore"] })
     let stdout = ""
     child.stdout.setEncoding("utf8").on("data", (chunk: string) => stdout += chunk)
     child.on("close", (code) => resume(Effect.succeed({ code, stdout })))
@@ -31,11 +29,8 @@ describe.concurrent("commands that ask a running gateway", () => {
   it.scopedLive("[G1] each finds the gateway and prints for people, or JSON", () =>
     Effect.gen(function*() {
       const long = "a-server-with-a-long-name"
-      const { base, command, env } = yield* serve({
-        every,
-        missing: { command: "/no/such/program" },
-        [long]: { command: "none", disabled: true }
-      })
+      const servers = { every, missing: { command: "/no/such/program" }, [long]: { command: "none", disabled: true } }
+      const { base, command, env } = yield* serve(servers)
       yield* untilStatus(base, isConnected, "every")
       yield* untilStatus(base, ({ state }) => state === "PermanentlyFailed", "missing")
 
@@ -56,16 +51,11 @@ describe.concurrent("commands that ask a running gateway", () => {
 
       const called = yield* command("call", "every__echo", '{"message": "hi"}')
       expect(called).toMatchObject({ code: 0, stdout: "Echo: hi\n", stderr: "" })
-      expect(yield* withInput('{"a": 1, "b": 2}', ["call", "every__get-sum", "-", "--json"], env)).toMatchObject({
-        code: 0,
-        stdout: expect.stringContaining("The sum of 1 and 2 is 3.")
-      })
+      const sum = { code: 0, stdout: expect.stringContaining("The sum of 1 and 2 is 3.") }
+      expect(yield* withInput('{"a": 1, "b": 2}', ["call", "every__get-sum", "-", "--json"], env)).toMatchObject(sum)
       expect(yield* command("call", "every__echo")).toMatchObject({ code: 1 })
-      expect(yield* command("call", "nobody__echo")).toMatchObject({
-        code: 1,
-        stdout: "",
-        stderr: expect.stringContaining("nobody__echo")
-      })
+      const nobody = { code: 1, stdout: "", stderr: expect.stringContaining("nobody__echo") }
+      expect(yield* command("call", "nobody__echo")).toMatchObject(nobody)
       expect(yield* command("call", "every__echo", "[]")).toMatchObject({ code: 2, stdout: "" })
     }))
 
@@ -75,16 +65,12 @@ describe.concurrent("commands that ask a running gateway", () => {
       yield* untilStatus(base, isConnected, "every")
       const follower = yield* Program.start(["logs", "--follow", "--server", "every"], env)
       yield* follower.prints(/Connected {2}generation 1/)
-      expect(yield* command("reconnect", "every")).toMatchObject({
-        code: 0,
-        stdout: "every: Connected, generation 2\n"
-      })
+      const again = { code: 0, stdout: "every: Connected, generation 2\n" }
+      expect(yield* command("reconnect", "every")).toMatchObject(again)
       expect(yield* command("disable", "every")).toMatchObject({ code: 0, stdout: "every: Disabled\n" })
       expect(yield* command("enable", "every")).toMatchObject({ code: 0, stdout: "every: Connected, generation 3\n" })
-      expect(yield* command("enable", "nobody")).toMatchObject({
-        code: 1,
-        stderr: expect.stringMatching(/^mcp-lifeline: there is no server "nobody"[^\n]*\n$/)
-      })
+      const nobody = { code: 1, stderr: expect.stringMatching(/^mcp-lifeline: there is no server "nobody"[^\n]*\n$/) }
+      expect(yield* command("enable", "nobody")).toMatchObject(nobody)
       yield* follower.prints(/generation 2[^]*Disabled[^]*generation 3/)
       const lines = follower.stdout().trim().split("\n")
       expect(new Set(lines).size).toBe(lines.length)
@@ -152,10 +138,9 @@ describe.concurrent("commands that ask a running gateway", () => {
       const top = yield* Effect.acquireRelease(
         Effect.sync(() => {
           const command = `stty cols 150 rows 40; exec ${node} ${gateway} top`
-          const child = spawn("script", ["-qec", command, "/dev/null"], {
-            env: { ...process.env, TERM: "xterm", ...env },
-            stdio: ["pipe", "pipe", "ignore"]
-          })
+          const inTerminal = { ...process.env, TERM: "xterm", ...env }
+          const shell = ["-qec", command, "/dev/null"]
+          const child = spawn("script", shell, { env: inTerminal, stdio: ["pipe", "pipe", "ignore"] })
           let shown = ""
           child.stdout.setEncoding("utf8").on("data", (chunk: string) => shown += chunk)
           const ended = new Promise<number | null>((resolve) => child.on("close", resolve))

@@ -158,22 +158,15 @@ describe("what a configuration says of the client", () => {
         }, callers),
         Logger.replace(Logger.defaultLogger, logger)
       )
-      const [anna, anna2, ben, carl] = yield* Effect.all([
-        connect(url, "t-anna"),
-        connect(url, "t-anna"),
-        connect(url, "t-ben"),
-        connect(url, "t-carl")
-      ])
+      const [anna, anna2] = [yield* connect(url, "t-anna"), yield* connect(url, "t-anna")]
+      const [ben, carl] = [yield* connect(url, "t-ben"), yield* connect(url, "t-carl")]
       const startedAs = (client: typeof anna) =>
         Effect.map(call(client, "s__who"), (text) => JSON.parse(text) as { env: { WHO: string }; pid: number })
       const [first, second, third] = yield* Effect.all([startedAs(anna), startedAs(anna2), startedAs(ben)], {
         concurrency: "unbounded"
       })
-      expect([first, second, third].map(({ env }) => env.WHO)).toEqual([
-        "anna/anna@example.com",
-        "anna/anna@example.com",
-        "ben/ben@example.com"
-      ])
+      const people = ["anna/anna@example.com", "anna/anna@example.com", "ben/ben@example.com"]
+      expect([first, second, third].map(({ env }) => env.WHO)).toEqual(people)
       expect(new Set([first.pid, second.pid, third.pid]).size).toBe(3)
       const askedAs = (client: typeof anna) =>
         Effect.map(call(client, "w__ask"), (text) => {

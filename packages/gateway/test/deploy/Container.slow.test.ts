@@ -126,11 +126,8 @@ const makeContainer = (
 }
 
 const call = async (url: string, headers: Readonly<Record<string, string>>, name: string, args: object) => {
-  const answered = await Raw.send(url, "POST", headers, {
-    id: 1,
-    method: "tools/call",
-    params: { name, arguments: args }
-  })
+  const request = { id: 1, method: "tools/call", params: { name, arguments: args } }
+  const answered = await Raw.send(url, "POST", headers, request)
   const text = await answered.body
   const answers = text.startsWith("{") ? [JSON.parse(text)] : Raw.events(text).map(({ message }) => message)
   return answers.find(({ id, method }) => id === 1 && method === undefined)?.result?.content[0].text

@@ -38,10 +38,8 @@ describe.each(Manifests.names)("deploy/kubernetes/%s", (name) => {
     expect(pod.automountServiceAccountToken).toBe(false)
     const writable = container.volumeMounts.filter((one: { readonly readOnly?: boolean }) => one.readOnly !== true)
     expect(writable.map((one: { readonly mountPath: string }) => one.mountPath)).toEqual(["/state", "/tmp"])
-    expect(Object.values(variablesOf(image)).filter((value) => value.startsWith("/"))).toEqual([
-      "/state",
-      "/state/lifeline"
-    ])
+    const folders = ["/state", "/state/lifeline"]
+    expect(Object.values(variablesOf(image)).filter((value) => value.startsWith("/"))).toEqual(folders)
   })
 
   it("[G26] has a command line of the gateway, whose files are mounted and whose ports have names", () => {

@@ -33,12 +33,8 @@ describe("secrets that change while clients are connected", () => {
         const [tokens, keys] = [join(path, "token"), join(path, "key")]
         writeFileSync(tokens, "old-token-of-sixteen\n")
         writeFileSync(keys, `${oldKey}\n`)
-        const { base, command, file, program } = yield* Gateway.serve(servers, [
-          "--token-file",
-          tokens,
-          "--session-key-file",
-          keys
-        ])
+        const files = ["--token-file", tokens, "--session-key-file", keys]
+        const { base, command, file, program } = yield* Gateway.serve(servers, files)
         const url = `${base}/mcp`
         const save = Effect.fnUntraced(function*(token: string, key: string) {
           const before = [tokens, keys].map((file) => readings(program, file))

@@ -83,11 +83,8 @@ describe("the gateway of a file", () => {
       const error = yield* Effect.gen(function*() {
         yield* RunningGateways.register({ url, config: "/this.json", startedAt: 1, token: Proof.newSecret(), secret })
         const { connect } = yield* connector({ file: "/this.json", linger: 1 })
-        return yield* Effect.flip(Effect.scoped(connect({
-          clientInfo: { name: "c", version: "1" },
-          capabilities: {},
-          report: () => {}
-        } as never)))
+        const options = { clientInfo: { name: "c", version: "1" }, capabilities: {}, report: () => {} }
+        return yield* Effect.flip(Effect.scoped(connect(options as never)))
       }).pipe(Effect.provideService(StateFolder.StateFolder, state))
       expect(error.reason).toBe("refused")
       expect(asked).toEqual(["not yet"])

@@ -146,11 +146,8 @@ describe("serve --stdio", () => {
     await using here = place()
     writeFileSync(here.file, '{ "mcpServers": { "a": { "comand": "x" } } }')
     await using one = host(here)
-    const { error } = await one.request("initialize", {
-      protocolVersion: "2025-06-18",
-      capabilities: {},
-      clientInfo: { name: "test", version: "1" }
-    })
+    const params = { protocolVersion: "2025-06-18", capabilities: {}, clientInfo: { name: "test", version: "1" } }
+    const { error } = await one.request("initialize", params)
     // On a machine that is slow, `initialize` has to be answered before that is known.
     const { message } = error ?? (await one.request("tools/call", { name: "any", arguments: {} })).error ?? {}
     assert.match(message ?? "", /did you mean "command".*none of its servers can be used/)

@@ -60,11 +60,8 @@ describe("the log as JSON", () => {
         Logger.replace(Logger.defaultLogger, JsonLog.eventLogger((line) => ofEvents.push(line)))
       )
       // Only admins read them.
-      expect(ofEvents.map(({ publicText, text }) => [publicText, text.slice(0, 3)])).toEqual([
-        [undefined, "one"],
-        [undefined, "thr"],
-        [undefined, "fou"]
-      ])
+      const unpublic = [[undefined, "one"], [undefined, "thr"], [undefined, "fou"]]
+      expect(ofEvents.map(({ publicText, text }) => [publicText, text.slice(0, 3)])).toEqual(unpublic)
       const { output, written } = noted()
       yield* Effect.provide(all, Logger.replace(Logger.defaultLogger, JsonLog.jsonLogger(output)))
       expect(written).toMatchObject([

@@ -13,13 +13,8 @@ const make = Effect.gen(function*() {
   const client = (server = "own", pid = 4242) => {
     const state = "Connecting" as const
     const connection = () => ({ peer: { pid } }) as never
-    const { event } = record.telemetry("per-client").observe({
-      id: server,
-      transport: "stdio",
-      state,
-      clock,
-      connection
-    })
+    const source = { id: server, transport: "stdio", state, clock, connection }
+    const { event } = record.telemetry("per-client").observe(source)
     const tell = (one: object): void =>
       event({ backend: server, at: clock.unsafeCurrentTimeMillis(), generation: 1, ...one } as Event.Event)
     return {

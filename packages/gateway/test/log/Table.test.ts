@@ -90,11 +90,8 @@ describe("the table of servers", () => {
     const all = [status(), status({ backend: "\u001b[31mred" }), status({ state: "Dormant", signIn: { message: "x" } })]
     expect(render(all, { now, width: 200, colour: false })).not.toContain("\u001b")
     const text = render(all, { now, width: 200, colour: true })
-    expect(text.split("\u001b[").flatMap((part) => /^\d+m\w+/.exec(part) ?? [])).toEqual([
-      "32mConnected",
-      "32mConnected",
-      "31mSignInNeeded"
-    ])
+    const coloured = ["32mConnected", "32mConnected", "31mSignInNeeded"]
+    expect(text.split("\u001b[").flatMap((part) => /^\d+m\w+/.exec(part) ?? [])).toEqual(coloured)
     expect(paintState("x", "Disabled")).toBe("\u001b[90mx\u001b[39m")
   })
 

@@ -56,10 +56,8 @@ describe("login, logout and auth", () => {
         const [head, body, signature = ""] = (form["client_assertion"] ?? "").split(".")
         const key = { key: publicKey, dsaEncoding: "ieee-p1363" } as const
         expect(verify("sha256", Buffer.from(`${head}.${body}`), key, Buffer.from(signature, "base64url"))).toBe(true)
-        expect(JSON.parse(Buffer.from(body ?? "", "base64url").toString())).toMatchObject({
-          iss: "robot",
-          aud: server.origin
-        })
+        const claims = { iss: "robot", aud: server.origin }
+        expect(JSON.parse(Buffer.from(body ?? "", "base64url").toString())).toMatchObject(claims)
       }
       for (const name of readdirSync(join(state, "grants"))) {
         expect(readFileSync(join(state, "grants", name), "utf8")).not.toContain("PRIVATE")

@@ -113,13 +113,8 @@ describe("login with a browser", () => {
       }])
       expect(server.clients).toEqual([{ name: "mcp-lifeline", version }])
       const [grant, ...others] = yield* grants
-      expect(grant).toMatchObject({
-        server: server.url,
-        account: "default",
-        issuer: server.origin,
-        method: "browser",
-        scope: "basic"
-      })
+      const kept = { server: server.url, account: "default", issuer: server.origin, method: "browser", scope: "basic" }
+      expect(grant).toMatchObject(kept)
       expect(others).toEqual([])
       expect(grant && Redacted.value(grant.access)).toBe(server.presented.at(-1))
       expect(yield* pending).toEqual([])
@@ -140,18 +135,11 @@ describe("login with a browser", () => {
     Effect.gen(function*() {
       const { begin, grants, server } = yield* setup()
       const free = new URL(yield* Effect.scoped(listening(createServer()))).port
-      const login = yield* begin({
-        account: "work",
-        scope: "read write",
-        client: { id: "mine" },
-        callbackPort: Number(free)
-      })
+      const options = { account: "work", scope: "read write", client: { id: "mine" }, callbackPort: Number(free) }
+      const login = yield* begin(options)
       const address = yield* login.prints(printed)
-      expect(Object.fromEntries(new URL(address).searchParams)).toMatchObject({
-        client_id: "mine",
-        scope: "read write",
-        redirect_uri: `http://localhost:${free}/callback`
-      })
+      const asked = { client_id: "mine", scope: "read write", redirect_uri: `http://localhost:${free}/callback` }
+      expect(Object.fromEntries(new URL(address).searchParams)).toMatchObject(asked)
       yield* visit(address)
       expect(yield* login.ended).toEqual(succeeded)
       expect(server.registrations).toEqual([])
@@ -305,17 +293,13 @@ describe("login where one is stored", () => {
       expect(server.tokenRequests).toHaveLength(requests)
       // What asks for nothing else, and a document that this authorization server does not take.
       for (const more of [{}, { scope: "read" }, { client: { issuer: `${server.origin}/`, document } }]) {
-        expect(yield* run(more)).toMatchObject({
-          outcome: succeeded,
-          lines: [`Already signed in to ${server.url} (${server.origin})`]
-        })
+        const already = { outcome: succeeded, lines: [`Already signed in to ${server.url} (${server.origin})`] }
+        expect(yield* run(more)).toMatchObject(already)
       }
       const apart = { method: "credentials", account: "robot", client: robot } as const
       for (const word of ["Signed", "Already signed"]) {
-        expect(yield* run(apart)).toMatchObject({
-          outcome: succeeded,
-          lines: [`${word} in to ${server.url} (${server.origin})`]
-        })
+        const said = { outcome: succeeded, lines: [`${word} in to ${server.url} (${server.origin})`] }
+        expect(yield* run(apart)).toMatchObject(said)
       }
       const other = failureOf((yield* run({ ...apart, client: { ...robot, id: "other" } })).outcome)
       expect(other.message).toContain("one made with client credentials, by the client robot at")
@@ -331,11 +315,8 @@ describe("login without a person", () => {
       const client = { id: "robot", secret: Redacted.make("robot-secret"), issuer: server.origin }
       const unbound = yield* run({ method: "credentials", client: { ...client, issuer: undefined } })
       expect(failureOf(unbound.outcome).message).toContain(`add --client-issuer ${server.origin}`)
-      expect(yield* run({ method: "credentials", client })).toEqual({
-        outcome: succeeded,
-        lines: [`Signed in to ${server.url} (${server.origin})`],
-        problems: []
-      })
+      const signedIn = { outcome: succeeded, lines: [`Signed in to ${server.url} (${server.origin})`], problems: [] }
+      expect(yield* run({ method: "credentials", client })).toEqual(signedIn)
       expect(server.tokenRequests).toMatchObject([{
         form: { grant_type: "client_credentials", scope: "basic", resource: server.url },
         authorization: `Basic ${Buffer.from("robot:robot-secret").toString("base64")}`
@@ -365,11 +346,8 @@ describe("login without a person", () => {
           return response.end(JSON.stringify(AuthServer.answerTo(message)))
         })
       }))
-      expect(yield* run({}, `${origin}/mcp?key=secret`)).toEqual({
-        outcome: succeeded,
-        lines: [`${origin}/mcp asks for no login`],
-        problems: []
-      })
+      const needless = { outcome: succeeded, lines: [`${origin}/mcp asks for no login`], problems: [] }
+      expect(yield* run({}, `${origin}/mcp?key=secret`)).toEqual(needless)
       expect([yield* grants, existsSync(join(state, "logins"))]).toEqual([[], false])
     }))
 

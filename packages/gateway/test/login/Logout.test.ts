@@ -75,15 +75,11 @@ describe("logout", () => {
   it.scoped("[A1] deletes that of one account alone", () =>
     Effect.gen(function*() {
       const { files, logout } = yield* setup(three)
-      expect(yield* logout({ target: a, account: "work" })).toEqual({
-        lines: [`Signed out of ${a} (work)`],
-        problems: []
-      })
+      const first = { lines: [`Signed out of ${a} (work)`], problems: [] }
+      expect(yield* logout({ target: a, account: "work" })).toEqual(first)
       expect(files()).toEqual(left(2))
-      expect(yield* logout({ target: a, account: "work" })).toEqual({
-        lines: [`No login is stored for ${a}`],
-        problems: []
-      })
+      const second = { lines: [`No login is stored for ${a}`], problems: [] }
+      expect(yield* logout({ target: a, account: "work" })).toEqual(second)
       expect(yield* logout({ target: a, account: "default" })).toEqual({ lines: [`Signed out of ${a}`], problems: [] })
       expect(files()).toEqual(left(1))
     }))
@@ -91,10 +87,8 @@ describe("logout", () => {
   it.scoped("[A1] deletes all of all servers, or of one account at all of them", () =>
     Effect.gen(function*() {
       const { files, logout } = yield* setup(three)
-      expect((yield* logout({ account: "default" })).lines.toSorted()).toEqual([
-        `Signed out of ${a}`,
-        `Signed out of ${b}`
-      ])
+      const both = [`Signed out of ${a}`, `Signed out of ${b}`]
+      expect((yield* logout({ account: "default" })).lines.toSorted()).toEqual(both)
       expect(files()).toEqual(left(1))
       expect((yield* logout({})).lines).toEqual([`Signed out of ${a} (work)`])
       expect(files()).toEqual(left(0))
@@ -159,20 +153,14 @@ describe("logout", () => {
           { ...unsafe, metadata: { ...unsafe.metadata, revocation_endpoint: "http://login.example/revoke" } }
         ]
       })
-      expect(yield* logout({ account: "default" })).toEqual({
-        lines: [`Signed out of ${server.url}`],
-        problems: [unrevoked(server.origin)]
-      })
-      expect(yield* logout({})).toEqual({
-        lines: [`Signed out of ${server.url} (unsafe)`],
-        problems: [unrevoked(server.origin)]
-      })
+      const first = { lines: [`Signed out of ${server.url}`], problems: [unrevoked(server.origin)] }
+      expect(yield* logout({ account: "default" })).toEqual(first)
+      const second = { lines: [`Signed out of ${server.url} (unsafe)`], problems: [unrevoked(server.origin)] }
+      expect(yield* logout({})).toEqual(second)
       expect([files(), server.revocations.length]).toEqual([left(0), 1])
       const other = yield* setup({ grants: [of(gone)] })
-      expect(yield* other.logout({})).toEqual({
-        lines: [`Signed out of ${gone.url}`],
-        problems: [unrevoked(gone.origin)]
-      })
+      const third = { lines: [`Signed out of ${gone.url}`], problems: [unrevoked(gone.origin)] }
+      expect(yield* other.logout({})).toEqual(third)
       expect(other.files()).toEqual(left(0))
     }))
 
@@ -192,10 +180,8 @@ describe("logout", () => {
       yield* TestClock.adjust("9999 millis")
       expect([ending.unsafePoll(), files().grants]).toEqual([null, 1])
       yield* TestClock.adjust("1 millis")
-      expect(yield* Fiber.join(ending)).toEqual({
-        lines: [`Signed out of ${server.url}`],
-        problems: [unrevoked(server.origin)]
-      })
+      const ended = { lines: [`Signed out of ${server.url}`], problems: [unrevoked(server.origin)] }
+      expect(yield* Fiber.join(ending)).toEqual(ended)
       expect(files()).toEqual(left(0))
     }))
 
@@ -214,10 +200,8 @@ describe("logout", () => {
         })
         expect(local.revocations).toEqual([])
       }
-      expect(yield* logout({ account: "named" })).toEqual({
-        lines: ["Signed out of https://192.0.2.1/mcp (named)"],
-        problems: []
-      })
+      const revoked = { lines: ["Signed out of https://192.0.2.1/mcp (named)"], problems: [] }
+      expect(yield* logout({ account: "named" })).toEqual(revoked)
       expect(local.revocations).toHaveLength(1)
     }))
 })

@@ -94,11 +94,8 @@ describe("the server that login and logout name", () => {
   it.scoped("[A1] that cannot be used says why", () =>
     Effect.gen(function*() {
       const failure = (name: string, path: string) => Effect.flip(Target.find(name, path))
-      const path = yield* file({
-        docs: { url: "https://docs.example/mcp" },
-        local: { command: "server" },
-        broken: { url: 1 }
-      })
+      const servers = { docs: { url: "https://docs.example/mcp" }, local: { command: "server" }, broken: { url: 1 } }
+      const path = yield* file(servers)
       const wrong = yield* failure("local", path)
       expect(wrong).toBeInstanceOf(StartError)
       expect(wrong.message).toBe(`${path}: Lifeline starts local as a process; such a server needs no login`)

@@ -248,10 +248,8 @@ describe.concurrent("clients of one gateway", () => {
       const { begin, client } = yield* gateway([chatty("s")])
       const early = begin()
       const error = async (answer: Promise<{ readonly error?: unknown }>) => (await answer).error
-      expect(yield* promise(() => error(early.request("tools/list")))).toMatchObject({
-        code: -32_600,
-        message: "the first request must be initialize"
-      })
+      const tooEarly = { code: -32_600, message: "the first request must be initialize" }
+      expect(yield* promise(() => error(early.request("tools/list")))).toMatchObject(tooEarly)
       expect(yield* promise(() => early.result("ping"))).toEqual({})
       const one = yield* client()
       expect(yield* promise(() => error(one.request("initialize", {})))).toMatchObject({ code: -32_600 })
@@ -261,10 +259,8 @@ describe.concurrent("clients of one gateway", () => {
         code: -32_602
       })
       // Answers that cannot be written, and requests that cannot.
-      expect(yield* promise(() => error(one.request("tools/call", { name: "s__deep" })))).toMatchObject({
-        code: -32_000,
-        message: expect.stringContaining("nested more than 500 levels deep")
-      })
+      const tooDeep = { code: -32_000, message: expect.stringContaining("nested more than 500 levels deep") }
+      expect(yield* promise(() => error(one.request("tools/call", { name: "s__deep" })))).toMatchObject(tooDeep)
       const deep: unknown = JSON.parse("[".repeat(9000) + "]".repeat(9000))
       expect(
         yield* promise(() => error(one.request("tools/call", { name: "s__pid", arguments: { deep } })))
@@ -291,11 +287,8 @@ describe.concurrent("clients of one gateway", () => {
       const { client } = yield* gateway([chatty("stdio"), over("http", http), over("stateless", stateless)])
       const clients = yield* Effect.replicateEffect(client(), 50)
       const run = async (one: Talk, who: string, server: string) => {
-        const said = await one.request("tools/call", {
-          name: `${server}__progress`,
-          arguments: { who },
-          _meta: { progressToken: server }
-        }, server)
+        const params = { name: `${server}__progress`, arguments: { who }, _meta: { progressToken: server } }
+        const said = await one.request("tools/call", params, server)
         return said.result?.["content"][0].text as string
       }
       const servers = ["stdio", "http", "stateless"]

@@ -46,10 +46,8 @@ describe("Endpoint", () => {
         expect(await client.callTool({ name: "b__echo", arguments: { x: 1 } })).toMatchObject(text("b__echo: hello"))
         expect((await client.listPrompts()).prompts).toMatchObject([{ name: "greet" }])
         expect((await client.getPrompt({ name: "greet" })).messages).toHaveLength(1)
-        const completed = await client.complete({
-          ref: { type: "ref/prompt", name: "greet" },
-          argument: { name: "who", value: "me" }
-        })
+        const greeted = { ref: { type: "ref/prompt", name: "greet" }, argument: { name: "who", value: "me" } } as const
+        const completed = await client.complete(greeted)
         expect(completed.completion.values).toEqual(["me!"])
         expect((await client.listResources()).resources).toMatchObject([{ uri: "test://one" }])
         expect((await client.listResourceTemplates()).resourceTemplates).toHaveLength(1)
@@ -80,11 +78,8 @@ describe("Endpoint", () => {
       )
       const { client } = yield* clientOf(fleet)
       const call = (name: string) => rejection(client.callTool({ name }))
-      expect(yield* call("remote")).toMatchObject({
-        code: -32_042,
-        message: "MCP error -32042: No such file",
-        data: { a: 1 }
-      })
+      const noFile = { code: -32_042, message: "MCP error -32042: No such file", data: { a: 1 } }
+      expect(yield* call("remote")).toMatchObject(noFile)
       expect(yield* call("unknown")).toMatchObject({
         code: -32_000,
         message: "MCP error -32000: b: what happened. If that cannot be checked, tell the user what was asked for.",
@@ -105,10 +100,8 @@ describe("Endpoint", () => {
       const { fleet } = yield* ScriptedFleet.make(catalog(1, {}), () => Effect.die(new Error("a bug")))
       const { url } = yield* serve(fleet).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
       const { client } = yield* connected(url)
-      expect(yield* rejection(client.callTool({ name: "x" }))).toMatchObject({
-        code: -32_603,
-        message: "MCP error -32603: Internal error of the gateway; its log has more"
-      })
+      const internal = { code: -32_603, message: "MCP error -32603: Internal error of the gateway; its log has more" }
+      expect(yield* rejection(client.callTool({ name: "x" }))).toMatchObject(internal)
       expect(yield* Deferred.await(logged)).toMatch(/^a request failed inside the gateway Error: a bug/)
     }))
 
@@ -129,10 +122,8 @@ describe("Endpoint", () => {
       const { url } = yield* serve(scripted.fleet)
       const { client } = yield* connected(url)
       const asked = { ref: { type: "ref/prompt", name: "greet" }, argument: { name: "a", value: "b" } } as const
-      expect(yield* rejection(client.complete(asked))).toMatchObject({
-        code: -32_000,
-        message: expect.stringContaining("nested more than 500 levels deep")
-      })
+      const tooDeep = { code: -32_000, message: expect.stringContaining("nested more than 500 levels deep") }
+      expect(yield* rejection(client.complete(asked))).toMatchObject(tooDeep)
       const failed = yield* rejection(client.callTool({ name: "fails" }))
       expect(failed).toMatchObject({ code: 7, message: "MCP error 7: no" })
       expect(failed).toHaveProperty("data", undefined)
@@ -248,10 +239,9 @@ describe("Endpoint", () => {
         message: "Invalid params of prompts/get: arguments.a1000: expected string, received number; arguments.a1001: "
           + "expected string, received number; arguments.a1002: expected string, received number; 17 more"
       })
-      expect(yield* error("completion/complete", { ref: { type: "x" }, argument: { name: "a", value: "b" } })).toEqual({
-        code: -32_602,
-        message: "Invalid params of completion/complete: ref: not of an accepted form"
-      })
+      const formless = { code: -32_602, message: "Invalid params of completion/complete: ref: not of an accepted form" }
+      const ofNothing = { ref: { type: "x" }, argument: { name: "a", value: "b" } }
+      expect(yield* error("completion/complete", ofNothing)).toEqual(formless)
       expect(yield* error("resources/subscribe", { uri: 1 })).toEqual({
         code: -32_602,
         message: "Invalid params of resources/subscribe: uri: expected string, received number"

@@ -95,10 +95,8 @@ describe.concurrent("a gateway that is operated", () => {
         yield* program.until(() => /is not JSON-RPC/.test(program.stderr()) || undefined)
         const line = program.stderr().split("\n").find((line) => line.includes("is not JSON-RPC")) ?? ""
         if (format === "json") {
-          expect(JSON.parse(line)).toMatchObject({
-            server: "noisy",
-            message: expect.stringMatching(/^a line on stdout/)
-          })
+          const noise = { server: "noisy", message: expect.stringMatching(/^a line on stdout/) }
+          expect(JSON.parse(line)).toMatchObject(noise)
         } else expect(line).toMatch(/^\d\d:\d\d:\d\d warn(?:ing)?: noisy: a line on stdout is not JSON-RPC/)
       })
   )

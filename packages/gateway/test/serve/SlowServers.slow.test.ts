@@ -18,11 +18,8 @@ const script = `require("node:fs").existsSync(process.argv[1])
 const licensed = (options: Partial<ServerPool.Server>) =>
   Effect.map(folder, (path) => {
     const licence = join(path, "licence")
-    const connector = StdioConnector.make({
-      command: process.execPath,
-      args: ["-e", script, licence],
-      protocol: "2025"
-    })
+    const server = { command: process.execPath, args: ["-e", script, licence], protocol: "2025" } as const
+    const connector = StdioConnector.make(server)
     return {
       server: { id: "o", connector, reconnect: { initialDelay: 20, maxDelay: 100 }, ...options },
       give: () => writeFileSync(licence, ""),
@@ -68,10 +65,8 @@ describe.concurrent.each(kinds)("a client of %s", (_, sessions) => {
       expect(yield* promise(() => one.tools())).toEqual([])
       give()
       expect(yield* Fiber.join(pid)).toBeGreaterThan(0)
-      expect((yield* Fiber.join(unknown)).error).toMatchObject({
-        code: -32_602,
-        message: expect.stringContaining("no server offers")
-      })
+      const noServer = { code: -32_602, message: expect.stringContaining("no server offers") }
+      expect((yield* Fiber.join(unknown)).error).toMatchObject(noServer)
     }))
 
   it.scopedLive("[G12] is told of a server that never came up what state it is in, why, and what to do", () =>

@@ -39,12 +39,8 @@ describe.each(phases)("a gateway that is %s", (phase, message, health) => {
       ]
       for (const [id, body] of posts) {
         const { headers, status, text } = yield* ask("/mcp?x=1", "POST", {}, body)
-        expect({ status, ...JSON.parse(text) }).toEqual({
-          status: 503,
-          jsonrpc: "2.0",
-          error: { code: -32_000, message },
-          id
-        })
+        const refused = { status: 503, jsonrpc: "2.0", error: { code: -32_000, message }, id }
+        expect({ status, ...JSON.parse(text) }).toEqual(refused)
         expect(headers).toMatchObject({ "content-type": "application/json", "retry-after": "1" })
       }
       for (const method of ["GET", "DELETE"]) {

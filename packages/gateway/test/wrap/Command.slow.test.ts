@@ -36,16 +36,8 @@ describe.concurrent("mcp-lifeline wrap, further", () => {
     using where = folder()
     const [log, record] = [join(where.path, "log"), join(where.path, "record")]
     {
-      await using host = await initialized([
-        "--log",
-        log,
-        "--record",
-        record,
-        "--",
-        process.execPath,
-        everything,
-        "stdio"
-      ])
+      const args = ["--log", log, "--record", record, "--", process.execPath, everything, "stdio"]
+      await using host = await initialized(args)
       await host.call("echo", { message: "hello there" })
       const params = { name: "trigger-long-running-operation", arguments: { duration: 600, steps: 2 } }
       host.send({ jsonrpc: "2.0", id: "long", method: "tools/call", params })

@@ -155,11 +155,8 @@ describe("--watch on Windows", () => {
       report = listener
       return Object.assign(new EventEmitter(), { close: () => undefined })
     }
-    const linked = new RecursiveWatch(link, {
-      isOpened: () => true,
-      onChange: (path) => seen.push(path),
-      onError: assert.fail
-    }, native as unknown as typeof watch)
+    const options = { isOpened: () => true, onChange: (path) => seen.push(path), onError: assert.fail }
+    const linked = new RecursiveWatch(link, options, native as unknown as typeof watch)
     one.write("server.mjs", "second")
     report("change", "server.mjs")
     linked.close()

@@ -85,11 +85,8 @@ describe("a host over standard input and output", () => {
     })
     expect(stopped).toEqual([[2, "enough"]])
     // What was asked instead of an answer can be cancelled still: others are told of what is over.
-    expect(received.map(({ method, params }) => params?.requestId ?? method)).toEqual([
-      2,
-      3,
-      "notifications/initialized"
-    ])
+    const passed = [2, 3, "notifications/initialized"]
+    expect(received.map(({ method, params }) => params?.requestId ?? method)).toEqual(passed)
     for (const request of requests) request.answer({ result: {} })
     expect(await read()).toMatchObject([{ id: 1, result: {} }])
   })

@@ -133,10 +133,8 @@ describe("--watch", () => {
     assert.deepEqual([file?.folder, file?.counts(join(current, "package.json"))], [current, true])
     assert.isFalse(file?.counts(join(current, "package.json.other")))
     const [folder] = Watch.watched("node_modules/", "node", [])
-    assert.deepEqual([folder?.folder, folder?.counts(join(current, "node_modules", "a"))], [
-      join(current, "node_modules"),
-      true
-    ])
+    const inModules = [join(current, "node_modules"), true]
+    assert.deepEqual([folder?.folder, folder?.counts(join(current, "node_modules", "a"))], inModules)
     const [program, ...others] = Watch.watched(undefined, process.execPath, ["--version"])
     assert.deepEqual(others, [])
     assert.isTrue(program?.counts(process.execPath))
