@@ -151,9 +151,8 @@ describe("mcp-lifeline", () => {
           isBehindProxy: false
         }
       })
-      expect(yield* parse(["serve", "--config", "a.json", "--port", "0", "--host=::1"])).toMatchObject({
-        options: { config: "a.json", host: "::1", port: 0 }
-      })
+      const given = { options: { config: "a.json", host: "::1", port: 0 } }
+      expect(yield* parse(["serve", "--config", "a.json", "--port", "0", "--host=::1"])).toMatchObject(given)
     }))
 
   it.effect("[G6:cli] a token is given on the command line, in the environment or as a file; an empty variable is none", () =>

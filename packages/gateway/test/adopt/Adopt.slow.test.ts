@@ -268,10 +268,9 @@ describe("adopt", () => {
       const file = write(".claude.json", JSON.stringify({ mcpServers: servers }))
       const follow = (stdout: string) => {
         const config = JSON.parse(read(".claude.json"))
+        const commands = stdout.matchAll(/claude mcp (remove|add-json) (\S+) '?(.*?)'? ?--scope user/g)
         for (
-          const [, act, name = "", json = ""] of stdout.matchAll(
-            /claude mcp (remove|add-json) (\S+) '?(.*?)'? ?--scope user/g
-          )
+          const [, act, name = "", json = ""] of commands
         ) {
           if (act === "remove") delete config.mcpServers[name]
           else config.mcpServers[name] = JSON.parse(json)

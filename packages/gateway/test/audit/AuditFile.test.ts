@@ -136,30 +136,20 @@ describe("the file of the audit", () => {
         return troubleOf(error, join(path, name))
       }
     }
-    assert.deepEqual(await problem("no/calls"), {
-      reason: "its folder does not exist",
-      remedy: `make the folder ${join(path, "no")}`
-    })
+    const folderless = { reason: "its folder does not exist", remedy: `make the folder ${join(path, "no")}` }
+    assert.deepEqual(await problem("no/calls"), folderless)
     // Windows has no O_NOFOLLOW and no pipes in folders, and says other things of folders.
     if (process.platform === "win32") return
     symlinkSync(join(path, "other"), join(path, "link"))
     execFileSync("mkfifo", [join(path, "pipe")])
-    assert.deepEqual(await problem("link"), {
-      reason: "it is a link",
-      remedy: "remove the link, or name the file itself"
-    })
-    assert.deepEqual(await problem("."), {
-      reason: "it is a folder",
-      remedy: "remove the folder, or name a file in it"
-    })
-    assert.deepEqual(await problem("pipe"), {
-      reason: "it is no regular file",
-      remedy: "remove it, or name another file"
-    })
-    assert.deepEqual(await problem("plain/calls"), {
-      reason: "a part of its path is no folder",
-      remedy: `make ${join(path, "plain")} a folder`
-    })
+    const ofLink = { reason: "it is a link", remedy: "remove the link, or name the file itself" }
+    assert.deepEqual(await problem("link"), ofLink)
+    const ofFolder = { reason: "it is a folder", remedy: "remove the folder, or name a file in it" }
+    assert.deepEqual(await problem("."), ofFolder)
+    const ofPipe = { reason: "it is no regular file", remedy: "remove it, or name another file" }
+    assert.deepEqual(await problem("pipe"), ofPipe)
+    const ofPart = { reason: "a part of its path is no folder", remedy: `make ${join(path, "plain")} a folder` }
+    assert.deepEqual(await problem("plain/calls"), ofPart)
   })
 
   it.skipIf(process.platform === "win32")(
@@ -170,10 +160,8 @@ describe("the file of the audit", () => {
       await write("x".repeat(90))
       mkdirSync(`${path}.1`)
       assert.isFalse(await write("y".repeat(90)))
-      assert.deepEqual(file.trouble, {
-        reason: `it is full, and the folder ${path}.1 is in its way`,
-        remedy: "remove that folder"
-      })
+      const inTheWay = { reason: `it is full, and the folder ${path}.1 is in its way`, remedy: "remove that folder" }
+      assert.deepEqual(file.trouble, inTheWay)
       rmSync(join(path, ".."), { recursive: true })
       await vi.waitFor(() => assert.strictEqual(file.trouble?.reason, "its folder does not exist"), { timeout: 60_000 })
       assert.lengthOf(troubles, 2)

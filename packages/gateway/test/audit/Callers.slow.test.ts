@@ -66,9 +66,8 @@ describe("the lines of calls", () => {
   it.scopedLive("[G23:real G21] name the people of access tokens by issuer and subject, without sessions, and never their tokens", () =>
     Effect.gen(function*() {
       const issuer = yield* Issuer.make
-      const { audit, base, lines } = yield* serving({ auth: { issuer: issuer.url } }, {
-        groups: { groups: { dev: { tools } } }
-      })
+      const gateway = serving({ auth: { issuer: issuer.url } }, { groups: { groups: { dev: { tools } } } })
+      const { audit, base, lines } = yield* gateway
       const sign = (sub: string) =>
         Effect.promise(() => issuer.sign(`${base}/mcp`, { sub, preferred_username: "Ann", groups: ["dev"] }))
       const [one, other] = [yield* sign("1"), yield* sign("2")]
@@ -85,9 +84,8 @@ describe("the lines of calls through the API", () => {
   it.scopedLive("[G23:real G21] name the caller, and what it may not use is refused", () =>
     Effect.gen(function*() {
       const issuer = yield* Issuer.make
-      const { base, lines } = yield* serving({ auth: { issuer: issuer.url } }, {
-        groups: { groups: { dev: { tools, admin: true } } }
-      })
+      const gateway = serving({ auth: { issuer: issuer.url } }, { groups: { groups: { dev: { tools, admin: true } } } })
+      const { base, lines } = yield* gateway
       const token = yield* Effect.promise(() =>
         issuer.sign(`${base}/mcp`, { sub: "1", preferred_username: "Ann", groups: ["dev"] })
       )

@@ -85,13 +85,11 @@ describe("what is behind wrap", () => {
     Effect.gen(function*() {
       const own = { sessions: "per-client" }
       const entry = { command: "mcp-lifeline", args: ["wrap", "--header", "A: ${WHO}", "http://h/"], lifeline: own }
-      const { problems, targets } = yield* found({ own: { ...entry, env: { WHO: "${client.name}" } } }, {}, {
-        clients: { a: { token: "a-token-that-is-long-enough-for-this" } }
-      })
+      const clients = { clients: { a: { token: "a-token-that-is-long-enough-for-this" } } }
+      const { problems, targets } = yield* found({ own: { ...entry, env: { WHO: "${client.name}" } } }, {}, clients)
       expect(problems).toEqual([])
-      expect(targets).toEqual({
-        own: expect.stringMatching(/^it is started for each client, .* cannot see the server/)
-      })
+      const unseen = { own: expect.stringMatching(/^it is started for each client, .* cannot see the server/) }
+      expect(targets).toEqual(unseen)
     }))
 
   it.scopedLive("[G2] [W7] the options of wrap count beside those of its entry", () =>

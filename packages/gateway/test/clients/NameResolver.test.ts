@@ -34,9 +34,8 @@ describe("the server of a name", () => {
     Effect.gen(function*() {
       const template = { name: "all", uriTemplate: "test://{+path}" }
       const both = { name: "both", uri: "test://both" }
-      const { found, servers } = yield* make({ resources: [both], resourceTemplates: [template] }, {
-        resources: [both, { name: "own", uri: "test://own" }]
-      })
+      const ofOwn = { resources: [both, { name: "own", uri: "test://own" }] }
+      const { found, servers } = yield* make({ resources: [both], resourceTemplates: [template] }, ofOwn)
       expect(found("tools", "o__echo")).toBeUndefined()
       yield* servers.need() ?? Effect.void
       const owners = ["s", "o", "s"]

@@ -75,9 +75,8 @@ describe("clients outlive the gateway", () => {
       expect(keptSessions(state)).toContain(`"level":"warning","subscriptions":["${uri}"]`)
       yield* serve(config, env, first.port)
       yield* Effect.promise(async () => {
-        expect((await client.callTool(echo("again"))).content).toMatchObject([{
-          text: expect.stringContaining("again")
-        }])
+        const again = [{ text: expect.stringContaining("again") }]
+        expect((await client.callTool(echo("again"))).content).toMatchObject(again)
         expect(transport.sessionId).toBe(id)
         await expect.poll(() => told).toContain("tools")
         // The server sends updates of resources that are subscribed to, once it is asked to.

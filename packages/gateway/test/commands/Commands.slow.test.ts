@@ -178,9 +178,8 @@ describe.concurrent("the token of the gateway", () => {
       expect(url).toBe(base.replace("0.0.0.0", "127.0.0.1"))
       expect(token).toMatch(/^[\w-]{43}$/)
       expect(yield* bare(`${url}/api/status`, "GET", {})).toMatchObject({ status: 401 })
-      expect(yield* bare(`${url}/api/status`, "GET", { authorization: `Bearer ${token}` })).toMatchObject({
-        status: 200
-      })
+      const ok = { status: 200 }
+      expect(yield* bare(`${url}/api/status`, "GET", { authorization: `Bearer ${token}` })).toMatchObject(ok)
       const status = yield* command("status", "--json")
       expect(status.code).toBe(0)
       yield* program.prints(/A token was made for this run/)

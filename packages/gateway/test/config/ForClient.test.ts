@@ -61,9 +61,8 @@ describe("what a configuration says of the client", () => {
     expect(problemsOf({ command: "x", env })).toEqual([])
     expect(problemsOf({ url: "http://h/mcp", headers: env })).toEqual([])
     const shared = problemsOf({ command: "x", env }, { clients: {} })
-    expect(shared).toEqual([
-      expect.stringMatching(/^mcpServers\.s\.env\.WHO has \$\{client\.name\}, and all clients share/)
-    ])
+    const sharing = [expect.stringMatching(/^mcpServers\.s\.env\.WHO has \$\{client\.name\}, and all clients share/)]
+    expect(shared).toEqual(sharing)
     const unknown = problemsOf({ url: "http://h/mcp", headers: env }, { sessions: "per-client" })
     expect(unknown).toEqual([
       expect.stringContaining("mcpServers.s.headers.WHO has ${client.name}, and the gateway does not know")
@@ -76,9 +75,8 @@ describe("what a configuration says of the client", () => {
         { command: "x", env: { A: { command: ["y", "${client.name}"] } } }
       ]
     ) {
-      expect(problemsOf(server)).toEqual([
-        expect.stringContaining("which is replaced only in the values of headers and env")
-      ])
+      const elsewhere = [expect.stringContaining("which is replaced only in the values of headers and env")]
+      expect(problemsOf(server)).toEqual(elsewhere)
     }
     for (
       const [text, why] of [
@@ -90,9 +88,8 @@ describe("what a configuration says of the client", () => {
       ]
     ) expect(problemsOf({ command: "x", env: { A: text } })).toEqual([expect.stringContaining(why!)])
     // A variable is not expanded again: what it says is a text like any other.
-    const { entries } = parse({ lifeline: own, mcpServers: { s: { command: "x", env: { A: "${KEY}" } } } }, {
-      KEY: "${client.name}"
-    })
+    const environment = { KEY: "${client.name}" }
+    const { entries } = parse({ lifeline: own, mcpServers: { s: { command: "x", env: { A: "${KEY}" } } } }, environment)
     expect(entries[0]?.server.fromClient).toEqual({})
     expect(
       inspect(parse({ lifeline: own, mcpServers: { s: { command: "x", env } } }, { KEY: "s3cret-value" }), {
@@ -103,10 +100,8 @@ describe("what a configuration says of the client", () => {
   })
 
   it("[G22:unit] is replaced by texts, numbers and booleans only, and by nothing that could pass for something else", () => {
-    const { entries } = parse({
-      lifeline: own,
-      mcpServers: { s: { command: "x", env: { A: "-${client.claim.a.b}-" } } }
-    })
+    const file = { lifeline: own, mcpServers: { s: { command: "x", env: { A: "-${client.claim.a.b}-" } } } }
+    const { entries } = parse(file)
     const texts = entries[0]!.server.fromClient
     const of = (value: unknown, kind: ClientValues.Kind = "variable") =>
       Either.match(ClientValues.of(texts, caller("anna", { "a.b": value, a: { b: "nested" } }), kind), {

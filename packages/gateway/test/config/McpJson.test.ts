@@ -89,12 +89,10 @@ args = [
     const { entries, names, notices, problems } = Either.getOrThrow(
       McpJson.parse("config.toml", source, { TOKEN: "secret-1", HOME: "/home/me" })
     )
-    expect(problems.map(Problem.show)).toEqual([
-      "config.toml:19: mcp_servers.bad.args[1]: is a number; accepted: a string"
-    ])
-    expect(notices.map(Problem.show)).toEqual([
-      "config.toml:1: model: belongs to another program and has no effect here"
-    ])
+    const numbered = ["config.toml:19: mcp_servers.bad.args[1]: is a number; accepted: a string"]
+    expect(problems.map(Problem.show)).toEqual(numbered)
+    const foreign = ["config.toml:1: model: belongs to another program and has no effect here"]
+    expect(notices.map(Problem.show)).toEqual(foreign)
     expect(names).toEqual(["docs", "files", "bad"])
     const [docs, files] = entries
     expect(docs).toMatchObject({ name: "docs", policy: { timeouts: { connect: 20_000 } } })
@@ -224,9 +222,8 @@ args = [
       await writeFile(file, "A=1")
       const [problems, complete] = await completing
       expect(problems).toEqual([])
-      expect(complete.map(({ server }) => server._tag === "Stdio" ? Object.keys(server.env) : [])).toEqual([["A"], [
-        "A"
-      ]])
+      const once = [["A"], ["A"]]
+      expect(complete.map(({ server }) => server._tag === "Stdio" ? Object.keys(server.env) : [])).toEqual(once)
     } finally {
       rmSync(folder, { recursive: true })
     }
@@ -296,9 +293,8 @@ args = [
       "mcp.json:2: context_servers.ext: is a server of an extension of Zed, which only Zed starts; it is left out here",
       "mcp.json:3: context_servers.own.source: belongs to another program and has no effect here, wherever it stands"
     ])
-    expect(problems.map(Problem.show)).toEqual([
-      "mcp.json:4: context_servers.other: has neither command (a program to start) nor url (an address)"
-    ])
+    const neither = ["mcp.json:4: context_servers.other: has neither command (a program to start) nor url (an address)"]
+    expect(problems.map(Problem.show)).toEqual(neither)
   })
 
   it("[G2:unit] refuses a name that is there twice", () => {
@@ -355,20 +351,17 @@ args = [
       `mcp.json:${at}: clients of MCP 2026-07-28 have no sessions, so the gateway does not offer them the servers of which each client `
       + `has its own: ${names}`
     expect(notices.map(Problem.show)).toEqual([notice("2: lifeline.sessions", "a, d")])
-    expect(parse(source.replace("per-client", "shared")).notices.map(Problem.show)).toEqual([
-      notice("7: mcpServers.d.lifeline.sessions", "d")
-    ])
+    const ownOnly = [notice("7: mcpServers.d.lifeline.sessions", "d")]
+    expect(parse(source.replace("per-client", "shared")).notices.map(Problem.show)).toEqual(ownOnly)
     expect(parse(source.replaceAll("per-client", "shared")).notices).toEqual([])
     // A client that the gateway knows needs no session to be told from others.
     const clients = '"clients": { "ci": { "token": "0123456789abcdef0123456789abcdef" } }'
     const known = parse(source.replace('"sessions"', `${clients}, "sessions"`))
     expect([known.notices, known.problems]).toEqual([[], []])
-    expect(parse(source.replace("per-client", "own")).problems.map(Problem.show)).toEqual([
-      'mcp.json:2: lifeline.sessions: is "own"; accepted: "shared" or "per-client"'
-    ])
-    expect(parse(source.replace("sessions", "session")).problems.map(Problem.show)).toEqual([
-      'mcp.json:2: lifeline.session: is not an option; did you mean "sessions"?'
-    ])
+    const unknown = ['mcp.json:2: lifeline.sessions: is "own"; accepted: "shared" or "per-client"']
+    expect(parse(source.replace("per-client", "own")).problems.map(Problem.show)).toEqual(unknown)
+    const misspelt = ['mcp.json:2: lifeline.session: is not an option; did you mean "sessions"?']
+    expect(parse(source.replace("sessions", "session")).problems.map(Problem.show)).toEqual(misspelt)
   })
 
   it("[D1] placement is for a server that all clients share", () => {
@@ -388,12 +381,10 @@ args = [
       }
       expect(parse(source(own ?? {}, top)).problems).toEqual([])
     }
-    expect(parse(source({ placement: "two" })).problems.map(Problem.show)).toEqual([
-      'mcp.json:1: mcpServers.a.lifeline.placement: is "two"; accepted: "one" or "each"'
-    ])
-    expect(parse(source({}, { placement: "one" })).problems.map(Problem.show)).toEqual([
-      expect.stringMatching(/^mcp.json:1: lifeline.placement: is not an option; .* It has no effect$/)
-    ])
+    const two = ['mcp.json:1: mcpServers.a.lifeline.placement: is "two"; accepted: "one" or "each"']
+    expect(parse(source({ placement: "two" })).problems.map(Problem.show)).toEqual(two)
+    const atTop = [expect.stringMatching(/^mcp.json:1: lifeline.placement: is not an option; .* It has no effect$/)]
+    expect(parse(source({}, { placement: "one" })).problems.map(Problem.show)).toEqual(atTop)
   })
 
   it("[G2:unit] an option for all servers that is not acceptable stops all, and says where it stands", () => {

@@ -124,11 +124,8 @@ describe("login with a browser", () => {
         lines: [`Already signed in to ${server.url} (${server.origin})`],
         problems: []
       })
-      expect([server.registrations.length, server.authorizations.length, server.tokenRequests.length]).toEqual([
-        1,
-        1,
-        1
-      ])
+      const once = [1, 1, 1]
+      expect([server.registrations.length, server.authorizations.length, server.tokenRequests.length]).toEqual(once)
     }))
 
   it.scopedLive("[A1] asks for what was chosen: client, scope, port; and keeps the login apart for its account", () =>

@@ -255,9 +255,8 @@ describe.concurrent("clients of one gateway", () => {
       expect(yield* promise(() => error(one.request("initialize", {})))).toMatchObject({ code: -32_600 })
       expect(yield* promise(() => error(one.request("tasks/list")))).toMatchObject({ code: -32_601 })
       expect(yield* promise(() => error(one.request("toString")))).toMatchObject({ code: -32_601 })
-      expect(yield* promise(() => error(one.request("tools/call", { name: "no__such" })))).toMatchObject({
-        code: -32_602
-      })
+      const invalid = { code: -32_602 }
+      expect(yield* promise(() => error(one.request("tools/call", { name: "no__such" })))).toMatchObject(invalid)
       // Answers that cannot be written, and requests that cannot.
       const tooDeep = { code: -32_000, message: expect.stringContaining("nested more than 500 levels deep") }
       expect(yield* promise(() => error(one.request("tools/call", { name: "s__deep" })))).toMatchObject(tooDeep)

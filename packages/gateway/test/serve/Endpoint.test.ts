@@ -51,10 +51,8 @@ describe("Endpoint", () => {
         expect(completed.completion.values).toEqual(["me!"])
         expect((await client.listResources()).resources).toMatchObject([{ uri: "test://one" }])
         expect((await client.listResourceTemplates()).resourceTemplates).toHaveLength(1)
-        expect((await client.readResource({ uri: "test://one" })).contents).toEqual([{
-          uri: "test://one",
-          text: "one"
-        }])
+        const contents = [{ uri: "test://one", text: "one" }]
+        expect((await client.readResource({ uri: "test://one" })).contents).toEqual(contents)
       })
     }))
 

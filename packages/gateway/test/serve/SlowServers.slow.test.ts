@@ -81,8 +81,7 @@ describe.concurrent.each(kinds)("a client of %s", (_, sessions) => {
         expect((yield* promise(() => one.request("tools/call", { name }))).error).toMatchObject(down)
       }
       expect((yield* promise(() => one.request("prompts/get", { name: "o__greet" }))).error).toMatchObject(down)
-      expect((yield* promise(() => one.request("tools/call", { name: "other__pid" }))).error).toMatchObject({
-        code: -32_602
-      })
+      const invalid = { code: -32_602 }
+      expect((yield* promise(() => one.request("tools/call", { name: "other__pid" }))).error).toMatchObject(invalid)
     }))
 })

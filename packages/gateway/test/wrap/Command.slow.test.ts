@@ -51,9 +51,8 @@ describe.concurrent("mcp-lifeline wrap, further", () => {
     assert.includeMembers(lines(record).map(({ about }) => about), ["from the host", "to the host"])
     assert.match(lines(record)[0].note, /read it before you share it/)
     const passed = lines(record).slice(1).map(({ message }) => message)
-    assert.deepInclude(passed.find(({ method }) => method === "notifications/cancelled"), {
-      params: { requestId: "long", reason: "enough" }
-    })
+    const cancelled = { params: { requestId: "long", reason: "enough" } }
+    assert.deepInclude(passed.find(({ method }) => method === "notifications/cancelled"), cancelled)
     assert.isUndefined(passed.find(({ id, method }) => id === "long" && method === undefined))
   })
 

@@ -146,8 +146,8 @@ describe("a host that has a session and asks without one, too", () => {
       const host = yield* Wrapped.make(({ method }) => method === "tools/list" ? { tools } : undefined)
       yield* Effect.promise(async () => {
         await host.initialize()
-        const asked = [host.request("modern", "tools/list", discover.params), host.request("legacy", "tools/list")]
-        const [modern, legacy] = await Promise.all(asked)
+        const first = host.request("modern", "tools/list", discover.params)
+        const [modern, legacy] = await Promise.all([first, host.request("legacy", "tools/list")])
         expect(modern.result).toMatchObject({ tools, resultType: "complete" })
         expect(legacy.result).toMatchObject({ tools })
         expect(legacy.result).not.toHaveProperty("resultType")

@@ -34,13 +34,11 @@ describe.concurrent("wrap with published servers", () => {
   it("[W4] server-memory: list, remember, kill, recall", async () => {
     const folder = mkdtempSync(join(tmpdir(), "lifeline-memory-"))
     try {
-      await using host = await initialized(["--", process.execPath, program("server-memory")], {
-        env: { MEMORY_FILE_PATH: join(folder, "memory.jsonl") }
-      })
+      const memory = { env: { MEMORY_FILE_PATH: join(folder, "memory.jsonl") } }
+      await using host = await initialized(["--", process.execPath, program("server-memory")], memory)
       assert.isAbove((await host.result("tools/list"))["tools"].length, 5)
-      await host.call("create_entities", {
-        entities: [{ name: "Ada", entityType: "person", observations: ["counts"] }]
-      })
+      const ada = { entities: [{ name: "Ada", entityType: "person", observations: ["counts"] }] }
+      await host.call("create_entities", ada)
       await kill(host)
       assert.include(await host.call("read_graph"), "Ada")
     } finally {

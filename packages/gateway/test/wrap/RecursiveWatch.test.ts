@@ -155,7 +155,7 @@ describe("--watch on Windows", () => {
       report = listener
       return Object.assign(new EventEmitter(), { close: () => undefined })
     }
-    const options = { isOpened: () => true, onChange: (path) => seen.push(path), onError: assert.fail }
+    const options = { isOpened: () => true, onChange: (path: string) => seen.push(path), onError: assert.fail }
     const linked = new RecursiveWatch(link, options, native as unknown as typeof watch)
     one.write("server.mjs", "second")
     report("change", "server.mjs")

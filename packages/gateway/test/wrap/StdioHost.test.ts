@@ -80,9 +80,8 @@ describe("a host over standard input and output", () => {
       method: "notifications/cancelled",
       params: { requestId, reason }
     })
-    await write(cancelled(1), cancelled(2, "enough"), cancelled(2), cancelled(3), {
-      method: "notifications/initialized"
-    })
+    const initialized = { method: "notifications/initialized" }
+    await write(cancelled(1), cancelled(2, "enough"), cancelled(2), cancelled(3), initialized)
     expect(stopped).toEqual([[2, "enough"]])
     // What was asked instead of an answer can be cancelled still: others are told of what is over.
     const passed = [2, 3, "notifications/initialized"]
