@@ -57,9 +57,7 @@ const watching = () => {
     fail: () => watchers.at(-1)?.emit("error", Object.assign(new Error("EPERM"), { code: "EPERM" })),
     opened: async (count: number): Promise<void> => {
       while (watchers.length < count) {
-        await new Promise<void>((resolve) => {
-          wake = resolve
-        })
+        await new Promise<void>((resolve) => (wake = resolve))
       }
       // What is there is compared in the same step.
       await Promise.resolve()
@@ -168,9 +166,7 @@ describe("--watch on Windows", () => {
     rmSync(one.folder, { recursive: true })
     const seen: Array<string> = []
     let opened: () => void = () => undefined
-    const isOpened = new Promise<void>((resolve) => {
-      opened = resolve
-    })
+    const isOpened = new Promise<void>((resolve) => (opened = resolve))
     const later = new RecursiveWatch(
       one.folder,
       { isOpened: () => true, onChange: (path) => seen.push(path), onError: assert.fail },
