@@ -29,12 +29,9 @@ describe.concurrent("clients of one gateway", () => {
     Effect.gen(function*() {
       const { client } = yield* gateway([everything("e")])
       const clients = yield* Effect.all([client(), client(), client()], { concurrency: "unbounded" })
+      const long = { name: "e__trigger-long-running-operation", _meta: { progressToken: "same" } }
       const run = (one: Talk, steps: number) =>
-        one.request("tools/call", {
-          name: "e__trigger-long-running-operation",
-          arguments: { duration: 0.3, steps },
-          _meta: { progressToken: "same" }
-        }, "same")
+        one.request("tools/call", { ...long, arguments: { duration: 0.3, steps } }, "same")
       const answers = yield* promise(() => Promise.all(clients.map((one, i) => run(one, i + 2))))
       for (const [i, one] of clients.entries()) {
         const steps = i + 2
@@ -53,10 +50,8 @@ describe.concurrent("clients of one gateway", () => {
       const { client } = yield* gateway([chatty("s")])
       const [a, b] = yield* Effect.all([client(), client()])
       for (const one of [a, b]) one.send({ id: "x", method: "tools/call", params: { name: "s__hang" } })
-      yield* eventually(
-        () => s.heard(b, "tools/call"),
-        (calls) => calls.filter(({ params }) => params.name === "hang").length === 2
-      )
+      const hanging = () => s.heard(b, "tools/call").then((all) => all.filter(({ params }) => params.name === "hang"))
+      yield* eventually(hanging, ({ length }) => length === 2)
       a.notify("notifications/cancelled", { requestId: "x", reason: "enough" })
       const heard = yield* eventually(() => s.heard(b, "notifications/cancelled"), ({ length }) => length > 0)
       expect(heard.map(({ params }) => params.reason)).toEqual(["enough"])
@@ -106,9 +101,8 @@ describe.concurrent("clients of one gateway", () => {
       const { client } = yield* gateway([chatty("s")])
       const [a, b, c] = yield* Effect.all([client(), client(), client()])
       const subscribe = (one: Talk, uri: string) => promise(() => one.result("resources/subscribe", { uri }))
-      yield* Effect.all([subscribe(a, "test://one"), subscribe(b, "test://one"), subscribe(b, "test://two")], {
-        concurrency: "unbounded"
-      })
+      const subscribing = [subscribe(a, "test://one"), subscribe(b, "test://one"), subscribe(b, "test://two")]
+      yield* Effect.all(subscribing, { concurrency: "unbounded" })
       const heard = (method: string) => s.heard(c, method).then((all) => all.map(({ params }) => params.uri))
       expect((yield* promise(() => heard("resources/subscribe"))).toSorted()).toEqual(["test://one", "test://two"])
       yield* promise(() => s.change(c, "test://one"))
@@ -231,13 +225,8 @@ describe.concurrent("clients of one gateway", () => {
     Effect.gen(function*() {
       const { client } = yield* gateway([chatty("s")])
       const one = yield* client()
-      const { result } = yield* promise(() =>
-        one.request("tools/call", {
-          name: "s__meta",
-          task: { ttl: 1 },
-          _meta: { "io.modelcontextprotocol/logLevel": "debug", traceparent: "00-1-2-01", own: { a: 1 } }
-        })
-      )
+      const _meta = { "io.modelcontextprotocol/logLevel": "debug", traceparent: "00-1-2-01", own: { a: 1 } }
+      const { result } = yield* promise(() => one.request("tools/call", { name: "s__meta", task: { ttl: 1 }, _meta }))
       expect(JSON.parse(result?.["content"][0].text)).toEqual({ traceparent: "00-1-2-01", own: { a: 1 } })
       expect(result).toMatchObject({ _meta: { mine: 1 }, further: { kept: true } })
       expect(Object.keys(result?.["_meta"])).toEqual(["mine"])
@@ -261,9 +250,8 @@ describe.concurrent("clients of one gateway", () => {
       const tooDeep = { code: -32_000, message: expect.stringContaining("nested more than 500 levels deep") }
       expect(yield* promise(() => error(one.request("tools/call", { name: "s__deep" })))).toMatchObject(tooDeep)
       const deep: unknown = JSON.parse("[".repeat(9000) + "]".repeat(9000))
-      expect(
-        yield* promise(() => error(one.request("tools/call", { name: "s__pid", arguments: { deep } })))
-      ).toMatchObject({ code: -32_602, message: expect.stringContaining("nested more than 500 levels deep") })
+      const refused = yield* promise(() => error(one.request("tools/call", { name: "s__pid", arguments: { deep } })))
+      expect(refused).toMatchObject({ ...tooDeep, code: -32_602 })
       expect(yield* promise(() => s.pid(one))).toBeGreaterThan(0)
     }))
 

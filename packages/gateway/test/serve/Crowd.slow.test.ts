@@ -11,6 +11,7 @@ import * as Program from "../support/Program.js"
 import { connected } from "../support/Served.js"
 
 const seconds = Number(process.env["CROWD_SECONDS"] ?? 5)
+const node = process.execPath
 const crowd = fileURLToPath(new URL("../fixtures/crowd.mjs", import.meta.url))
 
 const range = (size: number) => Array.from({ length: size }, (_, i) => i)
@@ -47,24 +48,19 @@ describe("a crowd", () => {
         const path = yield* folder
         const file = join(path, "acts")
         // All that a client hears of progress is what the server says to it.
-        const lifeline = {
-          reconnect: { initialDelay: "50 ms", maxDelay: "1 second" },
-          calls: { progressInterval: "never" }
-        }
-        const startRemote = (port: number) =>
-          Program.start([crowd, file, String(port), ...remote], {}, [process.execPath])
+        const reconnect = { initialDelay: "50 ms", maxDelay: "1 second" }
+        const lifeline = { reconnect, calls: { progressInterval: "never" } }
+        const startRemote = (port: number) => Program.start([crowd, file, String(port), ...remote], {}, [node])
         let far = yield* startRemote(0)
         const [, found] = yield* far.prints(/"port":(\d+)/)
         const port = Number(found)
-        const command = (name: string) => ({ command: process.execPath, args: [crowd, file, name], lifeline })
-        const gateway = yield* Gateway.serve({
+        const command = (name: string) => ({ command: node, args: [crowd, file, name], lifeline })
+        const address = (name: string) => ({ type: "http", url: `http://127.0.0.1:${port}/${name}`, lifeline })
+        const { base, program } = yield* Gateway.serve({
           ...Object.fromEntries(local.map((name) => [name, command(name)])),
-          ...Object.fromEntries(
-            remote.map((name) => [name, { type: "http", url: `http://127.0.0.1:${port}/${name}`, lifeline }])
-          ),
+          ...Object.fromEntries(remote.map((name) => [name, address(name)])),
           [own]: { ...command(own), lifeline: { ...lifeline, sessions: "per-client" } }
         })
-        const { base, program } = gateway
         yield* program.until(() => serversOf(program.pid).length === local.length ? true : undefined)
 
         const crossed: Array<string> = []
@@ -198,11 +194,8 @@ describe("a crowd", () => {
           }
         })
         yield* Effect.forEach(clients.filter(subscribes), again, { concurrency: 10 })
-        const fates = yield* Effect.forEach(
-          shared,
-          (server, i) => call(i, server, "look", `c${i}-last`),
-          { concurrency: 10 }
-        )
+        const last = (server: string, i: number) => call(i, server, "look", `c${i}-last`)
+        const fates = yield* Effect.forEach(shared, last, { concurrency: 10 })
 
         console.log(JSON.stringify({ seconds, kills, ...answers, progress: progress.seen, logs, acts: acts.size }))
         expect(crossed.slice(0, 20)).toEqual([])

@@ -33,18 +33,13 @@ const untilDown = (client: Talk) =>
     Effect.repeat({ until: (text) => /^- o: down .*no licence found/m.test(text) })
   )
 
+const unavailable = { tag: "BackendUnavailable", fate: "notSent", backend: "o" }
 const down = {
   code: -32_000,
   message: expect.stringMatching(
     /^o is .*no licence found.*Tell the user that the MCP server o cannot be reached, and why\. It is being reconnected/s
   ),
-  data: {
-    tag: "BackendUnavailable",
-    fate: "notSent",
-    backend: "o",
-    state: expect.any(String),
-    lastError: expect.stringContaining("no licence found")
-  }
+  data: { ...unavailable, state: expect.any(String), lastError: expect.stringContaining("no licence found") }
 }
 
 const kinds: ReadonlyArray<readonly [string, Partial<ServerPool.Server>]> = [

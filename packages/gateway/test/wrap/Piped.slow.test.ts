@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest"
 import { gateway } from "../../../testing/test/support/Built.js"
 import { type Message, stateFolder } from "../support/Host.js"
 import { alive } from "../support/Program.js"
-import { scripted } from "../support/Scripted.js"
+import { listing, scripted } from "../support/Scripted.js"
 
 /** A server whose start and whose tool `slow` take so long. */
 const slow = (text: string, [start, call]: readonly [number, number]) =>
@@ -17,7 +17,7 @@ const slow = (text: string, [start, call]: readonly [number, number]) =>
     {
       capabilities: { tools: {} },
       before: `if (method === "initialize") await new Promise((resolve) => setTimeout(resolve, ${start}))
-      if (method === "tools/list") return send(answer({ tools: ["slow", "other"].map((name) => ({ name, inputSchema: { type: "object" } })) }))`
+      ${listing("slow", "other")}`
     }
   )
 const server = slow('"x"', [2000, 3000])
