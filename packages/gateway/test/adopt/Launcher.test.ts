@@ -72,10 +72,8 @@ describe("what starts the program that runs now", () => {
   it.each(["_npx/0f1e2d", "dlx-19c", "dlx/aa/bb", "bunx-0-mcp-lifeline@latest"])(
     "[W7] is npx with this version if it runs from %s, which is removed again; but never for a version that nobody has published",
     async (cache) => {
-      const script = link(
-        file(`${cache}/node_modules/mcp-lifeline/esm/bin.js`),
-        `${cache}/node_modules/.bin/mcp-lifeline`
-      )
+      const modules = `${cache}/node_modules`
+      const script = link(file(`${modules}/mcp-lifeline/esm/bin.js`), `${modules}/.bin/mcp-lifeline`)
       const program = { ...installed(), script }
       const npx = ["npx", "-y", "mcp-lifeline@1.2.3"]
       expect(await find(program)).toEqual({ user: npx, project: npx, typed: npx.join(" ") })

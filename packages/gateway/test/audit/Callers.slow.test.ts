@@ -5,32 +5,24 @@ import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { folder } from "../../../testing/test/support/folder.js"
-import type { AuditLine } from "../../src/audit/AuditLine.js"
+import { callsIn } from "../support/AuditLines.js"
 import * as Issuer from "../support/Issuer.js"
 import * as Program from "../support/Program.js"
 import { api, talking } from "../support/Team.js"
 
 const script = fileURLToPath(new URL("../fixtures/named.mjs", import.meta.url))
 
-const serving = Effect.fnUntraced(function*(lifeline: object, groups?: object) {
+const serving = Effect.fnUntraced(function*(lifeline: object) {
   const path = yield* folder
   const [file, audit] = [join(path, "mcp.json"), join(path, "calls")]
   const { port } = yield* ReservedPort.make
-  writeFileSync(
-    file,
-    JSON.stringify({
-      mcpServers: { s: { command: process.execPath, args: [script, "s", "ok", "hidden", "die"] } },
-      lifeline: { timeouts: { connect: "2 minutes", wait: "2 minutes" }, ...lifeline, ...groups }
-    })
-  )
-  const program = yield* Program.startHere(
-    ["serve", "--port", String(port), "--config", file, "--audit", audit],
-    { MCP_LIFELINE_STATE: join(path, "state") }
-  )
+  const mcpServers = { s: { command: process.execPath, args: [script, "s", "ok", "hidden", "die"] } }
+  const timeouts = { connect: "2 minutes", wait: "2 minutes" }
+  writeFileSync(file, JSON.stringify({ mcpServers, lifeline: { timeouts, ...lifeline } }))
+  const args = ["serve", "--port", String(port), "--config", file, "--audit", audit]
+  const program = yield* Program.startHere(args, { MCP_LIFELINE_STATE: join(path, "state") })
   yield* program.prints(/^Serving http/m)
-  const lines = (): ReadonlyArray<AuditLine> =>
-    readFileSync(audit, "utf8").split("\n").slice(1, -1).map((line) => JSON.parse(line) as AuditLine)
-  return { base: `http://127.0.0.1:${port}`, audit, lines }
+  return { base: `http://127.0.0.1:${port}`, audit, lines: () => callsIn(audit) }
 })
 
 const calling = Effect.fnUntraced(function*(base: string, token: string, isStateless: boolean) {
@@ -66,8 +58,8 @@ describe("the lines of calls", () => {
   it.scopedLive("[G23:real G21] name the people of access tokens by issuer and subject, without sessions, and never their tokens", () =>
     Effect.gen(function*() {
       const issuer = yield* Issuer.make
-      const gateway = serving({ auth: { issuer: issuer.url } }, { groups: { groups: { dev: { tools } } } })
-      const { audit, base, lines } = yield* gateway
+      const groups = { groups: { dev: { tools } } }
+      const { audit, base, lines } = yield* serving({ auth: { issuer: issuer.url }, groups })
       const sign = (sub: string) =>
         Effect.promise(() => issuer.sign(`${base}/mcp`, { sub, preferred_username: "Ann", groups: ["dev"] }))
       const [one, other] = [yield* sign("1"), yield* sign("2")]
@@ -84,11 +76,10 @@ describe("the lines of calls through the API", () => {
   it.scopedLive("[G23:real G21] name the caller, and what it may not use is refused", () =>
     Effect.gen(function*() {
       const issuer = yield* Issuer.make
-      const gateway = serving({ auth: { issuer: issuer.url } }, { groups: { groups: { dev: { tools, admin: true } } } })
-      const { base, lines } = yield* gateway
-      const token = yield* Effect.promise(() =>
-        issuer.sign(`${base}/mcp`, { sub: "1", preferred_username: "Ann", groups: ["dev"] })
-      )
+      const groups = { groups: { dev: { tools, admin: true } } }
+      const { base, lines } = yield* serving({ auth: { issuer: issuer.url }, groups })
+      const claims = { sub: "1", preferred_username: "Ann", groups: ["dev"] }
+      const token = yield* Effect.promise(() => issuer.sign(`${base}/mcp`, claims))
       const call = (name: string) => api(base, token, "/api/call", "POST", { name })
       expect((yield* call("s__ok")).status).toBe(200)
       expect((yield* call("s__hidden")).status).toBe(404)

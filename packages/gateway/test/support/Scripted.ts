@@ -1,5 +1,7 @@
 /** The statement that lists these tools, by their names or with more than that: for `before`. */
-export const listing = (...tools: ReadonlyArray<string | { readonly name: string }>): string => {
+export const listing = (
+  ...tools: ReadonlyArray<string | { readonly name: string; readonly annotations?: object }>
+): string => {
   const all = tools.map((tool) => ({
     ...(typeof tool === "string" ? { name: tool } : tool),
     inputSchema: { type: "object" }
