@@ -5,19 +5,10 @@ import type * as SignInState from "@mcp-lifeline/sign-in/State"
 import { Effect, Fiber, SubscriptionRef, TestClock } from "effect"
 import { ClientLogins, type Options } from "../../src/clients/ClientLogins.js"
 
-const needed: SignInState.State = {
-  _tag: "LoginNeeded",
-  address: "https://issuer.example/login",
-  until: 1e15,
-  stepUp: false
-}
-const signedIn: SignInState.State = {
-  _tag: "SignedIn",
-  issuer: "https://issuer.example",
-  scope: undefined,
-  expiresAt: undefined,
-  renewable: false
-}
+const issuer = "https://issuer.example"
+const needed: SignInState.State = { _tag: "LoginNeeded", address: `${issuer}/login`, until: 1e15, stepUp: false }
+const unlimited = { scope: undefined, expiresAt: undefined, renewable: false }
+const signedIn: SignInState.State = { _tag: "SignedIn", issuer, ...unlimited }
 const refused: SignInState.State = { _tag: "Refused", detail: "the user has refused" }
 
 const error = { backend: "docs", message: "docs needs a login" }

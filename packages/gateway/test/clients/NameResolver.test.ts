@@ -60,13 +60,8 @@ it.scopedLive("[P6 G3] what a server hands out can be read from it, also where a
   Effect.gen(function*() {
     const [listed, unlisted] = ["file:///listed", "file:///unlisted"]
     const server = (id: string, more: object = {}) => {
-      const connector = ScriptedConnector.make()
-      connector.offer = {
-        tools: [ScriptedConnector.tool("show")],
-        prompts: [],
-        resources: [{ uri: listed, name: "listed" }],
-        resourceTemplates: []
-      }
+      const lists = { tools: [ScriptedConnector.tool("show")], resources: [{ uri: listed, name: "listed" }] }
+      const connector = offering({ ...lists, prompts: [], resourceTemplates: [] })
       const content = [listed, unlisted].map((uri) => ({ type: "resource_link", uri, name: uri }))
       connector.respond = (method, params) =>
         method === "tools/call" ? { answer: "result", result: { content } } : method === "resources/read"

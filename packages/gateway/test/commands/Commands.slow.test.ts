@@ -7,6 +7,7 @@ import { join } from "node:path"
 import { everything, gateway } from "../../../testing/test/support/Built.js"
 import { folder } from "../../../testing/test/support/folder.js"
 import { ask, isConnected, serve, untilStatus } from "../support/Gateway.js"
+import { inTerminal } from "../support/inTerminal.js"
 import * as Program from "../support/Program.js"
 import { bare } from "../support/Served.js"
 
@@ -44,9 +45,8 @@ describe.concurrent("commands that ask a running gateway", () => {
 
       expect((yield* command("tools", "every")).stdout).toMatch(/│ every__echo +│ Echoes back/)
       expect((yield* command("tools", "every__echo")).stdout).toContain('"message"')
-      expect(JSON.parse((yield* command("tools", "--json")).stdout)).toContainEqual(
-        expect.objectContaining({ name: "every__echo", server: "every" })
-      )
+      const echo = expect.objectContaining({ name: "every__echo", server: "every" })
+      expect(JSON.parse((yield* command("tools", "--json")).stdout)).toContainEqual(echo)
       expect(yield* command("tools", "nobody")).toMatchObject({ code: 1, stdout: "" })
 
       const called = yield* command("call", "every__echo", '{"message": "hi"}')
@@ -100,15 +100,9 @@ describe.concurrent("commands that ask a running gateway", () => {
       expect(readdirSync(gateways)).toHaveLength(1)
       Program.kill(first.program.pid)
       yield* Program.gone(first.program.pid)
-      for (
-        const args of [["status"], ["top"], ["tools"], ["call", "x"], ["logs"], ["reconnect", "x"], ["disable", "x"]]
-      ) {
-        expect(yield* first.command(...args)).toEqual({
-          code: 3,
-          signal: null,
-          stdout: "",
-          stderr: "mcp-lifeline: no gateway of this user runs; start one with: mcp-lifeline serve --config FILE\n"
-        })
+      const stderr = "mcp-lifeline: no gateway of this user runs; start one with: mcp-lifeline serve --config FILE\n"
+      for (const line of ["status", "top", "tools", "call x", "logs", "reconnect x", "disable x"]) {
+        expect(yield* first.command(...line.split(" "))).toEqual({ code: 3, signal: null, stdout: "", stderr })
       }
       expect(readdirSync(gateways)).toEqual([])
       expect(yield* first.command("status", "--url", first.base)).toMatchObject({ code: 3 })
@@ -120,12 +114,9 @@ describe.concurrent("commands that ask a running gateway", () => {
       const { base, env } = yield* serve({ memory }, [], { MCP_LIFELINE_TOKEN: token })
       for (const chosen of [[], ["--url", base]]) {
         const status = (given: string) => Program.run(["status", ...chosen], { ...env, MCP_LIFELINE_TOKEN: given })
-        expect(yield* status("another-token-as-long")).toMatchObject({
-          code: 1,
-          stderr: expect.stringContaining(
-            "it does not accept the token in MCP_LIFELINE_TOKEN; give another one, or none"
-          )
-        })
+        const why = "it does not accept the token in MCP_LIFELINE_TOKEN; give another one, or none"
+        const refused = { code: 1, stderr: expect.stringContaining(why) }
+        expect(yield* status("another-token-as-long")).toMatchObject(refused)
         expect(yield* status(token)).toMatchObject({ code: 0 })
         expect(yield* status("")).toMatchObject({ code: 0 })
       }
@@ -135,19 +126,8 @@ describe.concurrent("commands that ask a running gateway", () => {
     Effect.gen(function*() {
       const { base, env } = yield* serve({ every })
       const { pid } = yield* untilStatus(base, isConnected, "every")
-      const top = yield* Effect.acquireRelease(
-        Effect.sync(() => {
-          const command = `stty cols 150 rows 40; exec ${node} ${gateway} top`
-          const inTerminal = { ...process.env, TERM: "xterm", ...env }
-          const shell = ["-qec", command, "/dev/null"]
-          const child = spawn("script", shell, { env: inTerminal, stdio: ["pipe", "pipe", "ignore"] })
-          let shown = ""
-          child.stdout.setEncoding("utf8").on("data", (chunk: string) => shown += chunk)
-          const ended = new Promise<number | null>((resolve) => child.on("close", resolve))
-          return { child, ended, shown: () => shown }
-        }),
-        ({ child, ended }) => Effect.zipRight(Effect.sync(() => child.kill("SIGKILL")), Effect.promise(() => ended))
-      )
+      const command = `stty cols 150 rows 40; exec ${node} ${gateway} top`
+      const top = yield* inTerminal(command, { TERM: "xterm", ...env })
       yield* Program.eventually(() => top.shown().includes("Connected") ? true : undefined)
       Program.kill(pid)
       yield* Program.eventually(() => /│ 2 +│/.test(top.shown()) ? true : undefined)
@@ -168,9 +148,8 @@ describe.concurrent("commands that ask a running gateway", () => {
 describe.concurrent("the token of the gateway", () => {
   it.scopedLive("[G6] one is made where other machines are let in: it is needed, and stands in no log and no list of processes", () =>
     Effect.gen(function*() {
-      const { base, command, env, program } = yield* serve({ memory }, ["--host", "0.0.0.0"], {
-        MCP_LIFELINE_TOKEN: ""
-      })
+      const noToken = { MCP_LIFELINE_TOKEN: "" }
+      const { base, command, env, program } = yield* serve({ memory }, ["--host", "0.0.0.0"], noToken)
       const gateways = join(env.MCP_LIFELINE_STATE, "gateways")
       const [file = ""] = readdirSync(gateways)
       expect(statSync(join(gateways, file)).mode & 0o777).toBe(0o600)

@@ -23,18 +23,10 @@ describe.each(Manifests.names)("deploy/kubernetes/%s", (name) => {
   it("[G26] gives the gateway no more rights than it needs", () => {
     const { container, pod } = workloadOf(name)
     const [user, group] = only(image, "USER").getArgumentsContent()!.split(":").map(Number)
-    expect(pod.securityContext).toMatchObject({
-      runAsNonRoot: true,
-      runAsUser: user,
-      runAsGroup: group,
-      fsGroup: group,
-      seccompProfile: { type: "RuntimeDefault" }
-    })
-    expect(container.securityContext).toEqual({
-      allowPrivilegeEscalation: false,
-      readOnlyRootFilesystem: true,
-      capabilities: { drop: ["ALL"] }
-    })
+    const ids = { runAsNonRoot: true, runAsUser: user, runAsGroup: group, fsGroup: group }
+    expect(pod.securityContext).toMatchObject({ ...ids, seccompProfile: { type: "RuntimeDefault" } })
+    const fixed = { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true }
+    expect(container.securityContext).toEqual({ ...fixed, capabilities: { drop: ["ALL"] } })
     expect(pod.automountServiceAccountToken).toBe(false)
     const writable = container.volumeMounts.filter((one: { readonly readOnly?: boolean }) => one.readOnly !== true)
     expect(writable.map((one: { readonly mountPath: string }) => one.mountPath)).toEqual(["/state", "/tmp"])

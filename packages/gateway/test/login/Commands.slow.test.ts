@@ -80,9 +80,8 @@ describe("login, logout and auth", () => {
   it.scopedLive("[A3] serve shows the address of a login, and connects when it is done; what offers no login says what it wants", () =>
     Effect.gen(function*() {
       const { browser, server, start, state } = yield* setup
-      const plain = yield* listening(
-        createServer(({ url }, response) => void response.writeHead(url === "/mcp" ? 401 : 404).end())
-      )
+      const refusing = createServer(({ url }, response) => void response.writeHead(url === "/mcp" ? 401 : 404).end())
+      const plain = yield* listening(refusing)
       const file = join(state, "mcp.json")
       const servers = { docs: { url: server.url }, plain: { url: `${plain}/mcp` } }
       writeFileSync(file, JSON.stringify({ mcpServers: servers }))
