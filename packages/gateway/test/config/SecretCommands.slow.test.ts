@@ -195,7 +195,7 @@ describe("secrets from a command", () => {
       writeFileSync(file, JSON.stringify({ mcpServers: { keyed, wrong } }))
       const own = { MCP_LIFELINE_STATE: join(path, "state") }
       const { code, stderr, stdout } = yield* Program.run(["check", "--connect", file], own)
-      expect(stdout + stderr).toMatch(/connected: keyed 1, .*, tools: 1/)
+      expect(stdout + stderr).toMatch(/connected: scripted 1, .*, tools: 1/)
       expect(stdout + stderr).toMatch(/mcpServers\.wrong\.env\.API_KEY\.command: is no command/)
       expect(stdout + stderr).not.toContain(secret)
       expect(code).toBe(1)

@@ -48,9 +48,8 @@ describe("a port that is in use", () => {
         expect((yield* refusal(own)).message).toContain(`(pid ${process.pid}, /home/ann/mcp.json)`)
         // What failed for another reason stays as it is.
         for (const cause of [{ code: "EACCES" }, undefined]) {
-          const error = yield* Effect.flip(
-            RunningGateways.explainPortInUse({ host, port: own })(new ListenError({ message: "why", cause }))
-          )
+          const explain = RunningGateways.explainPortInUse({ host, port: own })
+          const error = yield* Effect.flip(explain(new ListenError({ message: "why", cause })))
           expect(error).toMatchObject({ _tag: "StartError", message: "why" })
           expect(error.cause).toBe(cause)
         }

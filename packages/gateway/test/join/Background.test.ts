@@ -47,10 +47,8 @@ describe("the gateway of a file", () => {
     Effect.gen(function*() {
       const file = join(yield* folder, "file")
       writeFileSync(file, "")
-      const state = StateFolder.make(file)
-      const error = yield* Effect.flip(Background.reach({ file: "/this.json", linger: 1 })).pipe(
-        Effect.provideService(StateFolder.StateFolder, state)
-      )
+      const reached = Background.reach({ file: "/this.json", linger: 1 })
+      const error = yield* Effect.flip(Effect.provide(reached, StateFolder.layerAt(file)))
       expect(error).toMatchObject({ permanent: true, reason: "spawn" })
       expect(error.message).toContain("make it writable or name another with MCP_LIFELINE_STATE")
     }))
@@ -67,9 +65,8 @@ describe("the gateway of a file", () => {
         Effect.sync(() => void (process.argv[1] = program)),
         () => Effect.sync(() => void (process.argv[1] = ours))
       )
-      const error = yield* Effect.flip(Background.reach({ file: join(path, "mcp.json"), linger: 1 })).pipe(
-        Effect.provideService(StateFolder.StateFolder, StateFolder.make(path))
-      )
+      const reached = Background.reach({ file: join(path, "mcp.json"), linger: 1 })
+      const error = yield* Effect.flip(Effect.provide(reached, StateFolder.layerAt(path)))
       expect(error).toMatchObject({ permanent: isPermanent, message: "the gateway did not start: it has said nothing" })
     }))
 

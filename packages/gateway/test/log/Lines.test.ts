@@ -49,6 +49,7 @@ const status = (fields: Partial<Status>): Status => ({
 })
 
 const common = { backend: "every-stdio", at: now }
+const connected: Event.Event = { _tag: "StateChanged", ...common, from: "Connecting", to: "Connected", generation: 2 }
 
 describe("Lines", () => {
   const line = (event: Event.Event, status: Status | undefined) => {
@@ -57,9 +58,8 @@ describe("Lines", () => {
   }
 
   it("a connection is one line: generation, process and tools", () => {
-    const event: Event.Event = { _tag: "StateChanged", ...common, from: "Connecting", to: "Connected", generation: 2 }
-    expect(line(event, status({}))).toBe("12:03:04 every-stdio  Connected  generation 2  pid 4242  13 tools")
-    expect(line(event, status({ generation: 3 }))).toBe("12:03:04 every-stdio  Connected  generation 2")
+    expect(line(connected, status({}))).toBe("12:03:04 every-stdio  Connected  generation 2  pid 4242  13 tools")
+    expect(line(connected, status({ generation: 3 }))).toBe("12:03:04 every-stdio  Connected  generation 2")
   })
 
   it("a server that is taken out of the file is closed, without words for programs", () => {
@@ -74,13 +74,6 @@ describe("Lines", () => {
     expect(first).toEqual({ message: "13 tools", publicMessage: "" })
     expect(Lines.step(told, changed, status({}))[1]).toBeUndefined()
     expect(line({ ...changed, stale: true }, status({}))).toBeUndefined()
-    const connected: Event.Event = {
-      _tag: "StateChanged",
-      ...common,
-      from: "Connecting",
-      to: "Connected",
-      generation: 2
-    }
     expect(Lines.step(Lines.step(HashMap.empty(), connected, status({}))[0], changed, status({}))[1]).toBeUndefined()
   })
 

@@ -23,22 +23,12 @@ const rows = (all: ReadonlyArray<Status>, width = 300, colour = false): Readonly
 
 describe("the table of servers", () => {
   it("[O2:unit] has a row for each, with what is known of it", () => {
+    const unknown = { peer: undefined, catalog: undefined, connectedAt: undefined }
+    const gone = { catalog: { tools: 0, stale: true }, nextAttemptAt: now + 1500, lastError: "gone" }
     const [head, ...all] = rows([
       status(),
-      status({
-        backend: "new",
-        state: "Connecting",
-        generation: 0,
-        peer: undefined,
-        catalog: undefined,
-        connectedAt: undefined
-      }),
-      status({
-        state: "Reconnecting",
-        catalog: { tools: 0, stale: true },
-        nextAttemptAt: now + 1500,
-        lastError: "gone"
-      }),
+      status({ backend: "new", state: "Connecting", generation: 0, ...unknown }),
+      status({ state: "Reconnecting", ...gone }),
       status({ lastError: "was gone", lastErrorAt: now - 120_000 }),
       status({ state: "Disabled", lastError: "of before" }),
       status({ state: "Disabling", lastError: "of before" }),
@@ -97,9 +87,8 @@ describe("the table of servers", () => {
 
   it.each([80, 100, 140])("[O2:unit] fits into %d columns, with the beginning of a long error", (width) => {
     const long = "the server has exited ".repeat(20).trim()
-    const text = render([
-      status({ backend: "name".repeat(10), peer: { url: `http://${"x".repeat(90)}` }, lastError: long })
-    ], { now, width, colour: false })
+    const wide = status({ backend: "name".repeat(10), peer: { url: `http://${"x".repeat(90)}` }, lastError: long })
+    const text = render([wide], { now, width, colour: false })
     const lines = text.split("\n")
     expect(lines.filter((line) => line.length > width)).toEqual([])
     expect(new Set(lines.filter((line) => !line.startsWith("  ")).map(({ length }) => length)).size).toBe(1)

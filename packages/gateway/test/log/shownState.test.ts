@@ -2,9 +2,9 @@ import type { Status } from "@mcp-lifeline/core"
 import { describe, expect, it } from "vitest"
 import * as StatusTool from "../../src/clients/StatusTool.js"
 import { render } from "../../src/commands/StatusView.js"
-import type { GatewayStatus } from "../../src/http-api/GatewayStatus.js"
 import { shownState, waitingSince } from "../../src/log/shownState.js"
 import * as Table from "../../src/log/Table.js"
+import * as MadeUpReplica from "../support/MadeUpReplica.js"
 
 const address = "https://login.test/authorize"
 const signIn = { message: `a login is needed: open ${address}`, address }
@@ -22,13 +22,8 @@ describe("a login that is needed", () => {
   })
 
   it("[A3:unit] lasts since the server was connected last, whatever its attempts do", () => {
-    const changes = [
-      { at: 1, state: "Connecting" },
-      { at: 2, state: "Connected" },
-      { at: 3, state: "Reconnecting" },
-      { at: 4, state: "Connecting" },
-      { at: 5, state: "Reconnecting" }
-    ] as const
+    const states = ["Connecting", "Connected", "Reconnecting", "Connecting", "Reconnecting"] as const
+    const changes = states.map((state, index) => ({ at: index + 1, state }))
     expect([waitingSince(changes, 5), waitingSince(changes.slice(0, 1), 1), waitingSince([], 7)]).toEqual([3, 1, 7])
   })
 
@@ -39,33 +34,19 @@ describe("a login that is needed", () => {
     expect(table).toContain(signIn.message)
     const state = { name: "docs", status, since: 1000, reason: "unauthorized", login: signIn.message } as const
     const { text } = StatusTool.report([state], 61_000)
-    expect(text).toMatch(
+    const needed =
       /^1 of 1 servers is down\.\n- docs: sign-in needed since .*; to do for the user: a login is needed: open/
-    )
-    expect(StatusTool.report([{ ...state, status: statusOf({ state: "Connected", signIn }) }], 61_000).text).toMatch(
-      /docs: up/
-    )
-    const given = {
-      gateway: { name: "mcp-lifeline", version: "1", url: "http://127.0.0.1:1/mcp", pid: 1, startedAt: 0, clients: 0 },
-      servers: [{
-        name: "docs",
-        state: "SignInNeeded",
-        since: 0,
-        transport: "http",
-        target: "https://docs.test/mcp",
-        server: null,
-        sessions: "shared",
-        counts: { tools: 0, prompts: 0, resources: 0 },
-        stale: false,
-        calls: { total: 0, failed: 0, givenUp: 0, inFlight: 0, p50Millis: null },
-        lastError: { message: "HTTP 401", remedy: "Open it", at: 0 },
-        nextAttemptAt: 9_000,
-        login: { message: "Open the address in a browser to sign in", url: address },
-        history: [],
-        warnings: []
-      }]
-    } satisfies GatewayStatus
-    const shown = render(given, { now: 5_000, width: 200, colour: false })
+    expect(text).toMatch(needed)
+    const connected = { ...state, status: statusOf({ state: "Connected", signIn }) }
+    expect(StatusTool.report([connected], 61_000).text).toMatch(/docs: up/)
+    const docs = MadeUpReplica.serverOf("docs", {
+      state: "SignInNeeded",
+      since: 0,
+      lastError: { message: "HTTP 401", remedy: "Open it", at: 0 },
+      nextAttemptAt: 9_000,
+      login: { message: "Open the address in a browser to sign in", url: address }
+    })
+    const shown = render(MadeUpReplica.statusOf("127.0.0.1:1", [docs]), { now: 5_000, width: 200, colour: false })
     expect(shown).toMatch(/docs +│ SignInNeeded +│ 5 s/)
     expect(shown.split("\n").slice(-2)).toEqual(["docs: Open the address in a browser to sign in", `  ${address}`])
   })
