@@ -110,9 +110,11 @@ describe("what is behind wrap", () => {
         missing: { command: lifeline, args },
         npx: { command: npx, args: ["-y", "mcp-lifeline", ...args] }
       })
-      const started: Record<string, boolean> = {}
-      for (const [name, { start }] of servers) started[name] = yield* Effect.isSuccess(start)
-      expect(started).toEqual({ given: true, missing: false, npx: true })
+      const started = yield* Effect.forEach(
+        servers,
+        ([name, { start }]) => Effect.map(Effect.isSuccess(start), (isStarted) => [name, isStarted] as const)
+      )
+      expect(Object.fromEntries(started)).toEqual({ given: true, missing: false, npx: true })
     }))
 
   it.scopedLive("[G2] what wrap refuses is a problem of the entry", () =>

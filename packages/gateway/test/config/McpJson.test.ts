@@ -195,15 +195,6 @@ args = [
     expect(inspect(backends, { depth: 20 })).not.toContain("from-file")
   })
 
-  it("[G2:unit] an envFile as editors on Windows write it has the same variables: a byte order mark, line ends, backslashes", async () => {
-    using folder = stateFolder()
-    writeFileSync(join(folder.path, ".env"), "\uFEFFONE=1\r\nTWO=C:\\notes\\new\r\n")
-    const { entries } = parse(`{"mcpServers": {"a": {"command": "x", "envFile": ".env", "env": {"THREE": "3"}}}}`)
-    const [problems, [entry]] = await Effect.runPromise(Backends.completed(entries, folder.path))
-    expect(problems).toEqual([])
-    expect(Object.entries(envOf(entry))).toEqual([["ONE", "1"], ["TWO", "C:\\notes\\new"], ["THREE", "3"]])
-  })
-
   it("[X1] an envFile of several servers is read once: two readers of a pipe would share what is in it", async () => {
     using folder = stateFolder()
     const file = join(folder.path, ".env")
@@ -434,5 +425,16 @@ args = [
     expect(read.problems).toHaveLength(2)
     expect(inspect(read, { depth: 20 })).not.toContain(secret)
     expect(JSON.stringify(read)).not.toContain(secret)
+  })
+})
+
+describe("an envFile", () => {
+  it("[G2:unit] as editors on Windows write it has the same variables: a byte order mark, line ends, backslashes", async () => {
+    using folder = stateFolder()
+    writeFileSync(join(folder.path, ".env"), "\uFEFFONE=1\r\nTWO=C:\\notes\\new\r\n")
+    const { entries } = parse(`{"mcpServers": {"a": {"command": "x", "envFile": ".env", "env": {"THREE": "3"}}}}`)
+    const [problems, [entry]] = await Effect.runPromise(Backends.completed(entries, folder.path))
+    expect(problems).toEqual([])
+    expect(Object.entries(envOf(entry))).toEqual([["ONE", "1"], ["TWO", "C:\\notes\\new"], ["THREE", "3"]])
   })
 })

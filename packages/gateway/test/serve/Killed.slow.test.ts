@@ -74,8 +74,8 @@ describe("a gateway that is killed", () => {
         type Args = { readonly text: string }
         const call = (client: Unaware, tally: Tally, tool: string, args: Args, millis = patience) =>
           Effect.promise(async () => {
-            const done = (text: string) => text.endsWith(` ${args.text}`) ? "done" : `wrong answer: ${text}`
-            const outcome = await client.call(tool, args, millis).then(done, outcomeOf)
+            const answered = (text: string) => text.endsWith(` ${args.text}`) ? "done" : `wrong answer: ${text}`
+            const outcome = await client.call(tool, args, millis).then(answered, outcomeOf)
             tally.add(outcome)
             if (tool.endsWith("__act")) tally.acts.set(args.text, outcome)
             return outcome
