@@ -24,6 +24,9 @@ const oneLine = (text: string) => {
   return text.trimEnd()
 }
 
+const serving = ["serve", "--config", "a.json"]
+const joining = ["serve", "--stdio", "--config", "a.json"]
+
 describe("mcp-lifeline", () => {
   it.effect.each<[string, ReadonlyArray<string>, command?: string]>([
     ["unknown option --bogus", ["serve", "--bogus"], "serve "],
@@ -62,15 +65,9 @@ describe("mcp-lifeline", () => {
     ["unknown option -p", ["serve", "-p", "5"], "serve "],
     ["--port appears more than once", ["serve", "--port", "1", "--port", "2"], "serve "],
     ["serve --stdio needs --config FILE: hosts share the gateway of a file", ["serve", "--stdio"], "serve "],
-    ["--host cannot be combined with --stdio; keep one of the two", [
-      ...["serve", "--stdio", "--config", "a.json", "--host", "::1"]
-    ], "serve "],
-    ["a command cannot be combined with --stdio; keep one of the two, or use wrap", [
-      ...["serve", "--stdio", "--config", "a.json", "--", "x"]
-    ], "serve "],
-    ["--config cannot be combined with a command; keep one of the two", [
-      ...["serve", "--config", "a.json", "--", "x"]
-    ], "serve "],
+    ["--host cannot be combined with --stdio; keep one of the two", [...joining, "--host", "::1"], "serve "],
+    ["a command cannot be combined with --stdio; keep one of the two, or use wrap", [...joining, "--", "x"], "serve "],
+    ["--config cannot be combined with a command; keep one of the two", [...serving, "--", "x"], "serve "],
     ["-- is without the command that starts the server", ["serve", "--"], "serve "],
     ["--account needs a value", ["login", "https://docs.example/mcp", "--account"], "login "]
   ])("usage error: %s", ([message, args, command = ""]) =>
@@ -134,26 +131,12 @@ describe("mcp-lifeline", () => {
 
   it.effect("gives what was asked for, with the defaults", () =>
     Effect.gen(function*() {
-      expect(yield* parse(["serve"])).toEqual({
-        _tag: "Serve",
-        options: {
-          config: undefined,
-          host: "127.0.0.1",
-          port: 7332,
-          token: undefined,
-          sessionKey: { file: undefined, secret: undefined },
-          tokenFile: undefined,
-          logFormat: "text",
-          audit: undefined,
-          cluster: undefined,
-          publicUrl: undefined,
-          trustProxy: undefined,
-          isBehindProxy: false
-        }
-      })
-      expect(yield* parse(["serve", "--config", "a.json", "--port", "0", "--host=::1"])).toMatchObject({
-        options: { config: "a.json", host: "::1", port: 0 }
-      })
+      const place = { host: "127.0.0.1", port: 7332, publicUrl: undefined, trustProxy: undefined, isBehindProxy: false }
+      const secrets = { token: undefined, tokenFile: undefined, sessionKey: { file: undefined, secret: undefined } }
+      const others = { config: undefined, logFormat: "text", audit: undefined, cluster: undefined }
+      expect(yield* parse(["serve"])).toEqual({ _tag: "Serve", options: { ...place, ...secrets, ...others } })
+      const given = { options: { config: "a.json", host: "::1", port: 0 } }
+      expect(yield* parse(["serve", "--config", "a.json", "--port", "0", "--host=::1"])).toMatchObject(given)
     }))
 
   it.effect("[G6:cli] a token is given on the command line, in the environment or as a file; an empty variable is none", () =>
@@ -205,13 +188,8 @@ describe("mcp-lifeline", () => {
 
   it.live("[G1:cli] a port that a gateway of the user has: the line names it", () =>
     Effect.gen(function*() {
-      const first = yield* Program.start([
-        "serve",
-        "--port",
-        "0",
-        "--config",
-        yield* file(`{ "mcpServers": { "a": { "command": "cat", "lazy": true } } }`)
-      ])
+      const lazy = yield* file(`{ "mcpServers": { "a": { "command": "cat", "lazy": true } } }`)
+      const first = yield* Program.start(["serve", "--port", "0", "--config", lazy])
       const [, url = ""] = yield* first.prints(/(http:\/\/127\.0\.0\.1:\d+)/)
       const { port } = new URL(url)
       const { code, stderr, stdout } = yield* Program.run(["serve", "--port", port])
@@ -227,18 +205,14 @@ describe("mcp-lifeline", () => {
   it.live("[G1:cli] without --config it serves the mcp.json of its folder, and its first lines say so", () =>
     Effect.gen(function*() {
       const folder = realpathSync(dirname(yield* file(`{ "mcpServers": { "own": { "command": "cat" } } }`)))
-      const started = (...args: ReadonlyArray<string>) =>
-        Effect.gen(function*() {
-          const program = yield* Program.start(["serve", "--port", "0", ...args], {}, undefined, folder)
-          const [, address = "", about] = yield* program.prints(
-            /Serving (http:[\w.:/]+)[^]*(Servers: those of [^]*?names another)/
-          )
-          const status = yield* Effect.promise(() =>
-            fetch(new URL("/api/status", address)).then((answer) => answer.json() as Promise<Record<string, unknown>>)
-          )
-          expect(status).toMatchObject({ gateway: { config: join(folder, "mcp.json") }, servers: [{ name: "own" }] })
-          return about
-        })
+      const started = Effect.fnUntraced(function*(...args: ReadonlyArray<string>) {
+        const program = yield* Program.start(["serve", "--port", "0", ...args], {}, undefined, folder)
+        const lines = /Serving (http:[\w.:/]+)[^]*(Servers: those of [^]*?names another)/
+        const [, address = "", about] = yield* program.prints(lines)
+        const status = yield* Effect.promise(async () => (await fetch(new URL("/api/status", address))).json())
+        expect(status).toMatchObject({ gateway: { config: join(folder, "mcp.json") }, servers: [{ name: "own" }] })
+        return about
+      })
       const line = `Servers: those of ${join(folder, "mcp.json")}, because no --config FILE names another`
       expect(yield* started()).toBe(line)
       expect(yield* started("--log-format", "json")).toBe(line)

@@ -88,19 +88,14 @@ describe("files of any form", () => {
 
   it("[X1:unit] of any number of mistakes some are said", () => {
     const keys = Array.from({ length: 5000 }, (_, index) => `"k${index}": 1`).join(",\n")
-    for (
-      const text of [
-        `{"mcpServers":{"a":{"command":"x",${keys}}}}`,
-        `{"mcpServers":{"a":{"command":"x","lifeline":{${keys}}}}}`
-      ]
-    ) {
+    for (const more of [keys, `"lifeline":{${keys}}`]) {
+      const text = `{"mcpServers":{"a":{"command":"x",${more}}}}`
       const read = McpJson.parse("/x/mcp.json", text, {})
       expect(read).toMatchObject({ _tag: "Right" })
       expect(read._tag === "Right" && read.right.problems.length).toBeLessThan(200)
     }
-    expect(McpJson.parse("/x/mcp.json", `{"mcpServers":{"a":{"command":"x","${"k".repeat(1e6)}":1}}}`, {})._tag).toBe(
-      "Right"
-    )
+    const long = `{"mcpServers":{"a":{"command":"x","${"k".repeat(1e6)}":1}}}`
+    expect(McpJson.parse("/x/mcp.json", long, {})._tag).toBe("Right")
   })
 
   it.scopedLive("[X1:real] a file of the state folder that holds anything is ignored", () =>
@@ -136,9 +131,7 @@ describe("streams of any form", () => {
       const input = new PassThrough()
       const output = new PassThrough()
       let wrote = ""
-      output.on("data", (chunk: Buffer) => {
-        wrote += String(chunk)
-      })
+      output.on("data", (chunk: Buffer) => (wrote += String(chunk)))
       const stdio = new StdioHost(input, output, {
         conversation: {
           request: ({ id, method, params }) => host.receive({ id, method, params }),
@@ -182,13 +175,8 @@ describe("streams of any form", () => {
             : method === "tools/call"
             ? { content: [{ type: "text", text: "fine" }] }
             : undefined)
-        const { client } = yield* gateway([
-          {
-            ...RawServer.make("raw", hostile),
-            timeouts: { connect: "1 second", request: "1 second", wait: "100 millis" }
-          },
-          fine
-        ])
+        const timeouts = { connect: "1 second", request: "1 second", wait: "100 millis" } as const
+        const { client } = yield* gateway([{ ...RawServer.make("raw", hostile), timeouts }, fine])
         const one = yield* client()
         yield* promise(() => one.toolsWith("fine__x"))
         const host = yield* Wrapped.make(hostile)
@@ -251,11 +239,8 @@ describe("requests of any form", () => {
           fc.array(Hostile.httpRequest(`127.0.0.1:${port}`), { minLength: 5, maxLength: 10 }),
           async (all) => {
             await Promise.all(all.map((bytes) => Hostile.exchange(Number(port), bytes)))
-            const answer = await Hostile.exchange(
-              Number(port),
-              `GET /nothing HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`,
-              300_000
-            )
+            const nothing = `GET /nothing HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`
+            const answer = await Hostile.exchange(Number(port), nothing, 300_000)
             expect(answer).toMatch(/^HTTP\/1\.1 404/)
           }
         ),

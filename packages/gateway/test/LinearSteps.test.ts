@@ -51,36 +51,10 @@ import * as Instructions from "../src/pool/Instructions.js"
 
 const units = [
   ..."{[(<\"'\\%/.:;,=?&#@-_ a1\t\n\r\u0000\u009b\u00e9\u2028\ud83d",
-  "{a}",
-  "${",
-  "${a:-",
-  "\u001b[",
-  "\u001b]",
-  "\u001b]0;",
-  "\u009b;?",
-  "\ud83d\ude00",
-  "%25",
-  '\\"',
-  "\r\n",
-  "data:\n",
-  "data: a\r",
-  "id: 1\n\n",
-  ":\r",
-  "a=b ",
-  "a, ",
-  "//",
-  "/*",
-  "eyJ-",
-  "eyJa.",
-  "Bearer ",
-  ' scope="',
-  "-----BEGIN ",
-  "-----BEGIN PRIVATE KEY",
-  ". Call ",
-  " is PermanentlyFailed (",
-  ", or pass idempotent: true ",
-  '{"id":',
-  '"id":1,'
+  ...["{a}", "${", "${a:-", "\u001b[", "\u001b]", "\u001b]0;", "\u009b;?", "\ud83d\ude00", "%25", '\\"', "\r\n"],
+  ...["data:\n", "data: a\r", "id: 1\n\n", ":\r", "a=b ", "a, ", "//", "/*", "eyJ-", "eyJa.", "Bearer ", ' scope="'],
+  ...["-----BEGIN ", "-----BEGIN PRIVATE KEY", ". Call ", " is PermanentlyFailed (", ", or pass idempotent: true "],
+  ...['{"id":', '"id":1,']
 ]
 
 const common = ["a", '"id":1,']

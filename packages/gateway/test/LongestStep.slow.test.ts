@@ -8,6 +8,7 @@ import { text } from "node:stream/consumers"
 import { folder } from "../../testing/test/support/folder.js"
 import { listening } from "../../testing/test/support/listening.js"
 import * as Gateway from "./support/Gateway.js"
+import { accept } from "./support/Served.js"
 
 const largest = 15.5 * 1024 * 1024
 
@@ -103,8 +104,7 @@ const post = (base: string, body: string) =>
     const response = await fetch(`${base}/mcp`, {
       method: "POST",
       headers: {
-        "content-type": "application/json",
-        accept: "application/json, text/event-stream",
+        ...accept,
         "mcp-protocol-version": "2026-07-28",
         "mcp-method": String(/"method":"([^"]*)"/.exec(body.slice(0, 300))?.[1]),
         "mcp-name": String(/"name":"([^"]*)"/.exec(body.slice(0, 300))?.[1] ?? "x")
@@ -143,12 +143,11 @@ describe("the event loop of serve", () => {
           JSON.parse(text)
           return Math.max(1, (performance.now() - at) / 100)
         })
-        const look = (what: string) =>
-          Effect.gen(function*() {
-            yield* Effect.sleep("100 millis")
-            seen.push([what, Number(readFileSync(measured, "utf8"))])
-            rmSync(measured)
-          })
+        const look = Effect.fnUntraced(function*(what: string) {
+          yield* Effect.sleep("100 millis")
+          seen.push([what, Number(readFileSync(measured, "utf8"))])
+          rmSync(measured)
+        })
         const meta =
           '"_meta":{"io.modelcontextprotocol/logLevel":"debug","io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"elicitation":{}},"io.modelcontextprotocol/clientInfo":{"name":"x","version":"1"}}'
         const answer = `{"jsonrpc":"2.0","id":ID,"result":{"content":[]}}`

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { execFileSync } from "node:child_process"
-import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { readFileSync, realpathSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { compile } from "../../../tools/vitest/built.js"
+import { stateFolder } from "./support/Host.js"
 import * as Program from "./support/Program.js"
 
 const root = fileURLToPath(new URL("../../..", import.meta.url))
@@ -49,10 +49,8 @@ describe("pnpm start", () => {
   it.scopedLive("[G7:start] the end of the outermost package manager ends the gateway, and no process of it is left", () =>
     Effect.gen(function*() {
       const inner = [manager, "pnpm start", process.execPath, script, ...started]
-      const program = yield* Program.start(["npm exec pnpm start", process.execPath, ...inner], {}, [
-        process.execPath,
-        manager
-      ])
+      const shell = [process.execPath, manager] as const
+      const program = yield* Program.start(["npm exec pnpm start", process.execPath, ...inner], {}, shell)
       yield* Effect.all([Program.processOf(program, "every-stdio"), Program.processOf(program, "every-http")])
       const all = Program.family(program.pid)
       yield* Effect.addFinalizer(() => Effect.sync(() => all.forEach(Program.kill)))
@@ -65,23 +63,17 @@ describe("pnpm start", () => {
 
 describe("the build before the tests", () => {
   it("a source that does not compile is reported with the words of the compiler", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "lifeline-"))
-    try {
-      writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: { strict: true, noEmit: true } }))
-      writeFileSync(join(folder, "broken.ts"), 'export const port: number = "7332"\n')
-      await expect(compile(folder)).rejects.toThrow(/broken\.ts.*error TS2322/s)
-    } finally {
-      rmSync(folder, { recursive: true })
-    }
+    using folder = stateFolder()
+    const config = { compilerOptions: { strict: true, noEmit: true } }
+    writeFileSync(join(folder.path, "tsconfig.json"), JSON.stringify(config))
+    writeFileSync(join(folder.path, "broken.ts"), 'export const port: number = "7332"\n')
+    await expect(compile(folder.path)).rejects.toThrow(/broken\.ts.*error TS2322/s)
   })
 
   it.scopedLive("a program that ends before it has printed what is waited for fails its test at once, with its output", () =>
     Effect.gen(function*() {
-      const program = yield* Program.start(
-        ["-e", "console.error('no such port'); process.kill(process.pid, 'SIGTERM')"],
-        {},
-        [process.execPath]
-      )
+      const script = "console.error('no such port'); process.kill(process.pid, 'SIGTERM')"
+      const program = yield* Program.start(["-e", script], {}, [process.execPath])
       const exit = yield* Effect.exit(program.prints(/Serving/))
       expect(String(exit)).toContain("no such port")
     }))

@@ -7,7 +7,6 @@ import {
   linkSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -15,9 +14,9 @@ import {
   symlinkSync,
   writeFileSync
 } from "node:fs"
-import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import * as Built from "../../../testing/test/support/Built.js"
+import { folder as temporary } from "../../../testing/test/support/folder.js"
 import * as Adopt from "../../src/adopt/Adopt.js"
 import { hosts, places } from "../../src/adopt/Hosts.js"
 import * as Launcher from "../../src/adopt/Launcher.js"
@@ -30,23 +29,11 @@ const typed = `${node} ${gateway}`
 
 const fixtures = new URL("../fixtures/adopt/", import.meta.url)
 
-const home = Effect.acquireRelease(
-  Effect.sync(() => {
-    const folder = mkdtempSync(join(tmpdir(), "lifeline-adopt-"))
-    mkdirSync(join(folder, "project"))
-    return folder
-  }),
-  (folder) => Effect.sync(() => rmSync(folder, { recursive: true }))
-).pipe(Effect.map((folder) => {
-  const env = {
-    HOME: folder,
-    MCP_LIFELINE_STATE: join(folder, "state"),
-    XDG_CONFIG_HOME: join(folder, ".config"),
-    CLAUDE_CONFIG_DIR: "",
-    CODEX_HOME: "",
-    COPILOT_HOME: ""
-  }
+const home = Effect.map(temporary, (folder) => {
   const path = (name: string) => join(folder, name)
+  const elsewhere = { CLAUDE_CONFIG_DIR: "", CODEX_HOME: "", COPILOT_HOME: "" }
+  const env = { HOME: folder, MCP_LIFELINE_STATE: path("state"), XDG_CONFIG_HOME: path(".config"), ...elsewhere }
+  mkdirSync(path("project"))
   return {
     folder,
     path,
@@ -56,9 +43,9 @@ const home = Effect.acquireRelease(
       return path(name)
     },
     read: (name: string) => readFileSync(path(name), "utf8"),
-    adopt: (...args: ReadonlyArray<string>) => Program.run(["adopt", ...args], env, join(folder, "project"))
+    adopt: (...args: ReadonlyArray<string>) => Program.run(["adopt", ...args], env, path("project"))
   }
-}))
+})
 
 const files = (name: string, more = "") =>
   JSON.stringify({ mcpServers: { [name]: { command: "npx", args: ["files"] } } }, null, 2) + more
@@ -156,11 +143,8 @@ describe("adopt", () => {
   it.scopedLive("[W7] --only takes the servers that are named, also back; a name that nobody has ends with 1", () =>
     Effect.gen(function*() {
       const { adopt, read, write } = yield* home
-      const text = JSON.stringify(
-        { mcpServers: { one: { command: "a" }, two: { command: "b" }, three: { command: "c" } } },
-        null,
-        2
-      )
+      const mcpServers = { one: { command: "a" }, two: { command: "b" }, three: { command: "c" } }
+      const text = JSON.stringify({ mcpServers }, null, 2)
       const file = write("mcp.json", text)
       const commands = () =>
         Object.values(JSON.parse(read("mcp.json")).mcpServers).map((one) => (one as { command: string }).command)
@@ -185,11 +169,8 @@ describe("adopt", () => {
         '{\n  // mine\n  "mcpServers": {\n    "one": { "command": "a", "args": ["x"] },\n    "two": { "command": "b" },\n    "gone": { "command": "c" }\n  }\n}\n'
       )
       expect((yield* adopt(file, "--yes")).code).toBe(0)
-      const edited = read("mcp.json").replace("// mine", "// mine, changed").replace(
-        /"gone": .*/,
-        '"new": { "command": "d" }'
-      )
-        .replace('"--", "b"', '"--", "other"')
+      const edited = read("mcp.json").replace("// mine", "// mine, changed").replace('"--", "b"', '"--", "other"')
+        .replace(/"gone": .*/, '"new": { "command": "d" }')
       write("mcp.json", edited)
       const { code, stdout } = yield* adopt(file, "--undo", "--yes")
       expect(code).toBe(1)
@@ -230,18 +211,10 @@ describe("adopt", () => {
   it.scopedLive("[W7] the state of Claude Code is not written: it prints commands without secrets, and changes the file only when it is named", () =>
     Effect.gen(function*() {
       const { adopt, folder, read, write } = yield* home
-      const text = JSON.stringify(
-        {
-          numStartups: 3,
-          mcpServers: {
-            "it's": { type: "stdio", command: "npx", args: ["a b"] },
-            keyed: { command: "x", env: { KEY: "hunter-22" } }
-          },
-          projects: { "/work/p": { mcpServers: { local: { command: "y" } } } }
-        },
-        null,
-        2
-      )
+      const keyed = { command: "x", env: { KEY: "hunter-22" } }
+      const mcpServers = { "it's": { type: "stdio", command: "npx", args: ["a b"] }, keyed }
+      const projects = { "/work/p": { mcpServers: { local: { command: "y" } } } }
+      const text = JSON.stringify({ numStartups: 3, mcpServers, projects }, null, 2)
       const file = write(".claude.json", text)
       const { code, stdout } = yield* adopt("--yes", "--host", "claude-code")
       expect(code).toBe(0)
@@ -268,11 +241,8 @@ describe("adopt", () => {
       const file = write(".claude.json", JSON.stringify({ mcpServers: servers }))
       const follow = (stdout: string) => {
         const config = JSON.parse(read(".claude.json"))
-        for (
-          const [, act, name = "", json = ""] of stdout.matchAll(
-            /claude mcp (remove|add-json) (\S+) '?(.*?)'? ?--scope user/g
-          )
-        ) {
+        const commands = stdout.matchAll(/claude mcp (remove|add-json) (\S+) '?(.*?)'? ?--scope user/g)
+        for (const [, act, name = "", json = ""] of commands) {
           if (act === "remove") delete config.mcpServers[name]
           else config.mcpServers[name] = JSON.parse(json)
         }
@@ -332,27 +302,15 @@ describe("adopt", () => {
       const file = write("mcp.json", files("one"))
       const run = (...args: ReadonlyArray<string>) =>
         Effect.map(adopt(file, "--json", ...args), ({ code, stdout }) => ({ code, ...JSON.parse(stdout) }))
-      expect(yield* run()).toMatchObject({
-        code: 1,
-        exitCode: 1,
-        files: [{
-          file,
-          status: "not asked",
-          messages: ["Not changed, because --json asks nothing; --yes changes it."]
-        }]
-      })
-      expect(yield* run("--dry-run")).toMatchObject({
-        code: 0,
-        files: [{ status: "would change", diff: expect.any(Array) }]
-      })
-      expect(yield* run("--yes")).toMatchObject({
-        code: 0,
-        files: [{ status: "changed", servers: [{ name: "one", outcome: "wrapped" }] }]
-      })
-      expect(yield* run("--yes")).toMatchObject({
-        code: 0,
-        files: [{ status: "nothing to do", servers: [{ outcome: "already wrapped" }] }]
-      })
+      const messages = ["Not changed, because --json asks nothing; --yes changes it."]
+      const unasked = { code: 1, exitCode: 1, files: [{ file, status: "not asked", messages }] }
+      expect(yield* run()).toMatchObject(unasked)
+      const dry = { code: 0, files: [{ status: "would change", diff: expect.any(Array) }] }
+      expect(yield* run("--dry-run")).toMatchObject(dry)
+      const changed = { code: 0, files: [{ status: "changed", servers: [{ name: "one", outcome: "wrapped" }] }] }
+      expect(yield* run("--yes")).toMatchObject(changed)
+      const unchanged = { code: 0, files: [{ status: "nothing to do", servers: [{ outcome: "already wrapped" }] }] }
+      expect(yield* run("--yes")).toMatchObject(unchanged)
     }))
 
   it.scopedLive("[W7] where nothing is found it says so and ends with 0; a file that is not there ends with 1", () =>
@@ -398,38 +356,41 @@ describe("adopt", () => {
 })
 
 describe("on a terminal", () => {
-  const run = (args: ReadonlyArray<string>, answer: boolean, state: string) => {
-    const lines: Array<string> = []
-    const adopt = adoptOf(...args)
-    return Adopt.run(adopt, {
+  const asked = (args: ReadonlyArray<string>, state: string, answer: () => boolean, colour = false) => {
+    const [lines, questions]: [Array<string>, Array<string>] = [[], []]
+    const terminal = {
       canAsk: true,
-      colour: true,
-      line: (text) => Effect.sync(() => void lines.push(text)),
-      ask: (question) =>
+      colour,
+      line: (text: string) => Effect.sync(() => void lines.push(text)),
+      ask: (question: string) =>
         Effect.sync(() => {
           lines.push(question)
-          return answer
+          questions.push(question)
+          return answer()
         })
-    }).pipe(Effect.provide(StateFolder.layerAt(state)), Effect.map((code) => ({ code, text: lines.join("\n") })))
+    }
+    return Adopt.run(adoptOf(...args), terminal).pipe(
+      Effect.provide(StateFolder.layerAt(state)),
+      Effect.map((code) => ({ code, text: lines.join("\n"), questions }))
+    )
   }
 
   it.scopedLive("[W7] it asks after the change was shown in colour, and changes the file only after a yes", () =>
     Effect.gen(function*() {
       const { path, read, write } = yield* home
+      const run = (args: ReadonlyArray<string>, answer: boolean) => asked(args, path("state"), () => answer, true)
       const file = write("mcp.json", files("one"))
-      const no = yield* run([file], false, path("state"))
+      const no = yield* run([file], false)
       expect(no.code).toBe(0)
       expect(no.text).toContain("\u001B[32m+")
       expect(no.text).toMatch(/\+ .*"wrap"[\s\S]*Change this file\?[\s\S]*Not changed/)
       expect(read("mcp.json")).toBe(files("one"))
-      const yes = yield* run([file], true, path("state"))
+      const yes = yield* run([file], true)
       expect(yes.code).toBe(0)
       expect(isWrapped(read("mcp.json"))).toBe(true)
-      expect(yield* run(["--undo", "--only", "two"], true, path("state"))).toEqual({
-        code: 1,
-        text: "No server is called two among those that were wrapped."
-      })
-      expect((yield* run(["--undo", file], true, path("state"))).text).toMatch(/Change this file\?/)
+      const nobody = { code: 1, text: "No server is called two among those that were wrapped." }
+      expect(yield* run(["--undo", "--only", "two"], true)).toEqual({ ...nobody, questions: [] })
+      expect((yield* run(["--undo", file], true)).text).toMatch(/Change this file\?/)
       expect(read("mcp.json")).toBe(files("one"))
     }))
 
@@ -437,13 +398,7 @@ describe("on a terminal", () => {
     Effect.gen(function*() {
       const { path, read, write } = yield* home
       const file = write("mcp.json", files("one"))
-      const adopt = adoptOf(file)
-      const code = yield* Adopt.run(adopt, {
-        canAsk: true,
-        colour: false,
-        line: () => Effect.void,
-        ask: () => Effect.sync(() => write("mcp.json", files("other")) !== "")
-      }).pipe(Effect.provide(StateFolder.layerAt(path("state"))))
+      const { code } = yield* asked([file], path("state"), () => write("mcp.json", files("other")) !== "")
       expect(code).toBe(1)
       expect(read("mcp.json")).toBe(files("other"))
       expect(readdirSync(path("state/adopted"))).toEqual([])
@@ -471,25 +426,14 @@ describe("on a terminal", () => {
         }),
         (before) => Effect.sync(() => process.chdir(before))
       )
-      const asked = (...answers: ReadonlyArray<boolean>) => {
-        const [args, rest, questions] = [adoptOf(".cursor/mcp.json"), [...answers], [] as Array<string>]
-        return Adopt.run(args, {
-          canAsk: true,
-          colour: false,
-          line: () => Effect.void,
-          ask: (question) =>
-            Effect.sync(() => {
-              questions.push(question)
-              return rest.shift() ?? false
-            })
-        }).pipe(Effect.provide(StateFolder.layerAt(path("state"))), Effect.as(questions))
-      }
-      expect(yield* asked(true, false)).toEqual([
+      const answered = (...rest: Array<boolean>) =>
+        asked([".cursor/mcp.json"], path("state"), () => rest.shift() ?? false)
+      expect((yield* answered(true, false)).questions).toEqual([
         expect.stringContaining("Change this file?"),
         expect.stringContaining(`This changes ${real}, which is outside of this project.`)
       ])
       expect(read("elsewhere/mcp.json")).toBe(files("one"))
-      yield* asked(true, true)
+      yield* answered(true, true)
       expect(isWrapped(read("elsewhere/mcp.json"))).toBe(true)
       // What was agreed to is taken back without another question.
       expect((yield* adopt("--undo", "--yes")).code).toBe(0)
@@ -522,14 +466,9 @@ describe("on a terminal", () => {
   it.scopedLive("[W7] short values of headers, variables and secret options are not shown either", () =>
     Effect.gen(function*() {
       const { adopt, write } = yield* home
-      const servers = {
-        docs: { url: "https://docs.example/mcp", headers: { "X-Key": "s3c" } },
-        files: {
-          command: "x",
-          args: ["--token", "t0k", "--port", "80"],
-          env: { PASSWORD: "p4s", PIN: 4711, OTHER: "${REF}" }
-        }
-      }
+      const [args, env] = [["--token", "t0k", "--port", "80"], { PASSWORD: "p4s", PIN: 4711, OTHER: "${REF}" }]
+      const docs = { url: "https://docs.example/mcp", headers: { "X-Key": "s3c" } }
+      const servers = { docs, files: { command: "x", args, env } }
       const stdout: Array<string> = []
       for (const indent of [0, 2]) {
         const file = write(`mcp${indent}.json`, JSON.stringify({ mcpServers: servers }, null, indent))

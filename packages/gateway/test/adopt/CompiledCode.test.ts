@@ -8,21 +8,14 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { gateway, peer } from "../../../testing/test/support/Built.js"
 
 let base = ""
-beforeEach(() => {
-  base = mkdtempSync(join(tmpdir(), "lifeline-adopted-"))
-})
+beforeEach(() => (base = mkdtempSync(join(tmpdir(), "lifeline-adopted-"))))
 afterEach(() => rmSync(base, { recursive: true, force: true }))
 
 describe("the first start of wrap after adopt", () => {
   it("[W11:real] finds the program compiled", async () => {
     const state = join(base, "state")
-    const env = {
-      ...process.env,
-      HOME: base,
-      USERPROFILE: base,
-      MCP_LIFELINE_STATE: state,
-      NODE_DISABLE_COMPILE_CACHE: ""
-    }
+    const own = { HOME: base, USERPROFILE: base, MCP_LIFELINE_STATE: state, NODE_DISABLE_COMPILE_CACHE: "" }
+    const env = { ...process.env, ...own }
     const config = join(base, ".cursor", "mcp.json")
     mkdirSync(join(base, ".cursor"))
     writeFileSync(config, JSON.stringify({ mcpServers: { peer: { command: process.execPath, args: [peer] } } }))
@@ -34,10 +27,8 @@ describe("the first start of wrap after adopt", () => {
     // What V8 has compiled when it compiles only what runs is a fraction of the text.
     expect(before.size).toBeGreaterThan(2 * statSync(join(gateway, "..", "program.cjs")).size)
 
-    const wrap = spawn(process.execPath, [gateway, "wrap", "--", process.execPath, peer], {
-      env,
-      stdio: ["pipe", "pipe", "ignore"]
-    })
+    const args = [gateway, "wrap", "--", process.execPath, peer]
+    const wrap = spawn(process.execPath, args, { env, stdio: ["pipe", "pipe", "ignore"] })
     const clientInfo = { name: "test", version: "1" }
     const params = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo }
     wrap.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", id: 1, method: "initialize", params })}\n`)

@@ -9,16 +9,8 @@ describe("the difference that is shown", () => {
   it("[W7] has the lines that change, with two around them", () => {
     const before = ["a", "b", "c", "d", "e", "f", "g", "h", "i"]
     const after = ["a", "b", "c", "d", "E", "e2", "f", "g", "h", "i"]
-    expect(Diff.lines(before.join("\n"), after.join("\n"))).toEqual([
-      "@@ -3 +3 @@",
-      " c",
-      " d",
-      "-e",
-      "+E",
-      "+e2",
-      " f",
-      " g"
-    ])
+    const shown = ["@@ -3 +3 @@", " c", " d", "-e", "+E", "+e2", " f", " g"]
+    expect(Diff.lines(before.join("\n"), after.join("\n"))).toEqual(shown)
   })
 
   it("[W7] leads from one text to the other", () => {
@@ -44,59 +36,32 @@ describe("the difference that is shown", () => {
   })
 
   it("[W7] has no values of headers, variables and secret options", () => {
-    const args = [
-      "--api-key",
-      "key-12345",
-      "-e",
-      "TOKEN=tok-45678",
-      "--port",
-      "80808080",
-      "--header",
-      "X-Key:${X_KEY_VALUE}"
-    ]
+    const plain = ["--port", "80808080", "--header", "X-Key:${X_KEY_VALUE}"]
+    const args = ["--api-key", "key-12345", "-e", "TOKEN=tok-45678", ...plain]
     const servers = {
       a: { command: "x", args, env: { A: 'env-"7890', B: "${REFERENCE}" } },
       b: { url: "https://b.example?token=url-12345", headers: { Authorization: "Bearer abc-0000" } }
     }
-    const elsewhere = [
-      "key-12345",
-      "tok-45678",
-      "80808080",
-      'env-"7890',
-      "${REFERENCE}",
-      "${X_KEY_VALUE}",
-      "url-12345",
-      "abc-0000"
-    ]
-    const text = JSON.stringify({ mcpServers: servers, elsewhere })
+    const hidden = ["key-12345", "tok-45678", 'env-"7890', "url-12345", "abc-0000"]
+    const shown = ["80808080", "${REFERENCE}", "${X_KEY_VALUE}"]
+    const text = JSON.stringify({ mcpServers: servers, elsewhere: [...hidden, ...shown] })
     expect(JSON.parse(Secrets.hide(text, Json.syntax, [["mcpServers"]]))).toEqual({
       mcpServers: {
         a: {
           command: "x",
-          args: ["--api-key", "***", "-e", "TOKEN=***", "--port", "80808080", "--header", "X-Key:${X_KEY_VALUE}"],
+          args: ["--api-key", "***", "-e", "TOKEN=***", ...plain],
           env: { A: "***", B: "${REFERENCE}" }
         },
         b: { url: "https://b.example?token=***", headers: { Authorization: "***" } }
       },
-      elsewhere: ["***", "***", "80808080", "***", "${REFERENCE}", "${X_KEY_VALUE}", "***", "***"]
+      elsewhere: [...hidden.map(() => "***"), ...shown]
     })
   })
 
   it("[W7] a hidden value has as many lines as before, and keeps its quotes", () => {
-    const yaml = [
-      "mcpServers:",
-      "  a:",
-      "    command: x",
-      "    args: [--token, t0k, --port, '80']",
-      "    env:",
-      "      NONE: null",
-      "      A: short",
-      "      B: |",
-      "        one",
-      "        two",
-      '      C: "quoted" # said',
-      "      D: ${REFERENCE}"
-    ].join("\n")
+    const env = ["NONE: null", "A: short", "B: |", "  one", "  two", 'C: "quoted" # said', "D: ${REFERENCE}"]
+    const entry = ["mcpServers:", "  a:", "    command: x", "    args: [--token, t0k, --port, '80']", "    env:"]
+    const yaml = [...entry, ...env.map((line) => `      ${line}`)].join("\n")
     const hidden = Secrets.hide(yaml, syntax, [["mcpServers"]])
     expect(hidden).not.toMatch(/short|one|two|quoted|t0k/)
     expect(hidden).toContain("args: [--token, ***, --port, '80']")

@@ -37,9 +37,7 @@ const remote = fc.record({
   env: fc.dictionary(fc.constantFrom("A", "B_C"), word),
   oauth: fc.constant(false),
   timeout: fc.nat()
-}, {
-  requiredKeys: ["url"]
-})
+}, { requiredKeys: ["url"] })
 const servers = fc.dictionary(name, fc.oneof(started, remote), { minKeys: 1, maxKeys: 4 })
 
 /** JSON with blanks, line ends, comments and trailing commas wherever they may be. */
@@ -126,56 +124,49 @@ const expectWrapped = (plan: Plan.Plan, before: Readonly<Record<string, object>>
   }
 }
 
+/** In JSON with these gaps, whose comments stay. */
+const written = <A extends object>(
+  servers: fc.Arbitrary<A>,
+  gap: fc.Arbitrary<string>,
+  more: object,
+  comment: RegExp,
+  check: (servers: A, plan: Plan.Plan) => void,
+  platform?: NodeJS.Platform
+) => {
+  const [gaps, trailing] = [fc.infiniteStream(gap), fc.infiniteStream(fc.boolean())]
+  return fc.property(servers, gaps, trailing, fc.nat(), (servers, gaps, trailing, which) => {
+    const text = print({ mcpServers: servers, ...more }, () => gaps.next().value, () => trailing.next().value)
+    const plan = roundTrip(text, Json.syntax, Entries.sections.json, ofJson, which, platform)
+    expect(plan.text.match(comment)?.length).toBe(text.match(comment)?.length)
+    check(servers, plan)
+  })
+}
+
 describe("generated configurations", () => {
   it("[W7] in JSON however it is written, are wrapped, known as wrapped, and taken back with every comment", () => {
     const gap = fc.constantFrom("", " ", "\n  ", "\r\n\t", ' /* , " */ ', ' // { "a": [\n  ')
-    fc.assert(
-      fc.property(
-        servers,
-        fc.infiniteStream(gap),
-        fc.infiniteStream(fc.boolean()),
-        fc.nat(),
-        (servers, gaps, trailing, which) => {
-          const text = print({ mcpServers: servers, other: [1] }, () => gaps.next().value, () => trailing.next().value)
-          const plan = roundTrip(text, Json.syntax, Entries.sections.json, ofJson, which)
-          const comments = (text: string) => text.match(/\/\* , " \*\/|\/\/ \{ "a": \[/g)?.length
-          expect(comments(plan.text)).toBe(comments(text))
-          expect(unexpected(plan)).toEqual([])
-          const { mcpServers } = Value.plain(Json.syntax.value(plan.text)) as Parsed
-          expectWrapped(plan, servers, mcpServers)
-        }
-      ),
-      runs
-    )
+    const comment = /\/\* , " \*\/|\/\/ \{ "a": \[/g
+    const property = written(servers, gap, { other: [1] }, comment, (servers, plan) => {
+      expect(unexpected(plan)).toEqual([])
+      const { mcpServers } = Value.plain(Json.syntax.value(plan.text)) as Parsed
+      expectWrapped(plan, servers, mcpServers)
+    })
+    fc.assert(property, runs)
   })
 
   it("[W7] of Windows, whose servers a shell starts, are wrapped, known as wrapped, and taken back with every comment", () => {
     const gap = fc.constantFrom("", " ", "\n  ", "\r\n\t", ' /* , " */ ', " // the shell\r\n  ")
     const shell = fc.constantFrom(["/c"], ["/C"], ["/d", "/s", "/c"], ["/c", "call"], [])
     const program = fc.constantFrom("npx", "node.exe", "C:\\x\\y.cmd", "other")
-    const started = fc.record({
-      command: fc.constantFrom("cmd", "CMD.exe", "npx"),
-      args: fc.tuple(shell, program, fc.array(fc.constantFrom("x", "-y", "a b", "é", "\\\\nas\\x"))).map((parts) =>
-        parts.flat()
-      )
-    })
+    const more = fc.array(fc.constantFrom("x", "-y", "a b", "é", "\\\\nas\\x"))
+    const args = fc.tuple(shell, program, more).map((parts) => parts.flat())
+    const started = fc.record({ command: fc.constantFrom("cmd", "CMD.exe", "npx"), args })
     const all = fc.dictionary(name, started, { minKeys: 1, maxKeys: 3 })
-    fc.assert(
-      fc.property(
-        all,
-        fc.infiniteStream(gap),
-        fc.infiniteStream(fc.boolean()),
-        fc.nat(),
-        (servers, gaps, trailing, which) => {
-          const text = print({ mcpServers: servers }, () => gaps.next().value, () => trailing.next().value)
-          const plan = roundTrip(text, Json.syntax, Entries.sections.json, ofJson, which, "win32")
-          const comments = (text: string) => text.match(/\/\* , " \*\/|\/\/ the shell/g)?.length
-          expect(comments(plan.text)).toBe(comments(text))
-          expect(plan.servers.map(({ outcome }) => outcome)).toEqual(plan.servers.map(() => "wrapped"))
-        }
-      ),
-      runs
-    )
+    const comment = /\/\* , " \*\/|\/\/ the shell/g
+    const property = written(all, gap, {}, comment, (_, plan) => {
+      expect(plan.servers.map(({ outcome }) => outcome)).toEqual(plan.servers.map(() => "wrapped"))
+    }, "win32")
+    fc.assert(property, runs)
   })
 
   it.each([{ indent: 2 }, { indent: 4, indentSeq: false }, { collectionStyle: "flow" }, { lineWidth: 20 }] as const)(
@@ -193,13 +184,8 @@ describe("generated configurations", () => {
             }
           })
           const text = document.toString(how)
-          const plan = roundTrip(
-            text,
-            Yaml.syntax,
-            Entries.sections.yaml,
-            (value) => toYaml(value, { indent: 3 }),
-            which
-          )
+          const print = (value: unknown) => toYaml(value, { indent: 3 })
+          const plan = roundTrip(text, Yaml.syntax, Entries.sections.yaml, print, which)
           expect(plan.text.match(/# (above|beside)/g)).toEqual(text.match(/# (above|beside)/g))
           expect(unexpected(plan)).toEqual([])
         }),
@@ -211,13 +197,11 @@ describe("generated configurations", () => {
   it("[W7] in TOML as its own printer writes it, with comments, are wrapped, known as wrapped, and taken back", () => {
     fc.assert(
       fc.property(servers, fc.infiniteStream(fc.nat(6)), fc.nat(), (servers, places, which) => {
-        const text = toToml({ a: [1.5, "x"], mcp_servers: servers, z: { b: new Date(0) } }).replaceAll(
-          /^.+$/gm,
-          (line) => {
-            const place = places.next().value
-            return place === 0 ? `# above\n${line}` : place === 1 ? `${line} # beside` : line
-          }
-        )
+        const written = toToml({ a: [1.5, "x"], mcp_servers: servers, z: { b: new Date(0) } })
+        const text = written.replaceAll(/^.+$/gm, (line) => {
+          const place = places.next().value
+          return place === 0 ? `# above\n${line}` : place === 1 ? `${line} # beside` : line
+        })
         const plan = roundTrip(text, Toml.syntax, Entries.sections.toml, (value) => toToml(value), which)
         expect(plan.text.match(/# (above|beside)/g)).toEqual(text.match(/# (above|beside)/g))
         expect(unexpected(plan)).toEqual([])

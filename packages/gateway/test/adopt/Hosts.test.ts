@@ -10,6 +10,9 @@ const of = (
   places({ platform, env, home, cwd: platform === "win32" ? "C:\\work" : "/work" }).filter(({ host }) => host.id === id)
     .map(({ path }) => path)
 
+const packaged = "Packages\\Claude_*\\LocalCache\\Roaming\\Claude\\claude_desktop_config.json"
+const extension = "saoudrizwan.claude-dev/settings"
+
 describe("the places of hosts", () => {
   it.each<[string, NodeJS.Platform, string]>([
     ["claude-desktop", "darwin", "/home/ann/Library/Application Support/Claude/claude_desktop_config.json"],
@@ -28,11 +31,7 @@ describe("the places of hosts", () => {
     ["qwen", "win32", "C:\\work\\.qwen\\settings.json"],
     ["cline", "linux", "/home/ann/.cline/data/settings/cline_mcp_settings.json"],
     ["zed", "win32", "C:\\Users\\ann\\AppData\\Roaming\\Zed\\settings.json"],
-    [
-      "claude-desktop",
-      "win32",
-      "C:\\Users\\ann\\AppData\\Local\\Packages\\Claude_*\\LocalCache\\Roaming\\Claude\\claude_desktop_config.json"
-    ],
+    ["claude-desktop", "win32", `C:\\Users\\ann\\AppData\\Local\\${packaged}`],
     ["visual-studio", "win32", "C:\\Users\\ann\\.mcp.json"],
     ["visual-studio", "win32", "C:\\work\\.vs\\mcp.json"],
     ["codex", "win32", "C:\\Users\\ann\\.codex\\config.toml"],
@@ -41,11 +40,7 @@ describe("the places of hosts", () => {
     ["amp", "win32", "C:\\Users\\ann\\.config\\amp\\settings.json"],
     ["amp", "win32", "C:\\Users\\ann\\AppData\\Roaming\\amp\\settings.json"],
     ["goose", "win32", "C:\\Users\\ann\\AppData\\Roaming\\Block\\goose\\config\\config.yaml"],
-    [
-      "cline",
-      "linux",
-      "/home/ann/.config/Code/User/globalStorage/saoudrizwan.claude-dev/settings/cline_mcp_settings.json"
-    ]
+    ["cline", "linux", `/home/ann/.config/Code/User/globalStorage/${extension}/cline_mcp_settings.json`]
   ])("[W7] %s on %s: %s", (id, platform, path) => {
     expect(of(id, platform)).toContain(path)
   })
@@ -59,9 +54,7 @@ describe("the places of hosts", () => {
   it("[W7] on Windows follow variables in any case; homes and folders may be on another drive or machine", () => {
     const variables = { appdata: "D:\\Roaming", LocalAppData: "E:\\Local", Codex_Home: "F:\\codex" }
     expect(of("vscode", "win32", variables)).toContain("D:\\Roaming\\Code\\User\\mcp.json")
-    expect(of("claude-desktop", "win32", variables)).toContain(
-      "E:\\Local\\Packages\\Claude_*\\LocalCache\\Roaming\\Claude\\claude_desktop_config.json"
-    )
+    expect(of("claude-desktop", "win32", variables)).toContain(`E:\\Local\\${packaged}`)
     expect(of("codex", "win32", variables)).toContain("F:\\codex\\config.toml")
     expect(of("vscode", "win32", { APPDATA: "" })).toContain("C:\\Users\\ann\\AppData\\Roaming\\Code\\User\\mcp.json")
     expect(of("cursor", "win32", {}, "\\\\nas\\homes\\ann")).toContain("\\\\nas\\homes\\ann\\.cursor\\mcp.json")

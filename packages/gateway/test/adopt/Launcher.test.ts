@@ -7,9 +7,7 @@ import { afterEach, beforeEach } from "vitest"
 import * as Launcher from "../../src/adopt/Launcher.js"
 
 let folder: string
-beforeEach(() => {
-  folder = realpathSync(mkdtempSync(join(tmpdir(), "lifeline-launcher-")))
-})
+beforeEach(() => (folder = realpathSync(mkdtempSync(join(tmpdir(), "lifeline-launcher-")))))
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
 const file = (path: string, text = ""): string => {
@@ -67,28 +65,22 @@ describe("what starts the program that runs now", () => {
   it("[W7] is the file behind a link with another name, which would not be known for Lifeline later", async () => {
     const program = installed()
     const script = link(program.script, "bin/alive")
-    expect((await find({ ...program, script })).user).toEqual([
-      program.execPath,
-      join(folder, "lib/node_modules/mcp-lifeline/esm/bin.js")
-    ])
+    const behind = [program.execPath, join(folder, "lib/node_modules/mcp-lifeline/esm/bin.js")]
+    expect((await find({ ...program, script })).user).toEqual(behind)
   })
 
   it.each(["_npx/0f1e2d", "dlx-19c", "dlx/aa/bb", "bunx-0-mcp-lifeline@latest"])(
     "[W7] is npx with this version if it runs from %s, which is removed again; but never for a version that nobody has published",
     async (cache) => {
-      const script = link(
-        file(`${cache}/node_modules/mcp-lifeline/esm/bin.js`),
-        `${cache}/node_modules/.bin/mcp-lifeline`
-      )
+      const modules = `${cache}/node_modules`
+      const script = link(file(`${modules}/mcp-lifeline/esm/bin.js`), `${modules}/.bin/mcp-lifeline`)
       const program = { ...installed(), script }
       const npx = ["npx", "-y", "mcp-lifeline@1.2.3"]
       expect(await find(program)).toEqual({ user: npx, project: npx, typed: npx.join(" ") })
       const { project, user } = await find({ ...program, version: "0.0.0" })
       expect([project, user]).toEqual([[program.execPath, script], [program.execPath, script]])
-      expect(await find({ ...program, platform: "win32" })).toMatchObject({
-        user: ["cmd", "/c", ...npx],
-        typed: npx.join(" ")
-      })
+      const onWindows = { user: ["cmd", "/c", ...npx], typed: npx.join(" ") }
+      expect(await find({ ...program, platform: "win32" })).toMatchObject(onWindows)
     }
   )
 })

@@ -25,9 +25,8 @@ describe("docs/adopt.md", () => {
   it("[W7] lists every option with its value, and no other", () => {
     const listed = rows("| option |").map(([option = ""]) => codes(option)[0])
     expect(listed).toHaveLength(new Set(listed).size)
-    expect(listed.toSorted()).toEqual(
-      Object.entries(command.options).map(([key, option]) => written(key, option)).toSorted()
-    )
+    const options = Object.entries(command.options).map(([key, option]) => written(key, option))
+    expect(listed.toSorted()).toEqual(options.toSorted())
   })
 
   it("[W7] lists every exit code", () => {
@@ -41,12 +40,9 @@ describe("docs/adopt.md", () => {
     const server = "headers" in entry ? { url: "https://docs.example/mcp", ...entry } : entry
     const { text } = wrap(JSON.stringify({ mcpServers: { one: server } }), ["mcp-lifeline"])
     const [first = "", ...more] = codes(after)
+    const args = () => ["wrap", ...JSON.parse(`[${first}]`), server.url]
     const said = "headers" in entry
-      ? {
-        command: "mcp-lifeline",
-        args: ["wrap", ...JSON.parse(`[${first}]`), server.url],
-        ...JSON.parse(`{ ${more} }`)
-      }
+      ? { command: "mcp-lifeline", args: args(), ...JSON.parse(`{ ${more} }`) }
       : JSON.parse(`{ ${first} }`)
     expect(JSON.parse(text)).toEqual({ mcpServers: { one: said } })
   })
@@ -54,31 +50,14 @@ describe("docs/adopt.md", () => {
   it("[W7] shows what adopt shows before it asks", () => {
     const [, shown = ""] = /^```\n(Cursor: [^]*?)```$/m.exec(page) ?? []
     const [, file = ""] = /^Cursor: (.*)$/m.exec(shown) ?? []
-    const before = [
-      "{",
-      '  "mcpServers": {',
-      "    // my files",
-      '    "files": {',
-      '      "command": "npx",',
-      '      "args": ["-y", "server-files"]',
-      "    },",
-      '    "docs": {',
-      '      "url": "https://docs.example/mcp",',
-      '      "auth": {}',
-      "    }",
-      "  }",
-      "}"
-    ].join("\n")
+    const files =
+      '    // my files\n    "files": {\n      "command": "npx",\n      "args": ["-y", "server-files"]\n    }'
+    const docs = '    "docs": {\n      "url": "https://docs.example/mcp",\n      "auth": {}\n    }'
+    const before = `{\n  "mcpServers": {\n${files},\n${docs}\n  }\n}`
     const plan = wrap(before, ["/usr/bin/node", "/usr/local/bin/mcp-lifeline"])
-    const report: Report.FileReport = {
-      file,
-      host: "Cursor",
-      status: "would change",
-      servers: plan.servers,
-      diff: Diff.lines(before, plan.text),
-      messages: [],
-      todo: []
-    }
+    const diff = Diff.lines(before, plan.text)
+    const said = { status: "would change", servers: plan.servers, diff, messages: [], todo: [] } as const
+    const report: Report.FileReport = { file, host: "Cursor", ...said }
     expect(shown).toBe([...Report.heading(report, false), "  Change this file? [y/N]", ""].join("\n"))
   })
 
@@ -110,8 +89,7 @@ describe("docs/adopt.md", () => {
   it("[W7] lists every key below which the servers of a file may be", () => {
     const [sentence = ""] = /any other file whose servers are under [^]*?\(YAML\)/.exec(page) ?? []
     const own = Object.values(Entries.sections).flat().map((section) => section.join("."))
-    expect([...new Set(codes(sentence))].toSorted()).toEqual(
-      [...new Set(own)].filter((key) => !key.includes("*")).toSorted()
-    )
+    const named = [...new Set(own)].filter((key) => !key.includes("*"))
+    expect([...new Set(codes(sentence))].toSorted()).toEqual(named.toSorted())
   })
 })

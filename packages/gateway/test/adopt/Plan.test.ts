@@ -53,10 +53,8 @@ describe.each(fixtures)("$name", ({ after, before, sections, syntax }) => {
       expect(again.text).toBe(plan.text)
       expect(again.done).toEqual([])
       const launcher = ["/usr/bin/node", "/usr/lib/node_modules/mcp-lifeline/esm/bin.js"] as const
-      expect(Plan.wrap(plan.text, syntax, sections, { ...options, launcher })).toMatchObject({
-        text: plan.text,
-        done: []
-      })
+      const unchanged = { text: plan.text, done: [] }
+      expect(Plan.wrap(plan.text, syntax, sections, { ...options, launcher })).toMatchObject(unchanged)
       const steps = [{ before: write(before), after: plan.text, done: plan.done, isAdvised: false }]
       expect(undo(plan.text, steps, [], syntax)).toMatchObject({ text: write(before), isExact: true, steps: [] })
       // Changed since, so that each server gets its own text.
@@ -71,9 +69,8 @@ describe.each(fixtures)("$name", ({ after, before, sections, syntax }) => {
 })
 
 it("[W7] every host of the table that has a file has a fixture", () => {
-  expect([...new Set(fixtures.map(({ name }) => name.split(".")[0]))].toSorted()).toEqual(
-    hosts.map(({ id }) => id).toSorted()
-  )
+  const ids = new Set(fixtures.map(({ name }) => name.split(".")[0]))
+  expect([...ids].toSorted()).toEqual(hosts.map(({ id }) => id).toSorted())
 })
 
 it.each([["as an entry", false], ["below transport", true]])(
@@ -148,46 +145,31 @@ describe("a server", () => {
   })
 
   it("[W7] that is disabled is wrapped when it is named, and stays disabled", () => {
-    expect(entry({ command: "x", disabled: true }, { only: ["one"] }).entry).toEqual({
-      command: "npx",
-      args: ["-y", "mcp-lifeline", "wrap", "--", "x"],
-      disabled: true
-    })
+    const disabled = { command: "npx", args: ["-y", "mcp-lifeline", "wrap", "--", "x"], disabled: true }
+    expect(entry({ command: "x", disabled: true }, { only: ["one"] }).entry).toEqual(disabled)
   })
 
   it("[W7] on Windows is started by way of the shell, unless that would change its arguments", () => {
     const windows = { platform: "win32" } as const
-    expect(entry({ command: "npx", args: ["x"] }, windows).entry).toEqual({
-      command: "cmd",
-      args: ["/c", "npx", "-y", "mcp-lifeline", "wrap", "--", "npx", "x"]
-    })
-    expect(entry({ url: "https://a.example/mcp" }, windows).entry).toEqual({
-      command: "cmd",
-      args: ["/c", "npx", "-y", "mcp-lifeline", "wrap", "https://a.example/mcp"]
-    })
-    for (const command of ["C:\\Program Files\\x.exe", "a&b"]) {
-      expect(entry({ command, args: [] }, windows).outcome).toBe("left")
+    const started = { command: "cmd", args: ["/c", "npx", "-y", "mcp-lifeline", "wrap", "--", "npx", "x"] }
+    expect(entry({ command: "npx", args: ["x"] }, windows).entry).toEqual(started)
+    const addressed = { command: "cmd", args: ["/c", "npx", "-y", "mcp-lifeline", "wrap", "https://a.example/mcp"] }
+    expect(entry({ url: "https://a.example/mcp" }, windows).entry).toEqual(addressed)
+    const changed = [{ url: "https://a.example/mcp?a=1&b=2" }, { command: "a&b", args: [] }]
+    for (const one of [{ command: "C:\\Program Files\\x.exe", args: [] }, ...changed]) {
+      expect(entry(one, windows).outcome).toBe("left")
     }
-    expect(entry({ url: "https://a.example/mcp?a=1&b=2" }, windows).outcome).toBe("left")
   })
 
   it("[W7] keeps the values of headers out of its arguments, in variables that nothing else uses", () => {
-    const { entry: found } = entry({
-      url: "https://a.example",
-      env: { MCP_LIFELINE_HEADER_X_KEY: "mine" },
-      headers: { "X-Key": "secret one", "x.key": "secret two" }
-    })
+    const key = "MCP_LIFELINE_HEADER_X_KEY"
+    const headers = { "X-Key": "secret one", "x.key": "secret two" }
+    const { entry: found } = entry({ url: "https://a.example", env: { [key]: "mine" }, headers })
+    const given = ["--header", `X-Key:\${${key}_2}`, "--header", `x.key:\${${key}_3}`, "https://a.example"]
     expect(found).toEqual({
       command: "npx",
-      args: [
-        ...["-y", "mcp-lifeline", "wrap", "--header", "X-Key:${MCP_LIFELINE_HEADER_X_KEY_2}"],
-        ...["--header", "x.key:${MCP_LIFELINE_HEADER_X_KEY_3}", "https://a.example"]
-      ],
-      env: {
-        MCP_LIFELINE_HEADER_X_KEY: "mine",
-        MCP_LIFELINE_HEADER_X_KEY_2: "secret one",
-        MCP_LIFELINE_HEADER_X_KEY_3: "secret two"
-      }
+      args: ["-y", "mcp-lifeline", "wrap", ...given],
+      env: { [key]: "mine", [`${key}_2`]: "secret one", [`${key}_3`]: "secret two" }
     })
     for (const arg of found.args) expect(arg).not.toMatch(/\s/)
   })
@@ -233,12 +215,8 @@ describe("a text", () => {
     ].join("\n")
     const plan = Plan.wrap(text, Toml.syntax, sections.toml, options)
     expect(plan.servers).toMatchObject([{ name: "x y", outcome: "wrapped" }])
-    expect(
-      plan.text.replace('"-y", "mcp-lifeline", "wrap", "--", "npx", \'a\'', "'a'").replace(
-        'command = "npx"',
-        'command = """npx"""'
-      )
-    ).toBe(text)
+    const unwrapped = plan.text.replace('"-y", "mcp-lifeline", "wrap", "--", "npx", \'a\'', "'a'")
+    expect(unwrapped.replace('command = "npx"', 'command = """npx"""')).toBe(text)
   })
 
   it.each([
@@ -252,15 +230,9 @@ describe("a text", () => {
 })
 
 it("[G19 W7:unit] the lists by which a host hides tools stay, for the host and for who reads its file", () => {
-  const lists = {
-    includeTools: ["read"],
-    excludeTools: ["write"],
-    enabled_tools: ["read"],
-    disabled_tools: ["write"],
-    disabledTools: ["write"],
-    alwaysAllow: ["read"],
-    tools: ["read"]
-  }
+  const [read, write] = [["read"], ["write"]]
+  const hidden = { excludeTools: write, disabled_tools: write, disabledTools: write }
+  const lists = { includeTools: read, enabled_tools: read, alwaysAllow: read, tools: read, ...hidden }
   const servers = { files: { command: "files", ...lists }, docs: { url: "https://docs.example/mcp", ...lists } }
   const { text } = Plan.wrap(JSON.stringify({ mcpServers: servers }), Json.syntax, [["mcpServers"]], options)
   const { mcpServers } = JSON.parse(text)

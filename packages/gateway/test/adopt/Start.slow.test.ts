@@ -7,39 +7,25 @@ import { CallToolRequestSchema, ListToolsRequestSchema } from "@modelcontextprot
 import { Effect } from "effect"
 import { readFileSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import { parse } from "smol-toml"
 import { everything, gateway } from "../../../testing/test/support/Built.js"
 import { folder as project } from "../../../testing/test/support/folder.js"
+import { listening } from "../../../testing/test/support/listening.js"
 import * as Program from "../support/Program.js"
 
-const remote = Effect.acquireRelease(
-  Effect.async<{ readonly url: string; readonly close: () => void }>((resume) => {
-    const http = createServer((request, response) => {
-      const server = new Server({ name: "remote", version: "1" }, { capabilities: { tools: {} } })
-      server.setRequestHandler(
-        ListToolsRequestSchema,
-        () => ({ tools: [{ name: "headers", inputSchema: { type: "object" } }] })
-      )
-      server.setRequestHandler(CallToolRequestSchema, () => ({
-        content: [{ type: "text", text: `${request.headers.authorization} ${request.headers["x-team"]}` }]
-      }))
-      const transport = new StreamableHTTPServerTransport({})
-      response.on("close", () => void server.close())
-      void server.connect(transport as Parameters<typeof server.connect>[0]).then(() =>
-        transport.handleRequest(request, response)
-      )
-    })
-    http.listen(0, "127.0.0.1", () => {
-      const { port } = http.address() as AddressInfo
-      resume(
-        Effect.succeed({ url: `http://127.0.0.1:${port}/mcp`, close: () => void http.close().closeAllConnections() })
-      )
-    })
-  }),
-  ({ close }) => Effect.sync(close)
-)
+const remote = listening(createServer((request, response) => {
+  const server = new Server({ name: "remote", version: "1" }, { capabilities: { tools: {} } })
+  const tools = [{ name: "headers", inputSchema: { type: "object" as const } }]
+  server.setRequestHandler(ListToolsRequestSchema, () => ({ tools }))
+  server.setRequestHandler(CallToolRequestSchema, () => ({
+    content: [{ type: "text", text: `${request.headers.authorization} ${request.headers["x-team"]}` }]
+  }))
+  const transport = new StreamableHTTPServerTransport({})
+  response.on("close", () => void server.close())
+  const connected = server.connect(transport as Parameters<typeof server.connect>[0])
+  void connected.then(() => transport.handleRequest(request, response))
+})).pipe(Effect.map((url) => `${url}/mcp`))
 
 interface Started {
   readonly command: string
@@ -51,12 +37,9 @@ const call = (cwd: string, { args, command, env }: Started, name: string, input:
   Effect.promise(async () => {
     // A desktop host has not the PATH of the shell.
     const PATH = "/usr/bin:/bin"
-    const environment = { ...process.env, PATH, MCP_LIFELINE_STATE: join(cwd, "state"), ...env } as Record<
-      string,
-      string
-    >
+    const all = { ...process.env as Record<string, string>, PATH, MCP_LIFELINE_STATE: join(cwd, "state"), ...env }
     const client = new Client({ name: "host", version: "1" })
-    await client.connect(new StdioClientTransport({ command, args, cwd, env: environment, stderr: "ignore" }))
+    await client.connect(new StdioClientTransport({ command, args, cwd, env: all, stderr: "ignore" }))
     try {
       const { content } = await client.callTool({ name, arguments: input })
       return (content as ReadonlyArray<{ readonly text: string }>)[0]?.text
@@ -72,17 +55,13 @@ describe("what an adopted file starts", () => {
   it.scopedLive("[W7] answers the official Client: a server that is started, and one at an address, which gets its headers", () =>
     Effect.gen(function*() {
       const folder = yield* project
-      const { url } = yield* remote
+      const url = yield* remote
       const file = join(folder, "mcp.json")
-      writeFileSync(
-        file,
-        JSON.stringify({
-          mcpServers: {
-            local: { command: process.execPath, args: [everything, "stdio"] },
-            remote: { type: "http", url, headers: { Authorization: "Bearer one two", "X-Team": "blue" } }
-          }
-        })
-      )
+      const mcpServers = {
+        local: { command: process.execPath, args: [everything, "stdio"] },
+        remote: { type: "http", url, headers: { Authorization: "Bearer one two", "X-Team": "blue" } }
+      }
+      writeFileSync(file, JSON.stringify({ mcpServers }))
       expect((yield* adopt(folder, "mcp.json")).code).toBe(0)
       const { local, remote: at } = JSON.parse(readFileSync(file, "utf8")).mcpServers
       expect([local.command, ...local.args].join(" ")).toContain(`${gateway} wrap -- ${process.execPath}`)
@@ -93,12 +72,10 @@ describe("what an adopted file starts", () => {
   it.scopedLive("[W7] in a file of Codex carries a bearer token on from the environment", () =>
     Effect.gen(function*() {
       const folder = yield* project
-      const { url } = yield* remote
+      const url = yield* remote
       const file = join(folder, "config.toml")
-      writeFileSync(
-        file,
-        `[mcp_servers.remote]\nurl = "${url}"\nbearer_token_env_var = "TEAM_TOKEN"\nhttp_headers = { X-Team = "red" }\n`
-      )
+      const headers = 'bearer_token_env_var = "TEAM_TOKEN"\nhttp_headers = { X-Team = "red" }\n'
+      writeFileSync(file, `[mcp_servers.remote]\nurl = "${url}"\n${headers}`)
       expect((yield* adopt(folder, "config.toml")).code).toBe(0)
       const { mcp_servers } = parse(readFileSync(file, "utf8")) as unknown as {
         readonly mcp_servers: { readonly remote: Started & { readonly env_vars: ReadonlyArray<string> } }

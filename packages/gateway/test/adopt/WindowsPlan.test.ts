@@ -10,14 +10,21 @@ import * as Yaml from "../../src/document/Yaml.js"
 const options = { platform: "win32", launcher: ["cmd", "/c", "npx", "-y", "mcp-lifeline"], only: [] } as const
 const lifeline = ["npx", "-y", "mcp-lifeline", "wrap", "--"]
 
-const adopted = (entry: object) => {
+const planned = (entry: object, launcher: Plan.Options["launcher"] = options.launcher) => {
   const text = JSON.stringify({ mcpServers: { one: entry } })
-  const { done, servers: [server], text: result } = Plan.wrap(text, Json.syntax, sections.json, options)
+  const plan = Plan.wrap(text, Json.syntax, sections.json, { ...options, launcher })
+  const [server] = plan.servers
+  const shown = { outcome: server?.outcome, reason: server?.reason, ...JSON.parse(plan.text).mcpServers.one }
+  return { text, plan, shown }
+}
+
+const adopted = (entry: object) => {
+  const { plan: { done, text: result }, shown, text } = planned(entry)
   const again = Plan.wrap(result, Json.syntax, sections.json, options)
   expect(again).toMatchObject({ text: result, done: [] })
   const steps = [{ before: text, after: result, done, isAdvised: false }]
   expect(undo(`${result} `, steps, [], Json.syntax).text).toBe(`${text} `)
-  return { outcome: server?.outcome, reason: server?.reason, ...JSON.parse(result).mcpServers.one }
+  return shown
 }
 
 describe("a server on Windows", () => {
@@ -27,11 +34,9 @@ describe("a server on Windows", () => {
     ["cmd.exe", ["/d", "/s", "/c"]],
     ["C:\\Windows\\System32\\CMD.EXE", ["/D", "/Q", "/V:off", "/C"]]
   ])("[W7] that %s %j starts is started by Lifeline, which that shell starts", (command, switches) => {
-    expect(adopted({ command, args: [...switches, "npx", "-y", "server", "C:\\My Files"] })).toMatchObject({
-      outcome: "wrapped",
-      command,
-      args: [...switches, ...lifeline, "npx", "-y", "server", "C:\\My Files"]
-    })
+    const server = ["npx", "-y", "server", "C:\\My Files"]
+    const wrapped = { outcome: "wrapped", command, args: [...switches, ...lifeline, ...server] }
+    expect(adopted({ command, args: [...switches, ...server] })).toMatchObject(wrapped)
   })
 
   it.each([
@@ -60,12 +65,8 @@ describe("a server on Windows", () => {
   })
 
   it("[W7] is started without a shell if the PATH does not find Lifeline; a path with blanks is no argument", () => {
-    const launched = (script: string) => {
-      const launcher = ["C:\\Program Files\\nodejs\\node.exe", script] as const
-      const text = JSON.stringify({ mcpServers: { one: { command: "cmd", args: ["/c", "npx", "server"] } } })
-      const { servers: [server], text: result } = Plan.wrap(text, Json.syntax, sections.json, { ...options, launcher })
-      return { outcome: server?.outcome, reason: server?.reason, ...JSON.parse(result).mcpServers.one }
-    }
+    const entry = { command: "cmd", args: ["/c", "npx", "server"] }
+    const launched = (script: string) => planned(entry, ["C:\\Program Files\\nodejs\\node.exe", script]).shown
     const script = "C:\\npm\\node_modules\\mcp-lifeline\\esm\\bin.js"
     expect(launched(script)).toMatchObject({
       outcome: "wrapped",
@@ -83,17 +84,13 @@ describe("a server on Windows", () => {
     const wrap = (text: string, syntax: Syntax, where: ReadonlyArray<string>) =>
       syntax.value(Plan.wrap(text, syntax, [where], options).text)
     const command = ["cmd", "/c", ...lifeline, "npx", "server"]
-    expect(wrap('{"mcp":{"one":{"type":"local","command":["cmd","/c","npx","server"]}}}', Json.syntax, ["mcp"]))
-      .toEqual(
-        new Map([["mcp", new Map([["one", new Map<string, unknown>([["type", "local"], ["command", command]])]])]])
-      )
-    expect(wrap("extensions:\n  one:\n    cmd: cmd\n    args: [/c, npx, server]\n", Yaml.syntax, ["extensions"]))
-      .toEqual(
-        new Map([[
-          "extensions",
-          new Map([["one", new Map<string, unknown>([["cmd", "cmd"], ["args", command.slice(1)]])]])
-        ]])
-      )
+    const one = (section: string, ...entry: ReadonlyArray<readonly [string, unknown]>) =>
+      new Map([[section, new Map([["one", new Map(entry)]])]])
+    const json = '{"mcp":{"one":{"type":"local","command":["cmd","/c","npx","server"]}}}'
+    expect(wrap(json, Json.syntax, ["mcp"])).toEqual(one("mcp", ["type", "local"], ["command", command]))
+    const yaml = "extensions:\n  one:\n    cmd: cmd\n    args: [/c, npx, server]\n"
+    const changed = one("extensions", ["cmd", "cmd"], ["args", command.slice(1)])
+    expect(wrap(yaml, Yaml.syntax, ["extensions"])).toEqual(changed)
   })
 
   it.each([
@@ -106,8 +103,6 @@ describe("a server on Windows", () => {
 })
 
 it("[W7] a name with * matches in any case on Windows", () => {
-  expect([pattern("Claude_*", "win32"), pattern("Claude_*", "linux")].map((one) => one.test("claude_x"))).toEqual([
-    true,
-    false
-  ])
+  const patterns = (["win32", "linux"] as const).map((platform) => pattern("Claude_*", platform))
+  expect(patterns.map((one) => one.test("claude_x"))).toEqual([true, false])
 })

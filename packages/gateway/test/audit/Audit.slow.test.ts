@@ -7,13 +7,14 @@ import { fileURLToPath } from "node:url"
 import { folder } from "../../../testing/test/support/folder.js"
 import type { AuditLine } from "../../src/audit/AuditLine.js"
 import { digest } from "../../src/audit/canonical.js"
-import { ask, serve, type serve as Serve, serveHere } from "../support/Gateway.js"
+import { callsIn } from "../support/AuditLines.js"
+import { ask, type serve, serveHere } from "../support/Gateway.js"
 import * as Program from "../support/Program.js"
 import * as TestClient from "../support/TestClient.js"
 
 const script = fileURLToPath(new URL("../fixtures/named.mjs", import.meta.url))
 
-type Gateway = Effect.Effect.Success<ReturnType<typeof Serve>>
+type Gateway = Effect.Effect.Success<ReturnType<typeof serve>>
 
 interface Calls {
   readonly tool: (name: string, args?: object) => Promise<unknown>
@@ -25,14 +26,20 @@ interface Calls {
 
 const settled = (promise: Promise<unknown>): Promise<unknown> => promise.catch((error: unknown) => error)
 
+const calls = (
+  of: Pick<ClientV2, "callTool" | "getPrompt" | "readResource">,
+  program: string,
+  version: string
+): Calls => ({
+  tool: (name, args) => settled(of.callTool({ name, arguments: args as Record<string, unknown> })),
+  prompt: (name) => settled(of.getPrompt({ name })),
+  read: (uri) => settled(of.readResource({ uri })),
+  client: { program, version },
+  door: "mcp"
+})
+
 const v1 = ({ base }: Gateway) =>
-  Effect.map(TestClient.connect(`${base}/mcp`), (client): Calls => ({
-    tool: (name, args) => settled(client.callTool({ name, arguments: args as Record<string, unknown> })),
-    prompt: (name) => settled(client.getPrompt({ name })),
-    read: (uri) => settled(client.readResource({ uri })),
-    client: { program: "test", version: "1" },
-    door: "mcp"
-  }))
+  Effect.map(TestClient.connect(`${base}/mcp`), (client) => calls(client as never, "test", "1"))
 
 const v2 = ({ base }: Gateway) =>
   Effect.map(
@@ -45,13 +52,7 @@ const v2 = ({ base }: Gateway) =>
       }),
       (client) => Effect.promise(() => client.close().catch(() => undefined))
     ),
-    (client): Calls => ({
-      tool: (name, args) => settled(client.callTool({ name, arguments: args as Record<string, unknown> })),
-      prompt: (name) => settled(client.getPrompt({ name })),
-      read: (uri) => settled(client.readResource({ uri })),
-      client: { program: "second", version: "2" },
-      door: "mcp"
-    })
+    (client) => calls(client, "second", "2")
   )
 
 const api = ({ base }: Gateway) =>
@@ -63,24 +64,15 @@ const api = ({ base }: Gateway) =>
 
 const doors = { "a client of 2025": v1, "a client of 2026": v2, "the API": api } as const
 
-const auditing = (start: typeof serve, ...args: ReadonlyArray<string>) =>
-  Effect.gen(function*() {
-    const path = yield* folder
-    const file = join(path, "calls")
-    const called = join(path, "called")
-    const gateway = yield* start({
-      s: {
-        command: process.execPath,
-        args: [script, "s", "ok", "fail", "refuse", "die"],
-        env: { CALLED: called, MY_SECRET: "s3cr3t-of-the-server" }
-      }
-    }, ["--audit", file, ...args])
-    const lines = (): ReadonlyArray<AuditLine> =>
-      readFileSync(file, "utf8").split("\n").slice(0, -1).map((line) => JSON.parse(line) as AuditLine).filter((
-        { event }
-      ) => event === "call")
-    return { ...gateway, audit: file, lines }
-  })
+const auditing = Effect.fnUntraced(function*(start: typeof serve, ...args: ReadonlyArray<string>) {
+  const path = yield* folder
+  const file = join(path, "calls")
+  const called = join(path, "called")
+  const env = { CALLED: called, MY_SECRET: "s3cr3t-of-the-server" }
+  const s = { command: process.execPath, args: [script, "s", "ok", "fail", "refuse", "die"], env }
+  const gateway = yield* start({ s }, ["--audit", file, ...args])
+  return { ...gateway, audit: file, lines: () => callsIn(file) }
+})
 
 const isWritten = (result: unknown, lines: ReadonlyArray<AuditLine>, count: number): AuditLine => {
   // Read in the step after the answer, without waiting for anything.
@@ -95,75 +87,32 @@ describe.each(Object.entries(doors))("calls of %s", (door, open) => {
       const { client, door, prompt, read, tool } = yield* open(gateway)
       let count = 0
       const called = (name: string, args?: object) =>
-        Effect.map(
-          Effect.promise(async () => {
-            const result = await tool(name, args)
-            return [result, gateway.lines()] as const
-          }),
-          ([result, lines]) => isWritten(result, lines, ++count)
-        )
+        Effect.promise(async () => isWritten(await tool(name, args), gateway.lines(), ++count))
       const first = yield* called("s__ok", { b: 1, a: "s3cr3t-argument" })
-      expect(first).toMatchObject({
-        door,
-        client,
-        method: "tools/call",
-        server: "s",
-        tool: "ok",
-        as: "s__ok",
-        hash: digest({ a: "s3cr3t-argument", b: 1 }),
-        outcome: "ok",
-        fate: "answered",
-        attempts: 1,
-        generation: 1
-      })
+      const asked = { door, client, method: "tools/call", server: "s", tool: "ok", as: "s__ok" }
+      const ended = { outcome: "ok", fate: "answered", attempts: 1, generation: 1 }
+      expect(first).toMatchObject({ ...asked, hash: digest({ a: "s3cr3t-argument", b: 1 }), ...ended })
       expect(Object.keys(first)).not.toContain("arguments")
       expect(Math.abs(Date.now() - Date.parse(first.time))).toBeLessThan(600_000)
       expect(first.waited).toBeGreaterThanOrEqual(0)
       expect(first.answered).toBeGreaterThan(0)
       expect(door === "api" || first.id !== undefined).toBe(true)
-      expect(yield* called("s__fail")).toMatchObject({
-        tool: "fail",
-        outcome: "tool-error",
-        fate: "answered",
-        attempts: 1
-      })
+      const failed = { tool: "fail", outcome: "tool-error", fate: "answered", attempts: 1 }
+      expect(yield* called("s__fail")).toMatchObject(failed)
       // What a server says of the fate of a call is not ours.
-      expect(yield* called("s__refuse")).toMatchObject({
-        tool: "refuse",
-        outcome: "error",
-        fate: "answered",
-        attempts: 1
-      })
-      expect(yield* called("s__missing")).toMatchObject({
-        server: null,
-        tool: "s__missing",
-        outcome: "error",
-        fate: "notSent",
-        attempts: 0
-      })
-      expect(yield* called("s__die")).toMatchObject({
-        server: "s",
-        tool: "die",
-        outcome: "error",
-        fate: "unknown",
-        attempts: 1
-      })
+      const refused = { tool: "refuse", outcome: "error", fate: "answered", attempts: 1 }
+      expect(yield* called("s__refuse")).toMatchObject(refused)
+      const unsent = { server: null, tool: "s__missing", outcome: "error", fate: "notSent", attempts: 0 }
+      expect(yield* called("s__missing")).toMatchObject(unsent)
+      const unknown = { server: "s", tool: "die", outcome: "error", fate: "unknown", attempts: 1 }
+      expect(yield* called("s__die")).toMatchObject(unknown)
       expect(yield* called("s__ok")).toMatchObject({ outcome: "ok", attempts: 1, generation: 2 })
-      for (
-        const [method, name, ask] of [["prompts/get", "s__ok", prompt], [
-          "resources/read",
-          "named://s/ok",
-          read
-        ]] as const
-      ) {
+      const others = [["prompts/get", "s__ok", prompt], ["resources/read", "named://s/ok", read]] as const
+      for (const [method, name, ask] of others) {
         if (ask === undefined) continue
         const result = yield* Effect.promise(async () => [await ask(name), gateway.lines()] as const)
-        expect(isWritten(...result, ++count)).toMatchObject({
-          method,
-          server: "s",
-          tool: name.replace("s__", ""),
-          outcome: "ok"
-        })
+        const written = { method, server: "s", tool: name.replace("s__", ""), outcome: "ok" }
+        expect(isWritten(...result, ++count)).toMatchObject(written)
       }
       const text = readFileSync(gateway.audit, "utf8")
       expect(text).not.toContain("s3cr3t")
@@ -177,10 +126,8 @@ describe.each(Object.entries(doors))("calls of %s", (door, open) => {
         const path = yield* folder
         for (const full of ["stop", "go-on"]) {
           const called = join(path, full)
-          const gateway = yield* serveHere(
-            { s: { command: process.execPath, args: [script, "s", "ok"], env: { CALLED: called } } },
-            ["--audit", "/dev/full", "--audit-full", full]
-          )
+          const s = { command: process.execPath, args: [script, "s", "ok"], env: { CALLED: called } }
+          const gateway = yield* serveHere({ s }, ["--audit", "/dev/full", "--audit-full", full])
           const { tool } = yield* open(gateway)
           const answer = JSON.stringify(yield* Effect.promise(() => tool("s__ok")).pipe(Effect.map(plain)))
           const { body, status } = yield* ask(`${gateway.base}/ready`)
@@ -201,10 +148,8 @@ describe.each(Object.entries(doors))("calls of %s", (door, open) => {
             expect(readFileSync(called, "utf8")).toBe("ok\nok\n")
             expect(status).toBe(200)
             // The line of the start, and one for each call.
-            expect((yield* ask(`${gateway.base}/api/status`)).body.gateway.audit).toMatchObject({
-              file: "/dev/full",
-              lost: 3
-            })
+            const losing = { file: "/dev/full", lost: 3 }
+            expect((yield* ask(`${gateway.base}/api/status`)).body.gateway.audit).toMatchObject(losing)
             const warnings = gateway.program.stderr().split("\n").filter((line) => line.includes("cannot be written"))
             expect(warnings).toHaveLength(1)
           }
@@ -231,15 +176,14 @@ describe("the audit", () => {
       expect(stderr).toMatch(
         /--audit: \/no\/such\/folder\/calls cannot be opened: its folder does not exist; make the folder \/no\/such\/folder$/m
       )
-      for (
-        const [args, message] of [
-          [["--audit-full", "stop"], /--audit-full needs --audit FILE/],
-          [["--audit", "x", "--audit-size", "5"], /--audit-size must be a size from 1 MB to 1000 GB/],
-          [["--audit", "x", "--audit-size", "99999TB"], /--audit-size must be a size from 1 MB to 1000 GB/],
-          [["--audit", "x", "--audit-size", "1001 GB"], /--audit-size must be a size from 1 MB to 1000 GB/],
-          [["--audit", "x", "--audit-full", "maybe"], /--audit-full maybe is not known; accepted: stop, go-on/]
-        ] as const
-      ) {
+      const sizes = ["5", "99999TB", "1001 GB"].map((size) =>
+        [["--audit", "x", "--audit-size", size], /--audit-size must be a size from 1 MB to 1000 GB/] as const
+      )
+      const others = [
+        [["--audit-full", "stop"], /--audit-full needs --audit FILE/],
+        [["--audit", "x", "--audit-full", "maybe"], /--audit-full maybe is not known; accepted: stop, go-on/]
+      ] as const
+      for (const [args, message] of [...sizes, ...others]) {
         const refused = yield* Program.run(["serve", ...args])
         expect([refused.code, refused.stderr]).toEqual([2, expect.stringMatching(message)])
       }

@@ -13,37 +13,37 @@ import { digest } from "../../src/audit/canonical.js"
 import type * as Ended from "../../src/audit/Ended.js"
 
 const ok: Ended.Ended = { outcome: "ok", fate: "answered" }
+const deep: unknown = JSON.parse(`${"[".repeat(5000)}"x"${"]".repeat(5000)}`)
 
-const recording = (options: Partial<Audit.Options> = {}) =>
-  Effect.gen(function*() {
-    const home = join(yield* folder, "logs")
-    mkdirSync(home)
-    const file = join(home, "calls")
-    const scope = yield* Scope.make()
-    yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void))
-    const logged: Array<string> = []
-    const audit = yield* Scope.extend(
-      Audit.make(
-        { file, size: 1_000_000, files: 1, full: "stop", withArguments: false, ...options },
-        (line) => void logged.push(line.replaceAll(home, ""))
-      ),
-      scope
-    )
-    const begin = (given: Partial<Audit.Arrived> = {}) =>
-      audit.begin({ door: "mcp", caller: anyone, method: "tools/call", params: { name: "read" }, ...given })
-    const ended = (call: Audit.AuditedCall, how = ok) =>
-      Effect.async<boolean>((resume) => call.ended(how, (mayAnswer) => resume(Effect.succeed(mayAnswer))))
-    const lines = (): ReadonlyArray<Record<string, any>> =>
-      readFileSync(file, "utf8").trim().split("\n").map((line) => JSON.parse(line) as Record<string, any>)
-    const line = (given?: Partial<Audit.Arrived>, act: (call: Audit.AuditedCall) => void = () => undefined) =>
-      Effect.gen(function*() {
-        const call = begin(given)
-        act(call)
-        yield* ended(call)
-        return lines().at(-1) as AuditLine
-      })
-    return { audit, begin, close: Scope.close(scope, Exit.void), ended, file, home, line, lines, logged }
-  })
+const recording = Effect.fnUntraced(function*(options: Partial<Audit.Options> = {}) {
+  const home = join(yield* folder, "logs")
+  mkdirSync(home)
+  const file = join(home, "calls")
+  const scope = yield* Scope.make()
+  yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void))
+  const logged: Array<string> = []
+  const audit = yield* Scope.extend(
+    Audit.make(
+      { file, size: 1_000_000, files: 1, full: "stop", withArguments: false, ...options },
+      (line) => void logged.push(line.replaceAll(home, ""))
+    ),
+    scope
+  )
+  const begin = (given: Partial<Audit.Arrived> = {}) =>
+    audit.begin({ door: "mcp", caller: anyone, method: "tools/call", params: { name: "read" }, ...given })
+  const ended = (call: Audit.AuditedCall, how = ok) =>
+    Effect.async<boolean>((resume) => call.ended(how, (mayAnswer) => resume(Effect.succeed(mayAnswer))))
+  const lines = (): ReadonlyArray<Record<string, any>> =>
+    readFileSync(file, "utf8").trim().split("\n").map((line) => JSON.parse(line) as Record<string, any>)
+  const line = (given?: Partial<Audit.Arrived>, act: (call: Audit.AuditedCall) => void = () => undefined) =>
+    Effect.gen(function*() {
+      const call = begin(given)
+      act(call)
+      yield* ended(call)
+      return lines().at(-1) as AuditLine
+    })
+  return { audit, begin, close: Scope.close(scope, Exit.void), ended, file, home, line, lines, logged }
+})
 
 describe("the line of a call", () => {
   it.scoped("[G23:unit] has its arguments as the server receives them: numbers that JavaScript would change, too", () =>
@@ -87,41 +87,13 @@ describe("the line of a call", () => {
       expect(yield* ended(call, { ...ok, code: 5, reason: "why" })).toBe(true)
       expect(yield* ended(unsent, { outcome: "error", fate: "notSent" })).toBe(true)
       expect(yield* ended(call)).toBe(true)
+      const asked = { door: "mcp", client: {}, method: "tools/call", server: null, tool: "read", hash: digest({}) }
+      const both = { event: "call", time: "2026-01-02T03:04:05.006Z", ...asked }
+      const how = { ...ok, code: 5, reason: "why", attempts: 2, generation: 4, waited: 1750, answered: 2000 }
       expect(lines()).toEqual([
         { event: "start", time: "1970-01-01T00:00:00.000Z", version: expect.any(String), pid: process.pid },
-        {
-          event: "call",
-          time: "2026-01-02T03:04:05.006Z",
-          id: 7,
-          door: "mcp",
-          client: {},
-          method: "tools/call",
-          server: null,
-          tool: "read",
-          hash: digest({}),
-          ...ok,
-          code: 5,
-          reason: "why",
-          attempts: 2,
-          generation: 4,
-          waited: 1750,
-          answered: 2000
-        },
-        {
-          event: "call",
-          time: "2026-01-02T03:04:05.006Z",
-          id: "x",
-          door: "mcp",
-          client: {},
-          method: "tools/call",
-          server: null,
-          tool: "read",
-          hash: digest({}),
-          outcome: "error",
-          fate: "notSent",
-          attempts: 0,
-          waited: 3750
-        }
+        { ...both, id: 7, ...how },
+        { ...both, id: "x", outcome: "error", fate: "notSent", attempts: 0, waited: 3750 }
       ])
     }))
 
@@ -142,8 +114,6 @@ describe("the line of a call", () => {
       const prompt = yield* line({ method: "prompts/get", params: { name: "p", uri: "u" } })
       const resource = yield* line({ method: "resources/read", params: { name: "p", uri: "u" } })
       expect([prompt.tool, resource.tool]).toEqual(["p", "u"])
-      let deep: unknown = "x"
-      for (let i = 0; i < 5000; i++) deep = [deep]
       expect(yield* line({ params: { name: deep } })).toMatchObject({ tool: "[nested too deeply to be written]" })
     }))
 
@@ -157,10 +127,9 @@ describe("the line of a call", () => {
       for (const other of [undefined, 5, "", id, `00-${id}`, `x${parent}`, `00-${id.toUpperCase()}-1`, `00-${id}0-1`]) {
         expect((yield* line({ params: traced(other) })).trace).toBeUndefined()
       }
-      const sent = traced(`00-${id.replace("0", "f")}-0123456789abcdef-01`)
-      expect((yield* line({ params: traced(parent) }, (call) => call.sentAs("s", sent))).trace).toBe(
-        id.replace("0", "f")
-      )
+      const other = id.replace("0", "f")
+      const sent = traced(`00-${other}-0123456789abcdef-01`)
+      expect((yield* line({ params: traced(parent) }, (call) => call.sentAs("s", sent))).trace).toBe(other)
       expect((yield* line({ params: traced(parent) }, (call) => call.sentAs("s", { name: "read" }))).trace).toBe(id)
       expect((yield* line({ params: { name: "read", _meta: "x" } as never })).trace).toBeUndefined()
     }))
@@ -169,17 +138,12 @@ describe("the line of a call", () => {
     Effect.gen(function*() {
       const { line } = yield* recording()
       const introduced = { clientInfo: { name: "editor", version: "2" } } as never
-      expect((yield* line({ caller: NamedCaller.of("ci"), introduced, door: "api" })).client).toEqual({
-        subject: "client:ci",
-        name: "ci",
-        program: "editor",
-        version: "2"
-      })
+      const named = { subject: "client:ci", name: "ci", program: "editor", version: "2" }
+      expect((yield* line({ caller: NamedCaller.of("ci"), introduced, door: "api" })).client).toEqual(named)
       const of = (subject: string) =>
         Effect.map(line({ caller: { subject, claims: {} } }), ({ client }) => client.subject!)
-      for (const one of ["https://issuer access_token:1", "https://issuer sk-0123456789abcdef0123"]) {
-        expect(yield* of(one)).toBe(one)
-      }
+      const plain = ["https://issuer access_token:1", "https://issuer sk-0123456789abcdef0123"]
+      for (const one of plain) expect(yield* of(one)).toBe(one)
       const [most, long, other] = [500, 501, 501].map((length, i) => `https://issuer ${"x".repeat(length - 16)}${i}`)
       expect(yield* of(most!)).toBe(most)
       const [ofLong, ofOther] = [yield* of(long!), yield* of(other!)]
@@ -187,10 +151,8 @@ describe("the line of a call", () => {
       expect(ofOther).not.toBe(ofLong)
       const wordy = { clientInfo: { name: "x".repeat(1000), version: "1" } } as never
       expect((yield* line({ introduced: wordy })).client.program).toBe("x".repeat(500))
-      const strange = yield* line({
-        introduced: { clientInfo: { name: 5, version: {} } } as never,
-        id: "y".repeat(600)
-      })
+      const odd = { introduced: { clientInfo: { name: 5, version: {} } } as never, id: "y".repeat(600) }
+      const strange = yield* line(odd)
       expect(strange).toMatchObject({ client: { program: "", version: "" }, id: "y".repeat(500) })
     }))
 
@@ -205,8 +167,6 @@ describe("the line of a call", () => {
       expect((yield* withThem.line(of(fits))).arguments).toBe(fits)
       const cut = yield* withThem.line(of(`${fits}z`))
       expect([cut.arguments, cut.hash]).toEqual(["[cut: 65537 characters]", digest(`${fits}z`)])
-      let deep: unknown = "x"
-      for (let i = 0; i < 5000; i++) deep = [deep]
       expect((yield* withThem.line(of(deep))).arguments).toBe("[nested too deeply to be written]")
       const unhashed = yield* without.line(of(deep))
       expect([unhashed.hash, unhashed.arguments]).toEqual([undefined, undefined])
@@ -214,49 +174,30 @@ describe("the line of a call", () => {
     }))
 })
 
-const away = (home: string, run: Effect.Effect<void>) =>
-  Effect.gen(function*() {
-    rmSync(home, { recursive: true })
-    yield* run
-    mkdirSync(home)
-  })
-
 describe("a file that cannot be written", () => {
   it.scoped("[G23:unit] go-on: calls are answered, and the next line says how many have none, each time anew", () =>
     Effect.gen(function*() {
       const { audit, begin, ended, home, lines, logged } = yield* recording({ full: "go-on" })
       const call = Effect.suspend(() => ended(begin()))
-      expect([audit.problem(), audit.refusal(), audit.status()]).toEqual([
-        undefined,
-        undefined,
-        { file: join(home, "calls"), lost: 0 }
-      ])
+      const untroubled = [undefined, undefined, { file: join(home, "calls"), lost: 0 }]
+      expect([audit.problem(), audit.refusal(), audit.status()]).toEqual(untroubled)
       for (const [times, total] of [[3, 3], [1, 4]] as const) {
-        yield* away(
-          home,
-          Effect.gen(function*() {
-            for (let i = 0; i < times; i++) expect(yield* call).toBe(true)
-            expect(audit.problem()).toContain("its folder does not exist")
-            expect(audit.refusal()).toBeUndefined()
-            expect(audit.status()).toMatchObject({
-              lost: total,
-              problem: expect.stringContaining("calls have no line")
-            })
-          })
-        )
+        rmSync(home, { recursive: true })
+        for (let i = 0; i < times; i++) expect(yield* call).toBe(true)
+        expect(audit.problem()).toContain("its folder does not exist")
+        expect(audit.refusal()).toBeUndefined()
+        const losing = { lost: total, problem: expect.stringContaining("calls have no line") }
+        expect(audit.status()).toMatchObject(losing)
+        mkdirSync(home)
         expect(yield* call).toBe(true)
         expect(yield* call).toBe(true)
-        expect(lines().map(({ event, lines }) => [event, lines])).toEqual([
-          ["call", undefined],
-          ["lost", times],
-          ["call", undefined]
-        ])
+        const written = [["call", undefined], ["lost", times], ["call", undefined]]
+        expect(lines().map(({ event, lines }) => [event, lines])).toEqual(written)
         expect(audit.status()).toEqual({ file: join(home, "calls"), lost: total })
       }
+      const gone = /^\/calls cannot be written \(its folder does not exist\): calls go on without a line; make/
       expect(logged).toEqual([
-        expect.stringMatching(
-          /^\/calls cannot be written \(its folder does not exist\): calls go on without a line; make/
-        ),
+        expect.stringMatching(gone),
         "/calls can be written again; missing lines of calls: 3",
         expect.stringContaining("calls go on without a line"),
         "/calls can be written again; missing lines of calls: 4"
@@ -266,19 +207,13 @@ describe("a file that cannot be written", () => {
   it.scoped("[G23:unit] stop: the call is not answered, later ones are refused, and no line is missing in the end", () =>
     Effect.gen(function*() {
       const { audit, begin, ended, home, lines, logged } = yield* recording()
-      yield* away(
-        home,
-        Effect.gen(function*() {
-          expect(yield* ended(begin({ id: 1 }))).toBe(false)
-          expect(audit.refusal()).toMatch(
-            /^nothing is done without a line in the audit, and .*its folder does not exist.*; make/
-          )
-          expect(audit.status()).toMatchObject({
-            lost: 0,
-            problem: expect.stringContaining("so calls are refused; make")
-          })
-        })
-      )
+      rmSync(home, { recursive: true })
+      expect(yield* ended(begin({ id: 1 }))).toBe(false)
+      const why = /^nothing is done without a line in the audit, and .*its folder does not exist.*; make/
+      expect(audit.refusal()).toMatch(why)
+      const refusing = { lost: 0, problem: expect.stringContaining("so calls are refused; make") }
+      expect(audit.status()).toMatchObject(refusing)
+      mkdirSync(home)
       expect(yield* ended(begin({ id: 2 }))).toBe(true)
       expect(lines().map(({ event, id }) => [event, id])).toEqual([["call", 1], ["call", 2]])
       expect([audit.refusal(), audit.status().lost]).toEqual([undefined, 0])

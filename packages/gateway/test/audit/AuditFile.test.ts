@@ -25,14 +25,10 @@ const folder = (): string => {
 
 const opened = async (options: Partial<Options> & Pick<Options, "path">) => {
   const troubles: Array<readonly [Trouble | undefined, number]> = []
-  const file = await AuditFile.open({
-    size: 1_000_000,
-    files: 3,
-    full: "stop",
-    onTrouble: (...trouble) => void troubles.push(trouble),
-    ...options
-    // Who waits for the file to be tried again does not wait for long.
-  }, { ...node, later: (run) => node.later(run, 1) })
+  const onTrouble = (...trouble: readonly [Trouble | undefined, number]) => void troubles.push(trouble)
+  const all: Options = { size: 1_000_000, files: 3, full: "stop", onTrouble, ...options }
+  // Who waits for the file to be tried again does not wait for long.
+  const file = await AuditFile.open(all, { ...node, later: (run) => node.later(run, 1) })
   onTestFinished(() => file.close())
   const write = (text: string) => new Promise<boolean>((resolve) => file.write(text, resolve))
   return { file, troubles, write }
@@ -64,9 +60,8 @@ describe("the file of the audit", () => {
     const short = Array.from({ length: 200 }, (_, i) => `${i} ${"ü\u20ac".repeat(i % 60)}`)
     const texts = [...short, "€".repeat(2_000_000), ...short]
     assert.isTrue((await Promise.all(texts.map(write))).every(Boolean))
-    const names = readdirSync(join(path, "..")).toSorted((a, b) =>
-      Number(b.split(".")[1] ?? 0) - Number(a.split(".")[1] ?? 0)
-    )
+    const number = (name: string): number => Number(name.split(".")[1] ?? 0)
+    const names = readdirSync(join(path, "..")).toSorted((a, b) => number(b) - number(a))
     assert.deepEqual(names.flatMap((name) => linesOf(join(path, "..", name))), texts)
     const sizes = names.map((name) => statSync(join(path, "..", name)).size)
     assert.deepEqual(sizes.filter((size) => size > 1000), [6_000_001])
@@ -136,30 +131,17 @@ describe("the file of the audit", () => {
         return troubleOf(error, join(path, name))
       }
     }
-    assert.deepEqual(await problem("no/calls"), {
-      reason: "its folder does not exist",
-      remedy: `make the folder ${join(path, "no")}`
-    })
+    const is = async (name: string, reason: string, remedy: string) =>
+      assert.deepEqual(await problem(name), { reason, remedy })
+    await is("no/calls", "its folder does not exist", `make the folder ${join(path, "no")}`)
     // Windows has no O_NOFOLLOW and no pipes in folders, and says other things of folders.
     if (process.platform === "win32") return
     symlinkSync(join(path, "other"), join(path, "link"))
     execFileSync("mkfifo", [join(path, "pipe")])
-    assert.deepEqual(await problem("link"), {
-      reason: "it is a link",
-      remedy: "remove the link, or name the file itself"
-    })
-    assert.deepEqual(await problem("."), {
-      reason: "it is a folder",
-      remedy: "remove the folder, or name a file in it"
-    })
-    assert.deepEqual(await problem("pipe"), {
-      reason: "it is no regular file",
-      remedy: "remove it, or name another file"
-    })
-    assert.deepEqual(await problem("plain/calls"), {
-      reason: "a part of its path is no folder",
-      remedy: `make ${join(path, "plain")} a folder`
-    })
+    await is("link", "it is a link", "remove the link, or name the file itself")
+    await is(".", "it is a folder", "remove the folder, or name a file in it")
+    await is("pipe", "it is no regular file", "remove it, or name another file")
+    await is("plain/calls", "a part of its path is no folder", `make ${join(path, "plain")} a folder`)
   })
 
   it.skipIf(process.platform === "win32")(
@@ -170,10 +152,8 @@ describe("the file of the audit", () => {
       await write("x".repeat(90))
       mkdirSync(`${path}.1`)
       assert.isFalse(await write("y".repeat(90)))
-      assert.deepEqual(file.trouble, {
-        reason: `it is full, and the folder ${path}.1 is in its way`,
-        remedy: "remove that folder"
-      })
+      const inTheWay = { reason: `it is full, and the folder ${path}.1 is in its way`, remedy: "remove that folder" }
+      assert.deepEqual(file.trouble, inTheWay)
       rmSync(join(path, ".."), { recursive: true })
       await vi.waitFor(() => assert.strictEqual(file.trouble?.reason, "its folder does not exist"), { timeout: 60_000 })
       assert.lengthOf(troubles, 2)
@@ -191,14 +171,11 @@ describe("the file of the audit", () => {
     for (const code of ["EDQUOT", "EFBIG", "EACCES", "EPERM", "EROFS", "EMFILE", "EIO"]) {
       assert.notInclude(JSON.stringify(said(code)), `${code}: no`)
     }
-    assert.deepEqual(said("EACCES"), {
-      reason: "this user may not write it",
-      remedy: "let the user of mcp-lifeline write /logs/calls and its folder"
-    })
-    assert.deepEqual(said("EACCES", { syscall: "rename", dest: "/logs/calls.1" }), {
-      reason: "it is full, and cannot become /logs/calls.1",
-      remedy: "let the user of mcp-lifeline change the folder /logs"
-    })
+    const let_ = "let the user of mcp-lifeline"
+    const denied = { reason: "this user may not write it", remedy: `${let_} write /logs/calls and its folder` }
+    assert.deepEqual(said("EACCES"), denied)
+    const kept = { reason: "it is full, and cannot become /logs/calls.1", remedy: `${let_} change the folder /logs` }
+    assert.deepEqual(said("EACCES", { syscall: "rename", dest: "/logs/calls.1" }), kept)
     assert.strictEqual(said("EPERM", { syscall: "unlink" }).reason, "it is full, and cannot be removed")
     assert.deepEqual(said("EWHAT"), { reason: "EWHAT: no", remedy: "make /logs/calls writable" })
   })
@@ -206,10 +183,8 @@ describe("the file of the audit", () => {
 
 describe("the hash of arguments", () => {
   it("[G23:unit] is the same for equal values, in whatever order their members are", () => {
-    assert.strictEqual(
-      canonical({ b: [1, { d: null, c: "ü\n" }], a: undefined, A: true }),
-      '{"A":true,"b":[1,{"c":"ü\\n","d":null}]}'
-    )
+    const text = '{"A":true,"b":[1,{"c":"ü\\n","d":null}]}'
+    assert.strictEqual(canonical({ b: [1, { d: null, c: "ü\n" }], a: undefined, A: true }), text)
     assert.strictEqual(digest({ a: 1, b: 2 }), digest({ b: 2, a: 1 }))
     assert.notStrictEqual(digest({ a: 1 }), digest({ a: "1" }))
     assert.strictEqual(digest({}), "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a")

@@ -5,44 +5,34 @@ import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { folder } from "../../../testing/test/support/folder.js"
-import type { AuditLine } from "../../src/audit/AuditLine.js"
+import { callsIn } from "../support/AuditLines.js"
 import * as Issuer from "../support/Issuer.js"
 import * as Program from "../support/Program.js"
 import { api, talking } from "../support/Team.js"
 
 const script = fileURLToPath(new URL("../fixtures/named.mjs", import.meta.url))
 
-const serving = (lifeline: object, groups?: object) =>
-  Effect.gen(function*() {
-    const path = yield* folder
-    const [file, audit] = [join(path, "mcp.json"), join(path, "calls")]
-    const { port } = yield* ReservedPort.make
-    writeFileSync(
-      file,
-      JSON.stringify({
-        mcpServers: { s: { command: process.execPath, args: [script, "s", "ok", "hidden", "die"] } },
-        lifeline: { timeouts: { connect: "2 minutes", wait: "2 minutes" }, ...lifeline, ...groups }
-      })
-    )
-    const program = yield* Program.startHere(
-      ["serve", "--port", String(port), "--config", file, "--audit", audit],
-      { MCP_LIFELINE_STATE: join(path, "state") }
-    )
-    yield* program.prints(/^Serving http/m)
-    const lines = (): ReadonlyArray<AuditLine> =>
-      readFileSync(audit, "utf8").split("\n").slice(1, -1).map((line) => JSON.parse(line) as AuditLine)
-    return { base: `http://127.0.0.1:${port}`, audit, lines }
-  })
+const serving = Effect.fnUntraced(function*(lifeline: object) {
+  const path = yield* folder
+  const [file, audit] = [join(path, "mcp.json"), join(path, "calls")]
+  const { port } = yield* ReservedPort.make
+  const mcpServers = { s: { command: process.execPath, args: [script, "s", "ok", "hidden", "die"] } }
+  const timeouts = { connect: "2 minutes", wait: "2 minutes" }
+  writeFileSync(file, JSON.stringify({ mcpServers, lifeline: { timeouts, ...lifeline } }))
+  const args = ["serve", "--port", String(port), "--config", file, "--audit", audit]
+  const program = yield* Program.startHere(args, { MCP_LIFELINE_STATE: join(path, "state") })
+  yield* program.prints(/^Serving http/m)
+  return { base: `http://127.0.0.1:${port}`, audit, lines: () => callsIn(audit) }
+})
 
-const calling = (base: string, token: string, isStateless: boolean) =>
-  Effect.gen(function*() {
-    const talk = yield* talking(`${base}/mcp`, token, { isStateless, name: "a-program" })
-    yield* Effect.promise(async () => {
-      await talk.call("s__ok")
-      await talk.error("tools/call", { name: "s__hidden" })
-      await talk.error("tools/call", { name: "s__die" })
-    })
+const calling = Effect.fnUntraced(function*(base: string, token: string, isStateless: boolean) {
+  const talk = yield* talking(`${base}/mcp`, token, { isStateless, name: "a-program" })
+  yield* Effect.promise(async () => {
+    await talk.call("s__ok")
+    await talk.error("tools/call", { name: "s__hidden" })
+    await talk.error("tools/call", { name: "s__die" })
   })
+})
 
 const expected = (client: object) => [
   { server: "s", tool: "ok", outcome: "ok", fate: "answered", attempts: 1, client },
@@ -68,21 +58,15 @@ describe("the lines of calls", () => {
   it.scopedLive("[G23:real G21] name the people of access tokens by issuer and subject, without sessions, and never their tokens", () =>
     Effect.gen(function*() {
       const issuer = yield* Issuer.make
-      const { audit, base, lines } = yield* serving({ auth: { issuer: issuer.url } }, {
-        groups: { groups: { dev: { tools } } }
-      })
+      const groups = { groups: { dev: { tools } } }
+      const { audit, base, lines } = yield* serving({ auth: { issuer: issuer.url }, groups })
       const sign = (sub: string) =>
         Effect.promise(() => issuer.sign(`${base}/mcp`, { sub, preferred_username: "Ann", groups: ["dev"] }))
       const [one, other] = [yield* sign("1"), yield* sign("2")]
       yield* calling(base, one, true)
       yield* calling(base, other, true)
       // Two people may have the same name.
-      const of = (sub: string) => ({
-        name: "Ann",
-        subject: `${issuer.url} ${sub}`,
-        program: "a-program",
-        version: "1"
-      })
+      const of = (sub: string) => ({ name: "Ann", subject: `${issuer.url} ${sub}`, program: "a-program", version: "1" })
       expect(lines()).toMatchObject([...expected(of("1")), ...expected(of("2"))])
       for (const token of [one, other]) expect(readFileSync(audit, "utf8")).not.toContain(token.slice(0, 40))
     }))
@@ -92,12 +76,10 @@ describe("the lines of calls through the API", () => {
   it.scopedLive("[G23:real G21] name the caller, and what it may not use is refused", () =>
     Effect.gen(function*() {
       const issuer = yield* Issuer.make
-      const { base, lines } = yield* serving({ auth: { issuer: issuer.url } }, {
-        groups: { groups: { dev: { tools, admin: true } } }
-      })
-      const token = yield* Effect.promise(() =>
-        issuer.sign(`${base}/mcp`, { sub: "1", preferred_username: "Ann", groups: ["dev"] })
-      )
+      const groups = { groups: { dev: { tools, admin: true } } }
+      const { base, lines } = yield* serving({ auth: { issuer: issuer.url }, groups })
+      const claims = { sub: "1", preferred_username: "Ann", groups: ["dev"] }
+      const token = yield* Effect.promise(() => issuer.sign(`${base}/mcp`, claims))
       const call = (name: string) => api(base, token, "/api/call", "POST", { name })
       expect((yield* call("s__ok")).status).toBe(200)
       expect((yield* call("s__hidden")).status).toBe(404)

@@ -9,7 +9,9 @@ const sent: Ended.Known = { isSent: true, isHidden: false, asksForTask: false }
 const unsent: Ended.Known = { ...sent, isSent: false }
 
 const of = { backend: "s", method: "tools/call", generation: 1, message: "no" }
+const stopped = (fate: "unknown" | "notSent") => JsonRpcError.interrupted("it stops", fate)
 const timeout = JsonRpcError.fromCallError(new RequestTimeout({ ...of, timeout: 5 }))
+const notReady = { code: 5, message: "no", data: { tag: "NotReady", fate: "no fate" } }
 const lost = JsonRpcError.fromCallError(new ConnectionLost(of as never))
 const unreadable = JsonRpcError.fromCallError(new ProtocolError({ ...of, cause: undefined } as never))
 
@@ -45,18 +47,11 @@ describe("how a call ended", () => {
   it("[G22 G23:unit] by the rules, where what was asked for is hidden and was not sent", () => {
     const error = { code: -32_602, message: "Unknown tool" }
     const hidden = { isHidden: true }
-    expect(Ended.byAnswer({ error }, { ...unsent, ...hidden })).toEqual({
-      outcome: "refused",
-      code: -32_602,
-      reason: "NotAllowed",
-      fate: "notSent"
-    })
+    const refused = { outcome: "refused", code: -32_602, reason: "NotAllowed", fate: "notSent" }
+    expect(Ended.byAnswer({ error }, { ...unsent, ...hidden })).toEqual(refused)
     expect(Ended.byAnswer({ error }, unsent)).toEqual({ outcome: "error", code: -32_602, fate: "notSent" })
-    expect(Ended.byAnswer({ error }, { ...sent, ...hidden })).toEqual({
-      outcome: "error",
-      code: -32_602,
-      fate: "answered"
-    })
+    const answered = { outcome: "error", code: -32_602, fate: "answered" }
+    expect(Ended.byAnswer({ error }, { ...sent, ...hidden })).toEqual(answered)
   })
 
   it.each<[string, JsonRpcError.JsonRpcError, Ended.Known, Partial<Ended.Ended>]>([
@@ -65,25 +60,11 @@ describe("how a call ended", () => {
     ["one that a server writes", { ...timeout }, sent, { fate: "answered" }],
     ["a lost connection", lost, sent, { reason: "ConnectionLost", fate: "notSent" }],
     ["an answer that nobody can read", unreadable, sent, { reason: "ProtocolError", fate: "answered" }],
-    ["the end of Lifeline", JsonRpcError.interrupted("it stops", "unknown"), sent, {
-      reason: "Interrupted",
-      fate: "unknown"
-    }],
-    ["one before it was sent", JsonRpcError.interrupted("it stops", "notSent"), unsent, {
-      reason: "Interrupted",
-      fate: "notSent"
-    }],
+    ["the end of Lifeline", stopped("unknown"), sent, { reason: "Interrupted", fate: "unknown" }],
+    ["one before it was sent", stopped("notSent"), unsent, { reason: "Interrupted", fate: "notSent" }],
     ["a fault of the gateway", fault, sent, { fate: "unknown" }],
     ["one before it was sent", fault, unsent, { fate: "notSent" }],
-    [
-      "an error of the gateway's own words",
-      { code: 5, message: "no", data: { tag: "NotReady", fate: "no fate" } },
-      unsent,
-      {
-        reason: "NotReady",
-        fate: "notSent"
-      }
-    ],
+    ["an error of the gateway's own words", notReady, unsent, { reason: "NotReady", fate: "notSent" }],
     ["an error without data", { code: 5, message: "no" }, sent, { fate: "answered" }],
     ["an error with data that is none", { code: 5, message: "no", data: "tag" }, unsent, { fate: "notSent" }],
     ["a reason that is no text", { code: 5, message: "no", data: { tag: 5 } }, unsent, { fate: "notSent" }]
@@ -92,10 +73,8 @@ describe("how a call ended", () => {
   })
 
   it("[G23:unit] with an error whose code is none, without one", () => {
-    expect(Ended.byAnswer({ error: { code: "5" as never, message: "no" } }, sent)).toEqual({
-      outcome: "error",
-      fate: "answered"
-    })
+    const codeless = { outcome: "error", fate: "answered" }
+    expect(Ended.byAnswer({ error: { code: "5" as never, message: "no" } }, sent)).toEqual(codeless)
   })
 
   it("[G23:unit] with a text that is passed on as it is, by its caller, and by the end of the gateway", () => {

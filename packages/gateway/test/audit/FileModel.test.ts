@@ -14,22 +14,12 @@ const fate: fc.Arbitrary<Fate> = fc.oneof(
   { weight: 3, arbitrary: fc.constantFrom<Fate>("ENOSPC", "EIO") },
   { weight: 1, arbitrary: fc.constant<Fate>("all") }
 )
+const lengths = fc.array(fc.nat(30), { minLength: 1, maxLength: 4 })
+const others = fc.array(fc.constantFrom<Fate>("all", "EMFILE", "EACCES"), { maxLength: 5 })
 const command: fc.Arbitrary<Command> = fc.oneof(
-  {
-    weight: 6,
-    arbitrary: fc.record({
-      do: fc.constant("write" as const),
-      lengths: fc.array(fc.nat(30), { minLength: 1, maxLength: 4 })
-    })
-  },
+  { weight: 6, arbitrary: fc.record({ do: fc.constant("write" as const), lengths }) },
   { weight: 5, arbitrary: fc.record({ do: fc.constant("fates" as const), fates: fc.array(fate, { maxLength: 5 }) }) },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      do: fc.constant("others" as const),
-      fates: fc.array(fc.constantFrom<Fate>("all", "EMFILE", "EACCES"), { maxLength: 5 })
-    })
-  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("others" as const), fates: others }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant("step" as const), count: fc.integer({ min: 1, max: 6 }) }) },
   { weight: 6, arbitrary: fc.record({ do: fc.constantFrom("settle" as const, "move" as const, "pause" as const) }) }
 )
@@ -178,6 +168,8 @@ const run = async (
   expect(inOrder).toEqual(lines.flatMap(({ text, told: [isWritten] }) => isWritten === true ? [text] : []))
 }
 
+const writing: ReadonlyArray<Command> = [{ do: "write", lengths: [2] }, { do: "settle" }]
+
 const examples = [
   // A line that is torn, and so many bytes of what follows it.
   ...[0, 1, 2, 5, 6].map((short): Array<Fate> => [3, "ENOSPC", short, "ENOSPC"]),
@@ -186,13 +178,7 @@ const examples = [
   [false, true].map((isFullAtEnd): [number, "", Array<Command>, boolean] => [
     1_000_000,
     "",
-    [
-      { do: "fates", fates },
-      { do: "write", lengths: [2] },
-      { do: "settle" },
-      { do: "write", lengths: [2] },
-      { do: "settle" }
-    ],
+    [{ do: "fates", fates }, ...writing, ...writing],
     isFullAtEnd
   ])
 )
@@ -209,10 +195,7 @@ describe("the file of the audit on a disk that fails", () => {
           fc.boolean(),
           (size, before, commands, isFullAtEnd) => run(full, size, before, commands, isFullAtEnd)
         ),
-        {
-          numRuns: 100,
-          examples
-        }
+        { numRuns: 100, examples }
       )
     }
   )

@@ -1,25 +1,21 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { folder } from "../../../testing/test/support/folder.js"
 import { eventually } from "../../../testing/test/support/Processes.js"
 import * as Audit from "../../src/audit/Audit.js"
-import type { AuditLine } from "../../src/audit/AuditLine.js"
 import { digest } from "../../src/audit/canonical.js"
+import { callsIn } from "../support/AuditLines.js"
 import * as RawServer from "../support/RawServer.js"
+import { accept } from "../support/Served.js"
 import { full, type HttpTalk, talking, team } from "../support/Team.js"
 
 const promise = <A>(make: () => Promise<A>) => Effect.promise(make)
 
 const eras = [["with sessions", false], ["without", true]] as const
 
-const task = {
-  taskId: "t",
-  status: "working",
-  createdAt: "2026-01-01T00:00:00Z",
-  lastUpdatedAt: "2026-01-01T00:00:00Z"
-}
+const at = "2026-01-01T00:00:00Z"
+const task = { taskId: "t", status: "working", createdAt: at, lastUpdatedAt: at }
 
 /** A server whose tool `slow` never answers. Its tool `long` may begin a task, and `longer` begins one, which fails. */
 const server = (id: string, called: Array<string> = []) =>
@@ -60,25 +56,18 @@ const server = (id: string, called: Array<string> = []) =>
 
 const deep = `${"[".repeat(2000)}${"]".repeat(2000)}`
 
-const recording = (clients: Readonly<Record<string, object>>, withArguments = false) =>
-  Effect.gen(function*() {
-    const file = join(yield* folder, "calls")
-    const audit = yield* Audit.make(
-      { file, size: 1_000_000, files: 1, full: "stop", withArguments },
-      () => undefined
-    )
-    const called: Array<string> = []
-    const gateway = yield* team([server("open", called), server("closed")], clients, { audit })
-    const lines = (): ReadonlyArray<AuditLine> =>
-      readFileSync(file, "utf8").split("\n").slice(1, -1).map((line) => JSON.parse(line) as AuditLine)
-    return { ...gateway, called, lines }
-  })
+const recording = Effect.fnUntraced(function*(clients: Readonly<Record<string, object>>, withArguments = false) {
+  const file = join(yield* folder, "calls")
+  const audit = yield* Audit.make({ file, size: 1_000_000, files: 1, full: "stop", withArguments }, () => undefined)
+  const called: Array<string> = []
+  const gateway = yield* team([server("open", called), server("closed")], clients, { audit })
+  return { ...gateway, called, lines: () => callsIn(file) }
+})
 
 const givenUp = async (url: string, token: string, talk: HttpTalk, name: string, isBegun: () => boolean) => {
   const controller = new AbortController()
   const headers = {
-    Accept: "application/json, text/event-stream",
-    "Content-Type": "application/json",
+    ...accept,
     Authorization: `Bearer ${full(token)}`,
     ...(talk.session === undefined
       ? { "MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": name }
@@ -89,18 +78,10 @@ const givenUp = async (url: string, token: string, talk: HttpTalk, name: string,
     "io.modelcontextprotocol/clientInfo": { name: "same", version: "1" },
     "io.modelcontextprotocol/clientCapabilities": {}
   }
-  const post = (message: object, signal?: AbortSignal) =>
-    fetch(url, {
-      method: "POST",
-      headers,
-      body: JSON.stringify({ jsonrpc: "2.0", ...message }),
-      ...(signal === undefined ? {} : { signal })
-    })
+  const post = (message: object, signal: AbortSignal | null = null) =>
+    fetch(url, { method: "POST", headers, body: JSON.stringify({ jsonrpc: "2.0", ...message }), signal })
   const params = { name, ...(talk.session === undefined ? { _meta: own } : {}) }
-  const asked = post({ id: 77, method: "tools/call", params }, controller.signal).then(
-    (response) => response.text(),
-    () => ""
-  )
+  const asked = post({ id: 77, method: "tools/call", params }, controller.signal).then((one) => one.text(), () => "")
   await Effect.runPromise(eventually(() => isBegun() ? true : undefined))
   if (talk.session !== undefined) await post({ method: "notifications/cancelled", params: { requestId: 77 } })
   controller.abort()
@@ -163,14 +144,8 @@ describe.each(eras)("a client with a name, in the era %s", (_, isStateless) => {
       const ci = yield* talking(url, "ci-token", { isStateless })
       yield* promise(() => givenUp(url, "ci-token", ci, "open__slow", () => called.includes("slow")))
       const [line] = yield* eventually(() => lines().length > 0 ? lines() : undefined)
-      expect(line).toMatchObject({
-        server: "open",
-        tool: "slow",
-        outcome: "cancelled",
-        fate: "unknown",
-        attempts: 1,
-        client
-      })
+      const cancelled = { server: "open", tool: "slow", outcome: "cancelled", fate: "unknown", attempts: 1, client }
+      expect(line).toMatchObject(cancelled)
       yield* promise(() => ci.call("open__ok"))
       expect(lines().map(({ tool }) => tool)).toEqual(["slow", "ok"])
     }), 300_000)

@@ -3,13 +3,13 @@ import { anyone } from "@mcp-lifeline/http-server/Caller"
 import { ClientRequest } from "@mcp-lifeline/protocol"
 import { Effect } from "effect"
 import * as fc from "fast-check"
-import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { folder } from "../../../testing/test/support/folder.js"
 import * as Audit from "../../src/audit/Audit.js"
 import { audited } from "../../src/audit/audited.js"
 import type { AuditLine } from "../../src/audit/AuditLine.js"
 import { digest } from "../../src/audit/canonical.js"
+import { callsIn } from "../support/AuditLines.js"
 import * as RawServer from "../support/RawServer.js"
 import { talking, team } from "../support/Team.js"
 
@@ -17,13 +17,8 @@ const eras = [["with sessions", false], ["without", true]] as const
 
 const recorder = Effect.gen(function*() {
   const file = join(yield* folder, "calls")
-  const audit = yield* Audit.make(
-    { file, size: 1_000_000_000, files: 1, full: "stop", withArguments: true },
-    () => undefined
-  )
-  const lines = (): ReadonlyArray<AuditLine> =>
-    readFileSync(file, "utf8").split("\n").slice(1, -1).map((line) => JSON.parse(line) as AuditLine)
-  return { audit, lines }
+  const options = { file, size: 1_000_000_000, files: 1, full: "stop", withArguments: true } as const
+  return { audit: yield* Audit.make(options, () => undefined), lines: () => callsIn(file) }
 })
 
 /** Whether a line can only be of this name. */
@@ -61,13 +56,10 @@ describe.each(eras)("a client in the era %s", (_, isStateless) => {
       const { audit, lines } = yield* recorder
       const read: Array<string> = []
       const server = RawServer.make("s", ({ method, params }) => {
-        if (method === "initialize") {
-          return { ...RawServer.usual["initialize"]!(params), capabilities: { resources: {} } }
-        }
+        const resourceTemplates = [{ uriTemplate: "docs://{+path}", name: "any" }]
+        if (method === "initialize") return { ...RawServer.usual[method]!(params), capabilities: { resources: {} } }
         if (method === "resources/list") return { resources: [{ uri: "docs://readme", name: "readme" }] }
-        if (method === "resources/templates/list") {
-          return { resourceTemplates: [{ uriTemplate: "docs://{+path}", name: "any" }] }
-        }
+        if (method === "resources/templates/list") return { resourceTemplates }
         if (method !== "resources/read") return undefined
         read.push(params.uri)
         return { contents: [{ uri: params.uri, text: "x" }] }
@@ -75,17 +67,14 @@ describe.each(eras)("a client in the era %s", (_, isStateless) => {
       const { url } = yield* team([server], { ci: { servers: ["s"] } }, { audit })
       const ci = yield* talking(url, "ci-token", { isStateless })
       for (const uri of uris) {
-        for (const extra of odd) {
-          yield* Effect.promise(() => ci.result("resources/read", { ...extra, uri }))
-        }
+        for (const extra of odd) yield* Effect.promise(() => ci.result("resources/read", { ...extra, uri }))
       }
       const found = lines()
       expect(read).toEqual(uris.flatMap((uri) => odd.map(() => uri)))
       expect(found).toHaveLength(read.length)
       for (const [i, line] of found.entries()) expectNames(line, read[i])
-      for (const line of found.filter((_, i) => read[i]!.length > 500)) {
-        expect(line.tool).toMatch(/\[cut: \d+ characters]$/)
-      }
+      const long = found.filter((_, i) => read[i]!.length > 500)
+      for (const line of long) expect(line.tool).toMatch(/\[cut: \d+ characters]$/)
     }))
 })
 
@@ -94,14 +83,9 @@ describe("any door", () => {
     Effect.gen(function*() {
       const { audit, lines } = yield* recorder
       const text = fc.oneof(fc.constantFrom(...uris), fc.string({ unit: "binary" }), fc.constant("x".repeat(501)))
-      const params = fc.record(
-        {
-          name: fc.oneof(text, fc.jsonValue({ maxDepth: 2 })),
-          uri: fc.oneof(text, fc.jsonValue({ maxDepth: 2 })),
-          arguments: fc.jsonValue({ maxDepth: 2 })
-        },
-        { requiredKeys: [] }
-      )
+      const json = fc.jsonValue({ maxDepth: 2 })
+      const fields = { name: fc.oneof(text, json), uri: fc.oneof(text, json), arguments: json }
+      const params = fc.record(fields, { requiredKeys: [] })
       const keys = { "tools/call": "name", "prompts/get": "name", "resources/read": "uri" } as const
       const sent: Array<unknown> = []
       fc.assert(
@@ -137,9 +121,8 @@ describe("any door", () => {
         who: () => ({ caller: anyone, introduced: undefined }),
         named: () => ({ server: "s", isHidden: false })
       })
-      for (
-        const params of [{ uri: "docs://a", name: "b" }, { uri: ["docs://a"], name: "b" }, { uri: 5 }, { name: "b" }]
-      ) {
+      const given = [{ uri: "docs://a", name: "b" }, { uri: ["docs://a"], name: "b" }, { uri: 5 }, { name: "b" }]
+      for (const params of given) {
         yield* Effect.promise(() =>
           new Promise<void>((resolve) => {
             const request = new ClientRequest(

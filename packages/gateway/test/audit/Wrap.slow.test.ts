@@ -4,8 +4,8 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { folder } from "../../../testing/test/support/folder.js"
-import type { AuditLine } from "../../src/audit/AuditLine.js"
 import { digest } from "../../src/audit/canonical.js"
+import { callsIn } from "../support/AuditLines.js"
 import { type Host, startWrap, wrap } from "../support/Host.js"
 import * as Program from "../support/Program.js"
 
@@ -16,25 +16,10 @@ const wrapped = (args: ReadonlyArray<string>, { file = "calls", start = wrap } =
     const path = yield* folder
     const audit = file.startsWith("/") ? file : join(path, file)
     const called = join(path, "called")
+    const server = ["--", process.execPath, script, "s", "ok", "fail", "refuse", "slow", "die"]
+    const surroundings = { state: join(path, "state"), env: { CALLED: called } }
     const host = yield* Effect.acquireRelease(
-      Effect.sync(() =>
-        start([
-          "--name",
-          "s",
-          "--audit",
-          audit,
-          ...args,
-          "--",
-          process.execPath,
-          script,
-          "s",
-          "ok",
-          "fail",
-          "refuse",
-          "slow",
-          "die"
-        ], { state: join(path, "state"), env: { CALLED: called } })
-      ),
+      Effect.sync(() => start(["--name", "s", "--audit", audit, ...args, ...server], surroundings)),
       (host) =>
         Effect.promise(async () => {
           host.child.stdin?.end()
@@ -42,15 +27,8 @@ const wrapped = (args: ReadonlyArray<string>, { file = "calls", start = wrap } =
           await host.ended
         })
     )
-    const all = (): ReadonlyArray<Record<string, any>> =>
-      readFileSync(audit, "utf8").split("\n").slice(0, -1).map((line) => JSON.parse(line))
-    return {
-      host,
-      path,
-      audit,
-      lines: () => all().filter(({ event }) => event === "call") as unknown as ReadonlyArray<AuditLine>,
-      called: () => existsSync(called) ? readFileSync(called, "utf8").split("\n").slice(0, -1) : []
-    }
+    const names = () => existsSync(called) ? readFileSync(called, "utf8").split("\n").slice(0, -1) : []
+    return { host, path, audit, lines: () => callsIn(audit), called: names }
   })
 
 type Call = (name: string, args?: unknown) => Promise<unknown>
@@ -64,6 +42,7 @@ const open = (host: Host) =>
 describe("wrap --audit", () => {
   it.scopedLive("[G23:real W1] each call is a line, which is there when the answer is, and says what became of it", () =>
     Effect.gen(function*() {
+      const ok = { outcome: "ok", fate: "answered" }
       const { audit, called, host, lines } = yield* wrapped(["--audit-arguments"])
       const call = yield* open(host)
       let count = 0
@@ -76,19 +55,9 @@ describe("wrap --audit", () => {
           return found.at(-1)!
         })
       const first = yield* line("ok", { b: 1 })
-      expect(first).toMatchObject({
-        door: "mcp",
-        client: { program: "test-host", version: "1" },
-        method: "tools/call",
-        server: "s",
-        tool: "ok",
-        hash: digest({ b: 1 }),
-        arguments: { b: 1 },
-        outcome: "ok",
-        fate: "answered",
-        attempts: 1,
-        generation: 1
-      })
+      const asked = { door: "mcp", client: { program: "test-host", version: "1" }, method: "tools/call", server: "s" }
+      const given = { tool: "ok", hash: digest({ b: 1 }), arguments: { b: 1 } }
+      expect(first).toMatchObject({ ...asked, ...given, ...ok, attempts: 1, generation: 1 })
       expect(first.as).toBeUndefined()
       expect(first.id).toBeDefined()
       expect(yield* line("fail")).toMatchObject({ tool: "fail", outcome: "tool-error", fate: "answered" })
@@ -118,9 +87,7 @@ describe("wrap --audit", () => {
       }),
     300_000
   )
-})
 
-describe("wrap --audit", () => {
   it.scopedLive(
     "[G23:real] what is malformed has its line, with its tool, however deep it is",
     () =>
@@ -130,11 +97,9 @@ describe("wrap --audit", () => {
           await host.initialize()
           await host.request("tools/call", { name: "ok", arguments: "x" })
           await host.request("tools/call")
-          host.child.stdin.write(
-            `{"jsonrpc":"2.0","id":"deep","method":"tools/call","params":{"name":"ok","arguments":{"a":${
-              "[".repeat(2000)
-            }${"]".repeat(2000)}}}}\n`
-          )
+          const deep = `${"[".repeat(2000)}${"]".repeat(2000)}`
+          const params = `{"name":"ok","arguments":{"a":${deep}}}`
+          host.child.stdin.write(`{"jsonrpc":"2.0","id":"deep","method":"tools/call","params":${params}}\n`)
           await host.until(() => host.messages.find(({ id }) => id === "deep"))
         })
         const found = lines()
@@ -190,14 +155,11 @@ describe("wrap --audit", () => {
         mkdirSync(audit)
         const { error } = await host.request("tools/call", { name: "ok" })
         expect(error?.message).toMatch(/was carried out, but its answer is withheld, .* \(it is a folder\); remove/)
-        expect((await host.request("tools/call", { name: "ok" })).error?.data).toEqual({
-          fate: "notSent",
-          tag: "NotRecorded"
-        })
+        const withheld = { fate: "notSent", tag: "NotRecorded" }
+        expect((await host.request("tools/call", { name: "ok" })).error?.data).toEqual(withheld)
         rmSync(audit, { recursive: true })
-        await Effect.runPromise(
-          Program.eventually(() => existsSync(audit) && readFileSync(audit, "utf8") !== "" ? true : undefined)
-        )
+        const isWritten = () => (existsSync(audit) && readFileSync(audit, "utf8") !== "") || undefined
+        await Effect.runPromise(Program.eventually(isWritten))
         await host.call("ok")
       })
       expect(lines().map(({ fate }) => fate)).toEqual(["answered", "answered"])
@@ -206,12 +168,11 @@ describe("wrap --audit", () => {
 
   it.scopedLive("[G23:real] a file that cannot be opened stops the start; its options need --audit", () =>
     Effect.gen(function*() {
-      for (
-        const [args, code, message] of [
-          [["--audit", "/no/such/folder/calls"], 1, "its folder does not exist; make the folder"],
-          [["--audit-full", "stop"], 2, "--audit-full needs --audit FILE"]
-        ] as const
-      ) {
+      const refusals = [
+        [["--audit", "/no/such/folder/calls"], 1, "its folder does not exist; make the folder"],
+        [["--audit-full", "stop"], 2, "--audit-full needs --audit FILE"]
+      ] as const
+      for (const [args, code, message] of refusals) {
         const refused = yield* Program.run(["wrap", ...args, "--", process.execPath, script, "s", "ok"])
         expect(refused).toMatchObject({ code, stderr: expect.stringContaining(message) })
       }

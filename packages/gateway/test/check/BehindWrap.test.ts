@@ -15,17 +15,13 @@ const found = (mcpServers: object, env: Readonly<Record<string, string>> = {}, l
     const { entries, problems } = Either.getOrThrow(parsed)
     expect(problems).toEqual([])
     const all = yield* Effect.provide(BehindWrap.find(entries, path), StateFolder.layerAt(join(path, "state")))
-    return {
-      ...all,
-      targets: Object.fromEntries(
-        entries.map(({ name }) => [
-          name,
-          all.servers.get(name)?.connector.target ??
-            [...all.problems, ...all.notices].find(({ key }) => key.startsWith(`mcpServers.${name}.`))?.message
-        ])
-      )
-    }
+    const said = [...all.problems, ...all.notices]
+    const targetOf = (name: string) =>
+      all.servers.get(name)?.connector.target ?? said.find(({ key }) => key.startsWith(`mcpServers.${name}.`))?.message
+    return { ...all, targets: Object.fromEntries(entries.map(({ name }) => [name, targetOf(name)])) }
   })
+
+const lifeline = (...args: ReadonlyArray<string>) => ({ command: "mcp-lifeline", args })
 
 describe("what is behind wrap", () => {
   it.scopedLive("[G2] [W7] is found in every form in which adopt starts it, and in no other", () =>
@@ -38,10 +34,7 @@ describe("what is behind wrap", () => {
         npx: { command: "npx", args: ["-y", "mcp-lifeline@1.2.3", ...behind] },
         list: { command: ["npx", "-y", "mcp-lifeline", ...behind] },
         windows: { command: "cmd", args: ["/c", "npx", "-y", "mcp-lifeline", ...behind] },
-        options: {
-          command: "mcp-lifeline",
-          args: ["wrap", "--name", "x", "--option", "timeouts.connect=1s", ...behind.slice(1)]
-        }
+        options: lifeline("wrap", "--name", "x", "--option", "timeouts.connect=1s", ...behind.slice(1))
       }
       const others = {
         ssh: { command: "ssh", args: ["host", "mcp-lifeline", ...behind] },
@@ -51,10 +44,9 @@ describe("what is behind wrap", () => {
         through: { command: "npx", args: ["-y", "x", "mcp-lifeline", ...behind] }
       }
       const unseen = {
-        again: { command: "mcp-lifeline", args: ["wrap", "--", "npx", "mcp-lifeline", ...behind] },
+        again: lifeline("wrap", "--", "npx", "mcp-lifeline", ...behind),
         read: {
-          command: "mcp-lifeline",
-          args: ["wrap", "--client-id", "a", "--client-secret", "${CS}", "http://h/"],
+          ...lifeline("wrap", "--client-id", "a", "--client-secret", "${CS}", "http://h/"),
           env: { CS: { command: ["pass", "cs"] } }
         }
       }
@@ -62,17 +54,16 @@ describe("what is behind wrap", () => {
         ...adopted,
         ...others,
         ...unseen,
-        url: { command: "mcp-lifeline", args: ["wrap", "--transport", "sse", "https://docs.example/mcp?key=x"] },
+        url: lifeline("wrap", "--transport", "sse", "https://docs.example/mcp?key=x"),
         other: { command: "node", args: ["a.mjs"] },
-        serve: { command: "mcp-lifeline", args: ["serve", "--stdio"] }
+        serve: lifeline("serve", "--stdio")
       })
+      const toEach = (all: object, text: string) => Object.fromEntries(Object.keys(all).map((name) => [name, text]))
       const instead = "so that check cannot see the server behind wrap; try what stands behind wrap by itself"
       expect([...hidden]).toEqual(Object.keys({ ...others, ...unseen }))
       expect(targets).toEqual({
-        ...Object.fromEntries(Object.keys(adopted).map((name) => [name, "node a.mjs"])),
-        ...Object.fromEntries(
-          Object.keys(others).map((name) => [name, `it is not started as adopt starts it, ${instead}`])
-        ),
+        ...toEach(adopted, "node a.mjs"),
+        ...toEach(others, `it is not started as adopt starts it, ${instead}`),
         again: `wrap starts wrap again, ${instead}`,
         read: `a command gives it the credentials of its client, ${instead}`,
         url: "https://docs.example/mcp",
@@ -85,13 +76,11 @@ describe("what is behind wrap", () => {
     Effect.gen(function*() {
       const own = { sessions: "per-client" }
       const entry = { command: "mcp-lifeline", args: ["wrap", "--header", "A: ${WHO}", "http://h/"], lifeline: own }
-      const { problems, targets } = yield* found({ own: { ...entry, env: { WHO: "${client.name}" } } }, {}, {
-        clients: { a: { token: "a-token-that-is-long-enough-for-this" } }
-      })
+      const clients = { clients: { a: { token: "a-token-that-is-long-enough-for-this" } } }
+      const { problems, targets } = yield* found({ own: { ...entry, env: { WHO: "${client.name}" } } }, {}, clients)
       expect(problems).toEqual([])
-      expect(targets).toEqual({
-        own: expect.stringMatching(/^it is started for each client, .* cannot see the server/)
-      })
+      const unseen = { own: expect.stringMatching(/^it is started for each client, .* cannot see the server/) }
+      expect(targets).toEqual(unseen)
     }))
 
   it.scopedLive("[G2] [W7] the options of wrap count beside those of its entry", () =>
@@ -101,11 +90,8 @@ describe("what is behind wrap", () => {
       const connector = Option.getOrThrow(Option.fromNullable(all.servers.get("a"))).connector
       const given = { id: "a", connector: StdioConnector.make({ command: "x" }) }
       const timeouts = { connect: "9s", request: "8s" } as const
-      expect(BehindWrap.instead({ ...given, timeouts }, all)).toMatchObject({
-        id: "a",
-        connector,
-        timeouts: { connect: "1s", request: "8s" }
-      })
+      const patient = { id: "a", connector, timeouts: { connect: "1s", request: "8s" } }
+      expect(BehindWrap.instead({ ...given, timeouts }, all)).toMatchObject(patient)
       expect(BehindWrap.instead({ ...given, id: "b" }, all)).toEqual({ ...given, id: "b" })
     }))
 
@@ -134,19 +120,11 @@ describe("what is behind wrap", () => {
   it.scopedLive("[G2] what wrap refuses is a problem of the entry", () =>
     Effect.gen(function*() {
       const { hidden, problems, targets } = yield* found({
-        option: { command: "mcp-lifeline", args: ["wrap", "--optoin", "x", "--", "node"] },
-        help: { command: "mcp-lifeline", args: ["wrap", "--help"] },
-        value: { command: "mcp-lifeline", args: ["wrap", "--option", "timeouts.connect=-1", "--", "node"] },
-        variable: {
-          command: "mcp-lifeline",
-          args: ["wrap", "--header", "A: ${B}", "http://h.test/"],
-          env: { B: null }
-        },
-        unset: {
-          command: "mcp-lifeline",
-          args: ["wrap", "--header", "A: ${PATH}", "http://h.test/"],
-          env: { PATH: null }
-        }
+        option: lifeline("wrap", "--optoin", "x", "--", "node"),
+        help: lifeline("wrap", "--help"),
+        value: lifeline("wrap", "--option", "timeouts.connect=-1", "--", "node"),
+        variable: { ...lifeline("wrap", "--header", "A: ${B}", "http://h.test/"), env: { B: null } },
+        unset: { ...lifeline("wrap", "--header", "A: ${PATH}", "http://h.test/"), env: { PATH: null } }
       })
       expect(problems).toHaveLength(5)
       expect([...hidden]).toHaveLength(5)

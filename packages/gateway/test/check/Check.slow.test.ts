@@ -3,14 +3,14 @@ import * as Grant from "@mcp-lifeline/sign-in/Grant"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect, Redacted } from "effect"
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { createServer, type Server } from "node:http"
-import type { AddressInfo } from "node:net"
+import { createServer } from "node:http"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as AuthServer from "../../../sign-in/test/support/AuthServer.js"
 import * as Signer from "../../../sign-in/test/support/Signer.js"
 import { gateway } from "../../../testing/test/support/Built.js"
 import { folder } from "../../../testing/test/support/folder.js"
+import { listening } from "../../../testing/test/support/listening.js"
 import { wrap } from "../support/Host.js"
 import * as Program from "../support/Program.js"
 
@@ -22,38 +22,24 @@ const file = (text: string, name = "mcp.json") =>
     return join(path, name)
   })
 
+const answerTo = ({ id, method, params }: any) => {
+  const about = { capabilities: { tools: {} }, serverInfo: { name: "guarded", version: "1" } }
+  const results = { initialize: { protocolVersion: params?.protocolVersion, ...about }, "tools/list": { tools: [] } }
+  const result = results[method as keyof typeof results]
+  const answer = result === undefined ? { error: { code: -32_601, message: "Method not found" } } : { result }
+  return JSON.stringify({ jsonrpc: "2.0", id, ...answer })
+}
+
 const guarded = (authorization: string) =>
-  Effect.acquireRelease(
-    Effect.async<Server>((resume) => {
-      const server = createServer((request, response) => {
-        let body = ""
-        request.setEncoding("utf8").on("data", (chunk: string) => body += chunk).on("end", () => {
-          if (request.headers.authorization !== authorization) return response.writeHead(403).end()
-          if (request.method !== "POST") return response.writeHead(405).end()
-          const { id, method, params } = JSON.parse(body)
-          if (id === undefined) return response.writeHead(202).end()
-          const result = method === "initialize"
-            ? {
-              protocolVersion: params.protocolVersion,
-              capabilities: { tools: {} },
-              serverInfo: { name: "guarded", version: "1" }
-            }
-            : method === "tools/list"
-            ? { tools: [] }
-            : undefined
-          const answer = result === undefined ? { error: { code: -32_601, message: "Method not found" } } : { result }
-          return response.writeHead(200, { "content-type": "application/json" }).end(
-            JSON.stringify({ jsonrpc: "2.0", id, ...answer })
-          )
-        })
-      }).listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
-    }),
-    (server) =>
-      Effect.sync(() => {
-        server.close()
-        server.closeAllConnections()
-      })
-  ).pipe(Effect.map((server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`))
+  listening(createServer((request, response) =>
+    void AuthServer.bodyOf(request).then((body) => {
+      if (request.headers.authorization !== authorization) return response.writeHead(403).end()
+      if (request.method !== "POST") return response.writeHead(405).end()
+      const message = JSON.parse(body)
+      if (message.id === undefined) return response.writeHead(202).end()
+      return response.writeHead(200, { "content-type": "application/json" }).end(answerTo(message))
+    })
+  )).pipe(Effect.map((url) => `${url}/mcp`))
 
 /** Saves a login at a server in a state folder. */
 const saved = (state: string, server: string, token: string) => {
@@ -70,6 +56,8 @@ const saved = (state: string, server: string, token: string) => {
       obtainedAt: Date.now()
     })).pipe(Effect.provide(StateFolder.layerAt(state)))
 }
+
+const configured = (mcpServers: object, lifeline: object = {}) => file(JSON.stringify({ lifeline, mcpServers }))
 
 const good = (extra: object = {}) =>
   JSON.stringify({ mcpServers: { who: { command: process.execPath, args: [script], ...extra } } })
@@ -126,16 +114,12 @@ describe.concurrent("mcp-lifeline check", () => {
 
   it.live("[G2] a server that only Zed starts is no reason to fail", () =>
     Effect.gen(function*() {
-      const path = yield* file(
-        `{ "context_servers": { "ext": { "source": "extension", "settings": {} } } }`,
-        "settings.json"
-      )
-      expect(yield* Program.run(["check", path])).toMatchObject({
-        code: 0,
-        stdout: "ext  cannot be used, see below\n",
-        stderr:
-          `${path}:1: context_servers.ext: is a server of an extension of Zed, which only Zed starts; it is left out here\n`
-      })
+      const text = `{ "context_servers": { "ext": { "source": "extension", "settings": {} } } }`
+      const path = yield* file(text, "settings.json")
+      const why = "is a server of an extension of Zed, which only Zed starts; it is left out here"
+      const stderr = `${path}:1: context_servers.ext: ${why}\n`
+      const expected = { code: 0, stdout: "ext  cannot be used, see below\n", stderr }
+      expect(yield* Program.run(["check", path])).toMatchObject(expected)
     }).pipe(Effect.scoped))
 
   it.scopedLive("[G2] --json says the same for programs; notices alone are no reason to fail", () =>
@@ -154,18 +138,14 @@ describe.concurrent("mcp-lifeline check", () => {
 
   it.scopedLive("[G2] --connect tries each server, and says what it is or why it failed", () =>
     Effect.gen(function*() {
-      const path = yield* file(JSON.stringify({
-        mcpServers: {
-          who: { command: process.execPath, args: [script], env: { WHO: "s3cret-value" } },
-          lost: { command: "lifeline-no-such-program" },
-          silent: {
-            command: process.execPath,
-            args: ["-e", "setInterval(() => {}, 1000)"],
-            timeouts: { connect: "1s" }
-          },
-          off: { command: "lifeline-no-such-program", disabled: true }
-        }
-      }))
+      const [node, lost] = [process.execPath, { command: "lifeline-no-such-program" }]
+      const silent = { command: node, args: ["-e", "setInterval(() => {}, 1000)"], timeouts: { connect: "1s" } }
+      const path = yield* configured({
+        who: { command: node, args: [script], env: { WHO: "s3cret-value" } },
+        lost,
+        silent,
+        off: { ...lost, disabled: true }
+      })
       const { code, stdout } = yield* Program.run(["check", "--connect", "--json", path])
       expect(code).toBe(1)
       const { servers } = JSON.parse(stdout) as { servers: ReadonlyArray<Record<string, unknown>> }
@@ -187,10 +167,8 @@ describe.concurrent("mcp-lifeline check", () => {
       const server = join(dirname(path), "who.mjs")
       const behind = ["wrap", "--", process.execPath, server]
       const entry = { command: process.execPath, args: [gateway, ...behind] }
-      writeFileSync(
-        path,
-        JSON.stringify({ mcpServers: { who: entry, moved: { ...entry, command: "/gone/bin/node" } } })
-      )
+      const moved = { ...entry, command: "/gone/bin/node" }
+      writeFileSync(path, JSON.stringify({ mcpServers: { who: entry, moved } }))
       const state = { MCP_LIFELINE_STATE: join(dirname(path), "state") }
       const check = Effect.map(Program.run(["check", "--connect", "--json", path], state), ({ code, stdout }) => {
         const { servers } = JSON.parse(stdout) as { servers: ReadonlyArray<Record<string, any>> }
@@ -203,21 +181,10 @@ describe.concurrent("mcp-lifeline check", () => {
         await host.result("tools/list")
       })
       const behindWrap = `${process.execPath} ${server}`
-      expect(yield* check).toEqual({
-        code: 1,
-        servers: [
-          { behindWrap, connected: { ok: true, server: "who 1", protocol: "2025-11-25", tools: 1 } },
-          {
-            behindWrap,
-            connected: {
-              ok: false,
-              error: expect.stringMatching(
-                /^the server answers, but wrap in front of it does not start: .*\/gone\/bin\/node/
-              )
-            }
-          }
-        ]
-      })
+      const fine = { ok: true, server: "who 1", protocol: "2025-11-25", tools: 1 }
+      const why = /^the server answers, but wrap in front of it does not start: .*\/gone\/bin\/node/
+      const unstarted = { behindWrap, connected: { ok: false, error: expect.stringMatching(why) } }
+      expect(yield* check).toEqual({ code: 1, servers: [{ behindWrap, connected: fine }, unstarted] })
       rmSync(server)
       const gone = { behindWrap, connected: { ok: false, error: expect.stringContaining("exited with code 1") } }
       expect(yield* check).toEqual({ code: 1, servers: [gone, gone] })
@@ -235,22 +202,16 @@ describe.concurrent("mcp-lifeline check", () => {
       expect({ code: adopted.code, stderr: adopted.stderr }).toEqual({ code: 0, stderr: "" })
       const { mcpServers } = JSON.parse(readFileSync(path, "utf8"))
       expect(Object.keys(mcpServers.docs)).toEqual(["command", "args", "env"])
-      const secret = {
-        command: process.execPath,
-        args: [
-          ...[gateway, "wrap", "--secret", `TOKEN=${process.execPath} -p "'s3cret-value'"`],
-          ...["--header", "Authorization: Bearer ${TOKEN}", url]
-        ]
-      }
+      const read = ["--secret", `TOKEN=${process.execPath} -p "'s3cret-value'"`]
+      const args = [gateway, "wrap", ...read, "--header", "Authorization: Bearer ${TOKEN}", url]
+      const secret = { command: process.execPath, args }
       const wrong = { ...mcpServers.docs, env: { MCP_LIFELINE_HEADER_AUTHORIZATION: "Bearer another-s3cret" } }
       writeFileSync(path, JSON.stringify({ mcpServers: { ...mcpServers, secret, wrong } }))
       const { code, stderr, stdout } = yield* Program.run(["check", "--connect", "--json", path])
       const { problems, servers } = JSON.parse(stdout)
       expect({ code, problems }).toEqual({ code: 1, problems: [] })
-      const connected = servers.map((
-        { behindWrap, connected, name }: any
-      ) => [name, behindWrap, connected.ok, connected.server])
-      expect(connected).toEqual([
+      const shown = ({ behindWrap, connected, name }: any) => [name, behindWrap, connected.ok, connected.server]
+      expect(servers.map(shown)).toEqual([
         ["docs", url, true, "guarded 1"],
         ["local", `${process.execPath} who.mjs`, true, "who 1"],
         ["secret", url, true, "guarded 1"],
@@ -271,9 +232,9 @@ describe.concurrent("mcp-lifeline check", () => {
       writeFileSync(join(folder, "headers.txt"), "Authorization: Bearer s3cret-value")
       const needs = `process.env.LIFELINE_TEST || process.exit(3); await import(${JSON.stringify(script)})`
       yield* saved(join(folder, "state"), url, "s3cret-value")
+      const node = process.execPath
       const entry = (args: ReadonlyArray<string>, extra: object = {}) => ({
-        command: process.execPath,
-        args: [gateway, "wrap", ...args],
+        ...{ command: node, args: [gateway, "wrap", ...args] },
         ...extra
       })
       const header = ["--header", "Authorization: Bearer ${TOKEN}", url]
@@ -292,16 +253,9 @@ describe.concurrent("mcp-lifeline check", () => {
       const { stderr, stdout } = yield* Program.run(["check", "--connect", "--json", path], { LIFELINE_TEST: "set" })
       const { problems, servers } = JSON.parse(stdout)
       expect(problems).toEqual([])
-      expect(Object.fromEntries(servers.map(({ connected, name }: any) => [name, connected?.ok]))).toEqual({
-        inherited: true,
-        apart: false,
-        secret: true,
-        lines: true,
-        command: true,
-        state: true,
-        browser: false,
-        hidden: undefined
-      })
+      const connect = { inherited: true, secret: true, lines: true, command: true, state: true }
+      const connected = Object.fromEntries(servers.map(({ connected, name }: any) => [name, connected?.ok]))
+      expect(connected).toEqual({ ...connect, apart: false, browser: false, hidden: undefined })
       expect(servers[6].connected.error).toContain("login")
       expect(browser.opened()).toEqual([])
       expect(stdout + stderr).not.toContain("s3cret")
@@ -322,17 +276,12 @@ describe.concurrent("mcp-lifeline check", () => {
         "} }"
       ]
       const path = yield* file(lines.join("\n"))
-      const oneLine = yield* file(
-        JSON.stringify({
-          mcpServers: {
-            a: { command: process.execPath, args: [script], lifeline: { tools: { whom: {}, hide: ["x"] } } }
-          }
-        })
-      )
+      const oneLine = yield* file(good({ lifeline: { tools: { whom: {}, hide: ["x"] } } }))
+      const tools = `${oneLine}:1: mcpServers.who.lifeline.tools`
       const { stderr } = yield* Program.run(["check", "--connect", oneLine])
       expect(stderr.split("\n").slice(1)).toEqual([
-        `${oneLine}:1: mcpServers.a.lifeline.tools.whom: has no effect: the server has no such tool; did you mean "who"?`,
-        `${oneLine}:1: mcpServers.a.lifeline.tools.hide: "x" fits no tool of the server, so it hides nothing (tools.hide)`,
+        `${tools}.whom: has no effect: the server has no such tool; did you mean "who"?`,
+        `${tools}.hide: "x" fits no tool of the server, so it hides nothing (tools.hide)`,
         ""
       ])
       const { code, stdout } = yield* Program.run(["check", "--connect", "--json", path])
@@ -347,9 +296,8 @@ describe.concurrent("mcp-lifeline check", () => {
 
   it.scopedLive("[G2] a value of a variable that sounds like a secret is not shown, wherever it stands", () =>
     Effect.gen(function*() {
-      const path = yield* file(JSON.stringify({
-        servers: { a: { command: "x", args: ["${MY_TOKEN}", "a${input:some-input}b"], cwd: "${env:MY_TOKEN}" } }
-      }))
+      const a = { command: "x", args: ["${MY_TOKEN}", "a${input:some-input}b"], cwd: "${env:MY_TOKEN}" }
+      const path = yield* file(JSON.stringify({ servers: { a } }))
       const env = { MY_TOKEN: "s3cret-token", SOME_INPUT: "s3cret-input" }
       const { code, stderr, stdout } = yield* Program.run(["check", path], env)
       expect({ code, stderr }).toEqual({ code: 0, stderr: "" })
@@ -359,16 +307,14 @@ describe.concurrent("mcp-lifeline check", () => {
   it.scopedLive("[G2] the secrets of a command line are not shown, also where it is one word for a shell", () =>
     Effect.gen(function*() {
       const line = (words: string) => ({ command: "sh", args: ["-c", words] })
-      const path = yield* file(JSON.stringify({
-        mcpServers: {
-          words: { command: "mcp-lifeline", args: ["wrap", "--header", "X: s3cret-one ${WHO}", "http://h/"] },
-          line: line("mcp-lifeline wrap --header 'X: s3cret-two' http://h/"),
-          joined: line("cd /x && mcp-lifeline wrap --header='X: Bearer s3cret-three' http://h/"),
-          after: line("mcp-lifeline wrap -- node a.mjs --api-key s3cret-four"),
-          other: line("server --token 's3cret-five five'"),
-          variable: line("TOKEN=abc/s3cret-six mcp-lifeline wrap -- node")
-        }
-      }))
+      const path = yield* configured({
+        words: { command: "mcp-lifeline", args: ["wrap", "--header", "X: s3cret-one ${WHO}", "http://h/"] },
+        line: line("mcp-lifeline wrap --header 'X: s3cret-two' http://h/"),
+        joined: line("cd /x && mcp-lifeline wrap --header='X: Bearer s3cret-three' http://h/"),
+        after: line("mcp-lifeline wrap -- node a.mjs --api-key s3cret-four"),
+        other: line("server --token 's3cret-five five'"),
+        variable: line("TOKEN=abc/s3cret-six mcp-lifeline wrap -- node")
+      })
       const { code, stderr, stdout } = yield* Program.run(["check", path], { WHO: "me-myself" })
       expect(code).toBe(0)
       expect(stdout + stderr).not.toContain("s3cret")
@@ -378,28 +324,18 @@ describe.concurrent("mcp-lifeline check", () => {
   it.scopedLive("[G2] [G22] names what is wrong with the tokens of all clients, for which serve would not start", () =>
     Effect.gen(function*() {
       const token = "s3cret-of-16-characters"
-      const path = yield* file(JSON.stringify({
-        lifeline: {
-          clients: {
-            a: { token },
-            b: { tokenFile: "b.token" },
-            c: { tokenFile: "gone" },
-            d: { tokenFile: "empty" },
-            e: { token: "another-s3cret-of-them" }
-          }
-        },
-        mcpServers: { x: { command: "x" } }
-      }))
+      const inFiles = { b: { tokenFile: "b.token" }, c: { tokenFile: "gone" }, d: { tokenFile: "empty" } }
+      const clients = { a: { token }, ...inFiles, e: { token: "another-s3cret-of-them" } }
+      const path = yield* configured({ x: { command: "x" } }, { clients })
       writeFileSync(join(dirname(path), "b.token"), token)
       writeFileSync(join(dirname(path), "empty"), "\n")
       const { code, stderr, stdout } = yield* Program.run(["check", path])
       expect(code).toBe(1)
       const at = `${path}:1: lifeline.clients`
+      const empty = `names ${join(dirname(path), "empty")}, which contains no token`
       expect(stderr.trimEnd().split("\n")).toEqual([
         expect.stringMatching(/: lifeline\.clients\.c\.tokenFile: names \S+gone, which cannot be read: /),
-        `${at}.d.tokenFile: names ${
-          join(dirname(path), "empty")
-        }, which contains no token; write one into it, on one line and without spaces`,
+        `${at}.d.tokenFile: ${empty}; write one into it, on one line and without spaces`,
         `${at}.b: has the same token as a; give each its own: openssl rand -base64 32`
       ])
       expect(stdout + stderr).not.toContain("s3cret")

@@ -5,19 +5,10 @@ import type * as SignInState from "@mcp-lifeline/sign-in/State"
 import { Effect, Fiber, SubscriptionRef, TestClock } from "effect"
 import { ClientLogins, type Options } from "../../src/clients/ClientLogins.js"
 
-const needed: SignInState.State = {
-  _tag: "LoginNeeded",
-  address: "https://issuer.example/login",
-  until: 1e15,
-  stepUp: false
-}
-const signedIn: SignInState.State = {
-  _tag: "SignedIn",
-  issuer: "https://issuer.example",
-  scope: undefined,
-  expiresAt: undefined,
-  renewable: false
-}
+const issuer = "https://issuer.example"
+const needed: SignInState.State = { _tag: "LoginNeeded", address: `${issuer}/login`, until: 1e15, stepUp: false }
+const unlimited = { scope: undefined, expiresAt: undefined, renewable: false }
+const signedIn: SignInState.State = { _tag: "SignedIn", issuer, ...unlimited }
 const refused: SignInState.State = { _tag: "Refused", detail: "the user has refused" }
 
 const error = { backend: "docs", message: "docs needs a login" }
@@ -26,41 +17,39 @@ const lost = JsonRpcError.fromCallError(new ConnectionLost({ ...error, generatio
 
 const request = (method = "tools/call") => ({ method }) as ClientRequest
 
-const client = (options: Partial<Options> = {}) =>
-  Effect.gen(function*() {
-    const state = yield* SubscriptionRef.make<SignInState.State>(needed)
-    const happened: Array<string> = []
-    const questions: Array<Record<string, unknown>> = []
-    const user = { answer: Promise.resolve({ action: "accept" }) as Promise<any> }
-    const scope = yield* Effect.scope
-    const logins = new ClientLogins({
-      signIn: (server) =>
-        server === "docs" ? { state: SubscriptionRef.get(state), changes: state.changes } as never : undefined,
-      capabilities: () => ({ elicitation: { url: {} } }),
-      ask: (server, { params }) => {
-        happened.push(`asked for ${server}`)
-        questions.push(params)
-        return user.answer
-      },
-      notify: (_, { method, params }) => {
-        happened.push(params?.["elicitationId"] === questions[0]?.["elicitationId"] ? method : `${method} of another`)
-      },
-      connect: (server) => Effect.sync(() => void happened.push(`connected ${server}`)),
-      run: (work) => void Effect.runSync(Effect.forkIn(work, scope)),
-      ...options
-    })
-    const begin = (one = request(), error = unavailable, server = "docs") => logins.begin(one, server, error)
-    const begun = (one = request()) =>
-      Effect.gen(function*() {
-        const outcome = begin(one)
-        if (outcome === undefined) return yield* Effect.dieMessage("nobody is asked")
-        const fiber = yield* Effect.fork(outcome)
-        yield* settled
-        return fiber
-      })
-    const set = (to: SignInState.State) => Effect.zipRight(SubscriptionRef.set(state, to), settled)
-    return { begin, begun, happened, logins, questions, set, user }
+const client = Effect.fnUntraced(function*(options: Partial<Options> = {}) {
+  const state = yield* SubscriptionRef.make<SignInState.State>(needed)
+  const happened: Array<string> = []
+  const questions: Array<Record<string, unknown>> = []
+  const user = { answer: Promise.resolve({ action: "accept" }) as Promise<any> }
+  const scope = yield* Effect.scope
+  const logins = new ClientLogins({
+    signIn: (server) =>
+      server === "docs" ? { state: SubscriptionRef.get(state), changes: state.changes } as never : undefined,
+    capabilities: () => ({ elicitation: { url: {} } }),
+    ask: (server, { params }) => {
+      happened.push(`asked for ${server}`)
+      questions.push(params)
+      return user.answer
+    },
+    notify: (_, { method, params }) => {
+      happened.push(params?.["elicitationId"] === questions[0]?.["elicitationId"] ? method : `${method} of another`)
+    },
+    connect: (server) => Effect.sync(() => void happened.push(`connected ${server}`)),
+    run: (work) => void Effect.runSync(Effect.forkIn(work, scope)),
+    ...options
   })
+  const begin = (one = request(), error = unavailable, server = "docs") => logins.begin(one, server, error)
+  const begun = Effect.fnUntraced(function*(one = request()) {
+    const outcome = begin(one)
+    if (outcome === undefined) return yield* Effect.dieMessage("nobody is asked")
+    const fiber = yield* Effect.fork(outcome)
+    yield* settled
+    return fiber
+  })
+  const set = (to: SignInState.State) => Effect.zipRight(SubscriptionRef.set(state, to), settled)
+  return { begin, begun, happened, logins, questions, set, user }
+})
 
 /** Promises of the user are answered, too. */
 const settled = Effect.zipRight(

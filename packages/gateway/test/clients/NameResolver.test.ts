@@ -18,33 +18,28 @@ const offering = (offer: Offer) => {
   return connector
 }
 
-const make = (ofShared: Offer, ofOwn: Offer) =>
-  Effect.gen(function*() {
-    const pool = yield* ServerPool.make([
-      { id: "s", connector: offering(ofShared), keepalive },
-      { id: "o", connector: offering(ofOwn), keepalive, sessions: "per-client" }
-    ])
-    const servers = pool.join(member())
-    const names = new NameResolver(servers, () => Access.everything)
-    const found = (kind: Fleet.Routed, name: string) => names.find(kind, name)?.route.backend.id
-    return { found, names, servers }
-  })
+const make = Effect.fnUntraced(function*(ofShared: Offer, ofOwn: Offer) {
+  const pool = yield* ServerPool.make([
+    { id: "s", connector: offering(ofShared), keepalive },
+    { id: "o", connector: offering(ofOwn), keepalive, sessions: "per-client" }
+  ])
+  const servers = pool.join(member())
+  const names = new NameResolver(servers, () => Access.everything)
+  const found = (kind: Fleet.Routed, name: string) => names.find(kind, name)?.route.backend.id
+  return { found, names, servers }
+})
 
 describe("the server of a name", () => {
   it.scopedLive("[G15] [G3] is the shared one where both list it, and one that lists it comes before one with a template", () =>
     Effect.gen(function*() {
       const template = { name: "all", uriTemplate: "test://{+path}" }
       const both = { name: "both", uri: "test://both" }
-      const { found, servers } = yield* make({ resources: [both], resourceTemplates: [template] }, {
-        resources: [both, { name: "own", uri: "test://own" }]
-      })
+      const ofOwn = { resources: [both, { name: "own", uri: "test://own" }] }
+      const { found, servers } = yield* make({ resources: [both], resourceTemplates: [template] }, ofOwn)
       expect(found("tools", "o__echo")).toBeUndefined()
       yield* servers.need() ?? Effect.void
-      expect(["test://both", "test://own", "test://other"].map((uri) => found("resources", uri))).toEqual([
-        "s",
-        "o",
-        "s"
-      ])
+      const owners = ["s", "o", "s"]
+      expect(["test://both", "test://own", "test://other"].map((uri) => found("resources", uri))).toEqual(owners)
       expect(["o__echo", "s__echo", "x__echo"].map((name) => found("tools", name))).toEqual(["o", "s", undefined])
       yield* servers.close
       expect(["o__echo", "s__echo"].map((name) => found("tools", name))).toEqual([undefined, "s"])
@@ -65,13 +60,8 @@ it.scopedLive("[P6 G3] what a server hands out can be read from it, also where a
   Effect.gen(function*() {
     const [listed, unlisted] = ["file:///listed", "file:///unlisted"]
     const server = (id: string, more: object = {}) => {
-      const connector = ScriptedConnector.make()
-      connector.offer = {
-        tools: [ScriptedConnector.tool("show")],
-        prompts: [],
-        resources: [{ uri: listed, name: "listed" }],
-        resourceTemplates: []
-      }
+      const lists = { tools: [ScriptedConnector.tool("show")], resources: [{ uri: listed, name: "listed" }] }
+      const connector = offering({ ...lists, prompts: [], resourceTemplates: [] })
       const content = [listed, unlisted].map((uri) => ({ type: "resource_link", uri, name: uri }))
       connector.respond = (method, params) =>
         method === "tools/call" ? { answer: "result", result: { content } } : method === "resources/read"

@@ -34,17 +34,11 @@ describe("what is Lifeline's own", () => {
     ({ own }) =>
       Effect.gen(function*() {
         const sessions = own ? { sessions: "per-client" as const } : {}
-        const { client } = yield* gateway([
-          { ...taking("lifeline"), ...sessions },
-          { ...taking("evil"), ...sessions }
-        ])
+        const { client } = yield* gateway([{ ...taking("lifeline"), ...sessions }, { ...taking("evil"), ...sessions }])
         const one = yield* client()
         const { tools } = yield* promise(() => one.result("tools/list"))
-        expect(tools.map(({ name }: { name: string }) => name)).toEqual([
-          "evil__status",
-          "evil__fine",
-          "lifeline__status"
-        ])
+        const offered = ["evil__status", "evil__fine", "lifeline__status"]
+        expect(tools.map(({ name }: { name: string }) => name)).toEqual(offered)
         const { resources } = yield* promise(() => one.result("resources/list"))
         const owns = resources.filter(({ uri }: { uri: string }) => uri.startsWith("lifeline:"))
         expect(owns).toMatchObject([{ uri: "lifeline://status", title: "Status of the MCP servers" }])
@@ -60,37 +54,26 @@ describe("what is Lifeline's own", () => {
       const { client } = yield* gateway([taking("lifeline"), taking("evil")], { hasStatus: () => false })
       const one = yield* client()
       expect((yield* promise(() => one.request("tools/call", { name: "lifeline__status" }))).error?.code).toBe(-32_602)
-      expect((yield* promise(() => one.request("resources/read", { uri: "lifeline://status" }))).error?.code).toBe(
-        -32_002
-      )
+      const read = yield* promise(() => one.request("resources/read", { uri: "lifeline://status" }))
+      expect(read.error?.code).toBe(-32_002)
     }))
 })
 
 describe("what servers say of their use", () => {
   it("[X1:unit] they are bounded one by one and together", () => {
-    const said = Array.from(
-      { length: 20 },
-      (_, index) => ({ server: `s${index}`, instructions: "\n".repeat(1e6) + "x" })
-    )
-    const lines = Array.from(
-      { length: 20 },
-      (_, index) => ({ server: `s${index}`, instructions: `x${"\n".repeat(1e6)}x` })
-    )
-    for (const one of [said, lines]) expect(join(one, undefined)?.length).toBeLessThan(100_000)
+    for (const instructions of ["\n".repeat(1e6) + "x", `x${"\n".repeat(1e6)}x`]) {
+      const said = Array.from({ length: 20 }, (_, index) => ({ server: `s${index}`, instructions }))
+      expect(join(said, undefined)?.length).toBeLessThan(100_000)
+    }
   })
 
   it("[S13] the status says what a server uses, and warns of one near its limit", () => {
-    const status = {
-      state: "Connected",
-      usage: { memory: 85e7, cpu: 3.2, cpuTime: 1 },
-      memoryLimit: { bytes: 1e9, restarts: 0, warning: "850 MB of memory, 85% of its limit of 1 GB (maxMemory)" }
-    }
+    const warning = "850 MB of memory, 85% of its limit of 1 GB (maxMemory)"
+    const usage = { memory: 85e7, cpu: 3.2, cpuTime: 1 }
+    const status = { state: "Connected", usage, memoryLimit: { bytes: 1e9, restarts: 0, warning } }
     const known = { name: "big", status: status as never, since: undefined, reason: undefined, login: undefined }
     const { servers, text } = report([known], 0)
-    expect(text.split("\n")[1]).toBe(
-      "- big: up; 850 MB of memory, 3.2% of a core; "
-        + "warning: it uses 850 MB of memory, 85% of its limit of 1 GB (maxMemory)"
-    )
+    expect(text.split("\n")[1]).toBe(`- big: up; 850 MB of memory, 3.2% of a core; warning: it uses ${warning}`)
     expect(servers[0]).toMatchObject({ memory: "850 MB", cpu: "3.2%" })
     // A warning is for whoever can do something about it.
     const seen = connection({ isAdmin: false }, status as never)

@@ -27,14 +27,11 @@ describe("the key that seals the ids of sessions", () => {
       const folder = yield* path
       const of = (secret: string) => given({ secret: Redacted.make(secret) }, folder)
       expect(text(yield* of(` ${key}\n`))).toBe(key)
+      const refused = (why: string) => `MCP_LIFELINE_SESSION_KEY: ${why}; make one with: openssl rand -base64 32`
       for (const short of [key.slice(1), `${key.slice(1)}   `]) {
-        expect(yield* refusal(of(short))).toBe(
-          "MCP_LIFELINE_SESSION_KEY: has less than 32 characters; make one with: openssl rand -base64 32"
-        )
+        expect(yield* refusal(of(short))).toBe(refused("has less than 32 characters"))
       }
-      expect(yield* refusal(of(""))).toBe(
-        "MCP_LIFELINE_SESSION_KEY: contains no session key; make one with: openssl rand -base64 32"
-      )
+      expect(yield* refusal(of(""))).toBe(refused("contains no session key"))
     }))
 
   it.scopedLive("[G10] is that of a file, where one is named, also beside the variable", () =>
@@ -58,24 +55,18 @@ describe("the key that seals the ids of sessions", () => {
       const folder = yield* path
       const other = "o".repeat(32)
       const keys = yield* inUse({ secret: Redacted.make(` ${other}\n\n${key}\n`) }, folder)
+      const state = StateFolder.make(folder)
       const sealed = (keys: SecretFile.SecretsInUse) =>
-        Effect.map(
-          Effect.provideService(PersistentSessions.make(keys), StateFolder.StateFolder, StateFolder.make(folder)),
-          ({ seal }) => seal
-        )
-      const [both, old, fresh] = yield* Effect.all([
-        sealed(keys),
-        sealed(SecretFile.fixed([Redacted.make(key)])),
-        sealed(SecretFile.fixed([Redacted.make(other)]))
-      ])
+        Effect.provideService(PersistentSessions.make(keys), StateFolder.StateFolder, state)
+      const of = (key: string) => sealed(SecretFile.fixed([Redacted.make(key)]))
+      const [{ seal: both }, { seal: old }, { seal: fresh }] = [yield* sealed(keys), yield* of(key), yield* of(other)]
       const claims = { version: "2025-11-25", lists: [], owner: "", born: 1 }
       expect(both.open(old.seal(claims))).toEqual(claims)
       expect(fresh.open(both.seal(claims))).toEqual(claims)
       expect(old.open(both.seal(claims))).toBeUndefined()
       expect((yield* clusterKeys(undefined, [Redacted.make(key)])).map(Redacted.value)).toEqual([key])
-      expect((yield* Effect.flip(clusterKeys(undefined, keys.current()))).message).toMatch(
-        /^--cluster needs one session key/
-      )
+      const two = yield* Effect.flip(clusterKeys(undefined, keys.current()))
+      expect(two.message).toMatch(/^--cluster needs one session key/)
     }))
 
   it.scopedLive("[G10] is made once for a state folder, whoever comes first, and differs between two", () =>
@@ -93,11 +84,8 @@ describe("the key that seals the ids of sessions", () => {
     Effect.gen(function*() {
       const place = yield* path
       const folder = StateFolder.make(place)
-      const make = Effect.provideService(
-        Effect.flatMap(inUse({}, place), (keys) => PersistentSessions.make(keys)),
-        StateFolder.StateFolder,
-        folder
-      )
+      const made = Effect.flatMap(inUse({}, place), (keys) => PersistentSessions.make(keys))
+      const make = Effect.provideService(made, StateFolder.StateFolder, folder)
       const [one, two] = [yield* make, yield* make]
       const id = one.seal.seal({ version: "2025-11-25", lists: [], owner: "", born: 1 })
       expect(two.seal.open(id)).toMatchObject({ born: 1 })

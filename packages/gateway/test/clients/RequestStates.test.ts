@@ -17,16 +17,14 @@ const inputResponses = { q: { action: "accept", content: { name: "Ada" } } }
 /** A fleet of one server, `b`, that asks before it answers; its state begins as our own do. */
 const asking = Effect.gen(function*() {
   const got: Array<any> = []
-  const { fleet } = yield* ScriptedFleet.make(
-    ScriptedFleet.catalog(1, { tools: [ScriptedFleet.tool("asks"), ScriptedFleet.tool("says")] }),
-    (call: any) =>
-      Effect.sync(() => {
-        got.push(call)
-        return call.inputResponses === undefined
-          ? { resultType: "input_required", inputRequests, requestState: `mcp-lifeline:${got.length}` } as never
-          : Served.text(`${call.requestState} ${call.inputResponses.q.content.name}`)
-      })
-  )
+  const tools = [ScriptedFleet.tool("asks"), ScriptedFleet.tool("says")]
+  const { fleet } = yield* ScriptedFleet.make(ScriptedFleet.catalog(1, { tools }), (call: any) =>
+    Effect.sync(() => {
+      got.push(call)
+      return call.inputResponses === undefined
+        ? { resultType: "input_required", inputRequests, requestState: `mcp-lifeline:${got.length}` } as never
+        : Served.text(`${call.requestState} ${call.inputResponses.q.content.name}`)
+    }))
   return { fleet, got }
 })
 
@@ -37,14 +35,10 @@ const bring = (one: HttpTalk, requestState: unknown, more: object = {}) =>
 
 const question = (one: HttpTalk) => Effect.promise(() => one.result("tools/call", asks))
 
-const changed = (state: string): ReadonlyArray<string> => [
-  `${state}1`,
-  state.slice(0, -1),
-  state.replace("@", "@A"),
-  state.replace(/^b/, "c"),
-  state.replace(/@[^:]*/, ""),
-  ""
-]
+const changed = (state: string): ReadonlyArray<string> => {
+  const replaced = [state.replace("@", "@A"), state.replace(/^b/, "c"), state.replace(/@[^:]*/, "")]
+  return [`${state}1`, state.slice(0, -1), ...replaced, ""]
+}
 
 const refusal = { status: 400, answer: { error: { code: -32_602, message: RequestStates.refused.message } } }
 
@@ -56,22 +50,16 @@ describe("the state of a request that a server without sessions gives", () => {
         Effect.gen(function*() {
           const { fleet, got } = yield* asking
           const { people, ...door } = yield* identify
-          const { url } = yield* Endpoint.serve({
-            ...door,
-            servers: yield* Served.serversOf(fleet),
-            hasStatus: () => false,
-            introductionWait: 0
-          })
+          const servers = yield* Served.serversOf(fleet)
+          const { url } = yield* Endpoint.serve({ ...door, servers, hasStatus: () => false, introductionWait: 0 })
           const [ann, other] = yield* people(url)
           const { requestState, ...asked } = yield* question(ann)
           expect(asked).toEqual({ resultType: "input_required", inputRequests })
           const wrong = [...changed(requestState), "x", 7, null, {}]
           for (const state of wrong) expect([state, yield* bring(ann, state)]).toMatchObject([state, refusal])
           // As the server has given it, which is taken for one of the gateway's own here.
-          expect(yield* bring(ann, "mcp-lifeline:1")).toMatchObject({
-            status: 400,
-            answer: { error: { code: -32_602 } }
-          })
+          const invalid = { status: 400, answer: { error: { code: -32_602 } } }
+          expect(yield* bring(ann, "mcp-lifeline:1")).toMatchObject(invalid)
           if (other !== undefined) expect(yield* bring(other, requestState)).toMatchObject(refusal)
           expect(got).toHaveLength(1)
           const back = yield* bring(ann, requestState)
@@ -89,27 +77,20 @@ describe("the state of a request that a server without sessions gives", () => {
       const { fleet, got } = yield* asking
       const seal = SealedId.make(Redacted.make("a key"))
       const ann = Callers.caller("ann")
-      const bound = yield* Endpoint.bind({
-        host: "127.0.0.1",
-        port: 0,
-        authentication: Callers.authentication(new Map([["the-token-of-ann", ann]]))
-      })
+      const authentication = Callers.authentication(new Map([["the-token-of-ann", ann]]))
+      const bound = yield* Endpoint.bind({ host: "127.0.0.1", port: 0, authentication })
       const servers = yield* Served.serversOf(fleet)
       const sessions = { seal, records: SessionRecords.inMemory() }
-      const { url } = yield* Endpoint.serve({
-        ...bound,
-        servers,
-        sessions,
-        hasStatus: () => false,
-        introductionWait: 0
-      })
+      const options = { ...bound, servers, sessions, hasStatus: () => false, introductionWait: 0 }
+      const { url } = yield* Endpoint.serve(options)
       const states = RequestStates.make({ owner: ownerOf(ann), seal })
       const { requestState } = states.inResult("another", { requestState: "x" })
       const stateless = new HttpTalk(url, "the-token-of-ann", { isStateless: true })
       const refused = { answer: { error: { code: -32_602, message: RequestStates.refused.message } } }
       expect(yield* bring(stateless, requestState)).toMatchObject(refused)
-      expect(yield* bring(stateless, states.inResult("b", { requestState: "x" }).requestState, { name: "says" }))
-        .toMatchObject({ answer: { result: { content: [{ text: "x Ada" }] } } })
+      const own = states.inResult("b", { requestState: "x" }).requestState
+      const said = { answer: { result: { content: [{ text: "x Ada" }] } } }
+      expect(yield* bring(stateless, own, { name: "says" })).toMatchObject(said)
       const session = new HttpTalk(url, "the-token-of-ann")
       yield* Effect.promise(() => session.begin())
       expect(yield* bring(session, requestState)).toMatchObject(refused)
@@ -122,11 +103,10 @@ describe("the state of a request that a server without sessions gives", () => {
       const { fleet, got } = yield* asking
       const key = (text: string) => SealedId.make(Redacted.make(text))
       let seals: readonly [SealedId.Seal, ...ReadonlyArray<SealedId.Seal>] = [key("old")]
+      const serve = (seal: SealedId.Seal) =>
+        Served.serve(fleet, { sessions: { seal, records: SessionRecords.inMemory() } })
       const talk = (seal: SealedId.Seal) =>
-        Effect.map(
-          Served.serve(fleet, { sessions: { seal, records: SessionRecords.inMemory() } }),
-          ({ url }) => new HttpTalk(url, "", { isStateless: true })
-        )
+        Effect.map(serve(seal), ({ url }) => new HttpTalk(url, "", { isStateless: true }))
       const one = yield* talk(SealedId.several(() => seals))
       const replica = yield* talk(key("old"))
       const stranger = yield* talk(key("another"))
@@ -136,11 +116,8 @@ describe("the state of a request that a server without sessions gives", () => {
       expect([yield* accepted(one), yield* accepted(replica), yield* accepted(stranger)]).toEqual([true, true, false])
       seals = [key("new"), key("old")]
       const later = (yield* question(one)).requestState
-      expect([yield* accepted(one), yield* accepted(one, later), yield* accepted(replica, later)]).toEqual([
-        true,
-        true,
-        false
-      ])
+      const answers = [true, true, false]
+      expect([yield* accepted(one), yield* accepted(one, later), yield* accepted(replica, later)]).toEqual(answers)
       seals = [key("new")]
       expect([yield* accepted(one), yield* accepted(one, later)]).toEqual([false, true])
       expect(got.filter(({ inputResponses }) => inputResponses !== undefined).map((call) => call.requestState))

@@ -9,27 +9,23 @@ import {
   ToolListChangedNotificationSchema
 } from "@modelcontextprotocol/sdk/types.js"
 import { Effect } from "effect"
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { keptSessions } from "../../../http-server/test/support/keptSessions.js"
 import { everything } from "../../../testing/test/support/Built.js"
+import { folder as temporary } from "../../../testing/test/support/folder.js"
 import { Host, options } from "../support/Host.js"
 import * as Program from "../support/Program.js"
 import { reconnectionOptions } from "../support/Unaware.js"
 
-const folder = Effect.acquireRelease(
-  Effect.sync(() => {
-    const path = mkdtempSync(join(tmpdir(), "lifeline-"))
-    const config = join(path, "mcp.json")
-    const mcpServers = { every: { command: process.execPath, args: [everything, "stdio"] } }
-    // However long the server takes to start, calls wait for it.
-    const lifeline = { timeouts: { connect: "2 minutes", wait: "2 minutes" } }
-    writeFileSync(config, JSON.stringify({ mcpServers, lifeline }))
-    return { config, state: join(path, "state") }
-  }),
-  ({ config }) => Effect.sync(() => rmSync(join(config, ".."), { recursive: true, force: true }))
-)
+const folder = Effect.map(temporary, (path) => {
+  const config = join(path, "mcp.json")
+  const mcpServers = { every: { command: process.execPath, args: [everything, "stdio"] } }
+  // However long the server takes to start, calls wait for it.
+  const lifeline = { timeouts: { connect: "2 minutes", wait: "2 minutes" } }
+  writeFileSync(config, JSON.stringify({ mcpServers, lifeline }))
+  return { config, state: join(path, "state") }
+})
 
 const slowDisk = { NODE_OPTIONS: `--import=${new URL("../fixtures/slowDisk.mjs", import.meta.url)}` }
 
@@ -41,11 +37,10 @@ const serve = (config: string, env: Record<string, string>, given?: string, args
     return { program, url, port: new URL(url).port }
   })
 
-const killed = (program: Program.Program) =>
-  Effect.gen(function*() {
-    program.signal("SIGKILL")
-    yield* program.ended
-  })
+const killed = Effect.fnUntraced(function*(program: Program.Program) {
+  program.signal("SIGKILL")
+  yield* program.ended
+})
 
 const echo = (message: string) => ({ name: "every__echo", arguments: { message } })
 
@@ -76,9 +71,8 @@ describe("clients outlive the gateway", () => {
       expect(keptSessions(state)).toContain(`"level":"warning","subscriptions":["${uri}"]`)
       yield* serve(config, env, first.port)
       yield* Effect.promise(async () => {
-        expect((await client.callTool(echo("again"))).content).toMatchObject([{
-          text: expect.stringContaining("again")
-        }])
+        const again = [{ text: expect.stringContaining("again") }]
+        expect((await client.callTool(echo("again"))).content).toMatchObject(again)
         expect(transport.sessionId).toBe(id)
         await expect.poll(() => told).toContain("tools")
         // The server sends updates of resources that are subscribed to, once it is asked to.

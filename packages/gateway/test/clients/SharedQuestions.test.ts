@@ -69,8 +69,7 @@ describe.concurrent("what a shared server without sessions asks in place of a re
       const { one, question } = yield* asked
       one.send({ id: question.id, error: { code: -32_603, message: "not now" } })
       const { error } = yield* Effect.promise(() => one.until(() => one.said.find(({ id }) => id === "x")))
-      expect(error?.message).toMatch(
-        /elicitation\/create, which the server wants before it answers tools\/call, failed: .*not now/
-      )
+      const why = /elicitation\/create, which the server wants before it answers tools\/call, failed: .*not now/
+      expect(error?.message).toMatch(why)
     }))
 })

@@ -9,13 +9,8 @@ describe.concurrent("the status that the model is told", () => {
   it.scopedLive("[G12] says which server is down, since when, why, and what to do; a call of it says the same", () =>
     Effect.gen(function*() {
       const missing = { id: "missing", connector: StdioConnector.make({ command: "/no/such/program" }) }
-      const broken = {
-        id: "broken",
-        connector: StdioConnector.make({
-          command: process.execPath,
-          args: ["-e", "console.error('no licence found'); process.exit(3)"]
-        })
-      }
+      const args = ["-e", "console.error('no licence found'); process.exit(3)"]
+      const broken = { id: "broken", connector: StdioConnector.make({ command: process.execPath, args }) }
       const login = (server: string) =>
         server === "signed" ? "a login is needed: open https://example.com/login" : undefined
       const signed = { ...broken, id: "signed" }
@@ -24,10 +19,9 @@ describe.concurrent("the status that the model is told", () => {
       yield* promise(() => one.result("tools/list"))
       const ask = promise(() => one.result("tools/call", { name: "lifeline__status" }))
       // Each has had its first try, however slow the machine is.
-      const { content, structuredContent } = yield* Effect.repeat(Effect.delay(ask, "20 millis"), {
-        until: ({ content }) =>
-          ["missing", "broken", "signed"].every((name) => content[0].text.includes(`${name}: down since`))
-      })
+      const until = ({ content }: Record<string, any>) =>
+        ["missing", "broken", "signed"].every((name) => content[0].text.includes(`${name}: down since`))
+      const { content, structuredContent } = yield* Effect.repeat(Effect.delay(ask, "20 millis"), { until })
       const { text } = content[0] as { readonly text: string }
       expect(text).toMatch(/^3 of 4 servers are down\.$/m)
       expect(text).toMatch(/^- up: up(; [\d.]+ MB of memory)?$/m)
@@ -35,9 +29,8 @@ describe.concurrent("the status that the model is told", () => {
         /^- missing: down since \d{4}-\d\d-\d\dT[\d:]+Z \(.*\); why: .*\/no\/such\/program.*; to do for the user: Check that its command is installed/m
       )
       expect(text).toMatch(/^- broken: down since .*; why: .*no licence found.*; to do for the user: /m)
-      expect(text).toMatch(
-        /^- signed: down .*; to do for the user: a login is needed: open https:\/\/example\.com\/login$/m
-      )
+      const signIn = /^- signed: down .*; to do for the user: a login is needed: open https:\/\/example\.com\/login$/m
+      expect(text).toMatch(signIn)
       expect(structuredContent.servers).toMatchObject([
         { name: "up", state: "up" },
         { name: "missing", state: "down", since: expect.any(String) },
@@ -66,9 +59,8 @@ describe.concurrent("the status that the model is told", () => {
         message: expect.stringContaining("Tell the user that the MCP server s cannot be reached, and why."),
         data: { tag: "BackendUnavailable", fate: "notSent" }
       })
-      expect(yield* promise(() => one.call("lifeline__status"))).toMatch(
-        /^- s: off; to do for the user: Reconnect it\.$/m
-      )
+      const off = /^- s: off; to do for the user: Reconnect it\.$/m
+      expect(yield* promise(() => one.call("lifeline__status"))).toMatch(off)
     }))
 
   it.scopedLive("[G12] is there without servers, gives way to a server of its name, and can be switched off", () =>
@@ -85,8 +77,7 @@ describe.concurrent("the status that the model is told", () => {
       expect((yield* promise(() => one.result("tools/list")))["tools"]).toEqual([])
       expect((yield* promise(() => one.result("resources/list")))["resources"]).toEqual([])
       expect((yield* promise(() => one.request("tools/call", { name: "lifeline__status" }))).error?.code).toBe(-32_602)
-      expect((yield* promise(() => one.request("resources/read", { uri: "lifeline://status" }))).error?.code).toBe(
-        -32_002
-      )
+      const read = yield* promise(() => one.request("resources/read", { uri: "lifeline://status" }))
+      expect(read.error?.code).toBe(-32_002)
     }))
 })

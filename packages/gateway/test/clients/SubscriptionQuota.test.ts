@@ -14,19 +14,12 @@ import * as Wrapped from "../support/Wrapped.js"
 const key = (name: string) => `io.modelcontextprotocol/${name}`
 
 const limits = { holder: { item: Bytes(30), count: 3, bytes: Bytes(60) }, all: { count: 9, bytes: Bytes(150) } }
-const uris = [
-  "t://1",
-  "t://1/below",
-  "t://2",
-  "t://33333333333333333333",
-  "t://4/44444444444444444",
-  `t://${"x".repeat(40)}`
-]
+const short = ["t://1", "t://1/below", "t://2", "t://33333333333333333333", "t://4/44444444444444444"]
+const uris = [...short, `t://${"x".repeat(40)}`]
 const owners = ["a", "a", "b", "c", "d"]
 
-const down = new BackendUnavailable(
-  { backend: "b", state: "Reconnecting", reason: "connection", message: "down" } as never
-)
+const lost = { backend: "b", state: "Reconnecting", reason: "connection", message: "down" } as never
+const down = new BackendUnavailable(lost)
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
@@ -86,11 +79,8 @@ class Client {
   async subscribe(uri: string): Promise<Excess | undefined> {
     const before = this.status.get(uri)
     if (before?.status === "pending") return undefined
-    const resolved = {
-      fleet: { subscriptions: this.#fleet },
-      route: { backend: this.#server.backend, original: uri },
-      key: uri
-    } as unknown as ResolvedName
+    const route = { backend: this.#server.backend, original: uri }
+    const resolved = { fleet: { subscriptions: this.#fleet }, route, key: uri } as unknown as ResolvedName
     const fiber = Effect.runFork(this.subscriptions.subscribe(uri, resolved))
     this.status.set(uri, { status: before?.status ?? "pending", fiber })
     let refused: Excess | undefined
@@ -125,21 +115,16 @@ type Command =
   | { readonly do: "reconnect" }
   | { readonly do: "update"; readonly uri: string }
 
+type Answer = "accept" | "down" | "refuse"
 const [client, uri, which] = [fc.nat(owners.length - 1), fc.constantFrom(...uris), fc.nat(20)]
 const commands: fc.Arbitrary<ReadonlyArray<Command>> = fc.array(
   fc.oneof(
     { weight: 6, arbitrary: fc.record({ do: fc.constant("subscribe" as const), client, uri }) },
     {
       weight: 3,
-      arbitrary: fc.record({ do: fc.constantFrom("unsubscribe" as const, "cancel" as const), client, uri })
+      arbitrary: fc.record({ do: fc.constantFrom<"unsubscribe" | "cancel">("unsubscribe", "cancel"), client, uri })
     },
-    {
-      weight: 5,
-      arbitrary: fc.record({
-        do: fc.constantFrom("accept" as const, "accept" as const, "refuse" as const, "down" as const),
-        which
-      })
-    },
+    { weight: 5, arbitrary: fc.record({ do: fc.constantFrom<Answer>("accept", "accept", "refuse", "down"), which }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant("leave" as const), client }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant("reconnect" as const) }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant("update" as const), uri }) }
@@ -265,9 +250,8 @@ describe("subscriptions of the host of one wrapped server", () => {
         const errorOf = async (method: string, uri: string) => (await request(++id, method, { uri })).error?.message
         for (const one of fitting) expect(await errorOf("resources/subscribe", one)).toBeUndefined()
         asked.length = 0
-        expect(await errorOf("resources/subscribe", uri(1, Bytes(item + 1)))).toContain(
-          `one that is subscribed to may have ${item}`
-        )
+        const long = uri(1, Bytes(item + 1))
+        expect(await errorOf("resources/subscribe", long)).toContain(`one that is subscribed to may have ${item}`)
         expect(await errorOf("resources/subscribe", "t://more")).toContain(`may have ${bytes} of one client`)
         expect(asked).toEqual([])
         expect(await errorOf("resources/subscribe", uri(7))).toBeUndefined()
@@ -280,11 +264,8 @@ describe("subscriptions of the host of one wrapped server", () => {
     Effect.gen(function*() {
       mayLeave("quotas")
       const { asked, receive, request, until, said } = yield* wrapped
-      const _meta = {
-        [key("protocolVersion")]: "2026-07-28",
-        [key("clientInfo")]: { name: "host", version: "1" },
-        [key("clientCapabilities")]: {}
-      }
+      const clientInfo = { [key("clientInfo")]: { name: "host", version: "1" } }
+      const _meta = { [key("protocolVersion")]: "2026-07-28", ...clientInfo, [key("clientCapabilities")]: {} }
       const listen = (uris: ReadonlyArray<string>) => ({ _meta, notifications: { resourceSubscriptions: uris } })
       yield* Effect.promise(async () => {
         receive({ id: "open", method: "subscriptions/listen", params: listen(fitting) })

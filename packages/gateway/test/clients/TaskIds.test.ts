@@ -31,45 +31,27 @@ describe("ids of tasks in serve", () => {
     const { taskId } = ids.inResult({ server: "s", tool: "t" }, { taskId: "x" })
     expect(ids.find(taskId)).toEqual({ server: "s", tool: "t", id: "x" })
     for (const other of ["", "ben", "an"]) expect(owned(other).find(taskId)).toBeUndefined()
-    const more = [...taskId].map((_, at) =>
-      `${taskId.slice(0, at)}${taskId[at] === "s" ? "t" : "s"}${taskId.slice(at + 1)}`
-    )
+    const other = (at: number) => taskId[at] === "s" ? "t" : "s"
+    const more = [...taskId].map((_, at) => `${taskId.slice(0, at)}${other(at)}${taskId.slice(at + 1)}`)
     const left = [...taskId].map((_, at) => taskId.slice(0, at))
-    const wrong = [
-      undefined,
-      1,
-      "",
-      "x",
-      ":x",
-      "s:x",
-      "s/t:x",
-      "s/t@:x",
-      "%@:x",
-      "s/t@@:x",
-      `${taskId} `,
-      ...more,
-      ...left
-    ]
+    const odd = [undefined, 1, "", "x", ":x", "s:x", "s/t:x", "s/t@:x", "%@:x", "s/t@@:x", `${taskId} `]
+    const wrong = [...odd, ...more, ...left]
     expect(wrong.filter((one) => ids.find(one) !== undefined)).toEqual([])
     const state = OwnedTexts.make("requestState", { owner: "ann", seal }).seal({ path: ["s", "t"], text: "x" })
     expect(ids.find(state)).toBeUndefined()
-    expect(new TaskIds.TaskIds({ owner: "ann", seal: SealedId.make(Redacted.make("another")) }).find(taskId))
-      .toBeUndefined()
+    const elsewhere = new TaskIds.TaskIds({ owner: "ann", seal: SealedId.make(Redacted.make("another")) })
+    expect(elsewhere.find(taskId)).toBeUndefined()
   })
 
   it("[G3:unit] are changed where the protocol has them, and nothing else is", () => {
     const ids = owned("ann")
-    const result = {
-      task: { taskId: "t", status: "working" },
-      content: [{ taskId: "t" }],
-      _meta: { [related]: { taskId: "t" }, own: 1 }
-    }
-    const { taskId } = ids.inResult({ server: "s", tool: "u" }, { taskId: "t" })
-    expect(ids.inResult({ server: "s", tool: "u" }, result)).toEqual({
+    const result = (taskId: string) => ({
       task: { taskId, status: "working" },
       content: [{ taskId: "t" }],
       _meta: { [related]: { taskId }, own: 1 }
     })
+    const { taskId } = ids.inResult({ server: "s", tool: "u" }, { taskId: "t" })
+    expect(ids.inResult({ server: "s", tool: "u" }, result("t"))).toEqual(result(taskId))
     const plain = { content: [], _meta: { own: 1 } }
     expect(ids.inResult({ server: "s", tool: "u" }, plain)).toBe(plain)
     expect(["tasks/get", "tasks/result", "tasks/update", "tasks/cancel"].every(TaskIds.isAboutTask)).toBe(true)
@@ -93,10 +75,8 @@ describe("ids of tasks in serve", () => {
 
   it("[G3:unit G17] a thousand are remembered of a conversation, those that were used last", () => {
     const ids = owned("ann")
-    const given = Array.from(
-      { length: 1001 },
-      (_, at) => ids.inResult({ server: "s", tool: "t" }, { taskId: `${at}` }).taskId
-    )
+    const idOf = (at: number) => ids.inResult({ server: "s", tool: "t" }, { taskId: `${at}` }).taskId
+    const given = Array.from({ length: 1001 }, (_, at) => idOf(at))
     const knows = (at: number) =>
       ids.inMessage("s", { _meta: { [related]: { taskId: `${at}` } } })._meta[related].taskId === given[at]
     expect([knows(0), knows(1), knows(1000)]).toEqual([false, true, true])

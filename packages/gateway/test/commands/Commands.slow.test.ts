@@ -7,6 +7,7 @@ import { join } from "node:path"
 import { everything, gateway } from "../../../testing/test/support/Built.js"
 import { folder } from "../../../testing/test/support/folder.js"
 import { ask, isConnected, serve, untilStatus } from "../support/Gateway.js"
+import { inTerminal } from "../support/inTerminal.js"
 import * as Program from "../support/Program.js"
 import { bare } from "../support/Served.js"
 
@@ -17,10 +18,8 @@ const memory = { command: node, args: [resolve("@modelcontextprotocol/server-mem
 
 const withInput = (input: string, args: ReadonlyArray<string>, env: Record<string, string>) =>
   Effect.async<{ readonly code: number | null; readonly stdout: string }>((resume) => {
-    const child = spawn(node, [gateway, ...args], {
-      env: { ...process.env, ...env },
-      stdio: ["pipe", "pipe", "ignore"]
-    })
+    const environment = { ...process.env, ...env }
+    const child = spawn(node, [gateway, ...args], { env: environment, stdio: ["pipe", "pipe", "ignore"] })
     let stdout = ""
     child.stdout.setEncoding("utf8").on("data", (chunk: string) => stdout += chunk)
     child.on("close", (code) => resume(Effect.succeed({ code, stdout })))
@@ -31,11 +30,8 @@ describe.concurrent("commands that ask a running gateway", () => {
   it.scopedLive("[G1] each finds the gateway and prints for people, or JSON", () =>
     Effect.gen(function*() {
       const long = "a-server-with-a-long-name"
-      const { base, command, env } = yield* serve({
-        every,
-        missing: { command: "/no/such/program" },
-        [long]: { command: "none", disabled: true }
-      })
+      const servers = { every, missing: { command: "/no/such/program" }, [long]: { command: "none", disabled: true } }
+      const { base, command, env } = yield* serve(servers)
       yield* untilStatus(base, isConnected, "every")
       yield* untilStatus(base, ({ state }) => state === "PermanentlyFailed", "missing")
 
@@ -49,23 +45,17 @@ describe.concurrent("commands that ask a running gateway", () => {
 
       expect((yield* command("tools", "every")).stdout).toMatch(/│ every__echo +│ Echoes back/)
       expect((yield* command("tools", "every__echo")).stdout).toContain('"message"')
-      expect(JSON.parse((yield* command("tools", "--json")).stdout)).toContainEqual(
-        expect.objectContaining({ name: "every__echo", server: "every" })
-      )
+      const echo = expect.objectContaining({ name: "every__echo", server: "every" })
+      expect(JSON.parse((yield* command("tools", "--json")).stdout)).toContainEqual(echo)
       expect(yield* command("tools", "nobody")).toMatchObject({ code: 1, stdout: "" })
 
       const called = yield* command("call", "every__echo", '{"message": "hi"}')
       expect(called).toMatchObject({ code: 0, stdout: "Echo: hi\n", stderr: "" })
-      expect(yield* withInput('{"a": 1, "b": 2}', ["call", "every__get-sum", "-", "--json"], env)).toMatchObject({
-        code: 0,
-        stdout: expect.stringContaining("The sum of 1 and 2 is 3.")
-      })
+      const sum = { code: 0, stdout: expect.stringContaining("The sum of 1 and 2 is 3.") }
+      expect(yield* withInput('{"a": 1, "b": 2}', ["call", "every__get-sum", "-", "--json"], env)).toMatchObject(sum)
       expect(yield* command("call", "every__echo")).toMatchObject({ code: 1 })
-      expect(yield* command("call", "nobody__echo")).toMatchObject({
-        code: 1,
-        stdout: "",
-        stderr: expect.stringContaining("nobody__echo")
-      })
+      const nobody = { code: 1, stdout: "", stderr: expect.stringContaining("nobody__echo") }
+      expect(yield* command("call", "nobody__echo")).toMatchObject(nobody)
       expect(yield* command("call", "every__echo", "[]")).toMatchObject({ code: 2, stdout: "" })
     }))
 
@@ -75,16 +65,12 @@ describe.concurrent("commands that ask a running gateway", () => {
       yield* untilStatus(base, isConnected, "every")
       const follower = yield* Program.start(["logs", "--follow", "--server", "every"], env)
       yield* follower.prints(/Connected {2}generation 1/)
-      expect(yield* command("reconnect", "every")).toMatchObject({
-        code: 0,
-        stdout: "every: Connected, generation 2\n"
-      })
+      const again = { code: 0, stdout: "every: Connected, generation 2\n" }
+      expect(yield* command("reconnect", "every")).toMatchObject(again)
       expect(yield* command("disable", "every")).toMatchObject({ code: 0, stdout: "every: Disabled\n" })
       expect(yield* command("enable", "every")).toMatchObject({ code: 0, stdout: "every: Connected, generation 3\n" })
-      expect(yield* command("enable", "nobody")).toMatchObject({
-        code: 1,
-        stderr: expect.stringMatching(/^mcp-lifeline: there is no server "nobody"[^\n]*\n$/)
-      })
+      const nobody = { code: 1, stderr: expect.stringMatching(/^mcp-lifeline: there is no server "nobody"[^\n]*\n$/) }
+      expect(yield* command("enable", "nobody")).toMatchObject(nobody)
       yield* follower.prints(/generation 2[^]*Disabled[^]*generation 3/)
       const lines = follower.stdout().trim().split("\n")
       expect(new Set(lines).size).toBe(lines.length)
@@ -114,15 +100,9 @@ describe.concurrent("commands that ask a running gateway", () => {
       expect(readdirSync(gateways)).toHaveLength(1)
       Program.kill(first.program.pid)
       yield* Program.gone(first.program.pid)
-      for (
-        const args of [["status"], ["top"], ["tools"], ["call", "x"], ["logs"], ["reconnect", "x"], ["disable", "x"]]
-      ) {
-        expect(yield* first.command(...args)).toEqual({
-          code: 3,
-          signal: null,
-          stdout: "",
-          stderr: "mcp-lifeline: no gateway of this user runs; start one with: mcp-lifeline serve --config FILE\n"
-        })
+      const stderr = "mcp-lifeline: no gateway of this user runs; start one with: mcp-lifeline serve --config FILE\n"
+      for (const line of ["status", "top", "tools", "call x", "logs", "reconnect x", "disable x"]) {
+        expect(yield* first.command(...line.split(" "))).toEqual({ code: 3, signal: null, stdout: "", stderr })
       }
       expect(readdirSync(gateways)).toEqual([])
       expect(yield* first.command("status", "--url", first.base)).toMatchObject({ code: 3 })
@@ -134,12 +114,9 @@ describe.concurrent("commands that ask a running gateway", () => {
       const { base, env } = yield* serve({ memory }, [], { MCP_LIFELINE_TOKEN: token })
       for (const chosen of [[], ["--url", base]]) {
         const status = (given: string) => Program.run(["status", ...chosen], { ...env, MCP_LIFELINE_TOKEN: given })
-        expect(yield* status("another-token-as-long")).toMatchObject({
-          code: 1,
-          stderr: expect.stringContaining(
-            "it does not accept the token in MCP_LIFELINE_TOKEN; give another one, or none"
-          )
-        })
+        const why = "it does not accept the token in MCP_LIFELINE_TOKEN; give another one, or none"
+        const refused = { code: 1, stderr: expect.stringContaining(why) }
+        expect(yield* status("another-token-as-long")).toMatchObject(refused)
         expect(yield* status(token)).toMatchObject({ code: 0 })
         expect(yield* status("")).toMatchObject({ code: 0 })
       }
@@ -149,20 +126,8 @@ describe.concurrent("commands that ask a running gateway", () => {
     Effect.gen(function*() {
       const { base, env } = yield* serve({ every })
       const { pid } = yield* untilStatus(base, isConnected, "every")
-      const top = yield* Effect.acquireRelease(
-        Effect.sync(() => {
-          const command = `stty cols 150 rows 40; exec ${node} ${gateway} top`
-          const child = spawn("script", ["-qec", command, "/dev/null"], {
-            env: { ...process.env, TERM: "xterm", ...env },
-            stdio: ["pipe", "pipe", "ignore"]
-          })
-          let shown = ""
-          child.stdout.setEncoding("utf8").on("data", (chunk: string) => shown += chunk)
-          const ended = new Promise<number | null>((resolve) => child.on("close", resolve))
-          return { child, ended, shown: () => shown }
-        }),
-        ({ child, ended }) => Effect.zipRight(Effect.sync(() => child.kill("SIGKILL")), Effect.promise(() => ended))
-      )
+      const command = `stty cols 150 rows 40; exec ${node} ${gateway} top`
+      const top = yield* inTerminal(command, { TERM: "xterm", ...env })
       yield* Program.eventually(() => top.shown().includes("Connected") ? true : undefined)
       Program.kill(pid)
       yield* Program.eventually(() => /│ 2 +│/.test(top.shown()) ? true : undefined)
@@ -183,9 +148,8 @@ describe.concurrent("commands that ask a running gateway", () => {
 describe.concurrent("the token of the gateway", () => {
   it.scopedLive("[G6] one is made where other machines are let in: it is needed, and stands in no log and no list of processes", () =>
     Effect.gen(function*() {
-      const { base, command, env, program } = yield* serve({ memory }, ["--host", "0.0.0.0"], {
-        MCP_LIFELINE_TOKEN: ""
-      })
+      const noToken = { MCP_LIFELINE_TOKEN: "" }
+      const { base, command, env, program } = yield* serve({ memory }, ["--host", "0.0.0.0"], noToken)
       const gateways = join(env.MCP_LIFELINE_STATE, "gateways")
       const [file = ""] = readdirSync(gateways)
       expect(statSync(join(gateways, file)).mode & 0o777).toBe(0o600)
@@ -193,9 +157,8 @@ describe.concurrent("the token of the gateway", () => {
       expect(url).toBe(base.replace("0.0.0.0", "127.0.0.1"))
       expect(token).toMatch(/^[\w-]{43}$/)
       expect(yield* bare(`${url}/api/status`, "GET", {})).toMatchObject({ status: 401 })
-      expect(yield* bare(`${url}/api/status`, "GET", { authorization: `Bearer ${token}` })).toMatchObject({
-        status: 200
-      })
+      const ok = { status: 200 }
+      expect(yield* bare(`${url}/api/status`, "GET", { authorization: `Bearer ${token}` })).toMatchObject(ok)
       const status = yield* command("status", "--json")
       expect(status.code).toBe(0)
       yield* program.prints(/A token was made for this run/)

@@ -1,34 +1,25 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
-import { ReservedPort } from "@mcp-lifeline/testing"
 import { Duration, Effect } from "effect"
 import { createServer, type RequestListener } from "node:http"
 import { folder } from "../../../testing/test/support/folder.js"
+import { listening } from "../../../testing/test/support/listening.js"
 import * as GatewayClient from "../../src/commands/GatewayClient.js"
 import * as Proof from "../../src/instances/Proof.js"
 import * as RunningGateways from "../../src/instances/RunningGateways.js"
 
 const secret = Proof.newSecret()
 
-const listening = (listener: RequestListener) =>
-  Effect.gen(function*() {
-    const { port } = yield* ReservedPort.make
-    yield* Effect.acquireRelease(
-      Effect.async<ReturnType<typeof createServer>>((resume) => {
-        const server = createServer(listener)
-        server.listen(port, "127.0.0.1", () => resume(Effect.succeed(server)))
-      }),
-      (server) => Effect.sync(() => void server.close().closeAllConnections())
-    )
-    return `http://127.0.0.1:${port}`
-  })
+const registered = Effect.fnUntraced(function*(startedAt: number, config: string, inCluster?: boolean) {
+  const url = yield* listening(createServer(({ url = "" }, response) => void response.end(Proof.answer(secret, url))))
+  yield* RunningGateways.register({ url, config, inCluster, startedAt, token: null, secret })
+  return url
+})
 
-const registered = (startedAt: number, config: string, inCluster?: boolean) =>
-  Effect.gen(function*() {
-    const url = yield* listening(({ url = "" }, response) => void response.end(Proof.answer(secret, url)))
-    yield* RunningGateways.register({ url, config, inCluster, startedAt, token: null, secret })
-    return url
-  })
+const inOwnFolder = Effect.provideServiceEffect(
+  StateFolder.StateFolder,
+  Effect.map(folder, (path) => StateFolder.make(path))
+)
 
 const told = (config?: string, url?: string) =>
   Effect.flip(Effect.flatMap(GatewayClient.find({ config, url }), ({ status }) => status)).pipe(
@@ -48,14 +39,12 @@ describe("which gateway a command asks", () => {
       yield* registered(4, "/mine.json")
       expect(yield* told("/team.json")).toContain(`${url} does not answer like`)
       expect(yield* told("/mine.json")).toMatch(/choose one with --url$/)
-    }).pipe(Effect.provideServiceEffect(StateFolder.StateFolder, Effect.map(folder, (path) => StateFolder.make(path)))))
+    }).pipe(inOwnFolder))
 })
 
 describe("what a command says of an address that answers with HTTP 403", () => {
   const toldBy = (listener: RequestListener) =>
-    Effect.flatMap(listening(listener), (url) => told(undefined, url)).pipe(
-      Effect.provideServiceEffect(StateFolder.StateFolder, Effect.map(folder, (path) => StateFolder.make(path)))
-    )
+    Effect.flatMap(listening(createServer(listener)), (url) => told(undefined, url)).pipe(inOwnFolder)
 
   for (const body of ["<html>", "", "{}", "[]", "null", '{"error":{}}', '{"error":{"message":1}}']) {
     it.scopedLive(`[G1:unit] it is no gateway where the body is ${body === "" ? "empty" : body}`, () =>
@@ -73,9 +62,9 @@ describe("what a command says of an address that answers with HTTP 403", () => {
 
   it.scopedLive("[G1:unit] a body without an end is read for 2 s and no longer", () =>
     Effect.gen(function*() {
-      const [took, said] = yield* Effect.timed(
-        toldBy((_, response) => void response.writeHead(403).write('{"error":{"message":"and so '))
-      )
+      const endless: RequestListener = (_, response) =>
+        void response.writeHead(403).write('{"error":{"message":"and so ')
+      const [took, said] = yield* Effect.timed(toldBy(endless))
       expect(said).toContain("it answers with HTTP 403, ")
       expect(Duration.toMillis(took)).toBeGreaterThan(1900)
     }))

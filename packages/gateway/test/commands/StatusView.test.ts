@@ -3,30 +3,17 @@ import { assert, describe, it } from "vitest"
 import { render, renderServer } from "../../src/commands/StatusView.js"
 import { CallCounts } from "../../src/http-api/CallCounts.js"
 import type { GatewayStatus } from "../../src/http-api/GatewayStatus.js"
+import { serverOf } from "../support/MadeUpReplica.js"
 
 const status = (calls: GatewayStatus["servers"][number]["calls"]): GatewayStatus => ({
   gateway: { name: "mcp-lifeline", version: "1", url: "http://127.0.0.1:1/mcp", pid: 1, startedAt: 0, clients: 1 },
-  servers: [{
-    name: "stub",
-    state: "Connected",
-    since: 0,
-    generation: 1,
-    transport: "stdio",
-    target: "stub",
-    server: null,
-    sessions: "shared",
-    counts: { tools: 1, prompts: 0, resources: 0 },
-    stale: false,
-    calls,
-    history: [],
-    warnings: []
-  }]
+  servers: [serverOf("stub", { since: 0, calls })]
 })
 
+const options = { now: 1000, width: 200, colour: false }
+
 const shown = (counts: CallCounts): string =>
-  render(status(counts.counts), { now: 1000, width: 200, colour: false }).split("\n").find((line) =>
-    line.includes("stub")
-  ) ?? ""
+  render(status(counts.counts), options).split("\n").find((line) => line.includes("stub")) ?? ""
 
 describe("status", () => {
   it("[H9] calls that their clients gave up stand beside those that failed", () => {
@@ -50,39 +37,25 @@ describe("status", () => {
     const { gateway, servers: [stub] } = status(new CallCounts().counts)
     const lastError = { message: "was killed by SIGKILL", remedy: "Enable it.", at: 0 }
     const shown = (state: NonNullable<typeof stub>["state"]): string =>
-      render({ gateway, servers: [{ ...stub!, state, lastError }] }, { now: 1000, width: 200, colour: false })
+      render({ gateway, servers: [{ ...stub!, state, lastError }] }, options)
     assert.include(shown("PermanentlyFailed"), "stub: was killed by SIGKILL")
     for (const state of ["Disabling", "Disabled"] as const) assert.notInclude(shown(state), "SIGKILL")
   })
 
   it("[V9] what was learned of a server is a line below its row", () => {
     const { servers: [stub] } = status(new CallCounts().counts)
-    const options = { now: 1000, width: 200, colour: false }
-    assert.include(
-      renderServer({ ...stub!, learned: ["ignores pings", "has taken 2s to start"] }, options),
-      "\nstub: ignores pings, has taken 2s to start"
-    )
+    const learned = ["ignores pings", "has taken 2s to start"]
+    assert.include(renderServer({ ...stub!, learned }, options), `\nstub: ${learned.join(", ")}`)
   })
 
   it("[H10:virtual] the score of each server, of each client's too, and why keepalive does not run", () => {
     const { gateway, servers: [stub] } = status(new CallCounts().counts)
-    const options = { now: 1000, width: 200, colour: false }
-    const one = {
-      ...stub!,
-      health: "UNHEALTHY",
-      healthScore: 0.533,
-      keepalive: { state: "off", reason: "the server keeps no session" }
-    } as const
+    const off = { state: "off", reason: "the server keeps no session" } as const
+    const one = { ...stub!, health: "UNHEALTHY", healthScore: 0.533, keepalive: off } as const
     assert.match(render({ gateway, servers: [one] }, options), /health.*\n.*\n.*stub.*│ 0\.53 /)
     assert.include(renderServer(one, options), "stub: keepalive is off: the server keeps no session")
-    const runtimes = [{
-      number: 1,
-      state: "Connected",
-      since: 0,
-      generation: 1,
-      healthScore: 0.25,
-      keepalive: { state: "running" }
-    }] as const
+    const connected = { number: 1, state: "Connected", since: 0, generation: 1 } as const
+    const runtimes = [{ ...connected, healthScore: 0.25, keepalive: { state: "running" } }] as const
     const { health: _0, healthScore: _1, keepalive: _2, ...own } = one
     assert.match(renderServer({ ...own, runtimesByState: { Connected: 1 }, runtimes }, options), /0\.25 .*running/)
   })
@@ -91,7 +64,7 @@ describe("status", () => {
     const { gateway, servers } = status(new CallCounts().counts)
     const { pid: _, ...forMembers } = gateway
     const first = (gateway: GatewayStatus["gateway"]): string | undefined =>
-      render({ gateway, servers }, { now: 1000, width: 200, colour: false }).split("\n")[0]
+      render({ gateway, servers }, options).split("\n")[0]
     const known = "mcp-lifeline 1 at http://127.0.0.1:1/mcp"
     assert.strictEqual(first(gateway), `${known}, pid 1, up 1 s, 1 client, without a file`)
     assert.strictEqual(first({ ...gateway, config: "/a/mcp.json" }), `${known}, pid 1, up 1 s, 1 client, /a/mcp.json`)
@@ -101,24 +74,17 @@ describe("status", () => {
   it("[G23] what keeps calls from being recorded stands above the servers, without control sequences, and so does how many were not", () => {
     const { gateway, servers } = status(new CallCounts().counts)
     const lines = (audit: NonNullable<GatewayStatus["gateway"]["audit"]>): ReadonlyArray<string> =>
-      render({ gateway: { ...gateway, audit }, servers }, { now: 1000, width: 200, colour: false }).split("\n").filter((
-        line
-      ) => line.startsWith("Audit"))
+      render({ gateway: { ...gateway, audit }, servers }, options).split("\n").filter((one) => one.startsWith("Audit"))
     assert.deepEqual(lines({ file: "f", lost: 0 }), [])
-    assert.deepEqual(lines({ file: "f\u001b[31m", lost: 1, problem: "f\u001b[31m cannot be written" }), [
-      "Audit: f cannot be written",
-      "Audit: 1 call has no line in f"
-    ])
+    const shown = ["Audit: f cannot be written", "Audit: 1 call has no line in f"]
+    assert.deepEqual(lines({ file: "f\u001b[31m", lost: 1, problem: "f\u001b[31m cannot be written" }), shown)
     assert.deepEqual(lines({ file: "f", lost: 2 }), ["Audit: 2 calls have no line in f"])
   })
 
   it("[S13] memory and processor time have columns once any server is measured", () => {
     const { gateway, servers: [stub] } = status(new CallCounts().counts)
     const shown = (...usages: ReadonlyArray<NonNullable<typeof stub>["usage"]>): string =>
-      render(
-        { gateway, servers: usages.map((usage, index) => ({ ...stub!, name: `s${index}`, usage })) },
-        { now: 1000, width: 200, colour: false }
-      )
+      render({ gateway, servers: usages.map((usage, index) => ({ ...stub!, name: `s${index}`, usage })) }, options)
     assert.notInclude(shown(undefined), "memory")
     const lines = shown({ memoryBytes: 152_300_000, cpuPercent: 3.46 }, undefined, { memoryBytes: 1, cpuPercent: null })
     assert.match(lines, /p50 +│ memory +│ cpu +│ target/)
@@ -129,31 +95,28 @@ describe("status", () => {
 
   it("[D8] the replicas stand above the servers, with those that are not reached; a column has the owners", () => {
     const { gateway, servers: [stub] } = status(new CallCounts().counts)
+    const servers = [{ ...stub!, owner: { replica: "aaaaaaaa", since: 0 } }, { ...stub!, name: "free" }]
+    const here = {
+      id: "aaaaaaaa",
+      address: "http://a",
+      isHere: true,
+      state: "reached",
+      since: 0,
+      startedAt: 0
+    } as const
+    const replicas = [
+      { ...here, clients: 2, servers: ["stub", "other"] },
+      { id: "bbbbbbbb", address: "http://b", isHere: false, state: "not reached", since: 400_000, problem: "away" }
+    ] as const
     const lines = (width: number): ReadonlyArray<string> =>
-      render({
-        gateway,
-        replicas: [
-          {
-            id: "aaaaaaaa",
-            address: "http://a",
-            isHere: true,
-            state: "reached",
-            since: 0,
-            startedAt: 0,
-            clients: 2,
-            servers: ["stub", "other"]
-          },
-          { id: "bbbbbbbb", address: "http://b", isHere: false, state: "not reached", since: 400_000, problem: "away" }
-        ],
-        servers: [{ ...stub!, owner: { replica: "aaaaaaaa", since: 0 } }, { ...stub!, name: "free" }]
-      }, { now: 600_000, width, colour: false }).split("\n")
+      render({ gateway, replicas, servers }, { now: 600_000, width, colour: false }).split("\n")
     const text = lines(200).join("\n").replaceAll(/ +/g, " ")
     assert.include(text, "│ aaaaaaaa (asked) │ reached │ 10 min 0 s │ 10 min 0 s │ 2 │ 2 │ http://a │")
     assert.match(text, /│ bbbbbbbb │ not reached │ 3 min[^│]*│ │ │ │ http:\/\/b │/)
     assert.include(text, "The replica bbbbbbbb at http://b is not reached: away")
     assert.match(text, /│ stub │ Connected │.*│ aaaaaaaa 10 min 0 s │ stub │/)
     assert.match(text, /│ free │ Connected │.*│ │ stub │/)
-    const alone = render(status(new CallCounts().counts), { now: 1000, width: 200, colour: false })
+    const alone = render(status(new CallCounts().counts), options)
     assert.notInclude(alone, "owner")
     assert.notInclude(alone, "replica")
   })

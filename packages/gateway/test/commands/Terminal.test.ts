@@ -16,36 +16,24 @@ const streams = (isTTY: boolean) =>
   Effect.acquireRelease(
     Effect.sync(() => {
       let written = ""
-      const stream = () =>
-        Object.assign(
-          new Writable({
-            write: (chunk, _, done) => {
-              written += String(chunk)
-              done()
-            }
-          }),
-          { isTTY, rows: 0, columns: 80 }
-        )
-      const [stdout, stderr] = [stream(), stream()]
-      const spies = [
-        vi.spyOn(process, "stdout", "get").mockReturnValue(stdout as never),
-        vi.spyOn(process, "stderr", "get").mockReturnValue(stderr as never)
-      ]
+      const write: Writable["_write"] = (chunk, _, done) => {
+        written += String(chunk)
+        done()
+      }
+      const spies = (["stdout", "stderr"] as const).map((name) => {
+        const stream = Object.assign(new Writable({ write }), { isTTY, rows: 0, columns: 80 })
+        return vi.spyOn(process, name, "get").mockReturnValue(stream as never)
+      })
       return { spies, written: () => written }
     }),
-    ({ spies }) =>
-      Effect.sync(() => {
-        for (const spy of spies) spy.mockRestore()
-      })
+    ({ spies }) => Effect.sync(() => spies.forEach((spy) => spy.mockRestore()))
   ).pipe(Effect.map(({ written }) => written))
 
 const client = { call: () => Effect.succeed({ content: [{ type: "text", text: hostile }, { type: hostile }] }) }
-const call = (json: boolean, output: Output.Output) =>
-  Tools.call(
-    client as unknown as GatewayClient,
-    { _tag: "Call", name: "x__y", given: undefined, json } as never,
-    output
-  )
+const call = (json: boolean, output: Output.Output) => {
+  const asked = { _tag: "Call", name: "x__y", given: undefined, json } as never
+  return Tools.call(client as unknown as GatewayClient, asked, output)
+}
 
 describe("what a terminal is given", () => {
   it.scopedLive("[X3] call shows what a tool gives without what controls the terminal", () =>
@@ -86,28 +74,20 @@ describe("what a terminal is given", () => {
 
 const issuer = "https://as.example"
 
-const begun = (address: string) =>
-  Effect.scoped(Login.begin({
+const begun = (authorization_endpoint: string) => {
+  const endpoints = { authorization_endpoint, token_endpoint: `${issuer}/token` }
+  const metadata = { issuer, ...endpoints, code_challenge_methods_supported: ["S256"] }
+  return Effect.scoped(Login.begin({
     fetch,
     server: "https://mcp.example/",
     account: "default",
-    discovered: {
-      issuer,
-      metadata: {
-        issuer,
-        authorization_endpoint: address,
-        token_endpoint: `${issuer}/token`,
-        code_challenge_methods_supported: ["S256"]
-      },
-      resource: undefined,
-      isGuessed: false,
-      scopes: undefined
-    },
+    discovered: { issuer, metadata, resource: undefined, isGuessed: false, scopes: undefined },
     scope: undefined,
     configured: { id: "client" },
     kept: undefined,
     places: [{ host: "localhost", port: 0, path: "/callback" }]
   }))
+}
 
 describe("the address of a login", () => {
   it.live("[X3] is shown and opened as it was checked", () =>

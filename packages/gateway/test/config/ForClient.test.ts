@@ -2,10 +2,10 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, Either, Logger, Redacted } from "effect"
 import { Backends, Endpoint, McpJson, ServerPool } from "mcp-lifeline"
 import { createServer, type IncomingHttpHeaders } from "node:http"
-import type { AddressInfo } from "node:net"
 import { fileURLToPath } from "node:url"
 import { inspect } from "node:util"
 import { answerTo, bodyOf } from "../../../sign-in/test/support/AuthServer.js"
+import { listening } from "../../../testing/test/support/listening.js"
 import * as ClientValues from "../../src/config/clientValues.js"
 import { authentication, call, caller, type Callers, connect } from "../support/Callers.js"
 
@@ -20,41 +20,31 @@ const problemsOf = (server: object, lifeline: object = own) =>
   parse({ lifeline, mcpServers: { s: server } }, { KEY: "s3cret-value" }).problems
     .filter(({ key }) => key.startsWith("mcpServers")).map(({ key, message }) => `${key} ${message}`)
 
-const webServer = Effect.acquireRelease(
-  Effect.async<{ readonly url: string; readonly headers: Array<IncomingHttpHeaders>; readonly close: () => void }>(
-    (resume) => {
-      const headers: Array<IncomingHttpHeaders> = []
-      const server = createServer((request, response) =>
-        void bodyOf(request).then((body) => {
-          const message = JSON.parse(body || "{}") as { readonly id?: number; readonly method?: string }
-          if (message.method === "tools/call") headers.push(request.headers)
-          const json = { "content-type": "application/json" }
-          if (request.method !== "POST") response.writeHead(405).end()
-          else if (message.id === undefined) response.writeHead(202).end()
-          else response.writeHead(200, json).end(JSON.stringify(answerTo(message)))
-        })
-      ).listen(0, "127.0.0.1", () =>
-        resume(Effect.succeed({
-          url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`,
-          headers,
-          close: () => void server.close().closeAllConnections()
-        })))
-    }
-  ),
-  ({ close }) => Effect.sync(close)
-)
+const webServer = Effect.gen(function*() {
+  const headers: Array<IncomingHttpHeaders> = []
+  const url = yield* listening(createServer((request, response) =>
+    void bodyOf(request).then((body) => {
+      const message = JSON.parse(body || "{}") as { readonly id?: number; readonly method?: string }
+      if (message.method === "tools/call") headers.push(request.headers)
+      const json = { "content-type": "application/json" }
+      if (request.method !== "POST") response.writeHead(405).end()
+      else if (message.id === undefined) response.writeHead(202).end()
+      else response.writeHead(200, json).end(JSON.stringify(answerTo(message)))
+    })
+  ))
+  return { url: `${url}/mcp`, headers }
+})
 
-const gateway = (mcpServers: object, callers: Callers) =>
-  Effect.gen(function*() {
-    const lifeline = { ...own, timeouts: { connect: "2 minutes", wait: "2 minutes" } }
-    const { entries, problems } = parse({ lifeline, mcpServers }, { KEY: "s3cret-value" })
-    expect(problems.filter(({ key }) => key.startsWith("mcpServers"))).toEqual([])
-    const { backends, problems: refused } = Backends.fromEntries(entries, ".")
-    expect(refused).toEqual([])
-    const bound = yield* Endpoint.bind({ host: "127.0.0.1", port: 0, authentication: authentication(callers) })
-    const servers = yield* ServerPool.make(backends, { waitTimeout: "2 minutes" })
-    return { ...(yield* Endpoint.serve({ ...bound, servers, introductionWait: 0 })), servers }
-  })
+const gateway = Effect.fnUntraced(function*(mcpServers: object, callers: Callers) {
+  const lifeline = { ...own, timeouts: { connect: "2 minutes", wait: "2 minutes" } }
+  const { entries, problems } = parse({ lifeline, mcpServers }, { KEY: "s3cret-value" })
+  expect(problems.filter(({ key }) => key.startsWith("mcpServers"))).toEqual([])
+  const { backends, problems: refused } = Backends.fromEntries(entries, ".")
+  expect(refused).toEqual([])
+  const bound = yield* Endpoint.bind({ host: "127.0.0.1", port: 0, authentication: authentication(callers) })
+  const servers = yield* ServerPool.make(backends, { waitTimeout: "2 minutes" })
+  return { ...(yield* Endpoint.serve({ ...bound, servers, introductionWait: 0 })), servers }
+})
 
 describe("what a configuration says of the client", () => {
   it("[G22:unit] is for servers of which each client has its own, in headers and env, where clients are told apart", () => {
@@ -62,52 +52,43 @@ describe("what a configuration says of the client", () => {
     expect(problemsOf({ command: "x", env })).toEqual([])
     expect(problemsOf({ url: "http://h/mcp", headers: env })).toEqual([])
     const shared = problemsOf({ command: "x", env }, { clients: {} })
-    expect(shared).toEqual([
-      expect.stringMatching(/^mcpServers\.s\.env\.WHO has \$\{client\.name\}, and all clients share/)
-    ])
+    const sharing = [expect.stringMatching(/^mcpServers\.s\.env\.WHO has \$\{client\.name\}, and all clients share/)]
+    expect(shared).toEqual(sharing)
     const unknown = problemsOf({ url: "http://h/mcp", headers: env }, { sessions: "per-client" })
     expect(unknown).toEqual([
       expect.stringContaining("mcpServers.s.headers.WHO has ${client.name}, and the gateway does not know")
     ])
-    for (
-      const server of [
-        { command: "x", args: ["${client.name}"] },
-        { command: "x", cwd: "/home/${client.name}" },
-        { url: "http://${client.name}/mcp" },
-        { command: "x", env: { A: { command: ["y", "${client.name}"] } } }
-      ]
-    ) {
-      expect(problemsOf(server)).toEqual([
-        expect.stringContaining("which is replaced only in the values of headers and env")
-      ])
+    const misplaced = [
+      { command: "x", args: ["${client.name}"] },
+      { command: "x", cwd: "/home/${client.name}" },
+      { url: "http://${client.name}/mcp" },
+      { command: "x", env: { A: { command: ["y", "${client.name}"] } } }
+    ]
+    for (const server of misplaced) {
+      const elsewhere = [expect.stringContaining("which is replaced only in the values of headers and env")]
+      expect(problemsOf(server)).toEqual(elsewhere)
     }
-    for (
-      const [text, why] of [
-        ["${client.email}", "which is not known; write ${client.name}"],
-        ["${client.claim.}", "which is not known"],
-        [`\${client.claim.${"x".repeat(300)}}`, "which is not known"],
-        ["${client.claim.email:-nobody}", "could pass for another one"],
-        ["${client.name} ${MISSING}", "has ${MISSING}, which is not set"]
-      ]
-    ) expect(problemsOf({ command: "x", env: { A: text } })).toEqual([expect.stringContaining(why!)])
+    const refused = {
+      "${client.email}": "which is not known; write ${client.name}",
+      "${client.claim.}": "which is not known",
+      [`\${client.claim.${"x".repeat(300)}}`]: "which is not known",
+      "${client.claim.email:-nobody}": "could pass for another one",
+      "${client.name} ${MISSING}": "has ${MISSING}, which is not set"
+    }
+    for (const [text, why] of Object.entries(refused)) {
+      expect(problemsOf({ command: "x", env: { A: text } })).toEqual([expect.stringContaining(why)])
+    }
     // A variable is not expanded again: what it says is a text like any other.
-    const { entries } = parse({ lifeline: own, mcpServers: { s: { command: "x", env: { A: "${KEY}" } } } }, {
-      KEY: "${client.name}"
-    })
+    const environment = { KEY: "${client.name}" }
+    const { entries } = parse({ lifeline: own, mcpServers: { s: { command: "x", env: { A: "${KEY}" } } } }, environment)
     expect(entries[0]?.server.fromClient).toEqual({})
-    expect(
-      inspect(parse({ lifeline: own, mcpServers: { s: { command: "x", env } } }, { KEY: "s3cret-value" }), {
-        depth: 20
-      })
-    )
-      .not.toContain("s3cret-value")
+    const read = parse({ lifeline: own, mcpServers: { s: { command: "x", env } } }, { KEY: "s3cret-value" })
+    expect(inspect(read, { depth: 20 })).not.toContain("s3cret-value")
   })
 
   it("[G22:unit] is replaced by texts, numbers and booleans only, and by nothing that could pass for something else", () => {
-    const { entries } = parse({
-      lifeline: own,
-      mcpServers: { s: { command: "x", env: { A: "-${client.claim.a.b}-" } } }
-    })
+    const file = { lifeline: own, mcpServers: { s: { command: "x", env: { A: "-${client.claim.a.b}-" } } } }
+    const { entries } = parse(file)
     const texts = entries[0]!.server.fromClient
     const of = (value: unknown, kind: ClientValues.Kind = "variable") =>
       Either.match(ClientValues.of(texts, caller("anna", { "a.b": value, a: { b: "nested" } }), kind), {
@@ -115,29 +96,22 @@ describe("what a configuration says of the client", () => {
         onRight: (values) => Redacted.value(values["A"]!)
       })
     expect([of("x y"), of(3), of(false), of("Zoë")]).toEqual(["-x y-", "-3-", "-false-", "-Zoë-"])
-    for (
-      const [value, why] of [
-        [undefined, "is missing"],
-        ["", "is missing"],
-        [null, "is missing"],
-        [["x"], "is neither a text"],
-        [{ x: 1 }, "is neither a text"],
-        [Number.NaN, "is neither a text"],
-        ["a\r\nX-Admin: 1", "line breaks"],
-        ["a\u0000b", "control characters"],
-        ["a\u0085b", "control characters"],
-        ["a\u2028b", "line breaks"],
-        ["a\ud800b", "not valid Unicode"],
-        [" anna", "white space"],
-        ["x".repeat(1001), "longer than 1000"]
-      ] as const
-    ) {
-      const refused = of(value)
-      expect(refused).toContain(
-        `refused: this server is started for each client with what is known of it, and the claim "a.b" of this client`
-      )
-      expect(refused).toContain(why)
-      expect(refused).not.toMatch(/Admin|xxxx|nested/)
+    const refusals: Readonly<Record<string, ReadonlyArray<unknown>>> = {
+      "is missing": [undefined, "", null],
+      "is neither a text": [["x"], { x: 1 }, Number.NaN],
+      "line breaks": ["a\r\nX-Admin: 1", "a\u2028b"],
+      "control characters": ["a\u0000b", "a\u0085b"],
+      "not valid Unicode": ["a\ud800b"],
+      "white space": [" anna"],
+      "longer than 1000": ["x".repeat(1001)]
+    }
+    const said = "refused: this server is started for each client with what is known of it, and the claim"
+    for (const [why, values] of Object.entries(refusals)) {
+      for (const refused of values.map((value) => of(value))) {
+        expect(refused).toContain(`${said} "a.b" of this client`)
+        expect(refused).toContain(why)
+        expect(refused).not.toMatch(/Admin|xxxx|nested/)
+      }
     }
     expect(of("Zoë", "header")).toContain("a header cannot have")
   })
@@ -159,22 +133,14 @@ describe("what a configuration says of the client", () => {
         }, callers),
         Logger.replace(Logger.defaultLogger, logger)
       )
-      const [anna, anna2, ben, carl] = yield* Effect.all([
-        connect(url, "t-anna"),
-        connect(url, "t-anna"),
-        connect(url, "t-ben"),
-        connect(url, "t-carl")
-      ])
+      const [anna, anna2] = [yield* connect(url, "t-anna"), yield* connect(url, "t-anna")]
+      const [ben, carl] = [yield* connect(url, "t-ben"), yield* connect(url, "t-carl")]
       const startedAs = (client: typeof anna) =>
         Effect.map(call(client, "s__who"), (text) => JSON.parse(text) as { env: { WHO: string }; pid: number })
-      const [first, second, third] = yield* Effect.all([startedAs(anna), startedAs(anna2), startedAs(ben)], {
-        concurrency: "unbounded"
-      })
-      expect([first, second, third].map(({ env }) => env.WHO)).toEqual([
-        "anna/anna@example.com",
-        "anna/anna@example.com",
-        "ben/ben@example.com"
-      ])
+      const all = [startedAs(anna), startedAs(anna2), startedAs(ben)] as const
+      const [first, second, third] = yield* Effect.all(all, { concurrency: "unbounded" })
+      const people = ["anna/anna@example.com", "anna/anna@example.com", "ben/ben@example.com"]
+      expect([first, second, third].map(({ env }) => env.WHO)).toEqual(people)
       expect(new Set([first.pid, second.pid, third.pid]).size).toBe(3)
       const askedAs = (client: typeof anna) =>
         Effect.map(call(client, "w__ask"), (text) => {

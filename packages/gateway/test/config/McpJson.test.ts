@@ -4,12 +4,12 @@ import { decodeFilters, FilteredLists } from "@mcp-lifeline/extensions/internal"
 import { Effect, Either, Redacted } from "effect"
 import { Backends, McpJson } from "mcp-lifeline"
 import { execFileSync } from "node:child_process"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { writeFileSync } from "node:fs"
 import { writeFile } from "node:fs/promises"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { inspect } from "node:util"
 import * as Problem from "../../src/document/Problem.js"
+import { stateFolder } from "../support/Host.js"
 
 const parse = (source: string, env: Record<string, string> = {}) =>
   Either.getOrThrow(McpJson.parse("mcp.json", source, env))
@@ -27,6 +27,9 @@ const reveal = (secrets: Readonly<Record<string, unknown>>) =>
     Object.entries(secrets).map(([key, value]) => [key, Redacted.isRedacted(value) ? Redacted.value(value) : value])
   )
 
+const envOf = (entry: ReturnType<typeof parse>["entries"][number] | undefined) =>
+  entry?.server._tag === "Stdio" ? reveal(entry.server.env) : {}
+
 describe("McpJson", () => {
   it("[G2:unit] reads stdio and url entries, with comments and trailing commas", () => {
     const { entries, problems } = parse(`// my servers
@@ -42,7 +45,7 @@ describe("McpJson", () => {
     expect(entries.map(({ name }) => name)).toEqual(["files", "docs", "bare"])
     const [files, docs, bare] = entries.map(({ server }) => server)
     expect(files).toMatchObject({ _tag: "Stdio", command: "npx", args: ["-y", "server-files", "/data"], cwd: "work" })
-    expect(files?._tag === "Stdio" && reveal(files.env)).toEqual({ LEVEL: "3", DEBUG: "true" })
+    expect(envOf(entries[0])).toEqual({ LEVEL: "3", DEBUG: "true" })
     expect(docs).toMatchObject({ _tag: "Http", url: "https://host.example/mcp", transport: "streamable" })
     expect(docs?._tag === "Http" && reveal(docs.headers)).toEqual({ Authorization: "Bearer secret-1" })
     expect(bare).toMatchObject({ args: [], env: {}, cwd: undefined })
@@ -53,11 +56,7 @@ describe("McpJson", () => {
     ["serverUrl", `{"mcpServers": {"a": {"serverUrl": "http://h/mcp"}}}`, "Http"],
     ["httpUrl", `{"mcpServers": {"a": {"httpUrl": "http://h/mcp", "timeout": 5000}}}`, "Http"],
     ["a byte order mark", `\uFEFF{"mcpServers": {"a": {"url": "http://h/mcp"}}}`, "Http"],
-    [
-      "keys of other programs",
-      `{"mcpServers": {"a": {"command": "x", "alwaysAllow": ["y"], "type": "stdio"}}}`,
-      "Stdio"
-    ]
+    ["keys of other programs", `{"mcpServers":{"a":{"command":"x","alwaysAllow":["y"],"type":"stdio"}}}`, "Stdio"]
   ])("[G2:unit] knows the dialect: %s", (_, source, tag) => {
     const { entries, problems } = parse(source)
     expect(problems).toEqual([])
@@ -89,18 +88,16 @@ args = [
     const { entries, names, notices, problems } = Either.getOrThrow(
       McpJson.parse("config.toml", source, { TOKEN: "secret-1", HOME: "/home/me" })
     )
-    expect(problems.map(Problem.show)).toEqual([
-      "config.toml:19: mcp_servers.bad.args[1]: is a number; accepted: a string"
-    ])
-    expect(notices.map(Problem.show)).toEqual([
-      "config.toml:1: model: belongs to another program and has no effect here"
-    ])
+    const numbered = ["config.toml:19: mcp_servers.bad.args[1]: is a number; accepted: a string"]
+    expect(problems.map(Problem.show)).toEqual(numbered)
+    const foreign = ["config.toml:1: model: belongs to another program and has no effect here"]
+    expect(notices.map(Problem.show)).toEqual(foreign)
     expect(names).toEqual(["docs", "files", "bad"])
     const [docs, files] = entries
     expect(docs).toMatchObject({ name: "docs", policy: { timeouts: { connect: 20_000 } } })
     expect(docs?.server._tag === "Http" && reveal(docs.server.headers)).toEqual({ Authorization: "Bearer secret-1" })
     expect(files).toMatchObject({ server: { command: "npx" }, policy: { lifecycle: { disabled: true } } })
-    expect(files?.server._tag === "Stdio" && reveal(files.server.env)).toEqual({ ROOT: "/home/me" })
+    expect(envOf(files)).toEqual({ ROOT: "/home/me" })
     const broken = Either.flip(McpJson.parse("config.toml", "[mcp_servers.a]\ncommand = \n", {}))
     expect(Problem.show(Either.getOrThrow(broken).problem)).toMatch(/^config\.toml:2: not valid TOML: /)
   })
@@ -121,7 +118,7 @@ args = [
     expect(entries).toHaveLength(1)
     const server = entries[0]?.server
     expect(server).toMatchObject({ command: "bun", args: ["x"] })
-    expect(server?._tag === "Stdio" && reveal(server.env)).toEqual({ A: "1" })
+    expect(envOf(entries[0])).toEqual({ A: "1" })
   })
 
   it("[G19:unit] what opencode's file switches off is hidden, without a notice", () => {
@@ -169,67 +166,47 @@ args = [
       Backends.fromEntries(parse(JSON.stringify({ mcpServers: { a: entry } })).entries, folder).backends[0]?.identity
     const stdio = { command: "node", args: ["a.js"], env: { TOKEN: "s3cret" }, cwd: "x", protocol: "2025" }
     const http = { url: "https://mcp.example/", headers: { "X-Key": "s3cret" }, type: "http" }
-    for (
-      const [own, others] of [
-        [stdio, [{ command: "deno" }, { args: [] }, { env: { TOKEN: "other" } }, { cwd: "y" }, { protocol: "2026" }]],
-        [http, [{ url: "https://mcp.example/b" }, { headers: { "X-Key": "other" } }, { type: "sse" }]]
-      ] as const
-    ) {
+    const differing = [
+      [stdio, [{ command: "deno" }, { args: [] }, { env: { TOKEN: "other" } }, { cwd: "y" }, { protocol: "2026" }]],
+      [http, [{ url: "https://mcp.example/b" }, { headers: { "X-Key": "other" } }, { type: "sse" }]]
+    ] as const
+    const options = { reconnect: { initialDelay: "1 second" }, lifecycle: { lazy: true } }
+    for (const [own, others] of differing) {
       expect(identity(own)).toMatch(/^[\w+/=]+$/)
-      expect(identity({ ...own, reconnect: { initialDelay: "1 second" }, lifecycle: { lazy: true } })).toBe(
-        identity(own)
-      )
+      expect(identity({ ...own, ...options })).toBe(identity(own))
       for (const other of others) expect(identity({ ...own, ...other })).not.toBe(identity(own))
     }
     expect(identity(stdio, "/b")).not.toBe(identity(stdio))
   })
 
   it("[G2:unit] envFile is read from the folder of the file, below env; one that is not there stops its server", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "lifeline-"))
-    try {
-      writeFileSync(join(folder, ".env"), "# secrets\nA=from-file\nexport B='from file'\n")
-      const { entries } = parse(`{"mcpServers": {
+    using folder = stateFolder()
+    writeFileSync(join(folder.path, ".env"), "# secrets\nA=from-file\nexport B='from file'\n")
+    const { entries } = parse(`{"mcpServers": {
         "a": { "command": "x", "env": { "A": "own" }, "envFile": ".env" },
         "b": { "command": "x",
           "envFile": "not-there.env" } }}`)
-      const [problems, complete] = await Effect.runPromise(Backends.completed(entries, folder))
-      const { backends } = Backends.fromEntries(complete, folder)
-      expect(backends.map(({ id }) => id)).toEqual(["a"])
-      const env = complete[0]?.server._tag === "Stdio" ? complete[0].server.env : {}
-      const plain = Object.entries(env).map((
-        [name, value]
-      ) => [name, Redacted.isRedacted(value) ? Redacted.value(value) : value])
-      expect(Object.fromEntries(plain)).toEqual({ A: "own", B: "from file" })
-      expect(problems.map(Problem.show)).toEqual([
-        `mcp.json:4: mcpServers.b.envFile: names ${
-          join(folder, "not-there.env")
-        }, and there is no such file; create it, or leave `
-        + "envFile out"
-      ])
-      expect(inspect(backends, { depth: 20 })).not.toContain("from-file")
-    } finally {
-      rmSync(folder, { recursive: true })
-    }
+    const [problems, complete] = await Effect.runPromise(Backends.completed(entries, folder.path))
+    const { backends } = Backends.fromEntries(complete, folder.path)
+    expect(backends.map(({ id }) => id)).toEqual(["a"])
+    expect(envOf(complete[0])).toEqual({ A: "own", B: "from file" })
+    const missing = `mcpServers.b.envFile: names ${join(folder.path, "not-there.env")}, and there is no such file`
+    expect(problems.map(Problem.show)).toEqual([`mcp.json:4: ${missing}; create it, or leave envFile out`])
+    expect(inspect(backends, { depth: 20 })).not.toContain("from-file")
   })
 
   it("[X1] an envFile of several servers is read once: two readers of a pipe would share what is in it", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "lifeline-"))
-    try {
-      const file = join(folder, ".env")
-      execFileSync("mkfifo", [file])
-      const { entries } = parse(
-        `{"mcpServers": {"a": {"command": "x", "envFile": ".env"}, "b": {"command": "x", "envFile": "${file}"}}}`
-      )
-      const completing = Effect.runPromise(Backends.completed(entries, folder))
-      await writeFile(file, "A=1")
-      const [problems, complete] = await completing
-      expect(problems).toEqual([])
-      expect(complete.map(({ server }) => server._tag === "Stdio" ? Object.keys(server.env) : [])).toEqual([["A"], [
-        "A"
-      ]])
-    } finally {
-      rmSync(folder, { recursive: true })
-    }
+    using folder = stateFolder()
+    const file = join(folder.path, ".env")
+    execFileSync("mkfifo", [file])
+    const { entries } = parse(
+      `{"mcpServers": {"a": {"command": "x", "envFile": ".env"}, "b": {"command": "x", "envFile": "${file}"}}}`
+    )
+    const completing = Effect.runPromise(Backends.completed(entries, folder.path))
+    await writeFile(file, "A=1")
+    const [problems, complete] = await completing
+    expect(problems).toEqual([])
+    expect(complete.map((entry) => Object.keys(envOf(entry)))).toEqual([["A"], ["A"]])
   })
 
   it("[G2:unit] keeps type sse, disabled and the options under lifeline", () => {
@@ -296,9 +273,8 @@ args = [
       "mcp.json:2: context_servers.ext: is a server of an extension of Zed, which only Zed starts; it is left out here",
       "mcp.json:3: context_servers.own.source: belongs to another program and has no effect here, wherever it stands"
     ])
-    expect(problems.map(Problem.show)).toEqual([
-      "mcp.json:4: context_servers.other: has neither command (a program to start) nor url (an address)"
-    ])
+    const neither = ["mcp.json:4: context_servers.other: has neither command (a program to start) nor url (an address)"]
+    expect(problems.map(Problem.show)).toEqual(neither)
   })
 
   it("[G2:unit] refuses a name that is there twice", () => {
@@ -355,20 +331,17 @@ args = [
       `mcp.json:${at}: clients of MCP 2026-07-28 have no sessions, so the gateway does not offer them the servers of which each client `
       + `has its own: ${names}`
     expect(notices.map(Problem.show)).toEqual([notice("2: lifeline.sessions", "a, d")])
-    expect(parse(source.replace("per-client", "shared")).notices.map(Problem.show)).toEqual([
-      notice("7: mcpServers.d.lifeline.sessions", "d")
-    ])
+    const ownOnly = [notice("7: mcpServers.d.lifeline.sessions", "d")]
+    expect(parse(source.replace("per-client", "shared")).notices.map(Problem.show)).toEqual(ownOnly)
     expect(parse(source.replaceAll("per-client", "shared")).notices).toEqual([])
     // A client that the gateway knows needs no session to be told from others.
     const clients = '"clients": { "ci": { "token": "0123456789abcdef0123456789abcdef" } }'
     const known = parse(source.replace('"sessions"', `${clients}, "sessions"`))
     expect([known.notices, known.problems]).toEqual([[], []])
-    expect(parse(source.replace("per-client", "own")).problems.map(Problem.show)).toEqual([
-      'mcp.json:2: lifeline.sessions: is "own"; accepted: "shared" or "per-client"'
-    ])
-    expect(parse(source.replace("sessions", "session")).problems.map(Problem.show)).toEqual([
-      'mcp.json:2: lifeline.session: is not an option; did you mean "sessions"?'
-    ])
+    const unknown = ['mcp.json:2: lifeline.sessions: is "own"; accepted: "shared" or "per-client"']
+    expect(parse(source.replace("per-client", "own")).problems.map(Problem.show)).toEqual(unknown)
+    const misspelt = ['mcp.json:2: lifeline.session: is not an option; did you mean "sessions"?']
+    expect(parse(source.replace("sessions", "session")).problems.map(Problem.show)).toEqual(misspelt)
   })
 
   it("[D1] placement is for a server that all clients share", () => {
@@ -388,12 +361,10 @@ args = [
       }
       expect(parse(source(own ?? {}, top)).problems).toEqual([])
     }
-    expect(parse(source({ placement: "two" })).problems.map(Problem.show)).toEqual([
-      'mcp.json:1: mcpServers.a.lifeline.placement: is "two"; accepted: "one" or "each"'
-    ])
-    expect(parse(source({}, { placement: "one" })).problems.map(Problem.show)).toEqual([
-      expect.stringMatching(/^mcp.json:1: lifeline.placement: is not an option; .* It has no effect$/)
-    ])
+    const two = ['mcp.json:1: mcpServers.a.lifeline.placement: is "two"; accepted: "one" or "each"']
+    expect(parse(source({ placement: "two" })).problems.map(Problem.show)).toEqual(two)
+    const atTop = [expect.stringMatching(/^mcp.json:1: lifeline.placement: is not an option; .* It has no effect$/)]
+    expect(parse(source({}, { placement: "one" })).problems.map(Problem.show)).toEqual(atTop)
   })
 
   it("[G2:unit] an option for all servers that is not acceptable stops all, and says where it stands", () => {
@@ -435,32 +406,35 @@ args = [
   it("[G2:unit] says at which line a file is broken", () => {
     expect(broken(`{\n  "mcpServers": {\n    "a": { "command" "x" }\n  }\n}`)).toMatch(/^mcp\.json:3: not valid JSON: /)
     expect(broken("")).toMatch(/^mcp\.json:1: not valid JSON: /)
-    expect(broken("[]")).toBe(
-      "mcp.json:1: is an array; accepted: an object with mcpServers, an object of servers by name"
-    )
-    expect(broken("{}")).toBe("mcp.json:1: mcpServers: is missing; accepted: an object of servers by name")
-    expect(broken(`{\n"mcpServer": {}}`)).toBe(
-      'mcp.json:2: mcpServer: is not an option of an mcp.json; did you mean "mcpServers"?'
-    )
-    expect(broken(`{\n"mcpServers": []}`)).toBe(
-      "mcp.json:2: mcpServers: is an array; accepted: an object of servers by name"
-    )
+    const refused = [
+      ["[]", "1: is an array; accepted: an object with mcpServers, an object of servers by name"],
+      ["{}", "1: mcpServers: is missing; accepted: an object of servers by name"],
+      [`{\n"mcpServer": {}}`, '2: mcpServer: is not an option of an mcp.json; did you mean "mcpServers"?'],
+      [`{\n"mcpServers": []}`, "2: mcpServers: is an array; accepted: an object of servers by name"]
+    ] as const
+    for (const [text, problem] of refused) expect(broken(text)).toBe(`mcp.json:${problem}`)
   })
 
   it("[C10:unit] shows no value of env and headers, neither in what it gives nor in its problems", () => {
     const secret = "hunter2-hunter2"
-    const source = JSON.stringify({
-      mcpServers: {
-        a: { command: "x", env: { A: secret } },
-        b: { url: "http://h/mcp", headers: { B: secret } },
-        c: { command: "x", env: { C: [secret] } },
-        d: { command: "x", env: { D: `\${bad name:-${secret}}` } }
-      }
-    })
-    const read = parse(source)
+    const started = (env: object) => ({ command: "x", env })
+    const b = { url: "http://h/mcp", headers: { B: secret } }
+    const bad = { c: started({ C: [secret] }), d: started({ D: `\${bad name:-${secret}}` }) }
+    const read = parse(JSON.stringify({ mcpServers: { a: started({ A: secret }), b, ...bad } }))
     expect(read.entries).toHaveLength(2)
     expect(read.problems).toHaveLength(2)
     expect(inspect(read, { depth: 20 })).not.toContain(secret)
     expect(JSON.stringify(read)).not.toContain(secret)
+  })
+})
+
+describe("an envFile", () => {
+  it("[G2:unit] as editors on Windows write it has the same variables: a byte order mark, line ends, backslashes", async () => {
+    using folder = stateFolder()
+    writeFileSync(join(folder.path, ".env"), "\uFEFFONE=1\r\nTWO=C:\\notes\\new\r\n")
+    const { entries } = parse(`{"mcpServers": {"a": {"command": "x", "envFile": ".env", "env": {"THREE": "3"}}}}`)
+    const [problems, [entry]] = await Effect.runPromise(Backends.completed(entries, folder.path))
+    expect(problems).toEqual([])
+    expect(Object.entries(envOf(entry))).toEqual([["ONE", "1"], ["TWO", "C:\\notes\\new"], ["THREE", "3"]])
   })
 })

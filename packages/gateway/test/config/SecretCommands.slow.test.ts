@@ -9,25 +9,18 @@ import { folder } from "../../../testing/test/support/folder.js"
 import * as Gateway from "../support/Gateway.js"
 import { options, wrap } from "../support/Host.js"
 import * as Program from "../support/Program.js"
+import { listing, scripted } from "../support/Scripted.js"
 
-const source = `
-import { createHash } from "node:crypto"
-console.error("started with", process.env.API_KEY)
-let rest = ""
-process.stdin.setEncoding("utf8").on("data", (chunk) => {
-  const lines = (rest + chunk).split("\\n")
-  rest = lines.pop()
-  for (const line of lines) {
-    const { id, method, params } = JSON.parse(line)
-    if (id === undefined) continue
-    const answer = (result) => console.log(JSON.stringify({ jsonrpc: "2.0", id, result }))
-    if (method === "initialize") answer({ protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo: { name: "keyed", version: "1" } })
-    else if (method === "tools/list") answer({ tools: [{ name: "key", inputSchema: { type: "object" }, annotations: { readOnlyHint: true } }] })
-    else if (method === "tools/call") answer({ content: [{ type: "text", text: process.pid + " " + createHash("sha256").update(process.env.API_KEY ?? "").digest("hex") }] })
-    else console.log(JSON.stringify({ jsonrpc: "2.0", id, error: { code: -32601, message: "Method not found" } }))
+const source = scripted(
+  `const { createHash } = await import("node:crypto")
+  send(said(process.pid + " " + createHash("sha256").update(process.env.API_KEY ?? "").digest("hex")))`,
+  "",
+  {
+    capabilities: { tools: {} },
+    before: `if (heard.length === 1) console.error("started with", process.env.API_KEY)
+    ${listing({ name: "key", annotations: { readOnlyHint: true } })}`
   }
-})
-`
+).at(-1)!
 
 /** What a password manager does: writes the secret, or fails as the file says. It complains with the secret. */
 const manager = `
@@ -58,49 +51,36 @@ const filesIn = (path: string): string =>
     readFileSync(join(one.parentPath, one.name), "utf8")
   ).join("\n")
 
+interface Client {
+  readonly callTool: (params: { readonly name: string }) => Promise<unknown>
+  readonly status: unknown
+  readonly close: () => Promise<void>
+}
+
+const through = (client: () => Promise<Client>, prefix = ""): ReturnType<Open> =>
+  Effect.acquireRelease(Effect.promise(client), (client) => Effect.promise(() => client.close())).pipe(
+    Effect.map((client) => ({
+      call: (name) => Effect.promise(async () => textOf(await client.callTool({ name: prefix + name }))),
+      seen: Effect.sync(() => JSON.stringify(client.status))
+    }))
+  )
+
 const doors: Record<string, Open> = {
-  connect: ({ server }) =>
-    Effect.map(
-      Effect.acquireRelease(
-        Effect.promise(() => connect(server as never, { name: "keyed" })),
-        (client) => Effect.promise(() => client.close())
-      ),
-      (client) => ({
-        call: (name) => Effect.promise(async () => textOf(await client.callTool({ name }))),
-        seen: Effect.sync(() => JSON.stringify(client.status))
-      })
-    ),
-  connectAll: ({ server }) =>
-    Effect.map(
-      Effect.acquireRelease(
-        Effect.promise(() => connectAll({ mcpServers: { keyed: server } } as never)),
-        (fleet) => Effect.promise(() => fleet.close())
-      ),
-      (fleet) => ({
-        call: (name) => Effect.promise(async () => textOf(await fleet.callTool({ name: `keyed__${name}` }))),
-        seen: Effect.sync(() => JSON.stringify(fleet.status))
-      })
-    ),
+  connect: ({ server }) => through(() => connect(server as never, { name: "keyed" })),
+  connectAll: ({ server }) => through(() => connectAll({ mcpServers: { keyed: server } } as never), "keyed__"),
   wrap: ({ args, path }) =>
     Effect.gen(function*() {
       const state = join(path, "state")
+      const [log, record] = [join(path, "log.jsonl"), join(path, "record.jsonl")]
       const host = yield* Effect.acquireRelease(
-        Effect.sync(() =>
-          wrap(["--log", join(path, "log.jsonl"), "--record", join(path, "record.jsonl"), ...args], { state })
-        ),
+        Effect.sync(() => wrap(["--log", log, "--record", record, ...args], { state })),
         (host) => Effect.promise(() => host[Symbol.asyncDispose]())
       )
       yield* Effect.promise(() => host.initialize())
+      const files = () => [filesIn(state), ...[log, record].map((one) => readFileSync(one, "utf8"))]
       return {
         call: (name) => Effect.promise(() => host.call(name)),
-        seen: Effect.sync(() =>
-          [
-            host.stderr,
-            JSON.stringify(host.messages),
-            filesIn(state),
-            ...["log.jsonl", "record.jsonl"].map((one) => readFileSync(join(path, one), "utf8"))
-          ].join("\n")
-        )
+        seen: Effect.sync(() => [host.stderr, JSON.stringify(host.messages), ...files()].join("\n"))
       }
     }),
   serve: ({ server }) =>
@@ -112,14 +92,11 @@ const doors: Record<string, Open> = {
         call: (name) =>
           Effect.map(Gateway.ask(`${base}/api/call`, "POST", { name: `keyed__${name}` }), ({ body }) => textOf(body)),
         seen: Effect.gen(function*() {
-          const pages = yield* Effect.forEach(
-            ["/", "/api/status", "/api/servers/keyed", "/api/history", "/metrics"],
-            get
-          )
+          const paths = ["/", "/api/status", "/api/servers/keyed", "/api/history", "/metrics"]
+          const pages = yield* Effect.forEach(paths, get)
           const { stderr, stdout } = yield* command("status", "--json")
-          return [...pages, stdout, stderr, program.stdout(), program.stderr(), filesIn(env.MCP_LIFELINE_STATE)].join(
-            "\n"
-          )
+          const said = [stdout, stderr, program.stdout(), program.stderr()]
+          return [...pages, ...said, filesIn(env.MCP_LIFELINE_STATE)].join("\n")
         })
       }
     })
@@ -135,39 +112,26 @@ const prepared = Effect.gen(function*() {
   }
   const file = join(path, "key")
   const command = [process.execPath, join(path, "manager.mjs"), file]
-  return {
-    path,
-    command,
-    line: command.map((word) => `"${word}"`).join(" "),
-    write: (text: string) => writeFileSync(file, text)
-  }
+  const line = command.map((word) => `"${word}"`).join(" ")
+  const server = [process.execPath, join(path, "server.mjs")] as const
+  const keyed = { command: server[0], args: [server[1]], env: { API_KEY: { command, timeout: "1 min" } } }
+  return { path, command, line, server, keyed, write: (text: string) => writeFileSync(file, text) }
 })
+
+const expectNone = (text: string, secrets: ReadonlyArray<string>): void => {
+  for (const secret of secrets) expect(text).not.toContain(secret)
+}
 
 describe("secrets from a command", () => {
   it.scopedLive.each(Object.keys(doors))(
     "[S14:real] a server that is started gets the value, after kill -9 the new one, and nobody sees it: %s",
     (name) =>
       Effect.gen(function*() {
-        const { command, line, path, write } = yield* prepared
+        const { keyed, line, path, server, write } = yield* prepared
         const [one, two] = [newSecret(), newSecret()]
         write(one)
-        const door = yield* (doors[name] as Open)({
-          path,
-          server: {
-            command: process.execPath,
-            args: [join(path, "server.mjs")],
-            env: { API_KEY: { command, timeout: "1 min" } },
-            reconnect: { initialDelay: 1 }
-          },
-          args: [
-            "--secret",
-            `API_KEY=${line}`,
-            ...options("reconnect.initialDelay=1"),
-            "--",
-            process.execPath,
-            join(path, "server.mjs")
-          ]
-        })
+        const args = ["--secret", `API_KEY=${line}`, ...options("reconnect.initialDelay=1"), "--", ...server]
+        const door = yield* (doors[name] as Open)({ path, server: { ...keyed, reconnect: { initialDelay: 1 } }, args })
         const [pid = "", first] = (yield* door.call("key")).split(" ")
         expect(first).toBe(digest(one))
         write(two)
@@ -178,9 +142,7 @@ describe("secrets from a command", () => {
           answer = (yield* Effect.catchAllCause(door.call("key"), () => Effect.succeed(pid))).split(" ")
         }
         expect(answer[1]).toBe(digest(two))
-        const seen = yield* door.seen
-        expect(seen).not.toContain(one)
-        expect(seen).not.toContain(two)
+        expectNone(yield* door.seen, [one, two])
       })
   )
 
@@ -190,46 +152,32 @@ describe("secrets from a command", () => {
       const server = yield* HttpFaultServer.make()
       const [one, two] = [newSecret(), newSecret()]
       write(one)
-      const door = yield* (doors["serve"] as Open)({
-        path,
-        server: {
-          url: server.url,
-          headers: { Authorization: { command, timeout: "1 min", prefix: "Bearer " } },
-          reconnect: { initialDelay: 1 }
-        },
-        args: []
-      })
+      const headers = { Authorization: { command, timeout: "1 min", prefix: "Bearer " } }
+      const remote = { url: server.url, headers, reconnect: { initialDelay: 1 } }
+      const door = yield* (doors["serve"] as Open)({ path, server: remote, args: [] })
       yield* door.call("echo")
       const sent = () => server.seen.at(-1)?.headers["authorization"]
       expect(new Set(server.seen.map(({ headers }) => headers["authorization"]))).toEqual(new Set([`Bearer ${one}`]))
       write(two)
       server.sessions.clear()
       while (sent() !== `Bearer ${two}`) yield* door.call("echo")
-      const seen = yield* door.seen
-      expect(seen).not.toContain(one)
-      expect(seen).not.toContain(two)
+      expectNone(yield* door.seen, [one, two])
     }))
 
   it.scopedLive("[S14:real] a command that fails is retried, and the status names the server's field, the program and the exit code", () =>
     Effect.gen(function*() {
-      const { command, path, write } = yield* prepared
+      const { keyed, write } = yield* prepared
       write("exit 9")
       const { base, env, program } = yield* Gateway.serveHere({
-        keyed: {
-          command: process.execPath,
-          args: [join(path, "server.mjs")],
-          env: { API_KEY: { command, timeout: "1 min" } },
-          reconnect: { initialDelay: 1, maxDelay: 20 }
-        },
+        keyed: { ...keyed, reconnect: { initialDelay: 1, maxDelay: 20 } },
         absent: { url: "http://127.0.0.1:9/mcp", headers: { "X-Key": { command: ["no-such-password-manager"] } } }
       })
       const failed = yield* Gateway.untilStatus(base, ({ lastError }) => lastError !== undefined, "keyed")
       expect(failed.lastError.message).toMatch(/env\.API_KEY: .+ exited with code 9: run it in a terminal/)
       const absent = yield* Gateway.untilStatus(base, ({ lastError }) => lastError !== undefined, "absent")
       expect(absent).toMatchObject({ state: "PermanentlyFailed" })
-      expect(absent.lastError.message).toMatch(
-        /headers\.X-Key: command "no-such-password-manager" was not found in PATH/
-      )
+      const notFound = /headers\.X-Key: command "no-such-password-manager" was not found in PATH/
+      expect(absent.lastError.message).toMatch(notFound)
       write(newSecret())
       yield* Gateway.untilStatus(base, Gateway.isConnected, "keyed")
       expect(program.stdout() + program.stderr() + filesIn(env.MCP_LIFELINE_STATE)).not.toContain("not to be shown")
@@ -241,24 +189,13 @@ describe("secrets from a command", () => {
       const secret = newSecret()
       write(secret)
       const file = join(path, "mcp.json")
-      writeFileSync(
-        file,
-        JSON.stringify({
-          mcpServers: {
-            keyed: {
-              command: process.execPath,
-              args: ["server.mjs"],
-              cwd: ".",
-              env: { API_KEY: { command: [...command.slice(0, 1), "./manager.mjs", "./key"] } }
-            },
-            wrong: { command: "x", env: { API_KEY: { command: [], shell: true } } }
-          }
-        })
-      )
-      const { code, stderr, stdout } = yield* Program.run(["check", "--connect", file], {
-        MCP_LIFELINE_STATE: join(path, "state")
-      })
-      expect(stdout + stderr).toMatch(/connected: keyed 1, .*, tools: 1/)
+      const env = { API_KEY: { command: [...command.slice(0, 1), "./manager.mjs", "./key"] } }
+      const keyed = { command: process.execPath, args: ["server.mjs"], cwd: ".", env }
+      const wrong = { command: "x", env: { API_KEY: { command: [], shell: true } } }
+      writeFileSync(file, JSON.stringify({ mcpServers: { keyed, wrong } }))
+      const own = { MCP_LIFELINE_STATE: join(path, "state") }
+      const { code, stderr, stdout } = yield* Program.run(["check", "--connect", file], own)
+      expect(stdout + stderr).toMatch(/connected: scripted 1, .*, tools: 1/)
       expect(stdout + stderr).toMatch(/mcpServers\.wrong\.env\.API_KEY\.command: is no command/)
       expect(stdout + stderr).not.toContain(secret)
       expect(code).toBe(1)

@@ -3,10 +3,10 @@ import { Effect } from "effect"
 import { execFileSync } from "node:child_process"
 import { renameSync, writeFileSync } from "node:fs"
 import { writeFile } from "node:fs/promises"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { folder } from "../../../testing/test/support/folder.js"
-import { ask } from "../support/Gateway.js"
+import * as Gateway from "../support/Gateway.js"
 import * as Program from "../support/Program.js"
 import * as TestClient from "../support/TestClient.js"
 
@@ -26,26 +26,26 @@ const pipe = (path: string, name: string): string => {
   return file
 }
 
-const serve = (path: string, env: Record<string, string> = {}) =>
-  Effect.gen(function*() {
-    const file = join(path, "mcp.json")
-    writeFileSync(file, textOf({ a: who }))
-    const program = yield* Program.start(["serve", "--port", "0", "--config", file], env)
-    const [, url = ""] = yield* program.prints(/^Serving (http:\S+)$/m)
-    const client = yield* TestClient.connect(url)
-    const isServing = Effect.gen(function*() {
-      const { status } = yield* ask(url.replace("/mcp", "/health"))
-      const { content } = yield* Effect.promise(() => client.callTool({ name: "a__who", arguments: {} }))
-      return status === 200 && Array.isArray(content)
-    })
-    return { client, file, isServing, program }
+const serve = Effect.fnUntraced(function*(env: Record<string, string> = {}) {
+  const { base, file, program } = yield* Gateway.serve({ a: who }, [], env)
+  const client = yield* TestClient.connect(`${base}/mcp`)
+  const isServing = Effect.gen(function*() {
+    const { status } = yield* Gateway.ask(`${base}/health`)
+    const { content } = yield* Effect.promise(() => client.callTool({ name: "a__who", arguments: {} }))
+    return status === 200 && Array.isArray(content)
   })
+  return { client, file, isServing, path: dirname(file), program }
+})
+
+const ends = Effect.fnUntraced(function*(program: Program.Program) {
+  program.signal("SIGTERM")
+  expect(yield* program.ended).toEqual({ code: 0, signal: null })
+})
 
 describe.concurrent("files of the user that are none", () => {
   it.scopedLive("[X1:real] an envFile that is a pipe: others are served until it is written, and then it is read", () =>
     Effect.gen(function*() {
-      const path = yield* folder
-      const { client, file, isServing, program } = yield* serve(path)
+      const { client, file, isServing, path, program } = yield* serve()
       const secrets = pipe(path, ".env")
       writeFileSync(file, textOf({ a: who, b: { ...who, envFile: ".env" }, c: { ...who, envFile: secrets } }))
       // It is opened as soon as somebody reads it.
@@ -57,14 +57,12 @@ describe.concurrent("files of the user that are none", () => {
         const { content } = yield* Effect.promise(() => client.callTool({ name, arguments: {} }))
         expect(JSON.stringify(content)).toContain("a-secret")
       }
-      program.signal("SIGTERM")
-      expect(yield* program.ended).toEqual({ code: 0, signal: null })
+      yield* ends(program)
     }))
 
   it.scopedLive("[X1:real] [G5] an mcp.json that becomes a pipe: nothing changes, and the next file is read", () =>
     Effect.gen(function*() {
-      const path = yield* folder
-      const { file, isServing, program } = yield* serve(path)
+      const { file, isServing, path, program } = yield* serve()
       renameSync(pipe(path, "pipe"), file)
       // Two looks later it is being read.
       yield* Effect.sleep("3 seconds")
@@ -72,8 +70,7 @@ describe.concurrent("files of the user that are none", () => {
       writeFileSync(join(path, "next"), textOf({ a: who, b: who }))
       renameSync(join(path, "next"), file)
       yield* program.prints(/read again: started b; 1 not changed/)
-      program.signal("SIGTERM")
-      expect(yield* program.ended).toEqual({ code: 0, signal: null })
+      yield* ends(program)
     }))
 
   it.scopedLive("[X1:real] [G7] while an mcp.json that is a pipe is read, one signal ends the program", () =>
@@ -87,18 +84,17 @@ describe.concurrent("files of the user that are none", () => {
         (handle) => Effect.promise(() => handle.close())
       )
       yield* Effect.promise(() => writer.write("{"))
-      program.signal("SIGTERM")
-      expect(yield* program.ended).toEqual({ code: 0, signal: null })
+      yield* ends(program)
     }))
 
   it.scopedLive("[X1:real] [G7] a file system that does not answer does not keep the program from ending", () =>
     Effect.gen(function*() {
       const path = yield* folder
       const env = { BLOCKED_BY: pipe(path, "pipe"), NODE_OPTIONS: `--import=${blockedThread}` }
-      const { program } = yield* serve(path, env)
+      const { program } = yield* serve(env)
       program.signal("SIGTERM")
       expect(yield* program.ended).toEqual({ code: null, signal: "SIGKILL" })
-      const second = yield* serve(path, env)
+      const second = yield* serve(env)
       second.program.signal("SIGTERM")
       // More than half a second later it is another signal.
       yield* Effect.sleep("600 millis")

@@ -14,16 +14,16 @@ describe("the address of an authorization server", () => {
     expect(problemOf(text)).toBeUndefined()
   })
 
-  it.each([
-    ["", "is not an address"],
-    ["issuer.example", "is not an address"],
-    ["at https://issuer.example", "is not an address"],
-    ["file:///etc/passwd", "is not an address"],
-    ["ftp://issuer.example", "is not an address"],
-    ["https:issuer.example", "is not an address"],
-    ["https:///issuer.example", "is not an address"],
-    ["https:// issuer.example", "is not an address"],
-    ["https://issuer.example:port", "is not an address"],
+  const none = ["", "issuer.example", "at https://issuer.example", "file:///etc/passwd", "ftp://issuer.example"]
+  const odd = [
+    "https:issuer.example",
+    "https:///issuer.example",
+    "https:// issuer.example",
+    "https://issuer.example:port"
+  ]
+
+  it.each<[string, string]>([
+    ...[...none, ...odd].map((text): [string, string] => [text, "is not an address"]),
     ["https://ann@issuer.example", "has a user name or password"],
     ["https://:secret@issuer.example", "has a user name or password"],
     ["http://issuer.example", "is not https"],

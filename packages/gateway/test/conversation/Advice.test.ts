@@ -1,12 +1,5 @@
-import {
-  BackendUnavailable,
-  type CallError,
-  ConnectionLost,
-  RemoteError,
-  RequestTimeout,
-  ResultUnknown,
-  type StateName
-} from "@mcp-lifeline/core"
+import type { CallError, StateName } from "@mcp-lifeline/core"
+import { BackendUnavailable, ConnectionLost, RemoteError, RequestTimeout, ResultUnknown } from "@mcp-lifeline/core"
 import { JsonRpcError } from "@mcp-lifeline/protocol"
 import { Cause, FiberId } from "effect"
 import { assert, describe, it } from "vitest"
@@ -15,17 +8,14 @@ import { advised, type Door } from "../../src/conversation/Advice.js"
 const advice = (error: CallError, login?: string, door: Door = "serve"): string =>
   advised("s", JsonRpcError.fromCallError(error), login, door).message
 
+const of = { backend: "s", generation: 1 }
+const call = { ...of, method: "tools/call" }
+
 const unavailable = (state: BackendUnavailable["state"], message = "s is not used"): CallError =>
-  new BackendUnavailable({
-    backend: "s",
-    generation: 1,
-    state,
-    message,
-    lastError: undefined,
-    nextAttemptAt: undefined
-  })
+  new BackendUnavailable({ ...of, state, message, lastError: undefined, nextAttemptAt: undefined })
 
 const later = "cannot be reached, and why. It is being reconnected: make the same call again later."
+const now = "cannot be used now, and why. Make the same call again later."
 const fixed = "cannot be reached, and why. Once somebody has fixed the cause, make the same call again."
 const commanded = (what: string, command: string): string =>
   `cannot be reached, and why. ${what} (mcp-lifeline ${command} s, or the status page of the gateway): do not repeat the call before that.`
@@ -35,10 +25,7 @@ const disconnected = "It stays disconnected until the user reconnects it"
 const next: { readonly [S in StateName]: readonly [serve: string | undefined, wrap: string | undefined] } = {
   Idle: [later, later],
   Connecting: [later, later],
-  Connected: [
-    "cannot be used now, and why. Make the same call again later.",
-    "cannot be used now, and why. Make the same call again later."
-  ],
+  Connected: [now, now],
   Reconnecting: [later, later],
   Dormant: [later, later],
   PermanentlyFailed: [fixed, fixed],
@@ -46,14 +33,8 @@ const next: { readonly [S in StateName]: readonly [serve: string | undefined, wr
     commanded(disconnected, "reconnect"),
     "cannot be reached, and why. It is connected again only when it is called: make the same call again."
   ],
-  Disabling: [
-    commanded(off, "enable"),
-    `cannot be reached, and why. ${off}: do not repeat the call before that.`
-  ],
-  Disabled: [
-    commanded(off, "enable"),
-    `cannot be reached, and why. ${off}: do not repeat the call before that.`
-  ],
+  Disabling: [commanded(off, "enable"), `cannot be reached, and why. ${off}: do not repeat the call before that.`],
+  Disabled: [commanded(off, "enable"), `cannot be reached, and why. ${off}: do not repeat the call before that.`],
   Closed: [undefined, undefined]
 }
 
@@ -81,19 +62,12 @@ describe("what the model is told of a call that was not sent", () => {
   })
 
   it("[W4] [C9:unit] what it reads is what core says to people, and nothing of a server's words is cut", () => {
-    const common = { backend: "s", generation: 1, method: "tools/call" }
-    const late = new RequestTimeout({
-      ...common,
-      timeout: 5,
-      message: "late. Give it more time (timeout), or check before you repeat it",
-      plainMessage: "late. Check before you repeat it"
-    })
-    assert.strictEqual(
-      advice(late),
-      "late. Check before you repeat it. If that cannot be checked, tell the user what was asked for."
-    )
+    const message = "late. Give it more time (timeout), or check before you repeat it"
+    const plainMessage = "late. Check before you repeat it"
+    const late = advice(new RequestTimeout({ ...call, timeout: 5, message, plainMessage }))
+    assert.strictEqual(late, `${plainMessage}. If that cannot be checked, tell the user what was asked for.`)
     const said = "s was not carried out (the server: pass idempotent: true (timeouts.wait). Call run() to begin)"
-    assert.strictEqual(advice(new ConnectionLost({ ...common, message: said })), said)
+    assert.strictEqual(advice(new ConnectionLost({ ...call, message: said })), said)
   })
 
   it("[W4] a login that a person has to do comes before everything else", () => {
@@ -101,15 +75,9 @@ describe("what the model is told of a call that was not sent", () => {
   })
 
   it("[C9:unit] nothing is to be checked where doing it twice does no harm", () => {
+    const message = "doing it twice does no harm, says the server"
     const unknown = (harmless: boolean) =>
-      advice(
-        new ResultUnknown({
-          backend: "s",
-          method: "tools/call",
-          harmless,
-          message: "doing it twice does no harm, says the server"
-        })
-      )
+      advice(new ResultUnknown({ backend: "s", method: "tools/call", harmless, message }))
     assert.strictEqual(unknown(true), "doing it twice does no harm, says the server.")
     assert.match(unknown(false), /If that cannot be checked/)
   })
@@ -140,33 +108,18 @@ describe("what the model is told of a call that was not sent", () => {
   it("[G18:unit] who sent a request and goes is told what became of it", () => {
     const ended = (fate: "notSent" | "unknown") => JsonRpcError.interrupted("it was ended", fate)
     const data = { tag: "Interrupted" }
+    const told = (message: string, fate: string) => ({ code: -32_000, message, data: { ...data, fate } })
     assert.deepStrictEqual([ended("notSent"), ended("unknown")], [
-      {
-        code: -32_000,
-        message: "it was ended before the request was sent: it was not carried out",
-        data: { ...data, fate: "notSent" }
-      },
-      {
-        code: -32_000,
-        message: "it was ended before the request was answered: it may have been carried out",
-        data: { ...data, fate: "unknown" }
-      }
+      told("it was ended before the request was sent: it was not carried out", "notSent"),
+      told("it was ended before the request was answered: it may have been carried out", "unknown")
     ])
     assert.isTrue(JsonRpcError.isOurs(ended("unknown")))
   })
 
   it("[G18] [X1:unit] what a server's error holds beside its message is left out where it is nested too deeply", () => {
+    const nested = (levels: number): unknown => JSON.parse("[".repeat(levels) + "]".repeat(levels))
     const error = (levels: number) =>
-      JsonRpcError.fromCallError(
-        new RemoteError({
-          backend: "s",
-          generation: 1,
-          method: "tools/call",
-          code: -32_001,
-          message: "no",
-          data: JSON.parse("[".repeat(levels) + "]".repeat(levels))
-        })
-      )
+      JsonRpcError.fromCallError(new RemoteError({ ...call, code: -32_001, message: "no", data: nested(levels) }))
     assert.property(error(500), "data")
     assert.deepStrictEqual(error(501), { code: -32_001, message: "no" })
     assert.deepStrictEqual(error(20_000), { code: -32_001, message: "no" })

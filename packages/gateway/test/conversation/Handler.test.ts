@@ -1,14 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import { type Answer, ClientRequests } from "@mcp-lifeline/protocol"
-import {
-  introducedFirst,
-  lists,
-  ownMethods,
-  ping,
-  pipeline,
-  readable,
-  type Step
-} from "../../src/conversation/Handler.js"
+import type { Step } from "../../src/conversation/Handler.js"
+import * as Handler from "../../src/conversation/Handler.js"
+
+const { introducedFirst, lists, ownMethods, ping, pipeline, readable } = Handler
 
 const client = (...steps: ReadonlyArray<Step>) => {
   const requests = new ClientRequests()

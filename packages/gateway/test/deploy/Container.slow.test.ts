@@ -21,47 +21,34 @@ import * as Postgres from "../../../testing/test/support/Postgres.js"
 import * as Image from "../support/Image.js"
 import * as Manifests from "../support/Manifests.js"
 import * as Program from "../support/Program.js"
+import { listing, scripted } from "../support/Scripted.js"
 
 const user = 10_001
 const token = "a-token-of-a-secret"
 
-const probe = (port: number, path: string) =>
-  Effect.promise(() =>
-    Raw.send(`http://127.0.0.1:${port}${path}`, "GET", {
-      "Host": "10.244.1.7:7332",
-      "User-Agent": "kube-probe/1.34",
-      "Accept": "*/*",
-      "Connection": "close"
-    }).then(({ status }) => status)
-  )
+const ofProbe = { "User-Agent": "kube-probe/1.34", "Accept": "*/*", "Connection": "close" }
 
-const untidy = `
-import { spawn } from "node:child_process"
-const leave = () => spawn("/bin/sh", ["-c", "(exec /usr/bin/sleep 0.2) & exit"], { stdio: "ignore" })
-const answers = {
-  initialize: ({ protocolVersion }) => ({ protocolVersion, capabilities: { tools: {} }, serverInfo: { name: "untidy", version: "1" } }),
-  "tools/list": () => ({ tools: [{ name: "leave", inputSchema: { type: "object" } }] }),
-  "tools/call": () => ({ content: [{ type: "text", text: String(leave().pid) }] }),
-  ping: () => ({})
-}
-let rest = ""
-process.stdin.on("data", (data) => {
-  const lines = (rest + data).split("\\n")
-  rest = lines.pop()
-  for (const { id, method, params } of lines.map((line) => JSON.parse(line))) {
-    if (id !== undefined) process.stdout.write(JSON.stringify({ jsonrpc: "2.0", id, result: answers[method](params) }) + "\\n")
-  }
-})
-`
+const probe = (port: number, path: string) =>
+  Effect.promise(async () => {
+    const headers = { "Host": "10.244.1.7:7332", ...ofProbe }
+    return (await Raw.send(`http://127.0.0.1:${port}${path}`, "GET", headers)).status
+  })
+
+const untidy = scripted(
+  `const { spawn } = await import("node:child_process")
+  const left = spawn("/bin/sh", ["-c", "(exec /usr/bin/sleep 0.2) & exit"], { stdio: "ignore" })
+  send(said(String(left.pid)))`,
+  "",
+  { capabilities: { tools: {} }, before: listing("leave") }
+).at(-1)!
 
 /** Processes of a container as the machine sees them, with their states. */
 const processesOf = (pid: number): ReadonlyArray<{ readonly pid: number; readonly state: string }> => {
-  const all = execFileSync("ps", ["-A", "-o", "pid=,ppid=,stat="], { encoding: "utf8" }).trim().split("\n").map(
-    (line) => {
-      const [pid, parent, state = ""] = line.trim().split(/\s+/)
-      return { pid: Number(pid), parent: Number(parent), state }
-    }
-  )
+  const lines = execFileSync("ps", ["-A", "-o", "pid=,ppid=,stat="], { encoding: "utf8" }).trim().split("\n")
+  const all = lines.map((line) => {
+    const [pid, parent, state = ""] = line.trim().split(/\s+/)
+    return { pid: Number(pid), parent: Number(parent), state }
+  })
   const found = new Set([pid])
   for (let size = 0; size !== found.size;) {
     size = found.size
@@ -79,9 +66,8 @@ const makeContainer = (
     readonly secrets?: Readonly<Record<string, string>>
   } = {}
 ) => {
-  const workload = Manifests.parse(Manifests.text(name)).find(({ kind }) =>
-    kind === "StatefulSet" || kind === "Deployment"
-  )
+  const isWorkload = ({ kind }: { readonly kind: string }) => kind === "StatefulSet" || kind === "Deployment"
+  const workload = Manifests.parse(Manifests.text(name)).find(isWorkload)
   const { args, volumeMounts } = workload!["spec"].template.spec.containers[0]
   const folder = mkdtempSync(join(tmpdir(), "lifeline-container-"))
   const at = (name: string) => join(folder, name)
@@ -96,62 +82,54 @@ const makeContainer = (
   }
   writeFileSync(at("servers/untidy.mjs"), untidy)
   const node = "/usr/local/bin/node"
-  writeFileSync(
-    at("config/mcp.json"),
-    JSON.stringify({
-      mcpServers: {
-        every: { command: node, args: ["/everything/everything/index.js", "stdio"] },
-        untidy: { command: node, args: ["/servers/untidy.mjs"] }
-      },
-      lifeline: { timeouts: { connect: "2 minutes" } }
-    })
-  )
-  const mounted = volumeMounts.filter(({ name }: { readonly name: string }) => name !== "tmp").map((
-    { mountPath, name, readOnly }: { readonly mountPath: string; readonly name: string; readonly readOnly?: boolean }
-  ) => [mountPath, [at(name), readOnly !== true]])
-  return {
-    folder,
-    state: at("state"),
-    command: Image.command({
-      root: image.root,
-      stage: image.last,
-      args: [...args.map((one: string) => one.replace("$(POD_IP):7333", address)), `--port=${port}`],
-      mounts: {
-        ...Object.fromEntries(mounted),
-        "/servers": [at("servers"), false],
-        "/everything": [dirname(dirname(Built.everything)), false]
-      }
-    })
-  }
+  const every = { command: node, args: ["/everything/everything/index.js", "stdio"] }
+  const mcpServers = { every, untidy: { command: node, args: ["/servers/untidy.mjs"] } }
+  const lifeline = { timeouts: { connect: "2 minutes" } }
+  writeFileSync(at("config/mcp.json"), JSON.stringify({ mcpServers, lifeline }))
+  type Mount = { readonly mountPath: string; readonly name: string; readonly readOnly?: boolean }
+  const mounted = (volumeMounts as ReadonlyArray<Mount>).filter(({ name }) => name !== "tmp")
+    .map(({ mountPath, name, readOnly }) => [mountPath, [at(name), readOnly !== true] as const] as const)
+  const ours = {
+    "/servers": [at("servers"), false],
+    "/everything": [dirname(dirname(Built.everything)), false]
+  } as const
+  const command = Image.command({
+    root: image.root,
+    stage: image.last,
+    args: [...args.map((one: string) => one.replace("$(POD_IP):7333", address)), `--port=${port}`],
+    mounts: { ...Object.fromEntries(mounted), ...ours }
+  })
+  return { folder, state: at("state"), command }
 }
 
+const contained = (...args: Parameters<typeof makeContainer>) =>
+  Effect.acquireRelease(
+    Effect.sync(() => makeContainer(...args)),
+    ({ folder }) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+  )
+
 const call = async (url: string, headers: Readonly<Record<string, string>>, name: string, args: object) => {
-  const answered = await Raw.send(url, "POST", headers, {
-    id: 1,
-    method: "tools/call",
-    params: { name, arguments: args }
-  })
+  const request = { id: 1, method: "tools/call", params: { name, arguments: args } }
+  const answered = await Raw.send(url, "POST", headers, request)
   const text = await answered.body
   const answers = text.startsWith("{") ? [JSON.parse(text)] : Raw.events(text).map(({ message }) => message)
   return answers.find(({ id, method }) => id === 1 && method === undefined)?.result?.content[0].text
 }
 
-const start = (command: ReturnType<typeof Image.command>) =>
-  Effect.gen(function*() {
-    const container = yield* Program.start([], {}, command)
-    yield* container.prints(/Serving/)
-    const first = processesOf(container.pid).find(({ pid }) => pid !== container.pid)
-    return { container, first: first!.pid }
-  })
+const start = Effect.fnUntraced(function*(command: ReturnType<typeof Image.command>) {
+  const container = yield* Program.start([], {}, command)
+  yield* container.prints(/Serving/)
+  const first = processesOf(container.pid).find(({ pid }) => pid !== container.pid)
+  return { container, first: first!.pid }
+})
 
-const stop = ({ container, first }: Effect.Effect.Success<ReturnType<typeof start>>) =>
-  Effect.gen(function*() {
-    const all = processesOf(first)
-    process.kill(first, "SIGTERM")
-    // After 30 seconds it would end itself, with 1.
-    expect(yield* container.ended).toEqual({ code: 0, signal: null })
-    for (const { pid } of all) yield* Program.gone(pid)
-  })
+const stop = Effect.fnUntraced(function*({ container, first }: Effect.Effect.Success<ReturnType<typeof start>>) {
+  const all = processesOf(first)
+  process.kill(first, "SIGTERM")
+  // After 30 seconds it would end itself, with 1.
+  expect(yield* container.ended).toEqual({ code: 0, signal: null })
+  for (const { pid } of all) yield* Program.gone(pid)
+})
 
 describe.skipIf(Image.missing !== undefined)(`the image, without an engine${Image.title}`, () => {
   let scope: Scope.CloseableScope
@@ -166,10 +144,7 @@ describe.skipIf(Image.missing !== undefined)(`the image, without an engine${Imag
   it.scopedLive("[G26:real] runs as its user with nothing but its state to write to, answers probes and clients, and ends with all that it has started", () =>
     Effect.gen(function*() {
       const { port } = yield* ReservedPort.make
-      const { command, folder, state } = yield* Effect.acquireRelease(
-        Effect.sync(() => makeContainer(image, "gateway.yaml", port)),
-        ({ folder }) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
-      )
+      const { command, folder, state } = yield* contained(image, "gateway.yaml", port)
       const url = `http://127.0.0.1:${port}/mcp`
       const authorization = { Authorization: `Bearer ${token}` }
       const begun = start(command)
@@ -219,15 +194,9 @@ describe.skipIf(Image.missing !== undefined)(`the image, without an engine${Imag
       Effect.gen(function*() {
         const [{ port }, { port: other }] = [yield* ReservedPort.make, yield* ReservedPort.make]
         const database = yield* Postgres.make
-        const { command } = yield* Effect.acquireRelease(
-          Effect.sync(() =>
-            makeContainer(image, "cluster.yaml", port, {
-              address: `127.0.0.1:${other}`,
-              secrets: { "session-key": "k".repeat(44), "cluster-key": "c".repeat(44), database: database.url }
-            })
-          ),
-          ({ folder }) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
-        )
+        const secrets = { "session-key": "k".repeat(44), "cluster-key": "c".repeat(44), database: database.url }
+        const address = `127.0.0.1:${other}`
+        const { command } = yield* contained(image, "cluster.yaml", port, { address, secrets })
         const running = yield* start(command)
         while ((yield* probe(port, "/ready")) !== 200) yield* Effect.sleep("50 millis")
         expect(yield* probe(port, "/health")).toBe(200)

@@ -23,25 +23,15 @@ describe.each(Manifests.names)("deploy/kubernetes/%s", (name) => {
   it("[G26] gives the gateway no more rights than it needs", () => {
     const { container, pod } = workloadOf(name)
     const [user, group] = only(image, "USER").getArgumentsContent()!.split(":").map(Number)
-    expect(pod.securityContext).toMatchObject({
-      runAsNonRoot: true,
-      runAsUser: user,
-      runAsGroup: group,
-      fsGroup: group,
-      seccompProfile: { type: "RuntimeDefault" }
-    })
-    expect(container.securityContext).toEqual({
-      allowPrivilegeEscalation: false,
-      readOnlyRootFilesystem: true,
-      capabilities: { drop: ["ALL"] }
-    })
+    const ids = { runAsNonRoot: true, runAsUser: user, runAsGroup: group, fsGroup: group }
+    expect(pod.securityContext).toMatchObject({ ...ids, seccompProfile: { type: "RuntimeDefault" } })
+    const fixed = { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true }
+    expect(container.securityContext).toEqual({ ...fixed, capabilities: { drop: ["ALL"] } })
     expect(pod.automountServiceAccountToken).toBe(false)
     const writable = container.volumeMounts.filter((one: { readonly readOnly?: boolean }) => one.readOnly !== true)
     expect(writable.map((one: { readonly mountPath: string }) => one.mountPath)).toEqual(["/state", "/tmp"])
-    expect(Object.values(variablesOf(image)).filter((value) => value.startsWith("/"))).toEqual([
-      "/state",
-      "/state/lifeline"
-    ])
+    const folders = ["/state", "/state/lifeline"]
+    expect(Object.values(variablesOf(image)).filter((value) => value.startsWith("/"))).toEqual(folders)
   })
 
   it("[G26] has a command line of the gateway, whose files are mounted and whose ports have names", () => {
@@ -93,12 +83,10 @@ describe("what a published schema does not know, or does not allow", () => {
 
   it("[G26] is a problem", () => {
     const container = "/spec/template/spec/containers/0"
-    expect(changed(({ spec }) => void (spec.template.spec.containers[0].readynessProbe = {}))).toEqual([
-      `${container}/readynessProbe is unknown`
-    ])
-    expect(changed(({ spec }) => void (spec.template.spec.containers[0].livenessProbe.httpGet.path = 1))).toEqual([
-      expect.stringContaining(`${container}/livenessProbe/httpGet/path`)
-    ])
+    const unknown = [`${container}/readynessProbe is unknown`]
+    expect(changed(({ spec }) => void (spec.template.spec.containers[0].readynessProbe = {}))).toEqual(unknown)
+    const ofPath = changed(({ spec }) => void (spec.template.spec.containers[0].livenessProbe.httpGet.path = 1))
+    expect(ofPath).toEqual([expect.stringContaining(`${container}/livenessProbe/httpGet/path`)])
     expect(changed(({ spec }) => void delete spec.selector)).toEqual([expect.stringContaining("/spec")])
   })
 })

@@ -8,15 +8,16 @@ import { LoggingMessageNotificationSchema } from "@modelcontextprotocol/sdk/type
 import { Effect } from "effect"
 import { writeFileSync } from "node:fs"
 import { createServer, type IncomingHttpHeaders } from "node:http"
-import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import { folder } from "../../../testing/test/support/folder.js"
+import { listening } from "../../../testing/test/support/listening.js"
 import { eventually } from "../../../testing/test/support/Processes.js"
 import * as Chromium from "../support/Chromium.js"
 import * as Issuer from "../support/Issuer.js"
 import * as Program from "../support/Program.js"
 import * as Proxy from "../support/Proxy.js"
-import { scripted } from "../support/Scripted.js"
+import { listing, scripted } from "../support/Scripted.js"
+import { accept } from "../support/Served.js"
 import { server as serverOf, shows } from "../support/StatusPage.js"
 import { reconnectionOptions } from "../support/Unaware.js"
 
@@ -33,11 +34,7 @@ const [, command, ...args] = scripted(
     send({ method: "notifications/message", params: { level: "warning", data: "released" } }, said("done"))
   } else send(said(String(params.arguments.text.length)))`,
   "",
-  {
-    before: `if (method === "tools/list") {
-      return send(answer({ tools: ["hold", "release", "length"].map((name) => ({ name, inputSchema: { type: "object" } })) }))
-    }`
-  }
+  { before: listing("hold", "release", "length") }
 )
 
 const token = "a-token-of-ours-alone"
@@ -70,34 +67,33 @@ const behind = (
     return { ...(yield* start), proxy, start }
   })
 
-const connected = (proxy: Proxy.Proxy, url: string) =>
-  Effect.gen(function*() {
-    const resumed: Array<string> = []
-    const transport = new StreamableHTTPClientTransport(new URL(url), {
-      reconnectionOptions,
-      requestInit: { headers },
-      fetch: async (input, init) => {
-        const response = await proxy.fetch(input, init as RequestInit)
-        const after = new Headers(init?.headers).get("last-event-id")
-        if (after !== null && response.ok) resumed.push(after)
-        return response
-      }
-    })
-    const client = new Client({ name: "official", version: "1" })
-    const logged: Array<unknown> = []
-    client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => void logged.push(params.data))
-    yield* Effect.acquireRelease(
-      Effect.promise(() => client.connect(transport as Transport)),
-      () => Effect.promise(() => client.close())
-    )
-    yield* eventually(() => (proxy.open("GET").length > 0 ? true : undefined))
-    const call = (tool: string, args: Record<string, unknown> = {}, onprogress?: () => void) =>
-      client.callTool({ name: `gate__${tool}`, arguments: args }, undefined, {
-        timeout: 600_000,
-        ...(onprogress === undefined ? {} : { onprogress })
-      }).then(({ content }) => (content as ReadonlyArray<{ readonly text: string }>)[0]?.text)
-    return { call, client, logged, resumed, transport }
+const connected = Effect.fnUntraced(function*(proxy: Proxy.Proxy, url: string) {
+  const resumed: Array<string> = []
+  const transport = new StreamableHTTPClientTransport(new URL(url), {
+    reconnectionOptions,
+    requestInit: { headers },
+    fetch: async (input, init) => {
+      const response = await proxy.fetch(input, init as RequestInit)
+      const after = new Headers(init?.headers).get("last-event-id")
+      if (after !== null && response.ok) resumed.push(after)
+      return response
+    }
   })
+  const client = new Client({ name: "official", version: "1" })
+  const logged: Array<unknown> = []
+  client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => void logged.push(params.data))
+  yield* Effect.acquireRelease(
+    Effect.promise(() => client.connect(transport as Transport)),
+    () => Effect.promise(() => client.close())
+  )
+  yield* eventually(() => (proxy.open("GET").length > 0 ? true : undefined))
+  const call = async (tool: string, args: Record<string, unknown> = {}, onprogress?: () => void) => {
+    const options = { timeout: 600_000, ...(onprogress === undefined ? {} : { onprogress }) }
+    const { content } = await client.callTool({ name: `gate__${tool}`, arguments: args }, undefined, options)
+    return (content as ReadonlyArray<{ readonly text: string }>)[0]?.text
+  }
+  return { call, client, logged, resumed, transport }
+})
 
 const held = (call: (tool: string, args: Record<string, unknown>, onprogress?: () => void) => Promise<unknown>) =>
   Effect.gen(function*() {
@@ -120,27 +116,22 @@ const impatient: Readonly<Record<Proxy.Kind, () => string>> = {
 /** How long a call is silent, in milliseconds. */
 const silence = 45_000
 
+const before = (recipe: string, line: string, more: string) => Proxy.replaced(recipe, line, more + line)
+
 /** The recipe below a path with the second location, which is not below it. */
 const wellKnown: Readonly<Record<Proxy.Kind, (recipe: string) => string>> = {
-  nginx: (recipe) => {
-    const second = Proxy.recipe("nginx", /^# Beside/)
-    return Proxy.replaced(recipe, "location /tools/ {", `${second}location /tools/ {`)
-  },
-  caddy: (recipe) => {
-    const second = Proxy.recipe("caddyfile", /^# Beside/)
-    return Proxy.replaced(recipe, "redir /tools /tools/", `${second}\tredir /tools /tools/`)
-  }
+  nginx: (recipe) => before(recipe, "location /tools/ {", Proxy.recipe("nginx", /^# Beside/)),
+  caddy: (recipe) => before(recipe, "redir /tools /tools/", `${Proxy.recipe("caddyfile", /^# Beside/)}\t`)
 }
+
+const located = (location: string) =>
+  Proxy.replaced(Proxy.whole.nginx(), "location / {\n    proxy_pass http://lifeline;\n", location)
 
 /** The recipe below a path, which the proxy leaves or takes off. */
 const below: Readonly<Record<string, readonly [Proxy.Kind, () => string]>> = {
-  "nginx, which leaves the path": ["nginx", () => {
-    const location = Proxy.recipe("nginx", /^location/)
-    return Proxy.replaced(Proxy.whole.nginx(), "location / {\n    proxy_pass http://lifeline;\n", location)
-  }],
+  "nginx, which leaves the path": ["nginx", () => located(Proxy.recipe("nginx", /^location/))],
   "nginx, which takes the path off": ["nginx", () => {
-    const location = Proxy.recipe("nginx", /^location/).replace("http://lifeline;", "http://lifeline/;")
-    return Proxy.replaced(Proxy.whole.nginx(), "location / {\n    proxy_pass http://lifeline;\n", location)
+    return located(Proxy.recipe("nginx", /^location/).replace("http://lifeline;", "http://lifeline/;"))
   }],
   "caddy, which leaves the path": ["caddy", () => {
     const [redirect = "", proxy = ""] = Proxy.recipe("caddyfile", /^redir/).trim().split("\n")
@@ -155,17 +146,15 @@ describe.each(["nginx", "caddy"] as const)("the gateway", (kind) => {
         const { proxy, url } = yield* behind(kind)
         expect(url).toBe(`${proxy.url}/mcp`)
         const { call, client, logged, resumed, transport } = yield* connected(proxy, url)
-        expect((yield* Effect.promise(() => client.listTools())).tools).toContainEqual(
-          expect.objectContaining({ name: "gate__hold" })
-        )
+        const { tools } = yield* Effect.promise(() => client.listTools())
+        expect(tools).toContainEqual(expect.objectContaining({ name: "gate__hold" }))
         // A proxy that collects an answer would never pass this progress on.
         const first = yield* held(call)
         expect(yield* Effect.promise(() => call("release"))).toBe("done")
         expect(yield* Effect.promise(() => first.answer)).toBe("released")
         yield* eventually(() => (logged.length > 0 ? true : undefined))
-        expect(yield* Effect.promise(() => call("length", { text: "x".repeat(15 * 1024 * 1024) }))).toBe(
-          `${15 * 1024 * 1024}`
-        )
+        const long = "x".repeat(15 * 1024 * 1024)
+        expect(yield* Effect.promise(() => call("length", { text: long }))).toBe(`${long.length}`)
 
         const second = yield* held(call)
         for (const answer of proxy.open("POST")) answer.socket.destroy()
@@ -173,19 +162,10 @@ describe.each(["nginx", "caddy"] as const)("the gateway", (kind) => {
         yield* Effect.promise(() => call("release"))
         expect(yield* Effect.promise(() => second.answer)).toBe("released")
 
-        const session = { ...headers, "mcp-session-id": transport.sessionId ?? "" }
+        const session = { ...headers, ...accept, "mcp-session-id": transport.sessionId ?? "" }
         yield* Effect.promise(() => transport.terminateSession())
-        const after = yield* Effect.promise(() =>
-          proxy.fetch(url, {
-            method: "POST",
-            headers: {
-              ...session,
-              "content-type": "application/json",
-              accept: "application/json, text/event-stream"
-            },
-            body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "ping" })
-          })
-        )
+        const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "ping" })
+        const after = yield* Effect.promise(() => proxy.fetch(url, { method: "POST", headers: session, body }))
         expect(after.status).toBe(404)
       }))
 
@@ -233,10 +213,8 @@ describe.each(["nginx", "caddy"] as const)("the gateway", (kind) => {
         expect(yield* ask("/api/status", { authorization: "Bearer another" })).toMatchObject({ status: 401 })
         expect(yield* ask("/metrics")).toMatchObject({ status: 401 })
         expect(yield* ask("/health")).toEqual({ status: 200, text: `{"status":"ok"}` })
-        expect(yield* ask("/api/status", headers)).toMatchObject({
-          status: 200,
-          text: expect.stringContaining(`"url":"${proxy.url}/mcp"`)
-        })
+        const shown = { status: 200, text: expect.stringContaining(`"url":"${proxy.url}/mcp"`) }
+        expect(yield* ask("/api/status", headers)).toMatchObject(shown)
         const page = (origin: string) => ask("/api/servers/gate/reconnect", { ...headers, origin }, "POST")
         expect(yield* page(proxy.url)).toMatchObject({ status: 200 })
         expect(yield* page("https://evil.example")).toMatchObject({ status: 403 })
@@ -249,28 +227,18 @@ describe.each(["nginx", "caddy"] as const)("the gateway", (kind) => {
         const program = yield* Program.startHere(["serve", "--port", String(port)])
         yield* program.prints(/^Serving/m)
         const answer = yield* Effect.promise(() => proxy.fetch(`${proxy.url}/api/status`))
-        expect([answer.status, yield* Effect.promise(() => answer.text())]).toEqual([
-          403,
-          expect.stringContaining("behind a proxy, start it with --public-url")
-        ])
+        const refused = [403, expect.stringContaining("behind a proxy, start it with --public-url")]
+        expect([answer.status, yield* Effect.promise(() => answer.text())]).toEqual(refused)
       }))
 
     it.scopedLive("[G26:real] the recipe says who the client is, and passes nothing on that the client says of that", () =>
       Effect.gen(function*() {
         const seen: Array<IncomingHttpHeaders> = []
-        const upstream = yield* Effect.acquireRelease(
-          Effect.promise(() =>
-            new Promise<ReturnType<typeof createServer>>((resolve) => {
-              const server = createServer(({ headers }, response) => {
-                seen.push(headers)
-                response.end()
-              }).listen(0, "127.0.0.1", () => resolve(server))
-            })
-          ),
-          (server) => Effect.sync(() => void server.close().closeAllConnections())
-        )
-        const { port } = upstream.address() as AddressInfo
-        const proxy = yield* Proxy.start(kind, Proxy.whole[kind](), `127.0.0.1:${port}`, yield* Proxy.port)
+        const upstream = yield* listening(createServer(({ headers }, response) => {
+          seen.push(headers)
+          response.end()
+        }))
+        const proxy = yield* Proxy.start(kind, Proxy.whole[kind](), new URL(upstream).host, yield* Proxy.port)
         const lies = { forwarded: "for=9.9.9.9", "x-forwarded-for": "9.9.9.9", "x-forwarded-proto": "gopher" }
         yield* Effect.promise(() => proxy.fetch(`${proxy.url}/mcp`, { headers: { ...lies, ...headers } }))
         expect(seen).toEqual([expect.objectContaining({
@@ -298,12 +266,9 @@ describe.each(Object.entries(below))("the gateway below a path of %s", (_, [kind
         const moved = yield* ask("/tools")
         expect(new URL(moved.headers.get("location") ?? "", proxy.url).pathname).toBe("/tools/")
         expect(Math.floor(moved.status / 100)).toBe(3)
-        expect(yield* Effect.promise(async () => (await proxy.fetch(`${proxy.url}/tools/`)).text())).toContain(
-          "Lifeline"
-        )
-        for (const file of ["page/main.mjs", "page/style.css"]) {
-          expect((yield* ask(`/tools/${file}`)).status).toBe(200)
-        }
+        const page = yield* Effect.promise(async () => (await proxy.fetch(`${proxy.url}/tools/`)).text())
+        expect(page).toContain("Lifeline")
+        for (const file of ["page/main.mjs", "page/style.css"]) expect((yield* ask(`/tools/${file}`)).status).toBe(200)
         const events = yield* ask("/tools/api/events")
         const reader = events.body!.getReader()
         const { value } = yield* Effect.promise(() => reader.read())
@@ -333,16 +298,12 @@ describe.each(Object.entries(below))("the gateway below a path of %s", (_, [kind
         expect(document).toEqual(found)
         // For whom the document says that tokens are, they are.
         const authorization = `Bearer ${yield* Effect.promise(() => issuer.sign(url))}`
-        const letIn = yield* Effect.promise(() =>
-          proxy.fetch(`${proxy.url}/tools/api/status`, { headers: { authorization } })
-        )
-        expect(letIn.status).toBe(200)
+        const statusOf = (path: string) =>
+          Effect.promise(async () => (await proxy.fetch(path, { headers: { authorization } })).status)
+        expect(yield* statusOf(`${proxy.url}/tools/api/status`)).toBe(200)
         // Nothing else of the gateway is there.
-        for (
-          const path of [`${root}/api/status`, `${proxy.url}/.well-known/oauth-protected-resource/tools/api/status`]
-        ) {
-          const other = yield* Effect.promise(() => proxy.fetch(path, { headers: { authorization } }))
-          expect([path, other.status]).toEqual([path, 404])
+        for (const path of [`${root}/api/status`, root.replace("/mcp", "/api/status")]) {
+          expect([path, yield* statusOf(path)]).toEqual([path, 404])
         }
       }))
   })
@@ -367,9 +328,7 @@ describe.skipIf(!Proxy.isInstalled("nginx") || Chromium.executable === undefined
         })
         const gate = serverOf(page, "gate")
         yield* shows(gate.state, "Connected")
-        yield* Effect.promise(async () => {
-          await page.getByRole("button", { name: "gate", exact: true }).click()
-        })
+        yield* Effect.promise(() => page.getByRole("button", { name: "gate", exact: true }).click())
         yield* shows(gate.generation, /^1$/)
         yield* Effect.promise(() => gate.row.getByRole("button", { name: "Reconnect gate" }).click())
         yield* shows(gate.generation, /^2$/)

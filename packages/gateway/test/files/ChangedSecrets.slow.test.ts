@@ -33,22 +33,17 @@ describe("secrets that change while clients are connected", () => {
         const [tokens, keys] = [join(path, "token"), join(path, "key")]
         writeFileSync(tokens, "old-token-of-sixteen\n")
         writeFileSync(keys, `${oldKey}\n`)
-        const { base, command, file, program } = yield* Gateway.serve(servers, [
-          "--token-file",
-          tokens,
-          "--session-key-file",
-          keys
-        ])
+        const files = ["--token-file", tokens, "--session-key-file", keys]
+        const { base, command, file, program } = yield* Gateway.serve(servers, files)
         const url = `${base}/mcp`
-        const save = (token: string, key: string) =>
-          Effect.gen(function*() {
-            const before = [tokens, keys].map((file) => readings(program, file))
-            writeFileSync(tokens, token)
-            writeFileSync(keys, key)
-            yield* program.until(() =>
-              [tokens, keys].every((file, index) => readings(program, file) > before[index]!) ? true : undefined
-            )
-          })
+        const save = Effect.fnUntraced(function*(token: string, key: string) {
+          const before = [tokens, keys].map((file) => readings(program, file))
+          writeFileSync(tokens, token)
+          writeFileSync(keys, key)
+          yield* program.until(() =>
+            [tokens, keys].every((file, index) => readings(program, file) > before[index]!) ? true : undefined
+          )
+        })
         let token = "old-token-of-sixteen"
         const [opened, ended] = [new Set<string>(), new Set<string>()]
         const transport = new StreamableHTTPClientTransport(new URL(url), {
@@ -58,10 +53,8 @@ describe("secrets that change while clients are connected", () => {
             const response = await fetch(input, { ...init, headers })
             if (init?.method !== "GET" || !response.ok || response.body === null) return response
             opened.add(token)
-            const stream = response.body.pipeThrough(
-              new TransformStream({ flush: () => void ended.add("a stream has ended") })
-            )
-            return new Response(stream, response)
+            const noted = new TransformStream({ flush: () => void ended.add("a stream has ended") })
+            return new Response(response.body.pipeThrough(noted), response)
           }
         })
         const client = new Client({ name: "official", version: "1" })
@@ -97,11 +90,9 @@ describe("secrets that change while clients are connected", () => {
         yield* Effect.promise(echo)
         const statusOf = (token: string, session: Record<string, string> = {}) =>
           Effect.promise(async () => (await Raw.send(url, "POST", { ...session, ...as(token) }, ping)).status)
-        expect(
-          yield* Effect.all(
-            ["old-token-of-sixteen", "wrong", "new-token-of-sixteen"].map((token) => statusOf(token, later))
-          )
-        ).toEqual([401, 401, 200])
+        const tokensOfAll = ["old-token-of-sixteen", "wrong", "new-token-of-sixteen"]
+        const statuses = yield* Effect.forEach(tokensOfAll, (token) => statusOf(token, later))
+        expect(statuses).toEqual([401, 401, 200])
         // Commands find the token that is asked for now.
         expect((yield* command("status", "--json")).code).toBe(0)
         expect([left.status, listening.status]).toEqual([200, 200])

@@ -6,15 +6,14 @@ import { folder } from "../../../testing/test/support/folder.js"
 import * as Token from "../../src/access/Token.js"
 import * as SecretFile from "../../src/files/SecretFile.js"
 
-const following = (file: string) =>
-  Effect.gen(function*() {
-    const inUse = yield* Token.read(file)
-    const lines = yield* Queue.unbounded<string>()
-    const warnings = yield* Queue.unbounded<string>()
-    const logger = Logger.make(({ message }) => void warnings.unsafeOffer([message].flat().join(" ")))
-    yield* Effect.provide(inUse.follow((line) => lines.offer(line)), Logger.replace(Logger.defaultLogger, logger))
-    return { current: () => inUse.current().map(Redacted.value), lines, warnings }
-  })
+const following = Effect.fnUntraced(function*(file: string) {
+  const inUse = yield* Token.read(file)
+  const lines = yield* Queue.unbounded<string>()
+  const warnings = yield* Queue.unbounded<string>()
+  const logger = Logger.make(({ message }) => void warnings.unsafeOffer([message].flat().join(" ")))
+  yield* Effect.provide(inUse.follow((line) => lines.offer(line)), Logger.replace(Logger.defaultLogger, logger))
+  return { current: () => inUse.current().map(Redacted.value), lines, warnings }
+})
 
 describe("a secret that is replaced while it is in use", () => {
   it.scopedLive("[G26] says how many there are of whom", () =>

@@ -6,19 +6,17 @@ import { join } from "node:path"
 import { folder } from "../../../testing/test/support/folder.js"
 import * as SavedFile from "../../src/files/savedFile.js"
 
-const follow = (file: string) =>
-  Effect.gen(function*() {
-    const noticed: Array<string> = []
-    const note = (what: string) => Effect.sync(() => void noticed.push(what))
-    const before = yield* SavedFile.fingerprint(file, undefined)
-    yield* Effect.forkScoped(SavedFile.follow(file, before, { changed: note("changed"), gone: note("gone") }))
-    const until = (count: number) =>
-      Effect.gen(function*() {
-        while (noticed.length < count) yield* Effect.sleep("10 millis")
-        return noticed
-      })
-    return { noticed, until }
+const follow = Effect.fnUntraced(function*(file: string) {
+  const noticed: Array<string> = []
+  const note = (what: string) => Effect.sync(() => void noticed.push(what))
+  const before = yield* SavedFile.fingerprint(file, undefined)
+  yield* Effect.forkScoped(SavedFile.follow(file, before, { changed: note("changed"), gone: note("gone") }))
+  const until = Effect.fnUntraced(function*(count: number) {
+    while (noticed.length < count) yield* Effect.sleep("10 millis")
+    return noticed
   })
+  return { noticed, until }
+})
 
 it.scopedLive("[G5] a save that removes the file first is one save", () =>
   Effect.gen(function*() {

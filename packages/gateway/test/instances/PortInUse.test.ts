@@ -10,14 +10,13 @@ import * as RunningGateways from "../../src/instances/RunningGateways.js"
 const host = "127.0.0.1"
 const secret = Proof.newSecret()
 
-const listening = (isGateway: boolean) =>
-  Effect.gen(function*() {
-    const listener = yield* Listener.listen({ host, port: 0 })
-    yield* listener.serve(({ url = "" }, response) =>
-      void response.end(isGateway ? Proof.answer(secret, url) : "something else")
-    )
-    return listener.port
-  })
+const listening = Effect.fnUntraced(function*(isGateway: boolean) {
+  const listener = yield* Listener.listen({ host, port: 0 })
+  yield* listener.serve(({ url = "" }, response) =>
+    void response.end(isGateway ? Proof.answer(secret, url) : "something else")
+  )
+  return listener.port
+})
 
 const refusal = (port: number) =>
   Effect.flip(Listener.listen({ host, port }).pipe(RunningGateways.explainPortInUse({ host, port })))
@@ -49,9 +48,8 @@ describe("a port that is in use", () => {
         expect((yield* refusal(own)).message).toContain(`(pid ${process.pid}, /home/ann/mcp.json)`)
         // What failed for another reason stays as it is.
         for (const cause of [{ code: "EACCES" }, undefined]) {
-          const error = yield* Effect.flip(
-            RunningGateways.explainPortInUse({ host, port: own })(new ListenError({ message: "why", cause }))
-          )
+          const explain = RunningGateways.explainPortInUse({ host, port: own })
+          const error = yield* Effect.flip(explain(new ListenError({ message: "why", cause })))
           expect(error).toMatchObject({ _tag: "StartError", message: "why" })
           expect(error.cause).toBe(cause)
         }

@@ -10,17 +10,14 @@ import { folder } from "../../../testing/test/support/folder.js"
 import * as Proof from "../../src/instances/Proof.js"
 import * as RunningGateways from "../../src/instances/RunningGateways.js"
 
-const listening = (listener: RequestListener, onConnection: () => void = () => undefined, host = "127.0.0.1") =>
-  Effect.map(
-    Effect.acquireRelease(
-      Effect.async<ReturnType<typeof createServer>>((resume) => {
-        const server = createServer(listener).on("connection", onConnection)
-        server.listen(0, host, () => resume(Effect.succeed(server)))
-      }),
-      (server) => Effect.sync(() => void server.close().closeAllConnections())
-    ),
-    (server) => `http://${host.includes(":") ? `[${host}]` : host}:${(server.address() as AddressInfo).port}`
+const listening = (listener: RequestListener, onConnection: () => void = () => undefined, host = "127.0.0.1") => {
+  const server = createServer(listener).on("connection", onConnection)
+  const listen = Effect.async<void>((resume) => void server.listen(0, host, () => resume(Effect.void)))
+  return Effect.acquireRelease(listen, () => Effect.sync(() => void server.close().closeAllConnections())).pipe(
+    Effect.map(() => (server.address() as AddressInfo).port),
+    Effect.map((port) => `http://${host.includes(":") ? `[${host}]` : host}:${port}`)
   )
+}
 
 const hasIPv6 = Object.values(networkInterfaces()).flat().some((one) => one?.family === "IPv6")
 

@@ -11,22 +11,21 @@ import * as RunningGateways from "../../src/instances/RunningGateways.js"
 import * as Background from "../../src/join/Background.js"
 import { connector } from "../../src/join/join.js"
 
-const gateway = (secret: ReturnType<typeof Proof.newSecret>) =>
-  Effect.gen(function*() {
-    const asked: Array<string | undefined> = []
-    const state = { isOurs: true }
-    const url = yield* listening(createServer(({ headers, url = "" }, response) => {
-      if (url.startsWith(Proof.path)) {
-        response.end(state.isOurs ? Proof.answer(secret, url) : "another program")
-        // What comes next is for another program.
-        if (asked.length > 0) state.isOurs = false
-      } else {
-        asked.push(headers.authorization)
-        response.writeHead(404).end()
-      }
-    }))
-    return { asked, state, url }
-  })
+const gateway = Effect.fnUntraced(function*(secret: ReturnType<typeof Proof.newSecret>) {
+  const asked: Array<string | undefined> = []
+  const state = { isOurs: true }
+  const url = yield* listening(createServer(({ headers, url = "" }, response) => {
+    if (url.startsWith(Proof.path)) {
+      response.end(state.isOurs ? Proof.answer(secret, url) : "another program")
+      // What comes next is for another program.
+      if (asked.length > 0) state.isOurs = false
+    } else {
+      asked.push(headers.authorization)
+      response.writeHead(404).end()
+    }
+  }))
+  return { asked, state, url }
+})
 
 describe("the gateway of a file", () => {
   it.scopedLive("[G14] is the one that serves this file, and no other is started", () =>
@@ -48,10 +47,8 @@ describe("the gateway of a file", () => {
     Effect.gen(function*() {
       const file = join(yield* folder, "file")
       writeFileSync(file, "")
-      const state = StateFolder.make(file)
-      const error = yield* Effect.flip(Background.reach({ file: "/this.json", linger: 1 })).pipe(
-        Effect.provideService(StateFolder.StateFolder, state)
-      )
+      const reached = Background.reach({ file: "/this.json", linger: 1 })
+      const error = yield* Effect.flip(Effect.provide(reached, StateFolder.layerAt(file)))
       expect(error).toMatchObject({ permanent: true, reason: "spawn" })
       expect(error.message).toContain("make it writable or name another with MCP_LIFELINE_STATE")
     }))
@@ -68,9 +65,8 @@ describe("the gateway of a file", () => {
         Effect.sync(() => void (process.argv[1] = program)),
         () => Effect.sync(() => void (process.argv[1] = ours))
       )
-      const error = yield* Effect.flip(Background.reach({ file: join(path, "mcp.json"), linger: 1 })).pipe(
-        Effect.provideService(StateFolder.StateFolder, StateFolder.make(path))
-      )
+      const reached = Background.reach({ file: join(path, "mcp.json"), linger: 1 })
+      const error = yield* Effect.flip(Effect.provide(reached, StateFolder.layerAt(path)))
       expect(error).toMatchObject({ permanent: isPermanent, message: "the gateway did not start: it has said nothing" })
     }))
 
@@ -84,11 +80,8 @@ describe("the gateway of a file", () => {
       const error = yield* Effect.gen(function*() {
         yield* RunningGateways.register({ url, config: "/this.json", startedAt: 1, token: Proof.newSecret(), secret })
         const { connect } = yield* connector({ file: "/this.json", linger: 1 })
-        return yield* Effect.flip(Effect.scoped(connect({
-          clientInfo: { name: "c", version: "1" },
-          capabilities: {},
-          report: () => {}
-        } as never)))
+        const options = { clientInfo: { name: "c", version: "1" }, capabilities: {}, report: () => {} }
+        return yield* Effect.flip(Effect.scoped(connect(options as never)))
       }).pipe(Effect.provideService(StateFolder.StateFolder, state))
       expect(error.reason).toBe("refused")
       expect(asked).toEqual(["not yet"])

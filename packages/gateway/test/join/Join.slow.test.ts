@@ -14,15 +14,8 @@ const place = (): AsyncDisposable & { readonly file: string; readonly state: str
   const folder = mkdtempSync(join(tmpdir(), "lifeline-join-"))
   const file = join(folder, "mcp.json")
   const state = join(folder, "state")
-  writeFileSync(
-    file,
-    JSON.stringify({
-      mcpServers: {
-        who: { command: process.execPath, args: [script] },
-        every: { command: process.execPath, args: [everything, "stdio"] }
-      }
-    })
-  )
+  const started = (...args: ReadonlyArray<string>) => ({ command: process.execPath, args })
+  writeFileSync(file, JSON.stringify({ mcpServers: { who: started(script), every: started(everything, "stdio") } }))
   return {
     file,
     state,
@@ -44,9 +37,8 @@ interface Running {
 const running = (state: string): ReadonlyArray<Running> => {
   try {
     const folder = join(state, "gateways")
-    return readdirSync(folder).filter((name) => name.endsWith(".json")).map((name) =>
-      JSON.parse(readFileSync(join(folder, name), "utf8"))
-    )
+    const names = readdirSync(folder).filter((name) => name.endsWith(".json"))
+    return names.map((name) => JSON.parse(readFileSync(join(folder, name), "utf8")))
   } catch {
     return []
   }
@@ -146,11 +138,8 @@ describe("serve --stdio", () => {
     await using here = place()
     writeFileSync(here.file, '{ "mcpServers": { "a": { "comand": "x" } } }')
     await using one = host(here)
-    const { error } = await one.request("initialize", {
-      protocolVersion: "2025-06-18",
-      capabilities: {},
-      clientInfo: { name: "test", version: "1" }
-    })
+    const params = { protocolVersion: "2025-06-18", capabilities: {}, clientInfo: { name: "test", version: "1" } }
+    const { error } = await one.request("initialize", params)
     // On a machine that is slow, `initialize` has to be answered before that is known.
     const { message } = error ?? (await one.request("tools/call", { name: "any", arguments: {} })).error ?? {}
     assert.match(message ?? "", /did you mean "command".*none of its servers can be used/)

@@ -9,16 +9,15 @@ import * as RecordedOutput from "../support/RecordedOutput.js"
 const now = Date.UTC(2026, 0, 1)
 const minute = 60_000
 
-const auth = (kept: Parameters<typeof keep>[1], json = false) =>
-  Effect.gen(function*() {
-    yield* TestClock.setTime(now)
-    const state = StateFolder.make(yield* folder)
-    yield* keep(state, kept)
-    const { lines, output, problems } = RecordedOutput.make()
-    yield* Effect.provideService(Auth.run({ json }, output), StateFolder.StateFolder, state)
-    expect([lines.length, problems]).toEqual([1, []])
-    return { text: lines[0] ?? "", path: state.path }
-  })
+const auth = Effect.fnUntraced(function*(kept: Parameters<typeof keep>[1], json = false) {
+  yield* TestClock.setTime(now)
+  const state = StateFolder.make(yield* folder)
+  yield* keep(state, kept)
+  const { lines, output, problems } = RecordedOutput.make()
+  yield* Effect.provideService(Auth.run({ json }, output), StateFolder.StateFolder, state)
+  expect([lines.length, problems]).toEqual([1, []])
+  return { text: lines[0] ?? "", path: state.path }
+})
 
 const all = {
   grants: [
@@ -54,25 +53,18 @@ describe("auth", () => {
   it.scoped("[A1] shows the same as JSON, with times in milliseconds since 1970 and no secrets", () =>
     Effect.gen(function*() {
       const { text } = yield* auth(all, true)
-      const row = (server: string, state: string, more: Record<string, unknown> = {}) => ({
-        server: `https://${server}.example/mcp`,
-        account: "default",
-        issuer: "https://login.example",
+      const usual = { account: "default", issuer: "https://login.example", scope: null, until: null, address: null }
+      const row = (name: string, state: string, more: Record<string, unknown> = {}) => ({
+        ...usual,
+        server: `https://${name}.example/mcp`,
         state,
-        scope: null,
-        until: null,
-        address: null,
         ...more
       })
+      const address = "https://login.example/authorize?state=1"
       expect(JSON.parse(text)).toEqual([
         row("a", "valid", { until: now + 1 }),
         row("b", "expired", { until: now }),
-        row("bb", "waiting", {
-          account: "home",
-          scope: "read",
-          until: now + 5 * minute,
-          address: "https://login.example/authorize?state=1"
-        }),
+        row("bb", "waiting", { account: "home", scope: "read", until: now + 5 * minute, address }),
         row("c", "renewable", { until: now - 1 }),
         row("d", "renewable", { until: now }),
         row("e", "valid", { account: "work", until: now + 61 * minute }),

@@ -3,6 +3,7 @@ import { Effect, Redacted } from "effect"
 import { resolve } from "node:path"
 import * as Cli from "../../src/Cli.js"
 import type { UsageError } from "../../src/text/Errors.js"
+import { loginOptions } from "../support/loginOptions.js"
 import { mistake } from "../support/mistake.js"
 
 const parse = (args: ReadonlyArray<string>, variables: Readonly<Record<string, string>> = {}) =>
@@ -10,16 +11,8 @@ const parse = (args: ReadonlyArray<string>, variables: Readonly<Record<string, s
 
 const url = "https://docs.example/mcp"
 
-const plain = {
-  target: url,
-  config: undefined,
-  account: undefined,
-  method: "browser",
-  browser: undefined,
-  client: { id: undefined, issuer: undefined, secret: undefined, signingKey: undefined, document: undefined },
-  scope: undefined,
-  callbackPort: undefined
-}
+const client = { id: undefined, issuer: undefined, secret: undefined, signingKey: undefined, document: undefined }
+const plain = loginOptions({ target: url, client: client as never })
 
 const login = (...args: ReadonlyArray<string>) => parse(["login", url, ...args])
 
@@ -34,47 +27,31 @@ describe("the command line of login, logout and auth", () => {
 
   it.effect("[A1] each option of a login arrives", () =>
     Effect.gen(function*() {
-      const request = yield* parse([
-        "login",
-        "docs",
-        ...["--config", "mcp.json"],
-        ...["--account", "work"],
-        ...["--client-id", "mine"],
-        ...["--client-issuer", "https://login.example"],
-        ...["--client-secret", "hush"],
-        ...["--client-key-file", "key.pem"],
-        ...["--client-key-algorithm", "RS256"],
-        ...["--client-metadata-url", "https://me.example/client"],
-        ...["--scope", "read write"],
-        ...["--callback-port", "8080"]
-      ])
-      expect(request).toStrictEqual({
-        _tag: "Login",
-        options: {
-          target: "docs",
-          config: "mcp.json",
-          account: "work",
-          method: "browser",
-          browser: undefined,
-          client: {
-            id: "mine",
-            issuer: "https://login.example",
-            secret: Redacted.make("hush"),
-            signingKey: { file: resolve("key.pem"), algorithm: "RS256" },
-            document: "https://me.example/client"
-          },
-          scope: "read write",
-          callbackPort: 8080
-        }
-      })
+      const given = {
+        "--config": "mcp.json",
+        "--account": "work",
+        "--client-id": "mine",
+        "--client-issuer": "https://login.example",
+        "--client-secret": "hush",
+        "--client-key-file": "key.pem",
+        "--client-key-algorithm": "RS256",
+        "--client-metadata-url": "https://me.example/client",
+        "--scope": "read write",
+        "--callback-port": "8080"
+      }
+      const request = yield* parse(["login", "docs", ...Object.entries(given).flat()])
+      const signingKey = { file: resolve("key.pem"), algorithm: "RS256" }
+      const issued = { id: "mine", issuer: "https://login.example", secret: Redacted.make("hush") }
+      const client = { ...issued, signingKey, document: "https://me.example/client" }
+      const named = { target: "docs", config: "mcp.json", account: "work", scope: "read write", callbackPort: 8080 }
+      expect(request).toStrictEqual({ _tag: "Login", options: { ...plain, ...named, client } })
       expect(JSON.stringify(request)).not.toContain("hush")
     }))
 
   it.effect("[A1] a key signs with ES256 where nothing else is said", () =>
     Effect.gen(function*() {
-      expect(yield* login("--client-key-file", "/key.pem")).toMatchObject({
-        options: { client: { signingKey: { file: resolve("/key.pem"), algorithm: "ES256" } } }
-      })
+      const signed = { options: { client: { signingKey: { file: resolve("/key.pem"), algorithm: "ES256" } } } }
+      expect(yield* login("--client-key-file", "/key.pem")).toMatchObject(signed)
       expect(yield* login("--client-key-algorithm", "RS256")).toStrictEqual({ _tag: "Login", options: plain })
     }))
 
@@ -86,26 +63,19 @@ describe("the command line of login, logout and auth", () => {
 
   it.effect("[A1] a login is made with a browser or credentials", () =>
     Effect.gen(function*() {
-      expect(yield* login("--client-credentials")).toStrictEqual({
-        _tag: "Login",
-        options: { ...plain, method: "credentials" }
-      })
-      expect(yield* login("--client-credentials", "--no-browser")).toStrictEqual({
-        _tag: "Login",
-        options: { ...plain, method: "credentials", browser: false }
-      })
+      const shown = { _tag: "Login", options: { ...plain, method: "credentials" } }
+      expect(yield* login("--client-credentials")).toStrictEqual(shown)
+      const hidden = { _tag: "Login", options: { ...plain, method: "credentials", browser: false } }
+      expect(yield* login("--client-credentials", "--no-browser")).toStrictEqual(hidden)
     }))
 
   it.effect("[A1] the secret of a client can be a variable, which is none if it is empty; the option comes first", () =>
     Effect.gen(function*() {
       const secret = (value: string, ...args: ReadonlyArray<string>) =>
-        Effect.map(
-          parse(["login", url, ...args], { MCP_LIFELINE_CLIENT_SECRET: value }),
-          (request) => {
-            const given = request._tag === "Login" ? request.options.client.secret : undefined
-            return given && Redacted.value(given)
-          }
-        )
+        Effect.map(parse(["login", url, ...args], { MCP_LIFELINE_CLIENT_SECRET: value }), (request) => {
+          const given = request._tag === "Login" ? request.options.client.secret : undefined
+          return given && Redacted.value(given)
+        })
       expect(yield* secret("hush")).toBe("hush")
       expect(yield* secret("")).toBeUndefined()
       expect(yield* secret("hush", "--client-secret", "other")).toBe("other")
@@ -118,9 +88,8 @@ describe("the command line of login, logout and auth", () => {
       expect(yield* parse(["logout", url])).toStrictEqual(logout({ target: url }))
       expect(yield* parse(["logout", "--all"])).toStrictEqual(logout({}))
       expect(yield* parse(["logout", "--all", "--account", "work"])).toStrictEqual(logout({ account: "work" }))
-      expect(yield* parse(["logout", "docs", "--config", "mcp.json", "--account", "work"])).toStrictEqual(
-        logout({ target: "docs", config: "mcp.json", account: "work" })
-      )
+      const named = logout({ target: "docs", config: "mcp.json", account: "work" })
+      expect(yield* parse(["logout", "docs", "--config", "mcp.json", "--account", "work"])).toStrictEqual(named)
     }))
 
   it.effect("[A1] auth prints a table, or JSON", () =>
@@ -129,22 +98,19 @@ describe("the command line of login, logout and auth", () => {
       expect(yield* parse(["auth", "--json"])).toStrictEqual({ _tag: "Auth", options: { json: true } })
     }))
 
-  it.effect.each<[string, ReadonlyArray<string>]>([
+  type Row = [message: string, args: ReadonlyArray<string>]
+  const each = (option: string, why: string, ...values: ReadonlyArray<string>) =>
+    values.map((value): Row => [`${option} ${why}`, ["login", url, `${option}=${value}`]])
+
+  it.effect.each<Row>([
     ["--browser cannot be combined with --no-browser; keep one", ["login", url, "--browser", "--no-browser"]],
-    ...["http://login.example", "login.example", ""].map((issuer): [string, ReadonlyArray<string>] => [
-      issuer === "" ? "--client-issuer needs a value" : "--client-issuer must be an address that begins with https://",
-      ["login", url, `--client-issuer=${issuer}`]
-    ]),
-    ...["http://me.example/client", "https://me.example", "me.example"].map((
-      address
-    ): [string, ReadonlyArray<string>] => [
+    ["--client-issuer needs a value", ["login", url, "--client-issuer="]],
+    ...each("--client-issuer", "must be an address that begins with https://", "http://login.example", "login.example"),
+    ...["http://me.example/client", "https://me.example", "me.example"].map((address): Row => [
       "--client-metadata-url must be an address that begins with https:// and has a path",
       ["login", url, "--client-metadata-url", address]
     ]),
-    ...["0", "65536", "1.5", "x", "-1"].map((port): [string, ReadonlyArray<string>] => [
-      "--callback-port must be a whole number from 1 to 65535",
-      ["login", url, `--callback-port=${port}`]
-    ]),
+    ...each("--callback-port", "must be a whole number from 1 to 65535", "0", "65536", "1.5", "x", "-1"),
     ["--scope needs a value", ["login", url, "--scope"]],
     ["--account appears more than once", ["login", url, "--account", "a", "--account", "b"]],
     ["unknown argument more: login takes only URL|NAME", ["login", url, "more"]],
@@ -171,31 +137,24 @@ describe("the command line of login, logout and auth", () => {
       for (const port of [1, 65_535]) {
         expect(yield* login("--callback-port", `${port}`)).toMatchObject({ options: { callbackPort: port } })
       }
-      expect(yield* login("--client-issuer", "http://localhost:8080")).toMatchObject({
-        options: { client: { issuer: "http://localhost:8080" } }
-      })
+      const loopback = { options: { client: { issuer: "http://localhost:8080" } } }
+      expect(yield* login("--client-issuer", "http://localhost:8080")).toMatchObject(loopback)
     }))
 
   it.effect("[A1] help names each option, what it needs and what it is when it is not given", () =>
     Effect.gen(function*() {
       const text = yield* helpOf("login")
-      for (
-        const option of [
-          "--config FILE",
-          "--account NAME",
-          "--browser",
-          "--no-browser",
-          "--client-credentials",
-          "--client-id ID",
-          "--client-issuer URL",
-          "--client-secret SECRET",
-          "--client-key-file FILE",
-          "--client-key-algorithm NAME",
-          "--client-metadata-url URL",
-          "--scope SCOPES",
-          "--callback-port NUMBER"
-        ]
-      ) expect(text).toContain(option)
+      const ofClient = [
+        "id ID",
+        "issuer URL",
+        "secret SECRET",
+        "key-file FILE",
+        "key-algorithm NAME",
+        "metadata-url URL"
+      ]
+      const others = ["--browser", "--no-browser", "--scope SCOPES", "--callback-port NUMBER", "--client-credentials"]
+      const own = ["--config FILE", "--account NAME", ...ofClient.map((one) => `--client-${one}`), ...others]
+      for (const option of own) expect(text).toContain(option)
       expect(text).toMatch(/^ {2}130 +Interrupted\.$/m)
       const logout = yield* helpOf("logout")
       for (const option of ["--config FILE", "--account NAME", "--all"]) expect(logout).toContain(option)

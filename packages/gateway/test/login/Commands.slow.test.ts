@@ -56,10 +56,8 @@ describe("login, logout and auth", () => {
         const [head, body, signature = ""] = (form["client_assertion"] ?? "").split(".")
         const key = { key: publicKey, dsaEncoding: "ieee-p1363" } as const
         expect(verify("sha256", Buffer.from(`${head}.${body}`), key, Buffer.from(signature, "base64url"))).toBe(true)
-        expect(JSON.parse(Buffer.from(body ?? "", "base64url").toString())).toMatchObject({
-          iss: "robot",
-          aud: server.origin
-        })
+        const claims = { iss: "robot", aud: server.origin }
+        expect(JSON.parse(Buffer.from(body ?? "", "base64url").toString())).toMatchObject(claims)
       }
       for (const name of readdirSync(join(state, "grants"))) {
         expect(readFileSync(join(state, "grants", name), "utf8")).not.toContain("PRIVATE")
@@ -82,9 +80,8 @@ describe("login, logout and auth", () => {
   it.scopedLive("[A3] serve shows the address of a login, and connects when it is done; what offers no login says what it wants", () =>
     Effect.gen(function*() {
       const { browser, server, start, state } = yield* setup
-      const plain = yield* listening(
-        createServer(({ url }, response) => void response.writeHead(url === "/mcp" ? 401 : 404).end())
-      )
+      const refusing = createServer(({ url }, response) => void response.writeHead(url === "/mcp" ? 401 : 404).end())
+      const plain = yield* listening(refusing)
       const file = join(state, "mcp.json")
       const servers = { docs: { url: server.url }, plain: { url: `${plain}/mcp` } }
       writeFileSync(file, JSON.stringify({ mcpServers: servers }))

@@ -13,49 +13,37 @@ import { listening } from "../../../testing/test/support/listening.js"
 import * as Login from "../../src/login/login.js"
 import { StartError, type UsageError } from "../../src/text/Errors.js"
 import { version } from "../../src/text/Version.js"
+import { environment } from "../support/environment.js"
+import { loginOptions } from "../support/loginOptions.js"
 import { mistake } from "../support/mistake.js"
 import * as RecordedOutput from "../support/RecordedOutput.js"
 
-const options = (target: string, more: Partial<Login.Options> = {}): Login.Options => ({
-  target,
-  config: undefined,
-  account: undefined,
-  method: "browser",
-  browser: false,
-  client: {},
-  scope: undefined,
-  callbackPort: undefined,
-  ...more
+const setup = Effect.fnUntraced(function*(knobs: Partial<AuthServer.Knobs> = {}) {
+  const server = yield* AuthServer.make
+  Object.assign(server.knobs, knobs)
+  const state = yield* folder
+  const kept = StateFolder.make(state)
+  const begin = (more: Partial<Login.Options> = {}, target = server.url) => {
+    const recorded = RecordedOutput.make()
+    const given = loginOptions({ target, browser: false, ...more })
+    const running = Effect.provide(Login.run(given, recorded.output), StateFolder.layerAt(state))
+    return Effect.map(
+      Effect.forkScoped(Effect.either(running)),
+      (fiber) => ({ ...recorded, fiber, ended: Fiber.join(fiber) })
+    )
+  }
+  return {
+    server,
+    state,
+    grants: Effect.map(Grant.grants(kept).entries, (all) => all.map(([, grant]) => grant)),
+    pending: Effect.map(PendingLogin.pendingLogins(kept).entries, (all) => all.map(([, login]) => login)),
+    begin,
+    run: Effect.fnUntraced(function*(more: Partial<Login.Options> = {}, target = server.url) {
+      const { ended, lines, problems } = yield* begin(more, target)
+      return { outcome: yield* ended, lines, problems }
+    })
+  }
 })
-
-const setup = (knobs: Partial<AuthServer.Knobs> = {}) =>
-  Effect.gen(function*() {
-    const server = yield* AuthServer.make
-    Object.assign(server.knobs, knobs)
-    const state = yield* folder
-    const kept = StateFolder.make(state)
-    const begin = (more: Partial<Login.Options> = {}, target = server.url) => {
-      const recorded = RecordedOutput.make()
-      return Effect.map(
-        Effect.forkScoped(
-          Effect.either(
-            Login.run(options(target, more), recorded.output).pipe(Effect.provide(StateFolder.layerAt(state)))
-          )
-        ),
-        (fiber) => ({ ...recorded, fiber, ended: Fiber.join(fiber) })
-      )
-    }
-    return {
-      server,
-      state,
-      grants: Effect.map(Grant.grants(kept).entries, (all) => all.map(([, grant]) => grant)),
-      pending: Effect.map(PendingLogin.pendingLogins(kept).entries, (all) => all.map(([, login]) => login)),
-      begin,
-      run: (more: Partial<Login.Options> = {}, target = server.url) =>
-        Effect.flatMap(begin(more, target), ({ ended, lines, problems }) =>
-          Effect.map(ended, (outcome) => ({ outcome, lines, problems })))
-    }
-  })
 
 const printed = /^ {2}(http:\S+)$/m
 
@@ -73,14 +61,6 @@ const hasty = (): Clock.Clock => {
     real.sleep(Duration.greaterThan(duration, "4 seconds") ? duration : Duration.millis(5))
   return Object.assign(Clock.make(), { sleep })
 }
-
-const environment = (variables: Readonly<Record<string, string>>) =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      for (const [name, value] of Object.entries(variables)) vi.stubEnv(name, value)
-    }),
-    () => Effect.sync(() => vi.unstubAllEnvs())
-  )
 
 describe("login with a browser", () => {
   it.scopedLive("[A1] prints the address, waits, says when it is done, and stores the tokens; the next one finds them", () =>
@@ -106,51 +86,32 @@ describe("login with a browser", () => {
         resource: server.url,
         redirect_uri: expect.stringMatching(/^http:\/\/localhost:\d+\/callback$/)
       })
-      expect(server.tokenRequests).toMatchObject([{
-        status: 200,
-        form: { grant_type: "authorization_code", client_id: "client-1", redirect_uri: asked?.get("redirect_uri") }
-      }])
+      const uri = asked?.get("redirect_uri")
+      const form = { grant_type: "authorization_code", client_id: "client-1", redirect_uri: uri }
+      expect(server.tokenRequests).toMatchObject([{ status: 200, form }])
       expect(server.clients).toEqual([{ name: "mcp-lifeline", version }])
       const [grant, ...others] = yield* grants
-      expect(grant).toMatchObject({
-        server: server.url,
-        account: "default",
-        issuer: server.origin,
-        method: "browser",
-        scope: "basic"
-      })
+      const kept = { server: server.url, account: "default", issuer: server.origin, method: "browser", scope: "basic" }
+      expect(grant).toMatchObject(kept)
       expect(others).toEqual([])
       expect(grant && Redacted.value(grant.access)).toBe(server.presented.at(-1))
       expect(yield* pending).toEqual([])
 
-      expect(yield* run()).toEqual({
-        outcome: succeeded,
-        lines: [`Already signed in to ${server.url} (${server.origin})`],
-        problems: []
-      })
-      expect([server.registrations.length, server.authorizations.length, server.tokenRequests.length]).toEqual([
-        1,
-        1,
-        1
-      ])
+      const already = [`Already signed in to ${server.url} (${server.origin})`]
+      expect(yield* run()).toEqual({ outcome: succeeded, lines: already, problems: [] })
+      const once = [1, 1, 1]
+      expect([server.registrations.length, server.authorizations.length, server.tokenRequests.length]).toEqual(once)
     }))
 
   it.scopedLive("[A1] asks for what was chosen: client, scope, port; and keeps the login apart for its account", () =>
     Effect.gen(function*() {
       const { begin, grants, server } = yield* setup()
       const free = new URL(yield* Effect.scoped(listening(createServer()))).port
-      const login = yield* begin({
-        account: "work",
-        scope: "read write",
-        client: { id: "mine" },
-        callbackPort: Number(free)
-      })
+      const options = { account: "work", scope: "read write", client: { id: "mine" }, callbackPort: Number(free) }
+      const login = yield* begin(options)
       const address = yield* login.prints(printed)
-      expect(Object.fromEntries(new URL(address).searchParams)).toMatchObject({
-        client_id: "mine",
-        scope: "read write",
-        redirect_uri: `http://localhost:${free}/callback`
-      })
+      const asked = { client_id: "mine", scope: "read write", redirect_uri: `http://localhost:${free}/callback` }
+      expect(Object.fromEntries(new URL(address).searchParams)).toMatchObject(asked)
       yield* visit(address)
       expect(yield* login.ended).toEqual(succeeded)
       expect(server.registrations).toEqual([])
@@ -240,9 +201,8 @@ describe("login with a browser", () => {
         yield* environment({ CI: "" })
         const login = yield* begin({ browser: true })
         expect(yield* login.prints(printed)).toBe(address)
-        expect(login.lines[0]).toMatch(
-          /^Open this address to sign in \(a browser is opened, unless another process has done so\):\n/
-        )
+        const shown = /^Open this address to sign in \(a browser is opened, unless another process has done so\):\n/
+        expect(login.lines[0]).toMatch(shown)
         yield* Effect.promise(() => vi.waitUntil(() => existsSync(opened), { timeout: 60_000, interval: 5 }))
         expect(readFileSync(opened, "utf8")).toBe(address)
         expect(yield* pending).toMatchObject([{ address, opened: true }])
@@ -283,14 +243,13 @@ describe("login where one is stored", () => {
       const requests = server.tokenRequests.length
       const robot = { id: "robot", secret: Redacted.make("robot-secret"), issuer: server.origin }
       const document = "https://app.example/client.json"
-      for (
-        const more of [
-          { method: "credentials", client: robot },
-          { client: { id: "mine" } },
-          { client: { issuer: "https://login.example" } },
-          { scope: "read admin" }
-        ] satisfies ReadonlyArray<Partial<Login.Options>>
-      ) {
+      const others: ReadonlyArray<Partial<Login.Options>> = [
+        { method: "credentials", client: robot },
+        { client: { id: "mine" } },
+        { client: { issuer: "https://login.example" } },
+        { scope: "read admin" }
+      ]
+      for (const more of others) {
         const { lines, outcome } = yield* run(more)
         const failure = failureOf(outcome)
         expect(failure).toBeInstanceOf(StartError)
@@ -304,17 +263,13 @@ describe("login where one is stored", () => {
       expect(server.tokenRequests).toHaveLength(requests)
       // What asks for nothing else, and a document that this authorization server does not take.
       for (const more of [{}, { scope: "read" }, { client: { issuer: `${server.origin}/`, document } }]) {
-        expect(yield* run(more)).toMatchObject({
-          outcome: succeeded,
-          lines: [`Already signed in to ${server.url} (${server.origin})`]
-        })
+        const already = { outcome: succeeded, lines: [`Already signed in to ${server.url} (${server.origin})`] }
+        expect(yield* run(more)).toMatchObject(already)
       }
       const apart = { method: "credentials", account: "robot", client: robot } as const
       for (const word of ["Signed", "Already signed"]) {
-        expect(yield* run(apart)).toMatchObject({
-          outcome: succeeded,
-          lines: [`${word} in to ${server.url} (${server.origin})`]
-        })
+        const said = { outcome: succeeded, lines: [`${word} in to ${server.url} (${server.origin})`] }
+        expect(yield* run(apart)).toMatchObject(said)
       }
       const other = failureOf((yield* run({ ...apart, client: { ...robot, id: "other" } })).outcome)
       expect(other.message).toContain("one made with client credentials, by the client robot at")
@@ -330,11 +285,8 @@ describe("login without a person", () => {
       const client = { id: "robot", secret: Redacted.make("robot-secret"), issuer: server.origin }
       const unbound = yield* run({ method: "credentials", client: { ...client, issuer: undefined } })
       expect(failureOf(unbound.outcome).message).toContain(`add --client-issuer ${server.origin}`)
-      expect(yield* run({ method: "credentials", client })).toEqual({
-        outcome: succeeded,
-        lines: [`Signed in to ${server.url} (${server.origin})`],
-        problems: []
-      })
+      const signedIn = { outcome: succeeded, lines: [`Signed in to ${server.url} (${server.origin})`], problems: [] }
+      expect(yield* run({ method: "credentials", client })).toEqual(signedIn)
       expect(server.tokenRequests).toMatchObject([{
         form: { grant_type: "client_credentials", scope: "basic", resource: server.url },
         authorization: `Basic ${Buffer.from("robot:robot-secret").toString("base64")}`
@@ -364,11 +316,8 @@ describe("login without a person", () => {
           return response.end(JSON.stringify(AuthServer.answerTo(message)))
         })
       }))
-      expect(yield* run({}, `${origin}/mcp?key=secret`)).toEqual({
-        outcome: succeeded,
-        lines: [`${origin}/mcp asks for no login`],
-        problems: []
-      })
+      const needless = { outcome: succeeded, lines: [`${origin}/mcp asks for no login`], problems: [] }
+      expect(yield* run({}, `${origin}/mcp?key=secret`)).toEqual(needless)
       expect([yield* grants, existsSync(join(state, "logins"))]).toEqual([[], false])
     }))
 
@@ -388,9 +337,8 @@ describe("login without a person", () => {
     Effect.gen(function*() {
       const { run, server } = yield* setup()
       const { outcome } = yield* run({}, "docs")
-      expect(failureOf(outcome)).toEqual(
-        mistake("docs is not an address; for the name of a server give its file with --config")
-      )
+      const unknown = mistake("docs is not an address; for the name of a server give its file with --config")
+      expect(failureOf(outcome)).toEqual(unknown)
       expect(server.headers).toEqual([])
     }))
 })

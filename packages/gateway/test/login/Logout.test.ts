@@ -11,40 +11,32 @@ import * as Logout from "../../src/login/logout.js"
 import { mistake } from "../support/mistake.js"
 import * as RecordedOutput from "../support/RecordedOutput.js"
 
-const setup = (kept: Parameters<typeof keep>[1] = {}) =>
-  Effect.gen(function*() {
-    const state = StateFolder.make(yield* folder)
-    yield* keep(state, kept)
-    const files = () =>
-      Object.fromEntries(
-        ["grants", "clients", "logins"].map((name) => {
-          const path = join(state.path, name)
-          return [name, existsSync(path) ? readdirSync(path).length : 0]
-        })
-      )
-    return {
-      path: state.path,
-      files,
-      logout: (options: Partial<Logout.Options>) =>
-        Effect.gen(function*() {
-          const { lines, output, problems } = RecordedOutput.make()
-          const given = { target: undefined, config: undefined, account: undefined, client: undefined, ...options }
-          yield* Effect.provideService(Logout.run(given, output), StateFolder.StateFolder, state)
-          return { lines, problems }
-        })
-    }
-  })
+const setup = Effect.fnUntraced(function*(kept: Parameters<typeof keep>[1] = {}) {
+  const state = StateFolder.make(yield* folder)
+  yield* keep(state, kept)
+  const count = (path: string): number => existsSync(path) ? readdirSync(path).length : 0
+  const files = () =>
+    Object.fromEntries(["grants", "clients", "logins"].map((name) => [name, count(join(state.path, name))]))
+  return {
+    path: state.path,
+    files,
+    logout: (options: Partial<Logout.Options>) =>
+      Effect.gen(function*() {
+        const { lines, output, problems } = RecordedOutput.make()
+        const given = { target: undefined, config: undefined, account: undefined, client: undefined, ...options }
+        yield* Effect.provideService(Logout.run(given, output), StateFolder.StateFolder, state)
+        return { lines, problems }
+      })
+  }
+})
+
+const endpoints = (origin: string) => ({ token_endpoint: `${origin}/token`, revocation_endpoint: `${origin}/revoke` })
 
 const of = (server: AuthServer.AuthServer, given: Partial<Grant.Grant> = {}): Grant.Grant =>
   grant({
     server: server.url,
     issuer: server.origin,
-    metadata: {
-      ...metadata,
-      issuer: server.origin,
-      token_endpoint: `${server.origin}/token`,
-      revocation_endpoint: `${server.origin}/revoke`
-    },
+    metadata: { ...metadata, issuer: server.origin, ...endpoints(server.origin) },
     refresh: Redacted.make("the refresh token"),
     ...given
   })
@@ -76,15 +68,11 @@ describe("logout", () => {
   it.scoped("[A1] deletes that of one account alone", () =>
     Effect.gen(function*() {
       const { files, logout } = yield* setup(three)
-      expect(yield* logout({ target: a, account: "work" })).toEqual({
-        lines: [`Signed out of ${a} (work)`],
-        problems: []
-      })
+      const first = { lines: [`Signed out of ${a} (work)`], problems: [] }
+      expect(yield* logout({ target: a, account: "work" })).toEqual(first)
       expect(files()).toEqual(left(2))
-      expect(yield* logout({ target: a, account: "work" })).toEqual({
-        lines: [`No login is stored for ${a}`],
-        problems: []
-      })
+      const second = { lines: [`No login is stored for ${a}`], problems: [] }
+      expect(yield* logout({ target: a, account: "work" })).toEqual(second)
       expect(yield* logout({ target: a, account: "default" })).toEqual({ lines: [`Signed out of ${a}`], problems: [] })
       expect(files()).toEqual(left(1))
     }))
@@ -92,10 +80,8 @@ describe("logout", () => {
   it.scoped("[A1] deletes all of all servers, or of one account at all of them", () =>
     Effect.gen(function*() {
       const { files, logout } = yield* setup(three)
-      expect((yield* logout({ account: "default" })).lines.toSorted()).toEqual([
-        `Signed out of ${a}`,
-        `Signed out of ${b}`
-      ])
+      const both = [`Signed out of ${a}`, `Signed out of ${b}`]
+      expect((yield* logout({ account: "default" })).lines.toSorted()).toEqual(both)
       expect(files()).toEqual(left(1))
       expect((yield* logout({})).lines).toEqual([`Signed out of ${a} (work)`])
       expect(files()).toEqual(left(0))
@@ -109,9 +95,8 @@ describe("logout", () => {
       writeFileSync(config, JSON.stringify({ mcpServers: { docs: { url: `${b}?key=secret` } } }))
       expect((yield* logout({ target: "docs", config })).lines).toEqual([`Signed out of ${b}`])
       expect(files()).toEqual(left(2))
-      expect(yield* Effect.flip(logout({ target: "docs" }))).toEqual(
-        mistake("docs is not an address; for the name of a server give its file with --config")
-      )
+      const unknown = mistake("docs is not an address; for the name of a server give its file with --config")
+      expect(yield* Effect.flip(logout({ target: "docs" }))).toEqual(unknown)
       expect(files()).toEqual(left(2))
     }))
 
@@ -126,25 +111,16 @@ describe("logout", () => {
     Effect.gen(function*() {
       const server = yield* AuthServer.make
       const client = { ...grant().client, secret: Redacted.make("client secret") }
-      const { files, logout } = yield* setup({
-        grants: [
-          of(server),
-          of(server, { account: "machine", refresh: undefined, access: Redacted.make("the access token"), client })
-        ]
-      })
+      const machine = { account: "machine", refresh: undefined, access: Redacted.make("the access token"), client }
+      const { files, logout } = yield* setup({ grants: [of(server), of(server, machine)] })
       const signedOut = `Signed out of ${server.url}`
       expect(yield* logout({ account: "default" })).toEqual({ lines: [signedOut], problems: [] })
       expect(yield* logout({})).toEqual({ lines: [`${signedOut} (machine)`], problems: [] })
-      expect(server.revocations).toEqual([
-        {
-          form: { token: "the refresh token", token_type_hint: "refresh_token", client_id: "client-1" },
-          authorization: undefined
-        },
-        {
-          form: { token: "the access token", token_type_hint: "access_token" },
-          authorization: `Basic ${Buffer.from("client-1:client+secret").toString("base64")}`
-        }
-      ])
+      const first = { token: "the refresh token", token_type_hint: "refresh_token", client_id: "client-1" }
+      const second = { token: "the access token", token_type_hint: "access_token" }
+      const basic = `Basic ${Buffer.from("client-1:client+secret").toString("base64")}`
+      const revoked = [{ form: first, authorization: undefined }, { form: second, authorization: basic }]
+      expect(server.revocations).toEqual(revoked)
       expect(files()).toEqual(left(0))
     }))
 
@@ -154,26 +130,16 @@ describe("logout", () => {
       server.knobs.revokeStatus = 400
       const gone = yield* Effect.scoped(AuthServer.make)
       const unsafe = of(server, { account: "unsafe" })
-      const { files, logout } = yield* setup({
-        grants: [
-          of(server),
-          { ...unsafe, metadata: { ...unsafe.metadata, revocation_endpoint: "http://login.example/revoke" } }
-        ]
-      })
-      expect(yield* logout({ account: "default" })).toEqual({
-        lines: [`Signed out of ${server.url}`],
-        problems: [unrevoked(server.origin)]
-      })
-      expect(yield* logout({})).toEqual({
-        lines: [`Signed out of ${server.url} (unsafe)`],
-        problems: [unrevoked(server.origin)]
-      })
+      const metadata = { ...unsafe.metadata, revocation_endpoint: "http://login.example/revoke" }
+      const { files, logout } = yield* setup({ grants: [of(server), { ...unsafe, metadata }] })
+      const first = { lines: [`Signed out of ${server.url}`], problems: [unrevoked(server.origin)] }
+      expect(yield* logout({ account: "default" })).toEqual(first)
+      const second = { lines: [`Signed out of ${server.url} (unsafe)`], problems: [unrevoked(server.origin)] }
+      expect(yield* logout({})).toEqual(second)
       expect([files(), server.revocations.length]).toEqual([left(0), 1])
       const other = yield* setup({ grants: [of(gone)] })
-      expect(yield* other.logout({})).toEqual({
-        lines: [`Signed out of ${gone.url}`],
-        problems: [unrevoked(gone.origin)]
-      })
+      const third = { lines: [`Signed out of ${gone.url}`], problems: [unrevoked(gone.origin)] }
+      expect(yield* other.logout({})).toEqual(third)
       expect(other.files()).toEqual(left(0))
     }))
 
@@ -183,20 +149,12 @@ describe("logout", () => {
       server.knobs.revokeReady = new Promise(() => {})
       const { files, logout } = yield* setup({ grants: [of(server)] })
       const ending = yield* Effect.fork(logout({}))
-      yield* Effect.async<void>((resume) => {
-        const look = setInterval(() => {
-          if (server.revocations.length === 0) return
-          clearInterval(look)
-          resume(Effect.void)
-        }, 2)
-      })
+      yield* Effect.promise(() => expect.poll(() => server.revocations).not.toEqual([]))
       yield* TestClock.adjust("9999 millis")
       expect([ending.unsafePoll(), files().grants]).toEqual([null, 1])
       yield* TestClock.adjust("1 millis")
-      expect(yield* Fiber.join(ending)).toEqual({
-        lines: [`Signed out of ${server.url}`],
-        problems: [unrevoked(server.origin)]
-      })
+      const ended = { lines: [`Signed out of ${server.url}`], problems: [unrevoked(server.origin)] }
+      expect(yield* Fiber.join(ending)).toEqual(ended)
       expect(files()).toEqual(left(0))
     }))
 
@@ -209,16 +167,12 @@ describe("logout", () => {
         grants: [named(undefined, "none"), named("https://login.example", "other"), named(local.origin, "named")]
       })
       for (const account of ["none", "other"]) {
-        expect(yield* logout({ account })).toEqual({
-          lines: [`Signed out of https://192.0.2.1/mcp (${account})`],
-          problems: [unrevoked(local.origin)]
-        })
+        const lines = [`Signed out of https://192.0.2.1/mcp (${account})`]
+        expect(yield* logout({ account })).toEqual({ lines, problems: [unrevoked(local.origin)] })
         expect(local.revocations).toEqual([])
       }
-      expect(yield* logout({ account: "named" })).toEqual({
-        lines: ["Signed out of https://192.0.2.1/mcp (named)"],
-        problems: []
-      })
+      const revoked = { lines: ["Signed out of https://192.0.2.1/mcp (named)"], problems: [] }
+      expect(yield* logout({ account: "named" })).toEqual(revoked)
       expect(local.revocations).toHaveLength(1)
     }))
 })

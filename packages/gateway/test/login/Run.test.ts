@@ -7,32 +7,22 @@ import { vi } from "vitest"
 import { grant, keep } from "../../../sign-in/test/support/grants.js"
 import { folder } from "../../../testing/test/support/folder.js"
 import { run } from "../../src/login/run.js"
+import { environment } from "../support/environment.js"
+import { loginOptions } from "../support/loginOptions.js"
 import { mistake } from "../support/mistake.js"
 
 const url = "https://mcp.example/mcp"
 
-const written = (stream: NodeJS.WriteStream) =>
-  Effect.map(
-    Effect.acquireRelease(
-      Effect.sync(() => {
-        const texts: Array<string> = []
-        const spy = vi.spyOn(stream, "write").mockImplementation((text) => {
-          texts.push(String(text))
-          return true
-        })
-        return { texts, spy }
-      }),
-      ({ spy }) => Effect.sync(() => spy.mockRestore())
-    ),
-    ({ texts }) => texts
-  )
+const written = Effect.fnUntraced(function*(stream: NodeJS.WriteStream) {
+  const texts: Array<string> = []
+  const write = () => vi.spyOn(stream, "write").mockImplementation((text) => texts.push(String(text)) > 0)
+  yield* Effect.acquireRelease(Effect.sync(write), (spy) => Effect.sync(() => spy.mockRestore()))
+  return texts
+})
 
 const setup = Effect.gen(function*() {
   const state = yield* folder
-  yield* Effect.acquireRelease(
-    Effect.sync(() => vi.stubEnv("MCP_LIFELINE_STATE", state)),
-    () => Effect.sync(() => vi.unstubAllEnvs())
-  )
+  yield* environment({ MCP_LIFELINE_STATE: state })
   yield* keep(StateFolder.make(state), { grants: [grant()] })
   return { state, stdout: yield* written(process.stdout), stderr: yield* written(process.stderr) }
 })
@@ -48,19 +38,9 @@ describe("login, logout and auth on the streams of the process", () => {
       expect(stdout).toEqual([`Signed out of ${url}\n`])
       expect(readdirSync(join(state, "grants"))).toEqual([])
       stdout.length = 0
-      const options = {
-        target: url,
-        config: undefined,
-        account: undefined,
-        method: "credentials",
-        browser: false,
-        client: {},
-        scope: undefined,
-        callbackPort: undefined
-      } as const
-      expect(yield* Effect.flip(run({ _tag: "Login", options }))).toEqual(
-        mistake("--client-credentials needs --client-id")
-      )
+      const options = loginOptions({ target: url, method: "credentials", browser: false })
+      const failure = yield* Effect.flip(run({ _tag: "Login", options }))
+      expect(failure).toEqual(mistake("--client-credentials needs --client-id"))
       expect([stdout, stderr]).toEqual([[], []])
     }))
 

@@ -4,11 +4,11 @@ import { Effect, type Scope } from "effect"
 import { writeFileSync } from "node:fs"
 import { createServer, type IncomingHttpHeaders } from "node:http"
 import { join } from "node:path"
-import { vi } from "vitest"
 import { folder } from "../../../testing/test/support/folder.js"
 import { listening } from "../../../testing/test/support/listening.js"
 import * as Target from "../../src/login/Target.js"
 import { StartError } from "../../src/text/Errors.js"
+import { environment } from "../support/environment.js"
 import { mistake } from "../support/mistake.js"
 
 const file = (mcpServers: unknown) =>
@@ -18,19 +18,8 @@ const file = (mcpServers: unknown) =>
     return file
   })
 
-const environment = (variables: Readonly<Record<string, string>>) =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      for (const [name, value] of Object.entries(variables)) vi.stubEnv(name, value)
-    }),
-    () => Effect.sync(() => vi.unstubAllEnvs())
-  )
-
-const authorization: Authorization = {
-  tokens: () => Effect.succeed(undefined),
-  renew: () => Effect.succeed(false),
-  isRunning: () => false
-}
+const none = { tokens: () => Effect.succeed(undefined), renew: () => Effect.succeed(false) }
+const authorization: Authorization = { ...none, isRunning: () => false }
 
 const headersOf = (configured: (url: string) => Effect.Effect<Target.Target, unknown, Scope.Scope>) =>
   Effect.scoped(Effect.gen(function*() {
@@ -57,33 +46,25 @@ describe("the server that login and logout name", () => {
   it.effect("[A1] is an address of the web or has a name in a file: anything else is a mistake of the command line", () =>
     Effect.gen(function*() {
       for (const address of ["https://", "http://a b", "https://a.example:port"]) {
-        expect(yield* Effect.flip(Target.find(address, undefined))).toEqual(
-          mistake(`${address} is not an address; write https://HOST/PATH`)
-        )
+        const unlike = mistake(`${address} is not an address; write https://HOST/PATH`)
+        expect(yield* Effect.flip(Target.find(address, undefined))).toEqual(unlike)
       }
       for (const name of ["docs", "ftp://a.example", "xhttps://a.example", "https:a.example"]) {
-        expect(yield* Effect.flip(Target.find(name, undefined))).toEqual(
-          mistake(`${name} is not an address; for the name of a server give its file with --config`)
-        )
+        const unknown = mistake(`${name} is not an address; for the name of a server give its file with --config`)
+        expect(yield* Effect.flip(Target.find(name, undefined))).toEqual(unknown)
       }
     }))
 
   it.scopedLive("[A1] is found by its name, with variables of the environment filled in, and connected to with its headers", () =>
     Effect.gen(function*() {
       yield* environment({ LIFELINE_TEST_TEAM: "blue" })
-      const headers = yield* headersOf((url) =>
-        Effect.flatMap(
-          file({
-            local: { command: "server" },
-            docs: { url: `${url}?version=2`, headers: { "x-team": "${LIFELINE_TEST_TEAM}" } },
-            other: { url: "https://other.example/mcp" }
-          }),
-          (path) =>
-            Effect.tap(Target.find("docs", path), (target) => {
-              expect(target.url).toBe(`${url}?version=2`)
-            })
-        )
-      )
+      const headers = yield* headersOf(Effect.fnUntraced(function*(url) {
+        const docs = { url: `${url}?version=2`, headers: { "x-team": "${LIFELINE_TEST_TEAM}" } }
+        const other = { url: "https://other.example/mcp" }
+        const target = yield* Target.find("docs", yield* file({ local: { command: "server" }, docs, other }))
+        expect(target.url).toBe(`${url}?version=2`)
+        return target
+      }))
       expect(headers).toMatchObject({ "x-team": "blue" })
     }))
 
@@ -97,24 +78,19 @@ describe("the server that login and logout name", () => {
   it.scoped("[A1] that cannot be used says why", () =>
     Effect.gen(function*() {
       const failure = (name: string, path: string) => Effect.flip(Target.find(name, path))
-      const path = yield* file({
-        docs: { url: "https://docs.example/mcp" },
-        local: { command: "server" },
-        broken: { url: 1 }
-      })
+      const servers = { docs: { url: "https://docs.example/mcp" }, local: { command: "server" }, broken: { url: 1 } }
+      const path = yield* file(servers)
       const wrong = yield* failure("local", path)
       expect(wrong).toBeInstanceOf(StartError)
       expect(wrong.message).toBe(`${path}: Lifeline starts local as a process; such a server needs no login`)
       expect((yield* failure("other", path)).message).toBe(`${path}: there is no server other; there are: docs, local`)
-      expect((yield* failure("broken", path)).message).toMatch(
-        new RegExp(`^${path}:10: mcpServers\\.broken\\.url: [^\\n]+$`)
-      )
+      const at = new RegExp(`^${path}:10: mcpServers\\.broken\\.url: [^\\n]+$`)
+      expect((yield* failure("broken", path)).message).toMatch(at)
       const none = yield* file({})
       expect((yield* failure("docs", none)).message).toBe(`${none}: there is no server docs; there is none`)
       const gone = join(yield* folder, "none.json")
-      expect((yield* failure("docs", gone)).message).toBe(
-        `${gone}: there is no such file; give one that exists with --config`
-      )
+      const missing = `${gone}: there is no such file; give one that exists with --config`
+      expect((yield* failure("docs", gone)).message).toBe(missing)
       const text = yield* file("{")
       const unread = yield* failure("docs", text)
       expect(unread).toBeInstanceOf(StartError)
@@ -127,10 +103,8 @@ describe("the server that login and logout name", () => {
       yield* environment({ https_proxy: "ftp://proxy.example", no_proxy: "" })
       const url = yield* Target.find("https://docs.example/mcp", undefined)
       const name = yield* Target.find("docs", path)
-      const [ofUrl, ofName] = [
-        yield* Effect.flip(url.connector(authorization)),
-        yield* Effect.flip(name.connector(authorization))
-      ]
+      const ofUrl = yield* Effect.flip(url.connector(authorization))
+      const ofName = yield* Effect.flip(name.connector(authorization))
       expect(ofUrl).toBeInstanceOf(StartError)
       expect(ofUrl.message).toContain("https_proxy")
       expect(ofUrl.message).not.toMatch(/^\w+:/)
@@ -139,9 +113,8 @@ describe("the server that login and logout name", () => {
     }))
 
   it("[A1] is kept by its address without its query and what else is only for the connection", () => {
-    expect(Target.storedUrl("https://user:pass@a.example:8443/mcp/?key=secret#part")).toBe(
-      "https://a.example:8443/mcp/"
-    )
+    const whole = "https://user:pass@a.example:8443/mcp/?key=secret#part"
+    expect(Target.storedUrl(whole)).toBe("https://a.example:8443/mcp/")
     expect(Target.storedUrl("https://a.example")).toBe("https://a.example/")
   })
 })

@@ -29,22 +29,16 @@ describe.concurrent("clients of one gateway", () => {
     Effect.gen(function*() {
       const { client } = yield* gateway([everything("e")])
       const clients = yield* Effect.all([client(), client(), client()], { concurrency: "unbounded" })
+      const long = { name: "e__trigger-long-running-operation", _meta: { progressToken: "same" } }
       const run = (one: Talk, steps: number) =>
-        one.request("tools/call", {
-          name: "e__trigger-long-running-operation",
-          arguments: { duration: 0.3, steps },
-          _meta: { progressToken: "same" }
-        }, "same")
+        one.request("tools/call", { ...long, arguments: { duration: 0.3, steps } }, "same")
       const answers = yield* promise(() => Promise.all(clients.map((one, i) => run(one, i + 2))))
       for (const [i, one] of clients.entries()) {
         const steps = i + 2
         expect(answers[i]?.result?.["content"][0].text).toContain(`Steps: ${steps}`)
         const progress = one.said.filter(({ id, method }) => method === "notifications/progress" || id === "same")
         expect(progress.map(({ params }) => params)).toEqual([
-          ...Array.from(
-            { length: steps },
-            (_, step) => ({ progress: step + 1, total: steps, progressToken: "same" })
-          ),
+          ...Array.from({ length: steps }, (_, step) => ({ progress: step + 1, total: steps, progressToken: "same" })),
           undefined
         ])
         expect(progress[0]?.about).toBe("same")
@@ -56,10 +50,8 @@ describe.concurrent("clients of one gateway", () => {
       const { client } = yield* gateway([chatty("s")])
       const [a, b] = yield* Effect.all([client(), client()])
       for (const one of [a, b]) one.send({ id: "x", method: "tools/call", params: { name: "s__hang" } })
-      yield* eventually(
-        () => s.heard(b, "tools/call"),
-        (calls) => calls.filter(({ params }) => params.name === "hang").length === 2
-      )
+      const hanging = () => s.heard(b, "tools/call").then((all) => all.filter(({ params }) => params.name === "hang"))
+      yield* eventually(hanging, ({ length }) => length === 2)
       a.notify("notifications/cancelled", { requestId: "x", reason: "enough" })
       const heard = yield* eventually(() => s.heard(b, "notifications/cancelled"), ({ length }) => length > 0)
       expect(heard.map(({ params }) => params.reason)).toEqual(["enough"])
@@ -109,9 +101,8 @@ describe.concurrent("clients of one gateway", () => {
       const { client } = yield* gateway([chatty("s")])
       const [a, b, c] = yield* Effect.all([client(), client(), client()])
       const subscribe = (one: Talk, uri: string) => promise(() => one.result("resources/subscribe", { uri }))
-      yield* Effect.all([subscribe(a, "test://one"), subscribe(b, "test://one"), subscribe(b, "test://two")], {
-        concurrency: "unbounded"
-      })
+      const subscribing = [subscribe(a, "test://one"), subscribe(b, "test://one"), subscribe(b, "test://two")]
+      yield* Effect.all(subscribing, { concurrency: "unbounded" })
       const heard = (method: string) => s.heard(c, method).then((all) => all.map(({ params }) => params.uri))
       expect((yield* promise(() => heard("resources/subscribe"))).toSorted()).toEqual(["test://one", "test://two"])
       yield* promise(() => s.change(c, "test://one"))
@@ -234,13 +225,8 @@ describe.concurrent("clients of one gateway", () => {
     Effect.gen(function*() {
       const { client } = yield* gateway([chatty("s")])
       const one = yield* client()
-      const { result } = yield* promise(() =>
-        one.request("tools/call", {
-          name: "s__meta",
-          task: { ttl: 1 },
-          _meta: { "io.modelcontextprotocol/logLevel": "debug", traceparent: "00-1-2-01", own: { a: 1 } }
-        })
-      )
+      const _meta = { "io.modelcontextprotocol/logLevel": "debug", traceparent: "00-1-2-01", own: { a: 1 } }
+      const { result } = yield* promise(() => one.request("tools/call", { name: "s__meta", task: { ttl: 1 }, _meta }))
       expect(JSON.parse(result?.["content"][0].text)).toEqual({ traceparent: "00-1-2-01", own: { a: 1 } })
       expect(result).toMatchObject({ _meta: { mine: 1 }, further: { kept: true } })
       expect(Object.keys(result?.["_meta"])).toEqual(["mine"])
@@ -251,27 +237,21 @@ describe.concurrent("clients of one gateway", () => {
       const { begin, client } = yield* gateway([chatty("s")])
       const early = begin()
       const error = async (answer: Promise<{ readonly error?: unknown }>) => (await answer).error
-      expect(yield* promise(() => error(early.request("tools/list")))).toMatchObject({
-        code: -32_600,
-        message: "the first request must be initialize"
-      })
+      const tooEarly = { code: -32_600, message: "the first request must be initialize" }
+      expect(yield* promise(() => error(early.request("tools/list")))).toMatchObject(tooEarly)
       expect(yield* promise(() => early.result("ping"))).toEqual({})
       const one = yield* client()
       expect(yield* promise(() => error(one.request("initialize", {})))).toMatchObject({ code: -32_600 })
       expect(yield* promise(() => error(one.request("tasks/list")))).toMatchObject({ code: -32_601 })
       expect(yield* promise(() => error(one.request("toString")))).toMatchObject({ code: -32_601 })
-      expect(yield* promise(() => error(one.request("tools/call", { name: "no__such" })))).toMatchObject({
-        code: -32_602
-      })
+      const invalid = { code: -32_602 }
+      expect(yield* promise(() => error(one.request("tools/call", { name: "no__such" })))).toMatchObject(invalid)
       // Answers that cannot be written, and requests that cannot.
-      expect(yield* promise(() => error(one.request("tools/call", { name: "s__deep" })))).toMatchObject({
-        code: -32_000,
-        message: expect.stringContaining("nested more than 500 levels deep")
-      })
+      const tooDeep = { code: -32_000, message: expect.stringContaining("nested more than 500 levels deep") }
+      expect(yield* promise(() => error(one.request("tools/call", { name: "s__deep" })))).toMatchObject(tooDeep)
       const deep: unknown = JSON.parse("[".repeat(9000) + "]".repeat(9000))
-      expect(
-        yield* promise(() => error(one.request("tools/call", { name: "s__pid", arguments: { deep } })))
-      ).toMatchObject({ code: -32_602, message: expect.stringContaining("nested more than 500 levels deep") })
+      const refused = yield* promise(() => error(one.request("tools/call", { name: "s__pid", arguments: { deep } })))
+      expect(refused).toMatchObject({ ...tooDeep, code: -32_602 })
       expect(yield* promise(() => s.pid(one))).toBeGreaterThan(0)
     }))
 
@@ -294,11 +274,8 @@ describe.concurrent("clients of one gateway", () => {
       const { client } = yield* gateway([chatty("stdio"), over("http", http), over("stateless", stateless)])
       const clients = yield* Effect.replicateEffect(client(), 50)
       const run = async (one: Talk, who: string, server: string) => {
-        const said = await one.request("tools/call", {
-          name: `${server}__progress`,
-          arguments: { who },
-          _meta: { progressToken: server }
-        }, server)
+        const params = { name: `${server}__progress`, arguments: { who }, _meta: { progressToken: server } }
+        const said = await one.request("tools/call", params, server)
         return said.result?.["content"][0].text as string
       }
       const servers = ["stdio", "http", "stateless"]

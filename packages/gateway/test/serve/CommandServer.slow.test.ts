@@ -7,7 +7,8 @@ import { assert, describe, it } from "vitest"
 import { eras, everything } from "../../../testing/test/support/Built.js"
 import { serve } from "../support/Host.js"
 import { alive } from "../support/Program.js"
-import { scripted } from "../support/Scripted.js"
+import { listing, scripted } from "../support/Scripted.js"
+import { accept } from "../support/Served.js"
 
 const version = "2026-07-28"
 const key = (name: string): string => `io.modelcontextprotocol/${name}`
@@ -17,14 +18,7 @@ const capabilities = { elicitation: { form: {} } }
 const served = async (server: ReadonlyArray<string>) => {
   const host = serve(server)
   const url = await host.until(() => host.url)
-  return {
-    host,
-    url,
-    [Symbol.asyncDispose]: async () => {
-      host.child.kill("SIGTERM")
-      await host.ended
-    }
-  }
+  return { host, url, [Symbol.asyncDispose]: () => host[Symbol.asyncDispose]() }
 }
 
 const textOf = (result: unknown): string =>
@@ -48,40 +42,15 @@ const modern = async (url: string, name = "a-test", answer = "Ada"): Promise<Cli
   }
 }
 
-const post = async (url: string, method: string, params: Record<string, unknown> = {}, signal?: AbortSignal) => {
-  const name = params["name"]
-  const response = await fetch(url, {
+const call = (url: string, name: string, meta: object, signal: AbortSignal | null = null): Promise<Response> => {
+  const _meta = { [key("protocolVersion")]: version, [key("clientCapabilities")]: {}, ...meta }
+  return fetch(url, {
     method: "POST",
-    headers: {
-      "Content-Type": "application/json",
-      Accept: "application/json, text/event-stream",
-      "MCP-Protocol-Version": version,
-      "Mcp-Method": method,
-      ...(typeof name === "string" ? { "Mcp-Name": name } : {})
-    },
-    body: JSON.stringify({
-      jsonrpc: "2.0",
-      id: 1,
-      method,
-      params: {
-        ...params,
-        _meta: {
-          [key("protocolVersion")]: version,
-          [key("clientCapabilities")]: {},
-          ...params["_meta"] as object | undefined
-        }
-      }
-    }),
-    ...(signal === undefined ? {} : { signal })
+    headers: { ...accept, "MCP-Protocol-Version": version, "Mcp-Method": "tools/call", "Mcp-Name": name },
+    body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name, _meta } }),
+    signal
   })
-  return { status: response.status, response }
 }
-
-const listing = (...names: ReadonlyArray<string>) => ({
-  before: `if (method === "tools/list") return send(answer({ tools: ${
-    JSON.stringify(names.map((name) => ({ name, inputSchema: { type: "object" } })))
-  } }))`
-})
 
 const messages = async (response: Response): Promise<ReadonlyArray<any>> => {
   const text = await response.text()
@@ -135,7 +104,7 @@ describe.concurrent.each(["2025", "2026"])("serve -- COMMAND in front of a serve
   it.runIf(era === "2026")("[E3 E8] what the server asks in place of a result comes as it is", async () => {
     await using one = await served(server)
     const meta = { [key("clientCapabilities")]: capabilities }
-    const [asked] = await messages((await post(one.url, "tools/call", { name: "asks", _meta: meta })).response)
+    const [asked] = await messages(await call(one.url, "asks", meta))
     assert.deepEqual(Object.keys(asked.result.inputRequests), ["name"])
   })
 })
@@ -179,12 +148,11 @@ describe("serve -- COMMAND without sessions", () => {
       if (progressToken !== undefined) send({ method: "notifications/progress", params: { progressToken, progress: 1 } })
       setTimeout(() => send(said(name)), 200)`,
       "",
-      listing("a", "b")
+      { before: listing("a", "b") }
     ))
-    const answers = await Promise.all(["a", "b"].map(async (name) => {
-      const { response } = await post(one.url, "tools/call", { name, _meta: { progressToken: "same" } })
-      return messages(response)
-    }))
+    const answers = await Promise.all(
+      ["a", "b"].map(async (name) => messages(await call(one.url, name, { progressToken: "same" })))
+    )
     assert.deepEqual(
       answers.map((all) => all.map(({ id, params, result }) => [id, params?.progressToken, result?.content[0].text])),
       ["a", "b"].map((name) => [[undefined, "same", undefined], [1, undefined, name]])
@@ -198,20 +166,15 @@ describe("serve -- COMMAND without sessions", () => {
         .then((answer) => send(said(answer)))
       else send({ method: "notifications/progress", params: { progressToken: params._meta.progressToken, progress: 1 } })`,
       "",
-      listing("asks", "hangs")
+      { before: listing("asks", "hangs") }
     ))
     const abort = new AbortController()
     const meta = { [key("clientCapabilities")]: capabilities }
-    const window = await post(
-      one.url,
-      "tools/call",
-      { name: "hangs", _meta: { ...meta, progressToken: 1 } },
-      abort.signal
-    )
-    const [answer] = await messages((await post(one.url, "tools/call", { name: "asks", _meta: meta })).response)
+    const window = await call(one.url, "hangs", { ...meta, progressToken: 1 }, abort.signal)
+    const [answer] = await messages(await call(one.url, "asks", meta))
     assert.match(JSON.parse(textOf(answer.result)).message, /2 calls are under way.*shown to nobody/)
     abort.abort()
-    await window.response.text().catch(() => "")
+    await window.text().catch(() => "")
   })
 
   it("[E8 G18] streams of changes end with a result when serve ends", async () => {

@@ -11,6 +11,7 @@ import * as Program from "../support/Program.js"
 import { connected } from "../support/Served.js"
 
 const seconds = Number(process.env["CROWD_SECONDS"] ?? 5)
+const node = process.execPath
 const crowd = fileURLToPath(new URL("../fixtures/crowd.mjs", import.meta.url))
 
 const range = (size: number) => Array.from({ length: size }, (_, i) => i)
@@ -47,70 +48,64 @@ describe("a crowd", () => {
         const path = yield* folder
         const file = join(path, "acts")
         // All that a client hears of progress is what the server says to it.
-        const lifeline = {
-          reconnect: { initialDelay: "50 ms", maxDelay: "1 second" },
-          calls: { progressInterval: "never" }
-        }
-        const startRemote = (port: number) =>
-          Program.start([crowd, file, String(port), ...remote], {}, [process.execPath])
+        const reconnect = { initialDelay: "50 ms", maxDelay: "1 second" }
+        const lifeline = { reconnect, calls: { progressInterval: "never" } }
+        const startRemote = (port: number) => Program.start([crowd, file, String(port), ...remote], {}, [node])
         let far = yield* startRemote(0)
         const [, found] = yield* far.prints(/"port":(\d+)/)
         const port = Number(found)
-        const command = (name: string) => ({ command: process.execPath, args: [crowd, file, name], lifeline })
-        const gateway = yield* Gateway.serve({
+        const command = (name: string) => ({ command: node, args: [crowd, file, name], lifeline })
+        const address = (name: string) => ({ type: "http", url: `http://127.0.0.1:${port}/${name}`, lifeline })
+        const { base, program } = yield* Gateway.serve({
           ...Object.fromEntries(local.map((name) => [name, command(name)])),
-          ...Object.fromEntries(
-            remote.map((name) => [name, { type: "http", url: `http://127.0.0.1:${port}/${name}`, lifeline }])
-          ),
+          ...Object.fromEntries(remote.map((name) => [name, address(name)])),
           [own]: { ...command(own), lifeline: { ...lifeline, sessions: "per-client" } }
         })
-        const { base, program } = gateway
         yield* program.until(() => serversOf(program.pid).length === local.length ? true : undefined)
 
         const crossed: Array<string> = []
         const updates = new Map<number, number>()
         const logs = { shared: 0, own: 0 }
         const progress = { seen: 0 }
-        const connect = (i: number) =>
-          Effect.gen(function*() {
-            const { client, transport } = yield* connected(`${base}/mcp`)
-            const pass = transport.onmessage
-            const mine = (text: unknown) => String(text).startsWith(`c${i}-`)
-            transport.onmessage = (message) => {
-              if ("method" in message) {
-                const params = message.params as Record<string, any>
-                switch (message.method) {
-                  case "notifications/progress":
-                    progress.seen++
-                    if (!mine(params["message"])) crossed.push(`progress at ${i}: ${params["message"]}`)
-                    break
-                  case "notifications/message": {
-                    const isOwn = params["logger"] === own
-                    if (isOwn) logs.own++
-                    else logs.shared++
-                    if (!wantsLogs(i) && !(isOwn && hasOwn(i))) crossed.push(`log at ${i}: ${JSON.stringify(params)}`)
-                    if (isOwn && !mine(params["data"])) crossed.push(`own log at ${i}: ${params["data"]}`)
-                    break
-                  }
-                  case "notifications/resources/updated":
-                    updates.set(i, (updates.get(i) ?? 0) + 1)
-                    if (!subscribes(i) || params["uri"] !== uriOf(i)) crossed.push(`update at ${i}: ${params["uri"]}`)
-                    break
-                  case "notifications/tools/list_changed":
-                  case "notifications/resources/list_changed":
-                  case "notifications/prompts/list_changed":
-                    break
-                  default:
-                    crossed.push(`${message.method} at ${i}`)
+        const connect = Effect.fnUntraced(function*(i: number) {
+          const { client, transport } = yield* connected(`${base}/mcp`)
+          const pass = transport.onmessage
+          const mine = (text: unknown) => String(text).startsWith(`c${i}-`)
+          transport.onmessage = (message) => {
+            if ("method" in message) {
+              const params = message.params as Record<string, any>
+              switch (message.method) {
+                case "notifications/progress":
+                  progress.seen++
+                  if (!mine(params["message"])) crossed.push(`progress at ${i}: ${params["message"]}`)
+                  break
+                case "notifications/message": {
+                  const isOwn = params["logger"] === own
+                  if (isOwn) logs.own++
+                  else logs.shared++
+                  if (!wantsLogs(i) && !(isOwn && hasOwn(i))) crossed.push(`log at ${i}: ${JSON.stringify(params)}`)
+                  if (isOwn && !mine(params["data"])) crossed.push(`own log at ${i}: ${params["data"]}`)
+                  break
                 }
+                case "notifications/resources/updated":
+                  updates.set(i, (updates.get(i) ?? 0) + 1)
+                  if (!subscribes(i) || params["uri"] !== uriOf(i)) crossed.push(`update at ${i}: ${params["uri"]}`)
+                  break
+                case "notifications/tools/list_changed":
+                case "notifications/resources/list_changed":
+                case "notifications/prompts/list_changed":
+                  break
+                default:
+                  crossed.push(`${message.method} at ${i}`)
               }
-              pass?.(message)
             }
-            client.onerror = (error) => crossed.push(`error at ${i}: ${error.message}`)
-            yield* Effect.promise(() => client.setLoggingLevel(wantsLogs(i) ? "info" : "error"))
-            if (subscribes(i)) yield* Effect.promise(() => client.subscribeResource({ uri: uriOf(i) }))
-            return { client, id: String(transport.sessionId) }
-          })
+            pass?.(message)
+          }
+          client.onerror = (error) => crossed.push(`error at ${i}: ${error.message}`)
+          yield* Effect.promise(() => client.setLoggingLevel(wantsLogs(i) ? "info" : "error"))
+          if (subscribes(i)) yield* Effect.promise(() => client.subscribeResource({ uri: uriOf(i) }))
+          return { client, id: String(transport.sessionId) }
+        })
         const all = yield* Effect.forEach(clients, connect, { concurrency: 5 })
         expect(new Set(all.map(({ id }) => id)).size).toBe(clients.length)
 
@@ -191,20 +186,16 @@ describe("a crowd", () => {
         yield* Fiber.join(kill)
         yield* Fiber.join(loads)
 
-        const again = (i: number) =>
-          Effect.gen(function*() {
-            const before = updates.get(i) ?? 0
-            for (let n = 0; (updates.get(i) ?? 0) === before; n++) {
-              yield* call(i, serverOf(i), "touch", `c${i}-again${n}`, uriOf(i))
-              yield* Effect.sleep("20 millis")
-            }
-          })
+        const again = Effect.fnUntraced(function*(i: number) {
+          const before = updates.get(i) ?? 0
+          for (let n = 0; (updates.get(i) ?? 0) === before; n++) {
+            yield* call(i, serverOf(i), "touch", `c${i}-again${n}`, uriOf(i))
+            yield* Effect.sleep("20 millis")
+          }
+        })
         yield* Effect.forEach(clients.filter(subscribes), again, { concurrency: 10 })
-        const fates = yield* Effect.forEach(
-          shared,
-          (server, i) => call(i, server, "look", `c${i}-last`),
-          { concurrency: 10 }
-        )
+        const last = (server: string, i: number) => call(i, server, "look", `c${i}-last`)
+        const fates = yield* Effect.forEach(shared, last, { concurrency: 10 })
 
         console.log(JSON.stringify({ seconds, kills, ...answers, progress: progress.seen, logs, acts: acts.size }))
         expect(crossed.slice(0, 20)).toEqual([])

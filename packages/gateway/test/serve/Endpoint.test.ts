@@ -14,11 +14,8 @@ import { accept, bare, bind, connected, initialize, nothing, rejection, serve, t
 
 const { catalog, tool } = ScriptedFleet
 
-const nestedDeeply = (): unknown => {
-  let nested: unknown = 0
-  for (let i = 0; i < 9000; i++) nested = [nested]
-  return nested
-}
+const request = (url: string, session: string, method: string, params?: unknown) =>
+  bare(url, "POST", { ...accept, "Mcp-Session-Id": session }, JSON.stringify({ jsonrpc: "2.0", id: 7, method, params }))
 
 const clientOf = (fleet: Parameters<typeof serve>[0]) => Effect.flatMap(serve(fleet), ({ url }) => connected(url))
 
@@ -46,17 +43,13 @@ describe("Endpoint", () => {
         expect(await client.callTool({ name: "b__echo", arguments: { x: 1 } })).toMatchObject(text("b__echo: hello"))
         expect((await client.listPrompts()).prompts).toMatchObject([{ name: "greet" }])
         expect((await client.getPrompt({ name: "greet" })).messages).toHaveLength(1)
-        const completed = await client.complete({
-          ref: { type: "ref/prompt", name: "greet" },
-          argument: { name: "who", value: "me" }
-        })
+        const greeted = { ref: { type: "ref/prompt", name: "greet" }, argument: { name: "who", value: "me" } } as const
+        const completed = await client.complete(greeted)
         expect(completed.completion.values).toEqual(["me!"])
         expect((await client.listResources()).resources).toMatchObject([{ uri: "test://one" }])
         expect((await client.listResourceTemplates()).resourceTemplates).toHaveLength(1)
-        expect((await client.readResource({ uri: "test://one" })).contents).toEqual([{
-          uri: "test://one",
-          text: "one"
-        }])
+        const contents = [{ uri: "test://one", text: "one" }]
+        expect((await client.readResource({ uri: "test://one" })).contents).toEqual(contents)
       })
     }))
 
@@ -80,11 +73,8 @@ describe("Endpoint", () => {
       )
       const { client } = yield* clientOf(fleet)
       const call = (name: string) => rejection(client.callTool({ name }))
-      expect(yield* call("remote")).toMatchObject({
-        code: -32_042,
-        message: "MCP error -32042: No such file",
-        data: { a: 1 }
-      })
+      const noFile = { code: -32_042, message: "MCP error -32042: No such file", data: { a: 1 } }
+      expect(yield* call("remote")).toMatchObject(noFile)
       expect(yield* call("unknown")).toMatchObject({
         code: -32_000,
         message: "MCP error -32000: b: what happened. If that cannot be checked, tell the user what was asked for.",
@@ -105,16 +95,14 @@ describe("Endpoint", () => {
       const { fleet } = yield* ScriptedFleet.make(catalog(1, {}), () => Effect.die(new Error("a bug")))
       const { url } = yield* serve(fleet).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
       const { client } = yield* connected(url)
-      expect(yield* rejection(client.callTool({ name: "x" }))).toMatchObject({
-        code: -32_603,
-        message: "MCP error -32603: Internal error of the gateway; its log has more"
-      })
+      const internal = { code: -32_603, message: "MCP error -32603: Internal error of the gateway; its log has more" }
+      expect(yield* rejection(client.callTool({ name: "x" }))).toMatchObject(internal)
       expect(yield* Deferred.await(logged)).toMatch(/^a request failed inside the gateway Error: a bug/)
     }))
 
   it.scopedLive("[P12:real G18] completions, progress and data of errors that are nested too deeply are not passed on", () =>
     Effect.gen(function*() {
-      const nested = nestedDeeply()
+      const nested: unknown = JSON.parse("[".repeat(9000) + "]".repeat(9000))
       const scripted = yield* ScriptedFleet.make(
         catalog(1, {}),
         ({ name, options }) => {
@@ -129,10 +117,8 @@ describe("Endpoint", () => {
       const { url } = yield* serve(scripted.fleet)
       const { client } = yield* connected(url)
       const asked = { ref: { type: "ref/prompt", name: "greet" }, argument: { name: "a", value: "b" } } as const
-      expect(yield* rejection(client.complete(asked))).toMatchObject({
-        code: -32_000,
-        message: expect.stringContaining("nested more than 500 levels deep")
-      })
+      const tooDeep = { code: -32_000, message: expect.stringContaining("nested more than 500 levels deep") }
+      expect(yield* rejection(client.complete(asked))).toMatchObject(tooDeep)
       const failed = yield* rejection(client.callTool({ name: "fails" }))
       expect(failed).toMatchObject({ code: 7, message: "MCP error 7: no" })
       expect(failed).toHaveProperty("data", undefined)
@@ -150,10 +136,8 @@ describe("Endpoint", () => {
       for (const isSingle of [false, true]) {
         const servers = yield* ServerPool.make([{ ...own, sessions: "per-client", prefix: "" }])
         const { url } = yield* Endpoint.serve({ ...yield* bind(), servers, isSingle, hasStatus: () => false })
-        const _meta = {
-          "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-          "io.modelcontextprotocol/clientCapabilities": {}
-        }
+        const key = (name: string) => `io.modelcontextprotocol/${name}`
+        const _meta = { [key("protocolVersion")]: "2026-07-28", [key("clientCapabilities")]: {} }
         const headers = { "MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/list" }
         const message = { id: 1, method: "tools/list", params: { _meta } }
         const { body } = yield* Effect.promise(() => Raw.send(url, "POST", headers, message))
@@ -192,20 +176,15 @@ describe("Endpoint", () => {
           const last = yield* Deferred.make<void>()
           client.setNotificationHandler(ToolListChangedNotificationSchema, () => void told.push(`tools ${number}`))
           client.setNotificationHandler(PromptListChangedNotificationSchema, () => void told.push(`prompts ${number}`))
-          client.setNotificationHandler(
-            ResourceListChangedNotificationSchema,
-            () => Deferred.unsafeDone(last, Effect.void)
-          )
+          const done = () => Deferred.unsafeDone(last, Effect.void)
+          client.setNotificationHandler(ResourceListChangedNotificationSchema, done)
           return last
         }))
       const stale = new Map([...first.tools].map(([key, entry]) => [key, { ...entry, stale: true }]))
       yield* publish({ ...first, revision: 2, tools: stale })
-      yield* publish(catalog(3, { tools: [tool("a"), tool("b")], prompts: [{ name: "p" }] }))
-      yield* publish(catalog(4, {
-        tools: [tool("a"), tool("b")],
-        prompts: [{ name: "p" }],
-        resources: [{ uri: "test://one", name: "one" }]
-      }))
+      const lists = { tools: [tool("a"), tool("b")], prompts: [{ name: "p" }] }
+      yield* publish(catalog(3, lists))
+      yield* publish(catalog(4, { ...lists, resources: [{ uri: "test://one", name: "one" }] }))
       yield* Effect.forEach(done, Deferred.await)
       expect(told.toSorted()).toEqual(["tools 1", "tools 2"])
     }))
@@ -216,51 +195,50 @@ describe("Endpoint", () => {
       const { url } = yield* serve(fleet)
       const { session } = yield* bare(url, "POST", accept, initialize)
       const error = (method: string, params?: unknown) =>
-        Effect.map(
-          bare(
-            url,
-            "POST",
-            { ...accept, "Mcp-Session-Id": session },
-            JSON.stringify({ jsonrpc: "2.0", id: 7, method, params })
-          ),
-          ({ body }) => (JSON.parse(body) as { readonly error: unknown }).error
-        )
-      expect(yield* error("tools/call", { arguments: { x: 1 } })).toEqual({
-        code: -32_602,
-        message: "Invalid params of tools/call: name: expected string, received undefined"
-      })
-      expect(yield* error("tools/call")).toEqual({
-        code: -32_602,
-        message: "Invalid params of tools/call: params: expected object, received undefined"
-      })
-      expect(yield* error("prompts/get", { name: "greet", arguments: { a: 1, b: [], c: "", d: null, e: {} } })).toEqual(
-        {
-          code: -32_602,
-          message:
-            "Invalid params of prompts/get: arguments.a: expected string, received number; arguments.b: expected "
-            + "string, received array; arguments.d: expected string, received null; 1 more"
-        }
-      )
+        Effect.map(request(url, session, method, params), ({ body }) => (JSON.parse(body) as any).error as unknown)
       const many = Object.fromEntries(Array.from({ length: 2000 }, (_, index) => [`a${index}`, index < 1000 ? "" : 1]))
-      // Of what is wrong in a large record, only the beginning is looked for.
-      expect(yield* error("prompts/get", { name: "greet", arguments: many })).toEqual({
-        code: -32_602,
-        message: "Invalid params of prompts/get: arguments.a1000: expected string, received number; arguments.a1001: "
-          + "expected string, received number; arguments.a1002: expected string, received number; 17 more"
-      })
-      expect(yield* error("completion/complete", { ref: { type: "x" }, argument: { name: "a", value: "b" } })).toEqual({
-        code: -32_602,
-        message: "Invalid params of completion/complete: ref: not of an accepted form"
-      })
-      expect(yield* error("resources/subscribe", { uri: 1 })).toEqual({
-        code: -32_602,
-        message: "Invalid params of resources/subscribe: uri: expected string, received number"
-      })
-      expect(yield* error("logging/setLevel", { level: "loud" })).toMatchObject({
-        code: -32_602,
-        message: expect.stringContaining("Invalid params of logging/setLevel: level: ")
-      })
+      const noText = "expected string, received"
+      const invalid: ReadonlyArray<readonly [method: string, params: unknown, message: string]> = [
+        ["tools/call", { arguments: { x: 1 } }, `name: ${noText} undefined`],
+        ["tools/call", undefined, "params: expected object, received undefined"],
+        [
+          "prompts/get",
+          { name: "greet", arguments: { a: 1, b: [], c: "", d: null, e: {} } },
+          `arguments.a: ${noText} number; arguments.b: ${noText} array; arguments.d: ${noText} null; 1 more`
+        ],
+        // Of what is wrong in a large record, only the beginning is looked for.
+        [
+          "prompts/get",
+          { name: "greet", arguments: many },
+          `${["a1000", "a1001", "a1002"].map((name) => `arguments.${name}: ${noText} number`).join("; ")}; 17 more`
+        ],
+        [
+          "completion/complete",
+          { ref: { type: "x" }, argument: { name: "a", value: "b" } },
+          "ref: not of an accepted form"
+        ],
+        ["resources/subscribe", { uri: 1 }, `uri: ${noText} number`]
+      ]
+      for (const [method, params, message] of invalid) {
+        expect(yield* error(method, params)).toEqual({
+          code: -32_602,
+          message: `Invalid params of ${method}: ${message}`
+        })
+      }
+      const level = { code: -32_602, message: expect.stringContaining("Invalid params of logging/setLevel: level: ") }
+      expect(yield* error("logging/setLevel", { level: "loud" })).toMatchObject(level)
       expect(yield* error("tasks/list")).toEqual({ code: -32_601, message: "Method not found: tasks/list" })
+    }))
+
+  it.scopedLive("[G10 G17] a session that has made room for another goes on when its owner asks again", () =>
+    Effect.gen(function*() {
+      const { fleet } = yield* ScriptedFleet.make(catalog(1, {}), nothing)
+      const { sessions, url } = yield* serve(fleet, { limits: { maxSessions: 2 } })
+      const open = Effect.map(bare(url, "POST", accept, initialize), ({ session }) => session)
+      const ping = (session: string) => Effect.map(request(url, session, "ping"), ({ status }) => status)
+      const ids = [yield* open, yield* open, yield* open]
+      expect(yield* Effect.forEach(ids, ping)).toEqual([200, 200, 200])
+      expect(yield* sessions).toBe(2)
     }))
 
   it.scopedLive("[G1:endpoint] an early client's first list and call wait for the backends", () =>
@@ -293,10 +271,9 @@ describe("Endpoint", () => {
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const [began, go] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
-      const { fleet } = yield* ScriptedFleet.make(
-        catalog(1, {}),
-        () => Deferred.succeed(began, undefined).pipe(Effect.zipRight(Deferred.await(go)), Effect.as(text("done")))
-      )
+      const answer = () =>
+        Deferred.succeed(began, undefined).pipe(Effect.zipRight(Deferred.await(go)), Effect.as(text("done")))
+      const { fleet } = yield* ScriptedFleet.make(catalog(1, {}), answer)
       const { url } = yield* serve(fleet).pipe(Scope.extend(scope))
       const { client } = yield* connected(url)
       const call = yield* Effect.fork(Effect.promise(() => client.callTool({ name: "x" })))
@@ -314,10 +291,8 @@ describe("Endpoint", () => {
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const began = yield* Deferred.make<void>()
-      const { fleet } = yield* ScriptedFleet.make(
-        catalog(1, {}),
-        () => Deferred.succeed(began, undefined).pipe(Effect.zipRight(Effect.never))
-      )
+      const answer = () => Effect.zipRight(Deferred.succeed(began, undefined), Effect.never)
+      const { fleet } = yield* ScriptedFleet.make(catalog(1, {}), answer)
       const { url } = yield* serve(fleet, { drain: "50 millis" }).pipe(Scope.extend(scope))
       const { client } = yield* connected(url)
       const call = yield* Effect.fork(rejection(client.callTool({ name: "x" })))

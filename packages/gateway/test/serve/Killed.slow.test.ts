@@ -71,24 +71,15 @@ describe("a gateway that is killed", () => {
             return { name, client, resource, session, tally: new Tally() }
           }))
 
-        const call = (
-          client: Unaware,
-          tally: Tally,
-          tool: string,
-          args: { readonly text: string },
-          millis = patience
-        ) =>
-          Effect.promise(() =>
-            client.call(tool, args, millis).then(
-              (text) => text.endsWith(` ${args.text}`) ? "done" : `wrong answer: ${text}`,
-              outcomeOf
-            )
-          ).pipe(Effect.tap((outcome) =>
-            Effect.sync(() => {
-              tally.add(outcome)
-              if (tool.endsWith("__act")) tally.acts.set(args.text, outcome)
-            })
-          ))
+        type Args = { readonly text: string }
+        const call = (client: Unaware, tally: Tally, tool: string, args: Args, millis = patience) =>
+          Effect.promise(async () => {
+            const answered = (text: string) => text.endsWith(` ${args.text}`) ? "done" : `wrong answer: ${text}`
+            const outcome = await client.call(tool, args, millis).then(answered, outcomeOf)
+            tally.add(outcome)
+            if (tool.endsWith("__act")) tally.acts.set(args.text, outcome)
+            return outcome
+          })
 
         const isOver = yield* Ref.make(false)
         const load = ({ client, name, tally }: (typeof all)[number]) => {
@@ -111,11 +102,9 @@ describe("a gateway that is killed", () => {
           Program.kill(gateway.program.pid)
           yield* gateway.program.ended
           gateway = yield* start
-          const back = yield* Effect.forEach(
-            all,
-            ({ client, name, tally }) => call(client, tally, "a__look", { text: `${name} after ${death}` }),
-            { concurrency: "unbounded" }
-          )
+          const look = ({ client, name, tally }: (typeof all)[number]) =>
+            call(client, tally, "a__look", { text: `${name} after ${death}` })
+          const back = yield* Effect.forEach(all, look, { concurrency: "unbounded" })
           expect(back).toEqual(all.map(() => "done"))
         }
         yield* Ref.set(isOver, true)

@@ -51,10 +51,8 @@ const collecting = Effect.gen(function*() {
 describe.concurrent("a gateway that is operated", () => {
   it.scopedLive("[O3] with --log-format json each line is an object with its time, level, server and message", () =>
     Effect.gen(function*() {
-      const { base, program } = yield* serve(
-        { memory, missing: { command: "/no/such/program" }, bad: { command: 5 } },
-        ["--log-format", "json"]
-      )
+      const servers = { memory, missing: { command: "/no/such/program" }, bad: { command: 5 } }
+      const { base, program } = yield* serve(servers, ["--log-format", "json"])
       yield* untilStatus(base, isConnected, "memory")
       yield* untilStatus(base, ({ state }) => state === "PermanentlyFailed", "missing")
       program.signal("SIGTERM")
@@ -69,20 +67,12 @@ describe.concurrent("a gateway that is operated", () => {
           ...("server" in line ? { server: expect.stringMatching(/^(memory|missing)$/) } : {})
         })
       }
+      const line = (text: string, more: object) =>
+        expect.objectContaining({ ...more, message: expect.stringContaining(text) })
       expect(out).toContainEqual(expect.objectContaining({ message: `Serving ${base}/mcp`, level: "info" }))
-      expect(out).toContainEqual(
-        expect.objectContaining({ server: "memory", message: expect.stringContaining("Connected  generation 1") })
-      )
-      expect(out).toContainEqual(
-        expect.objectContaining({
-          server: "missing",
-          level: "error",
-          message: expect.stringContaining("Attempt failed")
-        })
-      )
-      expect(err).toContainEqual(
-        expect.objectContaining({ level: "warning", message: expect.stringContaining("mcpServers.bad.command") })
-      )
+      expect(out).toContainEqual(line("Connected  generation 1", { server: "memory" }))
+      expect(out).toContainEqual(line("Attempt failed", { server: "missing", level: "error" }))
+      expect(err).toContainEqual(line("mcpServers.bad.command", { level: "warning" }))
     }))
 
   it.scopedLive.each<["text" | "json"]>([["text"], ["json"]])(
@@ -95,10 +85,8 @@ describe.concurrent("a gateway that is operated", () => {
         yield* program.until(() => /is not JSON-RPC/.test(program.stderr()) || undefined)
         const line = program.stderr().split("\n").find((line) => line.includes("is not JSON-RPC")) ?? ""
         if (format === "json") {
-          expect(JSON.parse(line)).toMatchObject({
-            server: "noisy",
-            message: expect.stringMatching(/^a line on stdout/)
-          })
+          const noise = { server: "noisy", message: expect.stringMatching(/^a line on stdout/) }
+          expect(JSON.parse(line)).toMatchObject(noise)
         } else expect(line).toMatch(/^\d\d:\d\d:\d\d warn(?:ing)?: noisy: a line on stdout is not JSON-RPC/)
       })
   )
@@ -160,9 +148,9 @@ describe.concurrent("a gateway that is operated", () => {
       expect(yield* program.ended).toEqual({ code: 0, signal: null })
       const sent = (path: string) =>
         collector.requests.filter((one) => one.path === path).map(({ body }) => body).join()
-      const spans = collector.requests.filter(({ path }) => path === "/v1/traces").flatMap(({ body }) =>
-        JSON.parse(body).resourceSpans[0].scopeSpans[0].spans
-      ).filter(({ traceId }) => traceId === trace)
+      const traces = collector.requests.filter(({ path }) => path === "/v1/traces").map(({ body }) => JSON.parse(body))
+      const spans = traces.flatMap((one) => one.resourceSpans[0].scopeSpans[0].spans)
+        .filter(({ traceId }) => traceId === trace)
       const ours = spans.find(({ name }) => name === "tools/call read_graph")
       const above = spans.find(({ parentSpanId }) => parentSpanId === "1".repeat(16))
       expect(above).toMatchObject({ name: "tools/call", kind: 2 })
@@ -173,16 +161,14 @@ describe.concurrent("a gateway that is operated", () => {
         expect(sent(`/v1/${signal}`)).toContain("deployment.environment")
       }
       expect(collector.requests.every(({ key }) => key === secret)).toBe(true)
-      expect(program.stdout() + program.stderr() + collector.requests.map(({ body }) => body).join()).not.toContain(
-        secret
-      )
+      const all = program.stdout() + program.stderr() + collector.requests.map(({ body }) => body).join()
+      expect(all).not.toContain(secret)
     }))
 
   it.scopedLive("[O1] a collector that is not there, or an endpoint that is none, stops nothing", () =>
     Effect.gen(function*() {
-      for (
-        const [endpoint, warning] of [["http://127.0.0.1:1", ""], ["collector:4317", "no telemetry is sent: "]] as const
-      ) {
+      const endpoints = [["http://127.0.0.1:1", ""], ["collector:4317", "no telemetry is sent: "]] as const
+      for (const [endpoint, warning] of endpoints) {
         const { base, program } = yield* serve({ memory }, [], { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint })
         yield* untilStatus(base, isConnected, "memory")
         program.signal("SIGTERM")

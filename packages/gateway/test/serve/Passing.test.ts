@@ -1,40 +1,24 @@
 import { describe, expect, it } from "@effect/vitest"
 import { HttpFaultServer } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
-import { writeFileSync } from "node:fs"
-import { join } from "node:path"
-import { folder } from "../../../testing/test/support/folder.js"
-import * as Program from "../support/Program.js"
+import * as Gateway from "../support/Gateway.js"
+import { accept, initialize as asText } from "../support/Served.js"
 
-const serve = (args: ReadonlyArray<string>, env: Record<string, string> = {}) =>
-  Effect.gen(function*() {
-    const server = yield* HttpFaultServer.make()
-    const file = join(yield* folder, "mcp.json")
-    writeFileSync(file, JSON.stringify({ mcpServers: { docs: { url: server.url, headers: { "X-Key": "ours" } } } }))
-    const program = yield* Program.start(["serve", "--port", "0", "--config", file, ...args], env)
-    const [, url = ""] = yield* program.prints(/^Serving (http:\S+)$/m)
-    return { program, server, url }
-  })
+const serve = Effect.fnUntraced(function*(args: ReadonlyArray<string>, env: Record<string, string> = {}) {
+  const server = yield* HttpFaultServer.make()
+  const docs = { url: server.url, headers: { "X-Key": "ours" } }
+  const { base, program } = yield* Gateway.serve({ docs }, args, env)
+  return { program, server, url: `${base}/mcp` }
+})
 
-const initialize = {
-  jsonrpc: "2.0",
-  id: 1,
-  method: "initialize",
-  params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "c", version: "1" } }
-}
+const initialize = JSON.parse(asText) as object
 
 const post = (url: string, message: object, headers: Record<string, string> = {}) =>
   Effect.promise(async () => {
-    const response = await fetch(url, {
-      method: "POST",
-      headers: { "content-type": "application/json", accept: "application/json, text/event-stream", ...headers },
-      body: JSON.stringify(message)
-    })
-    return {
-      status: response.status,
-      text: await response.text(),
-      session: response.headers.get("mcp-session-id") ?? ""
-    }
+    const all = { ...accept, ...headers }
+    const response = await fetch(url, { method: "POST", headers: all, body: JSON.stringify(message) })
+    const session = response.headers.get("mcp-session-id") ?? ""
+    return { status: response.status, text: await response.text(), session }
   })
 
 describe.concurrent("what may pass the gateway", () => {

@@ -2,9 +2,9 @@ import { describe, expect, it } from "@effect/vitest"
 import type { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { Effect } from "effect"
 import { renameSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { folder } from "../../../testing/test/support/folder.js"
+import * as Gateway from "../support/Gateway.js"
 import * as Program from "../support/Program.js"
 import * as TestClient from "../support/TestClient.js"
 
@@ -16,21 +16,15 @@ const lifeline = { timeouts: { connect: "2 minutes", wait: "2 minutes" } }
 
 const textOf = (mcpServers: object) => JSON.stringify({ mcpServers, lifeline }, undefined, 2)
 
-const serve = (file: string, text: string, env: Record<string, string> = {}) =>
-  Effect.gen(function*() {
-    writeFileSync(file, text)
-    const program = yield* Program.start(["serve", "--port", "0", "--config", file], env)
-    const [, url = ""] = yield* program.prints(/^Serving (http:\S+)$/m)
-    const client = yield* TestClient.connect(url)
-    const told = () => program.stdout().split("\n").filter((line) => line.includes("read again"))
-    const next = (count: number) =>
-      Effect.map(program.until(() => told()[count - 1]), (line) => line.replace(`${file}: read again: `, ""))
-    const problem = Effect.promise(async () => {
-      const { gateway } = await (await fetch(new URL("/api/status", url))).json() as { readonly gateway: object }
-      return (gateway as { readonly configProblem?: string }).configProblem
-    })
-    return { program, client, told, next, problem }
-  })
+const serve = Effect.fnUntraced(function*(mcpServers: object) {
+  const { base, file, program } = yield* Gateway.serve(mcpServers)
+  const client = yield* TestClient.connect(`${base}/mcp`)
+  const told = () => program.stdout().split("\n").filter((line) => line.includes("read again"))
+  const next = (count: number) =>
+    Effect.map(program.until(() => told()[count - 1]), (line) => line.replace(`${file}: read again: `, ""))
+  const problem = Effect.map(Gateway.ask(`${base}/api/status`), ({ body }) => body.gateway.configProblem as unknown)
+  return { file, program, client, told, next, problem }
+})
 
 interface Who {
   readonly pid: number
@@ -51,8 +45,7 @@ const names = (client: Client) => Effect.promise(() => TestClient.toolNames(clie
 describe.concurrent("the file of serve", () => {
   it.scopedLive("[G5] [L15] a save starts, stops and replaces only what it changes, and clients go on", () =>
     Effect.gen(function*() {
-      const file = join(yield* folder, "mcp.json")
-      const { client, next, program } = yield* serve(file, textOf({ a: who("1"), b: who("1"), c: who("1") }))
+      const { client, file, next, program } = yield* serve({ a: who("1"), b: who("1"), c: who("1") })
       const before = yield* Effect.all([ask(client, "a"), ask(client, "b"), ask(client, "c")])
       writeFileSync(file, `// edited\n${textOf({ d: who("1"), b: who("2"), a: who("1") })}`)
       expect(yield* next(1)).toBe("started d; stopped c; replaced b; 1 not changed")
@@ -69,14 +62,8 @@ describe.concurrent("the file of serve", () => {
       const secret = { ...who("1"), env: { WHO: "s3cret-value" } }
       writeFileSync(file, textOf({ d: who("1"), b: { ...who("2"), keepalive: { method: "none" } }, a: secret }))
       expect(yield* next(3)).toBe("replaced b, a; 1 not changed")
-      writeFileSync(
-        file,
-        textOf({
-          d: { ...who("1"), lifeline: { placement: "each" } },
-          b: { ...who("2"), keepalive: { method: "none" } },
-          a: { ...secret, env: { WHO: "another" } }
-        })
-      )
+      const [d, edited] = [{ ...who("1"), lifeline: { placement: "each" } }, { ...secret, env: { WHO: "another" } }]
+      writeFileSync(file, textOf({ d, b: { ...who("2"), keepalive: { method: "none" } }, a: edited }))
       expect(yield* next(4)).toBe("replaced d, a; 1 not changed")
       expect((yield* ask(client, "a")).env["WHO"]).toBe("another")
       expect(program.stdout() + program.stderr()).not.toContain("s3cret-value")
@@ -84,20 +71,17 @@ describe.concurrent("the file of serve", () => {
 
   it.scopedLive("[G5] what has changed beside the servers is named by its key, and so is what is refused of it", () =>
     Effect.gen(function*() {
-      const file = join(yield* folder, "mcp.json")
       const saved = (options: object, a = "1") =>
         JSON.stringify({ lifeline: { ...lifeline, ...options }, mcpServers: { a: who(a), b: who("1") } })
-      const { next, program } = yield* serve(file, saved({}))
+      const { file, next, program } = yield* serve({ a: who("1"), b: who("1") })
       const ci = (rules: object) => ({ statusTool: false, clients: { ci: { token: "a-token-of-ci-1234", ...rules } } })
+      const another = "another-token-of-ci"
       const edits: ReadonlyArray<readonly [string, string]> = [
         [saved({ maxOwnServers: 7 }), "changed lifeline.maxOwnServers; no server has changed"],
         [saved({ statusTool: false }), "changed lifeline.maxOwnServers, lifeline.statusTool; no server has changed"],
         [saved(ci({})), "changed lifeline.clients; no server has changed"],
         [saved(ci({ servers: ["b"] })), "changed lifeline.clients; no server has changed"],
-        [
-          saved(ci({ servers: ["b"], token: "another-token-of-ci" })),
-          "changed lifeline.clients; no server has changed"
-        ],
+        [saved(ci({ servers: ["b"], token: another })), "changed lifeline.clients; no server has changed"],
         [saved(ci({ servers: ["a"] }), "2"), "changed lifeline.clients; replaced a; 1 not changed"],
         [saved({ ...ci({ servers: ["a"] }), groups: {} }, "2"), "changed lifeline.groups; no server has changed"],
         [`\n${saved({ ...ci({ servers: ["a"] }), groups: {} }, "2")}`, "nothing has changed"]
@@ -107,17 +91,14 @@ describe.concurrent("the file of serve", () => {
         expect(yield* next(index + 1)).toBe(said)
       }
       writeFileSync(file, saved(ci({ server: ["a"] }), "2"))
-      yield* program.until(() =>
-        /clients\.ci\.server: .*did you mean "servers".*\n.*mcp\.json: nothing is changed, and the servers go on/.exec(
-          program.stderr()
-        ) ?? undefined
-      )
+      const misspelt =
+        /clients\.ci\.server: .*did you mean "servers".*\n.*mcp\.json: nothing is changed, and the servers go on/
+      yield* program.until(() => misspelt.exec(program.stderr()) ?? undefined)
     }))
 
   it.scopedLive("[G5] a broken save changes nothing and says so; a bad entry goes on as it was, and the others change", () =>
     Effect.gen(function*() {
-      const file = join(yield* folder, "mcp.json")
-      const { client, next, problem, program, told } = yield* serve(file, textOf({ a: who("1"), b: who("1") }))
+      const { client, file, next, problem, program, told } = yield* serve({ a: who("1"), b: who("1") })
       expect(yield* problem).toBeUndefined()
       const { pid } = yield* ask(client, "a")
       const stays = Effect.gen(function*() {
@@ -150,9 +131,8 @@ describe.concurrent("the file of serve", () => {
 
   it.scopedLive("[G5] several saves in a moment are one, however the editor saves, and a file may be gone for a moment", () =>
     Effect.gen(function*() {
-      const path = yield* folder
-      const file = join(path, "mcp.json")
-      const { client, next, program, told } = yield* serve(file, textOf({ a: who("0") }))
+      const { client, file, next, program, told } = yield* serve({ a: who("0") })
+      const path = dirname(file)
       // On a busy machine this process is held up now and then. Saves between which that happened are not one.
       let last = 0
       let isMoment = false

@@ -5,7 +5,9 @@ import { join } from "node:path"
 import { everything } from "../../../testing/test/support/Built.js"
 import { bySize } from "../../../testing/test/support/bySize.js"
 import { folder } from "../../../testing/test/support/folder.js"
+import * as Gateway from "../support/Gateway.js"
 import * as Program from "../support/Program.js"
+import { listing, scripted } from "../support/Scripted.js"
 import * as TestClient from "../support/TestClient.js"
 
 const config = (mcpServers: unknown) =>
@@ -17,12 +19,11 @@ const config = (mcpServers: unknown) =>
     return file
   })
 
-const serve = (...args: ReadonlyArray<string>) =>
-  Effect.gen(function*() {
-    const program = yield* Program.start(["serve", "--port", "0", ...args])
-    const [, url = ""] = yield* program.prints(/^Serving (http:\S+)$/m)
-    return { program, url }
-  })
+const serve = Effect.fnUntraced(function*(...args: ReadonlyArray<string>) {
+  const program = yield* Program.start(["serve", "--port", "0", ...args])
+  const [, url = ""] = yield* program.prints(/^Serving (http:\S+)$/m)
+  return { program, url }
+})
 
 describe.concurrent("mcp-lifeline serve", () => {
   it.scopedLive("[G4] a backend's death is invisible to a client but for the latency of its own calls", () =>
@@ -61,41 +62,24 @@ describe.concurrent("mcp-lifeline serve", () => {
       const { program, url } = yield* serve("--config", file)
       expect(program.stderr()).toContain(`${file}:2: mcpServers.bad.command: is a number; accepted: a string`)
       const client = yield* TestClient.connect(url)
-      const names = yield* Effect.promise(() =>
-        TestClient.toolNamesWith(client, ["local__echo", "remote__every-stdio__echo", "remote__every-http__echo"])
-      )
+      const echoes = ["local__echo", "remote__every-stdio__echo", "remote__every-http__echo"]
+      const names = yield* Effect.promise(() => TestClient.toolNamesWith(client, echoes))
       expect(new Set(names.map((name) => name.split("__")[0]))).toEqual(new Set(["local", "remote"]))
       expect(yield* Effect.promise(() => TestClient.echo(client, "local", "hi"))).toBe("Echo: hi")
       expect(yield* Effect.promise(() => TestClient.echo(client, "remote__every-stdio", "hi"))).toBe("Echo: hi")
       const metrics = yield* Effect.promise(async () => (await fetch(url.replace("/mcp", "/metrics"))).text())
       expect(metrics).toMatch(/^mcp_client_operation_duration\w*_count\{[^}]*gen_ai_tool_name="echo"[^}]*\} [1-9]/m)
       const health = yield* Effect.promise(async () => (await fetch(url.replace("/mcp", "/health"))).json())
-      expect(health).toEqual({
-        status: "ok",
-        backends: {
-          local: { state: "Connected", generation: 1 },
-          remote: { state: "Connected", generation: 1 },
-          off: { state: "Disabled", generation: 0 }
-        }
-      })
+      const connected = { state: "Connected", generation: 1 }
+      const backends = { local: connected, remote: connected, off: { state: "Disabled", generation: 0 } }
+      expect(health).toEqual({ status: "ok", backends })
     }))
 
   it.scopedLive("[O4 C16] nothing but the id of the call is added to what a client asks of a backend", () =>
     Effect.gen(function*() {
-      const server = `
-        const answers = {
-          initialize: ({ protocolVersion }) =>
-            ({ protocolVersion, capabilities: { tools: {} }, serverInfo: { name: "mirror", version: "1" } }),
-          "tools/list": () => ({ tools: [{ name: "echo", inputSchema: { type: "object" } }] }),
-          "tools/call": (params) => ({ content: [{ type: "text", text: JSON.stringify(params) }] })
-        }
-        require("node:readline").createInterface({ input: process.stdin }).on("line", (line) => {
-          const { id, method, params } = JSON.parse(line)
-          if (id !== undefined) console.log(JSON.stringify({ jsonrpc: "2.0", id, result: answers[method]?.(params) ?? {} }))
-        })`
-      const file = yield* config({ mirror: { command: process.execPath, args: ["-e", server] } })
-      const { url } = yield* serve("--config", file)
-      const client = yield* TestClient.connect(url)
+      const [, command, ...args] = scripted("send(said(params))", "", { before: listing("echo") })
+      const { base } = yield* Gateway.serve({ mirror: { command, args } })
+      const client = yield* TestClient.connect(`${base}/mcp`)
       const seen = yield* Effect.promise(() => TestClient.echo(client, "mirror", "hi"))
       expect(JSON.parse(seen)).toEqual({ name: "echo", arguments: { message: "hi" } })
     }))
@@ -148,14 +132,9 @@ describe("mcp-lifeline serve", () => {
       const stubborn = `process.on("SIGTERM", () => {}); setInterval(() => {}, 1000);`
         + `require("node:fs").writeFileSync(process.argv[1], "")`
       const up = join(yield* folder, "up")
-      const file = yield* config({
-        stubborn: {
-          command: process.execPath,
-          args: ["-e", stubborn, up],
-          lifeline: { timeouts: { connect: "1 minute", close: "20 seconds" }, stdio: { termGrace } }
-        }
-      })
-      const { program } = yield* serve("--config", file)
+      const lifeline = { timeouts: { connect: "1 minute", close: "20 seconds" }, stdio: { termGrace } }
+      const server = { command: process.execPath, args: ["-e", stubborn, up], lifeline }
+      const { program } = yield* Gateway.serve({ stubborn: server })
       yield* program.until(() => existsSync(up) || undefined)
       const all = Program.family(program.pid)
       expect(all.length).toBeGreaterThan(0)

@@ -18,11 +18,8 @@ const script = `require("node:fs").existsSync(process.argv[1])
 const licensed = (options: Partial<ServerPool.Server>) =>
   Effect.map(folder, (path) => {
     const licence = join(path, "licence")
-    const connector = StdioConnector.make({
-      command: process.execPath,
-      args: ["-e", script, licence],
-      protocol: "2025"
-    })
+    const server = { command: process.execPath, args: ["-e", script, licence], protocol: "2025" } as const
+    const connector = StdioConnector.make(server)
     return {
       server: { id: "o", connector, reconnect: { initialDelay: 20, maxDelay: 100 }, ...options },
       give: () => writeFileSync(licence, ""),
@@ -36,18 +33,13 @@ const untilDown = (client: Talk) =>
     Effect.repeat({ until: (text) => /^- o: down .*no licence found/m.test(text) })
   )
 
+const unavailable = { tag: "BackendUnavailable", fate: "notSent", backend: "o" }
 const down = {
   code: -32_000,
   message: expect.stringMatching(
     /^o is .*no licence found.*Tell the user that the MCP server o cannot be reached, and why\. It is being reconnected/s
   ),
-  data: {
-    tag: "BackendUnavailable",
-    fate: "notSent",
-    backend: "o",
-    state: expect.any(String),
-    lastError: expect.stringContaining("no licence found")
-  }
+  data: { ...unavailable, state: expect.any(String), lastError: expect.stringContaining("no licence found") }
 }
 
 const kinds: ReadonlyArray<readonly [string, Partial<ServerPool.Server>]> = [
@@ -68,10 +60,8 @@ describe.concurrent.each(kinds)("a client of %s", (_, sessions) => {
       expect(yield* promise(() => one.tools())).toEqual([])
       give()
       expect(yield* Fiber.join(pid)).toBeGreaterThan(0)
-      expect((yield* Fiber.join(unknown)).error).toMatchObject({
-        code: -32_602,
-        message: expect.stringContaining("no server offers")
-      })
+      const noServer = { code: -32_602, message: expect.stringContaining("no server offers") }
+      expect((yield* Fiber.join(unknown)).error).toMatchObject(noServer)
     }))
 
   it.scopedLive("[G12] is told of a server that never came up what state it is in, why, and what to do", () =>
@@ -86,8 +76,7 @@ describe.concurrent.each(kinds)("a client of %s", (_, sessions) => {
         expect((yield* promise(() => one.request("tools/call", { name }))).error).toMatchObject(down)
       }
       expect((yield* promise(() => one.request("prompts/get", { name: "o__greet" }))).error).toMatchObject(down)
-      expect((yield* promise(() => one.request("tools/call", { name: "other__pid" }))).error).toMatchObject({
-        code: -32_602
-      })
+      const invalid = { code: -32_602 }
+      expect((yield* promise(() => one.request("tools/call", { name: "other__pid" }))).error).toMatchObject(invalid)
     }))
 })

@@ -3,20 +3,19 @@ import { Effect, Exit, Redacted, Scope } from "effect"
 import * as Raw from "../../../http-server/test/support/RawEndpoint.js"
 import { bind } from "../support/Served.js"
 
-const gateway = (phase: "starting" | "stopping", token?: string) =>
-  Effect.gen(function*() {
-    const { listener } = yield* bind(token === undefined ? undefined : Redacted.make(token))
-    if (phase === "stopping") {
-      const served = yield* Scope.make()
-      yield* Scope.extend(listener.serve((_, response) => void response.end()), served)
-      yield* Scope.close(served, Exit.void)
-    }
-    return (path: string, method = "GET", headers: Record<string, string> = {}, body?: string | object) =>
-      Effect.promise(async () => {
-        const answered = await Raw.send(`${listener.url}${path}`, method, headers, body)
-        return { status: answered.status, headers: answered.headers, text: await answered.body }
-      })
-  })
+const gateway = Effect.fnUntraced(function*(phase: "starting" | "stopping", token?: string) {
+  const { listener } = yield* bind(token === undefined ? undefined : Redacted.make(token))
+  if (phase === "stopping") {
+    const served = yield* Scope.make()
+    yield* Scope.extend(listener.serve((_, response) => void response.end()), served)
+    yield* Scope.close(served, Exit.void)
+  }
+  return (path: string, method = "GET", headers: Record<string, string> = {}, body?: string | object) =>
+    Effect.promise(async () => {
+      const answered = await Raw.send(`${listener.url}${path}`, method, headers, body)
+      return { status: answered.status, headers: answered.headers, text: await answered.body }
+    })
+})
 
 const phases = [
   ["starting", "The gateway is starting", 200],
@@ -40,12 +39,8 @@ describe.each(phases)("a gateway that is %s", (phase, message, health) => {
       ]
       for (const [id, body] of posts) {
         const { headers, status, text } = yield* ask("/mcp?x=1", "POST", {}, body)
-        expect({ status, ...JSON.parse(text) }).toEqual({
-          status: 503,
-          jsonrpc: "2.0",
-          error: { code: -32_000, message },
-          id
-        })
+        const refused = { status: 503, jsonrpc: "2.0", error: { code: -32_000, message }, id }
+        expect({ status, ...JSON.parse(text) }).toEqual(refused)
         expect(headers).toMatchObject({ "content-type": "application/json", "retry-after": "1" })
       }
       for (const method of ["GET", "DELETE"]) {

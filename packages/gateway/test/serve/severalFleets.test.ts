@@ -1,12 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Either, Redacted } from "effect"
-import { writeFileSync } from "node:fs"
-import { join } from "node:path"
-import { folder } from "../../../testing/test/support/folder.js"
 import * as Backends from "../../src/config/Backends.js"
 import * as McpJson from "../../src/config/McpJson.js"
 import * as SeveralFleets from "../../src/serve/severalFleets.js"
-import * as Program from "../support/Program.js"
+import * as Gateway from "../support/Gateway.js"
 
 const noKey = { file: undefined, secret: undefined }
 const secret = { file: undefined, secret: Redacted.make("k".repeat(32)) }
@@ -50,12 +47,9 @@ describe("several gateways without a cluster", () => {
 
   it.scopedLive("[D8] serve says so once, when it starts", () =>
     Effect.gen(function*() {
-      const config = join(yield* folder, "mcp.json")
-      writeFileSync(config, JSON.stringify({ mcpServers: { files: { command: "cat", lifecycle: { lazy: true } } } }))
       const started = (env: Record<string, string>) =>
         Effect.scoped(Effect.gen(function*() {
-          const program = yield* Program.start(["serve", "--port", "0", "--config", config], env)
-          yield* program.prints(/^Serving /m)
+          const { program } = yield* Gateway.serve({ files: { command: "cat", lifecycle: { lazy: true } } }, [], env)
           program.signal("SIGTERM")
           yield* program.ended
           return `${program.stdout()}${program.stderr()}`.match(/each of them runs files for itself/g)?.length ?? 0

@@ -1,3 +1,14 @@
+/** The statement that lists these tools, by their names or with more than that: for `before`. */
+export const listing = (
+  ...tools: ReadonlyArray<string | { readonly name: string; readonly annotations?: object }>
+): string => {
+  const all = tools.map((tool) => ({
+    ...(typeof tool === "string" ? { name: tool } : tool),
+    inputSchema: { type: "object" }
+  }))
+  return `if (method === "tools/list") return send(answer({ tools: ${JSON.stringify(all)} }))`
+}
+
 /**
  * The arguments of `wrap` that start it. `body`: the statements that handle a `tools/call`, in which `name`, `id` and `params` are
  * those of the call; `send(...messages)` writes messages in one piece; `said(text)` is the answer of the call; and

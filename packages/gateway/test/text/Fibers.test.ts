@@ -2,12 +2,11 @@ import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Scope, TestClock } from "effect"
 import * as Fibers from "../../src/text/Fibers.js"
 
-const open = (grace?: number) =>
-  Effect.gen(function*() {
-    const scope = yield* Scope.make()
-    const fibers = yield* Scope.extend(Fibers.make(grace), scope)
-    return { ...fibers, close: Scope.close(scope, Exit.void) }
-  })
+const open = Effect.fnUntraced(function*(grace?: number) {
+  const scope = yield* Scope.make()
+  const fibers = yield* Scope.extend(Fibers.make(grace), scope)
+  return { ...fibers, close: Scope.close(scope, Exit.void) }
+})
 
 describe("fibers that begin outside of any other", () => {
   it.effect("[L9:unit] begin in the step of their call, and end with the scope", () =>

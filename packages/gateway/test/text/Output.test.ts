@@ -36,9 +36,8 @@ it.effect("work that takes longer than a second shows how long, each second unti
     const frames: Array<string> = []
     const { output } = RecordedOutput.make()
     const drawn = { ...output, frame: (text: string) => Effect.sync(() => void frames.push(text)) }
-    const fiber = yield* Effect.fork(
-      Output.whileWaiting(drawn, "Calling a", Effect.as(Effect.sleep("2500 millis"), "done"))
-    )
+    const calling = Effect.fork(Output.whileWaiting(drawn, "Calling a", Effect.as(Effect.sleep("2500 millis"), "done")))
+    const fiber = yield* calling
     yield* TestClock.adjust(999)
     expect(frames).toEqual([])
     yield* TestClock.adjust(1)

@@ -3,17 +3,8 @@ import { describe, expect, it } from "vitest"
 import { shellWord } from "../../src/text/shellWord.js"
 
 const hostile = [
-  "",
-  "a b",
-  "it's",
-  'say "hi" & calc.exe',
-  '{"command":"a","args":["x & calc | more > y"]}',
-  "%PATH% %",
-  "$(calc) `calc` $HOME",
-  "\u201D; calc; \u201C",
-  "line\nnext\u0000",
-  "C:\\my folder\\",
-  "^!|<>();,@{}"
+  ...["", "a b", "it's", 'say "hi" & calc.exe', '{"command":"a","args":["x & calc | more > y"]}', "%PATH% %"],
+  ...["$(calc) `calc` $HOME", "\u201D; calc; \u201C", "line\nnext\u0000", "C:\\my folder\\", "^!|<>();,@{}"]
 ]
 
 describe("a word of a command line that people are told to run", () => {

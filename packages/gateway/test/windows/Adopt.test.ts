@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
-import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { assert, describe, it } from "vitest"
 import * as Wine from "../../../testing/test/support/Wine.js"
 import type { Plan } from "./adopting.js"
 import * as Program from "./program.js"
@@ -11,14 +11,8 @@ const mcpServers = `{
     "plain": { "command": "npx", "args": ["tool", "C:\\\\My Files\\\\a"] },
     "shell": {
       "command": "CMD",
-      "args": [
-        "/d",
-        "/C", // the shell
-        "npx",
-        "-y",
-        "tool",
-        "%USERPROFILE%"
-      ]
+      "args": [\n        "/d",\n        "/C", // the shell
+        "npx",\n        "-y",\n        "tool",\n        "%USERPROFILE%"\n      ]
     }
   }
 }
@@ -43,13 +37,7 @@ const files: Readonly<Record<string, string>> = {
 for (const node of Wine.nodes) {
   describe(`adopt on Windows (${node.name})`, () => {
     let wine: Wine.Wine
-
-    beforeAll(async () => {
-      wine = Wine.make(node)
-      await Program.make(wine)
-      await wine.bundle(new URL("adopting.ts", import.meta.url))
-    })
-    afterAll(() => wine.end())
+    Program.before(node, "adopting.ts", (made) => (wine = made))
 
     it("[W7] finds the files of hosts, keeps their line ends, and what it writes starts without a shell; --undo restores each byte", async () => {
       const path = (name: string): string => join(wine.directory, name)
@@ -74,14 +62,9 @@ for (const node of Wine.nodes) {
       }
       writeFileSync(path("plan.json"), JSON.stringify(plan))
       await wine.run(node.path, "adopting.cjs")
-      const { answers, outcomes } = JSON.parse(wine.read("outcome.json")) as {
-        readonly answers: unknown
-        readonly outcomes: ReadonlyArray<{
-          readonly status: number
-          readonly stdout: string
-          readonly texts: ReadonlyArray<string>
-        }>
-      }
+      type Outcome = { readonly status: number; readonly stdout: string; readonly texts: ReadonlyArray<string> }
+      const outcome = JSON.parse(wine.read("outcome.json"))
+      const { answers, outcomes } = outcome as { readonly answers: unknown; readonly outcomes: ReadonlyArray<Outcome> }
       const [first, second, third] = outcomes
       assert.strictEqual(first?.status, 0, first?.stdout)
       assert.include(first?.stdout, "Wrapped 12 servers in 8 files")
@@ -96,11 +79,8 @@ for (const node of Wine.nodes) {
       }
       assert.deepStrictEqual(answers, [["first", "C:\\My Files\\a"], ["first", windows("home")]])
       assert.deepStrictEqual([second?.status, second?.texts], [0, first?.texts])
-      assert.isTrue(
-        (JSON.parse(second?.stdout ?? "") as { files: ReadonlyArray<{ status: string }> }).files.every(({ status }) =>
-          status === "nothing to do"
-        )
-      )
+      const again = JSON.parse(second?.stdout ?? "") as { files: ReadonlyArray<{ status: string }> }
+      assert.isTrue(again.files.every(({ status }) => status === "nothing to do"))
       assert.strictEqual(third?.status, 0, third?.stdout)
     })
   })

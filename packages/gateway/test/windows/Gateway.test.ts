@@ -49,13 +49,8 @@ describe("the gateway on Windows, as npm installs it there", () => {
       const [command, ...args] = server
       const mcpServers = { one: { command, args: [...args, "plain"] }, other: { command, args: [...args, "stubborn"] } }
       writeFileSync(join(wine.directory, "mcp.json"), JSON.stringify({ mcpServers }))
-      assert.deepStrictEqual(await seen("client.mjs", "serve.json", "mcp.json"), {
-        before: 2 * all,
-        afterKill: 0,
-        isOneNew: true,
-        isOtherSame: true,
-        afterEnd: 0
-      })
+      const expected = { before: 2 * all, afterKill: 0, isOneNew: true, isOtherSame: true, afterEnd: 0 }
+      assert.deepStrictEqual(await seen("client.mjs", "serve.json", "mcp.json"), expected)
     })
   }
 })

@@ -1,19 +1,17 @@
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { assert, beforeAll, describe, it } from "vitest"
 import * as Wine from "../../../testing/test/support/Wine.js"
 import * as Program from "./program.js"
 
 for (const node of Wine.oneNode) {
   describe(`an mcp.json on Windows (${node.name})`, () => {
     let wine: Wine.Wine
+    Program.before(node, "checking.ts", (made) => (wine = made))
     let printed = ""
 
     beforeAll(async () => {
-      wine = Wine.make(node)
-      await Program.make(wine)
-      await wine.bundle(new URL("checking.ts", import.meta.url))
       const path = (name: string): string => join(wine.directory, name)
       mkdirSync(path("sub"))
       copyFileSync(fileURLToPath(new URL("environment.cjs", import.meta.url)), path("sub/environment.cjs"))
@@ -35,7 +33,6 @@ for (const node of Wine.oneNode) {
       await wine.run(node.path, "checking.cjs")
       printed = wine.read("printed.txt")
     })
-    afterAll(() => wine.end())
 
     const sub = (): string => Wine.windows(join(wine.directory, "sub"))
 

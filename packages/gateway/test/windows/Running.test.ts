@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { assert, beforeAll, describe, it } from "vitest"
 import * as Wine from "../../../testing/test/support/Wine.js"
 import * as Program from "./program.js"
 
@@ -9,16 +9,13 @@ const up = `require("node:fs").writeFileSync(process.argv[2], ""); process.stdin
 for (const node of Wine.oneNode) {
   describe(`gateways that run on Windows (${node.name})`, () => {
     let wine: Wine.Wine
+    Program.before(node, "running.ts", (made) => (wine = made))
 
-    beforeAll(async () => {
-      wine = Wine.make(node)
-      await Program.make(wine)
-      await wine.bundle(new URL("running.ts", import.meta.url))
+    beforeAll(() => {
       const mcpServers = { tool: { command: Wine.windows(node.path), args: ["tool.cjs"] } }
       writeFileSync(join(wine.directory, "mcp.json"), JSON.stringify({ mcpServers }))
       writeFileSync(join(wine.directory, "up.cjs"), up)
     })
-    afterAll(() => wine.end())
 
     const result = async (way: string): Promise<unknown> => {
       await wine.run(wine.node, "running.cjs", way, `${way}.json`)

@@ -1,17 +1,11 @@
-import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { assert, describe, it } from "vitest"
 import * as Wine from "../../../testing/test/support/Wine.js"
 import * as Program from "./program.js"
 
 for (const node of Wine.nodes) {
   describe(`wrap --watch on Windows (${node.name})`, () => {
     let wine: Wine.Wine
-
-    beforeAll(async () => {
-      wine = Wine.make(node)
-      await Program.make(wine)
-      await wine.bundle(new URL("watching.ts", import.meta.url))
-    })
-    afterAll(() => wine.end())
+    Program.before(node, "watching.ts", (made) => (wine = made))
 
     const change = async (option: string, folder: string, changes: number): Promise<unknown> => {
       await wine.run(node.path, "watching.cjs", option, folder, String(changes), "answers.json")

@@ -23,11 +23,8 @@ const main = async (): Promise<void> => {
   const answers: Array<unknown> = []
   const outcomes: Array<unknown> = []
   for (const [index, args] of commands.entries()) {
-    const { status, stderr, stdout } = spawnSync(process.execPath, [program, "adopt", ...args], {
-      cwd: project,
-      env: environment,
-      encoding: "utf8"
-    })
+    const options = { cwd: project, env: environment, encoding: "utf8" } as const
+    const { status, stderr, stdout } = spawnSync(process.execPath, [program, "adopt", ...args], options)
     outcomes.push({ status, stdout: stdout + stderr, texts: files.map((file) => readFileSync(file, "utf8")) })
     if (index > 0) continue
     const json = readFileSync(started, "utf8").replaceAll(/\/\/.*/g, "")

@@ -2,7 +2,6 @@
 import { spawnSync } from "node:child_process"
 import { writeFileSync } from "node:fs"
 
-const { stderr, stdout } = spawnSync(process.execPath, ["esm\\bin.js", "check", "mcp.json", "--connect"], {
-  encoding: "utf8"
-})
+const args = ["esm\\bin.js", "check", "mcp.json", "--connect"]
+const { stderr, stdout } = spawnSync(process.execPath, args, { encoding: "utf8" })
 writeFileSync("printed.txt", stdout + stderr)

@@ -38,11 +38,8 @@ export const start = async ({ args, command }: Entry, cwd: string, env: NodeJS.P
       void closed.then(() => resolve(`the server has ended: ${printed}`))
       child.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", id, method, params })}\n`)
     })
-  await request("initialize", {
-    protocolVersion: "2025-11-25",
-    capabilities: {},
-    clientInfo: { name: "host", version: "1" }
-  })
+  const params = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "host", version: "1" } }
+  await request("initialize", params)
   child.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", method: "notifications/initialized" })}\n`)
   return {
     call: async (name = "started") => {

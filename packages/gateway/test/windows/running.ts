@@ -75,14 +75,9 @@ const ways: Readonly<Record<string, () => Promise<unknown>>> = {
   },
 
   job: async () => {
-    const connector = StdioConnector.make({
-      command: process.execPath,
-      args: [program, ...shared],
-      env: Object.fromEntries(
-        Object.entries(env).flatMap(([name, value]) => value === undefined ? [] : [[name, value]])
-      ),
-      protocol: "2025"
-    })
+    const set = Object.entries(env).flatMap(([name, value]) => value === undefined ? [] : [[name, value]])
+    const started = { command: process.execPath, args: [program, ...shared], env: Object.fromEntries(set) }
+    const connector = StdioConnector.make({ ...started, protocol: "2025" })
     const call = Effect.gen(function*() {
       const connection = yield* connector.connect({ report: () => {} })
       yield* Sending.ask(connection, "tools/call", { name: tool, arguments: {} }, { timeout: 60_000 })
@@ -98,11 +93,9 @@ const ways: Readonly<Record<string, () => Promise<unknown>>> = {
   },
 
   control: async () => {
-    const { load } = createRequire(join(process.cwd(), "x.js"))("@koromix/koffi-win32-x64") as {
-      readonly load: (
-        name: string
-      ) => { readonly func: (declaration: string) => (...args: ReadonlyArray<number>) => number }
-    }
+    type Library = { readonly func: (declaration: string) => (...args: ReadonlyArray<number>) => number }
+    const koffi = createRequire(join(process.cwd(), "x.js"))("@koromix/koffi-win32-x64")
+    const { load } = koffi as { readonly load: (name: string) => Library }
     const kernel = load("kernel32.dll")
     const call = (declaration: string, ...args: ReadonlyArray<number>): number => kernel.func(declaration)(...args)
     call("int __stdcall FreeConsole()")

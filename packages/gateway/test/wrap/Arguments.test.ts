@@ -17,21 +17,14 @@ describe("the command line of wrap", () => {
   )
 
   it("[W1] reads nothing of the command line of the server", () => {
-    expect(wrapOf("--name", "a", "--", "node", "x", "--port", "1", "--help")).toMatchObject({
-      name: "a",
-      server: { command: "node", args: ["x", "--port", "1", "--help"] }
-    })
-    expect(wrapOf("--watch", "node", "--watch", "--", "x=y")).toMatchObject({
-      watch: { glob: undefined },
-      server: { command: "node", args: ["--watch", "--", "x=y"] }
-    })
+    const named = { name: "a", server: { command: "node", args: ["x", "--port", "1", "--help"] } }
+    expect(wrapOf("--name", "a", "--", "node", "x", "--port", "1", "--help")).toMatchObject(named)
+    const watched = { watch: { glob: undefined }, server: { command: "node", args: ["--watch", "--", "x=y"] } }
+    expect(wrapOf("--watch", "node", "--watch", "--", "x=y")).toMatchObject(watched)
     expect(wrapOf("--watch=*.js", "node")).toMatchObject({ watch: { glob: "*.js" } })
     expect(wrapOf("--option", "a=1", "--option=b=2", "node").options).toEqual(["a=1", "b=2"])
-    expect(wrapOf("--only", "read_*", "--hide=*_all", "--only=search", "node")).toMatchObject({
-      only: ["read_*", "search"],
-      hide: ["*_all"],
-      server: { command: "node" }
-    })
+    const filtered = { only: ["read_*", "search"], hide: ["*_all"], server: { command: "node" } }
+    expect(wrapOf("--only", "read_*", "--hide=*_all", "--only=search", "node")).toMatchObject(filtered)
   })
 
   it("[W1] takes options on both sides of a URL", () => {

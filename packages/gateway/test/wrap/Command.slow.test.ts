@@ -1,51 +1,20 @@
-import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { chmodSync, copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "vitest"
 import { everything } from "../../../testing/test/support/Built.js"
-import { type Host, initialized, startWrap } from "../support/Host.js"
-
-const folder = (): Disposable & { readonly path: string } => {
-  const path = mkdtempSync(join(tmpdir(), "lifeline-wrap-"))
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true, maxRetries: 5 }) }
-}
-
-const source = (tools: ReadonlyArray<string>): string => `
-const tools = ${JSON.stringify(tools)}.map((name) => ({ name, inputSchema: { type: "object" } }))
-let rest = ""
-process.stdin.setEncoding("utf8").on("data", (chunk) => {
-  const lines = (rest + chunk).split("\\n")
-  rest = lines.pop()
-  for (const line of lines) {
-    const { id, method, params } = JSON.parse(line)
-    if (id === undefined) continue
-    const answer = (result) => console.log(JSON.stringify({ jsonrpc: "2.0", id, result }))
-    if (method === "initialize") answer({ protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo: { name: "edited", version: "1" } })
-    else if (method === "tools/list") answer({ tools })
-    else if (method === "tools/call") answer({ content: [{ type: "text", text: params.name + " of " + tools.length + " in " + process.pid }] })
-    else console.log(JSON.stringify({ jsonrpc: "2.0", id, error: { code: -32601, message: "Method not found" } }))
-  }
-})
-`
+import { type Host, initialized, startWrap, stateFolder } from "../support/Host.js"
+import { scripted } from "../support/Scripted.js"
 
 const toolsOf = async (host: Host): Promise<ReadonlyArray<string>> =>
   (await host.result("tools/list"))["tools"].map(({ name }: { readonly name: string }) => name)
 
 describe.concurrent("mcp-lifeline wrap, further", () => {
   it("[W1] --log and --record write what happens and what passes", async () => {
-    using where = folder()
+    using where = stateFolder()
     const [log, record] = [join(where.path, "log"), join(where.path, "record")]
     {
-      await using host = await initialized([
-        "--log",
-        log,
-        "--record",
-        record,
-        "--",
-        process.execPath,
-        everything,
-        "stdio"
-      ])
+      const args = ["--log", log, "--record", record, "--", process.execPath, everything, "stdio"]
+      await using host = await initialized(args)
       await host.call("echo", { message: "hello there" })
       const params = { name: "trigger-long-running-operation", arguments: { duration: 600, steps: 2 } }
       host.send({ jsonrpc: "2.0", id: "long", method: "tools/call", params })
@@ -59,17 +28,16 @@ describe.concurrent("mcp-lifeline wrap, further", () => {
     assert.includeMembers(lines(record).map(({ about }) => about), ["from the host", "to the host"])
     assert.match(lines(record)[0].note, /read it before you share it/)
     const passed = lines(record).slice(1).map(({ message }) => message)
-    assert.deepInclude(passed.find(({ method }) => method === "notifications/cancelled"), {
-      params: { requestId: "long", reason: "enough" }
-    })
+    const cancelled = { params: { requestId: "long", reason: "enough" } }
+    assert.deepInclude(passed.find(({ method }) => method === "notifications/cancelled"), cancelled)
     assert.isUndefined(passed.find(({ id, method }) => id === "long" && method === undefined))
   })
 
   it("[W4] a program that is missing for a while is used again when it is there", async () => {
-    using where = folder()
+    using where = stateFolder()
     const program = join(where.path, "server")
     const script = join(where.path, "server.mjs")
-    writeFileSync(script, source(["one"]))
+    writeFileSync(script, scripted(`send(said(name + " in " + process.pid))`).at(-1)!)
     const install = () => {
       writeFileSync(program, `#!${process.execPath}\nimport(${JSON.stringify(script)})\n`)
       chmodSync(program, 0o755)
@@ -78,23 +46,22 @@ describe.concurrent("mcp-lifeline wrap, further", () => {
     await using host = await initialized(["--", program])
     await toolsOf(host)
     rmSync(program)
-    process.kill(Number(/in (\d+)/.exec(await host.call("one"))?.[1]), "SIGKILL")
-    const missing = await host.request("tools/call", { name: "one", arguments: {} })
+    process.kill(Number(/in (\d+)/.exec(await host.call("tool-0"))?.[1]), "SIGKILL")
+    const missing = await host.request("tools/call", { name: "tool-0", arguments: {} })
     assert.isDefined(missing.error)
-    assert.deepEqual(await toolsOf(host), ["one"])
+    assert.deepEqual(await toolsOf(host), ["tool-0"])
     install()
     let said: string | undefined
-    while (said === undefined) said = await host.call("one").catch(() => undefined)
-    assert.match(said, /^one of 1/)
+    while (said === undefined) said = await host.call("tool-0").catch(() => undefined)
+    assert.match(said, /^tool-0 in/)
   })
 
   it("[W1] a state folder that cannot be written: one warning, and everything works", async () => {
-    using where = folder()
+    using where = stateFolder()
     const blocked = join(where.path, "file")
     copyFileSync(process.execPath, blocked)
-    await using host = await initialized(["--", process.execPath, everything, "stdio"], {
-      state: join(blocked, "state")
-    })
+    const state = join(blocked, "state")
+    await using host = await initialized(["--", process.execPath, everything, "stdio"], { state })
     assert.isAbove((await toolsOf(host)).length, 5)
     assert.strictEqual(await host.call("echo", { message: "x" }), "Echo: x")
     assert.lengthOf(host.stderr.split("\n").filter((line) => line.includes("state folder")), 1)
@@ -107,5 +74,19 @@ describe.concurrent("mcp-lifeline wrap, further", () => {
     host.send({ jsonrpc: "2.0", id: 77, method: "tools/list" })
     assert.deepEqual(await host.ended, { code: 1, signal: null })
     assert.match(host.stderr, /no longer reads the answers/)
+  })
+
+  it("[W2] a long answer passes, up to what hosts read, or what is said that this one reads", async () => {
+    using state = stateFolder()
+    const server = scripted(`send(said("x".repeat(Number(name))))`)
+    await using host = await initialized(server, { state: state.path, run: startWrap })
+    assert.lengthOf(await host.call("10400000"), 10_400_000)
+    const { error } = await host.request("tools/call", { name: "10600000" })
+    assert.match(error?.message ?? "", /the answer is 10\.\d MB long.*--max-message/)
+    assert.deepEqual(error?.data, { fate: "answered", tag: "TooLong" })
+    assert.lengthOf(await host.call("5"), 5)
+    const longer = ["--max-message", "50 MB", ...server]
+    await using other = await initialized(longer, { state: state.path, run: startWrap })
+    assert.lengthOf(await other.call("17000000"), 17_000_000)
   })
 })

@@ -3,6 +3,7 @@ import { HttpServer } from "../../../promise/test/fixtures/Everything.js"
 import { everything } from "../../../testing/test/support/Built.js"
 import { type Host, initialized, options } from "../support/Host.js"
 import { alive } from "../support/Program.js"
+import { scripted } from "../support/Scripted.js"
 
 const lists = ["tools/list", "prompts/list", "resources/list", "resources/templates/list"]
 
@@ -71,24 +72,19 @@ describe.each(Object.entries(servers))("wrap in front of a server over %s that m
 })
 
 /** Leaves its second `tools/list` without an answer for 4 s, and has one tool more from then on. */
-const slow = `
-  let lists = 0
-  const results = {
-    initialize: () => ({ protocolVersion: "2025-06-18", capabilities: { tools: {} }, serverInfo: { name: "slow", version: "1" } }),
-    "tools/list": () => ({ tools: Array.from({ length: lists < 2 ? 1 : 2 }, (_, index) => ({ name: "tool" + index, inputSchema: { type: "object" } })) })
-  }
-  require("readline").createInterface({ input: process.stdin }).on("line", (line) => {
-    const { id, method } = JSON.parse(line)
-    if (id === undefined) return
-    const answer = () => console.log(JSON.stringify({ jsonrpc: "2.0", id, result: (results[method] ?? (() => ({})))() }))
-    if (method === "tools/list" && ++lists === 2) setTimeout(answer, 4000)
-    else answer()
-  })
-`
+const slow = scripted("", "", {
+  capabilities: { tools: {} },
+  before: `
+    if (method === "tools/list") {
+      const times = heard.filter((one) => one.method === method).length
+      if (times === 2) await new Promise((resolve) => setTimeout(resolve, 4000))
+      return send(answer({ tools: ["a", "b"].slice(0, times).map((name) => ({ name, inputSchema: { type: "object" } })) }))
+    }`
+})
 
 describe("a list that comes late", () => {
   it("[V8:real] is told to the host that was given the old one, and remembered", async () => {
-    await using host = await initialized(["--", process.execPath, "-e", slow])
+    await using host = await initialized(slow)
     const tools = async () => (await host.result("tools/list"))["tools"].length
     assert.deepEqual([await tools(), await tools()], [1, 1])
     await host.until(() => host.notified("notifications/tools/list_changed").at(0))

@@ -5,7 +5,8 @@ import { StdioClientTransport as StdioV1 } from "@modelcontextprotocol/sdk/clien
 import { ElicitRequestSchema, ToolListChangedNotificationSchema } from "@modelcontextprotocol/sdk/types.js"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { eras as program, gateway } from "../../../testing/test/support/Built.js"
-import { Host, type Message, stateFolder, wrap } from "../support/Host.js"
+import { type Message, stateFolder, wrap } from "../support/Host.js"
+import { scripted } from "../support/Scripted.js"
 
 const clientInfo = { name: "a-test", version: "1.2.3" }
 const capabilities = { elicitation: { form: {} } }
@@ -156,14 +157,10 @@ describe("wrap and the eras", () => {
   })
 
   it("[E9] the protocol's keys of _meta stay on their hop, and everything else in it passes", async () => {
-    const echoMeta = [
-      "process.stdin.setEncoding('utf8').on('data', (chunk) => { for (const line of chunk.split('\\n').filter(Boolean)) {",
-      "const { id, method, params } = JSON.parse(line); if (id === undefined) continue;",
-      "const result = method === 'initialize' ? { protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo: { name: 'meta', version: '1' } }",
-      ": { content: [{ type: 'text', text: JSON.stringify(params._meta ?? {}) }], _meta: { mine: 1, 'io.modelcontextprotocol/serverInfo': { name: 'x' } } };",
-      "console.log(JSON.stringify(method === 'server/discover' ? { jsonrpc: '2.0', id, error: { code: -32601, message: 'no' } } : { jsonrpc: '2.0', id, result })) } })"
-    ].join("\n")
-    await using host: Host = wrap(["--", process.execPath, "-e", echoMeta])
+    const own = { mine: 1, "io.modelcontextprotocol/serverInfo": { name: "x" } }
+    await using host = wrap(scripted(`
+      const { id: of, result } = said(params._meta ?? {})
+      send({ id: of, result: { ...result, _meta: ${JSON.stringify(own)} } })`))
     const result = await host.result("tools/call", { name: "x", _meta: { ...envelope, "example.com/trace": "t" } })
     assert.deepEqual(JSON.parse(result["content"][0].text), { "example.com/trace": "t" })
     assert.deepEqual(result["_meta"], { mine: 1 })

@@ -3,37 +3,32 @@ import type { Backend } from "@mcp-lifeline/core"
 import { Effect, Option, Stream } from "effect"
 import * as Wrapped from "../support/Wrapped.js"
 
-const refusing = (reconnect: { readonly auto: boolean }) =>
-  Effect.gen(function*() {
-    const server = { isMended: false, attempts: 0 }
-    const failures: Array<string> = []
-    const permanentFailure = (backend: Backend.Backend) =>
-      backend.status.changes.pipe(
-        Stream.filterMap(({ lastError, state }) =>
-          state === "PermanentlyFailed" && !server.isMended ? Option.some(lastError ?? "") : Option.none()
-        ),
-        Stream.runHead,
-        Effect.flatMap(Option.match({ onNone: () => Effect.never, onSome: Effect.succeed }))
-      )
-    const host = yield* Wrapped.make(
-      ({ method }) => {
-        if (method !== "initialize") return undefined
-        server.attempts++
-        return server.isMended
-          ? undefined
-          : { protocolVersion: "1990-01-01", capabilities: {}, serverInfo: { name: "old", version: "1" } }
-      },
-      {
-        policy: { reconnect: { ...reconnect, demandInterval: "300 millis" } },
-        bridge: {
-          permanentFailure,
-          isConnectedOnRequest: !reconnect.auto,
-          onFailed: (message) => failures.push(message)
-        }
-      }
+const refusing = Effect.fnUntraced(function*(reconnect: { readonly auto: boolean }) {
+  const server = { isMended: false, attempts: 0 }
+  const failures: Array<string> = []
+  const permanentFailure = (backend: Backend.Backend) =>
+    backend.status.changes.pipe(
+      Stream.filterMap(({ lastError, state }) =>
+        state === "PermanentlyFailed" && !server.isMended ? Option.some(lastError ?? "") : Option.none()
+      ),
+      Stream.runHead,
+      Effect.flatMap(Option.match({ onNone: () => Effect.never, onSome: Effect.succeed }))
     )
-    return { server, failures, initialize: Effect.promise(host.initialize) }
-  })
+  const host = yield* Wrapped.make(
+    ({ method }) => {
+      if (method !== "initialize") return undefined
+      server.attempts++
+      return server.isMended
+        ? undefined
+        : { protocolVersion: "1990-01-01", capabilities: {}, serverInfo: { name: "old", version: "1" } }
+    },
+    {
+      policy: { reconnect: { ...reconnect, demandInterval: "300 millis" } },
+      bridge: { permanentFailure, isConnectedOnRequest: !reconnect.auto, onFailed: (message) => failures.push(message) }
+    }
+  )
+  return { server, failures, initialize: Effect.promise(host.initialize) }
+})
 
 describe("a server that wrap could not use as its host began", () => {
   it.scopedLive.each([{ auto: true }, { auto: false }])(

@@ -1,29 +1,22 @@
-import { spawn } from "node:child_process"
+import { Effect } from "effect"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { everything, gateway } from "../../../testing/test/support/Built.js"
 import * as Inspector from "../support/Inspector.js"
+import * as Program from "../support/Program.js"
 
 const folder = mkdtempSync(join(tmpdir(), "lifeline-inspector-"))
 const program = Inspector.programIn(folder)
 
-const inspect = (
-  ...args: ReadonlyArray<string>
-): Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }> =>
-  new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [program, process.execPath, gateway, "wrap", ...args], {
-      env: { ...process.env, MCP_LIFELINE_STATE: join(folder, "state") },
-      stdio: ["ignore", "pipe", "pipe"]
-    })
-    let stdout = ""
-    let stderr = ""
-    child.stdout.setEncoding("utf8").on("data", (chunk: string) => (stdout += chunk))
-    child.stderr.setEncoding("utf8").on("data", (chunk: string) => (stderr += chunk))
-    child.once("error", reject)
-    child.once("close", (code) => resolve({ code, stdout, stderr }))
-  })
+const inspect = (...args: ReadonlyArray<string>) =>
+  Effect.gen(function*() {
+    const inspector = [process.execPath, program, process.execPath, gateway, "wrap"] as const
+    const child = yield* Program.start(args, { MCP_LIFELINE_STATE: join(folder, "state") }, inspector)
+    const { code } = yield* child.ended
+    return { code, stdout: child.stdout(), stderr: child.stderr() }
+  }).pipe(Effect.scoped, Effect.runPromise)
 
 const asked = async (...args: ReadonlyArray<string>): Promise<any> => {
   const { code, stderr, stdout } = await inspect(process.execPath, everything, "stdio", ...args)

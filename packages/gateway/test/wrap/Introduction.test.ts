@@ -38,33 +38,32 @@ const kept = ({ result }: Message) => ({
 })
 
 /** A host in front of a server whose connection takes `delay`, in milliseconds. */
-const slow = (delay: number, bridge: Wrapped.Options["bridge"] = {}) =>
-  Effect.gen(function*() {
-    const server = RawServer.connector(({ method, params }) =>
-      method === "initialize" ? { ...own, protocolVersion: params?.["protocolVersion"] } : undefined
-    )
-    let starts = 0
-    const connector: Connector = {
-      ...server,
-      connect: (options) =>
-        Effect.suspend(() => {
-          starts++
-          return Effect.zipRight(Effect.sleep(delay), server.connect(options))
-        })
-    }
-    const { request, said } = yield* Wrapped.make(() => undefined, { connector, bridge })
-    let last = 0
-    return {
-      starts: () => starts,
-      answers: () => said.filter(({ method }) => method === undefined),
-      asked: ({ method, params }: { readonly method: string; readonly params: object }) =>
-        Effect.promise(async () => {
-          const answer = request(++last, method, params)
-          while (starts === 0 && said.length === 0) await setImmediate()
-          return { answer: Effect.promise(() => answer) }
-        })
-    }
-  })
+const slow = Effect.fnUntraced(function*(delay: number, bridge: Wrapped.Options["bridge"] = {}) {
+  const server = RawServer.connector(({ method, params }) =>
+    method === "initialize" ? { ...own, protocolVersion: params?.["protocolVersion"] } : undefined
+  )
+  let starts = 0
+  const connector: Connector = {
+    ...server,
+    connect: (options) =>
+      Effect.suspend(() => {
+        starts++
+        return Effect.zipRight(Effect.sleep(delay), server.connect(options))
+      })
+  }
+  const { request, said } = yield* Wrapped.make(() => undefined, { connector, bridge })
+  let last = 0
+  return {
+    starts: () => starts,
+    answers: () => said.filter(({ method }) => method === undefined),
+    asked: ({ method, params }: { readonly method: string; readonly params: object }) =>
+      Effect.promise(async () => {
+        const answer = request(++last, method, params)
+        while (starts === 0 && said.length === 0) await setImmediate()
+        return { answer: Effect.promise(() => answer) }
+      })
+  }
+})
 
 const legacy = ["2024-11-05", "2025-06-18", "2025-11-25"].map((version) => initialize(version))
 
@@ -98,11 +97,7 @@ describe("a server that wrap has never seen", () => {
       expect(starts()).toBe(1)
     }))
 
-  it.scoped.each([
-    { name: "host", limit: 8000 },
-    { name: "@cline/core", limit: 2000 },
-    { name: "Cline", limit: 2000 }
-  ])(
+  it.scoped.each([{ name: "host", limit: 8000 }, { name: "@cline/core", limit: 2000 }, { name: "Cline", limit: 2000 }])(
     "[W9 W11] is announced without instructions before the host gives up: %j",
     ({ limit, name }) =>
       Effect.gen(function*() {
@@ -151,10 +146,8 @@ describe("a host that has a session and asks without one, too", () => {
       const host = yield* Wrapped.make(({ method }) => method === "tools/list" ? { tools } : undefined)
       yield* Effect.promise(async () => {
         await host.initialize()
-        const [modern, legacy] = await Promise.all([
-          host.request("modern", "tools/list", discover.params),
-          host.request("legacy", "tools/list")
-        ])
+        const first = host.request("modern", "tools/list", discover.params)
+        const [modern, legacy] = await Promise.all([first, host.request("legacy", "tools/list")])
         expect(modern.result).toMatchObject({ tools, resultType: "complete" })
         expect(legacy.result).toMatchObject({ tools })
         expect(legacy.result).not.toHaveProperty("resultType")

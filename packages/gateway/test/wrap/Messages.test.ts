@@ -1,6 +1,5 @@
 import { HttpFaultServer } from "@mcp-lifeline/testing"
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "vitest"
 import { type Host, initialized, introduced, stateFolder, wrap } from "../support/Host.js"
@@ -24,18 +23,15 @@ describe.concurrent("the messages that pass through wrap", () => {
   })
 
   it("[W2] a request does not overtake a notification that the host has sent before", async () => {
-    await using host = await initialized(
-      scripted(`send(said(heard.map(({ params }) => params?.nth).filter(Number.isInteger)))`)
-    )
+    const numbers = scripted(`send(said(heard.map(({ params }) => params?.nth).filter(Number.isInteger)))`)
+    await using host = await initialized(numbers)
     await host.call("x")
     const count = 20
-    write(
-      host,
-      ...Array.from({ length: count }, (_, nth) => [
-        { jsonrpc: "2.0", method: "notifications/of-ours", params: { nth: 2 * nth } },
-        { jsonrpc: "2.0", id: `n${nth}`, method: "tools/call", params: { name: "x", nth: 2 * nth + 1 } }
-      ]).flat()
-    )
+    const lines = Array.from({ length: count }, (_, nth) => [
+      { jsonrpc: "2.0", method: "notifications/of-ours", params: { nth: 2 * nth } },
+      { jsonrpc: "2.0", id: `n${nth}`, method: "tools/call", params: { name: "x", nth: 2 * nth + 1 } }
+    ])
+    write(host, ...lines.flat())
     const { result } = await host.until(() => host.messages.find(({ id }) => id === `n${count - 1}`))
     assert.deepEqual(JSON.parse(result?.["content"][0].text), Array.from({ length: 2 * count }, (_, nth) => nth))
   })
@@ -54,9 +50,8 @@ describe.concurrent("the messages that pass through wrap", () => {
   const broken: ReadonlyArray<object> = [{}, { error: null }, { error: "x" }, { result: 5 }]
   for (const answer of broken) {
     it(`[W3] a host that answers the server with ${JSON.stringify(answer)}: the server is told, and all goes on`, async () => {
-      await using host = await initialized(scripted(`send(said(await ask("roots/list")))`), {
-        capabilities: { roots: {} }
-      })
+      const asking = scripted(`send(said(await ask("roots/list")))`)
+      await using host = await initialized(asking, { capabilities: { roots: {} } })
       const call = host.call("x")
       const asked = await host.until(() => host.messages.find(({ method }) => method === "roots/list"))
       write(host, { jsonrpc: "2.0", id: asked.id, ...answer })
@@ -83,20 +78,16 @@ describe.concurrent("the messages that pass through wrap", () => {
   })
 
   it("[W4] a list that the server does not have does not keep the others from being compared", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "lifeline-journal-"))
-    try {
-      const journal = join(folder, "journal")
-      const { host } = await introduced(scripted(`process.exit(1)`, journal))
-      await using _ = host
-      assert.strictEqual((await host.request("prompts/list")).error?.code, -32_601)
-      const run = readFileSync(journal, "utf8").length
-      assert.lengthOf((await host.result("tools/list"))["tools"], run)
-      await host.request("tools/call", { name: "x" })
-      await host.until(() => host.notified("notifications/tools/list_changed")[0])
-      assert.lengthOf((await host.result("tools/list"))["tools"], run + 1)
-    } finally {
-      rmSync(folder, { recursive: true })
-    }
+    using state = stateFolder()
+    const journal = join(state.path, "journal")
+    const { host } = await introduced(scripted(`process.exit(1)`, journal))
+    await using _ = host
+    assert.strictEqual((await host.request("prompts/list")).error?.code, -32_601)
+    const run = readFileSync(journal, "utf8").length
+    assert.lengthOf((await host.result("tools/list"))["tools"], run)
+    await host.request("tools/call", { name: "x" })
+    await host.until(() => host.notified("notifications/tools/list_changed")[0])
+    assert.lengthOf((await host.result("tools/list"))["tools"], run + 1)
   })
 
   it("[W4] what is known belongs to a whole address, with its query", async () => {

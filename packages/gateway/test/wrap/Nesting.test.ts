@@ -45,9 +45,8 @@ describe("wrap and what is nested too deeply", () => {
       expect(error).toMatchObject({ code: -32_602, message: expect.stringContaining("500 levels deep") })
       host.receive({ method: "notifications/roots/list_changed", params: deep() })
       yield* promise(() => host.request(2, "tools/call", { name: "ask" }))
-      const question = yield* promise(() =>
-        host.until(() => host.said.find((one) => one.method?.startsWith("sampling")))
-      )
+      const asking = promise(() => host.until(() => host.said.find((one) => one.method?.startsWith("sampling"))))
+      const question = yield* asking
       host.receive({ id: question.id, result: deep() })
       const answers = () => asked.filter(({ id, method }) => method === undefined && (id === "q" || id === "d"))
       while (answers().length < 2) yield* Effect.sleep(5)

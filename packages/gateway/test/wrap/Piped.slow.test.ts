@@ -6,20 +6,21 @@ import { describe, expect, it } from "vitest"
 import { gateway } from "../../../testing/test/support/Built.js"
 import { type Message, stateFolder } from "../support/Host.js"
 import { alive } from "../support/Program.js"
+import { listing, scripted } from "../support/Scripted.js"
 
-const source = `
-process.stdin.setEncoding("utf8").on("data", (chunk) => {
-  for (const line of chunk.split("\\n").filter(Boolean)) {
-    const { id, method, params } = JSON.parse(line)
-    const answer = (result) => console.log(JSON.stringify({ jsonrpc: "2.0", id, result }))
-    const introduction = { capabilities: { tools: {} }, serverInfo: { name: "slow", version: "1" } }
-    if (method === "initialize") setTimeout(() => answer({ ...introduction, protocolVersion: params.protocolVersion }), 2000)
-    else if (method === "tools/list") answer({ tools: ["slow", "other"].map((name) => ({ name, inputSchema: { type: "object" } })) })
-    else if (method === "tools/call") console.error("a line"), setTimeout(() => answer({ content: [{ type: "text", text: "x" }] }), params.name === "slow" ? 3000 : 0)
-    else if (id !== undefined) console.log(JSON.stringify({ jsonrpc: "2.0", id, error: { code: -32601, message: "no" } }))
-  }
-})`
-const server = [process.execPath, "-e", source] as const
+/** A server whose start and whose tool `slow` take so long. */
+const slow = (text: string, [start, call]: readonly [number, number]) =>
+  scripted(
+    `console.error("a line")
+    setTimeout(() => send(said(${text})), name === "slow" ? ${call} : 0)`,
+    "",
+    {
+      capabilities: { tools: {} },
+      before: `if (method === "initialize") await new Promise((resolve) => setTimeout(resolve, ${start}))
+      ${listing("slow", "other")}`
+    }
+  )
+const server = slow('"x"', [2000, 3000])
 
 const requests = [
   {
@@ -35,13 +36,11 @@ const requests = [
 /** How long the texts of two answers are, in bytes, and how many are read in a second: twice as many as are too few. */
 const [length, rate] = [4 * 2 ** 20, 2 ** 19]
 
-const long = source.replace('text: "x"', `text: "x".repeat(${length})`).replace(/3000/, "0").replace(/2000/, "0")
-
 const commands: Readonly<Record<string, (folder: string) => ReadonlyArray<string>>> = {
-  wrap: () => ["wrap", "--", ...server],
+  wrap: () => ["wrap", ...server],
   "serve --stdio": (folder) => {
     const file = join(folder, "mcp.json")
-    const [command, ...args] = server
+    const [, command, ...args] = server
     writeFileSync(file, JSON.stringify({ mcpServers: { s: { command, args } }, lifeline: { prefix: "" } }))
     return ["serve", "--stdio", "--config", file, "--linger", "1"]
   }
@@ -75,7 +74,7 @@ describe.each(Object.entries(commands))("%s", (name, command) => {
 describe("a host that reads slowly", () => {
   it("[W5] gets its answer whole, though it has closed its end", async () => {
     using state = stateFolder()
-    const child = spawn(process.execPath, [gateway, "wrap", "--", process.execPath, "-e", long], {
+    const child = spawn(process.execPath, [gateway, "wrap", ...slow(`"x".repeat(${length})`, [0, 0])], {
       env: { ...process.env, MCP_LIFELINE_STATE: state.path },
       stdio: ["pipe", "pipe", "inherit"]
     })

@@ -1,10 +1,8 @@
 import { Effect } from "effect"
-import { mkdtempSync, rmSync } from "node:fs"
 import { createRequire } from "node:module"
-import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { assert, describe, it } from "vitest"
-import { type Host, initialized } from "../support/Host.js"
+import { type Host, initialized, stateFolder } from "../support/Host.js"
 import { gone } from "../support/Program.js"
 
 const program = (name: string): string =>
@@ -18,34 +16,24 @@ const kill = async (host: Host): Promise<void> => {
 
 describe.concurrent("wrap with published servers", () => {
   it("[W4] server-filesystem: list, write, kill, read", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "lifeline-files-"))
-    try {
-      await using host = await initialized(["--", process.execPath, program("server-filesystem"), folder])
-      assert.isAbove((await host.result("tools/list"))["tools"].length, 5)
-      const path = join(folder, "note.txt")
-      await host.call("write_file", { path, content: "kept" })
-      await kill(host)
-      assert.strictEqual(await host.call("read_text_file", { path }), "kept")
-    } finally {
-      rmSync(folder, { recursive: true })
-    }
+    using files = stateFolder()
+    await using host = await initialized(["--", process.execPath, program("server-filesystem"), files.path])
+    assert.isAbove((await host.result("tools/list"))["tools"].length, 5)
+    const path = join(files.path, "note.txt")
+    await host.call("write_file", { path, content: "kept" })
+    await kill(host)
+    assert.strictEqual(await host.call("read_text_file", { path }), "kept")
   })
 
   it("[W4] server-memory: list, remember, kill, recall", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "lifeline-memory-"))
-    try {
-      await using host = await initialized(["--", process.execPath, program("server-memory")], {
-        env: { MEMORY_FILE_PATH: join(folder, "memory.jsonl") }
-      })
-      assert.isAbove((await host.result("tools/list"))["tools"].length, 5)
-      await host.call("create_entities", {
-        entities: [{ name: "Ada", entityType: "person", observations: ["counts"] }]
-      })
-      await kill(host)
-      assert.include(await host.call("read_graph"), "Ada")
-    } finally {
-      rmSync(folder, { recursive: true })
-    }
+    using files = stateFolder()
+    const env = { MEMORY_FILE_PATH: join(files.path, "memory.jsonl") }
+    await using host = await initialized(["--", process.execPath, program("server-memory")], { env })
+    assert.isAbove((await host.result("tools/list"))["tools"].length, 5)
+    const ada = { entities: [{ name: "Ada", entityType: "person", observations: ["counts"] }] }
+    await host.call("create_entities", ada)
+    await kill(host)
+    assert.include(await host.call("read_graph"), "Ada")
   })
 
   it("[W4] server-sequential-thinking: list, think, kill, think", async () => {

@@ -6,9 +6,10 @@ import { Recorder } from "../../src/wrap/Recorder.js"
 import { secretsIn } from "../../src/wrap/Server.js"
 
 describe("the file of --record", () => {
-  let folder = ""
+  let [folder, path] = ["", ""]
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), "lifeline-record-"))
+    path = join(folder, "record")
   })
   afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -23,7 +24,6 @@ describe("the file of --record", () => {
     readFileSync(path, "utf8").split("\n").filter((line) => line !== "").map((line) => JSON.parse(line) as object)
 
   it("[X1:unit] has a line for a message that is nested too deeply, or cannot be written, and goes on", async () => {
-    const path = join(folder, "record")
     const deep: unknown = JSON.parse(`${"[".repeat(100_000)}${"]".repeat(100_000)}`)
     const broken = {
       get message(): never {
@@ -43,14 +43,8 @@ describe("the file of --record", () => {
   })
 
   it("[X1:unit] has whatever a host or server may be told: a result of so many levels, and no more", async () => {
-    const path = join(folder, "record")
-    const result = (levels: number): object => ({
-      message: {
-        jsonrpc: "2.0",
-        id: levels,
-        result: JSON.parse(`${'{"a":'.repeat(levels - 1)}{}${"}".repeat(levels - 1)}`)
-      }
-    })
+    const nested = (levels: number): object => JSON.parse(`${'{"a":'.repeat(levels)}{}${"}".repeat(levels)}`)
+    const result = (levels: number) => ({ message: { jsonrpc: "2.0", id: levels, result: nested(levels - 1) } })
     await record(path, result(500), result(501))
     const [whole, cut] = lines(path)
     assert.deepInclude(whole, result(500))
@@ -58,7 +52,6 @@ describe("the file of --record", () => {
   })
 
   it("[X5] a disk that is too slow costs lines, whose number the next one has, and no more memory", async () => {
-    const path = join(folder, "record")
     let waiting = 0
     Object.defineProperty(WriteStream.prototype, "writableLength", { configurable: true, get: () => waiting })
     try {
@@ -79,7 +72,6 @@ describe("the file of --record", () => {
   })
 
   it("[C10:unit] has no configured secret, however it is written in a message", async () => {
-    const path = join(folder, "record")
     const server = { _tag: "Address", url: "https://x", headers: ["X-Key: ${KEY}"] } as never
     const recorder = new Recorder(path, assert.fail, secretsIn({ server }, { KEY: 'hunter "22"' }))
     const messages = ['hunter "22"', "https://x/?key=hunter%20%2222%22"].map((text) => ({ message: { text } }))
@@ -92,7 +84,6 @@ describe("the file of --record", () => {
   it.skipIf(process.platform === "win32")(
     "[X3] is readable by the user alone, also where it was there before",
     async () => {
-      const path = join(folder, "record")
       writeFileSync(path, "", { mode: 0o644 })
       assert.deepStrictEqual(await record(path, { a: 1 }), [])
       assert.strictEqual(statSync(path).mode & 0o777, 0o600)

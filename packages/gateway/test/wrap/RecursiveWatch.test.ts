@@ -57,9 +57,7 @@ const watching = () => {
     fail: () => watchers.at(-1)?.emit("error", Object.assign(new Error("EPERM"), { code: "EPERM" })),
     opened: async (count: number): Promise<void> => {
       while (watchers.length < count) {
-        await new Promise<void>((resolve) => {
-          wake = resolve
-        })
+        await new Promise<void>((resolve) => (wake = resolve))
       }
       // What is there is compared in the same step.
       await Promise.resolve()
@@ -155,11 +153,8 @@ describe("--watch on Windows", () => {
       report = listener
       return Object.assign(new EventEmitter(), { close: () => undefined })
     }
-    const linked = new RecursiveWatch(link, {
-      isOpened: () => true,
-      onChange: (path) => seen.push(path),
-      onError: assert.fail
-    }, native as unknown as typeof watch)
+    const options = { isOpened: () => true, onChange: (path: string) => seen.push(path), onError: assert.fail }
+    const linked = new RecursiveWatch(link, options, native as unknown as typeof watch)
     one.write("server.mjs", "second")
     report("change", "server.mjs")
     linked.close()
@@ -171,9 +166,7 @@ describe("--watch on Windows", () => {
     rmSync(one.folder, { recursive: true })
     const seen: Array<string> = []
     let opened: () => void = () => undefined
-    const isOpened = new Promise<void>((resolve) => {
-      opened = resolve
-    })
+    const isOpened = new Promise<void>((resolve) => (opened = resolve))
     const later = new RecursiveWatch(
       one.folder,
       { isOpened: () => true, onChange: (path) => seen.push(path), onError: assert.fail },

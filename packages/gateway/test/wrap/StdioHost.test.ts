@@ -80,16 +80,12 @@ describe("a host over standard input and output", () => {
       method: "notifications/cancelled",
       params: { requestId, reason }
     })
-    await write(cancelled(1), cancelled(2, "enough"), cancelled(2), cancelled(3), {
-      method: "notifications/initialized"
-    })
+    const initialized = { method: "notifications/initialized" }
+    await write(cancelled(1), cancelled(2, "enough"), cancelled(2), cancelled(3), initialized)
     expect(stopped).toEqual([[2, "enough"]])
     // What was asked instead of an answer can be cancelled still: others are told of what is over.
-    expect(received.map(({ method, params }) => params?.requestId ?? method)).toEqual([
-      2,
-      3,
-      "notifications/initialized"
-    ])
+    const passed = [2, 3, "notifications/initialized"]
+    expect(received.map(({ method, params }) => params?.requestId ?? method)).toEqual(passed)
     for (const request of requests) request.answer({ result: {} })
     expect(await read()).toMatchObject([{ id: 1, result: {} }])
   })
@@ -142,9 +138,7 @@ describe("a host over standard input and output", () => {
     await end()
     stdio.write({ jsonrpc: "2.0", id: 3, method: "roots/list" })
     let isSettled = false
-    void stdio.settled.then(() => {
-      isSettled = true
-    })
+    void stdio.settled.then(() => (isSettled = true))
     await setImmediate()
     const refused = expect.objectContaining({ message: expect.stringContaining("closed its end") })
     expect(received).toEqual([

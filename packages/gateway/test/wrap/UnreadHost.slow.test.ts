@@ -6,6 +6,7 @@ import { assert, describe, it } from "vitest"
 import { StdioHost } from "../../src/wrap/StdioHost.js"
 import { type Host, initialized, startWrap } from "../support/Host.js"
 import { alive } from "../support/Program.js"
+import { scripted } from "../support/Scripted.js"
 
 const flood = fileURLToPath(new URL("../fixtures/flood.mjs", import.meta.url))
 
@@ -46,33 +47,20 @@ const stopReading = async (host: Host, stderr: () => string): Promise<void> => {
   assert.deepEqual(numbers, Array.from({ length: Number(answer.result?.["content"][0].text) + 1 }, (_, n) => n))
 }
 
-const loud = `
-let rest = ""
-process.stdin.setEncoding("utf8").on("data", (chunk) => {
-  const lines = (rest + chunk).split("\\n")
-  rest = lines.pop()
-  for (const line of lines) {
-    const { id, method, params } = JSON.parse(line)
-    if (id === undefined) continue
-    const answer = (result) => console.log(JSON.stringify({ jsonrpc: "2.0", id, result }))
-    if (method === "initialize") answer({ protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo: { name: "loud", version: "1" } })
-    else if (method === "tools/call") {
-      const text = "x".repeat(1000) + "\\n"
-      let left = Number(params.name)
-      const next = () => left-- > 0 ? process.stderr.write(text, next) : answer({ content: [{ type: "text", text: "said" }] })
-      next()
-    } else answer({})
-  }
-})`
+const loud = scripted(`
+  const text = "x".repeat(1000) + "\\n"
+  let left = Number(name)
+  const next = () => left-- > 0 ? process.stderr.write(text, next) : send(said("said"))
+  next()`)
+
+const hostThatReads = (output: Writable, onEnd: (why: string) => void = () => undefined): StdioHost =>
+  new StdioHost(new PassThrough(), output, { conversation: { request: () => {}, receive: () => {} }, onEnd })
 
 describe.concurrent("a host that does not read", () => {
   it("[W5] is given up where it goes on to ask for what it does not read", () => {
     const output = new Writable({ write: () => undefined })
     const ends: Array<string> = []
-    const host = new StdioHost(new PassThrough(), output, {
-      conversation: { request: () => undefined, receive: () => undefined },
-      onEnd: (why) => ends.push(why)
-    })
+    const host = hostThatReads(output, (why) => ends.push(why))
     host.write({ jsonrpc: "2.0", method: "said", params: { id: 1 } })
     assert.deepEqual(ends, [])
     Object.defineProperty(output, "writableLength", { value: 300 * 1024 * 1024 })
@@ -90,28 +78,20 @@ describe.concurrent("a host that does not read", () => {
         done()
       }
     })
-    const host = new StdioHost(new PassThrough(), output, {
-      conversation: { request: () => undefined, receive: () => undefined },
-      onEnd: () => undefined
-    })
+    const host = hostThatReads(output)
     for (const id of [1, 2]) host.write({ jsonrpc: "2.0", method: "said", params: { id } })
     assert.deepEqual(pieces, [])
     await new Promise(setImmediate)
     host.write({ jsonrpc: "2.0", method: "said", params: { id: 3 } })
     await host.flushed()
-    assert.deepEqual(pieces.map((piece) => piece.trim().split("\n").map((line) => JSON.parse(line).params.id)), [
-      [1, 2],
-      [3]
-    ])
+    const ids = pieces.map((piece) => piece.trim().split("\n").map((line) => JSON.parse(line).params.id))
+    assert.deepEqual(ids, [[1, 2], [3]])
   })
 
   it("[W3] is waited for as soon as a step has said more than it may leave unread, until it reads", async () => {
     let read: (() => void) | undefined
     const output = new Writable({ decodeStrings: false, write: (_, __, done) => (read = done) })
-    const host = new StdioHost(new PassThrough(), output, {
-      conversation: { request: () => undefined, receive: () => undefined },
-      onEnd: () => undefined
-    })
+    const host = hostThatReads(output)
     host.write({ jsonrpc: "2.0", method: "said", params: { id: 1, text: "x".repeat(2 * 1024 * 1024) } })
     const drained = host.drained()
     assert.instanceOf(drained, Promise)
@@ -123,7 +103,7 @@ describe.concurrent("a host that does not read", () => {
   })
 
   it("[W1] standard error loses lines there, and is told how many; calls are answered", async () => {
-    await using host = await initialized(["--protocol", "2025", "--", process.execPath, "-e", loud], { run: startWrap })
+    await using host = await initialized(["--protocol", "2025", ...loud], { run: startWrap })
     host.child.stderr?.pause()
     assert.strictEqual(await host.call("20000"), "said")
     host.child.stderr?.resume()

@@ -1,19 +1,18 @@
 import { it as effectIt } from "@effect/vitest"
 import { HttpFaultServer, ReservedPort } from "@mcp-lifeline/testing"
 import { Effect } from "effect"
-import { createServer as createHttpServer } from "node:http"
-import type { AddressInfo } from "node:net"
+import { createServer } from "node:http"
 import { assert, describe, it } from "vitest"
 import * as AuthServer from "../../../sign-in/test/support/AuthServer.js"
 import * as Signer from "../../../sign-in/test/support/Signer.js"
+import { listening } from "../../../testing/test/support/listening.js"
 import { initialized, isGuess, refusal, wrap } from "../support/Host.js"
 
 describe.concurrent("mcp-lifeline wrap URL", () => {
   it("[W1] a server at a URL: lists, calls, headers with variables of the environment", async () => {
     await using server = await HttpFaultServer.open()
-    await using host = await initialized(["--header", "X-Key: k-${WRAP_TEST_KEY}", server.url], {
-      env: { WRAP_TEST_KEY: "secret-of-ours" }
-    })
+    const env = { WRAP_TEST_KEY: "secret-of-ours" }
+    await using host = await initialized(["--header", "X-Key: k-${WRAP_TEST_KEY}", server.url], { env })
     assert.strictEqual(await host.call("echo", { message: "hi" }), "hi")
     const [call] = server.requests("tool:echo")
     // A client of another test may look for its server, which had this port.
@@ -47,18 +46,15 @@ describe.concurrent("mcp-lifeline wrap URL", () => {
   })
 
   it("[W1] a URL that is no MCP server: an answer that says so, one line, exit code 1", async () => {
-    const page = createHttpServer((_, response) => {
+    const page = createServer((_, response) => {
       response.writeHead(200, { "content-type": "text/html" }).end("<html>hello</html>")
     })
-    await new Promise<void>((resolve) => page.listen(0, "127.0.0.1", resolve))
-    try {
-      await using host = wrap([`http://127.0.0.1:${(page.address() as AddressInfo).port}/`])
+    const test = async (url: string): Promise<void> => {
+      await using host = wrap([`${url}/`])
       assert.match(await refusal(host), /text\/html|not JSON|no MCP/)
       assert.lengthOf(host.stderr.trim().split("\n"), 1)
-    } finally {
-      page.closeAllConnections()
-      page.close()
     }
+    await Effect.runPromise(Effect.scoped(Effect.flatMap(listening(page), (url) => Effect.promise(() => test(url)))))
   })
 
   effectIt.scopedLive(

@@ -20,6 +20,7 @@ import * as Watch from "../../src/wrap/Watch.js"
 import { WatchedVersion } from "../../src/wrap/WatchedVersion.js"
 import { initialized, stateFolder, wrap } from "../support/Host.js"
 import * as RawServer from "../support/RawServer.js"
+import { scripted } from "../support/Scripted.js"
 
 const watching = () => {
   const path = mkdtempSync(join(tmpdir(), "lifeline-watch-"))
@@ -45,9 +46,7 @@ const watching = () => {
     all,
     sees: async (changed: string): Promise<void> => {
       while (!seen.has(changed)) {
-        await new Promise<void>((resolve) => {
-          wake = resolve
-        })
+        await new Promise<void>((resolve) => (wake = resolve))
       }
       seen.clear()
     },
@@ -133,10 +132,8 @@ describe("--watch", () => {
     assert.deepEqual([file?.folder, file?.counts(join(current, "package.json"))], [current, true])
     assert.isFalse(file?.counts(join(current, "package.json.other")))
     const [folder] = Watch.watched("node_modules/", "node", [])
-    assert.deepEqual([folder?.folder, folder?.counts(join(current, "node_modules", "a"))], [
-      join(current, "node_modules"),
-      true
-    ])
+    const inModules = [join(current, "node_modules"), true]
+    assert.deepEqual([folder?.folder, folder?.counts(join(current, "node_modules", "a"))], inModules)
     const [program, ...others] = Watch.watched(undefined, process.execPath, ["--version"])
     assert.deepEqual(others, [])
     assert.isTrue(program?.counts(process.execPath))
@@ -147,24 +144,14 @@ describe("--watch", () => {
     using state = stateFolder()
     using one = watching()
     const journal = join(state.path, "journal")
-    const begins = `require("node:fs").appendFileSync(${JSON.stringify(journal)}, "+");`
-    const works = `${begins}
-      require("node:readline").createInterface(process.stdin).on("line", (line) => {
-        const { id, method, params } = JSON.parse(line)
-        const result = method === "initialize"
-          ? { protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo: { name: "edited", version: "1" } }
-          : method === "tools/list"
-          ? { tools: [{ name: "pid", inputSchema: { type: "object" } }] }
-          : { content: [{ type: "text", text: String(process.pid) }] }
-        if (id !== undefined) console.log(JSON.stringify({ jsonrpc: "2.0", id, result }))
-      })`
-    const file = join(one.folder, "server.cjs")
+    const works = scripted(`send(said(String(process.pid)))`, journal).at(-1)!
+    const file = join(one.folder, "server.mjs")
     const starts = (): number => readFileSync(journal, "utf8").length
     writeFileSync(file, works)
     await using host = await initialized(["--watch", "--", process.execPath, file], { state: state.path })
     const before = await host.call("pid")
     writeFileSync(journal, "")
-    writeFileSync(file, `${begins}throw new Error("a mistake of the author")`)
+    writeFileSync(file, works.replace("const heard", `throw new Error("a mistake of the author")\nconst heard`))
     await host.until(() =>
       /does not start: .*; the next change of a watched file starts it again/.test(host.stderr) || undefined
     )
@@ -266,9 +253,8 @@ describe("--watch", () => {
       })
       const backend = yield* Backend.make("edited", { connector })
       yield* Deferred.await(isAsked)
-      const restarts = yield* Effect.fork(Effect.all([version.restart(backend), version.restart(backend)], {
-        concurrency: "unbounded"
-      }))
+      const twice = [version.restart(backend), version.restart(backend)]
+      const restarts = yield* Effect.fork(Effect.all(twice, { concurrency: "unbounded" }))
       yield* Effect.yieldNow()
       yield* Deferred.succeed(isOpen, undefined)
       yield* Fiber.join(restarts)

@@ -1,13 +1,13 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { spawn, spawnSync } from "node:child_process"
+import { spawnSync } from "node:child_process"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { gateway } from "../../../testing/test/support/Built.js"
 import { folder } from "../../../testing/test/support/folder.js"
 import * as ByHand from "../../src/wrap/byHand.js"
-import { stateFolder } from "../support/Host.js"
+import { inTerminal } from "../support/inTerminal.js"
 import * as Program from "../support/Program.js"
 
 const server = fileURLToPath(new URL("../fixtures/who.mjs", import.meta.url))
@@ -17,27 +17,10 @@ const hasTerminals = process.platform !== "win32" &&
 
 const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`
 
-const inTerminal = (args: ReadonlyArray<string>) =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      const state = stateFolder()
-      const command = ["exec", ...[process.execPath, gateway, ...args].map(quoted)].join(" ")
-      const child = spawn("script", ["-qec", command, "/dev/null"], {
-        env: { ...process.env, NO_COLOR: "1", MCP_LIFELINE_STATE: state.path },
-        stdio: ["pipe", "pipe", "ignore"]
-      })
-      let shown = ""
-      child.stdout.setEncoding("utf8").on("data", (chunk: string) => shown += chunk)
-      const ended = new Promise<number | null>((resolve) => child.on("close", resolve))
-      return { child, ended, state, shown: () => shown }
-    }),
-    ({ child, ended, state }) =>
-      Effect.promise(async () => {
-        child.kill("SIGKILL")
-        await ended
-        state[Symbol.dispose]()
-      })
-  )
+const started = Effect.fnUntraced(function*(...args: ReadonlyArray<string>) {
+  const command = ["exec", ...[process.execPath, gateway, ...args].map(quoted)].join(" ")
+  return yield* inTerminal(command, { NO_COLOR: "1", MCP_LIFELINE_STATE: yield* folder })
+})
 
 const configuration = Effect.map(folder, (folder) => {
   const file = join(folder, "mcp.json")
@@ -49,21 +32,17 @@ describe("the command that serve --stdio names", () => {
   const named = (file: string, platform?: NodeJS.Platform): string =>
     /^To try its servers here, run (.*)$/.exec(ByHand.serve(file, platform).tryIt)?.[1] ?? ""
 
-  it.skipIf(process.platform === "win32").each([
-    "/etc/mcp.json",
-    "my file.json",
-    "$(id).json",
-    "`id`.json",
-    'we"ird.json',
-    "it's; id.json",
-    "a\\b.json",
-    "$HOME.json",
-    "!!.json"
-  ])("[G14:unit] gives a shell the file %s as it is, and nothing to run", (file) => {
-    const words = named(file).replace(/^mcp-lifeline/, "printf '%s\\n'")
-    const { stderr, stdout } = spawnSync("sh", ["-c", words])
-    expect([String(stdout), String(stderr)]).toEqual([`check\n${file}\n--connect\n`, ""])
-  })
+  const odd = ['we"ird.json', "it's; id.json", "a\\b.json", "$HOME.json", "!!.json"]
+  const all = ["/etc/mcp.json", "my file.json", "$(id).json", "`id`.json", ...odd]
+
+  it.skipIf(process.platform === "win32").each(all)(
+    "[G14:unit] gives a shell the file %s as it is, and nothing to run",
+    (file) => {
+      const words = named(file).replace(/^mcp-lifeline/, "printf '%s\\n'")
+      const { stderr, stdout } = spawnSync("sh", ["-c", words])
+      expect([String(stdout), String(stderr)]).toEqual([`check\n${file}\n--connect\n`, ""])
+    }
+  )
 
   it("[G14:unit] has no quotes around a plain file, and double ones on Windows", () => {
     expect(named("/etc/mcp.json", "linux")).toBe("mcp-lifeline check /etc/mcp.json --connect")
@@ -77,7 +56,7 @@ describe.skipIf(!hasTerminals)(
   () => {
     it.scopedLive("[W1:terminal] wrap says in one line what it waits for, and how to try a server", () =>
       Effect.gen(function*() {
-        const wrap = yield* inTerminal(["wrap", "--", process.execPath, server])
+        const wrap = yield* started("wrap", "--", process.execPath, server)
         yield* Program.eventually(() => wrap.shown().includes("\n") ? true : undefined)
         // Ctrl+C
         wrap.child.stdin.write("\u0003")
@@ -91,13 +70,12 @@ describe.skipIf(!hasTerminals)(
     it.scopedLive("[G14:terminal] so does serve --stdio, which names its own file", () =>
       Effect.gen(function*() {
         const file = yield* configuration
-        const join = yield* inTerminal(["serve", "--stdio", "--config", file])
+        const join = yield* started("serve", "--stdio", "--config", file)
         yield* Program.eventually(() => join.shown().includes("\n") ? true : undefined)
         join.child.stdin.write("\u0003")
         yield* Effect.promise(() => join.ended)
-        expect(join.shown()).toContain(
-          `To try its servers here, run mcp-lifeline check ${file} --connect. Ctrl+C ends it\r\n`
-        )
+        const tryIt = `To try its servers here, run mcp-lifeline check ${file} --connect. Ctrl+C ends it\r\n`
+        expect(join.shown()).toContain(tryIt)
       }))
 
     it.scopedLive("[W1:terminal] a host, which has no terminal, is not bothered", () =>

@@ -14,9 +14,7 @@ interface SignedIn {
 }
 
 const until = async (host: Host, found: (error: string | undefined) => boolean): Promise<void> => {
-  while (!found((await host.request("tools/call", { name: "ask", arguments: {} })).error?.message)) {
-    await setTimeout(50)
-  }
+  while (!found((await host.request("tools/call", { name: "ask", arguments: {} })).error?.message)) await setTimeout(50)
 }
 const answered = (host: Host): Promise<void> => until(host, (error) => error === undefined)
 
