@@ -18,14 +18,9 @@ const turn = (): void => {
   )
 }
 
-const atOnce = <A>(work: () => A, then?: (result: A) => void): void => {
-  const result = work()
-  then?.(result)
-}
-
 /** At once, or where it is long, in two later turns: one for `then`. */
 export const run = <A>(length: number, work: () => A, then?: (result: A) => void): void =>
-  isLong(length) ? new Turns().run(length, work, then) : atOnce(work, then)
+  new Turns().run(length, work, then)
 
 /** In order: what comes behind long work waits for it. */
 export class Turns {
@@ -34,7 +29,10 @@ export class Turns {
   run<A>(length: number, work: () => A, then?: (result: A) => void): void {
     const takesTurns = isLong(length)
     const isFirst = this.#waiting.length === 0
-    if (isFirst && !takesTurns) return atOnce(work, then)
+    if (isFirst && !takesTurns) {
+      const result = work()
+      return then?.(result)
+    }
     let result: A
     this.#waiting.push({ takesTurns, work: () => void (result = work()) })
     if (then !== undefined) this.#waiting.push({ takesTurns, work: () => then(result) })

@@ -1,4 +1,4 @@
-/** Which URIs a template (RFC 6570) stands for. Linear, without a regular expression made of a server's text. */
+/** Which URIs a template (RFC 6570) stands for. Linear: no regular expression is made of a server's text. */
 import { longestUri } from "./Kind.js"
 
 /** `slashes`: whether the expression between two literals can stand for a slash. */

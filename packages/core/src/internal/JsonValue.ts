@@ -8,7 +8,7 @@ export const defaultDepth = 500
 
 const isNested = (value: unknown): value is object => typeof value === "object" && value !== null
 
-/** What writes or compares such a value is recursive, and overflows the stack. Also true for a value that contains itself. */
+/** What writes or compares such a value overflows the stack. Also true for one that contains itself. */
 export const isTooDeep = (value: unknown, levels = defaultDepth): boolean =>
   isNested(value) && (
     levels === 0 ||

@@ -1,4 +1,4 @@
-/** One fiber takes messages, and performs what `step` says. It waits for nothing: attempts, timers and closes report by message. */
+/** One fiber takes messages, and does what `step` says. Attempts, timers and closes report by message. */
 import { Cause, Deferred, Effect, Either, Exit, Fiber, FiberId, Layer, Random, Scope } from "effect"
 import { unavailable } from "../calls/CallFailure.js"
 import * as Calls from "../calls/Calls.js"

@@ -1,4 +1,4 @@
-/** What a message does to the slot, and what follows. Pure, total; one transition at most, so that each is published. */
+/** What a message does to the slot, and what follows. One transition at most, so that each is published. */
 import { Move } from "../../state/Message.js"
 import type { Slot } from "../../state/Slot.js"
 import type { At, Step } from "./Action.js"
