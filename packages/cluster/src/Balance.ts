@@ -1,8 +1,8 @@
 /**
  * Moves servers, one at a time and with their calls answered, from a replica that runs more than its share to others.
  *
- * A moved server is started again, so nothing moves before the replicas, and what each runs, have been the same for a while. The one that
- * moves a server has a lock, so that no two begin at once.
+ * A moved server is started again, so nothing moves before the replicas, and what each runs, have been the same for a while. A lock lets no
+ * two begin at once.
  */
 import { Clock, Effect, Random } from "effect"
 import type { ClusterStore, StoreError } from "./ClusterStore.js"

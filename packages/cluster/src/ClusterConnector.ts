@@ -1,4 +1,4 @@
-/** Starts a server here if this replica has it, otherwise connects to its owner: a change of the owner is a lost connection. */
+/** Starts a server here if this replica has it, otherwise connects to its owner, whose change is a lost connection. */
 import { ConnectError, type Connection, type ConnectOptions, type Connector } from "@mcp-lifeline/core"
 import { firstOf } from "@mcp-lifeline/core/internal"
 import { Effect, Exit, Fiber, Option, Scope } from "effect"
@@ -14,7 +14,7 @@ import type { Watchdog } from "./Watchdog.js"
 /** How long a free server is left to each replica that should take it first, in milliseconds. */
 const patience = 200
 
-/** How often, and how long, to look whether another replica has taken a server, in milliseconds. */
+/** How often, and how long, to look whether another replica has a server, in milliseconds. */
 const [look, longest] = [100, 2000]
 
 /** How long closing waits for a server, in milliseconds. Then the replica's lease has to end. */

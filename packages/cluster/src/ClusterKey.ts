@@ -4,7 +4,7 @@ import { hkdfSync } from "node:crypto"
 /** At least 32 bytes, or characters, as from `openssl rand -base64 32`. Keys for all purposes are derived from it. */
 export type ClusterKey = Redacted.Redacted<string | Uint8Array>
 
-/** While the key is replaced, the new one and then the old one. Replicas understand each other while they share one. */
+/** While the key is replaced, the new one, then the old. Replicas understand each other while they share one. */
 export type ClusterKeys = ClusterKey | Array.NonEmptyReadonlyArray<ClusterKey>
 
 const minKey = 32

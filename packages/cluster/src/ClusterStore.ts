@@ -17,7 +17,7 @@ export interface Replica extends Lease {
 export interface Renewal {
   /** With this one; undefined if the lease has ended. */
   readonly renewals: number | undefined
-  /** Also those whose leases ended a short time ago. */
+  /** Also those whose leases ended recently. */
   readonly replicas: ReadonlyArray<Replica>
   /** Differs after each change of a followed row. */
   readonly changes: number
@@ -109,7 +109,6 @@ export interface ClusterStore extends Claims {
   readonly renew: (id: ReplicaId, witnesses: ReadonlyArray<ReplicaId>) => Effect.Effect<Renewal, StoreError>
   /** If it was renewed exactly this often; with `undefined` in any case. True if it has ended now. */
   readonly end: (id: ReplicaId, renewals: number | undefined) => Effect.Effect<boolean, StoreError>
-  /** Those without any may be left out. */
   readonly loads: Effect.Effect<Loads, StoreError>
   readonly servers: Effect.Effect<ReadonlyArray<ServerRow>, StoreError>
   /** By a hash of their ids. */

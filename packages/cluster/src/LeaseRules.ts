@@ -4,8 +4,8 @@
  * A lease is the right to run servers. Whoever ends another's must know that everything there has stopped:
  *
  * - **A replica counts its lease from before it asks for a renewal**, and has stopped everything `margin` before the end. **Others count
- *   from when they have seen the last renewal**, which is later. So no clocks are compared: they only have to run at about the same speed.
- * - **The lease of another replica ends only for the renewal that was seen** (compare and set), so a renewal that came between wins.
+ *   from when they saw the last renewal**, which is later. So no clocks are compared: they only have to run at about the same speed.
+ * - **The lease of another replica ends only for the renewal that was seen** (compare and set), so one that came between wins.
  * - **Without the store**, a replica keeps its lease while all witnesses of its last renewal promise not to end it. Only a witness without
  *   a promise to keep may end it, or a replica with the consent of one, which then makes no promise for this renewal any more.
  */
@@ -30,7 +30,7 @@ export type Needed = Pick<Lease, "renewals" | "witnesses">
 
 export type Ending = { readonly _tag: "Now"; readonly renewals: number } | { readonly _tag: "Ask" } & Needed
 
-/** Times are milliseconds of a clock that never jumps, and counts while the machine sleeps. */
+/** Times are milliseconds of the clock of `uptime.ts`. */
 export class LeaseRules {
   readonly id: ReplicaId
   readonly #terms: Terms
@@ -38,7 +38,7 @@ export class LeaseRules {
   /** Until when promises may extend the lease. */
   #limit = -Infinity
   #renewals = -1
-  /** Whom the store may name as witnesses: by the last renewal that it has confirmed, and by those after it. */
+  /** Whom the store may name as witnesses: by its last confirmed renewal, and by those after it. */
   #witnesses: ReadonlyArray<ReadonlyArray<ReplicaId>> = []
   readonly #seen = new Map<ReplicaId, Seen>()
   /** Until when it has promised not to end a lease. */

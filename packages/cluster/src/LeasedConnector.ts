@@ -1,6 +1,6 @@
 /**
- * Connects to a server on this replica, only while it has its lease: another replica may start it then. For servers of what this replica
- * owns, such as one client's session.
+ * Connects to a server of what this replica owns, such as a client's session, only while it has its lease: another replica may start the
+ * server afterwards.
  */
 import type { ConnectError, Connection, ConnectOptions, Connector } from "@mcp-lifeline/core"
 import { Effect, Exit, Option, Scope } from "effect"
@@ -18,8 +18,8 @@ export interface Options {
 }
 
 /**
- * One server at a time: `connect` waits for the lease, and the end of the server before. The connection ends when the lease lapses; from
- * then on, it refuses requests as not sent.
+ * One server at a time: `connect` waits for the lease, and the end of the last one. The connection ends when the lease lapses, and then
+ * refuses requests as not sent.
  */
 export interface LeasedConnector extends Connector {
   /** None if the lease has lapsed. */

@@ -1,4 +1,4 @@
-/** Questions of other replicas about leases. A question is a signed request like any other; its answer is signed for it. */
+/** Other replicas' questions about leases: signed requests like any other, whose answers are signed for them. */
 import { refuse } from "@mcp-lifeline/http-server/Refusal"
 import { Either, Schema } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"

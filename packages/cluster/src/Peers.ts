@@ -13,7 +13,7 @@ export interface Answers {
   readonly consent: (of: ReplicaId, renewals: number) => boolean
 }
 
-/** An answer counts only from the replica of this id: after a restart it is another one. */
+/** An answer counts only from the replica of this id, which a restart changes. */
 export type Peers = {
   readonly [K in keyof Answers]: (
     to: Replica,

@@ -51,7 +51,7 @@ export interface Options {
 
 const forgotten = "1 hour"
 
-/** For sessions that ended with their owner. None is unused for that long, and goes on. */
+/** For sessions that ended with their owner: none goes on after that long unused. */
 const oldest = "31 days"
 
 const atOnce = 2000

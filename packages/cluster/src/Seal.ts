@@ -13,7 +13,7 @@ const separator = "."
 /** Nobody has more keys at once. */
 const maxParts = 5
 
-/** For one row: it cannot be opened as another one. */
+/** For one row: it cannot be opened as another. */
 export interface Seal {
   /** Any replica with one of the keys opens it. */
   readonly seal: (collection: string, key: string, text: string) => string

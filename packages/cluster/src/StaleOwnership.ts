@@ -1,5 +1,5 @@
 /**
- * Gives back what nobody here wants, for which other replicas would wait until the lease ends: an unanswered claim has come late, or an
+ * Gives back what nobody here wants, for which other replicas would wait until the lease ends: an unanswered claim came late, or an
  * unanswered release not at all.
  */
 import { Effect, FiberMap, type Scope } from "effect"
@@ -9,14 +9,14 @@ import type { Membership } from "./Membership.js"
 export interface Options {
   readonly store: Pick<Claims, "find" | "release">
   readonly membership: Pick<Membership, "held">
-  /** It then runs with no generation that it has not taken itself. */
+  /** It then runs only with generations that it took itself. */
   readonly isWanted: (server: string) => boolean
 }
 
 /** For the same server, in milliseconds. */
 const pause = 2000
 
-/** The result is called with each server that another replica has looked for here in vain. */
+/** Call the result with each server that another replica looks for here in vain. */
 export const make = (
   { isWanted, membership, store }: Options
 ): Effect.Effect<(server: string) => void, never, Scope.Scope> =>

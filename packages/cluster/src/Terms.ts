@@ -31,7 +31,7 @@ export interface TermsOptions {
  */
 export const termsBounds = { lease: [2000, 60_000], withoutStore: [0, 3_600_000] } as const
 
-/** However long the lease is, replicas see once a second what has changed: members, logins, disabled servers. */
+/** Replicas see once a second what has changed: members, logins, disabled servers. */
 const longestRenewal = 1000
 
 const bounded = (name: keyof typeof termsBounds, millis: number): number => {
@@ -41,7 +41,7 @@ const bounded = (name: keyof typeof termsBounds, millis: number): number => {
 }
 
 /**
- * The margin is a quarter of the lease. It is renewed every second, or every sixth of a shorter lease than 6 seconds, so that a few
+ * The margin is a quarter of the lease. It is renewed every second, or every sixth of a lease below 6 seconds, so that a few
  * renewals may fail. Throws a RangeError beyond `termsBounds`.
  */
 export const termsOf = ({ lease = 6000, withoutStore = 600_000 }: TermsOptions = {}): Terms => {

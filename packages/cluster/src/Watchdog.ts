@@ -28,7 +28,7 @@ export interface Watchdog {
   readonly env: Readonly<Record<string, string>>
   /**
    * True once the watchdog has answered (an existing process may be stopped, or hang), false if it has died. One that has died, or left
-   * five questions in a row unanswered, is replaced, and the new one is given everything again; until that listens, nothing may run for
+   * five questions in a row unanswered, is replaced by one that is given everything again; until that listens, nothing may run for
    * longer than it may already.
    */
   readonly answers: Effect.Effect<boolean>
@@ -43,12 +43,12 @@ const program = fileURLToPath(new URL("watchdog.mjs", import.meta.url))
  */
 const flags = ["--max-semi-space-size=1"]
 
-/** In milliseconds. A program that brings its own Node.js may be unable to run another file, and never answers. */
+/** In milliseconds. A program with its own Node.js may be unable to run another file, and never answers. */
 const longest = 30_000
 
 /**
  * Options for Node.js would enlarge it. With the mark of an outer replica that runs this one as a server, the outer watchdog would kill
- * this watchdog, too, instead of leaving it to kill what ran here.
+ * this watchdog, too, before this one has killed what ran here.
  */
 const environment = (): NodeJS.ProcessEnv =>
   Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("NODE_") && name !== variable))

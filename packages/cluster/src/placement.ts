@@ -1,4 +1,4 @@
-/** A free server goes to the replica that runs the fewest. Only a preference: others wait a moment, and then take it. */
+/** A free server goes to the replica that runs the fewest. Only a preference: others wait a moment, then take it. */
 import { createHash } from "node:crypto"
 import type { ReplicaId } from "./LeaseRules.js"
 

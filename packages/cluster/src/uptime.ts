@@ -5,7 +5,7 @@
  * of 2 µs), and without a free file descriptor it returns whole seconds of a clock that a container may not share. On macOS it jumps with
  * the time of day; there `process.hrtime` counts while the machine sleeps, which on Linux it does not.
  *
- * `watchdog.mjs` has the same lines, since it imports no file; `Watchdog.make` compares the two clocks.
+ * `watchdog.mjs` has the same lines, since it imports no file; `Watchdog.make` compares both.
  */
 import { openSync, readSync } from "node:fs"
 

@@ -1,6 +1,5 @@
 /**
- * Texts that refer to the client for which a server runs: `${client.name}`, `${client.subject}`, `${client.claim.NAME}`. Replaced when its
- * server starts.
+ * Texts that refer to the client for which a server runs, such as `${client.name}`. Replaced when it starts.
  */
 import { Redacted } from "effect"
 
@@ -9,11 +8,11 @@ export type Reference =
   | { readonly _tag: "Subject" }
   | {
     readonly _tag: "Claim"
-    /** As it stands in the token. A dot is part of the name. */
+    /** As in the token, dots included. */
     readonly claim: string
   }
 
-/** What stands between the references may be secret. */
+/** The text between references may be secret. */
 export interface ClientText {
   readonly _tag: "ClientText"
   readonly parts: ReadonlyArray<Redacted.Redacted | Reference>

@@ -8,19 +8,19 @@ import * as ClientText from "./ClientText.js"
 export type Variables = Readonly<Record<string, string | undefined>>
 
 export interface Sources {
-  /** The environment, for `${VAR}` and `${env:VAR}`; also for `${input:id}`, by the id itself or in capitals (`api-key`: `API_KEY`). */
+  /** The environment; for `${input:id}`, by the id itself or in capitals (`api-key`: `API_KEY`). */
   readonly variables: Variables
-  /** Depend on the file's path: `workspaceFolder`, `userHome` and the like. They override variables of the same name. */
+  /** Depend on the file's path, as `workspaceFolder` and `userHome` do. They override variables of the same name. */
   readonly places?: Variables | undefined
-  /** Defaults of the file's own inputs, by their ids. */
+  /** Defaults of the file's inputs, by id. */
   readonly inputs?: Variables | undefined
-  /** Whether `{env:VAR}`, without the dollar, is a reference, too. */
+  /** Whether `{env:VAR}` is a reference, too. */
   readonly bare?: boolean | undefined
-  /** Whether a server may be started for a client, to which `env` and `headers` may refer (`${client.name}`). */
+  /** Whether `env` and `headers` may refer to the client for which a server starts (`${client.name}`). */
   readonly clients?: boolean | undefined
 }
 
-/** Linear time: looks for the end of a reference once for all that are open before it. */
+/** Linear time: one search for an end serves all references open before it. */
 const partsOf = <A>(
   text: string,
   isBare: boolean,
@@ -44,7 +44,7 @@ const partsOf = <A>(
 
 export type Raw = Readonly<Record<string, unknown>>
 
-/** An object literal or a result of JSON.parse, of any realm; no instance of a class. */
+/** An object literal or from JSON.parse, of any realm; no instance of a class. */
 export const isPlain = (value: unknown): value is Raw => {
   if (typeof value !== "object" || value === null) return false
   const prototype: unknown = Object.getPrototypeOf(value)
@@ -83,8 +83,9 @@ const look = (inside: string, { inputs, places, variables }: Sources): Looked =>
 }
 
 /**
- * In every string, at any depth. Reports a reference that it cannot replace, and keeps it. An empty variable takes its default, as in a shell. Values
- * are not expanded again, so no variable can refer to another. `isKept`: whether `${NAME}` stays, because the program replaces it itself.
+ * In every string, at any depth. Reports and keeps a reference that it cannot replace. An empty variable takes its default, as in a shell.
+ * Values are not expanded again, so no variable can refer to another. `isKept`: whether `${NAME}` stays, since the program replaces it
+ * itself.
  */
 export const expand = (
   value: unknown,
@@ -107,7 +108,7 @@ export const expand = (
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, inside(item, key)]))
 }
 
-/** All other references are replaced. `undefined` after a problem, which is reported. */
+/** Replaces all references but those to the client. `undefined` after a reported problem. */
 export const expandForClient = (
   text: string,
   sources: Sources,

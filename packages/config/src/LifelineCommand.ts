@@ -2,12 +2,12 @@
  * Recognizes the command line of Lifeline in any form. Pure.
  */
 
-/** Also with a version, a folder or the extension of a script of Windows; or the file of the program. */
+/** Also with a version, a folder or a script extension of Windows; or the program's file. */
 export const isLifeline = (argument: string): boolean =>
   /(^|[/\\])mcp-lifeline(@[^/\\]+)?(\.(cmd|exe|ps1|js))?$/i.test(argument) ||
   /[/\\](mcp-lifeline|gateway)[/\\](esm|dist)[/\\]bin\.js$/.test(argument)
 
-/** Lifeline and its command are words of their own. -1 if they are nowhere. */
+/** Lifeline and its command are words of their own. */
 const placeOf = (words: ReadonlyArray<string>): number =>
   words.findIndex((word, index) => isLifeline(word) && /^[a-z]+$/.test(words[index + 1] ?? ""))
 
@@ -35,7 +35,7 @@ export interface Wrap {
   readonly args: ReadonlyArray<string>
 }
 
-/** `undefined` if it is no `wrap`, or has all of it in one word. */
+/** `undefined` if it is no `wrap`, or all in one word. */
 export const wrap = (words: ReadonlyArray<string>): Wrap | undefined => {
   const place = placeOf(words)
   return place === -1 || words[place + 1] !== "wrap"
@@ -45,7 +45,7 @@ export const wrap = (words: ReadonlyArray<string>): Wrap | undefined => {
 
 const isAddress = (word: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(word) || word.startsWith("${")
 
-/** What follows an option may be its value; what else is no option begins the command of the server. `place`: of the word with the value. */
+/** What follows an option may be its value; any other word begins the server's command. `place`: of the word with the value. */
 const optionsIn = (args: ReadonlyArray<string>) => {
   const takesNext = (word = ""): boolean => word.startsWith("-") && !word.includes("=")
   const end = args.findIndex((word, place) =>
@@ -61,14 +61,14 @@ const optionsIn = (args: ReadonlyArray<string>) => {
 const replacing: ReadonlySet<string> = new Set(["--header", "--client-id", "--client-secret"])
 
 export interface Kept {
-  /** Of the words that may have them. */
+  /** Of words that may have them. */
   readonly places: ReadonlySet<number>
   readonly has: (name: string) => boolean
 }
 
 /**
- * References that `wrap` replaces itself in values of its options: to variables that its entry gives it, and to secrets that it reads. `isGiven`:
- * whether the entry gives a variable.
+ * References that `wrap` replaces itself in its options: to variables that its entry gives it, and to secrets that it reads. `isGiven`: by the
+ * entry.
  */
 export const keptReferences = (words: ReadonlyArray<string>, isGiven: (name: string) => boolean): Kept => {
   const found = wrap(words)

@@ -1,6 +1,5 @@
 /**
- * Reads an `mcp.json`, or an object of the same shape, which means the same. Pure: the caller gives the variables. No problem contains a value that may be
- * secret.
+ * Reads an `mcp.json`, or an object of the same shape, which means the same. Pure. No problem contains a value that may be secret.
  */
 import { Check, Problem } from "@mcp-lifeline/core/options"
 import { ServerOptions } from "@mcp-lifeline/extensions"
@@ -28,7 +27,7 @@ export * as ServerTools from "./serverTools.js"
 export type { ToolSwitches } from "./ToolSwitches.js"
 export { readTop, type Top } from "./Top.js"
 
-/** As people write it, for example `headers.Authorization`. */
+/** As people write it: `headers.Authorization`. */
 export const { showPath } = Problem
 
 export type { Read } from "./supervision.js"
@@ -36,7 +35,7 @@ export type { Read } from "./supervision.js"
 const isEmpty = (value: unknown): boolean =>
   value === "" || (typeof value === "object" && value !== null && Object.keys(value).length === 0)
 
-/** As they are written, by their usual names. */
+/** As written, by their usual names. */
 const spelling = (raw: Raw, problems: Array<Problem.Problem>): ReadonlyMap<string, string> => {
   const written = new Map<string, string>()
   for (const key of Object.keys(raw)) {
@@ -52,7 +51,7 @@ const spelling = (raw: Raw, problems: Array<Problem.Problem>): ReadonlyMap<strin
 const wordsOf = (value: unknown): ReadonlyArray<string> =>
   (Array.isArray(value) ? value : [value]).filter(Predicate.isString)
 
-/** Which command it is, Zed alone knows. */
+/** Only Zed knows its command. */
 const ofExtension: Problem.Problem = {
   path: [],
   message: "is a server of an extension of Zed, which only Zed starts; it is left out here",
@@ -79,14 +78,14 @@ const splitForClient = (
 }
 
 /**
- * Replaces references such as `${NAME}` if `sources` are given. `remedy`: what else the user can do about one that cannot be replaced. `name`: of the server,
- * which some hosts write before those of its tools. `switches`: of its tools, from the top of the file.
+ * Replaces references if `sources` are given. `remedy`: what else the user can do about one that cannot be replaced. `name`: of the server,
+ * which some hosts write before those of its tools. `switches`: from the top of the file.
  */
 export const readServer = (raw: unknown, sources?: Sources, context: Context = {}): Read<Server> => {
   if (!Predicate.isRecord(raw)) {
     return { value: undefined, problems: [Problem.wrongSecret([], raw, "an object with a command or a url")] }
   }
-  // The Cline CLI and the AI SDK write what reaches the server into an object of its own.
+  // The Cline CLI and the AI SDK put what reaches the server into an object of its own.
   const { transport: inner, ...beside } = raw
   if (!isPlain(inner)) return readEntry(raw, sources, context)
   const { problems, value } = readEntry({ ...beside, ...inner }, sources, context)
@@ -139,7 +138,7 @@ const readEntry = (
   const hasFile = written.has("envFile")
   const kept = LifelineCommand.keptReferences(
     [...command, ...wordsOf(valueOf("args"))],
-    // What is in the file of variables is not known here.
+    // The file of variables is not read here.
     (name) => Object.hasOwn(given, name) || (isSet(name) ? forwarded.includes(name) : hasFile)
   )
   for (const [name, key] of written) {

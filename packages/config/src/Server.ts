@@ -12,16 +12,16 @@ export type Secrets = Readonly<Record<string, Redacted.Redacted>>
 /** A secret value, or the command that writes it. */
 export type SecretValue = Redacted.Redacted | SecretCommand.SecretCommand
 
-/** By the names of variables or headers. */
+/** By variable or header. */
 export type FromClient = Readonly<Record<string, ClientText>>
 
 export interface StdioServer {
   readonly _tag: "Stdio"
   readonly command: string
   readonly args: ReadonlyArray<string>
-  /** Null for a variable that the process must not inherit. */
+  /** Null: the process must not inherit it. */
   readonly env: Readonly<Record<string, SecretValue | null>>
-  /** Variables with what is known of the client for which the server starts. None unless `Sources.clients`. */
+  /** Variables that refer to the client for which the server starts. None unless `Sources.clients`. */
   readonly fromClient: FromClient
   /** With further variables, which `env` overrides. Read by the code that starts the server. */
   readonly envFile: string | undefined
@@ -39,7 +39,7 @@ export interface HttpServer {
   readonly _tag: "Http"
   readonly url: string
   readonly headers: Readonly<Record<string, SecretValue>>
-  /** Headers with what is known of the client for which it is connected. None unless `Sources.clients`. */
+  /** Headers that refer to the client for which it is connected. None unless `Sources.clients`. */
   readonly fromClient: FromClient
   /** For each request; only code can give it. */
   readonly headerProvider: HeaderProvider | undefined
@@ -58,11 +58,11 @@ export interface HttpServer {
 export interface Server {
   readonly reach: StdioServer | HttpServer
   readonly policy: ServerOptions.ServerOptions
-  /** Whether each client of a gateway has a server of its own. Default: all share one. */
+  /** Whether each client of a gateway has its own. Default: all share one. */
   readonly sessions: "shared" | "per-client" | undefined
-  /** Whether gateways of one cluster have one of it, or one each. Default: one of a server with a command, one each of others. */
+  /** Whether gateways of a cluster have one of it, or one each. Default: one with a command, otherwise one each. */
   readonly placement: "one" | "each" | undefined
-  /** Stands before the names of its tools and prompts; `{server}` in it stands for its name. */
+  /** Before the names of its tools and prompts; `{server}` stands for its name. */
   readonly prefix: string | undefined
 }
 

@@ -1,6 +1,6 @@
 /**
- * Switches of opencode, in `tools` at the top of its file: patterns of `<server>_<tool>`, each with `false` (off) or `true`. Of several
- * that match, the longest counts.
+ * Switches of opencode, in `tools` at the top of its file: patterns of `<server>_<tool>`, with `false` for off. Of those that match, the
+ * longest counts.
  */
 import { ListFilter } from "@mcp-lifeline/extensions/internal"
 import { Predicate, Record } from "effect"
@@ -32,12 +32,12 @@ const after = (pattern: string, text: string): ReadonlyArray<string> => {
   return Array.from(positions, (position) => pattern.slice(position)).filter((rest) => rest !== "")
 }
 
-/** Longer than any tool's name: a longer pattern means none. */
+/** A longer pattern matches no tool's name. */
 const longest = 1000
 
 /** An item of `hide` for each switch that is off. */
 export const hidden = (switches: ToolSwitches, server: string): ReadonlyArray<string> => {
-  // opencode has these characters in names, and `_` for each other one.
+  // opencode replaces each other character by `_`.
   const prefix = `${server.replaceAll(/[^\w-]/g, "_")}_`
   const known = Object.entries(switches).filter(([pattern]) => pattern.length <= longest).map(([pattern, isOn]) => ({
     pattern,
@@ -48,12 +48,12 @@ export const hidden = (switches: ToolSwitches, server: string): ReadonlyArray<st
     ListFilter.meaning(pattern, {
       readings,
       except: known.filter((one) => one.isOn && isLonger(one.pattern, pattern)).flatMap((one) => one.readings),
-      // One that does not begin with the name of the server may be about others.
+      // Otherwise it may be about other servers.
       ...(pattern.startsWith(prefix) ? {} : { isForAll: true })
     })
   )
 }
 
-/** Of the same length, the one that comes later in the alphabet counts. */
+/** Of equal length, the later in the alphabet counts. */
 const isLonger = (one: string, other: string): boolean =>
   one.length === other.length ? one > other : one.length > other.length

@@ -16,26 +16,26 @@ export interface Top {
   readonly servers: Readonly<Record<string, unknown>>
   /** For all servers; a server's own options override them. */
   readonly policy: ServerOptions.ServerOptions
-  /** For servers that do not say it. */
+  /** Default for the servers. */
   readonly sessions: Server["sessions"]
-  /** For servers that do not say it. */
+  /** Default for the servers. */
   readonly prefix: Server["prefix"]
   readonly statusTool: boolean
   /** Servers of single clients that a gateway runs at once. */
   readonly maxOwnServers: number | undefined
-  /** As it is written, for `readAuth`. */
+  /** As written, for `readAuth`. */
   readonly auth: unknown
-  /** As it is written, for `readAccess`. */
+  /** As written, for `readAccess`. */
   readonly access: { readonly clients: unknown; readonly groups: unknown } | undefined
-  /** Defaults of the inputs that the file declares, by their ids. */
+  /** Defaults of the file's inputs, by id. */
   readonly inputs: Variables
-  /** Of opencode, by the names that it gives tools. */
+  /** Of opencode. */
   readonly switches: ToolSwitches.ToolSwitches
   /** Whether `{env:VAR}` is a reference in this file. */
   readonly bare: boolean
 }
 
-/** Where hosts keep servers. The first that exists counts. Only the first two contain nothing but servers. */
+/** Where hosts keep servers. The first that exists counts. */
 export const homes: ReadonlyArray<ReadonlyArray<string>> = [
   ["mcpServers"],
   ["servers"],
@@ -73,7 +73,7 @@ export const readTop = (raw: unknown): Read<Top> => {
   const bare = path.length === 1 && first === "mcp"
   const { rest, switches } = bare ? ToolSwitches.split(raw["tools"]) : { rest: raw["tools"], switches: {} }
   const { others, policy, problems } = policyOf({ ...raw, tools: rest }, gateway.ofAll)
-  /** A file of servers alone, not the settings of a whole host. */
+  /** It has nothing but servers, not the settings of a whole host. */
   const isOwn = first === "mcpServers" || first === "servers"
   if (first === "mcpServers" && raw["servers"] !== undefined) {
     problems.push({ path: ["servers"], message: "cannot be combined with mcpServers; keep one of the two" })

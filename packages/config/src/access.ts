@@ -20,7 +20,7 @@ export interface Rules {
   readonly isAdmin: boolean
 }
 
-/** Has either a token or a file with it. */
+/** Has either `token` or `tokenFile`. */
 export interface NamedClient {
   readonly name: string
   readonly rules: Rules
@@ -37,18 +37,17 @@ export interface Group {
 
 /** A file that has either key, even an empty one, lets in nobody without credentials. */
 export interface Access {
-  /** Empty, too, if the file has none: then none is let in. */
+  /** Empty: none is let in. */
   readonly clients: ReadonlyArray<NamedClient>
-  /** `undefined` without groups in the file: whoever the gateway lets in may use everything, but is no admin. */
+  /** `undefined` without groups: whoever the gateway lets in may use everything, but is no admin. */
   readonly groups: ReadonlyArray<Group> | undefined
-  /** Those in the file, where they are known. */
+  /** Those in the file, if known. */
   readonly servers?: ReadonlyArray<string> | undefined
 }
 
 /** In characters. A shorter one could be guessed. */
 const leastToken = 16
 
-/** `undefined` if nothing is wrong. */
 export const tokenProblem = (token: string): "none" | "short" | undefined =>
   // Other characters are not valid in a header.
   !/^[\x21-\x7E]+$/.test(token) ? "none" : token.length < leastToken ? "short" : undefined
@@ -62,7 +61,7 @@ export const tokenMessage = (problem: "none" | "short"): string =>
 const patterns = Check.list(Check.text, 'an array of patterns, or an object with "only" and "hide"')
 const listOfPatterns = Check.list(Check.text, "an array of patterns")
 
-/** An unknown key is a problem: without effect, it might allow more than was meant. */
+/** An unknown key is a problem: ignored, it might allow more than was meant. */
 const strict = (table: Readonly<Record<string, Check.Check>>, of: string): Check.Check =>
   Check.options(table, of, {
     unknown: (path) => ({ ...Problem.unknown(path, Object.keys(table), { of }), key: undefined })
@@ -212,8 +211,8 @@ const doubtsOf = (rules: Rules, names: ReadonlyArray<string>, path: Problem.Path
 const nobody = "so that nobody but the operator, with the token of the gateway itself, is let in"
 
 /**
- * Rules that have no effect, or only that nobody is let in, with paths in `lifeline`. `names`: of the servers. `given`: the options as written.
- * `hasClaims`: tokens with claims are accepted.
+ * Rules without effect, or that only let nobody in, with paths in `lifeline`. `names`: of the servers. `given`: as written. `hasClaims`:
+ * tokens with claims are accepted.
  */
 export const doubts = (
   { clients, groups }: Access,

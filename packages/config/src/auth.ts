@@ -22,7 +22,7 @@ export interface Auth {
   readonly clockTolerance: number
 }
 
-/** Of RFC 7518 and RFC 8037, those with a public key: no shared secret, and not `none`. */
+/** Those of RFC 7518 and RFC 8037 with a public key: no shared secret, and not `none`. */
 const algorithms = [
   ...["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],
   ...["ES256", "ES384", "ES512", "EdDSA", "Ed25519"]
@@ -91,8 +91,7 @@ const listOf = <A>(value: unknown): ReadonlyArray<A> =>
 const notAsClaimed = "has a query or a fragment; write it as the authorization server does in the claim iss"
 
 /**
- * The option was checked; problems have paths in it. `addressProblem`: why keys are not fetched from an address, as a predicate;
- * `undefined` if they can be.
+ * The option was checked; problems have paths in it. `addressProblem`: why keys are not fetched from an address, as a predicate.
  */
 export const read = (
   given: unknown,

@@ -15,7 +15,7 @@ interface Time {
 }
 
 const times: Readonly<Record<string, Time>> = {
-  // Some hosts count seconds, of which they allow an hour, and some milliseconds.
+  // Hosts that count seconds allow an hour.
   timeout: { option: "request", unit: 1, ambiguousUpTo: 3600 },
   tool_timeout_sec: { option: "request", unit: 1000 },
   startup_timeout_sec: { option: "connect", unit: 1000 },
@@ -75,7 +75,7 @@ export const timeouts = (
   return { policy: Object.keys(found).length === 0 ? {} : { timeouts: found }, problems }
 }
 
-/** Lifeline's own timeouts of less than a second, of which the user may have meant seconds. */
+/** Lifeline's own timeouts of less than a second, perhaps meant as seconds. */
 export const doubtful = (
   options: { readonly tools?: unknown },
   path: Problem.Path
@@ -88,7 +88,7 @@ export const doubtful = (
   })
 }
 
-/** Values that hosts take from environment variables. One that is not set is reported; in `env_vars` it is left out. */
+/** Values that hosts take from variables. One that is not set is reported; in `env_vars` it is left out. */
 export const fromVariables = (
   reach: Raw,
   variables: Variables,

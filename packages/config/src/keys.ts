@@ -91,7 +91,7 @@ const command: Check.Check = Check.described((value, path) => {
   return value.flatMap((one, index) => (index === 0 ? Check.text : Check.string)(one, [...path, index]))
 }, { anyOf: [Check.text.schema, { ...argv.schema, minItems: 1 }] })
 
-/** The connector checks the options. The keys of the server do not belong among them. */
+/** The connector checks the options. Keys of the server are misplaced there. */
 const ownOptions = (group: string, beside: () => Checks): Check.Check =>
   Check.described((value, path) => {
     if (!Predicate.isRecord(value)) return [Problem.wrongSecret(path, value, "an object of options")]
@@ -104,7 +104,7 @@ const protocol = Check.oneOf("auto", "2025", "2026")
 const stdioTexts: Checks = {
   command,
   args: argv,
-  /** Null removes a variable that the process would inherit. */
+  /** Null removes an inherited variable. */
   env: scalars("string", "number", "boolean", "null"),
   envFile: Check.text,
   cwd: Check.text
@@ -117,7 +117,7 @@ const stdioChecks: Checks = {
   stdio: ownOptions("stdio", () => stdioChecks)
 }
 
-/** The connector checks the rest of the address, which may contain a password. */
+/** The connector checks the rest, which may contain a password. */
 const address = Check.is(
   (value) => /^https?:\/\/[^/\s]/i.test(String(value)),
   "one that begins with http:// or https://",

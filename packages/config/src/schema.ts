@@ -13,7 +13,7 @@ import { homes } from "./Top.js"
 const groups = () =>
   Object.fromEntries(ServerOptions.groups.map((group) => [group, { $ref: `#/definitions/${group}` }]))
 
-/** Other programs keep other things under this name, but what has the names of our lists is a list. */
+/** Other programs keep other things here, but what has the names of our lists is a list. */
 const toolsOfOthers = {
   type: "object",
   properties: Record.map(ListFilter.schemas, (schema) => ({ anyOf: [schema, { type: "object" }] }))

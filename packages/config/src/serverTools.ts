@@ -1,5 +1,5 @@
 /**
- * Patterns of tools as `<server>__<tool>`. What stands before and after `__` is matched each for itself: `git__*` has nothing of a server `git__hub`.
+ * Patterns of tools as `<server>__<tool>`. Both sides are matched each for itself: `git__*` has nothing of a server `git__hub`.
  */
 import { Tools } from "@mcp-lifeline/core/options"
 

@@ -1,6 +1,5 @@
 /**
- * Lists of the tools that hosts offer, read as each host means them. Lists that only spare a question, such as `alwaysAllow` and `autoApprove`,
- * are not among them.
+ * Lists of tools that hosts offer, read as each host means them; not lists that only spare a question, such as `alwaysAllow` and `autoApprove`.
  */
 import { Check, Problem } from "@mcp-lifeline/core/options"
 import type { ServerOptions } from "@mcp-lifeline/extensions"
@@ -11,11 +10,11 @@ import * as ToolSwitches from "./ToolSwitches.js"
 
 type Reading = "patterns" | "names" | "wrapped"
 
-/** What hosts do with names that have more than a name differs. */
+/** Hosts differ in what they read besides plain names. */
 const allowing: Readonly<Record<string, Reading>> = {
   // Gemini CLI has names, perhaps with their arguments in brackets; Amp has patterns.
   includeTools: "patterns",
-  // nanobot has names of the server, and those that it gives the tools: mcp_<server>_<tool>. Others write mcp__<server>__<tool>.
+  // nanobot has the server's names, or its own: mcp_<server>_<tool>. Others write mcp__<server>__<tool>.
   enabledTools: "wrapped",
   enabled_tools: "names",
   // Copilot.
@@ -24,7 +23,7 @@ const allowing: Readonly<Record<string, Reading>> = {
 
 const denying = ["excludeTools", "disabledTools", "disabled_tools"] as const
 
-/** Nothing else, not even null: who reads it as no list at all offers every tool. */
+/** Not even null: read as no list, it would offer every tool. */
 const list = Check.list(Check.string, "an array of names of tools; to offer all, leave it out")
 
 export const checks: Readonly<Record<string, Check.Check>> = Record.fromIterableWith(
@@ -57,7 +56,7 @@ const nameOf = (text: string, reading: Reading, server: string | undefined): str
   return other === undefined ? text : ListFilter.meaning(text, { readings: [text, other] })
 }
 
-/** A problem for each text that names no tool. `server`: its name, if it has one. `switches`: of opencode, at the top of its file. */
+/** A problem for each text that names no tool. `server`: its name. `switches`: of opencode. */
 export const read = (
   raw: Raw,
   server: string | undefined,

@@ -24,7 +24,7 @@ export const belongsToOthers = (path: Problem.Path): Problem.Problem => ({
   key: "foreign"
 })
 
-/** Not checked yet, with a problem for each key of other programs. What is no object is not looked at here. */
+/** Not checked yet, with a problem for each key of other programs. What is no object is passed over. */
 export const own = (
   tools: unknown
 ): { readonly tools: ServerOptions.ServerOptions["tools"]; readonly problems: ReadonlyArray<Problem.Problem> } => {

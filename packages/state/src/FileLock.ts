@@ -1,12 +1,11 @@
 /**
  * A lock among processes: the process with the only live claim in a folder holds it.
  *
- * A claim is an empty file whose name identifies its process. A process first makes its claim and then looks for others: of two, the later
- * one sees the claim of the other, so both never hold the lock. Anyone may remove the claim of a process that has ended, at any time,
- * because no name is ever used twice.
+ * A claim is an empty file whose name identifies its process. A process makes its claim, and then looks for others: of two, the later sees
+ * the other's, so both never hold the lock. Anyone may remove the claim of an ended process at any time, because no name is used twice.
  *
- * On its own machine, a claim lasts until its process ends, also while that is stopped or the machine sleeps. Other machines cannot look at
- * the process: for them, its claim ends when it was not touched for long. It can find out that it has lost the lock.
+ * On its own machine, a claim lasts until its process ends, even while that is stopped or the machine sleeps. Other machines cannot see the
+ * process: for them, its claim ends when untouched for long. It can find out that it has lost the lock.
  */
 import { Effect, Exit, Random, Schedule, Scope } from "effect"
 import { randomBytes } from "node:crypto"
@@ -23,7 +22,7 @@ export interface Timing {
   readonly poll: number
   /** How often a holder touches its claim, for other machines. */
   readonly touch: number
-  /** How long an untouched claim of another machine lives. The waiting process counts its own looks, so time in suspend does not count. */
+  /** How long an untouched claim of another machine lives, by the looks of the waiting process, so time in suspend does not count. */
   readonly lease: number
 }
 
@@ -32,7 +31,7 @@ const defaultTiming: Timing = { poll: 50, touch: 3_000, lease: 20_000 }
 export interface Lock {
   /**
    * After more than 20 seconds stopped, the lock may be lost to a process of another machine or container, or on systems that do not tell
-   * when a process was started. Check this before doing what must happen only once.
+   * when a process was started. Check this before what must happen only once.
    */
   readonly isHeld: Effect.Effect<boolean>
 }
@@ -53,7 +52,7 @@ const parse = (folder: string, lock: string, entry: string): ReadonlyArray<Claim
 /** In milliseconds. */
 const releaseInterval = 1_000
 
-/** While the claim is there, nobody else gets the lock, so on Windows this is tried until it works. */
+/** Nobody else gets the lock before, so on Windows this is tried until it works. */
 const release = (file: string): Promise<void> =>
   privateFiles.remove(file).catch((cause: unknown) => {
     if (cause instanceof InUse) setTimeout(() => void release(file), releaseInterval).unref()
@@ -66,7 +65,7 @@ const makeObserver = (folder: string, lock: string, { lease, poll }: Timing) => 
   const isDead = async (claim: Claim): Promise<boolean> => {
     const process = claim.machine === machine ? await processState(claim) : "unknown"
     if (process !== "unknown") return process === "gone"
-    // A claim that was removed meanwhile is not listed the next time.
+    // A claim removed meanwhile is not listed next time.
     const touched = await stat(claim.file).then(({ mtimeMs }) => mtimeMs, () => 0)
     const before = seen.get(claim.file)
     const times = before?.touched === touched ? before.times + 1 : 0
@@ -91,8 +90,8 @@ const makeObserver = (folder: string, lock: string, { lease, poll }: Timing) => 
 }
 
 /**
- * Waits as long as another process holds the lock. Released when the scope closes, or the process ends, in whatever way. Fails if the
- * folder cannot be written.
+ * Waits while another process holds the lock. Released when the scope closes, or the process ends in any way. Fails if the folder cannot be
+ * written.
  */
 export const acquire = (
   folder: string,

@@ -1,6 +1,6 @@
 /**
- * Windows does not replace, remove or open files that other programs have open. Virus scanners, indexers and readers have a file open for a
- * moment only, so waiting helps.
+ * Windows does not replace, remove or open files that other programs have open. Virus scanners, indexers and readers soon close them, so
+ * waiting helps.
  */
 
 /** In milliseconds: less than `within` allows for all work on a file. */
@@ -10,7 +10,7 @@ const longestWait = 200
 
 const codes: ReadonlySet<unknown> = new Set(["EPERM", "EACCES", "EBUSY"])
 
-/** Another program has kept a file open for too long, or denies access to it: the codes are the same. */
+/** A file was open in another program for too long, or may not be changed: the codes are the same. */
 export class InUse extends Error {
   override readonly name = "InUse"
   readonly code: string

@@ -1,6 +1,6 @@
 /**
- * On Windows, a process shows that it lives by listening at a named pipe, which the system removes when the process ends, however that
- * happens. Node.js does not say there when a process was started. The name is random, so no other process ever has it.
+ * On Windows, where Node.js does not say when a process was started, one shows that it lives by listening at a named pipe, which the system
+ * removes however the process ends. The name is random, so no other process ever has it.
  */
 import { randomBytes } from "node:crypto"
 import { connect, createServer } from "node:net"
@@ -16,7 +16,7 @@ export const open = (prefix: string = pipes): Promise<string> =>
     const name = randomBytes(16).toString("hex")
     const server = createServer((socket) => socket.on("error", () => undefined).destroy())
     server.on("error", () => resolve(""))
-    // A worker of a cluster would otherwise let the first process of the cluster listen.
+    // Otherwise a worker of `node:cluster` would have its primary listen.
     server.listen({ path: prefix + name, exclusive: true }, () => resolve(name))
     server.unref()
   })

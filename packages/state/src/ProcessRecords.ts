@@ -1,10 +1,10 @@
 /**
- * Each process records the process groups that it has started, in a file for each, and removes the file when the group has ended. The next
- * one that starts ends the groups whose owner is gone.
+ * Each process records the process groups that it has started, each in a file, and removes that when the group has ended. The next process
+ * to start ends the groups whose owner is gone.
  *
- * A number proves nothing, because the system gives it to another process. A group is the recorded one if its leader was started when the
- * record says so. If the leader has ended, the group keeps its number as long as it has members; then one of these has to have the record's
- * random mark in its environment, which only Linux shows. What is not proven is left alone.
+ * A number proves nothing, because the system reuses it. A group is the recorded one if its leader was started when the record says so. If
+ * the leader has ended, the group keeps its number while it has members; then one of these must have the record's random mark in its
+ * environment, which only Linux shows. What is not proven is left alone.
  */
 import { Effect, Option, Schema } from "effect"
 import { randomBytes } from "node:crypto"
@@ -33,7 +33,7 @@ export interface Started {
 
 export interface Recording {
   readonly env: Readonly<Record<string, string>>
-  /** It was started, or something of this has changed. Does not wait, and never fails: what cannot be recorded is not ended by others. */
+  /** It was started, or has changed. Does not wait, and never fails: what cannot be recorded is not ended by others. */
   readonly started: (group: Started) => void
   /** Removes its record. */
   readonly ended: () => void
@@ -92,7 +92,7 @@ const wait = (millis: number): Promise<void> => new Promise((resolve) => setTime
 
 const isLinux = process.platform === "linux"
 
-/** Each open file counts against the limit of this process, so not all at once. */
+/** Not all at once: open files are limited. */
 const forEach = <A, B>(all: ReadonlyArray<A>, work: (one: A) => Promise<B>): Promise<ReadonlyArray<B>> =>
   Effect.runPromise(Effect.forEach(all, (one) => Effect.promise(() => work(one)), { concurrency: atOnce }))
 
@@ -141,7 +141,7 @@ const signal = (group: number, name: NodeJS.Signals): void => {
   }
 }
 
-/** As its owner would have done. Resolves to whether it is gone. */
+/** As its owner would have. True if it is gone. */
 const endGroup = async (leader: machine.Process, mark: string, record: GroupRecord): Promise<boolean> => {
   const goneWithin = async (millis: number): Promise<boolean> => {
     const deadline = performance.now() + Math.min(Math.max(0, millis), longestGrace)
@@ -186,7 +186,7 @@ export const make = (options: Options = {}): ProcessRecords => {
 
   const write = async (mark: string, started: Started): Promise<void> => {
     const start = started.pid === undefined ? "" : await machine.startOf(started.pid)
-    // Without its start, or if it has ended by now, it could not be recognized.
+    // Without its start, or ended by now, it could not be recognized.
     const leader = start === undefined || start === "" ? undefined : { pid: started.pid, start }
     if (leader === undefined && started.other === undefined) return
     const { pid: _, ...told } = started
@@ -245,7 +245,7 @@ export const make = (options: Options = {}): ProcessRecords => {
 
   const end = async (mark: string, record: GroupRecord): Promise<void> => {
     const { leader } = record
-    // Also if it could not be ended: another try would end nothing, either.
+    // Also if it could not be ended: another try would end nothing.
     if (leader !== undefined && process.platform !== "win32") await endGroup(leader, mark, record)
     if (record.other !== undefined) await options.endOther?.(record.other).catch(() => undefined)
     await remove(mark)
@@ -253,7 +253,7 @@ export const make = (options: Options = {}): ProcessRecords => {
 
   const endAll = async (): Promise<void> => {
     await bounded(() => privateFiles.verify(path, folder))
-    // Hardly ever is anything left; then nobody waits for a lock.
+    // Usually nothing is left, and nobody waits for a lock.
     if ((await look()).length === 0) return
     const ended = Effect.promise(async () => Promise.all((await look()).map(([mark, record]) => end(mark, record))))
     await Effect.runPromise(Effect.scoped(Effect.zipRight(FileLock.acquire(folder, "end"), ended)))

@@ -28,7 +28,7 @@ import { NoAnswer, within } from "./within.js"
 export interface Collection<A> {
   /** Whichever process wrote it. None also if the file cannot be decoded, which is logged once. */
   readonly get: (key: string) => Effect.Effect<Option.Option<A>>
-  /** For a value whose absence means something: fails where something is there that cannot be read or decoded. Logs nothing. */
+  /** For a value whose absence means something: fails if what is there cannot be read or decoded. Logs nothing. */
   readonly read: (key: string) => Effect.Effect<Option.Option<A>, Unreadable>
   /** Replaces the value atomically. Returns whether it is on disk; otherwise this process keeps it in memory. */
   readonly set: (key: string, value: A) => Effect.Effect<boolean>
@@ -42,8 +42,8 @@ export interface Collection<A> {
 /**
  * The first write makes the folder, with mode 0700; files have mode 0600 and are written atomically. Files that another user could have
  * written are ignored. Only `privateFolder`, and `read` and `keys` of a collection fail: if the folder cannot be written, or its file
- * system does not answer for 10 seconds, one warning says so, and everything works in the memory of this process. On Windows that is also
- * so for a file that another program keeps open for 3 seconds.
+ * system does not answer for 10 seconds, one warning says so, and everything works in the memory of this process; on Windows also for a
+ * file that another program keeps open for 3 seconds.
  *
  * On Windows nothing is checked: the folder is as private as the one in which it lies. `%USERPROFILE%` is open to its user, the system and
  * administrators only. Who names another folder with `MCP_LIFELINE_STATE` makes sure of that.
@@ -58,7 +58,7 @@ export class StateFolder extends Context.Tag("mcp-lifeline/StateFolder")<StateFo
     json?: Pick<JSON, "parse" | "stringify">
   ) => Collection<A>
   /**
-   * Waits as long as another fiber or process holds the lock. Released when the scope closes, or the process ends. If the folder cannot be
+   * Waits while another fiber or process holds the lock. Released when the scope closes, or the process ends. If the folder cannot be
    * written, it works in this process only.
    */
   readonly lock: (name: string) => Effect.Effect<FileLock.Lock, never, Scope.Scope>

@@ -1,4 +1,4 @@
-/** What servers have shown of themselves is evidence from the first second of the next start. (V9) */
+/** What servers have shown is evidence from the first second of the next start. (V9) */
 import { Duration, Effect, Option, Schema } from "effect"
 import * as StateFolder from "./StateFolder.js"
 
@@ -38,7 +38,7 @@ export const make: Effect.Effect<Temperaments, never, StateFolder.StateFolder> =
   StateFolder.StateFolder,
   (folder) => {
     const files = folder.collection("temperaments", Kept, limits)
-    // Of two writes at the same time, the older could be the last. Each ends: the folder bounds it.
+    // Of two writes at once, the older could be the last. Each ends: the folder bounds it.
     const inTurn = Effect.unsafeMakeSemaphore(1).withPermits(1)
     return {
       of: (identity) => {

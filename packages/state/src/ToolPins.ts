@@ -71,7 +71,7 @@ export const make: Effect.Effect<ToolPins, never, StateFolder.StateFolder> = Eff
       const get: Effect.Effect<Reading> = Effect.merge(Effect.map(files.read(key), Option.getOrUndefined))
       const write = (change: Parameters<Pins["update"]>[0]) =>
         Effect.gen(function*() {
-          // Without the lock where somebody keeps it for too long: no calls may wait for that.
+          // Without the lock if somebody keeps it too long: no calls may wait for that.
           yield* Effect.timeoutOption(Effect.interruptible(folder.lock(`pins-${key}`)), patience)
           const before = yield* get
           const after = change(before)

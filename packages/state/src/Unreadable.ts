@@ -1,11 +1,11 @@
-/** Something is kept, but neither what it says is known, nor whether it says anything. */
+/** It is not known what is kept, or whether anything is. */
 import { Data } from "effect"
 
 export class Unreadable extends Data.TaggedError("Unreadable")<{
   /** The file, or whatever has its place. */
   readonly file: string
   readonly reason: string
-  /** It is nothing that this version keeps there: to read it again would not help. */
+  /** Nothing that this version keeps there: reading again would not help. */
   readonly isForeign?: boolean
 }> {
   override readonly message = `${this.file} cannot be read: ${this.reason}`

@@ -1,7 +1,7 @@
 /**
  * Reads files that a user names or other programs write. A file system may not answer; a named pipe, with which some secret managers
- * provide a `.env`, may have no writer; a path may lead to a device. None of them blocks the event loop, or one of Node's threads for
- * longer than the file system does.
+ * provide a `.env`, may have no writer; a path may lead to a device. None of them blocks the event loop, or a thread of Node for longer
+ * than the file system does.
  */
 import { Data, Effect } from "effect"
 import { constants, type Stats } from "node:fs"
@@ -24,7 +24,7 @@ export interface Options {
   readonly pipes?: boolean | undefined
 }
 
-/** In milliseconds. A person may have to allow a secret manager to write to a pipe. */
+/** In milliseconds: a person may have to allow a secret manager to write. */
 const readTimeout = 10_000
 
 /** Nobody writes longer files by hand. */
@@ -36,7 +36,7 @@ const pollInterval = 20
 /** In bytes; a full buffer is doubled. */
 const firstBytes = 64 * 1024
 
-/** Flags that Windows does not have are 0 there. With `O_NONBLOCK`, a named pipe is opened and read without waiting for a writer. */
+/** 0 for those that Windows does not have. With `O_NONBLOCK`, a named pipe is opened and read without waiting for a writer. */
 const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0)
 
 const other = (message: string): ReadError => new ReadError({ reason: "other", message })
@@ -59,7 +59,7 @@ const assertReadable = (found: Stats, pipes: boolean): void => {
   throw other(`it is ${kind}, not a file`)
 }
 
-/** `again`: called when there is nothing to read; returns whether to read again. */
+/** `again`: when there is nothing to read, whether to try again. */
 const readAll = async (
   handle: FileHandle,
   again: (isOpen: boolean, isEmpty: boolean) => Promise<boolean>
@@ -97,7 +97,7 @@ const readNow = async (file: string, limit: number, pipes: boolean, signal: Abor
     if (!found.isFIFO()) return await readAll(handle, () => Promise.resolve(false))
     const until = performance.now() + limit
     return await readAll(handle, async (isOpen, isEmpty) => {
-      // A pipe without a writer reads as ended, also before its first writer: that is the end only if something was read.
+      // A pipe without a writer reads as ended, even before its first: that is the end only if something was read.
       if (!isOpen && !isEmpty) return false
       const now = await stat(file).catch(() => undefined)
       if (found.ino !== now?.ino) throw other("it was replaced while it was read")
@@ -139,8 +139,8 @@ export const text = (file: string, options?: Options): Effect.Effect<string, Rea
   Effect.map(bytes(file, options), (all) => all.toString("utf8"))
 
 /**
- * Differs after each save of a file, without reading it; undefined if there is no file. For what is no regular file it changes only when
- * another one takes its place: writing into a pipe is no save.
+ * Differs after each save of a file, without reading it; undefined if there is none. For what is no regular file, it differs only when
+ * another takes its place: writing into a pipe is no save.
  */
 export const fingerprint = (file: string): Effect.Effect<string | undefined, ReadError> =>
   Effect.tryPromise({

@@ -1,5 +1,5 @@
 /**
- * A process id is valid on its own machine only, and only until another process gets it. Machines and containers may share a state folder,
+ * A process id is valid only on its machine, until another process gets it. Machines and containers may share a state folder,
  * and a name.
  */
 import { execFile } from "node:child_process"
@@ -18,8 +18,8 @@ const orEmpty = (read: () => string): string => {
 }
 
 /**
- * Where process ids are unique: on Linux one boot of a machine, and a namespace of process ids (a container); elsewhere only the host name
- * is known.
+ * Where process ids are unique: on Linux a boot of a machine, and a namespace of process ids (a container); elsewhere only the host name is
+ * known.
  */
 export const identify = (boot: string, namespace: string, name: string): string =>
   createHash("sha256").update(JSON.stringify(boot === "" ? [name, namespace] : [boot, namespace])).digest("hex")
@@ -37,7 +37,7 @@ export interface Process {
   readonly start: string
 }
 
-/** Of `/proc/<pid>/stat`, from the state on. The program name is in brackets and may have any character, so look behind the last one. */
+/** Of `/proc/<pid>/stat`, from the state on, behind the last bracket: the program name within brackets may have any character. */
 export const fieldsOf = (stat: string): ReadonlyArray<string> => stat.slice(stat.lastIndexOf(")") + 2).split(" ")
 
 /**

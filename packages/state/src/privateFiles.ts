@@ -1,7 +1,7 @@
 /**
- * Files and folders that only their user can write. They are read only if that is so, and written atomically.
+ * Files and folders that only their user can write: read only if that is so, and written atomically.
  *
- * On Windows nothing of this is checked: a file is as private as the folder in which it was made.
+ * On Windows nothing is checked: a file is as private as the folder in which it was made.
  */
 import { Data, Effect } from "effect"
 import { randomBytes } from "node:crypto"
@@ -71,7 +71,7 @@ export const makeFolder = async (folder: string): Promise<void> => {
   })
 }
 
-/** With mode 0700, also an existing one. Rejects if that belongs to another user, who could read or replace what is put into it. */
+/** With mode 0700, also an existing one. Rejects if that belongs to another user, who could read or replace what is in it. */
 export const makePrivate = async (folder: string): Promise<void> => {
   await makeFolder(folder)
   const found = await folderAt(folder)
@@ -82,7 +82,7 @@ export const makePrivate = async (folder: string): Promise<void> => {
 /** Rejects if another user could have put something into a folder. */
 export const assertPrivate = async (folder: string): Promise<void> => assertOurs(folder, await folderAt(folder))
 
-/** Makes a private folder in one in which the user may keep other things, too. */
+/** Makes a private folder in one that may have other things of the user. */
 export const prepare = async (around: string, folder: string): Promise<void> => {
   await makeFolder(around)
   await assertTrusted(around)
@@ -98,7 +98,7 @@ export const verify = async (around: string, folder: string): Promise<void> => {
 const readOnly = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
 
 /**
- * Only a regular file that only this user can have written. Follows no link, and does not wait for the writer of a named pipe. On Windows,
+ * Only a regular file that only this user can have written. Follows no link, and waits for no writer of a named pipe. On Windows,
  * waits while the file is being replaced.
  */
 export const readPrivate = async (file: string, platform: NodeJS.Platform = process.platform): Promise<string> => {

@@ -8,12 +8,12 @@ export class NoAnswer extends Error {
 /** In milliseconds. */
 const defaultLimit = 10_000
 
-/** By file or folder: work that has exceeded its limit and still runs. */
+/** By file or folder: work beyond its limit that still runs. */
 const overdue = new Map<string, number>()
 
 /**
  * Rejects with `NoAnswer` after `limit` milliseconds. `about`: the file or folder: until overdue work on it ends, more is rejected at once,
- * because each occupies one of the few threads that Node.js has for files.
+ * because each occupies one of Node's few threads for files.
  */
 export const within = async <A>(about: string, work: () => Promise<A>, limit: number = defaultLimit): Promise<A> => {
   if (overdue.has(about)) throw new NoAnswer(`the file system of ${about} still does not answer`)

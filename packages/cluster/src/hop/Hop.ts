@@ -96,7 +96,7 @@ export const make = (
       requests.admit(request, response, (admitted) => {
         const endpoint = endpoints.get(path)
         if (endpoint !== undefined) return endpoint.handle(admitted, response)
-        // A connection with something unread is cut off, perhaps before the answer has arrived.
+        // Unread bytes would cut off the connection, perhaps before the answer has arrived.
         skim(admitted, notHere, ({ refusal }) => refuse(response, refusal))
         const server = serverOf(path)
         if (server !== undefined) missed(server)

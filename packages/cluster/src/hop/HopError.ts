@@ -1,6 +1,6 @@
 /**
- * Carries the fate of a request across the hop. A server could forge such errors, which have the form that any program gets
- * (`JsonRpcError`); so the owner marks its server's errors that look like its own, and the other replica takes the mark away.
+ * Carries the fate of a request across the hop. A server could forge such errors, which any program gets in this form (`JsonRpcError`): so
+ * the owner marks its server's errors that look like its own, and the other replica removes the mark.
  */
 import { RequestError } from "@mcp-lifeline/core"
 import { type Answer, JsonRpcError } from "@mcp-lifeline/protocol"

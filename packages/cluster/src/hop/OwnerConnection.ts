@@ -1,4 +1,4 @@
-/** Lost once the owner says that it gives the server up; what the owner has accepted before is still answered. */
+/** Lost once the owner says that it gives the server up; what it has accepted before is still answered. */
 import type { ConnectError, Connection, ConnectOptions, Connector, Loss, RequestError } from "@mcp-lifeline/core"
 import { delegated, Ending } from "@mcp-lifeline/core/internal"
 import { Effect, Exit, type Scope } from "effect"

@@ -1,7 +1,7 @@
 /**
  * Requests between replicas, signed for their receiver (`RequestProof`), which takes each once, for a short time.
  *
- * Clocks may be wrong: a replica that gets a request from another time answers with its own, signed for that request; the sender notes the
+ * Clocks may be wrong: a replica that gets a request from another time answers with its own, signed for it; the sender notes the
  * difference and repeats the request.
  */
 import { mebibytes } from "@mcp-lifeline/core/text"
@@ -188,7 +188,7 @@ export const make = (
         }
       }
       const refusal = refusalOf(request, proof)
-      // A connection with something unread is cut off, perhaps before the answer has arrived.
+      // Unread bytes would cut off the connection, perhaps before the answer has arrived.
       if (refusal !== undefined) return Body.skim(request, refusal, (body) => refuse(response, body.refusal))
       if (!hasBody(request)) return answer(request)
       const room = Body.roomFor(bodies, request, headers["mcp-session-id"]?.toString())

@@ -55,7 +55,7 @@ const separator = "."
 /** Nobody has more keys at once. */
 const maxSignatures = 5
 
-/** With each key, so that whoever has one of them believes it. */
+/** With each key: whoever has one of them believes it. */
 const signed = (keys: ReadonlyArray<Uint8Array>, what: string, content: unknown): string =>
   keys.map((key) => createHmac("sha256", key).update(`${what}\0`).update(JSON.stringify(content)).digest("base64url"))
     .join(separator)

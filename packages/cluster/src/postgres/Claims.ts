@@ -28,7 +28,7 @@ export const make = (
   addresses: SealedAddresses,
   kind: Kind
 ): Claims => {
-  // The row of a server stays, and counts. For others, each transaction has a number of its own.
+  // The row of a server stays, and counts. For others, each transaction has its own number.
   const isCounted = kind === "server"
   const first = sql.literal(isCounted ? "1" : "pg_current_xact_id()::text::bigint")
   const next = sql.literal(isCounted ? "held.generation + 1" : "excluded.generation")

@@ -1,5 +1,5 @@
 /**
- * Sealed for the id of the replica, with a time of the database's clock, so that whoever writes to the database cannot have other replicas
+ * Sealed for the replica's id, with a time of the database's clock, so that whoever writes to the database cannot have replicas
  * ask anybody else. Each renewal seals anew. Pure.
  */
 import { Either, Schema } from "effect"

@@ -306,7 +306,7 @@ export const make = (
       Body.readBytes(request, ReplicaRequests.maxBody, (body) =>
         guarded(response, () => {
           const requests = body._tag === "Refused" ? [] : Messages.requestsIn(body.bytes)
-          // While leaving, takes only what calls under way here may need.
+          // See `leave`.
           if (body._tag === "Refused" || (isLeaving && requests.length > 0)) {
             response.removeHeader(Passage.takenHeader)
             return refuse(response, ReplicaRequests.misdirected)

@@ -9,7 +9,7 @@ import type { ReplicaId } from "../LeaseRules.js"
 import type { Held, Membership } from "../Membership.js"
 import type { SharedRows } from "./SharedRows.js"
 
-/** The shortest and longest wait for another replica, and for a failed release, in milliseconds. */
+/** Waits for another replica, and after a failed release, in milliseconds. */
 const [shortest, longest, again] = [50, 1000, 1000]
 
 export interface Options {

@@ -1,8 +1,4 @@
-/**
- * Never fails. While the store is away, reads answer with what this replica has read or written last, and writes wait.
- *
- * A late write is older than what another replica has written meanwhile, so it does not replace that.
- */
+/** Never fails; `ClusterState` says what happens while the store is away. */
 import { Effect, Either, type Scope } from "effect"
 import type { Change, ClusterStore, StoreError } from "../ClusterStore.js"
 import { RecentRows } from "./RecentRows.js"
@@ -14,7 +10,7 @@ const maxUnwritten = 10_000
 
 export interface Options {
   readonly store: Pick<ClusterStore, "rows">
-  /** All replicas learn of their changes within a renewal. They should be small. */
+  /** See `ClusterState`. */
   readonly followed: ReadonlySet<string>
   /** As last seen; undefined if that was long ago. */
   readonly changes: () => number | undefined
