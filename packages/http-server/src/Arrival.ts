@@ -22,9 +22,11 @@ export const of = (request: Pick<IncomingMessage, "socket">): Arrival =>
 const peers = new WeakMap<Socket, Arrival>()
 
 const direct = ({ socket }: Pick<IncomingMessage, "socket">): Arrival => {
-  const known = peers.get(socket) ?? { address: plain(socket.remoteAddress ?? "") }
-  peers.set(socket, known)
-  return known
+  const known = peers.get(socket)
+  if (known !== undefined) return known
+  const found = { address: plain(socket.remoteAddress ?? "") }
+  peers.set(socket, found)
+  return found
 }
 
 /** A socket of IPv6 may have received it. */

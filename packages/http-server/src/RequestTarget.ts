@@ -14,7 +14,8 @@ const slashes = /%(?:2f|5c)/gi
 /** Without the query; `undefined` if programs may read different paths out of it. */
 export const pathOf = (target: string): string | undefined => {
   if (!form.test(target)) return undefined
-  const path = target.replace(/\?.*/, "")
+  const path = target.split("?", 1)[0] ?? target
+  if (!/[.%]/.test(path)) return path
   const rest = path.replace(named, (_, before: string, name: string) => before + name.replace(slashes, ""))
   return dots.test(path.replace(slashes, "/")) || encoded.test(rest) ? undefined : path
 }

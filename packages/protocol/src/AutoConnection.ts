@@ -36,11 +36,7 @@ export const connect = (
       Effect.mapError(passing)
     )
     if (memory.hasSessions(now)) return initialized
-    return Effect.catchTag(
-      allOrNothing(probed(parts, make, memory, options)),
-      "Exited",
-      () => initialized
-    )
+    return Effect.catchTag(allOrNothing(probed(parts, make, memory, options)), "Exited", () => initialized)
   })
 
 /** A server that speaks 2026-07-28 may have ended for another reason: the next attempt asks again. */

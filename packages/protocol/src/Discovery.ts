@@ -57,10 +57,7 @@ export const notHeard = (answer: Answer): ConnectError => {
 }
 
 /** A name it need not say. */
-export const introductionOf = (
-  result: Readonly<Record<string, unknown>>,
-  { peer }: AdapterTransport
-) =>
+export const introductionOf = (result: Readonly<Record<string, unknown>>, { peer }: AdapterTransport) =>
   Effect.suspend(() => {
     const { capabilities, instructions } = result
     const info = Meta.of(result)[Meta.keys.serverInfo]

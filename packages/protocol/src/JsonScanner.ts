@@ -13,8 +13,6 @@ const maxKeys = 100
  * arbitrary, but never an error.
  */
 export class JsonScanner {
-  /** Of the outermost object, if it has been found yet. */
-  id: RequestId | undefined
   /** A request or a notification, and not an answer. */
   hasMethod = false
   /** The most arrays and objects in one another. */
@@ -23,6 +21,7 @@ export class JsonScanner {
   values = 0
 
   #isText = true
+  #id = ""
   #within = 0
   #inString = false
   #escaped = false
@@ -32,6 +31,12 @@ export class JsonScanner {
   #key = ""
   /** Of the key or value that has begun, what came in earlier pieces. Bytes are read as characters. */
   #token = ""
+
+  /** Of the outermost object, if it has been found yet. */
+  get id(): RequestId | undefined {
+    const id = this.#parsed(this.#id)
+    return typeof id === "string" || typeof id === "number" ? id : undefined
+  }
 
   push(given: string | Buffer): this {
     this.#isText = typeof given === "string"
@@ -87,23 +92,22 @@ export class JsonScanner {
 
   #endsKey(piece: string, begin: number, end: number): void {
     this.#key = this.#isObject && this.#keys++ < maxKeys ? this.#tokenTo(piece, begin, end).trim() : ""
-    if (this.#key.includes("\\")) this.#key = String(JSON.stringify(this.#parsed(piece, begin, end)))
+    if (this.#key.includes("\\")) this.#key = String(JSON.stringify(this.#parsed(this.#key)))
     if (this.#key === `"method"`) this.hasMethod = true
     this.#token = ""
   }
 
   #endsValue(piece: string, begin: number, end: number): void {
-    const id = this.#key === `"id"` ? this.#parsed(piece, begin, end) : undefined
-    if (typeof id === "string" || typeof id === "number") this.id = id
+    if (this.#key === `"id"`) this.#id = this.#tokenTo(piece, begin, end)
     this.#key = ""
     this.#token = ""
   }
 
-  #parsed(piece: string, begin: number, end: number): unknown {
-    const token = this.#tokenTo(piece, begin, end)
-    if (token.length > maxToken) return undefined
+  #parsed(token: string): unknown {
     try {
-      return JSON.parse(this.#isText ? token : Buffer.from(token, "latin1").toString())
+      return token.length > maxToken
+        ? undefined
+        : JSON.parse(this.#isText ? token : Buffer.from(token, "latin1").toString())
     } catch {
       return undefined
     }

@@ -14,6 +14,11 @@ export interface ResolvedName {
   readonly key: string
 }
 
+const find = (fleet: GroupFleet, kind: Fleet.Routed, key: string, access: Access): ResolvedName | undefined => {
+  const route = Routing.viewOf(fleet.fleet, access).find(kind, key)
+  return route && { fleet, route, key }
+}
+
 /** `access`: of the sender of a request; by default of the client now. */
 export class NameResolver {
   readonly #servers: ClientServers
@@ -27,10 +32,7 @@ export class NameResolver {
   /** If it is known now. A fleet that lists the name takes precedence over one that only has a matching template. */
   find(kind: Fleet.Routed, name: string, access = this.#access()): ResolvedName | undefined {
     const { fleets } = this.#servers
-    const found = fleets.flatMap((fleet): ReadonlyArray<ResolvedName> => {
-      const route = Routing.viewOf(fleet.fleet, access).find(kind, name)
-      return route === undefined ? [] : [{ fleet, route, key: name }]
-    })
+    const found = fleets.map((fleet) => find(fleet, kind, name, access)).filter(Predicate.isNotUndefined)
     if (fleets.length === 1) return found[0]
     return found.find(({ fleet }) => fleet.listed().visibleTo(access).catalog[kind].has(name)) ?? found[0]
       ?? (kind === "resources" ? undefined : this.#findDisplaced(kind, name, access))
@@ -50,8 +52,8 @@ export class NameResolver {
     const lists = fleets.map((fleet) => fleet.listed().visibleTo(access))
     for (const [i, fleet] of fleets.entries()) {
       for (const [key, other] of lists[i]?.displaced(kind, lists.slice(0, i)) ?? []) {
-        const route = other === name ? Routing.viewOf(fleet.fleet, access).find(kind, key) : undefined
-        if (route !== undefined) return { fleet, route, key }
+        const found = other === name ? find(fleet, kind, key, access) : undefined
+        if (found !== undefined) return found
       }
     }
     return undefined

@@ -69,13 +69,10 @@ const named = (
   const params = task !== undefined && fleet.takesTask(key, access.of(request))
     ? ExactJson.copied(given, { ...given, task })
     : given
-  return Either.right({
-    ...to(self, fleet, backend, RequestStates.forServer(params, state)),
-    resultForClient: (result) => {
-      const own = isTool ? access.taskIds.inResult({ server: backend.id, tool: original }, result) : result
-      return Destination.clientResult(method, destination, original, own, addressOf(self, backend.id, request))
-    }
-  })
+  return Either.right(to(self, fleet, backend, RequestStates.forServer(params, state), (result) => {
+    const own = isTool ? access.taskIds.inResult({ server: backend.id, tool: original }, result) : result
+    return Destination.clientResult(method, destination, original, own, addressOf(self, backend.id, request))
+  }))
 }
 
 export const ofTask = (self: Options, { params, request, state, task: { id, server, tool } }: TaskCall): Resolved => {
@@ -87,24 +84,32 @@ export const ofTask = (self: Options, { params, request, state, task: { id, serv
   })
   const found = Effect.orElseFail(backendOf(self, server), () => self.servers.refusal ?? unknown)
   const offered = Effect.filterOrFail(found, ({ backend }) => Handle.offersTool(backend, tool), () => unknown)
-  return Effect.map(offered, ({ backend, fleet }): UpstreamRequest => ({
-    ...to(self, fleet, backend, { ...RequestStates.forServer(Destination.forwarded(params), state), taskId: id }),
-    resultForClient: (result) =>
-      Addresses.inResult(self.access.taskIds.inResult({ server, tool }, result), addressOf(self, server, request))
-  }))
+  const given = { ...RequestStates.forServer(Destination.forwarded(params), state), taskId: id }
+  return Effect.map(offered, ({ backend, fleet }) => {
+    const address = addressOf(self, server, request)
+    return to(
+      self,
+      fleet,
+      backend,
+      given,
+      (result) => Addresses.inResult(self.access.taskIds.inResult({ server, tool }, result), address)
+    )
+  })
 }
 
 const to = (
   { access, caller, capabilities, context }: Options,
   fleet: GroupFleet,
   backend: UpstreamRequest["backend"],
-  params: Readonly<Record<string, unknown>>
+  params: Readonly<Record<string, unknown>>,
+  resultForClient: NonNullable<UpstreamRequest["resultForClient"]>
 ): UpstreamRequest => ({
   backend,
   // Unless the server got them in the handshake.
   params: Translation.withCapabilities(params, fleet.knowsItsClient(backend.id) ? undefined : capabilities()),
   isBounded: context.servers.hasTimeout(backend.id),
   failFast: context.login(backend.id, caller()) !== undefined,
+  resultForClient,
   questionForClient: (result) => access.requestStates.inResult(backend.id, result)
 })
 

@@ -45,12 +45,7 @@ const page = (parts: ReadonlyArray<string>): string => parts.join("\n\n")
 export const ofCommand = <Request>(command: Command<Request>): string => {
   const options = Object.entries(command.options)
   const places = Object.values(command.arguments)
-  const usage = command.usage ?? [
-    [
-      ["[options]", ...places.map(placed)].join(" "),
-      ""
-    ] as const
-  ]
+  const usage = command.usage ?? [[["[options]", ...places.map(placed)].join(" "), ""] as const]
   return page([
     wrap(command.summary, width).join("\n"),
     ...section("Usage", usage.map(([line, meaning]) => [`mcp-lifeline ${command.name} ${line}`.trimEnd(), meaning])),

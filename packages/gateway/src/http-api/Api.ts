@@ -183,10 +183,7 @@ const servers = HttpApiGroup.make("servers")
     HttpApiEndpoint.post("approve")`/servers/${name}/approve`
       .addSuccess(GatewayStatus.ApprovedServer)
       .addError(NotFound)
-      .annotate(
-        OpenApi.Description,
-        "Approves the definitions of the server's tools as they are now."
-      )
+      .annotate(OpenApi.Description, "Approves the definitions of the server's tools as they are now.")
   )
   .add(
     HttpApiEndpoint.post("login")`/servers/${name}/login`.addSuccess(Login)

@@ -46,12 +46,7 @@ const ask = async (
   // `fetch` reads the path once more.
   if (!isPath(url.replace(/\?.*/s, ""))) throw notTaken
   const { baseUrl, fetch } = logins(replica)
-  const response = await fetch(baseUrl + url, {
-    method,
-    headers: sent,
-    redirect: "manual",
-    signal
-  })
+  const response = await fetch(baseUrl + url, { method, headers: sent, redirect: "manual", signal })
   const body = await response.text()
   if (response.status === 404) throw notTaken
   return { status: response.status, headers: response.headers, body }
