@@ -3,7 +3,7 @@ import { createHash } from "node:crypto"
 import type { IncomingMessage } from "node:http"
 
 export interface Caller {
-  /** In each request, and nobody else's. Empty where nothing tells callers apart. */
+  /** The same in each request, and nobody else's. Empty where nothing tells callers apart. */
   readonly subject: string
   /** For people. */
   readonly name?: string | undefined

@@ -32,7 +32,7 @@ export interface Bounds {
 const protection = { "Cross-Origin-Resource-Policy": "same-origin", "X-Content-Type-Options": "nosniff" }
 
 class ProtectedResponse extends ServerResponse {
-  /** Given with the others: each that is set before makes Node.js store them all one by one. */
+  /** With the others: one that is set before makes Node.js store all one by one. */
   override writeHead(status: number, ...given: ReadonlyArray<unknown>): this {
     const [first, last = first] = given
     const headers = Object.assign({}, protection, typeof last === "object" ? last : undefined)
@@ -125,11 +125,7 @@ interface Address<Port = number> {
   readonly port: Port
 }
 
-const explain = (
-  error: NodeJS.ErrnoException,
-  { host, port }: Address,
-  names: Address<string>
-): string => {
+const explain = (error: NodeJS.ErrnoException, { host, port }: Address, names: Address<string>): string => {
   switch (error.code) {
     case "EADDRINUSE":
       return `port ${port} on ${host} is in use; stop the program that has it, or give another with ${names.port} (0 for any)`

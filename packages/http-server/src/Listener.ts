@@ -172,10 +172,7 @@ export const listen = (
       isContradicted = true
       Runtime.runFork(runtime)(Effect.logWarning(contradicted(arrival.address)))
     }
-    const namesFor = (request: IncomingMessage): Guard.Names => ({
-      publicUrl,
-      forwardedHost: Arrival.of(request).host
-    })
+    const namesFor = (request: IncomingMessage): Guard.Names => ({ publicUrl, forwardedHost: Arrival.of(request).host })
     const isProbe = ({ method }: IncomingMessage, path: string): boolean =>
       (method === "GET" || method === "HEAD") && Object.hasOwn(probes("starting"), path)
     const take = (request: IncomingMessage, response: ServerResponse): void => {
@@ -192,7 +189,7 @@ export const listen = (
       if (path === undefined) return refuse(response, oddTarget)
       const isPage = isPublic(path)
       arrive(request)
-      // A spread in front of other keys takes 2 us here.
+      // A spread before other keys takes 2 us.
       const rules: Guard.Rules = {
         publicUrl,
         forwardedHost: Arrival.of(request).host,

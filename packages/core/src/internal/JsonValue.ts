@@ -8,14 +8,22 @@ export const defaultDepth = 500
 
 const isNested = (value: unknown): value is object => typeof value === "object" && value !== null
 
-/** What writes or compares such a value overflows the stack. Also true for one that contains itself. */
-export const isTooDeep = (value: unknown, levels = defaultDepth): boolean =>
-  isNested(value) && (
-    levels === 0 ||
-    (Array.isArray(value) ? value as Array<unknown> : Object.values(value)).some((inner) =>
-      isTooDeep(inner, levels - 1)
-    )
-  )
+/** What writes or compares such a value is recursive, and overflows the stack. Also true for a value that contains itself. */
+export const isTooDeep = (value: unknown, levels = defaultDepth): boolean => {
+  if (!isNested(value)) return false
+  let level: Array<object> = [value]
+  for (let depth = 1; level.length > 0; depth++) {
+    if (depth > levels) return true
+    const next: Array<object> = []
+    for (const one of level) {
+      for (const inner of Array.isArray(one) ? one as Array<unknown> : Object.values(one)) {
+        if (isNested(inner)) next.push(inner)
+      }
+    }
+    level = next
+  }
+  return false
+}
 
 /** Bytes of each value beside its texts, so that many small ones count. */
 const ofEach = { object: 64, other: 16 }

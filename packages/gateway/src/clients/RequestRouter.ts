@@ -33,7 +33,7 @@ export interface Options {
   readonly logins: ClientLogins
 }
 
-/** Another replica may have carried out the call, which is not to be done twice. */
+/** Another replica may have carried out the call. */
 const repeated = (backend: string, method: string): ResultUnknown =>
   new ResultUnknown({
     backend,
