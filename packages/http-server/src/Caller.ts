@@ -1,6 +1,7 @@
 import { Predicate } from "effect"
 import { createHash } from "node:crypto"
 import type { IncomingMessage } from "node:http"
+import { cached } from "./Guard.js"
 
 export interface Caller {
   /** The same in each request, and nobody else's. Empty where nothing tells callers apart. */
@@ -29,15 +30,18 @@ const listensAfterExpiry = 60_000
 export const mayListen = ({ expiresAt = Number.POSITIVE_INFINITY }: Caller): boolean =>
   Date.now() <= expiresAt + listensAfterExpiry
 
-const callers = new WeakMap<IncomingMessage, Caller>()
+const noted = Symbol("Caller")
 
-export const note = (request: IncomingMessage, caller: Caller): void => void callers.set(request, caller)
+type Noted = IncomingMessage & { [noted]?: Caller }
 
-export const of = (request: IncomingMessage): Caller => callers.get(request) ?? anyone
+export const note = (request: Noted, caller: Caller): void => void (request[noted] = caller)
+
+export const of = (request: Noted): Caller => request[noted] ?? anyone
+
+const marked = cached((subject) => createHash("sha256").update(subject).digest("base64url"))
 
 /** Marks what belongs to a caller, without telling who it is. */
-export const ownerOf = ({ subject }: Caller): string =>
-  subject === "" ? "" : createHash("sha256").update(subject).digest("base64url")
+export const ownerOf = ({ subject }: Caller): string => subject === "" ? "" : marked(subject)
 
 /** The value of a header, for another process of the same gateway. */
 export const encode = (caller: Caller): string => Buffer.from(JSON.stringify(caller)).toString("base64url")

@@ -128,7 +128,8 @@ export class ClientSession {
     response: ServerResponse,
     { bytes = Bytes(0), isRepeated = false, unsent }: Arrived = {}
   ): Refusal | undefined {
-    const ids = received.filter(JsonRpc.isRequest).map(({ id }) => id)
+    const asked = received.filter(JsonRpc.isRequest)
+    const ids = asked.map(({ id }) => id)
     const refusal = this.#checkRequests(ids)
     if (refusal !== undefined) return refusal
     if (ids.length === 0) {
@@ -144,14 +145,12 @@ export class ClientSession {
       ids,
       isBatch,
       makeStream: () => this.#newStream(ids),
-      unsent: unsent && ((response) => unsent(response, messages.bodyOf(received.filter(JsonRpc.isRequest), isBatch))),
+      unsent: unsent && ((response) => unsent(response, messages.bodyOf(asked, isBatch))),
       onOver: () => this.#options.open.release(this.#sharer, amount),
       onError: this.#options.onError
     })
     // All are opened before the first is handled: an immediate answer must not end the exchange of the others.
-    const requests = new Map(
-      received.filter(JsonRpc.isRequest).map((message) => [message, this.requests.open(message, exchange)])
-    )
+    const requests = new Map(asked.map((message) => [message, this.requests.open(message, exchange)]))
     for (const request of requests.values()) request.isRepeated = isRepeated
     this.#whenLeft(response, requests.values())
     for (const notification of this.#pendingListChanges.splice(0)) exchange.say(undefined, notification)
@@ -208,7 +207,7 @@ export class ClientSession {
   }
 
   #whenLeft(response: ServerResponse, requests: Iterable<ClientRequest>): void {
-    response.once("close", () => {
+    response.on("close", () => {
       for (const request of requests) request.clientLeft()
     })
   }

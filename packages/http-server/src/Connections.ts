@@ -17,7 +17,7 @@ const refusal = [
 
 export class Connections {
   readonly #limit: number
-  readonly #all = new Map<Socket, { readonly place: Place; open: number }>()
+  readonly #all = new Map<unknown, { readonly place: Place; open: number; last?: ServerResponse }>()
   readonly #idle: Places
 
   constructor(limit: number) {
@@ -54,15 +54,16 @@ export class Connections {
   }
 
   began(socket: Socket, response: ServerResponse): void {
-    this.#change(socket, 1)
-    response.once("close", () => this.#change(socket, -1))
-  }
-
-  #change(socket: Socket, by: number): void {
     const one = this.#all.get(socket)
     if (one === undefined) return
-    one.open += by
-    this.#idle.leave(one.place)
-    if (one.open === 0) this.#idle.put(one.place)
+    one.last = response
+    if (one.open++ === 0) this.#idle.leave(one.place)
+    response.on("close", () => {
+      if (--one.open === 0 && this.#all.has(socket)) this.#idle.put(one.place)
+    })
+  }
+
+  lastOn(socket: unknown): ServerResponse | undefined {
+    return this.#all.get(socket)?.last
   }
 }

@@ -33,7 +33,7 @@ loopback.addAddress("::1", "ipv6")
 /** `[::1]` becomes `::1`. */
 export const unbracket = (host: string): string => host.replace(/^\[(.*)\]$/, "$1")
 
-const cached = <A>(find: (text: string) => A): (text: string) => A => {
+export const cached = <A>(find: (text: string) => A): (text: string) => A => {
   const known = new Map<string, A>()
   return (text) => {
     const found = known.get(text)
@@ -80,10 +80,12 @@ const isForeign = (site: string | ReadonlyArray<string> | undefined): boolean =>
 
 /** With more than one Host header, a proxy may go by the other one. */
 export const checkRaw = (rawHeaders: ReadonlyArray<string>): Refusal | undefined => {
-  const hosts = rawHeaders.filter((name, index) =>
-    index % 2 === 0 && name.length === 4 && name.toLowerCase() === "host"
-  )
-  return hosts.length > 1 ? { status: 400, message: "The request has more than one Host header" } : undefined
+  let hosts = 0
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]
+    if (name?.length === 4 && name.toLowerCase() === "host") hosts++
+  }
+  return hosts > 1 ? { status: 400, message: "The request has more than one Host header" } : undefined
 }
 
 const behindProxy = ({ publicUrl, publicUrlOption: option }: Rules): string =>

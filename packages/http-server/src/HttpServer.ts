@@ -4,6 +4,7 @@ import { IncomingMessage, type RequestListener, type ServerOptions, ServerRespon
 import * as Http from "node:http"
 import * as Https from "node:https"
 import { type AddressInfo, Server as NetServer, type Socket } from "node:net"
+import type { Connections } from "./Connections.js"
 import * as Guard from "./Guard.js"
 import { ListenError } from "./ListenError.js"
 import * as ParserFailure from "./ParserFailure.js"
@@ -77,22 +78,17 @@ const serverFor = (
 /** How long answers that are being written at the end may take, in milliseconds. */
 const lastAnswers = 200
 
-/** `add` gets each connection that may send a request. Closing the scope ends every socket. */
+/** Closing the scope ends every socket. */
 export const make = (
   tls: Certificate | undefined,
   bounds: Bounds,
   answer: RequestListener,
-  add: (socket: Socket) => void
+  connections: Connections
 ): Effect.Effect<Http.Server, ListenError, Scope.Scope> =>
   Effect.gen(function*() {
     const sockets = new Set<Socket>()
-    const responses = new WeakMap<object, ServerResponse>()
-    const noting: RequestListener = (request, response) => {
-      responses.set(request.socket, response)
-      answer(request, response)
-    }
     const server = yield* Effect.acquireRelease(
-      serverFor(tls, bounds, noting, add),
+      serverFor(tls, bounds, answer, (socket) => connections.add(socket)),
       (server) =>
         Effect.async<void>((resume) => {
           const end = setTimeout(() => {
@@ -108,7 +104,7 @@ export const make = (
         })
     )
     server.on("clientError", (error, socket) => {
-      const last = responses.get(socket)
+      const last = connections.lastOn(socket)
       // After an answer that ends the connection, nothing more is said: what comes is the rest of the request that it refused.
       const isOver = last?.writableFinished === true && last.req.complete && last.shouldKeepAlive
       ParserFailure.answer(error, socket, last?.headersSent === true && !isOver)

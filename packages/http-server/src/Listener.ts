@@ -217,8 +217,9 @@ export const listen = (
       if (isRefused && !isProbe(request, path)) return refuse(response, found)
       const caller = isRefused ? Caller.stranger : found
       Caller.note(request, caller)
+      const sharer = sharerOf(request)
       // Where nobody tells clients from one another, each connection counts by itself.
-      unread.watch(response, sharerOf(request) ?? request.socket)
+      unread.watch(response, sharer ?? request.socket)
       if (!isRefused && !isPublic(path)) streams.letIn(request, response)
       // Sessions do that themselves: they know of later credentials of the same client.
       if (path !== "/mcp" && request.method === "GET" && caller.expiresAt !== undefined) {
@@ -226,25 +227,18 @@ export const listen = (
       }
       if (isStopping && Object.hasOwn(probes("stopping"), path)) unavailable("stopping")(request, response, path)
       else if (path === "/mcp" && connections.isCrowded) refuse(response, crowded)
-      else if (path !== "/mcp" || takeShare(request, response)) handler(request, response, path)
+      else if (path !== "/mcp" || sharer === undefined || takeShare(sharer, response)) handler(request, response, path)
     }
     const shares = new Shares(connections.forClients)
-    const takeShare = (request: IncomingMessage, response: ServerResponse): boolean => {
-      const client = sharerOf(request)
-      if (client === undefined) return true
+    const takeShare = (client: string, response: ServerResponse): boolean => {
       if (!shares.take(client)) {
         refuse(response, crowdedBy(shares.heldBy(client), shares.total))
         return false
       }
-      response.once("close", () => shares.release(client))
+      response.on("close", () => shares.release(client))
       return true
     }
-    const server = yield* HttpServer.make(
-      tls,
-      { maxConnections, maxHeaderBytes, times },
-      answer,
-      (socket) => connections.add(socket)
-    )
+    const server = yield* HttpServer.make(tls, { maxConnections, maxHeaderBytes, times }, answer, connections)
     const { address, port } = yield* HttpServer.bind(server, options, optionNames)
     const host = Guard.unbracket(options.host)
     const name = Guard.isLoopback(host) ? host : address

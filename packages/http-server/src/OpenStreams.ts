@@ -7,11 +7,13 @@ import * as Authentication from "./Authentication.js"
 import * as Caller from "./Caller.js"
 import type { Refusal } from "./Refusal.js"
 
-const places = new WeakMap<object, OpenStreams>()
+const streams = Symbol("OpenStreams")
+
+type LetIn = IncomingMessage & { [streams]?: OpenStreams }
 
 /** The answer stays open. `end` ends it, and must not throw. */
 export const note = (request: object, response: ServerResponse, end: () => void): void =>
-  places.get(request)?.add(request as IncomingMessage, response, end)
+  (request as LetIn)[streams]?.add(request as IncomingMessage, response, end)
 
 interface Open {
   readonly end: () => void
@@ -34,12 +36,12 @@ export class OpenStreams {
   }
 
   /** The answer to a GET stays open, any other if `note` says so. */
-  letIn(request: IncomingMessage, response: ServerResponse): void {
+  letIn(request: LetIn, response: ServerResponse): void {
     const { subject } = Caller.of(request)
     for (const one of this.#ofSessions.get(sessionOf(request) ?? "") ?? []) {
       if (Caller.of(one.latest).subject === subject) one.latest = request
     }
-    if (request.method !== "GET") return void places.set(request, this)
+    if (request.method !== "GET") return void (request[streams] = this)
     // Without headers, nothing can be ended in order.
     this.add(request, response, () => response.headersSent ? response.end() : response.destroy())
   }
@@ -49,7 +51,7 @@ export class OpenStreams {
     const session = sessionOf(request)
     this.#open.set(request, one)
     if (session !== undefined) this.#ofSessions.set(session, (this.#ofSessions.get(session) ?? new Set()).add(one))
-    response.once("close", () => {
+    response.on("close", () => {
       this.#open.delete(request)
       if (session === undefined) return
       const all = this.#ofSessions.get(session)

@@ -35,7 +35,8 @@ export class Places {
   }
 
   used(place: Place): void {
-    this.put(place, this.leave(place))
+    const amount = this.#all.get(place)
+    if (amount !== undefined && this.#all.delete(place)) this.#all.set(place, amount)
   }
 
   put(place: Place, amount = 1): void {

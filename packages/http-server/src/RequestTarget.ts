@@ -1,6 +1,7 @@
 /**
  * Read once, so that nothing behind it reads another path out of a target. Pure.
  */
+import { cached } from "./Guard.js"
 
 /** RFC 3986, and `[]{}|` that clients send as they are: no dot segment can hide in these. */
 const form = /^\/(?!\/)[\w.~!$&'()*+,;=:@%[\]{}|/-]*(?:\?[!-~]*)?$/
@@ -12,10 +13,9 @@ const named = /^((?:\/[\w.~-]+)*\/(?:api|cluster)\/servers\/)([^/]+)/
 const slashes = /%(?:2f|5c)/gi
 
 /** Without the query; `undefined` if programs may read different paths out of it. */
-export const pathOf = (target: string): string | undefined => {
+export const pathOf = cached((target: string): string | undefined => {
   if (!form.test(target)) return undefined
   const path = target.split("?", 1)[0] ?? target
-  if (!/[.%]/.test(path)) return path
   const rest = path.replace(named, (_, before: string, name: string) => before + name.replace(slashes, ""))
   return dots.test(path.replace(slashes, "/")) || encoded.test(rest) ? undefined : path
-}
+})

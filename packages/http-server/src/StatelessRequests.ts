@@ -5,7 +5,7 @@ import type { JSONRPCMessage, JSONRPCRequest } from "@modelcontextprotocol/sdk/t
 import { Predicate } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import * as Arrival from "./Arrival.js"
-import { anyone, type Caller, mayListen, ownerOf } from "./Caller.js"
+import { type Caller, mayListen, ownerOf } from "./Caller.js"
 import type { Conversations } from "./eras/Conversations.js"
 import type { EventBudget } from "./EventBudget.js"
 import { type Arrived, Exchange } from "./Exchange.js"
@@ -56,8 +56,7 @@ const isListening = ({ method }: { readonly method: string }): boolean => method
 
 export class StatelessRequests {
   readonly #options: Options
-  readonly #open = new Map<ClientRequest, SseWriter | undefined>()
-  readonly #callers = new WeakMap<ClientRequest, Caller>()
+  readonly #open = new Map<ClientRequest, { readonly caller: Caller; stream?: SseWriter }>()
   readonly #calls: Shares
   /** Streams of changes stay open, and would take the place of calls. */
   readonly #listeners: Shares
@@ -114,7 +113,7 @@ export class StatelessRequests {
       response,
       ids: [message.id],
       isBatch: false,
-      makeStream: () => this.#stream(request, client),
+      makeStream: () => this.#stream(request, caller, client),
       statusOf: (answer) => statusOf(answer, isAtOnce),
       unsent: unsent && ((response) => unsent(response, messages.bodyOf([message], false))),
       onOver: () => {
@@ -125,8 +124,7 @@ export class StatelessRequests {
     })
     const request = new ClientRequest(message, exchange, (request) => void this.#open.delete(request))
     request.bytes = bytes
-    this.#open.set(request, undefined)
-    this.#callers.set(request, caller)
+    this.#open.set(request, { caller })
     if (listens) {
       OpenStreams.note(
         from,
@@ -140,25 +138,24 @@ export class StatelessRequests {
     return undefined
   }
 
-  #stream(request: ClientRequest, client: string): SseWriter {
+  #stream(request: ClientRequest, caller: Caller, client: string): SseWriter {
     const stream = new SseWriter({ budget: this.#options.budget, client, sendsPrimingEvent: () => false })
-    this.#open.set(request, stream)
+    this.#open.set(request, { caller, stream })
     return stream
   }
 
   /** Also ends streams of changes whose credentials have expired. */
   tick(): void {
-    for (const [request, stream] of [...this.#open]) {
-      const mayGoOn = !isListening(request) || mayListen(this.#callers.get(request) ?? anyone)
-      if (mayGoOn) stream?.tick()
+    for (const [request, { caller, stream }] of [...this.#open]) {
+      if (!isListening(request) || mayListen(caller)) stream?.tick()
       else request.interrupt("the credentials of the stream have expired")
     }
     this.#options.stateless.tick()
   }
 
   endOf({ subject }: Pick<Caller, "subject">, why: string): void {
-    for (const request of [...this.#open.keys()]) {
-      if (this.#callers.get(request)?.subject !== subject) continue
+    for (const [request, { caller }] of [...this.#open]) {
+      if (caller.subject !== subject) continue
       request.mayMove = false
       request.interrupt(why)
     }

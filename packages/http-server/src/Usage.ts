@@ -18,7 +18,7 @@ export class Usage {
 
   began(response: ServerResponse): void {
     this.#open++
-    response.once("close", () => {
+    response.on("close", () => {
       this.#open--
       this.#usedAt = this.#clock.unsafeCurrentTimeMillis()
     })

@@ -8,7 +8,7 @@ export class BoundedNames {
   readonly #known = new Set<string>()
 
   of(given: string): string {
-    const name = PlainText.line(given.slice(0, longest + 1))
+    const name = this.#known.has(given) ? given : PlainText.line(given.slice(0, longest + 1))
     if (this.#known.size < atMost && name.length <= longest) this.#known.add(name)
     return this.#known.has(name) ? name : "_OTHER"
   }

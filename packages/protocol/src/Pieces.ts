@@ -9,7 +9,7 @@ const large = kibibytes(4)
  * Takes about as much memory as the bytes that it keeps, and a block: each buffer costs some hundred bytes, and the sender chooses the size
  * of pieces.
  */
-export class Pieces implements Iterable<Buffer> {
+export class Pieces {
   #kept: Array<Buffer> = []
   /** The last one, where it has room for more. */
   #block: Buffer | undefined
@@ -37,9 +37,9 @@ export class Pieces implements Iterable<Buffer> {
 
   /** In one piece; nothing is kept any more. */
   take(): Buffer {
-    const [only = Buffer.alloc(0), ...more] = [...this]
+    const { all } = this
     this.clear()
-    return more.length === 0 ? only : Buffer.concat([only, ...more])
+    return all.length === 1 ? all[0]! : Buffer.concat(all)
   }
 
   clear(): void {
@@ -49,8 +49,8 @@ export class Pieces implements Iterable<Buffer> {
     this.#length = 0
   }
 
-  *[Symbol.iterator](): Generator<Buffer, void, undefined> {
-    for (const one of this.#kept) yield one === this.#block ? one.subarray(0, this.#filled) : one
+  get all(): ReadonlyArray<Buffer> {
+    return this.#kept.map((one) => one === this.#block ? one.subarray(0, this.#filled) : one)
   }
 
   #fill(piece: Buffer): Buffer {

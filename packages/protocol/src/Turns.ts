@@ -19,8 +19,11 @@ const turn = (): void => {
 }
 
 /** At once, or where it is long, in two later turns: one for `then`. */
-export const run = <A>(length: number, work: () => A, then?: (result: A) => void): void =>
-  new Turns().run(length, work, then)
+export const run = <A>(length: number, work: () => A, then?: (result: A) => void): void => {
+  if (isLong(length)) return new Turns().run(length, work, then)
+  const result = work()
+  then?.(result)
+}
 
 /** In order: what comes behind long work waits for it. */
 export class Turns {
@@ -29,10 +32,7 @@ export class Turns {
   run<A>(length: number, work: () => A, then?: (result: A) => void): void {
     const takesTurns = isLong(length)
     const isFirst = this.#waiting.length === 0
-    if (isFirst && !takesTurns) {
-      const result = work()
-      return then?.(result)
-    }
+    if (isFirst && !takesTurns) return run(length, work, then)
     let result: A
     this.#waiting.push({ takesTurns, work: () => void (result = work()) })
     if (then !== undefined) this.#waiting.push({ takesTurns, work: () => then(result) })

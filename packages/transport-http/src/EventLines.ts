@@ -58,7 +58,7 @@ export class EventLines {
     onDropped: (message: Oversized.Oversized) => void
   ): void {
     if (end > 0) {
-      const pieces = [...this.#pieces]
+      const pieces = this.#pieces.all
       this.#pieces.clear()
       this.#bytes = 0
       for (const piece of pieces) onLines(piece)
@@ -75,7 +75,7 @@ export class EventLines {
 
   #drop(line: Buffer, onDropped: (message: Oversized.Oversized) => void): void {
     const scanner = this.#scanner ?? new JsonScanner()
-    for (const piece of this.#pieces) scanner.push(piece)
+    for (const piece of this.#pieces.all) scanner.push(piece)
     scanner.push(line)
     this.#pieces.clear()
     this.#bytes += line.length

@@ -72,7 +72,7 @@ export class Framing {
   }
 
   get begun(): string {
-    const [first = Buffer.alloc(0)] = this.#pieces
+    const [first = Buffer.alloc(0)] = this.#pieces.all
     return first.subarray(0, longestBegun).toString("utf8")
   }
 
@@ -89,14 +89,14 @@ export class Framing {
     this.#dropped = true
     // Only an object has an id.
     if (/^\s*(\{|$)/.test(this.begun)) this.#scanner = new JsonScanner()
-    for (const kept of this.#pieces) this.#scanner?.push(kept)
+    for (const kept of this.#pieces.all) this.#scanner?.push(kept)
     this.#pieces.clear()
     this.#arrival?.keeps(Bytes(0))
   }
 
   /** Keeps only what is shown to people. */
   end(): void {
-    const [first = Buffer.alloc(0)] = this.#pieces
+    const [first = Buffer.alloc(0)] = this.#pieces.all
     this.#pieces.clear()
     this.#pieces.push(Buffer.from(first.subarray(0, longestBegun)))
     this.#arrival?.end()

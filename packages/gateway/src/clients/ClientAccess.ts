@@ -18,11 +18,13 @@ export interface Control {
   readonly seal: Pick<Seal, "isMark" | "mark">
 }
 
+const sender = Symbol("sender")
+
+type Sent = ClientRequest & { [sender]?: Caller }
+
 export class ClientAccess {
   readonly #control: Control
   readonly #caller: () => Caller
-  /** A later request of the same session may have come with a newer token, which says something else. */
-  readonly #senders = new WeakMap<ClientRequest, Caller>()
   #noted: Access | undefined
   #taskIds: TaskIds | undefined
   #requestStates: RequestStates.RequestStates | undefined
@@ -37,13 +39,13 @@ export class ClientAccess {
     return this.#control.rules.of(this.#caller())
   }
 
-  /** To be called when a request arrives. */
-  arrived(request: ClientRequest): void {
-    this.#senders.set(request, this.#caller())
+  /** To be called when a request arrives: a later one of the same session may come with a newer token, which says something else. */
+  arrived(request: Sent): void {
+    request[sender] = this.#caller()
   }
 
-  senderOf(request: ClientRequest): Caller {
-    return this.#senders.get(request) ?? this.#caller()
+  senderOf(request: Sent): Caller {
+    return request[sender] ?? this.#caller()
   }
 
   /** By the rules as they are now. */

@@ -16,7 +16,8 @@ const { isRecord, isString } = Predicate
 const related = "io.modelcontextprotocol/related-task"
 
 /** Requests that go to the server of a task. */
-export const isAboutTask = (method: string): boolean => /^tasks\/(get|result|update|cancel)$/.test(method)
+export const isAboutTask = (method: string): boolean =>
+  method.startsWith("tasks/") && /^(get|result|update|cancel)$/.test(method.slice(6))
 
 const extension = "io.modelcontextprotocol/tasks"
 
