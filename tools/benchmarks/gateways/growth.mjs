@@ -53,7 +53,7 @@ export const rows = async (products, seconds, notes) => {
     for (const count of product.isSingle ? [1] : [1, 10, 50]) {
       try {
         const gateway = await Processes.started(product, { program, args: [], count })
-        for (const clients of [1, 10, 100]) {
+        for (const clients of [1, 10, 50, 200]) {
           try {
             const figures = await measured(gateway, clients, seconds)
             const name = `${gateway.name}: servers ${count}, clients ${clients}`

@@ -4,7 +4,7 @@
 import type { Event, Telemetry } from "@mcp-lifeline/core"
 import { CallCounts } from "./CallCounts.js"
 import { History } from "./History.js"
-import { leading, Runtime } from "./Runtime.js"
+import { after, begun, leading, measured, type Runtime } from "./Runtime.js"
 
 /** Called after the event is recorded. Must not throw. */
 export type OnEvent = (event: Event.Event, runtime: Runtime, observed: Telemetry.Observed) => void
@@ -12,12 +12,12 @@ export type OnEvent = (event: Event.Event, runtime: Runtime, observed: Telemetry
 export class ServerRecord {
   readonly calls = new CallCounts()
   readonly history = new History()
-  readonly #runtimes = new Set<Runtime>()
+  readonly #runtimes = new Map<number, Runtime>()
   #made = 0
 
   /** Oldest first, without closed ones. */
   get runtimes(): ReadonlyArray<Runtime> {
-    return [...this.#runtimes]
+    return [...this.#runtimes.values()]
   }
 
   get leading(): Runtime | undefined {
@@ -25,18 +25,25 @@ export class ServerRecord {
   }
 
   add(group: object, observed: Telemetry.Observed): Runtime {
-    const runtime = new Runtime(++this.#made, group, observed)
-    this.#runtimes.add(runtime)
+    const runtime = begun(++this.#made, group, observed)
+    this.#runtimes.set(runtime.number, runtime)
     this.#enter(runtime.since)
     return runtime
   }
 
-  take(runtime: Runtime, event: Parameters<Runtime["take"]>[0]): void {
-    runtime.take(event)
+  take(runtime: Runtime, event: Event.Event): Runtime {
+    const next = this.replace(after(runtime, event))
     this.history.take(event)
-    if (event._tag !== "StateChanged") return
-    if (event.to === "Closed") this.#runtimes.delete(runtime)
-    this.#enter(event.at)
+    if (event._tag === "StateChanged") {
+      if (event.to === "Closed") this.#runtimes.delete(next.number)
+      this.#enter(event.at)
+    }
+    return next
+  }
+
+  replace(runtime: Runtime): Runtime {
+    if (this.#runtimes.has(runtime.number)) this.#runtimes.set(runtime.number, runtime)
+    return runtime
   }
 
   #enter(at: number): void {
@@ -72,23 +79,23 @@ export class ServerRecords {
     const record = this.#records.get(backend.id) ?? new ServerRecord()
     this.#records.set(backend.id, record)
     const { calls } = record
-    const runtime = record.add(group, backend)
+    let runtime = record.add(group, backend)
     const next = this.#next?.observe(backend)
     return {
       hasSpans: next?.hasSpans === true,
       event: (event) => {
-        record.take(runtime, event)
+        runtime = record.take(runtime, event)
         onEvent(event, runtime, backend)
         next?.event(event)
       },
       beat: (sent, failure, millis) => next?.beat(sent, failure, millis),
       breakerOpened: (method, reason) => next?.breakerOpened(method, reason),
       health: (score) => {
-        runtime.healthScore = score
+        runtime = record.replace({ ...runtime, healthScore: score })
         next?.health?.(score)
       },
       usage: (generation, usage) => {
-        runtime.measured(generation, usage)
+        runtime = record.replace(measured(runtime, generation, usage))
         next?.usage?.(generation, usage)
       },
       call: (method, params, parent) => {

@@ -3,7 +3,7 @@ import { Unknown } from "@mcp-lifeline/core/internal"
 import { Filters, Pins, type PinStatus } from "@mcp-lifeline/extensions"
 import * as SignInState from "@mcp-lifeline/sign-in/State"
 import * as Temperaments from "@mcp-lifeline/state/Temperaments"
-import { Effect } from "effect"
+import { Effect, Struct } from "effect"
 import type { Server as Configured } from "../config/Backends.js"
 import { remedy } from "../log/Remedy.js"
 import { shownState, waitingSince } from "../log/shownState.js"
@@ -65,35 +65,22 @@ const clientLoginsOf = (gateway: Gateway, name: string): Effect.Effect<Pick<Serv
 /** Of one kind. */
 const maxWarnings = 10
 
-const warningsOf = (
-  status: Status,
-  { problems }: Pick<Share, "problems">
-): ReadonlyArray<string> => {
-  const {
-    abandonedCloses,
-    connectorWarning,
-    keepalive,
-    lastCloseError,
-    lostSessions,
-    memoryLimit,
-    verdict,
-    toolOptions
-  } = status
-  const [filters, pins] = [Filters.statusOf(status), Pins.statusOf(status)]
+const warningsOf = (status: Status, { problems }: Pick<Share, "problems">): ReadonlyArray<string> => {
+  const { abandonedCloses, keepalive, lastCloseError, memoryLimit, verdict } = status
   return [
-    ...(connectorWarning === undefined ? [] : [connectorWarning]),
-    ...(verdict === undefined ? [] : [`it answers nothing (${verdict.kind}): ${verdict.reason}`]),
-    ...(memoryLimit?.warning === undefined ? [] : [`it uses ${memoryLimit.warning}`]),
-    ...(lostSessions.warning === undefined ? [] : [lostSessions.warning]),
-    ...(pins?.warning === undefined ? [] : [pins.warning]),
-    ...(toolOptions.warning === undefined ? [] : [toolOptions.warning]),
-    ...(filters?.warning === undefined ? [] : [filters.warning]),
-    ...(keepalive.state === "disabled" ? [`keepalive is disabled: ${keepalive.reason ?? "its heartbeat fails"}`] : []),
-    ...(abandonedCloses === 0 ? [] : [`closes that were abandoned: ${abandonedCloses}`]),
-    ...(lastCloseError === undefined ? [] : [`the last close that went wrong: ${lastCloseError}`]),
+    status.connectorWarning,
+    verdict && `it answers nothing (${verdict.kind}): ${verdict.reason}`,
+    memoryLimit?.warning && `it uses ${memoryLimit.warning}`,
+    status.lostSessions.warning,
+    Pins.statusOf(status)?.warning,
+    status.toolOptions.warning,
+    Filters.statusOf(status)?.warning,
+    keepalive.state === "disabled" ? `keepalive is disabled: ${keepalive.reason ?? "its heartbeat fails"}` : undefined,
+    abandonedCloses === 0 ? undefined : `closes that were abandoned: ${abandonedCloses}`,
+    lastCloseError === undefined ? undefined : `the last close that went wrong: ${lastCloseError}`,
     ...problems.slice(0, maxWarnings),
-    ...(problems.length > maxWarnings ? [`${problems.length - maxWarnings} more of the lists`] : [])
-  ].map(clean)
+    problems.length > maxWarnings ? `${problems.length - maxWarnings} more of the lists` : undefined
+  ].filter((one) => one !== undefined).map(clean)
 }
 
 const ownerOf = ({ replicas }: Gateway, server: string): Pick<Server, "owner"> => {
@@ -160,38 +147,19 @@ const keepaliveOf = ({ reason, state }: Pick<Status["keepalive"], "reason" | "st
 
 /** The fields that depend on the single runtime. */
 const sharedFields = (status: Status, share: Share | undefined) => {
-  const {
-    catalog,
-    failedAttempts,
-    generation,
-    health,
-    healthScore,
-    keepalive,
-    learned,
-    memoryLimit,
-    nextAttemptAt,
-    peer,
-    serverInfo,
-    usage
-  } = status
+  const { failedAttempts, learned, memoryLimit, nextAttemptAt, peer, serverInfo } = status
   const { prompts = 0, resources = 0, tools = 0 } = share ?? {}
   return {
-    generation,
-    health,
-    healthScore,
-    keepalive: keepaliveOf(keepalive),
+    ...Struct.pick(status, "generation", "health", "healthScore"),
+    keepalive: keepaliveOf(status.keepalive),
     ...(peer?.pid === undefined ? {} : { pid: peer.pid }),
-    ...usageOf([usage]),
+    ...usageOf([status.usage]),
     ...(learned === undefined ? {} : { learned: Temperaments.inWords(learned) }),
-    ...(memoryLimit === undefined
-      ? {}
-      : { memoryLimit: { bytes: memoryLimit.bytes, restarts: memoryLimit.restarts } }),
-    server: serverInfo === undefined
-      ? null
-      : { name: clean(serverInfo.name), version: clean(serverInfo.version) },
+    ...(memoryLimit === undefined ? {} : { memoryLimit: Struct.pick(memoryLimit, "bytes", "restarts") }),
+    server: serverInfo === undefined ? null : { name: clean(serverInfo.name), version: clean(serverInfo.version) },
     counts: { tools, prompts, resources },
     ...hiddenOf(status),
-    stale: catalog?.stale ?? false,
+    stale: status.catalog?.stale ?? false,
     ...pinsOf(Pins.statusOf(status)),
     ...(nextAttemptAt === undefined ? {} : { nextAttemptAt }),
     ...(failedAttempts === 0 ? {} : { attempt: failedAttempts }),
@@ -289,12 +257,8 @@ export const serverDetails = (gateway: Gateway, name: string): Effect.Effect<Ser
     const runtimes = gateway.record.servers.of(name)?.runtimes ?? []
     return {
       ...details,
-      runtimes: runtimes.map(({ generation, healthScore, keepalive, number, since, state, usage }) => ({
-        number,
-        state,
-        since,
-        generation,
-        healthScore,
+      runtimes: runtimes.map(({ keepalive, usage, ...runtime }) => ({
+        ...Struct.pick(runtime, "number", "state", "since", "generation", "healthScore"),
         ...(keepalive === undefined ? {} : { keepalive: keepaliveOf(keepalive) }),
         ...usageOf([usage])
       }))

@@ -1,15 +1,10 @@
 /** For people who write a server (`--watch`). */
 import type { Scope } from "effect"
-import { Effect } from "effect"
+import { Effect, Stream } from "effect"
 import { realpathSync, type Stats, statSync } from "node:fs"
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path"
 import picomatch from "picomatch"
-import * as Fibers from "../text/Fibers.js"
-import { FolderWatch } from "./FolderWatch.js"
-import { RecursiveWatch } from "./RecursiveWatch.js"
-
-/** In milliseconds. Changes within it count as one: editors and compilers write several files. */
-const debounceTime = 200
+import * as FileChanges from "./FileChanges.js"
 
 /** Folders that programs write and nobody edits. */
 const ignored = /(^|[\\/])(node_modules|\.git|__pycache__|\.venv|\.mypy_cache)([\\/]|$)/i
@@ -49,10 +44,7 @@ export const ownedBy = (own: ReadonlyArray<string>): (folder: string) => (path: 
   }
 }
 
-interface Watched {
-  readonly folder: string
-  readonly counts: (file: string) => boolean
-}
+type Watched = Pick<FileChanges.Watched, "counts" | "folder">
 
 const statOf = (path: string): Stats | undefined => {
   try {
@@ -103,39 +95,20 @@ export const watched = (
   args: ReadonlyArray<string>
 ): ReadonlyArray<Watched> => glob === undefined ? ofCommandLine(command, args) : [ofGlob(glob)]
 
-/** `changed` gets the last changed file when nothing has changed for 200 ms. `own`: what Lifeline writes, which does not count. */
+/** `changed` gets one of the files that have changed together. `own`: what Lifeline writes, which does not count. */
 export const start = (
   folders: ReadonlyArray<Watched>,
   own: ReadonlyArray<string>,
   changed: (file: string) => void
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const { fork } = yield* Fibers.make()
     if (folders.length === 0) {
       yield* Effect.logWarning("--watch has found no file in the command line; name them with --watch=GLOB")
     }
-    let timer: ReturnType<typeof setTimeout> | undefined
-    const onChange = (file: string): void => {
-      clearTimeout(timer)
-      timer = setTimeout(() => changed(file), debounceTime)
-    }
-    yield* Effect.addFinalizer(() => Effect.sync(() => clearTimeout(timer)))
-    const Watch = process.platform === "win32" ? RecursiveWatch : FolderWatch
     const isOwnIn = ownedBy(own)
-    for (const { counts, folder } of folders) {
+    const changes = yield* FileChanges.of(folders.map(({ counts, folder }) => {
       const isOwn = isOwnIn(folder)
-      const isWatched = (path: string): boolean => !ignored.test(relative(folder, path)) && !isOwn(path)
-      yield* Effect.acquireRelease(
-        Effect.sync(() =>
-          new Watch(folder, {
-            isOpened: isWatched,
-            onChange: (path) => {
-              if (isWatched(path) && counts(path)) onChange(path)
-            },
-            onError: (message) => void fork(Effect.logWarning(`${folder} is not watched: ${message}`))
-          })
-        ),
-        (watch) => Effect.sync(() => watch.close())
-      )
-    }
+      return { folder, counts, isOpened: (path) => !ignored.test(relative(folder, path)) && !isOwn(path) }
+    }))
+    yield* Effect.forkScoped(Stream.runForEach(changes, ([file = ""]) => Effect.sync(() => changed(file))))
   })

@@ -1,21 +1,9 @@
 import { Backend } from "@mcp-lifeline/core"
 import { Deferred, Effect, Fiber } from "effect"
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync
-} from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { basename, join } from "node:path"
+import { join } from "node:path"
 import { assert, describe, it } from "vitest"
-import { FolderWatch } from "../../src/wrap/FolderWatch.js"
 import * as Watch from "../../src/wrap/Watch.js"
 import { WatchedVersion } from "../../src/wrap/WatchedVersion.js"
 import { initialized, stateFolder, wrap } from "../support/Host.js"
@@ -25,100 +13,12 @@ import { scripted } from "../support/Scripted.js"
 const watching = () => {
   const path = mkdtempSync(join(tmpdir(), "lifeline-watch-"))
   const folder = join(path, "dist")
-  const file = join(folder, "server.mjs")
   mkdirSync(folder)
-  writeFileSync(file, "first")
-  let wake: () => void = () => undefined
-  const seen = new Set<string>()
-  const all = new Set<string>()
-  const watch = new FolderWatch(folder, {
-    isOpened: () => true,
-    onChange: (changed) => {
-      seen.add(changed)
-      all.add(changed)
-      wake()
-    },
-    onError: assert.fail
-  })
-  return {
-    folder,
-    file,
-    all,
-    sees: async (changed: string): Promise<void> => {
-      while (!seen.has(changed)) {
-        await new Promise<void>((resolve) => (wake = resolve))
-      }
-      seen.clear()
-    },
-    [Symbol.dispose]: () => {
-      watch.close()
-      rmSync(path, { recursive: true })
-    }
-  }
+  writeFileSync(join(folder, "server.mjs"), "first")
+  return { folder, [Symbol.dispose]: () => rmSync(path, { recursive: true }) }
 }
 
 describe("--watch", () => {
-  it("[W4] a file that is replaced by another of its name is seen each time", async () => {
-    using one = watching()
-    for (const round of [1, 2, 3, 4]) {
-      writeFileSync(`${one.file}.new`, `${round}`)
-      renameSync(`${one.file}.new`, one.file)
-      await one.sees(one.file)
-    }
-    writeFileSync(one.file, "written")
-    await one.sees(one.file)
-  })
-
-  it("[W4] a folder that is removed and made again is watched on, and the folders in it", async () => {
-    using one = watching()
-    const make = async (content: string): Promise<void> => {
-      const inner = join(one.folder, "inner")
-      const file = join(inner, "part.mjs")
-      mkdirSync(inner, { recursive: true })
-      writeFileSync(one.file, content)
-      writeFileSync(file, content)
-      await one.sees(file)
-      writeFileSync(file, `${content}, again`)
-      await one.sees(file)
-      rmSync(inner, { recursive: true })
-      mkdirSync(inner)
-      writeFileSync(file, `${content}, once more`)
-      await one.sees(file)
-    }
-    await make("first")
-    rmSync(one.folder, { recursive: true })
-    await make("at once")
-    rmSync(one.folder, { recursive: true })
-    // For long enough that it is missed.
-    await new Promise((resolve) => setTimeout(resolve, 600))
-    await make("later")
-  })
-
-  it("[W4] a folder that is removed, or whose rights change, is named itself, and no file in it that never was", async () => {
-    using one = watching()
-    const inner = join(one.folder, "inner")
-    mkdirSync(inner)
-    await one.sees(inner)
-    chmodSync(inner, 0o700)
-    await one.sees(inner)
-    rmdirSync(inner)
-    await one.sees(inner)
-    chmodSync(one.folder, 0o700)
-    await one.sees(one.folder)
-    rmSync(one.file)
-    await one.sees(one.file)
-    rmdirSync(one.folder)
-    await one.sees(one.folder)
-    mkdirSync(one.folder)
-    writeFileSync(one.file, "again")
-    await one.sees(one.file)
-    const file = join(one.folder, basename(one.folder))
-    writeFileSync(file, "first")
-    await one.sees(file)
-    const others = [...one.all].filter((path) => ![one.folder, one.file, inner, file].includes(path))
-    assert.deepEqual(others, [])
-  })
-
   it("[W4] a glob may be absolute, a file or a folder; of a program from elsewhere nothing else counts than itself", () => {
     const [absolute] = Watch.watched("/some/where/**/*.mjs", "node", [])
     assert.deepEqual([absolute?.folder, absolute?.counts("/some/where/in/a.mjs")], ["/some/where", true])
