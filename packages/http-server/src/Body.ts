@@ -34,8 +34,6 @@ const excess = ({ depth, values }: JsonScanner): Refusal | undefined => {
   return values > JsonShape.mostValues ? refuse(413, JsonShape.tooMany) : undefined
 }
 
-const whole = (bytes: Buffer): Whole => ({ _tag: "Whole", bytes })
-
 const parse = (bytes: Buffer, { values }: JsonScanner): Body => {
   try {
     const value = ExactJson.parse(bytes.toString("utf8"))
@@ -103,6 +101,7 @@ const readTo = <A>(
 ): void => {
   const chunks = new Pieces()
   const scanner = new JsonScanner()
+  const unscanned: Array<Buffer> = []
   let length = 0
   const stop = (): void => {
     request.off("data", add)
@@ -112,7 +111,13 @@ const readTo = <A>(
   }
   const add = (chunk: Buffer): void => {
     length += chunk.length
-    scanner.push(chunk)
+    unscanned.push(chunk)
+    // Fewer bytes have neither too many levels nor values.
+    if (length > Math.min(maxBytes, JsonValue.defaultDepth)) {
+      for (const one of unscanned.splice(0)) {
+        scanner.push(one)
+      }
+    }
     const refusal = length > maxBytes
       ? { status: 413, message: `The body of the request is larger than ${maxBytes} bytes, the maximum` }
       : room?.(countedOf(length)) === false
@@ -143,7 +148,7 @@ export const readBytes = (
   maxBytes: Bytes,
   done: (body: Whole) => void,
   room?: Room
-): void => readTo(request, maxBytes, whole, done, room)
+): void => readTo(request, maxBytes, (bytes) => ({ _tag: "Whole", bytes }), done, room)
 
 export const read = (request: IncomingMessage, maxBytes: Bytes, done: (body: Body) => void, room?: Room): void =>
   readTo(request, maxBytes, parse, done, room)

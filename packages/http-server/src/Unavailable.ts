@@ -51,7 +51,6 @@ export const answer = (
   request: IncomingMessage,
   response: ServerResponse
 ): void => {
-  response.on("error", () => undefined)
   if (path === "/mcp") return refuseMessage(request, response, messages[phase])
   const answers = probes(phase)
   const probe = request.method === "GET" && Object.hasOwn(answers, path) ? answers[path] : undefined

