@@ -103,13 +103,11 @@ const givenOf = (params: Arrived["params"], isShown: boolean) => {
 const subjectOf = (subject: string): string =>
   subject.length <= most.text ? subject : `${subject.slice(0, most.text - 80)} ${digest(subject)}`
 
-export const clientOf = ({ name, subject }: Caller, introduced?: Pick<Introduced, "clientInfo">): AuditClient => ({
-  ...(subject === "" ? {} : { subject: subjectOf(subject) }),
-  ...(name === undefined ? {} : { name: textOf(name) }),
-  ...(introduced === undefined ? {} : {
-    program: textOf(introduced.clientInfo.name),
-    version: textOf(introduced.clientInfo.version)
-  })
+const clientOf = ({ name, subject }: Caller, introduced?: Pick<Introduced, "clientInfo">): AuditClient => ({
+  subject: subject === "" ? undefined : subjectOf(subject),
+  name: name === undefined ? undefined : textOf(name),
+  program: introduced && textOf(introduced.clientInfo.name),
+  version: introduced && textOf(introduced.clientInfo.version)
 })
 
 const lineOf = (value: object): string => {
@@ -244,15 +242,11 @@ export const make = (
         file.trouble === undefined || options.full === "go-on"
           ? undefined
           : `nothing is done without a line in the audit, and ${problem()}`,
-      status: () => ({
-        file: path,
-        lost: file.lost,
-        ...(file.trouble === undefined ? {} : {
-          problem: `${refused(file.trouble)}, so ${
-            options.full === "stop" ? "calls are refused" : "calls have no line"
-          }; ${file.trouble.remedy}`
-        })
-      }),
+      status: () => {
+        const outcome = options.full === "stop" ? "calls are refused" : "calls have no line"
+        const problem = file.trouble && `${refused(file.trouble)}, so ${outcome}; ${file.trouble.remedy}`
+        return { file: path, lost: file.lost, problem }
+      },
       begin
     }
   })

@@ -77,12 +77,12 @@ export const statusFor = (seen: Seen, caller: Caller, status: GatewayStatus): Ef
   const { name, subject } = caller
   if (subject === "") return Effect.succeed(status)
   const access = seen.rules.of(caller)
-  const known = { ...(name === undefined ? {} : { name }), admin: access.isAdmin }
   const about = Shown.gateway(access, status)
-  return Effect.map(
-    serversFor(seen, caller, status.servers),
-    (servers) => ({ ...about, gateway: { ...about.gateway, caller: known }, servers })
-  )
+  return Effect.map(serversFor(seen, caller, status.servers), (servers) => ({
+    ...about,
+    gateway: { ...about.gateway, caller: { name, admin: access.isAdmin } },
+    servers
+  }))
 }
 
 /** `undefined` if that is everything. */
@@ -116,8 +116,7 @@ export const operationsFor = (seen: Seen, caller: Caller, operations: Operations
     known(
       name,
       Effect.flatMap(act(name), ({ runtimesDone, ...server }) =>
-        Effect.map(own(server), (own) =>
-          runtimesDone === undefined ? own : { ...own, runtimesDone }))
+        Effect.map(own(server), (own) => ({ ...own, runtimesDone })))
     )
   return {
     status,
@@ -125,8 +124,7 @@ export const operationsFor = (seen: Seen, caller: Caller, operations: Operations
       known(
         name,
         Effect.flatMap(operations.server(name), ({ runtimes, ...server }) =>
-          Effect.map(own(server), (own) =>
-            isAdmin && runtimes !== undefined ? { ...own, runtimes } : own))
+          Effect.map(own(server), (own) => ({ ...own, runtimes: isAdmin ? runtimes : undefined })))
       ),
     logs: ({ limit, server, since }) => {
       const lines = Effect.map(
