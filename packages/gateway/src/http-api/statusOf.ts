@@ -97,7 +97,7 @@ const byState = (runtimes: ReadonlyArray<Pick<Runtime, "state">>): NonNullable<S
     return length === 0 ? [] : [[state, length]]
   }))
 
-/** Of several servers together; `undefined` if none is measured. */
+/** Of several servers together. */
 const usageOf = (all: ReadonlyArray<ResourceUsage | undefined>): Usage | undefined => {
   const measured = all.filter((one) => one !== undefined)
   if (measured.length === 0) return undefined
@@ -107,7 +107,6 @@ const usageOf = (all: ReadonlyArray<ResourceUsage | undefined>): Usage | undefin
   return { memoryBytes: Math.round(memory), cpuPercent: shares.length === 0 ? null : Math.round(cpu * 10) / 10 }
 }
 
-/** `undefined` if nothing is hidden, or that is not known. */
 const hiddenOf = (status: Status): Server["hidden"] => {
   const filters = Filters.statusOf(status)
   if (filters?.hidden === undefined) return undefined
@@ -188,7 +187,7 @@ const perClientHistory = ({ servers, startedAt }: Gateway, server: Configured, r
   return { changes: [...changes, next], since: next.at, state }
 }
 
-/** `status`: of the shared runtime; `undefined` if each client has its own. `isFull`: with all that has changed in its tools. */
+/** `status`: of the shared runtime; `undefined` if each client has its own. */
 const serverOf = (
   gateway: Gateway,
   server: Configured,
@@ -236,7 +235,7 @@ const serverOf = (
     }
   })
 
-/** In the order of the configuration. `full`: the one that is shown with all that has changed in its tools. */
+/** `full`: the one with all that has changed in its tools. */
 const serversOf = (gateway: Gateway, full?: string): Effect.Effect<ReadonlyArray<Server>> =>
   Effect.gen(function*() {
     const { record, servers: { servers, shared } } = gateway

@@ -5,8 +5,8 @@ import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, TestClock } from "effect"
 import { type Access, everything } from "../../src/access/Access.js"
 import { CallRates } from "../../src/access/CallRates.js"
+import * as AuditedCall from "../../src/http-api/AuditedCall.js"
 import type { Gateway } from "../../src/http-api/Gateway.js"
-import * as LimitedCall from "../../src/http-api/LimitedCall.js"
 import { describe, expect, test } from "../support/vitest.js"
 
 const gateway = Effect.gen(function*() {
@@ -21,7 +21,7 @@ const gateway = Effect.gen(function*() {
   const runtime = yield* Effect.runtime<never>()
   const call = (subject: string, access: Access, name = "docs__echo") =>
     Effect.promise(async () => {
-      const app = LimitedCall.call(made, { name }, { subject, claims: {} }, access).pipe(Effect.match({
+      const app = AuditedCall.call(made, { name }, { subject, claims: {} }, access).pipe(Effect.match({
         onFailure: ({ error }) => HttpServerResponse.unsafeJson(error, { status: 429 }),
         onSuccess: () => HttpServerResponse.unsafeJson({ code: "done" })
       }))
