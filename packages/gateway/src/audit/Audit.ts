@@ -9,17 +9,14 @@ import { isReadable } from "../conversation/errors.js"
 import type { Client as Introduced } from "../conversation/introductions.js"
 import { StartError } from "../text/Errors.js"
 import { version } from "../text/Version.js"
-import { AuditFile, type WhenFull } from "./AuditFile.js"
+import { AuditFile, type Options as FileOptions } from "./AuditFile.js"
 import { type AuditClient, type AuditLine, rounded } from "./AuditLine.js"
 import { canonical, digest, hashOf } from "./canonical.js"
 import * as Ended from "./Ended.js"
 import { type Trouble, troubleOf } from "./trouble.js"
 
-export interface Options {
+export interface Options extends Pick<FileOptions, "size" | "files" | "full"> {
   readonly file: string
-  readonly size: number
-  readonly files: number
-  readonly full: WhenFull
   /** Lines have the arguments of calls, as they are. */
   readonly withArguments: boolean
 }
