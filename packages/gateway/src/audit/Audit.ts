@@ -9,17 +9,14 @@ import { isReadable } from "../conversation/errors.js"
 import type { Client as Introduced } from "../conversation/introductions.js"
 import { StartError } from "../text/Errors.js"
 import { version } from "../text/Version.js"
-import { AuditFile, type WhenFull } from "./AuditFile.js"
+import { AuditFile, type Options as FileOptions } from "./AuditFile.js"
 import { type AuditClient, type AuditLine, rounded } from "./AuditLine.js"
 import { canonical, digest, hashOf } from "./canonical.js"
 import * as Ended from "./Ended.js"
 import { type Trouble, troubleOf } from "./trouble.js"
 
-export interface Options {
+export interface Options extends Pick<FileOptions, "size" | "files" | "full"> {
   readonly file: string
-  readonly size: number
-  readonly files: number
-  readonly full: WhenFull
   /** Lines have the arguments of calls, as they are. */
   readonly withArguments: boolean
 }
@@ -103,13 +100,11 @@ const givenOf = (params: Arrived["params"], isShown: boolean) => {
 const subjectOf = (subject: string): string =>
   subject.length <= most.text ? subject : `${subject.slice(0, most.text - 80)} ${digest(subject)}`
 
-export const clientOf = ({ name, subject }: Caller, introduced?: Pick<Introduced, "clientInfo">): AuditClient => ({
-  ...(subject === "" ? {} : { subject: subjectOf(subject) }),
-  ...(name === undefined ? {} : { name: textOf(name) }),
-  ...(introduced === undefined ? {} : {
-    program: textOf(introduced.clientInfo.name),
-    version: textOf(introduced.clientInfo.version)
-  })
+const clientOf = ({ name, subject }: Caller, introduced?: Pick<Introduced, "clientInfo">): AuditClient => ({
+  subject: subject === "" ? undefined : subjectOf(subject),
+  name: name === undefined ? undefined : textOf(name),
+  program: introduced && textOf(introduced.clientInfo.name),
+  version: introduced && textOf(introduced.clientInfo.version)
 })
 
 const lineOf = (value: object): string => {
@@ -244,15 +239,11 @@ export const make = (
         file.trouble === undefined || options.full === "go-on"
           ? undefined
           : `nothing is done without a line in the audit, and ${problem()}`,
-      status: () => ({
-        file: path,
-        lost: file.lost,
-        ...(file.trouble === undefined ? {} : {
-          problem: `${refused(file.trouble)}, so ${
-            options.full === "stop" ? "calls are refused" : "calls have no line"
-          }; ${file.trouble.remedy}`
-        })
-      }),
+      status: () => {
+        const outcome = options.full === "stop" ? "calls are refused" : "calls have no line"
+        const problem = file.trouble && `${refused(file.trouble)}, so ${outcome}; ${file.trouble.remedy}`
+        return { file: path, lost: file.lost, problem }
+      },
       begin
     }
   })

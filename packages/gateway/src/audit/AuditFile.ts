@@ -7,16 +7,14 @@ import type { FileHandle } from "node:fs/promises"
 import * as Files from "node:fs/promises"
 import { codeOf, NoRegularFile, type Trouble, troubleOf } from "./trouble.js"
 
-/** While the file cannot be written, refuse calls, or go on without their lines. */
-export type WhenFull = "stop" | "go-on"
-
 export interface Options {
   readonly path: string
   /** In bytes; beyond it, the file is rotated. */
   readonly size: number
   /** How many rotated files are kept: `FILE.1` is the youngest. */
   readonly files: number
-  readonly full: WhenFull
+  /** While the file cannot be written, refuse calls, or go on without their lines. */
+  readonly full: "stop" | "go-on"
   /** For each new reason why the file cannot be written, and when it can again. `lost`: how many lines are missing. */
   readonly onTrouble: (trouble: Trouble | undefined, lost: number) => void
 }

@@ -35,16 +35,10 @@ export const options = {
   )
 }
 
-interface Parsed {
-  readonly audit: string | undefined
-  readonly auditArguments: boolean
-  readonly auditSize: number | undefined
-  readonly auditFiles: number | undefined
-  readonly auditFull: "stop" | "go-on" | undefined
-}
+type Values = Command.Values<typeof options>
 
 export const read = (
-  { audit, auditArguments, auditFiles = 10, auditFull = "stop", auditSize = 100_000_000 }: Parsed,
+  { audit, auditArguments, auditFiles = 10, auditFull = "stop", auditSize = ByteSize.Bytes(100_000_000) }: Values,
   { has, refuse }: Command.Line
 ): Audit.Options | undefined => {
   if (audit === undefined) {

@@ -1,6 +1,3 @@
-/**
- * The answer of a call waits until its line is in the file.
- */
 import { type Answer, type ClientRequest, JsonRpcError, Named } from "@mcp-lifeline/protocol"
 import type { Step } from "../conversation/Handler.js"
 import type { Arrived, Audit } from "./Audit.js"
@@ -32,7 +29,6 @@ export interface Asking {
   readonly named: (kind: Kind, name: unknown) => Known | undefined
 }
 
-/** The call was carried out, and could not be recorded. */
 const withheld = (method: string, why: string): Answer => ({
   error: {
     code: JsonRpcError.ourCode,

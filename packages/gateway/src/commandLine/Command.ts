@@ -33,8 +33,10 @@ type Options = Readonly<Record<string, Option<unknown>>>
 type Arguments = Readonly<Record<string, Argument<string> | Argument<string | undefined>>>
 
 /** By the keys of their declarations. */
+export type Values<O extends Options> = { readonly [K in keyof O]: O[K] extends Option<infer A> ? A : never }
+
 type Parsed<O extends Options, A extends Arguments> =
-  & { readonly [K in keyof O]: O[K] extends Option<infer B> ? B : never }
+  & Values<O>
   & {
     readonly [K in keyof A]: A[K]["isRequired"] extends true ? string : string | undefined
   }

@@ -51,7 +51,6 @@ const howToStart = "start one with: mcp-lifeline serve --config FILE"
 
 const describe = ({ config, url }: RunningGateways.RunningGateway): string => `${url} (${config ?? "without a file"})`
 
-/** With or without a path. */
 const originOf = (url: string): Effect.Effect<string, UsageError> => {
   const origin = /^https?:\/\//i.test(url) ? parseUrl(url)?.origin : undefined
   return origin === undefined
@@ -64,9 +63,6 @@ const givenToken = (): Redacted.Redacted | undefined => {
   const token = process.env["MCP_LIFELINE_TOKEN"]
   return token === undefined || token === "" ? undefined : Redacted.make(token)
 }
-
-const choose = (choice: Choice): Effect.Effect<GatewayAddress, UsageError | NoGateway, StateFolder> =>
-  Effect.map(running(choice), ({ token, url }) => ({ url, token: givenToken() ?? token }))
 
 const running = ({ config, url }: Choice): Effect.Effect<GatewayAddress, UsageError | NoGateway, StateFolder> =>
   Effect.gen(function*() {
@@ -164,13 +160,14 @@ const ended = ({ url }: GatewayAddress) => new NoGateway({ message: `the gateway
 
 export const find = (choice: Choice): Effect.Effect<GatewayClient, Failure | UsageError, StateFolder> =>
   Effect.gen(function*() {
-    const address = yield* choose(choice)
+    const { token, url } = yield* running(choice)
+    const address = { url, token: givenToken() ?? token }
     const http = (yield* HttpClient.HttpClient).pipe(
       HttpClient.mapRequest((request) =>
         HttpClientRequest.setHeaders(request, { ...RunningGateways.headersOf(address), [Guard.actionHeader]: "1" })
       )
     )
-    const api = yield* HttpApiClient.makeWith(Api.Api, { httpClient: http, baseUrl: address.url })
+    const api = yield* HttpApiClient.makeWith(Api.Api, { httpClient: http, baseUrl: url })
     const failed = <A, E, R>(request: Effect.Effect<A, E, R>): Effect.Effect<A, Failure, R> =>
       Effect.catchAll(request, (error) => Effect.flip(Effect.map(saidOf(error), failureOf(address))))
     return {
@@ -183,7 +180,7 @@ export const find = (choice: Choice): Effect.Effect<GatewayClient, Failure | Usa
       act: (action, name) => failed(api.servers[action]({ path: { name } })),
       approve: (name) => failed(api.servers.approve({ path: { name } })),
       updates: Stream.unwrapScoped(Effect.map(
-        failed(Effect.flatMap(http.get(`${address.url}/api/events`), HttpClientResponse.filterStatusOk)),
+        failed(Effect.flatMap(http.get(`${url}/api/events`), HttpClientResponse.filterStatusOk)),
         ({ stream }) =>
           updates(Stream.decodeText(Stream.mapError(stream, () => ended(address)))).pipe(
             Stream.mapError((error) => error._tag === "NoGateway" ? error : failureOf(address)(error)),

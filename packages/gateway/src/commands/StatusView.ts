@@ -24,7 +24,6 @@ export const perClient = (runtimesByState: NonNullable<Server["runtimesByState"]
   return `per client: ${counts.length === 0 ? "no client has one" : counts.join(", ")}`
 }
 
-/** The process id or address, or how many runtimes a server has. */
 const whereOf = ({ pid, runtimesByState, target = "" }: Server): string => {
   if (runtimesByState !== undefined) return perClient(runtimesByState)
   return pid === undefined ? target : `pid ${pid}`
@@ -51,7 +50,6 @@ const usageHead = ["memory", "cpu"]
 const ownerOf = (owner: Server["owner"], now: number): string =>
   owner === undefined ? "" : `${owner.replica} ${span(now - owner.since)}`
 
-/** `1.00`, from 0 to 1. */
 const healthOf = (score: number): string => score.toFixed(2)
 
 /** `keepalive is off: the server keeps no session`. Of one that has switched itself off there is a warning. */
@@ -86,8 +84,7 @@ const cells = (server: Server, now: number, hasUsage: boolean, hasOwner: boolean
 }
 
 const notes = ({ lastError, login, name, state, warnings }: Server): ReadonlyArray<string> => {
-  // A login that is needed says all that the last error says. What failed before a server was disabled is
-  // over.
+  // A login that is needed says all of it. What failed before a server was disabled is over.
   const isOver = ["Connected", "Idle", "SignInNeeded", "Disabling", "Disabled"].includes(state)
   const hasError = lastError !== undefined && !isOver
   return [
@@ -142,7 +139,6 @@ const table = <A extends { readonly state: Server["state"] }>(
 const countsLength = ({ runtimesByState }: Server): number =>
   runtimesByState === undefined ? 0 : perClient(runtimesByState).length
 
-/** `hasOwner`: with a column for the replica that has a server. */
 const serverTable = (
   servers: ReadonlyArray<Server>,
   hasOwner: boolean,

@@ -12,7 +12,6 @@ import { clean, harmless, json as jsonText } from "../text/Text.js"
 import type { Approve, Choice } from "./Arguments.js"
 import * as GatewayClient from "./GatewayClient.js"
 
-/** Knows what has changed, and approves it. */
 interface Approver {
   readonly changes: ReadonlyArray<Omit<PinChange, "summary" | "withheld">>
   /** Why it is not known what was approved. */

@@ -20,7 +20,6 @@ const write = (line: EventLog.Entry, isJson: boolean, output: Output) => {
   return output.line(colour === undefined ? text : `\u001B[${colour}m${text}\u001B[39m`)
 }
 
-/** With `follow`, also new lines, until the gateway ends. */
 export const logs = (
   client: GatewayClient,
   { follow, json, limit, server }: Extract<GatewayCommand, { readonly _tag: "Logs" }>,

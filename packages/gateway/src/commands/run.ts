@@ -15,7 +15,6 @@ const verbs = {
   disable: { running: "Disabling", done: "disabled" }
 } as const
 
-/** Prints the state of the server after that. */
 const act = (
   client: GatewayClient.GatewayClient,
   { action, json, server }: Extract<GatewayCommand, { readonly _tag: "Act" }>,

@@ -1,5 +1,5 @@
 import { firstOf } from "@mcp-lifeline/core/internal"
-import { Clock, Effect, Option, Ref, Stream } from "effect"
+import { Clock, Effect, Stream } from "effect"
 import type { StatusUpdate } from "../http-api/GatewayStatus.js"
 import { UsageError } from "../text/Errors.js"
 import type { Output } from "../text/Output.js"
@@ -45,7 +45,6 @@ const quitting = Effect.gen(function*() {
   })
 })
 
-/** Redraws after each change, and each second for the times. */
 export const top = (client: GatewayClient, output: Output) =>
   Effect.gen(function*() {
     if (!output.live) {
@@ -53,22 +52,18 @@ export const top = (client: GatewayClient, output: Output) =>
         new UsageError({ message: "top needs a terminal; use mcp-lifeline status, or status --json" })
       )
     }
-    const last = yield* Ref.make(Option.none<StatusUpdate>())
-    const draw = Effect.flatMap(
-      Ref.get(last),
-      Option.match({
-        onNone: () => Effect.void,
-        onSome: (status) =>
-          Effect.flatMap(view(output, (options) => StatusView.render(status, options)), (text) =>
-            output.frame(`${text}\n\n  q or Ctrl+C ends this`))
-      })
-    )
-    const statuses = client.updates.pipe(
-      Stream.runForEach((update) =>
-        update._tag === "Status" ? Effect.zipRight(Ref.set(last, Option.some(update.status)), draw) : Effect.void
-      )
-    )
-    const ticks = Stream.runForEach(Stream.tick("1 second"), () =>
-      draw)
+    let last: StatusUpdate | undefined
+    const draw = Effect.gen(function*() {
+      const status = last
+      if (status === undefined) return
+      const text = yield* view(output, (options) => StatusView.render(status, options))
+      yield* output.frame(`${text}\n\n  q or Ctrl+C ends this`)
+    })
+    const statuses = Stream.runForEach(client.updates, (update) => {
+      if (update._tag !== "Status") return Effect.void
+      last = update.status
+      return draw
+    })
+    const ticks = Stream.runForEach(Stream.tick("1 second"), () => draw)
     yield* Effect.scoped(Effect.flatMap(quitting, (quit) => firstOf(statuses, ticks, quit)))
   })

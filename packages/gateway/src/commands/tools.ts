@@ -1,4 +1,4 @@
-import { Effect, Either, Option, Predicate, Schema } from "effect"
+import { Effect, Either, Predicate, Schema } from "effect"
 import { text as textOf } from "node:stream/consumers"
 import type * as Api from "../http-api/Api.js"
 import { StartError, UsageError } from "../text/Errors.js"
@@ -40,11 +40,8 @@ export const tools = (
       name === undefined || server === name || name.startsWith(prefix)
     )
     if (found.length === 0 && name !== undefined) {
-      const [first] = unlisted
-      if (first !== undefined) return yield* new StartError({ message: clean(first.message) })
-      return yield* new StartError({
-        message: `no server and no tool is named ${clean(name)}, or the server offers no tools; see mcp-lifeline tools`
-      })
+      const unknown = `no server and no tool is named ${name}, or the server offers no tools; see mcp-lifeline tools`
+      return yield* new StartError({ message: clean(unlisted[0]?.message ?? unknown) })
     }
     if (json) return yield* output.line(jsonText(one ?? found, 2))
     if (one !== undefined) return yield* output.line(details(one))
@@ -92,8 +89,5 @@ export const call = (
     )
     if (json) yield* output.line(jsonText(result, 2))
     else yield* Effect.forEach(contentOf(result), output.raw)
-    const isError = Option.liftPredicate(result, Predicate.isRecord).pipe(
-      Option.exists((record) => record["isError"] === true)
-    )
-    if (isError) process.exitCode = 1
+    if (Predicate.isRecord(result) && result["isError"] === true) process.exitCode = 1
   })

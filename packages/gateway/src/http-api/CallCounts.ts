@@ -1,15 +1,5 @@
 import { Cause, Exit } from "effect"
-
-export interface Counts {
-  readonly total: number
-  /** Without those that their client gave up. */
-  readonly failed: number
-  /** Cancelled, or timed out, at the client. */
-  readonly givenUp: number
-  readonly inFlight: number
-  /** Of the last calls that had a result, in milliseconds; `null` before the first. */
-  readonly p50Millis: number | null
-}
+import type { Server } from "./GatewayStatus.js"
 
 const maxDurations = 200
 
@@ -33,7 +23,7 @@ export class CallCounts {
     else this.#failed++
   }
 
-  get counts(): Counts {
+  get counts(): Server["calls"] {
     const sorted = this.#millis.toSorted((a, b) => a - b)
     const median = sorted[Math.floor((sorted.length - 1) / 2)]
     return {

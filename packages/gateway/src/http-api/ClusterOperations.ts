@@ -110,9 +110,8 @@ export const make = (
     /** Replicas that are not reached, or start later, read it from what all replicas keep. */
     const switchAll = (action: "enable" | "disable") => (name: string): Effect.Effect<ChangedServer, CommandError> =>
       Effect.gen(function*() {
-        yield* requireServer(gateway, name)
-        const server = gateway.servers.servers().find(({ id }) => id === name)
-        const isKept = server !== undefined && (yield* gateway.servers.switchAll(server, action === "disable"))
+        const server = yield* requireServer(gateway, name)
+        const isKept = yield* gateway.servers.switchAll(server, action === "disable")
         const all = yield* parts
         return yield* onAll(isKept ? all.filter(isReached) : all, action, name)
       })

@@ -13,7 +13,6 @@ import type * as EventLog from "../log/EventLog.js"
 import type { GatewayStatus, StatusUpdate } from "./GatewayStatus.js"
 import type { Operations } from "./Operations.js"
 
-/** Between two status events. */
 const statusInterval = "250 millis"
 
 /** How long all readers share one computed status. */

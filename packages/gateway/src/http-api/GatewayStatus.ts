@@ -110,10 +110,12 @@ export const Server = Schema.Struct({
   stale: Schema.Boolean,
   calls: Schema.Struct({
     total: count,
+    /** Without those that their client gave up. */
     failed: count,
     /** Cancelled, or timed out, at the clients. */
     givenUp: count,
     inFlight: count,
+    /** Of the last calls that had a result; null before the first. */
     p50Millis: Schema.NullOr(Schema.Number)
   }),
   lastError: Schema.optional(Schema.Struct({

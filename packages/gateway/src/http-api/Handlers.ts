@@ -49,6 +49,9 @@ const gatewayHandlers = (gateway: Gateway, operations: Operations) =>
 const isConnected = ({ servers: { shared } }: Gateway, name: string): Effect.Effect<boolean> =>
   Effect.orElseSucceed(Effect.flatMap(shared.fleet.backend(name), (backend) => backend.isConnected), () => false)
 
+const noLogin = (code: Api.NoLogin["error"]["code"], message: string): Effect.Effect<never, Api.NoLogin> =>
+  Effect.fail({ error: { code, message } })
+
 const serverHandlers = (gateway: Gateway, operations: Operations) =>
   HttpApiBuilder.group(Api.Api, "servers", (handlers) =>
     Effect.gen(function*() {
@@ -65,18 +68,17 @@ const serverHandlers = (gateway: Gateway, operations: Operations) =>
           const ofAll = gateway.rules.of(caller).isAdmin ? gateway.signIn(name) : undefined
           const found = personal?.of(caller) ?? Effect.succeed(ofAll)
           const signIn = yield* found
-          if (signIn === undefined) yield* ServerCommands.requireServer(gateway, name)
           if (signIn === undefined) {
-            const message =
+            yield* ServerCommands.requireServer(gateway, name)
+            return yield* noLogin(
+              "no_login",
               `${name} has no sign-in: it is started as a process, or its credentials are in the configuration`
-            return yield* Effect.fail<Api.NoLogin>({ error: { code: "no_login", message } })
+            )
           }
           // In a cluster, the server may have asked another replica.
           const mayHaveAsked = signIn !== ofAll || gateway.replicas !== undefined
           if (!mayHaveAsked && (yield* signIn.state)._tag === "NotAsked" && (yield* isConnected(gateway, name))) {
-            return yield* Effect.fail<Api.NoLogin>({
-              error: { code: "no_login", message: `${name} asks for no login` }
-            })
+            return yield* noLogin("no_login", `${name} asks for no login`)
           }
           // The login continues if the page that requested it is closed.
           const lasting = Effect.scoped(Effect.zipRight(found, Effect.ignore(signIn.login)))
@@ -95,12 +97,10 @@ const serverHandlers = (gateway: Gateway, operations: Operations) =>
                 message: clean(SignInState.show(state)),
                 url: state.address
               } satisfies Api.Login
-            default: {
-              const message = state._tag === "NotAsked"
-                ? `${name} has not asked for a login`
-                : clean(SignInState.show(state))
-              return yield* Effect.fail<Api.NoLogin>({ error: { code: "login_failed", message } })
-            }
+            case "NotAsked":
+              return yield* noLogin("login_failed", `${name} has not asked for a login`)
+            default:
+              return yield* noLogin("login_failed", clean(SignInState.show(state)))
           }
         }).pipe(Effect.scoped)
 

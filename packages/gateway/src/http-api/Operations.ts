@@ -35,6 +35,7 @@ export interface Operations {
 }
 
 export const make = (gateway: Gateway): Operations => {
+  const { log } = gateway.record
   const status = gatewayStatus(gateway)
   return {
     status,
@@ -43,13 +44,13 @@ export const make = (gateway: Gateway): Operations => {
     server: (name) => serverDetails(gateway, name),
     logs: ({ limit, server, since }) =>
       Effect.map(
-        server === undefined ? Effect.void : ServerCommands.requireServer(gateway, server, true),
-        () => gateway.record.log.last(limit, server, since)
+        // One that is not configured any more may have lines.
+        server === undefined || log.last(1, server).length > 0
+          ? Effect.void
+          : ServerCommands.requireServer(gateway, server),
+        () => log.last(limit, server, since)
       ),
-    lines: gateway.record.log.added,
-    reconnect: (name) => ServerCommands.reconnect(gateway, name),
-    enable: (name) => ServerCommands.enable(gateway, name),
-    disable: (name) => ServerCommands.disable(gateway, name),
-    approve: (name, allows) => ServerCommands.approve(gateway, name, allows)
+    lines: log.added,
+    ...ServerCommands.make(gateway)
   }
 }

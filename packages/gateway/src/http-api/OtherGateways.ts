@@ -8,7 +8,7 @@ import { clean } from "../text/Text.js"
 import { GatewayStatus } from "./GatewayStatus.js"
 import type { Part } from "./joined.js"
 
-/** For an answer that people wait for, in milliseconds. */
+/** For answers that people wait for, in milliseconds. */
 const patience = 1000
 
 /** Fails with a sentence if the replica is not reached. */
@@ -19,7 +19,6 @@ export interface OtherGateways {
   readonly look: Effect.Effect<void>
   /** What each said when it was asked last. */
   readonly last: () => ReadonlyArray<Part>
-  /** Waits for a second at most. */
   readonly read: Ask
   /** Waits for as long as the command takes. */
   readonly command: Ask

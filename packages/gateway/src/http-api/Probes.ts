@@ -39,11 +39,7 @@ const readyOf = (
   servers: Object.fromEntries(
     servers.map(({ lastError, name, runtimesByState, state }) => [
       name,
-      {
-        state,
-        runtimesByState,
-        ...(state === "Connected" || lastError === undefined ? {} : { reason: lastError.message })
-      }
+      { state, runtimesByState, reason: state === "Connected" ? undefined : lastError?.message }
     ])
   )
 })

@@ -92,11 +92,7 @@ const api = (gateway: Gateway, operations: Operations.Operations) =>
     const context = yield* Layer.build(services)
     // Runs before the library answers with errors in its own format.
     yield* Context.get(context, HttpApiBuilder.Middleware).add((app) =>
-      Effect.catchAllCause(app, (cause) =>
-        Option.match(refuse(Cause.squash(cause)), {
-          onSome: Effect.succeed,
-          onNone: () => Effect.failCause(cause)
-        }))
+      Effect.catchSomeCause(app, (cause) => Option.map(refuse(Cause.squash(cause)), Effect.succeed))
     )
     const app = yield* Effect.provide(HttpApiBuilder.httpApp, context)
     return Effect.catchAllCause(Effect.provide(app, context), (cause) =>

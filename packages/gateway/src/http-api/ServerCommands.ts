@@ -6,6 +6,7 @@ import { Unknown } from "@mcp-lifeline/core/internal"
 import { Pins } from "@mcp-lifeline/extensions"
 import { Effect, Fiber, Option } from "effect"
 import { notAllAllowed, notPinned } from "../cache/Approvals.js"
+import type { Server } from "../config/Backends.js"
 import { clean } from "../text/Text.js"
 import * as Api from "./Api.js"
 import type { Gateway } from "./Gateway.js"
@@ -49,7 +50,6 @@ export const onEach = (
     }
   }))
 
-/** Returns for how many it succeeded. */
 const each =
   (act: (backend: Backend.Backend) => Effect.Effect<void, CommandError>) =>
   (backends: ReadonlyArray<Backend.Backend>): Effect.Effect<number, Api.ServerFailed> =>
@@ -62,80 +62,65 @@ const each =
       return Effect.fail({ error: { code: error.code, message } })
     })
 
-/** With `includePast`, a server that the log still mentions counts, too. */
-export const requireServer = (
-  { record, servers }: Gateway,
-  name: string,
-  includePast = false
-): Effect.Effect<void, Api.NotFound> =>
+export const requireServer = ({ servers }: Gateway, name: string): Effect.Effect<Server, Api.NotFound> =>
   Effect.suspend(() => {
-    const names = servers.servers().map(({ id }) => id)
-    return names.includes(name) || (includePast && record.log.last(1, name).length > 0)
-      ? Effect.void
-      : Effect.fail(Api.notFound(Unknown.backend(name, names).message))
+    const all = servers.servers()
+    const server = all.find(({ id }) => id === name)
+    return server === undefined
+      ? Effect.fail(Api.notFound(Unknown.backend(name, all.map(({ id }) => id)).message))
+      : Effect.succeed(server)
   })
-
-type CommandEffect = Effect.Effect<ChangedServer, Api.NotFound | Api.ServerFailed>
 
 /** `isOff` disables or enables the server for new groups. */
 const command = <E>(
   gateway: Gateway,
-  name: string,
   act: (backends: ReadonlyArray<Backend.Backend>) => Effect.Effect<number, E>,
   isOff?: boolean
 ) =>
+(name: string): Effect.Effect<ChangedServer, E | Api.NotFound> =>
   Effect.gen(function*() {
     const { servers } = gateway
-    yield* requireServer(gateway, name)
-    const server = servers.servers().find(({ id }) => id === name)
-    if (server !== undefined && isOff !== undefined) yield* servers.switch(server, isOff)
+    const server = yield* requireServer(gateway, name)
+    if (isOff !== undefined) yield* servers.switch(server, isOff)
     const runtimesDone = yield* Effect.flatMap(servers.backends(name), act)
     const status = yield* serverStatus(gateway, name)
     return status.sessions === "shared" ? status : { ...status, runtimesDone }
   })
 
-export const reconnect = (gateway: Gateway, name: string): CommandEffect =>
-  command(gateway, name, each(({ reconnect }) => reconnect))
-
-export const enable = (gateway: Gateway, name: string): CommandEffect =>
-  command(gateway, name, each(({ enable }) => enable), false)
-
-export const disable = (gateway: Gateway, name: string): Effect.Effect<ChangedServer, Api.NotFound> =>
-  command(
-    gateway,
-    name,
-    (backends) =>
-      Effect.as(
-        Effect.forEach(backends, ({ disable }) => disable, { concurrency: "unbounded", discard: true }),
-        backends.length
-      ),
-    true
+const disableAll = (backends: ReadonlyArray<Backend.Backend>): Effect.Effect<number> =>
+  Effect.as(
+    Effect.forEach(backends, ({ disable }) => disable, { concurrency: "unbounded", discard: true }),
+    backends.length
   )
 
-/** For all groups, which share what is approved. `allows`: whether the caller may use a tool; default: each. */
-export const approve = (
-  gateway: Gateway,
-  name: string,
-  allows?: (tool: string) => boolean
-): Effect.Effect<ApprovedServer, Api.NotFound> =>
-  Effect.gen(function*() {
-    yield* requireServer(gateway, name)
-    const { servers } = gateway
-    const server = servers.servers().find(({ id }) => id === name)
-    const pins = server && (yield* servers.pins(server))
-    if (pins === undefined) return yield* Effect.fail(Api.notFound(notPinned(name)))
-    // Where approvals cannot be read, only connections know the definitions.
-    const backends = yield* Effect.forEach(
-      yield* servers.backends(name),
-      (backend) => Effect.map(backend.status, (status) => ({ backend, changes: Pins.statusOf(status)?.changes ?? [] }))
-    )
-    const knowing = backends.toSorted((one, other) => other.changes.length - one.changes.length)
-    if (allows !== undefined) {
-      const changes = [pins.status, ...knowing].flatMap((one) => one.changes)
-      const isAllowed = pins.status.unreadable === undefined && changes.every(({ tool }) => allows(tool))
-      if (!isAllowed) return yield* Effect.fail(Api.notFound(notAllAllowed(name)))
-    }
-    const pinned = [...knowing.flatMap(({ backend }) => Option.toArray(Pins.of(backend))), pins]
-    const approved = yield* Effect.forEach(pinned, ({ approve }) => approve)
-    return { ...yield* serverStatus(gateway, name), approved: [...new Set(approved.flat())].map(clean) }
-  })
+/** For all groups, which share what is approved. */
+const approve =
+  (gateway: Gateway) =>
+  (name: string, allows?: (tool: string) => boolean): Effect.Effect<ApprovedServer, Api.NotFound> =>
+    Effect.gen(function*() {
+      const { servers } = gateway
+      const pins = yield* servers.pins(yield* requireServer(gateway, name))
+      if (pins === undefined) return yield* Effect.fail(Api.notFound(notPinned(name)))
+      // Where approvals cannot be read, only connections know the definitions.
+      const backends = yield* Effect.forEach(
+        yield* servers.backends(name),
+        (backend) =>
+          Effect.map(backend.status, (status) => ({ backend, changes: Pins.statusOf(status)?.changes ?? [] }))
+      )
+      const knowing = backends.toSorted((one, other) => other.changes.length - one.changes.length)
+      if (allows !== undefined) {
+        const changes = [pins.status, ...knowing].flatMap((one) => one.changes)
+        const isAllowed = pins.status.unreadable === undefined && changes.every(({ tool }) => allows(tool))
+        if (!isAllowed) return yield* Effect.fail(Api.notFound(notAllAllowed(name)))
+      }
+      const pinned = [...knowing.flatMap(({ backend }) => Option.toArray(Pins.of(backend))), pins]
+      const approved = yield* Effect.forEach(pinned, ({ approve }) => approve)
+      return { ...yield* serverStatus(gateway, name), approved: [...new Set(approved.flat())].map(clean) }
+    })
+
+export const make = (gateway: Gateway) => ({
+  reconnect: command(gateway, each(({ reconnect }) => reconnect)),
+  enable: command(gateway, each(({ enable }) => enable), false),
+  disable: command(gateway, disableAll, true),
+  approve: approve(gateway)
+})

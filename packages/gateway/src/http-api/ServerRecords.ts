@@ -2,48 +2,46 @@
  * Recorded from telemetry, which misses nothing. The runtimes of all groups of clients that have a server share one record.
  */
 import type { Event, Telemetry } from "@mcp-lifeline/core"
+import { MutableRef } from "effect"
 import { CallCounts } from "./CallCounts.js"
 import { History } from "./History.js"
-import { after, begun, leading, measured, type Runtime } from "./Runtime.js"
+import * as Runtime from "./Runtime.js"
 
 /** Called after the event is recorded. Must not throw. */
-export type OnEvent = (event: Event.Event, runtime: Runtime, observed: Telemetry.Observed) => void
+export type OnEvent = (event: Event.Event, runtime: Runtime.Runtime, observed: Telemetry.Observed) => void
+
+type Current = MutableRef.MutableRef<Runtime.Runtime>
 
 export class ServerRecord {
   readonly calls = new CallCounts()
   readonly history = new History()
-  readonly #runtimes = new Map<number, Runtime>()
+  readonly #runtimes = new Set<Current>()
   #made = 0
 
   /** Oldest first, without closed ones. */
-  get runtimes(): ReadonlyArray<Runtime> {
-    return [...this.#runtimes.values()]
+  get runtimes(): ReadonlyArray<Runtime.Runtime> {
+    return Array.from(this.#runtimes, MutableRef.get)
   }
 
-  get leading(): Runtime | undefined {
-    return leading(this.runtimes)
+  get leading(): Runtime.Runtime | undefined {
+    return Runtime.leading(this.runtimes)
   }
 
-  add(group: object, observed: Telemetry.Observed): Runtime {
-    const runtime = begun(++this.#made, group, observed)
-    this.#runtimes.set(runtime.number, runtime)
-    this.#enter(runtime.since)
+  add(group: object, { clock, state }: Telemetry.Observed): Current {
+    const since = clock.unsafeCurrentTimeMillis()
+    const number = ++this.#made
+    const runtime = MutableRef.make({ number, group, state, since, generation: 0, isDown: false, healthScore: 1 })
+    this.#runtimes.add(runtime)
+    this.#enter(since)
     return runtime
   }
 
-  take(runtime: Runtime, event: Event.Event): Runtime {
-    const next = this.replace(after(runtime, event))
+  take(runtime: Current, event: Event.Event): void {
+    MutableRef.update(runtime, (one) => Runtime.after(one, event))
     this.history.take(event)
-    if (event._tag === "StateChanged") {
-      if (event.to === "Closed") this.#runtimes.delete(next.number)
-      this.#enter(event.at)
-    }
-    return next
-  }
-
-  replace(runtime: Runtime): Runtime {
-    if (this.#runtimes.has(runtime.number)) this.#runtimes.set(runtime.number, runtime)
-    return runtime
+    if (event._tag !== "StateChanged") return
+    if (event.to === "Closed") this.#runtimes.delete(runtime)
+    this.#enter(event.at)
   }
 
   #enter(at: number): void {
@@ -79,23 +77,23 @@ export class ServerRecords {
     const record = this.#records.get(backend.id) ?? new ServerRecord()
     this.#records.set(backend.id, record)
     const { calls } = record
-    let runtime = record.add(group, backend)
+    const runtime = record.add(group, backend)
     const next = this.#next?.observe(backend)
     return {
       hasSpans: next?.hasSpans === true,
       event: (event) => {
-        runtime = record.take(runtime, event)
-        onEvent(event, runtime, backend)
+        record.take(runtime, event)
+        onEvent(event, runtime.current, backend)
         next?.event(event)
       },
       beat: (sent, failure, millis) => next?.beat(sent, failure, millis),
       breakerOpened: (method, reason) => next?.breakerOpened(method, reason),
       health: (score) => {
-        runtime = record.replace({ ...runtime, healthScore: score })
+        MutableRef.update(runtime, (one) => ({ ...one, healthScore: score }))
         next?.health?.(score)
       },
       usage: (generation, usage) => {
-        runtime = record.replace(measured(runtime, generation, usage))
+        MutableRef.update(runtime, (one) => Runtime.measured(one, generation, usage))
         next?.usage?.(generation, usage)
       },
       call: (method, params, parent) => {

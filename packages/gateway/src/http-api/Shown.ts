@@ -44,19 +44,17 @@ export const connection = (access: Admin, status: Status): Connection =>
     ? status
     : { ...Struct.pick(status, "state", "signIn", "usage", "nextAttemptAt"), lastError: lastError(access, status) }
 
-const lastErrorOf = ({ lastError, login, name, sessions, state }: Server): Pick<Server, "lastError"> =>
+const publicError = ({ lastError, login, name, sessions, state }: Server): Server["lastError"] =>
   // What another client's server has said is for nobody else.
-  lastError === undefined || sessions === "per-client" ? {} : {
-    lastError: {
-      message: Reasons.inWords(lastError.reason),
-      ...(lastError.reason === undefined ? {} : { reason: lastError.reason }),
-      remedy: login !== undefined || state === "SignInNeeded"
-        ? signIn(name)
-        : state === "PermanentlyFailed"
-        ? `Ask an operator of the gateway to repair ${name}`
-        : remedy(state, undefined, undefined),
-      at: lastError.at
-    }
+  lastError === undefined || sessions === "per-client" ? undefined : {
+    message: Reasons.inWords(lastError.reason),
+    reason: lastError.reason,
+    remedy: login !== undefined || state === "SignInNeeded"
+      ? signIn(name)
+      : state === "PermanentlyFailed"
+      ? `Ask an operator of the gateway to repair ${name}`
+      : remedy(state, undefined, undefined),
+    at: lastError.at
   }
 
 export interface Own {
@@ -67,10 +65,10 @@ export interface Own {
 }
 
 /** Does not tell the logins of others: only that there may be something to do. */
-const loginsOf = ({ clientLogins }: Server, { isWaiting }: Own): Pick<Server, "clientLogins"> => {
-  if (clientLogins === undefined) return {}
+const loginsOf = ({ clientLogins }: Server, { isWaiting }: Own): Server["clientLogins"] => {
+  if (clientLogins === undefined) return undefined
   const waits = isWaiting ?? clientLogins.waiting > 0
-  return { clientLogins: { signedIn: isWaiting === false ? 1 : 0, waiting: waits ? 1 : 0 } }
+  return { signedIn: isWaiting === false ? 1 : 0, waiting: waits ? 1 : 0 }
 }
 
 const publicServer = (server: Server, own: Own): Server => ({
@@ -79,9 +77,9 @@ const publicServer = (server: Server, own: Own): Server => ({
     ? {}
     : Struct.pick(server, "generation", "usage", "nextAttemptAt", "attempt")),
   counts: { ...server.counts, tools: own.tools },
-  ...loginsOf(server, own),
-  ...lastErrorOf(server),
-  ...(server.login === undefined ? {} : { login: { message: signIn(server.name) } }),
+  clientLogins: loginsOf(server, own),
+  lastError: publicError(server),
+  login: server.login && { message: signIn(server.name) },
   // Warnings are about what an operator can repair, and name what others use.
   warnings: []
 })
@@ -90,12 +88,8 @@ const publicServer = (server: Server, own: Own): Server => ({
 const ofAdmin = ({ counts, pins, ...server }: Server, tools: number, { hasTool }: Access): Server => ({
   ...server,
   counts: { ...counts, tools },
-  ...(pins === undefined
-    ? {}
-    // Some of the others that are counted may be hidden.
-    : {
-      pins: { ...Struct.omit(pins, "more"), changes: pins.changes.filter(({ tool }) => hasTool(server.name, tool)) }
-    }),
+  // Some of the others that are counted may be hidden.
+  pins: pins && { ...pins, more: undefined, changes: pins.changes.filter(({ tool }) => hasTool(server.name, tool)) },
   warnings: []
 })
 
@@ -116,11 +110,7 @@ export const gateway = (
   return {
     // The problem may name any server.
     gateway: isWhole ? gateway : Struct.omit(gateway, "configProblem"),
-    ...(replicas === undefined ? {} : {
-      replicas: replicas.map((one) =>
-        one.servers === undefined ? one : { ...one, servers: one.servers.filter(hasServer) }
-      )
-    })
+    replicas: replicas?.map((one) => ({ ...one, servers: one.servers?.filter(hasServer) }))
   }
 }
 

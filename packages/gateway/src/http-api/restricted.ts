@@ -77,12 +77,12 @@ export const statusFor = (seen: Seen, caller: Caller, status: GatewayStatus): Ef
   const { name, subject } = caller
   if (subject === "") return Effect.succeed(status)
   const access = seen.rules.of(caller)
-  const known = { ...(name === undefined ? {} : { name }), admin: access.isAdmin }
   const about = Shown.gateway(access, status)
-  return Effect.map(
-    serversFor(seen, caller, status.servers),
-    (servers) => ({ ...about, gateway: { ...about.gateway, caller: known }, servers })
-  )
+  return Effect.map(serversFor(seen, caller, status.servers), (servers) => ({
+    ...about,
+    gateway: { ...about.gateway, caller: { name, admin: access.isAdmin } },
+    servers
+  }))
 }
 
 /** `undefined` if that is everything. */
@@ -107,27 +107,22 @@ export const operationsFor = (seen: Seen, caller: Caller, operations: Operations
   }
   const known = <A, E>(name: string, act: Effect.Effect<A, E>): Effect.Effect<A, E | Api.NotFound> =>
     hasServer(name) ? act : unknown(name)
-  const own = (server: Server): Effect.Effect<Server, Api.NotFound> =>
-    Effect.flatMap(
-      serversFor(seen, caller, [server]),
-      ([own]) => own === undefined ? unknown(server.name) : Effect.succeed(own)
-    )
-  const command = <E>(act: (name: string) => Effect.Effect<ChangedServer, E>) => (name: string) =>
+  /** `more`: beside the server. */
+  const own = <A extends Server, B, E>(name: string, act: Effect.Effect<A, E>, more: (answer: A) => B) =>
     known(
       name,
-      Effect.flatMap(act(name), ({ runtimesDone, ...server }) =>
-        Effect.map(own(server), (own) =>
-          runtimesDone === undefined ? own : { ...own, runtimesDone }))
+      Effect.flatMap(act, (answer) =>
+        Effect.flatMap(
+          serversFor(seen, caller, [answer]),
+          ([server]) => server === undefined ? unknown(name) : Effect.succeed({ ...server, ...more(answer) })
+        ))
     )
+  const command = <E>(act: (name: string) => Effect.Effect<ChangedServer, E>) => (name: string) =>
+    own(name, act(name), ({ runtimesDone }) => ({ runtimesDone }))
   return {
     status,
     server: (name) =>
-      known(
-        name,
-        Effect.flatMap(operations.server(name), ({ runtimes, ...server }) =>
-          Effect.map(own(server), (own) =>
-            isAdmin && runtimes !== undefined ? { ...own, runtimes } : own))
-      ),
+      own(name, operations.server(name), ({ runtimes }) => ({ runtimes: isAdmin ? runtimes : undefined })),
     logs: ({ limit, server, since }) => {
       const lines = Effect.map(
         operations.logs({ limit: allLines, server, since }),
@@ -139,12 +134,6 @@ export const operationsFor = (seen: Seen, caller: Caller, operations: Operations
     enable: command(operations.enable),
     disable: command(operations.disable),
     approve: (name) =>
-      known(
-        name,
-        Effect.flatMap(
-          operations.approve(name, (tool) => hasTool(name, tool)),
-          ({ approved, ...server }) => Effect.map(own(server), (own) => ({ ...own, approved }))
-        )
-      )
+      own(name, operations.approve(name, (tool) => hasTool(name, tool)), ({ approved }) => ({ approved }))
   }
 }

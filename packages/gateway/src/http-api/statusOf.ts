@@ -21,26 +21,25 @@ import {
   type Usage
 } from "./GatewayStatus.js"
 import type { Change } from "./History.js"
-import { pinStatusOf } from "./pinStatusOf.js"
 import type { ServerRecord } from "./ServerRecords.js"
 
 interface Share {
-  tools: number
-  prompts: number
-  resources: number
+  readonly counts: { tools: number; prompts: number; resources: number }
   readonly problems: Array<string>
 }
+
+const noShare = (): Share => ({ counts: { tools: 0, prompts: 0, resources: 0 }, problems: [] })
 
 const sharesOf = (catalog: Fleet.FleetCatalog): ReadonlyMap<string, Share> => {
   const shares = new Map<string, Share>()
   const of = (backend: string): Share => {
-    const share = shares.get(backend) ?? { tools: 0, prompts: 0, resources: 0, problems: [] }
+    const share = shares.get(backend) ?? noShare()
     shares.set(backend, share)
     return share
   }
-  for (const { backend } of catalog.tools.values()) of(backend).tools++
-  for (const { backend } of catalog.prompts.values()) of(backend).prompts++
-  for (const { backend } of catalog.resources.values()) of(backend).resources++
+  for (const { backend } of catalog.tools.values()) of(backend).counts.tools++
+  for (const { backend } of catalog.prompts.values()) of(backend).counts.prompts++
+  for (const { backend } of catalog.resources.values()) of(backend).counts.resources++
   for (const { backend, message } of catalog.problems) of(backend).problems.push(message)
   return shares
 }
@@ -56,21 +55,23 @@ const loginOf = (gateway: Gateway, name: string): Effect.Effect<Server["login"]>
 }
 
 /** Says nothing until a client has asked for it. */
-const clientLoginsOf = (gateway: Gateway, name: string): Effect.Effect<Pick<Server, "clientLogins">> =>
+const clientLoginsOf = (gateway: Gateway, name: string): Effect.Effect<Server["clientLogins"]> =>
   Effect.map(
     gateway.personalSignIns?.(name)?.counts ?? Effect.succeed({ signedIn: 0, waiting: 0 }),
-    (clientLogins) => clientLogins.signedIn + clientLogins.waiting === 0 ? {} : { clientLogins }
+    (counts) => counts.signedIn + counts.waiting === 0 ? undefined : counts
   )
+
+const cleaned = (text: string | undefined): string | undefined => text === undefined ? undefined : clean(text)
 
 /** Of one kind. */
 const maxWarnings = 10
 
-const warningsOf = (status: Status, { problems }: Pick<Share, "problems">): ReadonlyArray<string> => {
+const warningsOf = (status: Status, { problems }: Share): ReadonlyArray<string> => {
   const { abandonedCloses, keepalive, lastCloseError, memoryLimit, verdict } = status
   return [
     status.connectorWarning,
     verdict && `it answers nothing (${verdict.kind}): ${verdict.reason}`,
-    memoryLimit?.warning && `it uses ${memoryLimit.warning}`,
+    memoryLimit?.warning === undefined ? undefined : `it uses ${memoryLimit.warning}`,
     status.lostSessions.warning,
     Pins.statusOf(status)?.warning,
     status.toolOptions.warning,
@@ -83,9 +84,9 @@ const warningsOf = (status: Status, { problems }: Pick<Share, "problems">): Read
   ].filter((one) => one !== undefined).map(clean)
 }
 
-const ownerOf = ({ replicas }: Gateway, server: string): Pick<Server, "owner"> => {
+const ownerOf = ({ replicas }: Gateway, server: string): Server["owner"] => {
   const since = replicas?.ownedSince(server)
-  return replicas === undefined || since === undefined ? {} : { owner: { replica: replicas.own().id, since } }
+  return replicas && since !== undefined ? { replica: replicas.own().id, since } : undefined
 }
 
 const noCalls: Server["calls"] = { total: 0, failed: 0, givenUp: 0, inFlight: 0, p50Millis: null }
@@ -96,74 +97,66 @@ const byState = (runtimes: ReadonlyArray<Pick<Runtime, "state">>): NonNullable<S
     return length === 0 ? [] : [[state, length]]
   }))
 
-/** Of several servers together; nothing if none is measured. */
-const usageOf = (all: ReadonlyArray<ResourceUsage | undefined>): { readonly usage?: Usage } => {
+/** Of several servers together. */
+const usageOf = (all: ReadonlyArray<ResourceUsage | undefined>): Usage | undefined => {
   const measured = all.filter((one) => one !== undefined)
-  if (measured.length === 0) return {}
+  if (measured.length === 0) return undefined
   const shares = measured.flatMap(({ cpu }) => cpu ?? [])
   const cpu = shares.reduce((sum, one) => sum + one, 0)
   const memory = measured.reduce((sum, one) => sum + one.memory, 0)
-  return {
-    usage: { memoryBytes: Math.round(memory), cpuPercent: shares.length === 0 ? null : Math.round(cpu * 10) / 10 }
-  }
+  return { memoryBytes: Math.round(memory), cpuPercent: shares.length === 0 ? null : Math.round(cpu * 10) / 10 }
 }
 
-/** Missing if nothing is hidden, or not known. */
-const hiddenOf = (status: Status): Pick<Server, "hidden"> => {
+const hiddenOf = (status: Status): Server["hidden"] => {
   const filters = Filters.statusOf(status)
-  if (filters?.hidden === undefined) return {}
+  if (filters?.hidden === undefined) return undefined
   const { prompts, resourceTemplates, resources, tools } = filters.hidden
   const hidden = { tools, prompts, resources: resources + resourceTemplates }
-  return Object.values(hidden).some((count) => count > 0) ? { hidden } : {}
+  return Object.values(hidden).some((count) => count > 0) ? hidden : undefined
 }
 
 const mostChanges = 100
 
 /** Differences are harmless already, and every space of them counts. */
-const pinsOf = (pins: PinStatus | undefined, isFull = false): Pick<Server, "pins"> => {
-  if (pins === undefined) return {}
+const pinsOf = (pins: PinStatus | undefined, isFull: boolean): Server["pins"] => {
+  if (pins === undefined) return undefined
   const { changes, mode, unreadable } = pins
   const shown = isFull ? changes : changes.slice(0, mostChanges)
   return {
-    pins: {
-      mode,
-      changes: shown.map(({ difference, summary, tool, ...change }) => ({
-        ...change,
-        tool: clean(tool),
-        difference: isFull ? difference : summary
-      })),
-      ...(shown.length === changes.length ? {} : { more: changes.length - shown.length }),
-      ...(unreadable === undefined
-        ? {}
-        : { unreadable: { file: clean(unreadable.file), reason: clean(unreadable.reason) } })
-    }
+    mode,
+    changes: shown.map(({ difference, summary, tool, ...change }) => ({
+      ...change,
+      tool: clean(tool),
+      difference: isFull ? difference : summary
+    })),
+    more: shown.length === changes.length ? undefined : changes.length - shown.length,
+    unreadable: unreadable && { file: clean(unreadable.file), reason: clean(unreadable.reason) }
   }
 }
 
 const keepaliveOf = ({ reason, state }: Pick<Status["keepalive"], "reason" | "state">): Keepalive => ({
   state,
-  ...(reason === undefined ? {} : { reason: clean(reason) })
+  reason: cleaned(reason)
 })
 
 /** The fields that depend on the single runtime. */
-const sharedFields = (status: Status, share: Share | undefined) => {
-  const { failedAttempts, learned, memoryLimit, nextAttemptAt, peer, serverInfo } = status
-  const { prompts = 0, resources = 0, tools = 0 } = share ?? {}
+const sharedFields = (status: Status, share = noShare()) => {
+  const { failedAttempts, learned, memoryLimit, serverInfo } = status
   return {
-    ...Struct.pick(status, "generation", "health", "healthScore"),
+    ...Struct.pick(status, "generation", "health", "healthScore", "nextAttemptAt"),
     keepalive: keepaliveOf(status.keepalive),
-    ...(peer?.pid === undefined ? {} : { pid: peer.pid }),
-    ...usageOf([status.usage]),
-    ...(learned === undefined ? {} : { learned: Temperaments.inWords(learned) }),
-    ...(memoryLimit === undefined ? {} : { memoryLimit: Struct.pick(memoryLimit, "bytes", "restarts") }),
-    server: serverInfo === undefined ? null : { name: clean(serverInfo.name), version: clean(serverInfo.version) },
-    counts: { tools, prompts, resources },
-    ...hiddenOf(status),
+    pid: status.peer?.pid,
+    usage: usageOf([status.usage]),
+    learned: learned && Temperaments.inWords(learned),
+    memoryLimit: memoryLimit && Struct.pick(memoryLimit, "bytes", "restarts"),
+    server: serverInfo === undefined
+      ? null
+      : { name: clean(serverInfo.name), version: clean(serverInfo.version) },
+    counts: share.counts,
+    hidden: hiddenOf(status),
     stale: status.catalog?.stale ?? false,
-    ...pinsOf(Pins.statusOf(status)),
-    ...(nextAttemptAt === undefined ? {} : { nextAttemptAt }),
-    ...(failedAttempts === 0 ? {} : { attempt: failedAttempts }),
-    warnings: warningsOf(status, share ?? { problems: [] })
+    attempt: failedAttempts === 0 ? undefined : failedAttempts,
+    warnings: warningsOf(status, share)
   }
 }
 
@@ -172,14 +165,14 @@ const perClientFields = (
   record: ServerRecord | undefined,
   pins: PinStatus | undefined
 ) => {
+  const runtimes = record?.runtimes ?? []
   const warnings = [connector.status?.().connectorWarning, pins?.warning].filter((one) => one !== undefined)
   return {
     server: null,
-    runtimesByState: byState(record?.runtimes ?? []),
-    ...usageOf((record?.runtimes ?? []).map(({ usage }) => usage)),
-    counts: { tools: 0, prompts: 0, resources: 0 },
+    runtimesByState: byState(runtimes),
+    usage: usageOf(runtimes.map(({ usage }) => usage)),
+    counts: noShare().counts,
     stale: false,
-    ...pinsOf(pins),
     warnings: warnings.map(clean)
   }
 }
@@ -200,83 +193,50 @@ const serverOf = (
   server: Configured,
   status: Status | undefined,
   share: Share | undefined,
-  login: Server["login"],
-  pins: PinStatus | undefined
-): Server => {
-  const record = gateway.record.servers.of(server.id)
-  const known = record?.history.changes ?? []
-  const { changes, since, state } = status === undefined ? perClientHistory(gateway, server, record) : {
-    changes: known,
-    since: known.at(-1)?.at ?? status.connectedAt ?? gateway.startedAt,
-    state: status.state
-  }
-  const lastError = status === undefined
-    ? record?.history.lastError
-    : status.lastError === undefined || status.lastErrorAt === undefined
-    ? undefined
-    : { message: status.lastError, reason: status.lastReason, at: status.lastErrorAt }
-  const shown = shownState(state, login?.url !== undefined)
-  const newerOn = gateway.servers.newerOn(server.id)
-  return {
-    name: server.id,
-    state: shown,
-    since: shown === state ? since : waitingSince(changes, since),
-    transport: server.connector.transport,
-    target: server.connector.target,
-    sessions: status === undefined ? "per-client" : "shared",
-    ...ownerOf(gateway, server.id),
-    ...(newerOn === undefined ? {} : { newerOn }),
-    calls: record?.calls.counts ?? noCalls,
-    ...(lastError === undefined ? {} : {
-      lastError: {
+  isFull: boolean
+): Effect.Effect<Server> =>
+  Effect.gen(function*() {
+    const login = yield* loginOf(gateway, server.id)
+    const pins = status === undefined ? (yield* gateway.servers.pins(server))?.status : Pins.statusOf(status)
+    const record = gateway.record.servers.of(server.id)
+    const known = record?.history.changes ?? []
+    const { changes, since, state } = status === undefined ? perClientHistory(gateway, server, record) : {
+      changes: known,
+      since: known.at(-1)?.at ?? status.connectedAt ?? gateway.startedAt,
+      state: status.state
+    }
+    const lastError = status === undefined
+      ? record?.history.lastError
+      : status.lastError === undefined || status.lastErrorAt === undefined
+      ? undefined
+      : { message: status.lastError, reason: status.lastReason, at: status.lastErrorAt }
+    const shown = shownState(state, login?.url !== undefined)
+    return {
+      name: server.id,
+      state: shown,
+      since: shown === state ? since : waitingSince(changes, since),
+      transport: server.connector.transport,
+      target: server.connector.target,
+      sessions: status === undefined ? "per-client" : "shared",
+      owner: ownerOf(gateway, server.id),
+      newerOn: gateway.servers.newerOn(server.id),
+      calls: record?.calls.counts ?? noCalls,
+      lastError: lastError && {
         message: clean(lastError.message),
-        ...(lastError.reason === undefined ? {} : { reason: lastError.reason }),
+        reason: lastError.reason,
         remedy: remedy(state, record?.leading?.reason, login?.message),
         at: lastError.at
-      }
-    }),
-    ...(login === undefined ? {} : { login }),
-    history: changes,
-    ...(status === undefined ? perClientFields(server, record, pins) : sharedFields(status, share))
-  }
-}
-
-export const serverStatus = (gateway: Gateway, name: string): Effect.Effect<Server, Api.NotFound> =>
-  Effect.flatMap(gatewayStatus(gateway), ({ servers }) => {
-    const server = servers.find((one) => one.name === name)
-    return server === undefined
-      ? Effect.fail(Api.notFound(Unknown.backend(name, servers.map((one) => one.name)).message))
-      : Effect.succeed(server)
-  })
-
-/** With all that has changed in its tools, and with all runtimes if each client has its own. */
-export const serverDetails = (gateway: Gateway, name: string): Effect.Effect<ServerDetails, Api.NotFound> =>
-  Effect.zipWith(serverStatus(gateway, name), pinStatusOf(gateway.servers, name), (server, pins) => {
-    const details = { ...server, ...pinsOf(pins, true) }
-    if (server.sessions !== "per-client") return details
-    const runtimes = gateway.record.servers.of(name)?.runtimes ?? []
-    return {
-      ...details,
-      runtimes: runtimes.map(({ keepalive, usage, ...runtime }) => ({
-        ...Struct.pick(runtime, "number", "state", "since", "generation", "healthScore"),
-        ...(keepalive === undefined ? {} : { keepalive: keepaliveOf(keepalive) }),
-        ...usageOf([usage])
-      }))
+      },
+      login,
+      clientLogins: yield* clientLoginsOf(gateway, server.id),
+      pins: pinsOf(pins, isFull),
+      history: changes,
+      ...(status === undefined ? perClientFields(server, record, pins) : sharedFields(status, share))
     }
   })
 
-const problems = (
-  { accessTokens, clientTokens, refused }: Gateway
-): Pick<GatewayStatus["gateway"], "configProblem" | "authProblem" | "tokenProblem"> => {
-  const [config, auth, token] = [refused?.(), accessTokens?.problem(), clientTokens?.problem()]
-  return {
-    ...(config === undefined ? {} : { configProblem: clean(config) }),
-    ...(auth === undefined ? {} : { authProblem: clean(auth) }),
-    ...(token === undefined ? {} : { tokenProblem: clean(token) })
-  }
-}
-
-export const gatewayStatus = (gateway: Gateway): Effect.Effect<GatewayStatus> =>
+/** `full`: the one with all that has changed in its tools. */
+const serversOf = (gateway: Gateway, full?: string): Effect.Effect<ReadonlyArray<Server>> =>
   Effect.gen(function*() {
     const { record, servers: { servers, shared } } = gateway
     const statuses = yield* shared.fleet.status
@@ -285,29 +245,57 @@ export const gatewayStatus = (gateway: Gateway): Effect.Effect<GatewayStatus> =>
     record.servers.keep(new Set(all.map(({ id }) => id)))
     // A new configuration may name shared servers that the fleet does not have yet.
     const reported = all.filter(({ id, sessions }) => sessions === "per-client" || statuses[id] !== undefined)
-    const described = yield* Effect.forEach(reported, (server) => {
-      const status = server.sessions === "per-client" ? undefined : statuses[server.id]
-      const pins = status === undefined ? gateway.servers.pins(server) : Effect.succeed(undefined)
-      return Effect.map(
-        Effect.all([loginOf(gateway, server.id), pins, clientLoginsOf(gateway, server.id)]),
-        ([login, pins, clientLogins]) => ({
-          ...serverOf(gateway, server, status, shares.get(server.id), login, pins?.status),
-          ...clientLogins
-        })
-      )
+    return yield* Effect.forEach(reported, (server) => {
+      const { id, sessions } = server
+      const status = sessions === "per-client" ? undefined : statuses[id]
+      return serverOf(gateway, server, status, shares.get(id), id === full)
     })
+  })
+
+const named = (name: string, servers: ReadonlyArray<Server>): Effect.Effect<Server, Api.NotFound> => {
+  const server = servers.find((one) => one.name === name)
+  return server === undefined
+    ? Effect.fail(Api.notFound(Unknown.backend(name, servers.map((one) => one.name)).message))
+    : Effect.succeed(server)
+}
+
+export const serverStatus = (gateway: Gateway, name: string): Effect.Effect<Server, Api.NotFound> =>
+  Effect.flatMap(serversOf(gateway), (servers) => named(name, servers))
+
+/** With all that has changed in its tools, and with all runtimes if each client has its own. */
+export const serverDetails = (gateway: Gateway, name: string): Effect.Effect<ServerDetails, Api.NotFound> =>
+  Effect.gen(function*() {
+    const server = yield* named(name, yield* serversOf(gateway, name))
+    if (server.sessions !== "per-client") return server
+    const runtimes = gateway.record.servers.of(name)?.runtimes ?? []
     return {
-      gateway: {
-        name: "mcp-lifeline",
-        version,
-        url: gateway.url,
-        pid: process.pid,
-        startedAt: gateway.startedAt,
-        ...(gateway.config === undefined ? {} : { config: gateway.config }),
-        ...problems(gateway),
-        ...(gateway.audit === undefined ? {} : { audit: gateway.audit.status() }),
-        clients: yield* gateway.clients
-      },
-      servers: described
+      ...server,
+      runtimes: runtimes.map(({ generation, healthScore, keepalive, number, since, state, usage }) => ({
+        number,
+        state,
+        since,
+        generation,
+        healthScore,
+        keepalive: keepalive && keepaliveOf(keepalive),
+        usage: usageOf([usage])
+      }))
     }
   })
+
+export const gatewayStatus = (gateway: Gateway): Effect.Effect<GatewayStatus> =>
+  Effect.zipWith(serversOf(gateway), gateway.clients, (servers, clients) => ({
+    gateway: {
+      name: "mcp-lifeline",
+      version,
+      url: gateway.url,
+      pid: process.pid,
+      startedAt: gateway.startedAt,
+      config: gateway.config,
+      configProblem: cleaned(gateway.refused?.()),
+      authProblem: cleaned(gateway.accessTokens?.problem()),
+      tokenProblem: cleaned(gateway.clientTokens?.problem()),
+      audit: gateway.audit?.status(),
+      clients
+    },
+    servers
+  }))

@@ -7,7 +7,7 @@ import { createRequire } from "node:module"
 import { basename, dirname, extname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
-/** Its files, by their paths. */
+/** By path. */
 export type Page = ReadonlyMap<string, Handler>
 
 const { resolve } = createRequire(import.meta.url)

@@ -1,7 +1,7 @@
 import type { termsBounds, TermsOptions } from "@mcp-lifeline/cluster"
 import * as Guard from "@mcp-lifeline/http-server/Guard"
 import { parseUrl } from "@mcp-lifeline/protocol/parseUrl"
-import { Record, Redacted } from "effect"
+import { Redacted, Struct } from "effect"
 import * as Command from "../commandLine/Command.js"
 
 export interface ClusterOptions {
@@ -149,9 +149,7 @@ export const options = {
   }
 }
 
-type Values = {
-  readonly [K in keyof typeof options]: (typeof options)[K] extends Command.Option<infer A> ? A : never
-}
+type Values = Command.Values<typeof options>
 
 interface Others {
   readonly config: string | undefined
@@ -181,11 +179,6 @@ const certificateOf = (
     : refuse("--cluster-certificate needs a --cluster-address that begins with https")
 }
 
-const variables: Readonly<Record<string, string | undefined>> = Record.map(
-  options,
-  (option: { readonly variable?: string }) => option.variable
-)
-
 /** `undefined` without a database. Refuses what does not go together. */
 export const read = (
   values: Values,
@@ -196,11 +189,11 @@ export const read = (
   const { clusterAddress: address, clusterFile: file, clusterListen: listen } = values
   const store = file === undefined ? values.cluster : { file }
   if (store === undefined) {
-    const [other] = Object.entries(values).find(([, value]) => value !== undefined) ?? []
+    const other = Struct.keys(options).find((key) => values[key] !== undefined)
     if (other === undefined) return undefined
-    const option = Command.nameOf(other)
-    const variable = variables[other]
-    return refuse(`${has(option) || variable === undefined ? option : variable} needs --cluster or --cluster-file`)
+    const name = Command.nameOf(other)
+    const { variable = name }: Command.Option<unknown> = options[other]
+    return refuse(`${has(name) ? name : variable} needs --cluster or --cluster-file`)
   }
   const name = file === undefined ? has("--cluster") ? "--cluster" : clusterVariable : "--cluster-file"
   if (platform === "win32") {

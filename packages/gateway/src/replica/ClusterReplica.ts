@@ -112,13 +112,12 @@ export const make = (
         Effect.map(SessionHomes.make(membership, store.sessions, Effect.zipLeft(lapsed, lost)), (homes) => ({
           home: homes,
           onEnded: (session) => void fork(Effect.ignore(homes.ended(session))),
-          serve: (endpoint, seal) =>
+          serve: (served) =>
             Effect.gen(function*() {
               const router = yield* SessionRouter.make({
-                endpoint,
+                ...served,
                 homes,
                 key,
-                seal,
                 onError: (error) => void fork(Effect.logError("a request of a client failed inside the gateway", error))
               })
               yield* Effect.acquireRelease(

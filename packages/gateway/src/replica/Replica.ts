@@ -1,39 +1,21 @@
 /** All that the gateway knows of a cluster. */
-import type { Backend, Connector } from "@mcp-lifeline/core"
-import type { SealedId } from "@mcp-lifeline/http-server"
-import type { McpEndpoint, Options as EndpointOptions } from "@mcp-lifeline/http-server/McpEndpoint"
+import type { ClusterServer, SessionRouter } from "@mcp-lifeline/cluster"
+import type { Connector } from "@mcp-lifeline/core"
+import type { Options as EndpointOptions } from "@mcp-lifeline/http-server/McpEndpoint"
 import type { SessionRecords } from "@mcp-lifeline/http-server/SessionRecords"
 import type { StateFolder } from "@mcp-lifeline/state/StateFolder"
 import type { Effect, Scope } from "effect"
-import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Gateways } from "./Gateways.js"
-
-/** A server that runs once in the cluster. */
-export interface Shared {
-  readonly name: string
-  readonly local: Connector
-  /** Not while others have a newer configuration. Must not throw. */
-  readonly mayRun: () => boolean
-  /** May be replaced by another one. Not called before there is one; must not throw. */
-  readonly backend: () => Backend.Backend
-}
 
 export interface Sessions extends Required<Pick<EndpointOptions, "onEnded">> {
   readonly home: NonNullable<EndpointOptions["home"]>
   /** The scope ends the requests that are on their way. */
   readonly serve: (
-    endpoint: Pick<McpEndpoint, "handle" | "has">,
-    seal: SealedId.Seal
+    options: Pick<SessionRouter.Options, "endpoint" | "seal">
   ) => Effect.Effect<SessionRoutes, never, Scope.Scope>
 }
 
-export interface SessionRoutes {
-  readonly handle: (request: IncomingMessage, response: ServerResponse) => void
-  /** Takes no more requests from other replicas. */
-  readonly leave: () => void
-  /** Ends when no request is on its way to another replica. */
-  readonly drained: Effect.Effect<void>
-}
+export type SessionRoutes = Pick<SessionRouter.SessionRouter, "handle" | "leave" | "drained">
 
 export interface Replica {
   readonly gateways: Gateways
@@ -44,8 +26,10 @@ export interface Replica {
   readonly records: SessionRecords
   /** For a server of a client whose session lives here: it ends with the lease of this replica. */
   readonly own: (connector: Connector) => Connector
-  /** When the scope closes, another replica may run the server: close its backend first. */
-  readonly shared: (server: Shared) => Effect.Effect<Connector, never, Scope.Scope>
+  /** For a server that runs once in the cluster. When the scope closes, another replica may run it: close its backend first. */
+  readonly shared: (
+    server: Omit<ClusterServer.Options, "cluster" | "whileOwned">
+  ) => Effect.Effect<Connector, never, Scope.Scope>
   /**
    * Gives these servers to the other replicas, so that no call fails: when no client here calls any more, and before their backends close.
    */

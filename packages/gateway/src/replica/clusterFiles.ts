@@ -1,4 +1,3 @@
-/** What the files that options of the cluster name hold. */
 import type { Certificate } from "@mcp-lifeline/http-server/Listener"
 import * as UserFile from "@mcp-lifeline/state/UserFile"
 import { Effect, Redacted } from "effect"

@@ -139,8 +139,7 @@ export const serve = (
       listener.recheck()
     })
     yield* Effect.addFinalizer(() => Effect.sync(() => stop?.()))
-    const routes = yield* shared?.serve(endpoint, seal) ??
-      Effect.succeed(alone(endpoint))
+    const routes = yield* shared?.serve({ endpoint, seal }) ?? Effect.succeed(alone(endpoint))
     const calls = yield* OpenCalls.make
     yield* Effect.addFinalizer(() =>
       Effect.sync(routes.leave).pipe(

@@ -1,4 +1,3 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from "@modelcontextprotocol/client"
 import { Effect } from "effect"
 import { existsSync, readFileSync, statSync } from "node:fs"
@@ -11,6 +10,7 @@ import { callsIn } from "../support/AuditLines.js"
 import { ask, type serve, serveHere } from "../support/Gateway.js"
 import * as Program from "../support/Program.js"
 import * as TestClient from "../support/TestClient.js"
+import { describe, expect, it, test } from "../support/vitest.js"
 
 const script = fileURLToPath(new URL("../fixtures/named.mjs", import.meta.url))
 
@@ -81,43 +81,42 @@ const isWritten = (result: unknown, lines: ReadonlyArray<AuditLine>, count: numb
 }
 
 describe.each(Object.entries(doors))("calls of %s", (door, open) => {
-  it.scopedLive("[G23:real] each is a line, which is there when the answer is, and says what became of it", () =>
-    Effect.gen(function*() {
-      const gateway = yield* auditing(serveHere)
-      const { client, door, prompt, read, tool } = yield* open(gateway)
-      let count = 0
-      const called = (name: string, args?: object) =>
-        Effect.promise(async () => isWritten(await tool(name, args), gateway.lines(), ++count))
-      const first = yield* called("s__ok", { b: 1, a: "s3cr3t-argument" })
-      const asked = { door, client, method: "tools/call", server: "s", tool: "ok", as: "s__ok" }
-      const ended = { outcome: "ok", fate: "answered", attempts: 1, generation: 1 }
-      expect(first).toMatchObject({ ...asked, hash: digest({ a: "s3cr3t-argument", b: 1 }), ...ended })
-      expect(Object.keys(first)).not.toContain("arguments")
-      expect(Math.abs(Date.now() - Date.parse(first.time))).toBeLessThan(600_000)
-      expect(first.waited).toBeGreaterThanOrEqual(0)
-      expect(first.answered).toBeGreaterThan(0)
-      expect(door === "api" || first.id !== undefined).toBe(true)
-      const failed = { tool: "fail", outcome: "tool-error", fate: "answered", attempts: 1 }
-      expect(yield* called("s__fail")).toMatchObject(failed)
-      // What a server says of the fate of a call is not ours.
-      const refused = { tool: "refuse", outcome: "error", fate: "answered", attempts: 1 }
-      expect(yield* called("s__refuse")).toMatchObject(refused)
-      const unsent = { server: null, tool: "s__missing", outcome: "error", fate: "notSent", attempts: 0 }
-      expect(yield* called("s__missing")).toMatchObject(unsent)
-      const unknown = { server: "s", tool: "die", outcome: "error", fate: "unknown", attempts: 1 }
-      expect(yield* called("s__die")).toMatchObject(unknown)
-      expect(yield* called("s__ok")).toMatchObject({ outcome: "ok", attempts: 1, generation: 2 })
-      const others = [["prompts/get", "s__ok", prompt], ["resources/read", "named://s/ok", read]] as const
-      for (const [method, name, ask] of others) {
-        if (ask === undefined) continue
-        const result = yield* Effect.promise(async () => [await ask(name), gateway.lines()] as const)
-        const written = { method, server: "s", tool: name.replace("s__", ""), outcome: "ok" }
-        expect(isWritten(...result, ++count)).toMatchObject(written)
-      }
-      const text = readFileSync(gateway.audit, "utf8")
-      expect(text).not.toContain("s3cr3t")
-      if (process.platform !== "win32") expect(statSync(gateway.audit).mode & 0o777).toBe(0o600)
-    }))
+  test.scopedLive("[G23:real] each is a line, which is there when the answer is, and says what became of it", function*() {
+    const gateway = yield* auditing(serveHere)
+    const { client, door, prompt, read, tool } = yield* open(gateway)
+    let count = 0
+    const called = (name: string, args?: object) =>
+      Effect.promise(async () => isWritten(await tool(name, args), gateway.lines(), ++count))
+    const first = yield* called("s__ok", { b: 1, a: "s3cr3t-argument" })
+    const asked = { door, client, method: "tools/call", server: "s", tool: "ok", as: "s__ok" }
+    const ended = { outcome: "ok", fate: "answered", attempts: 1, generation: 1 }
+    expect(first).toMatchObject({ ...asked, hash: digest({ a: "s3cr3t-argument", b: 1 }), ...ended })
+    expect(Object.keys(first)).not.toContain("arguments")
+    expect(Math.abs(Date.now() - Date.parse(first.time))).toBeLessThan(600_000)
+    expect(first.waited).toBeGreaterThanOrEqual(0)
+    expect(first.answered).toBeGreaterThan(0)
+    expect(door === "api" || first.id !== undefined).toBe(true)
+    const failed = { tool: "fail", outcome: "tool-error", fate: "answered", attempts: 1 }
+    expect(yield* called("s__fail")).toMatchObject(failed)
+    // What a server says of the fate of a call is not ours.
+    const refused = { tool: "refuse", outcome: "error", fate: "answered", attempts: 1 }
+    expect(yield* called("s__refuse")).toMatchObject(refused)
+    const unsent = { server: null, tool: "s__missing", outcome: "error", fate: "notSent", attempts: 0 }
+    expect(yield* called("s__missing")).toMatchObject(unsent)
+    const unknown = { server: "s", tool: "die", outcome: "error", fate: "unknown", attempts: 1 }
+    expect(yield* called("s__die")).toMatchObject(unknown)
+    expect(yield* called("s__ok")).toMatchObject({ outcome: "ok", attempts: 1, generation: 2 })
+    const others = [["prompts/get", "s__ok", prompt], ["resources/read", "named://s/ok", read]] as const
+    for (const [method, name, ask] of others) {
+      if (ask === undefined) continue
+      const result = yield* Effect.promise(async () => [await ask(name), gateway.lines()] as const)
+      const written = { method, server: "s", tool: name.replace("s__", ""), outcome: "ok" }
+      expect(isWritten(...result, ++count)).toMatchObject(written)
+    }
+    const text = readFileSync(gateway.audit, "utf8")
+    expect(text).not.toContain("s3cr3t")
+    if (process.platform !== "win32") expect(statSync(gateway.audit).mode & 0o777).toBe(0o600)
+  })
 
   it.scopedLive.runIf(existsSync("/dev/full") && ["a client of 2026", "the API"].includes(door))(
     "[G23:real] stop: with a full disk nothing is called, and /ready says why; go-on: calls go on, and the status counts",
@@ -169,23 +168,22 @@ describe.each(Object.entries(doors))("calls of %s", (door, open) => {
 const plain = (answer: unknown): unknown => answer instanceof Error ? answer.message : answer
 
 describe("the audit", () => {
-  it.scopedLive("[G23:real] a file that cannot be opened stops the start, with the reason", () =>
-    Effect.gen(function*() {
-      const { code, stderr } = yield* Program.run(["serve", "--port", "0", "--audit", "/no/such/folder/calls"])
-      expect(code).toBe(1)
-      expect(stderr).toMatch(
-        /--audit: \/no\/such\/folder\/calls cannot be opened: its folder does not exist; make the folder \/no\/such\/folder$/m
-      )
-      const sizes = ["5", "99999TB", "1001 GB"].map((size) =>
-        [["--audit", "x", "--audit-size", size], /--audit-size must be a size from 1 MB to 1000 GB/] as const
-      )
-      const others = [
-        [["--audit-full", "stop"], /--audit-full needs --audit FILE/],
-        [["--audit", "x", "--audit-full", "maybe"], /--audit-full maybe is not known; accepted: stop, go-on/]
-      ] as const
-      for (const [args, message] of [...sizes, ...others]) {
-        const refused = yield* Program.run(["serve", ...args])
-        expect([refused.code, refused.stderr]).toEqual([2, expect.stringMatching(message)])
-      }
-    }))
+  test.scopedLive("[G23:real] a file that cannot be opened stops the start, with the reason", function*() {
+    const { code, stderr } = yield* Program.run(["serve", "--port", "0", "--audit", "/no/such/folder/calls"])
+    expect(code).toBe(1)
+    expect(stderr).toMatch(
+      /--audit: \/no\/such\/folder\/calls cannot be opened: its folder does not exist; make the folder \/no\/such\/folder$/m
+    )
+    const sizes = ["5", "99999TB", "1001 GB"].map((size) =>
+      [["--audit", "x", "--audit-size", size], /--audit-size must be a size from 1 MB to 1000 GB/] as const
+    )
+    const others = [
+      [["--audit-full", "stop"], /--audit-full needs --audit FILE/],
+      [["--audit", "x", "--audit-full", "maybe"], /--audit-full maybe is not known; accepted: stop, go-on/]
+    ] as const
+    for (const [args, message] of [...sizes, ...others]) {
+      const refused = yield* Program.run(["serve", ...args])
+      expect([refused.code, refused.stderr]).toEqual([2, expect.stringMatching(message)])
+    }
+  })
 })

@@ -23,15 +23,16 @@ const folder = (): string => {
   return path
 }
 
-const opened = async (options: Partial<Options> & Pick<Options, "path">) => {
+const opened = async (options: Partial<Options> = {}) => {
+  const { path = join(folder(), "calls") } = options
   const troubles: Array<readonly [Trouble | undefined, number]> = []
   const onTrouble = (...trouble: readonly [Trouble | undefined, number]) => void troubles.push(trouble)
-  const all: Options = { size: 1_000_000, files: 3, full: "stop", onTrouble, ...options }
+  const all: Options = { size: 1_000_000, files: 3, full: "stop", onTrouble, ...options, path }
   // Who waits for the file to be tried again does not wait for long.
   const file = await AuditFile.open(all, { ...node, later: (run) => node.later(run, 1) })
   onTestFinished(() => file.close())
   const write = (text: string) => new Promise<boolean>((resolve) => file.write(text, resolve))
-  return { file, troubles, write }
+  return { file, path, troubles, write }
 }
 
 const linesOf = (path: string): ReadonlyArray<string> => readFileSync(path, "utf8").split("\n").slice(0, -1)
@@ -55,8 +56,7 @@ describe("the file of the audit", () => {
   })
 
   it("[G23:unit X5] is as large as it may be at most, in bytes, but for a line that is longer itself", async () => {
-    const path = join(folder(), "calls")
-    const { write } = await opened({ path, size: 1000, files: 100 })
+    const { path, write } = await opened({ size: 1000, files: 100 })
     const short = Array.from({ length: 200 }, (_, i) => `${i} ${"ü\u20ac".repeat(i % 60)}`)
     const texts = [...short, "€".repeat(2_000_000), ...short]
     assert.isTrue((await Promise.all(texts.map(write))).every(Boolean))
@@ -98,8 +98,7 @@ describe("the file of the audit", () => {
   })
 
   it.each([0, 1, 3])("[G23:unit] keeps %d full ones at most", async (files) => {
-    const path = join(folder(), "calls")
-    const { write } = await opened({ path, size: 100, files })
+    const { path, write } = await opened({ size: 100, files })
     for (let i = 0; i < 40; i++) await write(`${i} ${"x".repeat(60)}`)
     const names = readdirSync(join(path, "..")).toSorted()
     assert.deepEqual(names, ["calls", ...Array.from({ length: files }, (_, i) => `calls.${i + 1}`)])
@@ -110,8 +109,7 @@ describe("the file of the audit", () => {
   it.each([false, true])(
     "[G23:unit] follows another program that moves it away, and makes a new one: %s",
     async (isMade) => {
-      const path = join(folder(), "calls")
-      const { write } = await opened({ path })
+      const { path, write } = await opened()
       await write("one")
       renameSync(path, `${path}.moved`)
       if (isMade) writeFileSync(path, "")
@@ -147,8 +145,7 @@ describe("the file of the audit", () => {
   it.skipIf(process.platform === "win32")(
     "[G23:unit] says which one is in its way when it is full, and each other reason for which it cannot be written",
     async () => {
-      const path = join(folder(), "calls")
-      const { file, troubles, write } = await opened({ path, size: 100, files: 1 })
+      const { file, path, troubles, write } = await opened({ size: 100, files: 1 })
       await write("x".repeat(90))
       mkdirSync(`${path}.1`)
       assert.isFalse(await write("y".repeat(90)))

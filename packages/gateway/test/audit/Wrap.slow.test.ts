@@ -1,4 +1,3 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs"
 import { join } from "node:path"
@@ -8,6 +7,7 @@ import { digest } from "../../src/audit/canonical.js"
 import { callsIn } from "../support/AuditLines.js"
 import { type Host, startWrap, wrap } from "../support/Host.js"
 import * as Program from "../support/Program.js"
+import { describe, expect, it, test } from "../support/vitest.js"
 
 const script = fileURLToPath(new URL("../fixtures/named.mjs", import.meta.url))
 
@@ -40,33 +40,32 @@ const open = (host: Host) =>
   })
 
 describe("wrap --audit", () => {
-  it.scopedLive("[G23:real W1] each call is a line, which is there when the answer is, and says what became of it", () =>
-    Effect.gen(function*() {
-      const ok = { outcome: "ok", fate: "answered" }
-      const { audit, called, host, lines } = yield* wrapped(["--audit-arguments"])
-      const call = yield* open(host)
-      let count = 0
-      const line = (name: string, args?: unknown) =>
-        Effect.promise(async () => {
-          const answer = await call(name, args)
-          // Read in the step after the answer, without waiting for anything.
-          const found = lines()
-          expect([answer, found.length]).toEqual([answer, ++count])
-          return found.at(-1)!
-        })
-      const first = yield* line("ok", { b: 1 })
-      const asked = { door: "mcp", client: { program: "test-host", version: "1" }, method: "tools/call", server: "s" }
-      const given = { tool: "ok", hash: digest({ b: 1 }), arguments: { b: 1 } }
-      expect(first).toMatchObject({ ...asked, ...given, ...ok, attempts: 1, generation: 1 })
-      expect(first.as).toBeUndefined()
-      expect(first.id).toBeDefined()
-      expect(yield* line("fail")).toMatchObject({ tool: "fail", outcome: "tool-error", fate: "answered" })
-      expect(yield* line("refuse")).toMatchObject({ server: "s", tool: "refuse", outcome: "error", fate: "answered" })
-      expect(yield* line("die")).toMatchObject({ server: "s", tool: "die", outcome: "error", fate: "unknown" })
-      expect(yield* line("ok")).toMatchObject({ outcome: "ok", attempts: 1, generation: 2 })
-      expect(called()).toEqual(["ok", "fail", "die", "ok"])
-      if (process.platform !== "win32") expect(statSync(audit).mode & 0o777).toBe(0o600)
-    }))
+  test.scopedLive("[G23:real W1] each call is a line, which is there when the answer is, and says what became of it", function*() {
+    const ok = { outcome: "ok", fate: "answered" }
+    const { audit, called, host, lines } = yield* wrapped(["--audit-arguments"])
+    const call = yield* open(host)
+    let count = 0
+    const line = (name: string, args?: unknown) =>
+      Effect.promise(async () => {
+        const answer = await call(name, args)
+        // Read in the step after the answer, without waiting for anything.
+        const found = lines()
+        expect([answer, found.length]).toEqual([answer, ++count])
+        return found.at(-1)!
+      })
+    const first = yield* line("ok", { b: 1 })
+    const asked = { door: "mcp", client: { program: "test-host", version: "1" }, method: "tools/call", server: "s" }
+    const given = { tool: "ok", hash: digest({ b: 1 }), arguments: { b: 1 } }
+    expect(first).toMatchObject({ ...asked, ...given, ...ok, attempts: 1, generation: 1 })
+    expect(first.as).toBeUndefined()
+    expect(first.id).toBeDefined()
+    expect(yield* line("fail")).toMatchObject({ tool: "fail", outcome: "tool-error", fate: "answered" })
+    expect(yield* line("refuse")).toMatchObject({ server: "s", tool: "refuse", outcome: "error", fate: "answered" })
+    expect(yield* line("die")).toMatchObject({ server: "s", tool: "die", outcome: "error", fate: "unknown" })
+    expect(yield* line("ok")).toMatchObject({ outcome: "ok", attempts: 1, generation: 2 })
+    expect(called()).toEqual(["ok", "fail", "die", "ok"])
+    if (process.platform !== "win32") expect(statSync(audit).mode & 0o777).toBe(0o600)
+  })
 
   it.scopedLive.skipIf(!existsSync("/dev/full"))(
     "[G23:real] with a full disk, stop calls nothing, and go-on goes on; each says so once",
@@ -88,93 +87,88 @@ describe("wrap --audit", () => {
     300_000
   )
 
-  it.scopedLive(
+  test.scopedLive(
     "[G23:real] what is malformed has its line, with its tool, however deep it is",
-    () =>
-      Effect.gen(function*() {
-        const { host, lines } = yield* wrapped([])
-        yield* Effect.promise(async () => {
-          await host.initialize()
-          await host.request("tools/call", { name: "ok", arguments: "x" })
-          await host.request("tools/call")
-          const deep = `${"[".repeat(2000)}${"]".repeat(2000)}`
-          const params = `{"name":"ok","arguments":{"a":${deep}}}`
-          host.child.stdin.write(`{"jsonrpc":"2.0","id":"deep","method":"tools/call","params":${params}}\n`)
-          await host.until(() => host.messages.find(({ id }) => id === "deep"))
-        })
-        const found = lines()
-        expect(found).toMatchObject([
-          { server: "s", tool: "ok", hash: digest("x") },
-          { server: "s", tool: "" },
-          { server: "s", tool: "ok", id: "deep", outcome: "error", code: -32602, fate: "notSent", attempts: 0 }
-        ])
-        expect(found[2]?.hash).toBeUndefined()
-      }),
+    function*() {
+      const { host, lines } = yield* wrapped([])
+      yield* Effect.promise(async () => {
+        await host.initialize()
+        await host.request("tools/call", { name: "ok", arguments: "x" })
+        await host.request("tools/call")
+        const deep = `${"[".repeat(2000)}${"]".repeat(2000)}`
+        const params = `{"name":"ok","arguments":{"a":${deep}}}`
+        host.child.stdin.write(`{"jsonrpc":"2.0","id":"deep","method":"tools/call","params":${params}}\n`)
+        await host.until(() => host.messages.find(({ id }) => id === "deep"))
+      })
+      const found = lines()
+      expect(found).toMatchObject([
+        { server: "s", tool: "ok", hash: digest("x") },
+        { server: "s", tool: "" },
+        { server: "s", tool: "ok", id: "deep", outcome: "error", code: -32602, fate: "notSent", attempts: 0 }
+      ])
+      expect(found[2]?.hash).toBeUndefined()
+    },
     300_000
   )
 
-  it.scopedLive("[G23:real] calls that the host gives up, and those that it leaves, have one line each", () =>
-    Effect.gen(function*() {
-      const { called, host, lines } = yield* wrapped([])
-      yield* Effect.promise(async () => {
-        await host.initialize()
-        host.send({ jsonrpc: "2.0", id: "up", method: "tools/call", params: { name: "slow" } })
-        await Effect.runPromise(Program.eventually(() => called().length === 1 ? true : undefined))
-        host.notify("notifications/cancelled", { requestId: "up" })
-        host.send({ jsonrpc: "2.0", id: "left", method: "tools/call", params: { name: "slow" } })
-        await Effect.runPromise(Program.eventually(() => called().length === 2 ? true : undefined))
-        host.child.stdin.end()
-        host.child.kill("SIGTERM")
-        await host.ended
-      })
-      expect(lines()).toMatchObject([
-        { id: "up", tool: "slow", outcome: "cancelled", fate: "unknown", attempts: 1 },
-        { id: "left", tool: "slow", outcome: "error", fate: "unknown", attempts: 1 }
-      ])
-    }))
+  test.scopedLive("[G23:real] calls that the host gives up, and those that it leaves, have one line each", function*() {
+    const { called, host, lines } = yield* wrapped([])
+    yield* Effect.promise(async () => {
+      await host.initialize()
+      host.send({ jsonrpc: "2.0", id: "up", method: "tools/call", params: { name: "slow" } })
+      await Effect.runPromise(Program.eventually(() => called().length === 1 ? true : undefined))
+      host.notify("notifications/cancelled", { requestId: "up" })
+      host.send({ jsonrpc: "2.0", id: "left", method: "tools/call", params: { name: "slow" } })
+      await Effect.runPromise(Program.eventually(() => called().length === 2 ? true : undefined))
+      host.child.stdin.end()
+      host.child.kill("SIGTERM")
+      await host.ended
+    })
+    expect(lines()).toMatchObject([
+      { id: "up", tool: "slow", outcome: "cancelled", fate: "unknown", attempts: 1 },
+      { id: "left", tool: "slow", outcome: "error", fate: "unknown", attempts: 1 }
+    ])
+  })
 
-  it.scopedLive("[G23:real] one that is killed at the moment of an answer has left its line", () =>
-    Effect.gen(function*() {
-      const { host, lines } = yield* wrapped([], { start: startWrap })
-      yield* Effect.promise(async () => {
-        await host.initialize()
-        await Promise.all(Array.from({ length: 20 }, () => host.call("ok")))
-        process.kill(host.pid, "SIGKILL")
-        await host.ended
-      })
-      expect(lines().map(({ outcome }) => outcome)).toEqual(Array.from({ length: 20 }, () => "ok"))
-    }))
+  test.scopedLive("[G23:real] one that is killed at the moment of an answer has left its line", function*() {
+    const { host, lines } = yield* wrapped([], { start: startWrap })
+    yield* Effect.promise(async () => {
+      await host.initialize()
+      await Promise.all(Array.from({ length: 20 }, () => host.call("ok")))
+      process.kill(host.pid, "SIGKILL")
+      await host.ended
+    })
+    expect(lines().map(({ outcome }) => outcome)).toEqual(Array.from({ length: 20 }, () => "ok"))
+  })
 
-  it.scopedLive("[G23:real] tries a file again that could not be written, and its lines follow", () =>
-    Effect.gen(function*() {
-      const { audit, host, lines, path } = yield* wrapped([], { file: "calls" })
-      yield* Effect.promise(async () => {
-        await host.initialize()
-        await host.call("ok")
-        rmSync(audit)
-        mkdirSync(audit)
-        const { error } = await host.request("tools/call", { name: "ok" })
-        expect(error?.message).toMatch(/was carried out, but its answer is withheld, .* \(it is a folder\); remove/)
-        const withheld = { fate: "notSent", tag: "NotRecorded" }
-        expect((await host.request("tools/call", { name: "ok" })).error?.data).toEqual(withheld)
-        rmSync(audit, { recursive: true })
-        const isWritten = () => (existsSync(audit) && readFileSync(audit, "utf8") !== "") || undefined
-        await Effect.runPromise(Program.eventually(isWritten))
-        await host.call("ok")
-      })
-      expect(lines().map(({ fate }) => fate)).toEqual(["answered", "answered"])
-      expect(path).not.toBe("")
-    }))
+  test.scopedLive("[G23:real] tries a file again that could not be written, and its lines follow", function*() {
+    const { audit, host, lines, path } = yield* wrapped([], { file: "calls" })
+    yield* Effect.promise(async () => {
+      await host.initialize()
+      await host.call("ok")
+      rmSync(audit)
+      mkdirSync(audit)
+      const { error } = await host.request("tools/call", { name: "ok" })
+      expect(error?.message).toMatch(/was carried out, but its answer is withheld, .* \(it is a folder\); remove/)
+      const withheld = { fate: "notSent", tag: "NotRecorded" }
+      expect((await host.request("tools/call", { name: "ok" })).error?.data).toEqual(withheld)
+      rmSync(audit, { recursive: true })
+      const isWritten = () => (existsSync(audit) && readFileSync(audit, "utf8") !== "") || undefined
+      await Effect.runPromise(Program.eventually(isWritten))
+      await host.call("ok")
+    })
+    expect(lines().map(({ fate }) => fate)).toEqual(["answered", "answered"])
+    expect(path).not.toBe("")
+  })
 
-  it.scopedLive("[G23:real] a file that cannot be opened stops the start; its options need --audit", () =>
-    Effect.gen(function*() {
-      const refusals = [
-        [["--audit", "/no/such/folder/calls"], 1, "its folder does not exist; make the folder"],
-        [["--audit-full", "stop"], 2, "--audit-full needs --audit FILE"]
-      ] as const
-      for (const [args, code, message] of refusals) {
-        const refused = yield* Program.run(["wrap", ...args, "--", process.execPath, script, "s", "ok"])
-        expect(refused).toMatchObject({ code, stderr: expect.stringContaining(message) })
-      }
-    }))
+  test.scopedLive("[G23:real] a file that cannot be opened stops the start; its options need --audit", function*() {
+    const refusals = [
+      [["--audit", "/no/such/folder/calls"], 1, "its folder does not exist; make the folder"],
+      [["--audit-full", "stop"], 2, "--audit-full needs --audit FILE"]
+    ] as const
+    for (const [args, code, message] of refusals) {
+      const refused = yield* Program.run(["wrap", ...args, "--", process.execPath, script, "s", "ok"])
+      expect(refused).toMatchObject({ code, stderr: expect.stringContaining(message) })
+    }
+  })
 })

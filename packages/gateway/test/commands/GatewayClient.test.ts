@@ -1,4 +1,3 @@
-import { describe, expect, it } from "@effect/vitest"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Duration, Effect } from "effect"
 import { createServer, type RequestListener } from "node:http"
@@ -7,6 +6,7 @@ import { listening } from "../../../testing/test/support/listening.js"
 import * as GatewayClient from "../../src/commands/GatewayClient.js"
 import * as Proof from "../../src/instances/Proof.js"
 import * as RunningGateways from "../../src/instances/RunningGateways.js"
+import { describe, expect, it, test } from "../support/vitest.js"
 
 const secret = Proof.newSecret()
 
@@ -47,41 +47,36 @@ describe("what a command says of an address that answers with HTTP 403", () => {
     Effect.flatMap(listening(createServer(listener)), (url) => told(undefined, url)).pipe(inOwnFolder)
 
   for (const body of ["<html>", "", "{}", "[]", "null", '{"error":{}}', '{"error":{"message":1}}']) {
-    it.scopedLive(`[G1:unit] it is no gateway where the body is ${body === "" ? "empty" : body}`, () =>
-      Effect.gen(function*() {
-        expect(yield* toldBy((_, response) => void response.writeHead(403).end(body)))
-          .toMatch(/^http:\S+: it answers with HTTP 403, .* check that it is a gateway$/)
-      }))
+    test.scopedLive(`[G1:unit] it is no gateway where the body is ${body === "" ? "empty" : body}`, function*() {
+      expect(yield* toldBy((_, response) => void response.writeHead(403).end(body)))
+        .toMatch(/^http:\S+: it answers with HTTP 403, .* check that it is a gateway$/)
+    })
   }
 
-  it.scopedLive("[G1:unit] the gateway's own reason is said", () =>
-    Effect.gen(function*() {
-      const body = JSON.stringify({ error: { message: "only an admin may see this" } })
-      expect(yield* toldBy((_, response) => void response.writeHead(403).end(body))).toBe("only an admin may see this")
-    }))
+  test.scopedLive("[G1:unit] the gateway's own reason is said", function*() {
+    const body = JSON.stringify({ error: { message: "only an admin may see this" } })
+    expect(yield* toldBy((_, response) => void response.writeHead(403).end(body))).toBe("only an admin may see this")
+  })
 
-  it.scopedLive("[G1:unit] a body without an end is read for 2 s and no longer", () =>
-    Effect.gen(function*() {
-      const endless: RequestListener = (_, response) =>
-        void response.writeHead(403).write('{"error":{"message":"and so ')
-      const [took, said] = yield* Effect.timed(toldBy(endless))
-      expect(said).toContain("it answers with HTTP 403, ")
-      expect(Duration.toMillis(took)).toBeGreaterThan(1900)
-    }))
+  test.scopedLive("[G1:unit] a body without an end is read for 2 s and no longer", function*() {
+    const endless: RequestListener = (_, response) => void response.writeHead(403).write('{"error":{"message":"and so ')
+    const [took, said] = yield* Effect.timed(toldBy(endless))
+    expect(said).toContain("it answers with HTTP 403, ")
+    expect(Duration.toMillis(took)).toBeGreaterThan(1900)
+  })
 
-  it.scopedLive("[G1:unit] a body that is too large is not read to its end", () =>
-    Effect.gen(function*() {
-      let written = 0
-      const said = yield* toldBy((_, response) => {
-        response.writeHead(403).on("error", () => undefined)
-        const write = (): void => {
-          while (!response.destroyed && response.write("x".repeat(4096))) written += 4096
-        }
-        response.on("drain", write)
-        write()
-      })
-      expect(said).toContain("it answers with HTTP 403, ")
-      // What is on its way is in buffers of the sockets.
-      expect(written).toBeLessThan(64 * 1024 * 1024)
-    }))
+  test.scopedLive("[G1:unit] a body that is too large is not read to its end", function*() {
+    let written = 0
+    const said = yield* toldBy((_, response) => {
+      response.writeHead(403).on("error", () => undefined)
+      const write = (): void => {
+        while (!response.destroyed && response.write("x".repeat(4096))) written += 4096
+      }
+      response.on("drain", write)
+      write()
+    })
+    expect(said).toContain("it answers with HTTP 403, ")
+    // What is on its way is in buffers of the sockets.
+    expect(written).toBeLessThan(64 * 1024 * 1024)
+  })
 })

@@ -10,6 +10,9 @@ const status = (calls: GatewayStatus["servers"][number]["calls"]): GatewayStatus
   servers: [serverOf("stub", { since: 0, calls })]
 })
 
+const { gateway, servers } = status(new CallCounts().counts)
+const [stub] = servers
+
 const options = { now: 1000, width: 200, colour: false }
 
 const shown = (counts: CallCounts): string =>
@@ -34,7 +37,6 @@ describe("status", () => {
   })
 
   it("[G16] of a server that is disabled no old error is shown, with what to do about that", () => {
-    const { gateway, servers: [stub] } = status(new CallCounts().counts)
     const lastError = { message: "was killed by SIGKILL", remedy: "Enable it.", at: 0 }
     const shown = (state: NonNullable<typeof stub>["state"]): string =>
       render({ gateway, servers: [{ ...stub!, state, lastError }] }, options)
@@ -43,13 +45,11 @@ describe("status", () => {
   })
 
   it("[V9] what was learned of a server is a line below its row", () => {
-    const { servers: [stub] } = status(new CallCounts().counts)
     const learned = ["ignores pings", "has taken 2s to start"]
     assert.include(renderServer({ ...stub!, learned }, options), `\nstub: ${learned.join(", ")}`)
   })
 
   it("[H10:virtual] the score of each server, of each client's too, and why keepalive does not run", () => {
-    const { gateway, servers: [stub] } = status(new CallCounts().counts)
     const off = { state: "off", reason: "the server keeps no session" } as const
     const one = { ...stub!, health: "UNHEALTHY", healthScore: 0.533, keepalive: off } as const
     assert.match(render({ gateway, servers: [one] }, options), /health.*\n.*\n.*stub.*│ 0\.53 /)
@@ -61,7 +61,6 @@ describe("status", () => {
   })
 
   it("[G22] a member of the gateway, who gets neither file nor process, is not shown a demo", () => {
-    const { gateway, servers } = status(new CallCounts().counts)
     const { pid: _, ...forMembers } = gateway
     const first = (gateway: GatewayStatus["gateway"]): string | undefined =>
       render({ gateway, servers }, options).split("\n")[0]
@@ -72,7 +71,6 @@ describe("status", () => {
   })
 
   it("[G23] what keeps calls from being recorded stands above the servers, without control sequences, and so does how many were not", () => {
-    const { gateway, servers } = status(new CallCounts().counts)
     const lines = (audit: NonNullable<GatewayStatus["gateway"]["audit"]>): ReadonlyArray<string> =>
       render({ gateway: { ...gateway, audit }, servers }, options).split("\n").filter((one) => one.startsWith("Audit"))
     assert.deepEqual(lines({ file: "f", lost: 0 }), [])
@@ -82,7 +80,6 @@ describe("status", () => {
   })
 
   it("[S13] memory and processor time have columns once any server is measured", () => {
-    const { gateway, servers: [stub] } = status(new CallCounts().counts)
     const shown = (...usages: ReadonlyArray<NonNullable<typeof stub>["usage"]>): string =>
       render({ gateway, servers: usages.map((usage, index) => ({ ...stub!, name: `s${index}`, usage })) }, options)
     assert.notInclude(shown(undefined), "memory")
@@ -94,7 +91,6 @@ describe("status", () => {
   })
 
   it("[D8] the replicas stand above the servers, with those that are not reached; a column has the owners", () => {
-    const { gateway, servers: [stub] } = status(new CallCounts().counts)
     const servers = [{ ...stub!, owner: { replica: "aaaaaaaa", since: 0 } }, { ...stub!, name: "free" }]
     const here = {
       id: "aaaaaaaa",

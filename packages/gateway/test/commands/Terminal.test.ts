@@ -1,4 +1,3 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Effect, Either } from "effect"
 import { Writable } from "node:stream"
 import { vi } from "vitest"
@@ -6,6 +5,7 @@ import * as Login from "../../../sign-in/src/Login.js"
 import type { GatewayClient } from "../../src/commands/GatewayClient.js"
 import * as Tools from "../../src/commands/tools.js"
 import * as Output from "../../src/text/Output.js"
+import { describe, expect, test } from "../support/vitest.js"
 
 const esc = "\u001B"
 const hostile = `${esc}]0;title\u0007${esc}[2J\u009B2J\u202Eplain`
@@ -36,40 +36,36 @@ const call = (json: boolean, output: Output.Output) => {
 }
 
 describe("what a terminal is given", () => {
-  it.scopedLive("[X3] call shows what a tool gives without what controls the terminal", () =>
-    Effect.gen(function*() {
-      const written = yield* streams(true)
-      yield* call(false, yield* Output.make)
-      expect(written()).not.toMatch(controls)
-      expect(written()).toContain("plain")
-    }))
+  test.scopedLive("[X3] call shows what a tool gives without what controls the terminal", function*() {
+    const written = yield* streams(true)
+    yield* call(false, yield* Output.make)
+    expect(written()).not.toMatch(controls)
+    expect(written()).toContain("plain")
+  })
 
-  it.scopedLive("[X3] call gives another program what the tool gave, as it is", () =>
-    Effect.gen(function*() {
-      const written = yield* streams(false)
-      yield* call(false, yield* Output.make)
-      expect(written()).toContain(`${hostile}\n`)
-    }))
+  test.scopedLive("[X3] call gives another program what the tool gave, as it is", function*() {
+    const written = yield* streams(false)
+    yield* call(false, yield* Output.make)
+    expect(written()).toContain(`${hostile}\n`)
+  })
 
-  it.scopedLive.each([true, false])(
+  test.scopedLive.each([true, false])(
     "[X3] --json is the same value without control characters (terminal: %s)",
-    (isTTY) =>
-      Effect.gen(function*() {
-        const written = yield* streams(isTTY)
-        yield* call(true, yield* Output.make)
-        expect(written()).not.toMatch(controls)
-        expect(JSON.parse(written()).content[0].text).toBe(hostile)
-      })
+    function*(isTTY) {
+      const written = yield* streams(isTTY)
+      yield* call(true, yield* Output.make)
+      expect(written()).not.toMatch(controls)
+      expect(JSON.parse(written()).content[0].text).toBe(hostile)
+    }
   )
 
-  it.scopedLive("[X3] whatever a command prints, only colours are left of what controls the terminal", () =>
-    Effect.gen(function*() {
-      const written = yield* streams(true)
-      const output = yield* Output.make
-      yield* output.line(`${esc}[31m${hostile}${esc}[39m`)
-      yield* output.problem(hostile)
-      expect(written()).toBe(`${esc}[31mplain${esc}[39m\nplain\n`)
-    }))
+  test.scopedLive("[X3] whatever a command prints, only colours are left of what controls the terminal", function*() {
+    const written = yield* streams(true)
+    const output = yield* Output.make
+    yield* output.line(`${esc}[31m${hostile}${esc}[39m`)
+    yield* output.problem(hostile)
+    expect(written()).toBe(`${esc}[31mplain${esc}[39m\nplain\n`)
+  })
 })
 
 const issuer = "https://as.example"
@@ -90,16 +86,14 @@ const begun = (authorization_endpoint: string) => {
 }
 
 describe("the address of a login", () => {
-  it.live("[X3] is shown and opened as it was checked", () =>
-    Effect.gen(function*() {
-      const { login } = yield* begun(`${issuer}/\u001B]0;x\u0007\u001B[2J\u001B[H\nSigned in\u202E?q=\u009B#\u001B[m`)
-      expect(login.address).toMatch(/^https:\/\/as\.example\/[\x21-\x7E]*$/)
-    }))
+  test.live("[X3] is shown and opened as it was checked", function*() {
+    const { login } = yield* begun(`${issuer}/\u001B]0;x\u0007\u001B[2J\u001B[H\nSigned in\u202E?q=\u009B#\u001B[m`)
+    expect(login.address).toMatch(/^https:\/\/as\.example\/[\x21-\x7E]*$/)
+  })
 
-  it.live("[X3] is refused where it leads to no page", () =>
-    Effect.gen(function*() {
-      for (const address of ["javascript:alert(1)", "file:///etc/passwd", "x", "http://as.example/"]) {
-        expect(Either.isLeft(yield* Effect.either(begun(address)))).toBe(true)
-      }
-    }))
+  test.live("[X3] is refused where it leads to no page", function*() {
+    for (const address of ["javascript:alert(1)", "file:///etc/passwd", "x", "http://as.example/"]) {
+      expect(Either.isLeft(yield* Effect.either(begun(address)))).toBe(true)
+    }
+  })
 })

@@ -1,7 +1,5 @@
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { Effect, Redacted } from "effect"
-import { Endpoint, ServerPool } from "mcp-lifeline"
-import * as Gateway from "../../src/http-api/Gateway.js"
 import { ask } from "../support/Gateway.js"
 import * as Served from "../support/Served.js"
 import { describe, expect, test } from "../support/vitest.js"
@@ -9,28 +7,20 @@ import { describe, expect, test } from "../support/vitest.js"
 const paths = ["call", ...["reconnect", "enable", "disable", "login"].map((what) => `servers/o/${what}`)]
 
 const served = Effect.fnUntraced(function*(token?: string, connector = ScriptedConnector.make()) {
-  const servers = yield* ServerPool.make([{ id: "o", connector, keepalive: { method: "none" } }])
-  const about = yield* Gateway.about(servers)
-  const { url } = yield* Endpoint.serve({
-    ...yield* Served.bind(token === undefined ? undefined : Redacted.make(token)),
-    servers,
-    about,
-    introductionWait: 0,
-    drain: 0
-  })
-  yield* servers.shared.fleet.ready
+  const options = token === undefined ? {} : { token: Redacted.make(token) }
+  const { base, fleet } = yield* Served.pool([{ id: "o", connector }], options)
   const status = (method: string, path: string, headers: Record<string, string> = {}) =>
     Effect.map(
       Served.bare(
-        `${new URL(url).origin}/api/${path}`,
+        `${base}/api/${path}`,
         method,
         { "Content-Type": "application/json", ...headers },
         "{}"
       ),
       ({ status }) => status
     )
-  const isConnected = Effect.flatMap(servers.shared.fleet.backend("o"), (backend) => backend.isConnected)
-  return { base: new URL(url).origin, isConnected, status }
+  const isConnected = Effect.flatMap(fleet.backend("o"), (backend) => backend.isConnected)
+  return { base, isConnected, status }
 })
 
 describe("what changes something over the API", () => {

@@ -1,3 +1,5 @@
+import * as HttpApp from "@effect/platform/HttpApp"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Fleet, RequestError } from "@mcp-lifeline/core"
 import type { Caller } from "@mcp-lifeline/http-server/Caller"
 import { ScriptedConnector } from "@mcp-lifeline/testing"
@@ -47,7 +49,7 @@ const gatewayOf = Effect.fnUntraced(
     })
     const ends = (name?: string, access?: Access) => Effect.flatMap(call(name, access), Fiber.join)
     const sent = () => script.ledger.entries.filter((one) => one._tag === "Sent" && one.method === "tools/call").length
-    return { audit, call, ends, recorded, script, sent }
+    return { audit, call, ends, made, recorded, script, sent }
   }
 )
 
@@ -144,5 +146,49 @@ describe("a call of a tool through the API", () => {
     script.respond = (method) => method === "tools/call" ? { answer: "never" } : undefined
     yield* Fiber.interrupt(yield* call())
     expect(recorded.slice(1)).toEqual(["docs echo", { outcome: "cancelled", fate: "unknown" }])
+  })
+})
+
+const limited = Effect.gen(function*() {
+  const { made, sent } = yield* gateway
+  const runtime = yield* Effect.runtime<never>()
+  const call = (subject: string, access: Access, name = "docs__echo") =>
+    Effect.promise(async () => {
+      const called = AuditedCall.call({ ...made, audit: undefined }, { name }, { subject, claims: {} }, access)
+      const app = Effect.match(called, {
+        onFailure: ({ error }) => HttpServerResponse.unsafeJson(error, { status: 429 }),
+        onSuccess: () => HttpServerResponse.unsafeJson({ code: "done" })
+      })
+      const response = await HttpApp.toWebHandlerRuntime(runtime)(app)(new Request("http://localhost/api/call"))
+      const { code } = await response.json() as { readonly code: string }
+      return [code, response.headers.get("retry-after")]
+    })
+  return { call, sent }
+})
+
+const limitedTo = (callsPerMinute: number): Access => ({ ...everything, callsPerMinute })
+
+describe("a limit of calls through the API", () => {
+  test.scoped("[G22 X5:unit] says after how many whole seconds to call again, and sends nothing until then", function*() {
+    const { call, sent } = yield* limited
+    const access = limitedTo(24)
+    for (let i = 0; i < 24; i++) expect(yield* call("ann", access)).toEqual(["done", null])
+    expect(yield* call("ann", access)).toEqual(["rate_limited", "3"])
+    yield* TestClock.adjust(2000)
+    expect(yield* call("ann", access)).toEqual(["rate_limited", "1"])
+    yield* TestClock.adjust(500)
+    expect(sent()).toBe(24)
+    expect(yield* call("ann", access)).toEqual(["done", null])
+    expect(sent()).toBe(25)
+  })
+
+  test.scoped("[G22 X5:unit] is that of one caller, and none where the rules have none", function*() {
+    const { call } = yield* limited
+    expect(yield* call("ann", limitedTo(1))).toEqual(["done", null])
+    expect(yield* call("ann", limitedTo(1))).toEqual(["rate_limited", "60"])
+    expect(yield* call("ben", limitedTo(1))).toEqual(["done", null])
+    for (let i = 0; i < 5; i++) expect(yield* call("ann", everything)).toEqual(["done", null])
+    expect(yield* call("eve", limitedTo(1), "docs__none")).toEqual(["not_found", null])
+    expect(yield* call("eve", limitedTo(1))).toEqual(["rate_limited", "60"])
   })
 })

@@ -1,9 +1,7 @@
 import { Effect } from "effect"
-import { ServerPool } from "mcp-lifeline"
 import { subscribe, unsubscribe } from "node:diagnostics_channel"
 import { type IncomingMessage, request as httpRequest } from "node:http"
 import type { Socket } from "node:net"
-import * as Endpoint from "../../src/serve/Endpoint.js"
 import * as RawServer from "../support/RawServer.js"
 import * as Served from "../support/Served.js"
 import { describe, expect, test } from "../support/vitest.js"
@@ -17,10 +15,8 @@ const endpoint = Effect.gen(function*() {
       : method === "tools/call"
       ? Served.text(JSON.stringify(params.arguments))
       : undefined)
-  const servers = yield* ServerPool.make([echo])
-  const bound = yield* Endpoint.bind({ host: "127.0.0.1", port: 0 })
-  const { url } = yield* Endpoint.serve({ ...bound, servers })
-  return new URL("/api/call", url).href
+  const { base } = yield* Served.pool([echo])
+  return `${base}/api/call`
 })
 
 const call = (url: string, args: string, agent = "modest") =>

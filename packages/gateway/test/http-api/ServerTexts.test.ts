@@ -1,31 +1,12 @@
 import { ScriptedConnector } from "@mcp-lifeline/testing"
 import { HttpConnector } from "@mcp-lifeline/transport-http"
 import { Effect, Redacted, Stream } from "effect"
-import { Endpoint, ServerPool } from "mcp-lifeline"
 import * as StatusView from "../../src/commands/StatusView.js"
-import * as Gateway from "../../src/http-api/Gateway.js"
 import { ask } from "../support/Gateway.js"
 import * as Served from "../support/Served.js"
 import { describe, expect, test } from "../support/vitest.js"
 
 const { tool } = ScriptedConnector
-const keepalive = { method: "none" } as const
-
-const served = Effect.fnUntraced(
-  function*(servers: ReadonlyArray<ServerPool.Server>, about: Partial<Gateway.About> = {}) {
-    const made = yield* ServerPool.make(servers)
-    const record = { ...yield* Gateway.about(made), ...about }
-    const { url } = yield* Endpoint.serve({
-      ...yield* Served.bind(),
-      servers: made,
-      about: record,
-      introductionWait: 0,
-      drain: 0
-    })
-    yield* made.shared.fleet.ready
-    return { base: new URL(url).origin, fleet: made.shared.fleet, servers: made, url }
-  }
-)
 
 describe("what a gateway says of its servers", () => {
   test.scopedLive("[G16] [X5] of what is wrong with a server's lists ten are named, and how many more there are", function*() {
@@ -33,7 +14,7 @@ describe("what a gateway says of its servers", () => {
     const named = (count: number) => Array.from({ length: count }, (_, index) => `t${index}`)
     // The second of each name is left out.
     connector.offer = { ...connector.offer, tools: [...named(15), ...named(12)].map((name) => tool(name)) }
-    const { base } = yield* served([{ id: "o", connector, keepalive }])
+    const { base } = yield* Served.pool([{ id: "o", connector }])
     const { body: { counts, warnings } } = yield* ask(`${base}/api/servers/o`)
     expect(counts.tools).toBe(15)
     expect(warnings)
@@ -42,11 +23,10 @@ describe("what a gateway says of its servers", () => {
 
   test.scopedLive("[G1] the log of a server that does not exist is refused with the names of those that do", function*() {
     const connector = ScriptedConnector.make()
-    const { base } = yield* served([{ id: "every", connector, keepalive }, {
-      id: "own",
-      connector,
-      sessions: "per-client"
-    }])
+    const { base } = yield* Served.pool([
+      { id: "every", connector },
+      { id: "own", connector, sessions: "per-client" }
+    ])
     const cases = [
       ["GET", "logs?server=evry"],
       ["GET", "tools?server=evry"],
@@ -77,8 +57,8 @@ describe("what a gateway says of its servers", () => {
       changes: Stream.empty,
       login: Effect.sync(() => void begun++)
     } as never
-    const { base, fleet } = yield* served([{ id: "o", connector: ScriptedConnector.make(), keepalive }], {
-      signIn: () => signIn
+    const { base, fleet } = yield* Served.pool([{ id: "o", connector: ScriptedConnector.make() }], {
+      about: { signIn: () => signIn }
     })
     const login = ask(`${base}/api/servers/o/login`, "POST")
     const refused = { status: 409, body: { error: { code: "no_login", message: "o asks for no login" } } }
@@ -95,7 +75,7 @@ describe("what a gateway says of its servers", () => {
   })
 
   test.scopedLive("[G1] a number that is none, or out of its range, is refused in words for it alone", function*() {
-    const { base } = yield* served([])
+    const { base } = yield* Served.pool([])
     const message = (limit: string) =>
       Effect.map(ask(`${base}/api/logs?limit=${limit}`), ({ body, status }) => [status, body.error?.message])
     const range = "limit: Expected a number between 1 and 500, actual"
@@ -105,7 +85,7 @@ describe("what a gateway says of its servers", () => {
   })
 
   test.scopedLive("[G1] the log of a server that a later configuration has no more can still be read, and nothing else of it", function*() {
-    const { base, servers } = yield* served([{ id: "gone", connector: ScriptedConnector.make(), keepalive }])
+    const { base, servers } = yield* Served.pool([{ id: "gone", connector: ScriptedConnector.make() }])
     const log = ask(`${base}/api/logs?server=gone`)
     yield* log.pipe(Effect.delay("10 millis"), Effect.repeat({ until: ({ body }) => body.events.length > 0 }))
     yield* servers.apply([])
@@ -126,11 +106,11 @@ describe("what a gateway says of its servers", () => {
         fetch: () => Promise.reject(new Error("nothing leaves this test"))
       })
     const connector = toServer("http://mcp.test/mcp")
-    const { base } = yield* served([
-      { id: "plain", connector, keepalive },
-      { id: "own", connector, sessions: "per-client", keepalive },
-      { id: "https", connector: toServer("https://mcp.test/mcp"), keepalive },
-      { id: "here", connector: toServer("http://127.0.0.1:9/mcp"), keepalive }
+    const { base } = yield* Served.pool([
+      { id: "plain", connector },
+      { id: "own", connector, sessions: "per-client" },
+      { id: "https", connector: toServer("https://mcp.test/mcp") },
+      { id: "here", connector: toServer("http://127.0.0.1:9/mcp") }
     ])
     const { body } = yield* ask(`${base}/api/status`)
     const warning = "http://mcp.test/mcp: credentials (authorization) go there without encryption, "
@@ -146,11 +126,7 @@ describe("what a gateway says of its servers", () => {
     const down = ScriptedConnector.make()
     down.otherwise = { connect: "fail", error: { message: "the disk is full" } }
     const up = ScriptedConnector.make()
-    const { base } = yield* served([{ id: "files", connector: up, keepalive }, {
-      id: "down",
-      connector: down,
-      keepalive
-    }])
+    const { base } = yield* Served.pool([{ id: "files", connector: up }, { id: "down", connector: down }])
     yield* ask(`${base}/api/servers/files/disable`, "POST")
     const { body } = yield* ask(`${base}/api/tools`)
     expect(body).toEqual({
@@ -174,7 +150,7 @@ describe("what a gateway says of its servers", () => {
 
   test.scopedLive("[G5] a save that was refused is shown until there is a good one", function*() {
     let refused: string | undefined = "mcp.json:3: there is no key spelt so"
-    const { base } = yield* served([], { refused: () => refused })
+    const { base } = yield* Served.pool([], { about: { refused: () => refused } })
     const status = Effect.map(ask(`${base}/api/status`), ({ body }) => body)
     const before = yield* status
     expect(before.gateway.configProblem).toBe(refused)
@@ -189,7 +165,7 @@ describe("what a gateway says of its servers", () => {
 
   test.scopedLive("[G22] a token that several clients have is no save that was refused: it is shown as what it is", function*() {
     let problem: string | undefined = "mcp.json:3: lifeline.clients.b: has the same token as a"
-    const { base } = yield* served([], { clientTokens: { problem: () => problem } })
+    const { base } = yield* Served.pool([], { about: { clientTokens: { problem: () => problem } } })
     const status = Effect.map(ask(`${base}/api/status`), ({ body }) => body)
     const shown = StatusView.render(yield* status, { now: Date.now(), width: 120, colour: false })
     expect(shown).toContain(`Tokens of clients: ${problem}`)

@@ -1,4 +1,3 @@
-import { describe, expect, it } from "@effect/vitest"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect } from "effect"
 import { writeFileSync } from "node:fs"
@@ -10,6 +9,7 @@ import * as Proof from "../../src/instances/Proof.js"
 import * as RunningGateways from "../../src/instances/RunningGateways.js"
 import * as Background from "../../src/join/Background.js"
 import { connector } from "../../src/join/join.js"
+import { describe, expect, test } from "../support/vitest.js"
 
 const gateway = Effect.fnUntraced(function*(secret: ReturnType<typeof Proof.newSecret>) {
   const asked: Array<string | undefined> = []
@@ -27,63 +27,60 @@ const gateway = Effect.fnUntraced(function*(secret: ReturnType<typeof Proof.newS
   return { asked, state, url }
 })
 
+const failureIn = (state: string, file: string) =>
+  Effect.flip(Effect.provide(Background.reach({ file, linger: 1 }), StateFolder.layerAt(state)))
+
 describe("the gateway of a file", () => {
-  it.scopedLive("[G14] is the one that serves this file, and no other is started", () =>
-    Effect.gen(function*() {
-      const state = StateFolder.make(yield* folder)
-      const secret = Proof.newSecret()
-      const { url } = yield* gateway(secret)
-      const { url: other } = yield* gateway(secret)
-      const found = yield* Effect.gen(function*() {
-        const one = { startedAt: 1, token: null, secret }
-        yield* RunningGateways.register({ ...one, url: other, config: "/other.json" })
-        yield* RunningGateways.register({ ...one, url, config: "/this.json" })
-        return yield* Background.reach({ file: "/this.json", linger: 1 })
-      }).pipe(Effect.provideService(StateFolder.StateFolder, state))
-      expect(found.url).toBe(url)
-    }))
+  test.scopedLive("[G14] is the one that serves this file, and no other is started", function*() {
+    const state = StateFolder.make(yield* folder)
+    const secret = Proof.newSecret()
+    const { url } = yield* gateway(secret)
+    const { url: other } = yield* gateway(secret)
+    const found = yield* Effect.gen(function*() {
+      const one = { startedAt: 1, token: null, secret }
+      yield* RunningGateways.register({ ...one, url: other, config: "/other.json" })
+      yield* RunningGateways.register({ ...one, url, config: "/this.json" })
+      return yield* Background.reach({ file: "/this.json", linger: 1 })
+    }).pipe(Effect.provideService(StateFolder.StateFolder, state))
+    expect(found.url).toBe(url)
+  })
 
-  it.scopedLive("[G14] where the state folder cannot be used, none is started, and the reason is named", () =>
-    Effect.gen(function*() {
-      const file = join(yield* folder, "file")
-      writeFileSync(file, "")
-      const reached = Background.reach({ file: "/this.json", linger: 1 })
-      const error = yield* Effect.flip(Effect.provide(reached, StateFolder.layerAt(file)))
-      expect(error).toMatchObject({ permanent: true, reason: "spawn" })
-      expect(error.message).toContain("make it writable or name another with MCP_LIFELINE_STATE")
-    }))
+  test.scopedLive("[G14] where the state folder cannot be used, none is started, and the reason is named", function*() {
+    const file = join(yield* folder, "file")
+    writeFileSync(file, "")
+    const error = yield* failureIn(file, "/this.json")
+    expect(error).toMatchObject({ permanent: true, reason: "spawn" })
+    expect(error.message).toContain("make it writable or name another with MCP_LIFELINE_STATE")
+  })
 
-  it.scopedLive.each(
+  test.scopedLive.each(
     [["process.exit(0)", false], ["process.kill(process.pid)", false], ["process.exit(2)", true]] as const
-  )("[G14] one that ends before it serves: %s", ([source, isPermanent]) =>
-    Effect.gen(function*() {
-      const path = yield* folder
-      const program = join(path, "program.cjs")
-      writeFileSync(program, source)
-      const [, ours = ""] = process.argv
-      yield* Effect.acquireRelease(
-        Effect.sync(() => void (process.argv[1] = program)),
-        () => Effect.sync(() => void (process.argv[1] = ours))
-      )
-      const reached = Background.reach({ file: join(path, "mcp.json"), linger: 1 })
-      const error = yield* Effect.flip(Effect.provide(reached, StateFolder.layerAt(path)))
-      expect(error).toMatchObject({ permanent: isPermanent, message: "the gateway did not start: it has said nothing" })
-    }))
+  )("[G14] one that ends before it serves: %s", function*([source, isPermanent]) {
+    const path = yield* folder
+    const program = join(path, "program.cjs")
+    writeFileSync(program, source)
+    const [, ours = ""] = process.argv
+    yield* Effect.acquireRelease(
+      Effect.sync(() => void (process.argv[1] = program)),
+      () => Effect.sync(() => void (process.argv[1] = ours))
+    )
+    const error = yield* failureIn(path, join(path, "mcp.json"))
+    expect(error).toMatchObject({ permanent: isPermanent, message: "the gateway did not start: it has said nothing" })
+  })
 
-  it.scopedLive("[X6] whoever has taken its port since it was found is sent nothing", () =>
-    Effect.gen(function*() {
-      const state = StateFolder.make(yield* folder)
-      const secret = Proof.newSecret()
-      const { asked, url } = yield* gateway(secret)
-      // The first proof is for whoever looks for the gateway; then it is gone.
-      asked.push("not yet")
-      const error = yield* Effect.gen(function*() {
-        yield* RunningGateways.register({ url, config: "/this.json", startedAt: 1, token: Proof.newSecret(), secret })
-        const { connect } = yield* connector({ file: "/this.json", linger: 1 })
-        const options = { clientInfo: { name: "c", version: "1" }, capabilities: {}, report: () => {} }
-        return yield* Effect.flip(Effect.scoped(connect(options as never)))
-      }).pipe(Effect.provideService(StateFolder.StateFolder, state))
-      expect(error.reason).toBe("refused")
-      expect(asked).toEqual(["not yet"])
-    }))
+  test.scopedLive("[X6] whoever has taken its port since it was found is sent nothing", function*() {
+    const state = StateFolder.make(yield* folder)
+    const secret = Proof.newSecret()
+    const { asked, url } = yield* gateway(secret)
+    // The first proof is for whoever looks for the gateway; then it is gone.
+    asked.push("not yet")
+    const error = yield* Effect.gen(function*() {
+      yield* RunningGateways.register({ url, config: "/this.json", startedAt: 1, token: Proof.newSecret(), secret })
+      const { connect } = yield* connector({ file: "/this.json", linger: 1 })
+      const options = { clientInfo: { name: "c", version: "1" }, capabilities: {}, report: () => {} }
+      return yield* Effect.flip(Effect.scoped(connect(options as never)))
+    }).pipe(Effect.provideService(StateFolder.StateFolder, state))
+    expect(error.reason).toBe("refused")
+    expect(asked).toEqual(["not yet"])
+  })
 })

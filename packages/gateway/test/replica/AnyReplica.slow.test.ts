@@ -8,6 +8,7 @@ import {
   ToolListChangedNotificationSchema
 } from "@modelcontextprotocol/sdk/types.js"
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest"
+import * as Raw from "../../../http-server/test/support/RawEndpoint.js"
 import { describeCluster, ManyGateways } from "../support/ManyGateways.js"
 import { fixture } from "../support/Program.js"
 import { RoundRobin } from "../support/RoundRobin.js"
@@ -98,16 +99,12 @@ describeCluster("a client at any replica", () => {
     const session = transport.sessionId!
     await transport.terminateSession()
     for (const { url } of all.replicas) {
-      const response = await fetch(url, {
-        method: "POST",
-        headers: {
-          "content-type": "application/json",
-          accept: "application/json, text/event-stream",
-          "mcp-session-id": session
-        },
-        body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "ping" })
+      const { body, status } = await Raw.send(url.href, "POST", { "mcp-session-id": session }, {
+        id: 1,
+        method: "ping"
       })
-      expect(response.status).toBe(404)
+      expect(status).toBe(404)
+      await body
     }
   })
 

@@ -22,6 +22,9 @@ const clusterOf = (args: ReadonlyArray<string>, env: NodeJS.ProcessEnv = variabl
     (request) => request._tag === "Serve" ? request.options.cluster : undefined
   )
 
+const urlOf = (given: ClusterOptions.ClusterOptions | undefined) =>
+  given && Redacted.isRedacted(given.store) && Redacted.value(given.store)
+
 const refusal = (args: ReadonlyArray<string>, env?: NodeJS.ProcessEnv) =>
   Effect.map(Effect.flip(parse(args, env)), ({ message }) => {
     expect(message).toMatch(/; see mcp-lifeline serve --help$/)
@@ -31,13 +34,12 @@ const refusal = (args: ReadonlyArray<string>, env?: NodeJS.ProcessEnv) =>
 describe("serve --cluster", () => {
   test.effect("[D1:cli] takes the URL of the database from the command line or the variable, and shows it nowhere", function*() {
     const given = yield* clusterOf(["--cluster", store])
-    expect(given && Redacted.isRedacted(given.store) && Redacted.value(given.store)).toBe(store)
+    expect(urlOf(given)).toBe(store)
     expect(Inspectable.toStringUnknown(given)).not.toContain("hush")
     const other = yield* clusterOf([], { ...variables, MCP_LIFELINE_CLUSTER: " postgresql:///lifeline\n" })
-    expect(other && Redacted.isRedacted(other.store) && Redacted.value(other.store)).toBe("postgresql:///lifeline")
+    expect(urlOf(other)).toBe("postgresql:///lifeline")
     const socket = "postgres://user@/lifeline?host=/run/postgresql"
-    const local = yield* clusterOf(["--cluster", socket])
-    expect(local && Redacted.isRedacted(local.store) && Redacted.value(local.store)).toBe(socket)
+    expect(urlOf(yield* clusterOf(["--cluster", socket]))).toBe(socket)
     expect(yield* clusterOf([])).toBeUndefined()
     expect(yield* clusterOf([], { ...variables, MCP_LIFELINE_CLUSTER: "" })).toBeUndefined()
   })

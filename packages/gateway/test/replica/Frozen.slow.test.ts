@@ -13,17 +13,15 @@ const counting = fileURLToPath(new URL("../../../cluster/test/fixtures/counting.
 const gated = fileURLToPath(new URL("../fixtures/gated.mjs", import.meta.url))
 const ann = { Authorization: "Bearer ann-token-of-sixteen" }
 
-const meta = {
-  "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-  "io.modelcontextprotocol/clientInfo": { name: "raw", version: "1" },
-  "io.modelcontextprotocol/clientCapabilities": {}
-}
-
 const lost = "the lease of this replica has ended"
 
 const stateless = (name: string, key: string) => ({
   headers: { ...ann, "MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": name },
-  body: { id: key, method: "tools/call", params: { name, arguments: { key }, _meta: meta } }
+  body: {
+    id: key,
+    method: "tools/call",
+    params: { name, arguments: { key }, _meta: Raw.meta({ [Raw.key("clientInfo")]: { name: "raw", version: "1" } }) }
+  }
 })
 
 const call = (name: string, key: string) => ({ id: key, method: "tools/call", params: { name, arguments: { key } } })

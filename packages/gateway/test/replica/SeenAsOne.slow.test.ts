@@ -1,22 +1,17 @@
+import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import * as Postgres from "../../../testing/test/support/Postgres.js"
 import { alive } from "../../../testing/test/support/Processes.js"
 import type { GatewayStatus, Server } from "../../src/http-api/GatewayStatus.js"
+import * as Gateway from "../support/Gateway.js"
 import { ManyGateways, type Replica } from "../support/ManyGateways.js"
 import { fixture } from "../support/Program.js"
 import { type ApiEvent, eventsIn, readEvents } from "../support/Team.js"
 
 const patience = { timeout: 60_000, interval: 50 }
 
-const ask = async (replica: Replica, path: string, method = "GET", body?: unknown): Promise<any> => {
-  const headers = { "x-lifeline": "1", "content-type": "application/json" }
-  const response = await fetch(new URL(`/api/${path}`, replica.url), {
-    method,
-    headers,
-    ...(body === undefined ? {} : { body: JSON.stringify(body) })
-  })
-  return response.json()
-}
+const ask = async ({ url }: Replica, path: string, method: "GET" | "POST" = "GET", body?: unknown): Promise<any> =>
+  (await Effect.runPromise(Gateway.ask(`${url.origin}/api/${path}`, method, body))).body
 
 const alphaOn = async (replica: Replica): Promise<Server | undefined> =>
   (await replica.status()).servers.find(({ name }) => name === "alpha")

@@ -27,33 +27,28 @@ export const describeCluster = (title: string, body: () => void, timeout = 400_0
 /** What all replicas have in common, also as the key of their cluster. */
 export const sessionKey = "the key that all replicas of this test have in common"
 
-export class Replica {
-  readonly name: string
+interface Place {
   readonly port: number
+  readonly clusterPort: number
+  readonly config: string
+  readonly args: ReadonlyArray<string>
+  readonly lifeline: object | undefined
+  readonly env: Readonly<Record<string, string>>
+}
+
+export class Replica {
+  readonly port: number
+  readonly clusterPort: number
+  readonly #place: Place
   /** The ways to the database and to the other replicas, by their ports. */
   readonly ways = new Map<number, TcpProxy.TcpProxy>()
-  readonly clusterPort: number
-  readonly #config: string
-  readonly #args: ReadonlyArray<string>
-  readonly #lifeline: object | undefined
-  readonly #env: Readonly<Record<string, string>>
   #process: ChildProcess | undefined
   #printed = ""
 
-  constructor(
-    name: string,
-    ports: { readonly own: number; readonly cluster: number },
-    config: string,
-    { args, lifeline }: { readonly args: ReadonlyArray<string>; readonly lifeline: object | undefined },
-    env: Readonly<Record<string, string>>
-  ) {
-    this.name = name
-    this.port = ports.own
-    this.clusterPort = ports.cluster
-    this.#config = config
-    this.#args = args
-    this.#lifeline = lifeline
-    this.#env = env
+  constructor(place: Place) {
+    this.port = place.port
+    this.clusterPort = place.clusterPort
+    this.#place = place
   }
 
   get pid(): number | undefined {
@@ -69,28 +64,20 @@ export class Replica {
   }
 
   configure(mcpServers: Readonly<Record<string, unknown>>): void {
-    writeFileSync(this.#config, JSON.stringify({ mcpServers, lifeline: this.#lifeline }))
+    const { config, lifeline } = this.#place
+    writeFileSync(config, JSON.stringify({ mcpServers, lifeline }))
   }
 
   get configured(): Readonly<Record<string, unknown>> {
-    return (JSON.parse(readFileSync(this.#config, "utf8")) as { readonly mcpServers: Record<string, unknown> })
-      .mcpServers
+    return JSON.parse(readFileSync(this.#place.config, "utf8")).mcpServers
   }
 
   async start(env: Readonly<Record<string, string>> = {}): Promise<void> {
     const ways = Object.fromEntries(Array.from(this.ways, ([port, way]) => [port, Number(new URL(way.url).port)]))
-    const args = [
-      "serve",
-      "--port",
-      String(this.port),
-      "--cluster-address",
-      `http://127.0.0.1:${this.clusterPort}`,
-      "--config",
-      this.#config,
-      ...this.#args
-    ]
-    const child = spawn(process.execPath, ["--require", waysScript, gateway, ...args], {
-      env: { ...process.env, NO_COLOR: "1", WAYS: JSON.stringify(ways), ...this.#env, ...env },
+    const { args, clusterPort, config, env: own, port } = this.#place
+    const place = ["--port", String(port), "--cluster-address", `http://127.0.0.1:${clusterPort}`, "--config", config]
+    const child = spawn(process.execPath, ["--require", waysScript, gateway, "serve", ...place, ...args], {
+      env: { ...process.env, NO_COLOR: "1", WAYS: JSON.stringify(ways), ...own, ...env },
       stdio: ["ignore", "pipe", "pipe"]
     })
     this.#process = child
@@ -103,7 +90,7 @@ export class Replica {
           if (printed.includes("Serving http")) resolve()
         })
       }
-      child.once("exit", () => reject(new Error(`${this.name} has ended at its start: ${printed}`)))
+      child.once("exit", () => reject(new Error(`the replica at ${port} has ended at its start: ${printed}`)))
     })
     await serves
   }
@@ -179,19 +166,20 @@ export class ManyGateways implements AsyncDisposable {
     const postgres = await acquire(Postgres.make)
     const ports = await Promise.all(Array.from({ length: 2 * count }, () => acquire(ReservedPort.make)))
     const replicas = Array.from({ length: count }, (_, index) =>
-      new Replica(
-        `replica ${index + 1}`,
-        { own: ports[2 * index]!.port, cluster: ports[2 * index + 1]!.port },
-        join(folder, `mcp-${index}.json`),
-        { args: args(index), lifeline },
-        {
+      new Replica({
+        port: ports[2 * index]!.port,
+        clusterPort: ports[2 * index + 1]!.port,
+        config: join(folder, `mcp-${index}.json`),
+        args: args(index),
+        lifeline,
+        env: {
           MCP_LIFELINE_CLUSTER: postgres.url,
           MCP_LIFELINE_CLUSTER_LEASE: lease,
           MCP_LIFELINE_CLUSTER_WITHOUT_DATABASE: withoutDatabase,
           MCP_LIFELINE_SESSION_KEY: sessionKey,
           MCP_LIFELINE_STATE: join(folder, `state ${index}`)
         }
-      ))
+      }))
     const database = Number(new URL(postgres.url).port)
     for (const replica of replicas) {
       const others = replicas.filter((one) => one !== replica).map(({ clusterPort }) => clusterPort)

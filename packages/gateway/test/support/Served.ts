@@ -7,6 +7,7 @@ import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Deferred, Effect, type Redacted } from "effect"
 import { Endpoint, ServerPool } from "mcp-lifeline"
 import { request } from "node:http"
+import * as Gateway from "../../src/http-api/Gateway.js"
 import type { Member } from "../../src/pool/ClientGroup.js"
 import { ClientServers, type Pool } from "../../src/pool/ClientServers.js"
 import * as GroupFleet from "../../src/pool/GroupFleet.js"
@@ -72,6 +73,24 @@ export const serve = Effect.fnUntraced(function*(fleet: Fleet.Fleet, { token, ..
     introductionWait: 0,
     ...options
   })
+})
+
+/** Servers, once they are ready; without keepalive, unless they say otherwise. `about`: what the API reports in addition. */
+export const pool = Effect.fnUntraced(function*(
+  all: ReadonlyArray<ServerPool.Server>,
+  { about, token }: { readonly about?: Partial<Gateway.About>; readonly token?: Redacted.Redacted } = {}
+) {
+  const servers = yield* ServerPool.make(all.map((one) => ({ keepalive: { method: "none" }, ...one })))
+  const known = { ...yield* Gateway.about(servers), ...about }
+  const { url } = yield* Endpoint.serve({
+    ...yield* bind(token),
+    servers,
+    about: known,
+    introductionWait: 0,
+    drain: 0
+  })
+  yield* servers.shared.fleet.ready
+  return { base: new URL(url).origin, fleet: servers.shared.fleet, servers, url }
 })
 
 /** A connected client of the official SDK, its stream for notifications open; closed with the scope. */
