@@ -1,4 +1,3 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Effect, Redacted, type Scope } from "effect"
 import { realpathSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
@@ -8,6 +7,7 @@ import { listening } from "../../testing/test/support/listening.js"
 import * as Cli from "../src/Cli.js"
 import type { UsageError } from "../src/text/Errors.js"
 import * as Program from "./support/Program.js"
+import { describe, expect, it, test } from "./support/vitest.js"
 
 const file = (content: string) =>
   Effect.map(folder, (path) => {
@@ -78,28 +78,25 @@ describe("mcp-lifeline", () => {
       expect(error.message).toBe(`${message}${see} mcp-lifeline ${command}--help`)
     }))
 
-  it.effect("a mistake is one line, and controls no terminal", () =>
-    Effect.gen(function*() {
-      const { message } = yield* Effect.flip(parse(["serve", "--a\u001B[31m\nb"]))
-      for (const control of ["\u001B", "\n"]) expect(message).not.toContain(control)
-    }))
+  test.effect("a mistake is one line, and controls no terminal", function*() {
+    const { message } = yield* Effect.flip(parse(["serve", "--a\u001B[31m\nb"]))
+    for (const control of ["\u001B", "\n"]) expect(message).not.toContain(control)
+  })
 
-  it.effect("what follows -- is an argument, and a value may begin with a hyphen", () =>
-    Effect.gen(function*() {
-      expect(yield* parse(["call", "--", "-x"])).toMatchObject({ command: { name: "-x" } })
-      expect(yield* parse(["logs", "--server", "-x"])).toMatchObject({ command: { server: "-x" } })
-      expect(yield* parse(["logs", "--server=--json"])).toMatchObject({ command: { server: "--json", json: false } })
-      expect(yield* parse(["call", "a", "-"])).toMatchObject({ command: { input: "-" } })
-    }))
+  test.effect("what follows -- is an argument, and a value may begin with a hyphen", function*() {
+    expect(yield* parse(["call", "--", "-x"])).toMatchObject({ command: { name: "-x" } })
+    expect(yield* parse(["logs", "--server", "-x"])).toMatchObject({ command: { server: "-x" } })
+    expect(yield* parse(["logs", "--server=--json"])).toMatchObject({ command: { server: "--json", json: false } })
+    expect(yield* parse(["call", "a", "-"])).toMatchObject({ command: { input: "-" } })
+  })
 
-  it.effect("--stdio joins the gateway of a file, which lingers for a minute or as long as is said", () =>
-    Effect.gen(function*() {
-      const join = ["serve", "--stdio", "--config", "/a.json"]
-      expect(yield* parse(join)).toEqual({ _tag: "Join", options: { file: resolve("/a.json"), linger: 60 } })
-      expect(yield* parse([...join, "--linger", "5"])).toMatchObject({ options: { linger: 5 } })
-      expect(yield* parse(join, { MCP_LIFELINE_TOKEN: "letmein" })).toMatchObject({ _tag: "Join" })
-      expect(yield* parse([...join, "--help"])).toMatchObject({ _tag: "Text" })
-    }))
+  test.effect("--stdio joins the gateway of a file, which lingers for a minute or as long as is said", function*() {
+    const join = ["serve", "--stdio", "--config", "/a.json"]
+    expect(yield* parse(join)).toEqual({ _tag: "Join", options: { file: resolve("/a.json"), linger: 60 } })
+    expect(yield* parse([...join, "--linger", "5"])).toMatchObject({ options: { linger: 5 } })
+    expect(yield* parse(join, { MCP_LIFELINE_TOKEN: "letmein" })).toMatchObject({ _tag: "Join" })
+    expect(yield* parse([...join, "--help"])).toMatchObject({ _tag: "Text" })
+  })
 
   const helpOf = (...args: ReadonlyArray<string>) =>
     Effect.map(parse(args), (help) => help._tag === "Text" ? help.text : expect.unreachable())
@@ -119,48 +116,44 @@ describe("mcp-lifeline", () => {
       })
   )
 
-  it.effect("the help of the program lists every command, in lines that fit on a terminal", () =>
-    Effect.gen(function*() {
-      const text = yield* helpOf("help")
-      for (const { name, summary } of Cli.commands) {
-        expect(text).toMatch(new RegExp(`^  ${name} +${summary.split(" ", 3).join(" ")}`, "m"))
-      }
-      expect(tooWide(text)).toEqual([])
-      for (const args of [[], ["-h"], ["--help"]]) expect(yield* helpOf(...args)).toBe(text)
-    }))
+  test.effect("the help of the program lists every command, in lines that fit on a terminal", function*() {
+    const text = yield* helpOf("help")
+    for (const { name, summary } of Cli.commands) {
+      expect(text).toMatch(new RegExp(`^  ${name} +${summary.split(" ", 3).join(" ")}`, "m"))
+    }
+    expect(tooWide(text)).toEqual([])
+    for (const args of [[], ["-h"], ["--help"]]) expect(yield* helpOf(...args)).toBe(text)
+  })
 
-  it.effect("gives what was asked for, with the defaults", () =>
-    Effect.gen(function*() {
-      const place = { host: "127.0.0.1", port: 7332, publicUrl: undefined, trustProxy: undefined, isBehindProxy: false }
-      const secrets = { token: undefined, tokenFile: undefined, sessionKey: { file: undefined, secret: undefined } }
-      const others = { config: undefined, logFormat: "text", audit: undefined, cluster: undefined }
-      expect(yield* parse(["serve"])).toEqual({ _tag: "Serve", options: { ...place, ...secrets, ...others } })
-      const given = { options: { config: "a.json", host: "::1", port: 0 } }
-      expect(yield* parse(["serve", "--config", "a.json", "--port", "0", "--host=::1"])).toMatchObject(given)
-    }))
+  test.effect("gives what was asked for, with the defaults", function*() {
+    const place = { host: "127.0.0.1", port: 7332, publicUrl: undefined, trustProxy: undefined, isBehindProxy: false }
+    const secrets = { token: undefined, tokenFile: undefined, sessionKey: { file: undefined, secret: undefined } }
+    const others = { config: undefined, logFormat: "text", audit: undefined, cluster: undefined }
+    expect(yield* parse(["serve"])).toEqual({ _tag: "Serve", options: { ...place, ...secrets, ...others } })
+    const given = { options: { config: "a.json", host: "::1", port: 0 } }
+    expect(yield* parse(["serve", "--config", "a.json", "--port", "0", "--host=::1"])).toMatchObject(given)
+  })
 
-  it.effect("[G6:cli] a token is given on the command line, in the environment or as a file; an empty variable is none", () =>
-    Effect.gen(function*() {
-      const tokenOf = (args: ReadonlyArray<string>, variable?: string) =>
-        Effect.map(parse(["serve", "--host", "0.0.0.0", ...args], { MCP_LIFELINE_TOKEN: variable }), (request) => {
-          if (request._tag !== "Serve") return undefined
-          const { token, tokenFile } = request.options
-          return { token: token && Redacted.value(token), tokenFile }
-        })
-      expect(yield* tokenOf(["--token", "letmein"])).toEqual({ token: "letmein", tokenFile: undefined })
-      expect(yield* tokenOf(["--token", "letmein"], "other")).toEqual({ token: "letmein", tokenFile: undefined })
-      expect(yield* tokenOf([], "letmein")).toEqual({ token: "letmein", tokenFile: undefined })
-      expect(yield* tokenOf(["--token-file", "token"])).toEqual({ token: undefined, tokenFile: "token" })
-      expect(yield* tokenOf([], "")).toEqual({ token: undefined, tokenFile: undefined })
-      expect((yield* Effect.flip(tokenOf(["--token="]))).message).toContain("--token needs a value")
-    }))
+  test.effect("[G6:cli] a token is given on the command line, in the environment or as a file; an empty variable is none", function*() {
+    const tokenOf = (args: ReadonlyArray<string>, variable?: string) =>
+      Effect.map(parse(["serve", "--host", "0.0.0.0", ...args], { MCP_LIFELINE_TOKEN: variable }), (request) => {
+        if (request._tag !== "Serve") return undefined
+        const { token, tokenFile } = request.options
+        return { token: token && Redacted.value(token), tokenFile }
+      })
+    expect(yield* tokenOf(["--token", "letmein"])).toEqual({ token: "letmein", tokenFile: undefined })
+    expect(yield* tokenOf(["--token", "letmein"], "other")).toEqual({ token: "letmein", tokenFile: undefined })
+    expect(yield* tokenOf([], "letmein")).toEqual({ token: "letmein", tokenFile: undefined })
+    expect(yield* tokenOf(["--token-file", "token"])).toEqual({ token: undefined, tokenFile: "token" })
+    expect(yield* tokenOf([], "")).toEqual({ token: undefined, tokenFile: undefined })
+    expect((yield* Effect.flip(tokenOf(["--token="]))).message).toContain("--token needs a value")
+  })
 
-  it.live("a usage error is one line on standard error, exit code 2", () =>
-    Effect.gen(function*() {
-      const { code, stderr, stdout } = yield* Program.run(["serve", "--bogus"])
-      expect({ code, stdout }).toEqual({ code: 2, stdout: "" })
-      expect(oneLine(stderr)).toBe("mcp-lifeline: unknown option --bogus; see mcp-lifeline serve --help")
-    }))
+  test.live("a usage error is one line on standard error, exit code 2", function*() {
+    const { code, stderr, stdout } = yield* Program.run(["serve", "--bogus"])
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" })
+    expect(oneLine(stderr)).toBe("mcp-lifeline: unknown option --bogus; see mcp-lifeline serve --help")
+  })
 
   it.live.each<[string, ReadonlyArray<string>, RegExp]>([
     ["--version", ["--version"], /^\d+\.\d+\.\d+/],

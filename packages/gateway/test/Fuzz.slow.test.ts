@@ -1,4 +1,3 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Bytes } from "@mcp-lifeline/core/text"
 import * as Grant from "@mcp-lifeline/sign-in/Grant"
 import * as PendingLogin from "@mcp-lifeline/sign-in/PendingLogin"
@@ -26,6 +25,7 @@ import { StdioHost } from "../src/wrap/StdioHost.js"
 import * as Hostile from "./support/Hostile.js"
 import * as RawServer from "./support/RawServer.js"
 import { gateway } from "./support/Talk.js"
+import { describe, expect, it, test } from "./support/vitest.js"
 import * as Wrapped from "./support/Wrapped.js"
 
 const promise = <A>(make: () => Promise<A>) => Effect.promise(make)
@@ -98,19 +98,18 @@ describe("files of any form", () => {
     expect(McpJson.parse("/x/mcp.json", long, {})._tag).toBe("Right")
   })
 
-  it.scopedLive("[X1:real] a file of the state folder that holds anything is ignored", () =>
-    Effect.gen(function*() {
-      const path = yield* Signer.folder
-      const folder = StateFolder.make(path)
-      for (const name of ["grants", "logins"]) mkdirSync(join(path, name), { recursive: true, mode: 0o700 })
-      yield* holds(
-        fc.asyncProperty(fc.oneof(Hostile.jsonText, Hostile.text), async (text) => {
-          for (const name of ["grants", "logins"]) writeFileSync(join(path, name, "key.json"), text, { mode: 0o600 })
-          await Effect.runPromise(Effect.zip(Grant.grants(folder).entries, PendingLogin.pendingLogins(folder).entries))
-        }),
-        60
-      )
-    }))
+  test.scopedLive("[X1:real] a file of the state folder that holds anything is ignored", function*() {
+    const path = yield* Signer.folder
+    const folder = StateFolder.make(path)
+    for (const name of ["grants", "logins"]) mkdirSync(join(path, name), { recursive: true, mode: 0o700 })
+    yield* holds(
+      fc.asyncProperty(fc.oneof(Hostile.jsonText, Hostile.text), async (text) => {
+        for (const name of ["grants", "logins"]) writeFileSync(join(path, name, "key.json"), text, { mode: 0o600 })
+        await Effect.runPromise(Effect.zip(Grant.grants(folder).entries, PendingLogin.pendingLogins(folder).entries))
+      }),
+      60
+    )
+  })
 })
 
 describe("streams of any form", () => {
@@ -125,148 +124,143 @@ describe("streams of any form", () => {
     )
   })
 
-  it.scopedLive("[X1:real] whatever a host writes, it is answered in JSON-RPC, and the next request is answered", () =>
-    Effect.gen(function*() {
-      const host = yield* Wrapped.make(() => undefined)
-      const input = new PassThrough()
-      const output = new PassThrough()
-      let wrote = ""
-      output.on("data", (chunk: Buffer) => (wrote += String(chunk)))
-      const stdio = new StdioHost(input, output, {
-        conversation: {
-          request: ({ id, method, params }) => host.receive({ id, method, params }),
-          receive: (message) => host.receive(message)
-        },
-        onEnd: () => undefined
-      })
+  test.scopedLive("[X1:real] whatever a host writes, it is answered in JSON-RPC, and the next request is answered", function*() {
+    const host = yield* Wrapped.make(() => undefined)
+    const input = new PassThrough()
+    const output = new PassThrough()
+    let wrote = ""
+    output.on("data", (chunk: Buffer) => (wrote += String(chunk)))
+    const stdio = new StdioHost(input, output, {
+      conversation: {
+        request: ({ id, method, params }) => host.receive({ id, method, params }),
+        receive: (message) => host.receive(message)
+      },
+      onEnd: () => undefined
+    })
+    yield* promise(host.initialize)
+    let asked = 0
+    yield* holds(
+      fc.asyncProperty(fc.array(Hostile.line, { minLength: 1, maxLength: 5 }), async (lines) => {
+        input.write(lines.map((line) => `${line}\n`).join(""))
+        const id = `after-${++asked}`
+        input.write(`${JSON.stringify({ jsonrpc: "2.0", id, method: "ping" })}\n`)
+        await host.until(() => host.said.find((one) => one.id === id))
+        await stdio.flushed()
+        for (const line of wrote.split("\n").slice(0, -1)) expect(JSON.parse(line)).toMatchObject({ jsonrpc: "2.0" })
+        wrote = ""
+      }),
+      100
+    )
+  })
+
+  test.scopedLive(
+    "[X1:real] whatever a server says, another one is not held up, and `wrap` lives on",
+    function*() {
+      const said: Array<unknown> = []
+      const results: Array<unknown> = []
+      const hostile: RawServer.Answer = ({ id, method }, send) => {
+        for (const one of said) send(one)
+        if (method === undefined || id === undefined) return undefined
+        const result = results.shift()
+        if (result === undefined) return method === "tools/call" ? { content: [] } : undefined
+        send({ jsonrpc: "2.0", id, result })
+        return undefined
+      }
+      const fine = RawServer.make("fine", ({ method }) =>
+        method === "tools/list"
+          ? { tools: [{ name: "x", inputSchema: { type: "object" } }] }
+          : method === "tools/call"
+          ? { content: [{ type: "text", text: "fine" }] }
+          : undefined)
+      const timeouts = { connect: "1 second", request: "1 second", wait: "100 millis" } as const
+      const { client } = yield* gateway([{ ...RawServer.make("raw", hostile), timeouts }, fine])
+      const one = yield* client()
+      yield* promise(() => one.toolsWith("fine__x"))
+      const host = yield* Wrapped.make(hostile)
       yield* promise(host.initialize)
       let asked = 0
       yield* holds(
-        fc.asyncProperty(fc.array(Hostile.line, { minLength: 1, maxLength: 5 }), async (lines) => {
-          input.write(lines.map((line) => `${line}\n`).join(""))
-          const id = `after-${++asked}`
-          input.write(`${JSON.stringify({ jsonrpc: "2.0", id, method: "ping" })}\n`)
-          await host.until(() => host.said.find((one) => one.id === id))
-          await stdio.flushed()
-          for (const line of wrote.split("\n").slice(0, -1)) expect(JSON.parse(line)).toMatchObject({ jsonrpc: "2.0" })
-          wrote = ""
-        }),
-        100
+        fc.asyncProperty(
+          fc.array(Hostile.message, { maxLength: 3 }),
+          fc.array(Hostile.json, { maxLength: 3 }),
+          async (messages, answers) => {
+            said.splice(0, said.length, ...messages)
+            results.splice(0, results.length, ...answers)
+            one.send({ id: `raw-${++asked}`, method: "tools/call", params: { name: "raw__x", arguments: {} } })
+            host.receive({ id: `raw-${asked}`, method: "tools/call", params: { name: "x" } })
+            host.receive({ id: `list-${asked}`, method: "tools/list" })
+            expect(await one.call("fine__x")).toBe("fine")
+            const id = `ping-${asked}`
+            host.receive({ id, method: "ping" })
+            await host.until(() => host.said.find((message) => message.id === id))
+          }
+        ),
+        60
       )
-    }))
-
-  it.scopedLive(
-    "[X1:real] whatever a server says, another one is not held up, and `wrap` lives on",
-    () =>
-      Effect.gen(function*() {
-        const said: Array<unknown> = []
-        const results: Array<unknown> = []
-        const hostile: RawServer.Answer = ({ id, method }, send) => {
-          for (const one of said) send(one)
-          if (method === undefined || id === undefined) return undefined
-          const result = results.shift()
-          if (result === undefined) return method === "tools/call" ? { content: [] } : undefined
-          send({ jsonrpc: "2.0", id, result })
-          return undefined
-        }
-        const fine = RawServer.make("fine", ({ method }) =>
-          method === "tools/list"
-            ? { tools: [{ name: "x", inputSchema: { type: "object" } }] }
-            : method === "tools/call"
-            ? { content: [{ type: "text", text: "fine" }] }
-            : undefined)
-        const timeouts = { connect: "1 second", request: "1 second", wait: "100 millis" } as const
-        const { client } = yield* gateway([{ ...RawServer.make("raw", hostile), timeouts }, fine])
-        const one = yield* client()
-        yield* promise(() => one.toolsWith("fine__x"))
-        const host = yield* Wrapped.make(hostile)
-        yield* promise(host.initialize)
-        let asked = 0
-        yield* holds(
-          fc.asyncProperty(
-            fc.array(Hostile.message, { maxLength: 3 }),
-            fc.array(Hostile.json, { maxLength: 3 }),
-            async (messages, answers) => {
-              said.splice(0, said.length, ...messages)
-              results.splice(0, results.length, ...answers)
-              one.send({ id: `raw-${++asked}`, method: "tools/call", params: { name: "raw__x", arguments: {} } })
-              host.receive({ id: `raw-${asked}`, method: "tools/call", params: { name: "x" } })
-              host.receive({ id: `list-${asked}`, method: "tools/list" })
-              expect(await one.call("fine__x")).toBe("fine")
-              const id = `ping-${asked}`
-              host.receive({ id, method: "ping" })
-              await host.until(() => host.said.find((message) => message.id === id))
-            }
-          ),
-          60
-        )
-      }),
+    },
     300_000
   )
 
-  it.scopedLive("[X1:real] whatever a real server writes to its stdout and stderr, connecting fails with an error, and no more", () =>
-    Effect.gen(function*() {
-      const path = join(yield* Signer.folder, "hostile.txt")
-      yield* promise(async () => {
-        const found = await Hostile.uncaught(async () => {
-          const lines = fc.sample(Hostile.line, Hostile.runs(300))
-          writeFileSync(path, lines.join("\n"))
-          const script =
-            `const t=require("fs").readFileSync(${
-              JSON.stringify(path)
-            });process.stdout.write(t);process.stderr.write(t);` +
-            `setTimeout(()=>process.exit(3),300)`
-          const connector = StdioConnector.make({ command: process.execPath, args: ["-e", script], protocol: "2025" })
-          const exit = await Effect.runPromiseExit(
-            Effect.scoped(connector.connect({ clientInfo: { name: "t", version: "1" }, report: () => {} }))
-          )
-          expect(Exit.isFailure(exit) && Cause.isDie(exit.cause)).toBe(false)
-        })
-        expect(found).toEqual([])
+  test.scopedLive("[X1:real] whatever a real server writes to its stdout and stderr, connecting fails with an error, and no more", function*() {
+    const path = join(yield* Signer.folder, "hostile.txt")
+    yield* promise(async () => {
+      const found = await Hostile.uncaught(async () => {
+        const lines = fc.sample(Hostile.line, Hostile.runs(300))
+        writeFileSync(path, lines.join("\n"))
+        const script =
+          `const t=require("fs").readFileSync(${
+            JSON.stringify(path)
+          });process.stdout.write(t);process.stderr.write(t);` +
+          `setTimeout(()=>process.exit(3),300)`
+        const connector = StdioConnector.make({ command: process.execPath, args: ["-e", script], protocol: "2025" })
+        const exit = await Effect.runPromiseExit(
+          Effect.scoped(connector.connect({ clientInfo: { name: "t", version: "1" }, report: () => {} }))
+        )
+        expect(Exit.isFailure(exit) && Cause.isDie(exit.cause)).toBe(false)
       })
-    }))
+      expect(found).toEqual([])
+    })
+  })
 })
 
 describe("requests of any form", () => {
-  it.scopedLive("[X1:real] to the endpoint of the gateway", () =>
-    Effect.gen(function*() {
-      const servers = yield* ServerPool.make([RawServer.make("raw", () => undefined)])
-      const bound = yield* Endpoint.bind({ host: "127.0.0.1", port: 0 })
-      const { url } = yield* Endpoint.serve({ ...bound, servers })
-      const { port } = new URL(url)
-      yield* holds(
-        fc.asyncProperty(
-          fc.array(Hostile.httpRequest(`127.0.0.1:${port}`), { minLength: 5, maxLength: 10 }),
-          async (all) => {
-            await Promise.all(all.map((bytes) => Hostile.exchange(Number(port), bytes)))
-            const nothing = `GET /nothing HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`
-            const answer = await Hostile.exchange(Number(port), nothing, 300_000)
-            expect(answer).toMatch(/^HTTP\/1\.1 404/)
-          }
-        ),
-        20
-      )
-    }), 300_000)
-
-  it.scopedLive("[X1:real] to the listener of a login", () =>
-    Effect.gen(function*() {
-      const listener = Option.getOrThrow(
-        Option.fromNullable(yield* RedirectListener.make({ host: "localhost", port: 0, path: "/callback" }))
-      )
-      const { host, port } = new URL(listener.redirect)
-      const runtime = yield* Effect.runtime<never>()
-      const arrived = Runtime.runPromise(runtime)(listener.arrival("the state"))
-      yield* holds(
-        fc.asyncProperty(fc.array(Hostile.httpRequest(host), { minLength: 5, maxLength: 10 }), async (all) => {
+  test.scopedLive("[X1:real] to the endpoint of the gateway", function*() {
+    const servers = yield* ServerPool.make([RawServer.make("raw", () => undefined)])
+    const bound = yield* Endpoint.bind({ host: "127.0.0.1", port: 0 })
+    const { url } = yield* Endpoint.serve({ ...bound, servers })
+    const { port } = new URL(url)
+    yield* holds(
+      fc.asyncProperty(
+        fc.array(Hostile.httpRequest(`127.0.0.1:${port}`), { minLength: 5, maxLength: 10 }),
+        async (all) => {
           await Promise.all(all.map((bytes) => Hostile.exchange(Number(port), bytes)))
-        }),
-        20
-      )
-      const request = `GET /callback?state=the+state&code=1 HTTP/1.1\r\nHost: ${host}\r\n\r\n`
-      // Answered once the login is over, which nobody ends here.
-      void Hostile.exchange(Number(port), request, 60_000)
-      expect((yield* promise(() => arrived)).parameters.get("code")).toBe("1")
-    }), 300_000)
+          const nothing = `GET /nothing HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`
+          const answer = await Hostile.exchange(Number(port), nothing, 300_000)
+          expect(answer).toMatch(/^HTTP\/1\.1 404/)
+        }
+      ),
+      20
+    )
+  }, 300_000)
+
+  test.scopedLive("[X1:real] to the listener of a login", function*() {
+    const listener = Option.getOrThrow(
+      Option.fromNullable(yield* RedirectListener.make({ host: "localhost", port: 0, path: "/callback" }))
+    )
+    const { host, port } = new URL(listener.redirect)
+    const runtime = yield* Effect.runtime<never>()
+    const arrived = Runtime.runPromise(runtime)(listener.arrival("the state"))
+    yield* holds(
+      fc.asyncProperty(fc.array(Hostile.httpRequest(host), { minLength: 5, maxLength: 10 }), async (all) => {
+        await Promise.all(all.map((bytes) => Hostile.exchange(Number(port), bytes)))
+      }),
+      20
+    )
+    const request = `GET /callback?state=the+state&code=1 HTTP/1.1\r\nHost: ${host}\r\n\r\n`
+    // Answered once the login is over, which nobody ends here.
+    void Hostile.exchange(Number(port), request, 60_000)
+    expect((yield* promise(() => arrived)).parameters.get("code")).toBe("1")
+  }, 300_000)
 })
 
 describe("answers of authorization servers of any form", () => {

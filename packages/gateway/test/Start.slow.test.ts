@@ -1,4 +1,3 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { execFileSync } from "node:child_process"
 import { readFileSync, realpathSync, writeFileSync } from "node:fs"
@@ -7,6 +6,7 @@ import { fileURLToPath } from "node:url"
 import { compile } from "../../../tools/vitest/built.js"
 import { stateFolder } from "./support/Host.js"
 import * as Program from "./support/Program.js"
+import { describe, expect, it, test } from "./support/vitest.js"
 
 const root = fileURLToPath(new URL("../../..", import.meta.url))
 const manager = fileURLToPath(new URL("support/manager.mjs", import.meta.url))
@@ -35,30 +35,28 @@ const pnpmStart = Effect.gen(function*() {
 })
 
 describe("pnpm start", () => {
-  it.scopedLive("[G7:start] Ctrl+C ends it quietly with exit code 0, and no process of it is left", () =>
-    Effect.gen(function*() {
-      const { all, program } = yield* pnpmStart
-      program.signalGroup("SIGINT")
-      expect(yield* program.ended).toEqual({ code: 0, signal: null })
-      expect(Program.complaints(program)).toEqual([])
-      // A line on a server that was read at this moment may follow.
-      expect(program.stdout()).toMatch(/Shutting down\n(?:[\d:]+ every-.*\n)*$/)
-      yield* Effect.forEach(all, Program.gone)
-    }))
+  test.scopedLive("[G7:start] Ctrl+C ends it quietly with exit code 0, and no process of it is left", function*() {
+    const { all, program } = yield* pnpmStart
+    program.signalGroup("SIGINT")
+    expect(yield* program.ended).toEqual({ code: 0, signal: null })
+    expect(Program.complaints(program)).toEqual([])
+    // A line on a server that was read at this moment may follow.
+    expect(program.stdout()).toMatch(/Shutting down\n(?:[\d:]+ every-.*\n)*$/)
+    yield* Effect.forEach(all, Program.gone)
+  })
 
-  it.scopedLive("[G7:start] the end of the outermost package manager ends the gateway, and no process of it is left", () =>
-    Effect.gen(function*() {
-      const inner = [manager, "pnpm start", process.execPath, script, ...started]
-      const shell = [process.execPath, manager] as const
-      const program = yield* Program.start(["npm exec pnpm start", process.execPath, ...inner], {}, shell)
-      yield* Effect.all([Program.processOf(program, "every-stdio"), Program.processOf(program, "every-http")])
-      const all = Program.family(program.pid)
-      yield* Effect.addFinalizer(() => Effect.sync(() => all.forEach(Program.kill)))
-      program.signal("SIGTERM")
-      yield* Effect.forEach(all, Program.gone)
-      yield* program.ended
-      expect(program.stdout()).toContain("Shutting down")
-    }))
+  test.scopedLive("[G7:start] the end of the outermost package manager ends the gateway, and no process of it is left", function*() {
+    const inner = [manager, "pnpm start", process.execPath, script, ...started]
+    const shell = [process.execPath, manager] as const
+    const program = yield* Program.start(["npm exec pnpm start", process.execPath, ...inner], {}, shell)
+    yield* Effect.all([Program.processOf(program, "every-stdio"), Program.processOf(program, "every-http")])
+    const all = Program.family(program.pid)
+    yield* Effect.addFinalizer(() => Effect.sync(() => all.forEach(Program.kill)))
+    program.signal("SIGTERM")
+    yield* Effect.forEach(all, Program.gone)
+    yield* program.ended
+    expect(program.stdout()).toContain("Shutting down")
+  })
 })
 
 describe("the build before the tests", () => {
@@ -70,11 +68,10 @@ describe("the build before the tests", () => {
     await expect(compile(folder.path)).rejects.toThrow(/broken\.ts.*error TS2322/s)
   })
 
-  it.scopedLive("a program that ends before it has printed what is waited for fails its test at once, with its output", () =>
-    Effect.gen(function*() {
-      const script = "console.error('no such port'); process.kill(process.pid, 'SIGTERM')"
-      const program = yield* Program.start(["-e", script], {}, [process.execPath])
-      const exit = yield* Effect.exit(program.prints(/Serving/))
-      expect(String(exit)).toContain("no such port")
-    }))
+  test.scopedLive("a program that ends before it has printed what is waited for fails its test at once, with its output", function*() {
+    const script = "console.error('no such port'); process.kill(process.pid, 'SIGTERM')"
+    const program = yield* Program.start(["-e", script], {}, [process.execPath])
+    const exit = yield* Effect.exit(program.prints(/Serving/))
+    expect(String(exit)).toContain("no such port")
+  })
 })

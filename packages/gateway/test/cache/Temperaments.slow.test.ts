@@ -1,10 +1,10 @@
 import { Effect } from "effect"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { expect, it } from "vitest"
 import { ask, serveHere, untilStatus } from "../support/Gateway.js"
 import { initialized, stateFolder } from "../support/Host.js"
 import * as Program from "../support/Program.js"
+import { expect, it, test } from "../support/vitest.js"
 
 const server = Program.fixture("verdicts")
 
@@ -36,27 +36,26 @@ const doors: Readonly<Record<string, (state: string, use: (call: Call) => Promis
     }).pipe(Effect.scoped, Effect.runPromise)
 }
 
-it("[V9:real] what was learned of a server is shown by the API, and by check after the end of the gateway", () =>
-  Effect.gen(function*() {
-    using state = stateFolder()
-    const env = { MCP_LIFELINE_STATE: state.path, XDG_STATE_HOME: state.path }
-    const mcpServers = { s: { ...server, cwd: state.path } }
-    const learned = ["answers requests during a call", expect.stringMatching(/^has taken .* to start$/)]
-    yield* Effect.scoped(Effect.gen(function*() {
-      const { base } = yield* serveHere(mcpServers, [], env)
-      yield* untilStatus(base, ({ state }) => state === "Connected", "s")
-      const call = (tool: string, args: object = {}) =>
-        ask(`${base}/api/call`, "POST", { name: `s__${tool}`, arguments: args })
-      yield* Effect.all([call("sleep", { millis: 500 }), Effect.delay(call("pid"), 100)], { concurrency: 2 })
-      expect((yield* ask(`${base}/api/servers/s`)).body.learned).toEqual(learned)
-    }))
-    const file = join(state.path, "mcp.json")
-    writeFileSync(file, JSON.stringify({ mcpServers }))
-    const { stdout } = yield* Program.run(["check", "--json", file], env)
-    expect(JSON.parse(stdout).servers[0].learned).toEqual(learned)
-    expect((yield* Program.run(["check", file], env)).stdout)
-      .toContain("learned: answers requests during a call, has taken")
-  }).pipe(Effect.scoped, Effect.runPromise))
+test.scopedLive("[V9:real] what was learned of a server is shown by the API, and by check after the end of the gateway", function*() {
+  using state = stateFolder()
+  const env = { MCP_LIFELINE_STATE: state.path, XDG_STATE_HOME: state.path }
+  const mcpServers = { s: { ...server, cwd: state.path } }
+  const learned = ["answers requests during a call", expect.stringMatching(/^has taken .* to start$/)]
+  yield* Effect.scoped(Effect.gen(function*() {
+    const { base } = yield* serveHere(mcpServers, [], env)
+    yield* untilStatus(base, ({ state }) => state === "Connected", "s")
+    const call = (tool: string, args: object = {}) =>
+      ask(`${base}/api/call`, "POST", { name: `s__${tool}`, arguments: args })
+    yield* Effect.all([call("sleep", { millis: 500 }), Effect.delay(call("pid"), 100)], { concurrency: 2 })
+    expect((yield* ask(`${base}/api/servers/s`)).body.learned).toEqual(learned)
+  }))
+  const file = join(state.path, "mcp.json")
+  writeFileSync(file, JSON.stringify({ mcpServers }))
+  const { stdout } = yield* Program.run(["check", "--json", file], env)
+  expect(JSON.parse(stdout).servers[0].learned).toEqual(learned)
+  expect((yield* Program.run(["check", file], env)).stdout)
+    .toContain("learned: answers requests during a call, has taken")
+})
 
 const shown = process.platform === "linux" ? it : it.skip
 

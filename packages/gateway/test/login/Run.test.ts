@@ -1,4 +1,3 @@
-import { describe, expect, it } from "@effect/vitest"
 import * as StateFolder from "@mcp-lifeline/state/StateFolder"
 import { Effect } from "effect"
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs"
@@ -10,6 +9,7 @@ import { run } from "../../src/login/run.js"
 import { environment } from "../support/environment.js"
 import { loginOptions } from "../support/loginOptions.js"
 import { mistake } from "../support/mistake.js"
+import { describe, expect, test } from "../support/vitest.js"
 
 const url = "https://mcp.example/mcp"
 
@@ -28,36 +28,34 @@ const setup = Effect.gen(function*() {
 })
 
 describe("login, logout and auth on the streams of the process", () => {
-  it.scopedLive("[A1] each does what was asked for in the state folder of the environment", () =>
-    Effect.gen(function*() {
-      const { state, stderr, stdout } = yield* setup
-      yield* run({ _tag: "Auth", options: { json: true } })
-      expect(JSON.parse(stdout.join(""))).toMatchObject([{ server: url, state: "valid" }])
-      stdout.length = 0
-      yield* run({ _tag: "Logout", options: { target: url, config: undefined, account: undefined, client: undefined } })
-      expect(stdout).toEqual([`Signed out of ${url}\n`])
-      expect(readdirSync(join(state, "grants"))).toEqual([])
-      stdout.length = 0
-      const options = loginOptions({ target: url, method: "credentials", browser: false })
-      const failure = yield* Effect.flip(run({ _tag: "Login", options }))
-      expect(failure).toEqual(mistake("--client-credentials needs --client-id"))
-      expect([stdout, stderr]).toEqual([[], []])
-    }))
+  test.scopedLive("[A1] each does what was asked for in the state folder of the environment", function*() {
+    const { state, stderr, stdout } = yield* setup
+    yield* run({ _tag: "Auth", options: { json: true } })
+    expect(JSON.parse(stdout.join(""))).toMatchObject([{ server: url, state: "valid" }])
+    stdout.length = 0
+    yield* run({ _tag: "Logout", options: { target: url, config: undefined, account: undefined, client: undefined } })
+    expect(stdout).toEqual([`Signed out of ${url}\n`])
+    expect(readdirSync(join(state, "grants"))).toEqual([])
+    stdout.length = 0
+    const options = loginOptions({ target: url, method: "credentials", browser: false })
+    const failure = yield* Effect.flip(run({ _tag: "Login", options }))
+    expect(failure).toEqual(mistake("--client-credentials needs --client-id"))
+    expect([stdout, stderr]).toEqual([[], []])
+  })
 
-  it.scopedLive("[A1] warnings are lines of standard error, and reach no other log", () =>
-    Effect.gen(function*() {
-      const { state, stderr, stdout } = yield* setup
-      const log = yield* Effect.acquireRelease(
-        Effect.sync(() => vi.spyOn(console, "log").mockImplementation(() => {})),
-        (spy) => Effect.sync(() => spy.mockRestore())
-      )
-      mkdirSync(join(state, "grants"), { recursive: true })
-      writeFileSync(join(state, "grants", "broken.json"), "{", { mode: 0o600 })
-      yield* run({ _tag: "Auth", options: { json: true } })
-      expect(JSON.parse(stdout.join(""))).toHaveLength(1)
-      expect(stderr).toEqual([
-        expect.stringMatching(/^\d\d:\d\d:\d\d warn: [^\n]*broken\.json is not what this version[^\n]*\n$/)
-      ])
-      expect(log).not.toHaveBeenCalled()
-    }))
+  test.scopedLive("[A1] warnings are lines of standard error, and reach no other log", function*() {
+    const { state, stderr, stdout } = yield* setup
+    const log = yield* Effect.acquireRelease(
+      Effect.sync(() => vi.spyOn(console, "log").mockImplementation(() => {})),
+      (spy) => Effect.sync(() => spy.mockRestore())
+    )
+    mkdirSync(join(state, "grants"), { recursive: true })
+    writeFileSync(join(state, "grants", "broken.json"), "{", { mode: 0o600 })
+    yield* run({ _tag: "Auth", options: { json: true } })
+    expect(JSON.parse(stdout.join(""))).toHaveLength(1)
+    expect(stderr).toEqual([
+      expect.stringMatching(/^\d\d:\d\d:\d\d warn: [^\n]*broken\.json is not what this version[^\n]*\n$/)
+    ])
+    expect(log).not.toHaveBeenCalled()
+  })
 })

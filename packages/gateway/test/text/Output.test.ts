@@ -1,8 +1,8 @@
-import { expect, it } from "@effect/vitest"
 import { Effect, Fiber, TestClock } from "effect"
 import { vi } from "vitest"
 import * as Output from "../../src/text/Output.js"
 import * as RecordedOutput from "../support/RecordedOutput.js"
+import { expect, it, test } from "../support/vitest.js"
 
 const terminal = (rows: number | undefined) =>
   Effect.acquireRelease(
@@ -31,20 +31,19 @@ it.scoped.each(
     expect(output.live).toBe(live)
   }))
 
-it.effect("work that takes longer than a second shows how long, each second until it ends", () =>
-  Effect.gen(function*() {
-    const frames: Array<string> = []
-    const { output } = RecordedOutput.make()
-    const drawn = { ...output, frame: (text: string) => Effect.sync(() => void frames.push(text)) }
-    const calling = Effect.fork(Output.whileWaiting(drawn, "Calling a", Effect.as(Effect.sleep("2500 millis"), "done")))
-    const fiber = yield* calling
-    yield* TestClock.adjust(999)
-    expect(frames).toEqual([])
-    yield* TestClock.adjust(1)
-    expect(frames).toEqual(["Calling a: 1 s; Ctrl+C ends it"])
-    yield* TestClock.adjust(1499)
-    expect(frames.slice(1)).toEqual(["Calling a: 2 s; Ctrl+C ends it"])
-    yield* TestClock.adjust(1)
-    expect(yield* Fiber.join(fiber)).toBe("done")
-    expect(frames.slice(2)).toEqual([""])
-  }))
+test.effect("work that takes longer than a second shows how long, each second until it ends", function*() {
+  const frames: Array<string> = []
+  const { output } = RecordedOutput.make()
+  const drawn = { ...output, frame: (text: string) => Effect.sync(() => void frames.push(text)) }
+  const calling = Effect.fork(Output.whileWaiting(drawn, "Calling a", Effect.as(Effect.sleep("2500 millis"), "done")))
+  const fiber = yield* calling
+  yield* TestClock.adjust(999)
+  expect(frames).toEqual([])
+  yield* TestClock.adjust(1)
+  expect(frames).toEqual(["Calling a: 1 s; Ctrl+C ends it"])
+  yield* TestClock.adjust(1499)
+  expect(frames.slice(1)).toEqual(["Calling a: 2 s; Ctrl+C ends it"])
+  yield* TestClock.adjust(1)
+  expect(yield* Fiber.join(fiber)).toBe("done")
+  expect(frames.slice(2)).toEqual([""])
+})

@@ -1,10 +1,10 @@
-import { describe, expect, it } from "@effect/vitest"
 import type { Connector } from "@mcp-lifeline/core"
 import { Effect, TestClock } from "effect"
 import { setImmediate } from "node:timers/promises"
 import { CachedAnswers } from "../../src/wrap/CachedAnswers.js"
 import type { Message } from "../support/Host.js"
 import * as RawServer from "../support/RawServer.js"
+import { describe, expect, it, test } from "../support/vitest.js"
 import * as Wrapped from "../support/Wrapped.js"
 
 const own = {
@@ -82,20 +82,19 @@ describe("a server that wrap has never seen", () => {
       })
   )
 
-  it.scoped("[W9] introduces itself to a host that asked too early, and is started once for both questions", () =>
-    Effect.gen(function*() {
-      const { answers, asked, starts } = yield* slow(6000)
-      const first = yield* asked(discover)
-      yield* TestClock.adjust(3999)
-      expect(answers()).toEqual([])
-      yield* TestClock.adjust(1)
-      // Any error makes a host send `initialize`.
-      expect(yield* first.answer).toMatchObject({ error: { code: -32_601, message: /raw has not answered yet/ } })
-      const second = yield* asked(initialize("2025-11-25"))
-      yield* TestClock.adjust(2000)
-      expect(kept(yield* second.answer)).toEqual(own)
-      expect(starts()).toBe(1)
-    }))
+  test.scoped("[W9] introduces itself to a host that asked too early, and is started once for both questions", function*() {
+    const { answers, asked, starts } = yield* slow(6000)
+    const first = yield* asked(discover)
+    yield* TestClock.adjust(3999)
+    expect(answers()).toEqual([])
+    yield* TestClock.adjust(1)
+    // Any error makes a host send `initialize`.
+    expect(yield* first.answer).toMatchObject({ error: { code: -32_601, message: /raw has not answered yet/ } })
+    const second = yield* asked(initialize("2025-11-25"))
+    yield* TestClock.adjust(2000)
+    expect(kept(yield* second.answer)).toEqual(own)
+    expect(starts()).toBe(1)
+  })
 
   it.scoped.each([{ name: "host", limit: 8000 }, { name: "@cline/core", limit: 2000 }, { name: "Cline", limit: 2000 }])(
     "[W9 W11] is announced without instructions before the host gives up: %j",
@@ -124,33 +123,31 @@ describe("a server that wrap has never seen", () => {
 })
 
 describe("a server that wrap remembers", () => {
-  it.scoped("[W9 E7] is not started by a host that only asks who it is", () =>
-    Effect.gen(function*() {
-      const introduction = { ...own, protocolVersion: "2025-11-25", sessionId: undefined }
-      const { asked, starts } = yield* slow(20_000, {
-        loadCache: () =>
-          Effect.succeed(
-            new CachedAnswers({ introduction, lists: {} } as never, () => undefined, (_, result) => result)
-          )
-      })
-      const { answer } = yield* asked(discover)
-      expect(kept(yield* answer)).toEqual(own)
-      expect(starts()).toBe(0)
-    }))
+  test.scoped("[W9 E7] is not started by a host that only asks who it is", function*() {
+    const introduction = { ...own, protocolVersion: "2025-11-25", sessionId: undefined }
+    const { asked, starts } = yield* slow(20_000, {
+      loadCache: () =>
+        Effect.succeed(
+          new CachedAnswers({ introduction, lists: {} } as never, () => undefined, (_, result) => result)
+        )
+    })
+    const { answer } = yield* asked(discover)
+    expect(kept(yield* answer)).toEqual(own)
+    expect(starts()).toBe(0)
+  })
 })
 
 describe("a host that has a session and asks without one, too", () => {
-  it.scopedLive("[E7] is answered in the revision in which it asks", () =>
-    Effect.gen(function*() {
-      const tools = [{ name: "x", inputSchema: { type: "object" } }]
-      const host = yield* Wrapped.make(({ method }) => method === "tools/list" ? { tools } : undefined)
-      yield* Effect.promise(async () => {
-        await host.initialize()
-        const first = host.request("modern", "tools/list", discover.params)
-        const [modern, legacy] = await Promise.all([first, host.request("legacy", "tools/list")])
-        expect(modern.result).toMatchObject({ tools, resultType: "complete" })
-        expect(legacy.result).toMatchObject({ tools })
-        expect(legacy.result).not.toHaveProperty("resultType")
-      })
-    }))
+  test.scopedLive("[E7] is answered in the revision in which it asks", function*() {
+    const tools = [{ name: "x", inputSchema: { type: "object" } }]
+    const host = yield* Wrapped.make(({ method }) => method === "tools/list" ? { tools } : undefined)
+    yield* Effect.promise(async () => {
+      await host.initialize()
+      const first = host.request("modern", "tools/list", discover.params)
+      const [modern, legacy] = await Promise.all([first, host.request("legacy", "tools/list")])
+      expect(modern.result).toMatchObject({ tools, resultType: "complete" })
+      expect(legacy.result).toMatchObject({ tools })
+      expect(legacy.result).not.toHaveProperty("resultType")
+    })
+  })
 })

@@ -3,12 +3,12 @@ import { Deferred, Effect, Fiber } from "effect"
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { assert, describe, it } from "vitest"
 import * as Watch from "../../src/wrap/Watch.js"
 import { WatchedVersion } from "../../src/wrap/WatchedVersion.js"
 import { initialized, stateFolder, wrap } from "../support/Host.js"
 import * as RawServer from "../support/RawServer.js"
 import { scripted } from "../support/Scripted.js"
+import { assert, describe, it, test } from "../support/vitest.js"
 
 const watching = () => {
   const path = mkdtempSync(join(tmpdir(), "lifeline-watch-"))
@@ -136,31 +136,30 @@ describe("--watch", () => {
     }
   )
 
-  it("[W4] a change while the server is being started starts it once more", () =>
-    Effect.gen(function*() {
-      const version = new WatchedVersion()
-      const server = RawServer.connector(() => undefined)
-      const isOpen = yield* Deferred.make<void>()
-      const isAsked = yield* Deferred.make<void>()
-      let starts = 0
-      const connector = version.around({
-        ...server,
-        connect: (options) =>
-          Effect.suspend(() => {
-            starts++
-            return Effect.zipRight(Deferred.succeed(isAsked, undefined), Deferred.await(isOpen))
-          }).pipe(Effect.zipRight(server.connect(options)))
-      })
-      const backend = yield* Backend.make("edited", { connector })
-      yield* Deferred.await(isAsked)
-      const twice = [version.restart(backend), version.restart(backend)]
-      const restarts = yield* Effect.fork(Effect.all(twice, { concurrency: "unbounded" }))
-      yield* Effect.yieldNow()
-      yield* Deferred.succeed(isOpen, undefined)
-      yield* Fiber.join(restarts)
-      assert.strictEqual(starts, 2)
-      assert.strictEqual((yield* backend.status).state, "Connected")
-    }).pipe(Effect.scoped, Effect.runPromise))
+  test.scopedLive("[W4] a change while the server is being started starts it once more", function*() {
+    const version = new WatchedVersion()
+    const server = RawServer.connector(() => undefined)
+    const isOpen = yield* Deferred.make<void>()
+    const isAsked = yield* Deferred.make<void>()
+    let starts = 0
+    const connector = version.around({
+      ...server,
+      connect: (options) =>
+        Effect.suspend(() => {
+          starts++
+          return Effect.zipRight(Deferred.succeed(isAsked, undefined), Deferred.await(isOpen))
+        }).pipe(Effect.zipRight(server.connect(options)))
+    })
+    const backend = yield* Backend.make("edited", { connector })
+    yield* Deferred.await(isAsked)
+    const twice = [version.restart(backend), version.restart(backend)]
+    const restarts = yield* Effect.fork(Effect.all(twice, { concurrency: "unbounded" }))
+    yield* Effect.yieldNow()
+    yield* Deferred.succeed(isOpen, undefined)
+    yield* Fiber.join(restarts)
+    assert.strictEqual(starts, 2)
+    assert.strictEqual((yield* backend.status).state, "Connected")
+  })
 
   it("[W4] a command line that names no file is said so", async () => {
     await using host = wrap(["--watch", "--", "npx", "some-server"])

@@ -1,4 +1,3 @@
-import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { spawnSync } from "node:child_process"
 import { writeFileSync } from "node:fs"
@@ -9,6 +8,7 @@ import { folder } from "../../../testing/test/support/folder.js"
 import * as ByHand from "../../src/wrap/byHand.js"
 import { inTerminal } from "../support/inTerminal.js"
 import * as Program from "../support/Program.js"
+import { describe, expect, it, test } from "../support/vitest.js"
 
 const server = fileURLToPath(new URL("../fixtures/who.mjs", import.meta.url))
 
@@ -54,35 +54,32 @@ describe("the command that serve --stdio names", () => {
 describe.skipIf(!hasTerminals)(
   `what a host starts, in a terminal${hasTerminals ? "" : " (without script of util-linux)"}`,
   () => {
-    it.scopedLive("[W1:terminal] wrap says in one line what it waits for, and how to try a server", () =>
-      Effect.gen(function*() {
-        const wrap = yield* started("wrap", "--", process.execPath, server)
-        yield* Program.eventually(() => wrap.shown().includes("\n") ? true : undefined)
-        // Ctrl+C
-        wrap.child.stdin.write("\u0003")
-        expect(yield* Effect.promise(() => wrap.ended)).toBe(0)
-        expect(wrap.shown().replace("^C", "")).toBe(
-          "mcp-lifeline: wrap waits for a host to speak MCP on stdin; mcp-lifeline adopt puts it into the configurations of your hosts. "
-            + "To try a server here, run mcp-lifeline check FILE --connect, with an mcp.json that has it. Ctrl+C ends it\r\n"
-        )
-      }))
+    test.scopedLive("[W1:terminal] wrap says in one line what it waits for, and how to try a server", function*() {
+      const wrap = yield* started("wrap", "--", process.execPath, server)
+      yield* Program.eventually(() => wrap.shown().includes("\n") ? true : undefined)
+      // Ctrl+C
+      wrap.child.stdin.write("\u0003")
+      expect(yield* Effect.promise(() => wrap.ended)).toBe(0)
+      expect(wrap.shown().replace("^C", "")).toBe(
+        "mcp-lifeline: wrap waits for a host to speak MCP on stdin; mcp-lifeline adopt puts it into the configurations of your hosts. "
+          + "To try a server here, run mcp-lifeline check FILE --connect, with an mcp.json that has it. Ctrl+C ends it\r\n"
+      )
+    })
 
-    it.scopedLive("[G14:terminal] so does serve --stdio, which names its own file", () =>
-      Effect.gen(function*() {
-        const file = yield* configuration
-        const join = yield* started("serve", "--stdio", "--config", file)
-        yield* Program.eventually(() => join.shown().includes("\n") ? true : undefined)
-        join.child.stdin.write("\u0003")
-        yield* Effect.promise(() => join.ended)
-        const tryIt = `To try its servers here, run mcp-lifeline check ${file} --connect. Ctrl+C ends it\r\n`
-        expect(join.shown()).toContain(tryIt)
-      }))
+    test.scopedLive("[G14:terminal] so does serve --stdio, which names its own file", function*() {
+      const file = yield* configuration
+      const join = yield* started("serve", "--stdio", "--config", file)
+      yield* Program.eventually(() => join.shown().includes("\n") ? true : undefined)
+      join.child.stdin.write("\u0003")
+      yield* Effect.promise(() => join.ended)
+      const tryIt = `To try its servers here, run mcp-lifeline check ${file} --connect. Ctrl+C ends it\r\n`
+      expect(join.shown()).toContain(tryIt)
+    })
 
-    it.scopedLive("[W1:terminal] a host, which has no terminal, is not bothered", () =>
-      Effect.gen(function*() {
-        const wrap = yield* Program.start(["wrap", "--", process.execPath, server])
-        expect(yield* wrap.ended).toEqual({ code: 0, signal: null })
-        expect([wrap.stdout(), wrap.stderr()]).toEqual(["", ""])
-      }))
+    test.scopedLive("[W1:terminal] a host, which has no terminal, is not bothered", function*() {
+      const wrap = yield* Program.start(["wrap", "--", process.execPath, server])
+      expect(yield* wrap.ended).toEqual({ code: 0, signal: null })
+      expect([wrap.stdout(), wrap.stderr()]).toEqual(["", ""])
+    })
   }
 )
